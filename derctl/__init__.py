@@ -1,0 +1,3 @@
+"""derctl: a controller for mixed-brand solar and battery sites."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,95 @@
+"""The error tree. A class says who can act on it; attributes carry the numbers, so no caller matches on text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class DerctlError(Exception):
+    """Root of everything derctl raises on purpose. Anything else that escapes is a bug."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Problem:
+    """One thing wrong in a configuration: where it stands and what would be right."""
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.path}: {self.message}"
+
+
+class ConfigError(DerctlError):
+    """The configuration can't be used. Carries every problem found, not just the first. Exit code 78."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class BusError(DerctlError):
+    """The exchange did not complete: the wire, not the device's opinion. The next poll is the retry."""
+
+
+class BusTimeout(BusError):
+    """No answer within the deadline."""
+
+
+class BusClosed(BusError):
+    """The connection is down (refused, reset, or closed by the peer)."""
+
+
+class BusFrameError(BusError):
+    """An answer came that doesn't belong to the request: transaction, unit, function, length or echo differ."""
+
+
+class DeviceError(DerctlError):
+    """The device answered, and the answer is no."""
+
+
+class DeviceRefused(DeviceError):
+    """A Modbus exception response.
+
+    code: the exception code (1 illegal function, 2 illegal address, 3 illegal value, 4 device failure,
+    6 busy, 0x0A and 0x0B gateway).
+    """
+
+    def __init__(self, code: int, *, function: int, address: int, count: int) -> None:
+        self.code = code
+        self.function = function
+        self.address = address
+        self.count = count
+        super().__init__(f"exception {code} to function {function} at {address} x {count}")
+
+
+class DecodeError(DeviceError):
+    """Registers that can't mean what they claim. Names the model, the point and the raw value."""
+
+
+class NotRecognised(DeviceError):
+    """Whatever answers there is not the device that was asked for."""
+
+
+class LinkError(DerctlError):
+    """Broker or socket trouble. Retried around, never felt in control."""
+
+
+class CommandError(DerctlError):
+    """A command that is refused. `code` is stable, for the reply."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class SettingError(DerctlError, ValueError):
+    """A function's setting outside its range. Carries the range; config turns it into a Problem."""
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        self.name = name
+        self.value = value
+        self.allowed = allowed
+        super().__init__(f"{name} = {value!r} is outside {allowed}")
