@@ -1,1 +1,1 @@
-
+"""Nouns and algebra of control: pure, standard library only."""

@@ -1,4 +1,4 @@
-"""What a driver may ask of the outside: a generator yields these and is sent the answer, or has the error thrown in."""
+"""What a driver may ask of the outside: a generator yields these and is sent the answer, or has the error thrown."""
 
 from __future__ import annotations
 

@@ -1,0 +1,149 @@
+"""Splitting what the site wants between DERs: storage first, then PV in proportion to its present power."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from derctl.core.arbitration import Band, aim_of
+from derctl.core.types import Bound, DerState, SiteProposal
+
+IDLE_SHARE = 0.01
+"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room [G, grid.md e.3]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One DER in a split. hard_*: what seniors of the asking function left; band: what everyone left."""
+
+    der: DerState
+    band: Band
+    hard_low_w: float
+    hard_high_w: float
+
+
+def water_fill(amount: float, weights: Sequence[float], rooms: Sequence[float]) -> list[float]:
+    """Shares of `amount` in proportion to `weights`, none above its room; what a full one leaves goes to the others.
+
+    amount, weights and rooms are >= 0. The shares sum to min(amount, sum(rooms of weight > 0)).
+    """
+    shares = [0.0] * len(weights)
+    open_ = [i for i, weight in enumerate(weights) if weight > 0.0 and rooms[i] > 0.0]
+    left = amount
+    while open_ and left > 0.0:
+        total = sum(weights[i] for i in open_)
+        full = [i for i in open_ if shares[i] + left * weights[i] / total >= rooms[i]]
+        if not full:
+            for i in open_:
+                shares[i] += left * weights[i] / total
+            break
+        for i in full:
+            left -= rooms[i] - shares[i]
+            shares[i] = rooms[i]
+        open_ = [i for i in open_ if i not in full]
+    return shares
+
+
+def potential_w(der: DerState, high_w: float) -> float:
+    """The most a PV inverter may give now: what it says, or its present power, or (while held down) its ceiling."""
+    reading = der.reading
+    if reading.p_available_w is not None:
+        return min(high_w, max(reading.p_available_w, 0.0))
+    if reading.p_w is None:
+        return high_w
+    held = reading.accepted.p_ceiling_w if reading.accepted is not None else None
+    if held is not None and reading.p_w >= 0.95 * held:
+        return high_w
+    return min(high_w, max(reading.p_w, 0.0))
+
+
+def cap(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
+    """Bands in which the sum of ceilings and targets is at most `wish.p_ceiling_w`, as far as seniors allow.
+
+    Storage is sent down first (charging from the surplus), then PV is curtailed in proportion to present power.
+    """
+    assert wish.p_ceiling_w is not None
+    stores = [slot for slot in slots if slot.der.can.target]
+    others = [slot for slot in slots if not slot.der.can.target]
+    aims = [aim_of(slot.band) for slot in stores]
+    wanted = [potential_w(slot.der, slot.band.high_w) for slot in others]
+    excess = sum(aims) + sum(wanted) - wish.p_ceiling_w
+    rooms = [max(aim - slot.hard_low_w, 0.0) for aim, slot in zip(aims, stores, strict=True)]
+    cuts = water_fill(max(excess, 0.0), rooms, rooms)
+    aims = [aim - cut for aim, cut in zip(aims, cuts, strict=True)]
+    bands = {
+        s.der.id: _pushed(s.band, aim, "p_ceiling_w", wish)
+        for s, aim, cut in zip(stores, aims, cuts, strict=True)
+        if cut > 0.0
+    }
+    return bands | _curtail(others, wanted, wish.p_ceiling_w - sum(aims), wish)
+
+
+def _curtail(slots: Sequence[Slot], wanted: Sequence[float], budget: float, wish: SiteProposal) -> dict[str, Band]:
+    if sum(slot.band.high_w for slot in slots) <= budget:
+        return {}
+    floors = [min(max(slot.hard_low_w, 0.0), slot.band.high_w) for slot in slots]
+    weights = [max(w, IDLE_SHARE * slot.der.rating.p_max_w) for w, slot in zip(wanted, slots, strict=True)]
+    rooms = [slot.band.high_w - floor for slot, floor in zip(slots, floors, strict=True)]
+    shares = water_fill(max(budget - sum(floors), 0.0), weights, rooms)
+    return {
+        slot.der.id: _pushed(slot.band, floor + share, "p_ceiling_w", wish)
+        for slot, floor, share in zip(slots, floors, shares, strict=True)
+        if floor + share < slot.band.high_w
+    }
+
+
+def hold_up(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
+    """Bands in which storage lifts the sum to at least `wish.p_floor_w`, as far as seniors allow; PV can't be lifted."""
+    assert wish.p_floor_w is not None
+    stores = [slot for slot in slots if slot.der.can.target]
+    others = [slot for slot in slots if not slot.der.can.target]
+    aims = [aim_of(slot.band) for slot in stores]
+    given = sum(min(slot.band.high_w, slot.der.reading.p_w or 0.0) for slot in others)
+    lack = wish.p_floor_w - given - sum(aims)
+    rooms = [max(slot.hard_high_w - aim, 0.0) for aim, slot in zip(aims, stores, strict=True)]
+    lifts = water_fill(max(lack, 0.0), rooms, rooms)
+    return {
+        s.der.id: _pushed(s.band, aim + up, "p_floor_w", wish)
+        for s, aim, up in zip(stores, aims, lifts, strict=True)
+        if up > 0.0
+    }
+
+
+def share_target(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
+    """Split `wish.p_target_w` over storage that no senior aimed, by rating times SoC distance to the bound."""
+    assert wish.p_target_w is not None
+    stores = [slot for slot in slots if slot.der.can.target and slot.band.target_by is None]
+    goal = wish.p_target_w
+    discharging = goal >= 0.0
+    weights = [_reach(slot.der, discharging=discharging) for slot in stores]
+    rooms = [max(slot.band.high_w if discharging else -slot.band.low_w, 0.0) for slot in stores]
+    shares = water_fill(abs(goal), weights, rooms)
+    sign = 1.0 if discharging else -1.0
+    return {slot.der.id: _aimed(slot.band, sign * share, wish) for slot, share in zip(stores, shares, strict=True)}
+
+
+def _reach(der: DerState, *, discharging: bool) -> float:
+    soc = 50.0 if der.reading.soc_pct is None else der.reading.soc_pct
+    distance = max(soc if discharging else 100.0 - soc, 1.0)
+    return distance * (der.rating.p_max_w if discharging else -der.rating.p_min_w)
+
+
+def _bound(wish: SiteProposal, what: str, value: float) -> Bound:
+    return Bound(by=wish.by, rank=wish.rank, what=what, value=value)
+
+
+def _aimed(band: Band, aim_w: float, wish: SiteProposal) -> Band:
+    bound = _bound(wish, "p_target_w", aim_w)
+    return Band(low_w=band.low_w, high_w=band.high_w, target_w=aim_w, target_by=bound, bounds=band.bounds)
+
+
+def _pushed(band: Band, aim_w: float, what: str, wish: SiteProposal) -> Band:
+    """One edge of the band moved onto `aim_w`; the other gives way where it must."""
+    return Band(
+        low_w=aim_w if what == "p_floor_w" else min(band.low_w, aim_w),
+        high_w=aim_w if what == "p_ceiling_w" else max(band.high_w, aim_w),
+        target_w=band.target_w,
+        target_by=band.target_by,
+        bounds=(*band.bounds, _bound(wish, what, aim_w)),
+    )

@@ -1,0 +1,131 @@
+"""Bands, narrowed in rank order. A junior never widens what a senior left; within a rank ceilings beat floors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from derctl.core.capability import clamp, q_box, room
+from derctl.core.types import Bound, DerState, Proposal, Rating
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """What is left of a DER's active power, in W. `bounds` names each narrowing that took effect, in order."""
+
+    low_w: float
+    high_w: float
+    target_w: float | None = None
+    target_by: Bound | None = None
+    bounds: tuple[Bound, ...] = ()
+
+
+def whole(rating: Rating) -> Band:
+    """The band before anyone spoke: the rating."""
+    return Band(low_w=rating.p_min_w, high_w=rating.p_max_w)
+
+
+def fold(band: Band, proposals: Iterable[Proposal], *, up_to: int | None = None) -> Band:
+    """Narrow by every proposal of rank <= up_to (all, if None), seniors first. Order within a rank doesn't matter."""
+    ordered = sorted(proposals, key=lambda proposal: (proposal.rank, proposal.by))
+    for rank, group in groupby(ordered, key=lambda proposal: proposal.rank):
+        if up_to is not None and rank > up_to:
+            break
+        band = _narrow(band, tuple(group))
+    return band
+
+
+def _narrow(band: Band, group: Sequence[Proposal]) -> Band:
+    for proposal in sorted(group, key=lambda p: (p.p_ceiling_w is None, p.p_ceiling_w or 0.0, p.by)):
+        if proposal.p_ceiling_w is not None:
+            band = lower(band, proposal.p_ceiling_w, by=proposal.by, rank=proposal.rank)
+    for proposal in sorted(group, key=lambda p: (p.p_floor_w is None, -(p.p_floor_w or 0.0), p.by)):
+        if proposal.p_floor_w is not None:
+            band = lift(band, proposal.p_floor_w, by=proposal.by, rank=proposal.rank)
+    for proposal in group:
+        if proposal.p_target_w is not None and band.target_by is None:
+            band = _aim(band, proposal.p_target_w, by=proposal.by, rank=proposal.rank)
+    return band
+
+
+def lower(band: Band, ceiling_w: float, *, by: str, rank: int) -> Band:
+    """Bring the ceiling down to the nearest value inside the band."""
+    high = clamp(ceiling_w, band.low_w, band.high_w)
+    if high >= band.high_w:
+        return band
+    return _with(band, Bound(by=by, rank=rank, what="p_ceiling_w", value=high), high_w=high)
+
+
+def lift(band: Band, floor_w: float, *, by: str, rank: int) -> Band:
+    """Bring the floor up to the nearest value inside the band."""
+    low = clamp(floor_w, band.low_w, band.high_w)
+    if low <= band.low_w:
+        return band
+    return _with(band, Bound(by=by, rank=rank, what="p_floor_w", value=low), low_w=low)
+
+
+def _aim(band: Band, target_w: float, *, by: str, rank: int) -> Band:
+    bound = Bound(by=by, rank=rank, what="p_target_w", value=target_w)
+    return Band(low_w=band.low_w, high_w=band.high_w, target_w=target_w, target_by=bound, bounds=band.bounds)
+
+
+def _with(band: Band, bound: Bound, *, low_w: float | None = None, high_w: float | None = None) -> Band:
+    return Band(
+        low_w=band.low_w if low_w is None else low_w,
+        high_w=band.high_w if high_w is None else high_w,
+        target_w=band.target_w,
+        target_by=band.target_by,
+        bounds=(*band.bounds, bound),
+    )
+
+
+def aim_of(band: Band) -> float:
+    """Where a DER that takes targets will be sent: its target, or rest (0 W), at the nearest edge of the band."""
+    return clamp(0.0 if band.target_w is None else band.target_w, band.low_w, band.high_w)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reactive:
+    """The reactive power that the one reactive mode gets, and the ceiling on P that it costs (None: none)."""
+
+    q_var: float | None
+    p_ceiling_w: float | None = None
+    bounds: tuple[Bound, ...] = ()
+
+
+def reactive(der: DerState, band: Band, proposals: Iterable[Proposal]) -> Reactive:
+    """Fit the most senior reactive proposal into box and circle at the band's power.
+
+    Reactive priority cuts P, active priority cuts Q (IEEE 1547-2018 5.3.1 and table 8 of 5.4; UL 1741 SB).
+    """
+    wishes = sorted((p for p in proposals if p.q_var is not None), key=lambda p: (p.rank, p.by))
+    if not wishes:
+        return Reactive(q_var=None)
+    wish = wishes[0]
+    assert wish.q_var is not None
+    rating = der.rating
+    q = q_box(rating, wish.q_var)
+    bounds = [] if q == wish.q_var else [Bound(by="rating", rank=0, what="q_var", value=q)]
+    p = _largest_p(der, band)
+    if wish.q_priority == "active":
+        most = room(rating.s_max_va, p)
+        if abs(q) > most:
+            q = most if q > 0 else -most
+            bounds.append(Bound(by="s_max_va", rank=0, what="q_var", value=q))
+        return Reactive(q_var=q, bounds=(_own(wish, q), *bounds))
+    ceiling = room(rating.s_max_va, q)
+    if p > ceiling:
+        bounds.append(Bound(by="s_max_va", rank=0, what="p_ceiling_w", value=ceiling))
+    return Reactive(q_var=q, p_ceiling_w=ceiling if p > ceiling else None, bounds=(_own(wish, q), *bounds))
+
+
+def _own(wish: Proposal, q_var: float) -> Bound:
+    return Bound(by=wish.by, rank=wish.rank, what="q_var", value=q_var)
+
+
+def _largest_p(der: DerState, band: Band) -> float:
+    """The largest |P| that the DER may reach inside the band."""
+    if der.can.target:
+        return abs(aim_of(band))
+    return max(abs(band.high_w), abs(band.low_w) if band.low_w < 0 else 0.0)

@@ -1,0 +1,228 @@
+"""One tick is one function call: `step(plan, memories, state, dt_s) -> (memories, decisions)`. A Mealy machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from derctl.core import allocation
+from derctl.core.arbitration import Band, aim_of, fold, lift, lower, reactive, whole
+from derctl.core.types import (
+    Abstain,
+    Bound,
+    Decision,
+    DerState,
+    Proposal,
+    Setpoint,
+    SiteProposal,
+    SiteState,
+)
+
+Memory = Any
+"""A function's own frozen Memory. The engine only carries it."""
+
+Memories = Mapping[str, Memory]
+"""Keyed `kind` for a site function, `kind/der` for a DER function."""
+
+
+class DerFunction(Protocol):
+    """Speaks for one DER. `kind` and `rank` are the class's: a grid code is no preference."""
+
+    kind: ClassVar[str]
+    rank: ClassVar[int]
+
+    def start(self) -> Memory:
+        """The memory before the first step."""
+        ...
+
+    def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
+        """One step; dt_s is measured, 0 at the first."""
+        ...
+
+
+class SiteFunction(Protocol):
+    """Speaks for the site; allocation splits what it wants."""
+
+    kind: ClassVar[str]
+    rank: ClassVar[int]
+
+    def start(self) -> Memory:
+        """The memory before the first step."""
+        ...
+
+    def step(
+        self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
+    ) -> tuple[Memory, SiteProposal | Abstain]:
+        """One step over the DERs that the site file gave this function."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Which function speaks for whom: (function, DER ids), in the site file's order."""
+
+    der_functions: tuple[tuple[DerFunction, tuple[str, ...]], ...] = ()
+    site_functions: tuple[tuple[SiteFunction, tuple[str, ...]], ...] = ()
+
+
+@dataclass(slots=True)
+class _Case:
+    """What was said about one DER in this tick."""
+
+    der: DerState
+    proposals: list[Proposal] = field(default_factory=list)
+    abstained: dict[str, str] = field(default_factory=dict)
+    band: Band = field(init=False)
+
+
+OPERATOR = 60
+"""Rank from which a proposal counts as somebody's request rather than a rule."""
+
+GATEWAY_FUNCTIONS = frozenset({"volt_var", "volt_watt", "freq_droop", "watt_var"})
+"""Functions that many inverters also run themselves; two of them on one inverter would add their slopes."""
+
+
+def step(
+    plan: Plan, memories: Memories, state: SiteState, dt_s: float
+) -> tuple[dict[str, Memory], tuple[Decision, ...]]:
+    """Propose, arbitrate, decide. Pure: the same arguments give the same decision, bit for bit."""
+    cases = {der.id: _Case(der) for der in state.ders}
+    after: dict[str, Memory] = {}
+    for function, ids in plan.der_functions:
+        for der_id in ids:
+            _ask_der(function, cases[der_id], memories, after, state, dt_s)
+    wishes = [
+        wish
+        for function, ids in plan.site_functions
+        if (wish := _ask_site(function, [cases[i] for i in ids], memories, after, state, dt_s)) is not None
+    ]
+    for case in cases.values():
+        _comms_loss(case)
+        case.band = fold(whole(case.der.rating), case.proposals)
+    _allocate(cases, wishes)
+    return after, tuple(_decide(case) for case in cases.values())
+
+
+def _ask_der(
+    function: DerFunction, case: _Case, memories: Memories, after: dict[str, Memory], state: SiteState, dt_s: float
+) -> None:
+    key = f"{function.kind}/{case.der.id}"
+    memory = memories.get(key, function.start())
+    said: Proposal | Abstain
+    own = case.der.reading.own_functions
+    if function.kind in GATEWAY_FUNCTIONS and (own is None or function.kind in own):
+        after[key] = function.start()
+        why = "the device's own mode can't be read back" if own is None else "the device runs its own"
+        case.abstained[function.kind] = f"own_function_on: {why}"
+        return
+    after[key], said = function.step(memory, case.der, state, dt_s)
+    if isinstance(said, Abstain):
+        case.abstained[function.kind] = said.reason
+    else:
+        case.proposals.append(said)
+
+
+def _ask_site(
+    function: SiteFunction,
+    cases: Sequence[_Case],
+    memories: Memories,
+    after: dict[str, Memory],
+    state: SiteState,
+    dt_s: float,
+) -> SiteProposal | None:
+    memory = memories.get(function.kind, function.start())
+    after[function.kind], said = function.step(memory, [case.der for case in cases], state, dt_s)
+    if isinstance(said, SiteProposal):
+        return said
+    for case in cases:
+        case.abstained[function.kind] = said.reason
+    return None
+
+
+def _comms_loss(case: _Case) -> None:
+    """Rank 0: a DER whose reading is too old is asked for its declared fallback, and nothing else."""
+    if case.der.fresh:
+        return
+    fallback = case.der.fallback.p_ceiling_w
+    case.proposals = [p for p in case.proposals if p.p_target_w is None and p.q_var is None]
+    if fallback is not None:
+        case.proposals.append(Proposal(by="comms_loss", rank=0, p_ceiling_w=fallback))
+
+
+def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal]) -> None:
+    """Targets first, since they narrow nothing; then floors and ceilings from junior to senior, so seniors have the
+    last word."""
+    ordered = sorted(wishes, key=lambda wish: (-wish.rank, wish.by))
+    for wish in ordered:
+        if wish.p_target_w is not None:
+            _apply(cases, allocation.share_target(_slots(cases, wish), wish))
+    for wish in ordered:
+        if wish.p_floor_w is not None:
+            _apply(cases, allocation.hold_up(_slots(cases, wish), wish))
+        if wish.p_ceiling_w is not None:
+            _apply(cases, allocation.cap(_slots(cases, wish), wish))
+
+
+def _slots(cases: Mapping[str, _Case], wish: SiteProposal) -> list[allocation.Slot]:
+    return [_slot(cases[der_id], wish.rank) for der_id in wish.over]
+
+
+def _slot(case: _Case, rank: int) -> allocation.Slot:
+    hard = fold(whole(case.der.rating), case.proposals, up_to=rank)
+    return allocation.Slot(der=case.der, band=case.band, hard_low_w=hard.low_w, hard_high_w=hard.high_w)
+
+
+def _apply(cases: Mapping[str, _Case], bands: Mapping[str, Band]) -> None:
+    for der_id, band in bands.items():
+        cases[der_id].band = band
+
+
+def _decide(case: _Case) -> Decision:
+    der, band = case.der, case.band
+    var = reactive(der, band, case.proposals) if der.can.var else None
+    if var is not None and var.p_ceiling_w is not None:
+        band = lower(band, var.p_ceiling_w, by="s_max_va", rank=0)
+        band = lift(band, -var.p_ceiling_w, by="s_max_va", rank=0)
+    setpoint, bounds = _setpoint(der, band)
+    if var is not None and var.q_var is not None:
+        setpoint = Setpoint(
+            p_ceiling_w=setpoint.p_ceiling_w,
+            p_floor_w=setpoint.p_floor_w,
+            p_target_w=setpoint.p_target_w,
+            q_var=var.q_var,
+        )
+        bounds += tuple(bound for bound in var.bounds if bound.what == "q_var")
+    requested = _requested(case.proposals)
+    return Decision(
+        der=der.id,
+        setpoint=setpoint,
+        bound_by=bounds,
+        abstained=case.abstained,
+        requested=None if requested is None else _as_setpoint(requested),
+        requested_by=None if requested is None else requested.by,
+    )
+
+
+def _setpoint(der: DerState, band: Band) -> tuple[Setpoint, tuple[Bound, ...]]:
+    if der.can.target:
+        aim = aim_of(band)
+        bounds = band.bounds if band.target_by is None else (band.target_by, *band.bounds)
+        return Setpoint(p_target_w=aim), bounds
+    if der.can.ceiling:
+        return Setpoint(p_ceiling_w=band.high_w), band.bounds
+    return Setpoint(), band.bounds
+
+
+def _requested(proposals: Iterable[Proposal]) -> Proposal | None:
+    asked = sorted((p for p in proposals if p.rank >= OPERATOR), key=lambda p: (p.rank, p.by))
+    return asked[0] if asked else None
+
+
+def _as_setpoint(proposal: Proposal) -> Setpoint:
+    return Setpoint(
+        p_ceiling_w=proposal.p_ceiling_w,
+        p_floor_w=proposal.p_floor_w,
+        p_target_w=proposal.p_target_w,
+        q_var=proposal.q_var,
+    )

@@ -1,0 +1,211 @@
+"""The nouns. Sign everywhere: positive is towards the grid (generation, discharge, export), for P and for Q."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What a device says of itself, reduced to what control needs."""
+
+    ON = "on"
+    THROTTLED = "throttled"
+    STARTING = "starting"
+    STANDBY = "standby"
+    ASLEEP = "asleep"
+    OFF = "off"
+    FAULT = "fault"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """What a DER can do at its AC terminals.
+
+    p_min_w is 0 for PV and minus the charge rating for storage. q_inj_max_var and q_abs_max_var are both positive.
+    v_nom_v is phase to neutral. e_max_wh is the storage's rated energy, None for PV.
+    """
+
+    p_max_w: float
+    p_min_w: float
+    s_max_va: float
+    q_inj_max_var: float
+    q_abs_max_var: float
+    v_nom_v: float
+    e_max_wh: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Can:
+    """Which of ceiling, target and var a DER takes (a floor goes through the target)."""
+
+    ceiling: bool = False
+    target: bool = False
+    var: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setpoint:
+    """What a DER is told. None: not told (given back to the device)."""
+
+    p_ceiling_w: float | None = None
+    p_floor_w: float | None = None
+    p_target_w: float | None = None
+    q_var: float | None = None
+
+
+NOTHING = Setpoint()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One poll of one device. None: not implemented, not readable, or not a number; never 0 instead.
+
+    v_v is the mean phase-to-neutral voltage, v_phase_v each phase's. energy_wh counts what was delivered; it only grows.
+    p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive. accepted is the setpoint as
+    the device reads it back; own_functions names the device's own grid functions that read back on, None: unknown.
+    """
+
+    p_w: float | None = None
+    q_var: float | None = None
+    v_v: float | None = None
+    v_phase_v: tuple[float | None, ...] = ()
+    f_hz: float | None = None
+    p_available_w: float | None = None
+    dc_p_w: float | None = None
+    soc_pct: float | None = None
+    soh_pct: float | None = None
+    p_charge_limit_w: float | None = None
+    p_discharge_limit_w: float | None = None
+    energy_wh: float | None = None
+    status: Status = Status.UNKNOWN
+    accepted: Setpoint | None = None
+    own_functions: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """What the DER does when derctl is not there, by the site file's word, in W at its AC terminals.
+
+    p_ceiling_w None: no limit, the full rating. by: reversion | stands | device. after_s: the reversion time.
+    """
+
+    p_ceiling_w: float | None = None
+    by: str = "reversion"
+    after_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerState:
+    """One DER as the tick sees it. Nothing here changes under the functions.
+
+    age_s: since the last register of `reading` arrived. sample grows by one with each new reading.
+    fresh: young enough to act on. controllable: fresh, bound, and the site file lets derctl write it.
+    bms_age_s: age of the battery's limits where they come from a BMS of its own; None where there is none.
+    """
+
+    id: str
+    rating: Rating
+    can: Can
+    reading: Reading
+    age_s: float
+    sample: int
+    fresh: bool
+    controllable: bool
+    fallback: Fallback = field(default_factory=Fallback)
+    bms_age_s: float | None = None
+
+    @property
+    def v_pu(self) -> float | None:
+        """Mean phase voltage in per unit of the nominal."""
+        return None if self.reading.v_v is None else self.reading.v_v / self.rating.v_nom_v
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PocState:
+    """The meter at the point of connection. reading.p_w > 0 is export."""
+
+    reading: Reading
+    age_s: float
+    sample: int
+    fresh: bool
+    v_nom_v: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An operator's wish that is still alive. der None: the whole site. remaining_s on the monotonic clock."""
+
+    id: str
+    kind: str
+    der: str | None
+    value_w: float
+    remaining_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteState:
+    """Everything the control step may look at. t_s is monotonic; no wall clock comes in here."""
+
+    t_s: float
+    tick_s: float
+    f_nom_hz: float
+    ders: tuple[DerState, ...]
+    poc: PocState | None = None
+    requests: tuple[Request, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What one function wants of one DER. None: no opinion. q_priority: reactive | active, who wins at the circle."""
+
+    by: str
+    rank: int
+    p_ceiling_w: float | None = None
+    p_floor_w: float | None = None
+    p_target_w: float | None = None
+    q_var: float | None = None
+    q_priority: str = "reactive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteProposal:
+    """What one function wants of the sum of the DERs in `over` (their AC power, W); allocation splits it."""
+
+    by: str
+    rank: int
+    over: tuple[str, ...]
+    p_ceiling_w: float | None = None
+    p_floor_w: float | None = None
+    p_target_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Abstain:
+    """A function that has no fresh input, or nothing to say, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """One narrowing that took effect: who, at what rank, which field, to what value."""
+
+    by: str
+    rank: int
+    what: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One DER's setpoint and why it is what it is. requested is what the most senior operator request asked for."""
+
+    der: str
+    setpoint: Setpoint
+    bound_by: tuple[Bound, ...] = ()
+    abstained: Mapping[str, str] = field(default_factory=dict)
+    requested: Setpoint | None = None
+    requested_by: str | None = None

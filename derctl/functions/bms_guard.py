@@ -1,0 +1,64 @@
+"""What the battery management system permits now, and what to do when it falls silent (grid.md e.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.functions.settings import Settings, number
+
+SOURCE = "grid.md e.3 [G]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The last limits heard, W, both positive; None before the first."""
+
+    charge_w: float | None = None
+    discharge_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BmsGuard(Settings):
+    """The BMS's limits are hard. Its silence: hold the last ones, then down to 0 W between ramp_s and stop_s."""
+
+    kind: ClassVar[str] = "bms_guard"
+    rank: ClassVar[int] = 0
+
+    ramp_s: float = number(10.0, low=1.0, high=60.0, source=SOURCE)
+    stop_s: float = number(30.0, low=2.0, high=120.0, source=SOURCE)
+
+    def start(self) -> Memory:
+        """Nothing heard yet."""
+        return Memory()
+
+    def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
+        """One step. A battery whose BMS has never been heard is held at rest."""
+        age_s = der.age_s if der.bms_age_s is None else der.bms_age_s
+        if age_s <= 2.0 * site.tick_s + 1e-9:
+            memory = _heard(memory, der)
+        scale = self._scale(age_s)
+        if memory.charge_w is None and memory.discharge_w is None:
+            if der.bms_age_s is None and der.fresh:
+                return memory, Abstain("the battery states no limits")
+            return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=0.0)
+        return memory, Proposal(
+            by=self.kind,
+            rank=self.rank,
+            p_ceiling_w=None if memory.discharge_w is None else memory.discharge_w * scale,
+            p_floor_w=None if memory.charge_w is None else -memory.charge_w * scale,
+        )
+
+    def _scale(self, age_s: float) -> float:
+        if age_s <= self.ramp_s:
+            return 1.0
+        return max(0.0, (self.stop_s - age_s) / max(self.stop_s - self.ramp_s, 1e-9))
+
+
+def _heard(memory: Memory, der: DerState) -> Memory:
+    charge, discharge = der.reading.p_charge_limit_w, der.reading.p_discharge_limit_w
+    return Memory(
+        charge_w=memory.charge_w if charge is None else charge,
+        discharge_w=memory.discharge_w if discharge is None else discharge,
+    )

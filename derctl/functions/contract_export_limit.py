@@ -1,0 +1,139 @@
+"""The connection agreement's limit at the point of connection: a ceiling on export, on import where one is agreed.
+
+grid.md e.3 writes the law with P_grid positive for import; here export is positive, so export e = +p_poc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from derctl.core.response import ramp
+from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
+from derctl.functions.meter_trust import Trust, weigh
+from derctl.functions.settings import Settings, number
+
+MARGIN_PU = 0.02
+MARGIN_MIN_W = 50.0
+"""Kept below the limit where the site file gives no margin: max(2 % of the limit, 50 W) [G, grid.md e.3]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """ceiling_w: what the sum may be, None before the first sample. since_s: time since the sample acted on last.
+
+    lost: the meter is not believed; good: samples in a row since it is heard again.
+    """
+
+    ceiling_w: float | None = None
+    sample: int = -1
+    since_s: float = 0.0
+    lost: bool = False
+    good: int = 0
+    trust: Trust = field(default_factory=Trust)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractExportLimit(Settings):
+    """Over the limit: sum = measured - gain * excess, at once. Under it: up to the whole headroom, on a ramp.
+
+    Without a meter that can be believed: the sum of all inverters stays below the limit, local load not counted.
+    """
+
+    kind: ClassVar[str] = "contract_export_limit"
+    rank: ClassVar[int] = 15
+
+    limit_w: float = number(low=0.0, high=1e8, source="the connection agreement")
+    import_limit_w: float | None = number(
+        None, low=0.0, high=1e8, source="the connection agreement; none if absent", optional=True
+    )
+    margin_w: float | None = number(None, low=0.0, high=1e6, source="max(2 %, 50 W) [G]", optional=True)
+    gain: float = number(0.33, low=0.05, high=1.0, source="grid.md d.2: K_max / 3 at a dead time of two samples")
+    relax_pu_per_s: float = number(0.1, low=0.001, high=1.0, source="grid.md e.3: at most 10 %/s [G]")
+    recover_samples: float = number(5, low=1, high=600, source="grid.md e.3 [G]")
+
+    def start(self) -> Memory:
+        """Nothing allowed beyond what is measured at the first sample."""
+        return Memory()
+
+    def step(
+        self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
+    ) -> tuple[Memory, SiteProposal | Abstain]:
+        """One step. Acts once per meter sample; between samples nothing is relaxed."""
+        steered = [der for der in ders if der.controllable and der.reading.p_w is not None]
+        memory = self._heard(replace(memory, since_s=memory.since_s + dt_s), ders, site)
+        if memory.lost:
+            ceiling, floor = self._open_loop(memory, ders, steered, dt_s)
+            memory = replace(memory, ceiling_w=ceiling)
+        else:
+            memory, floor = self._closed_loop(memory, steered, site)
+        if memory.ceiling_w is None:
+            return memory, Abstain("no meter sample yet")
+        over = tuple(der.id for der in steered)
+        return memory, SiteProposal(
+            by=self.kind, rank=self.rank, over=over, p_ceiling_w=memory.ceiling_w, p_floor_w=floor
+        )
+
+    def _heard(self, memory: Memory, ders: Sequence[DerState], site: SiteState) -> Memory:
+        """Is the meter there, and does it make sense? Believed again only after recover_samples in a row."""
+        poc = site.poc
+        if poc is None or not poc.fresh or poc.reading.p_w is None:
+            return replace(memory, lost=True, good=0)
+        if poc.sample == memory.sample:
+            return memory
+        trust = weigh(memory.trust, poc, [der for der in ders if der.fresh])
+        if trust.doubted:
+            return replace(memory, lost=True, good=0, trust=trust)
+        good = memory.good + 1
+        return replace(memory, lost=memory.lost and good < self.recover_samples, good=good, trust=trust)
+
+    def _closed_loop(
+        self, memory: Memory, steered: Sequence[DerState], site: SiteState
+    ) -> tuple[Memory, float | None]:
+        poc = site.poc
+        assert poc is not None and poc.reading.p_w is not None
+        measured = sum(der.reading.p_w or 0.0 for der in steered)
+        floor = self._import_floor(measured, poc.reading.p_w)
+        if poc.sample == memory.sample:
+            return memory, floor
+        headroom = self.limit_w - self._margin() - poc.reading.p_w
+        if headroom < 0.0:
+            ceiling = measured + self.gain * headroom
+            if memory.ceiling_w is not None:
+                ceiling = min(ceiling, memory.ceiling_w)
+        else:
+            ceiling = measured + headroom
+            if memory.ceiling_w is not None:
+                up = self._relax_w(steered)
+                ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=up, dt_s=memory.since_s)
+        return replace(memory, ceiling_w=ceiling, sample=poc.sample, since_s=0.0), floor
+
+    def _open_loop(
+        self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float
+    ) -> tuple[float, float | None]:
+        """Every inverter as if it exported all it gives; those out of our hands count with the worst they may do."""
+        ids = {der.id for der in steered}
+        ceiling = self.limit_w - sum(worst_w(der) for der in ders if der.id not in ids)
+        if memory.ceiling_w is not None:
+            ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=self._relax_w(steered), dt_s=dt_s)
+        return ceiling, None if self.import_limit_w is None else 0.0
+
+    def _relax_w(self, steered: Sequence[DerState]) -> float:
+        return self.relax_pu_per_s * sum(der.rating.p_max_w for der in steered)
+
+    def _import_floor(self, measured_w: float, p_poc_w: float) -> float | None:
+        if self.import_limit_w is None:
+            return None
+        headroom = self.import_limit_w - self._margin() + p_poc_w
+        return measured_w - headroom * (self.gain if headroom < 0.0 else 1.0)
+
+    def _margin(self) -> float:
+        return max(MARGIN_PU * self.limit_w, MARGIN_MIN_W) if self.margin_w is None else self.margin_w
+
+
+def worst_w(der: DerState) -> float:
+    """The most a DER out of our hands may give: its last power until its reversion time is over, then its fallback."""
+    if der.reading.p_w is not None and (der.fresh or der.age_s < der.fallback.after_s):
+        return max(der.reading.p_w, 0.0)
+    return der.rating.p_max_w if der.fallback.p_ceiling_w is None else der.fallback.p_ceiling_w

@@ -1,0 +1,105 @@
+"""Frequency-droop, IEEE 1547-2018 6.5.2.7: outside a dead band power follows frequency, from what it was before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from derctl.core.response import Lag, follow, ramp
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.functions.settings import Settings, number
+
+SOURCE = "IEEE 1547-2018 6.5.2.7 table 24, as in OpenDER 2.2.0 and UL 1741 SB transcripts"
+BACK = 1e-3
+"""Per unit of rating: this near to the power before the event, droop has done its work (OpenDER 2.2.0)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """All in per unit of rated active power.
+
+    p_pre: latched when f left the dead band, None outside an event. lag: the reference through the response.
+    side: +1 over-frequency, -1 under-frequency. p_last: the power while f was last inside the band.
+    """
+
+    p_pre: float | None = None
+    side: int = 0
+    lag: Lag | None = None
+    p_last: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreqDroop(Settings):
+    """P = P_pre -/+ (|f - f_nom| - db) / (f_nom k); a ceiling in over-frequency, a floor in under-frequency.
+
+    p_min_pu bounds the reduction. return_pu_per_s ramps the ceiling up once P_pre is reached again.
+    """
+
+    kind: ClassVar[str] = "freq_droop"
+    rank: ClassVar[int] = 20
+
+    db_of_hz: float = number(0.036, low=0.017, high=1.0, source=SOURCE)
+    db_uf_hz: float = number(0.036, low=0.017, high=1.0, source=SOURCE)
+    k_of: float = number(0.05, low=0.02, high=0.05, source=SOURCE + "; category III")
+    k_uf: float = number(0.05, low=0.02, high=0.05, source=SOURCE + "; category III")
+    olrt_s: float = number(5.0, low=0.2, high=10.0, source=SOURCE + "; category III")
+    p_min_pu: float | None = number(None, low=-1.0, high=1.0, source="the rating's own minimum", optional=True)
+    return_pu_per_s: float = number(0.1, low=0.001, high=1.0, source="derctl: 10 %/s [G, grid.md e.3]")
+
+    def start(self) -> Memory:
+        """Nothing latched."""
+        return Memory()
+
+    def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
+        """One step. Latches at entry, also when it starts outside the band; abstains without fresh f and P."""
+        f_hz, p_w = der.reading.f_hz, der.reading.p_w
+        if not der.fresh or f_hz is None or p_w is None:
+            return memory, Abstain("no fresh frequency and power")
+        p_pu = p_w / der.rating.p_max_w
+        shift, side = self._shift(f_hz, site.f_nom_hz)
+        if memory.p_pre is None and side == 0:
+            return Memory(p_last=p_pu), Abstain("inside the dead band")
+        memory = self._latched(memory, p_pu, side)
+        assert memory.p_pre is not None and memory.lag is not None
+        if side == 0 and abs(memory.lag.y - memory.p_pre) < BACK:
+            return self._released(memory, der, p_pu, dt_s)
+        low = der.rating.p_min_w / der.rating.p_max_w if self.p_min_pu is None else self.p_min_pu
+        reference = min(max(memory.p_pre + shift, low), 1.0)
+        memory = replace(memory, lag=follow(memory.lag, reference, dt_s=dt_s, olrt_s=self.olrt_s), p_last=p_pu)
+        return memory, self._propose(memory, der)
+
+    def _shift(self, f_hz: float, f_nom_hz: float) -> tuple[float, int]:
+        """Change of power in per unit of rating, and which side of the band f is on."""
+        over = f_hz - f_nom_hz - self.db_of_hz
+        if over > 0.0:
+            return -over / (f_nom_hz * self.k_of), 1
+        under = f_nom_hz - self.db_uf_hz - f_hz
+        if under > 0.0:
+            return under / (f_nom_hz * self.k_uf), -1
+        return 0.0, 0
+
+    @staticmethod
+    def _latched(memory: Memory, p_pu: float, side: int) -> Memory:
+        if memory.p_pre is not None and side in {0, memory.side}:
+            return memory
+        p_pre = memory.p_pre
+        if p_pre is None:
+            p_pre = p_pu if memory.p_last is None else memory.p_last
+        lag = memory.lag if memory.lag is not None else Lag(y=p_pre, u=p_pre)
+        return Memory(p_pre=p_pre, side=side, lag=lag, p_last=memory.p_last)
+
+    def _released(self, memory: Memory, der: DerState, p_pu: float, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
+        """f is back and so is P: the ceiling rises on a ramp until it binds nobody; a floor is simply let go."""
+        assert memory.lag is not None and memory.p_pre is not None
+        top = ramp(memory.p_pre, 1.0, up_per_s=self.return_pu_per_s, dt_s=dt_s)
+        if memory.side < 0 or top >= 1.0:
+            return Memory(p_last=p_pu), Abstain("inside the dead band")
+        memory = replace(memory, p_pre=top, lag=Lag(y=top, u=top), p_last=p_pu)
+        return memory, self._propose(memory, der)
+
+    def _propose(self, memory: Memory, der: DerState) -> Proposal:
+        assert memory.lag is not None
+        p_w = memory.lag.y * der.rating.p_max_w
+        if memory.side > 0:
+            return Proposal(by=self.kind, rank=self.rank, p_ceiling_w=p_w)
+        return Proposal(by=self.kind, rank=self.rank, p_floor_w=p_w)

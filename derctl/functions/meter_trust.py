@@ -1,0 +1,52 @@
+"""Does the meter at the point of connection follow what the inverters do? A frozen or reversed one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from derctl.core.types import DerState, PocState
+
+STEP_PU = 0.05
+"""A change of the inverters' sum below this share of their rating says nothing about the meter [G]."""
+AGREES = 0.25
+"""The meter must show at least this share of the inverters' step, with its sign; load may hide the rest [G]."""
+STRIKES = 3
+"""Consecutive contradictions before the meter is doubted, and agreements before it is believed again [G]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """strikes: consecutive steps that the meter contradicted or slept through. Doubted from STRIKES on."""
+
+    sample: int = -1
+    p_poc_w: float = 0.0
+    p_ders_w: float = 0.0
+    strikes: int = 0
+    agreed: int = 0
+    doubted: bool = False
+
+
+def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState]) -> Trust:
+    """Compare the newest step of the meter with the inverters' step since the last one that said something."""
+    if poc.sample == trust.sample or poc.reading.p_w is None:
+        return trust
+    p_ders = sum(der.reading.p_w or 0.0 for der in ders)
+    if trust.sample < 0:
+        return replace(trust, sample=poc.sample, p_poc_w=poc.reading.p_w, p_ders_w=p_ders)
+    step = p_ders - trust.p_ders_w
+    seen = poc.reading.p_w - trust.p_poc_w
+    after = replace(trust, sample=poc.sample, p_poc_w=poc.reading.p_w, p_ders_w=p_ders)
+    if abs(step) < STEP_PU * sum(der.rating.p_max_w for der in ders):
+        return after
+    return _judged(after, step, seen)
+
+
+def _judged(trust: Trust, step: float, seen: float) -> Trust:
+    if seen * step >= AGREES * step * step:
+        agreed = trust.agreed + 1
+        return replace(trust, strikes=0, agreed=agreed, doubted=trust.doubted and agreed < STRIKES)
+    if seen == 0.0 or seen * step <= -AGREES * step * step:
+        strikes = trust.strikes + 1
+        return replace(trust, strikes=strikes, agreed=0, doubted=trust.doubted or strikes >= STRIKES)
+    return trust

@@ -1,0 +1,41 @@
+"""The owner's backup reserve: energy that no aggregator, tariff or grid service may take out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.functions.settings import Settings, number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Whether the reserve is being kept now."""
+
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve(Settings):
+    """No discharge at or below `min_pct`, until the state of charge is `hysteresis_pct` above it again."""
+
+    kind: ClassVar[str] = "reserve"
+    rank: ClassVar[int] = 5
+
+    min_pct: float = number(low=0.0, high=100.0, source="the owner's word")
+    hysteresis_pct: float = number(2.0, low=0.1, high=20.0, source="grid.md e.3: 2 to 3 %")
+
+    def start(self) -> Memory:
+        """Not held."""
+        return Memory()
+
+    def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
+        """One step; without a fresh state of charge the reserve is held."""
+        soc = der.reading.soc_pct
+        if soc is not None and der.fresh:
+            held = soc <= self.min_pct or (memory.held and soc < self.min_pct + self.hysteresis_pct)
+            memory = Memory(held=held)
+            if not held:
+                return memory, Abstain("above the reserve")
+        return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0)

@@ -1,0 +1,56 @@
+"""Storage that brings the power at the point of connection to a target, usually 0 W."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
+from derctl.functions.settings import Settings, number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The meter sample acted on last, and the sum asked for then, W."""
+
+    sample: int = -1
+    sum_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfConsumption(Settings):
+    """sum = measured sum - gain * (p_poc - target_w), once per meter sample; rest inside deadband_w."""
+
+    kind: ClassVar[str] = "self_consumption"
+    rank: ClassVar[int] = 70
+
+    target_w: float = number(0.0, low=-1e7, high=1e7, source="the owner's word; + exports")
+    gain: float = number(0.5, low=0.05, high=1.0, source="grid.md d.2: below 2 at d = 1, 1 at d = 2, 0.618 at d = 3")
+    deadband_w: float = number(30.0, low=0.0, high=5000.0, source="derctl [G]")
+
+    def start(self) -> Memory:
+        """No sample seen."""
+        return Memory()
+
+    def step(
+        self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
+    ) -> tuple[Memory, SiteProposal | Abstain]:
+        """One step; between meter samples the last sum stands, and without a fresh meter it abstains."""
+        poc = site.poc
+        stores = [der for der in ders if der.can.target and der.controllable]
+        if poc is None or not poc.fresh or poc.reading.p_w is None:
+            return Memory(), Abstain("meter_lost")
+        measured = [der.reading.p_w for der in stores if der.reading.p_w is not None]
+        if not measured:
+            return Memory(), Abstain("no storage to steer")
+        if poc.sample != memory.sample or memory.sum_w is None:
+            memory = Memory(sample=poc.sample, sum_w=self._sum(sum(measured), poc.reading.p_w, memory.sum_w))
+        over = tuple(der.id for der in stores)
+        return memory, SiteProposal(by=self.kind, rank=self.rank, over=over, p_target_w=memory.sum_w)
+
+    def _sum(self, measured_w: float, p_poc_w: float, last_w: float | None) -> float:
+        error = p_poc_w - self.target_w
+        if abs(error) <= self.deadband_w and last_w is not None:
+            return last_w
+        return measured_w - self.gain * error

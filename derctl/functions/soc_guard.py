@@ -1,0 +1,54 @@
+"""State-of-charge bounds of a battery: nothing out below the lower, nothing in above the upper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.errors import SettingError
+from derctl.functions.settings import Settings, number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Whether each bound holds now; each lets go only `hysteresis_pct` inside."""
+
+    empty: bool = False
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocGuard(Settings):
+    """A battery that doesn't tell its state of charge, or not freshly, is held at rest."""
+
+    kind: ClassVar[str] = "soc_guard"
+    rank: ClassVar[int] = 0
+
+    min_pct: float = number(10.0, low=0.0, high=100.0, source="derctl [G]; the battery maker's manual decides")
+    max_pct: float = number(95.0, low=0.0, high=100.0, source="derctl [G]; the battery maker's manual decides")
+    hysteresis_pct: float = number(2.0, low=0.1, high=20.0, source="grid.md e.3: 2 to 3 %")
+
+    def __post_init__(self) -> None:
+        Settings.__post_init__(self)
+        if self.max_pct <= self.min_pct + 2.0 * self.hysteresis_pct:
+            allowed = f"more than min_pct + 2 x hysteresis_pct = {self.min_pct + 2.0 * self.hysteresis_pct:g}"
+            raise SettingError("max_pct", self.max_pct, allowed)
+
+    def start(self) -> Memory:
+        """Neither bound holds."""
+        return Memory()
+
+    def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
+        """One step; rest (0 W both ways) without a fresh state of charge."""
+        soc = der.reading.soc_pct
+        if soc is None or not der.fresh:
+            return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=0.0)
+        empty = soc <= self.min_pct or (memory.empty and soc < self.min_pct + self.hysteresis_pct)
+        full = soc >= self.max_pct or (memory.full and soc > self.max_pct - self.hysteresis_pct)
+        memory = Memory(empty=empty, full=full)
+        if not empty and not full:
+            return memory, Abstain("inside its bounds")
+        return memory, Proposal(
+            by=self.kind, rank=self.rank, p_ceiling_w=0.0 if empty else None, p_floor_w=0.0 if full else None
+        )

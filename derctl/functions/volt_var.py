@@ -1,0 +1,92 @@
+"""Voltage-reactive power mode, IEEE 1547-2018 5.3.3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from derctl.core.curve import Curve
+from derctl.core.response import Lag, follow
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.errors import SettingError
+from derctl.functions.settings import Settings, choice, number, points
+
+SOURCE = "IEEE 1547-2018 5.3.3 table 8, as in OpenDER 2.2.0"
+
+CATEGORY: dict[str, tuple[tuple[tuple[float, float], ...], float]] = {
+    "A": (((0.90, 0.25), (1.00, 0.0), (1.00, 0.0), (1.10, -0.25)), 10.0),
+    "B": (((0.92, 0.44), (0.98, 0.0), (1.02, 0.0), (1.08, -0.44)), 5.0),
+}
+"""Default points (v_pu, q per unit of rated apparent power, + injects) and open-loop response time, s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The lag's state in per unit of rated apparent power; None before the first voltage."""
+
+    lag: Lag | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoltVar(Settings):
+    """q = curve(v), through the open-loop response. Q in per unit of rated apparent power, + injects."""
+
+    kind: ClassVar[str] = "volt_var"
+    rank: ClassVar[int] = 30
+
+    category: str = choice("B", among=("A", "B"), source=SOURCE)
+    points: tuple[tuple[float, float], ...] | None = points(source=SOURCE)
+    v_ref_pu: float = number(1.0, low=0.95, high=1.05, source=SOURCE)
+    olrt_s: float | None = number(None, low=1.0, high=90.0, source=SOURCE, optional=True)
+    q_priority: str = choice("reactive", among=("reactive", "active"), source="IEEE 1547-2018 5.3.1; UL 1741 SB")
+    _curve: Curve = field(init=False, repr=False, compare=False)
+    _olrt_s: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Named, not super(): a slotted dataclass is a new class, which the zero-argument form doesn't know.
+        Settings.__post_init__(self)
+        defaults, olrt_s = CATEGORY[self.category]
+        if self.points is not None:
+            _check_points(self.points)
+        object.__setattr__(self, "_curve", Curve.of(self.points or defaults, name="points"))
+        object.__setattr__(self, "_olrt_s", self.olrt_s or olrt_s)
+
+    def start(self) -> Memory:
+        """No lag yet: it begins at the measured output."""
+        return Memory()
+
+    def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
+        """The curve is shifted as a whole by v_ref_pu - 1 (OpenDER and UL 1741 SB read it so)."""
+        v_pu = der.v_pu
+        if not der.fresh or v_pu is None:
+            return Memory(), Abstain("no fresh voltage")
+        wish = self._curve(v_pu - (self.v_ref_pu - 1.0))
+        if memory.lag is None:
+            measured = der.reading.q_var
+            start = wish if measured is None else measured / der.rating.s_max_va
+            lag = Lag(y=start, u=wish)
+        else:
+            lag = follow(memory.lag, wish, dt_s=dt_s, olrt_s=self._olrt_s)
+        q_var = lag.y * der.rating.s_max_va
+        return Memory(lag=lag), Proposal(by=self.kind, rank=self.rank, q_var=q_var, q_priority=self.q_priority)
+
+
+def _check_points(given: tuple[tuple[float, float], ...]) -> None:
+    """Order, spacing and ranges of table 8 for a four-point curve (v1..v4)."""
+    curve = Curve.of(given, name="points")
+    if len(curve.points) != 4:
+        raise SettingError("points", given, "four points (v1, q1) to (v4, q4)")
+    (v1, q1), (v2, q2), (v3, q3), (v4, q4) = curve.points
+    _within("points[1].v", v2, 0.97, 1.0)
+    _within("points[2].v", v3, 1.0, 1.03)
+    _within("points[0].v", v1, 0.82, v2 - 0.02)
+    _within("points[3].v", v4, v3 + 0.02, 1.18)
+    _within("points[0].q", q1, 0.0, 1.0)
+    _within("points[1].q", q2, -1.0, 1.0)
+    _within("points[2].q", q3, -1.0, 1.0)
+    _within("points[3].q", q4, -1.0, 0.0)
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low - 1e-9 <= value <= high + 1e-9:
+        raise SettingError(name, value, f"{low:.4g} to {high:.4g} ({SOURCE})")
