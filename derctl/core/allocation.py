@@ -94,7 +94,7 @@ def _curtail(slots: Sequence[Slot], wanted: Sequence[float], budget: float, wish
 
 
 def hold_up(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
-    """Bands in which storage lifts the sum to at least `wish.p_floor_w`, as far as seniors allow; PV can't be lifted."""
+    """Bands in which storage lifts the sum to at least `wish.p_floor_w`, as far as seniors allow (never PV)."""
     assert wish.p_floor_w is not None
     stores = [slot for slot in slots if slot.der.can.target]
     others = [slot for slot in slots if not slot.der.can.target]

@@ -63,7 +63,7 @@ NOTHING = Setpoint()
 class Reading:
     """One poll of one device. None: not implemented, not readable, or not a number; never 0 instead.
 
-    v_v is the mean phase-to-neutral voltage, v_phase_v each phase's. energy_wh counts what was delivered; it only grows.
+    v_v is the mean phase-to-neutral voltage, v_phase_v each phase's. energy_wh counts what was delivered; it grows.
     p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive. accepted is the setpoint as
     the device reads it back; own_functions names the device's own grid functions that read back on, None: unknown.
     """

@@ -133,7 +133,7 @@ class ContractExportLimit(Settings):
 
 
 def worst_w(der: DerState) -> float:
-    """The most a DER out of our hands may give: its last power until its reversion time is over, then its fallback."""
+    """The most a DER out of our hands may give: its last power until its timer is out, then its fallback."""
     if der.reading.p_w is not None and (der.fresh or der.age_s < der.fallback.after_s):
         return max(der.reading.p_w, 0.0)
     return der.rating.p_max_w if der.fallback.p_ceiling_w is None else der.fallback.p_ceiling_w

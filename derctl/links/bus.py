@@ -1,0 +1,259 @@
+"""One Bus per wire: the only user of that connection. One request in flight, writes before polls, fair between units.
+
+It never retries: the next poll is the retry. It owns reconnection, with full jitter, at most one connect a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TypeVar
+
+from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
+from derctl.errors import BusClosed, BusError, BusFrameError, BusTimeout, DeviceError, DeviceRefused
+from derctl.links.wire import Wire
+
+T = TypeVar("T")
+
+DEMOTE_AFTER = 2
+DEMOTED_MAX_S = 5.0
+"""A unit silent twice in a row is asked less and less often, at least every 5 s, so that the others keep their pace."""
+GIVE_UP_AFTER = 3
+"""Silences in a row, over all units, after which the connection itself is in doubt and is made anew."""
+CONNECT_GAP_S = 1.0
+GATEWAY_CODES = frozenset({0x0A, 0x0B})
+
+
+class Priority(IntEnum):
+    """Who goes first."""
+
+    WRITE = 0
+    POLL = 1
+    SLOW = 2
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened on this bus since it was made."""
+
+    requests: int = 0
+    timeouts: int = 0
+    refused: int = 0
+    frame_errors: int = 0
+    connects: int = 0
+
+
+@dataclass(slots=True)
+class _Unit:
+    served: int = 0
+    silent: int = 0
+    not_before_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Turn:
+    priority: Priority
+    unit: _Unit
+    order: int
+    ready: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """timeout_s: the one deadline. min_interval_s: between two requests. connect_delay_s: after connecting.
+
+    backoff_s: cap of the reconnection's jitter.
+    """
+
+    timeout_s: float = 1.0
+    min_interval_s: float = 0.0
+    connect_delay_s: float = 0.0
+    backoff_s: float = 8.0
+
+
+@dataclass(slots=True)
+class Bus:
+    """See the module. `run` must be running as a task for the bus to be connected."""
+
+    name: str
+    wire: Wire
+    pace: Pace = field(default_factory=Pace)
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[float, float], float] = random.uniform
+    counters: Counters = field(default_factory=Counters)
+    generation: int = 0
+    _units: dict[int, _Unit] = field(default_factory=dict)
+    _waiting: list[_Turn] = field(default_factory=list)
+    _busy: bool = False
+    _order: int = 0
+    _silent: int = 0
+    _failures: int = 0
+    _last_s: float = -1e9
+    _lost: asyncio.Event = field(default_factory=asyncio.Event)
+    _up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the wire is up now."""
+        return self.wire.connected and self._up.is_set()
+
+    async def wait_connected(self) -> None:
+        """Return when the wire is up."""
+        await self._up.wait()
+
+    async def run(self) -> None:
+        """Keep the wire connected until cancelled. `generation` grows with each new connection."""
+        try:
+            while True:
+                if await self._connect():
+                    await self._lost.wait()
+                self._up.clear()
+                self.wire.close()
+                await asyncio.sleep(self._backoff_s())
+        finally:
+            self._up.clear()
+            self.wire.close()
+
+    async def _connect(self) -> bool:
+        self._lost.clear()
+        self._failures += 1
+        self.counters.connects += 1
+        try:
+            await self.wire.connect(self._lost.set)
+        except BusError:
+            return False
+        await asyncio.sleep(self.pace.connect_delay_s)
+        self._silent = 0
+        self.generation += 1
+        self._up.set()
+        return True
+
+    def _backoff_s(self) -> float:
+        cap = min(self.pace.backoff_s, 0.5 * 2.0 ** min(self._failures, 16))
+        return CONNECT_GAP_S + self.jitter(0.0, max(cap - CONNECT_GAP_S, 0.0))
+
+    async def execute(self, unit: int, exchange: Exchange[T], *, priority: Priority = Priority.POLL) -> T:
+        """Run an exchange to its end: send it each answer, throw bus errors and refusals in. Returns what it returns."""
+        try:
+            op = next(exchange)
+            while True:
+                try:
+                    answer: Registers = ()
+                    if isinstance(op, Pause):
+                        await asyncio.sleep(op.seconds)
+                    else:
+                        answer = await self.request(unit, op, priority=priority)
+                except (BusError, DeviceError) as error:
+                    op = exchange.throw(error)
+                else:
+                    op = exchange.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            exchange.close()
+
+    async def request(self, unit: int, op: Read | Write, *, priority: Priority = Priority.POLL) -> Registers:
+        """One request. Raises BusTimeout, BusClosed, BusFrameError or DeviceRefused."""
+        state = self._units.get(unit)
+        if state is None:
+            state = self._units[unit] = _Unit()
+        if priority is not Priority.WRITE and self.clock() < state.not_before_s:
+            raise BusTimeout(
+                f"{self.name} unit {unit}: silent, asked again in {state.not_before_s - self.clock():.1f} s"
+            )
+        async with self._turn(priority, state):
+            if not self.connected:
+                raise BusClosed(f"{self.name}: not connected")
+            if self.pace.min_interval_s > 0.0:
+                await self._pause()
+            return await self._ask(unit, state, op)
+
+    async def _pause(self) -> None:
+        wait = self._last_s + self.pace.min_interval_s - self.clock()
+        if wait > 0.0:
+            await asyncio.sleep(wait)
+
+    async def _ask(self, unit: int, state: _Unit, op: Read | Write) -> Registers:
+        self.counters.requests += 1
+        try:
+            async with asyncio.timeout(self.pace.timeout_s):
+                answer = await self.wire.request(unit, op)
+        except TimeoutError:
+            self.counters.timeouts += 1
+            self._silence(state)
+            raise BusTimeout(f"{self.name} unit {unit}: no answer within {self.pace.timeout_s:g} s") from None
+        except BusFrameError:
+            self.counters.frame_errors += 1
+            self._lost.set()
+            raise
+        except BusClosed:
+            self._lost.set()
+            raise
+        except DeviceRefused as error:
+            self.counters.refused += 1
+            if error.code in GATEWAY_CODES:
+                self._demote(state)
+            else:
+                self._answered(state)
+            raise
+        finally:
+            self._last_s = self.clock()
+        self._answered(state)
+        return answer
+
+    def _answered(self, state: _Unit) -> None:
+        state.silent = 0
+        state.not_before_s = 0.0
+        self._silent = 0
+        self._failures = 0
+
+    def _silence(self, state: _Unit) -> None:
+        self._demote(state)
+        self._silent += 1
+        if self._silent >= GIVE_UP_AFTER or self.wire.debris:
+            self._lost.set()
+
+    def _demote(self, state: _Unit) -> None:
+        state.silent += 1
+        if state.silent >= DEMOTE_AFTER:
+            wait = min(DEMOTED_MAX_S, self.pace.timeout_s * 2.0 ** (state.silent - DEMOTE_AFTER))
+            state.not_before_s = self.clock() + wait
+
+    @asynccontextmanager
+    async def _turn(self, priority: Priority, unit: _Unit) -> AsyncIterator[None]:
+        """Hold the wire. Waiters go by priority, then by who was served longest ago."""
+        self._order += 1
+        if self._busy:
+            turn = _Turn(priority, unit, self._order, asyncio.get_running_loop().create_future())
+            self._waiting.append(turn)
+            try:
+                await turn.ready
+            except asyncio.CancelledError:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+                else:
+                    self._pass_on()
+                raise
+        self._busy = True
+        unit.served = self._order
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        waiting = [turn for turn in self._waiting if not turn.ready.cancelled()]
+        if not waiting:
+            self._waiting.clear()
+            self._busy = False
+            return
+        first = min(waiting, key=lambda turn: (turn.priority, turn.unit.served, turn.order))
+        waiting.remove(first)
+        self._waiting = waiting
+        first.ready.set_result(None)

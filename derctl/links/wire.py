@@ -1,0 +1,37 @@
+"""What the bus needs of a Modbus client, and nothing more: a leaner codec or another library fits behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from derctl.core.exchange import Read, Registers, Write
+
+
+class Wire(Protocol):
+    """One connection, one request in flight. The bus owns deadline, pacing, order and reconnection."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether a request could be sent now."""
+        ...
+
+    @property
+    def debris(self) -> bool:
+        """Whether bytes came that no request accounts for; such a connection is not to be trusted further."""
+        ...
+
+    async def connect(self, on_lost: Callable[[], None]) -> None:
+        """Connect once. Raises BusClosed. `on_lost` is called when the connection ends later."""
+        ...
+
+    def close(self) -> None:
+        """Close now; `on_lost` is not called."""
+        ...
+
+    async def request(self, unit: int, op: Read | Write) -> Registers:
+        """Send one request and return its answer (() for a write).
+
+        Raises BusFrameError for an answer that isn't one, BusClosed, DeviceRefused for an exception response.
+        """
+        ...
