@@ -46,11 +46,18 @@ def decode(model: Model, registers: Words, *, length: int, sf_default: int | Non
     implemented or out of -10..10 (None: then its points are None). Raises DecodeError where a register is no 16-bit
     number, the ID register names another model, or L is impossible.
     """
+    check_exponent(sf_default)
     words = _clipped(model, registers, length)
-    placed, problems = arrange(model, _counts(model, words), length=length)
+    placed, problems = arrange(model, counts_of(model, words), length=length)
     if words[1] not in (None, length):
         problems = (f"L reads {words[1]}, the chain says {length}", *problems)
     return _block(placed, words, {}, sf_default, problems)
+
+
+def check_exponent(sf_default: int | None) -> None:
+    """Raises DecodeError for a default scale factor that SunSpec doesn't know."""
+    if sf_default is not None and sf_default not in POWERS:
+        raise DecodeError(f"scale factor {sf_default} is outside -10..10")
 
 
 def scaled(value: Value, exponent: int) -> Value:
@@ -71,17 +78,18 @@ def _clipped(model: Model, registers: Words, length: int) -> Words:
     return [*registers[:end], *[None] * (end - len(registers))]
 
 
-def _raw(point: Point, start: int, words: Words) -> Raw | None:
+def raw_at(point: Point, start: int, words: Words) -> Raw | None:
+    """The raw value of a point whose group starts at `start`; None where a register of it is missing."""
     mine = [word for word in words[start + point.offset : start + point.end] if word is not None]
     return unpack(point.type, mine) if len(mine) == point.size else None
 
 
-def _counts(model: Model, words: Words) -> dict[str, int | None]:
+def counts_of(model: Model, words: Words) -> dict[str, int | None]:
     """Every one-register number that could count a group."""
     found: dict[str, int | None] = {}
     for name, point in model.points.items():
         if point.type.code == "H":
-            raw = _raw(point, 0, words)
+            raw = raw_at(point, 0, words)
             value = None if raw is None else meaning(point.type, raw)
             found[name] = value if isinstance(value, int) else None
     return found
@@ -92,13 +100,20 @@ def _scales(placed: Placed, words: Words, outer: Scales, sf_default: int | None)
     scales = dict(outer)
     for name, point in placed.points.items():
         if point.type.name == "sunssf":
-            raw = _raw(point, placed.start, words)
-            sf = None if raw is None else meaning(point.type, raw)
-            scales[name] = sf if isinstance(sf, int) else None if raw is None else sf_default
+            scales[name] = exponent_of(point, raw_at(point, placed.start, words), sf_default)
     return scales
 
 
-def _value(point: Point, raw: Raw | None, scales: Scales) -> Value | None:
+def exponent_of(point: Point, raw: Raw | None, sf_default: int | None) -> int | None:
+    """A scale factor point's exponent, `sf_default` where the device gives none. One not read is never assumed."""
+    if raw is None:
+        return None
+    sf = meaning(point.type, raw)
+    return sf if isinstance(sf, int) else sf_default
+
+
+def value_of(point: Point, raw: Raw | None, scales: Scales) -> Value | None:
+    """The scaled value of a raw one. `scales`: the scale factors in force, by the name of their point."""
     value = None if raw is None else meaning(point.type, raw)
     if value is None or point.sf is None:
         return value
@@ -110,13 +125,13 @@ def _block(
     placed: Placed, words: Words, outer: Scales, sf_default: int | None, problems: tuple[str, ...] = ()
 ) -> Decoded:
     scales = _scales(placed, words, outer, sf_default)
-    raw = {name: _raw(point, placed.start, words) for name, point in placed.points.items()}
+    raw = {name: raw_at(point, placed.start, words) for name, point in placed.points.items()}
     groups = {
         name: tuple(_block(each, words, scales, sf_default) for each in instances)
         for name, instances in placed.groups.items()
     }
     return Decoded(
-        values={name: _value(point, raw[name], scales) for name, point in placed.points.items()},
+        values={name: value_of(point, raw[name], scales) for name, point in placed.points.items()},
         raw=raw,
         groups=groups,
         unreadable=tuple(_unreadable(placed, raw, groups, len(words))),

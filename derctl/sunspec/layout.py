@@ -93,7 +93,7 @@ def _place(group: Group, start: int, counts: Counts) -> Placed:
 
 
 def flatten(placed: Placed, prefix: str = "") -> Iterator[tuple[str, Point]]:
-    """Every placed point with its path ("W", "Crv[0].Pt[1].V"; indices from 0) and its offset from the ID register."""
+    """Every placed point by its path ("W", "Crv[0].Pt[1].V": indices from 0), offsets from the ID register."""
     for name, point in placed.points.items():
         yield prefix + name, replace(point, offset=placed.start + point.offset)
     for name, instances in placed.groups.items():

@@ -140,9 +140,12 @@ def _eui48(raw: bytes) -> str | None:
     return raw[2:].hex(":").upper()
 
 
-_TEXT = {
-    "string": _string,
-    "eui48": _eui48,
-    "ipaddr": lambda raw: str(IPv4Address(raw)) if any(raw) else None,
-    "ipv6addr": lambda raw: str(IPv6Address(raw)) if any(raw) else None,
-}
+def _ipaddr(raw: bytes) -> str | None:
+    return str(IPv4Address(raw)) if any(raw) else None
+
+
+def _ipv6addr(raw: bytes) -> str | None:
+    return str(IPv6Address(raw)) if any(raw) else None
+
+
+_TEXT = {"string": _string, "eui48": _eui48, "ipaddr": _ipaddr, "ipv6addr": _ipv6addr}

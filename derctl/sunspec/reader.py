@@ -1,43 +1,160 @@
-"""The control path's decoder: one struct.unpack over the span of the points asked for, their scale factors included."""
+"""The control path's decoder: one struct.unpack over the span of the points asked for, their scale factors included.
+
+The function is generated as source, like a dataclass's `__init__`: per point one comparison and one division stay.
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any
 
 from derctl.errors import DecodeError
-from derctl.sunspec.decode import scaled
-from derctl.sunspec.points import Raw, Value, meaning, unpack
+from derctl.sunspec.decode import Words, check_exponent, exponent_of, raw_at, value_of
+from derctl.sunspec.points import PointType, Value
 from derctl.sunspec.tables import Model, Point
 
-Row = tuple[str, int, Raw | None]
-"""A point's name, its place in the unpacked tuple, and the one raw value that means nothing."""
+Values = dict[str, Value | None]
+_EXACT = 10**15
+"""Below this, raw / 10**n is the double nearest to the decimal, which is what decode's rounding arrives at too."""
 _DIVISORS = {-exponent: float(10**exponent) for exponent in range(1, 11)}
-_FACTORS = {exponent: float(10**exponent) for exponent in range(11)}
+_FACTORS = {0: 1, **{exponent: float(10**exponent) for exponent in range(1, 11)}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Decodes chosen points of one model. Values equal those of `decode`.
+    """Decodes chosen points of one model, with the values that `decode` gives them.
 
-    first, count: the registers it needs, counted from the model's ID register; whoever reads just these calls it with
-    offset=-first. Call: `reader(registers, offset=0)`, where registers[offset] is the model's ID register and None is
-    a register that could not be read. Returns every asked point, None where it has no value. Raises DecodeError where
-    registers are missing or no 16-bit numbers.
+    first, count: the registers it needs, counted from the model's ID register; who reads just these calls it with
+    offset=-first. Call: `reader(registers, offset=0)`, where registers[offset] is the model's ID register and None a
+    register that could not be read. Returns every point asked for, None where it has no value. Raises DecodeError
+    where registers are missing or are no 16-bit numbers.
     """
 
-    model: int
     first: int
     count: int
-    sf_default: int | None
-    points: tuple[Point, ...] = field(repr=False)
-    _blank: dict[str, Value | None] = field(repr=False)
-    _pack: Callable[..., bytes] = field(repr=False)
-    _unpack: Callable[[bytes], tuple[Raw, ...]] = field(repr=False)
-    _plain: tuple[tuple[str, int, Point], ...] = field(repr=False)
-    _scaled: tuple[tuple[int, tuple[Row, ...]], ...] = field(repr=False)
+    source: str = field(repr=False)
+    _read: Callable[[Words, int], Values] = field(repr=False)
 
-    def __call__(self, registers: Sequence[int | None], offset: int = 0) -> dict[str, Value | None]:
-        ...
+    def __call__(self, registers: Words, offset: int = 0) -> Values:
+        return self._read(registers, offset)
+
+
+def compile_reader(model: Model, points: Sequence[str], *, sf_default: int | None = None) -> Reader:
+    """A reader for `points` of the model's fixed part (names as in `model.fixed`), in that order.
+
+    sf_default as in `decode`. Raises DecodeError for a point that isn't there.
+    """
+    check_exponent(sf_default)
+    wanted = {name: _point(model, name) for name in points}
+    scales = {point.sf: _point(model, point.sf) for point in wanted.values() if isinstance(point.sf, str)}
+    needed = sorted({**wanted, **scales}.items(), key=lambda each: each[1].offset)
+    first = min((point.offset for _, point in needed), default=0)
+    count = max((point.end for _, point in needed), default=0) - first
+    source = "\n".join(_source(first, count, {name: f"u{i}" for i, (name, _) in enumerate(needed)}, wanted))
+    space: dict[str, Any] = {
+        "pack": struct.Struct(f">{count}H").pack,
+        "unpack": struct.Struct(_format(first, needed)).unpack,
+        "error": struct.error,
+        "D": _DIVISORS,
+        "F": _FACTORS,
+        "sf_default": sf_default,
+        "slow": _slow(model.id, range(first, first + count), wanted, scales, sf_default),
+        "value_of": value_of,
+        "point": wanted,
+    }
+    exec(source, space)
+    return Reader(first=first, count=count, source=source, _read=space["read"])
+
+
+def _point(model: Model, name: str) -> Point:
+    try:
+        return model.fixed[name]
+    except KeyError:
+        raise DecodeError(f"model {model.id}: no point {name!r} in its fixed part") from None
+
+
+def _format(first: int, needed: list[tuple[str, Point]]) -> str:
+    parts, at = [">"], first
+    for _, point in needed:
+        parts.append(f"{2 * (point.offset - at)}x" + point.type.format(point.size))
+        at = point.end
+    return "".join(parts)
+
+
+def _slow(
+    model: int, span: range, wanted: dict[str, Point], scales: dict[str, Point], sf_default: int | None
+) -> Callable[[Words, int], Values]:
+    """The same with registers that could not be read among them, point by point."""
+
+    def read(registers: Words, offset: int) -> Values:
+        if offset + span.start < 0 or len(registers) < offset + span.stop:
+            raise DecodeError(f"model {model}: registers {span} at {offset} of only {len(registers)} that were read")
+        factors = {
+            name: exponent_of(point, raw_at(point, offset, registers), sf_default) for name, point in scales.items()
+        }
+        return {name: value_of(point, raw_at(point, offset, registers), factors) for name, point in wanted.items()}
+
+    return read
+
+
+def _source(first: int, count: int, names: dict[str, str], wanted: dict[str, Point]) -> Iterator[str]:
+    yield "def read(registers, offset):"
+    yield f"    start = offset + {first}"
+    yield "    if start < 0:"
+    yield "        return slow(registers, offset)"
+    yield "    try:"
+    yield f"        [{', '.join(names.values())}] = unpack(pack(*registers[start : start + {count}]))"
+    yield "    except error:"
+    yield "        return slow(registers, offset)"
+    for sf in {point.sf: None for point in wanted.values() if point.sf is not None}:
+        yield from _scale(sf, names, {name: point for name, point in wanted.items() if point.sf == sf})
+    results = {name: _result(name, point, names[name]) for name, point in wanted.items()}
+    yield "    return {" + ", ".join(f"{name!r}: {result}" for name, result in results.items()) + "}"
+
+
+def _scale(sf: str | int, names: dict[str, str], points: dict[str, Point]) -> Iterator[str]:
+    """Lines that put the scaled value of each point that shares `sf` into a variable of its own."""
+    exponent = names[sf] if isinstance(sf, str) else str(sf)
+    yield f"    s = {exponent} if -10 <= {exponent} <= 10 else sf_default"
+    yield "    if s is None:"
+    yield "        " + " = ".join(_variable(names[name]) for name in points) + " = None"
+    for condition, constant, operation in (("elif s < 0", "c = D[s]", "/ c"), ("else", "c = F[s]", "* c")):
+        yield f"    {condition}:"
+        yield f"        {constant}"
+        for name, point in points.items():
+            yield f"        {_variable(names[name])} = {_product(name, point, names[name], operation)}"
+
+
+def _variable(raw: str) -> str:
+    return "v" + raw[1:]
+
+
+def _product(name: str, point: Point, raw: str, operation: str) -> str:
+    exact = f"value_of(point[{name!r}], {raw}, {{{point.sf!r}: s}})"
+    if not point.type.integer:
+        return exact
+    if point.size <= 2:
+        return f"{raw} {operation} if {_means(point.type, raw)} else None"
+    lowest = max(int(point.type.low), -_EXACT)
+    return f"{raw} {operation} if {lowest} <= {raw} < {_EXACT} else {exact}"
+
+
+def _result(name: str, point: Point, raw: str) -> str:
+    if point.sf is not None:
+        return _variable(raw)
+    if not point.type.number or point.type.name == "pad":
+        return f"value_of(point[{name!r}], {raw}, {{}})"
+    return f"{raw} if {_means(point.type, raw)} else None"
+
+
+def _means(kind: PointType, raw: str) -> str:
+    """The cheapest test that a raw value of this type is one."""
+    if not kind.integer:
+        return f"{raw} - {raw} == 0.0"
+    if kind.name == "sunssf":
+        return f"-10 <= {raw} <= 10"
+    if kind.low == 1:
+        return raw
+    return f"{raw} <= {kind.high}" if kind.low == 0 else f"{raw} != {kind.absent!r}"

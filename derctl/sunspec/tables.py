@@ -185,5 +185,6 @@ def _fixed(points: Mapping[str, Point], groups: tuple[Group, ...]) -> Iterator[t
         if group.count != 1 or group.groups:
             return
         for name, point in group.points.items():
-            yield f"{group.name}.{name}", replace(point, offset=start + point.offset)
+            sf = f"{group.name}.{point.sf}" if point.sf in group.points else point.sf
+            yield f"{group.name}.{name}", replace(point, offset=start + point.offset, sf=sf)
         start += group.size
