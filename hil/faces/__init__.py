@@ -1,0 +1,1 @@
+"""Plant parts as Modbus holding registers, laid out and encoded by pysunspec2."""

@@ -1,0 +1,64 @@
+"""A meter at the point of connection: 201, 203 or their float twins 211, 213. The registers' sign is an option."""
+
+from math import sqrt
+
+from hil.faces import ac
+from hil.faces.face import Face
+from hil.faces.image import ModelImage
+from hil.faces.personality import Personality
+from hil.faces.view import AcReading, Rating, SiteView, phase_voltages_v
+
+SCALES = {"A_SF": -2, "V_SF": -1, "Hz_SF": -2, "W_SF": 0, "VA_SF": 0, "VAR_SF": 0, "PF_SF": -1, "TotWh_SF": 0}
+
+
+class Meter(Face):
+    """`sign` +1: W is positive for export; -1: positive for import. The energy counters never change sides."""
+
+    def __init__(
+        self,
+        habits: Personality,
+        rating: Rating,
+        *,
+        serial: str,
+        view: SiteView,
+        model: int | None = None,
+        sign: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self.model = model or (203 if view.phases == 3 else 201)
+        self.sign = sign
+        image = ModelImage(self.model)
+        watts = ac.watt_scale(rating.p_max_w)
+        ac.set_scales(image, {**SCALES, **dict.fromkeys(("W_SF", "VA_SF", "VAR_SF"), watts)}, habits)
+        super().__init__([ac.common_image(habits, serial), image], habits, rating, seed=seed)
+
+    def fill(self, view: SiteView) -> None:
+        """The flow at the point of connection."""
+        poc = view.state.poc
+        reading = AcReading(
+            p_w=poc.p_w,
+            q_var=poc.q_var,
+            v_v=phase_voltages_v(view, poc.v_pu),
+            f_hz=poc.f_hz,
+            energy_out_wh=poc.export_wh,
+            energy_in_wh=poc.import_wh,
+        )
+        self.bank.image(self.model).put_all(self._values(self.noised(reading)))
+
+    def _values(self, reading: AcReading) -> dict[str, float | str | None]:
+        phases, sign = len(reading.v_v), self.sign
+        values: dict[str, float | str | None] = {
+            "A": reading.current_a, "PhV": reading.v_mean_v, "Hz": reading.f_hz, "W": sign * reading.p_w,
+            "VA": reading.s_va, "VAR": sign * reading.q_var, "PF": 100.0 * sign * reading.pf, "Evt": 0,
+            "TotWhExp": 1000.0 + reading.energy_out_wh, "TotWhImp": 1000.0 + reading.energy_in_wh,
+            "PPV": reading.v_mean_v * sqrt(3.0) if phases == 3 else None,
+        }  # fmt: skip
+        for phase, volts in zip(ac.PHASES, reading.v_v, strict=False):
+            values[f"Aph{phase}"] = reading.current_a / phases
+            values[f"PhVph{phase}"] = volts
+            values[f"Wph{phase}"] = sign * reading.p_w / phases
+            values[f"VAph{phase}"] = reading.s_va / phases
+            values[f"VARph{phase}"] = sign * reading.q_var / phases
+        for pair in ("AB", "BC", "CA") if phases == 3 else ():
+            values[f"PhVph{pair}"] = values[f"PPVph{pair}"] = reading.v_mean_v * sqrt(3.0)
+        return values

@@ -1,0 +1,103 @@
+"""An inverter of the 1xx generation: 1, 101/103/113, 120-123 and, with a battery, 124."""
+
+from collections.abc import Mapping, Sequence
+
+from hil.faces import ac, immediate
+from hil.faces.face import Control, Face
+from hil.faces.image import ModelImage, Slot
+from hil.faces.personality import Personality
+from hil.faces.view import Rating, SiteView
+from hil.plant.inverter import InverterCommand
+
+BOUNDS = {
+    "WMaxLimPct": (0.0, 100.0),
+    "OutPFSet": (-1.0, 1.0),
+    "VArWMaxPct": (-100.0, 100.0),
+    "VArMaxPct": (-100.0, 100.0),
+    "VArAvalPct": (-100.0, 100.0),
+    "OutWRte": (-100.0, 100.0),
+    "InWRte": (-100.0, 100.0),
+}
+
+
+class Inverter1xx(Face):
+    """`model` is the measuring model (101, 103, 111 or 113); with `storage` model 124 controls the battery."""
+
+    def __init__(
+        self,
+        habits: Personality,
+        rating: Rating,
+        *,
+        der: str,
+        serial: str,
+        view: SiteView,
+        model: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.der = der
+        self._p_w = 0.0
+        self.model = model or (103 if view.phases == 3 else 101)
+        self.controls: Mapping[str, Control] = immediate.CONTROLS_123
+        if rating.energy_wh:
+            self.controls = {**immediate.CONTROLS_123, **immediate.CONTROL_124}
+        super().__init__(self._images(habits, rating, serial, view), habits, rating, seed=seed)
+
+    def _images(self, habits: Personality, rating: Rating, serial: str, view: SiteView) -> Sequence[ModelImage]:
+        watts = ac.watt_scale(rating.p_max_w)
+        rated = dict.fromkeys(("WRtg_SF", "VARtg_SF", "VArRtg_SF", "MaxChaRte_SF", "MaxDisChaRte_SF"), watts)
+        limits = dict.fromkeys(("WMax_SF", "VAMax_SF", "VArMax_SF"), watts)
+        storage = dict.fromkeys(("WChaMax_SF", "VAChaMax_SF"), watts)
+        plan: list[tuple[int, Mapping[str, int], Mapping[str, float | str | None]]] = [
+            (self.model, ac.scales_1xx(rating.p_max_w), {}),
+            (120, {**immediate.SCALES_120, **rated}, immediate.nameplate(rating, view.v_nom_v, view.phases)),
+            (121, {**immediate.SCALES_121, **limits}, immediate.settings(rating, view.v_nom_v, view.f_nom_hz)),
+            (122, {"VArAval_SF": watts, "WAval_SF": watts}, {"PVConn": 7, "ECPConn": 1}),
+            (123, immediate.SCALES_123, immediate.controls_off()),
+        ]
+        if rating.energy_wh:
+            plan.append((124, {**immediate.SCALES_124, **storage}, immediate.storage_idle(rating)))
+        images = [ac.common_image(habits, serial)]
+        for model_id, scales, values in plan:
+            image = ModelImage(model_id)
+            ac.set_scales(image, scales, habits)
+            image.put_all(values)
+            images.append(image)
+        return images
+
+    def fill(self, view: SiteView) -> None:
+        """Measurements, available power and energy."""
+        der = view.state.ders[self.der]
+        reading = self.noised(ac.der_reading(view, der))
+        dc_w = reading.p_w / 0.96 if der.battery is None else der.battery.dc_p_w
+        dc_v = der.battery.v_v if der.battery is not None else (600.0 if der.p_available_w > 20.0 else 0.0)
+        ac.fill_1xx(self.bank.image(self.model), reading, status=der.inverter.status, dc_v=dc_v, dc_w=dc_w)
+        known_w = der.p_available_w if der.battery is None else None
+        energy_wh = 1000.0 + reading.energy_out_wh
+        self.bank.image(122).put_all({"WAval": known_w, "ActWh": energy_wh, "VArAval": self.rating.q_max_var})
+        if der.battery is not None:
+            charging = 4 if der.battery.current_a < -0.2 else 3 if der.battery.current_a > 0.2 else 6
+            values = {"ChaState": der.battery.soc_pct, "InBatV": der.battery.v_v, "ChaSt": float(charging)}
+            self.bank.image(124).put_all(values)
+        self._p_w = der.inverter.p_w
+
+    def command(self) -> InverterCommand:
+        """What 123 and 124 ask."""
+        settings = self.bank.image(121)
+        floor_w, bound_w = None, None
+        if self.rating.energy_wh:
+            floor_w, bound_w = immediate.storage_bounds_w(self.effective, self.bank.image(124))
+        limit_w = immediate.ceiling_w(self.effective, settings)
+        ceilings = [value for value in (limit_w, bound_w) if value is not None]
+        return InverterCommand(
+            p_ceiling_w=min(ceilings) if ceilings else None,
+            p_floor_w=floor_w,
+            q_var=immediate.fixed_var(self.effective, self.rating, self._p_w, settings),
+            tan_phi=immediate.tan_phi(self.effective),
+            connect=self.effective["connect"]["Conn"] != 0,
+        )
+
+    def check(self, image: ModelImage, slots: Sequence[Slot]) -> None:
+        """Percentages outside of their range are refused."""
+        found = immediate.out_of_range(image, slots, BOUNDS)
+        self.violations += found
+        immediate.refuse_any(found)

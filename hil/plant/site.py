@@ -1,0 +1,189 @@
+"""The whole site: every DER and load on one feeder, seen at the point of connection. `step` is a pure function."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from hil.plant.battery import BatteryInputs, BatteryParams, BatteryState, battery_step
+from hil.plant.frequency import SwingParams, SwingState, swing_step
+from hil.plant.grid import GridModel
+from hil.plant.inverter import (
+    InverterCommand,
+    InverterInputs,
+    InverterParams,
+    InverterState,
+    dc_power_w,
+    inverter_step,
+)
+from hil.plant.load import Load, injection_va
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Der:
+    """One DER: an inverter on a node, with a battery or the sun behind it. `obeys_bms`: it keeps CCL/DCL itself."""
+
+    id: str
+    node: str
+    inverter: InverterParams
+    battery: BatteryParams | None = None
+    obeys_bms: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteModel:
+    """What does not change in a run."""
+
+    grid: GridModel
+    f_nom_hz: float
+    ders: tuple[Der, ...]
+    swing: SwingParams | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerInputs:
+    """Command from the device's registers, sun, and what a scenario forces."""
+
+    command: InverterCommand = field(default_factory=InverterCommand)
+    irradiance: float = 1.0
+    trip: bool = False
+    battery: BatteryInputs = field(default_factory=BatteryInputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteInputs:
+    """The world outside for one step. `f_hz` None: the swing model decides."""
+
+    source_v_pu: float
+    f_hz: float | None
+    loads: Mapping[str, Load]
+    ders: Mapping[str, DerInputs]
+    loss_w: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerState:
+    """One DER's state; `v_pu` at its node."""
+
+    inverter: InverterState = field(default_factory=InverterState)
+    battery: BatteryState | None = None
+    p_available_w: float = 0.0
+    v_pu: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PocState:
+    """The point of connection: + is export; energies only grow."""
+
+    p_w: float = 0.0
+    q_var: float = 0.0
+    v_pu: float = 1.0
+    f_hz: float = 50.0
+    export_wh: float = 0.0
+    import_wh: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteState:
+    """Everything that goes from one step to the next."""
+
+    t_s: float = 0.0
+    poc: PocState = field(default_factory=PocState)
+    v_pu: Mapping[str, float] = field(default_factory=dict)
+    ders: Mapping[str, DerState] = field(default_factory=dict)
+    swing: SwingState | None = None
+    p_start_w: float | None = None
+    converged: bool = True
+
+
+def step(model: SiteModel, state: SiteState, inputs: SiteInputs, dt_s: float) -> SiteState:
+    """Let dt_s pass (0.1 s or less; hil.md 0.6): DERs answer to the last voltages, then the grid to their powers."""
+    f_hz, swing = _frequency(model, state, inputs, dt_s)
+    ders = {der.id: _der_step(model, der, state, inputs.ders[der.id], f_hz, dt_s) for der in model.ders}
+    s_va: dict[str, complex] = {}
+    for der in model.ders:
+        inverter = ders[der.id].inverter
+        s_va[der.node] = s_va.get(der.node, 0j) + complex(inverter.p_w, inverter.q_var)
+    for load in inputs.loads.values():
+        s_va[load.node] = s_va.get(load.node, 0j) + injection_va(load, state.v_pu.get(load.node, 1.0))
+    solution = model.grid.solve(s_va, inputs.source_v_pu)
+    ders = {der.id: replace(ders[der.id], v_pu=solution.v_pu[der.node]) for der in model.ders}
+    poc = _poc(state.poc, solution.poc_p_w, solution.poc_q_var, solution.poc_v_pu, f_hz, dt_s)
+    start_w = poc.p_w if state.p_start_w is None else state.p_start_w
+    return SiteState(
+        t_s=state.t_s + dt_s,
+        poc=poc,
+        v_pu=solution.v_pu,
+        ders=ders,
+        swing=swing,
+        p_start_w=start_w,
+        converged=solution.converged,
+    )
+
+
+def _frequency(
+    model: SiteModel, state: SiteState, inputs: SiteInputs, dt_s: float
+) -> tuple[float, SwingState | None]:
+    if inputs.f_hz is not None:
+        return inputs.f_hz, state.swing
+    if model.swing is None:
+        return model.f_nom_hz, None
+    swing = state.swing or SwingState(f_hz=model.swing.f_nom_hz)
+    change_w = 0.0 if state.p_start_w is None else state.poc.p_w - state.p_start_w
+    swing = swing_step(swing, model.swing, site_change_w=change_w, loss_w=inputs.loss_w, dt_s=dt_s)
+    return swing.f_hz, swing
+
+
+def _der_step(model: SiteModel, der: Der, state: SiteState, given: DerInputs, f_hz: float, dt_s: float) -> DerState:
+    before = state.ders[der.id]
+    available_w, absorb_w = _window_w(der, before, given)
+    inputs = InverterInputs(
+        v_pu=state.v_pu.get(der.node, 1.0),
+        f_hz=f_hz,
+        f_nom_hz=model.f_nom_hz,
+        p_available_w=available_w,
+        p_absorb_w=absorb_w,
+        command=given.command,
+        trip=given.trip,
+    )
+    inverter = inverter_step(before.inverter, der.inverter, inputs, dt_s)
+    battery = before.battery
+    if der.battery is not None and battery is not None:
+        asked = replace(given.battery, dc_p_w=dc_power_w(der.inverter, inverter.p_w))
+        battery = battery_step(battery, der.battery, asked, dt_s)
+    return replace(before, inverter=inverter, battery=battery, p_available_w=available_w)
+
+
+def _window_w(der: Der, before: DerState, given: DerInputs) -> tuple[float, float]:
+    """What the port can give and take, in W at the AC terminals."""
+    battery = before.battery
+    if battery is None:
+        peak_w = der.inverter.p_sun_max_w if der.inverter.p_sun_max_w is not None else der.inverter.p_max_w
+        return given.irradiance * peak_w, 0.0
+    if not battery.closed:
+        return 0.0, 0.0
+    give_w, take_w = der.inverter.p_max_w, der.inverter.p_charge_max_w
+    if battery.soc_pct <= 0.0:
+        give_w = 0.0
+    if battery.soc_pct >= 100.0:
+        take_w = 0.0
+    if der.obeys_bms:
+        give_w = min(give_w, battery.discharge_limit_a * battery.v_v * der.inverter.efficiency)
+        take_w = min(take_w, battery.charge_limit_a * battery.v_v / der.inverter.efficiency)
+    return give_w, take_w
+
+
+def _poc(before: PocState, p_w: float, q_var: float, v_pu: float, f_hz: float, dt_s: float) -> PocState:
+    hours = dt_s / 3600.0
+    return PocState(
+        p_w=p_w,
+        q_var=q_var,
+        v_pu=v_pu,
+        f_hz=f_hz,
+        export_wh=before.export_wh + max(0.0, p_w) * hours,
+        import_wh=before.import_wh + max(0.0, -p_w) * hours,
+    )
+
+
+def at_rest(model: SiteModel, batteries: Mapping[str, BatteryState]) -> SiteState:
+    """The start: nothing runs yet, batteries as given."""
+    ders = {der.id: DerState(battery=batteries.get(der.id)) for der in model.ders}
+    return SiteState(ders=ders, poc=PocState(f_hz=model.f_nom_hz))

@@ -1,0 +1,107 @@
+"""A scenario file: plant, devices, the daemon's site file, timeline, expectations. See hil/README.md."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Args = Mapping[str, Any]
+
+
+class ScenarioError(ValueError):
+    """The file can't be used; the message says where."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSpec:
+    """One Modbus device. `node` and `rating` for DERs; `der` names the DER whose battery a BMS shows."""
+
+    id: str
+    face: str
+    unit: int = 1
+    endpoint: str = ""
+    node: str = "poc"
+    der: str = ""
+    serial: str = ""
+    personality: str = "generic"
+    habits: Args = field(default_factory=dict)
+    rating: Args = field(default_factory=dict)
+    inverter: Args = field(default_factory=dict)
+    battery: Args = field(default_factory=dict)
+    options: Args = field(default_factory=dict)
+    sun: Args = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something done at `at_s` of wall time."""
+
+    at_s: float
+    do: str
+    args: Args
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """The parsed file. `waive` names common invariants that this scenario breaks on purpose, with the reason."""
+
+    name: str
+    about: str = ""
+    seed: int = 1
+    duration_s: float = 30.0
+    plant_speed: float = 1.0
+    controller: bool = True
+    mqtt: bool = False
+    plant: Args = field(default_factory=dict)
+    devices: tuple[DeviceSpec, ...] = ()
+    site: Args = field(default_factory=dict)
+    timeline: tuple[Event, ...] = ()
+    expect: tuple[Args, ...] = ()
+    waive: Args = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+
+def load(path: Path) -> Scenario:
+    """Read and check a file; ScenarioError with the place of the first mistake."""
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
+        raise ScenarioError(f"{path}: not a mapping")
+    try:
+        return parse(document)
+    except (TypeError, KeyError, ValueError) as wrong:
+        raise ScenarioError(f"{path}: {wrong}") from wrong
+
+
+def parse(document: Mapping[str, Any]) -> Scenario:
+    """A Scenario from a mapping as it stands in YAML."""
+    given = dict(document)
+    given["devices"] = tuple(DeviceSpec(**device) for device in given.get("devices", ()))
+    given["timeline"] = tuple(sorted((_event(event) for event in given.get("timeline", ())), key=lambda e: e.at_s))
+    given["expect"] = tuple(given.get("expect", ()))
+    given["needs"] = tuple(given.get("needs", ()))
+    scenario = Scenario(**given)
+    ids = [device.id for device in scenario.devices]
+    if len(set(ids)) != len(ids):
+        raise ScenarioError(f"device ids repeat: {ids}")
+    return scenario
+
+
+def _event(given: Mapping[str, Any]) -> Event:
+    args = {key: value for key, value in given.items() if key not in ("at", "do")}
+    return Event(at_s=float(given["at"]), do=str(given["do"]), args=args)
+
+
+def filled(template: Any, words: Mapping[str, str]) -> Any:
+    """The template with `{port:X}`, `{dir}`, `{mqtt_port}` replaced; a value that becomes all digits is a number."""
+    if isinstance(template, Mapping):
+        return {key: filled(value, words) for key, value in template.items()}
+    if isinstance(template, list):
+        return [filled(value, words) for value in template]
+    if not isinstance(template, str) or "{" not in template:
+        return template
+    text = template
+    for word, value in words.items():
+        text = text.replace("{" + word + "}", value)
+    return int(text) if text.isdigit() else text

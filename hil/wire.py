@@ -1,0 +1,325 @@
+"""Our own small Modbus TCP server: several units per endpoint, with hooks for faults. Loopback only."""
+
+import asyncio
+import contextlib
+import random
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hil.exchange import HEADER, PAIR, Exchange, framed, refusal
+from hil.faces.bank import ILLEGAL_FUNCTION, ILLEGAL_VALUE, Refused
+from hil.faces.face import Face
+
+FrameFault = Callable[[Exchange], None]
+ACCEPT, REQUEST, ANSWER = "accept", "request", "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRecord:
+    """One write that reached a device. `t_s` is the loop's clock; `accepted` False: the device refused it."""
+
+    t_s: float
+    unit_id: int
+    address: int
+    content: bytes
+    accepted: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Counters:
+    """What a unit saw since the start; `clean_s` and `spoiled_s` are the loop's clock at the last such answer."""
+
+    requests: int = 0
+    reads: int = 0
+    writes: int = 0
+    refused: int = 0
+    clean_s: float = -1.0
+    spoiled_s: float = -1.0
+    first_s: float = -1.0
+
+
+class Unit:
+    """A face behind a unit id. `ignores_writes` and `delays_writes_s` are set by register faults."""
+
+    def __init__(self, name: str, unit_id: int, face: Face) -> None:
+        self.name = name
+        self.unit_id = unit_id
+        self.face = face
+        self.count = Counters()
+        self.log: list[WriteRecord] = []
+        self.unverified: dict[tuple[int, int], tuple[float, int]] = {}
+        self.write_faults: dict[int, Callable[[int, bytes], bytes | None]] = {}
+
+    def answer(self, pdu: bytes, now_s: float) -> bytes:
+        """The PDU that goes back."""
+        self.count.requests += 1
+        self.face.any_message()
+        habits = self.face.habits
+        if pdu[0] not in habits.functions:
+            return self._refuse(pdu[0], ILLEGAL_FUNCTION)
+        try:
+            return self._read(pdu) if pdu[0] in (3, 4) else self._write(pdu, now_s)
+        except Refused as refused:
+            return self._refuse(pdu[0], refused.code)
+        except struct.error:
+            return self._refuse(pdu[0], ILLEGAL_VALUE)
+
+    def _refuse(self, function: int, code: int) -> bytes:
+        self.count.refused += 1
+        return refusal(function, code)
+
+    def _read(self, pdu: bytes) -> bytes:
+        address, count = PAIR.unpack_from(pdu, 1)
+        if not 1 <= count <= min(125, self.face.habits.max_regs):
+            raise Refused(ILLEGAL_VALUE)
+        content = self.face.bank.read(address, count)
+        self.count.reads += 1
+        self._seen(address, count)
+        return bytes((pdu[0], len(content))) + content
+
+    def _write(self, pdu: bytes, now_s: float) -> bytes:
+        address, word = PAIR.unpack_from(pdu, 1)
+        count, content = (1, pdu[3:5]) if pdu[0] == 6 else (word, pdu[6:])
+        if pdu[0] == 16 and (not 1 <= count <= 123 or len(content) != 2 * count or pdu[5] != 2 * count):
+            raise Refused(ILLEGAL_VALUE)
+        if pdu[0] == 16 and count == 1 and 16 not in self.face.habits.write_functions_1:
+            raise Refused(ILLEGAL_FUNCTION)
+        accepted = False
+        try:
+            self._apply(address, content)
+            accepted = True
+        finally:
+            self.count.writes += 1
+            record = WriteRecord(t_s=now_s, unit_id=self.unit_id, address=address, content=content, accepted=accepted)
+            self.log.append(record)
+        self.unverified[(address, count)] = (now_s, self.count.reads)
+        return pdu[:5]
+
+    def _apply(self, address: int, content: bytes) -> None:
+        changed: bytes | None = content
+        for fault in list(self.write_faults.values()):
+            if changed is not None:
+                changed = fault(address, changed)
+        if changed is not None:
+            self.face.write(address, changed)
+
+    def _seen(self, address: int, count: int) -> None:
+        """A read that covers a written range verifies it."""
+        covered = [key for key in self.unverified if address <= key[0] and key[0] + key[1] <= address + count]
+        for key in covered:
+            del self.unverified[key]
+
+
+class Connection(asyncio.Protocol):
+    """One client. Requests may come pipelined, split or merged; the device serves them one after another."""
+
+    def __init__(self, endpoint: "Endpoint") -> None:
+        self.endpoint = endpoint
+        self.transport: asyncio.Transport | None = None
+        self.buffer = bytearray()
+        self.queue: deque[tuple[int, int, bytes]] = deque()
+        self.serving: asyncio.Task[None] | None = None
+        self.silent = False
+        self.last_s = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.last_s = self.endpoint.now_s
+        self.endpoint.accepted(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.endpoint.open.discard(self)
+        self.queue.clear()
+        if self.serving is not None:
+            self.serving.cancel()
+
+    def data_received(self, received: bytes) -> None:
+        self.last_s = self.endpoint.now_s
+        if self.silent:
+            return
+        self.buffer += received
+        while len(self.buffer) >= HEADER.size + 1:
+            tid, protocol, length, unit_id = HEADER.unpack_from(self.buffer)
+            if protocol != 0 or not 3 <= length <= 254:
+                self.end("fin")
+                return
+            if len(self.buffer) < 6 + length:
+                return
+            self.queue.append((tid, unit_id, bytes(self.buffer[7 : 6 + length])))
+            del self.buffer[: 6 + length]
+        if self.queue and self.serving is None:
+            self.serving = asyncio.get_running_loop().create_task(self._serve())
+
+    async def _serve(self) -> None:
+        try:
+            while self.queue:
+                tid, unit_id, pdu = self.queue.popleft()
+                await self.endpoint.serve(self, tid, unit_id, pdu)
+        finally:
+            self.serving = None
+
+    def send(self, content: bytes) -> None:
+        """Put bytes on the wire if somebody still listens."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(content)
+
+    def end(self, how: str) -> None:
+        """Close by FIN, RST, or only our direction ("half")."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if how == "half":
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
+            return
+        if how == "rst":
+            linger = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.transport.abort()
+            return
+        self.transport.close()
+
+
+@dataclass(slots=True, kw_only=True)
+class Faults:
+    """The faults that are on, by stage and in the order they came."""
+
+    accept: dict[int, Callable[[Connection], None]] = field(default_factory=dict)
+    request: dict[int, FrameFault] = field(default_factory=dict)
+    answer: dict[int, FrameFault] = field(default_factory=dict)
+
+
+class Endpoint:
+    """A listening socket with its units. `port` 0 until started; a refused endpoint comes back on the same port."""
+
+    def __init__(self, name: str, *, seed: int = 0) -> None:
+        self.name = name
+        self.units: dict[int, Unit] = {}
+        self.port = 0
+        self.random = random.Random(seed)
+        self.faults = Faults()
+        self.open: set[Connection] = set()
+        self.connects = 0
+        self.turned_away = 0
+        self._server: asyncio.Server | None = None
+        self._line = asyncio.Lock()
+        self._last_answer_s = -1e9
+
+    @property
+    def now_s(self) -> float:
+        """The loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    async def listen(self) -> None:
+        """Start, or start again, to accept clients."""
+        if self._server is None:
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(lambda: Connection(self), "127.0.0.1", self.port)
+            self.port = int(self._server.sockets[0].getsockname()[1])
+
+    def refuse(self) -> None:
+        """Close the listener: new clients are refused by the kernel."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def stop(self) -> None:
+        """Close everything."""
+        self.refuse()
+        for connection in list(self.open):
+            connection.end("rst")
+            if connection.serving is not None:
+                connection.serving.cancel()
+        await asyncio.sleep(0)
+
+    def accepted(self, connection: Connection) -> None:
+        """A client came: the device's limit of clients first, then faults."""
+        self.connects += 1
+        self.open.add(connection)
+        habits = next(iter(self.units.values())).face.habits
+        if habits.max_clients and len(self.open) > habits.max_clients:
+            self._one_too_many(connection, habits.extra_clients)
+        for fault in list(self.faults.accept.values()):
+            fault(connection)
+
+    def _one_too_many(self, connection: Connection, how: str) -> None:
+        self.turned_away += 1
+        if how == "silent":
+            connection.silent = True
+        elif how == "kick_oldest":
+            min(self.open - {connection}, key=lambda c: c.last_s).end("fin")
+        else:
+            connection.end("rst")
+
+    def kick_idle(self) -> None:
+        """Close clients that said nothing for the device's idle timeout."""
+        limit_s = next(iter(self.units.values())).face.habits.idle_timeout_s
+        for connection in list(self.open) if limit_s else ():
+            if self.now_s - connection.last_s > limit_s:
+                connection.end("fin")
+
+    async def serve(self, connection: Connection, tid: int, unit_id: int, pdu: bytes) -> None:
+        """One request: faults on the way in, latency, the unit's answer, faults on the way out."""
+        unit = self.units.get(unit_id)
+        exchange = Exchange(connection=connection, unit=unit, random=self.random, tid=tid, unit_id=unit_id, pdu=pdu)
+        if unit is not None and unit.count.first_s < 0.0:
+            unit.count.first_s = self.now_s
+        for fault in list(self.faults.request.values()):
+            fault(exchange)
+        async with self._line:
+            await self._take_time(exchange)
+            self._answer(exchange)
+            self._last_answer_s = self.now_s
+        self._deliver(exchange)
+
+    async def _take_time(self, exchange: Exchange) -> None:
+        habits = next(iter(self.units.values())).face.habits
+        low_s, high_s = habits.latency_s
+        wait_s = self.random.uniform(low_s, high_s) + exchange.delay_s
+        since_s = self.now_s - self._last_answer_s
+        wait_s += max(0.0, habits.min_interval_s - since_s)
+        if wait_s > 0.0:
+            await asyncio.sleep(wait_s)
+
+    def _answer(self, exchange: Exchange) -> None:
+        if not exchange.answered:
+            return
+        if exchange.exception:
+            exchange.answer = refusal(exchange.function, exchange.exception)
+        elif exchange.unit is None:
+            exchange.answered = not self._unknown_is_silent()
+            exchange.answer = refusal(exchange.function, 0x0B)
+        elif exchange.function in (3, 4, 6, 16) and len(exchange.pdu) < 5:
+            exchange.answer = refusal(exchange.function, ILLEGAL_VALUE)
+        else:
+            exchange.answer = exchange.unit.answer(exchange.pdu, self.now_s)
+
+    def _unknown_is_silent(self) -> bool:
+        return next(iter(self.units.values())).face.habits.unknown_unit == "silent"
+
+    def _deliver(self, exchange: Exchange) -> None:
+        if exchange.answered:
+            exchange.sends = [(0.0, framed(exchange.tid, exchange.unit_id, exchange.answer))]
+            for fault in list(self.faults.answer.values()):
+                fault(exchange)
+        self._account(exchange)
+        loop = asyncio.get_running_loop()
+        for delay_s, content in exchange.sends:
+            if delay_s > 0.0:
+                loop.call_later(delay_s, exchange.connection.send, content)
+            else:
+                exchange.connection.send(content)
+        if exchange.close:
+            exchange.connection.end(exchange.close)
+
+    def _account(self, exchange: Exchange) -> None:
+        if exchange.unit is None:
+            return
+        clean = exchange.answered and bool(exchange.sends) and not exchange.spoiled and not exchange.close
+        if clean:
+            exchange.unit.count.clean_s = self.now_s
+        else:
+            exchange.unit.count.spoiled_s = self.now_s

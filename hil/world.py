@@ -1,0 +1,195 @@
+"""The plant as a running thing: knobs that a timeline turns, the site's state, and the faces that show it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hil.faces.bms import Bms
+from hil.faces.der_7xx import Der7xx
+from hil.faces.face import Face
+from hil.faces.meter import Meter
+from hil.faces.personality import personality
+from hil.faces.pv_1xx import Inverter1xx
+from hil.faces.view import Rating, SiteView
+from hil.plant.battery import BatteryInputs, BatteryParams, settled
+from hil.plant.curve import Points, interpolate, points_of
+from hil.plant.frequency import SwingParams
+from hil.plant.grid import Line, ZBusFeeder
+from hil.plant.inverter import InverterCommand, InverterParams
+from hil.plant.load import Load
+from hil.plant.site import Der, DerInputs, SiteInputs, SiteModel, at_rest, step
+from hil.plant.sun import SunProfile
+from hil.scenario import DeviceSpec, Scenario, ScenarioError
+
+STORAGE_FACES = ("storage_7xx", "storage_124")
+DER_FACES = ("pv_1xx", "pv_7xx", *STORAGE_FACES)
+LARGEST_DT_S = 0.1
+
+
+class Knob:
+    """A number over plant time: a constant or points, turned by the timeline."""
+
+    def __init__(self, given: Any) -> None:
+        self._points: Points = points_of(given) if isinstance(given, list) else ((0.0, float(given)),)
+
+    def at(self, t_s: float) -> float:
+        """Its value."""
+        return interpolate(self._points, t_s)
+
+    def turn(self, t_s: float, to: float, over_s: float = 0.0) -> None:
+        """From what it is now to `to` in over_s."""
+        self._points = ((t_s, self.at(t_s)), (t_s + over_s, float(to)))
+
+    def follow(self, t_s: float, points: list[list[float]]) -> None:
+        """Follow points whose times count from now."""
+        self._points = tuple((t_s + at_s, value) for at_s, value in points_of(points))
+
+
+@dataclass(slots=True, kw_only=True)
+class Forced:
+    """What a scenario forces on one DER. `irradiance` replaces the sun's share while it is not None."""
+
+    trip: bool = False
+    irradiance: Knob | None = None
+    battery: BatteryInputs = field(default_factory=BatteryInputs)
+
+
+class World:
+    """Steps the plant in plant time; faces get their registers and give their commands."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.plant = plant = dict(scenario.plant)
+        self.v_nom_v = float(plant.get("v_nom_v", 230.0))
+        self.f_nom_hz = float(plant.get("f_nom_hz", 50.0))
+        self.phases = int(plant.get("phases", 3))
+        self.source_v_pu = Knob(plant.get("source_v_pu", 1.0))
+        swing = plant.get("swing")
+        self.f_hz = None if swing is not None else Knob(plant.get("f_hz", self.f_nom_hz))
+        self.loss_w = Knob(0.0)
+        self.sun = sun_profile(plant.get("sun", {}))
+        self._loads = {name: dict(load) for name, load in plant.get("loads", {}).items()}
+        self.load_w = {name: Knob(load.pop("p_w")) for name, load in self._loads.items()}
+        self.unbalance_pu = tuple(float(x) for x in plant.get("unbalance_pu", (0.0, 0.0, 0.0)))
+        self.ders = {spec.id: spec for spec in scenario.devices if spec.face in DER_FACES}
+        self.suns = {id: sun_profile(spec.sun) if spec.sun else self.sun for id, spec in self.ders.items()}
+        self.forced = {id: Forced() for id in self.ders}
+        self.faces: dict[str, Face] = {}
+        self.model = self._model(SwingParams(f_nom_hz=self.f_nom_hz, **swing) if swing is not None else None)
+        batteries = {
+            der.id: settled(der.battery, soc_pct=float(self.ders[der.id].battery.get("soc_pct", 50.0)))
+            for der in self.model.ders
+            if der.battery is not None
+        }
+        self.state = at_rest(self.model, batteries)
+
+    def _model(self, swing: SwingParams | None) -> SiteModel:
+        source = self.plant.get("source", {"r_ohm": 0.1, "x_ohm": 0.1})
+        lines = [Line(parent="source", node="poc", r_ohm=source["r_ohm"], x_ohm=source["x_ohm"])]
+        lines += [Line(**line) for line in self.plant.get("lines", [])]
+        poc = str(self.plant.get("poc", "poc"))
+        grid = ZBusFeeder(lines, poc=poc, v_nom_v=self.v_nom_v, phases=self.phases)
+        ders = tuple(_der(spec) for spec in self.ders.values())
+        return SiteModel(grid=grid, f_nom_hz=self.f_nom_hz, ders=ders, swing=swing)
+
+    @property
+    def view(self) -> SiteView:
+        """What faces see."""
+        return SiteView(
+            state=self.state,
+            v_nom_v=self.v_nom_v,
+            f_nom_hz=self.f_nom_hz,
+            phases=self.phases,
+            unbalance_pu=self.unbalance_pu,
+        )
+
+    def advance(self, plant_s: float) -> None:
+        """Let plant time pass in steps of at most 0.1 s (at most 20 of them; then longer)."""
+        steps = min(20, max(1, round(plant_s / LARGEST_DT_S)))
+        for _ in range(steps):
+            self.state = step(self.model, self.state, self._inputs(), plant_s / steps)
+
+    def _inputs(self) -> SiteInputs:
+        t_s = self.state.t_s
+        loads = {name: Load(p_w=self.load_w[name].at(t_s), **load) for name, load in self._loads.items()}
+        return SiteInputs(
+            source_v_pu=self.source_v_pu.at(t_s),
+            f_hz=None if self.f_hz is None else self.f_hz.at(t_s),
+            loads=loads,
+            ders={id: self._der_inputs(id, t_s) for id in self.ders},
+            loss_w=self.loss_w.at(t_s),
+        )
+
+    def _der_inputs(self, id: str, t_s: float) -> DerInputs:
+        forced = self.forced[id]
+        share = forced.irradiance.at(t_s) if forced.irradiance is not None else self.suns[id].at(t_s)
+        face = self.faces.get(id)
+        command = face.command() if face is not None else InverterCommand()
+        battery, forced.battery = forced.battery, replace(forced.battery, soc_pct=None)
+        return DerInputs(command=command, irradiance=share, trip=forced.trip, battery=battery)
+
+
+def sun_profile(given: Mapping[str, Any]) -> SunProfile:
+    """From `{points: ...}` or `{clear_day: true, ...}`."""
+    arguments = dict(given)
+    if "points" in arguments:
+        arguments["points"] = points_of(arguments["points"])
+    return SunProfile(**arguments)
+
+
+def rating_of(spec: DeviceSpec) -> Rating:
+    """Nameplate; apparent power defaults to P, var to 44 % of it (IEEE 1547 category B)."""
+    p_max_w = float(spec.rating.get("p_max_w", 10_000.0))
+    s_max_va = float(spec.rating.get("s_max_va", p_max_w))
+    charge_w = float(spec.rating.get("p_charge_max_w", p_max_w if spec.face in STORAGE_FACES else 0.0))
+    energy_wh = float(spec.battery.get("capacity_wh", 10_000.0)) if spec.face in STORAGE_FACES else 0.0
+    q_max_var = float(spec.rating.get("q_max_var", 0.44 * s_max_va))
+    return Rating(
+        p_max_w=p_max_w, s_max_va=s_max_va, q_max_var=q_max_var, p_charge_max_w=charge_w, energy_wh=energy_wh
+    )
+
+
+def battery_of(spec: DeviceSpec) -> BatteryParams | None:
+    """The pack behind a storage device; `soc_pct` of the file is its start, not a parameter."""
+    if spec.face not in STORAGE_FACES:
+        return None
+    return BatteryParams(**{key: value for key, value in spec.battery.items() if key != "soc_pct"})
+
+
+def _der(spec: DeviceSpec) -> Der:
+    rating = rating_of(spec)
+    given = dict(spec.inverter)
+    obeys_bms = bool(given.pop("obeys_bms", True))
+    for pair in ("v_service_pu", "f_service_hz", "trip_v_pu"):
+        if given.get(pair) is not None:
+            given[pair] = tuple(given[pair])
+    inverter = InverterParams(
+        p_max_w=rating.p_max_w,
+        s_max_va=rating.s_max_va,
+        q_max_var=rating.q_max_var,
+        p_charge_max_w=rating.p_charge_max_w,
+        **given,
+    )
+    return Der(id=spec.id, node=spec.node, inverter=inverter, battery=battery_of(spec), obeys_bms=obeys_bms)
+
+
+def face_of(spec: DeviceSpec, world: World, *, seed: int) -> Face:
+    """The registers of a device, by the name of its face."""
+    habits = personality(spec.personality, {"model": f"HIL {spec.face}", **spec.habits})
+    if spec.personality != "generic" and "model" not in spec.habits:
+        habits = personality(spec.personality, spec.habits)
+    serial = spec.serial or f"HIL-{spec.id}"
+    options = dict(spec.options)
+    if spec.face == "meter":
+        return Meter(habits, rating_of(spec), serial=serial, view=world.view, seed=seed, **options)
+    if spec.face == "bms":
+        owner = world.ders[spec.der]
+        pack = battery_of(owner)
+        if pack is None:
+            raise ScenarioError(f"{spec.id}: {spec.der} has no battery")
+        return Bms(habits, rating_of(owner), der=spec.der, serial=serial, pack=pack, seed=seed, **options)
+    if spec.face in ("pv_1xx", "storage_124"):
+        return Inverter1xx(habits, rating_of(spec), der=spec.id, serial=serial, view=world.view, seed=seed, **options)
+    if spec.face in ("pv_7xx", "storage_7xx"):
+        options.setdefault("curves", spec.face == "pv_7xx")
+        return Der7xx(habits, rating_of(spec), der=spec.id, serial=serial, view=world.view, seed=seed, **options)
+    raise ScenarioError(f"{spec.id}: no face {spec.face!r}")
