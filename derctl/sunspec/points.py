@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
@@ -121,7 +121,7 @@ def meaning(kind: PointType, raw: Raw) -> Value | None:
     infinity, an all-zero text and a scale factor outside -10..10 are None; a pad never means anything.
     """
     if isinstance(raw, bytes):
-        return _TEXT[kind.name](raw)
+        return TEXT[kind.name](raw)
     if kind.name == "pad" or not kind.low <= raw <= kind.high:
         return None
     return raw
@@ -148,4 +148,9 @@ def _ipv6addr(raw: bytes) -> str | None:
     return str(IPv6Address(raw)) if any(raw) else None
 
 
-_TEXT = {"string": _string, "eui48": _eui48, "ipaddr": _ipaddr, "ipv6addr": _ipv6addr}
+TEXT: Mapping[str, Callable[[bytes], str | None]] = {
+    "string": _string,
+    "eui48": _eui48,
+    "ipaddr": _ipaddr,
+    "ipv6addr": _ipv6addr,
+}

@@ -12,7 +12,7 @@ from typing import Any
 
 from derctl.errors import DecodeError
 from derctl.sunspec.decode import Words, check_exponent, exponent_of, raw_at, value_of
-from derctl.sunspec.points import PointType, Value
+from derctl.sunspec.points import TEXT, PointType, Value
 from derctl.sunspec.tables import Model, Point
 
 Values = dict[str, Value | None]
@@ -57,12 +57,14 @@ def compile_reader(model: Model, points: Sequence[str], *, sf_default: int | Non
         "pack": struct.Struct(f">{count}H").pack,
         "unpack": struct.Struct(_format(first, needed)).unpack,
         "error": struct.error,
-        "D": _DIVISORS,
-        "F": _FACTORS,
+        "divisors": _DIVISORS,
+        "factors": _FACTORS,
+        "blank": dict.fromkeys(wanted),
         "sf_default": sf_default,
         "slow": _slow(model.id, range(first, first + count), wanted, scales, sf_default),
         "value_of": value_of,
         "point": wanted,
+        **TEXT,
     }
     exec(source, space)
     return Reader(first=first, count=count, source=source, _read=space["read"])
@@ -108,45 +110,53 @@ def _source(first: int, count: int, names: dict[str, str], wanted: dict[str, Poi
     yield f"        [{', '.join(names.values())}] = unpack(pack(*registers[start : start + {count}]))"
     yield "    except error:"
     yield "        return slow(registers, offset)"
-    for sf in {point.sf: None for point in wanted.values() if point.sf is not None}:
-        yield from _scale(sf, names, {name: point for name, point in wanted.items() if point.sf == sf})
-    results = {name: _result(name, point, names[name]) for name, point in wanted.items()}
-    yield "    return {" + ", ".join(f"{name!r}: {result}" for name, result in results.items()) + "}"
+    yield "    out = blank.copy()"
+    for sf in {point.sf: None for point in wanted.values()}:
+        alike = {name: point for name, point in wanted.items() if point.sf == sf}
+        yield from _plain(names, alike) if sf is None else _scaled(sf, names, alike)
+    yield "    return out"
 
 
-def _scale(sf: str | int, names: dict[str, str], points: dict[str, Point]) -> Iterator[str]:
-    """Lines that put the scaled value of each point that shares `sf` into a variable of its own."""
+def _plain(names: dict[str, str], points: dict[str, Point]) -> Iterator[str]:
+    for name, point in points.items():
+        if point.type.name in TEXT:
+            yield f"    out[{name!r}] = {point.type.name}({names[name]})"
+        elif point.type.name != "pad":
+            yield f"    if {_means(point.type, names[name])}:"
+            yield f"        out[{name!r}] = {names[name]}"
+
+
+def _scaled(sf: str | int, names: dict[str, str], points: dict[str, Point]) -> Iterator[str]:
+    """Negative exponents divide, so that no value passes through an inexact power."""
     exponent = names[sf] if isinstance(sf, str) else str(sf)
     yield f"    s = {exponent} if -10 <= {exponent} <= 10 else sf_default"
-    yield "    if s is None:"
-    yield "        " + " = ".join(_variable(names[name]) for name in points) + " = None"
-    for condition, constant, operation in (("elif s < 0", "c = D[s]", "/ c"), ("else", "c = F[s]", "* c")):
+    for condition, constant, operation in (
+        ("if s is None", "pass", ""),
+        ("elif s < 0", "c = divisors[s]", "/ c"),
+        ("else", "c = factors[s]", "* c"),
+    ):
         yield f"    {condition}:"
         yield f"        {constant}"
-        for name, point in points.items():
-            yield f"        {_variable(names[name])} = {_product(name, point, names[name], operation)}"
+        if operation:
+            for name, point in points.items():
+                yield from _product(name, point, names[name], operation)
 
 
-def _variable(raw: str) -> str:
-    return "v" + raw[1:]
-
-
-def _product(name: str, point: Point, raw: str, operation: str) -> str:
-    exact = f"value_of(point[{name!r}], {raw}, {{{point.sf!r}: s}})"
+def _product(name: str, point: Point, raw: str, operation: str) -> Iterator[str]:
+    """Lines that leave the scaled value in `out`; by decode's own function where one operation isn't exact."""
+    careful = f"out[{name!r}] = value_of(point[{name!r}], {raw}, {{{point.sf!r}: s}})"
     if not point.type.integer:
-        return exact
-    if point.size <= 2:
-        return f"{raw} {operation} if {_means(point.type, raw)} else None"
-    lowest = max(int(point.type.low), -_EXACT)
-    return f"{raw} {operation} if {lowest} <= {raw} < {_EXACT} else {exact}"
+        yield f"        {careful}"
+        return
+    yield f"        if {_exact(point.type, raw) if point.size > 2 else _means(point.type, raw)}:"
+    yield f"            out[{name!r}] = {raw} {operation}"
+    if point.size > 2:
+        yield f"        elif {raw} != {point.type.absent!r}:"
+        yield f"            {careful}"
 
 
-def _result(name: str, point: Point, raw: str) -> str:
-    if point.sf is not None:
-        return _variable(raw)
-    if not point.type.number or point.type.name == "pad":
-        return f"value_of(point[{name!r}], {raw}, {{}})"
-    return f"{raw} if {_means(point.type, raw)} else None"
+def _exact(kind: PointType, raw: str) -> str:
+    return f"{raw} < {_EXACT}" if kind.low == 0 else f"{max(int(kind.low), -_EXACT)} <= {raw} < {_EXACT}"
 
 
 def _means(kind: PointType, raw: str) -> str:
