@@ -110,10 +110,10 @@ def _ask_der(
     key = f"{function.kind}/{case.der.id}"
     memory = memories.get(key, function.start())
     said: Proposal | Abstain
-    own = case.der.reading.own_functions
-    if function.kind in GATEWAY_FUNCTIONS and (own is None or function.kind in own):
+    if function.kind in GATEWAY_FUNCTIONS and function.kind not in case.der.reading.own_off:
         after[key] = function.start()
-        why = "the device's own mode can't be read back" if own is None else "the device runs its own"
+        on = function.kind in case.der.reading.own_on
+        why = "the device runs its own" if on else "the device's own mode can't be read back"
         case.abstained[function.kind] = f"own_function_on: {why}"
         return
     after[key], said = function.step(memory, case.der, state, dt_s)

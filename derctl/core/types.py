@@ -65,7 +65,8 @@ class Reading:
 
     v_v is the mean phase-to-neutral voltage, v_phase_v each phase's. energy_wh counts what was delivered; it grows.
     p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive. accepted is the setpoint as
-    the device reads it back; own_functions names the device's own grid functions that read back on, None: unknown.
+    the device reads it back. own_on and own_off name the device's own grid functions that read back on and off; one
+    in neither can't be read back.
     """
 
     p_w: float | None = None
@@ -82,7 +83,8 @@ class Reading:
     energy_wh: float | None = None
     status: Status = Status.UNKNOWN
     accepted: Setpoint | None = None
-    own_functions: tuple[str, ...] | None = None
+    own_on: tuple[str, ...] = ()
+    own_off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 DEMOTE_AFTER = 2
 DEMOTED_MAX_S = 5.0
-"""A unit silent twice in a row is asked less and less often, at least every 5 s, so that the others keep their pace."""
+"""A unit silent twice in a row is asked ever less often, at least every 5 s, so that the others keep their pace."""
 GIVE_UP_AFTER = 3
 """Silences in a row, over all units, after which the connection itself is in doubt and is made anew."""
 CONNECT_GAP_S = 1.0
@@ -119,12 +119,17 @@ class Bus:
             self._up.clear()
             self.wire.close()
 
+    def _drop(self) -> None:
+        """Out of service from this moment; `run` closes and reconnects."""
+        self._up.clear()
+        self._lost.set()
+
     async def _connect(self) -> bool:
         self._lost.clear()
         self._failures += 1
         self.counters.connects += 1
         try:
-            await self.wire.connect(self._lost.set)
+            await self.wire.connect(self._drop)
         except BusError:
             return False
         await asyncio.sleep(self.pace.connect_delay_s)
@@ -138,7 +143,7 @@ class Bus:
         return CONNECT_GAP_S + self.jitter(0.0, max(cap - CONNECT_GAP_S, 0.0))
 
     async def execute(self, unit: int, exchange: Exchange[T], *, priority: Priority = Priority.POLL) -> T:
-        """Run an exchange to its end: send it each answer, throw bus errors and refusals in. Returns what it returns."""
+        """Run an exchange to its end: send it each answer, throw errors and refusals in. Returns what it returns."""
         try:
             op = next(exchange)
             while True:
@@ -190,10 +195,10 @@ class Bus:
             raise BusTimeout(f"{self.name} unit {unit}: no answer within {self.pace.timeout_s:g} s") from None
         except BusFrameError:
             self.counters.frame_errors += 1
-            self._lost.set()
+            self._drop()
             raise
         except BusClosed:
-            self._lost.set()
+            self._drop()
             raise
         except DeviceRefused as error:
             self.counters.refused += 1
@@ -217,7 +222,7 @@ class Bus:
         self._demote(state)
         self._silent += 1
         if self._silent >= GIVE_UP_AFTER or self.wire.debris:
-            self._lost.set()
+            self._drop()
 
     def _demote(self, state: _Unit) -> None:
         state.silent += 1

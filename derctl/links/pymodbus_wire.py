@@ -30,7 +30,7 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
 
 
 class PymodbusTcp:
-    """A Wire over one TCP connection. user_timeout_s: how long sent bytes may stay unacknowledged (TCP_USER_TIMEOUT)."""
+    """A Wire over one TCP connection. user_timeout_s: how long sent bytes may stay unacknowledged."""
 
     def __init__(self, host: str, port: int, *, connect_timeout_s: float = 3.0, user_timeout_s: float = 4.0) -> None:
         self._where = f"{host}:{port}"

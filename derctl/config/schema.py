@@ -1,0 +1,134 @@
+"""The site file's shape, as msgspec structs. Ranges and words stand here once; checks and the JSON schema use them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="lower case, digits, _ and -")]
+Unit = Annotated[int, Meta(ge=0, le=255)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+
+
+class SiteSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """site: the house and how the daemon runs in it."""
+
+    id: Id
+    fleet: Id = "default"
+    v_nom_v: Annotated[float, Meta(ge=50, le=1000, description="phase to neutral")]
+    f_nom_hz: Literal[50, 60]
+    phases: Literal[1, 2, 3] = 3
+    mode: Literal["observe", "control"] = "observe"
+    tick_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
+    state_dir: str = "/var/lib/derctl"
+    socket: str = "/run/derctl/derctl.sock"
+    clock_sync: Annotated[
+        str, Meta(description="auto: ask the kernel; assume: taken as set; else a file that exists once it is")
+    ] = "auto"
+
+
+class TlsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """mqtt.tls: ca_file, and a client certificate where the broker wants one."""
+
+    ca_file: str
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class MqttSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """mqtt: the broker. Without this section the daemon works alone."""
+
+    host: str
+    port: Port = 1883
+    prefix: Annotated[str, Meta(pattern=r"^[^#+]+$")] = "derctl"
+    username: str | None = None
+    password_file: str | None = None
+    tls: TlsSection | None = None
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
+    measurement_every_s: Annotated[float, Meta(ge=1, le=86400)] = 60.0
+    measurement_min_s: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
+
+
+class TcpSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """buses[].tcp: host and port of a Modbus TCP server."""
+
+    host: str
+    port: Port = 502
+
+
+class BusSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """buses[]: one TCP endpoint with all its unit ids. What is not given comes from the slowest profile on it."""
+
+    id: Id
+    tcp: TcpSection
+    timeout_s: Annotated[float, Meta(ge=0.05, le=60)] | None = None
+    min_interval_s: Annotated[float, Meta(ge=0, le=10)] | None = None
+    connect_delay_s: Annotated[float, Meta(ge=0, le=60)] | None = None
+    backoff_s: Annotated[float, Meta(ge=1, le=600)] | None = None
+
+
+class RatingSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """ders[].rating: what the installer read off the nameplate; a device that says otherwise is refused."""
+
+    p_max_w: Positive | None = None
+    p_charge_max_w: Positive | None = None
+    s_max_va: Positive | None = None
+
+
+class FallbackSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """ders[].fallback: what the DER does without derctl, and what makes it so."""
+
+    p_ceiling_w: NotNegative | None = None
+    by: Literal["reversion", "stands", "device"] = "reversion"
+    after_s: Annotated[float, Meta(ge=5, le=3600)] = 60.0
+
+
+class BmsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """ders[].bms: the battery's own management system."""
+
+    bus: Id
+    unit: Unit
+    serial: str | None = None
+    profile: str = "generic"
+
+
+class DerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """ders[]: one DER."""
+
+    id: Id
+    bus: Id
+    unit: Unit
+    kind: str
+    profile: str = "generic"
+    serial: str | None = None
+    rating: RatingSection = RatingSection()
+    control: bool = True
+    fallback: FallbackSection = FallbackSection()
+    bms: BmsSection | None = None
+    own_functions: Literal["read", "off"] = "read"
+
+
+class PocSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """poc: the meter at the point of connection."""
+
+    bus: Id
+    unit: Unit
+    kind: str = "sunspec_meter"
+    profile: str = "generic"
+    serial: str | None = None
+    sign: Literal[1, -1]
+
+
+class SiteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    version: Literal[1]
+    site: SiteSection
+    mqtt: MqttSection | None = None
+    buses: list[BusSection]
+    ders: list[DerSection]
+    poc: PocSection | None = None
+    functions: list[dict[str, object]] = []

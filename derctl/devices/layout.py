@@ -1,0 +1,119 @@
+"""Finding a SunSpec device: walk the chain, read the common model, keep what control needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from derctl.core.exchange import Exchange, Read, Registers
+from derctl.devices.types import Answers, Identity, Models, Options
+from derctl.errors import DecodeError, NotRecognised
+from derctl.sunspec import Block, Chain, Model, Reader, compile_reader, read_block, walk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Some points of one model at one place: the read that fetches them, and the reader that decodes them.
+
+    The read starts at the model's ID, so each answer says which model it is.
+    """
+
+    name: str
+    model: Model
+    block: Block
+    reader: Reader
+    read: Read
+
+    def values(self, answers: Answers) -> dict[str, Any]:
+        """Raises DecodeError where the answer isn't this model any more (the map moved, another device answers)."""
+        registers = answers[self.name]
+        if registers[0] != self.block.model_id or registers[1] != self.block.length:
+            found = f"model {registers[0]} of length {registers[1]}"
+            raise DecodeError(
+                f"{found} at {self.block.address}, expected {self.block.model_id} ({self.block.length})"
+            )
+        return self.reader(registers)
+
+    def offset(self, point: str) -> int:
+        """Wire address of a point."""
+        return self.block.address + self.model.fixed[point].offset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """A walked device: its chain, who it is, and the models that have a definition."""
+
+    chain: Chain
+    identity: Identity
+    models: Models
+    max_regs: int = 125
+
+    def find(self, *ids: int) -> Block | None:
+        """The first block of one of these models, in the order asked."""
+        for model_id in ids:
+            for block in self.chain.blocks:
+                if block.model_id == model_id:
+                    return block
+        return None
+
+    def view(self, name: str, block: Block, points: Sequence[str]) -> View:
+        """A view of the points that the model has and the block is long enough for, in one read."""
+        model = self.models(block.model_id)
+        if model is None:
+            raise NotRecognised(f"model {block.model_id} has no definition")
+        end = 2 + block.length
+        usable = [p for p in points if p in model.fixed and model.fixed[p].end <= end]
+        reader = compile_reader(model, usable)
+        count = reader.first + reader.count
+        if count > self.max_regs:
+            raise NotRecognised(
+                f"model {block.model_id} needs {count} registers in one read, {self.max_regs} allowed"
+            )
+        read = Read(address=block.address, count=max(count, 2))
+        return View(name=name, model=model, block=block, reader=reader, read=read)
+
+    def once(self, block: Block, points: Sequence[str]) -> Exchange[dict[str, Any]]:
+        """Read a block now and decode these points; holes and what is missing are None."""
+        model = self.models(block.model_id)
+        if model is None:
+            raise NotRecognised(f"model {block.model_id} has no definition")
+        registers = yield from read_block(block, max_regs=self.max_regs)
+        usable = [p for p in points if p in model.fixed and model.fixed[p].end <= len(registers)]
+        values: dict[str, Any] = dict.fromkeys(points)
+        values.update(compile_reader(model, usable)(registers))
+        return values
+
+
+def find(models: Models, options: Options) -> Exchange[Layout]:
+    """Walk and identify. Raises NotRecognised where no SunSpec map answers."""
+    profile = options.profile
+    chain = yield from walk(bases=profile.bases, max_regs=profile.max_regs, known=_Known(models))
+    layout = Layout(chain=chain, identity=Identity(), models=models, max_regs=profile.max_regs)
+    common = layout.find(1)
+    if common is None:
+        raise NotRecognised(f"no common model behind the marker at {chain.base}")
+    values = yield from layout.once(common, ("Mn", "Md", "Vr", "SN"))
+    identity = Identity(
+        maker=values["Mn"] or "", model=values["Md"] or "", firmware=values["Vr"] or "", serial=values["SN"] or ""
+    )
+    return Layout(chain=chain, identity=identity, models=models, max_regs=profile.max_regs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    models: Models
+
+    def __contains__(self, model_id: object) -> bool:
+        return isinstance(model_id, int) and self.models(model_id) is not None
+
+
+def first(*values: Any) -> Any:
+    """The first that is not None."""
+    return next((value for value in values if value is not None), None)
+
+
+def registers_at(view: View, answers: Answers, point: str, count: int) -> Registers:
+    """Raw registers from a point on, as last read."""
+    offset = view.model.fixed[point].offset
+    return tuple(answers[view.name][offset : offset + count])

@@ -1,0 +1,64 @@
+"""Ratings from models 120/121/124 or 702/713: the setting where it is implemented, else the rating."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from derctl.core.exchange import Exchange
+from derctl.core.types import Rating
+from derctl.devices.layout import Layout, first
+from derctl.errors import NotRecognised
+
+POINTS_120 = ("WRtg", "VARtg", "VArRtgQ1", "VArRtgQ4", "WHRtg", "MaxChaRte", "MaxDisChaRte")
+POINTS_121 = ("WMax", "VAMax", "VArMaxQ1", "VArMaxQ4")
+POINTS_702 = (
+    *("WMaxRtg", "VAMaxRtg", "VarMaxInjRtg", "VarMaxAbsRtg", "WChaRteMaxRtg", "WDisChaRteMaxRtg"),
+    *("WMax", "VAMax", "VarMaxInj", "VarMaxAbs", "WChaRteMax", "WDisChaRteMax"),
+)
+
+
+def ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
+    """From models 120 and 121 (and 124's WChaMax, for storage). Raises NotRecognised without a power rating."""
+    plate = yield from _maybe(layout, 120, POINTS_120)
+    set_ = yield from _maybe(layout, 121, POINTS_121)
+    store = (yield from _maybe(layout, 124, ("WChaMax",))) if storage else {}
+    p_max = first(set_.get("WMax"), plate.get("WRtg"))
+    if not p_max:
+        raise NotRecognised("neither model 121 WMax nor model 120 WRtg says how large the inverter is")
+    charge = first(store.get("WChaMax"), plate.get("MaxChaRte"), 0.0)
+    return Rating(
+        p_max_w=float(p_max),
+        p_min_w=-min(float(charge), float(p_max)) if storage else 0.0,
+        s_max_va=float(first(set_.get("VAMax"), plate.get("VARtg"), p_max)),
+        q_inj_max_var=abs(float(first(set_.get("VArMaxQ1"), plate.get("VArRtgQ1"), 0.0))),
+        q_abs_max_var=abs(float(first(set_.get("VArMaxQ4"), plate.get("VArRtgQ4"), 0.0))),
+        v_nom_v=v_nom_v,
+        e_max_wh=plate.get("WHRtg") if storage else None,
+    )
+
+
+def ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
+    """From model 702 (and 713's WHRtg, for storage). Raises NotRecognised without a power rating."""
+    values = yield from _maybe(layout, 702, POINTS_702)
+    store = (yield from _maybe(layout, 713, ("WHRtg",))) if storage else {}
+    p_max = first(values.get("WMax"), values.get("WMaxRtg"))
+    if not p_max:
+        raise NotRecognised("model 702 states neither WMax nor WMaxRtg")
+    charge = first(values.get("WChaRteMax"), values.get("WChaRteMaxRtg"), 0.0)
+    discharge = first(values.get("WDisChaRteMax"), values.get("WDisChaRteMaxRtg"), p_max)
+    return Rating(
+        p_max_w=min(float(p_max), float(discharge)) if storage and discharge else float(p_max),
+        p_min_w=-float(charge) if storage else 0.0,
+        s_max_va=float(first(values.get("VAMax"), values.get("VAMaxRtg"), p_max)),
+        q_inj_max_var=float(first(values.get("VarMaxInj"), values.get("VarMaxInjRtg"), 0.0)),
+        q_abs_max_var=float(first(values.get("VarMaxAbs"), values.get("VarMaxAbsRtg"), 0.0)),
+        v_nom_v=v_nom_v,
+        e_max_wh=store.get("WHRtg"),
+    )
+
+
+def _maybe(layout: Layout, model_id: int, points: tuple[str, ...]) -> Exchange[dict[str, Any]]:
+    block = layout.find(model_id)
+    if block is None:
+        return {}
+    return (yield from layout.once(block, points))

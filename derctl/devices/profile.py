@@ -1,0 +1,36 @@
+"""What is known of a vendor's habits, as data: profiles/*.yaml, where each value says where it was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Defaults are those of a device that follows the SunSpec documents.
+
+    max_regs: registers in one read. write_function: 16, or 6 for devices that take single registers only.
+    min_limit_pct: below this a limit may send the inverter to standby; derctl writes this instead, or 0.
+    deadband_pct: of the rating, changes below it are not written. refresh_s: how often registers get new values.
+    settle_s: until a setpoint shows at the terminals. tolerance_pct: of the rating, for accepted and achieved.
+    readback: values | effect_only (control points read as not implemented). timer_rearm: write | any_message
+    | none (counts but nothing reverts). meter_sign: +1 where a meter's W is positive for export.
+    """
+
+    name: str = "generic"
+    max_regs: int = 125
+    write_function: int = 16
+    min_limit_pct: float = 0.0
+    deadband_pct: float = 1.0
+    refresh_s: float = 1.0
+    settle_s: float = 10.0
+    tolerance_pct: float = 3.0
+    min_interval_s: float = 0.0
+    connect_delay_s: float = 0.0
+    timeout_s: float = 1.0
+    backoff_s: float = 8.0
+    write_min_interval_s: float = 0.0
+    readback: str = "values"
+    timer_rearm: str = "write"
+    meter_sign: int = 1
+    bases: tuple[int, ...] = (40000, 0, 50000, 1, 4096)

@@ -1,0 +1,83 @@
+"""A battery management system by models 802 and 803: state of charge and what it permits now. Read only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from derctl.core.exchange import Exchange, Read
+from derctl.core.types import Can, Fallback, Rating, Reading, Status
+from derctl.devices.layout import View, find
+from derctl.devices.types import Answers, Identity, Models, Options
+from derctl.errors import NotRecognised
+
+POINTS_802 = (
+    *("SoC", "SoH", "V", "A", "W", "AChaMax", "ADisChaMax", "WChaRteMax", "WDisChaRteMax"),
+    *("ChaSt", "State", "LocRemCtl", "WHRtg"),
+)
+CONNECTED = 3
+FAULTS = frozenset({1, 6, 99})
+"""Point State: disconnected, suspending, fault: no power may flow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SunspecBms:
+    """A bound BMS."""
+
+    identity: Identity
+    options: Options
+    view: View
+    problems: tuple[str, ...] = ()
+
+    @property
+    def rating(self) -> Rating:
+        return Rating(
+            p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=self.options.v_nom_v
+        )
+
+    @property
+    def can(self) -> Can:
+        return Can()
+
+    @property
+    def control(self) -> Mapping[str, Read]:
+        return {"bms": self.view.read}
+
+    @property
+    def slow(self) -> Mapping[str, Read]:
+        return {}
+
+    def decode(self, answers: Answers) -> Reading:
+        """Limits in W: the smaller of the power limit and current limit times voltage, each where it is given."""
+        values = self.view.values(answers)
+        off = values.get("State") in FAULTS
+        soc = values.get("SoC")
+        return Reading(
+            soc_pct=soc if soc is not None and 0.0 <= soc <= 100.0 else None,
+            soh_pct=values.get("SoH"),
+            dc_p_w=values.get("W"),
+            p_charge_limit_w=0.0 if off else permitted_w(values, "AChaMax", "WChaRteMax"),
+            p_discharge_limit_w=0.0 if off else permitted_w(values, "ADisChaMax", "WDisChaRteMax"),
+            status=Status.FAULT if off else Status.ON,
+        )
+
+    def absent_w(self, fallback: Fallback) -> float:
+        return 0.0
+
+
+def permitted_w(values: dict[str, Any], current: str, power: str) -> float | None:
+    """None where the battery states neither limit."""
+    amps, volts, watts = values.get(current), values.get("V"), values.get(power)
+    limits = [watts, amps * volts if amps is not None and volts is not None else None]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def bind_bms(models: Models, options: Options) -> Exchange[SunspecBms]:
+    """Find model 802."""
+    layout = yield from find(models, options)
+    block = layout.find(802)
+    if block is None:
+        raise NotRecognised("no battery model (802) in the chain")
+    view = layout.view("bms", block, POINTS_802)
+    return SunspecBms(identity=layout.identity, options=options, view=view, problems=layout.chain.problems)

@@ -1,0 +1,296 @@
+"""SunSpec inverters with PV or storage behind them: 101-103 / 111-113 with 120-124, or 701-704 with 713."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from derctl.core.exchange import Exchange, Read, Registers
+from derctl.core.types import Can, Fallback, Rating, Reading, Setpoint
+from derctl.devices.controls import (
+    POINTS_123,
+    POINTS_124,
+    POINTS_704,
+    VAR_123,
+    Limit123,
+    Limit704,
+    Target124,
+    Target704,
+    Var123,
+    Var704,
+)
+from derctl.devices.layout import Layout, View, find
+from derctl.devices.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, plausible
+from derctl.devices.nameplate import ratings_1xx, ratings_702
+from derctl.devices.types import Answers, Identity, Models, Options
+from derctl.errors import NotRecognised
+
+OWN_FUNCTIONS = {
+    "volt_var": ((705, "Ena"), (126, "ModEna")),
+    "volt_watt": ((706, "Ena"), (132, "ModEna")),
+    "freq_droop": ((711, "Ena"), (134, "ModEna"), (127, "ModEna")),
+    "watt_var": ((712, "Ena"), (131, "ModEna")),
+}
+"""Where a device says whether it runs a function itself."""
+STORAGE_713 = ("SoC", "SoH", "WHRtg")
+STORAGE_124 = ("ChaState",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SunspecDer:
+    """A bound inverter. views by name; a control group that the device lacks is None."""
+
+    identity: Identity
+    rating: Rating
+    can: Can
+    options: Options
+    views: Mapping[str, View]
+    fast: tuple[str, ...]
+    limit: Limit123 | Limit704 | None = None
+    target: Target124 | Target704 | None = None
+    var: Var123 | Var704 | None = None
+    timer: bool = True
+    problems: tuple[str, ...] = ()
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def control(self) -> Mapping[str, Read]:
+        return {name: self.views[name].read for name in self.fast}
+
+    @property
+    def slow(self) -> Mapping[str, Read]:
+        return {name: view.read for name, view in self.views.items() if name not in self.fast}
+
+    def decode(self, answers: Answers) -> Reading:
+        ac = self.views["ac"]
+        reading = inverter(ac.block.model_id, ac.values(answers))
+        reading = self._storage(reading, answers)
+        on, off = self._own(answers)
+        accepted = self._accepted(answers) if "ctl" in answers else None
+        reading = replace(reading, accepted=accepted, own_on=on, own_off=off)
+        return plausible(reading, self.rating)
+
+    def _storage(self, reading: Reading, answers: Answers) -> Reading:
+        soc = soh = None
+        if "soc" in self.views and "soc" in answers:
+            values = self.views["soc"].values(answers)
+            soc = values.get("SoC", values.get("ChaState"))
+            soh = values.get("SoH")
+        soc = soc if soc is not None and 0.0 <= soc <= 100.0 else None
+        return replace(reading, soc_pct=soc, soh_pct=soh)
+
+    def _own(self, answers: Answers) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What the device runs itself, as far as it tells; every model that could run it must say off."""
+        if self.options.own_functions == "off":
+            return (), tuple(OWN_FUNCTIONS)
+        on, off = [], []
+        for function, names in self.own.items():
+            states = [_enabled(self.views[name].values(answers)) for name in names if name in answers]
+            if any(state is True for state in states):
+                on.append(function)
+            elif states and len(states) == len(names) and all(state is False for state in states):
+                off.append(function)
+        return tuple(on), tuple(off)
+
+    def _accepted(self, answers: Answers) -> Setpoint:
+        values = self.views["ctl"].values(answers)
+        storage = self.views["sto"].values(answers) if "sto" in self.views and "sto" in answers else values
+        target = self.target
+        return Setpoint(
+            p_ceiling_w=None if self.limit is None else self.limit.accepted_w(values, self.rating.p_max_w),
+            p_target_w=None if target is None else target.accepted_w(storage),
+            q_var=None if self.var is None else self.var.accepted_var(values),
+        )
+
+    def absent_w(self, fallback: Fallback) -> float:
+        if self.target is not None:
+            held = fallback.p_ceiling_w is not None and (self.timer or fallback.by != "reversion")
+            return max(fallback.p_ceiling_w or 0.0, 0.0) if held else self.rating.p_max_w
+        if isinstance(self.limit, Limit123):
+            return self.limit.absent_w(fallback, self.rating.p_max_w)
+        if isinstance(self.limit, Limit704):
+            return self.limit.absent_w(fallback, self.rating.p_max_w, timer=self.timer)
+        held = fallback.by == "device" and fallback.p_ceiling_w is not None
+        return (fallback.p_ceiling_w or 0.0) if held else self.rating.p_max_w
+
+    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Answers) -> Exchange[Setpoint]:
+        if self.target is not None and setpoint.p_target_w is not None:
+            yield from self.target.write(self._inside(setpoint.p_target_w), fallback, answers)
+        elif self.limit is not None and setpoint.p_ceiling_w is not None:
+            yield from self.limit.write(self._floor(setpoint.p_ceiling_w), fallback, answers)
+        if self.var is not None and setpoint.q_var is not None:
+            yield from self.var.write(self._box(setpoint.q_var), fallback, answers)
+        return (yield from self.read_back())
+
+    def release(self, fallback: Fallback, answers: Answers, *, lift: bool) -> Exchange[Setpoint]:
+        if self.var is not None:
+            yield from self.var.release(answers)
+        if self.target is not None:
+            yield from self.target.release(fallback, answers)
+        elif self.limit is not None:
+            yield from self.limit.release(self._standing(fallback, answers, lift=lift), answers)
+        return (yield from self.read_back())
+
+    def _standing(self, fallback: Fallback, answers: Answers, *, lift: bool) -> float | None:
+        """The ceiling that stays: never above the fallback, and unless lifted never above the present one."""
+        accepted = self._accepted(answers).p_ceiling_w
+        limits = [fallback.p_ceiling_w, None if lift else accepted]
+        low = min((w for w in limits if w is not None), default=None)
+        return None if low is None or low >= self.rating.p_max_w else low
+
+    def read_back(self) -> Exchange[Setpoint]:
+        """Read the control groups again and say what they hold."""
+        fresh: dict[str, Registers] = {}
+        for name in ("ctl", "sto"):
+            if name in self.views:
+                fresh[name] = yield self.views[name].read
+        return self._accepted(fresh) if "ctl" in fresh else Setpoint()
+
+    def _inside(self, p_w: float) -> float:
+        return min(max(p_w, self.rating.p_min_w), self.rating.p_max_w)
+
+    def _floor(self, ceiling_w: float) -> float:
+        """A limit below what keeps the inverter awake is written as 0, or as that minimum, whichever is allowed."""
+        ceiling = min(max(ceiling_w, 0.0), self.rating.p_max_w)
+        least = self.options.profile.min_limit_pct / 100.0 * self.rating.p_max_w
+        return 0.0 if ceiling < least else ceiling
+
+    def _box(self, q_var: float) -> float:
+        return min(max(q_var, -self.rating.q_abs_max_var), self.rating.q_inj_max_var)
+
+
+def _enabled(values: dict[str, Any]) -> bool | None:
+    raw = values.get("Ena", values.get("ModEna"))
+    return None if raw is None else bool(raw & 1)
+
+
+def bind_pv(models: Models, options: Options) -> Exchange[SunspecDer]:
+    """Find a PV inverter and learn its rating, measurements and control groups."""
+    return (yield from _bind(models, options, storage=False))
+
+
+def bind_storage(models: Models, options: Options) -> Exchange[SunspecDer]:
+    """Find a battery inverter: power through 704 or 124, state from 713 or 124 unless a BMS of its own tells more."""
+    return (yield from _bind(models, options, storage=True))
+
+
+def _bind(models: Models, options: Options, *, storage: bool) -> Exchange[SunspecDer]:
+    layout = yield from find(models, options)
+    ac = layout.find(*INVERTERS)
+    if ac is None:
+        raise NotRecognised("no inverter model (701, 101-103, 111-113) in the chain")
+    modern = layout.find(702) is not None
+    rate = ratings_702 if modern else ratings_1xx
+    rating = yield from rate(layout, options.v_nom_v, storage=storage)
+    views = {"ac": layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX)}
+    problems = list(layout.chain.problems)
+    _add_state(layout, views, storage=storage)
+    own = _own_views(layout, views)
+    der = SunspecDer(
+        identity=layout.identity,
+        rating=rating,
+        can=Can(),
+        options=options,
+        views=views,
+        fast=("ac",),
+        own=own,
+        problems=tuple(problems),
+    )
+    if layout.chain.repaired:
+        return replace(der, problems=(*problems, "the chain had to be repaired: this device is only read"))
+    if layout.find(704) is not None:
+        return (yield from _with_704(der, layout, storage=storage))
+    if layout.find(123) is not None or layout.find(124) is not None:
+        return (yield from _with_12x(der, layout, storage=storage))
+    return replace(der, problems=(*problems, "no control model (704, 123, 124): this device is only read"))
+
+
+def _add_state(layout: Layout, views: dict[str, View], *, storage: bool) -> None:
+    state = layout.find(713, 124) if storage else None
+    if state is not None:
+        views["soc"] = layout.view("soc", state, STORAGE_713 if state.model_id == 713 else STORAGE_124)
+
+
+def _own_views(layout: Layout, views: dict[str, View]) -> dict[str, tuple[str, ...]]:
+    own: dict[str, tuple[str, ...]] = {}
+    for function, places in OWN_FUNCTIONS.items():
+        names = []
+        for model_id, point in places:
+            block = layout.find(model_id)
+            if block is not None:
+                name = f"own{model_id}"
+                views[name] = layout.view(name, block, (point,))
+                names.append(name)
+        if names:
+            own[function] = tuple(names)
+    return own
+
+
+def _with_704(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[SunspecDer]:
+    block = layout.find(704)
+    assert block is not None
+    view = layout.view("ctl", block, POINTS_704)
+    values = yield from layout.once(block, POINTS_704)
+    base, function = der.rating.p_max_w, der.options.profile.write_function
+    limit = target = None
+    if storage:
+        target = Target704(view=view, base=base, function=function)
+        timer = values["WSetRvrtTms"] is not None
+    else:
+        limit = Limit704(view=view, base=base, function=function)
+        timer = values["WMaxLimPctRvrtTms"] is not None
+    var_base = max(der.rating.q_inj_max_var, der.rating.q_abs_max_var)
+    var = Var704(view=view, base=var_base, function=function) if var_base > 0.0 else None
+    honest = timer and der.options.profile.timer_rearm != "none"
+    return replace(
+        der,
+        views={**der.views, "ctl": view},
+        fast=("ac", "ctl"),
+        limit=limit,
+        target=target,
+        var=var,
+        timer=honest,
+        can=Can(ceiling=limit is not None, target=target is not None, var=var is not None),
+        problems=der.problems if honest else (*der.problems, "no reversion timer that reverts"),
+    )
+
+
+def _with_12x(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[SunspecDer]:
+    views, fast = dict(der.views), ["ac"]
+    function = der.options.profile.write_function
+    limit = target = var = None
+    immediate = layout.find(123)
+    if immediate is not None:
+        view = views["ctl"] = layout.view("ctl", immediate, POINTS_123)
+        fast.append("ctl")
+        values = yield from layout.once(immediate, POINTS_123)
+        limit = None if storage else Limit123(view=view, base=der.rating.p_max_w, function=function)
+        var = _var_123(der, view, values)
+    store = layout.find(124) if storage else None
+    if store is not None:
+        view = views["sto"] = layout.view("sto", store, POINTS_124)
+        fast.append("sto")
+        base = max(-der.rating.p_min_w, 1.0)
+        target = Target124(view=view, base=base, function=function)
+    return replace(
+        der,
+        views=views,
+        fast=tuple(fast),
+        limit=limit,
+        target=target,
+        var=var,
+        timer=der.options.profile.timer_rearm != "none",
+        can=Can(ceiling=limit is not None, target=target is not None, var=var is not None),
+    )
+
+
+def _var_123(der: SunspecDer, view: View, values: dict[str, Any]) -> Var123 | None:
+    """The first way to set var that the device implements: percent of VArMax, of WMax, of what is available."""
+    var_max = max(der.rating.q_inj_max_var, der.rating.q_abs_max_var)
+    for point, mode in VAR_123:
+        base = der.rating.p_max_w if mode == 1 else var_max
+        if values[point] is not None and base > 0.0 and var_max > 0.0:
+            function = der.options.profile.write_function
+            return Var123(view=view, base=base, function=function, point=point, mode=mode)
+    return None

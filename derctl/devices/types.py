@@ -1,0 +1,88 @@
+"""What a driver is: blocks to poll, a pure decode, and generators for everything that takes several exchanges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from derctl.core.exchange import Exchange, Read, Registers
+from derctl.core.types import Can, Fallback, Rating, Reading, Setpoint
+from derctl.devices.profile import Profile
+from derctl.sunspec import Model
+
+Answers = Mapping[str, Registers]
+"""The registers of a poll by the name that the device gave each block."""
+
+Models = Callable[[int], Model | None]
+"""Looks a compiled model up; None where there is no definition."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the device says it is (SunSpec model 1)."""
+
+    maker: str = ""
+    model: str = ""
+    serial: str = ""
+    firmware: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the site file says about one device. sign: of a meter's W, +1 is export."""
+
+    profile: Profile = field(default_factory=Profile)
+    v_nom_v: float = 230.0
+    own_functions: str = "read"
+    sign: int = 1
+
+
+class Device(Protocol):
+    """A device that was found and understood. Frozen: what it knows doesn't change until it is bound again."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    @property
+    def rating(self) -> Rating:
+        """For a meter or a BMS: zeros."""
+        ...
+
+    @property
+    def can(self) -> Can: ...
+
+    @property
+    def control(self) -> Mapping[str, Read]:
+        """Blocks of the fast poll, by name."""
+        ...
+
+    @property
+    def slow(self) -> Mapping[str, Read]:
+        """Blocks that may be read at leisure, by name."""
+        ...
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was wrong with the map, or is missing for control."""
+        ...
+
+    def decode(self, answers: Answers) -> Reading:
+        """Registers to engineering units, sign normalised. Raises DecodeError where the map has moved."""
+        ...
+
+    def absent_w(self, fallback: Fallback) -> float:
+        """The most it may give when derctl is not there, as far as the device itself makes the fallback true."""
+        ...
+
+
+class Controllable(Device, Protocol):
+    """A device that takes setpoints."""
+
+    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Answers) -> Exchange[Setpoint]:
+        """Write with reversion armed, enable last, read back. Returns what the device accepted, in W and var."""
+        ...
+
+    def release(self, fallback: Fallback, answers: Answers, *, lift: bool) -> Exchange[Setpoint]:
+        """Give back setpoints; limits stand at the lower of the present one and the fallback (lift: the fallback)."""
+        ...
