@@ -43,7 +43,7 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, f"{path}[{i}]") for i, child in enumerate(node.value)]
-        return self.loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return self.loader.construct_object(node, deep=True)
 
     def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -71,5 +71,5 @@ def parse(text: str, file: str) -> Source:
         what = getattr(error, "problem", None) or str(error)
         raise ConfigError([Problem(file=file, line=line, path="(file)", message=f"not YAML: {what}")]) from error
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     return Source(file, value, reader.lines, tuple(reader.problems))

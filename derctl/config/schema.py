@@ -1,4 +1,4 @@
-"""The site file's shape, as msgspec structs. Ranges and words stand here once; checks and the JSON schema use them."""
+"""The site file's shape as msgspec structs: ranges and words stand here once, for checks and JSON schema."""
 
 from __future__ import annotations
 

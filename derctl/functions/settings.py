@@ -37,7 +37,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            problem = violation(item, getattr(self, item.name))
+            problem = violation(item, getattr(self, item.name)) if item.init else None
             if problem is not None:
                 raise problem
 
@@ -64,4 +64,4 @@ def _number_violation(name: str, value: Any, meta: Mapping[str, Any]) -> Setting
 
 def required(cls: type) -> tuple[str, ...]:
     """Names that have no default."""
-    return tuple(f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING)
+    return tuple(f.name for f in fields(cls) if f.init and f.default is MISSING)
