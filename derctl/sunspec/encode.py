@@ -101,7 +101,7 @@ def _raw(kind: PointType, value: int | float, exponent: int) -> int | float:
         unscaled = value / power if exponent > 0 else value * power
         return round(unscaled) if kind.integer else unscaled
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _allowed(kind: PointType, exponent: int) -> str:
@@ -123,7 +123,10 @@ def _text(point: Point, value: Value | None, where: str) -> bytes:
 
 
 def _eui48(text: str) -> bytes:
-    return b"\0\0" + bytes.fromhex(text.replace(":", ""))
+    octets = bytes.fromhex(text.replace(":", ""))
+    if len(octets) != 6:
+        raise ValueError("six octets")
+    return b"\0\0" + octets
 
 
 _TEXT: Mapping[str, Callable[[str], bytes]] = {
