@@ -1,4 +1,4 @@
-"""`python -m hil`: run, list and serve scenarios."""
+"""`python -m hil`: run, list and serve scenarios. Exit 0: all held; 1: not; 2: unusable; 77: not supported here."""
 
 import argparse
 import asyncio
@@ -7,29 +7,33 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hil import report
 from hil.rig import Rig
-from hil.scenario import load
+from hil.runner import Result, lacking, run_scenario
+from hil.scenario import ScenarioError, load
 
 SHELF = Path(__file__).parent / "scenarios"
+UNSUPPORTED = 77
 
 
 def scenario_path(name: str) -> Path:
     """A file, or the name of one on the shelf."""
     path = Path(name)
-    return path if path.exists() else SHELF / f"{name.removesuffix('.yaml')}.yaml"
+    return path if path.is_file() else SHELF / f"{name.removesuffix('.yaml')}.yaml"
 
 
 async def serve(args: argparse.Namespace) -> int:
     """Plant and servers only."""
-    scenario = load(scenario_path(args.file))
-    rig = Rig(scenario)
+    rig = Rig(load(scenario_path(args.file)))
     await rig.start()
-    with tempfile.TemporaryDirectory(prefix="hil-") as directory:
+    with tempfile.TemporaryDirectory(prefix="hil-", ignore_cleanup_errors=True) as directory:
         site = rig.site_file(Path(directory))
         text = json.dumps({"ports": rig.ports(), "site_file": str(site), "directory": directory})
         print(text, flush=True)
         if args.ports_file:
-            Path(args.ports_file).write_text(text + "\n", encoding="utf-8")
+            partial = Path(args.ports_file + ".new")
+            partial.write_text(text + "\n", encoding="utf-8")
+            partial.replace(args.ports_file)
         try:
             await rig.run(args.seconds if args.seconds is not None else float("inf"))
         finally:
@@ -37,19 +41,79 @@ async def serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry point."""
+async def run(args: argparse.Namespace) -> int:
+    """Scenarios one after another."""
+    codes = []
+    for name in args.file:
+        observer = report.Lines() if args.json_lines else None
+        result = await run_scenario(scenario_path(name), controller=args.controller, observer=observer)
+        _show(args, result)
+        codes.append(UNSUPPORTED if result.unsupported else 0 if result.passed else 1)
+    return 1 if 1 in codes else max(codes, default=0)
+
+
+def _show(args: argparse.Namespace, result: Result) -> None:
+    if args.csv:
+        report.write_csv(Path(args.csv), result.snapshots)
+    if args.json_lines:
+        print(json.dumps({"kind": "result", **report.as_json(result)}), flush=True)
+    elif args.json:
+        print(json.dumps(report.as_json(result), indent=1), flush=True)
+    else:
+        if args.verbose:
+            print("\n".join(result.log))
+        print(report.text(result), flush=True)
+    if not result.passed and args.verbose and result.stderr:
+        print(result.stderr[-4000:], file=sys.stderr)
+
+
+async def show_list(_: argparse.Namespace) -> int:
+    """Name, seconds, what it is about; what this machine lacks."""
+    for path in sorted(SHELF.glob("*.yaml")):
+        scenario = load(path)
+        missing = lacking(scenario)
+        print(f"{path.stem:32} {scenario.duration_s:5.0f} s  {' '.join(scenario.about.split())}")
+        if missing:
+            print(f"{'':32} unsupported here: {missing}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hil", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
+    running = verbs.add_parser("run", help="run scenarios against the real daemon process")
+    running.add_argument("file", nargs="+", help="a scenario file, or the name of one of `list`")
+    running.add_argument(
+        "--controller", help="command line with {config}; default: this Python -m derctl run -c {config}"
+    )
+    running.add_argument("--json", action="store_true", help="the verdict as JSON")
+    running.add_argument(
+        "--json-lines", action="store_true", help="a line per second while it runs, then the verdict"
+    )
+    running.add_argument("--csv", help="write every signal of every plant step")
+    running.add_argument("-v", "--verbose", action="store_true", help="the log, and the daemon's stderr on failure")
+    running.set_defaults(act=run)
+    listing = verbs.add_parser("list", help="the scenarios on the shelf")
+    listing.set_defaults(act=show_list)
     serving = verbs.add_parser("serve", help="plant and servers without a controller")
     serving.add_argument("file")
-    serving.add_argument("--ports-file")
-    serving.add_argument("--for", dest="seconds", type=float)
-    args = parser.parse_args(argv)
+    serving.add_argument("--ports-file", help="write the same JSON there")
+    serving.add_argument("--for", dest="seconds", type=float, help="seconds; default: until interrupted")
+    serving.set_defaults(act=serve)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point."""
+    args = _parser().parse_args(argv)
     try:
-        return asyncio.run(serve(args))
+        code: int = asyncio.run(args.act(args))
+    except (ScenarioError, FileNotFoundError) as wrong:
+        print(wrong, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 if __name__ == "__main__":

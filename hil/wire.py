@@ -42,7 +42,7 @@ class Counters:
 
 
 class Unit:
-    """A face behind a unit id. `ignores_writes` and `delays_writes_s` are set by register faults."""
+    """A face behind a unit id, with its write log. `write_faults` see (address, content) first; None: lost."""
 
     def __init__(self, name: str, unit_id: int, face: Face) -> None:
         self.name = name
@@ -51,6 +51,7 @@ class Unit:
         self.count = Counters()
         self.log: list[WriteRecord] = []
         self.unverified: dict[tuple[int, int], tuple[float, int]] = {}
+        self.canaries: list[tuple[float, int]] = []
         self.write_faults: dict[int, Callable[[int, bytes], bytes | None]] = {}
 
     def answer(self, pdu: bytes, now_s: float) -> bytes:
@@ -124,6 +125,7 @@ class Connection(asyncio.Protocol):
         self.serving: asyncio.Task[None] | None = None
         self.silent = False
         self.last_s = 0.0
+        self.held: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -167,6 +169,10 @@ class Connection(asyncio.Protocol):
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(content)
 
+    def later(self, delay_s: float, act: Callable[[], None]) -> None:
+        """Call in delay_s; not at all when the client has gone."""
+        asyncio.get_running_loop().call_later(delay_s, lambda: act() if self in self.endpoint.open else None)
+
     def end(self, how: str) -> None:
         """Close by FIN, RST, or only our direction ("half")."""
         if self.transport is None or self.transport.is_closing():
@@ -204,6 +210,7 @@ class Endpoint:
         self.open: set[Connection] = set()
         self.connects = 0
         self.turned_away = 0
+        self.silent = False
         self._server: asyncio.Server | None = None
         self._line = asyncio.Lock()
         self._last_answer_s = -1e9
@@ -239,6 +246,7 @@ class Endpoint:
         """A client came: the device's limit of clients first, then faults."""
         self.connects += 1
         self.open.add(connection)
+        connection.silent = self.silent
         habits = next(iter(self.units.values())).face.habits
         if habits.max_clients and len(self.open) > habits.max_clients:
             self._one_too_many(connection, habits.extra_clients)

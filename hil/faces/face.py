@@ -46,9 +46,9 @@ class Face:
         self.timers: dict[str, DeadMan] = {name: DeadMan() for name in self.controls}
         self.effective: dict[str, dict[str, float | None]] = {}
         self.reverted = 0
+        self.deaf = False
         self.violations: list[str] = []
-        for name in self.controls:
-            self._adopt(name)
+        self.adopt_all()
         if habits.write_only:
             self.bank.overlays[-1] = self._hide_controls
 
@@ -130,6 +130,8 @@ class Face:
                 raise Refused(ILLEGAL_VALUE)
 
     def _written(self, image: ModelImage, names: set[str]) -> None:
+        if self.deaf:
+            return
         for name, control in self.controls.items():
             if control.model_id != image.model_id or not names & control.members:
                 continue
@@ -142,6 +144,11 @@ class Face:
         image = self.bank.image(control.model_id)
         enabled = image.raw(control.enable) not in (control.off, None)
         self.timers[name] = armed(image.get(control.timer) or 0.0, enabled=enabled)
+
+    def adopt_all(self) -> None:
+        """Act by what stands in the registers of every group."""
+        for name in self.controls:
+            self._adopt(name)
 
     def _adopt(self, name: str) -> None:
         """From now on the device acts by what stands in the registers of this group."""

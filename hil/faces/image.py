@@ -48,14 +48,14 @@ class ModelImage:
         self.model_id = model_id
         self._without = without
         self.slots: dict[str, Slot] = {}
-        self._counts = dict(counts or {})
+        self.counts = dict(counts or {})
         definition = device.get_model_def(model_id)[mdef.GROUP]
         self.size = self._lay_out(definition, "", 0)
         self.memory = bytearray(self.size * 2)
         self._clear()
         self.put_raw("ID", model_id)
         self.put_raw("L", self.size - 2)
-        for name, count in self._counts.items():
+        for name, count in self.counts.items():
             self.put_raw(name, count)
         self.at = {slot.at: slot for slot in self.slots.values()}
 
@@ -76,7 +76,7 @@ class ModelImage:
         if count is None:
             yield group[mdef.NAME]
             return
-        number = self._counts[count] if isinstance(count, str) and not count.isdigit() else int(count)
+        number = self.counts[count] if isinstance(count, str) and not count.isdigit() else int(count)
         for index in range(number):
             yield f"{group[mdef.NAME]}[{index}]"
 

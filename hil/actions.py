@@ -1,0 +1,169 @@
+"""What a timeline can do, by name: one function each. Every fault name is an action too."""
+
+import json
+import signal
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hil.children import write_clock
+from hil.eyes import ask
+from hil.faults import NAMES
+from hil.world import Knob
+
+if TYPE_CHECKING:
+    from hil.runner import Run
+
+Action = Callable[..., Awaitable[None]]
+
+
+async def note(run: "Run", **_: Any) -> None:
+    """Nothing but its `says`."""
+
+
+async def source_v_pu(run: "Run", *, to: float | None = None, over_s: float = 0.0, points: Any = None) -> None:
+    """The voltage behind the source impedance; `points` [[s from now, pu], ...]."""
+    _turn(run, run.rig.world.source_v_pu, to, over_s, points)
+
+
+async def f_hz(run: "Run", *, to: float | None = None, over_s: float = 0.0, points: Any = None) -> None:
+    """The frequency, where no swing model makes it."""
+    knob = run.rig.world.f_hz
+    if knob is None:
+        raise ValueError("f_hz: the swing model decides; use loss_w")
+    _turn(run, knob, to, over_s, points)
+
+
+async def loss_w(run: "Run", *, to: float, over_s: float = 0.0) -> None:
+    """Generation lost (+) in the swing model."""
+    _turn(run, run.rig.world.loss_w, to, over_s, None)
+
+
+async def load_w(run: "Run", *, load: str, to: float | None = None, over_s: float = 0.0, points: Any = None) -> None:
+    """What a load draws."""
+    _turn(run, run.rig.world.load_w[load], to, over_s, points)
+
+
+async def irradiance(run: "Run", *, der: str | None = None, to: float | None = None, over_s: float = 0.0,
+                     points: Any = None) -> None:  # fmt: skip
+    """The sun on one DER or all; replaces the profile from now on."""
+    world = run.rig.world
+    for id in [der] if der is not None else list(world.forced):
+        forced = world.forced[id]
+        if forced.irradiance is None:
+            forced.irradiance = Knob(world.suns[id].at(world.state.t_s))
+        _turn(run, forced.irradiance, to, over_s, points)
+
+
+async def trip(run: "Run", *, der: str, for_s: float = 0.5) -> None:
+    """The inverter's protection trips; afterwards it enters service again."""
+    forced = run.rig.world.forced[der]
+    forced.trip = True
+
+    def release() -> None:
+        forced.trip = False
+
+    run.later(for_s, release)
+
+
+async def battery(run: "Run", *, der: str, **changes: Any) -> None:
+    """Force charge_limit_a, discharge_limit_a, temperature_c, soc_pct, open_contactor, cell_spread_v on a battery."""
+    forced = run.rig.world.forced[der]
+    forced.battery = replace(forced.battery, **changes)
+
+
+async def clear_faults(run: "Run", *, on: str | None = None, name: str | None = None) -> None:
+    """End faults: all, or those on a device, or of one name."""
+    await run.faults.clear(on, name)
+
+
+async def controller(run: "Run", *, to: str) -> None:
+    """kill (SIGKILL), stop (SIGTERM), start, sigstop, sigcont, hup."""
+    if run.child is None:
+        raise ValueError("no controller in this scenario")
+    if to == "start":
+        await run.child.start()
+        return
+    run.child.send(_signal(to))
+
+
+async def broker(run: "Run", *, to: str) -> None:
+    """stop, kill, start, sigstop, sigcont."""
+    if run.broker is None:
+        raise ValueError("no broker in this scenario: mqtt: true")
+    if to == "start":
+        await run.broker.start()
+        return
+    run.broker.send(_signal(to))
+
+
+def _signal(to: str) -> signal.Signals:
+    known = {"kill": signal.SIGKILL, "stop": signal.SIGTERM, "sigstop": signal.SIGSTOP, "sigcont": signal.SIGCONT}
+    return {**known, "hup": signal.SIGHUP}[to]
+
+
+async def command(run: "Run", *, name: str, via: str = "socket", args: Mapping[str, Any] | None = None,
+                  principal: str = "hil", expires_s: float = 600.0, retain: bool = False, id: str | None = None,
+                  issued_ago_s: float = 0.0, bare: bool = False) -> None:  # fmt: skip
+    """A command to the daemon, over its socket or MQTT (docs/interfaces.md 3); `bare` adds no id and times."""
+    issued = datetime.fromtimestamp(time.time() - issued_ago_s, UTC)
+    payload: dict[str, Any] = dict(args or {})
+    if not bare:
+        own = {"id": id or uuid.uuid4().hex[:12], "issued_at": issued.isoformat(timespec="milliseconds")}
+        payload = {**own, "expires_s": expires_s, **payload}
+    if via == "mqtt":
+        await run.publish(f"{run.prefix}/cmd/{principal}/{name}", payload, retain=retain)
+        return
+    answer = await ask(run.socket_path, name, payload)
+    run.say(f"{name}: {json.dumps(answer)[:300]}")
+    run.replies.append(answer)
+
+
+async def publish(run: "Run", *, topic: str, payload: Any, retain: bool = False) -> None:
+    """Any message; `{prefix}` in the topic becomes the site's."""
+    await run.publish(topic.replace("{prefix}", run.prefix), payload, retain=retain)
+
+
+async def clock_step(run: "Run", *, by_s: float) -> None:
+    """The daemon's wall clock jumps (its monotonic one does not). Needs libfaketime: `needs: [faketime]`."""
+    run.clock_offset_s += by_s
+    write_clock(run.directory, run.clock_offset_s)
+
+
+async def site_file(run: "Run", *, set: Mapping[str, Any]) -> None:
+    """Change the daemon's site file: {"functions.0.limit_w": 5000}. The daemon hears of it by controller: hup."""
+    run.change_site(set)
+
+
+def _turn(run: "Run", knob: Knob, to: float | None, over_s: float, points: Any) -> None:
+    t_s, speed = run.rig.world.state.t_s, run.scenario.plant_speed
+    if points is not None:
+        knob.follow(t_s, [[at_s * speed, value] for at_s, value in points])
+    elif to is not None:
+        knob.turn(t_s, to, over_s * speed)
+
+
+ACTIONS: Mapping[str, Action] = {
+    f.__name__: f
+    for f in (
+        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, battery, clear_faults, controller, broker, command,
+        publish, clock_step, site_file,
+    )
+}  # fmt: skip
+
+
+async def carry_out(run: "Run", do: str, args: Mapping[str, Any]) -> None:
+    """An action or a fault; `for_s` ends a fault, `says` is shown."""
+    given = {key: value for key, value in args.items() if key != "says"}
+    if do in ACTIONS:
+        await ACTIONS[do](run, **given)
+        return
+    if do not in NAMES:
+        raise ValueError(f"no action or fault {do!r}; actions: {sorted(ACTIONS)}; faults: {sorted(NAMES)}")
+    for_s = given.pop("for_s", None)
+    number = await run.faults.start(do, given.pop("on"), **given)
+    if for_s is not None:
+        run.later(float(for_s), lambda: run.spawn(run.faults.stop(number)))

@@ -1,0 +1,219 @@
+"""Faults inside a device, one function each: they start on a Unit and give back what undoes them.
+
+Points are named `MODEL.POINT`, as in `103.W` or `704.PFWInj.PF`.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+
+from hil.faces.bank import Overlay, Refused
+from hil.faces.image import INT_RANGE, ModelImage, Slot
+from hil.wire import Unit
+
+Undo = Callable[[], None]
+_numbers = itertools.count(1)
+
+
+def _overlay(unit: Unit, overlay: Overlay) -> Undo:
+    number = next(_numbers)
+    unit.face.bank.overlays[number] = overlay
+    unit.face.bank.publish()
+
+    def undo() -> None:
+        unit.face.bank.overlays.pop(number, None)
+        unit.face.bank.publish()
+
+    return undo
+
+
+def _on_write(unit: Unit, fault: Callable[[int, bytes], bytes | None]) -> Undo:
+    number = next(_numbers)
+    unit.write_faults[number] = fault
+
+    def undo() -> None:
+        unit.write_faults.pop(number, None)
+
+    return undo
+
+
+def _point(unit: Unit, name: str) -> tuple[ModelImage, Slot]:
+    model_id, _, point = name.partition(".")
+    image = unit.face.bank.image(int(model_id))
+    return image, image.slots[point]
+
+
+def _on_point(unit: Unit, name: str, change: Callable[[bytes], bytes]) -> Undo:
+    target, slot = _point(unit, name)
+    first, last = slot.at * 2, (slot.at + slot.size) * 2
+
+    def overlay(image: ModelImage, memory: bytearray) -> None:
+        if image is target:
+            memory[first:last] = change(bytes(memory[first:last]))
+
+    return _overlay(unit, overlay)
+
+
+def frozen(unit: Unit, *, models: Sequence[int] | None = None) -> Undo:
+    """Measured values stand still while the socket lives; control points still echo what is written."""
+    kept = {id(image): bytes(image.memory) for image in unit.face.bank.images}
+
+    def overlay(image: ModelImage, memory: bytearray) -> None:
+        if models is not None and image.model_id not in models:
+            return
+        for slot in image.slots.values():
+            if not slot.writable:
+                first, last = slot.at * 2, (slot.at + slot.size) * 2
+                memory[first:last] = kept[id(image)][first:last]
+
+    return _overlay(unit, overlay)
+
+
+def not_implemented(unit: Unit, *, point: str) -> Undo:
+    """The point reads as its type's "not implemented"."""
+    image, slot = _point(unit, point)
+    blank = ModelImage(image.model_id, image.counts)
+    gone = bytes(blank.memory[slot.at * 2 : (slot.at + slot.size) * 2])
+    return _on_point(unit, point, lambda _: gone)
+
+
+def all_not_implemented(unit: Unit, *, model: int) -> Undo:
+    """Every measured point of a model reads "not implemented" (asleep, as some devices do it)."""
+    target = unit.face.bank.image(model)
+    blank = ModelImage(target.model_id, target.counts)
+
+    def overlay(image: ModelImage, memory: bytearray) -> None:
+        for slot in image.slots.values() if image is target else ():
+            if not slot.writable and slot.type not in ("sunssf",) and slot.name not in ("ID", "L"):
+                memory[slot.at * 2 : (slot.at + slot.size) * 2] = blank.memory[
+                    slot.at * 2 : (slot.at + slot.size) * 2
+                ]
+
+    return _overlay(unit, overlay)
+
+
+def scale_factor(unit: Unit, *, point: str, to: int) -> Undo:
+    """A scale factor changes while the device runs; engineering values stay what they are."""
+    image, slot = _point(unit, point)
+    before = int(image.raw(slot.name) or 0)
+
+    def change(raw: int) -> None:
+        scaled = [name for name, other in image.slots.items() if other.sf == slot.name]
+        values = {name: image.get(name) for name in scaled}
+        image.put_raw(slot.name, raw)
+        for name, value in values.items():
+            image.put(name, value)
+        unit.face.bank.publish((image.model_id,))
+
+    change(to)
+    return lambda: change(before)
+
+
+def sign_flip(unit: Unit, *, point: str) -> Undo:
+    """The point reads negated."""
+    return _on_point(unit, point, _negated)
+
+
+def _negated(content: bytes) -> bytes:
+    value = int.from_bytes(content, "big", signed=True)
+    low = -(2 ** (8 * len(content) - 1))
+    return content if value == low else (-value).to_bytes(len(content), "big", signed=True)
+
+
+def word_swap(unit: Unit, *, point: str) -> Undo:
+    """The words of a long point come low word first."""
+    return _on_point(
+        unit, point, lambda content: b"".join(content[i : i + 2] for i in range(len(content) - 2, -1, -2))
+    )
+
+
+def spike(unit: Unit, *, point: str, to: float, p: float = 0.2) -> Undo:
+    """With probability p a refresh shows an absurd value (engineering units)."""
+    image, slot = _point(unit, point)
+
+    def change(content: bytes) -> bytes:
+        if unit.face.random.random() >= p:
+            return content
+        return _encoded(image, slot, to)
+
+    return _on_point(unit, point, change)
+
+
+def stuck_at(unit: Unit, *, point: str, to: float) -> Undo:
+    """The point shows one value (engineering units), whatever happens."""
+    image, slot = _point(unit, point)
+    return _on_point(unit, point, lambda _: _encoded(image, slot, to))
+
+
+def _encoded(image: ModelImage, slot: Slot, value: float) -> bytes:
+    low, high = INT_RANGE[slot.type]
+    raw = max(low, min(high, round(value / image.scale(slot))))
+    return raw.to_bytes(slot.size * 2, "big", signed=low < 0)
+
+
+def identity(unit: Unit, *, serial: str | None = None, version: str | None = None) -> Undo:
+    """Another serial number or firmware version: the device was swapped or updated."""
+    image = unit.face.bank.image(1)
+    before = (image.raw("SN"), image.raw("Vr"))
+
+    def change(sn: str | None, vr: str | None) -> None:
+        for name, value in (("SN", sn), ("Vr", vr)):
+            if value is not None:
+                image.put(name, value)
+        unit.face.bank.publish((1,))
+
+    change(serial, version)
+    return lambda: change(*before)
+
+
+def write_ignored(unit: Unit, *, keeps_echo: bool = False) -> Undo:
+    """Writes are answered as done and change nothing; `keeps_echo`: they read back, and the device does not act."""
+    if not keeps_echo:
+        return _on_write(unit, lambda _address, _content: None)
+    unit.face.deaf = True
+
+    def undo() -> None:
+        unit.face.deaf = False
+        unit.face.adopt_all()
+
+    return undo
+
+
+def write_clipped(unit: Unit, *, point: str, low: float, high: float) -> Undo:
+    """The device stores the nearest value inside [low, high] (engineering units) and answers as if all were well."""
+    image, slot = _point(unit, point)
+    start = unit.face.bank.start[id(image)] + slot.at
+
+    def fault(address: int, content: bytes) -> bytes:
+        at = (start - address) * 2
+        if at < 0 or at + slot.size * 2 > len(content):
+            return content
+        raw = int.from_bytes(content[at : at + slot.size * 2], "big", signed=INT_RANGE[slot.type][0] < 0)
+        value = max(low, min(high, raw * image.scale(slot)))
+        return content[:at] + _encoded(image, slot, value) + content[at + slot.size * 2 :]
+
+    return _on_write(unit, fault)
+
+
+def write_late(unit: Unit, *, delay_s: float = 10.0) -> Undo:
+    """Writes are answered at once and carried out delay_s later."""
+    loop = asyncio.get_running_loop()
+
+    def carry_out(address: int, content: bytes) -> None:
+        with contextlib.suppress(Refused):
+            unit.face.write(address, content)
+
+    def fault(address: int, content: bytes) -> None:
+        loop.call_later(delay_s, carry_out, address, content)
+
+    return _on_write(unit, fault)
+
+
+REGISTER: Mapping[str, Callable[..., Undo]] = {
+    f.__name__: f
+    for f in (
+        frozen, not_implemented, all_not_implemented, scale_factor, sign_flip, word_swap, spike, stuck_at, identity,
+        write_ignored, write_clipped, write_late,
+    )
+}  # fmt: skip

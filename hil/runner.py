@@ -1,0 +1,263 @@
+"""Runs a scenario: plant, servers, daemon, broker, timeline, recorder, and the verdict."""
+
+import asyncio
+import contextlib
+import copy
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from hil import children
+from hil.actions import carry_out
+from hil.expect import Check, check
+from hil.eyes import MqttEye, StatusEye
+from hil.faults import FaultBoard
+from hil.invariants import Watch, verdicts
+from hil.rig import Rig
+from hil.scenario import Scenario, filled, load
+from hil.snapshot import snapshot
+
+Observer = Callable[[Mapping[str, Any]], None]
+STATUS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The verdict. `unsupported`: what the machine lacks; then nothing ran."""
+
+    name: str
+    checks: tuple[Check, ...]
+    snapshots: tuple[Mapping[str, Any], ...]
+    log: tuple[str, ...]
+    wall_s: float
+    unsupported: str = ""
+    stderr: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """All held."""
+        return not self.unsupported and all(c.passed for c in self.checks)
+
+
+class Run:
+    """One scenario while it runs; actions get this."""
+
+    def __init__(
+        self, scenario: Scenario, directory: Path, controller: str | None, observer: Observer | None
+    ) -> None:
+        self.scenario = scenario
+        self.directory = directory
+        self.controller = controller
+        self.observer = observer
+        self.rig = Rig(scenario)
+        self.faults = FaultBoard(self.rig)
+        self.watch = Watch()
+        self.child: children.Child | None = None
+        self.broker: children.Child | None = None
+        self.status: StatusEye | None = None
+        self.mqtt: MqttEye | None = None
+        self.mqtt_port = 0
+        self.site: dict[str, Any] = {}
+        self.clock_offset_s = float(scenario.plant.get("clock_offset_s", 0.0))
+        self.snapshots: list[dict[str, Any]] = []
+        self.replies: list[dict[str, Any]] = []
+        self.log: list[str] = []
+        self.said: list[str] = []
+        self.mqtt_wrong: list[str] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._mqtt_wrong_since_s: float | None = None
+
+    @property
+    def socket_path(self) -> Path:
+        """The daemon's unix socket, from the site file."""
+        return Path(str(self.site["site"].get("socket", self.directory / "derctl.sock")))
+
+    @property
+    def prefix(self) -> str:
+        """Where the site's topics start."""
+        own = self.site["site"]
+        return f"{self.site.get('mqtt', {}).get('prefix', 'derctl')}/{own.get('fleet', 'default')}/{own['id']}"
+
+    def say(self, text: str) -> None:
+        """Into the log, and to the observer with the next snapshot."""
+        self.log.append(f"{self.rig.now_s:8.2f} {text}")
+        self.said.append(text)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """A task that the run owns."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.log.append(f"task failed: {task.exception()!r}")
+
+    def later(self, delay_s: float, act: Callable[[], Any]) -> None:
+        """Call in delay_s of wall time."""
+        asyncio.get_running_loop().call_later(delay_s, act)
+
+    async def publish(self, topic: str, payload: Any, *, retain: bool = False) -> None:
+        """Over MQTT."""
+        if self.mqtt is None:
+            raise ValueError("no broker in this scenario: mqtt: true")
+        await self.mqtt.publish(topic, payload, retain=retain)
+
+    def change_site(self, changes: Mapping[str, Any]) -> None:
+        """Set values in the rendered site file by dotted path."""
+        for path, value in changes.items():
+            *parents, last = path.split(".")
+            place: Any = self.site
+            for part in parents:
+                place = place[int(part)] if isinstance(place, list) else place[part]
+            place[int(last) if isinstance(place, list) else last] = value
+        self.write_site()
+
+    def write_site(self) -> None:
+        """The daemon's configuration as it stands now."""
+        (self.directory / "site.yaml").write_text(yaml.safe_dump(self.site, sort_keys=False), encoding="utf-8")
+
+    # the phases
+
+    async def start(self) -> None:
+        """Plant, broker, daemon, in this order."""
+        await self.rig.start()
+        if self.scenario.mqtt:
+            await self._start_broker()
+        words = {f"port:{name}": str(port) for name, port in self.rig.ports().items()}
+        words |= {"dir": str(self.directory), "mqtt_port": str(self.mqtt_port)}
+        self.site = filled(copy.deepcopy(dict(self.scenario.site)), words)
+        if self.scenario.controller:
+            self.write_site()
+            fakes = "faketime" in self.scenario.needs
+            config, offset_s = self.directory / "site.yaml", self.clock_offset_s if fakes else None
+            self.child = children.daemon(self.controller, config, self.directory, clock_offset_s=offset_s)
+            self.status = StatusEye(self.socket_path)
+            self.spawn(self.status.watch())
+            await self.child.start()
+        self.rig.each_step.append(self.observe)
+
+    async def _start_broker(self) -> None:
+        self.mqtt_port = children.free_port()
+        self.broker = children.broker(self.mqtt_port, self.directory)
+        await self.broker.start()
+        if not await children.listening(self.mqtt_port, 15.0):
+            raise RuntimeError(f"the broker does not listen: {self.broker.stderr()[-300:]}")
+        self.mqtt = MqttEye(self.mqtt_port)
+        self.spawn(self.mqtt.watch())
+
+    async def timeline(self) -> None:
+        """Do each event at its time. A failing action fails the run."""
+        for event in self.scenario.timeline:
+            await asyncio.sleep(max(0.0, event.at_s - self.rig.now_s))
+            self.say(str(event.args.get("says") or f"{event.do} {dict(event.args)}"))
+            try:
+                await carry_out(self, event.do, event.args)
+            except (OSError, TimeoutError) as wrong:
+                self.say(f"{event.do} failed: {wrong!r}")
+
+    def observe(self) -> None:
+        """After each plant step: record, watch, tell."""
+        seen = snapshot(self.rig, self.status, self.child, self.mqtt)
+        seen["reply"] = self.replies[-1] if self.replies else None
+        seen["said"], self.said = self.said, []
+        self.snapshots.append(seen)
+        loop = asyncio.get_running_loop()
+        self.watch.look(self.rig, seen["status"], loop.time(), self.rig.started_s)
+        self._compare_mqtt(seen)
+        if self.observer is not None:
+            self.observer(seen)
+
+    def _compare_mqtt(self, seen: Mapping[str, Any]) -> None:
+        """I7: while broker and daemon live, the retained `online` must not contradict that for more than 3 s."""
+        broker_well = self.broker is not None and self.broker.running and seen["mqtt"]["connected"]
+        told = seen["mqtt"]["online"]
+        wrong = broker_well and told is True and not seen["daemon"]["running"]
+        if not wrong:
+            self._mqtt_wrong_since_s = None
+        elif self._mqtt_wrong_since_s is None:
+            self._mqtt_wrong_since_s = seen["t_s"]
+        elif seen["t_s"] - self._mqtt_wrong_since_s > 3.0:
+            self.mqtt_wrong.append("online: true is retained while the daemon is not running")
+
+    async def stop(self) -> None:
+        """End the daemon (the plant goes on meanwhile), then everything else."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._end_tasks)
+            stack.push_async_callback(self.rig.stop)
+            if self.broker is not None:
+                stack.push_async_callback(self.broker.end)
+            if self.child is not None and self.child.running:
+                plant = asyncio.get_running_loop().create_task(self.rig.run(self.rig.now_s + 20.0))
+                self.rig.each_step.remove(self.observe)
+                if not await self.child.end():
+                    self.say("the daemon did not end within 10 s of SIGTERM and was killed")
+                plant.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await plant
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def lacking(scenario: Scenario) -> str:
+    """What this machine does not have for the scenario; empty when all is there."""
+    if "faketime" in scenario.needs and children.libfaketime() is None:
+        return "libfaketime is not installed (apt: faketime; or HIL_LIBFAKETIME)"
+    if "mosquitto" in scenario.needs and children.mosquitto() is None:
+        return "mosquitto is not installed"
+    return ""
+
+
+async def run_scenario(
+    path: Path | Scenario, *, controller: str | None = None, observer: Observer | None = None
+) -> Result:
+    """Run it in wall time and judge. `controller` is a command line with `{config}` (default: derctl run)."""
+    scenario = path if isinstance(path, Scenario) else load(path)
+    began_s = time.monotonic()
+    missing = lacking(scenario)
+    if missing:
+        return Result(name=scenario.name, checks=(), snapshots=(), log=(), wall_s=0.0, unsupported=missing)
+    with TemporaryDirectory(prefix="hil-", ignore_cleanup_errors=True) as directory:
+        run = Run(scenario, Path(directory), controller, observer)
+        try:
+            await run.start()
+            timeline = asyncio.get_running_loop().create_task(run.timeline())
+            await run.rig.run(scenario.duration_s)
+            failed = await _joined(timeline)
+        finally:
+            await run.stop()
+        checks = [check(wanted, run.snapshots) for wanted in scenario.expect]
+        checks += verdicts(run.rig, run.watch, run.child, run.mqtt_wrong, scenario.waive)
+        if failed:
+            checks.append(Check(says="the timeline could be carried out", passed=False, seen=failed))
+        stderr = run.child.stderr() if run.child is not None else ""
+    return Result(
+        name=scenario.name,
+        checks=tuple(checks),
+        snapshots=tuple(run.snapshots),
+        log=tuple(run.log),
+        wall_s=time.monotonic() - began_s,
+        stderr=stderr,
+    )
+
+
+async def _joined(timeline: asyncio.Task[None]) -> str:
+    if not timeline.done():
+        timeline.cancel()
+    try:
+        await timeline
+    except asyncio.CancelledError:
+        return "not finished when the time was over"
+    except Exception as wrong:
+        return repr(wrong)
+    return ""

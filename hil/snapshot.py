@@ -1,0 +1,100 @@
+"""One sample of everything: the plant's truth, what the devices saw, and what the daemon says of itself."""
+
+from typing import Any
+
+from hil.children import Child
+from hil.eyes import MqttEye, StatusEye
+from hil.rig import Rig
+
+
+def snapshot(rig: Rig, status: StatusEye | None, child: Child | None, mqtt: MqttEye | None) -> dict[str, Any]:
+    """Nested plain values; the signal names of a scenario are paths into it."""
+    return {
+        "t_s": round(rig.now_s, 3),
+        "plant_s": rig.world.state.t_s,
+        "poc": _poc(rig),
+        "source": {"v_pu": rig.world.source_v_pu.at(rig.world.state.t_s)},
+        "load": {name: knob.at(rig.world.state.t_s) for name, knob in rig.world.load_w.items()},
+        "der": {id: _der(rig, id) for id in rig.world.ders},
+        "dev": {name: _device(rig, name) for name in rig.units},
+        "hil": {"behind_s": rig.behind_s, "converged": rig.world.state.converged},
+        "status": status.status if status is not None else None,
+        "daemon": _daemon(child),
+        "mqtt": _mqtt(mqtt),
+    }
+
+
+def _poc(rig: Rig) -> dict[str, Any]:
+    poc = rig.world.state.poc
+    return {
+        "p_w": poc.p_w,
+        "export_w": max(0.0, poc.p_w),
+        "import_w": max(0.0, -poc.p_w),
+        "q_var": poc.q_var,
+        "v_pu": poc.v_pu,
+        "f_hz": poc.f_hz,
+        "export_wh": poc.export_wh,
+        "import_wh": poc.import_wh,
+    }
+
+
+def _der(rig: Rig, id: str) -> dict[str, Any]:
+    der = rig.world.state.ders[id]
+    command = rig.world.faces[id].command()
+    told: dict[str, Any] = {
+        "p_w": der.inverter.p_w,
+        "q_var": der.inverter.q_var,
+        "v_pu": der.v_pu,
+        "status": der.inverter.status,
+        "p_available_w": der.p_available_w,
+        "p_ceiling_w": command.p_ceiling_w,
+        "p_floor_w": command.p_floor_w,
+        "p_target_w": command.p_target_w,
+        "q_set_var": command.q_var,
+        "connect": command.connect,
+    }
+    battery = der.battery
+    if battery is not None:
+        told |= {
+            "soc_pct": battery.soc_pct,
+            "current_a": battery.current_a,
+            "charge_a": max(0.0, -battery.current_a),
+            "discharge_a": max(0.0, battery.current_a),
+            "charge_limit_a": battery.charge_limit_a,
+            "discharge_limit_a": battery.discharge_limit_a,
+            "temperature_c": battery.temperature_c,
+            "cell_max_v": battery.cell_max_v,
+            "closed": battery.closed,
+        }
+    return told
+
+
+def _device(rig: Rig, name: str) -> dict[str, Any]:
+    unit, endpoint = rig.units[name], rig.endpoint_of(name)
+    running = [t.remaining_s for t in unit.face.timers.values() if t.remaining_s is not None]
+    return {
+        "requests": unit.count.requests,
+        "reads": unit.count.reads,
+        "writes": unit.count.writes,
+        "refused": unit.count.refused,
+        "reverted": unit.face.reverted,
+        "violations": len(unit.face.violations),
+        "timer_s": min(running) if running else None,
+        "connects": endpoint.connects,
+        "open": len(endpoint.open),
+        "turned_away": endpoint.turned_away,
+        "canary": unit.canaries[-1][1] if unit.canaries else None,
+    }
+
+
+def _daemon(child: Child | None) -> dict[str, Any]:
+    if child is None:
+        return {"running": False, "exit_code": None, "rss_mb": None, "starts": 0}
+    return {"running": child.running, "exit_code": child.exit_code, "rss_mb": child.rss_mb, "starts": child.starts}
+
+
+def _mqtt(mqtt: MqttEye | None) -> dict[str, Any]:
+    if mqtt is None:
+        return {"online": None, "connected": False, "messages": 0, "last": {}}
+    short = {"/".join(topic.split("/")[3:]): value for topic, value in mqtt.last.items()}
+    return {"online": mqtt.online(), "connected": mqtt.connected, "messages": mqtt.messages, "last": short}
