@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def profiles() -> dict[str, Profile]:
 def profile(source: Source) -> Profile:
     """One profile file. Raises ConfigError for an unknown key or a value of another type."""
     problems = list(source.problems)
-    defaults = {item.name: item.default for item in fields(Profile)}
+    defaults = asdict(Profile())
     values: dict[str, Any] = {}
     for key, value in source.value.items():
         if key not in defaults:
@@ -203,9 +203,8 @@ def _function(source: Source, path: str, section: Mapping[str, object], problems
         wrong = violation(settings[key], value)
         if wrong is not None:
             problems.append(source.problem(f"{path}.{key}", f"{value!r} is outside {wrong.allowed}"))
-    for name in required(cls):
-        if name not in given and name in settings:
-            problems.append(source.problem(path, f"{kind} needs {name}"))
+    missing = [name for name in required(cls) if name not in given]
+    problems.extend(source.problem(path, f"{kind} needs {name}") for name in missing)
     if len(problems) > before:
         return None
     return _built(source, path, cls, given, problems)

@@ -98,7 +98,7 @@ def step(
         if (wish := _ask_site(function, [cases[i] for i in ids], memories, after, state, dt_s)) is not None
     ]
     for case in cases.values():
-        _comms_loss(case)
+        _fallback(case)
         case.band = fold(whole(case.der.rating), case.proposals)
     _allocate(cases, wishes)
     return after, tuple(_decide(case) for case in cases.values())
@@ -140,14 +140,17 @@ def _ask_site(
     return None
 
 
-def _comms_loss(case: _Case) -> None:
-    """Rank 0: a DER whose reading is too old is asked for its declared fallback, and nothing else."""
-    if case.der.fresh:
+def _fallback(case: _Case) -> None:
+    """Rank 0. A DER whose reading is too old is asked for its declared fallback and nothing else. One whose last limit
+    will stand without derctl is never given a higher one than that."""
+    fallback = case.der.fallback
+    if not case.der.fresh:
+        case.proposals = [p for p in case.proposals if p.p_target_w is None and p.q_var is None]
+    elif fallback.by != "stands":
         return
-    fallback = case.der.fallback.p_ceiling_w
-    case.proposals = [p for p in case.proposals if p.p_target_w is None and p.q_var is None]
-    if fallback is not None:
-        case.proposals.append(Proposal(by="comms_loss", rank=0, p_ceiling_w=fallback))
+    if fallback.p_ceiling_w is not None:
+        by = "fallback_stands" if case.der.fresh else "comms_loss"
+        case.proposals.append(Proposal(by=by, rank=0, p_ceiling_w=fallback.p_ceiling_w))
 
 
 def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal]) -> None:

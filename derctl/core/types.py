@@ -211,3 +211,33 @@ class Decision:
     abstained: Mapping[str, str] = field(default_factory=dict)
     requested: Setpoint | None = None
     requested_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a DER's setpoint; four words, never mixed. *_s: monotonic time of the last change, or None.
+
+    achieved: yes | no | pending | not_binding | unknown. reason: a stable code, None where nothing needs one.
+    """
+
+    requested: Setpoint | None = None
+    requested_by: str | None = None
+    desired: Setpoint = NOTHING
+    accepted: Setpoint | None = None
+    achieved: str = "unknown"
+    reason: str | None = None
+    requested_s: float | None = None
+    desired_s: float | None = None
+    accepted_s: float | None = None
+    achieved_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """One scan: what was seen, what was decided. memories are those before the step, so that it can be replayed."""
+
+    n: int
+    dt_s: float
+    state: SiteState
+    memories: Mapping[str, object]
+    decisions: tuple[Decision, ...]

@@ -1,1 +1,1 @@
-
+"""The daemon: image, poller, loop, dispatch, telemetry, commands, and the app that runs them."""

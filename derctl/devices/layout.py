@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from derctl.core.exchange import Exchange, Read, Registers
@@ -73,6 +73,18 @@ class Layout:
         read = Read(address=block.address, count=max(count, 2))
         return View(name=name, model=model, block=block, reader=reader, read=read)
 
+    def identify(self) -> Exchange[Identity]:
+        """Read the common model now. Raises NotRecognised where it isn't there."""
+        common = self.find(1)
+        if common is None:
+            raise NotRecognised(f"no common model behind the marker at {self.chain.base}")
+        values = yield from self.once(common, ("ID", "Mn", "Md", "Vr", "SN"))
+        if values["ID"] != 1:
+            raise NotRecognised(f"model {values['ID']} stands where the common model was, at {common.address}")
+        return Identity(
+            maker=values["Mn"] or "", model=values["Md"] or "", firmware=values["Vr"] or "", serial=values["SN"] or ""
+        )
+
     def once(self, block: Block, points: Sequence[str]) -> Exchange[dict[str, Any]]:
         """Read a block now and decode these points; holes and what is missing are None."""
         model = self.models(block.model_id)
@@ -90,14 +102,7 @@ def find(models: Models, options: Options) -> Exchange[Layout]:
     profile = options.profile
     chain = yield from walk(bases=profile.bases, max_regs=profile.max_regs, known=_Known(models))
     layout = Layout(chain=chain, identity=Identity(), models=models, max_regs=profile.max_regs)
-    common = layout.find(1)
-    if common is None:
-        raise NotRecognised(f"no common model behind the marker at {chain.base}")
-    values = yield from layout.once(common, ("Mn", "Md", "Vr", "SN"))
-    identity = Identity(
-        maker=values["Mn"] or "", model=values["Md"] or "", firmware=values["Vr"] or "", serial=values["SN"] or ""
-    )
-    return Layout(chain=chain, identity=identity, models=models, max_regs=profile.max_regs)
+    return replace(layout, identity=(yield from layout.identify()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Can, Fallback, Rating, Reading, Status
-from derctl.devices.layout import View, find
+from derctl.devices.layout import Layout, View, find
 from derctl.devices.types import Answers, Identity, Models, Options
 from derctl.errors import NotRecognised
 
@@ -25,10 +25,17 @@ FAULTS = frozenset({1, 6, 99})
 class SunspecBms:
     """A bound BMS."""
 
-    identity: Identity
+    layout: Layout
     options: Options
     view: View
     problems: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> Identity:
+        return self.layout.identity
+
+    def identify(self) -> Exchange[Identity]:
+        return self.layout.identify()
 
     @property
     def rating(self) -> Rating:
@@ -80,4 +87,4 @@ def bind_bms(models: Models, options: Options) -> Exchange[SunspecBms]:
     if block is None:
         raise NotRecognised("no battery model (802) in the chain")
     view = layout.view("bms", block, POINTS_802)
-    return SunspecBms(identity=layout.identity, options=options, view=view, problems=layout.chain.problems)
+    return SunspecBms(layout=layout, options=options, view=view, problems=layout.chain.problems)

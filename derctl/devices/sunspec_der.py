@@ -41,7 +41,7 @@ STORAGE_124 = ("ChaState",)
 class SunspecDer:
     """A bound inverter. views by name; a control group that the device lacks is None."""
 
-    identity: Identity
+    layout: Layout
     rating: Rating
     can: Can
     options: Options
@@ -53,6 +53,13 @@ class SunspecDer:
     timer: bool = True
     problems: tuple[str, ...] = ()
     own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> Identity:
+        return self.layout.identity
+
+    def identify(self) -> Exchange[Identity]:
+        return self.layout.identify()
 
     @property
     def control(self) -> Mapping[str, Read]:
@@ -67,7 +74,7 @@ class SunspecDer:
         reading = inverter(ac.block.model_id, ac.values(answers))
         reading = self._storage(reading, answers)
         on, off = self._own(answers)
-        accepted = self._accepted(answers) if "ctl" in answers else None
+        accepted = self._accepted(answers) if self.limit or self.target or self.var else None
         reading = replace(reading, accepted=accepted, own_on=on, own_off=off)
         return plausible(reading, self.rating)
 
@@ -94,13 +101,11 @@ class SunspecDer:
         return tuple(on), tuple(off)
 
     def _accepted(self, answers: Answers) -> Setpoint:
-        values = self.views["ctl"].values(answers)
-        storage = self.views["sto"].values(answers) if "sto" in self.views and "sto" in answers else values
-        target = self.target
+        limit, target, var = self.limit, self.target, self.var
         return Setpoint(
-            p_ceiling_w=None if self.limit is None else self.limit.accepted_w(values, self.rating.p_max_w),
-            p_target_w=None if target is None else target.accepted_w(storage),
-            q_var=None if self.var is None else self.var.accepted_var(values),
+            p_ceiling_w=None if limit is None else limit.accepted_w(limit.view.values(answers), self.rating.p_max_w),
+            p_target_w=None if target is None else target.accepted_w(target.view.values(answers)),
+            q_var=None if var is None else var.accepted_var(var.view.values(answers)),
         )
 
     def absent_w(self, fallback: Fallback) -> float:
@@ -123,7 +128,8 @@ class SunspecDer:
             yield from self.var.write(self._box(setpoint.q_var), fallback, answers)
         return (yield from self.read_back())
 
-    def release(self, fallback: Fallback, answers: Answers, *, lift: bool) -> Exchange[Setpoint]:
+    def release(self, fallback: Fallback, *, lift: bool) -> Exchange[Setpoint]:
+        answers = yield from self._controls()
         if self.var is not None:
             yield from self.var.release(answers)
         if self.target is not None:
@@ -141,11 +147,14 @@ class SunspecDer:
 
     def read_back(self) -> Exchange[Setpoint]:
         """Read the control groups again and say what they hold."""
+        return self._accepted((yield from self._controls()))
+
+    def _controls(self) -> Exchange[dict[str, Registers]]:
         fresh: dict[str, Registers] = {}
         for name in ("ctl", "sto"):
             if name in self.views:
                 fresh[name] = yield self.views[name].read
-        return self._accepted(fresh) if "ctl" in fresh else Setpoint()
+        return fresh
 
     def _inside(self, p_w: float) -> float:
         return min(max(p_w, self.rating.p_min_w), self.rating.p_max_w)
@@ -188,7 +197,7 @@ def _bind(models: Models, options: Options, *, storage: bool) -> Exchange[Sunspe
     _add_state(layout, views, storage=storage)
     own = _own_views(layout, views)
     der = SunspecDer(
-        identity=layout.identity,
+        layout=layout,
         rating=rating,
         can=Can(),
         options=options,

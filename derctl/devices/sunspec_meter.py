@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Can, Fallback, Rating, Reading
-from derctl.devices.layout import View, find
+from derctl.devices.layout import Layout, View, find
 from derctl.devices.measure import METERS, POINTS_METER, meter, plausible
 from derctl.devices.types import Answers, Identity, Models, Options
 from derctl.errors import NotRecognised
@@ -17,10 +17,17 @@ from derctl.errors import NotRecognised
 class SunspecMeter:
     """A bound meter."""
 
-    identity: Identity
+    layout: Layout
     options: Options
     view: View
     problems: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> Identity:
+        return self.layout.identity
+
+    def identify(self) -> Exchange[Identity]:
+        return self.layout.identify()
 
     @property
     def rating(self) -> Rating:
@@ -55,4 +62,4 @@ def bind_meter(models: Models, options: Options) -> Exchange[SunspecMeter]:
     if block is None:
         raise NotRecognised("no meter model (201-204, 211-214) in the chain")
     view = layout.view("ac", block, POINTS_METER)
-    return SunspecMeter(identity=layout.identity, options=options, view=view, problems=layout.chain.problems)
+    return SunspecMeter(layout=layout, options=options, view=view, problems=layout.chain.problems)

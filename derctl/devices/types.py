@@ -67,6 +67,10 @@ class Device(Protocol):
         """What was wrong with the map, or is missing for control."""
         ...
 
+    def identify(self) -> Exchange[Identity]:
+        """Ask again who answers there. Raises NotRecognised."""
+        ...
+
     def decode(self, answers: Answers) -> Reading:
         """Registers to engineering units, sign normalised. Raises DecodeError where the map has moved."""
         ...
@@ -83,6 +87,6 @@ class Controllable(Device, Protocol):
         """Write with reversion armed, enable last, read back. Returns what the device accepted, in W and var."""
         ...
 
-    def release(self, fallback: Fallback, answers: Answers, *, lift: bool) -> Exchange[Setpoint]:
+    def release(self, fallback: Fallback, *, lift: bool) -> Exchange[Setpoint]:
         """Give back setpoints; limits stand at the lower of the present one and the fallback (lift: the fallback)."""
         ...

@@ -98,7 +98,7 @@ def walk(
     """
     seen: list[str] = []
     for base in bases:
-        marker = yield from _try(base, max_regs)
+        marker = yield from _try(base, 2, max_regs)
         if marker != _MARKER:
             seen.append(_what(base, marker))
             continue
@@ -124,9 +124,9 @@ def _what(base: int, words: tuple[int, ...] | DeviceRefused) -> str:
     return f"{base}: 0x{words[0]:04X} 0x{words[1]:04X}"
 
 
-def _try(address: int, max_regs: int) -> Exchange[tuple[int, ...] | DeviceRefused]:
+def _try(address: int, count: int, max_regs: int) -> Exchange[tuple[int, ...] | DeviceRefused]:
     try:
-        return (yield from ask(address, 2, max_regs=max_regs))
+        return (yield from ask(address, count, max_regs=max_regs))
     except DeviceRefused as refused:
         return refused
 
@@ -158,16 +158,14 @@ def _header(state: _Walk, address: int) -> Exchange[tuple[int, ...] | None]:
     if address > _LAST:
         state.problems.append(f"{address}: the chain runs out of the register space: no end marker")
         return None
-    header = yield from _try(address, state.max_regs)
-    if not isinstance(header, DeviceRefused):
-        return header
-    try:
-        (model_id,) = yield from ask(address, 1, max_regs=1)
-    except DeviceRefused:
-        model_id = None
-    if model_id == _END:
+    header = yield from _try(address, 2, state.max_regs)
+    return (yield from _lone_end(state, address, header)) if isinstance(header, DeviceRefused) else header
+
+
+def _lone_end(state: _Walk, address: int, refused: DeviceRefused) -> Exchange[tuple[int, ...] | None]:
+    if (yield from _try(address, 1, state.max_regs)) == (_END,):
         return _END, 0
-    state.problems.append(f"{address}: {header}: no end marker")
+    state.problems.append(f"{address}: {refused}: no end marker")
     return None
 
 
@@ -202,7 +200,7 @@ def _repair(state: _Walk, address: int) -> Exchange[tuple[int, tuple[int, ...]] 
 def _candidate(state: _Walk, last: Block, place: int) -> Exchange[tuple[int, ...] | None]:
     if place < last.address + 2:
         return None
-    header = yield from _try(place, state.max_regs)
+    header = yield from _try(place, 2, state.max_regs)
     if isinstance(header, DeviceRefused) or header[0] not in state.known or not state.sane(header):
         return None
     return header
@@ -211,7 +209,7 @@ def _candidate(state: _Walk, last: Block, place: int) -> Exchange[tuple[int, ...
 def _followed(state: _Walk, address: int) -> Exchange[bool]:
     if address > _LAST:
         return False
-    header = yield from _try(address, state.max_regs)
+    header = yield from _try(address, 2, state.max_regs)
     return not isinstance(header, DeviceRefused) and state.plausible(header)
 
 

@@ -62,8 +62,7 @@ def read_block(
         start = piece.start
         while start < piece.stop:
             stop = min(piece.stop, start + max_regs)
-            if not (yield from state.fetch(start, stop)):
-                yield from _search(state, start, stop)
+            yield from _fetch_around_holes(state, start, stop)
             start = _resume(state, start, stop) if stop < piece.stop else stop
     return tuple(state.words)
 
@@ -108,25 +107,21 @@ def _resume(state: _Reading, start: int, stop: int) -> int:
     return next((cut for cut in range(stop, start, -1) if cut not in inner), stop)
 
 
-def _search(state: _Reading, start: int, stop: int) -> Exchange[None]:
-    """Read what can be read of a range that was refused: both ends by bisection, then islands in between."""
+def _fetch_around_holes(state: _Reading, start: int, stop: int) -> Exchange[None]:
+    """Read a range at once; where that is refused both readable ends by bisection, then islands in between."""
     inner = state.inner()
     cuts = [start, *(offset for offset in range(start + 1, stop) if offset not in inner), stop]
-    low, high = 0, len(cuts) - 1  # the first refused number is between these cuts
+    low, high, middle = 0, len(cuts), len(cuts) - 1  # what begins at `low` can be read up to before `high`
     while high - low > 1:
+        readable = yield from state.fetch(cuts[low], cuts[middle])
+        low, high = (middle, high) if readable else (low, middle)
         middle = (low + high) // 2
-        if (yield from state.fetch(cuts[low], cuts[middle])):
-            low = middle
-        else:
-            high = middle
     first = low
     low, high = first + 1, len(cuts) - 1  # the readable tail begins between these cuts
     while low < high:
         middle = (low + high) // 2
-        if (yield from state.fetch(cuts[middle], cuts[high])):
-            high = middle
-        else:
-            low = middle + 1
+        readable = yield from state.fetch(cuts[middle], cuts[high])
+        low, high = (low, middle) if readable else (middle + 1, high)
     yield from _islands(state, cuts[first + 1 : high])
 
 
@@ -138,6 +133,10 @@ def _islands(state: _Reading, cuts: list[int]) -> Exchange[None]:
             return
         ranges.sort(key=len)
         widest = ranges.pop()
-        if not (yield from state.fetch(widest[0], widest[-1])) and len(widest) > 2:
-            middle = len(widest) // 2
-            ranges += [widest[: middle + 1], widest[middle:]]
+        readable = yield from state.fetch(widest[0], widest[-1])
+        ranges += [] if readable else _halves(widest)
+
+
+def _halves(cuts: list[int]) -> list[list[int]]:
+    middle = len(cuts) // 2
+    return [cuts[: middle + 1], cuts[middle:]] if len(cuts) > 2 else []

@@ -1,0 +1,182 @@
+"""One device behind one unit id: find it, poll it, notice when it is another one, and keep its last reading."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from derctl.core.exchange import Exchange, Registers
+from derctl.core.types import Reading
+from derctl.daemon.frozen import Stillness, frozen, observe
+from derctl.devices import Device, Identity, Kind, Models, Options
+from derctl.errors import BusClosed, BusError, DeviceError, DeviceRefused
+from derctl.links.bus import Bus, Priority
+
+REBIND_S = 5.0
+SLOW_EVERY_S = 5.0
+SLOW_KEEP_S = 120.0
+REFUSED_LIMIT = 3
+"""Polls refused in a row after which the map is walked again (sunspec.md a.8.1)."""
+METER_SCALE_W = 2500.0
+"""Scale for a meter's stillness: with 2 % of it, 50 W, a steady reading is believable."""
+
+
+@dataclass(slots=True)
+class Channel:
+    """state: starting | ok | unreachable | refused | frozen; reason is the stable code behind it."""
+
+    id: str
+    bus: Bus
+    unit: int
+    kind: Kind
+    options: Options
+    models: Models
+    serial: str | None = None
+    check: Callable[[Device], str | None] = lambda device: None
+    on_event: Callable[[str, str, str], None] = lambda event, who, text: None
+    clock: Callable[[], float] = time.monotonic
+    device: Device | None = None
+    known: Identity | None = None
+    reading: Reading = field(default_factory=Reading)
+    read_s: float = -1e9
+    sample: int = 0
+    state: str = "starting"
+    reason: str | None = "unreachable"
+    text: str = "not found yet"
+    answers: dict[str, Registers] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+    _slow_s: dict[str, float] = field(default_factory=dict)
+    _slow: itertools.cycle[str] | None = None
+    _next_bind_s: float = -1e9
+    _next_slow_s: float = -1e9
+    _generation: int = -1
+    _refused: int = 0
+    _still: Stillness = field(default_factory=Stillness)
+
+    @property
+    def age_s(self) -> float:
+        """Since the last good reading."""
+        return self.clock() - self.read_s
+
+    @property
+    def verified(self) -> bool:
+        """The device that answers on this connection is the one that was found: only then it may be written."""
+        return self.device is not None and self._generation == self.bus.generation
+
+    async def poll(self) -> None:
+        """One control poll. Never raises for what the device or the bus does; state and reading say how it went."""
+        try:
+            if not self.bus.connected:
+                raise BusClosed("not connected")
+            if self.device is None:
+                await self._bind_if_due()
+            elif self._generation != self.bus.generation:
+                await self._verify(self.device)
+            if self.device is not None:
+                await self._read(self.device)
+        except BusError as error:
+            self._say("unreachable", "unreachable", str(error))
+        except DeviceRefused as error:
+            self._refused += 1
+            self._say("unreachable", "unreachable", str(error))
+            if self._refused >= REFUSED_LIMIT:
+                self._forget()
+        except DeviceError as error:
+            self._say("unreachable", "unreachable", str(error))
+            self._forget()
+
+    async def _read(self, device: Device) -> None:
+        answers = {name: await self.bus.request(self.unit, read) for name, read in device.control.items()}
+        now = self.clock()
+        self.answers.update(answers)
+        for name in [name for name, at in self._slow_s.items() if now - at > SLOW_KEEP_S]:
+            del self._slow_s[name]
+            self.answers.pop(name, None)
+        self.reading = device.decode(self.answers)
+        self.read_s = now
+        self.sample += 1
+        self._refused = 0
+        self._judge_stillness(device, next(iter(answers.values())), now)
+
+    def _judge_stillness(self, device: Device, registers: Registers, now: float) -> None:
+        self._still = observe(self._still, registers, self.reading.energy_wh, now)
+        scale = device.rating.p_max_w or METER_SCALE_W
+        refresh_s = self.options.profile.refresh_s
+        if frozen(self._still, p_w=self.reading.p_w, scale_w=scale, refresh_s=refresh_s, now_s=now):
+            self._say("frozen", "frozen", f"its registers have not changed for {now - self._still.since_s:.1f} s")
+        else:
+            self._say("ok", None, "")
+
+    async def read_slow(self) -> None:
+        """One slow block, if one is due; called when the bus has time."""
+        device = self.device
+        if device is None or not device.slow or self.clock() < self._next_slow_s or not self.bus.connected:
+            return
+        if self._slow is None:
+            self._slow = itertools.cycle(device.slow)
+        name = next(self._slow)
+        missing = [each for each in device.slow if each not in self._slow_s]
+        name = missing[0] if missing else name
+        self._next_slow_s = self.clock() + (0.0 if len(missing) > 1 else SLOW_EVERY_S / len(device.slow))
+        try:
+            self.answers[name] = await self.bus.request(self.unit, device.slow[name], priority=Priority.SLOW)
+            self._slow_s[name] = self.clock()
+        except (BusError, DeviceError):
+            self.answers.pop(name, None)
+            self._slow_s[name] = self.clock()
+
+    async def _bind_if_due(self) -> None:
+        if self.clock() >= self._next_bind_s:
+            self._next_bind_s = self.clock() + REBIND_S
+            await self._bind()
+
+    async def _bind(self) -> None:
+        generation = self.bus.generation
+        device = await self.bus.execute(self.unit, self._find(), priority=Priority.SLOW)
+        wrong = self._wrong(device)
+        if wrong is not None:
+            self._say("refused", wrong[0], wrong[1])
+            return
+        changed = self.known is not None and self.known.firmware != device.identity.firmware
+        if changed:
+            self.on_event("firmware_changed", self.id, f"firmware is now {device.identity.firmware}")
+        self.device, self.known, self._generation = device, device.identity, generation
+        self._still = Stillness(since_s=self.clock())
+        self.on_event("found", self.id, f"{device.identity.maker} {device.identity.model}, {device.identity.serial}")
+        for problem in device.problems:
+            self.on_event("map_problem", self.id, problem)
+
+    def _find(self) -> Exchange[Device]:
+        return self.kind.bind(self.models, self.options)
+
+    def _wrong(self, device: Device) -> tuple[str, str] | None:
+        serial = device.identity.serial
+        expected = self.serial if self.known is None else self.known.serial
+        if expected is not None and expected != serial:
+            return "identity_changed", f"serial {serial!r} answers, {expected!r} is expected"
+        problem = self.check(device)
+        return None if problem is None else ("identity_changed", problem)
+
+    async def _verify(self, device: Device) -> None:
+        """After a reconnection: is it still the same device with the same firmware? If not, it is found anew."""
+        generation = self.bus.generation
+        identity = await self.bus.execute(self.unit, device.identify(), priority=Priority.POLL)
+        if identity == device.identity:
+            self._generation = generation
+            return
+        self._forget()
+        await self._bind()
+
+    def _forget(self) -> None:
+        self.device = None
+        self.answers.clear()
+        self._slow_s.clear()
+        self._slow = None
+        self._refused = 0
+
+    def _say(self, state: str, reason: str | None, text: str) -> None:
+        if state != self.state:
+            self.on_event(f"device_{state}", self.id, text or "answers again")
+        self.state, self.reason, self.text = state, reason, text

@@ -1,0 +1,53 @@
+"""Wall-clock time for people, and whether it can be believed. Control runs on the monotonic clock alone."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+TIME_ERROR = 5
+"""Return of adjtimex(2): the clock is not synchronised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """mode: auto (ask the kernel), assume, or a file that exists once the clock is set."""
+
+    mode: str = "auto"
+    wall: Callable[[], float] = time.time
+
+    @property
+    def synced(self) -> bool:
+        """Whether timestamps can be believed."""
+        if self.mode == "assume":
+            return True
+        if self.mode == "auto":
+            return _kernel_synced()
+        return Path(self.mode).exists()
+
+    def now(self) -> datetime:
+        """UTC."""
+        return datetime.fromtimestamp(self.wall(), UTC)
+
+    def stamp(self) -> str:
+        """UTC in RFC 3339 with milliseconds."""
+        return text_of(self.now())
+
+
+def text_of(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds and Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _kernel_synced() -> bool:
+    """adjtimex with modes = 0 reads only; chrony, ntpd and timesyncd all clear the flag."""
+    buffer = ctypes.create_string_buffer(512)
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)
+    except (OSError, AttributeError):
+        return False
+    return bool(0 <= state < TIME_ERROR)

@@ -1,0 +1,118 @@
+"""Whether a setpoint has to be written now, and whether it has been achieved. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from derctl.core.types import DerState, Fallback, Rating, Setpoint, Status
+from derctl.devices import Profile
+
+EXACT_PU = 0.002
+"""A ceiling is lowered from this share of the rating on; only relaxing has the profile's dead band."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The last write: what, when (monotonic), and how often in a row the device did not take it over."""
+
+    setpoint: Setpoint
+    at_s: float
+    refusals: int = 0
+
+
+def reason_to_write(
+    desired: Setpoint,
+    accepted: Setpoint | None,
+    written: Written | None,
+    *,
+    rating: Rating,
+    fallback: Fallback,
+    profile: Profile,
+    now_s: float,
+) -> str | None:
+    """`first`, `changed`, `refresh`, or None. now_s on the monotonic clock."""
+    if written is None:
+        wanted = fallback.p_ceiling_w is not None or desired.p_target_w is not None or desired.q_var is not None
+        if wanted:
+            return "first"
+    else:
+        if now_s - written.at_s < max(profile.write_min_interval_s, _patience_s(written.refusals)):
+            return None
+        if fallback.by != "stands" and now_s - written.at_s >= fallback.after_s / 2.0:
+            return "refresh"
+    basis = accepted
+    if profile.readback == "effect_only" or basis is None:
+        basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
+    return "changed" if differs(desired, basis, rating, profile) else None
+
+
+def _patience_s(refusals: int) -> float:
+    """Nothing after one or two refusals, then 2, 4, 8 ... 30 s: a device that doesn't obey is not flooded."""
+    return 0.0 if refusals < 3 else min(30.0, 2.0 ** (refusals - 2))
+
+
+def differs(desired: Setpoint, held: Setpoint, rating: Rating, profile: Profile) -> bool:
+    """Whether any part is outside its dead band."""
+    band = profile.deadband_pct / 100.0
+    p_scale, q_scale = max(rating.p_max_w, -rating.p_min_w), rating.s_max_va
+    ceiling = _ceiling_differs(desired.p_ceiling_w, held.p_ceiling_w, p_scale, band)
+    target = _value_differs(desired.p_target_w, held.p_target_w, p_scale, band)
+    return ceiling or target or _value_differs(desired.q_var, held.q_var, q_scale, band)
+
+
+def _ceiling_differs(desired: float | None, held: float | None, scale: float, band: float) -> bool:
+    if desired is None:
+        return False
+    if held is None:
+        return True
+    if desired < held - EXACT_PU * scale:
+        return True
+    at_edge = desired >= scale or desired <= 0.0
+    return desired > held + (EXACT_PU if at_edge else band) * scale
+
+
+def _value_differs(desired: float | None, held: float | None, scale: float, band: float) -> bool:
+    if desired is None:
+        return False
+    if held is None:
+        return True
+    return abs(desired - held) > (EXACT_PU if desired == 0.0 else band) * scale
+
+
+def taken(desired: Setpoint, accepted: Setpoint, rating: Rating, profile: Profile) -> bool:
+    """Whether what the device reads back is what was written, within the profile's tolerance."""
+    p_tol = profile.tolerance_pct / 100.0 * max(rating.p_max_w, -rating.p_min_w)
+    q_tol = profile.tolerance_pct / 100.0 * rating.s_max_va
+    pairs = (
+        (desired.p_ceiling_w, accepted.p_ceiling_w, p_tol),
+        (desired.p_target_w, accepted.p_target_w, p_tol),
+        (desired.q_var, accepted.q_var, q_tol),
+    )
+    return all(wish is None or (held is not None and abs(wish - held) <= tol) for wish, held, tol in pairs)
+
+
+def achieved(desired: Setpoint, der: DerState, profile: Profile, settled: bool) -> tuple[str, str | None]:
+    """`achieved` and its reason code, from the measurement. settled: the profile's time for it has passed."""
+    p, q = der.reading.p_w, der.reading.q_var
+    if not der.fresh or p is None:
+        return "unknown", "stale"
+    tol = profile.tolerance_pct / 100.0 * max(der.rating.p_max_w, -der.rating.p_min_w)
+    miss = "no" if settled else "pending"
+    if desired.q_var is not None and q is not None:
+        q_tol = profile.tolerance_pct / 100.0 * der.rating.s_max_va
+        if abs(q - desired.q_var) > q_tol:
+            return miss, "no_sun" if der.reading.status is Status.ASLEEP else None
+    if desired.p_target_w is not None:
+        if abs(p - desired.p_target_w) <= tol:
+            return "yes", None
+        return miss, _why_short(desired.p_target_w, p, der)
+    if desired.p_ceiling_w is None:
+        return "unknown", None
+    if p > desired.p_ceiling_w + tol:
+        return miss, None
+    return ("yes", None) if p >= desired.p_ceiling_w - tol else ("not_binding", None)
+
+
+def _why_short(target: float, p: float, der: DerState) -> str | None:
+    limit = der.reading.p_discharge_limit_w if target > p else der.reading.p_charge_limit_w
+    return "bms_limit" if limit is not None and abs(target) > limit else None

@@ -1,0 +1,231 @@
+"""Decisions to devices: latest wins, nothing queues, what is older than a tick is dropped, all is read back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint, SiteState
+from derctl.daemon.channel import Channel
+from derctl.daemon.deadband import Written, achieved, reason_to_write, taken
+from derctl.devices.types import Controllable
+from derctl.errors import BusError, DeviceError, SettingError
+from derctl.links.bus import Priority
+
+IGNORED_AFTER = 3
+"""Writes in a row that the device did not take over before that is said aloud (hil.md D6)."""
+
+
+@dataclass(slots=True)
+class Writer:
+    """One DER's way to its device."""
+
+    id: str
+    channel: Channel
+    fallback: Fallback
+    control: bool
+    tick_s: float
+    journal: Callable[[str], Awaitable[None]]
+    on_event: Callable[[str, str, str], None]
+    clock: Callable[[], float] = time.monotonic
+    outcome: Outcome = field(default_factory=Outcome)
+    writes: int = 0
+    written: Written | None = None
+    problem: str | None = None
+    decision: Decision | None = None
+    _decided_s: float = 0.0
+    _changed_s: float = 0.0
+    _task: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    def offer(self, decision: Decision, der: DerState, gate_open: bool) -> None:
+        """Take the tick's decision; start writing if something has to be written and the gate is open."""
+        now = self.clock()
+        self.decision, self._decided_s = decision, now
+        self._note_wishes(decision, now)
+        self._judge(der, gate_open, now)
+        if gate_open and self.control and not self.busy and self._due(decision.setpoint, der, now):
+            self._task = asyncio.create_task(self._write(der), name=f"write {self.id}")
+
+    def _due(self, desired: Setpoint, der: DerState, now: float) -> bool:
+        channel = self.channel
+        if channel.device is None or channel.state not in {"ok", "frozen"} or not channel.verified:
+            return False
+        return (
+            reason_to_write(
+                desired,
+                der.reading.accepted,
+                self.written,
+                rating=der.rating,
+                fallback=self.fallback,
+                profile=channel.options.profile,
+                now_s=now,
+            )
+            is not None
+        )
+
+    async def _write(self, der: DerState) -> None:
+        await self.journal(self.id)
+        decision, device = self.decision, self.channel.device
+        if decision is None or device is None or self.clock() - self._decided_s > self.tick_s:
+            return
+        desired = decision.setpoint
+        refusals = 0 if self.written is None else self.written.refusals
+        try:
+            exchange = _controllable(device).write(desired, self.fallback, self.channel.answers)
+            self.writes += 1
+            accepted = await self.channel.bus.execute(self.channel.unit, exchange, priority=Priority.WRITE)
+        except BusError:
+            self.problem = "unreachable"
+            return
+        except (DeviceError, SettingError) as error:
+            self._refused(desired, refusals, str(error))
+            return
+        self._accepted(desired, accepted, der, refusals)
+
+    def _refused(self, desired: Setpoint, refusals: int, text: str) -> None:
+        self.written = Written(setpoint=desired, at_s=self.clock(), refusals=refusals + 1)
+        if self.problem != "refused":
+            self.on_event("write_refused", self.id, text)
+        self.problem = "refused"
+
+    def _accepted(self, desired: Setpoint, accepted: Setpoint, der: DerState, refusals: int) -> None:
+        profile = self.channel.options.profile
+        now = self.clock()
+        before = self.outcome.accepted
+        if profile.readback == "effect_only" or taken(desired, accepted, der.rating, profile):
+            self.problem = None
+            self.written = Written(setpoint=desired, at_s=now)
+        else:
+            self.written = Written(setpoint=desired, at_s=now, refusals=refusals + 1)
+            if refusals + 1 >= IGNORED_AFTER:
+                code = "write_ignored" if before is None or accepted == before else "write_clipped"
+                if self.problem not in {"write_ignored", "write_clipped"}:
+                    self.on_event(code, self.id, f"asked for {desired}, reads back {accepted}")
+                self.problem = code
+        self.outcome = replace(self.outcome, accepted=accepted, accepted_s=now)
+
+    def _note_wishes(self, decision: Decision, now: float) -> None:
+        outcome = self.outcome
+        if decision.requested != outcome.requested:
+            outcome = replace(
+                outcome, requested=decision.requested, requested_by=decision.requested_by, requested_s=now
+            )
+        if decision.setpoint != outcome.desired:
+            outcome = replace(outcome, desired=decision.setpoint, desired_s=now)
+            self._changed_s = now
+        self.outcome = outcome
+
+    def _judge(self, der: DerState, gate_open: bool, now: float) -> None:
+        """Set accepted, achieved and the reason from what is measured."""
+        seen = der.reading.accepted if der.fresh else self.outcome.accepted
+        outcome = self.outcome
+        if seen != outcome.accepted:
+            outcome = replace(outcome, accepted=seen, accepted_s=now)
+        if not (gate_open and self.control):
+            word, reason = _says("unknown", "gate_closed")
+        elif not der.fresh:
+            word, reason = _says("unknown", self.channel.reason or "stale")
+        else:
+            profile = self.channel.options.profile
+            began = self._changed_s if self.written is None else max(self.written.at_s, self._changed_s)
+            word, reason = achieved(outcome.desired, der, profile, now - began > profile.settle_s)
+            reason = self.problem or reason or self._bound(outcome)
+        if (word, reason) != (outcome.achieved, outcome.reason):
+            outcome = replace(outcome, achieved=word, reason=reason, achieved_s=now)
+        self.outcome = outcome
+
+    def _bound(self, outcome: Outcome) -> str | None:
+        """Who kept the request from being the decision."""
+        asked, got, decision = outcome.requested, outcome.desired, self.decision
+        if asked is None or decision is None:
+            return None
+        short = asked.p_target_w is not None and got.p_target_w != asked.p_target_w
+        short = short or (
+            asked.p_ceiling_w is not None and got.p_ceiling_w is not None and got.p_ceiling_w < asked.p_ceiling_w
+        )
+        if not short:
+            return None
+        names = {bound.by for bound in decision.bound_by if bound.by != outcome.requested_by}
+        return "bms_limit" if "bms_guard" in names else "senior_bound"
+
+    async def wait(self) -> None:
+        """Until nothing is being written."""
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def raise_bugs(self) -> None:
+        """A writer's bug ends the daemon, like any other in the control path."""
+        if self._task is not None and self._task.done():
+            task, self._task = self._task, None
+            task.result()
+
+    async def release(self, *, lift: bool) -> str:
+        """Give the device back. Returns what happened, in a word: released, unreachable, or the device's refusal."""
+        await self.wait()
+        device = self.channel.device
+        if device is None or not self.channel.verified:
+            return "unreachable"
+        try:
+            exchange = _controllable(device).release(self.fallback, lift=lift)
+            await self.channel.bus.execute(self.channel.unit, exchange, priority=Priority.WRITE)
+        except BusError:
+            return "unreachable"
+        except (DeviceError, SettingError) as error:
+            return str(error)
+        self.written = None
+        return "released"
+
+
+def _says(word: str, reason: str | None) -> tuple[str, str | None]:
+    return word, reason
+
+
+def _controllable(device: object) -> Controllable:
+    return device  # type: ignore[return-value]
+
+
+@dataclass(slots=True)
+class Dispatch:
+    """All writers of a site."""
+
+    writers: Mapping[str, Writer]
+
+    def offer(self, decisions: Sequence[Decision], state: SiteState, gate_open: bool) -> None:
+        """Hand each DER its decision."""
+        ders = {der.id: der for der in state.ders}
+        for writer in self.writers.values():
+            writer.raise_bugs()
+        for decision in decisions:
+            self.writers[decision.der].offer(decision, ders[decision.der], gate_open)
+
+    async def release(self, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, str]:
+        """Release what was written, within `seconds`. Those whose power goes down come first."""
+        result = dict.fromkeys(wrote, "unreachable")
+
+        async def one(der_id: str) -> None:
+            result[der_id] = await self.writers[der_id].release(lift=lift)
+
+        try:
+            async with asyncio.timeout(seconds):
+                for group in self._by_direction(wrote):
+                    await asyncio.gather(*(one(der_id) for der_id in group))
+        except TimeoutError:
+            pass
+        return result
+
+    def _by_direction(self, wrote: Sequence[str]) -> tuple[list[str], list[str]]:
+        down: list[str] = []
+        up: list[str] = []
+        for der_id in wrote:
+            writer = self.writers[der_id]
+            held = writer.outcome.accepted
+            goal = writer.fallback.p_ceiling_w
+            now = None if held is None else held.p_ceiling_w
+            (down if goal is not None and (now is None or now >= goal) else up).append(der_id)
+        return down, up

@@ -1,0 +1,46 @@
+"""Registers that stand still while power flows: the socket lives, the device's data does not (hil.md D1).
+
+An idle battery and PV at night stand still too, rightly: only a device that moves energy can be frozen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from derctl.core.exchange import Registers
+
+PERIODS = 3
+"""Refresh periods (or expected counts of the energy counter) that may pass without a change."""
+COUNT_UNKNOWN_WH = 10.0
+"""Resolution assumed of an energy counter until it has been seen to move [G]."""
+FLOOR_PU = 0.02
+"""Below this share of the rating a steady reading is believable [G]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stillness:
+    """What is known of a device's changes. count_wh: the smallest step seen of its energy counter."""
+
+    registers: tuple[int, ...] = ()
+    since_s: float = 0.0
+    energy_wh: float | None = None
+    count_wh: float | None = None
+
+
+def observe(still: Stillness, registers: Registers, energy_wh: float | None, now_s: float) -> Stillness:
+    """Take a new poll into account."""
+    words = tuple(registers)
+    count = still.count_wh
+    if energy_wh is not None and still.energy_wh is not None and energy_wh > still.energy_wh:
+        step = energy_wh - still.energy_wh
+        count = step if count is None else min(count, step)
+    since = still.since_s if words == still.registers else now_s
+    return replace(still, registers=words, since_s=since, energy_wh=energy_wh, count_wh=count)
+
+
+def frozen(still: Stillness, *, p_w: float | None, scale_w: float, refresh_s: float, now_s: float) -> bool:
+    """Whether nothing has changed for too long, given the power that it claims. scale_w: its rating."""
+    if p_w is None or abs(p_w) < FLOOR_PU * scale_w:
+        return False
+    count_s = 3600.0 * (still.count_wh or COUNT_UNKNOWN_WH) / abs(p_w)
+    return now_s - still.since_s > PERIODS * max(refresh_s, count_s)

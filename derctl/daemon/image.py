@@ -1,0 +1,138 @@
+"""The process image: the last reading of every device with its age, frozen into a SiteState once a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from derctl.config import DerSection, SiteFile, fallback_of
+from derctl.core.types import Can, DerState, PocState, Rating, Reading, SiteState
+from derctl.daemon.channel import Channel
+from derctl.daemon.requests import Requests
+
+STALE_TICKS = 3
+STALE_MIN_S = 1.0
+"""A reading older than three ticks, or 1 s where the tick is shorter, is not acted on (grid.md e.3)."""
+SOC_KEEP_S = 30.0
+"""A state of charge older than this is unknown (grid.md e.3: 30 s to standby)."""
+
+
+@dataclass(slots=True)
+class Image:
+    """channels and bms by DER id."""
+
+    site: SiteFile
+    channels: Mapping[str, Channel]
+    bms: Mapping[str, Channel]
+    poc: Channel | None
+    requests: Requests
+
+    @property
+    def stale_s(self) -> float:
+        """The age from which a reading is not acted on."""
+        return max(STALE_TICKS * self.site.site.tick_s, STALE_MIN_S) + 1e-6
+
+    def snapshot(self, now_s: float) -> SiteState:
+        """Nothing in it changes under the functions."""
+        return SiteState(
+            t_s=now_s,
+            tick_s=self.site.site.tick_s,
+            f_nom_hz=float(self.site.site.f_nom_hz),
+            ders=tuple(self._der(section, now_s) for section in self.site.ders),
+            poc=self._poc(now_s),
+            requests=self.requests.alive(),
+        )
+
+    def fresh(self, channel: Channel, now_s: float) -> bool:
+        """Young enough, from a device that is found and not frozen."""
+        return channel.device is not None and channel.state == "ok" and now_s - channel.read_s <= self.stale_s
+
+    def _der(self, section: DerSection, now_s: float) -> DerState:
+        channel = self.channels[section.id]
+        device = channel.device
+        fresh = self.fresh(channel, now_s)
+        bms = self.bms.get(section.id)
+        can = Can() if device is None else device.can
+        return DerState(
+            id=section.id,
+            rating=declared_rating(section, self.site.site.v_nom_v) if device is None else device.rating,
+            can=can,
+            reading=channel.reading if bms is None else merged(channel.reading, bms, now_s),
+            age_s=now_s - channel.read_s,
+            sample=channel.sample,
+            fresh=fresh,
+            controllable=fresh and section.control and (can.ceiling or can.target),
+            fallback=fallback_of(section),
+            bms_age_s=None if bms is None else _bms_age(bms, now_s),
+        )
+
+    def _poc(self, now_s: float) -> PocState | None:
+        channel = self.poc
+        if channel is None:
+            return None
+        return PocState(
+            reading=channel.reading,
+            age_s=now_s - channel.read_s,
+            sample=channel.sample,
+            fresh=self.fresh(channel, now_s),
+            v_nom_v=self.site.site.v_nom_v,
+        )
+
+
+def _bms_age(bms: Channel, now_s: float) -> float:
+    return 1e9 if bms.state == "frozen" else now_s - bms.read_s
+
+
+def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
+    """The inverter's reading with what its BMS knows better."""
+    known = bms.reading
+    if now_s - bms.read_s > SOC_KEEP_S:
+        return replace(
+            reading, p_charge_limit_w=known.p_charge_limit_w, p_discharge_limit_w=known.p_discharge_limit_w
+        )
+    return replace(
+        reading,
+        soc_pct=reading.soc_pct if known.soc_pct is None else known.soc_pct,
+        soh_pct=reading.soh_pct if known.soh_pct is None else known.soh_pct,
+        dc_p_w=reading.dc_p_w if known.dc_p_w is None else known.dc_p_w,
+        p_charge_limit_w=known.p_charge_limit_w,
+        p_discharge_limit_w=known.p_discharge_limit_w,
+    )
+
+
+def declared_rating(section: DerSection, v_nom_v: float) -> Rating:
+    """What the site file says of a DER that has not been found yet."""
+    p_max = section.rating.p_max_w or 0.0
+    return Rating(
+        p_max_w=p_max,
+        p_min_w=-(section.rating.p_charge_max_w or 0.0),
+        s_max_va=section.rating.s_max_va or p_max,
+        q_inj_max_var=0.0,
+        q_abs_max_var=0.0,
+        v_nom_v=v_nom_v,
+    )
+
+
+def absent(
+    sections: Sequence[DerSection], channels: Mapping[str, Channel], v_nom_v: float
+) -> tuple[dict[str, float], list[str]]:
+    """The Pi-absent state: the most each DER may give without derctl, W, and the DERs about which nothing is known.
+
+    A DER that derctl doesn't write counts with its full rating, unless a limit of its own is declared (`by: device`).
+    """
+    known: dict[str, float] = {}
+    unknown: list[str] = []
+    for section in sections:
+        device = channels[section.id].device
+        fallback = fallback_of(section)
+        if fallback.by == "device" and fallback.p_ceiling_w is not None:
+            known[section.id] = fallback.p_ceiling_w
+        elif device is not None:
+            known[section.id] = device.absent_w(fallback) if section.control else device.rating.p_max_w
+        elif section.control and fallback.p_ceiling_w is not None:
+            known[section.id] = fallback.p_ceiling_w
+        elif section.rating.p_max_w is not None:
+            known[section.id] = declared_rating(section, v_nom_v).p_max_w
+        else:
+            unknown.append(section.id)
+    return known, unknown

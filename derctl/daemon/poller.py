@@ -1,0 +1,47 @@
+"""The tick's measuring: the control polls of all buses side by side, and slow blocks in the time that is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from derctl.daemon.channel import Channel
+
+
+@dataclass(slots=True)
+class Poller:
+    """A poll that isn't back by the deadline goes on; its channel is asked again only after it ended."""
+
+    channels: Sequence[Channel]
+    _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def poll(self, seconds: float) -> None:
+        """Return when all have answered, or after `seconds` with what is there. A bug in a poll is raised here."""
+        self._collect()
+        for channel in self.channels:
+            if channel.id not in self._running:
+                self._running[channel.id] = asyncio.create_task(channel.poll(), name=f"poll {channel.id}")
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=seconds)
+        self._collect()
+
+    def _collect(self) -> None:
+        for channel_id, task in list(self._running.items()):
+            if task.done():
+                del self._running[channel_id]
+                task.result()
+
+    async def run_slow(self, every_s: float) -> None:
+        """Read slow blocks, one at a time a device, forever. The bus puts them behind everything else."""
+        while True:
+            for channel in self.channels:
+                await channel.read_slow()
+            await asyncio.sleep(every_s)
+
+    async def stop(self) -> None:
+        """End what still runs."""
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        self._running.clear()

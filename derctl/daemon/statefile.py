@@ -1,0 +1,108 @@
+"""What must survive a restart: versioned, replaced in one piece, written off the loop's path."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+
+from derctl.errors import DerctlError
+
+VERSION = 1
+
+
+class AlreadyRunning(DerctlError):
+    """Another instance holds this site."""
+
+
+class Surviving(msgspec.Struct, kw_only=True):
+    """armed: an operator's word, None: the site file's. ends: wall time of a request's expiry, s since 1970.
+
+    droop: p_pre and side of events in progress by memory key. seen: ids of commands already answered, with expiry.
+    """
+
+    version: int = VERSION
+    saved: float = 0.0
+    armed: bool | None = None
+    requests: list[dict[str, Any]] = []
+    droop: dict[str, dict[str, float]] = {}
+    seen: dict[str, float] = {}
+
+
+class StateDir:
+    """One site's directory. Holding it is the single-instance lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: TextIO | None = None
+        self._saving = asyncio.Lock()
+
+    def hold(self) -> None:
+        """Raises AlreadyRunning, or OSError where the directory can't be used."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = (self.path / "derctl.lock").open("a+", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise AlreadyRunning(f"{self.path} is held by another instance") from None
+        self._lock = lock
+
+    def let_go(self) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def load(self) -> tuple[Surviving, str | None]:
+        """What was saved, and what was wrong with it (then nothing of it is used, and the file is kept aside)."""
+        file = self.path / "state.json"
+        try:
+            state = msgspec.json.decode(file.read_bytes(), type=Surviving)
+        except FileNotFoundError:
+            return Surviving(), None
+        except (msgspec.DecodeError, OSError) as error:
+            file.replace(self.path / "state.json.unreadable")
+            return Surviving(), f"{file}: {error}; kept as state.json.unreadable"
+        if state.version != VERSION:
+            return Surviving(), f"{file}: version {state.version} is not {VERSION}; ignored"
+        return state, None
+
+    async def save(self, state: Surviving) -> None:
+        """Raises OSError (a full or read-only disk)."""
+        async with self._saving:
+            await asyncio.to_thread(replace_file, self.path / "state.json", msgspec.json.encode(state))
+
+    def journal(self) -> dict[str, Any]:
+        """What derctl wrote and hasn't released: DER id to where it is. Raises msgspec.DecodeError, OSError."""
+        try:
+            found: dict[str, Any] = msgspec.json.decode((self.path / "written.json").read_bytes(), type=dict)
+        except FileNotFoundError:
+            return {}
+        return found
+
+    async def set_journal(self, entries: dict[str, Any]) -> None:
+        """Raises OSError."""
+        async with self._saving:
+            await asyncio.to_thread(replace_file, self.path / "written.json", msgspec.json.encode(entries))
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Old or new, never mixed: write beside, fsync, rename, fsync the directory."""
+    beside = path.with_suffix(".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

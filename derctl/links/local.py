@@ -1,0 +1,95 @@
+"""The unix socket: one JSON object a line, one line back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from derctl.errors import CommandError, LinkError
+
+LINE_MAX = 65536
+IDLE_S = 60.0
+Answer = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+
+
+async def serve(path: Path, answer: Answer) -> None:
+    """Serve until cancelled. A stale socket file is removed; a live one raises LinkError."""
+    await _clear(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await _talk(reader, writer, answer)
+        except (ConnectionError, TimeoutError, ValueError):
+            pass
+        finally:
+            writer.close()
+
+    old = os.umask(0o117)
+    try:
+        server = await asyncio.start_unix_server(client, path=str(path), limit=LINE_MAX)
+    finally:
+        os.umask(old)
+    try:
+        await server.serve_forever()
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def _clear(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        _, writer = await asyncio.open_unix_connection(str(path))
+    except OSError:
+        path.unlink(missing_ok=True)
+        return
+    writer.close()
+    raise LinkError(f"{path} is served by another process")
+
+
+async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
+    while line := await asyncio.wait_for(reader.readline(), IDLE_S):
+        reply = await _reply(line, answer)
+        writer.write(json.dumps(reply, allow_nan=False).encode() + b"\n")
+        await asyncio.wait_for(writer.drain(), IDLE_S)
+
+
+async def _reply(line: bytes, answer: Answer) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+        call = request["call"]
+    except (ValueError, KeyError, TypeError):
+        return {"ok": False, "code": "bad_json", "text": 'expected {"call": NAME} on one line'}
+    args = request.get("args", {})
+    if not isinstance(args, dict) or not isinstance(call, str):
+        return {"ok": False, "code": "bad_argument", "text": "call is a string and args an object"}
+    try:
+        return {"ok": True, "result": await answer(call, args)}
+    except CommandError as error:
+        return {"ok": False, "code": error.code, "text": str(error)}
+
+
+async def ask(path: Path, call: str, args: Mapping[str, Any] | None = None, *, seconds: float = 5.0) -> Any:
+    """One call as a client. Raises LinkError (nobody there), CommandError (refused)."""
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_unix_connection(str(path), limit=2**24)
+            try:
+                writer.write(json.dumps({"call": call, "args": dict(args or {})}).encode() + b"\n")
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        raise LinkError(f"{path}: {error or 'no answer'}") from error
+    if not line:
+        raise LinkError(f"{path}: closed without an answer")
+    reply = json.loads(line)
+    if not reply["ok"]:
+        raise CommandError(reply["code"], reply["text"])
+    return reply["result"]
