@@ -111,6 +111,12 @@ def test_an_end_marker_may_lack_its_length(device, known):
     assert (chain.ended, chain.problems) == (True, ())
 
 
+def test_half_a_header_at_the_end_is_no_end_marker(device, known):
+    chain = device(at(0, SUNS, model(1, 66), [103])).run(walk(known=known))
+    assert found(chain) == [(1, 2, 66)]
+    assert not chain.ended
+
+
 def test_an_end_marker_with_a_length_ends_the_chain_and_is_named(device, known):
     chain = device(at(0, SUNS, model(1, 66), [0xFFFF, 5], model(103, 50), END)).run(walk(known=known))
     assert found(chain) == [(1, 2, 66)]
