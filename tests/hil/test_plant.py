@@ -1,0 +1,235 @@
+"""The plant against closed forms."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from hil.plant.battery import BatteryInputs, BatteryParams, battery_step, settled
+from hil.plant.curve import interpolate, points_of
+from hil.plant.frequency import SwingParams, SwingState, swing_step
+from hil.plant.grid import Line, ZBusFeeder
+from hil.plant.inverter import (
+    FAULT,
+    RUNNING,
+    SLEEPING,
+    STARTING,
+    InverterCommand,
+    InverterInputs,
+    InverterParams,
+    InverterState,
+    dc_power_w,
+    inverter_step,
+)
+from hil.plant.load import Load
+from hil.plant.reversion import armed, elapse, restarted
+from hil.plant.site import Der, DerInputs, SiteInputs, SiteModel, at_rest, step
+from hil.plant.sun import SunProfile
+
+
+def two_bus_v(p_w: float, q_var: float, r_ohm: float, x_ohm: float, e_v: float) -> float:
+    """|V| of a two-bus net with injection P+jQ per phase, from the quadratic in V^2."""
+    b = 2.0 * (r_ohm * p_w + x_ohm * q_var) + e_v**2
+    c = (r_ohm**2 + x_ohm**2) * (p_w**2 + q_var**2)
+    return math.sqrt((b + math.sqrt(b * b - 4.0 * c)) / 2.0)
+
+
+@pytest.mark.parametrize(("p_w", "q_var"), [(9000.0, 0.0), (9000.0, -3000.0), (-6000.0, -1000.0), (0.0, 3000.0)])
+@pytest.mark.parametrize(("v_nom_v", "phases"), [(230.0, 3), (120.0, 1), (277.0, 3)])
+def test_the_voltage_at_the_end_of_a_line_is_the_two_bus_solution(
+    p_w: float, q_var: float, v_nom_v: float, phases: int
+) -> None:
+    feeder = ZBusFeeder(
+        [Line(parent="source", node="poc", r_ohm=0.2, x_ohm=0.15)], poc="poc", v_nom_v=v_nom_v, phases=phases
+    )
+    p_w, q_var = p_w / 3 * phases, q_var / 3 * phases
+    solution = feeder.solve({"poc": complex(p_w, q_var)}, 1.02)
+    expected_v = two_bus_v(p_w / phases, q_var / phases, 0.2, 0.15, 1.02 * v_nom_v)
+    assert solution.converged
+    assert solution.v_pu["poc"] * v_nom_v == pytest.approx(expected_v, rel=1e-8)
+    assert solution.poc_p_w == pytest.approx(p_w, rel=1e-8)
+    assert solution.poc_q_var == pytest.approx(q_var, rel=1e-8, abs=1e-6)
+
+
+def test_export_is_what_the_node_injects_less_load_and_line_loss() -> None:
+    lines = [
+        Line(parent="source", node="street", r_ohm=0.1, x_ohm=0.1),
+        Line(parent="street", node="poc", r_ohm=0.05, x_ohm=0.02),
+        Line(parent="poc", node="roof", r_ohm=0.1, x_ohm=0.03),
+    ]
+    feeder = ZBusFeeder(lines, poc="poc", v_nom_v=230.0)
+    s = {"roof": 9000 + 0j, "poc": -2000 - 300j, "street": -5000 + 0j}
+    solution = feeder.solve(s, 1.0)
+    current_a = 3000.0 / (solution.v_pu["roof"] * 230.0)
+    loss_w = 3.0 * current_a**2 * 0.1
+    assert solution.poc_p_w == pytest.approx(7000.0 - loss_w, abs=0.5)
+    assert solution.poc_v_pu == solution.v_pu["poc"]
+
+
+def test_a_dead_grid_can_be_solved() -> None:
+    feeder = ZBusFeeder([Line(parent="source", node="poc", r_ohm=0.2, x_ohm=0.1)], poc="poc", v_nom_v=230.0)
+    solution = feeder.solve({"poc": 5000 + 0j}, 0.0)
+    assert solution.v_pu["poc"] < 0.5
+    assert math.isfinite(solution.poc_p_w)
+
+
+INVERTER = InverterParams(p_max_w=5000.0, s_max_va=5000.0, q_max_var=2200.0, dead_s=0.0, tau_s=1.0, q_tau_s=1.0)
+
+
+def driven(
+    params: InverterParams,
+    command: InverterCommand,
+    seconds: float,
+    state: InverterState | None = None,
+    **inputs: float,
+) -> InverterState:
+    state = state or InverterState()
+    given = {"v_pu": 1.0, "f_hz": 50.0, "f_nom_hz": 50.0, "p_available_w": 5000.0, **inputs}
+    for _ in range(round(seconds / 0.1)):
+        state = inverter_step(state, params, InverterInputs(command=command, **given), 0.1)
+    return state
+
+
+def test_power_follows_with_a_first_order_lag() -> None:
+    state = driven(INVERTER, InverterCommand(), 1.0)
+    assert state.p_w == pytest.approx(5000.0 * (1.0 - math.exp(-1.0)), rel=1e-9)
+
+
+def test_a_command_acts_after_its_dead_time() -> None:
+    late = replace(INVERTER, dead_s=0.5, tau_s=0.0)
+    full = driven(late, InverterCommand(), 2.0)
+    ceiling = InverterCommand(p_ceiling_w=1000.0)
+    assert driven(late, ceiling, 0.5, full).p_w == pytest.approx(5000.0)
+    assert driven(late, ceiling, 0.7, full).p_w == pytest.approx(1000.0)
+
+
+@pytest.mark.parametrize(
+    ("q_priority", "p_w", "q_var"), [(True, math.sqrt(5000**2 - 2200**2), 2200.0), (False, 5000.0, 0.0)]
+)
+def test_the_junior_of_p_and_q_gives_way_on_the_circle(q_priority: bool, p_w: float, q_var: float) -> None:
+    state = driven(replace(INVERTER, q_priority=q_priority), InverterCommand(q_var=2200.0), 20.0)
+    assert state.p_w == pytest.approx(p_w, rel=1e-3)
+    assert state.q_var == pytest.approx(q_var, abs=1.0)
+
+
+def test_an_inverter_sleeps_at_night_and_wakes() -> None:
+    asleep = driven(INVERTER, InverterCommand(), 1.0, p_available_w=0.0)
+    assert (asleep.status, asleep.p_w) == (SLEEPING, 0.0)
+    assert driven(INVERTER, InverterCommand(), 5.0, asleep).status == RUNNING
+
+
+def test_a_trip_waits_for_its_enter_service_delay_and_ramps() -> None:
+    params = replace(INVERTER, service_delay_s=3.0, service_ramp_s=10.0, tau_s=0.1)
+    running = driven(params, InverterCommand(), 5.0)
+    tripped = driven(params, InverterCommand(), 0.5, running, v_pu=1.3)
+    assert (tripped.status, tripped.p_w) == (FAULT, 0.0)
+    assert driven(params, InverterCommand(), 2.5, tripped).status == STARTING
+    assert driven(params, InverterCommand(), 8.0, tripped).p_w == pytest.approx(2500.0, rel=0.1)
+    assert driven(params, InverterCommand(), 16.0, tripped).p_w == pytest.approx(5000.0, rel=1e-3)
+
+
+def test_a_battery_loses_in_both_directions() -> None:
+    params = BatteryParams(capacity_wh=10_000.0, limit_lag_s=0.0)
+    inverter = InverterParams(p_max_w=5e3, s_max_va=5e3, q_max_var=0.0, p_charge_max_w=5e3, efficiency=0.95)
+    state = settled(params, soc_pct=50.0)
+    ac_in_wh = ac_out_wh = 0.0
+    for _ in range(36_00):
+        state = battery_step(state, params, BatteryInputs(dc_p_w=dc_power_w(inverter, -4000.0)), 1.0)
+        ac_in_wh += 4000.0 / 3600.0
+    while state.soc_pct > 50.0:
+        state = battery_step(state, params, BatteryInputs(dc_p_w=dc_power_w(inverter, 4000.0)), 1.0)
+        ac_out_wh += 4000.0 / 3600.0
+    assert ac_in_wh == pytest.approx(4000.0, rel=1e-6)
+    resistance_loss = 2.0 * (9.4 * params.cells * params.r_cell_ohm) / params.v_nom_v
+    assert ac_out_wh / ac_in_wh == pytest.approx(0.95**2 - resistance_loss, abs=0.01)
+
+
+def test_charge_is_book_kept_by_the_ampere_hour() -> None:
+    params = BatteryParams()
+    state = settled(params, soc_pct=60.0)
+    for _ in range(600):
+        state = battery_step(state, params, BatteryInputs(dc_p_w=3000.0), 1.0)
+    moved_ah = (60.0 - state.soc_pct) / 100.0 * params.capacity_ah
+    assert state.discharged_ah == pytest.approx(moved_ah, rel=1e-9)
+    assert state.discharged_wh == pytest.approx(500.0, rel=1e-3)
+
+
+def test_a_cold_battery_takes_no_charge() -> None:
+    assert settled(BatteryParams(), soc_pct=50.0, temperature_c=-5.0).charge_limit_a == 0.0
+    assert settled(BatteryParams(), soc_pct=50.0, temperature_c=-5.0).discharge_limit_a > 0.0
+
+
+def test_limits_taper_towards_full() -> None:
+    limits = [settled(BatteryParams(), soc_pct=soc).charge_limit_a for soc in (90.0, 96.0, 98.0, 99.5)]
+    assert limits == sorted(limits, reverse=True)
+    assert limits[-1] < 0.2 * limits[0]
+
+
+def test_lasting_overcurrent_opens_the_contactor_for_good() -> None:
+    params = BatteryParams(overcurrent_s=5.0)
+    state = settled(params, soc_pct=50.0)
+    inputs = BatteryInputs(dc_p_w=-5000.0, charge_limit_a=0.0)
+    for _ in range(45):
+        state = battery_step(state, params, inputs, 0.1)
+    assert state.closed
+    for _ in range(20):
+        state = battery_step(state, params, inputs, 0.1)
+    assert not state.closed
+    assert battery_step(state, params, BatteryInputs(dc_p_w=-5000.0), 0.1).current_a == 0.0
+
+
+def test_the_first_rocof_is_the_textbook_one() -> None:
+    params = SwingParams(f_nom_hz=50.0, e_k_ws=2.5 * 50e6, s_base_va=50e6, damping_pu=1.0)
+    state = swing_step(SwingState(f_hz=50.0), params, site_change_w=0.0, loss_w=5e6, dt_s=0.02)
+    assert (state.f_hz - 50.0) / 0.02 == pytest.approx(-5e6 * 50.0 / (2.0 * 125e6), rel=1e-9)
+
+
+def test_droop_settles_where_the_governor_meets_the_loss() -> None:
+    params = SwingParams(f_nom_hz=60.0, e_k_ws=4e8, s_base_va=1e8, damping_pu=1.0, droop_pu=0.05)
+    state = SwingState(f_hz=60.0)
+    for _ in range(1200):
+        state = swing_step(state, params, site_change_w=0.0, loss_w=1e7, dt_s=0.1)
+    assert state.f_hz == pytest.approx(60.0 * (1.0 - 0.1 / (1.0 / 0.05 + 1.0)), abs=1e-3)
+
+
+def test_a_dead_man_reverts_only_when_its_time_is_over() -> None:
+    timer = armed(10.0, enabled=True)
+    timer, reverts = elapse(timer, 9.9)
+    assert not reverts
+    assert elapse(timer, 0.1)[1]
+    assert not elapse(restarted(timer), 9.9)[1]
+    assert armed(0.0, enabled=True).remaining_s is None
+    assert armed(10.0, enabled=False).remaining_s is None
+
+
+def test_a_timer_that_counts_to_nothing_never_reverts() -> None:
+    timer, reverts = elapse(armed(1.0, enabled=True), 2.0, acts=False)
+    assert (timer.remaining_s, reverts) == (0.0, False)
+    assert not elapse(timer, 5.0, acts=False)[1]
+
+
+def test_curves_hold_their_ends_and_may_step() -> None:
+    points = points_of([[0, 1.0], [10, 2.0], [10, 5.0], [20, 5.0]])
+    assert [interpolate(points, x) for x in (-1, 5, 10, 30)] == [1.0, 1.5, 5.0, 5.0]
+    with pytest.raises(ValueError, match="falls"):
+        points_of([[1, 0], [0, 0]])
+
+
+def test_a_clear_day_is_dark_at_night() -> None:
+    sun = SunProfile(clear_day=True, start_h=0.0)
+    assert sun.at(3 * 3600.0) == 0.0
+    assert sun.at(13 * 3600.0) == pytest.approx(1.0)
+
+
+def test_pv_and_load_balance_at_the_point_of_connection() -> None:
+    feeder = ZBusFeeder([Line(parent="source", node="poc", r_ohm=0.1, x_ohm=0.1)], poc="poc", v_nom_v=230.0)
+    model = SiteModel(grid=feeder, f_nom_hz=50.0, ders=(Der(id="pv", node="poc", inverter=INVERTER),))
+    state = at_rest(model, {})
+    loads = {"house": Load(node="poc", p_w=1200.0, q_var=300.0)}
+    for _ in range(200):
+        inputs = SiteInputs(source_v_pu=1.0, f_hz=50.0, loads=loads, ders={"pv": DerInputs(irradiance=0.8)})
+        state = step(model, state, inputs, 0.1)
+    assert state.poc.p_w == pytest.approx(4000.0 - 1200.0, abs=0.1)
+    assert state.poc.q_var == pytest.approx(-300.0, abs=0.1)
+    assert state.poc.export_wh == pytest.approx(2800.0 * 20 / 3600, rel=0.15)
+    assert state.poc.v_pu > 1.0
