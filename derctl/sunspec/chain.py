@@ -170,7 +170,7 @@ def _lone_end(state: _Walk, address: int, refused: DeviceRefused) -> Exchange[tu
 
 
 def _end(state: _Walk, address: int, header: tuple[int, ...]) -> None:
-    state.ended = bool(state.blocks)
+    state.ended = True
     if not state.blocks:
         state.problems.append(f"{address}: the end marker comes before any model")
     elif header[1] != 0:
