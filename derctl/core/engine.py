@@ -141,8 +141,8 @@ def _ask_site(
 
 
 def _fallback(case: _Case) -> None:
-    """Rank 0. A DER whose reading is too old is asked for its declared fallback and nothing else. One whose last limit
-    will stand without derctl is never given a higher one than that."""
+    """Rank 0. A DER whose reading is too old is asked for its declared fallback and nothing else. One whose last
+    limit will stand without derctl is never given a higher one than that."""
     fallback = case.der.fallback
     if not case.der.fresh:
         case.proposals = [p for p in case.proposals if p.p_target_w is None and p.q_var is None]

@@ -1,0 +1,7 @@
+"""`python -m derctl`."""
+
+import sys
+
+from derctl.cli import main
+
+sys.exit(main())

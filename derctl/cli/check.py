@@ -1,0 +1,79 @@
+"""`derctl check`: a site file without its devices."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from derctl.config import Site, load
+from derctl.core.types import Fallback
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("-c", "--config", type=Path, required=True, help="the site file")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if the file can be used; the Pi-absent state as far as the file tells it."""
+    summary = summarise(load(args.config))
+    if args.json:
+        print(json.dumps(summary, indent=2))
+        return 0
+    print(f"{args.config}: no problems")
+    print(f"  site {summary['site']}, {summary['mode']} mode, tick {summary['tick_s']:g} s")
+    for function in summary["functions"]:
+        print(f"  {function['rank']:>3}  {function['kind']:<24} {', '.join(function['ders'])}")
+    for line in summary["absent"]["lines"]:
+        print(f"  without derctl: {line}")
+    return 0
+
+
+def summarise(site: Site) -> dict[str, Any]:
+    """What the file says, in order of rank."""
+    rows: list[dict[str, Any]] = [
+        {"rank": f.rank, "kind": f.kind, "ders": list(ids)} for f, ids in site.plan.der_functions
+    ]
+    rows += [{"rank": f.rank, "kind": f.kind, "ders": list(ids)} for f, ids in site.plan.site_functions]
+    return {
+        "site": site.file.site.id,
+        "mode": site.file.site.mode,
+        "tick_s": site.file.site.tick_s,
+        "functions": sorted(rows, key=lambda row: row["rank"]),
+        "absent": _absent(site),
+    }
+
+
+def _absent(site: Site) -> dict[str, Any]:
+    known: dict[str, float] = {}
+    lines = []
+    for der in site.file.ders:
+        fallback = Fallback(p_ceiling_w=der.fallback.p_ceiling_w, by=der.fallback.by, after_s=der.fallback.after_s)
+        most = fallback.p_ceiling_w if fallback.p_ceiling_w is not None else der.rating.p_max_w
+        if not der.control and fallback.by != "device":
+            most = der.rating.p_max_w
+        if most is not None:
+            known[der.id] = most
+        text = "its full rating" if most is None else f"{most:g} W"
+        lines.append(f"{der.id} at most {text} ({_how(der.control, fallback)})")
+    total, limit = sum(known.values()), site.limit_w
+    if limit is not None:
+        complete = len(known) == len(site.file.ders)
+        verdict = "holds" if complete and total <= limit else "is decided when the devices are found"
+        if total > limit:
+            verdict = "is broken: control will be refused"
+        lines.append(f"{total:g} W in all of {limit:g} W allowed: the contract {verdict}")
+    return {"by_der": known, "limit_w": limit, "lines": lines}
+
+
+def _how(control: bool, fallback: Fallback) -> str:
+    if not control and fallback.by != "device":
+        return "derctl doesn't write it"
+    return {
+        "reversion": f"by its own timer, {fallback.after_s:g} s, where it has one with a target",
+        "stands": "the last limit stands",
+        "device": "declared: a limit kept in the device",
+    }[fallback.by]

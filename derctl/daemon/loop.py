@@ -1,0 +1,81 @@
+"""The scan cycle: measure, freeze, propose, arbitrate, decide, dispatch, report, vouch."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from derctl.core.engine import Memory, Plan, step
+from derctl.core.types import Tick
+from derctl.daemon.dispatch import Dispatch
+from derctl.daemon.gate import Gate
+from derctl.daemon.image import Image
+from derctl.daemon.poller import Poller
+
+MEASURE_SHARE = 0.4
+"""Share of the period after which the tick goes on with what has been measured (DESIGN 3.1)."""
+
+
+@dataclass(slots=True)
+class Loop:
+    """Missed ticks are skipped and counted, never replayed; dt_s is measured. report and vouch come last."""
+
+    tick_s: float
+    plan: Plan
+    poller: Poller
+    image: Image
+    gate: Gate
+    dispatch: Dispatch
+    report: Callable[[Tick], None]
+    vouch: Callable[[], None]
+    memories: dict[str, Memory] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    ticks: int = 0
+    missed: int = 0
+    overran: int = 0
+    last_s: float = 0.0
+    worst_s: float = 0.0
+    _stepped_s: float | None = None
+    _stopping: bool = False
+
+    async def run(self) -> None:
+        """Until `stop`."""
+        due = self.clock()
+        while not self._stopping:
+            began = self.clock()
+            await self.tick()
+            self.last_s = self.clock() - began
+            self.worst_s = max(self.worst_s, self.last_s)
+            due = self._next(due)
+            await asyncio.sleep(max(due - self.clock(), 0.0))
+
+    def _next(self, due: float) -> float:
+        """The next point of the grid; those already gone are counted."""
+        due += self.tick_s
+        late = self.clock() - due
+        if late > 0.0:
+            skipped = int(late // self.tick_s) + 1
+            self.overran += 1
+            self.missed += skipped
+            due += skipped * self.tick_s
+        return due
+
+    async def tick(self) -> None:
+        """One scan."""
+        await self.poller.poll(MEASURE_SHARE * self.tick_s)
+        now = self.clock()
+        dt_s = 0.0 if self._stepped_s is None else now - self._stepped_s
+        self._stepped_s = now
+        state = self.image.snapshot(now)
+        before = self.memories
+        self.memories, decisions = step(self.plan, before, state, dt_s)
+        self.dispatch.offer(decisions, state, self.gate.evaluate())
+        self.ticks += 1
+        self.report(Tick(n=self.ticks, dt_s=dt_s, state=state, memories=before, decisions=decisions))
+        self.vouch()
+
+    def stop(self) -> None:
+        """After the tick that runs now."""
+        self._stopping = True
