@@ -1,5 +1,6 @@
 """What a timeline can do, by name: one function each. Every fault name is an action too."""
 
+import asyncio
 import json
 import signal
 import time
@@ -90,6 +91,21 @@ async def controller(run: "Run", *, to: str) -> None:
     run.child.send(_signal(to))
 
 
+async def kill_loop(
+    run: "Run", *, times: int, every_s: tuple[float, float] = (2.0, 6.0), pause_s: float = 0.5
+) -> None:
+    """SIGKILL at random moments, `times` over, starting the controller again after pause_s each time."""
+
+    async def loop() -> None:
+        for _ in range(times):
+            await asyncio.sleep(run.rig.random.uniform(*every_s))
+            await controller(run, to="kill")
+            await asyncio.sleep(pause_s)
+            await controller(run, to="start")
+
+    run.spawn(loop())
+
+
 async def broker(run: "Run", *, to: str) -> None:
     """stop, kill, start, sigstop, sigcont."""
     if run.broker is None:
@@ -149,8 +165,8 @@ def _turn(run: "Run", knob: Knob, to: float | None, over_s: float, points: Any) 
 ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
-        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, battery, clear_faults, controller, broker, command,
-        publish, clock_step, site_file,
+        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, battery, clear_faults, controller, kill_loop, broker,
+        command, publish, clock_step, site_file,
     )
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Rig:
         self.each_step: list[Callable[[], None]] = []
         self.started_s = 0.0
         self.behind_s = 0.0
+        self.random = random.Random(scenario.seed)
         self._refreshed_s: dict[str, float] = {}
         for number, spec in enumerate(scenario.devices):
             seed = scenario.seed * 1000 + number

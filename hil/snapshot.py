@@ -16,6 +16,7 @@ def snapshot(rig: Rig, status: StatusEye | None, child: Child | None, mqtt: Mqtt
         "source": {"v_pu": rig.world.source_v_pu.at(rig.world.state.t_s)},
         "load": {name: knob.at(rig.world.state.t_s) for name, knob in rig.world.load_w.items()},
         "der": {id: _der(rig, id) for id in rig.world.ders},
+        "sum": _sums(rig),
         "dev": {name: _device(rig, name) for name in rig.units},
         "hil": {"behind_s": rig.behind_s, "converged": rig.world.state.converged},
         "status": status.status if status is not None else None,
@@ -36,6 +37,12 @@ def _poc(rig: Rig) -> dict[str, Any]:
         "export_wh": poc.export_wh,
         "import_wh": poc.import_wh,
     }
+
+
+def _sums(rig: Rig) -> dict[str, float]:
+    """All DERs together."""
+    inverters = [der.inverter for der in rig.world.state.ders.values()]
+    return {"der_p_w": sum(i.p_w for i in inverters), "der_q_var": sum(i.q_var for i in inverters)}
 
 
 def _der(rig: Rig, id: str) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""The runner with a stand-in controller: a real process, real sockets, verdicts that can fail."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hil.runner import Result, run_scenario
+from hil.scenario import load, parse
+
+SHELF = Path(__file__).parents[2] / "hil" / "scenarios"
+TINY = f"{sys.executable} {Path(__file__).parent / 'tiny_controller.py'} -c {{config}}"
+
+
+def small(**changes: Any) -> Any:
+    document = yaml.safe_load((SHELF / "demo.yaml").read_text())
+    return parse({**document, "duration_s": 7, "timeline": [], "expect": [], **changes})
+
+
+def verdict(result: Result, start: str) -> bool:
+    return next(c.passed for c in result.checks if c.says.startswith(start))
+
+
+async def test_a_controller_is_judged_by_the_plants_truth() -> None:
+    expect = [
+        {"signal": "poc.export_w", "from": 5, "max": 7000, "tolerance": 100, "says": "limit"},
+        {"signal": "poc.export_w", "from": 5, "max": 3000, "says": "too strict"},
+        {"signal": "status.mode", "from": 3, "equals": "control", "says": "status"},
+        {"signal": "dev.pv1.writes", "counts": {"min": 2}, "says": "writes"},
+        {"signal": "daemon.rss_mb", "at_end": True, "min": 5, "says": "rss"},
+    ]
+    killed = [{"at": 3.0, "do": "controller", "to": "kill"}]
+    crash = f"{TINY} --crash-after 2.0"
+    good, dead, crashed = await asyncio.gather(
+        run_scenario(small(expect=expect), controller=TINY),
+        run_scenario(small(timeline=killed, duration_s=5), controller=TINY),
+        run_scenario(small(duration_s=5), controller=crash),
+    )
+    assert not verdict(good, "too strict")
+    assert all(verdict(good, s) for s in ("limit", "status", "writes", "rss"))
+    assert all(verdict(good, f"I{n}") for n in (1, 2, 3, 4, 6, 7))
+    assert not good.passed
+    assert verdict(dead, "I6")
+    assert dead.snapshots[-1]["daemon"] == {"running": False, "exit_code": -9, "rss_mb": None, "starts": 1}
+    assert not verdict(crashed, "I6")
+    assert "crashed as asked" in crashed.stderr
+
+
+async def test_a_timeline_that_names_nonsense_fails() -> None:
+    events = [{"at": 0.1, "do": "nonsense"}]
+    result = await run_scenario(small(timeline=events, duration_s=1, controller=False))
+    assert not result.passed
+    assert "no action or fault 'nonsense'" in result.checks[-1].seen
+
+
+async def test_actions_turn_the_plants_knobs_and_faults_end_by_themselves() -> None:
+    events = [
+        {"at": 0.2, "do": "source_v_pu", "to": 1.05},
+        {"at": 0.2, "do": "f_hz", "points": [[0, 50.0], [0.5, 50.2]]},
+        {"at": 0.2, "do": "load_w", "load": "house", "to": 3000},
+        {"at": 0.2, "do": "irradiance", "der": "pv1", "to": 0.1},
+        {"at": 0.2, "do": "battery", "der": "bat1", "charge_limit_a": 0.0},
+        {"at": 0.2, "do": "trip", "der": "pv2", "for_s": 0.5},
+        {"at": 0.2, "do": "refuse", "on": "meter", "for_s": 0.5},
+    ]
+    result = await run_scenario(small(timeline=events, duration_s=2, controller=False))
+    last = result.snapshots[-1]
+    assert result.passed
+    assert last["source"]["v_pu"] == 1.05
+    assert last["poc"]["f_hz"] == pytest.approx(50.2)
+    assert last["load"]["house"] == 3000
+    assert last["der"]["pv1"]["p_w"] < 700
+    assert last["der"]["bat1"]["charge_limit_a"] == 0.0
+    assert last["der"]["pv2"]["status"] == "starting"
+
+
+async def test_plant_time_runs_faster_than_the_wall_but_device_timers_do_not() -> None:
+    result = await run_scenario(small(plant_speed=1000, duration_s=1.5, controller=False))
+    assert result.snapshots[-1]["plant_s"] == pytest.approx(1500, rel=0.1)
+
+
+@pytest.mark.parametrize("path", sorted(SHELF.glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_scenario_on_the_shelf_can_be_read(path: Path) -> None:
+    scenario = load(path)
+    assert scenario.name == path.stem
+    assert scenario.about
+    for wanted in scenario.expect:
+        assert wanted.get("says"), wanted
+
+
+async def test_serve_writes_its_ports_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    ports = tmp_path / "ports.json"
+    command = [sys.executable, "-m", "hil", "serve", "demo", "--for", "1.5", "--ports-file", str(ports)]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True, timeout=30)
+    told = json.loads(done.stdout.splitlines()[0])
+    assert told == json.loads(ports.read_text())
+    assert set(told["ports"]) == {"pv1", "pv2", "bat", "meter"}
+    assert not Path(told["directory"]).exists()
+
+
+def test_one_blas_thread_is_set_before_numpy() -> None:
+    code = "import hil.plant.grid, os; print(os.environ['OPENBLAS_NUM_THREADS'])"
+    env = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.strip() == "1"
