@@ -124,16 +124,18 @@ def _signal(to: str) -> signal.Signals:
 async def command(run: "Run", *, name: str, via: str = "socket", args: Mapping[str, Any] | None = None,
                   principal: str = "hil", expires_s: float = 600.0, retain: bool = False, id: str | None = None,
                   issued_ago_s: float = 0.0, bare: bool = False) -> None:  # fmt: skip
-    """A command to the daemon, over its socket or MQTT (docs/interfaces.md 3); `bare` adds no id and times."""
-    issued = datetime.fromtimestamp(time.time() - issued_ago_s, UTC)
+    """A command to the daemon, over its socket or MQTT (docs/interfaces.md 3, 4); `bare` adds no id and times.
+
+    The socket's answer is the signal `reply`; that over MQTT is `mqtt.last.reply/PRINCIPAL`.
+    """
     payload: dict[str, Any] = dict(args or {})
-    if not bare:
-        own = {"id": id or uuid.uuid4().hex[:12], "issued_at": issued.isoformat(timespec="milliseconds")}
-        payload = {**own, "expires_s": expires_s, **payload}
     if via == "mqtt":
+        issued = datetime.fromtimestamp(time.time() - issued_ago_s, UTC)
+        own = {"id": id or uuid.uuid4().hex[:12], "issued_at": issued.isoformat(timespec="milliseconds")}
+        payload = payload if bare else {**own, "expires_s": expires_s, **payload}
         await run.publish(f"{run.prefix}/cmd/{principal}/{name}", payload, retain=retain)
         return
-    answer = await ask(run.socket_path, name, payload)
+    answer = await ask(run.socket_path, name, payload if bare else {"expires_s": expires_s, **payload})
     run.say(f"{name}: {json.dumps(answer)[:300]}")
     run.replies.append(answer)
 
@@ -165,8 +167,8 @@ def _turn(run: "Run", knob: Knob, to: float | None, over_s: float, points: Any) 
 ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
-        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, battery, clear_faults, controller, kill_loop, broker,
-        command, publish, clock_step, site_file,
+        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, battery, clear_faults, controller, kill_loop,
+        broker, command, publish, clock_step, site_file,
     )
 }  # fmt: skip
 

@@ -19,7 +19,7 @@ from hil.eyes import MqttEye, StatusEye
 from hil.faults import FaultBoard
 from hil.invariants import Watch, verdicts
 from hil.rig import Rig
-from hil.scenario import Scenario, filled, load
+from hil.scenario import Scenario, filled, load, put
 from hil.snapshot import snapshot
 
 Observer = Callable[[Mapping[str, Any]], None]
@@ -111,12 +111,8 @@ class Run:
 
     def change_site(self, changes: Mapping[str, Any]) -> None:
         """Set values in the rendered site file by dotted path."""
-        for path, value in changes.items():
-            *parents, last = path.split(".")
-            place: Any = self.site
-            for part in parents:
-                place = place[int(part)] if isinstance(place, list) else place[part]
-            place[int(last) if isinstance(place, list) else last] = value
+        for place, value in changes.items():
+            put(self.site, place, value)
         self.write_site()
 
     def write_site(self) -> None:

@@ -65,13 +65,56 @@ class Scenario:
 
 def load(path: Path) -> Scenario:
     """Read and check a file; ScenarioError with the place of the first mistake."""
+    try:
+        return parse(_document(path))
+    except (TypeError, KeyError, ValueError) as wrong:
+        raise ScenarioError(f"{path}: {wrong}") from wrong
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """The file over its `base` (a file beside it, or under base/); `set` changes single places by dotted path."""
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(document, dict):
         raise ScenarioError(f"{path}: not a mapping")
-    try:
-        return parse(document)
-    except (TypeError, KeyError, ValueError) as wrong:
-        raise ScenarioError(f"{path}: {wrong}") from wrong
+    base, changes = document.pop("base", None), document.pop("set", {})
+    if base is not None:
+        below = _document(path.parent / f"{base}.yaml")
+        document = {**below, **{key: _merged(below.get(key), value) for key, value in document.items()}}
+    for place, value in changes.items():
+        put(document, place, value)
+    return document
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Mappings merge, anything else is replaced."""
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
+
+
+def put(document: Any, place: str, value: Any) -> None:
+    """Set `a.0.b` in nested mappings and lists; list elements go by index, id or kind. None removes, `+` adds."""
+    *parents, last = place.split(".")
+    for part in parents:
+        document = document[_index(document, part)] if isinstance(document, list) else document.setdefault(part, {})
+    if isinstance(document, list):
+        if last == "+":
+            document.append(value)
+        elif value is None:
+            del document[_index(document, last)]
+        else:
+            document[_index(document, last)] = value
+        return
+    document[last] = value
+
+
+def _index(elements: list[Any], part: str) -> int:
+    if part.lstrip("-").isdigit():
+        return int(part)
+    named = [i for i, e in enumerate(elements) if isinstance(e, dict) and part in (e.get("id"), e.get("kind"))]
+    if not named:
+        raise ScenarioError(f"no element {part!r}")
+    return named[0]
 
 
 def parse(document: Mapping[str, Any]) -> Scenario:

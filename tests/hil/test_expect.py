@@ -1,11 +1,12 @@
 """The grammar of expectations: each key can hold and can fail."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hil.expect import check, look_up
-from hil.scenario import ScenarioError, filled, parse
+from hil.scenario import ScenarioError, filled, load, parse
 
 RAMP = [
     {"t_s": round(0.1 * i, 3), "a": {"b": float(i)}, "list": [{"c": i}], "word": "on" if i < 50 else "off"}
@@ -78,3 +79,19 @@ def test_the_timeline_is_sorted_and_ids_are_unique() -> None:
     assert [(event.do, dict(event.args)) for event in scenario.timeline] == [("a", {"to": 3}), ("b", {})]
     with pytest.raises(ScenarioError, match="repeat"):
         parse({"name": "x", "devices": [{"id": "a", "face": "meter"}, {"id": "a", "face": "meter"}]})
+
+
+def test_a_scenario_stands_on_its_base(tmp_path: Path) -> None:
+    (tmp_path / "house.yaml").write_text(
+        "name: house\nplant: {v_nom_v: 230, f_nom_hz: 50}\ndevices: [{id: a, face: meter}, {id: b, face: pv_1xx}]\n"
+        "site: {functions: [{kind: x, limit_w: 1}, {kind: y}]}\n"
+    )
+    (tmp_path / "own.yaml").write_text(
+        "name: own\nbase: house\nplant: {f_nom_hz: 60}\n"
+        "set: {devices.b.personality: sma, site.functions.x.limit_w: 5, site.functions.y: null,\n"
+        "  site.functions.+: {kind: z}}\n"
+    )
+    scenario = load(tmp_path / "own.yaml")
+    assert scenario.plant == {"v_nom_v": 230, "f_nom_hz": 60}
+    assert [device.personality for device in scenario.devices] == ["generic", "sma"]
+    assert scenario.site == {"functions": [{"kind": "x", "limit_w": 5}, {"kind": "z"}]}

@@ -19,7 +19,7 @@ TINY = f"{sys.executable} {Path(__file__).parent / 'tiny_controller.py'} -c {{co
 
 
 def small(**changes: Any) -> Any:
-    document = yaml.safe_load((SHELF / "demo.yaml").read_text())
+    document = yaml.safe_load((SHELF / "base" / "house.yaml").read_text())
     return parse({**document, "duration_s": 7, "timeline": [], "expect": [], **changes})
 
 
