@@ -1,0 +1,80 @@
+# `make demo` needs nothing but a Debian or Raspberry Pi OS with Python 3.11 or newer. `make help` lists the rest.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+# Empty: the first Python that is 3.11 or newer.
+PYTHON ?=
+PYTHONS ?= 3.11 3.12 3.13
+# Scenarios mostly wait for the simulated site, so more of them run than there are cores.
+SCENARIO_WORKERS ?= 8
+WORKERS ?= 4
+PYTEST_ARGS ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+PURE := derctl.core derctl.functions derctl.sunspec
+
+# numpy's worker threads would only fight over the cores with the tests' own processes.
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: help demo test test-all check bench lock clean system
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(VENV)/.demo-installed  ## the simulated site, the daemon and a live view (ARGS="--for 60")
+	@$(BIN)/derctl demo $(ARGS)
+
+# Both halves always run. The gate: every line and branch of the pure packages, without the daemon's processes.
+test: system $(VENV)/.dev-installed  ## all tests; 100 % branch coverage of core, functions and sunspec
+	@status=0; \
+	$(BIN)/python -m pytest -q -m scenario -n $(SCENARIO_WORKERS) --dist worksteal $(PYTEST_ARGS) || status=$$?; \
+	COVERAGE_FILE=$(VENV)/.coverage $(BIN)/python -m pytest -q -m "not scenario" -n $(WORKERS) --dist worksteal \
+		$(PURE:%=--cov=%) --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 \
+		$(PYTEST_ARGS) || status=$$?; \
+	exit $$status
+
+test-all:  ## the tests on each Python of PYTHONS that this machine has
+	@status=0; \
+	for version in $(PYTHONS); do \
+		if python=$$(tools/find-python.sh $$version); then \
+			echo "== Python $$version: $$python"; \
+			$(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON=$$python || status=1; \
+		else \
+			echo "== Python $$version: NOT TESTED, there is none on this machine"; \
+		fi; \
+	done; \
+	exit $$status
+
+check: $(VENV)/.dev-installed  ## format, lint, types, import contracts
+	@status=0; \
+	$(BIN)/ruff format --check . || status=1; \
+	$(BIN)/ruff check . || status=1; \
+	$(BIN)/mypy --strict -p derctl -p hil || status=1; \
+	$(BIN)/lint-imports || status=1; \
+	exit $$status
+
+bench: $(VENV)/.dev-installed  ## measurements that print ratios
+	@$(BIN)/python -m bench $(ARGS)
+
+lock:  ## the lock files anew, with uv (UPGRADE=1: the newest versions)
+	@tools/lock.sh
+
+clean:  ## what the other targets made
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* dist build
+	find derctl hil tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Programs that the tests need beside Python's: a broker that is not ours, and the judge of the unit file.
+system:
+	@tools/apt.sh mosquitto=mosquitto systemd-analyze=systemd
+
+$(VENV)/.demo-installed: requirements-demo.lock pyproject.toml tools/venv.sh
+	@tools/venv.sh $(VENV) requirements-demo.lock $(PYTHON)
+	@touch $@
+
+$(VENV)/.dev-installed: requirements.lock pyproject.toml tools/venv.sh
+	@tools/venv.sh $(VENV) requirements.lock $(PYTHON)
+	@touch $@
