@@ -1,1 +1,35 @@
-"""stub"""
+"""`derctl command`: one of the daemon's commands over its socket."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+
+from derctl.cli.local import add_socket, socket_of
+from derctl.links.local import ask
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    add_socket(parser)
+    parser.add_argument("name", help="limit_power, set_battery_power, clear, arm, disarm, ping")
+    parser.add_argument("args", nargs="*", metavar="KEY=VALUE", help="for example p_ceiling_w=3000 der=pv1")
+    parser.add_argument("--expires", type=float, default=3600.0, metavar="S", help="how long it holds")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if it was admitted; what the devices did is in `status`."""
+    given = {"expires_s": args.expires}
+    for pair in args.args:
+        key, _, value = pair.partition("=")
+        given[key] = _value(value)
+    print(asyncio.run(ask(socket_of(args), args.name, given)))
+    return 0
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,1 +1,46 @@
-"""stub"""
+"""`derctl release`: each DER that derctl wrote to its declared fallback, through the daemon if it runs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from derctl.cli.exits import NO
+from derctl.config import Site, load
+from derctl.errors import LinkError
+from derctl.links.local import ask
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("-c", "--config", type=Path, required=True, help="the site file")
+    parser.add_argument("--lift", action="store_true", help="raise limits to the fallback, too, instead of standing")
+    parser.add_argument("--within", type=float, default=2.0, metavar="S", help="time for all of it (default 2 s)")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if all were released; 1 if one could not be reached (it is left to its reversion) or refused."""
+    site = load(args.config)
+    result = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
+    if args.json:
+        print(json.dumps(result))
+    else:
+        for der_id, word in result.items():
+            print(f"{der_id}: {word}")
+        if not result:
+            print("nothing to release: derctl has written nothing")
+    return 0 if all(word == "released" for word in result.values()) else NO
+
+
+async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, str]:
+    try:
+        result = await ask(Path(site.file.site.socket), "release", {"lift": lift}, seconds=seconds + 3.0)
+    except LinkError:
+        from derctl.daemon.rescue import rescue
+
+        return await rescue(site, lift=lift, seconds=seconds, say=lambda text: print(text, file=sys.stderr))
+    return {str(key): str(value) for key, value in result.items()}

@@ -1,1 +1,69 @@
-"""stub"""
+"""`derctl schema`: the site file's JSON schema, with each function's settings, ranges, defaults and sources."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+import msgspec
+
+from derctl.config import SiteFile
+from derctl.devices import CATALOGUE as DEVICES
+from derctl.functions import CATALOGUE
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """No arguments."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it."""
+    print(json.dumps(schema(), indent=2))
+    return 0
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema 2020-12."""
+    made = msgspec.json.schema(SiteFile)
+    sections = made["$defs"]
+    ders = [name for name, kind in DEVICES.items() if kind.role == "der"]
+    sections["DerSection"]["properties"]["kind"] = {"enum": ders}
+    rows = [_function(kind, cls) for kind, cls in CATALOGUE.items() if kind != "operator_site_limit"]
+    sections["SiteFile"]["properties"]["functions"] = {"type": "array", "items": {"oneOf": rows}, "default": []}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "derctl site file"} | made
+
+
+def _function(kind: str, cls: Any) -> dict[str, Any]:
+    settings = [item for item in fields(cls) if item.init]
+    properties: dict[str, Any] = {
+        "kind": {"const": kind},
+        "ders": {"type": "array", "items": {"type": "string"}, "description": "default: all that it can serve"},
+    }
+    properties |= {item.name: _setting(item) for item in settings}
+    required = ["kind", *(item.name for item in settings if item.default is MISSING)]
+    summary = (cls.__doc__ or "").strip().splitlines()[0]
+    return {
+        "type": "object",
+        "title": kind,
+        "description": summary,
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _setting(item: Field[Any]) -> dict[str, Any]:
+    meta = item.metadata
+    found: dict[str, Any] = {"description": meta.get("source", "")}
+    if "low" in meta:
+        found |= {"type": "number", "minimum": meta["low"], "maximum": meta["high"]}
+    elif "among" in meta:
+        found["enum"] = list(meta["among"])
+    elif "points" in meta:
+        pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+        found |= {"type": "array", "items": pair}
+    if item.default is not MISSING and item.default is not None:
+        found["default"] = item.default
+    return found

@@ -35,3 +35,30 @@ class Wire(Protocol):
         Raises BusFrameError for an answer that isn't one, BusClosed, DeviceRefused for an exception response.
         """
         ...
+
+
+class ReadOnly:
+    """A Wire that can't write: for verbs that only look."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    @property
+    def connected(self) -> bool:
+        return self._wire.connected
+
+    @property
+    def debris(self) -> bool:
+        return self._wire.debris
+
+    async def connect(self, on_lost: Callable[[], None]) -> None:
+        await self._wire.connect(on_lost)
+
+    def close(self) -> None:
+        self._wire.close()
+
+    async def request(self, unit: int, op: Read | Write) -> Registers:
+        """Raises TypeError for a write: asking for one here is a bug."""
+        if not isinstance(op, Read):
+            raise TypeError(f"a read-only wire was asked to write {op}")
+        return await self._wire.request(unit, op)
