@@ -40,6 +40,7 @@ from derctl.links.mqtt import Broker, MqttLink
 from derctl.links.notify import Notifier
 
 RELEASE_S = 2.0
+WARM_UP_S = 0.5
 SAVE_EVERY_S = 30.0
 DROOP_KEEP_S = 600.0
 EVENTS_KEPT = 50
@@ -266,12 +267,16 @@ class App:
             tasks.append(group.create_task(self._guarded("state", self._keep_state), name="state"))
             if self.mqtt is not None:
                 tasks.append(group.create_task(self._guarded("mqtt", self.mqtt.run), name="mqtt"))
-            control = group.create_task(self.loop.run(), name="control")
+            control = group.create_task(self._control(), name="control")
             stopping = group.create_task(self._stop.wait(), name="stop")
             await asyncio.wait({control, stopping}, return_when=asyncio.FIRST_COMPLETED)
             await self._end(control)
             for task in (*tasks, stopping):
                 task.cancel()
+
+    async def _control(self) -> None:
+        await self.poller.warm_up(WARM_UP_S)
+        await self.loop.run()
 
     async def _end(self, control: asyncio.Task[None]) -> None:
         self.notifier.send("STOPPING=1")

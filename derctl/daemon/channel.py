@@ -16,6 +16,8 @@ from derctl.links.bus import Bus, Priority
 
 REBIND_S = 5.0
 SLOW_EVERY_S = 5.0
+START_S = 10.0
+"""A device that isn't found yet is `starting` for so long before it is called unreachable."""
 SLOW_KEEP_S = 120.0
 REFUSED_LIMIT = 3
 """Polls refused in a row after which the map is walked again (sunspec.md a.8.1)."""
@@ -47,6 +49,7 @@ class Channel:
     text: str = "not found yet"
     answers: dict[str, Registers] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
+    born_s: float = field(default_factory=time.monotonic)
     _slow_s: dict[str, float] = field(default_factory=dict)
     _slow: itertools.cycle[str] | None = None
     _next_bind_s: float = -1e9
@@ -177,6 +180,9 @@ class Channel:
         self._refused = 0
 
     def _say(self, state: str, reason: str | None, text: str) -> None:
-        if state != self.state:
+        if self.state == "starting" and state == "unreachable" and self.clock() - self.born_s < START_S:
+            self.reason, self.text = reason, text
+            return
+        if state != self.state and (self.state, state) != ("starting", "ok"):
             self.on_event(f"device_{state}", self.id, text or "answers again")
         self.state, self.reason, self.text = state, reason, text

@@ -26,6 +26,15 @@ class Poller:
             await asyncio.wait(self._running.values(), timeout=seconds)
         self._collect()
 
+    async def warm_up(self, seconds: float) -> None:
+        """Give the buses time to connect and the devices time to be found, so that the first tick sees them."""
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(channel.bus.wait_connected() for channel in self.channels))
+        except TimeoutError:
+            pass
+        await self.poll(seconds)
+
     def _collect(self) -> None:
         for channel_id, task in list(self._running.items()):
             if task.done():

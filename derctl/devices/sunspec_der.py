@@ -192,6 +192,8 @@ def _bind(models: Models, options: Options, *, storage: bool) -> Exchange[Sunspe
     modern = layout.find(702) is not None
     rate = ratings_702 if modern else ratings_1xx
     rating = yield from rate(layout, options.v_nom_v, storage=storage)
+    if storage and rating.p_min_w == 0.0:
+        raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
     views = {"ac": layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX)}
     problems = list(layout.chain.problems)
     _add_state(layout, views, storage=storage)

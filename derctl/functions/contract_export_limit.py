@@ -18,6 +18,10 @@ MARGIN_PU = 0.02
 MARGIN_MIN_W = 50.0
 """Kept below the limit where the site file gives no margin: max(2 % of the limit, 50 W) [G, grid.md e.3]."""
 
+APPROACH = 0.5
+"""Share of the headroom given away at once: meter and inverters are not read at the same instant, so while power moves
+the headroom is known only to about slope times that skew [G]."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
@@ -36,7 +40,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractExportLimit(Settings):
-    """Over the limit: sum = measured - gain * excess, at once. Under it: up to the whole headroom, on a ramp.
+    """Over the limit: sum = measured - gain * excess, at once. Under it: half of the headroom at a time, on a ramp.
 
     Without a meter that can be believed: the sum of all inverters stays below the limit, local load not counted.
     """
@@ -103,10 +107,11 @@ class ContractExportLimit(Settings):
             if memory.ceiling_w is not None:
                 ceiling = min(ceiling, memory.ceiling_w)
         else:
-            ceiling = measured + headroom
+            ceiling = measured + APPROACH * headroom
             if memory.ceiling_w is not None:
                 up = self._relax_w(steered)
-                ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=up, dt_s=memory.since_s)
+                risen = ramp(memory.ceiling_w, ceiling, up_per_s=up, dt_s=memory.since_s)
+                ceiling = min(max(memory.ceiling_w, risen), measured + headroom)
         return replace(memory, ceiling_w=ceiling, sample=poc.sample, since_s=0.0), floor
 
     def _open_loop(
