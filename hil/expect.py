@@ -36,8 +36,8 @@ def look_up(snapshot: Mapping[str, Any], path: str) -> Any:
 
 def check(expectation: Mapping[str, Any], snapshots: Sequence[Mapping[str, Any]]) -> Check:
     """Judge one expectation over the recorded run."""
-    if unknown := set(expectation) - KEYS:
-        raise ValueError(f"expectation with unknown {', '.join(sorted(unknown))}: {dict(expectation)}")
+    if unknown := unknown_keys(expectation):
+        raise ValueError(f"expectation with unknown {', '.join(unknown)}: {dict(expectation)}")
     says = str(expectation.get("says") or _words(expectation))
     samples = _samples(expectation, snapshots)
     known = [(t_s, value) for t_s, value in samples if value is not None]
@@ -47,6 +47,11 @@ def check(expectation: Mapping[str, Any], snapshots: Sequence[Mapping[str, Any]]
         return Check(says=says, passed=absent_wanted and not known, seen="no value", wanted=_words(expectation))
     passed, seen = _judge(expectation, known)
     return Check(says=says, passed=passed, seen=seen, wanted=_words(expectation))
+
+
+def unknown_keys(expectation: Mapping[str, Any]) -> list[str]:
+    """Keys that the grammar does not have (a `says` with a comma that lacks its quotes)."""
+    return sorted(str(key) for key in set(expectation) - KEYS)
 
 
 def _words(expectation: Mapping[str, Any]) -> str:

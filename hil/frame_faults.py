@@ -10,6 +10,8 @@ from typing import Any
 from hil.exchange import HEADER, Exchange, framed
 from hil.wire import Connection, FrameFault
 
+FILTERS = frozenset(("unit", "fc", "p", "every", "first", "addresses"))
+
 # -- on the way in --------------------------------------------------------------------------------------------------
 
 

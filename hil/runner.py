@@ -21,6 +21,7 @@ from hil.invariants import Watch, verdicts
 from hil.rig import Rig
 from hil.scenario import Scenario, filled, load, put
 from hil.snapshot import snapshot
+from hil.validate import validate
 
 Observer = Callable[[Mapping[str, Any]], None]
 STATUS_EVERY_S = 0.5
@@ -219,6 +220,7 @@ async def run_scenario(
 ) -> Result:
     """Run it in wall time and judge. `controller` is a command line with `{config}` (default: derctl run)."""
     scenario = path if isinstance(path, Scenario) else load(path)
+    validate(scenario)
     began_s = time.monotonic()
     missing = lacking(scenario)
     if missing:

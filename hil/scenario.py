@@ -1,5 +1,6 @@
 """A scenario file: plant, devices, the daemon's site file, timeline, expectations. See hil/README.md."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,17 @@ from typing import Any
 import yaml
 
 Args = Mapping[str, Any]
+
+
+class Words(yaml.SafeLoader):
+    """YAML in which only true and false are booleans: `on: pv1` has the key "on", as YAML 1.2 reads it."""
+
+
+Words.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Words.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
 
 
 class ScenarioError(ValueError):
@@ -73,7 +85,7 @@ def load(path: Path) -> Scenario:
 
 def _document(path: Path) -> dict[str, Any]:
     """The file over its `base` (a file beside it, or under base/); `set` changes single places by dotted path."""
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = yaml.load(path.read_text(encoding="utf-8"), Words)
     if not isinstance(document, dict):
         raise ScenarioError(f"{path}: not a mapping")
     base, changes = document.pop("base", None), document.pop("set", {})

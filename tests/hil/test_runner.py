@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from hil.runner import Result, run_scenario
-from hil.scenario import load, parse
+from hil.scenario import ScenarioError, load, parse
+from hil.validate import validate
 
 SHELF = Path(__file__).parents[2] / "hil" / "scenarios"
 TINY = f"{sys.executable} {Path(__file__).parent / 'tiny_controller.py'} -c {{config}}"
@@ -52,11 +53,34 @@ async def test_a_controller_is_judged_by_the_plants_truth() -> None:
     assert "crashed as asked" in crashed.stderr
 
 
-async def test_a_timeline_that_names_nonsense_fails() -> None:
-    events = [{"at": 0.1, "do": "nonsense"}]
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"timeline": [{"at": 0.1, "do": "nonsense"}]}, "no action or fault 'nonsense'"),
+    ({"timeline": [{"at": 0.1, "do": "frozen"}]}, "needs `on`"),
+    ({"timeline": [{"at": 0.1, "do": "frozen", "on": "pv9"}]}, "no device or endpoint 'pv9'"),
+    ({"timeline": [{"at": 0.1, "do": "frozen", "on": "pv1", "modls": [1]}]}, "modls"),
+    ({"timeline": [{"at": 0.1, "do": "load_w", "to": 5}]}, "load"),
+    ({"expect": [{"signal": "poc.p_w", "maximum": 5}]}, "maximum"),
+    ({"expect": [{"max": 5}]}, "signal"),
+]
+
+
+@pytest.mark.parametrize(("changes", "text"), WRONG)
+async def test_a_scenario_that_cannot_be_carried_out_is_refused_at_once(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ScenarioError, match=text):
+        await run_scenario(small(**changes, duration_s=1, controller=False))
+
+
+async def test_an_action_that_fails_on_its_way_fails_the_run() -> None:
+    events = [{"at": 0.1, "do": "load_w", "load": "nobody", "to": 5}]
     result = await run_scenario(small(timeline=events, duration_s=1, controller=False))
     assert not result.passed
-    assert "no action or fault 'nonsense'" in result.checks[-1].seen
+    assert "nobody" in result.checks[-1].seen
+
+
+def test_on_is_a_key_and_not_a_truth(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("name: x\ntimeline: [{at: 1, do: frozen, on: pv1, flag: true}]\n")
+    assert dict(load(path).timeline[0].args) == {"on": "pv1", "flag": True}
 
 
 async def test_actions_turn_the_plants_knobs_and_faults_end_by_themselves() -> None:
@@ -90,6 +114,7 @@ def test_every_scenario_on_the_shelf_can_be_read(path: Path) -> None:
     scenario = load(path)
     assert scenario.name == path.stem
     assert scenario.about
+    validate(scenario)
     for wanted in scenario.expect:
         assert wanted.get("says"), wanted
 
