@@ -15,7 +15,7 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 BIN := $(VENV)/bin
-PURE := derctl.core derctl.functions derctl.sunspec
+PURE := derctl/core derctl/functions derctl/sunspec
 
 # numpy's worker threads would only fight over the cores with the tests' own processes.
 export OPENBLAS_NUM_THREADS := 1
@@ -31,8 +31,8 @@ demo: $(VENV)/.demo-installed  ## the simulated site, the daemon and a live view
 # Both halves always run. The gate: every line and branch of the pure packages, without the daemon's processes.
 test: system $(VENV)/.dev-installed  ## all tests; 100 % branch coverage of core, functions and sunspec
 	@status=0; \
-	$(BIN)/python -m pytest -q -m scenario -n $(SCENARIO_WORKERS) --dist worksteal $(PYTEST_ARGS) || status=$$?; \
-	COVERAGE_FILE=$(VENV)/.coverage $(BIN)/python -m pytest -q -m "not scenario" -n $(WORKERS) --dist worksteal \
+	$(BIN)/python -m pytest -m scenario -n $(SCENARIO_WORKERS) --dist worksteal $(PYTEST_ARGS) || status=$$?; \
+	COVERAGE_FILE=$(VENV)/.coverage $(BIN)/python -m pytest -m "not scenario" -n $(WORKERS) --dist worksteal \
 		$(PURE:%=--cov=%) --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 \
 		$(PYTEST_ARGS) || status=$$?; \
 	exit $$status
