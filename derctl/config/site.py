@@ -178,6 +178,8 @@ def _plan(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
             continue
         _check_once(source, path, function.kind, ids, spoken, problems)
         (site_functions if function.kind in SITE_CATALOGUE else der_functions).append((function, ids))
+        if function.kind in SITE_CATALOGUE and any(f.kind == function.kind for f, _ in site_functions[:-1]):
+            problems.append(source.problem(path, f"{function.kind} speaks for the site: once only"))
         if function.kind == "operator_limit":
             site_functions.append((OperatorSiteLimit(), ids))
         if function.kind in SITE_CATALOGUE and function.kind != "operator_site_limit" and site.poc is None:

@@ -75,7 +75,7 @@ class App:
         self.poller = Poller(self.plant.channels)
         self.loop = self._loop()
         self.desk = Desk(self, self.clock)
-        self.state_dir = StateDir(Path(site.file.site.state_dir))
+        self.state_dir = StateDir(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
         self.mqtt = self._mqtt()
         self.telemetry = self._telemetry()
         self._wrote: dict[str, Any] = {}
@@ -341,8 +341,9 @@ class App:
 
     def _restore(self) -> None:
         saved, problem = self.state_dir.load()
-        if problem is not None:
-            self.event("state_unreadable", "", problem)
+        for text in (self.state_dir.problem, problem):
+            if text is not None:
+                self.event("state_unreadable", "", text)
         try:
             self._wrote = self.state_dir.journal()
         except (OSError, ValueError) as error:

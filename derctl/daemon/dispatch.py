@@ -79,7 +79,9 @@ class Writer:
         try:
             exchange = _controllable(device).write(desired, self.fallback, self.channel.answers)
             self.writes += 1
-            accepted = await self.channel.bus.execute(self.channel.unit, exchange, priority=Priority.WRITE)
+            accepted = await self.channel.bus.execute(
+                self.channel.unit, exchange, priority=Priority.WRITE, not_after_s=self._decided_s + self.tick_s
+            )
         except BusError:
             self.problem = "unreachable"
             return

@@ -17,7 +17,7 @@ async def rescue(site: Site, *, lift: bool, seconds: float, say: Callable[[str],
 
     What is not in the site file any more can't be reached from here, and is named.
     """
-    state = StateDir(Path(site.file.site.state_dir))
+    state = StateDir(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
     state.hold()
     try:
         wrote = state.journal()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,17 +35,23 @@ class Surviving(msgspec.Struct, kw_only=True):
 
 
 class StateDir:
-    """One site's directory. Holding it is the single-instance lock."""
+    """One site's directory. Holding it is the single-instance lock, which lies in `spare` if that can't be used."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spare: Path) -> None:
         self.path = path
+        self.spare = spare
+        self.problem: str | None = None
         self._lock: TextIO | None = None
         self._saving = asyncio.Lock()
 
     def hold(self) -> None:
-        """Raises AlreadyRunning, or OSError where the directory can't be used."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = (self.path / "derctl.lock").open("a+", encoding="ascii")
+        """Take the lock. A directory that can't be written (a read-only card, a full disk) is no reason not to
+        control: then the lock lies in `spare`, and `problem` says so. Raises AlreadyRunning, or OSError."""
+        try:
+            lock = _lock_in(self.path)
+        except OSError as error:
+            self.problem = f"{self.path}: {error.strerror}: nothing will survive a restart"
+            lock = _lock_in(self.spare)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -66,7 +73,8 @@ class StateDir:
         except FileNotFoundError:
             return Surviving(), None
         except (msgspec.DecodeError, OSError) as error:
-            file.replace(self.path / "state.json.unreadable")
+            with suppress(OSError):
+                file.replace(self.path / "state.json.unreadable")
             return Surviving(), f"{file}: {error}; kept as state.json.unreadable"
         if state.version != VERSION:
             return Surviving(), f"{file}: version {state.version} is not {VERSION}; ignored"
@@ -89,6 +97,11 @@ class StateDir:
         """Raises OSError."""
         async with self._saving:
             await asyncio.to_thread(replace_file, self.path / "written.json", msgspec.json.encode(entries))
+
+
+def _lock_in(folder: Path) -> TextIO:
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / "derctl.lock").open("a+", encoding="ascii")
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -130,7 +130,7 @@ class SunspecDer:
 
     def release(self, fallback: Fallback, *, lift: bool) -> Exchange[Setpoint]:
         answers = yield from self._controls()
-        if self.var is not None:
+        if self.var is not None and self._accepted(answers).q_var is not None:
             yield from self.var.release(answers)
         if self.target is not None:
             yield from self.target.release(fallback, answers)

@@ -19,8 +19,8 @@ MARGIN_MIN_W = 50.0
 """Kept below the limit where the site file gives no margin: max(2 % of the limit, 50 W) [G, grid.md e.3]."""
 
 APPROACH = 0.5
-"""Share of the headroom given away at once: meter and inverters are not read at the same instant, so while power moves
-the headroom is known only to about slope times that skew [G]."""
+"""Share of the headroom given away at once: meter and inverters are not read at the same instant, so while power
+moves the headroom is known only to about its slope times that skew [G]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

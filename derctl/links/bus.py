@@ -142,8 +142,19 @@ class Bus:
         cap = min(self.pace.backoff_s, 0.5 * 2.0 ** min(self._failures, 16))
         return CONNECT_GAP_S + self.jitter(0.0, max(cap - CONNECT_GAP_S, 0.0))
 
-    async def execute(self, unit: int, exchange: Exchange[T], *, priority: Priority = Priority.POLL) -> T:
-        """Run an exchange to its end: send it each answer, throw errors and refusals in. Returns what it returns."""
+    async def execute(
+        self,
+        unit: int,
+        exchange: Exchange[T],
+        *,
+        priority: Priority = Priority.POLL,
+        not_after_s: float | None = None,
+    ) -> T:
+        """Run an exchange to its end: send it each answer, throw errors and refusals in. Returns what it returns.
+
+        not_after_s: monotonic time after which its first request is not sent any more; each later one must follow the
+        answer before it within two deadlines. So a process that was stopped in the middle doesn't go on with it.
+        """
         try:
             op = next(exchange)
             while True:
@@ -152,7 +163,9 @@ class Bus:
                     if isinstance(op, Pause):
                         await asyncio.sleep(op.seconds)
                     else:
-                        answer = await self.request(unit, op, priority=priority)
+                        answer = await self.request(unit, op, priority=priority, not_after_s=not_after_s)
+                        if not_after_s is not None:
+                            not_after_s = self.clock() + 2.0 * self.pace.timeout_s
                 except (BusError, DeviceError) as error:
                     op = exchange.throw(error)
                 else:
@@ -163,7 +176,9 @@ class Bus:
         finally:
             exchange.close()
 
-    async def request(self, unit: int, op: Read | Write, *, priority: Priority = Priority.POLL) -> Registers:
+    async def request(
+        self, unit: int, op: Read | Write, *, priority: Priority = Priority.POLL, not_after_s: float | None = None
+    ) -> Registers:
         """One request. Raises BusTimeout, BusClosed, BusFrameError or DeviceRefused."""
         state = self._units.get(unit)
         if state is None:
@@ -177,6 +192,8 @@ class Bus:
                 raise BusClosed(f"{self.name}: not connected")
             if self.pace.min_interval_s > 0.0:
                 await self._pause()
+            if not_after_s is not None and self.clock() > not_after_s:
+                raise BusTimeout(f"{self.name} unit {unit}: too late to send")
             return await self._ask(unit, state, op)
 
     async def _pause(self) -> None:
