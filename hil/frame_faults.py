@@ -128,11 +128,11 @@ def echo_differs(x: Exchange, *, offset: int = 1) -> None:
         _altered(x, framed(x.tid, x.unit_id, x.answer[:3] + ((last + offset) & 0xFFFF).to_bytes(2, "big")))
 
 
-def split(x: Exchange, *, at: int = 5, gap_s: float = 0.05) -> None:
-    """The answer in two segments, cut after byte `at`. A legal thing that TCP may do: not counted as spoiled."""
+def split(x: Exchange, *, at_byte: int = 5, gap_s: float = 0.05) -> None:
+    """The answer in two segments, cut after so many bytes. A legal thing that TCP may do: not counted as spoiled."""
     if x.sends:
         wait_s, content = x.sends[0]
-        x.sends = [(wait_s, content[:at]), (wait_s + gap_s, content[at:])]
+        x.sends = [(wait_s, content[:at_byte]), (wait_s + gap_s, content[at_byte:])]
 
 
 def merge(x: Exchange, *, wait_s: float = 0.2) -> None:

@@ -254,7 +254,7 @@ RAW: dict[str, tuple[dict[str, Any], Callable[[bytes], bool]]] = {
     "fin": ({}, lambda c: c == b"FIN"),
     "half_close": ({}, lambda c: c.endswith(b"FIN") and SUNS not in c),
     "merge": ({"wait_s": 0.1}, lambda c: c.endswith(SUNS)),
-    "split": ({"at": 4, "gap_s": 0.02}, lambda c: c.endswith(SUNS)),
+    "split": ({"at_byte": 4, "gap_s": 0.02}, lambda c: c.endswith(SUNS)),
     "slow_loris": ({"gap_s": 0.01}, lambda c: c.endswith(SUNS)),
 }
 
