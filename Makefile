@@ -15,6 +15,7 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 BIN := $(VENV)/bin
+EDITABLE := $(BIN)/python -m pip --disable-pip-version-check install -q --no-deps --no-build-isolation --editable .
 PURE := derctl/core derctl/functions derctl/sunspec
 
 # numpy's worker threads would only fight over the cores with the tests' own processes.
@@ -73,8 +74,10 @@ system:
 
 $(VENV)/.demo-installed: requirements-demo.lock pyproject.toml tools/venv.sh
 	@tools/venv.sh $(VENV) requirements-demo.lock $(PYTHON)
+	@$(EDITABLE)
 	@touch $@
 
 $(VENV)/.dev-installed: requirements.lock pyproject.toml tools/venv.sh
 	@tools/venv.sh $(VENV) requirements.lock $(PYTHON)
+	@$(EDITABLE)
 	@touch $@

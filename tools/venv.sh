@@ -1,6 +1,6 @@
 #!/bin/sh
-# `venv.sh DIR LOCK [PYTHON]`: a virtual environment with what LOCK lists, each file checked against its hash, and
-# this project, editable. An environment that is there and works is brought up to date.
+# `venv.sh DIR LOCK [PYTHON]`: a virtual environment with what LOCK lists, each file checked against its hash. One that
+# is there and works is brought up to date.
 set -eu
 dir=$1 lock=$2 python=${3:-}
 here=$(dirname "$0")
@@ -11,17 +11,12 @@ if ! "$dir/bin/python" -m pip --version >/dev/null 2>&1; then
         exit 1
     fi
     echo "Making $dir with $python"
-    if ! "$python" -m venv --clear "$dir" >"$dir.log" 2>&1; then
-        # Debian keeps ensurepip in a package of its own.
+    # Debian keeps ensurepip in a package of its own.
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-        "$python" -c 'import ensurepip' 2>/dev/null || "$here/apt.sh" "no-ensurepip=python$version-venv"
-        "$python" -m venv --clear "$dir" >"$dir.log" 2>&1 || { cat "$dir.log" >&2; rm -f "$dir.log"; exit 1; }
+        "$here/apt.sh" "no-ensurepip=python$version-venv"
     fi
-    rm -f "$dir.log"
+    "$python" -m venv --clear "$dir"
 fi
-
-pip() { PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore "$dir/bin/python" -m pip --no-input "$@"; }
-
 echo "Installing from $lock"
-pip install --quiet --require-hashes -r "$lock"
-pip install --quiet --no-deps --no-build-isolation --editable .
+"$dir/bin/python" -m pip --no-input --disable-pip-version-check install --quiet --require-hashes -r "$lock"
