@@ -257,12 +257,13 @@ class Bus:
             try:
                 await turn.ready
             except asyncio.CancelledError:
-                if turn in self._waiting:
-                    self._waiting.remove(turn)
-                else:
+                if not turn.ready.cancelled():
                     self._pass_on()
+                elif turn in self._waiting:
+                    self._waiting.remove(turn)
                 raise
         self._busy = True
+        self._order += 1
         unit.served = self._order
         try:
             yield

@@ -1,0 +1,574 @@
+"""The bus alone, on a wire that does what the test says, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
+from derctl.errors import BusClosed, BusError, BusFrameError, BusTimeout, DeviceRefused
+from derctl.links.bus import Bus, Pace, Priority
+
+READ = Read(address=40000, count=2)
+WRITE = Write(address=40100, values=(7,))
+Behaviour = Callable[[Read | Write], Awaitable[Registers]]
+
+
+def now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def answers(latency_s: float) -> Behaviour:
+    async def behave(op: Read | Write) -> Registers:
+        await asyncio.sleep(latency_s)
+        return tuple(range(op.count)) if isinstance(op, Read) else ()
+
+    return behave
+
+
+async def silent(op: Read | Write) -> Registers:
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+def fails(error: Exception) -> Behaviour:
+    async def behave(op: Read | Write) -> Registers:
+        raise error
+
+    return behave
+
+
+@dataclass
+class FakeWire:
+    """up, debris and what each unit does are the test's; log has (time, unit, op) of every request that was sent."""
+
+    units: dict[int, Behaviour] = field(default_factory=dict)
+    refuses: bool = False
+    debris: bool = False
+    up: bool = False
+    log: list[tuple[float, int, Read | Write]] = field(default_factory=list)
+    ended: list[float] = field(default_factory=list)
+    connects: list[float] = field(default_factory=list)
+    closes: int = 0
+    in_flight: int = 0
+    most: int = 0
+    on_lost: Callable[[], None] = lambda: None
+
+    @property
+    def connected(self) -> bool:
+        return self.up
+
+    async def connect(self, on_lost: Callable[[], None]) -> None:
+        self.connects.append(now_s())
+        if self.refuses:
+            raise BusClosed("refused")
+        self.up, self.on_lost, self.debris = True, on_lost, False
+
+    def close(self) -> None:
+        self.up = False
+        self.closes += 1
+
+    def lose(self) -> None:
+        self.up = False
+        self.on_lost()
+
+    async def request(self, unit: int, op: Read | Write) -> Registers:
+        if not self.up:
+            raise BusClosed("not connected")
+        self.log.append((now_s(), unit, op))
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
+        try:
+            return await self.units.get(unit, answers(0.01))(op)
+        finally:
+            self.in_flight -= 1
+            self.ended.append(now_s())
+
+    @property
+    def served(self) -> list[int]:
+        return [unit for _, unit, _ in self.log]
+
+    def times(self, unit: int) -> list[float]:
+        return [at for at, which, _ in self.log if which == unit]
+
+
+MakeBus = Callable[..., Awaitable[tuple[Bus, FakeWire]]]
+
+
+@pytest.fixture
+async def make_bus() -> AsyncIterator[MakeBus]:
+    """A bus whose `run` is a task; connected unless the wire refuses."""
+    running: list[asyncio.Task[None]] = []
+
+    async def make(wire: FakeWire | None = None, **given: Any) -> tuple[Bus, FakeWire]:
+        wire = wire or FakeWire()
+        jitter = given.pop("jitter", lambda low, high: high)
+        bus = Bus("line", wire, Pace(**given), clock=asyncio.get_running_loop().time, jitter=jitter)
+        running.append(asyncio.create_task(bus.run()))
+        if not wire.refuses:
+            await bus.wait_connected()
+        return bus, wire
+
+    yield make
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+async def outcome(bus: Bus, unit: int, priority: Priority = Priority.POLL) -> Registers | Exception:
+    try:
+        return await bus.request(unit, READ, priority=priority)
+    except Exception as error:
+        return error
+
+
+async def usable(bus: Bus, unit: int = 99) -> bool:
+    async with asyncio.timeout(10.0):
+        return await bus.request(unit, READ) == (0, 1)
+
+
+# -- order ----------------------------------------------------------------------------------------------------------
+
+
+async def test_one_request_is_in_flight_at_a_time(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+    await asyncio.gather(*(bus.request(n % 4, READ) for n in range(40)))
+    assert (wire.most, len(wire.log), bus.counters.requests) == (1, 40, 40)
+
+
+async def test_writes_go_before_polls_and_polls_before_slow_blocks(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+    order = (
+        Priority.POLL,
+        Priority.SLOW,
+        Priority.SLOW,
+        Priority.POLL,
+        Priority.WRITE,
+        Priority.POLL,
+        Priority.WRITE,
+    )
+    await asyncio.gather(*(bus.request(n, READ, priority=priority) for n, priority in enumerate(order)))
+    assert wire.served == [0, 4, 6, 3, 5, 1, 2]
+
+
+async def test_a_write_that_comes_later_overtakes_what_waits(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+    polls = [asyncio.create_task(bus.request(1, READ)) for _ in range(5)]
+    await asyncio.sleep(0.015)
+    await bus.request(2, WRITE, priority=Priority.WRITE)
+    assert wire.served == [1, 1, 2]
+    await asyncio.gather(*polls)
+
+
+async def test_a_unit_that_asks_a_lot_does_not_hold_the_others_up(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+    greedy = [asyncio.create_task(bus.request(1, READ)) for _ in range(30)]
+    await asyncio.sleep(0.025)
+    modest = [asyncio.create_task(bus.request(unit, READ)) for unit in (2, 3, 2)]
+    await asyncio.gather(*modest, *greedy)
+    assert max(wire.served.index(2), wire.served.index(3)) <= 6
+    assert wire.served[:10].count(2) == 2
+
+
+async def test_ten_units_get_the_same_share(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+
+    async def ask_forever(unit: int) -> None:
+        while True:
+            await bus.request(unit, READ)
+
+    asking = [asyncio.create_task(ask_forever(unit)) for unit in range(10)]
+    await asyncio.sleep(20.0)
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    shares = [wire.served.count(unit) for unit in range(10)]
+    assert max(shares) - min(shares) <= 1
+    assert sum(shares) >= 1900
+
+
+# -- time -----------------------------------------------------------------------------------------------------------
+
+
+async def test_there_is_one_deadline_and_no_retry(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=0.7)
+    began = now_s()
+    with pytest.raises(BusTimeout):
+        await bus.request(1, READ)
+    assert now_s() - began == pytest.approx(0.7)
+    assert (wire.served, bus.counters.timeouts) == ([1], 1)
+
+
+async def test_the_deadline_counts_from_sending_not_from_queueing(make_bus: MakeBus) -> None:
+    bus, _ = await make_bus(FakeWire(units={1: answers(0.9)}), timeout_s=1.0)
+    assert await asyncio.gather(*(bus.request(1, READ) for _ in range(5))) == [(0, 1)] * 5
+
+
+async def test_the_pause_between_requests_is_kept_after_answers_refusals_and_silences(make_bus: MakeBus) -> None:
+    refused = DeviceRefused(2, function=3, address=40000, count=2)
+    wire = FakeWire(units={2: silent, 3: fails(refused)})
+    bus, _ = await make_bus(wire, timeout_s=0.5, min_interval_s=0.25)
+    await asyncio.gather(*(outcome(bus, unit) for unit in (1, 2, 3, 1, 3)))
+    began = [at for at, _, _ in wire.log]
+    assert [start - end for end, start in zip(wire.ended, began[1:], strict=False)] == pytest.approx([0.25] * 4)
+
+
+async def test_nothing_is_sent_before_the_device_is_ready_for_it(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(), connect_delay_s=2.0)
+    await bus.request(1, READ)
+    assert wire.log[0][0] - wire.connects[0] == pytest.approx(2.0)
+
+
+async def poll_each_second(bus: Bus, unit: int, good: dict[int, int]) -> None:
+    while True:
+        due = now_s() + 1.0
+        try:
+            await bus.request(unit, READ)
+            good[unit] = good.get(unit, 0) + 1
+        except BusError:
+            pass
+        await asyncio.sleep(due - now_s())
+
+
+async def test_a_dead_unit_is_asked_less_often_and_the_others_keep_their_pace(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={3: silent}), timeout_s=0.5)
+    good: dict[int, int] = {}
+    polling = [asyncio.create_task(poll_each_second(bus, unit, good)) for unit in (1, 2, 3, 4)]
+    await asyncio.sleep(120.0)
+    gaps = [later - earlier for earlier, later in pairwise(wire.times(3))]
+    assert max(gaps) <= 6.5, "a unit that comes back has to be found again"
+    assert len(wire.times(3)) <= 30
+    assert min(good[unit] for unit in (1, 2, 4)) >= 118
+    assert bus.generation == 1, "the others answer: the connection is not in doubt"
+    wire.units.clear()
+    await asyncio.sleep(7.0)
+    before = good[3]
+    await asyncio.sleep(20.0)
+    assert good[3] - before >= 19, "one answer restores its pace"
+    for task in polling:
+        task.cancel()
+    await asyncio.gather(*polling, return_exceptions=True)
+
+
+async def test_a_unit_that_is_demoted_can_still_be_written(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=1.0)
+    for _ in range(2):
+        await outcome(bus, 1)
+    sent = len(wire.log)
+    began = now_s()
+    assert isinstance(await outcome(bus, 1), BusTimeout)
+    assert (now_s() - began, len(wire.log)) == (0.0, sent), "it is not asked, and nobody waits for it"
+    wire.units.clear()
+    assert await bus.request(1, WRITE, priority=Priority.WRITE) == ()
+    assert await bus.request(1, READ) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "demotes"), [(1, False), (2, False), (4, False), (6, False), (10, True), (11, True)]
+)
+async def test_what_a_gateway_says_of_an_absent_unit_demotes_it(make_bus: MakeBus, code: int, demotes: bool) -> None:
+    bus, wire = await make_bus(FakeWire(units={5: fails(DeviceRefused(code, function=3, address=1, count=1))}))
+    for _ in range(3):
+        await outcome(bus, 5)
+    assert (len(wire.log), bus.counters.refused) == ((2, 2) if demotes else (3, 3))
+    assert bus.connected
+
+
+# -- cancellation ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_waiter_cancelled_in_the_queue_leaves_the_bus_usable(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+    first, second, third = (asyncio.create_task(bus.request(unit, READ)) for unit in (1, 2, 3))
+    await asyncio.sleep(0.001)
+    second.cancel()
+    assert await asyncio.gather(first, third) == [(0, 1), (0, 1)]
+    assert wire.served == [1, 3]
+    assert await usable(bus)
+
+
+@pytest.mark.parametrize("moment", ["just before its turn", "just after its turn was given"])
+async def test_a_waiter_cancelled_in_the_moment_of_its_turn_passes_it_on_once(make_bus: MakeBus, moment: str) -> None:
+    wire = FakeWire()
+    tasks: list[asyncio.Task[Registers]] = []
+
+    async def cancels_the_next(op: Read | Write) -> Registers:
+        await asyncio.sleep(0.01)
+        if moment == "just before its turn":
+            tasks[1].cancel()
+        else:
+            asyncio.get_running_loop().call_soon(tasks[1].cancel)
+        return (0, 1)
+
+    wire.units[1] = cancels_the_next
+    bus, _ = await make_bus(wire)
+    tasks += [asyncio.create_task(bus.request(unit, READ)) for unit in (1, 2, 3, 4)]
+    assert await asyncio.gather(tasks[0], *tasks[2:]) == [(0, 1)] * 3
+    assert tasks[1].cancelled()
+    assert (wire.served, wire.most) == ([1, 3, 4], 1)
+    assert await usable(bus)
+
+
+async def test_a_request_cancelled_in_flight_leaves_the_bus_usable(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=5.0)
+    task = asyncio.create_task(bus.request(1, READ))
+    behind = asyncio.create_task(bus.request(2, READ))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    assert await behind == (0, 1)
+    assert wire.in_flight == 0
+    assert await usable(bus)
+
+
+async def test_a_request_cancelled_in_the_pause_leaves_the_bus_usable(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(min_interval_s=1.0)
+    await bus.request(1, READ)
+    task = asyncio.create_task(bus.request(1, READ))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await usable(bus)
+    assert wire.served == [1, 99]
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_cancelling_anything_at_any_time_loses_nobody_else(make_bus: MakeBus, seed: int) -> None:
+    chance = random.Random(seed)
+    units = {
+        1: answers(0.0),
+        2: answers(0.013),
+        3: silent,
+        4: fails(DeviceRefused(6, function=3, address=1, count=1)),
+    }
+    bus, wire = await make_bus(FakeWire(units=units), timeout_s=0.2, min_interval_s=chance.choice([0.0, 0.004]))
+    tasks = []
+    for _ in range(60):
+        priority = chance.choice(list(Priority))
+        tasks.append(asyncio.create_task(outcome(bus, chance.randint(1, 4), priority)))
+        if chance.random() < 0.5:
+            chance.choice(tasks).cancel()
+        await asyncio.sleep(chance.choice([0.0, 0.0, 0.001, 0.01, 0.05]))
+    async with asyncio.timeout(60.0):
+        await asyncio.gather(*tasks, return_exceptions=True)
+        while not bus.connected:
+            await asyncio.sleep(0.1)
+    assert (wire.in_flight, wire.most) == (0, 1)
+    assert await usable(bus)
+
+
+# -- the connection -------------------------------------------------------------------------------------------------
+
+
+async def test_a_lost_connection_is_told_to_those_behind_at_once(make_bus: MakeBus) -> None:
+    wire = FakeWire()
+
+    async def cut(op: Read | Write) -> Registers:
+        wire.lose()
+        raise BusClosed("reset")
+
+    wire.units[1] = cut
+    bus, _ = await make_bus(wire)
+    began = now_s()
+    results = await asyncio.gather(*(outcome(bus, unit) for unit in (1, 2, 3)))
+    assert [type(result) for result in results] == [BusClosed] * 3
+    assert (now_s(), wire.served) == (began, [1])
+    await bus.wait_connected()
+    assert await usable(bus)
+
+
+async def test_without_a_connection_a_request_fails_and_does_not_wait(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(refuses=True))
+    began = now_s()
+    with pytest.raises(BusClosed):
+        await bus.request(1, READ)
+    assert (now_s(), wire.log, bus.connected) == (began, [], False)
+
+
+async def test_a_frame_that_answers_nothing_ends_the_connection(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: fails(BusFrameError("transaction 0 for 7"))}))
+    with pytest.raises(BusFrameError):
+        await bus.request(1, READ)
+    assert not bus.connected
+    assert bus.counters.frame_errors == 1
+    await bus.wait_connected()
+    assert (bus.generation, len(wire.connects)) == (2, 2)
+
+
+async def test_bytes_that_nobody_asked_for_end_the_connection_with_the_first_silence(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: silent}))
+    wire.debris = True
+    await outcome(bus, 1)
+    assert not bus.connected
+
+
+async def test_three_silences_in_a_row_make_the_connection_anew(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units=dict.fromkeys((1, 2, 3), silent)), timeout_s=0.5)
+    for unit in (1, 2):
+        await outcome(bus, unit)
+    assert await usable(bus), "an answer in between clears the doubt"
+    for unit in (1, 2):
+        await outcome(bus, unit)
+    assert bus.connected
+    await outcome(bus, 3)
+    assert not bus.connected
+    await bus.wait_connected()
+    assert (bus.generation, wire.closes) == (2, 1)
+    assert await usable(bus)
+
+
+@pytest.mark.parametrize("storm", ["refused", "reset on connect", "accepted, then silent"])
+async def test_a_storm_costs_at_most_one_connect_a_second(make_bus: MakeBus, storm: str) -> None:
+    chance = random.Random(1)
+    asked: list[tuple[float, float]] = []
+
+    def jitter(low: float, high: float) -> float:
+        asked.append((low, high))
+        return chance.uniform(low, high)
+
+    wire = FakeWire(refuses=storm == "refused", units={1: silent})
+    if storm == "reset on connect":
+        connect = wire.connect
+
+        async def reset(on_lost: Callable[[], None]) -> None:
+            await connect(on_lost)
+            wire.lose()
+
+        wire.connect = reset  # type: ignore[method-assign]
+    bus, _ = await make_bus(wire, jitter=jitter, timeout_s=0.1, backoff_s=8.0)
+    good: dict[int, int] = {}
+    polling = asyncio.create_task(poll_each_second(bus, 1, good))
+    await asyncio.sleep(600.0)
+    polling.cancel()
+    await asyncio.gather(polling, return_exceptions=True)
+    gaps = [later - earlier for earlier, later in pairwise(wire.connects)]
+    assert len(gaps) > 20
+    assert min(gaps) >= 1.0
+    assert max(gaps) <= 8.0 + 20.0, "three silences of a unit that is asked every 5 s come on top"
+    assert {low for low, _ in asked} == {0.0}, "full jitter: from nothing"
+    assert [high for _, high in asked[:5]] == [0.0, 1.0, 3.0, 7.0, 7.0]
+    assert max(high for _, high in asked) == 7.0
+    assert not good
+
+
+async def test_only_an_answer_ends_the_back_off(make_bus: MakeBus) -> None:
+    wire = FakeWire(refuses=True)
+    bus, _ = await make_bus(wire)
+    await asyncio.sleep(30.0)
+    wire.refuses = False
+    await bus.wait_connected()
+    wire.lose()
+    await asyncio.sleep(7.9)
+    assert not bus.connected, "connecting alone proves nothing"
+    await bus.wait_connected()
+    assert await usable(bus)
+    wire.lose()
+    lost = now_s()
+    while not bus.connected:
+        await asyncio.sleep(0.1)
+    assert now_s() - lost == pytest.approx(1.0, abs=0.11)
+
+
+async def test_the_end_of_the_bus_closes_its_wire() -> None:
+    wire = FakeWire()
+    bus = Bus("line", wire)
+    run = asyncio.create_task(bus.run())
+    await bus.wait_connected()
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert (wire.up, bus.connected) == (False, False)
+
+
+# -- exchanges ------------------------------------------------------------------------------------------------------
+
+
+async def test_an_exchange_is_sent_each_answer(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+
+    def exchange() -> Exchange[tuple[Any, ...]]:
+        first = yield READ
+        began = now_s()
+        paused = yield Pause(seconds=3.0)
+        waited = now_s() - began
+        wrote = yield WRITE
+        return first, paused, waited, wrote
+
+    first, paused, waited, wrote = await bus.execute(1, exchange(), priority=Priority.WRITE)
+    assert (first, paused, wrote) == ((0, 1), (), ())
+    assert waited == pytest.approx(3.0)
+    assert [op for _, _, op in wire.log] == [READ, WRITE]
+
+
+async def test_a_pause_of_one_unit_leaves_the_line_to_the_others(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+
+    def exchange() -> Exchange[None]:
+        yield Pause(seconds=10.0)
+        yield READ
+
+    running = asyncio.create_task(bus.execute(1, exchange()))
+    await asyncio.sleep(1.0)
+    assert await bus.request(2, READ) == (0, 1)
+    await running
+    assert wire.served == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "error", [BusTimeout("t"), BusFrameError("f"), BusClosed("c"), DeviceRefused(2, function=3, address=1, count=1)]
+)
+async def test_an_error_is_thrown_into_the_exchange_at_the_yield_that_failed(
+    make_bus: MakeBus, error: Exception
+) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: fails(error)}))
+    seen: list[Exception] = []
+
+    def exchange() -> Exchange[str]:
+        try:
+            yield READ
+        except type(error) as caught:
+            seen.append(caught)
+        return "went on"
+
+    assert await bus.execute(1, exchange()) == "went on"
+    assert seen == [error]
+    assert len(wire.log) == 1
+
+
+async def test_an_error_that_the_exchange_does_not_catch_reaches_the_caller(make_bus: MakeBus) -> None:
+    error = DeviceRefused(4, function=3, address=1, count=1)
+    bus, _ = await make_bus(FakeWire(units={1: fails(error)}))
+    closed: list[bool] = []
+
+    def exchange() -> Exchange[None]:
+        try:
+            yield READ
+        finally:
+            closed.append(True)
+
+    with pytest.raises(DeviceRefused) as caught:
+        await bus.execute(1, exchange())
+    assert (caught.value, closed) == (error, [True])
+
+
+async def test_an_exchange_that_is_cancelled_is_closed(make_bus: MakeBus) -> None:
+    bus, _ = await make_bus(FakeWire(units={1: silent}))
+    closed: list[bool] = []
+
+    def exchange() -> Exchange[None]:
+        try:
+            yield READ
+        except GeneratorExit:
+            closed.append(True)
+            raise
+
+    running = asyncio.create_task(bus.execute(1, exchange()))
+    await asyncio.sleep(0.1)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert closed == [True]
+    assert await usable(bus)
