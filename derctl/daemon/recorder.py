@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.types import Tick
+from derctl.core.engine import Memory, Plan, step
+from derctl.core.types import Decision, SiteState, Tick
 
 KEEP = 600
 
@@ -27,5 +28,22 @@ class Recorder:
 
     def last(self, count: int) -> list[dict[str, Any]]:
         """The newest `count` ticks as plain values, oldest first."""
-        ticks = list(self._ring)[-count:]
+        ticks = list(self._ring)[-count:] if count > 0 else []
         return [msgspec.to_builtins(tick) for tick in ticks]
+
+
+def replay(plan: Plan, recorded: dict[str, Any]) -> tuple[Decision, ...]:
+    """Run a recorded tick (as `Recorder.last` gives it, also after JSON) through the core again.
+
+    Raises msgspec.ValidationError where it isn't a tick of this version.
+    """
+    state = msgspec.convert(recorded["state"], SiteState)
+    memories = {key: _memory(plan, key, value) for key, value in recorded["memories"].items()}
+    return step(plan, memories, state, recorded["dt_s"])[1]
+
+
+def _memory(plan: Plan, key: str, value: Any) -> Memory:
+    kind = key.partition("/")[0]
+    functions = [f for f, _ in plan.der_functions] + [f for f, _ in plan.site_functions]
+    function = next(f for f in functions if f.kind == kind)
+    return msgspec.convert(value, type(function.start()))

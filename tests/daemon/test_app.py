@@ -1,0 +1,233 @@
+"""The daemon in one process with the simulated site: gates, requests, release, replay. Real sockets, 0.1 s ticks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from derctl.core.engine import Plan, step
+from derctl.daemon.recorder import replay
+from derctl.errors import CommandError
+from derctl.links.local import ask
+from hil.rig import Rig
+
+
+def observe_mode(site: dict[str, Any]) -> None:
+    site["site"]["mode"] = "observe"
+
+
+def no_contract(site: dict[str, Any]) -> None:
+    """Only what the test adds binds."""
+    site["functions"] = [{"kind": "operator_limit"}, {"kind": "setpoint"}]
+
+
+async def test_the_first_start_observes_and_writes_nothing(bench: Any) -> None:
+    async with bench(observe_mode) as b:
+        await b.ticks(20)
+        assert all(der.fresh for der in b.app.state().ders)
+        assert b.app.recorder.latest.decisions[0].setpoint.p_ceiling_w is not None, "it decides, as in shadow mode"
+        assert [b.writes(device) for device in ("pv1", "pv2", "bat1")] == [[], [], []]
+        assert b.app.writers["pv1"].outcome.reason == "gate_closed"
+
+
+async def test_observe_on_the_command_line_outranks_the_site_file_and_an_operator(bench: Any) -> None:
+    async with bench(observe=True) as b:
+        await b.ticks(10)
+        with pytest.raises(CommandError) as refused:
+            await b.app.arm()
+        assert refused.value.code == "not_ready"
+        await b.ticks(5)
+        assert b.writes("pv1") == []
+
+
+async def test_a_site_whose_fallbacks_break_the_contract_is_not_controlled(bench: Any) -> None:
+    def change(site: dict[str, Any]) -> None:
+        site["ders"][1]["fallback"] = {"p_ceiling_w": 2001, "by": "reversion"}
+
+    async with bench(change) as b:
+        await b.ticks(20)
+        assert b.writes("pv1") == [] and b.writes("pv2") == []
+        status = await ask(Path(b.app.site.file.site.socket), "status")
+        assert status["mode"] == "observe"
+        assert "7001 W" in status["mode_reason"] and status["mode_reason"].startswith("fallback_breaks_contract")
+        with pytest.raises(CommandError) as refused:
+            await b.app.arm()
+        assert refused.value.code == "fallback_breaks_contract"
+
+
+async def test_model_123_counts_with_its_full_rating_since_its_timer_has_no_target(bench: Any) -> None:
+    def change(site: dict[str, Any]) -> None:
+        site["ders"][0]["fallback"] = {"p_ceiling_w": 1000, "by": "reversion"}
+
+    async with bench(change) as b:
+        await b.ticks(10)
+        status = await ask(Path(b.app.site.file.site.socket), "status")
+        assert status["absent"]["by_der"]["pv1"] == 5000.0
+
+
+async def test_an_operators_limit_reaches_the_device_and_ends_by_itself(bench: Any) -> None:
+    async with bench(no_contract) as b:
+        await b.ticks(5)
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 3.0})
+        await b.until(lambda: b.p_w("pv2") < 1600)
+        assert b.app.writers["pv2"].outcome.requested_by == "operator_limit"
+        await b.until(lambda: b.app.writers["pv2"].outcome.requested is None)
+        await b.until(lambda: b.p_w("pv2") > 5000)
+
+
+async def test_a_battery_setpoint_moves_the_battery_and_clear_gives_it_back(bench: Any) -> None:
+    async with bench(no_contract) as b:
+        await b.ticks(5)
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "set_battery_power", {"der": "bat1", "p_target_w": -1500})
+        await b.until(lambda: abs(b.p_w("bat1") + 1500) < 50)
+        await b.until(lambda: b.app.writers["bat1"].outcome.achieved == "yes")
+        await ask(socket, "clear")
+        await b.until(lambda: abs(b.p_w("bat1")) < 50)
+
+
+@pytest.mark.parametrize(
+    ("call", "args", "code"),
+    [
+        ("limit_power", {"p_ceiling_w": 1e6}, "out_of_range"),
+        ("limit_power", {"p_ceiling_w": -1}, "out_of_range"),
+        ("limit_power", {"p_ceiling_w": 100, "der": "nobody"}, "no_function"),
+        ("limit_power", {"p_ceiling_w": "much"}, "bad_argument"),
+        ("set_battery_power", {"der": "pv1", "p_target_w": 1}, "no_function"),
+        ("set_battery_power", {"der": "bat1", "p_target_w": -5001}, "out_of_range"),
+        ("limit_power", {"p_ceiling_w": 100, "expires_s": 0}, "out_of_range"),
+        ("explode", {}, "unknown_command"),
+    ],
+)
+async def test_a_command_that_makes_no_sense_is_refused_with_its_code(
+    bench: Any, call: str, args: dict[str, Any], code: str
+) -> None:
+    async with bench(no_contract) as b:
+        await b.ticks(5)
+        with pytest.raises(CommandError) as refused:
+            await ask(Path(b.app.site.file.site.socket), call, args)
+        assert refused.value.code == code
+        assert b.app.requests.alive() == ()
+
+
+async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) -> None:
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv2"].written is not None and b.app.writers["bat1"].written is not None)
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "disarm")
+        count = len(b.writes("pv2"))
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w == 2000.0, "the declared fallback stands"
+        await b.ticks(10)
+        assert len(b.writes("pv2")) == count, "nothing is written while it observes"
+        assert json.loads((b.app.state_dir.path / "written.json").read_text()) == {}
+        await ask(socket, "arm")
+        await b.until(lambda: len(b.writes("pv2")) > count)
+
+
+async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> None:
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv2"].written is not None)
+        await ask(Path(b.app.site.file.site.socket), "release")
+    async with bench() as b:
+        await b.ticks(10)
+        assert b.app.gate.reason == "not armed"
+        assert b.writes("pv2") == []
+
+
+async def test_a_devices_own_volt_var_keeps_the_gateways_off(bench: Any) -> None:
+    def own_volt_var(rig: Rig) -> None:
+        rig.world.faces["pv2"].bank.image(705).put_raw("Ena", 1)
+
+    async with bench(prepare=own_volt_var) as b:
+        await b.until(lambda: "volt_var" in b.app.state().ders[1].reading.own_on)
+        await b.ticks(2)
+        decision = b.app.recorder.latest.decisions[1]
+        assert decision.abstained["volt_var"].startswith("own_function_on")
+        assert decision.setpoint.q_var is None
+
+
+async def test_recorded_ticks_replayed_through_the_core_give_the_same_decisions_bit_for_bit(bench: Any) -> None:
+    async with bench() as b:
+        await b.ticks(30)
+        ticks = list(b.app.recorder._ring)
+        plain = await ask(Path(b.app.site.file.site.socket), "record", {"count": len(ticks)})
+        plan = b.app.site.plan
+    by_number = {tick.n: tick for tick in ticks}
+    compared = [by_number[row["n"]] for row in plain if row["n"] in by_number]
+    assert len(compared) >= 30 and any(tick.decisions[0].bound_by for tick in compared)
+    for row in plain:
+        if row["n"] in by_number:
+            assert replay(plan, row) == by_number[row["n"]].decisions
+    assert step(plan, ticks[-1].memories, ticks[-1].state, ticks[-1].dt_s)[1] == ticks[-1].decisions
+
+
+class Broken:
+    """A function with a bug."""
+
+    kind = "broken"
+    rank = 0
+
+    def start(self) -> None:
+        return None
+
+    def step(self, *_: Any) -> Any:
+        raise ZeroDivisionError("a bug")
+
+
+async def test_a_bug_in_a_function_ends_the_daemon(bench: Any) -> None:
+    async with bench() as b:
+        await b.ticks(3)
+        b.app.loop.plan = Plan(der_functions=((Broken(), ("pv1",)),))
+        with pytest.raises(ExceptionGroup) as ended:
+            await b.running
+        assert ended.group_contains(ZeroDivisionError)
+
+
+async def test_a_bug_in_the_brokers_link_is_restarted_and_never_reaches_control(bench: Any) -> None:
+    def with_broker(site: dict[str, Any]) -> None:
+        site["mqtt"] = {"host": "127.0.0.1", "port": 1}
+
+    async with bench(with_broker) as b:
+        calls = []
+
+        async def broken() -> None:
+            calls.append(1)
+            raise RuntimeError("a bug in the link")
+
+        b.app.mqtt.on_command = broken
+        guarded = asyncio.create_task(b.app._guarded("mqtt", broken))
+        await b.until(lambda: len(calls) >= 2)
+        guarded.cancel()
+        before = b.app.loop.ticks
+        await b.ticks(10)
+        assert b.app.loop.ticks > before and not b.running.done()
+
+
+async def test_the_release_after_a_stop_is_within_two_seconds(bench: Any) -> None:
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv2"].written is not None)
+        began = b.app.clock_s()
+        b.app.stop()
+        await b.running
+        assert b.app.clock_s() - began < 2.0
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w == 2000.0
+
+
+async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_written(bench: Any) -> None:
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv1"].written is not None)
+        one, two = b.rig.endpoint_of("pv1"), b.rig.endpoint_of("pv2")
+        one.units, two.units = two.units, one.units
+        for endpoint in (one, two):
+            for connection in list(endpoint.open):
+                connection.end("rst")
+        before = {name: len(b.writes(name)) for name in ("pv1", "pv2")}
+        await b.until(lambda: b.app.channels["pv1"].reason == "identity_changed", 15.0)
+        await b.until(lambda: b.app.channels["pv2"].reason == "identity_changed", 15.0)
+        await b.ticks(10)
+        assert {name: len(b.writes(name)) for name in ("pv1", "pv2")} == before
