@@ -1,0 +1,36 @@
+"""The wheel carries its data, and stands on its own."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import derctl
+
+ROOT = Path(__file__).parents[2]
+DATA = {".yaml", ".json", ".py"}
+
+
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_every_source_and_data_file_is_in_the_wheel(wheel: Path) -> None:
+    there = {
+        str(path.relative_to(ROOT))
+        for package in ("derctl", "hil")
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in DATA and "__pycache__" not in path.parts
+    }
+    assert there - names(wheel) == set()
+    assert "derctl/devices/profiles/generic.yaml" in there
+    assert "hil/scenarios/demo.yaml" in there
+
+
+def test_nothing_but_the_two_packages_is_in_the_wheel(wheel: Path) -> None:
+    tops = {name.split("/")[0] for name in names(wheel)}
+    assert tops == {"derctl", "hil", f"derctl-{derctl.__version__}.dist-info"}
+
+
+def test_the_licence_is_in_the_wheel(wheel: Path) -> None:
+    assert any(re.search(r"\.dist-info/licenses/LICENSE$", name) for name in names(wheel))
