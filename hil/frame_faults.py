@@ -41,12 +41,12 @@ def blackhole(x: Exchange) -> None:
 
 def exception(x: Exchange, *, code: int = 4) -> None:
     """The device answers with an exception and does nothing."""
-    x.exception = code
+    x.exception, x.spoiled = code, True
 
 
 def random_exception(x: Exchange, *, codes: tuple[int, ...] = (1, 2, 3, 4, 6, 0x0A, 0x0B)) -> None:
     """One of several exceptions."""
-    x.exception = x.random.choice(tuple(codes))
+    x.exception, x.spoiled = x.random.choice(tuple(codes)), True
 
 
 # -- on the way out -------------------------------------------------------------------------------------------------
