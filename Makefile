@@ -39,16 +39,16 @@ test: system $(VENV)/.dev-installed  ## all tests; 100 % branch coverage of core
 	exit $$status
 
 test-all:  ## the tests on each Python of PYTHONS that this machine has
-	@status=0; \
+	@status=0; tested=; \
 	for version in $(PYTHONS); do \
 		if python=$$(tools/find-python.sh $$version); then \
-			echo "== Python $$version: $$python"; \
+			echo "== Python $$version: $$python"; tested=yes; \
 			$(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON=$$python || status=1; \
 		else \
 			echo "== Python $$version: NOT TESTED, there is none on this machine"; \
 		fi; \
 	done; \
-	exit $$status
+	test -n "$$tested" && exit $$status
 
 check: $(VENV)/.dev-installed  ## format, lint, types, import contracts
 	@status=0; \
@@ -66,7 +66,7 @@ lock:  ## the lock files anew, with uv (UPGRADE=1: the newest versions)
 
 clean:  ## what the other targets made
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* dist build
-	find derctl hil tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Programs that the tests need beside Python's: a broker that is not ours, and the judge of the unit file.
 system:
