@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -103,15 +104,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+async def _until_told(args: argparse.Namespace) -> int:
+    """SIGTERM ends a run as Ctrl-C does: the daemon, the broker and the directory go with it."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    code: int = await args.act(args)
+    return code
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point."""
     args = _parser().parse_args(argv)
     try:
-        code: int = asyncio.run(args.act(args))
+        code = asyncio.run(_until_told(args))
     except (ScenarioError, FileNotFoundError) as wrong:
         print(wrong, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     return code
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from hil.night import go_dark
+from hil.plant.inverter import SLEEPING
 from hil.scenario import Scenario, filled
 from hil.wire import Endpoint, Unit
 from hil.world import World, face_of
@@ -28,6 +30,7 @@ class Rig:
         self.behind_s = 0.0
         self.random = random.Random(scenario.seed)
         self._refreshed_s: dict[str, float] = {}
+        self._dark: dict[str, Callable[[], None]] = {}
         for number, spec in enumerate(scenario.devices):
             seed = scenario.seed * 1000 + number
             name = spec.endpoint or spec.id
@@ -76,10 +79,22 @@ class Rig:
             if self.now_s - self._refreshed_s.get(name, -1e9) >= unit.face.habits.refresh_s - 0.05:
                 unit.face.refresh(view)
                 self._refreshed_s[name] = self.now_s
+            self._night(name, unit)
         for endpoint in self.endpoints.values():
             endpoint.kick_idle()
         for observer in self.each_step:
             observer()
+
+    def _night(self, name: str, unit: Unit) -> None:
+        """Dusk and dawn of a device whose habit is more than to sleep."""
+        habit = unit.face.habits.night
+        if habit == "sleeps" or name not in self.world.ders:
+            return
+        dark = self.world.state.ders[name].inverter.status == SLEEPING
+        if dark and name not in self._dark:
+            self._dark[name] = go_dark(unit, self.endpoint_of(name), habit)
+        elif not dark and name in self._dark:
+            self._dark.pop(name)()
 
     async def stop(self) -> None:
         """Close all sockets."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+NIGHTS = ("sleeps", "nan", "closed")
 TIMERS = ("per_group", "timer_point", "any_message", "counts_but_nothing")
 
 
@@ -16,7 +17,8 @@ class Personality:
     """`max_clients` 0 is any number; `extra_clients`: refused, silent or kick_oldest. `timer`: one of TIMERS.
 
     `needs_enable_rewritten`: parameters act only when the enable point is written. `write_only`: control points read
-    back as 0xFFFF. `refuse_code`: the exception for writes that are not allowed.
+    back as 0xFFFF. `refuse_code`: the exception for writes that are not allowed. `night`: an inverter without sun
+    "sleeps" (zeros and a state), shows "nan" (measured points not implemented) or is "closed" (no listener).
     """
 
     maker: str = "HIL"
@@ -64,4 +66,6 @@ def personality(name: str, changes: Mapping[str, Any] | None = None) -> Personal
             given[key] = tuple(given[key])
     if given.get("timer", "per_group") not in TIMERS:
         raise ValueError(f"personality {name}: timer {given['timer']!r} is none of {TIMERS}")
+    if given.get("night", "sleeps") not in NIGHTS:
+        raise ValueError(f"personality {name}: night {given['night']!r} is none of {NIGHTS}")
     return replace(Personality(), **given)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hil.runner import Result, run_scenario
+from hil.runner import Result, Run, run_scenario
 from hil.scenario import ScenarioError, load, parse
 from hil.validate import validate
 
@@ -127,6 +127,44 @@ async def test_serve_writes_its_ports_and_leaves_nothing_behind(tmp_path: Path) 
     assert told == json.loads(ports.read_text())
     assert set(told["ports"]) == {"pv1", "pv2", "bat", "meter"}
     assert not Path(told["directory"]).exists()
+
+
+async def test_a_terminated_run_takes_its_daemon_along(tmp_path: Path) -> None:
+    scenario = tmp_path / "long.yaml"
+    document = yaml.safe_load((SHELF / "base" / "house.yaml").read_text())
+    scenario.write_text(yaml.safe_dump({**document, "name": "long", "duration_s": 60}))
+    command = [sys.executable, "-m", "hil", "run", str(scenario), "--controller", TINY, "--json-lines"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, limit=2**22)
+    assert process.stdout is not None
+    pid = None
+    while pid is None:
+        status = json.loads(await asyncio.wait_for(process.stdout.readline(), 20)).get("status")
+        pid = status["pid"] if status else None
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 130
+    assert not Path(f"/proc/{pid}").exists()
+
+
+async def test_an_inverter_may_close_its_socket_or_go_blank_at_night() -> None:
+    events = [{"at": 0.2, "do": "irradiance", "to": 0.0}, {"at": 1.2, "do": "irradiance", "to": 0.9}]
+    document = yaml.safe_load((SHELF / "base" / "house.yaml").read_text())
+    devices = document["devices"]
+    devices[0]["habits"], devices[1]["habits"] = {"night": "closed"}, {"night": "nan"}
+    run = Run(small(devices=devices, timeline=events, duration_s=2, controller=False), Path(), None, None)
+    await run.start()
+    timeline = asyncio.get_running_loop().create_task(run.timeline())
+    await run.rig.run(1.0)
+    bank = run.rig.units["pv2"].face.bank
+    assert bank.read(bank.start[id(bank.image(701))] + 10, 1) == b"\x80\x00"
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", run.rig.ports()["pv1"])
+    await run.rig.run(2.0)
+    await timeline
+    assert bank.read(bank.start[id(bank.image(701))] + 10, 1) != b"\x80\x00"
+    _, writer = await asyncio.open_connection("127.0.0.1", run.rig.ports()["pv1"])
+    writer.close()
+    await run.stop()
 
 
 def test_one_blas_thread_is_set_before_numpy() -> None:
