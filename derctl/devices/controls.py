@@ -135,21 +135,25 @@ class Target704(Group):
         if values["WSetMod"] == 1:
             target: float | None = values["WSet"]
             return target
-        return None if values["WSetPct"] is None else values["WSetPct"] * self.base / 100.0
+        if values["WSetMod"] != 0 or values["WSetPct"] is None:
+            return None
+        return float(values["WSetPct"] * self.base / 100.0)
 
     def write(self, target_w: float, fallback: Fallback, answers: Answers, *, timer: bool = True) -> Exchange[None]:
-        """The reversion target is rest (0 W) where a fallback ceiling is declared, else the device's own mode."""
+        """The reversion target is rest (0 W) where a fallback ceiling is declared, else the device's own mode.
+
+        The points of the other unit go back as they were read: FranklinWH refuses a percentage that it doesn't use.
+        """
         values = self.view.values(answers)
-        in_watts = values["WSet_SF"] is not None
-        pct_sf = values["WSetPct_SF"]
-        watts = self._watts(target_w, values) if in_watts else self._raw(answers, "WSet", 2)
-        rest = (0, 0) if in_watts else self._raw(answers, "WSetRvrt", 2)
-        percent = (
-            self._raw(answers, "WSetPct", 1)
-            if pct_sf is None
-            else self._percent("WSetPct", clamp(target_w, -self.base, self.base), pct_sf)
-        )
-        rest_pct = self._raw(answers, "WSetPctRvrt", 1) if pct_sf is None else (0,)
+        in_watts = values["WSet"] is not None
+        rest: tuple[int, ...]
+        if in_watts:
+            watts, rest = self._watts(target_w, values), (0, 0)
+            percent, rest_pct = self._raw(answers, "WSetPct"), self._raw(answers, "WSetPctRvrt")
+        else:
+            watts, rest = self._raw(answers, "WSet", 2), self._raw(answers, "WSetRvrt", 2)
+            percent = self._percent("WSetPct", clamp(target_w, -self.base, self.base), values["WSetPct_SF"])
+            rest_pct = (0,)
         rvrt_s = fallback.after_s if timer and fallback.by != "stands" else 0.0
         held = 0 if fallback.p_ceiling_w is None else 1
         mode = 1 if in_watts else 0
@@ -201,7 +205,7 @@ class Var123(Group):
     mode: int
 
     def accepted_var(self, values: dict[str, Any]) -> float | None:
-        if not values["VArPct_Ena"] or values[self.point] is None:
+        if not values["VArPct_Ena"] or values[self.point] is None or values["VArPct_Mod"] not in {None, self.mode}:
             return None
         return float(values[self.point] * self.base / 100.0)
 
@@ -228,24 +232,21 @@ class Var704(Group):
         if values["VarSetMod"] == 4:
             q_var: float | None = values["VarSet"]
             return q_var
-        return None if values["VarSetPct"] is None else values["VarSetPct"] * self.base / 100.0
+        if values["VarSetMod"] != 1 or values["VarSetPct"] is None:
+            return None
+        return float(values["VarSetPct"] * self.base / 100.0)
 
     def write(self, q_var: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
         values = self.view.values(answers)
-        in_var = values["VarSet_SF"] is not None
-        pct_sf = values["VarSetPct_SF"]
-        var = (
-            encode_point(self.view.model, "VarSet", q_var, sf=values["VarSet_SF"])
-            if in_var
-            else self._raw(answers, "VarSet", 2)
-        )
-        rest = (0, 0) if in_var else self._raw(answers, "VarSetRvrt", 2)
-        percent = (
-            self._raw(answers, "VarSetPct", 1)
-            if pct_sf is None
-            else self._percent("VarSetPct", clamp(q_var, -self.base, self.base), pct_sf)
-        )
-        rest_pct = self._raw(answers, "VarSetPctRvrt", 1) if pct_sf is None else (0,)
+        in_var = values["VarSet"] is not None
+        rest: tuple[int, ...]
+        if in_var:
+            var, rest = encode_point(self.view.model, "VarSet", q_var, sf=values["VarSet_SF"]), (0, 0)
+            percent, rest_pct = self._raw(answers, "VarSetPct"), self._raw(answers, "VarSetPctRvrt")
+        else:
+            var, rest = self._raw(answers, "VarSet", 2), self._raw(answers, "VarSetRvrt", 2)
+            percent = self._percent("VarSetPct", clamp(q_var, -self.base, self.base), values["VarSetPct_SF"])
+            rest_pct = (0,)
         yield from self._write(
             *("VarSetMod", 4 if in_var else 1, 1),
             *(*var, *rest, *percent, *rest_pct, 0, *self._u32(fallback.after_s)),

@@ -24,6 +24,7 @@ class View:
     block: Block
     reader: Reader
     read: Read
+    lacking: tuple[str, ...] = ()
 
     def values(self, answers: Answers) -> dict[str, Any]:
         """Raises DecodeError where the answer isn't this model any more (the map moved, another device answers)."""
@@ -33,7 +34,9 @@ class View:
             raise DecodeError(
                 f"{found} at {self.block.address}, expected {self.block.model_id} ({self.block.length})"
             )
-        return self.reader(registers)
+        values: dict[str, Any] = dict.fromkeys(self.lacking)
+        values.update(self.reader(registers))
+        return values
 
     def offset(self, point: str) -> int:
         """Wire address of a point."""
@@ -62,8 +65,7 @@ class Layout:
         model = self.models(block.model_id)
         if model is None:
             raise NotRecognised(f"model {block.model_id} has no definition")
-        end = 2 + block.length
-        usable = [p for p in points if p in model.fixed and model.fixed[p].end <= end]
+        usable = _usable(model, points, 2 + block.length)
         reader = compile_reader(model, usable)
         count = reader.first + reader.count
         if count > self.max_regs:
@@ -71,7 +73,8 @@ class Layout:
                 f"model {block.model_id} needs {count} registers in one read, {self.max_regs} allowed"
             )
         read = Read(address=block.address, count=max(count, 2))
-        return View(name=name, model=model, block=block, reader=reader, read=read)
+        lacking = tuple(point for point in points if point not in usable)
+        return View(name=name, model=model, block=block, reader=reader, read=read, lacking=lacking)
 
     def identify(self) -> Exchange[Identity]:
         """Read the common model now. Raises NotRecognised where it isn't there."""
@@ -91,10 +94,16 @@ class Layout:
         if model is None:
             raise NotRecognised(f"model {block.model_id} has no definition")
         registers = yield from read_block(block, max_regs=self.max_regs)
-        usable = [p for p in points if p in model.fixed and model.fixed[p].end <= len(registers)]
+        usable = _usable(model, points, len(registers))
         values: dict[str, Any] = dict.fromkeys(points)
         values.update(compile_reader(model, usable)(registers))
         return values
+
+
+def _usable(model: Model, points: Sequence[str], end: int) -> list[str]:
+    """The points that a block of `end` registers holds whole, with their scale factors."""
+    held = {name for name, point in model.fixed.items() if point.end <= end}
+    return [p for p in points if p in held and (not isinstance(sf := model.fixed[p].sf, str) or sf in held)]
 
 
 def find(models: Models, options: Options) -> Exchange[Layout]:

@@ -16,7 +16,7 @@ POINTS_1XX = (
     *("WH", "DCW", "St"),
 )
 POINTS_701 = ("W", "Var", "Hz", "LNV", "LLV", "VL1", "VL2", "VL3", "TotWhInj", "InvSt", "St", "ConnSt")
-POINTS_METER = ("W", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV", "TotWhExp", "TotWhImp")
+POINTS_METER = ("W", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV", "TotWhExp")
 
 STATE_1XX = {
     1: Status.OFF,
@@ -70,7 +70,7 @@ def inverter(model_id: int, values: dict[str, Any]) -> Reading:
 
 
 def meter(values: dict[str, Any], *, sign: int) -> Reading:
-    """Models 201-214. sign +1 where the meter's W is positive for export."""
+    """Models 201-214. sign +1 where the meter's W is positive for export; the counters' names say their side."""
     phases = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
     p_w, q_var = values.get("W"), values.get("VAR")
     return Reading(
@@ -79,20 +79,25 @@ def meter(values: dict[str, Any], *, sign: int) -> Reading:
         v_v=voltage(values.get("PhV"), phases, (values.get("PPV"),)),
         v_phase_v=phases,
         f_hz=values.get("Hz"),
-        energy_wh=values.get("TotWhExp" if sign > 0 else "TotWhImp"),
+        energy_wh=values.get("TotWhExp"),
         status=Status.ON,
     )
 
 
 def voltage(mean: float | None, phases: tuple[float | None, ...], lines: tuple[float | None, ...]) -> float | None:
-    """Mean phase-to-neutral voltage: as given, from the phases that are there, or from line-to-line / sqrt 3."""
+    """Mean phase-to-neutral voltage: as given, from the phases that are there, or from line-to-line / sqrt 3.
+
+    0 only where all that is implemented reads 0.
+    """
     if mean:
         return mean
     there = [v for v in phases if v]
     if there:
         return sum(there) / len(there)
     across = [v for v in lines if v]
-    return sum(across) / len(across) / math.sqrt(3.0) if across else mean
+    if across:
+        return sum(across) / len(across) / math.sqrt(3.0)
+    return next((v for v in (mean, *phases, *lines) if v is not None), None)
 
 
 F_LOW_HZ, F_HIGH_HZ = 40.0, 70.0

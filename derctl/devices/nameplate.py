@@ -25,10 +25,10 @@ def ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Ra
     p_max = first(set_.get("WMax"), plate.get("WRtg"))
     if not p_max:
         raise NotRecognised("neither model 121 WMax nor model 120 WRtg says how large the inverter is")
-    charge = first(store.get("WChaMax"), plate.get("MaxChaRte"), 0.0)
+    charge = [float(w) for w in (store.get("WChaMax"), plate.get("MaxChaRte")) if w is not None]
     return Rating(
         p_max_w=float(p_max),
-        p_min_w=-min(float(charge), float(p_max)) if storage else 0.0,
+        p_min_w=-min(*charge, float(p_max)) if storage and charge else 0.0,
         s_max_va=float(first(set_.get("VAMax"), plate.get("VARtg"), p_max)),
         q_inj_max_var=abs(float(first(set_.get("VArMaxQ1"), plate.get("VArRtgQ1"), 0.0))),
         q_abs_max_var=abs(float(first(set_.get("VArMaxQ4"), plate.get("VArRtgQ4"), 0.0))),
@@ -55,6 +55,20 @@ def ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Ra
         v_nom_v=v_nom_v,
         e_max_wh=store.get("WHRtg"),
     )
+
+
+def base_704(layout: Layout) -> Exchange[float | None]:
+    """What percentages of WMax in model 704 count from (sunspec.md a.7): the setting, else the rating."""
+    plate = yield from _maybe(layout, 702, ("WMax", "WMaxRtg"))
+    base: float | None = first(plate.get("WMax"), plate.get("WMaxRtg"))
+    return base
+
+
+def base_124(layout: Layout) -> Exchange[float]:
+    """What model 124's rates count from, in both directions (sunspec.md a.7). For a device with a charge rating."""
+    store = yield from _maybe(layout, 124, ("WChaMax",))
+    plate = yield from _maybe(layout, 120, ("MaxChaRte",))
+    return float(first(store.get("WChaMax"), plate.get("MaxChaRte")))
 
 
 def _maybe(layout: Layout, model_id: int, points: tuple[str, ...]) -> Exchange[dict[str, Any]]:

@@ -22,7 +22,7 @@ from derctl.devices.controls import (
 )
 from derctl.devices.layout import Layout, View, find
 from derctl.devices.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, plausible
-from derctl.devices.nameplate import ratings_1xx, ratings_702
+from derctl.devices.nameplate import base_124, base_704, ratings_1xx, ratings_702
 from derctl.devices.types import Answers, Identity, Models, Options
 from derctl.errors import NotRecognised
 
@@ -243,7 +243,8 @@ def _with_704(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
     assert block is not None
     view = layout.view("ctl", block, POINTS_704)
     values = yield from layout.once(block, POINTS_704)
-    base, function = der.rating.p_max_w, der.options.profile.write_function
+    base = (yield from base_704(layout)) or der.rating.p_max_w
+    function = der.options.profile.write_function
     limit = target = None
     if storage:
         target = Target704(view=view, base=base, function=function)
@@ -268,7 +269,8 @@ def _with_704(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
 
 
 def _with_12x(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[SunspecDer]:
-    views, fast = dict(der.views), ["ac"]
+    views, fast, problems = dict(der.views), ["ac"], [*der.problems]
+    timer = der.options.profile.timer_rearm != "none"
     function = der.options.profile.write_function
     limit = target = var = None
     immediate = layout.find(123)
@@ -282,8 +284,11 @@ def _with_12x(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
     if store is not None:
         view = views["sto"] = layout.view("sto", store, POINTS_124)
         fast.append("sto")
-        base = max(-der.rating.p_min_w, 1.0)
+        base = yield from base_124(layout)
         target = Target124(view=view, base=base, function=function)
+        timer = timer and (yield from layout.once(store, POINTS_124))["InOutWRte_RvrtTms"] is not None
+        if not timer:
+            problems.append("no reversion timer that reverts")
     return replace(
         der,
         views=views,
@@ -291,7 +296,8 @@ def _with_12x(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
         limit=limit,
         target=target,
         var=var,
-        timer=der.options.profile.timer_rearm != "none",
+        timer=timer,
+        problems=tuple(problems),
         can=Can(ceiling=limit is not None, target=target is not None, var=var is not None),
     )
 

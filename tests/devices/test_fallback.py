@@ -1,0 +1,180 @@
+"""What a DER does without derctl (interfaces.md, table of `by`), and how it is given back."""
+
+from __future__ import annotations
+
+import pytest
+
+from derctl.core.types import Fallback, Setpoint
+from derctl.devices.sunspec_der import bind_pv, bind_storage
+from derctl.errors import DeviceRefused
+
+FULL = 5000.0
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "ceiling_w", "absent_w"),
+    [
+        ("pv_7xx", "reversion", 2000.0, 2000.0),  # 704 has a timer and a target
+        ("pv_7xx", "reversion", None, FULL),
+        ("pv_7xx", "stands", 2000.0, 2000.0),
+        ("pv_7xx", "device", 2000.0, 2000.0),
+        ("pv_103", "reversion", 2000.0, FULL),  # 123's timer has no target
+        ("pv_103", "reversion", None, FULL),
+        ("pv_103", "stands", 2000.0, 2000.0),
+        ("pv_103", "device", 2000.0, 2000.0),
+        ("storage_7xx", "reversion", 0.0, 0.0),
+        ("storage_7xx", "reversion", None, FULL),
+        ("storage_7xx", "device", 1000.0, 1000.0),
+    ],
+)
+def test_the_most_it_gives_without_derctl_is_what_the_device_makes_true(
+    lay_out, bound, name, by, ceiling_w, absent_w
+):
+    device = bound(lay_out(name), bind_storage if name.startswith("storage") else bind_pv)
+    assert device.absent_w(Fallback(p_ceiling_w=ceiling_w, by=by)) == absent_w
+
+
+@pytest.mark.parametrize("why", ["not implemented", "counts but nothing reverts"])
+@pytest.mark.parametrize("name", ["pv_7xx", "storage_7xx", "storage_124"])
+def test_a_timer_that_reverts_nothing_proves_nothing(lay_out, bound, name, why):
+    """OutBack implements no RvrtTms; FranklinWH's counts down and nothing follows (sunspec.md b.1)."""
+    fake = lay_out(name)
+    profile = {"timer_rearm": "none"} if why != "not implemented" else {}
+    if why == "not implemented":
+        if name == "storage_124":
+            fake.put(124, InOutWRte_RvrtTms=None)
+        else:
+            fake.put(704, WMaxLimPctRvrtTms=None, WSetRvrtTms=None)
+    device = bound(fake, bind_storage if name.startswith("storage") else bind_pv, **profile)
+    assert device.absent_w(Fallback(p_ceiling_w=0.0)) == device.rating.p_max_w
+    assert any("reversion" in problem for problem in device.problems)
+    assert device.absent_w(Fallback(p_ceiling_w=500.0, by="stands")) == 500.0
+
+
+def test_a_device_that_is_only_read_gives_its_rating_unless_a_limit_is_kept_in_it(lay_out, bound):
+    device = bound(lay_out("pv_103", m123=None), bind_pv)
+    assert not device.can.ceiling
+    assert any("only read" in problem for problem in device.problems)
+    assert device.absent_w(Fallback(p_ceiling_w=100.0)) == FULL
+    assert device.absent_w(Fallback(p_ceiling_w=100.0, by="stands")) == FULL
+    assert device.absent_w(Fallback(p_ceiling_w=100.0, by="device")) == 100.0
+
+
+def written(fake, device, fallback, **setpoint):
+    fake.run(device.write(Setpoint(**setpoint), fallback, fake.poll(device)))
+    fake.ops.clear()
+
+
+RELEASED = [  # present W, fallback W, lift, what stands in W (None: no limit)
+    (1000.0, 2000.0, False, 1000.0),
+    (3000.0, 2000.0, False, 2000.0),
+    (1000.0, 2000.0, True, 2000.0),
+    (1000.0, None, False, 1000.0),
+    (1000.0, None, True, None),
+    (5000.0, None, False, None),
+    (5000.0, 6000.0, False, None),
+    (0.0, 2000.0, False, 0.0),
+]
+
+
+@pytest.mark.parametrize(("present", "ceiling", "lift", "stands"), RELEASED)
+def test_a_released_limit_of_123_stands_at_the_lower_without_a_timer(lay_out, bound, present, ceiling, lift, stands):
+    fake = lay_out("pv_103")
+    device = bound(fake, bind_pv)
+    fallback = Fallback(p_ceiling_w=ceiling)
+    written(fake, device, fallback, p_ceiling_w=present)
+    accepted = fake.run(device.release(fallback, lift=lift))
+    assert accepted.p_ceiling_w == (FULL if stands is None else stands)
+    assert fake.get(123, "WMaxLim_Ena") == (0 if stands is None else 1)
+    assert fake.get(123, "WMaxLimPct_RvrtTms") == 0
+    if stands is None:
+        assert fake.get(123, "WMaxLimPct") == 100.0  # Kostal keeps it over a restart
+
+
+@pytest.mark.parametrize(("present", "ceiling", "lift", "stands"), RELEASED)
+def test_a_released_limit_of_704_stands_at_the_lower_without_a_timer(lay_out, bound, present, ceiling, lift, stands):
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    fallback = Fallback(p_ceiling_w=ceiling)
+    written(fake, device, fallback, p_ceiling_w=present)
+    accepted = fake.run(device.release(fallback, lift=lift))
+    assert accepted.p_ceiling_w == (FULL if stands is None else stands)
+    assert (fake.get(704, "WMaxLimPctEna"), fake.get(704, "WMaxLimPctRvrtTms")) == (0 if stands is None else 1, 0)
+    offsets = [op.address - fake.places[704] for op in fake.writes]
+    assert offsets[-2:] == [15, 14]  # the enable last
+
+
+def test_release_never_passes_through_more_power_than_before(lay_out, bound):
+    """Stopping never relaxes a limit, not even between two writes."""
+    for name, control, share in (("pv_103", 123, "WMaxLimPct"), ("pv_7xx", 704, "WMaxLimPct")):
+        fake = lay_out(name)
+        device = bound(fake, bind_pv)
+        written(fake, device, Fallback(p_ceiling_w=2000.0), p_ceiling_w=1000.0)
+        start, seen = fake.places[control], []
+        enable = "WMaxLim_Ena" if control == 123 else "WMaxLimPctEna"
+
+        def store(address, value, fake=fake, seen=seen, control=control, enable=enable, share=share):
+            fake.registers[address] = value
+            seen.append((fake.get(control, enable), fake.get(control, share)))
+
+        fake.store = store
+        fake.run(device.release(Fallback(p_ceiling_w=2000.0), lift=False))
+        assert seen, start
+        assert {(1, 20.0)} == {*seen}
+
+
+def test_a_released_setpoint_of_704_is_given_back_or_rests(lay_out, bound):
+    for ceiling, enabled, accepted_w in ((None, 0, None), (0.0, 1, 0.0)):
+        fake = lay_out("storage_7xx")
+        device = bound(fake, bind_storage)
+        fallback = Fallback(p_ceiling_w=ceiling)
+        written(fake, device, fallback, p_target_w=-2000.0, q_var=300.0)
+        accepted = fake.run(device.release(fallback, lift=False))
+        assert (fake.get(704, "WSetEna"), fake.get(704, "VarSetEna")) == (enabled, 0)
+        assert (accepted.p_target_w, accepted.q_var) == (accepted_w, None)
+        if enabled:
+            assert fake.get(704, "WSetRvrtTms") == 0
+
+
+def test_a_released_setpoint_of_124_is_given_back_or_rests(lay_out, bound):
+    for ceiling, mode, accepted_w in ((None, 0, None), (0.0, 3, 0.0)):
+        fake = lay_out("storage_124")
+        device = bound(fake, bind_storage)
+        fallback = Fallback(p_ceiling_w=ceiling)
+        written(fake, device, fallback, p_target_w=-2000.0, q_var=300.0)
+        accepted = fake.run(device.release(fallback, lift=False))
+        assert (fake.get(124, "StorCtl_Mod"), fake.get(123, "VArPct_Ena")) == (mode, 0)
+        assert (accepted.p_target_w, accepted.q_var) == (accepted_w, None)
+        assert fake.get(124, "InOutWRte_RvrtTms") == (60 if mode == 0 else 0)
+
+
+def test_var_is_given_back_before_the_limit_is_touched(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    written(fake, device, Fallback(), p_ceiling_w=1000.0, q_var=300.0)
+    fake.run(device.release(Fallback(p_ceiling_w=800.0), lift=False))
+    assert [op.address - fake.places[704] for op in fake.writes] == [35, 15, 14]
+
+
+def test_release_reads_what_stands_now_before_it_writes(lay_out, bound):
+    """Somebody may have lowered the limit since: the lower one stands."""
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    written(fake, device, Fallback(p_ceiling_w=2000.0), p_ceiling_w=3000.0)
+    fake.put(704, WMaxLimPct_SF=-1, WMaxLimPct=12.0)
+    assert fake.run(device.release(Fallback(p_ceiling_w=2000.0), lift=False)).p_ceiling_w == 600.0
+
+
+def test_a_release_that_is_refused_says_so(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    fake.refuse = lambda op: 4 if hasattr(op, "values") else None
+    with pytest.raises(DeviceRefused, match="exception 4"):
+        fake.run(device.release(Fallback(), lift=False))
+
+
+def test_releasing_what_can_only_be_read_writes_nothing(lay_out, bound):
+    fake = lay_out("pv_103", m123=None)
+    device = bound(fake, bind_pv)
+    fake.run(device.release(Fallback(p_ceiling_w=100.0), lift=True))
+    assert fake.writes == []
