@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from typing import IO, Any
 
 from derctl.cli.exits import UNREACHABLE
@@ -21,9 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 only if every expectation of the scenario held."""
-    try:
-        __import__("importlib").util.find_spec("hil")
-    except ImportError:
+    if any(find_spec(name) is None for name in ("hil", "numpy", "amqtt")):
         print("the demo needs the extra: pip install 'derctl[hil]'", file=sys.stderr)
         return UNREACHABLE
     command = [sys.executable, "-m", "hil", "run", args.scenario, "--json-lines"]

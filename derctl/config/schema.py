@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -131,4 +131,4 @@ class SiteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     buses: list[BusSection]
     ders: list[DerSection]
     poc: PocSection | None = None
-    functions: list[dict[str, object]] = []
+    functions: list[dict[str, Any]] = []
