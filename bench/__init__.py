@@ -1,0 +1,1 @@
+"""Measurements that print ratios; never part of a pass/fail test. `python -m bench [--quick] [--json]`."""
