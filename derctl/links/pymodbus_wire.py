@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 
 from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
@@ -25,6 +25,8 @@ from derctl.errors import BusClosed, BusFrameError, DeviceRefused
 
 NEVER_S = 3600.0
 """pymodbus's own timeout: out of the way, the bus's deadline is the only one."""
+BUFFER_MAX = 4096
+"""Bytes; pymodbus drops everything at 264, also a late answer in one segment with the right one (hil.md W8)."""
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
 
@@ -53,6 +55,7 @@ class PymodbusTcp:
 
         def trace(up: bool) -> None:
             if not up and self._client is client:
+                _give_up(client)
                 on_lost()
 
         client = AsyncModbusTcpClient(
@@ -68,12 +71,19 @@ class PymodbusTcp:
             self.close()
             raise BusClosed(f"{self._where}: no connection")
         client.ctx.comm_params.timeout_connect = NEVER_S
-        self._tune(client)
+        client.ctx.max_buffer_size = BUFFER_MAX
+        try:
+            self._tune(client)
+        except OSError as error:
+            self.close()
+            raise BusClosed(f"{self._where}: {error}") from error
 
     def _tune(self, client: AsyncModbusTcpClient) -> None:
-        sock = client.ctx.transport.get_extra_info("socket")
-        if sock is None:
-            return
+        """Raises OSError where the peer has reset the connection already."""
+        transport = client.ctx.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("reset on connecting")
+        sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -83,6 +93,7 @@ class PymodbusTcp:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+            _give_up(client)
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         client = self._client
@@ -91,10 +102,20 @@ class PymodbusTcp:
         request = _pdu(unit, op)
         try:
             answer = await client.execute(False, request)
+        except ConnectionException as error:
+            raise BusClosed(f"{self._where}: {error}") from error
         except ModbusException as error:
             raise BusFrameError(f"{self._where} unit {unit}: {error}") from error
         _check_envelope(request, answer, self._where)
         return _registers(op, answer) if isinstance(op, Read) else _echo(op, answer)
+
+
+def _give_up(client: AsyncModbusTcpClient) -> None:
+    """End the request in flight now: pymodbus would let it wait for its timeout."""
+    waiting = client.ctx.response_future
+    if not waiting.done():
+        waiting.set_exception(ConnectionException("connection lost"))
+        waiting.exception()
 
 
 def _pdu(unit: int, op: Read | Write) -> ModbusPDU:
