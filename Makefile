@@ -70,7 +70,7 @@ clean:  ## what the other targets made
 
 # Programs that the tests need beside Python's: a broker that is not ours, and the judge of the unit file.
 system:
-	@tools/apt.sh mosquitto=mosquitto systemd-analyze=systemd
+	@tools/apt.sh mosquitto=mosquitto mosquitto_pub=mosquitto-clients systemd-analyze=systemd faketime=faketime
 
 $(VENV)/.demo-installed: requirements-demo.lock pyproject.toml tools/venv.sh
 	@tools/venv.sh $(VENV) requirements-demo.lock $(PYTHON)

@@ -47,7 +47,13 @@ async def run(args: argparse.Namespace) -> int:
     codes = []
     for name in args.file:
         observer = report.Lines() if args.json_lines else None
-        result = await run_scenario(scenario_path(name), controller=args.controller, observer=observer)
+        result = await run_scenario(
+            scenario_path(name),
+            controller=args.controller,
+            observer=observer,
+            seconds=args.seconds,
+            repeat=args.repeat,
+        )
         _show(args, result)
         codes.append(UNSUPPORTED if result.unsupported else 0 if result.passed else 1)
     return 1 if 1 in codes else max(codes, default=0)
@@ -92,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         "--json-lines", action="store_true", help="a line per second while it runs, then the verdict"
     )
     running.add_argument("--csv", help="write every signal of every plant step")
+    running.add_argument("--for", dest="seconds", type=float, help="seconds, instead of the scenario's own duration")
+    running.add_argument("--repeat", action="store_true", help="the timeline again and again, until interrupted")
     running.add_argument("-v", "--verbose", action="store_true", help="the log, and the daemon's stderr on failure")
     running.set_defaults(act=run)
     listing = verbs.add_parser("list", help="the scenarios on the shelf")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import copy
+import dataclasses
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class Run:
         self.mqtt_wrong: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._mqtt_wrong_since_s: float | None = None
+        self.laps = 0
 
     @property
     def socket_path(self) -> Path:
@@ -149,10 +151,18 @@ class Run:
         self.mqtt = MqttEye(self.mqtt_port)
         self.spawn(self.mqtt.watch())
 
+    async def repeat(self) -> None:
+        """The timeline again and again; of the record only the last lap is kept."""
+        while True:
+            await self.timeline()
+            self.laps += 1
+            await asyncio.sleep(max(0.0, self.laps * self.scenario.duration_s - self.rig.now_s))
+            self.snapshots.clear()
+
     async def timeline(self) -> None:
         """Do each event at its time. A failing action fails the run."""
         for event in self.scenario.timeline:
-            await asyncio.sleep(max(0.0, event.at_s - self.rig.now_s))
+            await asyncio.sleep(max(0.0, event.at_s + self.laps * self.scenario.duration_s - self.rig.now_s))
             self.say(str(event.args.get("says") or f"{event.do} {dict(event.args)}"))
             try:
                 await carry_out(self, event.do, event.args)
@@ -215,11 +225,30 @@ def lacking(scenario: Scenario) -> str:
     return ""
 
 
+def cut(scenario: Scenario, seconds: float) -> Scenario:
+    """The scenario over `seconds`: events and expectations that begin later are left out."""
+    begun = tuple(
+        each for each in scenario.expect if float(each.get("from", 0.0)) + each.get("within_s", 0.0) < seconds
+    )
+    events = tuple(event for event in scenario.timeline if event.at_s < seconds)
+    return dataclasses.replace(scenario, duration_s=seconds, timeline=events, expect=begun)
+
+
 async def run_scenario(
-    path: Path | Scenario, *, controller: str | None = None, observer: Observer | None = None
+    path: Path | Scenario,
+    *,
+    controller: str | None = None,
+    observer: Observer | None = None,
+    seconds: float | None = None,
+    repeat: bool = False,
 ) -> Result:
-    """Run it in wall time and judge. `controller` is a command line with `{config}` (default: derctl run)."""
+    """Run it in wall time and judge. `controller` is a command line with `{config}` (default: derctl run).
+
+    seconds: another duration than the scenario's. repeat: its timeline again and again, until cancelled.
+    """
     scenario = path if isinstance(path, Scenario) else load(path)
+    if seconds is not None:
+        scenario = cut(scenario, seconds)
     validate(scenario)
     began_s = time.monotonic()
     missing = lacking(scenario)
@@ -229,8 +258,8 @@ async def run_scenario(
         run = Run(scenario, Path(directory), controller, observer)
         try:
             await run.start()
-            timeline = asyncio.get_running_loop().create_task(run.timeline())
-            await run.rig.run(scenario.duration_s)
+            timeline = asyncio.get_running_loop().create_task(run.repeat() if repeat else run.timeline())
+            await run.rig.run(float("inf") if repeat else scenario.duration_s)
             failed = await _joined(timeline)
         finally:
             await run.stop()

@@ -26,8 +26,7 @@ def run(args: argparse.Namespace) -> int:
         print("the demo needs the extra: pip install 'derctl[hil]'", file=sys.stderr)
         return UNREACHABLE
     command = [sys.executable, "-m", "hil", "run", args.scenario, "--json-lines"]
-    if args.seconds is not None:
-        command += ["--for", f"{args.seconds:g}"]
+    command += ["--repeat"] if args.seconds is None else ["--for", f"{args.seconds:g}"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         return _show(child)
