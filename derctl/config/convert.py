@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec.structs import fields
@@ -37,18 +37,23 @@ def convert(source: Source, value: Any, cls: type[S], path: str, problems: list[
 
 def _value(source: Source, value: Any, kind: Any, path: str, problems: list[Problem]) -> Any:
     struct = _struct_in(kind)
-    if struct is not None and value is not None:
+    if struct is not None and (value is not None or struct is kind):
         return convert(source, value, struct, path, problems)
-    item = _struct_in(get_args(kind)[0]) if get_origin(kind) is list else None
-    if item is not None:
+    if get_origin(kind) is list:
         if not isinstance(value, list):
-            problems.append(source.problem(path, "expected a list"))
+            problems.append(source.problem(path, f"expected a list (got {value!r})"))
             return None
-        return [convert(source, each, item, f"{path}[{i}]", problems) for i, each in enumerate(value)]
+        item = get_args(kind)[0]
+        return [_value(source, each, item, f"{path}[{i}]", problems) for i, each in enumerate(value)]
+    return plain(source, value, kind, path, problems)
+
+
+def plain(source: Source, value: Any, kind: Any, path: str, problems: list[Problem]) -> Any:
+    """`value` as a type without structs in it; None where it isn't one."""
     try:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
-        problems.append(source.problem(path, f"{_plain(error)} (got {value!r})"))
+        problems.append(source.problem(path, f"{_plain(error, kind)} (got {value!r})"))
         return None
 
 
@@ -60,5 +65,14 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
     return None
 
 
-def _plain(error: Exception) -> str:
-    return str(error).split(" - at ")[0]
+def _plain(error: Exception, kind: Any) -> str:
+    words = [
+        repr(word) for option in (kind, *get_args(kind)) if get_origin(option) is Literal for word in get_args(option)
+    ]
+    if words:
+        return f"expected {' or '.join(words)}"
+    text = str(error).split(" - at ")[0]
+    for theirs, ours in (("`object`", "a mapping"), ("`array`", "a list"), ("Expected", "expected")):
+        text = text.replace(theirs, ours)
+    text = text.replace(" | null`", "`")
+    return f"{text}; write it in quotes" if text.startswith("expected `str`, got") else text

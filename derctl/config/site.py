@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from derctl.config.convert import convert
+from derctl.config.convert import convert, plain
 from derctl.config.lines import Source, parse
 from derctl.config.schema import BusSection, DerSection, SiteFile
 from derctl.core.engine import Plan
@@ -91,14 +91,16 @@ def profiles() -> dict[str, Profile]:
 def profile(source: Source) -> Profile:
     """One profile file. Raises ConfigError for an unknown key or a value of another type."""
     problems = list(source.problems)
-    defaults = asdict(Profile())
+    kinds = get_type_hints(Profile)
     values: dict[str, Any] = {}
-    for key, value in source.value.items():
-        if key not in defaults:
-            problems.append(source.problem(key, f"unknown key; known are {', '.join(defaults)}"))
+    given = source.value if isinstance(source.value, dict) else {}
+    if given is not source.value:
+        problems.append(source.problem("", f"expected a mapping of {', '.join(kinds)}"))
+    for key, value in given.items():
+        if key not in kinds:
+            problems.append(source.problem(key, f"unknown key; known are {', '.join(kinds)}"))
             continue
-        wanted = type(defaults[key])
-        values[key] = tuple(value) if wanted is tuple else wanted(value)
+        values[key] = plain(source, value, kinds[key], key, problems)
     if problems:
         raise ConfigError(problems)
     return Profile(**values)
@@ -234,7 +236,7 @@ def _built(
 def _ders_of(
     source: Source, path: str, section: Mapping[str, object], site: SiteFile, problems: list[Problem]
 ) -> tuple[str, ...] | None:
-    kind = section.get("kind")
+    kind = str(section.get("kind"))
     able = {d.id for d in site.ders if kind not in NEEDS_STORAGE or (d.kind in DEVICES and DEVICES[d.kind].storage)}
     given = section.get("ders")
     if given is None:
@@ -244,11 +246,11 @@ def _ders_of(
         return None
     known = {der.id for der in site.ders}
     for name in given:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders"))
         elif name not in able:
             problems.append(source.problem(f"{path}.ders", f"{kind} needs storage, which {name!r} has not"))
-    return tuple(given)
+    return tuple(str(name) for name in given)
 
 
 def _check_once(
@@ -267,19 +269,27 @@ def _check_once(
 
 
 def _secret(source: Source, site: SiteFile, problems: list[Problem]) -> str | None:
-    if site.mqtt is None or site.mqtt.password_file is None:
+    if site.mqtt is None:
+        return None
+    tls = site.mqtt.tls
+    if tls is not None and tls.key_file is not None and Path(tls.key_file).is_file():
+        _keep_private(source, "mqtt.tls.key_file", Path(tls.key_file), problems)
+    if site.mqtt.password_file is None:
         return None
     path = Path(site.mqtt.password_file)
     try:
-        mode = path.stat().st_mode
-        if mode & 0o007:
-            text = f"{path} can be read by everyone (mode {mode & 0o777:o}); chmod 640 or stricter"
-            problems.append(source.problem("mqtt.password_file", text))
-            return None
+        _keep_private(source, "mqtt.password_file", path, problems)
         return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         problems.append(source.problem("mqtt.password_file", str(error)))
         return None
+
+
+def _keep_private(source: Source, path: str, file: Path, problems: list[Problem]) -> None:
+    mode = file.stat().st_mode
+    if mode & 0o007:
+        text = f"{file} is open to everyone (mode {mode & 0o777:o}); chmod 640 or stricter"
+        problems.append(source.problem(path, text))
 
 
 def slowest(site: Site, bus: BusSection) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class Profile:
 
     name: str = "generic"
     max_regs: int = 125
-    write_function: int = 16
+    write_function: Literal[6, 16] = 16
     min_limit_pct: float = 0.0
     deadband_pct: float = 1.0
     refresh_s: float = 1.0
@@ -30,7 +31,7 @@ class Profile:
     timeout_s: float = 1.0
     backoff_s: float = 8.0
     write_min_interval_s: float = 0.0
-    readback: str = "values"
-    timer_rearm: str = "write"
-    meter_sign: int = 1
+    readback: Literal["values", "effect_only"] = "values"
+    timer_rearm: Literal["write", "any_message", "none"] = "write"
+    meter_sign: Literal[1, -1] = 1
     bases: tuple[int, ...] = (40000, 0, 50000, 1, 4096)

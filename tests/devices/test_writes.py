@@ -14,7 +14,7 @@ from derctl.core.types import Fallback, Setpoint
 from derctl.devices.sunspec_der import bind_pv, bind_storage
 from derctl.errors import DecodeError, DeviceRefused, NotRecognised
 
-ANY_W = st.floats(-1e7, 1e7)
+ANY_W = st.floats(-1e7, 1e7) | st.floats(-6000, 6000)
 
 
 def do(fake, device, fallback=None, **setpoint):
@@ -240,6 +240,13 @@ def test_without_a_scale_factor_nothing_is_written(lay_out, bound, name):
     with pytest.raises(DecodeError, match="WMaxLimPct"):
         do(fake, device, p_ceiling_w=2000.0)
     assert fake.writes == []
+
+
+@pytest.mark.parametrize(("sf", "percent"), [(0, 40.0), (-1, 40.9), (-2, 40.99)])
+def test_a_ceiling_between_two_steps_takes_the_lower(lay_out, bound, sf, percent):
+    fake = lay_out("pv_103", m123={"WMaxLimPct_SF": sf})
+    do(fake, bound(fake, bind_pv), p_ceiling_w=2049.9)  # 40.998 % of 5000 W
+    assert fake.get(123, "WMaxLimPct") == percent
 
 
 @given(ceiling_w=ANY_W, name=st.sampled_from(["pv_103", "pv_7xx"]), sf=st.sampled_from([-2, -1, 0]))
