@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from derctl.core.capability import clamp
 from derctl.core.response import Lag, follow, ramp
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.functions.settings import Settings, number
@@ -19,13 +20,15 @@ class Memory:
     """All in per unit of rated active power.
 
     p_pre: latched when f left the dead band, None outside an event. lag: the reference through the response.
-    side: +1 over-frequency, -1 under-frequency. p_last: the power while f was last inside the band.
+    side: +1 over-frequency, -1 under-frequency. p_last: the power at the last step. back: the event is over and
+    p_pre is the ceiling's return ramp; a new event latches anew.
     """
 
     p_pre: float | None = None
     side: int = 0
     lag: Lag | None = None
     p_last: float | None = None
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,10 @@ class FreqDroop(Settings):
             return Memory(p_last=p_pu), Abstain("inside the dead band")
         memory = self._latched(memory, p_pu, side)
         assert memory.p_pre is not None and memory.lag is not None
-        if side == 0 and abs(memory.lag.y - memory.p_pre) < BACK:
-            return self._released(memory, der, p_pu, dt_s)
         low = der.rating.p_min_w / der.rating.p_max_w if self.p_min_pu is None else self.p_min_pu
-        reference = min(max(memory.p_pre + shift, low), 1.0)
+        reference = clamp(memory.p_pre + shift, low, 1.0)
+        if side == 0 and abs(memory.lag.y - reference) < BACK:
+            return self._released(memory, der, p_pu, dt_s)
         memory = replace(memory, lag=follow(memory.lag, reference, dt_s=dt_s, olrt_s=self.olrt_s), p_last=p_pu)
         return memory, self._propose(memory, der)
 
@@ -80,13 +83,12 @@ class FreqDroop(Settings):
 
     @staticmethod
     def _latched(memory: Memory, p_pu: float, side: int) -> Memory:
-        if memory.p_pre is not None and side in {0, memory.side}:
+        if memory.p_pre is not None and (side == 0 or (side == memory.side and not memory.back)):
             return memory
-        p_pre = memory.p_pre
-        if p_pre is None:
-            p_pre = p_pu if memory.p_last is None else memory.p_last
-        lag = memory.lag if memory.lag is not None else Lag(y=p_pre, u=p_pre)
-        return Memory(p_pre=p_pre, side=side, lag=lag, p_last=memory.p_last)
+        if memory.p_pre is not None and not memory.back:
+            return replace(memory, side=side)
+        p_pre = p_pu if memory.p_last is None else memory.p_last
+        return Memory(p_pre=p_pre, side=side, lag=Lag(y=p_pre, u=p_pre), p_last=memory.p_last)
 
     def _released(self, memory: Memory, der: DerState, p_pu: float, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """f is back and so is P: the ceiling rises on a ramp until it binds nobody; a floor is simply let go."""
@@ -94,7 +96,7 @@ class FreqDroop(Settings):
         top = ramp(memory.p_pre, 1.0, up_per_s=self.return_pu_per_s, dt_s=dt_s)
         if memory.side < 0 or top >= 1.0:
             return Memory(p_last=p_pu), Abstain("inside the dead band")
-        memory = replace(memory, p_pre=top, lag=Lag(y=top, u=top), p_last=p_pu)
+        memory = replace(memory, p_pre=top, lag=Lag(y=top, u=top), p_last=p_pu, back=True)
         return memory, self._propose(memory, der)
 
     def _propose(self, memory: Memory, der: DerState) -> Proposal:

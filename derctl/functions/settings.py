@@ -18,7 +18,7 @@ def number(default: float | None = None, *, low: float, high: float, source: str
     return field(default=default, metadata=meta)
 
 
-def choice(default: str | None, *, among: tuple[str, ...], source: str) -> Any:
+def choice(default: str, *, among: tuple[str, ...], source: str) -> Any:
     """One of a few words."""
     return field(default=default, metadata={"among": among, "source": source})
 
@@ -47,7 +47,7 @@ def violation(item: Field[Any], value: Any) -> SettingError | None:
     meta: Mapping[str, Any] = item.metadata
     if "low" in meta:
         return _number_violation(item.name, value, meta)
-    if "among" in meta and value is not None and value not in meta["among"]:
+    if "among" in meta and value not in meta["among"]:
         return SettingError(item.name, value, "one of " + ", ".join(meta["among"]))
     return None
 

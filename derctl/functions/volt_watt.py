@@ -23,7 +23,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoltWatt(Settings):
-    """p <= curve(v) * p_max, through the open-loop response."""
+    """p <= curve(v) * p_max, through the open-loop response. A p2_pu below 0 is per unit of the charge rating."""
 
     kind: ClassVar[str] = "volt_watt"
     rank: ClassVar[int] = 20
@@ -48,7 +48,7 @@ class VoltWatt(Settings):
         if not der.fresh or v_pu is None:
             return Memory(), Abstain("no fresh voltage")
         p_max = der.rating.p_max_w
-        floor = max(self.p2_pu, der.rating.p_min_w / p_max)
+        floor = self.p2_pu * (1.0 if self.p2_pu > 0.0 else -der.rating.p_min_w / p_max)
         wish = Curve(((self.v1_pu, 1.0), (self.v2_pu, floor)))(v_pu)
         if memory.lag is None:
             lag = Lag(y=max(wish, (der.reading.p_w or 0.0) / p_max), u=wish)
