@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from derctl.core.response import ramp
-from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
+from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.functions.meter_trust import Trust, weigh
 from derctl.functions.settings import Settings, number
 
@@ -19,18 +19,21 @@ MARGIN_MIN_W = 50.0
 """Kept below the limit where the site file gives no margin: max(2 % of the limit, 50 W) [G, grid.md e.3]."""
 
 APPROACH = 0.5
-"""Share of the headroom given away at once: meter and inverters are not read at the same instant, so while power
-moves the headroom is known only to about its slope times that skew [G]."""
+"""Largest share of the headroom given, or taken back, at once: meter and inverters are not read at the same instant,
+so while power moves the headroom is known only to about its slope times that skew [G]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """ceiling_w: what the sum may be, None before the first sample. since_s: time since the sample acted on last.
+    """ceiling_w: what the sum may be, None before the first sample. floor_w: the same for the import limit.
+
+    sample, since_s: the meter sample acted on last, and the time since.
 
     lost: the meter is not believed; good: samples in a row since it is heard again.
     """
 
     ceiling_w: float | None = None
+    floor_w: float | None = None
     sample: int = -1
     since_s: float = 0.0
     lost: bool = False
@@ -40,7 +43,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractExportLimit(Settings):
-    """Over the limit: sum = measured - gain * excess, at once. Under it: half of the headroom at a time, on a ramp.
+    """Over the limit: sum -= gain * excess, at once. Under it: half of the headroom at a time, on a ramp.
 
     Without a meter that can be believed: the sum of all inverters stays below the limit, local load not counted.
     """
@@ -68,15 +71,15 @@ class ContractExportLimit(Settings):
         steered = [der for der in ders if der.controllable and der.reading.p_w is not None]
         memory = self._heard(replace(memory, since_s=memory.since_s + dt_s), ders, site)
         if memory.lost:
-            ceiling, floor = self._open_loop(memory, ders, steered, dt_s)
-            memory = replace(memory, ceiling_w=ceiling)
-        else:
-            memory, floor = self._closed_loop(memory, steered, site)
-        if memory.ceiling_w is None:
-            return memory, Abstain("no meter sample yet")
-        over = tuple(der.id for der in steered)
+            memory = self._open_loop(memory, ders, steered, dt_s)
+        elif site.poc is not None and site.poc.sample != memory.sample:
+            memory = self._closed_loop(memory, steered, site.poc)
         return memory, SiteProposal(
-            by=self.kind, rank=self.rank, over=over, p_ceiling_w=memory.ceiling_w, p_floor_w=floor
+            by=self.kind,
+            rank=self.rank,
+            over=tuple(der.id for der in steered),
+            p_ceiling_w=memory.ceiling_w,
+            p_floor_w=memory.floor_w,
         )
 
     def _heard(self, memory: Memory, ders: Sequence[DerState], site: SiteState) -> Memory:
@@ -84,7 +87,7 @@ class ContractExportLimit(Settings):
         poc = site.poc
         if poc is None or not poc.fresh or poc.reading.p_w is None:
             return replace(memory, lost=True, good=0)
-        if poc.sample == memory.sample:
+        if poc.sample == memory.trust.sample:
             return memory
         trust = weigh(memory.trust, poc, [der for der in ders if der.fresh])
         if trust.doubted:
@@ -92,37 +95,34 @@ class ContractExportLimit(Settings):
         good = memory.good + 1
         return replace(memory, lost=memory.lost and good < self.recover_samples, good=good, trust=trust)
 
-    def _closed_loop(
-        self, memory: Memory, steered: Sequence[DerState], site: SiteState
-    ) -> tuple[Memory, float | None]:
-        poc = site.poc
-        assert poc is not None and poc.reading.p_w is not None
+    def _closed_loop(self, memory: Memory, steered: Sequence[DerState], poc: PocState) -> Memory:
+        """Until a tightening shows in the measurement, the tightened sum counts (grid.md d.2, export limiter)."""
+        assert poc.reading.p_w is not None
         measured = sum(der.reading.p_w or 0.0 for der in steered)
-        floor = self._import_floor(measured, poc.reading.p_w)
-        if poc.sample == memory.sample:
-            return memory, floor
+        before = measured if memory.ceiling_w is None else memory.ceiling_w
         headroom = self.limit_w - self._margin() - poc.reading.p_w
+        share, free = min(self.gain, APPROACH), measured + headroom
         if headroom < 0.0:
-            ceiling = measured + self.gain * headroom
-            if memory.ceiling_w is not None:
-                ceiling = min(ceiling, memory.ceiling_w)
+            least = min(sum(der.rating.p_min_w for der in steered), before)
+            ceiling = max(min(measured, before) + self.gain * headroom, least)
+        elif free < before:
+            ceiling = before - share * (before - free)
         else:
-            ceiling = measured + APPROACH * headroom
-            if memory.ceiling_w is not None:
-                up = self._relax_w(steered)
-                risen = ramp(memory.ceiling_w, ceiling, up_per_s=up, dt_s=memory.since_s)
-                ceiling = min(max(memory.ceiling_w, risen), measured + headroom)
-        return replace(memory, ceiling_w=ceiling, sample=poc.sample, since_s=0.0), floor
+            risen = ramp(before, measured + share * headroom, up_per_s=self._relax_w(steered), dt_s=memory.since_s)
+            ceiling = max(before, risen)
+        floor = self._import_floor(measured, poc.reading.p_w)
+        return replace(memory, ceiling_w=ceiling, floor_w=floor, sample=poc.sample, since_s=0.0)
 
     def _open_loop(
         self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float
-    ) -> tuple[float, float | None]:
+    ) -> Memory:
         """Every inverter as if it exported all it gives; those out of our hands count with the worst they may do."""
         ids = {der.id for der in steered}
         ceiling = self.limit_w - sum(worst_w(der) for der in ders if der.id not in ids)
         if memory.ceiling_w is not None:
             ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=self._relax_w(steered), dt_s=dt_s)
-        return ceiling, None if self.import_limit_w is None else 0.0
+        floor = None if self.import_limit_w is None else 0.0
+        return replace(memory, ceiling_w=ceiling, floor_w=floor, since_s=0.0)
 
     def _relax_w(self, steered: Sequence[DerState]) -> float:
         return self.relax_pu_per_s * sum(der.rating.p_max_w for der in steered)

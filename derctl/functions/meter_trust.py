@@ -17,18 +17,22 @@ STRIKES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """strikes: consecutive steps that the meter contradicted or slept through. Doubted from STRIKES on."""
+    """strikes: consecutive steps that the meter contradicted. slept: steps since it last moved at all.
+
+    Doubted from STRIKES on. A meter that is only a sample or two late moves between the inverters' steps.
+    """
 
     sample: int = -1
     p_poc_w: float = 0.0
     p_ders_w: float = 0.0
     strikes: int = 0
+    slept: int = 0
     agreed: int = 0
     doubted: bool = False
 
 
 def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState]) -> Trust:
-    """Compare the newest step of the meter with the inverters' step since the last one that said something."""
+    """Compare the newest step of the meter with the inverters' step between the same two samples."""
     if poc.sample == trust.sample or poc.reading.p_w is None:
         return trust
     p_ders = sum(der.reading.p_w or 0.0 for der in ders)
@@ -36,7 +40,8 @@ def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState]) -> Trust:
         return replace(trust, sample=poc.sample, p_poc_w=poc.reading.p_w, p_ders_w=p_ders)
     step = p_ders - trust.p_ders_w
     seen = poc.reading.p_w - trust.p_poc_w
-    after = replace(trust, sample=poc.sample, p_poc_w=poc.reading.p_w, p_ders_w=p_ders)
+    slept = trust.slept if seen == 0.0 else 0
+    after = replace(trust, sample=poc.sample, p_poc_w=poc.reading.p_w, p_ders_w=p_ders, slept=slept)
     if abs(step) < STEP_PU * sum(der.rating.p_max_w for der in ders):
         return after
     return _judged(after, step, seen)
@@ -46,7 +51,10 @@ def _judged(trust: Trust, step: float, seen: float) -> Trust:
     if seen * step >= AGREES * step * step:
         agreed = trust.agreed + 1
         return replace(trust, strikes=0, agreed=agreed, doubted=trust.doubted and agreed < STRIKES)
-    if seen == 0.0 or seen * step <= -AGREES * step * step:
+    if seen == 0.0:
+        slept = trust.slept + 1
+        return replace(trust, slept=slept, agreed=0, doubted=trust.doubted or slept >= STRIKES)
+    if seen * step <= -AGREES * step * step:
         strikes = trust.strikes + 1
         return replace(trust, strikes=strikes, agreed=0, doubted=trust.doubted or strikes >= STRIKES)
     return trust

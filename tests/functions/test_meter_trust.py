@@ -1,0 +1,93 @@
+"""A meter is doubted when it contradicts the inverters, not when it is late or the load is busy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from derctl.functions.meter_trust import AGREES, STEP_PU, STRIKES, Trust, weigh
+
+
+def follow(make: Any, pairs: list[tuple[float, float]], trust: Trust | None = None) -> Trust:
+    """Weigh (inverters' sum, meter) sample by sample; the rating is 10 kW."""
+    trust = trust or Trust()
+    for ders_w, meter_w in pairs:
+        trust = weigh(trust, make.meter(meter_w, sample=trust.sample + 1), [make.pv(p_w=ders_w)])
+    return trust
+
+
+def test_a_meter_that_follows_is_believed(make: Any) -> None:
+    trust = follow(make, [(1_000.0 * n, 1_000.0 * n - 700.0) for n in range(10)])
+    assert not trust.doubted and trust.agreed == 9 and trust.strikes == 0
+
+
+def test_a_reversed_meter_is_doubted_after_three_steps(make: Any) -> None:
+    steps = [(1_000.0 * n, 700.0 - 1_000.0 * n) for n in range(STRIKES + 1)]
+    assert not follow(make, steps[:-1]).doubted
+    assert follow(make, steps).doubted
+
+
+def test_a_meter_that_stands_still_through_three_steps_is_doubted(make: Any) -> None:
+    steps = [(1_000.0 * n, -700.0) for n in range(STRIKES + 1)]
+    assert not follow(make, steps[:-1]).doubted
+    assert follow(make, steps).doubted
+
+
+@pytest.mark.parametrize("late", [-2, -1, 1, 2])
+def test_a_meter_a_sample_or_two_early_or_late_is_not_doubted(make: Any, late: int) -> None:
+    """Constant load, an inverter that steps every fourth sample, and not one watt of noise."""
+    power = [1_000.0 * (n // 4 % 6) for n in range(120)]
+    pairs = [(power[n], power[n - late] - 500.0) for n in range(4, 110)]
+    trust = Trust()
+    for pair in pairs:
+        trust = follow(make, [pair], trust)
+        assert not trust.doubted
+
+
+def test_a_doubted_meter_is_believed_again_after_three_steps_that_agree(make: Any) -> None:
+    trust = follow(make, [(1_000.0 * n, -1_000.0 * n) for n in range(6)])
+    assert trust.doubted
+    back = [(1_000.0 * n, 1_000.0 * n) for n in range(6, 6 + STRIKES)]
+    for n, pair in enumerate(back):
+        trust = follow(make, [pair], trust)
+        assert trust.doubted == (n < STRIKES - 1)
+
+
+def test_a_contradiction_in_between_starts_the_count_of_agreements_anew(make: Any) -> None:
+    trust = follow(make, [(1_000.0 * n, -1_000.0 * n) for n in range(6)])
+    trust = follow(make, [(6_000.0, -4_000.0), (7_000.0, -3_000.0), (8_000.0, -5_000.0)], trust)
+    assert trust.doubted and trust.agreed == 0
+    trust = follow(make, [(5_000.0, -5_000.0)], trust)
+    assert trust.doubted and trust.agreed == 0, "standing still is no agreement either"
+
+
+def test_small_steps_and_old_samples_and_silence_say_nothing(make: Any) -> None:
+    trust = follow(make, [(1_000.0, 0.0)])
+    small = STEP_PU * 10_000.0 - 1.0
+    for n in range(1, 20):
+        trust = follow(make, [(1_000.0 + small * (n % 2), -100.0 * n)], trust)
+        assert (trust.strikes, trust.agreed, trust.slept) == (0, 0, 0)
+    pv = make.pv(p_w=9_000.0)
+    assert weigh(trust, make.meter(-5_000.0, sample=trust.sample), [pv]) == trust
+    assert weigh(trust, make.meter(None, sample=trust.sample + 1), [pv]) == trust
+
+
+def test_a_load_that_hides_most_of_a_step_is_neither_agreement_nor_contradiction(make: Any) -> None:
+    almost = 1_000.0 * AGREES - 1.0
+    trust = follow(make, [(0.0, 0.0), (1_000.0, almost), (2_000.0, 0.0), (3_000.0, almost)])
+    assert (trust.strikes, trust.agreed, trust.doubted) == (0, 0, False)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_true_meter_is_never_doubted_whatever_sun_and_a_smaller_load_do(make: Any, data: st.DataObject) -> None:
+    """Load steps below three quarters of the smallest step that counts can't hide three in a row."""
+    sun = data.draw(st.lists(st.floats(0.0, 10_000.0), min_size=5, max_size=40))
+    load = data.draw(st.lists(st.floats(500.0, 500.0 + 370.0), min_size=len(sun), max_size=len(sun)))
+    trust = Trust()
+    for p, used in zip(sun, load, strict=True):
+        trust = follow(make, [(p, p - used)], trust)
+        assert not trust.doubted
