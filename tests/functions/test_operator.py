@@ -1,0 +1,69 @@
+"""What the operator asks for, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from derctl.core.engine import Plan, step
+from derctl.core.types import Abstain, Proposal, Request, SiteProposal
+from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
+
+
+def request(kind: str, value_w: float, *, der: str | None = "pv1", left: float = 60.0, name: str = "a") -> Request:
+    return Request(id=name, kind=kind, der=der, value_w=value_w, remaining_s=left)
+
+
+def say(make: Any, function: Any, *requests: Request, der: Any = None) -> Any:
+    state = make.site(der or make.pv(), requests=requests)
+    return function.step(function.start(), state.ders[0], state, 1.0)[1]
+
+
+def test_a_limit_is_a_ceiling_on_its_own_der_only(make: Any) -> None:
+    asked = request("limit_power", 4_000.0)
+    assert say(make, OperatorLimit(), asked) == Proposal(by="operator_limit", rank=60, p_ceiling_w=4_000.0)
+    assert say(make, OperatorLimit(), asked, der=make.pv("pv2")) == Abstain("no request")
+    assert say(make, OperatorLimit(), request("limit_power", 1.0, der=None)) == Abstain("no request")
+    assert say(make, OperatorLimit(), request("set_battery_power", 1.0)) == Abstain("no request")
+
+
+def test_a_request_ends_when_its_time_is_over(make: Any) -> None:
+    for left, asked in ((0.001, True), (0.0, False), (-1.0, False)):
+        for function, kind in ((OperatorLimit(), "limit_power"), (SetpointFunction(), "set_battery_power")):
+            assert isinstance(say(make, function, request(kind, 1_000.0, left=left)), Proposal) == asked
+
+
+def test_of_several_limits_the_lowest_binds_in_whatever_order_they_came(make: Any) -> None:
+    requests = [request("limit_power", w, name=str(w)) for w in (5_000.0, 2_000.0, 9_000.0)]
+    for order in (requests, requests[::-1]):
+        assert say(make, OperatorLimit(), *order).p_ceiling_w == 2_000.0
+
+
+def test_a_setpoint_is_a_target_and_may_be_below_zero(make: Any) -> None:
+    asked = request("set_battery_power", -1_500.0, der="bat1")
+    said = say(make, SetpointFunction(), asked, der=make.battery())
+    assert said == Proposal(by="setpoint", rank=60, p_target_w=-1_500.0)
+    assert say(make, SetpointFunction(), der=make.battery()) == Abstain("no request")
+
+
+def test_a_site_limit_counts_what_cannot_be_steered(make: Any) -> None:
+    ders = [
+        make.pv("ours", p_w=4_000.0),
+        make.pv("theirs", p_w=3_000.0, controllable=False),
+        make.battery("charging", p_w=-2_000.0, controllable=False),
+        make.pv("silent", controllable=False),
+    ]
+    state = make.site(*ders, requests=(request("limit_power", 5_000.0, der=None),))
+    function = OperatorSiteLimit()
+    _, said = function.step(function.start(), ders, state, 1.0)
+    assert said == SiteProposal(by="operator_site_limit", rank=60, over=("ours",), p_ceiling_w=2_000.0)
+    assert function.step(function.start(), ders, make.site(*ders), 1.0)[1] == Abstain("no request")
+
+
+def test_the_decision_says_what_was_asked_for_and_by_whom(make: Any) -> None:
+    plan = Plan(der_functions=((OperatorLimit(), ("pv1",)),))
+    state = make.site(make.pv(), requests=(request("limit_power", 20_000.0),))
+    _, (decision,) = step(plan, {}, state, 1.0)
+    assert decision.requested.p_ceiling_w == 20_000.0 and decision.requested_by == "operator_limit"
+    assert decision.setpoint.p_ceiling_w == 10_000.0
+    _, (decision,) = step(plan, {}, make.site(make.pv()), 1.0)
+    assert decision.requested is None and decision.requested_by is None

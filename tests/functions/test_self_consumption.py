@@ -1,0 +1,85 @@
+"""Storage that brings the point of connection to a target: the law of grid.md d.2, once per sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from derctl.core.engine import Plan, step
+from derctl.core.types import Abstain
+from derctl.functions.self_consumption import SelfConsumption
+
+
+def say(make: Any, function: SelfConsumption, ders: list[Any], poc: Any, memory: Any = None) -> Any:
+    return function.step(memory or function.start(), ders, make.site(*ders, poc=poc), 1.0)
+
+
+def test_it_takes_half_of_what_is_imported_or_exported(make: Any) -> None:
+    for p_poc, p_bat, expected in ((-2_000.0, 500.0, 1_500.0), (3_000.0, 0.0, -1_500.0), (-100.0, -1_000.0, -950.0)):
+        _, said = say(make, SelfConsumption(), [make.battery(p_w=p_bat)], make.meter(p_poc, sample=1))
+        assert said.p_target_w == expected and said.rank == 70
+
+
+def test_the_target_may_be_another_than_zero(make: Any) -> None:
+    _, said = say(
+        make, SelfConsumption(target_w=-500.0, gain=1.0), [make.battery(p_w=0.0)], make.meter(0.0, sample=1)
+    )
+    assert said.p_target_w == -500.0
+
+
+def test_it_never_acts_twice_on_one_sample(make: Any) -> None:
+    function = SelfConsumption()
+    memory, first = say(make, function, [make.battery(p_w=0.0)], make.meter(-2_000.0, sample=1))
+    for p in (300.0, 800.0, 1_000.0):
+        memory, said = say(make, function, [make.battery(p_w=p)], make.meter(-2_000.0, sample=1), memory)
+        assert said == first
+    _, said = say(make, function, [make.battery(p_w=1_000.0)], make.meter(-1_000.0, sample=2), memory)
+    assert said.p_target_w == 1_500.0
+
+
+def test_inside_its_dead_band_it_rests(make: Any) -> None:
+    function = SelfConsumption(deadband_w=30.0)
+    memory, first = say(make, function, [make.battery(p_w=0.0)], make.meter(-2_000.0, sample=1))
+    memory, said = say(make, function, [make.battery(p_w=990.0)], make.meter(-30.0, sample=2), memory)
+    assert said == first
+    _, said = say(make, function, [make.battery(p_w=990.0)], make.meter(-31.0, sample=3), memory)
+    assert said.p_target_w == 990.0 + 15.5
+
+
+@pytest.mark.parametrize("poc", ["none", "stale", "unreadable"])
+def test_without_a_fresh_meter_it_abstains_and_forgets(make: Any, poc: str) -> None:
+    function = SelfConsumption()
+    memory, _ = say(make, function, [make.battery(p_w=0.0)], make.meter(-2_000.0, sample=1))
+    lost = {
+        "none": None,
+        "stale": make.meter(-2_000.0, sample=1, fresh=False),
+        "unreadable": make.meter(None, sample=2),
+    }
+    memory, said = say(make, function, [make.battery(p_w=0.0)], lost[poc], memory)
+    assert said == Abstain("meter_lost") and memory == function.start()
+
+
+def test_it_speaks_only_for_storage_that_can_be_steered_and_measured(make: Any) -> None:
+    others = [make.pv(p_w=5_000.0), make.battery("away", p_w=3_000.0, controllable=False)]
+    _, said = say(make, SelfConsumption(), others, make.meter(-2_000.0, sample=1))
+    assert said == Abstain("no storage to steer")
+    _, said = say(make, SelfConsumption(), [*others, make.battery("mute")], make.meter(-2_000.0, sample=1))
+    assert said == Abstain("no storage to steer")
+    _, said = say(make, SelfConsumption(), [*others, make.battery("here", p_w=0.0)], make.meter(-2_000.0, sample=1))
+    assert said.over == ("here",) and said.p_target_w == 1_000.0
+
+
+@pytest.mark.parametrize("dead", [1, 2])
+def test_in_closed_loop_two_batteries_bring_import_to_zero(make: Any, dead: int) -> None:
+    plan = Plan(site_functions=((SelfConsumption(), ("a", "b")),))
+    memories: dict[str, Any] = {}
+    told = [(0.0, 0.0)] * (dead + 1)
+    for n in range(60):
+        a, b = told[-dead]
+        ders = [make.battery("a", p_w=a, soc_pct=80.0, sample=n), make.battery("b", p_w=b, soc_pct=40.0, sample=n)]
+        poc = make.meter(a + b - 3_000.0, sample=n)
+        memories, decisions = step(plan, memories, make.site(*ders, poc=poc), 1.0)
+        told.append(tuple(d.setpoint.p_target_w for d in decisions))
+    assert sum(told[-1]) == pytest.approx(3_000.0, abs=30.0)
+    assert told[-1][0] == pytest.approx(2.0 * told[-1][1]), "in proportion to the charge that is left"

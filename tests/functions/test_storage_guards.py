@@ -1,0 +1,131 @@
+"""soc_guard, reserve and bms_guard: the battery's own bounds (grid.md e.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from derctl.core.types import Abstain, Proposal
+from derctl.functions.bms_guard import BmsGuard
+from derctl.functions.reserve import Reserve
+from derctl.functions.soc_guard import SocGuard
+
+REST = (0.0, 0.0)
+
+
+def edges(said: Any) -> tuple[float | None, float | None]:
+    """(ceiling, floor); (None, None) for an abstention."""
+    return (said.p_ceiling_w, said.p_floor_w) if isinstance(said, Proposal) else (None, None)
+
+
+def through(
+    make: Any, function: Any, socs: list[float | None], **given: Any
+) -> list[tuple[float | None, float | None]]:
+    memory, out = function.start(), []
+    for soc in socs:
+        bat = make.battery(soc_pct=soc, p_w=0.0, **given)
+        memory, said = function.step(memory, bat, make.site(bat), 1.0)
+        out.append(edges(said))
+    return out
+
+
+def test_an_empty_battery_gives_nothing_until_it_is_above_the_bound_by_the_hysteresis(make: Any) -> None:
+    socs = [10.1, 10.0, 11.9, 12.0, 11.0, 9.0]
+    free, empty = (None, None), (0.0, None)
+    assert through(make, SocGuard(min_pct=10.0), socs) == [free, empty, empty, free, free, empty]
+
+
+def test_a_full_battery_takes_nothing_until_it_is_below_the_bound_by_the_hysteresis(make: Any) -> None:
+    socs = [94.9, 95.0, 93.1, 93.0, 94.0, 100.0]
+    free, full = (None, None), (None, 0.0)
+    assert through(make, SocGuard(max_pct=95.0), socs) == [free, full, full, free, free, full]
+
+
+def test_a_battery_that_does_not_tell_its_charge_freshly_rests(make: Any) -> None:
+    assert through(make, SocGuard(), [None]) == [REST]
+    assert through(make, SocGuard(), [50.0], fresh=False) == [REST]
+
+
+def test_soc_guard_still_knows_after_a_silence_which_bound_held(make: Any) -> None:
+    assert through(make, SocGuard(), [9.0, None, 11.0])[-1] == (0.0, None)
+
+
+def test_the_reserve_lets_nothing_out_but_everything_in(make: Any) -> None:
+    socs = [20.1, 20.0, 21.9, 22.0, 21.0, 5.0]
+    free, held = (None, None), (0.0, None)
+    assert through(make, Reserve(min_pct=20.0), socs) == [free, held, held, free, free, held]
+
+
+def test_without_a_fresh_charge_the_reserve_is_held(make: Any) -> None:
+    assert through(make, Reserve(min_pct=20.0), [None]) == [(0.0, None)]
+    assert through(make, Reserve(min_pct=20.0), [90.0], fresh=False) == [(0.0, None)]
+    assert through(make, Reserve(min_pct=20.0), [90.0, None, 90.0])[-1] == (None, None)
+
+
+LIMITS = {"p_charge_limit_w": 3_000.0, "p_discharge_limit_w": 4_000.0}
+
+
+def bms(make: Any, function: BmsGuard, ages: list[float | None], tick_s: float = 1.0, **given: Any) -> list[Any]:
+    """What it says at each age of the BMS, its limits heard at the start."""
+    memory, out = function.start(), []
+    for age in ages:
+        bat = make.battery(**{**LIMITS, "bms_age_s": age, **given})
+        memory, said = function.step(memory, bat, make.site(bat, tick_s=tick_s), 1.0)
+        out.append(edges(said))
+    return out
+
+
+def test_the_limits_of_the_bms_are_hard(make: Any) -> None:
+    assert bms(make, BmsGuard(), [0.1]) == [(4_000.0, -3_000.0)]
+
+
+def test_a_silent_bms_is_held_for_10_s_then_ramped_down_to_rest_at_30_s(make: Any) -> None:
+    """grid.md e.3: age > 2 periods hold, > 10 s ramp to 0, > 30 s standby."""
+    said = bms(make, BmsGuard(), [0.1, 2.0, 5.0, 10.0, 15.0, 20.0, 29.0, 30.0, 1e9])
+    assert [c for c, _ in said] == pytest.approx(
+        [4_000.0, 4_000.0, 4_000.0, 4_000.0, 3_000.0, 2_000.0, 200.0, 0.0, 0.0]
+    )
+    assert [f for _, f in said] == pytest.approx(
+        [-3_000.0, -3_000.0, -3_000.0, -3_000.0, -2_250.0, -1_500.0, -150.0, 0.0, 0.0]
+    )
+
+
+def test_ramp_and_stop_times_are_settings(make: Any) -> None:
+    said = bms(make, BmsGuard(ramp_s=20.0, stop_s=60.0), [0.1, 20.0, 40.0, 60.0])
+    assert [c for c, _ in said] == pytest.approx([4_000.0, 4_000.0, 2_000.0, 0.0])
+
+
+@pytest.mark.parametrize("tick_s", [0.1, 1.0, 4.0])
+def test_limits_older_than_two_periods_are_not_taken_over(make: Any, tick_s: float) -> None:
+    function, bat = BmsGuard(), make.battery(bms_age_s=0.0, **LIMITS)
+    memory, _ = function.step(function.start(), bat, make.site(bat, tick_s=tick_s), tick_s)
+    wider = {"p_charge_limit_w": 5_000.0, "p_discharge_limit_w": 5_000.0}
+    for age, expected in ((2.0 * tick_s, (5_000.0, -5_000.0)), (2.0 * tick_s + 0.01, (4_000.0, -3_000.0))):
+        bat = make.battery(bms_age_s=age, **wider)
+        _, said = function.step(memory, bat, make.site(bat, tick_s=tick_s), tick_s)
+        assert edges(said) == pytest.approx(expected)
+
+
+def test_a_bms_that_was_never_heard_keeps_the_battery_at_rest(make: Any) -> None:
+    assert bms(make, BmsGuard(), [1e9]) == [REST]
+    assert bms(make, BmsGuard(), [0.1], p_charge_limit_w=None, p_discharge_limit_w=None) == [REST]
+
+
+def test_a_battery_without_a_bms_of_its_own_is_bound_by_what_it_says_itself(make: Any) -> None:
+    assert bms(make, BmsGuard(), [None], age_s=0.1) == [(4_000.0, -3_000.0)]
+    assert bms(make, BmsGuard(), [None], age_s=20.0, fresh=False) == [REST], "never heard young enough"
+    bat = make.battery(p_w=0.0)
+    function = BmsGuard()
+    assert function.step(function.start(), bat, make.site(bat), 1.0)[1] == Abstain("the battery states no limits")
+    bat = make.battery(p_w=0.0, fresh=False, age_s=20.0)
+    assert edges(function.step(function.start(), bat, make.site(bat), 1.0)[1]) == REST
+
+
+def test_a_bms_that_states_one_limit_bounds_one_side(make: Any) -> None:
+    assert bms(make, BmsGuard(), [0.1], p_charge_limit_w=None) == [(4_000.0, None)]
+    assert bms(make, BmsGuard(), [0.1], p_discharge_limit_w=None) == [(None, -3_000.0)]
+
+
+def test_the_bms_s_return_gives_its_limits_back(make: Any) -> None:
+    assert bms(make, BmsGuard(), [0.1, 40.0, 0.1])[-1] == (4_000.0, -3_000.0)
