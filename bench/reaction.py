@@ -22,7 +22,7 @@ SITES = tuple((ders, tick_s) for tick_s in (1.0, 0.1) for ders in (1, 8, 20))
 
 def rows(quick: bool) -> Iterable[Row]:
     """One site after the other, or (quick) all at once with few samples."""
-    flips = {1.0: 2, 0.1: 5} if quick else {1.0: 20, 0.1: 100}
+    flips = {1.0: 2, 0.1: 5} if quick else {1.0: 15, 0.1: 50}
     with ThreadPoolExecutor(len(SITES) if quick else 1) as pool:
         jobs = [pool.submit(_measure, ders, tick_s, flips[tick_s]) for ders, tick_s in SITES]
         for number, ((ders, tick_s), job) in enumerate(zip(SITES, jobs, strict=True), start=1):

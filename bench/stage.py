@@ -15,6 +15,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 from bench.simulated import P_MAX_W
@@ -28,6 +29,8 @@ UNDER_W, OVER_W = 0.2 * P_MAX_W, 1.6 * P_MAX_W
 more, so under the limit each may go up to at least 76 %; over it each must go down at once, by a third, to 30 %."""
 OPEN_PCT, CUT_PCT = 65.0, 45.0
 LIVE_S = 0.25
+LIVE_HZ = (50.0, 50.01, 50.02, 49.99, 49.98)
+"""Five values at four a second: a poll once a second always sees another one."""
 GIVE_UP_S = 30.0
 
 
@@ -78,9 +81,7 @@ class Stage:
 
     async def live(self) -> None:
         """Move the frequency by its last digit, so that nobody takes these devices for frozen."""
-        hz = 50.0
-        while True:
-            hz = 100.01 - hz
+        for hz in cycle(LIVE_HZ):
             for unit in (*self._ders, self._meter):
                 self._put(unit, "Hz", hz)
             await asyncio.sleep(LIVE_S)
