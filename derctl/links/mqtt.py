@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import aiomqtt
@@ -19,6 +18,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from derctl.errors import LinkError
 
 CONNECT_S = 10.0
+GOODBYE_S = 1.0
+"""How long the end of a session may take: a broker that stands still must not hold up the daemon's."""
 BACKOFF_S = (1.0, 60.0)
 UNSUPPORTED_PROTOCOL = frozenset({1, 132})
 """CONNACK codes for "unacceptable protocol version": 1 in MQTT 3.1.1, 132 in MQTT 5."""
@@ -78,6 +79,7 @@ class MqttLink:
     text: str = "not connected yet"
     sessions: int = 0
     _version: ProtocolVersion = field(default=ProtocolVersion.V5)
+    _ending: bool = False
 
     async def run(self) -> None:
         """Connect, talk, back off, again. Only cancellation ends it."""
@@ -87,6 +89,8 @@ class MqttLink:
             try:
                 if not self.may_connect():
                     raise LinkError("TLS waits for the clock to be set")
+                if failures % 2 and not self.sessions and self._version is ProtocolVersion.V5:
+                    await self._ask_version()
                 await self._session()
             except aiomqtt.MqttCodeError as error:
                 if self._refuses_protocol(error):
@@ -96,6 +100,8 @@ class MqttLink:
                 self.text = str(error) or type(error).__name__
             finally:
                 self.connected = False
+            if self._ending:
+                raise asyncio.CancelledError
             failures = 0 if self.sessions > began else failures + 1
             cap = min(BACKOFF_S[1], BACKOFF_S[0] * 2.0 ** min(failures, 10))
             await asyncio.sleep(BACKOFF_S[0] + self.jitter(0.0, cap))
@@ -107,20 +113,58 @@ class MqttLink:
         self._version, self.protocol = ProtocolVersion.V311, "3.1.1"
         return True
 
-    async def _session(self) -> None:
+    async def _ask_version(self) -> None:
+        """A CONNECT without a will: amqtt drops one of MQTT 5 with a will before it looks at the version."""
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(self._client())
-            await client.publish(self._topic("online"), self.hello(), qos=1, retain=True)
-            await client.subscribe(self._topic("cmd/#"), qos=1)
-            self.connected, self.text = True, "connected"
-            self.sessions += 1
+            await self._enter(stack, self._client(None))
+
+    async def _session(self) -> None:
+        will = aiomqtt.Will(self._topic("online"), self.broker.will, qos=1, retain=True)
+        async with AsyncExitStack() as stack:
+            client = await self._enter(stack, self._client(will))
+            try:
+                await self._talk(client)
+            except asyncio.CancelledError:
+                await self._goodbye(client)
+                raise
+
+    async def _talk(self, client: aiomqtt.Client) -> None:
+        await client.publish(self._topic("online"), self.hello(), qos=1, retain=True)
+        await client.subscribe(self._topic("cmd/#"), qos=1)
+        self.connected, self.text = True, "connected"
+        self.sessions += 1
+        try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(client), name="mqtt send")
                 group.create_task(self._receive(client), name="mqtt receive")
+        except ExceptionGroup as both:
+            bugs = (error for error in both.exceptions if not isinstance(error, aiomqtt.MqttError))
+            raise next(bugs, both.exceptions[0]) from both
 
-    def _client(self) -> aiomqtt.Client:
+    async def _goodbye(self, client: aiomqtt.Client) -> None:
+        """A clean disconnect discards the will (MQTT 5, 3.14.4), so its word is said here.
+
+        The disconnect that follows may fail and then raises in the place of the cancellation: `run` has to know.
+        """
+        self._ending = True
+        client.timeout = GOODBYE_S
+        try:
+            await client.publish(self._topic("online"), self.broker.will, qos=1, retain=True)
+        except aiomqtt.MqttError:
+            return
+
+    @staticmethod
+    async def _enter(stack: AsyncExitStack, client: aiomqtt.Client) -> aiomqtt.Client:
+        """aiomqtt leaves socket and task of a failed connection alive for a keepalive: end them now."""
+        try:
+            return await stack.enter_async_context(client)
+        except BaseException:
+            client._client.on_disconnect = None
+            client._client.disconnect()
+            raise
+
+    def _client(self, will: aiomqtt.Will | None) -> aiomqtt.Client:
         broker = self.broker
-        will = aiomqtt.Will(self._topic("online"), broker.will, qos=1, retain=True)
         return aiomqtt.Client(
             broker.host,
             broker.port,
@@ -155,12 +199,3 @@ def _quiet() -> logging.Logger:
     logger = logging.getLogger("derctl.mqtt.paho")
     logger.setLevel(logging.CRITICAL)
     return logger
-
-
-def readable(path: str) -> bool:
-    """Whether a file is there and can be read."""
-    try:
-        with Path(path).open("rb"):
-            return True
-    except OSError:
-        return False

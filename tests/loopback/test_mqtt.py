@@ -1,0 +1,422 @@
+"""The broker session against mosquitto (and amqtt for MQTT 3.1.1), seen by another client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from derctl.daemon.outbox import EVENTS_MAX, Message, Outbox
+from derctl.links.mqtt import Broker, MqttLink
+
+BASE = "derctl/demo/house-12"
+Start = Callable[..., Any]
+
+
+class Site:
+    """A link with its outbox, its commands as they came, and a `hello` that counts."""
+
+    def __init__(self, port: int, **given: Any) -> None:
+        self.outbox = Outbox()
+        self.commands: list[tuple[str, bytes, bool]] = []
+        self.hellos = 0
+        broker = Broker(
+            **{"host": "127.0.0.1", "port": port, "base": BASE, "will": b'{"online":false}', "keepalive_s": 5} | given
+        )
+        self.may = True
+        self.link = MqttLink(
+            broker, self.outbox, self.on_command, self.hello, lambda: self.may, jitter=lambda low, high: low
+        )
+        self.task: asyncio.Task[None] | None = None
+
+    async def on_command(self, topic: str, payload: bytes, retained: bool) -> None:
+        self.commands.append((topic, payload, retained))
+
+    def hello(self) -> bytes:
+        self.hellos += 1
+        return json.dumps({"online": True, "n": self.hellos}).encode()
+
+    def event(self, n: int) -> None:
+        self.outbox.put(Message(topic="event", payload=str(n).encode(), qos=1))
+
+    def measure(self, n: int) -> None:
+        self.outbox.put(Message(topic="der/pv1/measurement", payload=str(n).encode()))
+
+    async def end(self) -> None:
+        if self.task is not None and not self.task.cancelled():
+            self.task.cancel()
+            results = await asyncio.gather(self.task, return_exceptions=True)
+            assert [type(result) for result in results] == [asyncio.CancelledError], results
+
+
+@pytest.fixture
+async def start(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
+    """A site whose link runs; reconnections are made without delay."""
+    monkeypatch.setattr("derctl.links.mqtt.BACKOFF_S", (0.05, 0.1))
+    sites: list[Site] = []
+
+    def make(port: int, **given: Any) -> Site:
+        site = Site(port, **given)
+        site.task = asyncio.create_task(site.link.run())
+        sites.append(site)
+        return site
+
+    yield make
+    for site in sites:
+        await site.end()
+
+
+# -- a session ------------------------------------------------------------------------------------------------------
+
+
+async def test_online_is_retained_and_the_session_speaks_mqtt_5(
+    mosquitto: Any, make_outside: Any, start: Start, until: Any
+) -> None:
+    site = start(mosquitto.port, keepalive_s=30)
+    await until(lambda: site.link.connected)
+    outside = await make_outside(mosquitto.port).watch()
+    await until(lambda: outside.seen)
+    assert outside.seen == [(f"{BASE}/online", b'{"online": true, "n": 1}', True, 1)]
+    assert site.link.protocol == "5"
+    assert "as derctl-demo-house-12 (p5, c1, k30)" in mosquitto.log, "mosquitto's own word for MQTT 5"
+
+
+async def test_measurements_are_not_retained_and_events_arrive(
+    mosquitto: Any, make_outside: Any, start: Start, until: Any
+) -> None:
+    early = await make_outside(mosquitto.port).watch()
+    site = start(mosquitto.port)
+    site.measure(1)
+    site.event(1)
+    await until(lambda: len(early.seen) == 3)
+    late = await make_outside(mosquitto.port).watch()
+    await until(lambda: late.seen)
+    assert sorted((topic, retained) for topic, _, retained, _ in early.seen[1:]) == [
+        (f"{BASE}/der/pv1/measurement", False),
+        (f"{BASE}/event", False),
+    ]
+    assert [topic for topic, *_ in late.seen] == [f"{BASE}/online"]
+    assert site.outbox.published == 2
+
+
+async def test_a_command_comes_in_with_its_topic_and_whether_it_was_retained(
+    mosquitto: Any, make_outside: Any, start: Start, until: Any
+) -> None:
+    outside = await make_outside(mosquitto.port).watch()
+    outside.send(f"{BASE}/cmd/ops/limit_power", b"old", retain=True)
+    outside.send("derctl/demo/house-13/cmd/ops/ping", b"another house's")
+    site = start(mosquitto.port)
+    await until(lambda: site.link.connected and site.commands)
+    outside.send(f"{BASE}/cmd/ops/ping", b"\xff\x00 not text")
+    await until(lambda: len(site.commands) == 2)
+    assert site.commands == [
+        ("cmd/ops/limit_power", b"old", True),
+        ("cmd/ops/ping", b"\xff\x00 not text", False),
+    ]
+
+
+CHILD = """
+import asyncio, sys
+from derctl.daemon.outbox import Outbox
+from derctl.links.mqtt import Broker, MqttLink
+broker = Broker(host="127.0.0.1", port=int(sys.argv[1]), base=sys.argv[2], will=b'{"online":false}')
+async def ignore(*given): pass
+asyncio.run(MqttLink(broker, Outbox(), ignore, lambda: b'{"online":true}').run())
+"""
+
+
+async def test_the_last_will_speaks_after_a_kill(
+    mosquitto: Any, make_outside: Any, until: Any, run_python: Any
+) -> None:
+    outside = await make_outside(mosquitto.port).watch()
+    with run_python(["-c", CHILD, str(mosquitto.port), BASE]) as child:
+        await until(lambda: outside.of("online"), 15.0)
+        child.send_signal(signal.SIGKILL)
+        await until(lambda: len(outside.of("online")) == 2)
+    late = await make_outside(mosquitto.port).watch()
+    await until(lambda: late.seen)
+    assert outside.of("online") == [b'{"online":true}', b'{"online":false}']
+    assert late.seen == [(f"{BASE}/online", b'{"online":false}', True, 1)]
+
+
+async def test_an_orderly_end_says_offline_too(mosquitto: Any, make_outside: Any, start: Start, until: Any) -> None:
+    """A clean disconnect discards the will (MQTT 5, 3.14.4): it has to be said."""
+    outside = await make_outside(mosquitto.port).watch()
+    site = start(mosquitto.port)
+    await until(lambda: outside.of("online"))
+    await site.end()
+    await until(lambda: len(outside.of("online")) == 2)
+    assert outside.seen[-1] == (f"{BASE}/online", b'{"online":false}', True, 1)
+
+
+# -- trouble --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_broker_that_is_away_costs_bounded_memory_and_keeps_the_order_of_events(
+    make_mosquitto: Any, make_outside: Any, start: Start, until: Any
+) -> None:
+    mosquitto = make_mosquitto(started=False)
+    site = start(mosquitto.port)
+    for n in range(EVENTS_MAX + 300):
+        site.event(n)
+        site.measure(n)
+    assert (len(site.outbox.ordered), len(site.outbox.latest), site.outbox.dropped) == (EVENTS_MAX, 1, 300)
+    await until(lambda: site.link.text != "not connected yet")
+    site.may = False
+    mosquitto.start()
+    outside = await make_outside(mosquitto.port).watch()
+    site.may = True
+    await until(lambda: len(outside.of("event")) >= EVENTS_MAX and outside.of("measurement"), 20.0)
+    assert [int(payload) for payload in outside.of("event")] == list(range(300, EVENTS_MAX + 300))
+    assert outside.of("measurement") == [str(EVENTS_MAX + 299).encode()]
+
+
+async def test_a_broker_that_is_killed_again_and_again_loses_no_event_and_changes_no_order(
+    mosquitto: Any, make_outside: Any, start: Start, until: Any
+) -> None:
+    """At each kill one event may be lost that the broker had acknowledged but not passed on, and one come twice."""
+    site = start(mosquitto.port)
+    received: list[int] = []
+    for life in range(4):
+        site.may = False
+        outside = await make_outside(mosquitto.port).watch()
+        site.may = True
+        await until(lambda: site.link.connected)
+        for n in range(50):
+            site.event(50 * life + n)
+        await until(lambda seen=outside: len(seen.of("event")) >= 20)
+        mosquitto.stop()
+        await until(lambda: not site.link.connected)
+        received += [int(payload) for payload in outside.of("event")]
+        assert site.task is not None
+        assert not site.task.done(), "only cancellation ends a link"
+        site.may = False
+        mosquitto.start()
+    outside = await make_outside(mosquitto.port).watch()
+    site.may = True
+    site.event(200)
+    await until(lambda: outside.of("event")[-1:] == [b"200"])
+    received += [int(payload) for payload in outside.of("event")]
+    first_time = list(dict.fromkeys(received))
+    assert first_time == sorted(first_time), "the order changed"
+    assert len(first_time) >= 201 - 4
+    assert len(received) <= 201 + 4
+    assert (site.outbox.dropped, len(site.outbox.ordered), site.link.sessions) == (0, 0, 5)
+
+
+async def test_a_broker_that_stands_still_is_noticed_by_the_keepalive(
+    mosquitto: Any, start: Start, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 1.0)
+    site = start(mosquitto.port, keepalive_s=2)
+    await until(lambda: site.link.connected)
+    mosquitto.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    await until(lambda: not site.link.connected, 10.0)
+    assert time.monotonic() - began < 6.0
+    mosquitto.signal(signal.SIGCONT)
+    await until(lambda: site.link.connected, 15.0)
+
+
+async def test_a_broker_that_stands_still_under_load_is_noticed_and_no_event_is_lost(
+    mosquitto: Any, make_outside: Any, start: Start, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 0.5)
+    site = start(mosquitto.port, keepalive_s=60)
+    outside = await make_outside(mosquitto.port).watch()
+    await until(lambda: site.link.connected)
+    mosquitto.signal(signal.SIGSTOP)
+    for n in range(30):
+        site.event(n)
+        site.measure(n)
+    await until(lambda: not site.link.connected, 5.0)
+    mosquitto.signal(signal.SIGCONT)
+    await until(lambda: outside.of("event")[-1:] == [b"29"], 20.0)
+    assert list(dict.fromkeys(int(payload) for payload in outside.of("event"))) == list(range(30))
+
+
+async def test_a_refused_user_is_told_and_tried_again(make_mosquitto: Any, start: Start, until: Any) -> None:
+    mosquitto = make_mosquitto("allow_anonymous false")
+    site = start(mosquitto.port, username="house-12", password="wrong")
+    await until(lambda: mosquitto.log.count("not authorised") >= 2)
+    assert "not authori" in site.link.text.lower()
+    assert (site.link.connected, site.link.protocol, site.link.sessions) == (False, "5", 0)
+
+
+async def test_a_broker_for_mqtt_3_is_spoken_to_in_3_1_1(
+    start: Start, until: Any, run_python: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """amqtt 0.12 refuses MQTT 5 with 132, and says nothing at all where there is a will."""
+    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 1.0)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with run_python(["-m", "hil.broker", str(port)]):
+        site = start(port)
+        await until(lambda: site.link.connected, 20.0)
+        assert site.link.protocol == "3.1.1"
+        site.event(1)
+        await until(lambda: not site.outbox.ordered)
+        await site.end()
+
+
+@pytest.mark.parametrize(
+    ("connack", "spoken"),
+    [(b"\x20\x03\x00\x84\x00", "3.1.1"), (b"\x20\x02\x00\x01", "3.1.1"), (b"\x20\x03\x00\x87\x00", "5"), (b"", "5")],
+    ids=["132 of MQTT 5", "1 of MQTT 3.1.1", "135 not authorised", "silence"],
+)
+async def test_only_a_broker_that_refuses_the_protocol_is_spoken_to_in_an_older_one(
+    start: Start, until: Any, monkeypatch: pytest.MonkeyPatch, connack: bytes, spoken: str
+) -> None:
+    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 0.2)
+    packets: list[bytes] = []
+    open_now: set[asyncio.StreamWriter] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_now.add(writer)
+        try:
+            packets.append(await reader.read(1000))
+            writer.write(connack)
+            await reader.read()
+        except ConnectionError:
+            pass
+        finally:
+            open_now.discard(writer)
+            writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    site = start(server.sockets[0].getsockname()[1], keepalive_s=600)
+    await until(lambda: len(packets) >= 6, 10.0)
+    await until(lambda: len(open_now) <= 1)
+    assert (site.link.protocol, site.link.sessions) == (spoken, 0)
+    await site.end()
+    await until(lambda: not open_now)
+    server.close()
+    levels = [packet[packet.index(b"MQTT") + 4] for packet in packets]
+    assert levels[0] == 5, "protocol level in a CONNECT (MQTT 5, 3.1.2.2)"
+    assert set(levels[1:]) == ({4} if spoken == "3.1.1" else {5})
+
+
+@pytest.mark.parametrize("state", ["well", "stopped", "dead"])
+async def test_the_end_of_a_link_waits_for_no_broker(mosquitto: Any, start: Start, until: Any, state: str) -> None:
+    site = start(mosquitto.port)
+    await until(lambda: site.link.connected)
+    if state == "stopped":
+        mosquitto.signal(signal.SIGSTOP)
+    if state == "dead":
+        mosquitto.stop()
+    site.event(1)
+    began = time.monotonic()
+    await site.end()
+    assert time.monotonic() - began < 3.0
+
+
+# -- who may --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guarded(make_mosquitto: Any, certificates: Path, tmp_path: Path) -> Any:
+    """TLS with a client certificate, passwords, and an ACL with just what docs/interfaces.md section 3 needs."""
+    passwords, acl = tmp_path / "passwords", tmp_path / "acl"
+    tool = subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "house-12", "secret"], check=False)
+    assert tool.returncode == 0
+    subprocess.run(["mosquitto_passwd", "-b", str(passwords), "ops", "word"], check=True)
+    subprocess.run(["mosquitto_passwd", "-b", str(passwords), "guest", "guest"], check=True)
+    outward = ("online", "poc", "event", "der/+/measurement", "der/+/setpoint", "der/+/outcome", "reply/+")
+    acl.write_text(
+        "\n".join(
+            [
+                "user house-12",
+                *(f"topic write {BASE}/{topic}" for topic in outward),
+                f"topic read {BASE}/cmd/#",
+                "user ops",
+                f"topic read {BASE}/#",
+                f"topic write {BASE}/cmd/ops/#",
+                "user guest",
+                f"topic read {BASE}/#",
+                "",
+            ]
+        )
+    )
+    for path in (passwords, acl):
+        path.chmod(0o600)
+    return make_mosquitto(
+        "allow_anonymous false",
+        f"password_file {passwords}",
+        f"acl_file {acl}",
+        f"cafile {certificates / 'ca.pem'}",
+        f"certfile {certificates / 'server.pem'}",
+        f"keyfile {certificates / 'server.key'}",
+        "require_certificate true",
+    )
+
+
+def of_site(certificates: Path, ca: str = "ca") -> dict[str, Any]:
+    files = {"ca_file": f"{ca}.pem", "cert_file": "site.pem", "key_file": "site.key"}
+    return {"username": "house-12", "password": "secret"} | {k: str(certificates / v) for k, v in files.items()}
+
+
+def of_operator(certificates: Path, username: str, password: str) -> dict[str, Any]:
+    context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    context.load_cert_chain(certificates / "site.pem", certificates / "site.key")
+    return {"username": username, "password": password, "tls": context}
+
+
+async def test_tls_password_client_certificate_and_acl_let_through_what_they_should(
+    guarded: Any, certificates: Path, make_outside: Any, start: Start, until: Any
+) -> None:
+    site = start(guarded.port, **of_site(certificates))
+    ops = await make_outside(guarded.port, **of_operator(certificates, "ops", "word")).watch(f"{BASE}/#")
+    guest = await make_outside(guarded.port, **of_operator(certificates, "guest", "guest")).watch(f"{BASE}/#")
+    await until(lambda: site.link.connected and ops.of("online"))
+    site.event(1)
+    site.measure(2)
+    guest.send(f"{BASE}/cmd/ops/ping", b"from a guest")
+    ops.send(f"{BASE}/cmd/ops/ping", b"from ops")
+    await until(lambda: site.commands and ops.of("event") and ops.of("measurement"))
+    assert site.commands == [("cmd/ops/ping", b"from ops", False)]
+    assert "Denied PUBLISH from" in guarded.log
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho drops the socket unclosed
+@pytest.mark.parametrize("what", ["another authority", "no client certificate", "no TLS"])
+async def test_what_is_not_trusted_gets_no_session(
+    guarded: Any, certificates: Path, start: Start, until: Any, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 0.5)
+    given = of_site(certificates, "other" if what == "another authority" else "ca")
+    if what != "another authority":
+        given |= {"cert_file": None, "key_file": None}
+    if what == "no TLS":
+        given |= {"ca_file": None}
+    site = start(guarded.port, **given)
+    await until(lambda: site.link.text != "not connected yet", 15.0)
+    assert (site.link.connected, site.link.sessions, site.link.protocol) == (False, 0, "5")
+
+
+async def test_a_certificate_file_that_cannot_be_read_is_told_and_tried_again(
+    guarded: Any, certificates: Path, start: Start, until: Any, tmp_path: Path
+) -> None:
+    ca = tmp_path / "ca.pem"
+    site = start(guarded.port, **of_site(certificates) | {"ca_file": str(ca)})
+    await until(lambda: site.link.text.startswith("TLS:"))
+    ca.write_bytes((certificates / "ca.pem").read_bytes())
+    await until(lambda: site.link.connected)
+
+
+async def test_tls_waits_for_the_clock(mosquitto: Any, start: Start, until: Any) -> None:
+    site = start(mosquitto.port)
+    site.may = False
+    await until(lambda: "clock" in site.link.text)
+    assert (site.link.sessions, "as derctl" in mosquitto.log) == (0, False)
+    site.may = True
+    await until(lambda: site.link.connected)
