@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
 from derctl import __version__
-from derctl.cli.exits import CONFIG, UNREACHABLE
+from derctl.cli.exits import BUG, CONFIG, NO, UNREACHABLE
 from derctl.errors import BusError, CommandError, ConfigError, DeviceError, LinkError
 
 
@@ -24,6 +25,9 @@ class Verb:
     def load(self) -> ModuleType:
         return import_module(f"derctl.cli.{self.module}")
 
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
 
 VERBS: dict[str, Verb] = {
     "run": Verb("run", "run the daemon on a site file"),
@@ -68,6 +72,12 @@ def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace)
         return UNREACHABLE
     except CommandError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
-        return 1
+        return NO
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        print("this is a bug in derctl: please report it with the lines above", file=sys.stderr)
+        return BUG

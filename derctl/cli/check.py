@@ -61,17 +61,24 @@ def _absent(site: Site) -> dict[str, Any]:
         lines.append(f"{der.id} at most {text} ({_how(der.control, fallback)})")
     total, limit = sum(known.values()), site.limit_w
     if limit is not None:
-        complete = len(known) == len(site.file.ders)
-        verdict = "holds" if complete and total <= limit else "is decided when the devices are found"
+        open_ = [der.id for der in site.file.ders if der.id not in known]
         if total > limit:
-            verdict = "is broken: control will be refused"
-        lines.append(f"{total:g} W in all of {limit:g} W allowed: the contract {verdict}")
+            verdict = "the contract is broken: control will be refused"
+        elif open_:
+            verdict = f"the contract is decided when {', '.join(open_)} {'is' if len(open_) == 1 else 'are'} found"
+        elif any(der.control and der.fallback.by == "reversion" for der in site.file.ders):
+            verdict = "the contract holds, if each timer has its target"
+        else:
+            verdict = "the contract holds"
+        lines.append(f"{'at least ' if open_ else ''}{total:g} W in all, {limit:g} W allowed: {verdict}")
     return {"by_der": known, "limit_w": limit, "lines": lines}
 
 
 def _how(control: bool, fallback: Fallback) -> str:
     if not control and fallback.by != "device":
         return "derctl doesn't write it"
+    if fallback.p_ceiling_w is None:
+        return "no fallback.p_ceiling_w is declared"
     return {
         "reversion": f"by its own timer, {fallback.after_s:g} s, where it has one with a target",
         "stands": "the last limit stands",

@@ -14,18 +14,26 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     add_socket(parser)
     parser.add_argument("name", help="limit_power, set_battery_power, clear, arm, disarm, ping")
-    parser.add_argument("args", nargs="*", metavar="KEY=VALUE", help="for example p_ceiling_w=3000 der=pv1")
+    parser.add_argument(
+        "args", type=pair, nargs="*", metavar="KEY=VALUE", help="for example p_ceiling_w=3000 der=pv1"
+    )
     parser.add_argument("--expires", type=float, default=3600.0, metavar="S", help="how long it holds")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if it was admitted; what the devices did is in `status`."""
-    given = {"expires_s": args.expires}
-    for pair in args.args:
-        key, _, value = pair.partition("=")
-        given[key] = _value(value)
+    given: dict[str, object] = {"expires_s": args.expires}
+    given.update(args.args)
     print(asyncio.run(ask(socket_of(args), args.name, given)))
     return 0
+
+
+def pair(text: str) -> tuple[str, object]:
+    """An argparse type. Raises ArgumentTypeError."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE, such as p_ceiling_w=3000")
+    return key, _value(value)
 
 
 def _value(text: str) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from typing import Any
 
 from derctl.cli.look import BASES, add_endpoint, ask
@@ -12,7 +13,7 @@ from derctl.devices import Options, Profile
 from derctl.devices.layout import find
 from derctl.errors import DecodeError, NotRecognised
 from derctl.links.models import model
-from derctl.sunspec import Block, Decoded, Model, decode, read_block
+from derctl.sunspec import Block, Decoded, Model, Raw, decode, read_block
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{table['model']} {table['label']} at {table['address']}, L={table['length']}")
         for row in table["points"]:
             if args.all or row["value"] is not None:
-                print(f"  {row['path']:<28} {row['raw']!s:>12} {_shown(row['value']):>16} {row['unit']}")
+                raw = "" if isinstance(row["raw"], str) else row["raw"]
+                print(f"  {row['path']:<28} {raw!s:>12} {_shown(row['value']):>16} {row['unit']}")
         for problem in table["problems"]:
             print(f"  ! {problem}")
     return 0
@@ -73,9 +75,16 @@ def _table(block: Block, table: Model | None, registers: tuple[int | None, ...])
     return head | {"label": table.label, "points": rows, "problems": problems}
 
 
+def _plain(raw: Raw | None) -> int | float | str | None:
+    """A raw value for JSON: text and addresses in hexadecimal, a float that is no number by its name."""
+    if isinstance(raw, bytes):
+        return raw.hex()
+    return str(raw) if isinstance(raw, float) and not math.isfinite(raw) else raw
+
+
 def _rows(decoded: Decoded, prefix: str, units: dict[str, str]) -> list[dict[str, Any]]:
     rows = [
-        {"path": prefix + name, "raw": decoded.raw.get(name), "value": value, "unit": units.get(name, "")}
+        {"path": prefix + name, "raw": _plain(decoded.raw.get(name)), "value": value, "unit": units.get(name, "")}
         for name, value in decoded.values.items()
     ]
     for name, instances in decoded.groups.items():

@@ -8,7 +8,9 @@ import json
 import sys
 from pathlib import Path
 
-from derctl.cli.exits import NO
+import msgspec
+
+from derctl.cli.exits import BUSY, CONFIG, NO
 from derctl.config import Site, load
 from derctl.errors import LinkError
 from derctl.links.local import ask
@@ -25,7 +27,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if all were released; 1 if one could not be reached (it is left to its reversion) or refused."""
     site = load(args.config)
-    result = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
+    from derctl.daemon.statefile import AlreadyRunning
+
+    try:
+        result = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
+    except AlreadyRunning as error:
+        print(f"{error}, which does not answer at {site.file.site.socket}", file=sys.stderr)
+        return BUSY
+    except OSError as error:
+        print(f"state_dir: {error}", file=sys.stderr)
+        return CONFIG
+    except msgspec.DecodeError as error:
+        print(f"{site.file.site.state_dir}/written.json: {error}: what was written is not known", file=sys.stderr)
+        return NO
     if args.json:
         print(json.dumps(result))
     else:

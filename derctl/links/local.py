@@ -85,8 +85,10 @@ async def ask(path: Path, call: str, args: Mapping[str, Any] | None = None, *, s
                 line = await reader.readline()
             finally:
                 writer.close()
-    except (OSError, TimeoutError) as error:
-        raise LinkError(f"{path}: {error or 'no answer'}") from error
+    except TimeoutError as error:
+        raise LinkError(f"{path}: no answer within {seconds:g} s") from error
+    except OSError as error:
+        raise LinkError(f"{path}: {error.strerror or error}: is the daemon running with this socket?") from error
     if not line:
         raise LinkError(f"{path}: closed without an answer")
     reply = json.loads(line)

@@ -1,0 +1,258 @@
+"""Exit codes of docs/interfaces.md section 5, and errors that a newcomer can act on."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+import derctl
+from derctl.cli import VERBS, main, schema
+from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def one_line(err):
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    return err
+
+
+def test_the_version_is_the_packages(outside):
+    assert outside("--version") == (0, f"derctl {derctl.__version__}\n", "")
+
+
+def test_help_lists_every_verb(outside):
+    code, out, _ = outside("--help")
+    assert code == 0
+    assert all(f"\n    {name} " in out for name in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+    assert ended.value.code == 0
+    assert f"derctl {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["frobnicate"], ["check"], ["check", "-c"], ["run"], ["release"], ["status", "x"]]
+)
+def test_a_wrong_command_line_ends_with_2(outside, words):
+    code, out, err = outside(*words)
+    assert (code, out) == (2, "")
+    assert "usage: derctl" in err
+
+
+def test_check_accepts_a_good_file_and_says_what_it_understood(outside, site_file):
+    path = site_file()
+    code, out, err = outside("check", "-c", str(path))
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"{path}: no problems"
+    assert any("15" in line and "contract_export_limit" in line and "pv1" in line for line in lines)
+    assert any("3000 W" in line and "5000 W" in line and "holds" in line for line in lines)
+
+
+def test_check_as_json_says_the_same(outside, site_file):
+    code, out, _ = outside("check", "-c", str(site_file()), "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["functions"] == [{"rank": 15, "kind": "contract_export_limit", "ders": ["pv1"]}]
+    assert (found["absent"]["by_der"], found["absent"]["limit_w"]) == ({"pv1": 3000.0}, 5000.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        ("p_ceiling_w: 3000, by: stands", "p_ceiling_w: 6000, by: stands", "broken"),
+        (", fallback: {p_ceiling_w: 3000, by: stands}", "", "decided when pv1 is found"),
+        ("by: stands", "by: reversion", "if each timer has its target"),
+        (", fallback: {p_ceiling_w: 3000, by: stands}", ", control: false, rating: {p_max_w: 9000}", "broken"),
+    ],
+)
+def test_check_foretells_what_happens_to_the_contract_without_derctl(outside, site_file, old, new, verdict):
+    code, out, _ = outside("check", "-c", str(site_file((old, new))))
+    assert code == 0
+    assert verdict in out.splitlines()[-1]
+
+
+def test_a_typo_is_named_with_file_line_path_and_what_is_known(outside, site_file):
+    path = site_file(("p_ceiling_w: 3000", "p_ceilng_w: 3000"))
+    for verb in ("check", "run", "release"):
+        code, out, err = outside(verb, "-c", str(path))
+        assert (code, out) == (78, "")
+        assert err.startswith(f"{path}:6: ders[0].fallback.p_ceilng_w: unknown key; known are p_ceiling_w")
+
+
+def test_every_problem_is_one_line_of_its_own(outside, site_file):
+    path = site_file(("unit: 1", "unit: 999"), ("sign: 1", "sign: 2"), ("limit_w: 5000", "limit: 5000"))
+    code, _, err = outside("check", "-c", str(path))
+    assert code == 78
+    assert [line.split(": ")[1] for line in err.splitlines()][:2] == ["ders[0].unit", "poc.sign"]
+    assert "999" in err
+
+
+@pytest.mark.parametrize("text", ["", "hello", "a: [", "a: 2026-99-99", "&a [*a]"])
+def test_a_file_that_is_no_site_ends_with_78(outside, tmp_path, text):
+    path = tmp_path / "site.yaml"
+    path.write_text(text)
+    code, out, err = outside("check", "-c", str(path))
+    assert (code, out) == (78, "")
+    assert err.startswith(f"{path}:1: ")
+    assert "Traceback" not in err
+
+
+def test_a_file_that_is_not_there_is_named(outside, tmp_path):
+    code, _, err = outside("check", "-c", str(tmp_path / "nowhere.yaml"))
+    assert code == 78
+    assert "nowhere.yaml" in one_line(err)
+    assert "No such file" in err
+
+
+@pytest.mark.parametrize("name", ["house.yaml", "mixed.yaml"])
+def test_the_examples_that_ship_check(outside, tmp_path, name):
+    text = (ROOT / "config" / name).read_text(encoding="utf-8").replace("/etc/derctl", str(tmp_path))
+    (tmp_path / "mqtt.password").touch(0o600)
+    path = tmp_path / name
+    path.write_text(text)
+    code, out, err = outside("check", "-c", str(path))
+    assert (code, err) == (0, "")
+    assert "observe mode" in out
+
+
+def test_schema_prints_the_schema(outside):
+    code, out, _ = outside("schema")
+    assert code == 0
+    assert json.loads(out) == json.loads(json.dumps(schema.schema()))
+
+
+@pytest.mark.parametrize("words", [["status"], ["command", "ping"], ["status", "--json"]])
+def test_without_a_daemon_the_socket_is_named_and_the_code_is_69(outside, site_file, tmp_path, words):
+    code, out, err = outside(*words, "-c", str(site_file()))
+    assert (code, out) == (69, "")
+    assert str(tmp_path / "derctl.sock") in one_line(err)
+    assert "daemon" in err
+
+
+def test_a_socket_that_nobody_serves_any_more_is_69_too(outside, tmp_path):
+    import socket
+
+    path = tmp_path / "old.sock"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    code, _, err = outside("status", "--socket", str(path))
+    assert code == 69
+    assert "refused" in one_line(err)
+
+
+@pytest.mark.parametrize("word", ["p_ceiling_w", "=3000", "3000"])
+def test_an_argument_of_a_command_that_is_no_pair_ends_with_2(outside, word):
+    code, _, err = outside("command", "limit_power", word)
+    assert code == 2
+    assert repr(word) in err
+
+
+def test_release_with_nothing_written_is_done(outside, site_file):
+    path = site_file()
+    code, out, err = outside("release", "-c", str(path))
+    assert (code, err) == (0, "")
+    assert "nothing" in out
+    assert outside("release", "-c", str(path), "--json") == (0, "{}\n", "")
+
+
+def journal(tmp_path, content):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "written.json").write_text(content)
+
+
+def test_a_device_that_cannot_be_reached_is_not_released_and_stays_in_the_journal(outside, site_file, tmp_path):
+    journal(tmp_path, '{"pv1": {}}')
+    code, out, _ = outside("release", "-c", str(site_file()), "--within", "0.5", "--json")
+    assert (code, json.loads(out)) == (1, {"pv1": "unreachable"})
+    assert json.loads((tmp_path / "state" / "written.json").read_text()) == {"pv1": {}}
+
+
+def test_a_journal_that_names_a_der_the_file_lacks_is_said(outside, site_file, tmp_path):
+    journal(tmp_path, '{"pv7": {}}')
+    code, out, _ = outside("release", "-c", str(site_file()), "--within", "0.5")
+    assert code == 1
+    assert "pv7: not in the site file any more" in out
+
+
+def test_a_journal_that_cannot_be_read_is_no_clean_release(outside, site_file, tmp_path):
+    journal(tmp_path, '{"pv1": ')
+    code, out, err = outside("release", "-c", str(site_file()))
+    assert (code, out) == (1, "")
+    assert "written.json" in one_line(err)
+
+
+@pytest.mark.parametrize("verb", ["run", "release"])
+def test_a_second_instance_of_a_site_ends_with_75(outside, site_file, tmp_path, verb):
+    (tmp_path / "state").mkdir()
+    with (tmp_path / "state" / "derctl.lock").open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        code, _, err = outside(verb, "-c", str(site_file()))
+    assert code == 75
+    assert str(tmp_path / "state") in err
+    assert "Traceback" not in err
+
+
+async def test_release_moves_a_device_to_its_fallback_and_forgets_it(rig, here, site_file, tmp_path):
+    """After a kill: what the journal names, and nothing else, is written."""
+    journal(tmp_path, '{"pv1": {}}')
+    path = site_file(port=rig.ports()["pv1"])
+    code, out, _ = await here("release", "-c", str(path))
+    assert (code, out) == (0, "pv1: released\n")
+    image = rig.units["pv1"].face.bank.image(123)
+    assert (image.get("WMaxLim_Ena"), image.get("WMaxLimPct"), image.get("WMaxLimPct_RvrtTms")) == (1, 60.0, 0)
+    assert all(record.accepted for record in rig.units["pv1"].log)
+    assert json.loads((tmp_path / "state" / "written.json").read_text()) == {}
+    before = len(rig.units["pv1"].log)
+    assert (await here("release", "-c", str(path)))[1].startswith("nothing")
+    assert len(rig.units["pv1"].log) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (ConfigError([Problem(file="f", line=3, path="a.b", message="no")]), 78, "f:3: a.b: no\n"),
+        (BusClosed("lan: not connected"), 69, "lan: not connected\n"),
+        (DecodeError("model 103 moved"), 69, "model 103 moved\n"),
+        (LinkError("no daemon"), 69, "no daemon\n"),
+        (CommandError("out_of_range", "too much"), 1, "out_of_range: too much\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (BrokenPipeError(), 0, ""),
+    ],
+)
+def test_each_error_has_its_exit_code(monkeypatch, capsys, error, code, says):
+    def fail(args):
+        raise error
+
+    monkeypatch.setattr(schema, "run", fail)
+    assert main(["schema"]) == code
+    assert capsys.readouterr().err == says
+
+
+def test_a_bug_is_70_and_shows_where(monkeypatch, capsys):
+    def fail(args):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(schema, "run", fail)
+    assert main(["schema"]) == 70
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError: a bug" in err
+    assert "bug in derctl" in err.splitlines()[-1]
+
+
+def test_the_readmes_commands_are_verbs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    words = {line.split()[1] for line in readme.splitlines() if line.startswith("    derctl ")}
+    assert words
+    assert words <= {*VERBS}
+    assert yaml.safe_load((ROOT / "config" / "house.yaml").read_text(encoding="utf-8"))["site"]["mode"] == "observe"
