@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -19,12 +19,14 @@ SEEN_MAX = 1000
 EARLY_S = 30.0
 """How far in the future a command may be issued: clocks differ."""
 EXPIRES_MAX_S = 7 * 86400.0
+ID_MAX = 128
+"""Characters of an id: it is remembered, saved and sent back."""
 
 
 class Envelope(msgspec.Struct, kw_only=True, frozen=True):
     """What every command carries."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_MAX)]
     issued_at: datetime
     expires_s: float
 
@@ -228,7 +230,7 @@ class Desk:
 def _fields(payload: bytes) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CommandError("bad_json", str(error)) from error
     if not isinstance(fields, dict):
         raise CommandError("bad_json", "expected an object")
