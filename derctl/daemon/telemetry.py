@@ -112,9 +112,11 @@ class Telemetry:
             self._measured(topic, der.reading, der.age_s, der.v_pu, scale, stamp, now_s, found)
         for decision in decisions:
             topic = f"der/{decision.der}/setpoint"
-            self._changed(topic, _rounded(decision.setpoint), of_decision(decision) | stamp, now_s, found)
+            who = tuple((bound.by, bound.what) for bound in decision.bound_by)
+            self._changed(topic, (_rounded(decision.setpoint), who), of_decision(decision) | stamp, now_s, found)
         for der_id, outcome in outcomes.items():
-            key = (_rounded(outcome.desired), outcome.achieved, outcome.reason, outcome.requested)
+            accepted = None if outcome.accepted is None else _rounded(outcome.accepted)
+            key = (outcome.requested, _rounded(outcome.desired), accepted, outcome.achieved, outcome.reason)
             self._changed(f"der/{der_id}/outcome", key, of_outcome(outcome, now, now_s) | stamp, now_s, found)
         return found
 
