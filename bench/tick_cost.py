@@ -56,12 +56,12 @@ class Listened:
 
 def rows(quick: bool) -> Iterable[Row]:
     """On the daemon's loop, and once on asyncio's own where those differ."""
-    ticks, blocks = (30, 5) if quick else (150, 15)
+    ticks, blocks = (20, 8) if quick else (20, 80)
     fast = uvloop_factory()
     name = "asyncio" if fast is None else "uvloop"
     yield _row("a1", 4, False, ticks, blocks, fast, f"a tick that only reads, 4 DERs and a meter, {name}")
     yield _row("a2", 4, True, ticks, blocks, fast, f"a tick that writes every setpoint anew, 4 DERs, {name}")
-    yield _row("a3", 20, False, ticks // 3, blocks, fast, f"a tick that only reads, 20 DERs and a meter, {name}")
+    yield _row("a3", 20, False, ticks // 2, blocks, fast, f"a tick that only reads, 20 DERs and a meter, {name}")
     if fast is not None:
         yield _row("a4", 4, False, ticks, blocks, None, "a tick that only reads, 4 DERs and a meter, asyncio")
 
