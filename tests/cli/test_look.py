@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import math
@@ -10,7 +11,7 @@ import socket
 import pytest
 import sunspec2.modbus.client
 
-from derctl.cli.look import endpoint
+from derctl.cli.look import add_endpoint, ask, endpoint
 from derctl.core.exchange import Write
 from derctl.links.wire import ReadOnly
 
@@ -133,6 +134,19 @@ async def test_what_a_program_reads_is_json_whatever_the_registers_hold(rig, her
 async def test_a_read_only_wire_cannot_write():
     with pytest.raises(TypeError):
         await ReadOnly(None).request(1, Write(address=1, values=(1,)))
+
+
+def limiting():
+    yield Write(address=40233, values=(0, 0, 0, 0, 1))
+
+
+async def test_even_a_driver_that_wants_to_write_cannot_through_a_verb_that_looks(rig):
+    parser = argparse.ArgumentParser()
+    add_endpoint(parser)
+    args = parser.parse_args([address(rig, "pv1")])
+    with pytest.raises(TypeError, match="read-only"):
+        await asyncio.to_thread(ask, args, limiting())
+    assert rig.units["pv1"].log == []
 
 
 async def test_looking_leaves_no_connection_behind(rig, here):
