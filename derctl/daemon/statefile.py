@@ -73,12 +73,16 @@ class StateDir:
         except FileNotFoundError:
             return Surviving(), None
         except (msgspec.DecodeError, OSError) as error:
-            with suppress(OSError):
-                file.replace(self.path / "state.json.unreadable")
-            return Surviving(), f"{file}: {error}; kept as state.json.unreadable"
+            return Surviving(), self._set_aside(file, str(error))
         if state.version != VERSION:
-            return Surviving(), f"{file}: version {state.version} is not {VERSION}; ignored"
+            return Surviving(), self._set_aside(file, f"version {state.version} is not {VERSION}")
         return state, None
+
+    @staticmethod
+    def _set_aside(file: Path, problem: str) -> str:
+        with suppress(OSError):
+            file.replace(file.with_name("state.json.unreadable"))
+        return f"{file}: {problem}; kept as state.json.unreadable"
 
     async def save(self, state: Surviving) -> None:
         """Raises OSError (a full or read-only disk)."""
@@ -105,14 +109,17 @@ def _lock_in(folder: Path) -> TextIO:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Old or new, never mixed: write beside, fsync, rename, fsync the directory."""
+    """Old or new, never mixed: write beside, fsync, rename, fsync the directory. Raises OSError."""
     beside = path.with_suffix(".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
     try:
-        os.write(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "wb") as file:
+            file.write(data)  # all of it: os.write would be short, without an error, where the disk fills up
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            beside.unlink()
+        raise
     beside.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
