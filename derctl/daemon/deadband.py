@@ -36,10 +36,13 @@ def reason_to_write(
         if wanted:
             return "first"
     else:
-        if now_s - written.at_s < max(profile.write_min_interval_s, _patience_s(written.refusals)):
+        since_s = now_s - written.at_s
+        if since_s < profile.write_min_interval_s:
             return None
-        if fallback.by != "stands" and now_s - written.at_s >= fallback.after_s / 2.0:
+        if fallback.by != "stands" and since_s >= fallback.after_s / 2.0:
             return "refresh"
+        if since_s < _patience_s(written.refusals):
+            return None
     basis = accepted
     if profile.readback == "effect_only" or basis is None:
         basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
