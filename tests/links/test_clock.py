@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ def test_an_assumed_clock_is_always_believed() -> None:
     assert Clock("assume").synced
 
 
+def libc(monkeypatch: pytest.MonkeyPatch, make: Callable[..., Any]) -> None:
+    """In the place of the C library, whether it is opened once or each time."""
+    monkeypatch.setattr(ctypes, "CDLL", make)
+    monkeypatch.setattr("derctl.daemon.clock._LIBC", make(), raising=False)
+
+
 @pytest.mark.parametrize(("answer", "synced"), [(0, True), (1, True), (4, True), (5, False), (-1, False)])
 def test_the_kernel_is_asked_with_adjtimex_and_nothing_is_set(
     monkeypatch: pytest.MonkeyPatch, answer: int, synced: bool
@@ -48,13 +55,13 @@ def test_the_kernel_is_asked_with_adjtimex_and_nothing_is_set(
             assert len(buffer) >= 208, "struct timex of a 64-bit Linux"
             return answer
 
-    monkeypatch.setattr(ctypes, "CDLL", Libc)
+    libc(monkeypatch, Libc)
     assert Clock().synced is synced
     assert asked == [b"\x00\x00\x00\x00"]
 
 
 def test_a_libc_without_adjtimex_is_a_clock_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda *given, **more: object())
+    libc(monkeypatch, lambda *given, **more: object())
     assert not Clock().synced
 
 
