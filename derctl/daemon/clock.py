@@ -12,6 +12,8 @@ from pathlib import Path
 TIME_ERROR = 5
 """Return of adjtimex(2): the clock is not synchronised."""
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -47,7 +49,7 @@ def _kernel_synced() -> bool:
     """adjtimex with modes = 0 reads only; chrony, ntpd and timesyncd all clear the flag."""
     buffer = ctypes.create_string_buffer(512)
     try:
-        state = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)
-    except (OSError, AttributeError):
+        state = _LIBC.adjtimex(buffer)
+    except AttributeError:
         return False
     return bool(0 <= state < TIME_ERROR)

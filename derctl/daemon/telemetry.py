@@ -113,11 +113,14 @@ class Telemetry:
         for decision in decisions:
             topic = f"der/{decision.der}/setpoint"
             who = tuple((bound.by, bound.what) for bound in decision.bound_by)
-            self._changed(topic, (_rounded(decision.setpoint), who), of_decision(decision) | stamp, now_s, found)
+            if self._changed(topic, (_rounded(decision.setpoint), who), now_s):
+                found.append(Message(topic=topic, payload=encode(of_decision(decision) | stamp)))
         for der_id, outcome in outcomes.items():
             accepted = None if outcome.accepted is None else _rounded(outcome.accepted)
             key = (outcome.requested, _rounded(outcome.desired), accepted, outcome.achieved, outcome.reason)
-            self._changed(f"der/{der_id}/outcome", key, of_outcome(outcome, now, now_s) | stamp, now_s, found)
+            topic = f"der/{der_id}/outcome"
+            if self._changed(topic, key, now_s):
+                found.append(Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp)))
         return found
 
     def _measured(
@@ -146,13 +149,14 @@ class Telemetry:
         self._power[topic] = (reading.p_w, str(reading.status))
         found.append(Message(topic=topic, payload=encode(stamp | measurement(reading, age_s, v_pu))))
 
-    def _changed(self, topic: str, key: object, value: dict[str, Any], now_s: float, found: list[Message]) -> None:
+    def _changed(self, topic: str, key: object, now_s: float) -> bool:
+        """Whether this topic is due; if so it counts as sent."""
         since = now_s - self._sent_s.get(topic, -1e9)
         if since < self.min_s - 1e-3 or (self._last.get(topic) == key and since < self.every_s):
-            return
+            return False
         self._sent_s[topic] = now_s
         self._last[topic] = key
-        found.append(Message(topic=topic, payload=encode(value)))
+        return True
 
     @staticmethod
     def event(stamp: str, name: str, der: str, text: str) -> Message:
