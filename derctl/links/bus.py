@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeVar
@@ -187,7 +186,8 @@ class Bus:
             raise BusTimeout(
                 f"{self.name} unit {unit}: silent, asked again in {state.not_before_s - self.clock():.1f} s"
             )
-        async with self._turn(priority, state):
+        await self._wait_turn(priority, state)
+        try:
             if not self.connected:
                 raise BusClosed(f"{self.name}: not connected")
             if self.pace.min_interval_s > 0.0:
@@ -195,6 +195,8 @@ class Bus:
             if not_after_s is not None and self.clock() > not_after_s:
                 raise BusTimeout(f"{self.name} unit {unit}: too late to send")
             return await self._ask(unit, state, op)
+        finally:
+            self._pass_on()
 
     async def _pause(self) -> None:
         wait = self._last_s + self.pace.min_interval_s - self.clock()
@@ -247,9 +249,8 @@ class Bus:
             wait = min(DEMOTED_MAX_S, self.pace.timeout_s * 2.0 ** (state.silent - DEMOTE_AFTER))
             state.not_before_s = self.clock() + wait
 
-    @asynccontextmanager
-    async def _turn(self, priority: Priority, unit: _Unit) -> AsyncIterator[None]:
-        """Hold the wire. Waiters go by priority, then by who was served longest ago."""
+    async def _wait_turn(self, priority: Priority, unit: _Unit) -> None:
+        """Hold the wire from here to `_pass_on`. Waiters go by priority, then by who was served longest ago."""
         self._order += 1
         if self._busy:
             turn = _Turn(priority, unit, self._order, asyncio.get_running_loop().create_future())
@@ -265,10 +266,6 @@ class Bus:
         self._busy = True
         self._order += 1
         unit.served = self._order
-        try:
-            yield
-        finally:
-            self._pass_on()
 
     def _pass_on(self) -> None:
         waiting = [turn for turn in self._waiting if not turn.ready.cancelled()]
