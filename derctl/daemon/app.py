@@ -34,7 +34,10 @@ from derctl.daemon.statefile import StateDir, Surviving
 from derctl.daemon.status import status
 from derctl.daemon.telemetry import Telemetry, encode
 from derctl.errors import CommandError, LinkError
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
+from derctl.functions.meter_trust import Trust
 from derctl.links.local import serve
 from derctl.links.mqtt import Broker, MqttLink
 from derctl.links.notify import Notifier
@@ -80,6 +83,7 @@ class App:
         self.telemetry = self._telemetry()
         self._wrote: dict[str, Any] = {}
         self._armed_word: bool | None = None
+        self._proven_meter: str | None = None
         self._dirty = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -201,6 +205,10 @@ class App:
 
     def _report(self, tick: Tick) -> None:
         self.recorder.add(tick)
+        if (proven := self._proof()) is not None and proven != self._proven_meter:
+            self._proven_meter = proven
+            self.event("meter_proven", "poc", f"{proven} followed a step of the inverters")
+            self.changed()
         if self.telemetry is not None:
             outcomes = {der_id: writer.outcome for der_id, writer in self.writers.items()}
             for message in self.telemetry.messages(tick.state, tick.decisions, outcomes):
@@ -276,7 +284,21 @@ class App:
 
     async def _control(self) -> None:
         await self.poller.warm_up(WARM_UP_S)
+        self._trust_known_meter()
         await self.loop.run()
+
+    def _trust_known_meter(self) -> None:
+        """A meter that was proven before the restart needs no new proof, if it is the same one."""
+        poc = self.plant.poc
+        if poc is not None and poc.known is not None and poc.known.serial == self._proven_meter:
+            self.loop.memories[ContractExportLimit.kind] = ContractMemory(trust=Trust(proven=True))
+
+    def _proof(self) -> str | None:
+        memory = self.loop.memories.get(ContractExportLimit.kind)
+        poc = self.plant.poc
+        if isinstance(memory, ContractMemory) and memory.trust.proven and poc is not None and poc.known is not None:
+            return poc.known.serial
+        return None
 
     async def _end(self, control: asyncio.Task[None]) -> None:
         self.notifier.send("STOPPING=1")
@@ -349,6 +371,7 @@ class App:
         except (OSError, ValueError) as error:
             self.event("journal_unreadable", "", str(error))
         self._armed_word = saved.armed
+        self._proven_meter = saved.proven_meter
         wanted = self.site.file.site.mode == "control" if saved.armed is None else saved.armed
         self.gate.armed = wanted and not self.observe_only
         now, now_s = self.clock.wall(), self.clock_s()
@@ -390,7 +413,12 @@ class App:
             if isinstance(memory, DroopMemory) and memory.p_pre is not None and memory.lag is not None
         }
         state = Surviving(
-            saved=now, armed=self._armed_word, requests=requests, droop=droop, seen=dict(self.desk.seen)
+            saved=now,
+            armed=self._armed_word,
+            requests=requests,
+            droop=droop,
+            seen=dict(self.desk.seen),
+            proven_meter=self._proven_meter,
         )
         try:
             await self.state_dir.save(state)

@@ -24,6 +24,7 @@ class Surviving(msgspec.Struct, kw_only=True):
     """armed: an operator's word, None: the site file's. ends: wall time of a request's expiry, s since 1970.
 
     droop: p_pre and side of events in progress by memory key. seen: ids of commands already answered, with expiry.
+    proven_meter: serial of the meter that was seen to follow the inverters.
     """
 
     version: int = VERSION
@@ -32,6 +33,7 @@ class Surviving(msgspec.Struct, kw_only=True):
     requests: list[dict[str, Any]] = []
     droop: dict[str, dict[str, float]] = {}
     seen: dict[str, float] = {}
+    proven_meter: str | None = None
 
 
 class StateDir:

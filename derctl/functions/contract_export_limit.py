@@ -22,6 +22,10 @@ APPROACH = 0.5
 """Largest share of the headroom given, or taken back, at once: meter and inverters are not read at the same instant,
 so while power moves the headroom is known only to about its slope times that skew [G]."""
 
+PROBE_EVERY_S, PROBE_S, PROBE_PU = 60.0, 5.0, 0.15
+"""Until the meter is proven the sum stays below the limit without counting load, and this share of the rating lower
+for PROBE_S in every PROBE_EVERY_S, so that the meter has a step to follow (grid.md e.3: sign test by a step of P)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
@@ -29,7 +33,8 @@ class Memory:
 
     sample, since_s: the meter sample acted on last, and the time since.
 
-    lost: the meter is not believed; good: samples in a row since it is heard again.
+    lost: the meter is not believed; good: samples in a row since it is heard again. unproven_s: for how long it has
+    been heard without having followed a step.
     """
 
     ceiling_w: float | None = None
@@ -38,6 +43,7 @@ class Memory:
     since_s: float = 0.0
     lost: bool = False
     good: int = 0
+    unproven_s: float = 0.0
     trust: Trust = field(default_factory=Trust)
 
 
@@ -45,7 +51,8 @@ class Memory:
 class ContractExportLimit(Settings):
     """Over the limit: sum -= gain * excess, at once. Under it: half of the headroom at a time, on a ramp.
 
-    Without a meter that can be believed: the sum of all inverters stays below the limit, local load not counted.
+    Without a meter that can be believed, or before it was seen to follow a step of the inverters: the sum of all
+    inverters stays below the limit, local load not counted.
     """
 
     kind: ClassVar[str] = "contract_export_limit"
@@ -74,6 +81,8 @@ class ContractExportLimit(Settings):
             memory = self._open_loop(memory, ders, steered, dt_s)
         elif site.poc is not None and site.poc.sample != memory.sample:
             memory = self._closed_loop(memory, steered, site.poc)
+            if not memory.trust.proven:
+                memory = self._unproven(memory, ders, steered, dt_s)
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
@@ -117,12 +126,24 @@ class ContractExportLimit(Settings):
         self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float
     ) -> Memory:
         """Every inverter as if it exported all it gives; those out of our hands count with the worst they may do."""
-        ids = {der.id for der in steered}
-        ceiling = self.limit_w - sum(worst_w(der) for der in ders if der.id not in ids)
+        ceiling = self._without_load(ders, steered)
         if memory.ceiling_w is not None:
             ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=self._relax_w(steered), dt_s=dt_s)
         floor = None if self.import_limit_w is None else 0.0
         return replace(memory, ceiling_w=ceiling, floor_w=floor, since_s=0.0)
+
+    def _without_load(self, ders: Sequence[DerState], steered: Sequence[DerState]) -> float:
+        ids = {der.id for der in steered}
+        return self.limit_w - sum(worst_w(der) for der in ders if der.id not in ids)
+
+    def _unproven(self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float) -> Memory:
+        """As without a meter, and now and then a dip that a right meter must show."""
+        most = self._without_load(ders, steered)
+        if memory.unproven_s % PROBE_EVERY_S < PROBE_S:
+            most -= PROBE_PU * sum(der.rating.p_max_w for der in steered)
+        assert memory.ceiling_w is not None
+        ceiling = min(memory.ceiling_w, most)
+        return replace(memory, ceiling_w=ceiling, unproven_s=memory.unproven_s + dt_s)
 
     def _relax_w(self, steered: Sequence[DerState]) -> float:
         return self.relax_pu_per_s * sum(der.rating.p_max_w for der in steered)

@@ -1,4 +1,7 @@
-"""Does the meter at the point of connection follow what the inverters do? A frozen or reversed one does not."""
+"""Does the meter at the point of connection follow what the inverters do? A frozen or reversed one does not.
+
+A meter is proven once it followed a step of theirs, and doubted once it slept through some or went the other way.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,11 @@ AGREES = 0.25
 """The meter must show at least this share of the inverters' step, with its sign; load may hide the rest [G]."""
 STRIKES = 3
 """Consecutive contradictions before the meter is doubted, and agreements before it is believed again [G]."""
+PROOF_PU = 0.1
+"""The step that proves a meter, over WINDOW samples (it may be late), in share of the rating (grid.md e.3)."""
+WINDOW = 4
+PROVEN = 2
+"""Points that prove: a step matched within a quarter gives two, within a half one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +28,7 @@ class Trust:
     """strikes: consecutive steps that the meter contradicted. slept: steps since it last moved at all.
 
     Doubted from STRIKES on. A meter that is only a sample or two late moves between the inverters' steps.
+    points: towards being proven. steps_w: the last steps of the inverters and of the meter.
     """
 
     sample: int = -1
@@ -29,6 +38,9 @@ class Trust:
     slept: int = 0
     agreed: int = 0
     doubted: bool = False
+    points: int = 0
+    proven: bool = False
+    steps_w: tuple[tuple[float, float], ...] = ()
 
 
 def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState]) -> Trust:
@@ -42,9 +54,22 @@ def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState]) -> Trust:
     seen = poc.reading.p_w - trust.p_poc_w
     slept = trust.slept if seen == 0.0 else 0
     after = replace(trust, sample=poc.sample, p_poc_w=poc.reading.p_w, p_ders_w=p_ders, slept=slept)
-    if abs(step) < STEP_PU * sum(der.rating.p_max_w for der in ders):
-        return after
-    return _judged(after, step, seen)
+    scale = sum(der.rating.p_max_w for der in ders)
+    after = _proved(after, step, seen, scale)
+    return after if abs(step) < STEP_PU * scale else _judged(after, step, seen)
+
+
+def _proved(trust: Trust, step: float, seen: float, scale: float) -> Trust:
+    """Weigh the last few samples together; those that proved something are not weighed again."""
+    steps = (*trust.steps_w, (step, seen))[-WINDOW:]
+    moved, shown = sum(pair[0] for pair in steps), sum(pair[1] for pair in steps)
+    if abs(moved) < PROOF_PU * scale or moved == 0.0:
+        return replace(trust, steps_w=steps)
+    off = abs(shown / moved - 1.0)
+    if off > 0.5:
+        return replace(trust, steps_w=steps, points=0 if shown * moved < 0.0 else trust.points)
+    points = trust.points + (2 if off <= 0.25 else 1)
+    return replace(trust, steps_w=(), points=points, proven=trust.proven or points >= PROVEN)
 
 
 def _judged(trust: Trust, step: float, seen: float) -> Trust:

@@ -10,10 +10,12 @@ import pytest
 
 from derctl.core.engine import Plan, step
 from derctl.core.types import Fallback, PocState, Setpoint
-from derctl.functions.contract_export_limit import ContractExportLimit, worst_w
-from derctl.functions.meter_trust import STRIKES
+from derctl.functions.contract_export_limit import PROBE_PU, PROBE_S, ContractExportLimit, Memory, worst_w
+from derctl.functions.meter_trust import STRIKES, Trust
 
 P_MAX = 10_000.0
+PROVEN = Memory(trust=Trust(proven=True))
+"""A site whose meter followed the inverters before."""
 FIVE_PERCENT = 0.0505
 """e.3 says 5 %; the bare integrator with K_max / 3 at three samples gives 5.03 %."""
 
@@ -155,7 +157,7 @@ def test_one_sample_is_acted_on_once_and_nothing_relaxes_between_samples(make: A
 
 def test_the_first_sample_changes_nothing_where_all_is_well(make: Any) -> None:
     function, pv = ContractExportLimit(limit_w=3_000.0), make.pv(p_w=4_000.0)
-    _, said = function.step(function.start(), [pv], make.site(pv, poc=make.meter(1_000.0, sample=1)), 0.0)
+    _, said = function.step(PROVEN, [pv], make.site(pv, poc=make.meter(1_000.0, sample=1)), 0.0)
     assert said.p_ceiling_w == 4_000.0
 
 
@@ -197,7 +199,7 @@ def test_storage_may_be_sent_down_to_its_charge_rating(make: Any) -> None:
 
 @pytest.mark.parametrize("poc", ["none", "stale", "unreadable"])
 def test_without_its_meter_the_sum_of_all_inverters_stays_below_the_limit_at_once(make: Any, poc: str) -> None:
-    function, memory = ContractExportLimit(limit_w=3_000.0), ContractExportLimit(limit_w=3_000.0).start()
+    function, memory = ContractExportLimit(limit_w=3_000.0), PROVEN
     pv = make.pv(p_w=9_000.0)
     memory, said = function.step(memory, [pv], make.site(pv, poc=make.meter(1_000.0, sample=1)), 0.0)
     assert said.p_ceiling_w == 9_000.0
@@ -320,3 +322,37 @@ def test_with_an_import_limit_and_no_meter_storage_does_not_charge(make: Any) ->
     bat = make.battery(p_w=-1_000.0)
     _, said = function.step(function.start(), [bat], make.site(bat), 1.0)
     assert (said.p_floor_w, said.p_ceiling_w) == (0.0, 5_000.0)
+
+
+def test_a_meter_that_was_not_seen_to_follow_does_not_let_load_count(make: Any) -> None:
+    """grid.md e.3: sign test by a step of P at commissioning, since a reversed CT makes the loop run away."""
+    function = ContractExportLimit(limit_w=3_000.0)
+    pv = make.pv(p_w=9_000.0)
+    _, said = function.step(function.start(), [pv], make.site(pv, poc=make.meter(1_000.0, sample=1)), 0.0)
+    assert said.p_ceiling_w == pytest.approx(3_000.0 - PROBE_PU * P_MAX), "and dips, for the meter to follow"
+
+
+@pytest.mark.parametrize("limit_w", [0.0, 3_000.0])
+def test_a_right_meter_is_proven_by_the_first_dip_and_then_load_counts(make: Any, limit_w: float) -> None:
+    plant = Plant(make, ContractExportLimit(limit_w=limit_w), load_w=4_000.0, obey=1)
+    plant.run(2.0 * PROBE_S)
+    assert plant.memories["contract_export_limit"].trust.proven
+    plant.run(120.0)
+    assert plant.export_w[-1] == pytest.approx(limit_w - max(0.02 * limit_w, 50.0), abs=5.0)
+
+
+@pytest.mark.parametrize("load_w", [0.0, 500.0, 4_000.0])
+def test_a_reversed_meter_never_lets_export_pass_the_limit(make: Any, load_w: float) -> None:
+    plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=load_w, obey=1)
+    plant.reads = lambda export_w: -export_w
+    plant.run(300.0)
+    assert not plant.memories["contract_export_limit"].trust.proven
+    assert max(plant.export_w[5:]) <= 3_000.0
+
+
+def test_a_meter_that_stands_still_from_the_start_is_never_proven(make: Any) -> None:
+    plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=500.0)
+    plant.reads = lambda export_w: -2_000.0
+    plant.run(300.0)
+    assert not plant.memories["contract_export_limit"].trust.proven
+    assert max(plant.export_w[5:]) <= 3_000.0
