@@ -20,14 +20,12 @@ async def serve(path: Path, answer: Answer) -> None:
     """Serve until cancelled. A stale socket file is removed; a live one raises LinkError."""
     await _clear(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    clients: set[asyncio.Task[None]] = set()
 
-    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await _talk(reader, writer, answer)
-        except (ConnectionError, TimeoutError, ValueError):
-            pass
-        finally:
-            writer.close()
+    def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(_client(reader, writer, answer), name="socket client")
+        clients.add(task)
+        task.add_done_callback(clients.discard)
 
     old = os.umask(0o117)
     try:
@@ -35,22 +33,36 @@ async def serve(path: Path, answer: Answer) -> None:
     finally:
         os.umask(old)
     try:
-        await server.serve_forever()
+        await asyncio.Event().wait()  # serve_forever would wait for every client at its end (Python 3.12)
     finally:
         server.close()
         path.unlink(missing_ok=True)
+        for task in clients:
+            task.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
 
 
 async def _clear(path: Path) -> None:
     if not path.exists():
         return
+    if not path.is_socket():
+        raise LinkError(f"{path} is there and is no socket")
     try:
         _, writer = await asyncio.open_unix_connection(str(path))
-    except OSError:
+    except (ConnectionRefusedError, FileNotFoundError):
         path.unlink(missing_ok=True)
         return
     writer.close()
     raise LinkError(f"{path} is served by another process")
+
+
+async def _client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
+    try:
+        await _talk(reader, writer, answer)
+    except (ConnectionError, TimeoutError, ValueError):
+        pass
+    finally:
+        writer.close()
 
 
 async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
@@ -64,7 +76,7 @@ async def _reply(line: bytes, answer: Answer) -> dict[str, Any]:
     try:
         request = json.loads(line)
         call = request["call"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {"ok": False, "code": "bad_json", "text": 'expected {"call": NAME} on one line'}
     args = request.get("args", {})
     if not isinstance(args, dict) or not isinstance(call, str):

@@ -1,0 +1,264 @@
+"""The unix socket: docs/interfaces.md section 4, and clients that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from derctl.errors import CommandError, LinkError
+from derctl.links.local import LINE_MAX, ask, serve
+
+
+async def answer(call: str, args: Mapping[str, Any]) -> Any:
+    if call == "echo":
+        return dict(args)
+    if call == "slow":
+        await asyncio.sleep(3600.0)
+    if call == "broken":
+        raise ZeroDivisionError
+    raise CommandError("unknown_command", f"no call {call!r}")
+
+
+Serve = Callable[..., Awaitable[asyncio.Task[None]]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "derctl.sock"
+
+
+@pytest.fixture
+async def server(path: Path, until: Any) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(serve(path, answer))
+    await until(path.exists)
+    yield task
+    task.cancel()
+    async with asyncio.timeout(2.0):
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Raw:
+    """A client that sends what it likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def say(self, content: bytes) -> Any:
+        self.writer.write(content)
+        async with asyncio.timeout(2.0):
+            line = await self.reader.readline()
+        return json.loads(line) if line else None
+
+
+@pytest.fixture
+async def dial(path: Path) -> AsyncIterator[Callable[[], Awaitable[Raw]]]:
+    clients: list[Raw] = []
+
+    async def make() -> Raw:
+        clients.append(Raw(*await asyncio.open_unix_connection(str(path))))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.writer.transport.abort()
+
+
+Dial = Callable[[], Awaitable[Raw]]
+
+
+# -- what is right --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("server")
+async def test_one_line_in_is_one_line_out_again_and_again(dial: Dial) -> None:
+    client = await dial()
+    for n in range(3):
+        request = json.dumps({"call": "echo", "args": {"n": n, "word": "é\n"}}).encode() + b"\n"
+        assert await client.say(request) == {"ok": True, "result": {"n": n, "word": "é\n"}}
+    assert await client.say(b'{"call": "echo"}\n') == {"ok": True, "result": {}}
+
+
+@pytest.mark.usefixtures("server")
+async def test_the_files_mode_is_the_access_control(path: Path) -> None:
+    """0660 whatever the umask, and the umask is put back."""
+    before = os.umask(0)
+    os.umask(before)
+    found = path.stat().st_mode
+    assert stat.S_ISSOCK(found)
+    assert stat.S_IMODE(found) == 0o660
+    assert before != 0o117
+
+
+async def test_the_file_goes_with_the_server(path: Path, until: Any) -> None:
+    task = asyncio.create_task(serve(path, answer))
+    await until(path.exists)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not path.exists()
+    with pytest.raises(LinkError):
+        await ask(path, "echo")
+
+
+@pytest.mark.usefixtures("server")
+async def test_asking_returns_the_result_or_raises_the_refusal(path: Path) -> None:
+    assert await ask(path, "echo", {"a": 1}) == {"a": 1}
+    with pytest.raises(CommandError) as refused:
+        await ask(path, "explode")
+    assert refused.value.code == "unknown_command"
+
+
+@pytest.mark.usefixtures("server")
+async def test_asking_gives_up_after_its_time(path: Path) -> None:
+    with pytest.raises(LinkError):
+        await ask(path, "slow", seconds=0.2)
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_long_answer_comes_whole(path: Path) -> None:
+    """Longer than any buffer between: a status with hundreds of DERs. The request's own line has a bound."""
+    args = {"text": "x" * (LINE_MAX - 100)}
+    assert await ask(path, "echo", args) == args
+
+
+# -- nonsense -------------------------------------------------------------------------------------------------------
+
+
+NONSENSE: dict[str, tuple[bytes, str]] = {
+    "no JSON": (b"status\n", "bad_json"),
+    "an empty line": (b"\n", "bad_json"),
+    "a list": (b"[1]\n", "bad_json"),
+    "a string": (b'"call"\n', "bad_json"),
+    "null": (b"null\n", "bad_json"),
+    "no call": (b"{}\n", "bad_json"),
+    "no UTF-8": (b'{"call": "\xff"}\n', "bad_json"),
+    "too deep": (b"[" * 20_000 + b"\n", "bad_json"),
+    "a call that is a number": (b'{"call": 7}\n', "bad_argument"),
+    "arguments that are a list": (b'{"call": "echo", "args": [1]}\n', "bad_argument"),
+    "an unknown call": (b'{"call": "explode"}\n', "unknown_command"),
+}
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("name", NONSENSE)
+async def test_nonsense_is_refused_with_its_code_and_the_connection_goes_on(dial: Dial, name: str) -> None:
+    line, code = NONSENSE[name]
+    client = await dial()
+    reply = await client.say(line)
+    assert (reply["ok"], reply["code"]) == (False, code)
+    assert isinstance(reply["text"], str)
+    assert await client.say(b'{"call": "echo"}\n') == {"ok": True, "result": {}}
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_line_without_an_end_is_cut_off(dial: Dial) -> None:
+    client = await dial()
+    client.writer.write(b"x" * (4 * LINE_MAX))
+    async with asyncio.timeout(2.0):
+        try:
+            assert await client.reader.read() == b""
+        except ConnectionResetError:
+            pass
+    assert (await (await dial()).say(b'{"call": "echo"}\n'))["ok"]
+
+
+# -- clients that do not let go -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("server")
+async def test_clients_that_hang_send_garbage_or_vanish_do_not_disturb_the_others(dial: Dial, path: Path) -> None:
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    hanging = [await dial() for _ in range(30)]
+    for client in hanging[:10]:
+        client.writer.write(b'{"call": "ech')
+    for client in hanging[10:20]:
+        client.writer.write(os.urandom(2000))
+    for client in hanging[20:25]:
+        client.writer.write(b'{"call": "slow"}\n')
+    for client in hanging[25:]:
+        client.writer.write(b'{"call": "broken"}\n')
+        client.writer.transport.abort()
+    for n in range(20):
+        assert await ask(path, "echo", {"n": n}, seconds=1.0) == {"n": n}
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_client_that_does_not_read_its_answers_does_not_disturb_the_others(dial: Dial, path: Path) -> None:
+    deaf = await dial()
+    line = json.dumps({"call": "echo", "args": {"text": "x" * 50_000}}).encode() + b"\n"
+    deaf.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    deaf.writer.write(line * 40)
+    for n in range(20):
+        assert await ask(path, "echo", {"n": n}, seconds=1.0) == {"n": n}
+
+
+async def test_a_client_that_says_nothing_is_let_go(
+    path: Path, until: Any, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.links.local.IDLE_S", 0.2)
+    task = asyncio.create_task(serve(path, answer))
+    await until(path.exists)
+    client = await dial()
+    async with asyncio.timeout(2.0):
+        assert await client.reader.read() == b""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_end_waits_for_no_client(path: Path, until: Any, dial: Dial) -> None:
+    task = asyncio.create_task(serve(path, answer))
+    await until(path.exists)
+    idle, busy, half = await dial(), await dial(), await dial()
+    busy.writer.write(b'{"call": "slow"}\n')
+    half.writer.write(b'{"call"')
+    assert (await idle.say(b'{"call": "echo"}\n'))["ok"]
+    task.cancel()
+    async with asyncio.timeout(1.0):
+        await asyncio.gather(task, return_exceptions=True)
+        for client in (idle, busy, half):
+            assert await client.reader.read() == b""
+
+
+# -- who was there before -------------------------------------------------------------------------------------------
+
+
+async def test_a_file_left_by_a_killed_daemon_is_replaced(path: Path, until: Any) -> None:
+    path.parent.mkdir()
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(path))
+    dead.close()
+    task = asyncio.create_task(serve(path, answer))
+
+    async def answered() -> bool:
+        try:
+            return bool(await ask(path, "echo", {"a": 1}) == {"a": 1})
+        except LinkError:
+            return False
+
+    async with asyncio.timeout(3.0):
+        while not await answered():  # noqa: ASYNC110 another process's progress, so to speak
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_living_daemons_socket_is_not_taken_over(server: asyncio.Task[None], path: Path) -> None:
+    with pytest.raises(LinkError):
+        await serve(path, answer)
+    assert await ask(path, "echo", {"still": "there"}) == {"still": "there"}
+    assert not server.done()
+
+
+async def test_a_file_that_is_no_socket_is_not_removed(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("precious")
+    with pytest.raises(LinkError):
+        await serve(path, answer)
+    assert path.read_text() == "precious"
