@@ -1,0 +1,213 @@
+"""The daemon's own glue between broker, commands and replies: App's link against mosquitto, without its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from derctl.config import load
+from derctl.core.types import Decision, Outcome, Reading, Setpoint, Tick
+from derctl.daemon.app import App
+
+BASE = "derctl/demo/house-12"
+DOCS = (Path(__file__).parents[2] / "docs" / "interfaces.md").read_text()
+SITE: dict[str, Any] = {
+    "version": 1,
+    "site": {"id": "house-12", "fleet": "demo", "v_nom_v": 230, "f_nom_hz": 50, "clock_sync": "assume"},
+    "buses": [{"id": "lan", "tcp": {"host": "127.0.0.1", "port": 1}}],
+    "ders": [
+        {"id": "pv1", "bus": "lan", "unit": 1, "kind": "sunspec_pv", "rating": {"p_max_w": 5000}},
+        {
+            "id": "bat1",
+            "bus": "lan",
+            "unit": 2,
+            "kind": "sunspec_storage",
+            "rating": {"p_max_w": 3000, "p_charge_max_w": 3000},
+        },
+    ],
+    "functions": [{"kind": "operator_limit"}, {"kind": "setpoint"}],
+}
+
+
+def example(name: str) -> dict[str, Any]:
+    block = DOCS.split(f"```json {name}\n")[1].split("```")[0]
+    value: dict[str, Any] = json.loads(block)
+    return value
+
+
+Start = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def start(mosquitto: Any, tmp_path: Path, until: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
+    """An App whose broker link runs; nothing else of it does."""
+    monkeypatch.setattr("derctl.links.mqtt.BACKOFF_S", (0.05, 0.1))
+    running: list[asyncio.Task[None]] = []
+
+    async def make(**site: Any) -> App:
+        content = SITE | {
+            "site": SITE["site"] | {"state_dir": str(tmp_path / "state"), "socket": str(tmp_path / "sock")} | site,
+            "mqtt": {"host": "127.0.0.1", "port": mosquitto.port},
+        }
+        path = tmp_path / "site.yaml"
+        path.write_text(yaml.safe_dump(content))
+        app = App(load(path))
+        assert app.mqtt is not None
+        running.append(asyncio.create_task(app.mqtt.run()))
+        await until(lambda: app.mqtt is not None and app.mqtt.connected)
+        return app
+
+    yield make
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+@pytest.fixture
+async def outside(mosquitto: Any, make_outside: Any) -> Any:
+    return await make_outside(mosquitto.port).watch(f"{BASE}/#")
+
+
+class Operator:
+    """Sends commands as `ops` and reads its replies."""
+
+    def __init__(self, outside: Any, until: Any) -> None:
+        self.outside, self.until, self.n = outside, until, 0
+
+    def payload(self, *, age_s: float = 0.0, **fields: Any) -> bytes:
+        self.n += 1
+        issued = (datetime.now(UTC) - timedelta(seconds=age_s)).isoformat()
+        return json.dumps({"id": f"c{self.n}", "issued_at": issued, "expires_s": 600} | fields).encode()
+
+    async def send(self, name: str, payload: bytes, *, retain: bool = False) -> dict[str, Any]:
+        before = len(self.outside.of("reply/ops"))
+        self.outside.send(f"{BASE}/cmd/ops/{name}", payload, retain=retain)
+        await self.until(lambda: len(self.outside.of("reply/ops")) > before)
+        reply: dict[str, Any] = json.loads(self.outside.of("reply/ops")[-1])
+        return reply
+
+
+@pytest.fixture
+def ops(outside: Any, until: Any) -> Operator:
+    return Operator(outside, until)
+
+
+async def test_online_says_what_the_document_says(start: Start, outside: Any, until: Any) -> None:
+    await start()
+    await until(lambda: outside.of("online"))
+    online = json.loads(outside.of("online")[0])
+    assert list(online) == list(example("online"))
+    assert (online["online"], online["mode"], online["synced"], online["tick_s"]) == (True, "observe", True, 1.0)
+
+
+async def test_a_command_is_admitted_answered_and_held(start: Start, ops: Operator, outside: Any) -> None:
+    app = await start()
+    reply = await ops.send("limit_power", ops.payload(p_ceiling_w=4000, der="pv1"))
+    assert set(reply) == set(example("reply"))
+    assert (reply["id"], reply["command"], reply["result"], reply["code"]) == ("c1", "limit_power", "admitted", None)
+    assert [(r.der, r.value_w) for r in app.requests.alive()] == [("pv1", 4000.0)]
+    assert [retained for topic, _, retained, _ in outside.seen if "reply" in topic] == [False]
+
+
+async def test_the_documents_own_commands_are_admitted(start: Start, ops: Operator) -> None:
+    app = await start()
+    now = datetime.now(UTC).isoformat()
+    for name in ("limit_power", "set_battery_power"):
+        reply = await ops.send(name, json.dumps(example(f"command {name}") | {"issued_at": now}).encode())
+        assert reply["result"] == "admitted", reply
+    assert {r.der for r in app.requests.alive()} == {"pv1", "bat1"}
+
+
+async def test_what_is_refused_is_told_with_its_code_and_the_session_goes_on(start: Start, ops: Operator) -> None:
+    app = await start()
+    duplicate = ops.payload(p_ceiling_w=4000)
+    cases = [
+        ("limit_power", duplicate, None),
+        ("limit_power", duplicate, "replayed"),
+        ("limit_power", b"{", "bad_json"),
+        ("limit_power", b"[" * 100_000, "bad_json"),
+        ("limit_power", b"\xff" * 1000, "bad_json"),
+        ("limit_power", ops.payload(age_s=601, p_ceiling_w=1), "expired"),
+        ("limit_power", ops.payload(age_s=-60, p_ceiling_w=1), "not_yet_valid"),
+        ("limit_power", ops.payload(p_ceiling_w=1e6), "out_of_range"),
+        ("limit_power", ops.payload(p_ceiling_w="1"), "bad_argument"),
+        ("set_battery_power", ops.payload(der="pv1", p_target_w=1), "no_function"),
+        ("explode", ops.payload(), "unknown_command"),
+        ("ping", json.dumps({"id": "x"}).encode(), "missing"),
+        ("ping", ops.payload(), None),
+    ]
+    for name, payload, code in cases:
+        reply = await ops.send(name, payload)
+        assert (reply["command"], reply["code"]) == (name, code)
+    assert [r.value_w for r in app.requests.alive()] == [4000.0]
+    assert app.mqtt is not None
+    assert app.mqtt.sessions == 1
+
+
+async def test_a_clock_that_is_not_set_lets_through_what_restricts(
+    start: Start, ops: Operator, tmp_path: Path
+) -> None:
+    await start(clock_sync=str(tmp_path / "never"))
+    assert (await ops.send("limit_power", ops.payload(age_s=1e9, p_ceiling_w=100)))["code"] is None
+    assert (await ops.send("set_battery_power", ops.payload(der="bat1", p_target_w=1)))["code"] == "clock_unsynced"
+
+
+async def test_a_retained_command_is_refused_at_every_connection_and_never_carried_out(
+    start: Start, ops: Operator, outside: Any, until: Any
+) -> None:
+    """hil.md S4. Taking the poison back (a retained message of nothing) is no command and gets no reply."""
+    poison = ops.payload(p_ceiling_w=0)
+    outside.send(f"{BASE}/cmd/ops/limit_power", poison, retain=True)
+    await until(lambda: outside.of("limit_power"))
+    app = await start()
+    await until(lambda: outside.of("reply/ops"))
+    assert json.loads(outside.of("reply/ops")[0])["code"] == "retained"
+    outside.send(f"{BASE}/cmd/ops/limit_power", b"", retain=True)
+    assert (await ops.send("ping", ops.payload()))["result"] == "admitted"
+    assert app.requests.alive() == ()
+    assert [json.loads(r)["command"] for r in outside.of("reply/ops")].count("ping") == 1
+
+
+async def test_topics_that_are_no_commands_are_left_alone(start: Start, ops: Operator, outside: Any) -> None:
+    await start()
+    for topic in ("cmd", "cmd/ops", "cmd/ops/ping/now", "cmd/ops/ping/"):
+        outside.send(f"{BASE}/{topic}", ops.payload())
+    assert (await ops.send("ping", ops.payload()))["id"] == f"c{ops.n}"
+    assert [topic for topic, *_ in outside.seen if "/reply/" in topic] == [f"{BASE}/reply/ops"]
+
+
+async def test_a_flood_of_commands_is_answered_one_by_one(
+    start: Start, ops: Operator, outside: Any, until: Any
+) -> None:
+    """hil.md W16, S2: 300 commands, each sent twice."""
+    app = await start()
+    for _ in range(300):
+        payload = ops.payload(p_ceiling_w=1000)
+        outside.send(f"{BASE}/cmd/ops/limit_power", payload)
+        outside.send(f"{BASE}/cmd/ops/limit_power", payload)
+    await until(lambda: len(outside.of("reply/ops")) == 600, 20.0)
+    codes = [json.loads(reply)["code"] for reply in outside.of("reply/ops")]
+    assert (codes.count(None), codes.count("replayed")) == (300, 300)
+    assert len(app.requests.alive()) == 1
+
+
+async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any, until: Any) -> None:
+    app = await start()
+    app.writers["pv1"].outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
+    app.channels["pv1"].reading = Reading(p_w=3120.0)
+    state = app.state()
+    decision = Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=100.0))
+    app._report(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=(decision,)))
+    app.event("device_ok", "pv1", "answers again")
+    await until(lambda: outside.of("event") and outside.of("der/pv1/outcome"))
+    for name in ("measurement", "setpoint", "outcome"):
+        assert set(json.loads(outside.of(f"der/pv1/{name}")[0])) == set(example(name))
+    assert set(json.loads(outside.of("event")[0])) == set(example("event"))
+    assert {retained for topic, _, retained, _ in outside.seen if not topic.endswith("online")} == {False}
