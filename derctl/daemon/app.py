@@ -1,4 +1,4 @@
-"""The daemon: one TaskGroup of named tasks, and what happens at start, stop and restart."""
+"""The daemon: its named tasks, and what happens at start, stop and restart."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.meter_trust import Trust
+from derctl.links.ending import end
 from derctl.links.local import serve
 from derctl.links.mqtt import Broker, MqttLink
 from derctl.links.notify import Notifier
@@ -268,19 +269,24 @@ class App:
         running.set_exception_handler(self._loop_problem)
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self.stop)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(bus.run(), name=f"bus {name}") for name, bus in self.buses.items()]
-            tasks.append(group.create_task(self._slow(), name="slow blocks"))
-            tasks.append(group.create_task(self._guarded("socket", self._socket), name="socket"))
-            tasks.append(group.create_task(self._guarded("state", self._keep_state), name="state"))
-            if self.mqtt is not None:
-                tasks.append(group.create_task(self._guarded("mqtt", self.mqtt.run), name="mqtt"))
-            control = group.create_task(self._control(), name="control")
-            stopping = group.create_task(self._stop.wait(), name="stop")
-            await asyncio.wait({control, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            await self._end(control)
-            for task in (*tasks, stopping):
-                task.cancel()
+        tasks: list[asyncio.Task[Any]] = [
+            *(asyncio.create_task(bus.run(), name=f"bus {name}") for name, bus in self.buses.items()),
+            asyncio.create_task(self._control(), name="control"),
+            asyncio.create_task(self._slow(), name="slow blocks"),
+            asyncio.create_task(self._guarded("socket", self._socket), name="socket"),
+            asyncio.create_task(self._guarded("state", self._keep_state), name="state"),
+            asyncio.create_task(self._stop.wait(), name="stop"),
+        ]
+        if self.mqtt is not None:
+            tasks.append(asyncio.create_task(self._guarded("mqtt", self.mqtt.run), name="mqtt"))
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._end(next(task for task in tasks if task.get_name() == "control"))
+        finally:
+            await end(tasks)
+        bugs = [error for task in ended if isinstance(error := task.exception(), Exception)]
+        if bugs:
+            raise ExceptionGroup("a bug in the control path", bugs)
 
     async def _control(self) -> None:
         await self.poller.warm_up(WARM_UP_S)
@@ -303,7 +309,7 @@ class App:
     async def _end(self, control: asyncio.Task[None]) -> None:
         self.notifier.send("STOPPING=1")
         self.loop.stop()
-        control.cancel()
+        await end([control])
         await self.poller.stop()
         if self._wrote:
             await self.release(lift=False)

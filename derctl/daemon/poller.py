@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from derctl.daemon.channel import Channel
+from derctl.links.ending import end
 
 
 @dataclass(slots=True)
@@ -50,7 +51,5 @@ class Poller:
 
     async def stop(self) -> None:
         """End what still runs."""
-        for task in self._running.values():
-            task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await end(self._running.values())
         self._running.clear()

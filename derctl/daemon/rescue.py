@@ -10,6 +10,7 @@ from derctl.config import Site, fallback_of
 from derctl.daemon.build import Plant, build
 from derctl.daemon.dispatch import Dispatch, Writer
 from derctl.daemon.statefile import StateDir
+from derctl.links.ending import end
 
 
 async def rescue(site: Site, *, lift: bool, seconds: float, say: Callable[[str], None]) -> dict[str, str]:
@@ -48,9 +49,7 @@ async def _release(site: Site, wrote: list[str], *, lift: bool, seconds: float) 
         dispatch = Dispatch({name: _writer(site, plant, name) for name in wrote})
         return await dispatch.release(wrote, lift=lift, seconds=seconds)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
 
 async def _ready(plant: Plant, der_id: str) -> None:

@@ -100,7 +100,7 @@ def voltage(mean: float | None, phases: tuple[float | None, ...], lines: tuple[f
     return next((v for v in (mean, *phases, *lines) if v is not None), None)
 
 
-F_LOW_HZ, F_HIGH_HZ = 40.0, 70.0
+F_LOW_HZ, F_HIGH_HZ = 45.0, 65.0
 P_MAX_PU = 1.2
 V_LOW_PU, V_HIGH_PU = 0.5, 1.5
 

@@ -15,7 +15,7 @@ class Profile:
     deadband_pct: of the rating, changes below it are not written. refresh_s: how often registers get new values.
     settle_s: until a setpoint shows at the terminals. tolerance_pct: of the rating, for accepted and achieved.
     readback: values | effect_only (control points read as not implemented). timer_rearm: write | any_message
-    | none (counts but nothing reverts). meter_sign: +1 where a meter's W is positive for export.
+    | none (counts but nothing reverts).
     """
 
     name: str = "generic"
@@ -33,5 +33,4 @@ class Profile:
     write_min_interval_s: float = 0.0
     readback: Literal["values", "effect_only"] = "values"
     timer_rearm: Literal["write", "any_message", "none"] = "write"
-    meter_sign: Literal[1, -1] = 1
     bases: tuple[int, ...] = (40000, 0, 50000, 1, 4096)

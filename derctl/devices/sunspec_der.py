@@ -33,6 +33,8 @@ OWN_FUNCTIONS = {
     "watt_var": ((712, "Ena"), (131, "ModEna")),
 }
 """Where a device says whether it runs a function itself."""
+CONTROLS = ("ctl", "sto")
+"""Views with control groups: 123 or 704, and 124."""
 STORAGE_713 = ("SoC", "SoH", "WHRtg")
 STORAGE_124 = ("ChaState",)
 
@@ -72,20 +74,19 @@ class SunspecDer:
     def decode(self, answers: Answers) -> Reading:
         ac = self.views["ac"]
         reading = inverter(ac.block.model_id, ac.values(answers))
-        reading = self._storage(reading, answers)
+        soc, soh = self._storage(answers)
         on, off = self._own(answers)
         accepted = self._accepted(answers) if self.limit or self.target or self.var else None
-        reading = replace(reading, accepted=accepted, own_on=on, own_off=off)
+        reading = replace(reading, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off)
         return plausible(reading, self.rating)
 
-    def _storage(self, reading: Reading, answers: Answers) -> Reading:
-        soc = soh = None
-        if "soc" in self.views and "soc" in answers:
-            values = self.views["soc"].values(answers)
-            soc = values.get("SoC", values.get("ChaState"))
-            soh = values.get("SoH")
-        soc = soc if soc is not None and 0.0 <= soc <= 100.0 else None
-        return replace(reading, soc_pct=soc, soh_pct=soh)
+    def _storage(self, answers: Answers) -> tuple[float | None, float | None]:
+        """State of charge and of health, percent."""
+        if "soc" not in self.views or "soc" not in answers:
+            return None, None
+        values = self.views["soc"].values(answers)
+        soc = values.get("SoC", values.get("ChaState"))
+        return soc if soc is not None and 0.0 <= soc <= 100.0 else None, values.get("SoH")
 
     def _own(self, answers: Answers) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What the device runs itself, as far as it tells; every model that could run it must say off."""
@@ -102,15 +103,17 @@ class SunspecDer:
 
     def _accepted(self, answers: Answers) -> Setpoint:
         limit, target, var = self.limit, self.target, self.var
+        values = {name: self.views[name].values(answers) for name in CONTROLS if name in self.views}
         return Setpoint(
-            p_ceiling_w=None if limit is None else limit.accepted_w(limit.view.values(answers), self.rating.p_max_w),
-            p_target_w=None if target is None else target.accepted_w(target.view.values(answers)),
-            q_var=None if var is None else var.accepted_var(var.view.values(answers)),
+            p_ceiling_w=None if limit is None else limit.accepted_w(values[limit.view.name], self.rating.p_max_w),
+            p_target_w=None if target is None else target.accepted_w(values[target.view.name]),
+            q_var=None if var is None else var.accepted_var(values[var.view.name]),
         )
 
     def absent_w(self, fallback: Fallback) -> float:
         if self.target is not None:
-            held = fallback.p_ceiling_w is not None and (self.timer or fallback.by != "reversion")
+            targeted = self.timer and isinstance(self.target, Target704)
+            held = fallback.p_ceiling_w is not None and (targeted or fallback.by != "reversion")
             return max(fallback.p_ceiling_w or 0.0, 0.0) if held else self.rating.p_max_w
         if isinstance(self.limit, Limit123):
             return self.limit.absent_w(fallback, self.rating.p_max_w)
@@ -151,7 +154,7 @@ class SunspecDer:
 
     def _controls(self) -> Exchange[dict[str, Registers]]:
         fresh: dict[str, Registers] = {}
-        for name in ("ctl", "sto"):
+        for name in CONTROLS:
             if name in self.views:
                 fresh[name] = yield self.views[name].read
         return fresh

@@ -48,8 +48,7 @@ class SunspecMeter:
         return {}
 
     def decode(self, answers: Answers) -> Reading:
-        sign = self.options.sign * self.options.profile.meter_sign
-        return plausible(meter(self.view.values(answers), sign=sign), self.rating)
+        return plausible(meter(self.view.values(answers), sign=self.options.sign), self.rating)
 
     def absent_w(self, fallback: Fallback) -> float:
         return 0.0

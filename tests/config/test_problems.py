@@ -296,7 +296,6 @@ def test_a_secret_that_cannot_be_read_is_refused(small, problems_of, tmp_path, c
         ("name: acme\nwrite_function: 5\n", "write_function"),
         ("name: acme\nreadback: sometimes\n", "readback"),
         ("name: acme\ntimer_rearm: never\n", "timer_rearm"),
-        ("name: acme\nmeter_sign: 0\n", "meter_sign"),
         ("name: acme\nbases: 40000\n", "bases"),
         ("name: acme\nbases: [x]\n", "bases"),
         ("name: acme\nname: acme\n", "name"),

@@ -52,7 +52,7 @@ def test_arbitrary_registers_behind_a_valid_header_raise_nothing_but_decode_erro
         for number in value if item.name == "v_phase_v" else (value,):
             assert not isinstance(number, float) or math.isfinite(number), item.name
     assert reading.soc_pct is None or 0.0 <= reading.soc_pct <= 100.0
-    assert reading.f_hz is None or 40.0 <= reading.f_hz <= 70.0
+    assert reading.f_hz is None or 45.0 <= reading.f_hz <= 65.0
     rated = device.rating
     if rated.p_max_w:
         assert reading.p_w is None or abs(reading.p_w) <= 1.2 * max(rated.p_max_w, rated.s_max_va)

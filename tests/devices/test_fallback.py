@@ -24,6 +24,8 @@ FULL = 5000.0
         ("pv_103", "device", 2000.0, 2000.0),
         ("storage_7xx", "reversion", 0.0, 0.0),
         ("storage_7xx", "reversion", None, FULL),
+        ("storage_124", "reversion", 0.0, FULL),  # 124's timer gives the storage back to its own mode
+        ("storage_124", "stands", 0.0, 0.0),
         ("storage_7xx", "device", 1000.0, 1000.0),
     ],
 )

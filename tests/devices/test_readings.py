@@ -164,12 +164,6 @@ def test_delivered_energy_is_the_counter_that_the_model_calls_exported(lay_out, 
     assert fake.reading(bound(fake, bind_meter, sign=sign)).energy_wh == 8000
 
 
-def test_a_profile_may_turn_a_meter_and_the_site_file_turns_it_back(lay_out, bound):
-    fake = lay_out("meter_203")
-    assert fake.reading(bound(fake, bind_meter, sign=1, meter_sign=-1)).p_w == -4200
-    assert fake.reading(bound(fake, bind_meter, sign=-1, meter_sign=-1)).p_w == 4200
-
-
 def test_a_meter_is_found_behind_an_inverter(lay_out, bound):
     """SolarEdge and Fronius show their meter in the inverter's chain."""
     fake = lay_out("pv_103", m203={"W_SF": 0, "W": 777})
