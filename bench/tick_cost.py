@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from statistics import median
 
 from pymodbus.client import AsyncModbusTcpClient
 
-from bench.machine import LoopFactory, uvloop_factory
+from bench.machine import uvloop_factory
 from bench.row import Row
 from bench.simulated import P_MAX_W, Served, scenario, served
 from derctl.config import load
@@ -54,40 +55,66 @@ class Listened:
         return passed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """writing: every tick changes every setpoint. pause_s: before each tick, as devices and caches go to sleep."""
+
+    row: str
+    ders: int = 4
+    writing: bool = False
+    pause_s: float = 0.0
+    uvloop: bool = True
+
+    @property
+    def means(self) -> str:
+        work = "writes every setpoint anew" if self.writing else "only reads"
+        pace = f"{1e3 * self.pause_s:g} ms apart" if self.pause_s else "back to back"
+        loop = "uvloop" if self.uvloop and uvloop_factory() is not None else "asyncio"
+        return f"CPU of a tick that {work}, {self.ders} DERs and a meter, {pace}, {loop}, against bare pymodbus"
+
+
+CASES = (
+    Case(row="a1"),
+    Case(row="a2", writing=True),
+    Case(row="a3", ders=20),
+    Case(row="a4", uvloop=False),
+    Case(row="a5", pause_s=0.01),
+    Case(row="a6", ders=20, pause_s=0.01),
+)
+TICKS = 20
+"""In a block: few, so that what a neighbour does to the machine meets both sides alike."""
+
+
 def rows(quick: bool) -> Iterable[Row]:
-    """On the daemon's loop, and once on asyncio's own where those differ."""
-    ticks, blocks = (20, 8) if quick else (20, 80)
-    fast = uvloop_factory()
-    name = "asyncio" if fast is None else "uvloop"
-    yield _row("a1", 4, False, ticks, blocks, fast, f"a tick that only reads, 4 DERs and a meter, {name}")
-    yield _row("a2", 4, True, ticks, blocks, fast, f"a tick that writes every setpoint anew, 4 DERs, {name}")
-    yield _row("a3", 20, False, ticks // 2, blocks, fast, f"a tick that only reads, 20 DERs and a meter, {name}")
-    if fast is not None:
-        yield _row("a4", 4, False, ticks, blocks, None, "a tick that only reads, 4 DERs and a meter, asyncio")
+    """On uvloop where it is installed, as the daemon; a4 on asyncio's own loop."""
+    for ders in sorted({case.ders for case in CASES}):
+        with served(scenario(ders, latency_s=0.0)) as site:
+            yield from (_row(case, site, 5 if quick else 60) for case in CASES if case.ders == ders)
 
 
-def _row(row: str, ders: int, writing: bool, ticks: int, blocks: int, loop: LoopFactory | None, means: str) -> Row:
+def _row(case: Case, site: Served, blocks: int) -> Row:
     listener = configure(level="critical")
+    loop = uvloop_factory() if case.uvloop else None
     try:
-        with served(scenario(ders, latency_s=0.0)) as site, asyncio.Runner(loop_factory=loop) as runner:
-            samples, requests = runner.run(_interleaved(site, writing, ticks, blocks))
+        with asyncio.Runner(loop_factory=loop) as runner:
+            samples, requests = runner.run(_interleaved(site, case, blocks))
     finally:
         listener.stop()
-    scale = 1e6 / (ticks * (ders + 1))
+    scale = 1e6 / (TICKS * (case.ders + 1))
     whole, bare = (scale * median(each) for each in zip(*samples, strict=True))
     return Row(
-        row=row,
+        row=case.row,
         ratio=whole / bare,
         aim=AIM,
         measured=whole,
         against=bare,
         unit="us/device",
-        means=f"CPU of {means}, against bare pymodbus",
-        also={"requests a tick": requests / ticks},
+        means=case.means,
+        also={"requests a tick": requests / TICKS},
     )
 
 
-async def _interleaved(site: Served, writing: bool, ticks: int, blocks: int) -> tuple[list[tuple[float, float]], int]:
+async def _interleaved(site: Served, case: Case, blocks: int) -> tuple[list[tuple[float, float]], int]:
     """CPU seconds of (derctl, bare) for each block after the first, and how many requests a block had."""
     app = App(load(site.site_file))
     wires = {name: Listened(bus.wire) for name, bus in app.buses.items()}
@@ -100,12 +127,12 @@ async def _interleaved(site: Served, writing: bool, ticks: int, blocks: int) -> 
             await client.connect()
         await app.poller.warm_up(WARM_UP_S)
         await app.arm()
-        await _block(app, wires, writing, ticks)
+        await _block(app, wires, case)
         samples = []
         for _ in range(blocks):
-            whole, requests = await _block(app, wires, writing, ticks)
-            samples.append((whole, await _bare(clients, requests)))
-        _check(app, requests, writing)
+            whole, requests = await _block(app, wires, case)
+            samples.append((whole, await _bare(clients, requests, case.pause_s)))
+        _check(app, requests, case.writing)
     finally:
         for client in clients.values():
             client.close()
@@ -115,14 +142,13 @@ async def _interleaved(site: Served, writing: bool, ticks: int, blocks: int) -> 
     return samples, sum(len(passed) for tick in requests for passed in tick.values())
 
 
-async def _block(
-    app: App, wires: Mapping[str, Listened], writing: bool, ticks: int
-) -> tuple[float, list[dict[str, Requests]]]:
-    """So many ticks without a pause between them. What they asked, by tick and bus."""
+async def _block(app: App, wires: Mapping[str, Listened], case: Case) -> tuple[float, list[dict[str, Requests]]]:
+    """CPU seconds of TICKS ticks, and what they asked, by tick and bus."""
     asked = []
     began = time.process_time()
-    for number in range(ticks):
-        if writing:
+    for number in range(TICKS):
+        await asyncio.sleep(case.pause_s)
+        if case.writing:
             limit_w = (0.1 + 0.2 * (number % 2)) * P_MAX_W * len(app.writers)
             app.requests.put("limit_power", None, limit_w, request_id=str(number), seconds=60.0)
         await app.loop.tick()
@@ -134,10 +160,13 @@ async def _block(
     return spent, asked
 
 
-async def _bare(clients: Mapping[str, AsyncModbusTcpClient], asked: Iterable[Mapping[str, Requests]]) -> float:
+async def _bare(
+    clients: Mapping[str, AsyncModbusTcpClient], asked: Iterable[Mapping[str, Requests]], pause_s: float
+) -> float:
     """The same requests, the devices side by side as the tick has them."""
     began = time.process_time()
     for tick in asked:
+        await asyncio.sleep(pause_s)
         await asyncio.gather(*(_ask(clients[name], requests) for name, requests in tick.items()))
     return time.process_time() - began
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROWS = ["a1", "a2", "a3", *(f"b{n}" for n in range(1, 7)), *(f"c{n}" for n in range(1, 5)), "d1", "d2"]
+ROWS = [*(f"a{n}" for n in range(1, 7)), *(f"b{n}" for n in range(1, 7)), *(f"c{n}" for n in range(1, 5)), "d1", "d2"]
 
 
 def quick_run() -> dict[str, Any]:
