@@ -356,12 +356,10 @@ class App:
 
     async def _on_mqtt(self, topic: str, payload: bytes, retained: bool) -> None:
         parts = topic.split("/")
-        if len(parts) != 3 or parts[0] != "cmd":
+        if len(parts) != 3 or parts[0] != "cmd" or not payload:  # nothing: somebody takes a retained message back
             return
         _, principal, name = parts
         reply = await self.desk.by_mqtt(name, payload, retained)
-        if reply["code"] == "retained" and not payload:
-            return
         self.log.info("command", principal=principal, **{k: reply[k] for k in ("command", "id", "result", "code")})
         self.outbox.put(Message(topic=f"reply/{principal}", payload=encode(reply), qos=1))
 

@@ -306,6 +306,51 @@ async def test_only_a_broker_that_refuses_the_protocol_is_spoken_to_in_an_older_
     assert set(levels[1:]) == ({4} if spoken == "3.1.1" else {5})
 
 
+class Accountant(asyncio.Protocol):
+    """A broker of MQTT 5 that says yes to everything but its first `event`: there it hangs up without a PUBACK."""
+
+    def __init__(self, events: list[bytes]) -> None:
+        self.events, self.buffer = events, bytearray()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, content: bytes) -> None:
+        self.buffer += content
+        while len(self.buffer) >= 2 and len(self.buffer) >= 2 + self.buffer[1]:
+            assert self.buffer[1] < 128, "packets here are short"
+            packet = bytes(self.buffer[: 2 + self.buffer[1]])
+            del self.buffer[: len(packet)]
+            self.take(packet[0] >> 4, packet[2:])
+
+    def take(self, kind: int, body: bytes) -> None:
+        if kind == 1:
+            self.transport.write(b"\x20\x03\x00\x00\x00")
+        elif kind == 8:
+            self.transport.write(b"\x90\x04" + body[:2] + b"\x00\x01")
+        elif kind == 3:
+            size = int.from_bytes(body[:2], "big")
+            topic, number, payload = body[2 : 2 + size], body[2 + size : 4 + size], body[5 + size :]
+            if topic.endswith(b"/event"):
+                self.events.append(payload)
+                if len(self.events) == 1:
+                    self.transport.abort()
+                    return
+            self.transport.write(b"\x40\x02" + number)
+
+
+async def test_an_event_stays_until_the_broker_has_acknowledged_it(start: Start, until: Any) -> None:
+    events: list[bytes] = []
+    server = await asyncio.get_running_loop().create_server(lambda: Accountant(events), "127.0.0.1", 0)
+    site = start(server.sockets[0].getsockname()[1])
+    for n in range(3):
+        site.event(n)
+    await until(lambda: not site.outbox.ordered)
+    assert events == [b"0", b"0", b"1", b"2"]
+    await site.end()
+    server.close()
+
+
 @pytest.mark.parametrize("state", ["well", "stopped", "dead"])
 async def test_the_end_of_a_link_waits_for_no_broker(mosquitto: Any, start: Start, until: Any, state: str) -> None:
     site = start(mosquitto.port)
