@@ -113,7 +113,7 @@ def hold_up(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
 def share_target(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
     """Split `wish.p_target_w` over storage that no senior aimed, by rating times SoC distance to the bound."""
     assert wish.p_target_w is not None
-    stores = [slot for slot in slots if slot.der.can.target and slot.band.target_by is None]
+    stores = [slot for slot in slots if slot.der.can.target and _open_to(slot.band, wish)]
     goal = wish.p_target_w
     discharging = goal >= 0.0
     weights = [_reach(slot.der, discharging=discharging) for slot in stores]
@@ -121,6 +121,10 @@ def share_target(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band
     shares = water_fill(abs(goal), weights, rooms)
     sign = 1.0 if discharging else -1.0
     return {slot.der.id: _aimed(slot.band, sign * share, wish) for slot, share in zip(stores, shares, strict=True)}
+
+
+def _open_to(band: Band, wish: SiteProposal) -> bool:
+    return band.target_by is None or band.target_by.rank > wish.rank
 
 
 def _reach(der: DerState, *, discharging: bool) -> float:

@@ -65,6 +65,17 @@ def lift(band: Band, floor_w: float, *, by: str, rank: int) -> Band:
     return _with(band, Bound(by=by, rank=rank, what="p_floor_w", value=low), low_w=low)
 
 
+def confine(band: Band, most_w: float, *, by: str) -> Band:
+    """Both edges into -most_w..most_w, whoever set them: a rating gives way to no rank."""
+    high = clamp(band.high_w, -most_w, most_w)
+    low = clamp(band.low_w, -most_w, most_w)
+    if high != band.high_w:
+        band = _with(band, Bound(by=by, rank=0, what="p_ceiling_w", value=high), high_w=high)
+    if low != band.low_w:
+        band = _with(band, Bound(by=by, rank=0, what="p_floor_w", value=low), low_w=low)
+    return band
+
+
 def _aim(band: Band, target_w: float, *, by: str, rank: int) -> Band:
     bound = Bound(by=by, rank=rank, what="p_target_w", value=target_w)
     return Band(low_w=band.low_w, high_w=band.high_w, target_w=target_w, target_by=bound, bounds=band.bounds)
@@ -85,39 +96,49 @@ def aim_of(band: Band) -> float:
     return clamp(0.0 if band.target_w is None else band.target_w, band.low_w, band.high_w)
 
 
+def reserved_w(der: DerState, proposals: Iterable[Proposal]) -> float | None:
+    """What a reactive mode with reactive priority leaves of the circle for P; None: no such mode.
+
+    Reserved before anything is split (grid.md e.3), or a battery couldn't take what the split gives it.
+    """
+    wish = _mode(der, proposals)
+    if wish is None or wish.q_priority == "active":
+        return None
+    assert wish.q_var is not None
+    return room(der.rating.s_max_va, q_box(der.rating, wish.q_var))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reactive:
-    """The reactive power that the one reactive mode gets, and the ceiling on P that it costs (None: none)."""
+    """The reactive power that the one reactive mode gets, None without one, and who bound it."""
 
     q_var: float | None
-    p_ceiling_w: float | None = None
     bounds: tuple[Bound, ...] = ()
 
 
 def reactive(der: DerState, band: Band, proposals: Iterable[Proposal]) -> Reactive:
-    """Fit the most senior reactive proposal into box and circle at the band's power.
+    """Fit the most senior reactive proposal into the box and, with active priority, into the circle at the band's P.
 
     Reactive priority cuts P, active priority cuts Q (IEEE 1547-2018 5.3.1 and table 8 of 5.4; UL 1741 SB).
     """
-    wishes = sorted((p for p in proposals if p.q_var is not None), key=lambda p: (p.rank, p.by))
-    if not wishes:
+    wish = _mode(der, proposals)
+    if wish is None:
         return Reactive(q_var=None)
-    wish = wishes[0]
     assert wish.q_var is not None
-    rating = der.rating
-    q = q_box(rating, wish.q_var)
+    q = q_box(der.rating, wish.q_var)
     bounds = [] if q == wish.q_var else [Bound(by="rating", rank=0, what="q_var", value=q)]
-    p = _largest_p(der, band)
     if wish.q_priority == "active":
-        most = room(rating.s_max_va, p)
+        most = room(der.rating.s_max_va, _largest_p(der, band))
         if abs(q) > most:
             q = most if q > 0 else -most
             bounds.append(Bound(by="s_max_va", rank=0, what="q_var", value=q))
-        return Reactive(q_var=q, bounds=(_own(wish, q), *bounds))
-    ceiling = room(rating.s_max_va, q)
-    if p > ceiling:
-        bounds.append(Bound(by="s_max_va", rank=0, what="p_ceiling_w", value=ceiling))
-    return Reactive(q_var=q, p_ceiling_w=ceiling if p > ceiling else None, bounds=(_own(wish, q), *bounds))
+    return Reactive(q_var=q, bounds=(_own(wish, q), *bounds))
+
+
+def _mode(der: DerState, proposals: Iterable[Proposal]) -> Proposal | None:
+    """The one reactive mode that is heard."""
+    wishes = [p for p in proposals if p.q_var is not None and der.can.var]
+    return min(wishes, key=lambda p: (p.rank, p.by), default=None)
 
 
 def _own(wish: Proposal, q_var: float) -> Bound:

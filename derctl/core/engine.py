@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation
-from derctl.core.arbitration import Band, aim_of, fold, lift, lower, reactive, whole
+from derctl.core.arbitration import Band, aim_of, confine, fold, reactive, reserved_w, whole
 from derctl.core.types import (
     Abstain,
     Bound,
@@ -99,7 +99,7 @@ def step(
     ]
     for case in cases.values():
         _fallback(case)
-        case.band = fold(whole(case.der.rating), case.proposals)
+        case.band = _left(case)
     _allocate(cases, wishes)
     return after, tuple(_decide(case) for case in cases.values())
 
@@ -153,18 +153,24 @@ def _fallback(case: _Case) -> None:
         case.proposals.append(Proposal(by=by, rank=0, p_ceiling_w=fallback.p_ceiling_w))
 
 
+def _left(case: _Case, up_to: int | None = None) -> Band:
+    """What proposals up to a rank leave of the rating, and reactive priority of the circle."""
+    band = fold(whole(case.der.rating), case.proposals, up_to=up_to)
+    most_w = reserved_w(case.der, case.proposals)
+    return band if most_w is None else confine(band, most_w, by="s_max_va")
+
+
 def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal]) -> None:
-    """Targets first, since they narrow nothing; then floors and ceilings from junior to senior, so seniors have the
-    last word."""
-    ordered = sorted(wishes, key=lambda wish: (-wish.rank, wish.by))
+    """Targets first, since they narrow nothing, seniors before juniors. Then floors and ceilings from junior to
+    senior, so that seniors have the last word, and within a rank ceilings."""
+    ordered = sorted(wishes, key=lambda wish: (wish.rank, wish.by))
     for wish in ordered:
         if wish.p_target_w is not None:
             _apply(cases, allocation.share_target(_slots(cases, wish), wish))
-    for wish in ordered:
-        if wish.p_floor_w is not None:
-            _apply(cases, allocation.hold_up(_slots(cases, wish), wish))
-        if wish.p_ceiling_w is not None:
-            _apply(cases, allocation.cap(_slots(cases, wish), wish))
+    floors = [(wish, allocation.hold_up) for wish in ordered if wish.p_floor_w is not None]
+    ceilings = [(wish, allocation.cap) for wish in ordered if wish.p_ceiling_w is not None]
+    for wish, narrow in sorted(floors + ceilings, key=lambda edge: -edge[0].rank):
+        _apply(cases, narrow(_slots(cases, wish), wish))
 
 
 def _slots(cases: Mapping[str, _Case], wish: SiteProposal) -> list[allocation.Slot]:
@@ -172,7 +178,7 @@ def _slots(cases: Mapping[str, _Case], wish: SiteProposal) -> list[allocation.Sl
 
 
 def _slot(case: _Case, rank: int) -> allocation.Slot:
-    hard = fold(whole(case.der.rating), case.proposals, up_to=rank)
+    hard = _left(case, up_to=rank)
     return allocation.Slot(der=case.der, band=case.band, hard_low_w=hard.low_w, hard_high_w=hard.high_w)
 
 
@@ -183,19 +189,16 @@ def _apply(cases: Mapping[str, _Case], bands: Mapping[str, Band]) -> None:
 
 def _decide(case: _Case) -> Decision:
     der, band = case.der, case.band
-    var = reactive(der, band, case.proposals) if der.can.var else None
-    if var is not None and var.p_ceiling_w is not None:
-        band = lower(band, var.p_ceiling_w, by="s_max_va", rank=0)
-        band = lift(band, -var.p_ceiling_w, by="s_max_va", rank=0)
+    var = reactive(der, band, case.proposals)
     setpoint, bounds = _setpoint(der, band)
-    if var is not None and var.q_var is not None:
+    if var.q_var is not None:
         setpoint = Setpoint(
             p_ceiling_w=setpoint.p_ceiling_w,
             p_floor_w=setpoint.p_floor_w,
             p_target_w=setpoint.p_target_w,
             q_var=var.q_var,
         )
-        bounds += tuple(bound for bound in var.bounds if bound.what == "q_var")
+        bounds += var.bounds
     requested = _requested(case.proposals)
     return Decision(
         der=der.id,

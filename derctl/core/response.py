@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 LN10 = math.log(10.0)
+NO_TIME_S = 1e-12
+"""Shorter than any clock tells; below, the quotient of two zeros is near."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ def follow(lag: Lag, u: float, *, dt_s: float, olrt_s: float) -> Lag:
 
     tau = olrt_s / ln 10. Exact and stable for any dt_s, so a late tick changes nothing but its own sample.
     """
-    if dt_s <= 0.0:
+    if dt_s < NO_TIME_S:
         return lag
     if olrt_s <= 0.0:
         return Lag(y=u, u=u)

@@ -107,7 +107,7 @@ class ContractExportLimit(Settings):
     def _closed_loop(self, memory: Memory, steered: Sequence[DerState], poc: PocState) -> Memory:
         """Until a tightening shows in the measurement, the tightened sum counts (grid.md d.2, export limiter)."""
         assert poc.reading.p_w is not None
-        measured = sum(der.reading.p_w or 0.0 for der in steered)
+        measured = sum((der.reading.p_w or 0.0 for der in steered), 0.0)
         before = measured if memory.ceiling_w is None else memory.ceiling_w
         headroom = self.limit_w - self._margin() - poc.reading.p_w
         share, free = min(self.gain, APPROACH), measured + headroom

@@ -47,7 +47,7 @@ def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState]) -> Trust:
     """Compare the newest step of the meter with the inverters' step between the same two samples."""
     if poc.sample == trust.sample or poc.reading.p_w is None:
         return trust
-    p_ders = sum(der.reading.p_w or 0.0 for der in ders)
+    p_ders = sum((der.reading.p_w or 0.0 for der in ders), 0.0)
     if trust.sample < 0:
         return replace(trust, sample=poc.sample, p_poc_w=poc.reading.p_w, p_ders_w=p_ders)
     step = p_ders - trust.p_ders_w

@@ -1,0 +1,356 @@
+"""One tick: propose, arbitrate, allocate, decide."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from derctl.core.engine import GATEWAY_FUNCTIONS, Plan, step
+from derctl.core.types import Abstain, Can, Fallback, Proposal, Request, SiteProposal
+from derctl.functions import CATALOGUE
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.freq_droop import FreqDroop
+from derctl.functions.operator import OperatorLimit
+
+NEAR = 1e-6
+
+
+def decide(plan: Plan, state: Any, memories: Any = None, dt_s: float = 1.0) -> dict[str, Any]:
+    _, decisions = step(plan, memories or {}, state, dt_s)
+    return {decision.der: decision for decision in decisions}
+
+
+def any_site(make: Any, data: st.DataObject) -> tuple[Any, dict[str, list[Proposal]], list[SiteProposal]]:
+    ders = data.draw(make.ders())
+    proposals = {der.id: data.draw(make.proposals(4)) for der in ders}
+    return ders, proposals, data.draw(make.site_proposals([d.id for d in ders]))
+
+
+# ---- what holds for anybody's wishes
+
+
+@given(st.data())
+def test_no_decision_leaves_rating_box_or_circle_and_every_number_is_finite(make: Any, data: st.DataObject) -> None:
+    ders, proposals, wishes = any_site(make, data)
+    found = decide(make.plan(proposals, wishes), make.site(*ders))
+    for der in ders:
+        told, rating = found[der.id].setpoint, der.rating
+        numbers = [n for n in (told.p_ceiling_w, told.p_floor_w, told.p_target_w, told.q_var) if n is not None]
+        assert all(math.isfinite(n) for n in numbers)
+        assert all(math.isfinite(bound.value) for bound in found[der.id].bound_by)
+        p = told.p_target_w if der.can.target else told.p_ceiling_w
+        assert rating.p_min_w - NEAR <= p <= rating.p_max_w + NEAR
+        assert (told.p_ceiling_w is None) == der.can.target and told.p_floor_w is None
+        if told.q_var is not None:
+            assert der.can.var and der.fresh
+            assert -rating.q_abs_max_var <= told.q_var <= rating.q_inj_max_var
+            assert p**2 + told.q_var**2 <= rating.s_max_va**2 * (1.0 + 1e-9)
+
+
+@given(st.data(), st.randoms(use_true_random=False))
+def test_the_order_of_functions_and_of_ders_is_irrelevant(make: Any, data: st.DataObject, random: Any) -> None:
+    ders, proposals, wishes = any_site(make, data)
+    plan = make.plan(proposals, wishes)
+    rows, sites, turned = list(plan.der_functions), list(plan.site_functions), list(ders)
+    random.shuffle(rows)
+    random.shuffle(sites)
+    random.shuffle(turned)
+    expected = decide(plan, make.site(*ders))
+    assert decide(Plan(der_functions=tuple(rows), site_functions=tuple(sites)), make.site(*ders)) == expected
+    for name, decision in decide(Plan(der_functions=tuple(rows)), make.site(*turned)).items():
+        assert decision == decide(Plan(der_functions=plan.der_functions), make.site(*ders))[name]
+
+
+@given(st.data())
+def test_a_junior_s_word_moves_no_edge_that_seniors_set(make: Any, data: st.DataObject) -> None:
+    """A ceiling-only DER without var: what juniors add can only lower it, never below a senior's floor."""
+    der = make.der("d", make.rating(), Can(ceiling=True))
+    seniors = data.draw(make.proposals(4, ranks=st.sampled_from([0, 5, 15, 20])))
+    juniors = [replace(p, by=f"j{p.by}") for p in data.draw(make.proposals(4, ranks=st.sampled_from([40, 60, 70])))]
+    before = decide(make.plan({"d": seniors}, []), make.site(der))["d"].setpoint.p_ceiling_w
+    after = decide(make.plan({"d": [*seniors, *juniors]}, []), make.site(der))["d"].setpoint.p_ceiling_w
+    floors = [p.p_floor_w for p in seniors if p.p_floor_w is not None]
+    assert after <= before
+    assert after >= min([before, *[max(f, 0.0) for f in floors]] if floors else [0.0])
+
+
+@given(st.data())
+def test_the_site_s_ceiling_holds_against_every_junior(make: Any, data: st.DataObject) -> None:
+    """grid.md e.3: the contract binds whatever droop, operator or schedule want; only rank 0 to 15 may keep more."""
+    ders = [d for d in data.draw(make.ders()) if d.fresh]
+    limit = data.draw(st.floats(0.0, 20_000.0))
+    over = tuple(d.id for d in ders)
+    juniors = {d.id: data.draw(make.proposals(4, ranks=st.sampled_from([20, 30, 60, 70]))) for d in ders}
+    others = data.draw(make.site_proposals(list(over), ranks=st.sampled_from([20, 60, 70]))) if over else []
+    wishes = [SiteProposal(by="contract", rank=15, over=over, p_ceiling_w=limit), *others]
+    found = decide(make.plan(juniors, wishes), make.site(*ders))
+    asked = sum(found[d.id].setpoint.p_target_w if d.can.target else found[d.id].setpoint.p_ceiling_w for d in ders)
+    assert asked <= max(limit, 0.0) + NEAR
+
+
+@given(st.data())
+def test_a_site_junior_pushes_no_der_below_a_senior_floor(make: Any, data: st.DataObject) -> None:
+    floor = data.draw(st.floats(-5_000.0, 5_000.0))
+    wish = SiteProposal(by="site", rank=60, over=("bat1",), p_ceiling_w=data.draw(make.watts))
+    plan = make.plan({"bat1": [Proposal(by="droop", rank=20, p_floor_w=floor)]}, [wish])
+    told = decide(plan, make.site(make.battery()))["bat1"].setpoint.p_target_w
+    assert told >= min(floor, max(floor, 0.0)) - NEAR
+
+
+@given(st.data())
+def test_a_site_senior_s_floor_lifts_storage_over_a_junior_ceiling_and_not_over_a_senior_s(
+    make: Any, data: st.DataObject
+) -> None:
+    ceiling = data.draw(st.floats(-5_000.0, 4_000.0))
+    wish = SiteProposal(by="import", rank=15, over=("bat1",), p_floor_w=5_000.0)
+    for rank, expected in ((60, 5_000.0), (20, 5_000.0), (0, ceiling), (5, ceiling)):
+        plan = make.plan({"bat1": [Proposal(by="x", rank=rank, p_ceiling_w=ceiling)]}, [wish])
+        assert decide(plan, make.site(make.battery()))["bat1"].setpoint.p_target_w == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("ceiling_by", "floor_by"), [("a", "b"), ("b", "a")])
+def test_within_a_rank_the_site_s_ceilings_beat_its_floors_whatever_they_are_called(
+    make: Any, ceiling_by: str, floor_by: str
+) -> None:
+    wishes = [
+        SiteProposal(by=ceiling_by, rank=15, over=("bat1",), p_ceiling_w=-1_000.0),
+        SiteProposal(by=floor_by, rank=15, over=("bat1",), p_floor_w=2_000.0),
+    ]
+    assert decide(make.plan({}, wishes), make.site(make.battery()))["bat1"].setpoint.p_target_w == -1_000.0
+
+
+def test_of_two_site_targets_and_a_der_s_own_the_senior_is_taken(make: Any) -> None:
+    def target(rank: int, watts: float) -> SiteProposal:
+        return SiteProposal(by=f"s{rank}", rank=rank, over=("bat1",), p_target_w=watts)
+
+    def own(rank: int) -> dict[str, list[Proposal]]:
+        return {"bat1": [Proposal(by="own", rank=rank, p_target_w=777.0)]}
+
+    state = make.site(make.battery(soc_pct=50.0))
+    for proposals, wishes, expected in (
+        ({}, [target(70, 100.0), target(60, 200.0)], 200.0),
+        (own(60), [target(70, 100.0)], 777.0),
+        (own(70), [target(60, 200.0)], 200.0),
+        (own(60), [target(60, 200.0)], 777.0),
+    ):
+        assert decide(make.plan(proposals, wishes), state)["bat1"].setpoint.p_target_w == expected
+
+
+# ---- ranks
+
+
+def test_the_rank_order_is_the_design_s_and_table_38_s() -> None:
+    """grid.md a.3: (1) protection and permit service, (2) the lesser of volt-watt and droop, (3) the power limit
+    outside droop, (4) Q inside the capability; e.3: droop may exceed an operator's limit, never the contract's."""
+    ranks = {kind: cls.rank for kind, cls in CATALOGUE.items()}
+    assert ranks == {
+        "bms_guard": 0,
+        "soc_guard": 0,
+        "reserve": 5,
+        "contract_export_limit": 15,
+        "volt_watt": 20,
+        "freq_droop": 20,
+        "volt_var": 30,
+        "operator_limit": 60,
+        "operator_site_limit": 60,
+        "setpoint": 60,
+        "self_consumption": 70,
+    }
+
+
+@given(st.floats(0.0, 9_000.0), st.floats(0.1, 1.5))
+def test_droop_lifts_power_above_a_utility_s_or_operator_s_limit_and_never_above_the_contract_s(
+    make: Any, limit_w: float, under_hz: float
+) -> None:
+    for rank in (40, 50, 60):
+        limit = make.Says("limit", rank, Proposal(by="limit", rank=rank, p_ceiling_w=limit_w))
+        contract = ContractExportLimit(limit_w=limit_w, margin_w=0.0)
+        droop = FreqDroop()
+        for contracted in (False, True):
+            plan = Plan(
+                der_functions=((droop, ("pv1",)), (limit, ("pv1",))),
+                site_functions=((contract, ("pv1",)),) if contracted else (),
+            )
+            memories: Any = {}
+            for f, dt_s in ((50.0, 0.0), (50.0 - under_hz, 1.0), (50.0 - under_hz, 1e6)):
+                pv = make.pv(p_w=limit_w, f_hz=f)
+                state = make.site(pv, poc=make.meter(limit_w, sample=int(dt_s)))
+                memories, (decision,) = step(plan, memories, state, dt_s)
+            lifted = min(limit_w + 10_000.0 * (under_hz - 0.036) / 2.5, 10_000.0)
+            if contracted:
+                assert decision.setpoint.p_ceiling_w <= limit_w + NEAR
+            else:
+                assert decision.setpoint.p_ceiling_w == pytest.approx(lifted, abs=0.5)
+
+
+def test_over_frequency_binds_below_an_operator_s_limit(make: Any) -> None:
+    plan = Plan(der_functions=((FreqDroop(), ("pv1",)), (OperatorLimit(), ("pv1",))))
+    asked = (Request(id="1", kind="limit_power", der="pv1", value_w=6_000.0, remaining_s=9.0),)
+    memories: Any = {}
+    for f, dt_s in ((60.0, 0.0), (60.336, 1.0), (60.336, 1e6)):
+        state = make.site(make.pv(p_w=6_000.0, f_hz=f), f_nom_hz=60.0, requests=asked)
+        memories, (decision,) = step(plan, memories, state, dt_s)
+    assert decision.setpoint.p_ceiling_w == pytest.approx(5_000.0, abs=0.01)
+
+
+def test_the_owner_s_reserve_stands_against_everyone_but_protection(make: Any) -> None:
+    reserve = Proposal(by="reserve", rank=5, p_ceiling_w=0.0)
+    for rank in (15, 20, 40, 60, 70):
+        wants = Proposal(by="wants", rank=rank, p_floor_w=5_000.0, p_target_w=5_000.0)
+        found = decide(make.plan({"bat1": [reserve, wants]}, []), make.site(make.battery()))
+        assert found["bat1"].setpoint.p_target_w == 0.0
+
+
+def test_the_circle_gives_way_to_no_floor(make: Any) -> None:
+    """A floor at full power and full Q: P is cut to sqrt(S^2 - Q^2) though droop is senior."""
+    floor = Proposal(by="freq_droop", rank=20, p_floor_w=5_000.0)
+    var = Proposal(by="volt_var", rank=30, q_var=2_200.0)
+    for der in (make.pv("d", p_max_w=5_000.0), make.battery("d")):
+        told = decide(make.plan({"d": [floor, var]}, []), make.site(der))["d"].setpoint
+        p = told.p_target_w if der.can.target else told.p_ceiling_w
+        assert p == pytest.approx(math.sqrt(5_000.0**2 - 2_200.0**2))
+    charge = Proposal(by="contract", rank=15, p_ceiling_w=-5_000.0)
+    told = decide(make.plan({"d": [charge, var]}, []), make.site(make.battery("d")))["d"].setpoint
+    assert told.p_target_w == pytest.approx(-math.sqrt(5_000.0**2 - 2_200.0**2))
+
+
+# ---- gateway functions and the device's own
+
+
+@pytest.mark.parametrize("kind", sorted(GATEWAY_FUNCTIONS))
+@pytest.mark.parametrize(
+    ("on", "off", "why"),
+    [
+        ((), (), "own_function_on: the device's own mode can't be read back"),
+        (("self",), (), "own_function_on: the device runs its own"),
+        ((), ("self",), None),
+    ],
+)
+def test_a_gateway_function_runs_only_where_the_device_s_own_reads_back_off(
+    make: Any, kind: str, on: tuple[str, ...], off: tuple[str, ...], why: str | None
+) -> None:
+    reads = {"own_on": tuple(kind for _ in on), "own_off": tuple(kind for _ in off)}
+    function = make.Says(kind, 20, Proposal(by=kind, rank=20, p_ceiling_w=1_000.0))
+    plan = Plan(der_functions=((function, ("pv1",)),))
+    after, (decision,) = step(plan, {f"{kind}/pv1": 41}, make.site(make.pv(**reads)), 1.0)
+    if why is None:
+        assert decision.setpoint.p_ceiling_w == 1_000.0 and decision.abstained == {}
+        assert after == {f"{kind}/pv1": 42}
+    else:
+        assert decision.setpoint.p_ceiling_w == 10_000.0 and decision.abstained == {kind: why}
+        assert after == {f"{kind}/pv1": 0}, "it begins anew when it may"
+
+
+def test_another_function_does_not_ask_what_the_device_runs(make: Any) -> None:
+    function = make.Says("operator_limit", 60, Proposal(by="operator_limit", rank=60, p_ceiling_w=1_000.0))
+    plan = Plan(der_functions=((function, ("pv1",)),))
+    assert decide(plan, make.site(make.pv(own_off=())))["pv1"].setpoint.p_ceiling_w == 1_000.0
+
+
+# ---- comms loss
+
+
+EVERYTHING = [
+    Proposal(by="setpoint", rank=60, p_target_w=3_000.0),
+    Proposal(by="volt_var", rank=30, q_var=1_000.0),
+]
+
+
+@pytest.mark.parametrize("build", ["pv", "battery"])
+def test_a_stale_der_is_asked_for_its_fallback_and_nothing_else(make: Any, build: str) -> None:
+    der = getattr(make, build)("d", fresh=False, controllable=False, fallback=Fallback(p_ceiling_w=2_000.0))
+    decision = decide(make.plan({"d": EVERYTHING}, []), make.site(der))["d"]
+    assert decision.setpoint.q_var is None and decision.requested is None
+    if build == "pv":
+        assert decision.setpoint.p_ceiling_w == 2_000.0
+        assert [(b.by, b.rank, b.value) for b in decision.bound_by] == [("comms_loss", 0, 2_000.0)]
+    else:
+        assert decision.setpoint.p_target_w == 0.0, "storage without a target rests"
+
+
+def test_a_stale_der_keeps_a_ceiling_that_is_tighter_than_its_fallback(make: Any) -> None:
+    der = make.pv(fresh=False, controllable=False, fallback=Fallback(p_ceiling_w=2_000.0))
+    tighter = Proposal(by="operator_limit", rank=60, p_ceiling_w=500.0)
+    assert decide(make.plan({"pv1": [tighter]}, []), make.site(der))["pv1"].setpoint.p_ceiling_w == 500.0
+
+
+def test_a_fallback_without_a_ceiling_asks_for_the_full_rating(make: Any) -> None:
+    der = make.pv(fresh=False, controllable=False)
+    assert decide(make.plan({"pv1": []}, []), make.site(der))["pv1"].setpoint.p_ceiling_w == 10_000.0
+
+
+@pytest.mark.parametrize(("by", "bound"), [("stands", 2_000.0), ("reversion", 10_000.0), ("device", 10_000.0)])
+def test_only_a_limit_that_stands_without_derctl_is_never_exceeded_while_it_is_there(
+    make: Any, by: str, bound: float
+) -> None:
+    fallback = Fallback(p_ceiling_w=2_000.0, by=by)
+    decision = decide(make.plan({"pv1": []}, []), make.site(make.pv(fallback=fallback)))["pv1"]
+    assert decision.setpoint.p_ceiling_w == bound
+    assert [b.by for b in decision.bound_by] == (["fallback_stands"] if by == "stands" else [])
+    floor = Proposal(by="freq_droop", rank=20, p_floor_w=9_000.0)
+    decision = decide(make.plan({"pv1": [floor]}, []), make.site(make.pv(fallback=fallback)))["pv1"]
+    assert decision.setpoint.p_ceiling_w == bound
+
+
+# ---- what is decided and said
+
+
+def test_a_der_is_told_only_what_it_takes(make: Any) -> None:
+    said = [Proposal(by="x", rank=60, p_ceiling_w=1_000.0, p_target_w=500.0, q_var=300.0)]
+    for can, told in (
+        (Can(), (None, None, None)),
+        (Can(ceiling=True), (1_000.0, None, None)),
+        (Can(ceiling=True, target=True), (None, 500.0, None)),
+        (Can(var=True), (None, None, 300.0)),
+        (Can(target=True, var=True), (None, 500.0, 300.0)),
+    ):
+        der = make.der("d", make.rating(p_min_w=-5_000.0), can)
+        found = decide(make.plan({"d": said}, []), make.site(der))["d"].setpoint
+        assert (found.p_ceiling_w, found.p_target_w, found.q_var) == told
+
+
+def test_who_bound_a_setpoint_is_told_in_order(make: Any) -> None:
+    said = [
+        Proposal(by="operator_limit", rank=60, p_ceiling_w=4_000.0),
+        Proposal(by="volt_watt", rank=20, p_ceiling_w=9_500.0),
+        Proposal(by="volt_var", rank=30, q_var=-9_000.0),
+        Proposal(by="idle", rank=70, p_ceiling_w=9_000.0),
+    ]
+    decision = decide(make.plan({"pv1": said}, []), make.site(make.pv()))["pv1"]
+    assert [(b.by, b.what, b.value) for b in decision.bound_by] == [
+        ("volt_watt", "p_ceiling_w", 9_500.0),
+        ("operator_limit", "p_ceiling_w", 4_000.0),
+        ("volt_var", "q_var", -4_400.0),
+        ("rating", "q_var", -4_400.0),
+    ]
+
+
+def test_the_target_s_author_is_named_first(make: Any) -> None:
+    said = [
+        Proposal(by="setpoint", rank=60, p_target_w=4_000.0),
+        Proposal(by="bms_guard", rank=0, p_ceiling_w=1_000.0),
+    ]
+    decision = decide(make.plan({"bat1": said}, []), make.site(make.battery()))["bat1"]
+    assert [b.by for b in decision.bound_by] == ["setpoint", "bms_guard"]
+    assert decision.setpoint.p_target_w == 1_000.0
+    assert decision.requested is not None and decision.requested.p_target_w == 4_000.0
+    assert decision.requested_by == "setpoint"
+
+
+def test_a_site_function_s_silence_is_told_to_all_its_ders(make: Any) -> None:
+    silent = make.SiteSays("self_consumption", 70, Abstain("meter_lost"))
+    plan = Plan(site_functions=((silent, ("a", "b")),))
+    after, decisions = step(plan, {}, make.site(make.pv("a"), make.pv("b"), make.pv("c")), 1.0)
+    assert [d.abstained for d in decisions] == [{"self_consumption": "meter_lost"}] * 2 + [{}]
+    assert after == {"self_consumption": 1}
+
+
+def test_memories_are_kept_by_kind_and_der(make: Any) -> None:
+    row = make.says(Abstain("x"), "a", "b")
+    memories, _ = step(Plan(der_functions=(row,)), {"silent/a": 5}, make.site(make.pv("a"), make.pv("b")), 1.0)
+    assert memories == {"silent/a": 6, "silent/b": 1}

@@ -1,0 +1,147 @@
+"""A recorded tick gives the same decision again, bit for bit, after a journey through JSON."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from derctl.core.engine import Plan, step
+from derctl.core.types import Decision, Request, SiteState
+from derctl.functions import CATALOGUE
+from derctl.functions.bms_guard import BmsGuard
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.freq_droop import FreqDroop
+from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
+from derctl.functions.reserve import Reserve
+from derctl.functions.self_consumption import SelfConsumption
+from derctl.functions.soc_guard import SocGuard
+from derctl.functions.volt_var import VoltVar
+from derctl.functions.volt_watt import VoltWatt
+
+ALL = ("pv1", "pv2", "bat1")
+PLAN = Plan(
+    der_functions=(
+        (BmsGuard(), ("bat1",)),
+        (SocGuard(), ("bat1",)),
+        (Reserve(min_pct=20.0), ("bat1",)),
+        (VoltWatt(), ALL),
+        (FreqDroop(), ALL),
+        (VoltVar(), ALL),
+        (OperatorLimit(), ALL),
+        (SetpointFunction(), ("bat1",)),
+    ),
+    site_functions=(
+        (ContractExportLimit(limit_w=7_000.0, import_limit_w=9_000.0), ALL),
+        (OperatorSiteLimit(), ALL),
+        (SelfConsumption(), ALL),
+    ),
+)
+
+
+def test_the_plan_holds_every_function_of_the_catalogue() -> None:
+    kinds = {function.kind for function, _ in (*PLAN.der_functions, *PLAN.site_functions)}
+    assert kinds == CATALOGUE.keys()
+
+
+def memory_type(key: str) -> Any:
+    """The Memory that stands beside a function's class."""
+    return sys.modules[CATALOGUE[key.split("/", maxsplit=1)[0]].__module__].Memory
+
+
+def journey(memories: dict[str, Any], state: SiteState) -> tuple[dict[str, Any], SiteState]:
+    """To JSON and back."""
+    text = msgspec.json.encode(msgspec.to_builtins({"memories": memories, "state": state}))
+    found = msgspec.json.decode(text)
+    back = {key: msgspec.convert(value, memory_type(key)) for key, value in found["memories"].items()}
+    return back, msgspec.convert(found["state"], SiteState)
+
+
+POWER = st.floats(-11_000.0, 11_000.0)
+
+
+@st.composite
+def ticks(draw: st.DrawFn, make: Any, v_nom_v: float, f_nom_hz: float) -> list[tuple[SiteState, float]]:
+    """A few ticks of a site where much happens."""
+    out = []
+    for n in range(draw(st.integers(2, 6))):
+        ders = []
+        for name in ALL:
+            build = make.battery if name == "bat1" else make.pv
+            fresh = draw(st.integers(0, 5)) > 0
+            der = build(
+                name,
+                p_w=draw(st.none() | POWER),
+                q_var=draw(st.none() | POWER),
+                v_v=draw(st.none() | st.floats(0.85, 1.15).map(lambda pu: pu * v_nom_v)),
+                f_hz=draw(st.none() | st.floats(-1.5, 1.5).map(lambda off: f_nom_hz + off)),
+                soc_pct=draw(st.none() | st.floats(0.0, 100.0)),
+                p_charge_limit_w=draw(st.none() | st.floats(0.0, 6_000.0)),
+                p_discharge_limit_w=draw(st.none() | st.floats(0.0, 6_000.0)),
+                bms_age_s=draw(st.none() | st.floats(0.0, 60.0)) if name == "bat1" else None,
+                fresh=fresh,
+                controllable=fresh,
+                sample=n,
+            )
+            ders.append(replace(der, rating=replace(der.rating, v_nom_v=v_nom_v)))
+        requests = tuple(
+            Request(id=f"r{i}", kind=kind, der=der, value_w=draw(POWER), remaining_s=draw(st.floats(-1.0, 60.0)))
+            for i, (kind, der) in enumerate(
+                (("limit_power", "pv1"), ("limit_power", None), ("set_battery_power", "bat1"))
+            )
+            if draw(st.booleans())
+        )
+        poc = draw(st.none() | st.builds(make.meter, POWER, sample=st.just(n), fresh=st.booleans()))
+        state = make.site(*ders, f_nom_hz=f_nom_hz, poc=poc, requests=requests)
+        out.append((state, draw(st.floats(0.0, 20.0))))
+    return out
+
+
+@pytest.mark.parametrize(("v_nom_v", "f_nom_hz"), [(120.0, 60.0), (230.0, 50.0), (277.0, 60.0)])
+@settings(max_examples=25)
+@given(data=st.data())
+def test_a_tick_from_json_decides_the_same_bit_for_bit(
+    make: Any, v_nom_v: float, f_nom_hz: float, data: st.DataObject
+) -> None:
+    memories: dict[str, Any] = {}
+    for state, dt_s in data.draw(ticks(make, v_nom_v, f_nom_hz)):
+        back, again = journey(memories, state)
+        assert (back, again) == (memories, state)
+        expected = step(PLAN, memories, state, dt_s)
+        got = step(PLAN, back, again, dt_s)
+        assert got == expected
+        assert msgspec.json.encode(got) == msgspec.json.encode(expected), "to the last bit, and -0.0 is not 0.0"
+        decisions = msgspec.json.decode(msgspec.json.encode(expected[1]), type=tuple[Decision, ...])
+        assert decisions == expected[1]
+        memories = expected[0]
+
+
+@given(data=st.data())
+@settings(max_examples=25)
+def test_a_step_changes_neither_its_memories_nor_its_state(make: Any, data: st.DataObject) -> None:
+    memories: dict[str, Any] = {}
+    for state, dt_s in data.draw(ticks(make, 230.0, 50.0)):
+        before = msgspec.json.encode(msgspec.to_builtins((memories, state)))
+        after, _ = step(PLAN, memories, state, dt_s)
+        assert msgspec.json.encode(msgspec.to_builtins((memories, state))) == before
+        memories = after
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_with_every_function_at_once_no_decision_leaves_rating_or_circle(make: Any, data: st.DataObject) -> None:
+    memories: dict[str, Any] = {}
+    for state, dt_s in data.draw(ticks(make, 230.0, 50.0)):
+        memories, decisions = step(PLAN, memories, state, dt_s)
+        for der, decision in zip(state.ders, decisions, strict=True):
+            told = decision.setpoint
+            p = told.p_target_w if der.can.target else told.p_ceiling_w
+            assert der.rating.p_min_w - 1e-6 <= p <= der.rating.p_max_w + 1e-6
+            assert p**2 + (told.q_var or 0.0) ** 2 <= der.rating.s_max_va**2 * (1.0 + 1e-9)
+            if der.id == "bat1" and (der.reading.soc_pct is None or not der.fresh):
+                assert p == 0.0, "a battery that doesn't tell its charge rests"
