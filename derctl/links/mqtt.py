@@ -20,7 +20,7 @@ from derctl.errors import LinkError
 CONNECT_S = 10.0
 GOODBYE_S = 1.0
 """How long the end of a session may take: a broker that stands still must not hold up the daemon's."""
-BACKOFF_S = (1.0, 60.0)
+BACKOFF_S = (1.0, 15.0)
 UNSUPPORTED_PROTOCOL = frozenset({1, 132})
 """CONNACK codes for "unacceptable protocol version": 1 in MQTT 3.1.1, 132 in MQTT 5."""
 
