@@ -121,7 +121,7 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         socket = Path(b.app.site.file.site.socket)
         await ask(socket, "disarm")
         count = len(b.writes("pv2"))
-        assert b.rig.world.faces["pv2"].command().p_ceiling_w == 2000.0, "the declared fallback stands"
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0, "no more than the declared fallback stands"
         await b.ticks(10)
         assert len(b.writes("pv2")) == count, "nothing is written while it observes"
         assert json.loads((b.app.state_dir.path / "written.json").read_text()) == {}
@@ -215,7 +215,7 @@ async def test_the_release_after_a_stop_is_within_two_seconds(bench: Any) -> Non
         b.app.stop()
         await b.running
         assert b.app.clock_s() - began < 2.0
-        assert b.rig.world.faces["pv2"].command().p_ceiling_w == 2000.0
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0
 
 
 async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_written(bench: Any) -> None:
