@@ -30,16 +30,16 @@ def verdict(result: Result, start: str) -> bool:
 
 async def test_a_controller_is_judged_by_the_plants_truth() -> None:
     expect = [
-        {"signal": "poc.export_w", "from": 5, "max": 7000, "tolerance": 100, "says": "limit"},
-        {"signal": "poc.export_w", "from": 5, "max": 3000, "says": "too strict"},
-        {"signal": "status.mode", "from": 3, "equals": "control", "says": "status"},
+        {"signal": "poc.export_w", "from": 9, "max": 7000, "tolerance": 100, "says": "limit"},
+        {"signal": "poc.export_w", "from": 9, "max": 3000, "says": "too strict"},
+        {"signal": "status.mode", "within_s": 9, "equals": "control", "says": "status"},
         {"signal": "dev.pv1.writes", "counts": {"min": 2}, "says": "writes"},
         {"signal": "daemon.rss_mb", "at_end": True, "min": 5, "says": "rss"},
     ]
     killed = [{"at": 3.0, "do": "controller", "to": "kill"}]
     crash = f"{TINY} --crash-after 2.0"
     good, dead, crashed = await asyncio.gather(
-        run_scenario(small(expect=expect), controller=TINY),
+        run_scenario(small(expect=expect, duration_s=13), controller=TINY),
         run_scenario(small(timeline=killed, duration_s=5), controller=TINY),
         run_scenario(small(duration_s=5), controller=crash),
     )
