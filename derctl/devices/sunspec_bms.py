@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from derctl.core.exchange import Exchange, Read
-from derctl.core.types import Can, Fallback, Rating, Reading, Status
-from derctl.devices.layout import Layout, View, find
-from derctl.devices.types import Answers, Identity, Models, Options
+from derctl.core.exchange import Exchange
+from derctl.core.types import Reading, Status
+from derctl.devices.layout import find
+from derctl.devices.observed import Observed
+from derctl.devices.types import Answers, Models, Options
 from derctl.errors import NotRecognised
 
 POINTS_802 = (
@@ -22,38 +22,8 @@ FAULTS = frozenset({1, 6, 99})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SunspecBms:
+class SunspecBms(Observed):
     """A bound BMS."""
-
-    layout: Layout
-    options: Options
-    view: View
-    problems: tuple[str, ...] = ()
-
-    @property
-    def identity(self) -> Identity:
-        return self.layout.identity
-
-    def identify(self) -> Exchange[Identity]:
-        return self.layout.identify()
-
-    @property
-    def rating(self) -> Rating:
-        return Rating(
-            p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=self.options.v_nom_v
-        )
-
-    @property
-    def can(self) -> Can:
-        return Can()
-
-    @property
-    def control(self) -> Mapping[str, Read]:
-        return {"bms": self.view.read}
-
-    @property
-    def slow(self) -> Mapping[str, Read]:
-        return {}
 
     def decode(self, answers: Answers) -> Reading:
         """Limits in W: the smaller of the power limit and current limit times voltage, each where it is given."""
@@ -68,9 +38,6 @@ class SunspecBms:
             p_discharge_limit_w=0.0 if off else permitted_w(values, "ADisChaMax", "WDisChaRteMax"),
             status=Status.FAULT if off else Status.ON,
         )
-
-    def absent_w(self, fallback: Fallback) -> float:
-        return 0.0
 
 
 def permitted_w(values: dict[str, Any], current: str, power: str) -> float | None:
