@@ -161,3 +161,15 @@ def test_charging_counts_in_the_circle_of_a_der_that_takes_ceilings_only(make: A
     der = make.der("d", make.rating(p_max_w=5_000.0, p_min_w=-3_000.0), Can(ceiling=True, var=True))
     got = reactive(der, Band(low_w=low_w, high_w=2_000.0), [p("v", 30, q_var=5_000.0, q_priority="active")])
     assert got.q_var == 2_200.0
+
+
+@pytest.mark.parametrize(
+    ("target_w", "q_var"), [(3_000.0, 2_200.0), (-4_900.0, 995.0), (0.0, 2_200.0), (None, 2_200.0)]
+)
+def test_active_priority_leaves_storage_the_var_beside_its_target_charging_or_not(
+    make: Any, target_w: float | None, q_var: float
+) -> None:
+    der = make.battery()
+    band = fold(whole(der.rating), [p("setpoint", 60, p_target_w=target_w)])
+    got = reactive(der, band, [p("volt_var", 30, q_var=2_200.0, q_priority="active")])
+    assert got.q_var == pytest.approx(q_var, abs=0.1)

@@ -124,6 +124,17 @@ def test_within_a_rank_the_site_s_ceilings_beat_its_floors_whatever_they_are_cal
     assert decide(make.plan({}, wishes), make.site(make.battery()))["bat1"].setpoint.p_target_w == -1_000.0
 
 
+@pytest.mark.parametrize(("ceiling_rank", "floor_rank", "expected"), [(15, 60, -1_000.0), (60, 15, 2_000.0)])
+def test_of_a_site_ceiling_and_a_site_floor_the_senior_has_the_last_word(
+    make: Any, ceiling_rank: int, floor_rank: int, expected: float
+) -> None:
+    wishes = [
+        SiteProposal(by="high", rank=ceiling_rank, over=("bat1",), p_ceiling_w=-1_000.0),
+        SiteProposal(by="low", rank=floor_rank, over=("bat1",), p_floor_w=2_000.0),
+    ]
+    assert decide(make.plan({}, wishes), make.site(make.battery()))["bat1"].setpoint.p_target_w == expected
+
+
 def test_of_two_site_targets_and_a_der_s_own_the_senior_is_taken(make: Any) -> None:
     def target(rank: int, watts: float) -> SiteProposal:
         return SiteProposal(by=f"s{rank}", rank=rank, over=("bat1",), p_target_w=watts)

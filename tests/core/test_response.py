@@ -94,6 +94,7 @@ def test_no_time_changes_nothing_and_no_response_time_passes_through() -> None:
     lag = Lag(y=0.1, u=0.2)
     assert follow(lag, 0.9, dt_s=0.0, olrt_s=5.0) is lag
     assert follow(lag, 0.9, dt_s=-1.0, olrt_s=5.0) is lag
+    assert follow(lag, 0.9, dt_s=5e-324, olrt_s=5.0) is lag, "shorter than any clock tells"
     assert follow(lag, 0.9, dt_s=1.0, olrt_s=0.0) == Lag(y=0.9, u=0.9)
 
 
