@@ -108,7 +108,7 @@ def _ask_der(
     function: DerFunction, case: _Case, memories: Memories, after: dict[str, Memory], state: SiteState, dt_s: float
 ) -> None:
     key = f"{function.kind}/{case.der.id}"
-    memory = memories.get(key, function.start())
+    memory = memories[key] if key in memories else function.start()
     said: Proposal | Abstain
     if function.kind in GATEWAY_FUNCTIONS and function.kind not in case.der.reading.own_off:
         after[key] = function.start()
@@ -131,7 +131,7 @@ def _ask_site(
     state: SiteState,
     dt_s: float,
 ) -> SiteProposal | None:
-    memory = memories.get(function.kind, function.start())
+    memory = memories[function.kind] if function.kind in memories else function.start()
     after[function.kind], said = function.step(memory, [case.der for case in cases], state, dt_s)
     if isinstance(said, SiteProposal):
         return said

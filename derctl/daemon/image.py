@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from derctl.config import DerSection, SiteFile, fallback_of
-from derctl.core.types import Can, DerState, PocState, Rating, Reading, SiteState
+from derctl.core.types import Can, DerState, Fallback, PocState, Rating, Reading, SiteState
 from derctl.daemon.channel import Channel
 from derctl.daemon.requests import Requests
 
@@ -26,6 +26,10 @@ class Image:
     bms: Mapping[str, Channel]
     poc: Channel | None
     requests: Requests
+    fallbacks: dict[str, Fallback] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fallbacks = {section.id: fallback_of(section) for section in self.site.ders}
 
     @property
     def stale_s(self) -> float:
@@ -62,7 +66,7 @@ class Image:
             sample=channel.sample,
             fresh=fresh,
             controllable=fresh and section.control and (can.ceiling or can.target),
-            fallback=fallback_of(section),
+            fallback=self.fallbacks[section.id],
             bms_age_s=None if bms is None else _bms_age(bms, now_s),
         )
 

@@ -10,7 +10,8 @@ import msgspec
 from derctl.core.engine import Memory, Plan, step
 from derctl.core.types import Decision, SiteState, Tick
 
-KEEP = 600
+KEEP = 120
+"""Two minutes at 1 s; a tick of four DERs is about 10 kB."""
 
 
 class Recorder:
