@@ -66,7 +66,7 @@ def cap(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
     stores = [slot for slot in slots if slot.der.can.target]
     others = [slot for slot in slots if not slot.der.can.target]
     aims = [aim_of(slot.band) for slot in stores]
-    wanted = [potential_w(slot.der, slot.band.high_w) for slot in others]
+    wanted = [max(potential_w(slot.der, slot.band.high_w), _least(slot)) for slot in others]
     excess = sum(aims) + sum(wanted) - wish.p_ceiling_w
     rooms = [max(aim - slot.hard_low_w, 0.0) for aim, slot in zip(aims, stores, strict=True)]
     cuts = water_fill(max(excess, 0.0), rooms, rooms)
@@ -82,7 +82,7 @@ def cap(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
 def _curtail(slots: Sequence[Slot], wanted: Sequence[float], budget: float, wish: SiteProposal) -> dict[str, Band]:
     if sum(slot.band.high_w for slot in slots) <= budget:
         return {}
-    floors = [min(max(slot.hard_low_w, 0.0), slot.band.high_w) for slot in slots]
+    floors = [_least(slot) for slot in slots]
     weights = [max(w, IDLE_SHARE * slot.der.rating.p_max_w) for w, slot in zip(wanted, slots, strict=True)]
     rooms = [slot.band.high_w - floor for slot, floor in zip(slots, floors, strict=True)]
     shares = water_fill(max(budget - sum(floors), 0.0), weights, rooms)
@@ -91,6 +91,11 @@ def _curtail(slots: Sequence[Slot], wanted: Sequence[float], budget: float, wish
         for slot, floor, share in zip(slots, floors, shares, strict=True)
         if floor + share < slot.band.high_w
     }
+
+
+def _least(slot: Slot) -> float:
+    """What a senior's floor leaves PV at least."""
+    return min(max(slot.hard_low_w, 0.0), slot.band.high_w)
 
 
 def hold_up(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:

@@ -147,6 +147,14 @@ def test_pv_is_curtailed_in_proportion_to_present_power_not_to_nameplate(make: A
     assert (bands["a"].high_w, bands["b"].high_w) == (3_000.0, 1_000.0)
 
 
+def test_storage_makes_room_for_a_senior_floor_of_pv_that_gives_less_now(make: Any) -> None:
+    ders = [make.pv("pv1", p_available_w=0.0), make.battery("bat1")]
+    wish = SiteProposal(by="w", rank=15, over=("pv1", "bat1"), p_ceiling_w=0.0)
+    made = slots({"pv1": [Proposal(by="s", rank=0, p_floor_w=700.0)]}, ders, 15)
+    bands = cap(made, wish)
+    assert bands["pv1"].high_w == 700.0 and aim_of(bands["bat1"]) == -700.0
+
+
 def test_an_idle_inverter_keeps_a_share_to_start_with(make: Any) -> None:
     ders = [make.pv("a", p_w=6_000.0), make.pv("idle", p_w=0.0)]
     wish = SiteProposal(by="w", rank=15, over=("a", "idle"), p_ceiling_w=4_000.0)
