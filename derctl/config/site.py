@@ -126,7 +126,7 @@ def _check_references(source: Source, site: SiteFile, problems: list[Problem]) -
             )
         endpoints.setdefault(where, section.id)
     for i, der in enumerate(site.ders):
-        _check_der(source, f"ders[{i}]", der, problems)
+        _check_der(source, f"ders[{i}]", der, site.site.tick_s, problems)
     if site.poc is not None and _role(site.poc.kind) != "meter":
         problems.append(source.problem("poc.kind", f"{site.poc.kind!r} is no meter; known are {_kinds('meter')}"))
 
@@ -140,13 +140,19 @@ def _places(site: SiteFile) -> Iterable[tuple[str, str, int]]:
         yield "poc", site.poc.bus, site.poc.unit
 
 
-def _check_der(source: Source, path: str, der: DerSection, problems: list[Problem]) -> None:
+def _check_der(source: Source, path: str, der: DerSection, tick_s: float, problems: list[Problem]) -> None:
     if _role(der.kind) != "der":
         problems.append(source.problem(f"{path}.kind", f"{der.kind!r} is no DER; known are {_kinds('der')}"))
         return
     if der.bms is not None and not DEVICES[der.kind].storage:
         problems.append(source.problem(f"{path}.bms", f"{der.kind} has no battery behind it"))
     fallback, rated = der.fallback, der.rating.p_max_w
+    if fallback.by == "stands" and DEVICES[der.kind].storage:
+        text = "a setpoint that stands would charge or discharge on without its guards; use reversion or device"
+        problems.append(source.problem(f"{path}.fallback.by", text))
+    if fallback.after_s < 4.0 * tick_s + 2.0:
+        text = f"{fallback.after_s:g} s can't be refreshed in time: at least 4 ticks + 2 s = {4.0 * tick_s + 2.0:g} s"
+        problems.append(source.problem(f"{path}.fallback.after_s", text))
     if fallback.by != "reversion" and fallback.p_ceiling_w is None:
         problems.append(source.problem(f"{path}.fallback", f"by: {fallback.by} needs p_ceiling_w"))
     if rated is not None and fallback.p_ceiling_w is not None and fallback.p_ceiling_w > rated:

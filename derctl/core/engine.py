@@ -111,8 +111,8 @@ def _ask_der(
     memory = memories[key] if key in memories else function.start()
     said: Proposal | Abstain
     if function.kind in GATEWAY_FUNCTIONS and function.kind not in case.der.reading.own_off:
-        after[key] = function.start()
         on = function.kind in case.der.reading.own_on
+        after[key] = function.start() if on else memory
         why = "the device runs its own" if on else "the device's own mode can't be read back"
         case.abstained[function.kind] = f"own_function_on: {why}"
         return

@@ -106,6 +106,7 @@ class DerState:
     age_s: since the last register of `reading` arrived. sample grows by one with each new reading.
     fresh: young enough to act on. controllable: fresh, bound, and the site file lets derctl write it.
     bms_age_s: age of the battery's limits where they come from a BMS of its own; None where there is none.
+    absent_w: the most it gives when derctl is not there, once its timer is out; None: its full rating.
     """
 
     id: str
@@ -118,6 +119,7 @@ class DerState:
     controllable: bool
     fallback: Fallback = field(default_factory=Fallback)
     bms_age_s: float | None = None
+    absent_w: float | None = None
 
     @property
     def v_pu(self) -> float | None:

@@ -30,7 +30,7 @@ from derctl.daemon.outbox import Message, Outbox
 from derctl.daemon.poller import Poller
 from derctl.daemon.recorder import Recorder
 from derctl.daemon.requests import Requests
-from derctl.daemon.statefile import StateDir, Surviving
+from derctl.daemon.statefile import SavedDroop, SavedRequest, StateDir, Surviving
 from derctl.daemon.status import status
 from derctl.daemon.telemetry import Telemetry, encode
 from derctl.errors import CommandError, LinkError
@@ -45,6 +45,7 @@ from derctl.links.notify import Notifier
 
 RELEASE_S = 2.0
 WARM_UP_S = 0.5
+LET_GO_AGAIN_S = 10.0
 SAVE_EVERY_S = 30.0
 DROOP_KEEP_S = 600.0
 EVENTS_KEPT = 50
@@ -84,6 +85,9 @@ class App:
         self.telemetry = self._telemetry()
         self._wrote: dict[str, Any] = {}
         self._armed_word: bool | None = None
+        self._releasing = asyncio.Lock()
+        self._let_go: asyncio.Task[dict[str, str]] | None = None
+        self._let_go_s = -1e9
         self._proven_meter: str | None = None
         self._dirty = asyncio.Event()
         self._stop = asyncio.Event()
@@ -168,6 +172,8 @@ class App:
         """Observe to control. Raises CommandError with what stands against it."""
         if self.observe_only:
             raise CommandError("not_ready", "the daemon runs with --observe")
+        if self._releasing.locked():
+            raise CommandError("not_ready", "a release is under way")
         objection = self._absence().objection
         if objection is not None:
             raise CommandError(*objection)
@@ -182,6 +188,10 @@ class App:
 
     async def release(self, *, lift: bool) -> dict[str, str]:
         """Release every DER that derctl wrote; forget those that are released."""
+        async with self._releasing:
+            return await self._release(lift=lift)
+
+    async def _release(self, *, lift: bool) -> dict[str, str]:
         wrote = [der_id for der_id in self._wrote if der_id in self.writers]
         result = await self.loop.dispatch.release(wrote, lift=lift, seconds=RELEASE_S)
         for der_id, word in result.items():
@@ -201,11 +211,12 @@ class App:
     # ---- the tick's ends -------------------------------------------------------------------------------------
 
     def _absence(self) -> Absence:
-        known, unknown = absent(self.site.file.ders, self.channels, self.site.file.site.v_nom_v)
+        known, unknown = absent(self.site.file.ders, self.channels)
         return Absence(by_der=known, unknown=tuple(unknown), limit_w=self.site.limit_w)
 
     def _report(self, tick: Tick) -> None:
         self.recorder.add(tick)
+        self._follow_gate()
         if (proven := self._proof()) is not None and proven != self._proven_meter:
             self._proven_meter = proven
             self.event("meter_proven", "poc", f"{proven} followed a step of the inverters")
@@ -214,6 +225,14 @@ class App:
             outcomes = {der_id: writer.outcome for der_id, writer in self.writers.items()}
             for message in self.telemetry.messages(tick.state, tick.decisions, outcomes):
                 self.outbox.put(message)
+
+    def _follow_gate(self) -> None:
+        """A gate that closed by itself leaves nothing to lapse: what was written is released, limits standing."""
+        closed = self.gate.armed and not self.gate.open and self._wrote and not self.observe_only
+        now_s = self.clock_s()
+        if closed and now_s - self._let_go_s > LET_GO_AGAIN_S and not self._releasing.locked():
+            self._let_go_s = now_s
+            self._let_go = asyncio.create_task(self.release(lift=False), name="let go")
 
     def _vouch(self) -> None:
         if self.loop.ticks == 1:
@@ -296,7 +315,7 @@ class App:
     def _trust_known_meter(self) -> None:
         """A meter that was proven before the restart needs no new proof, if it is the same one."""
         poc = self.plant.poc
-        if poc is not None and poc.known is not None and poc.known.serial == self._proven_meter:
+        if poc is not None and poc.known is not None and poc.known.serial and poc.known.serial == self._proven_meter:
             self.loop.memories[ContractExportLimit.kind] = ContractMemory(trust=Trust(proven=True))
 
     def _proof(self) -> str | None:
@@ -311,7 +330,7 @@ class App:
         self.loop.stop()
         await end([control])
         await self.poller.stop()
-        if self._wrote:
+        if self._wrote and not self.observe_only:
             await self.release(lift=False)
         await self._save()
         self.log.info("stopped")
@@ -381,9 +400,9 @@ class App:
         now, now_s = self.clock.wall(), self.clock_s()
         self.desk.seen = dict(saved.seen)
         for held in saved.requests:
-            left = min(held["left_s"], held["ends"] - now) if self.clock.synced else held["left_s"]
+            left = min(held.left_s, held.ends - now) if self.clock.synced else held.left_s
             if left > 0.0:
-                self.requests.put(held["kind"], held["der"], held["value_w"], request_id=held["id"], seconds=left)
+                self.requests.put(held.kind, held.der, held.value_w, request_id=held.id, seconds=left)
         if self.clock.synced and 0.0 <= now - saved.saved < DROOP_KEEP_S:
             for key, memory in saved.droop.items():
                 self.loop.memories[key] = droop_memory(memory)
@@ -401,18 +420,18 @@ class App:
     async def _save(self) -> None:
         now, now_s = self.clock.wall(), self.clock_s()
         requests = [
-            {
-                "id": held.id,
-                "kind": held.kind,
-                "der": held.der,
-                "value_w": held.value_w,
-                "ends": now + held.ends_s - now_s,
-                "left_s": held.ends_s - now_s,
-            }
+            SavedRequest(
+                id=held.id,
+                kind=held.kind,
+                der=held.der,
+                value_w=held.value_w,
+                ends=now + held.ends_s - now_s,
+                left_s=held.ends_s - now_s,
+            )
             for held in self.requests.held.values()
         ]
         droop = {
-            key: {"p_pre": memory.p_pre, "side": float(memory.side), "y": memory.lag.y}
+            key: SavedDroop(p_pre=memory.p_pre, side=memory.side, y=memory.lag.y)
             for key, memory in self.loop.memories.items()
             if isinstance(memory, DroopMemory) and memory.p_pre is not None and memory.lag is not None
         }
@@ -430,7 +449,6 @@ class App:
             self.log.error("state_not_saved", error=str(error))
 
 
-def droop_memory(saved: Mapping[str, float]) -> DroopMemory:
+def droop_memory(saved: SavedDroop) -> DroopMemory:
     """A droop event in progress, as it was saved."""
-    lag = Lag(y=saved["y"], u=saved["y"])
-    return DroopMemory(p_pre=saved["p_pre"], side=int(saved["side"]), lag=lag)
+    return DroopMemory(p_pre=saved.p_pre, side=saved.side, lag=Lag(y=saved.y, u=saved.y))

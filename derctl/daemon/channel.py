@@ -18,7 +18,10 @@ REBIND_S = 5.0
 SLOW_EVERY_S = 5.0
 START_S = 10.0
 """A device that isn't found yet is `starting` for so long before it is called unreachable."""
-SLOW_KEEP_S = 120.0
+SLOW_KEEP_S = {"soc": 30.0}
+OWN_KEEP_S = 600.0
+"""How long a slow block that can't be read any more still counts; whether a device runs a function of its own changes
+rarely, and one lost read of it must not let a limit go."""
 REFUSED_LIMIT = 3
 """Polls refused in a row after which the map is walked again (sunspec.md a.8.1)."""
 METER_SCALE_W = 2500.0
@@ -63,6 +66,10 @@ class Channel:
         """Since the last good reading."""
         return self.clock() - self.read_s
 
+    def look_again(self) -> None:
+        """Find the device at the next poll, however recently that failed."""
+        self._next_bind_s = -1e9
+
     @property
     def verified(self) -> bool:
         """The device that answers on this connection is the one that was found: only then it may be written."""
@@ -94,7 +101,7 @@ class Channel:
         answers = {name: await self.bus.request(self.unit, read) for name, read in device.control.items()}
         now = self.clock()
         self.answers.update(answers)
-        for name in [name for name, at in self._slow_s.items() if now - at > SLOW_KEEP_S]:
+        for name in [name for name, at in self._slow_s.items() if now - at > SLOW_KEEP_S.get(name, OWN_KEEP_S)]:
             del self._slow_s[name]
             self.answers.pop(name, None)
         self.reading = device.decode(self.answers)
@@ -119,16 +126,16 @@ class Channel:
             return
         if self._slow is None:
             self._slow = itertools.cycle(device.slow)
-        name = next(self._slow)
-        missing = [each for each in device.slow if each not in self._slow_s]
-        name = missing[0] if missing else name
-        self._next_slow_s = self.clock() + (0.0 if len(missing) > 1 else SLOW_EVERY_S / len(device.slow))
+        self._next_slow_s = self.clock() + SLOW_EVERY_S / len(device.slow)
+        await self._read_slow_block(device, next(self._slow))
+
+    async def _read_slow_block(self, device: Device, name: str) -> None:
+        """What can't be read now keeps its last answer until that is too old."""
         try:
             self.answers[name] = await self.bus.request(self.unit, device.slow[name], priority=Priority.SLOW)
             self._slow_s[name] = self.clock()
         except (BusError, DeviceError):
-            self.answers.pop(name, None)
-            self._slow_s[name] = self.clock()
+            return
 
     async def _bind_if_due(self) -> None:
         if self.clock() >= self._next_bind_s:
@@ -147,6 +154,8 @@ class Channel:
             self.on_event("firmware_changed", self.id, f"firmware is now {device.identity.firmware}")
         self.device, self.known, self._generation = device, device.identity, generation
         self._still = Stillness(since_s=self.clock())
+        for name in device.slow:
+            await self._read_slow_block(device, name)
         self.on_event("found", self.id, f"{device.identity.maker} {device.identity.model}, {device.identity.serial}")
         for problem in device.problems:
             self.on_event("map_problem", self.id, problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -69,12 +70,13 @@ class Site(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A command that passed the envelope's checks. seconds: what is left of its life."""
+    """A command that passed the envelope's checks. seconds: what is left of its life. synced: its age was checked."""
 
     id: str
     seconds: float
     until: str
     args: Any
+    synced: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +95,13 @@ async def _limit_power(site: Site, order: Order) -> str:
     ratings = {der.id: der.rating for der in site.state().ders}
     if args.der is not None and args.der not in ratings:
         raise CommandError("unknown_der", f"no DER {args.der!r}")
-    most = sum(r.p_max_w for r in ratings.values()) if args.der is None else ratings[args.der].p_max_w
+    concerned = [rating.p_max_w for der_id, rating in ratings.items() if args.der in {None, der_id}]
+    most = sum(concerned) if all(concerned) else math.inf
     if not 0.0 <= args.p_ceiling_w <= most:
         raise CommandError("out_of_range", f"p_ceiling_w = {args.p_ceiling_w:g} is outside 0 to {most:g} W")
+    held = site.requests.held.get((LIMIT, args.der))
+    if not order.synced and held is not None and held.value_w < args.p_ceiling_w:
+        raise CommandError("clock_unsynced", "the clock is not set yet: raising a limit waits")
     site.requests.put(LIMIT, args.der, args.p_ceiling_w, request_id=order.id, seconds=order.seconds)
     return f"until {order.until}"
 
@@ -185,7 +191,9 @@ class Desk:
         args = _args(command, fields)
         self._remember(envelope, seconds)
         until = text_of(datetime.fromtimestamp(self.clock.wall() + seconds, tz=self.clock.now().tzinfo))
-        return await self._apply(command, Order(id=envelope.id, seconds=seconds, until=until, args=args))
+        return await self._apply(
+            command, Order(id=envelope.id, seconds=seconds, until=until, args=args, synced=self.clock.synced)
+        )
 
     async def _apply(self, command: Command, order: Order) -> str:
         text = await command.apply(self.site, order)

@@ -39,7 +39,8 @@ def reason_to_write(
         since_s = now_s - written.at_s
         if since_s < profile.write_min_interval_s:
             return None
-        if fallback.by != "stands" and since_s >= fallback.after_s / 2.0:
+        timed = fallback.by != "stands" or desired.q_var is not None
+        if timed and since_s >= fallback.after_s / 2.0:
             return "refresh"
         if since_s < _patience_s(written.refusals):
             return None

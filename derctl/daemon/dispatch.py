@@ -58,7 +58,7 @@ class Writer:
             return False
         return (
             reason_to_write(
-                desired,
+                _controllable(channel.device).sendable(desired),
                 der.reading.accepted,
                 self.written,
                 rating=der.rating,
@@ -74,10 +74,12 @@ class Writer:
         decision, device = self.decision, self.channel.device
         if decision is None or device is None or self.clock() - self._decided_s > self.tick_s:
             return
-        desired = decision.setpoint
+        if not self.channel.verified:
+            return
+        desired = _controllable(device).sendable(decision.setpoint)
         refusals = 0 if self.written is None else self.written.refusals
         try:
-            exchange = _controllable(device).write(desired, self.fallback, self.channel.answers)
+            exchange = _controllable(device).write(desired, self.fallback, dict(self.channel.answers))
             self.writes += 1
             accepted = await self.channel.bus.execute(
                 self.channel.unit, exchange, priority=Priority.WRITE, not_after_s=self._decided_s + self.tick_s

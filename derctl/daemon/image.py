@@ -68,6 +68,7 @@ class Image:
             controllable=fresh and section.control and (can.ceiling or can.target),
             fallback=self.fallbacks[section.id],
             bms_age_s=None if bms is None else _bms_age(bms, now_s),
+            absent_w=absent_w(section, channel),
         )
 
     def _poc(self, now_s: float) -> PocState | None:
@@ -90,7 +91,7 @@ def _bms_age(bms: Channel, now_s: float) -> float:
 def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
     """The inverter's reading with what its BMS knows better."""
     known = bms.reading
-    if now_s - bms.read_s > SOC_KEEP_S:
+    if bms.state == "frozen" or now_s - bms.read_s > SOC_KEEP_S:
         return replace(
             reading, p_charge_limit_w=known.p_charge_limit_w, p_discharge_limit_w=known.p_discharge_limit_w
         )
@@ -117,9 +118,7 @@ def declared_rating(section: DerSection, v_nom_v: float) -> Rating:
     )
 
 
-def absent(
-    sections: Sequence[DerSection], channels: Mapping[str, Channel], v_nom_v: float
-) -> tuple[dict[str, float], list[str]]:
+def absent(sections: Sequence[DerSection], channels: Mapping[str, Channel]) -> tuple[dict[str, float], list[str]]:
     """The Pi-absent state: the most each DER may give without derctl, W, and the DERs about which nothing is known.
 
     A DER that derctl doesn't write counts with its full rating, unless a limit of its own is declared (`by: device`).
@@ -127,16 +126,22 @@ def absent(
     known: dict[str, float] = {}
     unknown: list[str] = []
     for section in sections:
-        device = channels[section.id].device
-        fallback = fallback_of(section)
-        if fallback.by == "device" and fallback.p_ceiling_w is not None:
-            known[section.id] = fallback.p_ceiling_w
-        elif device is not None:
-            known[section.id] = device.absent_w(fallback) if section.control else device.rating.p_max_w
-        elif section.control and fallback.p_ceiling_w is not None:
-            known[section.id] = fallback.p_ceiling_w
-        elif section.rating.p_max_w is not None:
-            known[section.id] = declared_rating(section, v_nom_v).p_max_w
-        else:
+        most = absent_w(section, channels[section.id])
+        if most is None:
             unknown.append(section.id)
+        else:
+            known[section.id] = most
     return known, unknown
+
+
+def absent_w(section: DerSection, channel: Channel) -> float | None:
+    """One DER's part of it. One not found yet counts with what the site file declares, the higher of both."""
+    device, fallback = channel.device, fallback_of(section)
+    if fallback.by == "device" and fallback.p_ceiling_w is not None:
+        return fallback.p_ceiling_w
+    if device is not None:
+        return device.absent_w(fallback) if section.control else device.rating.p_max_w
+    if fallback.by == "stands":
+        return fallback.p_ceiling_w
+    declared = [section.rating.p_max_w, fallback.p_ceiling_w if section.control else None]
+    return max((watts for watts in declared if watts is not None), default=None)

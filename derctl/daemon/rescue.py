@@ -12,6 +12,8 @@ from derctl.daemon.dispatch import Dispatch, Writer
 from derctl.daemon.statefile import StateDir
 from derctl.links.ending import end
 
+AGAIN_S = 0.1
+
 
 async def rescue(site: Site, *, lift: bool, seconds: float, say: Callable[[str], None]) -> dict[str, str]:
     """DER id to `released`, `unreachable`, or the device's refusal. Raises AlreadyRunning, OSError.
@@ -53,10 +55,13 @@ async def _release(site: Site, wrote: list[str], *, lift: bool, seconds: float) 
 
 
 async def _ready(plant: Plant, der_id: str) -> None:
-    """Connected, found, and read once, so that what stands now is known."""
+    """Connected, found, and read once, so that what stands now is known; tried again until then."""
     channel = plant.ders[der_id]
-    await channel.bus.wait_connected()
-    await channel.poll()
+    while channel.sample == 0:
+        await channel.bus.wait_connected()
+        channel.look_again()
+        await channel.poll()
+        await asyncio.sleep(AGAIN_S)
 
 
 def _writer(site: Site, plant: Plant, der_id: str) -> Writer:

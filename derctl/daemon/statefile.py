@@ -20,18 +20,37 @@ class AlreadyRunning(DerctlError):
     """Another instance holds this site."""
 
 
-class Surviving(msgspec.Struct, kw_only=True):
-    """armed: an operator's word, None: the site file's. ends: wall time of a request's expiry, s since 1970.
+class SavedRequest(msgspec.Struct, kw_only=True):
+    """A request that is alive. ends: wall time, s since 1970; left_s: what was left when it was saved."""
 
-    droop: p_pre and side of events in progress by memory key. seen: ids of commands already answered, with expiry.
+    id: str
+    kind: str
+    der: str | None
+    value_w: float
+    ends: float
+    left_s: float
+
+
+class SavedDroop(msgspec.Struct, kw_only=True):
+    """A droop event in progress, in per unit of the rating."""
+
+    p_pre: float
+    side: int
+    y: float
+
+
+class Surviving(msgspec.Struct, kw_only=True):
+    """armed: an operator's word, None: the site file's. droop: by memory key.
+
+    seen: ids of commands already answered, with expiry.
     proven_meter: serial of the meter that was seen to follow the inverters.
     """
 
     version: int = VERSION
     saved: float = 0.0
     armed: bool | None = None
-    requests: list[dict[str, Any]] = []
-    droop: dict[str, dict[str, float]] = {}
+    requests: list[SavedRequest] = []
+    droop: dict[str, SavedDroop] = {}
     seen: dict[str, float] = {}
     proven_meter: str | None = None
 

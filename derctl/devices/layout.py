@@ -28,7 +28,9 @@ class View:
 
     def values(self, answers: Answers) -> dict[str, Any]:
         """Raises DecodeError where the answer isn't this model any more (the map moved, another device answers)."""
-        registers = answers[self.name]
+        registers = answers.get(self.name)
+        if registers is None:
+            raise DecodeError(f"model {self.block.model_id} at {self.block.address} was not read")
         if registers[0] != self.block.model_id or registers[1] != self.block.length:
             found = f"model {registers[0]} of length {registers[1]}"
             raise DecodeError(

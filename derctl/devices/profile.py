@@ -11,7 +11,7 @@ class Profile:
     """Defaults are those of a device that follows the SunSpec documents.
 
     max_regs: registers in one read. write_function: 16, or 6 for devices that take single registers only.
-    min_limit_pct: below this a limit may send the inverter to standby; derctl writes this instead, or 0.
+    min_limit_pct: below this a limit may send the inverter to standby; derctl writes 0 then.
     deadband_pct: of the rating, changes below it are not written. refresh_s: how often registers get new values.
     settle_s: until a setpoint shows at the terminals. tolerance_pct: of the rating, for accepted and achieved.
     readback: values | effect_only (control points read as not implemented). timer_rearm: write | any_message

@@ -122,13 +122,23 @@ class SunspecDer:
         held = fallback.by == "device" and fallback.p_ceiling_w is not None
         return (fallback.p_ceiling_w or 0.0) if held else self.rating.p_max_w
 
+    def sendable(self, setpoint: Setpoint) -> Setpoint:
+        ceiling, target, q_var = setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var
+        return Setpoint(
+            p_ceiling_w=None if ceiling is None else self._floor(ceiling),
+            p_floor_w=setpoint.p_floor_w,
+            p_target_w=None if target is None else self._inside(target),
+            q_var=None if q_var is None else self._box(q_var),
+        )
+
     def write(self, setpoint: Setpoint, fallback: Fallback, answers: Answers) -> Exchange[Setpoint]:
+        setpoint = self.sendable(setpoint)
         if self.target is not None and setpoint.p_target_w is not None:
-            yield from self.target.write(self._inside(setpoint.p_target_w), fallback, answers)
+            yield from self.target.write(setpoint.p_target_w, fallback, answers)
         elif self.limit is not None and setpoint.p_ceiling_w is not None:
-            yield from self.limit.write(self._floor(setpoint.p_ceiling_w), fallback, answers)
+            yield from self.limit.write(setpoint.p_ceiling_w, fallback, answers)
         if self.var is not None and setpoint.q_var is not None:
-            yield from self.var.write(self._box(setpoint.q_var), fallback, answers)
+            yield from self.var.write(setpoint.q_var, fallback, answers)
         return (yield from self.read_back())
 
     def release(self, fallback: Fallback, *, lift: bool) -> Exchange[Setpoint]:
@@ -163,7 +173,7 @@ class SunspecDer:
         return min(max(p_w, self.rating.p_min_w), self.rating.p_max_w)
 
     def _floor(self, ceiling_w: float) -> float:
-        """A limit below what keeps the inverter awake is written as 0, or as that minimum, whichever is allowed."""
+        """A limit below what keeps the inverter awake is written as 0."""
         ceiling = min(max(ceiling_w, 0.0), self.rating.p_max_w)
         least = self.options.profile.min_limit_pct / 100.0 * self.rating.p_max_w
         return 0.0 if ceiling < least else ceiling

@@ -83,6 +83,10 @@ class Device(Protocol):
 class Controllable(Device, Protocol):
     """A device that takes setpoints."""
 
+    def sendable(self, setpoint: Setpoint) -> Setpoint:
+        """The setpoint as this device can take it: in its rating, and 0 for a limit that would send it to sleep."""
+        ...
+
     def write(self, setpoint: Setpoint, fallback: Fallback, answers: Answers) -> Exchange[Setpoint]:
         """Write with reversion armed, enable last, read back. Returns what the device accepted, in W and var."""
         ...

@@ -34,7 +34,7 @@ class Memory:
     sample, since_s: the meter sample acted on last, and the time since.
 
     lost: the meter is not believed; good: samples in a row since it is heard again. unproven_s: for how long it has
-    been heard without having followed a step.
+    been heard without having followed a step. over: the DERs that ceiling_w and floor_w were meant for.
     """
 
     ceiling_w: float | None = None
@@ -44,6 +44,7 @@ class Memory:
     lost: bool = False
     good: int = 0
     unproven_s: float = 0.0
+    over: tuple[str, ...] = ()
     trust: Trust = field(default_factory=Trust)
 
 
@@ -76,7 +77,8 @@ class ContractExportLimit(Settings):
     ) -> tuple[Memory, SiteProposal | Abstain]:
         """One step. Acts once per meter sample; between samples nothing is relaxed."""
         steered = [der for der in ders if der.controllable and der.reading.p_w is not None]
-        memory = self._heard(replace(memory, since_s=memory.since_s + dt_s), ders, site)
+        memory = regrouped(replace(memory, since_s=memory.since_s + dt_s), ders, steered)
+        memory = self._heard(memory, ders, site)
         if memory.lost:
             memory = self._open_loop(memory, ders, steered, dt_s)
         elif site.poc is not None and site.poc.sample != memory.sample:
@@ -158,8 +160,34 @@ class ContractExportLimit(Settings):
         return max(MARGIN_PU * self.limit_w, MARGIN_MIN_W) if self.margin_w is None else self.margin_w
 
 
+def regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState]) -> Memory:
+    """A DER that leaves our hands takes its share of the sum along, and one that comes brings its own: else the
+    others would be given what it still has. Not below what the others give now; the law judges that."""
+    ids = tuple(der.id for der in steered)
+    if memory.ceiling_w is None or ids == memory.over:
+        return replace(memory, over=ids)
+    gone = sum(held_w(der) for der in ders if der.id in memory.over and der.id not in ids)
+    stay = sum(der.reading.p_w or 0.0 for der in steered if der.id in memory.over)
+    come = sum(der.reading.p_w or 0.0 for der in steered if der.id not in memory.over)
+    ceiling = max(memory.ceiling_w - gone, min(memory.ceiling_w, stay)) + come
+    return replace(memory, ceiling_w=ceiling, floor_w=None, over=ids)
+
+
 def worst_w(der: DerState) -> float:
-    """The most a DER out of our hands may give: its last power until its timer is out, then its fallback."""
-    if der.reading.p_w is not None and (der.fresh or der.age_s < der.fallback.after_s):
-        return max(der.reading.p_w, 0.0)
-    return der.rating.p_max_w if der.fallback.p_ceiling_w is None else der.fallback.p_ceiling_w
+    """The most a DER out of our hands may give: what it holds or gave while its timer runs, then its fallback."""
+    full, given = der.rating.p_max_w, max(der.reading.p_w or 0.0, 0.0)
+    if der.fresh:
+        return given if der.reading.p_w is not None else full
+    if der.age_s < der.fallback.after_s:
+        return max(given, held_w(der))
+    return full if der.absent_w is None else der.absent_w
+
+
+def held_w(der: DerState) -> float:
+    """The most that a DER's own limit or setpoint lets it give, as it was last read back."""
+    accepted = der.reading.accepted
+    if accepted is None:
+        return der.rating.p_max_w
+    if accepted.p_target_w is not None:
+        return max(accepted.p_target_w, 0.0)
+    return der.rating.p_max_w if accepted.p_ceiling_w is None else accepted.p_ceiling_w

@@ -226,13 +226,16 @@ def test_in_closed_loop_the_plant_is_below_the_limit_one_tick_after_the_meter_is
 def test_ders_out_of_our_hands_count_with_the_worst_they_may_do(make: Any) -> None:
     function = ContractExportLimit(limit_w=7_000.0)
     fallback = Fallback(p_ceiling_w=2_000.0, after_s=60.0)
+    gone = {"controllable": False, "fresh": False, "fallback": fallback, "absent_w": 2_000.0}
+    held = Setpoint(p_ceiling_w=4_000.0)
     ours = make.pv("ours", p_w=5_000.0)
     for other, worst in (
         (make.pv("seen", p_w=3_000.0, controllable=False), 3_000.0),
         (make.pv("charging", p_w=-3_000.0, controllable=False), 0.0),
-        (make.pv("silent", p_w=3_000.0, controllable=False, fresh=False, age_s=59.9, fallback=fallback), 3_000.0),
-        (make.pv("reverted", p_w=3_000.0, controllable=False, fresh=False, age_s=60.0, fallback=fallback), 2_000.0),
-        (make.pv("never seen", controllable=False, fresh=False, age_s=0.0, fallback=fallback), 2_000.0),
+        (make.pv("silent", p_max_w=3_500.0, p_w=3_000.0, age_s=59.9, **gone), 3_500.0),
+        (make.pv("may rise", p_w=200.0, accepted=held, age_s=59.9, **gone), 4_000.0),
+        (make.pv("charges", p_w=-200.0, accepted=Setpoint(p_target_w=-1_000.0), age_s=59.9, **gone), 0.0),
+        (make.pv("reverted", p_w=3_000.0, age_s=60.0, **gone), 2_000.0),
         (make.pv("unlimited", p_max_w=4_000.0, p_w=1.0, controllable=False, fresh=False, age_s=1e9), 4_000.0),
         (make.pv("no power", p_max_w=4_000.0, controllable=True), 4_000.0),
     ):
@@ -356,3 +359,21 @@ def test_a_meter_that_stands_still_from_the_start_is_never_proven(make: Any) -> 
     plant.run(300.0)
     assert not plant.memories["contract_export_limit"].trust.proven
     assert max(plant.export_w[5:]) <= 3_000.0
+
+
+def test_an_inverter_that_goes_dark_takes_its_share_along(make: Any) -> None:
+    """Two at 2.9 kW under a limit of 6 kW: the one that is left may not be given what the dark one still makes."""
+    function, memory = ContractExportLimit(limit_w=6_000.0), PROVEN
+    held = Setpoint(p_ceiling_w=2_940.0)
+    a, b = (make.pv(name, p_w=2_940.0, accepted=held) for name in ("a", "b"))
+    for n in range(30):
+        poc = make.meter(5_880.0, sample=n)
+        memory, said = function.step(memory, [a, b], make.site(a, b, poc=poc), 1.0)
+    assert said.p_ceiling_w == pytest.approx(5_880.0, abs=5.0)
+    dark = make.pv("a", p_w=2_940.0, accepted=held, controllable=False, fresh=False, age_s=4.0)
+    _, said = function.step(memory, [dark, b], make.site(dark, b, poc=make.meter(5_880.0, sample=31)), 1.0)
+    assert said.over == ("b",)
+    assert said.p_ceiling_w == pytest.approx(2_940.0, abs=5.0)
+    memory, _ = function.step(memory, [dark, b], make.site(dark, b, poc=make.meter(5_880.0, sample=31)), 1.0)
+    _, said = function.step(memory, [a, b], make.site(a, b, poc=make.meter(5_880.0, sample=32)), 1.0)
+    assert said.p_ceiling_w == pytest.approx(5_880.0, abs=5.0), "and brings it back"

@@ -12,7 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from derctl.daemon.statefile import VERSION, AlreadyRunning, StateDir, Surviving, replace_file
+from derctl.daemon.statefile import (
+    VERSION,
+    AlreadyRunning,
+    SavedDroop,
+    SavedRequest,
+    StateDir,
+    Surviving,
+    replace_file,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,8 +89,8 @@ def test_where_no_directory_can_be_written_it_is_an_oserror(tmp_path: Path) -> N
 STATE = Surviving(
     saved=1.5,
     armed=True,
-    requests=[{"id": "a", "kind": "limit", "der": None, "value_w": 1.0, "ends": 2.0, "left_s": 3.0}],
-    droop={"freq_droop/pv1": {"p_pre": 1000.0, "side": 1.0, "y": 3.0}},
+    requests=[SavedRequest(id="a", kind="limit", der=None, value_w=1.0, ends=2.0, left_s=3.0)],
+    droop={"freq_droop/pv1": SavedDroop(p_pre=0.5, side=1, y=0.4)},
     seen={"a": 2.0},
 )
 
