@@ -177,6 +177,7 @@ class Run:
         self.snapshots.append(seen)
         loop = asyncio.get_running_loop()
         self.watch.look(self.rig, seen["status"], loop.time(), self.rig.started_s)
+        self.watch.weigh(seen["daemon"], loop.time())
         self._compare_mqtt(seen)
         if self.observer is not None:
             self.observer(seen)
