@@ -56,5 +56,5 @@ async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, str]:
     except LinkError:
         from derctl.daemon.rescue import rescue
 
-        return await rescue(site, lift=lift, seconds=seconds, say=lambda text: print(text, file=sys.stderr))
+        return await rescue(site, lift=lift, seconds=seconds)
     return {str(key): str(value) for key, value in result.items()}

@@ -93,8 +93,6 @@ async def _limit_power(site: Site, order: Order) -> str:
     if not site.has_function("operator_limit", args.der):
         raise CommandError("no_function", "the site file has no operator_limit for it")
     ratings = {der.id: der.rating for der in site.state().ders}
-    if args.der is not None and args.der not in ratings:
-        raise CommandError("unknown_der", f"no DER {args.der!r}")
     concerned = [rating.p_max_w for der_id, rating in ratings.items() if args.der in {None, der_id}]
     most = sum(concerned) if all(concerned) else math.inf
     if not 0.0 <= args.p_ceiling_w <= most:

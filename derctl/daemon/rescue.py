@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 from derctl.config import Site, fallback_of
@@ -15,7 +14,7 @@ from derctl.links.ending import end
 AGAIN_S = 0.1
 
 
-async def rescue(site: Site, *, lift: bool, seconds: float, say: Callable[[str], None]) -> dict[str, str]:
+async def rescue(site: Site, *, lift: bool, seconds: float) -> dict[str, str]:
     """DER id to `released`, `unreachable`, or the device's refusal. Raises AlreadyRunning, OSError.
 
     What is not in the site file any more can't be reached from here, and is named.

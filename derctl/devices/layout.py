@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from derctl.core.exchange import Exchange, Read, Registers
+from derctl.core.exchange import Exchange, Read
 from derctl.devices.types import Answers, Identity, Models, Options
 from derctl.errors import DecodeError, NotRecognised
 from derctl.sunspec import Block, Chain, Model, Reader, compile_reader, read_block, walk
@@ -127,9 +127,3 @@ class _Known:
 def first(*values: Any) -> Any:
     """The first that is not None."""
     return next((value for value in values if value is not None), None)
-
-
-def registers_at(view: View, answers: Answers, point: str, count: int) -> Registers:
-    """Raw registers from a point on, as last read."""
-    offset = view.model.fixed[point].offset
-    return tuple(answers[view.name][offset : offset + count])
