@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
+
+from derctl.errors import DerctlError, DeviceRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +40,34 @@ Registers = Sequence[int]
 T = TypeVar("T")
 Exchange = Generator[Op, Registers, T]
 """An exchange that ends with a `T`. BusError and DeviceRefused are thrown into it at the yield that failed."""
+
+PASSING = frozenset({4, 5, 6, 0x0A, 0x0B})
+"""Exception codes that may be gone in a moment: device failure, acknowledge, busy, gateway."""
+
+
+def patient(exchange: Exchange[T], *, tries: int = 4, pause_s: float = 0.1) -> Exchange[T]:
+    """The same exchange, in which a request refused with a passing code is asked again, up to `tries` times."""
+    op = next(exchange)
+    while True:
+        try:
+            answer = yield from _asked(op, tries, pause_s)
+        except DerctlError as error:
+            step = partial(exchange.throw, error)
+        else:
+            step = partial(exchange.send, answer)
+        try:
+            op = step()
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+
+def _asked(op: Op, tries: int, pause_s: float) -> Exchange[Registers]:
+    while True:
+        tries -= 1
+        try:
+            return (yield op)
+        except DeviceRefused as error:
+            if error.code not in PASSING or tries <= 0:
+                raise
+        yield Pause(seconds=pause_s)

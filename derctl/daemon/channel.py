@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from derctl.core.exchange import Exchange, Registers
+from derctl.core.exchange import Exchange, Registers, patient
 from derctl.core.types import Reading
 from derctl.daemon.frozen import Stillness, frozen, observe
 from derctl.devices import Device, Identity, Kind, Models, Options
@@ -22,8 +22,9 @@ SLOW_KEEP_S = {"soc": 30.0}
 OWN_KEEP_S = 600.0
 """How long a slow block that can't be read any more still counts; whether a device runs a function of its own changes
 rarely, and one lost read of it must not let a limit go."""
+ILLEGAL_ADDRESS = 2
 REFUSED_LIMIT = 3
-"""Polls refused in a row after which the map is walked again (sunspec.md a.8.1)."""
+"""Polls refused with exception 2 in a row after which the map is walked again (sunspec.md a.8.1)."""
 METER_SCALE_W = 2500.0
 """Scale for a meter's stillness: with 2 % of it, 50 W, a steady reading is believable."""
 
@@ -89,7 +90,7 @@ class Channel:
         except BusError as error:
             self._say("unreachable", "unreachable", str(error))
         except DeviceRefused as error:
-            self._refused += 1
+            self._refused += error.code == ILLEGAL_ADDRESS
             self._say("unreachable", "unreachable", str(error))
             if self._refused >= REFUSED_LIMIT:
                 self._forget()
@@ -144,7 +145,7 @@ class Channel:
 
     async def _bind(self) -> None:
         generation = self.bus.generation
-        device = await self.bus.execute(self.unit, self._find(), priority=Priority.SLOW)
+        device = await self.bus.execute(self.unit, patient(self._find()), priority=Priority.SLOW)
         wrong = self._wrong(device)
         if wrong is not None:
             self._say("refused", wrong[0], wrong[1])
@@ -174,7 +175,7 @@ class Channel:
     async def _verify(self, device: Device) -> None:
         """After a reconnection: is it still the same device with the same firmware? If not, it is found anew."""
         generation = self.bus.generation
-        identity = await self.bus.execute(self.unit, device.identify(), priority=Priority.POLL)
+        identity = await self.bus.execute(self.unit, patient(device.identify()), priority=Priority.POLL)
         if identity == device.identity:
             self._generation = generation
             return

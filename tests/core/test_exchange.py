@@ -1,53 +1,56 @@
-"""A driver asks by yielding and is answered by `send`; what went wrong is thrown in where it asked (DESIGN 2)."""
+"""A patient exchange: passing refusals are asked again, everything else is the driver's business."""
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 
-from derctl.core.exchange import Exchange, Pause, Read, Write
-from derctl.errors import BusTimeout
+from derctl.core.exchange import Exchange, Pause, Read, patient
+from derctl.errors import BusTimeout, DeviceRefused
 
 
-def copy_register(address: int) -> Exchange[int]:
-    """Read one register, wait, write it beside; 0 where the read was not answered."""
+def driver() -> Exchange[list[int]]:
+    first = yield Read(address=10, count=1)
     try:
-        (value,) = yield Read(address=address, count=1)
-    except BusTimeout:
-        return 0
-    yield Pause(seconds=0.1)
-    yield Write(address=address + 1, values=(value,))
-    return value
+        second = yield Read(address=20, count=1)
+    except DeviceRefused:
+        second = (0,)
+    return [*first, *second]
 
 
-def test_the_same_code_runs_over_a_dict() -> None:
-    registers, waited = {40_000: 7}, 0.0
-    exchange = copy_register(40_000)
-    asked = next(exchange)
-    with pytest.raises(StopIteration) as done:
+def refused(code: int) -> DeviceRefused:
+    return DeviceRefused(code, function=3, address=0, count=1)
+
+
+def play(answers: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Run to the end; what was asked, and the result."""
+    exchange, asked = patient(driver()), []
+    try:
+        op = next(exchange)
         while True:
-            match asked:
-                case Read(address=a, count=n):
-                    asked = exchange.send([registers[a + k] for k in range(n)])
-                case Write(address=a, values=values):
-                    registers.update({a + k: v for k, v in enumerate(values)})
-                    asked = exchange.send(())
-                case Pause(seconds=s):
-                    waited += s
-                    asked = exchange.send(())
-    assert done.value.value == 7 and registers[40_001] == 7 and waited == 0.1
+            asked.append(op)
+            answer = () if isinstance(op, Pause) else answers.pop(0)
+            op = exchange.throw(answer) if isinstance(answer, Exception) else exchange.send(answer)
+    except StopIteration as stop:
+        return asked, stop.value
 
 
-def test_the_bus_s_error_arrives_where_the_driver_asked() -> None:
-    exchange = copy_register(1)
-    assert next(exchange) == Read(address=1, count=1, function=3)
-    with pytest.raises(StopIteration) as done:
-        exchange.throw(BusTimeout())
-    assert done.value.value == 0
+def test_a_busy_device_is_asked_again_after_a_pause() -> None:
+    asked, result = play([refused(6), refused(0x0B), (7,), (8,)])
+    assert result == [7, 8]
+    assert [type(op) for op in asked] == [Read, Pause, Read, Pause, Read, Read]
 
 
-def test_a_request_is_block_write_and_holding_read_unless_it_says_otherwise_and_never_changes() -> None:
-    assert (Read(address=0, count=1).function, Write(address=0, values=(1,)).function) == (3, 16)
-    with pytest.raises(FrozenInstanceError):
-        Read(address=0, count=1).count = 2  # type: ignore[misc]
+def test_four_refusals_in_a_row_are_the_drivers_business() -> None:
+    _, result = play([(7,), *(refused(6) for _ in range(4))])
+    assert result == [7, 0]
+    with pytest.raises(DeviceRefused):
+        play([refused(6) for _ in range(4)])
+
+
+def test_an_illegal_address_and_a_timeout_are_not_asked_again() -> None:
+    asked, result = play([(7,), refused(2)])
+    assert result == [7, 0] and len(asked) == 2
+    with pytest.raises(BusTimeout):
+        play([BusTimeout("silent")])

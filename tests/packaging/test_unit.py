@@ -118,7 +118,7 @@ def test_every_end_releases_unless_another_instance_holds_the_site(
     done = subprocess.run(
         ["/bin/sh", "-c", script], env={"EXIT_STATUS": status}, capture_output=True, text=True, check=True
     )
-    assert done.stdout == ("release -c /etc/derctl/site.yaml\n" if released else "")
+    assert done.stdout == ("release --within 8 -c /etc/derctl/site.yaml\n" if released else "")
 
 
 def test_its_folders_are_those_of_the_site_file_s_defaults() -> None:
