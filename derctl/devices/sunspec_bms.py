@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from derctl.core.exchange import Exchange
+from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Reading, Status
-from derctl.devices.layout import find
+from derctl.devices.layout import View, find
 from derctl.devices.observed import Observed
 from derctl.devices.types import Answers, Models, Options
 from derctl.errors import NotRecognised
@@ -16,19 +17,30 @@ POINTS_802 = (
     *("SoC", "SoH", "V", "A", "W", "AChaMax", "ADisChaMax", "WChaRteMax", "WDisChaRteMax"),
     *("ChaSt", "State", "LocRemCtl", "WHRtg"),
 )
-CONNECTED = 3
+POINTS_803 = ("NStr", "NStrCon")
 FAULTS = frozenset({1, 6, 99})
 """Point State: disconnected, suspending, fault: no power may flow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SunspecBms(Observed):
-    """A bound BMS."""
+    """A bound BMS. bank: model 803, where it is there, says how many of its strings are connected."""
+
+    bank: View | None = None
+
+    @property
+    def control(self) -> Mapping[str, Read]:
+        views = [self.view] if self.bank is None else [self.view, self.bank]
+        return {view.name: view.read for view in views}
 
     def decode(self, answers: Answers) -> Reading:
-        """Limits in W: the smaller of the power limit and current limit times voltage, each where it is given."""
+        """Limits in W: the smaller of the power limit and current limit times voltage, each where it is given.
+
+        0 W both ways in a fault, and while no string is connected.
+        """
         values = self.view.values(answers)
-        off = values.get("State") in FAULTS
+        connected = None if self.bank is None else self.bank.values(answers)["NStrCon"]
+        off = values.get("State") in FAULTS or connected == 0
         soc = values.get("SoC")
         return Reading(
             soc_pct=soc if soc is not None and 0.0 <= soc <= 100.0 else None,
@@ -54,4 +66,6 @@ def bind_bms(models: Models, options: Options) -> Exchange[SunspecBms]:
     if block is None:
         raise NotRecognised("no battery model (802) in the chain")
     view = layout.view("bms", block, POINTS_802)
-    return SunspecBms(layout=layout, options=options, view=view, problems=layout.chain.problems)
+    strings = layout.find(803)
+    bank = None if strings is None else layout.view("bank", strings, POINTS_803)
+    return SunspecBms(layout=layout, options=options, view=view, bank=bank, problems=layout.chain.problems)

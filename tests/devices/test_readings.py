@@ -350,3 +350,11 @@ def test_no_request_is_longer_than_the_profile_allows(lay_out, bound, max_regs):
     device = fake.run(bind_pv(model, Options(profile=Profile(max_regs=max_regs))))
     asked = [*fake.ops, *device.control.values(), *device.slow.values()]
     assert max(op.count for op in asked) <= max_regs
+
+
+@pytest.mark.parametrize(("connected", "charge_w"), [(0, 0.0), (1, 4012.0), (None, 4012.0)])
+def test_a_battery_with_no_string_connected_permits_nothing(lay_out, bound, connected, charge_w):
+    """803.NStrCon: strings connected; not implemented says nothing. 10 A x 401.2 V by model 802."""
+    fake = lay_out("bms")
+    fake.put(803, NStrCon=connected)
+    assert fake.reading(bound(fake, bind_bms)).p_charge_limit_w == pytest.approx(charge_w)
