@@ -208,6 +208,10 @@ def make_outside() -> Iterator[Callable[..., Outside]]:
 # -- certificates ---------------------------------------------------------------------------------------------------
 
 
+CA_USAGE = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+"""Python 3.13 verifies strictly (RFC 5280): a CA without it is refused."""
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """ca, server (for 127.0.0.1), site and another ca, by the openssl program. X.pem and X.key of each."""
@@ -220,7 +224,20 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     for ca in ("ca", "other"):
-        run("req", "-x509", *curve, "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-days", "2", "-subj", f"/CN={ca}")
+        run(
+            "req",
+            "-x509",
+            *curve,
+            "-keyout",
+            f"{ca}.key",
+            "-out",
+            f"{ca}.pem",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={ca}",
+            *CA_USAGE,
+        )
     (folder / "server.ext").write_text("subjectAltName=IP:127.0.0.1\n")
     (folder / "site.ext").write_text("extendedKeyUsage=clientAuth\n")
     for name in ("server", "site"):
