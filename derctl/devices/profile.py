@@ -10,7 +10,8 @@ from typing import Literal
 class Profile:
     """Defaults are those of a device that follows the SunSpec documents.
 
-    max_regs: registers in one read. write_function: 16, or 6 for devices that take single registers only.
+    max_regs: registers in one read. writes: block (neighbouring points in one request) | points (each alone)
+    | registers (each register alone, by function 6).
     min_limit_pct: below this a limit may send the inverter to standby; derctl writes 0 then.
     deadband_pct: of the rating, changes below it are not written. refresh_s: how often registers get new values.
     settle_s: until a setpoint shows at the terminals. tolerance_pct: of the rating, for accepted and achieved.
@@ -20,7 +21,7 @@ class Profile:
 
     name: str = "generic"
     max_regs: int = 125
-    write_function: Literal[6, 16] = 16
+    writes: Literal["block", "points", "registers"] = "block"
     min_limit_pct: float = 0.0
     deadband_pct: float = 1.0
     refresh_s: float = 1.0

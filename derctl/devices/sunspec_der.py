@@ -257,16 +257,17 @@ def _with_704(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
     view = layout.view("ctl", block, POINTS_704)
     values = yield from layout.once(block, POINTS_704)
     base = (yield from base_704(layout)) or der.rating.p_max_w
-    function = der.options.profile.write_function
+    profile = der.options.profile
     limit = target = None
     if storage:
-        target = Target704(view=view, base=base, function=function)
-        timer = values["WSetRvrtTms"] is not None
+        target = Target704(view=view, base=base, profile=profile)
+        reverts = ("WSetRvrtTms", "WSetEnaRvrt", "WSetRvrt" if values["WSet"] is not None else "WSetPctRvrt")
     else:
-        limit = Limit704(view=view, base=base, function=function)
-        timer = values["WMaxLimPctRvrtTms"] is not None
+        limit = Limit704(view=view, base=base, profile=profile)
+        reverts = ("WMaxLimPctRvrtTms", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrt")
     var_base = max(der.rating.q_inj_max_var, der.rating.q_abs_max_var)
-    var = Var704(view=view, base=var_base, function=function) if var_base > 0.0 else None
+    var = Var704(view=view, base=var_base, profile=profile) if var_base > 0.0 else None
+    timer = all(values[point] is not None for point in reverts)
     honest = timer and der.options.profile.timer_rearm != "none"
     return replace(
         der,
@@ -284,21 +285,21 @@ def _with_704(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
 def _with_12x(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[SunspecDer]:
     views, fast, problems = dict(der.views), ["ac"], [*der.problems]
     timer = der.options.profile.timer_rearm != "none"
-    function = der.options.profile.write_function
+    profile = der.options.profile
     limit = target = var = None
     immediate = layout.find(123)
     if immediate is not None:
         view = views["ctl"] = layout.view("ctl", immediate, POINTS_123)
         fast.append("ctl")
         values = yield from layout.once(immediate, POINTS_123)
-        limit = None if storage else Limit123(view=view, base=der.rating.p_max_w, function=function)
+        limit = None if storage else Limit123(view=view, base=der.rating.p_max_w, profile=profile)
         var = _var_123(der, view, values)
     store = layout.find(124) if storage else None
     if store is not None:
         view = views["sto"] = layout.view("sto", store, POINTS_124)
         fast.append("sto")
         base = yield from base_124(layout)
-        target = Target124(view=view, base=base, function=function)
+        target = Target124(view=view, base=base, profile=profile)
         timer = timer and (yield from layout.once(store, POINTS_124))["InOutWRte_RvrtTms"] is not None
         if not timer:
             problems.append("no reversion timer that reverts")
@@ -321,6 +322,5 @@ def _var_123(der: SunspecDer, view: View, values: dict[str, Any]) -> Var123 | No
     for point, mode in VAR_123:
         base = der.rating.p_max_w if mode == 1 else var_max
         if values[point] is not None and base > 0.0 and var_max > 0.0:
-            function = der.options.profile.write_function
-            return Var123(view=view, base=base, function=function, point=point, mode=mode)
+            return Var123(view=view, base=base, profile=der.options.profile, point=point, mode=mode)
     return None

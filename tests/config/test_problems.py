@@ -293,7 +293,7 @@ def test_a_secret_that_cannot_be_read_is_refused(small, problems_of, tmp_path, c
         ("name: acme\nmin_limt_pct: 3\n", "min_limt_pct"),
         ("name: acme\nmax_regs: many\n", "max_regs"),
         ("name: acme\nmax_regs: 1.5\n", "max_regs"),
-        ("name: acme\nwrite_function: 5\n", "write_function"),
+        ("name: acme\nwrites: words\n", "writes"),
         ("name: acme\nreadback: sometimes\n", "readback"),
         ("name: acme\ntimer_rearm: never\n", "timer_rearm"),
         ("name: acme\nbases: 40000\n", "bases"),

@@ -231,7 +231,7 @@ def lay_out() -> Callable[..., Fake]:
 
 @pytest.fixture(scope="session")
 def bound() -> Callable[..., Any]:
-    """Bind a driver to a fake: `bound(fake, bind_pv, own_functions="off", write_function=6)`."""
+    """Bind a driver to a fake: `bound(fake, bind_pv, own_functions="off", writes="registers")`."""
     own = set(Options.__dataclass_fields__)
 
     def bind(fake: Fake, driver: Any, **options: Any) -> Any:

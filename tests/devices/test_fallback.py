@@ -53,6 +53,31 @@ def test_a_timer_that_reverts_nothing_proves_nothing(lay_out, bound, name, why):
     assert device.absent_w(Fallback(p_ceiling_w=500.0, by="stands")) == 500.0
 
 
+@pytest.mark.parametrize(
+    ("name", "points"),
+    [
+        ("pv_7xx", {"WMaxLimPctRvrt": None}),
+        ("pv_7xx", {"WMaxLimPctEnaRvrt": None}),
+        ("storage_7xx", {"WSetRvrt": None}),
+        ("storage_7xx", {"WSetEnaRvrt": None}),
+        ("storage_7xx", {"WSet": None, "WSetPctRvrt": None}),
+    ],
+)
+def test_a_timer_without_its_target_proves_nothing(lay_out, bound, name, points):
+    fake = lay_out(name)
+    fake.put(704, **points)
+    device = bound(fake, bind_storage if name.startswith("storage") else bind_pv)
+    assert device.absent_w(Fallback(p_ceiling_w=0.0)) == device.rating.p_max_w
+    assert any("reversion" in problem for problem in device.problems)
+
+
+@pytest.mark.parametrize("points", [{"WSetPctRvrt": None}, {"WSet": None, "WSetRvrt": None}])
+def test_the_target_in_the_unit_that_is_not_used_is_not_needed(lay_out, bound, points):
+    fake = lay_out("storage_7xx")
+    fake.put(704, **points)
+    assert bound(fake, bind_storage).absent_w(Fallback(p_ceiling_w=0.0)) == 0.0
+
+
 def test_a_device_that_is_only_read_gives_its_rating_unless_a_limit_is_kept_in_it(lay_out, bound):
     device = bound(lay_out("pv_103", m123=None), bind_pv)
     assert not device.can.ceiling

@@ -210,13 +210,139 @@ def test_a_device_that_takes_function_6_only_gets_single_registers_with_the_enab
     fake = lay_out(name)
     fake.refuse = lambda op: 1 if isinstance(op, Write) and op.function == 16 else None
     storage = name.startswith("storage")
-    device = bound(fake, bind_storage if storage else bind_pv, write_function=6)
+    device = bound(fake, bind_storage if storage else bind_pv, writes="registers")
     asked = {"p_target_w": 1000.0} if storage else {"p_ceiling_w": 1000.0}
     accepted = do(fake, device, Fallback(p_ceiling_w=500.0, after_s=60.0), **asked)
     assert {op.function for op in fake.writes} == {6}
     assert accepted == (Setpoint(**asked, p_ceiling_w=None) if storage else Setpoint(p_ceiling_w=1000.0))
     enable = {"pv_103": (123, 9), "pv_7xx": (704, 14), "storage_7xx": (704, 22), "storage_124": (124, 5)}[name]
     assert steps(fake, enable[0])[-1][0] == enable[1]
+
+
+SINGLE_123 = [(5, (400,), 16), (6, (0,), 16), (7, (60,), 16), (8, (0,), 16), (9, (1,), 16)]
+
+
+def test_a_device_that_takes_points_singly_gets_five_writes_for_123(lay_out, bound):
+    """Fall-back A of sunspec.md a.6: five single FC16, the enable last."""
+    fake = lay_out("pv_103")
+    accepted = do(fake, bound(fake, bind_pv, writes="points"), Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123) == SINGLE_123
+    assert accepted.p_ceiling_w == 2000.0
+
+
+@pytest.mark.parametrize("code", [2, 3, 4])
+def test_a_device_that_refuses_a_block_gets_its_points_singly(lay_out, bound, code):
+    fake = lay_out("pv_103")
+    fake.refuse = lambda op: code if isinstance(op, Write) and len(op.values) > 1 else None
+    accepted = do(fake, bound(fake, bind_pv), Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123)[1:] == SINGLE_123
+    assert accepted.p_ceiling_w == 2000.0
+
+
+def test_a_wide_point_is_never_cut_in_two(lay_out, bound):
+    fake = lay_out("storage_7xx")
+    do(fake, bound(fake, bind_storage, writes="points"), Fallback(after_s=90000.0), p_target_w=-1500.0)
+    assert (24, (0xFFFF, 64036), 16) in steps(fake, 704)
+    assert (31, (1, 24464), 16) in steps(fake, 704)
+
+
+@pytest.mark.parametrize("code", [1, 5, 6])
+def test_a_block_refused_for_another_reason_is_not_tried_in_pieces(lay_out, bound, code):
+    fake = lay_out("pv_103")
+    fake.refuse = lambda op: code if isinstance(op, Write) else None
+    with pytest.raises(DeviceRefused):
+        do(fake, bound(fake, bind_pv), p_ceiling_w=2000.0)
+    assert len(fake.writes) == 1
+
+
+def strict(fake, model_id):
+    """Refuse each write that touches a point which reads as not implemented, as many devices do (sunspec.md a.1)."""
+    made = fake.decoded(model_id)
+    missing = {
+        fake.places[model_id] + point.offset + i
+        for point in made.points.values()
+        if point.value is None
+        for i in range(point.len)
+    }
+    fake.refuse = lambda op: (
+        2 if isinstance(op, Write) and missing & set(range(op.address, op.address + len(op.values))) else None
+    )
+
+
+def test_123_leaves_out_the_points_that_a_device_does_not_have(lay_out, bound):
+    """KACO implements no WinTms and no RmpTms (dump)."""
+    fake = lay_out("pv_103", m123={"WMaxLimPct_WinTms": None, "WMaxLimPct_RmpTms": None, "VArPct_RmpTms": None})
+    strict(fake, 123)
+    accepted = do(fake, bound(fake, bind_pv), Fallback(after_s=60.0), p_ceiling_w=2000.0, q_var=220.0)
+    assert steps(fake, 123) == [
+        *[(5, (400,), 16), (7, (60,), 16), (9, (1,), 16)],
+        *[(16, (100,), 16), (18, (0, 60), 16), (22, (1,), 16)],
+    ]
+    assert (accepted.p_ceiling_w, accepted.q_var) == (2000.0, 220.0)
+
+
+def test_124_leaves_out_the_points_that_a_device_does_not_have(lay_out, bound):
+    fake = lay_out("storage_124", m124={"InOutWRte_WinTms": None, "InOutWRte_RvrtTms": None})
+    strict(fake, 124)
+    assert do(fake, bound(fake, bind_storage), p_target_w=1000.0).p_target_w == 1000.0
+    assert [offset for offset, _, _ in steps(fake, 124)] == [12, 16, 5]
+
+
+NOT_OUTBACK = {"WMaxLimPctRvrt", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrtTms", "WSet", "WSetRvrt", "WSetPctRvrt"}
+NOT_OUTBACK |= {
+    "WSetEnaRvrt",
+    "WSetRvrtTms",
+    "VarSet",
+    "VarSetRvrt",
+    "VarSetPctRvrt",
+    "VarSetEnaRvrt",
+    "VarSetRvrtTms",
+}
+
+
+def test_outback_takes_a_setpoint_although_it_has_neither_watts_nor_timers(from_dump, bound):
+    fake = from_dump("outback")
+    assert {name for name in NOT_OUTBACK if fake.get(704, name) is None} == NOT_OUTBACK
+    strict(fake, 704)
+    device = bound(fake, bind_storage)
+    accepted = do(fake, device, Fallback(p_ceiling_w=0.0, after_s=60.0), p_target_w=device.rating.p_max_w / 4)
+    assert [offset for offset, _, _ in steps(fake, 704)] == [23, 28, 22]
+    assert fake.get(704, "WSetPct") == pytest.approx(25.0, abs=0.1)
+    assert accepted.p_target_w == pytest.approx(device.rating.p_max_w / 4, abs=8.0)
+
+
+def test_outback_takes_a_limit_without_a_reversion_target(from_dump, bound):
+    fake = from_dump("outback")
+    strict(fake, 704)
+    device = bound(fake, bind_pv)
+    assert do(fake, device, p_ceiling_w=device.rating.p_max_w / 2).p_ceiling_w is not None
+    assert [offset for offset, _, _ in steps(fake, 704)] == [15, 14]
+    assert fake.get(704, "WMaxLimPct") == 50.0
+
+
+def test_kaco_takes_a_limit_as_it_stands(from_dump, bound):
+    fake = from_dump("kaco_blueplanet_86tl3_blueplanet_86tl3")
+    strict(fake, 123)
+    device = bound(fake, bind_pv)
+    assert do(fake, device, Fallback(after_s=60.0), p_ceiling_w=device.rating.p_max_w / 2).p_ceiling_w is not None
+    assert [offset for offset, _, _ in steps(fake, 123)] == [5, 7, 9]
+
+
+def test_where_control_points_never_read_as_anything_all_of_them_are_written(lay_out, bound):
+    """SMA's model 123 reads as not implemented and takes writes (technical information)."""
+    fake = lay_out("pv_103")
+    timers = {f"WMaxLimPct_{name}": None for name in ("WinTms", "RvrtTms", "RmpTms")}
+    fake.put(123, WMaxLimPct=None, WMaxLim_Ena=None, **timers)
+    do(fake, bound(fake, bind_pv, readback="effect_only"), Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123) == [(5, (400, 0, 60, 0, 1), 16)]
+
+
+def test_the_limit_and_its_enable_are_written_however_they_read(lay_out, bound):
+    fake = lay_out("pv_103")
+    device = bound(fake, bind_pv)
+    fake.put(123, WMaxLimPct=None, WMaxLim_Ena=None)
+    do(fake, device, Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123) == [(5, (400, 0, 60, 0, 1), 16)]
 
 
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
@@ -310,7 +436,7 @@ def test_a_refusal_ends_the_write_before_the_enable(lay_out, bound, code):
     with pytest.raises(DeviceRefused) as caught:
         do(fake, bound(fake, bind_pv), p_ceiling_w=500.0)
     assert caught.value.code == code
-    assert len(fake.writes) == 1
+    assert {offset for offset, _, _ in steps(fake, 704)} == {15}
     assert fake.get(704, "WMaxLimPctEna") == 0
 
 
