@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from derctl.config.schema import BusSection, DerSection, MqttSection, PocSection, SiteFile
-from derctl.config.site import Site, build, fallback_of, load, profiles, slowest
+from derctl.config.site import Site, build, fallback_of, load, profiles, rating_of, slowest
 
 __all__ = [
     "BusSection",
@@ -16,5 +16,6 @@ __all__ = [
     "fallback_of",
     "load",
     "profiles",
+    "rating_of",
     "slowest",
 ]

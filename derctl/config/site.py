@@ -12,7 +12,7 @@ from derctl.config.convert import convert, plain
 from derctl.config.lines import Source, parse
 from derctl.config.schema import BusSection, DerSection, SiteFile
 from derctl.core.engine import Plan
-from derctl.core.types import Fallback
+from derctl.core.types import Fallback, Rating
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem, SettingError
@@ -67,6 +67,19 @@ def fallback_of(der: DerSection) -> Fallback:
     """The declared fallback in control's words."""
     section = der.fallback
     return Fallback(p_ceiling_w=section.p_ceiling_w, by=section.by, after_s=section.after_s)
+
+
+def rating_of(der: DerSection, v_nom_v: float) -> Rating:
+    """The declared rating; zeros where the site file says nothing."""
+    p_max = der.rating.p_max_w or 0.0
+    return Rating(
+        p_max_w=p_max,
+        p_min_w=-(der.rating.p_charge_max_w or 0.0),
+        s_max_va=der.rating.s_max_va or p_max,
+        q_inj_max_var=0.0,
+        q_abs_max_var=0.0,
+        v_nom_v=v_nom_v,
+    )
 
 
 def _profiles(source: Source, site: SiteFile, problems: list[Problem]) -> dict[str, Profile]:

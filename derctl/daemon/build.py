@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from derctl.config import BusSection, DerSection, Site, slowest
+from derctl.config import BusSection, DerSection, Site, rating_of, slowest
 from derctl.daemon.channel import Channel
 from derctl.devices import CATALOGUE, Device, Options
 from derctl.links.bus import Bus, Pace
@@ -45,8 +45,12 @@ def _bus(site: Site, section: BusSection) -> Bus:
 
 
 def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:
+    v_nom_v = site.file.site.v_nom_v
     options = Options(
-        profile=site.profiles[der.profile], v_nom_v=site.file.site.v_nom_v, own_functions=der.own_functions
+        profile=site.profiles[der.profile],
+        v_nom_v=v_nom_v,
+        own_functions=der.own_functions,
+        declared=rating_of(der, v_nom_v),
     )
     return Channel(
         id=der.id,

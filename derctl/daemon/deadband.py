@@ -42,7 +42,7 @@ def reason_to_write(
         timed = fallback.by != "stands" or desired.q_var is not None
         if timed and since_s >= fallback.after_s / 2.0:
             return "refresh"
-        if since_s < _patience_s(written.refusals):
+        if since_s < _patience_s(written.refusals) and not tighter(desired, written.setpoint, rating, profile):
             return None
     basis = accepted
     if profile.readback == "effect_only" or basis is None:
@@ -53,6 +53,16 @@ def reason_to_write(
 def _patience_s(refusals: int) -> float:
     """Nothing after one or two refusals, then 2, 4, 8 ... 30 s: a device that doesn't obey is not flooded."""
     return 0.0 if refusals < 3 else min(30.0, 2.0 ** (refusals - 2))
+
+
+def tighter(desired: Setpoint, tried: Setpoint, rating: Rating, profile: Profile) -> bool:
+    """Whether this asks for less power than what was tried, outside the dead band: that never has to wait.
+
+    Each such write is lower than the last one, so that a device that takes nothing gets a bounded number of them.
+    """
+    step = max(EXACT_PU, profile.deadband_pct / 100.0) * max(rating.p_max_w, -rating.p_min_w)
+    pairs = ((desired.p_ceiling_w, tried.p_ceiling_w), (desired.p_target_w, tried.p_target_w))
+    return any(now is not None and before is not None and abs(now) < abs(before) - step for now, before in pairs)
 
 
 def differs(desired: Setpoint, held: Setpoint, rating: Rating, profile: Profile) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from derctl.config import DerSection, SiteFile, fallback_of
-from derctl.core.types import Can, DerState, Fallback, PocState, Rating, Reading, SiteState
+from derctl.config import DerSection, SiteFile, fallback_of, rating_of
+from derctl.core.types import Can, DerState, Fallback, PocState, Reading, SiteState
 from derctl.daemon.channel import Channel
 from derctl.daemon.requests import Requests
 
@@ -59,7 +59,7 @@ class Image:
         can = Can() if device is None else device.can
         return DerState(
             id=section.id,
-            rating=declared_rating(section, self.site.site.v_nom_v) if device is None else device.rating,
+            rating=rating_of(section, self.site.site.v_nom_v) if device is None else device.rating,
             can=can,
             reading=channel.reading if bms is None else merged(channel.reading, bms, now_s),
             age_s=now_s - channel.read_s,
@@ -102,19 +102,6 @@ def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
         dc_p_w=reading.dc_p_w if known.dc_p_w is None else known.dc_p_w,
         p_charge_limit_w=known.p_charge_limit_w,
         p_discharge_limit_w=known.p_discharge_limit_w,
-    )
-
-
-def declared_rating(section: DerSection, v_nom_v: float) -> Rating:
-    """What the site file says of a DER that has not been found yet."""
-    p_max = section.rating.p_max_w or 0.0
-    return Rating(
-        p_max_w=p_max,
-        p_min_w=-(section.rating.p_charge_max_w or 0.0),
-        s_max_va=section.rating.s_max_va or p_max,
-        q_inj_max_var=0.0,
-        q_abs_max_var=0.0,
-        v_nom_v=v_nom_v,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from derctl.core.exchange import Exchange
 from derctl.core.types import Rating
 from derctl.devices.layout import Layout, first
+from derctl.devices.types import Options
 from derctl.errors import NotRecognised
 
 POINTS_120 = ("WRtg", "VARtg", "VArRtgQ1", "VArRtgQ4", "WHRtg", "MaxChaRte", "MaxDisChaRte")
@@ -17,8 +18,25 @@ POINTS_702 = (
 )
 
 
-def ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
-    """From models 120 and 121 (and 124's WChaMax, for storage). Raises NotRecognised without a power rating."""
+def rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, bool]]:
+    """The rating, and whether the device itself states it. Raises NotRecognised where nobody does.
+
+    A device that has the models and does not fill them in (some at night) is asked again later, not taken at the
+    site file's word.
+    """
+    if layout.find(120, 121, 702) is None:
+        if options.declared is None or not options.declared.p_max_w:
+            text = (
+                "no model 120, 121 or 702 says how large the inverter is: with rating.p_max_w in the site file it is"
+            )
+            raise NotRecognised(f"{text} read, but not controlled")
+        return options.declared, False
+    rate = _ratings_1xx if layout.find(702) is None else _ratings_702
+    return (yield from rate(layout, options.v_nom_v, storage=storage)), True
+
+
+def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
+    """From models 120 and 121, and 124's WChaMax for storage."""
     plate = yield from _maybe(layout, 120, POINTS_120)
     set_ = yield from _maybe(layout, 121, POINTS_121)
     store = (yield from _maybe(layout, 124, ("WChaMax",))) if storage else {}
@@ -37,8 +55,8 @@ def ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Ra
     )
 
 
-def ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
-    """From model 702 (and 713's WHRtg, for storage). Raises NotRecognised without a power rating."""
+def _ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
+    """From model 702, and 713's WHRtg for storage."""
     values = yield from _maybe(layout, 702, POINTS_702)
     store = (yield from _maybe(layout, 713, ("WHRtg",))) if storage else {}
     p_max = first(values.get("WMax"), values.get("WMaxRtg"))

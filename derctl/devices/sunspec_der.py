@@ -22,7 +22,7 @@ from derctl.devices.controls import (
 )
 from derctl.devices.layout import Layout, View, find
 from derctl.devices.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, plausible
-from derctl.devices.nameplate import base_124, base_704, ratings_1xx, ratings_702
+from derctl.devices.nameplate import base_124, base_704, rating
 from derctl.devices.types import Answers, Identity, Models, Options
 from derctl.errors import NotRecognised
 
@@ -202,10 +202,8 @@ def _bind(models: Models, options: Options, *, storage: bool) -> Exchange[Sunspe
     ac = layout.find(*INVERTERS)
     if ac is None:
         raise NotRecognised("no inverter model (701, 101-103, 111-113) in the chain")
-    modern = layout.find(702) is not None
-    rate = ratings_702 if modern else ratings_1xx
-    rating = yield from rate(layout, options.v_nom_v, storage=storage)
-    if storage and rating.p_min_w == 0.0:
+    rated, stated = yield from rating(layout, options, storage=storage)
+    if storage and rated.p_min_w == 0.0:
         raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
     views = {"ac": layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX)}
     problems = list(layout.chain.problems)
@@ -213,7 +211,7 @@ def _bind(models: Models, options: Options, *, storage: bool) -> Exchange[Sunspe
     own = _own_views(layout, views)
     der = SunspecDer(
         layout=layout,
-        rating=rating,
+        rating=rated,
         can=Can(),
         options=options,
         views=views,
@@ -223,6 +221,8 @@ def _bind(models: Models, options: Options, *, storage: bool) -> Exchange[Sunspe
     )
     if layout.chain.repaired:
         return replace(der, problems=(*problems, "the chain had to be repaired: this device is only read"))
+    if not stated:
+        return replace(der, problems=(*problems, "the rating is the site file's word: this device is only read"))
     if layout.find(704) is not None:
         return (yield from _with_704(der, layout, storage=storage))
     if layout.find(123) is not None or layout.find(124) is not None:

@@ -30,12 +30,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the site file says about one device. sign: of a meter's W, +1 is export."""
+    """What the site file says about one device. sign: of a meter's W, +1 is export.
+
+    declared: the installer's rating, for a device that states none; such a device is only read.
+    """
 
     profile: Profile = field(default_factory=Profile)
     v_nom_v: float = 230.0
     own_functions: str = "read"
     sign: int = 1
+    declared: Rating | None = None
 
 
 class Device(Protocol):

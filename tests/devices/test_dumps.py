@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 import sunspec2.device
 
-from derctl.core.types import Fallback, Setpoint, Status
+from derctl.core.types import Can, Fallback, Rating, Setpoint, Status
 from derctl.devices import Options
 from derctl.devices.sunspec_bms import bind_bms
 from derctl.devices.sunspec_der import bind_pv, bind_storage
@@ -32,6 +33,7 @@ USABLE = {  # what each recording can be bound as; the others must say why not
     "solren_pvi85_sn_402_01": set(),
     "veris_e51c2_sn_203_01": {"meter"},
 }
+DECLARED = Rating(p_max_w=85000.0, p_min_w=0.0, s_max_va=85000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=277.0)
 
 
 def theirs(fake, model_id, point):
@@ -162,9 +164,27 @@ def test_sma_reads_back_nothing_of_its_limit_and_claims_nothing(from_dump, bound
     assert fake.reading(bound(fake, bind_pv)).accepted.p_ceiling_w is None
 
 
-def test_solaredge_is_not_bound_without_a_rating_and_says_which_points_would_tell(from_dump, bound):
-    with pytest.raises(NotRecognised, match="121 WMax nor model 120 WRtg"):
-        bound(from_dump("solaredge_se33_3k_sn_103_01"), bind_pv)
+SILENT = ["solaredge_se33_3k_sn_103_01", "solaredge_se33_3k_sn_103_02", "solren_pvi85_sn_402_01"]
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_an_inverter_that_states_no_rating_needs_the_site_files(from_dump, bound, name):
+    with pytest.raises(NotRecognised, match=r"rating\.p_max_w"):
+        bound(from_dump(name), bind_pv)
+    with pytest.raises(NotRecognised, match=r"rating\.p_max_w"):
+        bound(from_dump(name), bind_pv, declared=replace(DECLARED, p_max_w=0.0))
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_with_the_site_files_rating_it_is_read_and_not_controlled(from_dump, bound, name):
+    fake = from_dump(name)
+    device = bound(fake, bind_pv, declared=DECLARED)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.f_hz) == (theirs(fake, 103, "W"), theirs(fake, 103, "Hz"))
+    assert device.rating == DECLARED
+    assert device.can == Can()
+    assert any("only read" in problem for problem in device.problems)
+    assert device.absent_w(Fallback(p_ceiling_w=0.0)) == DECLARED.p_max_w
 
 
 def test_what_is_no_sunspec_device_says_what_stood_at_each_base(from_dump):

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 import pytest
 import sunspec2.device
 
-from derctl.core.types import Fallback, Reading, Setpoint, Status
+from derctl.core.types import Fallback, Rating, Reading, Setpoint, Status
 from derctl.devices.sunspec_bms import bind_bms
 from derctl.devices.sunspec_der import bind_pv, bind_storage
 from derctl.devices.sunspec_meter import bind_meter
@@ -104,6 +104,8 @@ def test_without_any_power_rating_a_device_is_not_recognised(lay_out, bound):
             fake.put(702, WMax=None)
         with pytest.raises(NotRecognised, match="WMax"):
             bound(fake, bind_pv)
+        with pytest.raises(NotRecognised, match="WMax"):  # it may fill them in tomorrow: then it can be controlled
+            bound(fake, bind_pv, declared=Rating(**dict.fromkeys(Rating.__dataclass_fields__, 5000.0)))
 
 
 ABSENT = {"uint16": {0xFFFF}, "int16": {0x8000}, "enum16": {0xFFFF}}

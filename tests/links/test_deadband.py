@@ -171,6 +171,41 @@ def test_after_three_refusals_it_is_asked_ever_less_often_at_least_every_30_s() 
     assert [waits(n) for n in range(1, 10)] == [0.1, 0.1, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
+@pytest.mark.parametrize(
+    ("desired", "tried", "found"),
+    [
+        (ceiling(949.0), ceiling(1000.0), "changed"),
+        (ceiling(951.0), ceiling(1000.0), None),  # inside the dead band of 50 W
+        (ceiling(1200.0), ceiling(1000.0), None),
+        (Setpoint(p_target_w=-900.0), Setpoint(p_target_w=-1000.0), "changed"),
+        (Setpoint(p_target_w=-1100.0), Setpoint(p_target_w=-1000.0), None),
+        (Setpoint(q_var=0.0), Setpoint(q_var=1000.0), None),
+    ],
+)
+def test_what_asks_for_less_power_waits_for_no_patience(
+    desired: Setpoint, tried: Setpoint, found: str | None
+) -> None:
+    written = Written(setpoint=tried, at_s=99.0, refusals=9)
+    assert reason(desired, ceiling(5000.0), written, fallback=Fallback(by="stands", p_ceiling_w=5000.0)) == found
+
+
+def test_a_device_that_takes_nothing_is_not_flooded_while_the_limit_falls() -> None:
+    """From full power to none in a thousand steps, a tick each: less than 102 writes."""
+    written, writes = Written(setpoint=ceiling(5000.0), at_s=0.0, refusals=9), 0
+    for tick in range(1001):
+        now_s, desired = tick / 100, ceiling(5000.0 - 5.0 * tick)
+        if reason(desired, ceiling(5000.0), written, now_s=now_s, fallback=Fallback(by="stands", p_ceiling_w=5000.0)):
+            written, writes = Written(setpoint=desired, at_s=now_s, refusals=9), writes + 1
+    assert 80 < writes < 102
+
+
+@pytest.mark.parametrize("deadband_pct", [0.0, 0.1])
+def test_a_profile_without_a_dead_band_floods_nobody(deadband_pct: float) -> None:
+    written = Written(setpoint=ceiling(1000.0), at_s=99.0, refusals=9)
+    fallback = Fallback(by="stands", p_ceiling_w=5000.0)
+    assert reason(ceiling(995.0), ceiling(5000.0), written, fallback=fallback, deadband_pct=deadband_pct) is None
+
+
 def test_a_device_that_wants_time_between_writes_gets_it() -> None:
     assert waits(0, write_min_interval_s=12.5) == 12.5
     assert waits(4, write_min_interval_s=12.5) == 12.5
