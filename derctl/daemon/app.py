@@ -16,7 +16,6 @@ from typing import Any
 
 from derctl import __version__
 from derctl.config import Site, fallback_of
-from derctl.core.response import Lag
 from derctl.core.types import SiteState, Tick
 from derctl.daemon.build import build
 from derctl.daemon.clock import Clock
@@ -30,14 +29,11 @@ from derctl.daemon.outbox import Message, Outbox
 from derctl.daemon.poller import Poller
 from derctl.daemon.recorder import Recorder
 from derctl.daemon.requests import Requests
-from derctl.daemon.statefile import SavedDroop, SavedRequest, StateDir, Surviving
+from derctl.daemon.statefile import StateDir, Surviving
 from derctl.daemon.status import status
+from derctl.daemon.survival import MeterProof, kept_droop, kept_requests, revive_requests, revived_droop
 from derctl.daemon.telemetry import Telemetry, encode
 from derctl.errors import CommandError, LinkError
-from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.contract_export_limit import Memory as ContractMemory
-from derctl.functions.freq_droop import Memory as DroopMemory
-from derctl.functions.meter_trust import Trust
 from derctl.links.ending import end
 from derctl.links.local import serve
 from derctl.links.mqtt import Broker, MqttLink
@@ -88,7 +84,7 @@ class App:
         self._releasing = asyncio.Lock()
         self._let_go: asyncio.Task[dict[str, str]] | None = None
         self._let_go_s = -1e9
-        self._proven_meter: str | None = None
+        self.proof = MeterProof(self.plant.poc)
         self._dirty = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -217,8 +213,8 @@ class App:
     def _report(self, tick: Tick) -> None:
         self.recorder.add(tick)
         self._follow_gate()
-        if (proven := self._proof()) is not None and proven != self._proven_meter:
-            self._proven_meter = proven
+        self.proof.recall(self.loop.memories)
+        if (proven := self.proof.learn(self.loop.memories)) is not None:
             self.event("meter_proven", "poc", f"{proven} followed a step of the inverters")
             self.changed()
         if self.telemetry is not None:
@@ -309,21 +305,8 @@ class App:
 
     async def _control(self) -> None:
         await self.poller.warm_up(WARM_UP_S)
-        self._trust_known_meter()
+        self.proof.recall(self.loop.memories)
         await self.loop.run()
-
-    def _trust_known_meter(self) -> None:
-        """A meter that was proven before the restart needs no new proof, if it is the same one."""
-        poc = self.plant.poc
-        if poc is not None and poc.known is not None and poc.known.serial and poc.known.serial == self._proven_meter:
-            self.loop.memories[ContractExportLimit.kind] = ContractMemory(trust=Trust(proven=True))
-
-    def _proof(self) -> str | None:
-        memory = self.loop.memories.get(ContractExportLimit.kind)
-        poc = self.plant.poc
-        if isinstance(memory, ContractMemory) and memory.trust.proven and poc is not None and poc.known is not None:
-            return poc.known.serial
-        return None
 
     async def _end(self, control: asyncio.Task[None]) -> None:
         self.notifier.send("STOPPING=1")
@@ -394,18 +377,14 @@ class App:
         except (OSError, ValueError) as error:
             self.event("journal_unreadable", "", str(error))
         self._armed_word = saved.armed
-        self._proven_meter = saved.proven_meter
+        self.proof.serial = saved.proven_meter
         wanted = self.site.file.site.mode == "control" if saved.armed is None else saved.armed
         self.gate.armed = wanted and not self.observe_only
         now, now_s = self.clock.wall(), self.clock_s()
         self.desk.seen = dict(saved.seen)
-        for held in saved.requests:
-            left = min(held.left_s, held.ends - now) if self.clock.synced else held.left_s
-            if left > 0.0:
-                self.requests.put(held.kind, held.der, held.value_w, request_id=held.id, seconds=left)
+        revive_requests(saved.requests, self.requests, wall=now if self.clock.synced else None)
         if self.clock.synced and 0.0 <= now - saved.saved < DROOP_KEEP_S:
-            for key, memory in saved.droop.items():
-                self.loop.memories[key] = droop_memory(memory)
+            self.loop.memories |= revived_droop(saved.droop)
         self.started_s = now_s
 
     async def _keep_state(self) -> None:
@@ -419,36 +398,15 @@ class App:
 
     async def _save(self) -> None:
         now, now_s = self.clock.wall(), self.clock_s()
-        requests = [
-            SavedRequest(
-                id=held.id,
-                kind=held.kind,
-                der=held.der,
-                value_w=held.value_w,
-                ends=now + held.ends_s - now_s,
-                left_s=held.ends_s - now_s,
-            )
-            for held in self.requests.held.values()
-        ]
-        droop = {
-            key: SavedDroop(p_pre=memory.p_pre, side=memory.side, y=memory.lag.y)
-            for key, memory in self.loop.memories.items()
-            if isinstance(memory, DroopMemory) and memory.p_pre is not None and memory.lag is not None
-        }
         state = Surviving(
             saved=now,
             armed=self._armed_word,
-            requests=requests,
-            droop=droop,
+            requests=kept_requests(self.requests.held.values(), wall=now, now_s=now_s),
+            droop=kept_droop(self.loop.memories),
             seen=dict(self.desk.seen),
-            proven_meter=self._proven_meter,
+            proven_meter=self.proof.serial,
         )
         try:
             await self.state_dir.save(state)
         except OSError as error:
             self.log.error("state_not_saved", error=str(error))
-
-
-def droop_memory(saved: SavedDroop) -> DroopMemory:
-    """A droop event in progress, as it was saved."""
-    return DroopMemory(p_pre=saved.p_pre, side=saved.side, lag=Lag(y=saved.y, u=saved.y))

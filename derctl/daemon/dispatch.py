@@ -131,10 +131,12 @@ class Writer:
         outcome = self.outcome
         if seen != outcome.accepted:
             outcome = replace(outcome, accepted=seen, accepted_s=now)
+        word: str
+        reason: str | None
         if not (gate_open and self.control):
-            word, reason = _says("unknown", "gate_closed")
+            word, reason = "unknown", "gate_closed"
         elif not der.fresh:
-            word, reason = _says("unknown", self.channel.reason or "stale")
+            word, reason = "unknown", self.channel.reason or "stale"
         else:
             profile = self.channel.options.profile
             began = self._changed_s if self.written is None else max(self.written.at_s, self._changed_s)
@@ -184,10 +186,6 @@ class Writer:
             return str(error)
         self.written = None
         return "released"
-
-
-def _says(word: str, reason: str | None) -> tuple[str, str | None]:
-    return word, reason
 
 
 def _controllable(device: object) -> Controllable:

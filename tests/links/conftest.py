@@ -40,6 +40,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now_s
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Threads live in real time: Python 3.12's time limit would have passed at once."""
+        await super().shutdown_default_executor()
+
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item

@@ -1,0 +1,88 @@
+"""What of the running control survives a restart, and how it comes back. The file itself is daemon/statefile's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, replace
+
+from derctl.core.engine import Memory
+from derctl.core.response import Lag
+from derctl.daemon.channel import Channel
+from derctl.daemon.requests import Held, Requests
+from derctl.daemon.statefile import SavedDroop, SavedRequest
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.freq_droop import Memory as DroopMemory
+
+
+def kept_requests(held: Iterable[Held], *, wall: float, now_s: float) -> list[SavedRequest]:
+    """wall: s since 1970; now_s: the monotonic clock that the requests run on."""
+    return [
+        SavedRequest(
+            id=each.id,
+            kind=each.kind,
+            der=each.der,
+            value_w=each.value_w,
+            ends=wall + each.ends_s - now_s,
+            left_s=each.ends_s - now_s,
+        )
+        for each in held
+    ]
+
+
+def revive_requests(saved: Iterable[SavedRequest], requests: Requests, *, wall: float | None) -> None:
+    """Those that have time left; wall is None where the clock is not set: then what was left when it was saved."""
+    for each in saved:
+        left_s = each.left_s if wall is None else min(each.left_s, each.ends - wall)
+        if left_s > 0.0:
+            requests.put(each.kind, each.der, each.value_w, request_id=each.id, seconds=left_s)
+
+
+def kept_droop(memories: Mapping[str, Memory]) -> dict[str, SavedDroop]:
+    """The droop events in progress, by memory key."""
+    return {
+        key: SavedDroop(p_pre=memory.p_pre, side=memory.side, y=memory.lag.y)
+        for key, memory in memories.items()
+        if isinstance(memory, DroopMemory) and memory.p_pre is not None and memory.lag is not None
+    }
+
+
+def revived_droop(saved: Mapping[str, SavedDroop]) -> dict[str, DroopMemory]:
+    """They go on from where they were."""
+    return {
+        key: DroopMemory(p_pre=each.p_pre, side=each.side, lag=Lag(y=each.y, u=each.y)) for key, each in saved.items()
+    }
+
+
+@dataclass(slots=True)
+class MeterProof:
+    """Which meter at the point of connection was seen to follow the inverters: the same one needs no second proof.
+
+    serial: of the one that was proven last.
+    """
+
+    poc: Channel | None
+    serial: str | None = None
+    _recalled: bool = False
+
+    def recall(self, memories: MutableMapping[str, Memory]) -> None:
+        """Trust the meter from before the restart, as soon as it answers."""
+        known = None if self.poc is None else self.poc.known
+        if self._recalled or known is None:
+            return
+        self._recalled = True
+        memory = memories.get(ContractExportLimit.kind, ContractMemory())
+        if known.serial and known.serial == self.serial and isinstance(memory, ContractMemory):
+            trust = replace(memory.trust, proven=True)
+            memories[ContractExportLimit.kind] = replace(memory, trust=trust)
+
+    def learn(self, memories: Mapping[str, Memory]) -> str | None:
+        """The serial of a meter that has been proven just now."""
+        memory = memories.get(ContractExportLimit.kind)
+        known = None if self.poc is None else self.poc.known
+        if not isinstance(memory, ContractMemory) or not memory.trust.proven or known is None:
+            return None
+        if known.serial == self.serial:
+            return None
+        self.serial = known.serial
+        return self.serial

@@ -1,0 +1,100 @@
+"""What comes back after a restart: requests by their own clock, the meter's proof for the same meter only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from derctl.core.response import Lag
+from derctl.daemon.requests import Requests
+from derctl.daemon.survival import MeterProof, kept_droop, kept_requests, revive_requests, revived_droop
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.freq_droop import Memory as DroopMemory
+from derctl.functions.meter_trust import Trust
+
+KIND = ContractExportLimit.kind
+WALL = 1_800_000_000.0
+
+
+def meter(serial: str | None) -> Any:
+    """A channel's word for who answers; None: nobody has yet."""
+    return SimpleNamespace(known=None if serial is None else SimpleNamespace(serial=serial))
+
+
+def is_proven(memories: dict[str, Any]) -> bool:
+    return KIND in memories and memories[KIND].trust.proven
+
+
+def test_the_meter_of_before_the_restart_is_trusted_as_soon_as_it_answers() -> None:
+    late = meter(None)
+    proof, memories = MeterProof(late, "M-1"), {KIND: ContractMemory(lost=True, trust=Trust(sample=7))}
+    proof.recall(memories)
+    assert not is_proven(memories)
+    late.known = SimpleNamespace(serial="M-1")
+    proof.recall(memories)
+    assert memories[KIND] == ContractMemory(lost=True, trust=Trust(sample=7, proven=True))
+
+
+@pytest.mark.parametrize(("saved", "serial"), [("M-1", "M-2"), (None, "M-1"), ("", ""), (None, "")])
+def test_another_meter_or_one_without_a_serial_has_to_prove_itself(saved: str | None, serial: str) -> None:
+    memories: dict[str, Any] = {}
+    MeterProof(meter(serial), saved).recall(memories)
+    assert not is_proven(memories)
+
+
+def test_a_proof_is_recalled_once_so_that_a_later_doubt_stands() -> None:
+    memories: dict[str, Any] = {}
+    proof = MeterProof(meter("M-1"), "M-1")
+    proof.recall(memories)
+    assert is_proven(memories)
+    memories[KIND] = replace(memories[KIND], trust=Trust())
+    proof.recall(memories)
+    assert not is_proven(memories)
+
+
+def test_a_site_without_a_meter_has_nothing_to_recall() -> None:
+    memories: dict[str, Any] = {}
+    proof = MeterProof(None, "M-1")
+    proof.recall(memories)
+    assert (memories, proof.learn(memories)) == ({}, None)
+
+
+def test_a_meter_that_proved_itself_is_told_once() -> None:
+    proof, memories = MeterProof(meter("M-1")), {KIND: ContractMemory(trust=Trust(proven=True))}
+    assert [proof.learn(memories), proof.learn(memories)] == ["M-1", None]
+    assert proof.serial == "M-1"
+
+
+def held(value_w: float, seconds: float, now_s: float) -> Requests:
+    requests = Requests(clock=lambda: now_s)
+    requests.put("limit_power", "pv1", value_w, request_id="a", seconds=seconds)
+    return requests
+
+
+@pytest.mark.parametrize(
+    ("wall", "left_s"),
+    [
+        (WALL + 10.0, 50.0),  # ten seconds later
+        (WALL - 86_400.0, 60.0),  # the wall clock went back: never longer than it had
+        (None, 60.0),  # not set: its duration counts
+        (WALL + 60.0, None),
+        (WALL + 1e6, None),
+    ],
+)
+def test_a_request_keeps_the_time_that_it_had_left(wall: float | None, left_s: float | None) -> None:
+    saved = kept_requests(held(1234.0, 60.0, 500.0).held.values(), wall=WALL, now_s=500.0)
+    fresh = Requests(clock=lambda: 7.0)
+    revive_requests(saved, fresh, wall=wall)
+    found = [(request.kind, request.der, request.value_w, request.remaining_s) for request in fresh.alive()]
+    assert found == ([] if left_s is None else [("limit_power", "pv1", 1234.0, left_s)])
+
+
+def test_a_droop_event_goes_on_and_what_is_at_rest_is_not_kept() -> None:
+    acting = DroopMemory(p_pre=0.8, side=1, lag=Lag(y=0.6, u=0.5))
+    kept = kept_droop({"freq_droop/pv1": acting, "freq_droop/pv2": DroopMemory(), KIND: ContractMemory()})
+    assert set(kept) == {"freq_droop/pv1"}
+    assert revived_droop(kept) == {"freq_droop/pv1": replace(acting, lag=Lag(y=0.6, u=0.6))}
