@@ -5,7 +5,7 @@ An idle battery and PV at night stand still too, rightly: only a device that mov
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from derctl.core.exchange import Registers
 
@@ -35,7 +35,7 @@ def observe(still: Stillness, registers: Registers, energy_wh: float | None, now
         step = energy_wh - still.energy_wh
         count = step if count is None else min(count, step)
     since = still.since_s if words == still.registers else now_s
-    return replace(still, registers=words, since_s=since, energy_wh=energy_wh, count_wh=count)
+    return Stillness(registers=words, since_s=since, energy_wh=energy_wh, count_wh=count)
 
 
 def frozen(still: Stillness, *, p_w: float | None, scale_w: float, refresh_s: float, now_s: float) -> bool:

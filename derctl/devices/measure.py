@@ -42,8 +42,8 @@ STATE_701 = {
 """Point InvSt of model 701."""
 
 
-def inverter(model_id: int, values: dict[str, Any]) -> Reading:
-    """Models 101-103, 111-113 or 701: W positive for generation, as SunSpec has it."""
+def inverter(model_id: int, values: dict[str, Any], **more: Any) -> Reading:
+    """Models 101-103, 111-113 or 701: W positive for generation, as SunSpec has it. more: what other models said."""
     if model_id == 701:
         phases = (values.get("VL1"), values.get("VL2"), values.get("VL3"))
         status = STATE_701.get(values.get("InvSt", -1), Status.UNKNOWN)
@@ -66,6 +66,7 @@ def inverter(model_id: int, values: dict[str, Any]) -> Reading:
         dc_p_w=values.get("DCW"),
         energy_wh=energy,
         status=status,
+        **more,
     )
 
 

@@ -73,11 +73,13 @@ class SunspecDer:
 
     def decode(self, answers: Answers) -> Reading:
         ac = self.views["ac"]
-        reading = inverter(ac.block.model_id, ac.values(answers))
+        values = ac.values(answers)
         soc, soh = self._storage(answers)
         on, off = self._own(answers)
         accepted = self._accepted(answers) if self.limit or self.target or self.var else None
-        reading = replace(reading, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off)
+        reading = inverter(
+            ac.block.model_id, values, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off
+        )
         return plausible(reading, self.rating)
 
     def _storage(self, answers: Answers) -> tuple[float | None, float | None]:

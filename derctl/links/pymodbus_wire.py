@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 from collections.abc import Callable
 
 from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.exceptions import ConnectionException, ModbusException, ModbusIOException
 from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
     ReadInputRegistersRequest,
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
@@ -29,6 +31,24 @@ BUFFER_MAX = 4096
 """Bytes; pymodbus drops everything at 264, also a late answer in one segment with the right one (hil.md W8)."""
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
+
+
+class HoldingRegisters(ReadHoldingRegistersResponse):
+    """pymodbus's answer to a read, unpacked in one go and without the text that is made of it for a debug log."""
+
+    def decode(self, data: bytes) -> None:
+        if data[0] >= len(data):
+            raise ModbusIOException(f"byte count {data[0]} in {len(data)} bytes", function_code=self.function_code)
+        self.registers = struct.unpack_from(f">{data[0] // 2}H", data, 1)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}(dev_id={self.dev_id}, count={len(self.registers)})"
+
+
+class InputRegisters(HoldingRegisters):
+    """The same for function 4."""
+
+    function_code = 4
 
 
 class PymodbusTcp:
@@ -72,6 +92,8 @@ class PymodbusTcp:
             raise BusClosed(f"{self._where}: no connection")
         client.ctx.comm_params.timeout_connect = NEVER_S
         client.ctx.max_buffer_size = BUFFER_MAX
+        client.register(HoldingRegisters)
+        client.register(InputRegisters)
         try:
             self._tune(client)
         except OSError as error:
