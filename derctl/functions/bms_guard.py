@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.errors import SettingError
 from derctl.functions.settings import Settings, number
 
 SOURCE = "grid.md e.3 [G]"
@@ -28,6 +29,11 @@ class BmsGuard(Settings):
 
     ramp_s: float = number(10.0, low=1.0, high=60.0, source=SOURCE)
     stop_s: float = number(30.0, low=2.0, high=120.0, source=SOURCE)
+
+    def __post_init__(self) -> None:
+        Settings.__post_init__(self)
+        if self.stop_s <= self.ramp_s:
+            raise SettingError("stop_s", self.stop_s, f"more than ramp_s = {self.ramp_s:g}")
 
     def start(self) -> Memory:
         """Nothing heard yet."""
@@ -53,7 +59,7 @@ class BmsGuard(Settings):
     def _scale(self, age_s: float) -> float:
         if age_s <= self.ramp_s:
             return 1.0
-        return max(0.0, (self.stop_s - age_s) / max(self.stop_s - self.ramp_s, 1e-9))
+        return max(0.0, (self.stop_s - age_s) / (self.stop_s - self.ramp_s))
 
 
 def _heard(memory: Memory, der: DerState) -> Memory:

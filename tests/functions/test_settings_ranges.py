@@ -88,6 +88,8 @@ def test_both_ends_of_the_range_are_allowed(kind: str, name: str) -> None:
         ("soc_guard", "min_pct", high): None,  # no room is left for max_pct
         ("soc_guard", "max_pct", low): None,
         ("soc_guard", "hysteresis_pct", high): {"min_pct": 0.0},
+        ("bms_guard", "ramp_s", high): {"stop_s": 61.0},
+        ("bms_guard", "stop_s", low): {"ramp_s": 1.0},
     }
     for value in (low, high):
         others = beside.get((kind, name, value), {})
@@ -123,6 +125,14 @@ def test_volt_watt_points_keep_a_hundredth_between_them() -> None:
     with pytest.raises(SettingError) as caught:
         make_with("volt_watt", v1_pu=1.07, v2_pu=1.079)
     assert caught.value.name == "v2_pu" and "1.08" in caught.value.allowed
+
+
+def test_a_silent_bms_stops_the_battery_after_its_ramp_began() -> None:
+    for stop_s in (20.0, 19.0):
+        with pytest.raises(SettingError) as caught:
+            make_with("bms_guard", ramp_s=20.0, stop_s=stop_s)
+        assert caught.value.name == "stop_s" and "20" in caught.value.allowed
+    assert make_with("bms_guard", ramp_s=20.0, stop_s=20.5).stop_s == 20.5
 
 
 def test_soc_bounds_leave_room_for_their_hysteresis() -> None:
