@@ -130,8 +130,10 @@ class MqttLink:
 
     async def _talk(self, client: aiomqtt.Client) -> None:
         await client.publish(self._topic("online"), self.hello(), qos=1, retain=True)
-        await client.subscribe(self._topic("cmd/#"), qos=1)
-        self.connected, self.text = True, "connected"
+        granted = await client.subscribe(self._topic("cmd/#"), qos=1)
+        refusals = [str(code) for code in granted if isinstance(code, ReasonCode) and code.is_failure]
+        self.connected = True
+        self.text = f"connected, but no command comes through: {refusals[0]}" if refusals else "connected"
         self.sessions += 1
         try:
             async with asyncio.TaskGroup() as group:

@@ -308,10 +308,13 @@ async def test_only_a_broker_that_refuses_the_protocol_is_spoken_to_in_an_older_
 
 
 class Accountant(asyncio.Protocol):
-    """A broker of MQTT 5 that says yes to everything but its first `event`: there it hangs up without a PUBACK."""
+    """A broker of MQTT 5 that says yes to everything but its first `event`: there it hangs up without a PUBACK.
 
-    def __init__(self, events: list[bytes]) -> None:
-        self.events, self.buffer = events, bytearray()
+    suback: its answer to a subscription.
+    """
+
+    def __init__(self, events: list[bytes], suback: int = 1) -> None:
+        self.events, self.suback, self.buffer = events, suback, bytearray()
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -328,7 +331,7 @@ class Accountant(asyncio.Protocol):
         if kind == 1:
             self.transport.write(b"\x20\x03\x00\x00\x00")
         elif kind == 8:
-            self.transport.write(b"\x90\x04" + body[:2] + b"\x00\x01")
+            self.transport.write(b"\x90\x04" + body[:2] + bytes((0, self.suback)))
         elif kind == 3:
             size = int.from_bytes(body[:2], "big")
             topic, number, payload = body[2 : 2 + size], body[2 + size : 4 + size], body[5 + size :]
@@ -348,6 +351,24 @@ async def test_an_event_stays_until_the_broker_has_acknowledged_it(start: Start,
         site.event(n)
     await until(lambda: not site.outbox.ordered)
     assert events == [b"0", b"0", b"1", b"2"]
+    await site.end()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("suback", "said"), [(1, "connected"), (0, "connected"), (0x87, "Not authorized"), (0x80, "Unspecified error")]
+)
+async def test_a_broker_that_refuses_the_subscription_is_said(
+    start: Start, until: Any, suback: int, said: str
+) -> None:
+    """Codes of MQTT 5, 3.9.3: else the operator's commands would stay away without a word."""
+    running = asyncio.get_running_loop()
+    server = await running.create_server(lambda: Accountant([b""], suback), "127.0.0.1", 0)
+    site = start(server.sockets[0].getsockname()[1])
+    await until(lambda: site.link.connected)
+    assert site.link.text.endswith(said)
+    site.event(1)
+    await until(lambda: not site.outbox.ordered)
     await site.end()
     server.close()
 
