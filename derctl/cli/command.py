@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """0 if it was admitted; what the devices did is in `status`."""
     given: dict[str, object] = {"expires_s": args.expires}
     given.update(args.args)
-    print(asyncio.run(ask(socket_of(args), args.name, given)))
+    print(f"admitted: {asyncio.run(ask(socket_of(args), args.name, given))}")
     return 0
 
 

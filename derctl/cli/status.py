@@ -45,6 +45,8 @@ def render(state: dict[str, Any]) -> str:
     lines.append(
         f"tick {loop['tick_s']:g} s, {loop['ticks']} ticks, {loop['missed']} missed, last {loop['last_s']:.3f} s"
     )
+    if (broker := state["mqtt"]) is not None:
+        lines.append(f"broker: {broker['text']} (MQTT {broker['protocol']})")
     lines += [
         f"  {event['t']}  {event['event']} {event['der'] or ''} {event['text']}" for event in state["events"][-5:]
     ]
