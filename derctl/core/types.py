@@ -107,6 +107,7 @@ class DerState:
     fresh: young enough to act on. controllable: fresh, bound, and the site file lets derctl write it.
     bms_age_s: age of the battery's limits where they come from a BMS of its own; None where there is none.
     absent_w: the most it gives when derctl is not there, once its timer is out; None: its full rating.
+    written: what derctl wrote last, unless the device refused it; for one that can't be read back, all that is known.
     """
 
     id: str
@@ -120,6 +121,7 @@ class DerState:
     fallback: Fallback = field(default_factory=Fallback)
     bms_age_s: float | None = None
     absent_w: float | None = None
+    written: Setpoint | None = None
 
     @property
     def v_pu(self) -> float | None:

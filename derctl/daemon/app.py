@@ -71,6 +71,7 @@ class App:
         self.kinds = {der.id: der.kind for der in site.file.ders}
         self.image = Image(site.file, self.channels, self.plant.bms, self.plant.poc, self.requests)
         self.writers = {der.id: self._writer(der.id) for der in site.file.ders}
+        self.image.written = lambda der_id: self.writers[der_id].told
         self.observe_only = observe
         self.gate = Gate(armed=False, absence=self._absence, on_event=self.event)
         self.poller = Poller(self.plant.channels)

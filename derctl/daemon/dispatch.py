@@ -43,6 +43,11 @@ class Writer:
     def busy(self) -> bool:
         return self._task is not None and not self._task.done()
 
+    @property
+    def told(self) -> Setpoint | None:
+        """What was written last, unless the device refused it or reads back something else."""
+        return None if self.written is None or self.written.refusals else self.written.setpoint
+
     def offer(self, decision: Decision, der: DerState, gate_open: bool) -> None:
         """Take the tick's decision; start writing if something has to be written and the gate is open."""
         now = self.clock()

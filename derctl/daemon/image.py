@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from derctl.config import DerSection, SiteFile, fallback_of, rating_of
-from derctl.core.types import Can, DerState, Fallback, PocState, Reading, SiteState
+from derctl.core.types import Can, DerState, Fallback, PocState, Reading, Setpoint, SiteState
 from derctl.daemon.channel import Channel
 from derctl.daemon.requests import Requests
 
@@ -19,13 +19,14 @@ SOC_KEEP_S = 30.0
 
 @dataclass(slots=True)
 class Image:
-    """channels and bms by DER id."""
+    """channels and bms by DER id. written: what derctl told a DER last."""
 
     site: SiteFile
     channels: Mapping[str, Channel]
     bms: Mapping[str, Channel]
     poc: Channel | None
     requests: Requests
+    written: Callable[[str], Setpoint | None] = lambda der: None
     fallbacks: dict[str, Fallback] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +70,7 @@ class Image:
             fallback=self.fallbacks[section.id],
             bms_age_s=None if bms is None else _bms_age(bms, now_s),
             absent_w=absent_w(section, channel),
+            written=self.written(section.id),
         )
 
     def _poc(self, now_s: float) -> PocState | None:
