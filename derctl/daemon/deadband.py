@@ -8,7 +8,7 @@ from derctl.core.types import DerState, Fallback, Rating, Setpoint, Status
 from derctl.devices import Profile
 
 EXACT_PU = 0.002
-"""A ceiling is lowered from this share of the rating on; only relaxing has the profile's dead band."""
+"""Less power is asked for from this share of the rating on; only more of it has the profile's dead band."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def differs(desired: Setpoint, held: Setpoint, rating: Rating, profile: Profile)
     band = profile.deadband_pct / 100.0
     p_scale, q_scale = max(rating.p_max_w, -rating.p_min_w), rating.s_max_va
     ceiling = _ceiling_differs(desired.p_ceiling_w, held.p_ceiling_w, p_scale, band)
-    target = _value_differs(desired.p_target_w, held.p_target_w, p_scale, band)
+    target = _target_differs(desired.p_target_w, held.p_target_w, p_scale, band)
     return ceiling or target or _value_differs(desired.q_var, held.q_var, q_scale, band)
 
 
@@ -83,6 +83,13 @@ def _ceiling_differs(desired: float | None, held: float | None, scale: float, ba
         return True
     at_edge = desired >= scale or desired <= 0.0
     return desired > held + (EXACT_PU if at_edge else band) * scale
+
+
+def _target_differs(desired: float | None, held: float | None, scale: float, band: float) -> bool:
+    if desired is None or held is None:
+        return desired is not None
+    towards_zero = abs(desired) < abs(held) or desired * held < 0.0
+    return abs(desired - held) > (EXACT_PU if towards_zero else band) * scale
 
 
 def _value_differs(desired: float | None, held: float | None, scale: float, band: float) -> bool:

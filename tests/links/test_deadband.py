@@ -73,11 +73,35 @@ def test_full_power_and_none_are_reached_exactly(wish_w: float, held_w: float) -
 
 
 @pytest.mark.parametrize(
-    ("wish", "have", "found"), [(-2000.0, -2049.0, False), (-2000.0, -2051.0, True), (0.0, 11.0, True)]
+    ("wish", "have", "found"),
+    [
+        (-2000.0, -1951.0, False),
+        (-2000.0, -1949.0, True),
+        (2000.0, 1951.0, False),
+        (0.0, 11.0, True),
+        (0.0, -9.0, False),
+    ],
 )
-def test_a_target_has_its_dead_band_on_both_sides_and_zero_is_exact(wish: float, have: float, found: bool) -> None:
+def test_a_target_that_grows_has_its_dead_band_and_zero_is_exact(wish: float, have: float, found: bool) -> None:
     """Of the larger of both ratings: 5000 W to charge."""
     assert differs(Setpoint(p_target_w=wish), Setpoint(p_target_w=have), BATTERY, PROFILE) is found
+
+
+@pytest.mark.parametrize(
+    ("wish", "have", "found"),
+    [(-2000.0, -2011.0, True), (-2000.0, -2009.0, False), (300.0, 311.0, True), (6.0, -5.0, True), (-6.0, 5.0, True)],
+)
+def test_a_target_towards_zero_or_past_it_is_written_at_once(wish: float, have: float, found: bool) -> None:
+    """From 0.2 % of the rating on, like a ceiling that falls."""
+    assert differs(Setpoint(p_target_w=wish), Setpoint(p_target_w=have), BATTERY, PROFILE) is found
+
+
+def test_a_battery_whose_bms_allows_less_is_told_so_at_the_next_tick() -> None:
+    """50 kW, charging at 790 W, 300 W allowed: 1 % of the rating is 500 W."""
+    big = replace(BATTERY, p_max_w=50_000.0, p_min_w=-50_000.0)
+    had = Setpoint(p_target_w=-790.0)
+    written = Written(setpoint=had, at_s=99.0)
+    assert reason(Setpoint(p_target_w=-300.0), had, written, rating=big) == "changed"
 
 
 @pytest.mark.parametrize(
