@@ -402,7 +402,7 @@ class App:
         state = Surviving(
             saved=now,
             armed=self._armed_word,
-            requests=kept_requests(self.requests.held.values(), wall=now, now_s=now_s),
+            requests=kept_requests(self.requests.held.values(), wall=now if self.clock.synced else None, now_s=now_s),
             droop=kept_droop(self.loop.memories),
             seen=dict(self.desk.seen),
             proven_meter=self.proof.serial,

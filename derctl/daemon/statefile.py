@@ -21,13 +21,16 @@ class AlreadyRunning(DerctlError):
 
 
 class SavedRequest(msgspec.Struct, kw_only=True):
-    """A request that is alive. ends: wall time, s since 1970; left_s: what was left when it was saved."""
+    """A request that is alive. ends: wall time, s since 1970, None where the clock was not set when it was saved.
+
+    left_s: what was left when it was saved.
+    """
 
     id: str
     kind: str
     der: str | None
     value_w: float
-    ends: float
+    ends: float | None
     left_s: float
 
 

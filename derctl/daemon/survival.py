@@ -15,15 +15,15 @@ from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 
 
-def kept_requests(held: Iterable[Held], *, wall: float, now_s: float) -> list[SavedRequest]:
-    """wall: s since 1970; now_s: the monotonic clock that the requests run on."""
+def kept_requests(held: Iterable[Held], *, wall: float | None, now_s: float) -> list[SavedRequest]:
+    """wall: s since 1970, None where the clock is not set; now_s: the monotonic clock that the requests run on."""
     return [
         SavedRequest(
             id=each.id,
             kind=each.kind,
             der=each.der,
             value_w=each.value_w,
-            ends=wall + each.ends_s - now_s,
+            ends=None if wall is None else wall + each.ends_s - now_s,
             left_s=each.ends_s - now_s,
         )
         for each in held
@@ -31,9 +31,12 @@ def kept_requests(held: Iterable[Held], *, wall: float, now_s: float) -> list[Sa
 
 
 def revive_requests(saved: Iterable[SavedRequest], requests: Requests, *, wall: float | None) -> None:
-    """Those that have time left; wall is None where the clock is not set: then what was left when it was saved."""
+    """Those that have time left; wall is None where the clock is not set.
+
+    Where it isn't, or wasn't when they were saved, what was left then counts.
+    """
     for each in saved:
-        left_s = each.left_s if wall is None else min(each.left_s, each.ends - wall)
+        left_s = each.left_s if wall is None or each.ends is None else min(each.left_s, each.ends - wall)
         if left_s > 0.0:
             requests.put(each.kind, each.der, each.value_w, request_id=each.id, seconds=left_s)
 

@@ -139,6 +139,22 @@ async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> Non
         assert b.writes("pv2") == []
 
 
+async def test_a_limit_given_under_an_unset_clock_is_saved_without_an_end_on_that_clock(
+    bench: Any, tmp_path: Path
+) -> None:
+    def unset_clock(site: dict[str, Any]) -> None:
+        no_contract(site)
+        site["site"]["clock_sync"] = str(tmp_path / "never")
+
+    async with bench(unset_clock) as b:
+        await b.ticks(3)
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 3600})
+        state = b.app.state_dir.path / "state.json"
+    (saved,) = json.loads(state.read_text())["requests"]
+    assert saved["ends"] is None and 3500.0 < saved["left_s"] <= 3600.0
+
+
 async def test_a_devices_own_volt_var_keeps_the_gateways_off(bench: Any) -> None:
     def own_volt_var(rig: Rig) -> None:
         rig.world.faces["pv2"].bank.image(705).put_raw("Ena", 1)

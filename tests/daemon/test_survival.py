@@ -93,6 +93,15 @@ def test_a_request_keeps_the_time_that_it_had_left(wall: float | None, left_s: f
     assert found == ([] if left_s is None else [("limit_power", "pv1", 1234.0, left_s)])
 
 
+@pytest.mark.parametrize("wall", [WALL, WALL + 2 * 86_400.0, WALL - 2 * 86_400.0, None])
+def test_a_request_saved_before_the_clock_was_set_keeps_its_duration(wall: float | None) -> None:
+    """A limit for an hour, a power cut, and a clock that was two days behind until then."""
+    saved = kept_requests(held(1234.0, 3600.0, 500.0).held.values(), wall=None, now_s=500.0)
+    fresh = Requests(clock=lambda: 7.0)
+    revive_requests(saved, fresh, wall=wall)
+    assert [(request.value_w, request.remaining_s) for request in fresh.alive()] == [(1234.0, 3600.0)]
+
+
 def test_a_droop_event_goes_on_and_what_is_at_rest_is_not_kept() -> None:
     acting = DroopMemory(p_pre=0.8, side=1, lag=Lag(y=0.6, u=0.5))
     kept = kept_droop({"freq_droop/pv1": acting, "freq_droop/pv2": DroopMemory(), KIND: ContractMemory()})

@@ -104,6 +104,20 @@ async def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     assert msgspec.json.decode((tmp_path / "state.json").read_bytes())["version"] == VERSION
 
 
+def test_a_file_from_before_requests_could_be_without_an_end_is_still_read(tmp_path: Path) -> None:
+    """As 0.1 wrote it."""
+    request = b'{"id":"a","kind":"limit","der":null,"value_w":1.0,"ends":2.0,"left_s":3.0}'
+    (tmp_path / "state.json").write_bytes(b'{"version":1,"saved":1.5,"armed":true,"requests":[%s]}' % request)
+    state, problem = state_dir(tmp_path).load()
+    assert (problem, state.requests) == (None, STATE.requests)
+
+
+async def test_a_request_without_an_end_on_the_wall_clock_comes_back(tmp_path: Path) -> None:
+    endless = SavedRequest(id="a", kind="limit", der=None, value_w=1.0, ends=None, left_s=3.0)
+    await state_dir(tmp_path).save(Surviving(requests=[endless]))
+    assert state_dir(tmp_path).load() == (Surviving(requests=[endless]), None)
+
+
 @pytest.mark.parametrize(
     "content",
     [
