@@ -122,8 +122,3 @@ class _Known:
 
     def __contains__(self, model_id: object) -> bool:
         return isinstance(model_id, int) and self.models(model_id) is not None
-
-
-def first(*values: Any) -> Any:
-    """The first that is not None."""
-    return next((value for value in values if value is not None), None)

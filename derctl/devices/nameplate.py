@@ -1,4 +1,4 @@
-"""Ratings from models 120/121/124 or 702/713: the setting where it is implemented, else the rating."""
+"""Ratings from models 120/121/124 or 702/713: the setting where it is stated, else the rating. 0 is not stated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Rating
-from derctl.devices.layout import Layout, first
+from derctl.devices.layout import Layout
 from derctl.devices.types import Options
 from derctl.errors import NotRecognised
 
@@ -40,18 +40,18 @@ def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[R
     plate = yield from _maybe(layout, 120, POINTS_120)
     set_ = yield from _maybe(layout, 121, POINTS_121)
     store = (yield from _maybe(layout, 124, ("WChaMax",))) if storage else {}
-    p_max = first(set_.get("WMax"), plate.get("WRtg"))
-    if not p_max:
+    p_max = _stated(set_.get("WMax"), plate.get("WRtg"))
+    if p_max is None:
         raise NotRecognised("neither model 121 WMax nor model 120 WRtg says how large the inverter is")
-    charge = [float(w) for w in (store.get("WChaMax"), plate.get("MaxChaRte")) if w is not None]
+    charge = [float(w) for w in (store.get("WChaMax"), plate.get("MaxChaRte")) if w]
     return Rating(
-        p_max_w=float(p_max),
-        p_min_w=-min(*charge, float(p_max)) if storage and charge else 0.0,
-        s_max_va=float(first(set_.get("VAMax"), plate.get("VARtg"), p_max)),
-        q_inj_max_var=abs(float(first(set_.get("VArMaxQ1"), plate.get("VArRtgQ1"), 0.0))),
-        q_abs_max_var=abs(float(first(set_.get("VArMaxQ4"), plate.get("VArRtgQ4"), 0.0))),
+        p_max_w=p_max,
+        p_min_w=-min(*charge, p_max) if storage and charge else 0.0,
+        s_max_va=_stated(set_.get("VAMax"), plate.get("VARtg")) or p_max,
+        q_inj_max_var=abs(_stated(set_.get("VArMaxQ1"), plate.get("VArRtgQ1")) or 0.0),
+        q_abs_max_var=abs(_stated(set_.get("VArMaxQ4"), plate.get("VArRtgQ4")) or 0.0),
         v_nom_v=v_nom_v,
-        e_max_wh=plate.get("WHRtg") if storage else None,
+        e_max_wh=_stated(plate.get("WHRtg")) if storage else None,
     )
 
 
@@ -59,34 +59,41 @@ def _ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[R
     """From model 702, and 713's WHRtg for storage."""
     values = yield from _maybe(layout, 702, POINTS_702)
     store = (yield from _maybe(layout, 713, ("WHRtg",))) if storage else {}
-    p_max = first(values.get("WMax"), values.get("WMaxRtg"))
-    if not p_max:
+    p_max = _stated(values.get("WMax"), values.get("WMaxRtg"))
+    if p_max is None:
         raise NotRecognised("model 702 states neither WMax nor WMaxRtg")
-    charge = first(values.get("WChaRteMax"), values.get("WChaRteMaxRtg"), 0.0)
-    discharge = first(values.get("WDisChaRteMax"), values.get("WDisChaRteMaxRtg"), p_max)
+    charge = _stated(values.get("WChaRteMax"), values.get("WChaRteMaxRtg")) or 0.0
+    discharge = _stated(values.get("WDisChaRteMax"), values.get("WDisChaRteMaxRtg")) or p_max
     return Rating(
-        p_max_w=min(float(p_max), float(discharge)) if storage and discharge else float(p_max),
-        p_min_w=-float(charge) if storage else 0.0,
-        s_max_va=float(first(values.get("VAMax"), values.get("VAMaxRtg"), p_max)),
-        q_inj_max_var=float(first(values.get("VarMaxInj"), values.get("VarMaxInjRtg"), 0.0)),
-        q_abs_max_var=float(first(values.get("VarMaxAbs"), values.get("VarMaxAbsRtg"), 0.0)),
+        p_max_w=min(p_max, discharge) if storage else p_max,
+        p_min_w=-charge if storage else 0.0,
+        s_max_va=_stated(values.get("VAMax"), values.get("VAMaxRtg")) or p_max,
+        q_inj_max_var=_stated(values.get("VarMaxInj"), values.get("VarMaxInjRtg")) or 0.0,
+        q_abs_max_var=_stated(values.get("VarMaxAbs"), values.get("VarMaxAbsRtg")) or 0.0,
         v_nom_v=v_nom_v,
-        e_max_wh=store.get("WHRtg"),
+        e_max_wh=_stated(store.get("WHRtg")),
     )
 
 
 def base_704(layout: Layout) -> Exchange[float | None]:
     """What percentages of WMax in model 704 count from (sunspec.md a.7): the setting, else the rating."""
     plate = yield from _maybe(layout, 702, ("WMax", "WMaxRtg"))
-    base: float | None = first(plate.get("WMax"), plate.get("WMaxRtg"))
-    return base
+    return _stated(plate.get("WMax"), plate.get("WMaxRtg"))
 
 
 def base_124(layout: Layout) -> Exchange[float]:
-    """What model 124's rates count from, in both directions (sunspec.md a.7). For a device with a charge rating."""
+    """What model 124's rates count from, in both directions (sunspec.md a.7). Raises NotRecognised without one."""
     store = yield from _maybe(layout, 124, ("WChaMax",))
     plate = yield from _maybe(layout, 120, ("MaxChaRte",))
-    return float(first(store.get("WChaMax"), plate.get("MaxChaRte")))
+    base = _stated(store.get("WChaMax"), plate.get("MaxChaRte"))
+    if base is None:
+        raise NotRecognised("neither model 124 WChaMax nor model 120 MaxChaRte says what the rates of 124 count from")
+    return base
+
+
+def _stated(*values: float | None) -> float | None:
+    """The first that is neither missing nor 0."""
+    return next((float(value) for value in values if value), None)
 
 
 def _maybe(layout: Layout, model_id: int, points: tuple[str, ...]) -> Exchange[dict[str, Any]]:

@@ -60,6 +60,8 @@ class VoltVar(Settings):
         v_pu = der.v_pu
         if not der.fresh or v_pu is None:
             return Memory(), Abstain("no fresh voltage")
+        if der.rating.s_max_va <= 0.0:
+            return Memory(), Abstain("no apparent-power rating")
         wish = self._curve(v_pu - (self.v_ref_pu - 1.0))
         if memory.lag is None:
             measured = der.reading.q_var

@@ -82,3 +82,12 @@ def test_the_default_response_time_is_the_category_s(make: Any) -> None:
         memory, _ = function.step(function.start(), der, make.site(der), 0.0)
         _, said = function.step(memory, der, make.site(der), olrt_s)
         assert said.q_var == pytest.approx(0.9 * {"A": -2_500.0, "B": -4_400.0}[category])
+
+
+@pytest.mark.parametrize("q_var", [500.0, None])
+def test_volt_var_of_a_der_without_apparent_power_abstains(make: Any, q_var: float | None) -> None:
+    """Per unit of nothing is nothing."""
+    der = make.pv(v_pu=1.05, p_max_w=0.0, q_var=q_var)
+    function = VoltVar()
+    memory, said = function.step(function.start(), der, make.site(der), 1.0)
+    assert said == Abstain("no apparent-power rating") and memory == function.start()
