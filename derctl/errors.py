@@ -38,6 +38,10 @@ class BusTimeout(BusError):
     """No answer within the deadline."""
 
 
+class BusLate(BusTimeout):
+    """Its time had passed before it could be sent: a busy wire or a process that was stopped, not a silent device."""
+
+
 class BusClosed(BusError):
     """The connection is down (refused, reset, or closed by the peer)."""
 

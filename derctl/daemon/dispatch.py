@@ -11,7 +11,7 @@ from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint, S
 from derctl.daemon.channel import Channel
 from derctl.daemon.deadband import Written, achieved, reason_to_write, taken
 from derctl.devices.types import Controllable
-from derctl.errors import BusError, DeviceError, SettingError
+from derctl.errors import BusError, BusLate, DeviceError, SettingError
 from derctl.links.bus import Priority
 
 IGNORED_AFTER = 3
@@ -53,8 +53,11 @@ class Writer:
         now = self.clock()
         self.decision, self._decided_s = decision, now
         self._note_wishes(decision, now)
+        due = gate_open and self.control and not self.busy and self._due(decision.setpoint, der, now)
+        if der.fresh and not due and not self.busy and self.problem == "unreachable":
+            self.problem = None
         self._judge(der, gate_open, now)
-        if gate_open and self.control and not self.busy and self._due(decision.setpoint, der, now):
+        if due:
             self._task = asyncio.create_task(self._write(der), name=f"write {self.id}")
 
     def _due(self, desired: Setpoint, der: DerState, now: float) -> bool:
@@ -89,6 +92,8 @@ class Writer:
             accepted = await self.channel.bus.execute(
                 self.channel.unit, exchange, priority=Priority.WRITE, not_after_s=self._decided_s + self.tick_s
             )
+        except BusLate:  # not sent; the next tick decides
+            return
         except BusError:
             self.problem = "unreachable"
             return

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import TypeVar
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
-from derctl.errors import BusClosed, BusError, BusFrameError, BusTimeout, DeviceError, DeviceRefused
+from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceError, DeviceRefused
 from derctl.links.wire import Wire
 
 T = TypeVar("T")
@@ -178,7 +178,7 @@ class Bus:
     async def request(
         self, unit: int, op: Read | Write, *, priority: Priority = Priority.POLL, not_after_s: float | None = None
     ) -> Registers:
-        """One request. Raises BusTimeout, BusClosed, BusFrameError or DeviceRefused."""
+        """One request. Raises BusTimeout, BusLate, BusClosed, BusFrameError or DeviceRefused."""
         state = self._units.get(unit)
         if state is None:
             state = self._units[unit] = _Unit()
@@ -193,7 +193,7 @@ class Bus:
             if self.pace.min_interval_s > 0.0:
                 await self._pause()
             if not_after_s is not None and self.clock() > not_after_s:
-                raise BusTimeout(f"{self.name} unit {unit}: too late to send")
+                raise BusLate(f"{self.name} unit {unit}: too late to send")
             return await self._ask(unit, state, op)
         finally:
             self._pass_on()

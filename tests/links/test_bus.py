@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
-from derctl.errors import BusClosed, BusError, BusFrameError, BusTimeout, DeviceRefused
+from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceRefused
 from derctl.links.bus import Bus, Pace, Priority
 
 READ = Read(address=40000, count=2)
@@ -203,6 +203,16 @@ async def test_there_is_one_deadline_and_no_retry(make_bus: MakeBus) -> None:
         await bus.request(1, READ)
     assert now_s() - began == pytest.approx(0.7)
     assert (wire.served, bus.counters.timeouts) == ([1], 1)
+
+
+async def test_what_waited_past_its_time_is_not_sent_and_no_silence_of_the_unit(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: answers(0.9)}))
+    first = asyncio.create_task(outcome(bus, 1))
+    await asyncio.sleep(0)
+    with pytest.raises(BusLate):
+        await bus.request(2, WRITE, priority=Priority.WRITE, not_after_s=now_s() + 0.5)
+    await first
+    assert (wire.served, bus.counters.timeouts) == ([1], 0)
 
 
 async def test_the_deadline_counts_from_sending_not_from_queueing(make_bus: MakeBus) -> None:
