@@ -24,9 +24,13 @@ FAULTS = frozenset({1, 6, 99})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SunspecBms(Observed):
-    """A bound BMS. bank: model 803, where it is there, says how many of its strings are connected."""
+    """A bound BMS. bank: model 803, where it is there, says how many of its strings are connected.
+
+    stated: the points of 802 that were implemented when it was bound.
+    """
 
     bank: View | None = None
+    stated: frozenset[str] = frozenset()
 
     @property
     def control(self) -> Mapping[str, Read]:
@@ -36,6 +40,7 @@ class SunspecBms(Observed):
     def decode(self, answers: Answers) -> Reading:
         """Limits in W: the smaller of the power limit and current limit times voltage, each where it is given.
 
+        Unknown where a point that was given at bind is missing now: what is left would be a wider limit.
         0 W both ways in a fault, and while no string is connected.
         """
         values = self.view.values(answers)
@@ -46,15 +51,20 @@ class SunspecBms(Observed):
             soc_pct=soc if soc is not None and 0.0 <= soc <= 100.0 else None,
             soh_pct=values.get("SoH"),
             dc_p_w=values.get("W"),
-            p_charge_limit_w=0.0 if off else permitted_w(values, "AChaMax", "WChaRteMax"),
-            p_discharge_limit_w=0.0 if off else permitted_w(values, "ADisChaMax", "WDisChaRteMax"),
+            p_charge_limit_w=0.0 if off else permitted_w(values, self.stated, "AChaMax", "WChaRteMax"),
+            p_discharge_limit_w=0.0 if off else permitted_w(values, self.stated, "ADisChaMax", "WDisChaRteMax"),
             status=Status.FAULT if off else Status.ON,
         )
 
 
-def permitted_w(values: dict[str, Any], current: str, power: str) -> float | None:
-    """None where the battery states neither limit."""
+def permitted_w(values: dict[str, Any], stated: frozenset[str], current: str, power: str) -> float | None:
+    """None where the battery states neither limit, or one that it stated once is missing. stated: once."""
     amps, volts, watts = values.get(current), values.get("V"), values.get(power)
+    needed = {power, current}
+    if current in stated or amps is not None:
+        needed.add("V")
+    if any(values.get(point) is None for point in needed & stated):
+        return None
     limits = [watts, amps * volts if amps is not None and volts is not None else None]
     return min((limit for limit in limits if limit is not None), default=None)
 
@@ -66,6 +76,9 @@ def bind_bms(models: Models, options: Options) -> Exchange[SunspecBms]:
     if block is None:
         raise NotRecognised("no battery model (802) in the chain")
     view = layout.view("bms", block, POINTS_802)
+    first = yield from layout.once(block, POINTS_802)
+    stated = frozenset(point for point, value in first.items() if value is not None)
     strings = layout.find(803)
     bank = None if strings is None else layout.view("bank", strings, POINTS_803)
-    return SunspecBms(layout=layout, options=options, view=view, bank=bank, problems=layout.chain.problems)
+    problems = layout.chain.problems
+    return SunspecBms(layout=layout, options=options, view=view, bank=bank, stated=stated, problems=problems)

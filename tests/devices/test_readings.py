@@ -219,9 +219,60 @@ def test_the_bms_permits_the_smaller_of_its_current_and_its_power(lay_out, bound
 )
 def test_a_bms_limit_that_is_not_stated_is_not_invented(lay_out, bound, points, charge):
     fake = lay_out("bms")
-    device = bound(fake, bind_bms)
     fake.put(802, **points)
+    device = bound(fake, bind_bms)
     assert fake.reading(device).p_charge_limit_w == (None if charge is None else pytest.approx(charge))
+
+
+@pytest.mark.parametrize(
+    ("gone", "charge", "discharge"),
+    [
+        ("AChaMax", None, 5000),
+        ("ADisChaMax", 4012, None),
+        ("WChaRteMax", None, 5000),
+        ("WDisChaRteMax", 4012, None),
+        ("V", None, None),
+        ("V_SF", None, None),
+        ("AMax_SF", None, None),
+        ("WChaDisChaMax_SF", None, None),
+        ("SoC", 4012, 5000),
+    ],
+)
+def test_a_bms_limit_whose_point_goes_missing_is_unknown_and_never_larger(lay_out, bound, gone, charge, discharge):
+    """10 A x 401.2 V below 5000 W: without the volts it isn't 5000 W, it is not known."""
+    fake = lay_out("bms")
+    device = bound(fake, bind_bms)
+    fake.put(802, **{gone: None})
+    reading = fake.reading(device)
+    assert reading.p_charge_limit_w == (None if charge is None else pytest.approx(charge))
+    assert reading.p_discharge_limit_w == (None if discharge is None else pytest.approx(discharge))
+
+
+@pytest.mark.parametrize(("first", "then"), [("AChaMax", "V"), ("V", "AChaMax"), ("V", "V"), ("AChaMax", "AChaMax")])
+def test_what_a_bms_never_stated_is_not_missed(lay_out, bound, first, then):
+    """Volts alone bound nothing, nor do amperes."""
+    fake = lay_out("bms")
+    fake.put(802, **{first: None})
+    device = bound(fake, bind_bms)
+    assert fake.reading(device).p_charge_limit_w == pytest.approx(5000)
+    fake.put(802, **{then: None})
+    assert fake.reading(device).p_charge_limit_w == (None if (first, then) == ("V", "AChaMax") else 5000)
+
+
+def test_a_limit_that_a_bms_states_only_later_counts_from_then_on(lay_out, bound):
+    fake = lay_out("bms")
+    fake.put(802, AChaMax=None)
+    device = bound(fake, bind_bms)
+    fake.put(802, AChaMax=10.0)
+    assert fake.reading(device).p_charge_limit_w == pytest.approx(4012)
+
+
+def test_a_battery_in_a_fault_permits_nothing_whatever_is_missing(lay_out, bound):
+    fake = lay_out("bms")
+    device = bound(fake, bind_bms)
+    fake.put(802, V=None, WChaRteMax=None, State=99)
+    reading = fake.reading(device)
+    assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("state", "flows"), [(1, False), (3, True), (4, True), (6, False), (99, False)])
