@@ -31,7 +31,10 @@ METER_SCALE_W = 2500.0
 
 @dataclass(slots=True)
 class Channel:
-    """state: starting | ok | unreachable | refused | frozen; reason is the stable code behind it."""
+    """state: starting | ok | unreachable | refused | frozen; reason is the stable code behind it.
+
+    last: the device that was found last, kept while it can't be found; None once another one answers in its place.
+    """
 
     id: str
     bus: Bus
@@ -44,6 +47,7 @@ class Channel:
     on_event: Callable[[str, str, str], None] = lambda event, who, text: None
     clock: Callable[[], float] = time.monotonic
     device: Device | None = None
+    last: Device | None = None
     known: Identity | None = None
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
@@ -148,12 +152,13 @@ class Channel:
         device = await self.bus.execute(self.unit, patient(self._find()), priority=Priority.SLOW)
         wrong = self._wrong(device)
         if wrong is not None:
+            self.last = None
             self._say("refused", wrong[0], wrong[1])
             return
         changed = self.known is not None and self.known.firmware != device.identity.firmware
         if changed:
             self.on_event("firmware_changed", self.id, f"firmware is now {device.identity.firmware}")
-        self.device, self.known, self._generation = device, device.identity, generation
+        self.device, self.last, self.known, self._generation = device, device, device.identity, generation
         self._still = Stillness(since_s=self.clock())
         for name in device.slow:
             await self._read_slow_block(device, name)

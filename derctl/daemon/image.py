@@ -54,13 +54,13 @@ class Image:
 
     def _der(self, section: DerSection, now_s: float) -> DerState:
         channel = self.channels[section.id]
-        device = channel.device
+        device, last = channel.device, channel.last
         fresh = self.fresh(channel, now_s)
         bms = self.bms.get(section.id)
         can = Can() if device is None else device.can
         return DerState(
             id=section.id,
-            rating=rating_of(section, self.site.site.v_nom_v) if device is None else device.rating,
+            rating=rating_of(section, self.site.site.v_nom_v) if last is None else last.rating,
             can=can,
             reading=channel.reading if bms is None else merged(channel.reading, bms, now_s),
             age_s=now_s - channel.read_s,
@@ -124,8 +124,8 @@ def absent(sections: Sequence[DerSection], channels: Mapping[str, Channel]) -> t
 
 
 def absent_w(section: DerSection, channel: Channel) -> float | None:
-    """One DER's part of it. One not found yet counts with what the site file declares, the higher of both."""
-    device, fallback = channel.device, fallback_of(section)
+    """One DER's part of it. One never found counts with what the site file declares, the higher of both."""
+    device, fallback = channel.last, fallback_of(section)
     if fallback.by == "device" and fallback.p_ceiling_w is not None:
         return fallback.p_ceiling_w
     if device is not None:
