@@ -14,15 +14,20 @@ SOURCE = "grid.md e.3 [G]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """The last limits heard, W, both positive; None before the first."""
+    """The last limits heard, W, both positive, and how old each is; None before the first."""
 
     charge_w: float | None = None
     discharge_w: float | None = None
+    charge_age_s: float = 0.0
+    discharge_age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BmsGuard(Settings):
-    """The BMS's limits are hard. Its silence: hold the last ones, then down to 0 W between ramp_s and stop_s."""
+    """The BMS's limits are hard. Its silence: hold the last ones, then down to 0 W between ramp_s and stop_s.
+
+    A limit that it gave and gives no more is silence on that side, however fresh the rest is.
+    """
 
     kind: ClassVar[str] = "bms_guard"
     rank: ClassVar[int] = 0
@@ -42,18 +47,17 @@ class BmsGuard(Settings):
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """One step. A battery whose BMS has never been heard is held at rest."""
         age_s = der.age_s if der.bms_age_s is None else der.bms_age_s
-        if age_s <= 2.0 * site.tick_s + 1e-9:
-            memory = _heard(memory, der)
-        scale = self._scale(age_s)
-        if memory.charge_w is None and memory.discharge_w is None:
+        memory = _heard(memory, der, age_s, dt_s, speaks=age_s <= 2.0 * site.tick_s + 1e-9)
+        charge_w, discharge_w = memory.charge_w, memory.discharge_w
+        if charge_w is None and discharge_w is None:
             if der.bms_age_s is None and der.fresh:
                 return memory, Abstain("the battery states no limits")
             return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=0.0)
         return memory, Proposal(
             by=self.kind,
             rank=self.rank,
-            p_ceiling_w=None if memory.discharge_w is None else memory.discharge_w * scale,
-            p_floor_w=None if memory.charge_w is None else -memory.charge_w * scale,
+            p_ceiling_w=None if discharge_w is None else discharge_w * self._scale(memory.discharge_age_s),
+            p_floor_w=None if charge_w is None else -charge_w * self._scale(memory.charge_age_s),
         )
 
     def _scale(self, age_s: float) -> float:
@@ -62,9 +66,13 @@ class BmsGuard(Settings):
         return max(0.0, (self.stop_s - age_s) / (self.stop_s - self.ramp_s))
 
 
-def _heard(memory: Memory, der: DerState) -> Memory:
-    charge, discharge = der.reading.p_charge_limit_w, der.reading.p_discharge_limit_w
+def _heard(memory: Memory, der: DerState, age_s: float, dt_s: float, *, speaks: bool) -> Memory:
+    """What was heard, and how long ago; age_s: of the last answer."""
+    charge_w = der.reading.p_charge_limit_w if speaks else None
+    discharge_w = der.reading.p_discharge_limit_w if speaks else None
     return Memory(
-        charge_w=memory.charge_w if charge is None else charge,
-        discharge_w=memory.discharge_w if discharge is None else discharge,
+        charge_w=memory.charge_w if charge_w is None else charge_w,
+        discharge_w=memory.discharge_w if discharge_w is None else discharge_w,
+        charge_age_s=max(age_s, memory.charge_age_s + dt_s) if charge_w is None else age_s,
+        discharge_age_s=max(age_s, memory.discharge_age_s + dt_s) if discharge_w is None else age_s,
     )

@@ -129,3 +129,62 @@ def test_a_bms_that_states_one_limit_bounds_one_side(make: Any) -> None:
 
 def test_the_bms_s_return_gives_its_limits_back(make: Any) -> None:
     assert bms(make, BmsGuard(), [0.1, 40.0, 0.1])[-1] == (4_000.0, -3_000.0)
+
+
+HEARD = {"bms_age_s": 0.1, **LIMITS}
+
+
+def spoken(make: Any, function: BmsGuard, said: list[dict[str, Any]], dt_s: float = 1.0) -> list[Any]:
+    """What it says to each reading, dt_s apart, from a BMS that is fresh unless told otherwise."""
+    memory, out = function.start(), []
+    for each in said:
+        bat = make.battery(**{"bms_age_s": 0.1, **each})
+        memory, answer = function.step(memory, bat, make.site(bat), dt_s)
+        out.append(edges(answer))
+    return out
+
+
+@pytest.mark.parametrize("dt_s", [0.1, 1.0, 5.0])
+def test_a_fresh_bms_that_states_no_limit_any_more_is_silent_on_that_side(make: Any, dt_s: float) -> None:
+    """grid.md e.3: > 10 s ramp to 0, > 30 s standby. The age is that of the limit, not of the last answer."""
+    steps = round(40.0 / dt_s)
+    for gone, kept in ((0, 1), (1, 0)):
+        side = ("p_discharge_limit_w", "p_charge_limit_w")
+        said = spoken(make, BmsGuard(), [HEARD] + [{**LIMITS, side[gone]: None}] * steps, dt_s)
+        assert len({answer[kept] for answer in said}) == 1, "the other side is heard"
+        full = said[0][gone]
+        for step, answer in enumerate(said[1:], start=1):
+            age_s = 0.1 + step * dt_s
+            share = 1.0 if age_s <= 10.0 else max(0.0, (30.0 - age_s) / 20.0)
+            assert answer[gone] == pytest.approx(full * share, abs=1e-6)
+        assert said[-1][gone] == 0.0
+
+
+def test_both_limits_gone_from_a_fresh_bms_end_in_rest(make: Any) -> None:
+    """Held at +-5000 W for 600 s once."""
+    assert spoken(make, BmsGuard(), [HEARD] + [{}] * 600)[-1] == REST
+
+
+def test_a_limit_that_comes_back_counts_at_once(make: Any) -> None:
+    said = spoken(make, BmsGuard(), [HEARD] + [{}] * 40 + [LIMITS])
+    assert said[-1] == said[0]
+
+
+def test_silence_of_one_side_goes_on_through_the_silence_of_the_whole(make: Any) -> None:
+    """6 s without the limit, then 6 s without an answer, then an answer without the limit: 13 s old."""
+    one = {**LIMITS, "p_charge_limit_w": None}
+    dark = [{**one, "bms_age_s": 2.1 + n} for n in range(6)]
+    said = spoken(make, BmsGuard(), [HEARD] + [one] * 6 + dark + [one])
+    assert said[-1] == (said[0][0], pytest.approx(-3_000.0 * (30.0 - 13.1) / 20.0))
+
+
+def test_a_side_that_never_had_a_limit_is_not_silent(make: Any) -> None:
+    one = {**LIMITS, "p_charge_limit_w": None}
+    assert spoken(make, BmsGuard(), [one] * 60)[-1][1] is None
+
+
+def test_a_battery_that_speaks_for_itself_is_silent_in_the_same_way(make: Any) -> None:
+    """No BMS of its own: the age is that of the inverter's reading."""
+    fresh = {"bms_age_s": None, "age_s": 0.1}
+    said = spoken(make, BmsGuard(), [{**fresh, **LIMITS}] + [fresh] * 40)
+    assert said[1] == said[0] and said[-1] == REST
