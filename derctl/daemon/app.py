@@ -85,6 +85,8 @@ class App:
         self._releasing = asyncio.Lock()
         self._let_go: asyncio.Task[dict[str, str]] | None = None
         self._let_go_s = -1e9
+        self._lift = False
+        self._release_words: dict[str, str] = {}
         self.proof = MeterProof(self.plant.poc)
         self._dirty = asyncio.Event()
         self._stop = asyncio.Event()
@@ -186,20 +188,28 @@ class App:
     async def release(self, *, lift: bool) -> dict[str, str]:
         """Release every DER that derctl wrote; forget those that are released."""
         async with self._releasing:
+            self._let_go_s, self._lift = self.clock_s(), lift
             return await self._release(lift=lift)
 
     async def _release(self, *, lift: bool) -> dict[str, str]:
         wrote = [der_id for der_id in self._wrote if der_id in self.writers]
         result = await self.loop.dispatch.release(wrote, lift=lift, seconds=RELEASE_S)
         for der_id, word in result.items():
-            self.event("released" if word == "released" else "not_released", der_id, word)
-            if word == "released":
-                self._wrote.pop(der_id, None)
-        try:
-            await self.state_dir.set_journal(self._wrote)
-        except OSError as error:
-            self.log.error("journal_not_saved", error=str(error))
+            self._say_release(der_id, word)
+        done = [der_id for der_id, word in result.items() if word == "released" and not self.writers[der_id].wrote]
+        if done:
+            self._wrote = {der_id: entry for der_id, entry in self._wrote.items() if der_id not in done}
+            try:
+                await self.state_dir.set_journal(self._wrote)
+            except OSError as error:
+                self.log.error("journal_not_saved", error=str(error))
         return result
+
+    def _say_release(self, der_id: str, word: str) -> None:
+        """Once for each word: what can't be reached is tried again and again."""
+        if self._release_words.get(der_id) != word:
+            self.event("released" if word == "released" else "not_released", der_id, word)
+        self._release_words[der_id] = word
 
     @staticmethod
     def _told(result: Mapping[str, str]) -> str:
@@ -224,12 +234,18 @@ class App:
                 self.outbox.put(message)
 
     def _follow_gate(self) -> None:
-        """A gate that closed by itself leaves nothing to lapse: what was written is released, limits standing."""
-        closed = self.gate.armed and not self.gate.open and self._wrote and not self.observe_only
+        """A closed gate leaves nothing to lapse: what was written is released, and what couldn't be, is tried again.
+
+        Limits stand, unless an operator's `release` asked for them to be lifted.
+        """
+        if self.gate.open or self.observe_only or self._releasing.locked():
+            return
+        left = any(der_id in self.writers for der_id in self._wrote)
         now_s = self.clock_s()
-        if closed and now_s - self._let_go_s > LET_GO_AGAIN_S and not self._releasing.locked():
+        if left and now_s - self._let_go_s > LET_GO_AGAIN_S:
             self._let_go_s = now_s
-            self._let_go = asyncio.create_task(self.release(lift=False), name="let go")
+            lift = self._lift and not self.gate.armed
+            self._let_go = asyncio.create_task(self.release(lift=lift), name="let go")
 
     def _vouch(self) -> None:
         if self.loop.ticks == 1:
@@ -258,6 +274,7 @@ class App:
 
     async def _journal(self, der_id: str) -> None:
         """Before the first write to a DER its name is on disk, so that a kill can't make it be forgotten."""
+        self._release_words.pop(der_id, None)
         if der_id not in self._wrote:
             self._wrote[der_id] = {"since": self.clock.stamp(), "fallback": asdict(self.writers[der_id].fallback)}
             try:

@@ -44,6 +44,11 @@ class Writer:
         return self._task is not None and not self._task.done()
 
     @property
+    def wrote(self) -> bool:
+        """Whether something was written, or is being written, since the device was released."""
+        return self.busy or self.written is not None
+
+    @property
     def told(self) -> Setpoint | None:
         """What was written last, unless the device refused it or reads back something else."""
         return None if self.written is None or self.written.refusals else self.written.setpoint

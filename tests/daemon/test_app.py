@@ -13,6 +13,7 @@ from derctl.core.engine import Plan, step
 from derctl.daemon.recorder import replay
 from derctl.errors import CommandError
 from derctl.links.local import ask
+from hil.faults import refuse
 from hil.rig import Rig
 
 
@@ -137,6 +138,67 @@ async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> Non
         await b.ticks(10)
         assert b.app.gate.reason == "not armed"
         assert b.writes("pv2") == []
+
+
+def journal(b: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((b.app.state_dir.path / "written.json").read_text())
+    return found
+
+
+def said(b: Any, der: str) -> list[str]:
+    """What was said of a DER's release."""
+    return [event["event"] for event in b.app.events if event["der"] == der and "released" in event["event"]]
+
+
+async def test_a_der_that_was_unreachable_at_the_release_is_released_when_it_answers(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.app.LET_GO_AGAIN_S", 0.3)
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv2"].written is not None and b.app.writers["pv1"].written is not None)
+        back = await refuse(b.rig.endpoint_of("pv2"))
+        await b.until(lambda: b.app.channels["pv2"].state == "unreachable")
+        told = await ask(Path(b.app.site.file.site.socket), "disarm")
+        assert "pv2: unreachable" in told and list(journal(b)) == ["pv2"]
+        await b.ticks(12)
+        assert said(b, "pv2") == ["not_released"], "said once, not with each try"
+        await back()
+        await b.until(lambda: journal(b) == {}, 20.0)
+        assert said(b, "pv2") == ["not_released", "released"]
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0
+        count = len(b.writes("pv2"))
+        await b.ticks(10)
+        assert len(b.writes("pv2")) == count
+
+
+@pytest.mark.parametrize("observe", [False, True])
+async def test_what_a_killed_daemon_wrote_is_released_by_one_that_observes_but_not_by_a_guest(
+    bench: Any, observe: bool
+) -> None:
+    """site.mode = observe; --observe writes nothing at all."""
+    async with bench(observe_mode) as b:
+        path = b.app.state_dir.path / "written.json"
+    path.write_text('{"pv2": {}, "sold": {}}')
+    async with bench(observe_mode, observe=observe) as b:
+        if observe:
+            await b.ticks(15)
+            assert b.writes("pv2") == [] and set(journal(b)) == {"pv2", "sold"}
+            return
+        await b.until(lambda: set(journal(b)) == {"sold"})
+        assert b.writes("pv2") != []
+
+
+async def test_a_name_in_the_journal_that_the_site_file_lacks_wears_no_card(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.app.LET_GO_AGAIN_S", 0.1)
+    async with bench(observe_mode) as b:
+        path = b.app.state_dir.path / "written.json"
+    path.write_text('{"sold": {}}')
+    before = path.stat()
+    async with bench(observe_mode) as b:
+        await b.ticks(10)
+        assert path.stat().st_ino == before.st_ino, "not even replaced by the same"
 
 
 async def test_a_limit_given_under_an_unset_clock_is_saved_without_an_end_on_that_clock(
