@@ -10,6 +10,7 @@ from derctl.errors import SettingError
 from derctl.functions.settings import Settings, number
 
 SOURCE = "grid.md e.3 [G]"
+LOSS = "[G] conversion loss: on discharge the battery gives more than what crosses the AC terminals"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class BmsGuard(Settings):
 
     ramp_s: float = number(10.0, low=1.0, high=60.0, source=SOURCE)
     stop_s: float = number(30.0, low=2.0, high=120.0, source=SOURCE)
+    efficiency: float = number(0.95, low=0.5, high=1.0, source=LOSS)
 
     def __post_init__(self) -> None:
         Settings.__post_init__(self)
@@ -53,10 +55,12 @@ class BmsGuard(Settings):
             if der.bms_age_s is None and der.fresh:
                 return memory, Abstain("the battery states no limits")
             return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=0.0)
+        # The limits are DC. Charging needs no factor: less reaches the battery than crosses the AC terminals.
+        out = self.efficiency * self._scale(memory.discharge_age_s)
         return memory, Proposal(
             by=self.kind,
             rank=self.rank,
-            p_ceiling_w=None if discharge_w is None else discharge_w * self._scale(memory.discharge_age_s),
+            p_ceiling_w=None if discharge_w is None else discharge_w * out,
             p_floor_w=None if charge_w is None else -charge_w * self._scale(memory.charge_age_s),
         )
 

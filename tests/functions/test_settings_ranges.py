@@ -48,6 +48,7 @@ OURS = {  # no standard: grid.md d.2 and e.3, or the owner's word
     ("reserve", "hysteresis_pct"): (2.0, 0.1, 20.0),
     ("bms_guard", "ramp_s"): (10.0, 1.0, 60.0),
     ("bms_guard", "stop_s"): (30.0, 2.0, 120.0),
+    ("bms_guard", "efficiency"): (0.95, 0.5, 1.0),
 }
 NUMBERS = DOCUMENT | OURS
 WORDS = {

@@ -64,6 +64,7 @@ def test_without_a_fresh_charge_the_reserve_is_held(make: Any) -> None:
 
 
 LIMITS = {"p_charge_limit_w": 3_000.0, "p_discharge_limit_w": 4_000.0}
+"""DC, at the battery. 4000 W out of it are 3800 W at the AC terminals with the default efficiency of 0.95."""
 
 
 def bms(make: Any, function: BmsGuard, ages: list[float | None], tick_s: float = 1.0, **given: Any) -> list[Any]:
@@ -77,14 +78,25 @@ def bms(make: Any, function: BmsGuard, ages: list[float | None], tick_s: float =
 
 
 def test_the_limits_of_the_bms_are_hard(make: Any) -> None:
-    assert bms(make, BmsGuard(), [0.1]) == [(4_000.0, -3_000.0)]
+    assert bms(make, BmsGuard(), [0.1]) == [(3_800.0, -3_000.0)]
+
+
+@pytest.mark.parametrize(
+    ("efficiency", "ceiling_w"), [(0.95, 7_600.0), (0.96, 7_680.0), (1.0, 8_000.0), (0.5, 4_000.0)]
+)
+def test_no_more_comes_out_of_the_battery_than_it_permits(make: Any, efficiency: float, ceiling_w: float) -> None:
+    """8000 W at the AC terminals with an efficiency of 0.96 take 8333 W out of a battery that permits 8000 W."""
+    limits = {"p_charge_limit_w": 8_000.0, "p_discharge_limit_w": 8_000.0}
+    said = bms(make, BmsGuard(efficiency=efficiency), [0.1], **limits)
+    assert said == [(pytest.approx(ceiling_w), -8_000.0)], "charging loses on the way in: the limit at AC is safe"
+    assert said[0][0] / efficiency <= 8_000.0 + 1e-9
 
 
 def test_a_silent_bms_is_held_for_10_s_then_ramped_down_to_rest_at_30_s(make: Any) -> None:
     """grid.md e.3: age > 2 periods hold, > 10 s ramp to 0, > 30 s standby."""
     said = bms(make, BmsGuard(), [0.1, 2.0, 5.0, 10.0, 15.0, 20.0, 29.0, 30.0, 1e9])
     assert [c for c, _ in said] == pytest.approx(
-        [4_000.0, 4_000.0, 4_000.0, 4_000.0, 3_000.0, 2_000.0, 200.0, 0.0, 0.0]
+        [3_800.0, 3_800.0, 3_800.0, 3_800.0, 2_850.0, 1_900.0, 190.0, 0.0, 0.0]
     )
     assert [f for _, f in said] == pytest.approx(
         [-3_000.0, -3_000.0, -3_000.0, -3_000.0, -2_250.0, -1_500.0, -150.0, 0.0, 0.0]
@@ -93,7 +105,7 @@ def test_a_silent_bms_is_held_for_10_s_then_ramped_down_to_rest_at_30_s(make: An
 
 def test_ramp_and_stop_times_are_settings(make: Any) -> None:
     said = bms(make, BmsGuard(ramp_s=20.0, stop_s=60.0), [0.1, 20.0, 40.0, 60.0])
-    assert [c for c, _ in said] == pytest.approx([4_000.0, 4_000.0, 2_000.0, 0.0])
+    assert [c for c, _ in said] == pytest.approx([3_800.0, 3_800.0, 1_900.0, 0.0])
 
 
 @pytest.mark.parametrize("tick_s", [0.1, 1.0, 4.0])
@@ -101,7 +113,7 @@ def test_limits_older_than_two_periods_are_not_taken_over(make: Any, tick_s: flo
     function, bat = BmsGuard(), make.battery(bms_age_s=0.0, **LIMITS)
     memory, _ = function.step(function.start(), bat, make.site(bat, tick_s=tick_s), tick_s)
     wider = {"p_charge_limit_w": 5_000.0, "p_discharge_limit_w": 5_000.0}
-    for age, expected in ((2.0 * tick_s, (5_000.0, -5_000.0)), (2.0 * tick_s + 0.01, (4_000.0, -3_000.0))):
+    for age, expected in ((2.0 * tick_s, (4_750.0, -5_000.0)), (2.0 * tick_s + 0.01, (3_800.0, -3_000.0))):
         bat = make.battery(bms_age_s=age, **wider)
         _, said = function.step(memory, bat, make.site(bat, tick_s=tick_s), tick_s)
         assert edges(said) == pytest.approx(expected)
@@ -113,7 +125,7 @@ def test_a_bms_that_was_never_heard_keeps_the_battery_at_rest(make: Any) -> None
 
 
 def test_a_battery_without_a_bms_of_its_own_is_bound_by_what_it_says_itself(make: Any) -> None:
-    assert bms(make, BmsGuard(), [None], age_s=0.1) == [(4_000.0, -3_000.0)]
+    assert bms(make, BmsGuard(), [None], age_s=0.1) == [(3_800.0, -3_000.0)]
     assert bms(make, BmsGuard(), [None], age_s=20.0, fresh=False) == [REST], "never heard young enough"
     bat = make.battery(p_w=0.0)
     function = BmsGuard()
@@ -123,12 +135,12 @@ def test_a_battery_without_a_bms_of_its_own_is_bound_by_what_it_says_itself(make
 
 
 def test_a_bms_that_states_one_limit_bounds_one_side(make: Any) -> None:
-    assert bms(make, BmsGuard(), [0.1], p_charge_limit_w=None) == [(4_000.0, None)]
+    assert bms(make, BmsGuard(), [0.1], p_charge_limit_w=None) == [(3_800.0, None)]
     assert bms(make, BmsGuard(), [0.1], p_discharge_limit_w=None) == [(None, -3_000.0)]
 
 
 def test_the_bms_s_return_gives_its_limits_back(make: Any) -> None:
-    assert bms(make, BmsGuard(), [0.1, 40.0, 0.1])[-1] == (4_000.0, -3_000.0)
+    assert bms(make, BmsGuard(), [0.1, 40.0, 0.1])[-1] == (3_800.0, -3_000.0)
 
 
 HEARD = {"bms_age_s": 0.1, **LIMITS}
