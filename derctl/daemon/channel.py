@@ -26,7 +26,9 @@ ILLEGAL_ADDRESS = 2
 REFUSED_LIMIT = 3
 """Polls refused with exception 2 in a row after which the map is walked again (sunspec.md a.8.1)."""
 METER_SCALE_W = 2500.0
-"""Scale for a meter's stillness: with 2 % of it, 50 W, a steady reading is believable."""
+"""Scale for a meter's stillness, and the least for a BMS's: with 2 % of it, 50 W, a steady reading is believable."""
+BMS_REFRESH_S = 10.0
+"""Three of these are the 30 s after which a silent BMS stops the battery too (grid.md e.3) [G]."""
 
 
 @dataclass(slots=True)
@@ -116,10 +118,13 @@ class Channel:
         self._judge_stillness(device, next(iter(answers.values())), now)
 
     def _judge_stillness(self, device: Device, registers: Registers, now: float) -> None:
-        self._still = observe(self._still, registers, self.reading.energy_wh, now)
-        scale = device.rating.p_max_w or METER_SCALE_W
-        refresh_s = self.options.profile.refresh_s
-        if frozen(self._still, p_w=self.reading.p_w, scale_w=scale, refresh_s=refresh_s, now_s=now):
+        reading, refresh_s = self.reading, self.options.profile.refresh_s
+        self._still = observe(self._still, registers, reading.energy_wh, now)
+        p_w, scale_w = reading.p_w, device.rating.p_max_w or METER_SCALE_W
+        if p_w is None and reading.dc_p_w is not None:  # a BMS: it states no rating, its limits tell its size
+            limits = (reading.p_charge_limit_w or 0.0, reading.p_discharge_limit_w or 0.0)
+            p_w, scale_w, refresh_s = reading.dc_p_w, max(*limits, scale_w), max(refresh_s, BMS_REFRESH_S)
+        if frozen(self._still, p_w=p_w, scale_w=scale_w, refresh_s=refresh_s, now_s=now):
             self._say("frozen", "frozen", f"its registers have not changed for {now - self._still.since_s:.1f} s")
         else:
             self._say("ok", None, "")
