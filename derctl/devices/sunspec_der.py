@@ -24,7 +24,7 @@ from derctl.devices.layout import Layout, View, find
 from derctl.devices.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, plausible
 from derctl.devices.nameplate import base_124, base_704, rating
 from derctl.devices.types import Answers, Identity, Models, Options
-from derctl.errors import NotRecognised
+from derctl.errors import DeviceError, NotRecognised
 
 OWN_FUNCTIONS = {
     "volt_var": ((705, "Ena"), (126, "ModEna")),
@@ -144,14 +144,27 @@ class SunspecDer:
         return (yield from self.read_back())
 
     def release(self, fallback: Fallback, *, lift: bool) -> Exchange[Setpoint]:
+        """Var first; power is given back although var is refused. Raises the first refusal."""
         answers = yield from self._controls()
+        refusals: list[DeviceError] = []
+        for part in (self._release_var(answers), self._release_power(fallback, answers, lift=lift)):
+            try:
+                yield from part
+            except DeviceError as error:
+                refusals.append(error)
+        if refusals:
+            raise refusals[0]
+        return (yield from self.read_back())
+
+    def _release_var(self, answers: Answers) -> Exchange[None]:
         if self.var is not None and self._accepted(answers).q_var is not None:
             yield from self.var.release(answers)
+
+    def _release_power(self, fallback: Fallback, answers: Answers, *, lift: bool) -> Exchange[None]:
         if self.target is not None:
             yield from self.target.release(fallback, answers)
         elif self.limit is not None:
             yield from self.limit.release(self._standing(fallback, answers, lift=lift), answers)
-        return (yield from self.read_back())
 
     def _standing(self, fallback: Fallback, answers: Answers, *, lift: bool) -> float | None:
         """The ceiling that stays: never above the fallback, and unless lifted never above the present one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from derctl.core.exchange import Write
 from derctl.core.types import Fallback, Setpoint
 from derctl.devices.sunspec_der import bind_pv, bind_storage
 from derctl.errors import DeviceRefused
@@ -198,6 +199,40 @@ def test_a_release_that_is_refused_says_so(lay_out, bound):
     fake.refuse = lambda op: 4 if hasattr(op, "values") else None
     with pytest.raises(DeviceRefused, match="exception 4"):
         fake.run(device.release(Fallback(), lift=False))
+
+
+ENABLE_VAR = {"pv_103": (123, "VArPct_Ena"), "pv_7xx": (704, "VarSetEna"), "storage_7xx": (704, "VarSetEna")}
+ENABLE_VAR |= {"storage_124": (123, "VArPct_Ena")}
+
+
+@pytest.mark.parametrize("name", ENABLE_VAR)
+def test_power_is_released_although_the_device_refuses_to_take_var_back(lay_out, bound, name):
+    """Exception 3 on VArPct_Ena left StorCtl_Mod at 3 and the battery at 75 %."""
+    fake = lay_out(name)
+    storage = name.startswith("storage")
+    device = bound(fake, bind_storage if storage else bind_pv)
+    written(fake, device, Fallback(), q_var=300.0, **{"p_target_w" if storage else "p_ceiling_w": 3000.0})
+    model_id, point = ENABLE_VAR[name]
+    place = fake.places[model_id] + device.var.view.model.fixed[point].offset
+    fake.refuse = lambda op: 3 if isinstance(op, Write) and op.address == place else None
+    with pytest.raises(DeviceRefused, match="exception 3") as caught:
+        fake.run(device.release(Fallback(), lift=True))
+    assert caught.value.address == place
+    power = {"pv_103": (123, "WMaxLim_Ena"), "pv_7xx": (704, "WMaxLimPctEna"), "storage_7xx": (704, "WSetEna")}
+    assert fake.get(*power.get(name, (124, "StorCtl_Mod"))) == 0
+    assert fake.get(model_id, point) == 1
+
+
+def test_of_two_refusals_the_first_is_told(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    written(fake, device, Fallback(), p_ceiling_w=1000.0, q_var=300.0)
+    codes = {fake.places[704] + 35: 3, fake.places[704] + 15: 6}
+    fake.refuse = lambda op: codes.get(op.address) if isinstance(op, Write) else None
+    with pytest.raises(DeviceRefused) as caught:
+        fake.run(device.release(Fallback(), lift=True))
+    assert caught.value.code == 3
+    assert {op.address for op in fake.writes} == {*codes}
 
 
 def test_releasing_what_can_only_be_read_writes_nothing(lay_out, bound):
