@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from derctl.core.exchange import Exchange, Read, Registers
-from derctl.core.types import Can, Fallback, Rating, Reading, Setpoint
+from derctl.core.types import NOTHING, Can, Fallback, Rating, Reading, Setpoint
 from derctl.devices.controls import (
     POINTS_123,
     POINTS_124,
@@ -143,11 +143,12 @@ class SunspecDer:
             yield from self.var.write(setpoint.q_var, fallback, answers)
         return (yield from self.read_back())
 
-    def release(self, fallback: Fallback, *, lift: bool) -> Exchange[Setpoint]:
+    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Exchange[Setpoint]:
         """Var first; power is given back although var is refused. Raises the first refusal."""
         answers = yield from self._controls()
         refusals: list[DeviceError] = []
-        for part in (self._release_var(answers), self._release_power(fallback, answers, lift=lift)):
+        power = self._release_power(fallback, answers, lift=lift, held=held)
+        for part in (self._release_var(answers, held), power):
             try:
                 yield from part
             except DeviceError as error:
@@ -156,22 +157,32 @@ class SunspecDer:
             raise refusals[0]
         return (yield from self.read_back())
 
-    def _release_var(self, answers: Answers) -> Exchange[None]:
-        if self.var is not None and self._accepted(answers).q_var is not None:
+    def _release_var(self, answers: Answers, held: Setpoint) -> Exchange[None]:
+        if self.var is not None and (self._accepted(answers).q_var is not None or held.q_var is not None):
             yield from self.var.release(answers)
 
-    def _release_power(self, fallback: Fallback, answers: Answers, *, lift: bool) -> Exchange[None]:
+    def _release_power(self, fallback: Fallback, answers: Answers, *, lift: bool, held: Setpoint) -> Exchange[None]:
         if self.target is not None:
             yield from self.target.release(fallback, answers)
         elif self.limit is not None:
-            yield from self.limit.release(self._standing(fallback, answers, lift=lift), answers)
+            present = self._accepted(answers).p_ceiling_w
+            stands = self._stands(fallback, held.p_ceiling_w if present is None else present, lift=lift)
+            if stands is not None:
+                yield from self.limit.release(None if stands >= self.rating.p_max_w else stands, answers)
 
-    def _standing(self, fallback: Fallback, answers: Answers, *, lift: bool) -> float | None:
-        """The ceiling that stays: never above the fallback, and unless lifted never above the present one."""
-        accepted = self._accepted(answers).p_ceiling_w
-        limits = [fallback.p_ceiling_w, None if lift else accepted]
-        low = min((w for w in limits if w is not None), default=None)
-        return None if low is None or low >= self.rating.p_max_w else low
+    def _stands(self, fallback: Fallback, present: float | None, *, lift: bool) -> float | None:
+        """The ceiling that stays, W: never above the fallback, and unless lifted never above the present one.
+
+        None: leave it as it is. What is there is not known then, and whatever is written may be more; only where the
+        timer runs towards no limit at all does the fallback go in first.
+        """
+        full = self.rating.p_max_w
+        low = full if fallback.p_ceiling_w is None else min(fallback.p_ceiling_w, full)
+        if lift:
+            return low
+        if present is not None:
+            return min(present, low)
+        return low if fallback.by == "reversion" and low < full else None
 
     def read_back(self) -> Exchange[Setpoint]:
         """Read the control groups again and say what they hold."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from derctl.core.exchange import Exchange, Read, Registers
-from derctl.core.types import Can, Fallback, Rating, Reading, Setpoint
+from derctl.core.types import NOTHING, Can, Fallback, Rating, Reading, Setpoint
 from derctl.devices.profile import Profile
 from derctl.sunspec import Model
 
@@ -95,6 +95,10 @@ class Controllable(Device, Protocol):
         """Write with reversion armed, enable last, read back. Returns what the device accepted, in W and var."""
         ...
 
-    def release(self, fallback: Fallback, *, lift: bool) -> Exchange[Setpoint]:
-        """Give back setpoints; limits stand at the lower of the present one and the fallback (lift: the fallback)."""
+    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Exchange[Setpoint]:
+        """Give back setpoints; limits stand at the lower of the present one and the fallback (lift: the fallback).
+
+        held: what derctl wrote last, for a device whose present limit or var can't be read back. Where neither tells
+        the present limit it is left as it is, unless a reversion would let go of it: then the fallback stands.
+        """
         ...

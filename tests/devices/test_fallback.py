@@ -201,6 +201,80 @@ def test_a_release_that_is_refused_says_so(lay_out, bound):
         fake.run(device.release(Fallback(), lift=False))
 
 
+def write_only(fake, model_id, *points):
+    """These points take writes and always read as not implemented (SMA's model 123: technical information)."""
+    fake.put(model_id, **dict.fromkeys(points))
+    fake.store = lambda address, value: None
+
+
+UNREAD = [  # fallback W, by, what derctl wrote last, lift, what is written: (percent, enabled), or None for nothing
+    (None, "reversion", None, False, None),
+    (None, "stands", None, False, None),
+    (2000.0, "stands", None, False, None),
+    (2000.0, "device", None, False, None),
+    (2000.0, "reversion", None, False, (40.0, 1)),  # the timer would let go altogether
+    (0.0, "reversion", None, False, (0.0, 1)),
+    (FULL, "reversion", None, False, None),  # the timer does as much
+    (None, "reversion", 1000.0, False, (20.0, 1)),
+    (2000.0, "reversion", 1000.0, False, (20.0, 1)),
+    (2000.0, "stands", 1000.0, False, (20.0, 1)),
+    (2000.0, "stands", 3000.0, False, (40.0, 1)),
+    (2000.0, "device", 0.0, False, (0.0, 1)),
+    (None, "stands", FULL, False, (100.0, 0)),
+    (None, "stands", None, True, (100.0, 0)),
+    (None, "reversion", 1000.0, True, (100.0, 0)),
+    (2000.0, "stands", 1000.0, True, (40.0, 1)),
+    (2000.0, "device", None, True, (40.0, 1)),
+]
+
+
+@pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
+@pytest.mark.parametrize(("ceiling", "by", "held", "lift", "expected"), UNREAD)
+def test_a_limit_that_cannot_be_read_back_is_never_relaxed_by_a_guess(
+    lay_out, bound, name, ceiling, by, held, lift, expected
+):
+    fake = lay_out(name)
+    device = bound(fake, bind_pv, readback="effect_only")
+    if name == "pv_103":
+        write_only(fake, 123, "WMaxLimPct", "WMaxLim_Ena")
+    else:
+        write_only(fake, 704, "WMaxLimPct", "WMaxLimPctEna")
+    start, share, enable = (fake.places[123], 5, 9) if name == "pv_103" else (fake.places[704], 15, 14)
+    accepted = fake.run(
+        device.release(Fallback(p_ceiling_w=ceiling, by=by), lift=lift, held=Setpoint(p_ceiling_w=held))
+    )
+    assert accepted.p_ceiling_w is None
+    if expected is None:
+        assert fake.writes == []
+        return
+    sent = {op.address - start + i: value for op in fake.writes for i, value in enumerate(op.values)}
+    assert (sent[share] / 10.0, sent[enable]) == expected
+    timers = (7,) if name == "pv_103" else (18, 19)
+    assert [sent[offset] for offset in timers] == [0] * len(timers)
+
+
+def test_what_is_read_back_counts_and_not_what_was_written(lay_out, bound):
+    """Somebody lowered it since: 1000 W stand, not the 3000 W that derctl wrote."""
+    fake = lay_out("pv_103")
+    device = bound(fake, bind_pv)
+    written(fake, device, Fallback(), p_ceiling_w=1000.0)
+    held = Setpoint(p_ceiling_w=3000.0)
+    assert fake.run(device.release(Fallback(), lift=False, held=held)).p_ceiling_w == 1000.0
+
+
+@pytest.mark.parametrize(("name", "offset"), [("pv_103", 22), ("pv_7xx", 35), ("storage_124", 22)])
+def test_var_that_cannot_be_read_back_is_given_back_where_derctl_wrote_it(lay_out, bound, name, offset):
+    fake = lay_out(name)
+    model_id, enable = ENABLE_VAR[name]
+    device = bound(fake, bind_storage if name == "storage_124" else bind_pv, readback="effect_only")
+    write_only(fake, model_id, enable)
+    start = fake.places[model_id]
+    fake.run(device.release(Fallback(by="stands"), lift=False))
+    assert start + offset not in {op.address for op in fake.writes}
+    fake.run(device.release(Fallback(by="stands"), lift=False, held=Setpoint(q_var=0.0)))
+    assert [op.values for op in fake.writes if op.address == start + offset] == [(0,)]
+
+
 ENABLE_VAR = {"pv_103": (123, "VArPct_Ena"), "pv_7xx": (704, "VarSetEna"), "storage_7xx": (704, "VarSetEna")}
 ENABLE_VAR |= {"storage_124": (123, "VArPct_Ena")}
 
