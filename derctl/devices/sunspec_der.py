@@ -133,7 +133,9 @@ class SunspecDer:
             q_var=None if q_var is None else self._box(q_var),
         )
 
-    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Answers) -> Exchange[Setpoint]:
+    def write(
+        self, setpoint: Setpoint, fallback: Fallback, answers: Answers, *, give_back_var: bool = False
+    ) -> Exchange[Setpoint]:
         setpoint = self.sendable(setpoint)
         if self.target is not None and setpoint.p_target_w is not None:
             yield from self.target.write(setpoint.p_target_w, fallback, answers)
@@ -141,6 +143,8 @@ class SunspecDer:
             yield from self.limit.write(setpoint.p_ceiling_w, fallback, answers)
         if self.var is not None and setpoint.q_var is not None:
             yield from self.var.write(setpoint.q_var, fallback, answers)
+        elif self.var is not None and give_back_var:
+            yield from self.var.release(answers)
         return (yield from self.read_back())
 
     def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Exchange[Setpoint]:

@@ -91,8 +91,13 @@ class Controllable(Device, Protocol):
         """The setpoint as this device can take it: in its rating, and 0 for a limit that would send it to sleep."""
         ...
 
-    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Answers) -> Exchange[Setpoint]:
-        """Write with reversion armed, enable last, read back. Returns what the device accepted, in W and var."""
+    def write(
+        self, setpoint: Setpoint, fallback: Fallback, answers: Answers, *, give_back_var: bool = False
+    ) -> Exchange[Setpoint]:
+        """Write with reversion armed, enable last, read back. Returns what the device accepted, in W and var.
+
+        give_back_var: where the setpoint has no var, the device gets its own back, after the power.
+        """
         ...
 
     def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Exchange[Setpoint]:

@@ -497,3 +497,49 @@ def test_a_setpoint_that_is_off_or_unreadable_is_not_accepted(lay_out, bound, na
     assert getattr(do(fake, device, **{field: 700.0}), field) == pytest.approx(700.0, abs=1.2)
     fake.put(model_id, **points)
     assert getattr(fake.reading(device).accepted, field) is None
+
+
+VAR_ENABLE = {"pv_103": (123, "VArPct_Ena"), "pv_7xx": (704, "VarSetEna")}
+VAR_ENABLE |= {"storage_7xx": (704, "VarSetEna"), "storage_124": (123, "VArPct_Ena")}
+
+
+@pytest.mark.parametrize("name", VAR_ENABLE)
+def test_var_is_given_back_after_the_power_and_only_when_told(lay_out, bound, name):
+    """Without a reversion timer the last var stood for ever once volt_var abstained."""
+    fake = lay_out(name)
+    storage = name.startswith("storage")
+    device = bound(fake, bind_storage if storage else bind_pv)
+    power = {"p_target_w" if storage else "p_ceiling_w": 2000.0}
+    assert do(fake, device, **power, q_var=300.0).q_var == pytest.approx(300.0, abs=1.2)
+    model_id, point = VAR_ENABLE[name]
+    assert do(fake, device, **power).q_var == pytest.approx(300.0, abs=1.2)  # not told
+    fake.ops.clear()
+    accepted = fake.run(device.write(Setpoint(**power), Fallback(), fake.poll(device), give_back_var=True))
+    assert fake.get(model_id, point) == 0
+    place = fake.places[model_id] + device.var.view.model.fixed[point].offset
+    assert [op.address for op in fake.writes].index(place) == len(fake.writes) - 1 > 0
+    assert accepted == Setpoint(**power)
+
+
+def test_var_is_given_back_without_any_power_too(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    do(fake, device, q_var=300.0)
+    fake.ops.clear()
+    fake.run(device.write(Setpoint(), Fallback(), fake.poll(device), give_back_var=True))
+    assert steps(fake, 704) == [(35, (0,), 16)]
+
+
+def test_var_that_is_told_is_not_given_back(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    told = Setpoint(q_var=0.0)
+    accepted = fake.run(device.write(told, Fallback(), fake.poll(device), give_back_var=True))
+    assert (accepted.q_var, fake.get(704, "VarSetEna")) == (0.0, 1)
+
+
+def test_what_takes_no_var_has_none_to_give_back(lay_out, bound):
+    fake = lay_out("storage_124", m123=None)
+    device = bound(fake, bind_storage)
+    fake.run(device.write(Setpoint(), Fallback(), fake.poll(device), give_back_var=True))
+    assert fake.writes == []
