@@ -29,11 +29,18 @@ def reason_to_write(
     fallback: Fallback,
     profile: Profile,
     now_s: float,
+    p_w: float | None = None,
 ) -> str | None:
-    """`first`, `changed`, `refresh`, or None. now_s on the monotonic clock."""
+    """`first`, `changed`, `refresh`, `disobeyed`, or None. now_s on the monotonic clock.
+
+    p_w: what it gives, measured when the last write had had its time to show; None where that is not known.
+    """
+    blind = profile.readback == "effect_only"
     if written is None:
-        wanted = fallback.p_ceiling_w is not None or desired.p_target_w is not None or desired.q_var is not None
-        if wanted:
+        told = (
+            desired.p_target_w is not None or desired.q_var is not None or (blind and desired.p_ceiling_w is not None)
+        )
+        if told or fallback.p_ceiling_w is not None:
             return "first"
     else:
         since_s = now_s - written.at_s
@@ -45,9 +52,22 @@ def reason_to_write(
         if since_s < _patience_s(written.refusals) and not tighter(desired, written.setpoint, rating, profile):
             return None
     basis = accepted
-    if profile.readback == "effect_only" or basis is None:
+    if blind or basis is None:
         basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
-    return "changed" if differs(desired, basis, rating, profile) else None
+    if differs(desired, basis, rating, profile):
+        return "changed"
+    ignored = (
+        written is not None and desired.p_ceiling_w is not None and obeys(written, p_w, rating, profile) is False
+    )
+    return "disobeyed" if ignored else None
+
+
+def obeys(written: Written, p_w: float | None, rating: Rating, profile: Profile) -> bool | None:
+    """Whether a device that can't be read back keeps the ceiling that was written; None where nothing tells."""
+    ceiling_w = written.setpoint.p_ceiling_w
+    if profile.readback != "effect_only" or ceiling_w is None or p_w is None:
+        return None
+    return p_w <= ceiling_w + profile.tolerance_pct / 100.0 * rating.p_max_w
 
 
 def _patience_s(refusals: int) -> float:

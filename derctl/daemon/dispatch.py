@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint, SiteState
 from derctl.daemon.channel import Channel
-from derctl.daemon.deadband import Written, achieved, reason_to_write, taken
+from derctl.daemon.deadband import Written, achieved, obeys, reason_to_write, taken
 from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
 from derctl.links.bus import Priority
@@ -37,6 +37,8 @@ class Writer:
     decision: Decision | None = None
     _decided_s: float = 0.0
     _changed_s: float = 0.0
+    _sent_s: float = -1e9
+    _bond: tuple[int, object] = (-1, None)
     _task: asyncio.Task[None] | None = None
 
     @property
@@ -58,31 +60,56 @@ class Writer:
         now = self.clock()
         self.decision, self._decided_s = decision, now
         self._note_wishes(decision, now)
-        due = gate_open and self.control and not self.busy and self._due(decision.setpoint, der, now)
-        if der.fresh and not due and not self.busy and self.problem == "unreachable":
+        self._doubt(der, now)
+        why = self._due(decision.setpoint, der, now) if gate_open and self.control and not self.busy else None
+        if der.fresh and why is None and not self.busy and self.problem == "unreachable":
             self.problem = None
         self._judge(der, gate_open, now)
-        if due:
-            self._task = asyncio.create_task(self._write(der), name=f"write {self.id}")
+        if why is not None:
+            self._task = asyncio.create_task(self._write(der, why), name=f"write {self.id}")
 
-    def _due(self, desired: Setpoint, der: DerState, now: float) -> bool:
+    def _doubt(self, der: DerState, now: float) -> None:
+        """What was written is not taken for granted on a new connection or in a device that was found anew.
+
+        It may have restarted and forgotten. One that reads back and has no timer to arm tells by itself.
+        """
+        written, device, profile = self.written, self.channel.device, self.channel.options.profile
+        if written is None or device is None:
+            return
+        generation, bound = self._bond
+        if generation != self.channel.bus.generation or bound is not device:
+            if profile.readback == "effect_only" or self.fallback.by != "stands":
+                self.written = None
+        elif written.refusals and obeys(written, self._effect_w(der, now), der.rating, profile):
+            self.written = replace(written, refusals=0)
+            if self.problem == "write_ignored":
+                self.problem = None
+
+    def _effect_w(self, der: DerState, now: float) -> float | None:
+        """The power that was measured when the last write had had its time to show."""
+        if self.written is None or not der.fresh:
+            return None
+        settled = now - der.age_s - self.written.at_s > self.channel.options.profile.settle_s
+        return der.reading.p_w if settled else None
+
+    def _due(self, desired: Setpoint, der: DerState, now: float) -> str | None:
         channel = self.channel
         if channel.device is None or channel.state not in {"ok", "frozen"} or not channel.verified:
-            return False
-        return (
-            reason_to_write(
-                _controllable(channel.device).sendable(desired),
-                der.reading.accepted,
-                self.written,
-                rating=der.rating,
-                fallback=self.fallback,
-                profile=channel.options.profile,
-                now_s=now,
-            )
-            is not None
+            return None
+        if now - self._sent_s < channel.options.profile.write_min_interval_s:
+            return None
+        return reason_to_write(
+            _controllable(channel.device).sendable(desired),
+            der.reading.accepted,
+            self.written,
+            rating=der.rating,
+            fallback=self.fallback,
+            profile=channel.options.profile,
+            now_s=now,
+            p_w=self._effect_w(der, now),
         )
 
-    async def _write(self, der: DerState) -> None:
+    async def _write(self, der: DerState, why: str) -> None:
         await self.journal(self.id)
         decision, device = self.decision, self.channel.device
         if decision is None or device is None or self.clock() - self._decided_s > self.tick_s:
@@ -91,6 +118,7 @@ class Writer:
             return
         desired = _controllable(device).sendable(decision.setpoint)
         refusals = 0 if self.written is None else self.written.refusals
+        self._bond, self._sent_s = (self.channel.bus.generation, device), self.clock()
         try:
             exchange = _controllable(device).write(desired, self.fallback, dict(self.channel.answers))
             self.writes += 1
@@ -105,7 +133,7 @@ class Writer:
         except (DeviceError, SettingError) as error:
             self._refused(desired, refusals, str(error))
             return
-        self._accepted(desired, accepted, der, refusals)
+        self._accepted(desired, accepted, der, refusals, why)
 
     def _refused(self, desired: Setpoint, refusals: int, text: str) -> None:
         self.written = Written(setpoint=desired, at_s=self.clock(), refusals=refusals + 1)
@@ -113,11 +141,13 @@ class Writer:
             self.on_event("write_refused", self.id, text)
         self.problem = "refused"
 
-    def _accepted(self, desired: Setpoint, accepted: Setpoint, der: DerState, refusals: int) -> None:
+    def _accepted(self, desired: Setpoint, accepted: Setpoint, der: DerState, refusals: int, why: str) -> None:
         profile = self.channel.options.profile
         now = self.clock()
         before = self.outcome.accepted
-        if profile.readback == "effect_only" or taken(desired, accepted, der.rating, profile):
+        if profile.readback == "effect_only":
+            self._sent_blindly(desired, refusals, now, why)
+        elif taken(desired, accepted, der.rating, profile):
             self.problem = None
             self.written = Written(setpoint=desired, at_s=now)
         else:
@@ -128,6 +158,19 @@ class Writer:
                     self.on_event(code, self.id, f"asked for {desired}, reads back {accepted}")
                 self.problem = code
         self.outcome = replace(self.outcome, accepted=accepted, accepted_s=now)
+
+    def _sent_blindly(self, desired: Setpoint, refusals: int, now: float, why: str) -> None:
+        """Accepted without an exception, by a device that can't be read back: only its power tells the rest."""
+        if why == "disobeyed":
+            refusals += 1
+        elif self.problem == "refused":
+            refusals = 0
+        self.written = Written(setpoint=desired, at_s=now, refusals=refusals)
+        if refusals < IGNORED_AFTER:
+            self.problem = None
+        elif self.problem != "write_ignored":
+            self.on_event("write_ignored", self.id, f"gives more than the {desired.p_ceiling_w} W that were written")
+            self.problem = "write_ignored"
 
     def _note_wishes(self, decision: Decision, now: float) -> None:
         outcome = self.outcome

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from derctl.core.types import Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, Status
 from derctl.daemon.dispatch import Writer
@@ -62,6 +65,7 @@ class Desk:
 
     def __init__(self, *, fallback: Fallback = STANDS, **profile: Any) -> None:
         self.now_s = 1000.0
+        self.age_s = 0.1
         self.device = FakeDevice()
         self.bus = FakeBus()
         self.events: list[tuple[str, str, str]] = []
@@ -101,7 +105,7 @@ class Desk:
             rating=PV,
             can=Can(ceiling=True, var=True),
             reading=Reading(p_w=p_w, q_var=0.0, status=Status.ON, accepted=accepted),
-            age_s=0.1,
+            age_s=self.age_s,
             sample=1,
             fresh=fresh,
             controllable=fresh,
@@ -110,13 +114,13 @@ class Desk:
     async def tick(
         self, setpoint: Setpoint, p_w: float | None = 1000.0, *, fresh: bool = True, seconds: float = 1.0
     ) -> int:
-        """How many times it was written in this tick."""
-        before = len(self.device.wrote)
+        """How many times a write was begun in this tick."""
+        before = self.writer.writes
         self.now_s += seconds
         self.writer.offer(Decision(der="pv1", setpoint=setpoint), self.state(p_w, fresh=fresh), gate_open=True)
         await self.writer.wait()
         self.writer.raise_bugs()
-        return len(self.device.wrote) - before
+        return self.writer.writes - before
 
 
 def ceiling(watts: float) -> Setpoint:
@@ -161,3 +165,88 @@ async def test_a_device_that_polls_well_and_never_answers_a_write_stays_unreacha
     desk.bus.error = BusTimeout("no answer")
     await desk.tick(ceiling(3000.0))
     assert desk.writer.outcome.reason == "unreachable"
+
+
+# -- a device that may have forgotten -------------------------------------------------------------------------------
+
+
+async def writes(desk: Desk, setpoint: Setpoint, *, seconds: int, p_w: float | None = 1000.0) -> list[int]:
+    """The seconds, from now, at which it was written, at a tick each."""
+    return [second for second in range(1, seconds + 1) if await desk.tick(setpoint, p_w)]
+
+
+async def test_a_steady_limit_that_is_obeyed_is_not_written_again() -> None:
+    desk = Desk(readback="effect_only")
+    assert await writes(desk, ceiling(3000.0), seconds=3600, p_w=3000.0) == [1]
+
+
+@pytest.mark.parametrize("found_anew", [False, True])
+async def test_after_a_reconnection_a_device_that_cannot_be_read_is_told_again(found_anew: bool) -> None:
+    """Limit 3 kW with `stands`, and no sun that would show that it was forgotten."""
+    desk = Desk(readback="effect_only")
+    assert await writes(desk, ceiling(3000.0), seconds=60) == [1]
+    if found_anew:
+        desk.channel.device = desk.device = FakeDevice()
+    else:
+        desk.bus.generation += 1
+    assert await writes(desk, ceiling(3000.0), seconds=3600) == [1]
+
+
+async def test_a_limit_that_ended_while_the_connection_was_lost_is_lifted_in_a_device_that_cannot_be_read() -> None:
+    desk = Desk(readback="effect_only", fallback=Fallback())
+    await desk.tick(ceiling(3000.0))
+    desk.bus.generation += 1
+    await desk.tick(ceiling(5000.0))
+    assert desk.device.holds == ceiling(5000.0)
+
+
+async def test_after_a_reconnection_a_timer_is_armed_anew_and_what_just_stands_is_left_alone() -> None:
+    timed = Desk(fallback=Fallback(p_ceiling_w=2000.0, by="reversion", after_s=600.0))
+    stands = Desk(fallback=Fallback(p_ceiling_w=5000.0, by="stands"))
+    for desk in (timed, stands):
+        assert await writes(desk, ceiling(3000.0), seconds=60) == [1]
+        desk.bus.generation += 1
+    assert await writes(timed, ceiling(3000.0), seconds=60) == [1]
+    assert await writes(stands, ceiling(3000.0), seconds=60) == []
+
+
+async def test_a_storm_of_reconnections_keeps_the_time_that_a_device_wants_between_writes() -> None:
+    """SMA: 2 s."""
+    desk = Desk(readback="effect_only", write_min_interval_s=2.0)
+    began = []
+    for _ in range(6):
+        desk.bus.generation += 1
+        began.append(await desk.tick(ceiling(3000.0)))
+    assert began == [1, 0, 1, 0, 1, 0]
+    desk.bus.error = BusTimeout("no answer")
+    assert await writes(desk, ceiling(2000.0), seconds=6) == [1, 3, 5]
+
+
+async def test_a_limit_that_is_not_kept_is_written_again_ever_less_often_and_said() -> None:
+    """settle_s 10 s, then patience: a device that can't be read and gives 4.9 kW under a limit of 3 kW."""
+    desk = Desk(readback="effect_only")
+    at = await writes(desk, ceiling(3000.0), seconds=250, p_w=4900.0)
+    gaps = [after - before for before, after in itertools.pairwise(at)]
+    assert at[0] == 1 and gaps[:8] == [11] * 6 + [16, 30] and set(gaps[8:]) == {30}
+    assert [event[0] for event in desk.events] == ["write_ignored"]
+    assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("no", "write_ignored")
+    assert desk.writer.told is None, "what it holds is not known"
+
+
+async def test_one_that_keeps_its_limit_again_is_believed_again() -> None:
+    desk = Desk(readback="effect_only")
+    await writes(desk, ceiling(3000.0), seconds=60, p_w=4900.0)
+    assert desk.writer.problem == "write_ignored"
+    await writes(desk, ceiling(3000.0), seconds=30, p_w=2990.0)
+    assert (desk.writer.problem, desk.writer.told) == (None, ceiling(3000.0))
+    assert await writes(desk, ceiling(3000.0), seconds=3600, p_w=2990.0) == []
+
+
+async def test_an_old_reading_does_not_show_that_a_limit_is_not_kept() -> None:
+    desk = Desk(readback="effect_only")
+    await desk.tick(ceiling(3000.0))
+    assert [await desk.tick(ceiling(3000.0), 4900.0, fresh=False) for _ in range(60)] == [0] * 60
+    desk.age_s = 55.0
+    assert await desk.tick(ceiling(3000.0), 4900.0) == 0, "from before it could show"
+    desk.age_s = 45.0
+    assert await desk.tick(ceiling(3000.0), 4900.0) == 1

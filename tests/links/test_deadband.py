@@ -29,6 +29,7 @@ def reason(
     now_s: float = 100.0,
     rating: Rating = PV,
     fallback: Fallback = Fallback(p_ceiling_w=5000.0, after_s=60.0),  # noqa: B008 frozen
+    p_w: float | None = None,
     **profile: Any,
 ) -> str | None:
     return reason_to_write(
@@ -39,6 +40,7 @@ def reason(
         fallback=fallback,
         profile=replace(PROFILE, **profile),
         now_s=now_s,
+        p_w=p_w,
     )
 
 
@@ -312,3 +314,46 @@ CASES: dict[str, tuple[Setpoint, DerState, bool, tuple[str, str | None]]] = {
 def test_achieved_is_measured_and_a_ceiling_above_the_sun_is_no_success(name: str) -> None:
     desired, state, settled, found = CASES[name]
     assert achieved(desired, state, PROFILE, settled) == found
+
+
+# -- a device that can't be read back -------------------------------------------------------------------------------
+
+
+def blind(desired: Setpoint, written: Written | None, **given: Any) -> str | None:
+    """SMA: 123's points read as not implemented. `stands`: no timer, so no refresh."""
+    fallback = Fallback(p_ceiling_w=5000.0, by="stands")
+    return reason(desired, None, written, readback="effect_only", **{"fallback": fallback} | given)
+
+
+def test_more_power_than_the_limit_is_the_only_sign_that_it_was_forgotten() -> None:
+    """3 kW were written and the inverter restarted; 3 % of 5 kW is the tolerance."""
+    written = Written(setpoint=ceiling(3000.0), at_s=0.0)
+    assert blind(ceiling(3000.0), written, p_w=4900.0) == "disobeyed"
+    assert blind(ceiling(3000.0), written, p_w=3151.0) == "disobeyed"
+    for quiet in (3149.0, 0.0, None):
+        assert blind(ceiling(3000.0), written, p_w=quiet, now_s=86_400.0) is None
+
+
+def test_a_device_that_reads_back_is_not_judged_by_its_power() -> None:
+    stands = Fallback(p_ceiling_w=5000.0, by="stands")
+    assert reason(ceiling(3000.0), *held(3000.0, at_s=0.0), fallback=stands, p_w=4900.0) is None
+
+
+def test_the_patience_with_one_that_disobeys_grows_like_with_any_other() -> None:
+    def waits_s(refusals: int) -> int:
+        written = Written(setpoint=ceiling(3000.0), at_s=0.0, refusals=refusals)
+        seconds = range(1, 100)
+        return next(s for s in seconds if blind(ceiling(3000.0), written, p_w=4900.0, now_s=float(s)))
+
+    assert [waits_s(n) for n in range(1, 9)] == [1, 1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_ceiling_that_nobody_asks_for_is_not_disobeyed() -> None:
+    written = Written(setpoint=ceiling(3000.0), at_s=0.0)
+    assert blind(Setpoint(), written, p_w=4900.0) is None
+
+
+def test_of_what_a_blind_device_holds_nothing_is_known_before_the_first_write() -> None:
+    """Also full power: a limit from before may still stand in it."""
+    assert blind(ceiling(5000.0), None, fallback=Fallback()) == "first"
+    assert blind(Setpoint(), None, fallback=Fallback()) is None
