@@ -89,13 +89,17 @@ class Group:
         return len(words) == place.size and words != absent(place)
 
     def _percent(self, point: str, value: float, sf: int | None, *, down: bool = False) -> tuple[int, ...]:
-        """`value` (W or var) as this point's percent of base; down: never above the value."""
+        """`value` (W or var) as this point's percent of base."""
+        return self._scaled(point, 100.0 * value / self.base, sf, down=down)
+
+    def _scaled(self, point: str, value: float, sf: int | None, *, down: bool = False) -> tuple[int, ...]:
+        """`value` in this point's unit. down: between two steps the one nearer to 0, so never more than the value."""
         if sf is None:
             raise DecodeError(f"model {self.view.model.id}: {point} has no scale factor now")
-        percent = 100.0 * value / self.base
         if down:
-            percent = math.floor(percent * 10.0**-sf + 1e-6) * 10.0**sf
-        return encode_point(self.view.model, point, percent, sf=sf)
+            steps = math.floor(abs(value) * 10.0**-sf + 1e-6)
+            value = math.copysign(steps * 10.0**sf, value)
+        return encode_point(self.view.model, point, value, sf=sf)
 
     def _u32(self, seconds: float) -> tuple[int, int]:
         whole = round(seconds)
@@ -216,11 +220,11 @@ class Target704(Group):
             name: self._raw(answers, name) for name in ("WSetMod", "WSet", "WSetRvrt", "WSetPct", "WSetPctRvrt")
         }
         if values["WSet"] is not None:
-            points["WSet"] = encode_point(self.view.model, "WSet", target_w, sf=values["WSet_SF"])
+            points["WSet"] = self._scaled("WSet", target_w, values["WSet_SF"], down=True)
             points |= {"WSetMod": (1,), "WSetRvrt": (0, 0)}
         else:
             target = clamp(target_w, -self.base, self.base)
-            points["WSetPct"] = self._percent("WSetPct", target, values["WSetPct_SF"])
+            points["WSetPct"] = self._percent("WSetPct", target, values["WSetPct_SF"], down=True)
             points |= {"WSetMod": (0,), "WSetPctRvrt": (0,)}
         points["WSetEnaRvrt"] = (0 if fallback.p_ceiling_w is None else 1,)
         points["WSetRvrtTms"] = self._u32(fallback.after_s if timer and fallback.by != "stands" else 0.0)
@@ -247,7 +251,10 @@ class Target124(Group):
     def write(self, target_w: float, fallback: Fallback, answers: Answers, *, timer: bool = True) -> Exchange[None]:
         sf = self.view.values(answers)["InOutWRte_SF"]
         target = clamp(target_w, -self.base, self.base)
-        points = {"OutWRte": self._percent("OutWRte", target, sf), "InWRte": self._percent("InWRte", -target, sf)}
+        points = {
+            "OutWRte": self._percent("OutWRte", target, sf, down=True),
+            "InWRte": self._percent("InWRte", -target, sf, down=True),
+        }
         seconds = round(fallback.after_s) if timer and fallback.by != "stands" else 0
         points |= {"InOutWRte_WinTms": (0,), "InOutWRte_RvrtTms": (seconds,), "InOutWRte_RmpTms": (0,)}
         yield from self._write(answers, points | {"StorCtl_Mod": (3,)})

@@ -387,15 +387,64 @@ def test_a_ceiling_is_clamped_to_the_rating_and_never_rounded_up(lay_out, bound,
     assert 0 <= fake.get(control, "WMaxLimPct") <= 100
 
 
-@given(target_w=ANY_W, name=st.sampled_from(["storage_7xx", "storage_124"]), watts=st.booleans())
-def test_a_target_is_clamped_to_what_the_storage_can_in_each_direction(lay_out, bound, target_w, name, watts):
+TARGETS = [  # (device, its scale factor, one step of it in W)
+    *[("storage_7xx", {"WSet_SF": sf}, 10.0**sf) for sf in (-3, -1, 0, 1, 2)],
+    *[("storage_7xx", {"WSet": None, "WSetPct_SF": sf}, 50.0 * 10.0**sf) for sf in (-2, -1, 0)],
+    *[("storage_124", {"InOutWRte_SF": sf}, 40.0 * 10.0**sf) for sf in (-2, -1, 0)],
+]
+
+
+@given(target_w=ANY_W, how=st.sampled_from(TARGETS))
+def test_a_target_is_clamped_to_what_the_storage_can_and_is_never_more_than_asked(lay_out, bound, target_w, how):
+    """In each direction; between two steps it takes the one nearer to rest."""
+    name, points, step_w = how
     fake = lay_out(name)
-    if not watts and name == "storage_7xx":
-        fake.put(704, WSet=None)
-    device = bound(fake, bind_storage)
-    accepted = do(fake, device, p_target_w=target_w).p_target_w
+    fake.put(704 if name == "storage_7xx" else 124, **points)
+    accepted = do(fake, bound(fake, bind_storage), p_target_w=target_w).p_target_w
     most = 4000.0 if name == "storage_124" else 5000.0  # 124: 100 % is WChaMax, 4000 W
-    assert accepted == pytest.approx(min(max(target_w, -4000.0), most), abs=2.6)
+    inside = min(max(target_w, -4000.0), most)
+    assert accepted * inside >= 0.0
+    assert abs(inside) - step_w - 1e-3 <= abs(accepted) <= abs(inside) + 1e-3
+
+
+@pytest.mark.parametrize(("asked", "out", "into"), [(-160.0, -1, 1), (160.0, 1, -1), (-99.0, 0, 0), (-200.0, -2, 2)])
+def test_124_with_a_coarse_scale_charges_no_more_than_asked(lay_out, bound, asked, out, into):
+    """1 % of 10 kW: 160 W are 100 W and not 200 W, and never 0 in one direction alone."""
+    fake = lay_out("storage_124", m124={"InOutWRte_SF": 0, "WChaMax": 10000}, m120={"MaxChaRte": 10000})
+    fake.put(121, WMax=10000)
+    do(fake, bound(fake, bind_storage), p_target_w=asked)
+    assert (fake.get(124, "OutWRte"), fake.get(124, "InWRte")) == (out, into)
+
+
+@pytest.mark.parametrize(
+    ("points", "asked", "point", "written"),
+    [
+        ({"WSet_SF": 2}, -1560.0, "WSet", -1500),
+        ({"WSet_SF": 2}, 1590.0, "WSet", 1500),
+        ({"WSet_SF": 0}, -1500.9, "WSet", -1500),
+        ({"WSet_SF": 0}, 0.9, "WSet", 0),
+        ({"WSet": None, "WSetPct_SF": 0}, -1299.0, "WSetPct", -25),
+        ({"WSet": None, "WSetPct_SF": 0}, 1299.0, "WSetPct", 25),
+    ],
+)
+def test_704_with_a_coarse_scale_gives_no_more_than_asked(lay_out, bound, points, asked, point, written):
+    fake = lay_out("storage_7xx")
+    fake.put(704, **points)
+    do(fake, bound(fake, bind_storage), p_target_w=asked)
+    assert fake.get(704, point) == written
+
+
+@pytest.mark.parametrize("name", ["storage_7xx", "storage_124"])
+@pytest.mark.parametrize("asked", [0.1 + 0.2, 1100.0, -2300.0, 3999.6, 1234.8])
+def test_a_target_on_a_step_stays_on_it(lay_out, bound, name, asked):
+    """Binary fractions: 0.3 W is 3 steps of 0.1 W, 0.29999999 too."""
+    fake = lay_out(name)
+    if name == "storage_7xx":
+        fake.put(704, WSet_SF=-1)
+    elif asked < 1.0:
+        asked = 0.4 - 1e-12  # one step of 0.01 % of 4000 W
+    accepted = do(fake, bound(fake, bind_storage), p_target_w=asked).p_target_w
+    assert accepted == pytest.approx(asked, abs=1e-6)
 
 
 @given(q_var=ANY_W, name=st.sampled_from(["pv_103", "pv_7xx"]))
