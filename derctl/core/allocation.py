@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from derctl.core.arbitration import Band, aim_of
+from derctl.core.capability import held_w
 from derctl.core.types import Bound, DerState, SiteProposal
 
 IDLE_SHARE = 0.01
@@ -51,8 +52,7 @@ def potential_w(der: DerState, high_w: float) -> float:
         return min(high_w, max(reading.p_available_w, 0.0))
     if reading.p_w is None:
         return high_w
-    held = reading.accepted.p_ceiling_w if reading.accepted is not None else None
-    if held is not None and reading.p_w >= 0.95 * held:
+    if reading.p_w >= 0.95 * held_w(der):
         return high_w
     return min(high_w, max(reading.p_w, 0.0))
 
@@ -83,7 +83,7 @@ def _curtail(slots: Sequence[Slot], wanted: Sequence[float], budget: float, wish
     if sum(slot.band.high_w for slot in slots) <= budget:
         return {}
     floors = [_least(slot) for slot in slots]
-    weights = [max(w, IDLE_SHARE * slot.der.rating.p_max_w) for w, slot in zip(wanted, slots, strict=True)]
+    weights = [_weight(slot.der, w) for w, slot in zip(wanted, slots, strict=True)]
     rooms = [slot.band.high_w - floor for slot, floor in zip(slots, floors, strict=True)]
     shares = water_fill(max(budget - sum(floors), 0.0), weights, rooms)
     return {
@@ -91,6 +91,12 @@ def _curtail(slots: Sequence[Slot], wanted: Sequence[float], budget: float, wish
         for slot, floor, share in zip(slots, floors, shares, strict=True)
         if floor + share < slot.band.high_w
     }
+
+
+def _weight(der: DerState, wanted_w: float) -> float:
+    """Its present power; one that isn't measured now counts with its rating, or its share would wither."""
+    share = IDLE_SHARE if der.reading.p_w is not None else 1.0
+    return max(wanted_w, share * der.rating.p_max_w)
 
 
 def _least(slot: Slot) -> float:

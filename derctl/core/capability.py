@@ -1,10 +1,10 @@
-"""The apparent-power circle and the reactive box inside it."""
+"""What a DER can do, and what it may be doing: the apparent-power circle, the reactive box, the limit in force."""
 
 from __future__ import annotations
 
 import math
 
-from derctl.core.types import Rating
+from derctl.core.types import NOTHING, DerState, Rating
 
 
 def q_box(rating: Rating, q_var: float) -> float:
@@ -20,3 +20,25 @@ def room(s_max_va: float, other: float) -> float:
 def clamp(value: float, low: float, high: float) -> float:
     """The nearest value inside [low, high]."""
     return min(max(value, low), high)
+
+
+def told_w(der: DerState) -> float | None:
+    """The setpoint or limit in force, W: as read back last, else (for a limit) as written last. None: not known."""
+    accepted = der.reading.accepted or NOTHING
+    if accepted.p_target_w is not None:
+        return accepted.p_target_w
+    if accepted.p_ceiling_w is not None or der.written is None:
+        return accepted.p_ceiling_w
+    return der.written.p_ceiling_w
+
+
+def held_w(der: DerState) -> float:
+    """The most that it may give under what it was told."""
+    told = told_w(der)
+    return der.rating.p_max_w if told is None else max(told, 0.0)
+
+
+def assumed_w(der: DerState) -> float:
+    """Its power, W; of one that is not measured now, what it was told."""
+    told = told_w(der) if der.reading.p_w is None else der.reading.p_w
+    return der.rating.p_max_w if told is None else told

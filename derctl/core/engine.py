@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation
 from derctl.core.arbitration import Band, aim_of, confine, fold, reactive, reserved_w, whole
+from derctl.core.capability import told_w
 from derctl.core.types import (
     Abstain,
     Bound,
@@ -142,15 +143,17 @@ def _ask_site(
 
 def _fallback(case: _Case) -> None:
     """Rank 0. A DER whose reading is too old is asked for its declared fallback and nothing else. One whose last
-    limit will stand without derctl is never given a higher one than that."""
-    fallback = case.der.fallback
-    if not case.der.fresh:
+    limit will stand without derctl is never given a higher one than that. Nobody is raised unseen."""
+    der, fallback = case.der, case.der.fallback
+    limits: dict[str, float | None] = {}
+    if not der.fresh:
         case.proposals = [p for p in case.proposals if p.p_target_w is None and p.q_var is None]
-    elif fallback.by != "stands":
-        return
-    if fallback.p_ceiling_w is not None:
-        by = "fallback_stands" if case.der.fresh else "comms_loss"
-        case.proposals.append(Proposal(by=by, rank=0, p_ceiling_w=fallback.p_ceiling_w))
+        limits["comms_loss"] = fallback.p_ceiling_w
+    elif fallback.by == "stands":
+        limits["fallback_stands"] = fallback.p_ceiling_w
+    if (not der.fresh or der.reading.p_w is None) and not der.can.target:
+        limits["unmeasured"] = told_w(der)
+    case.proposals += [Proposal(by=by, rank=0, p_ceiling_w=w) for by, w in limits.items() if w is not None]
 
 
 def _left(case: _Case, up_to: int | None = None) -> Band:

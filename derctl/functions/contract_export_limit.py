@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from derctl.core.capability import assumed_w, clamp, held_w
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.functions.meter_trust import Trust, weigh
@@ -27,6 +28,10 @@ PROBE_EVERY_S, PROBE_S, PROBE_PU = 60.0, 5.0, 0.15
 for PROBE_S in every PROBE_EVERY_S, so that the meter has a step to follow (grid.md e.3: sign test by a step of P)."""
 
 
+OBEY_S = 5.0
+"""How long the DERs may take to come down to what they were told before the others make up for them [G]."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """ceiling_w: what the sum may be, None before the first sample. floor_w: the same for the import limit.
@@ -35,6 +40,8 @@ class Memory:
 
     lost: the meter is not believed; good: samples in a row since it is heard again. unproven_s: for how long it has
     been heard without having followed a step. over: the DERs that ceiling_w and floor_w were meant for.
+    excess_w: while load does not count, what the sum is kept lower since the DERs give more than they were told;
+    over_s: for how long they have.
     """
 
     ceiling_w: float | None = None
@@ -45,6 +52,8 @@ class Memory:
     good: int = 0
     unproven_s: float = 0.0
     over: tuple[str, ...] = ()
+    excess_w: float = 0.0
+    over_s: float = 0.0
     trust: Trust = field(default_factory=Trust)
 
 
@@ -76,9 +85,10 @@ class ContractExportLimit(Settings):
         self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
     ) -> tuple[Memory, SiteProposal | Abstain]:
         """One step. Acts once per meter sample; between samples nothing is relaxed."""
-        steered = [der for der in ders if der.controllable and der.reading.p_w is not None]
+        steered = [der for der in ders if der.controllable]
         memory = regrouped(replace(memory, since_s=memory.since_s + dt_s), ders, steered)
         memory = self._heard(memory, ders, site)
+        memory = self._obeyed(memory, ders, steered, dt_s)
         if memory.lost:
             memory = self._open_loop(memory, ders, steered, dt_s)
         elif site.poc is not None and site.poc.sample != memory.sample:
@@ -100,7 +110,7 @@ class ContractExportLimit(Settings):
             return replace(memory, lost=True, good=0)
         if poc.sample == memory.trust.sample:
             return memory
-        trust = weigh(memory.trust, poc, [der for der in ders if der.fresh])
+        trust = weigh(memory.trust, poc, [der for der in ders if der.fresh], site.t_s)
         if trust.doubted:
             return replace(memory, lost=True, good=0, trust=trust)
         good = memory.good + 1
@@ -109,7 +119,7 @@ class ContractExportLimit(Settings):
     def _closed_loop(self, memory: Memory, steered: Sequence[DerState], poc: PocState) -> Memory:
         """Until a tightening shows in the measurement, the tightened sum counts (grid.md d.2, export limiter)."""
         assert poc.reading.p_w is not None
-        measured = sum((der.reading.p_w or 0.0 for der in steered), 0.0)
+        measured = sum(map(assumed_w, steered), 0.0)
         before = measured if memory.ceiling_w is None else memory.ceiling_w
         headroom = self.limit_w - self._margin() - poc.reading.p_w
         share, free = min(self.gain, APPROACH), measured + headroom
@@ -119,8 +129,8 @@ class ContractExportLimit(Settings):
         elif free < before:
             ceiling = before - share * (before - free)
         else:
-            risen = ramp(before, measured + share * headroom, up_per_s=self._relax_w(steered), dt_s=memory.since_s)
-            ceiling = max(before, risen)
+            goal = min(before, measured) + share * headroom
+            ceiling = max(before, ramp(before, goal, up_per_s=self._relax_w(steered), dt_s=memory.since_s))
         floor = self._import_floor(measured, poc.reading.p_w)
         return replace(memory, ceiling_w=ceiling, floor_w=floor, sample=poc.sample, since_s=0.0)
 
@@ -128,11 +138,24 @@ class ContractExportLimit(Settings):
         self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float
     ) -> Memory:
         """Every inverter as if it exported all it gives; those out of our hands count with the worst they may do."""
-        ceiling = self._without_load(ders, steered)
+        ceiling = self._without_load(ders, steered) - memory.excess_w
         if memory.ceiling_w is not None:
             ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=self._relax_w(steered), dt_s=dt_s)
         floor = None if self.import_limit_w is None else 0.0
         return replace(memory, ceiling_w=ceiling, floor_w=floor, since_s=0.0)
+
+    def _obeyed(self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float) -> Memory:
+        """While no meter is believed: does the sum come down to what was asked? A battery that does not charge as it
+        was told, an inverter that ignores its limit: the others make up for it."""
+        if not memory.lost and memory.trust.proven:
+            return replace(memory, excess_w=0.0, over_s=0.0)
+        allowed = self._without_load(ders, steered)
+        over_w = sum(map(assumed_w, steered), 0.0) - allowed
+        over_s = memory.over_s + dt_s if over_w > 0.0 else 0.0
+        if 0.0 < over_s <= OBEY_S:
+            return replace(memory, over_s=over_s)
+        most = max(allowed - sum(der.rating.p_min_w for der in steered), 0.0)
+        return replace(memory, over_s=over_s, excess_w=clamp(memory.excess_w + self.gain * dt_s * over_w, 0.0, most))
 
     def _without_load(self, ders: Sequence[DerState], steered: Sequence[DerState]) -> float:
         ids = {der.id for der in steered}
@@ -140,11 +163,11 @@ class ContractExportLimit(Settings):
 
     def _unproven(self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float) -> Memory:
         """As without a meter, and now and then a dip that a right meter must show."""
-        most = self._without_load(ders, steered)
+        most = self._without_load(ders, steered) - memory.excess_w
         if memory.unproven_s % PROBE_EVERY_S < PROBE_S:
             most -= PROBE_PU * sum(der.rating.p_max_w for der in steered)
         assert memory.ceiling_w is not None
-        ceiling = min(memory.ceiling_w, most)
+        ceiling = min(memory.ceiling_w, max(most, sum(der.rating.p_min_w for der in steered)))
         return replace(memory, ceiling_w=ceiling, unproven_s=memory.unproven_s + dt_s)
 
     def _relax_w(self, steered: Sequence[DerState]) -> float:
@@ -167,27 +190,17 @@ def regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerSta
     if memory.ceiling_w is None or ids == memory.over:
         return replace(memory, over=ids)
     gone = sum(held_w(der) for der in ders if der.id in memory.over and der.id not in ids)
-    stay = sum(der.reading.p_w or 0.0 for der in steered if der.id in memory.over)
-    come = sum(der.reading.p_w or 0.0 for der in steered if der.id not in memory.over)
+    stay = sum(assumed_w(der) for der in steered if der.id in memory.over)
+    come = sum(assumed_w(der) for der in steered if der.id not in memory.over)
     ceiling = max(memory.ceiling_w - gone, min(memory.ceiling_w, stay)) + come
     return replace(memory, ceiling_w=ceiling, floor_w=None, over=ids)
 
 
 def worst_w(der: DerState) -> float:
-    """The most a DER out of our hands may give: what it holds or gave while its timer runs, then its fallback."""
+    """The most a DER out of our hands may give. One that is silent: what it gave and holds as long as its timer may
+    run, and what it does after that from the start, since nobody here knows when the timer was set."""
     full, given = der.rating.p_max_w, max(der.reading.p_w or 0.0, 0.0)
     if der.fresh:
         return given if der.reading.p_w is not None else full
-    if der.age_s < der.fallback.after_s:
-        return max(given, held_w(der))
-    return full if der.absent_w is None else der.absent_w
-
-
-def held_w(der: DerState) -> float:
-    """The most that a DER's own limit or setpoint lets it give, as it was last read back."""
-    accepted = der.reading.accepted
-    if accepted is None:
-        return der.rating.p_max_w
-    if accepted.p_target_w is not None:
-        return max(accepted.p_target_w, 0.0)
-    return der.rating.p_max_w if accepted.p_ceiling_w is None else accepted.p_ceiling_w
+    after = full if der.absent_w is None else der.absent_w
+    return max(given, held_w(der), after) if der.age_s < der.fallback.after_s else after

@@ -12,15 +12,27 @@ from derctl.core.types import DerState, PocState
 
 STEP_PU = 0.05
 """A change of the inverters' sum below this share of their rating says nothing about the meter [G]."""
+STEP_S = 60.0
+"""A change that took longer than this says nothing either: the load has moved as well [G]."""
 AGREES = 0.25
 """The meter must show at least this share of the inverters' step, with its sign; load may hide the rest [G]."""
 STRIKES = 3
 """Consecutive contradictions before the meter is doubted, and agreements before it is believed again [G]."""
 PROOF_PU = 0.1
-"""The step that proves a meter, over WINDOW samples (it may be late), in share of the rating (grid.md e.3)."""
-WINDOW = 4
+"""The step that proves a meter, within PROOF_S (it may be late), in share of the rating (grid.md e.3)."""
+PROOF_S = 4.0
 PROVEN = 2
-"""Points that prove: a step matched within a quarter gives two, within a half one."""
+"""Points that prove: a step matched within a quarter gives two; within a half, as it leaves PROOF_S behind, one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """Where the inverters' sum and the meter stood at one sample, W. ders: who is in the sum."""
+
+    t_s: float
+    ders: tuple[str, ...]
+    ders_w: float
+    poc_w: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,51 +40,60 @@ class Trust:
     """strikes: consecutive steps that the meter contradicted. slept: steps since it last moved at all.
 
     Doubted from STRIKES on. A meter that is only a sample or two late moves between the inverters' steps.
-    points: towards being proven. steps_w: the last steps of the inverters and of the meter.
+    judged: where the last step ended. track: the last PROOF_S. points: towards being proven.
     """
 
     sample: int = -1
-    p_poc_w: float = 0.0
-    p_ders_w: float = 0.0
     strikes: int = 0
     slept: int = 0
     agreed: int = 0
     doubted: bool = False
     points: int = 0
     proven: bool = False
-    steps_w: tuple[tuple[float, float], ...] = ()
+    judged: Point | None = None
+    track: tuple[Point, ...] = ()
 
 
-def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState]) -> Trust:
-    """Compare the newest step of the meter with the inverters' step between the same two samples."""
+def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState], t_s: float) -> Trust:
+    """Take in the meter's newest sample. Steps may take several samples: what small ones add up to is judged.
+
+    Where an inverter is not heard any more or again, its power is no step: the comparison starts anew.
+    """
     if poc.sample == trust.sample or poc.reading.p_w is None:
         return trust
-    p_ders = sum((der.reading.p_w or 0.0 for der in ders), 0.0)
-    if trust.sample < 0:
-        return replace(trust, sample=poc.sample, p_poc_w=poc.reading.p_w, p_ders_w=p_ders)
-    step = p_ders - trust.p_ders_w
-    seen = poc.reading.p_w - trust.p_poc_w
-    slept = trust.slept if seen == 0.0 else 0
-    after = replace(trust, sample=poc.sample, p_poc_w=poc.reading.p_w, p_ders_w=p_ders, slept=slept)
+    heard = {der.id: der.reading.p_w for der in ders if der.reading.p_w is not None}
+    here = Point(t_s=t_s, ders=tuple(heard), ders_w=sum(heard.values(), 0.0), poc_w=poc.reading.p_w)
     scale = sum(der.rating.p_max_w for der in ders)
-    after = _proved(after, step, seen, scale)
-    return after if abs(step) < STEP_PU * scale else _judged(after, step, seen)
+    trust = replace(trust, sample=poc.sample)
+    if trust.judged is None or not trust.track or trust.judged.ders != here.ders:
+        return replace(trust, judged=here, track=(here,))
+    if here.poc_w != trust.track[-1].poc_w:
+        trust = replace(trust, slept=0)
+    trust = _proved(trust, here, scale)
+    assert trust.judged is not None
+    if abs(here.ders_w - trust.judged.ders_w) >= STEP_PU * scale:
+        return replace(_judged(trust, trust.judged, here), judged=here)
+    return replace(trust, judged=here) if t_s - trust.judged.t_s > STEP_S else trust
 
 
-def _proved(trust: Trust, step: float, seen: float, scale: float) -> Trust:
-    """Weigh the last few samples together; those that proved something are not weighed again."""
-    steps = (*trust.steps_w, (step, seen))[-WINDOW:]
-    moved, shown = sum(pair[0] for pair in steps), sum(pair[1] for pair in steps)
+def _proved(trust: Trust, here: Point, scale: float) -> Trust:
+    """Weigh the last few seconds together; those that proved something are not weighed again."""
+    old = [point for point in trust.track if here.t_s - point.t_s >= PROOF_S]
+    track = (*old[-1:], *trust.track[len(old) :], here)
+    moved, shown = here.ders_w - track[0].ders_w, here.poc_w - track[0].poc_w
+    trust = replace(trust, track=track)
     if abs(moved) < PROOF_PU * scale or moved == 0.0:
-        return replace(trust, steps_w=steps)
+        return trust
     off = abs(shown / moved - 1.0)
-    if off > 0.5:
-        return replace(trust, steps_w=steps, points=0 if shown * moved < 0.0 else trust.points)
+    leaving = bool(old) and abs(here.ders_w - track[1].ders_w) < PROOF_PU * scale
+    if off > (0.5 if leaving else 0.25):
+        return replace(trust, points=0) if shown * moved < 0.0 else trust
     points = trust.points + (2 if off <= 0.25 else 1)
-    return replace(trust, steps_w=(), points=points, proven=trust.proven or points >= PROVEN)
+    return replace(trust, track=(here,), points=points, proven=trust.proven or points >= PROVEN)
 
 
-def _judged(trust: Trust, step: float, seen: float) -> Trust:
+def _judged(trust: Trust, before: Point, here: Point) -> Trust:
+    step, seen = here.ders_w - before.ders_w, here.poc_w - before.poc_w
     if seen * step >= AGREES * step * step:
         agreed = trust.agreed + 1
         return replace(trust, strikes=0, agreed=agreed, doubted=trust.doubted and agreed < STRIKES)

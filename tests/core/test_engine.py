@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core.engine import GATEWAY_FUNCTIONS, Plan, step
-from derctl.core.types import Abstain, Can, Fallback, Proposal, Request, SiteProposal
+from derctl.core.types import Abstain, Can, Fallback, Proposal, Request, Setpoint, SiteProposal
 from derctl.functions import CATALOGUE
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop
@@ -288,6 +288,41 @@ def test_a_stale_der_keeps_a_ceiling_that_is_tighter_than_its_fallback(make: Any
     der = make.pv(fresh=False, controllable=False, fallback=Fallback(p_ceiling_w=2_000.0))
     tighter = Proposal(by="operator_limit", rank=60, p_ceiling_w=500.0)
     assert decide(make.plan({"pv1": [tighter]}, []), make.site(der))["pv1"].setpoint.p_ceiling_w == 500.0
+
+
+HELD = Setpoint(p_ceiling_w=900.0)
+BLIND: dict[str, tuple[dict[str, Any], float, str | None]] = {
+    "silent, held below its fallback": ({"fresh": False, "accepted": HELD, "fallback": 6_000.0}, 900.0, "unmeasured"),
+    "silent, held above its fallback": ({"fresh": False, "accepted": HELD, "fallback": 500.0}, 500.0, "comms_loss"),
+    "silent, no fallback": ({"fresh": False, "accepted": HELD}, 900.0, "unmeasured"),
+    "silent, can't be read back": ({"fresh": False, "written": HELD, "fallback": 6_000.0}, 900.0, "unmeasured"),
+    "silent, reads back what was not written": (
+        {"fresh": False, "accepted": HELD, "written": Setpoint(p_ceiling_w=100.0)},
+        900.0,
+        "unmeasured",
+    ),
+    "heard without its power": ({"p_w": None, "accepted": HELD, "fallback": 500.0}, 900.0, "unmeasured"),
+    "heard without its power, nothing known": ({"p_w": None}, 10_000.0, None),
+    "heard and measured": ({"p_w": 100.0, "accepted": HELD}, 10_000.0, None),
+}
+
+
+@pytest.mark.parametrize("case", BLIND)
+def test_nobody_is_raised_unseen(make: Any, case: str) -> None:
+    given, ceiling_w, by = BLIND[case]
+    given = dict(given)
+    fallback = Fallback(p_ceiling_w=given.pop("fallback", None))
+    der = make.pv(p_max_w=10_000.0, fallback=fallback, controllable=given.get("fresh", True), **{"p_w": 1.0} | given)
+    decision = decide(make.plan({"pv1": []}, []), make.site(der))["pv1"]
+    assert decision.setpoint.p_ceiling_w == ceiling_w
+    assert [bound.by for bound in decision.bound_by][-1:] == ([] if by is None else [by])
+
+
+def test_a_battery_that_is_not_measured_still_takes_a_target(make: Any) -> None:
+    der = make.battery(p_w=None, accepted=Setpoint(p_target_w=-1_000.0))
+    said = Proposal(by="a", rank=60, p_target_w=2_000.0)
+    decision = decide(make.plan({"bat1": [said]}, []), make.site(der))["bat1"]
+    assert decision.setpoint.p_target_w == 2_000.0
 
 
 def test_a_fallback_without_a_ceiling_asks_for_the_full_rating(make: Any) -> None:

@@ -234,14 +234,130 @@ def test_ders_out_of_our_hands_count_with_the_worst_they_may_do(make: Any) -> No
         (make.pv("charging", p_w=-3_000.0, controllable=False), 0.0),
         (make.pv("silent", p_max_w=3_500.0, p_w=3_000.0, age_s=59.9, **gone), 3_500.0),
         (make.pv("may rise", p_w=200.0, accepted=held, age_s=59.9, **gone), 4_000.0),
-        (make.pv("charges", p_w=-200.0, accepted=Setpoint(p_target_w=-1_000.0), age_s=59.9, **gone), 0.0),
+        (make.pv("charges", p_w=-200.0, accepted=Setpoint(p_target_w=-1_000.0), age_s=59.9, **gone), 2_000.0),
         (make.pv("reverted", p_w=3_000.0, age_s=60.0, **gone), 2_000.0),
         (make.pv("unlimited", p_max_w=4_000.0, p_w=1.0, controllable=False, fresh=False, age_s=1e9), 4_000.0),
-        (make.pv("no power", p_max_w=4_000.0, controllable=True), 4_000.0),
+        (make.pv("no power", p_max_w=4_000.0, controllable=False), 4_000.0),
     ):
         assert worst_w(other) == worst, other.id
         _, said = function.step(function.start(), [ours, other], make.site(ours, other), 1.0)
         assert said.p_ceiling_w == 7_000.0 - worst and said.over == ("ours",), other.id
+
+
+def test_a_silent_der_counts_with_its_fallback_at_once_since_its_timer_may_be_half_spent(make: Any) -> None:
+    """Held at 500 W, refreshed 29 s ago, silent for one: it may give its fallback in 30 s, not in 60."""
+    silent = make.pv(
+        p_w=500.0,
+        accepted=Setpoint(p_ceiling_w=500.0),
+        fallback=Fallback(p_ceiling_w=5_000.0, after_s=60.0),
+        absent_w=5_000.0,
+        controllable=False,
+        fresh=False,
+        age_s=1.0,
+    )
+    assert worst_w(silent) == 5_000.0
+
+
+# ---- what is told and not done
+
+
+def two_pv(make: Any, plan: Plan, memories: Any, seen: dict[str, Any], **given: Any) -> tuple[Any, dict[str, float]]:
+    """One tick of pv1 and pv2, whose readings are `seen`; the ceilings that come out."""
+    ders = [make.pv(name, **reading) for name, reading in seen.items()]
+    memories, decisions = step(plan, memories, make.site(*ders, **given), 1.0)
+    return memories, {decision.der: decision.setpoint.p_ceiling_w for decision in decisions}
+
+
+@pytest.mark.parametrize("known", ["read back", "written"])
+@pytest.mark.parametrize("with_meter", [True, False])
+def test_a_der_whose_power_is_not_measured_is_never_raised_and_takes_no_room_from_the_others(
+    make: Any, with_meter: bool, known: str
+) -> None:
+    """Register 0x8000, or an impossible spike: two of 10 kW under 5 kW, and one bad sample of one of them."""
+    plan = Plan(site_functions=((ContractExportLimit(limit_w=5_000.0), ("pv1", "pv2")),))
+    memories: Any = {"contract_export_limit": PROVEN}
+    told = {"pv1": 2_450.0, "pv2": 2_450.0}
+    sun = {"pv1": 2_450.0, "pv2": 2_450.0}
+    blind: list[float] = []
+    for n in range(60):
+        setpoints = {name: Setpoint(p_ceiling_w=told[name]) for name in told}
+        key = "accepted" if known == "read back" else "written"
+        seen = {name: {"p_w": sun[name], key: setpoints[name]} for name in sun}
+        dark = 20 <= n < 50
+        if dark:
+            seen["pv2"]["p_w"] = None
+        poc = make.meter(sum(sun.values()) + n % 2 * 1e-3, sample=n) if with_meter else None
+        memories, told = two_pv(make, plan, memories, seen, poc=poc)
+        if dark:
+            blind.append(told["pv2"])
+        sun = {name: min(8_000.0, told[name]) for name in told}
+        assert 4_700.0 <= sum(sun.values()) <= 5_001.0, n
+    assert max(blind) <= 2_500.0 and min(blind) > 1_500.0
+    assert told["pv1"] > 2_000.0 and told["pv2"] > 2_000.0
+
+
+def test_a_der_whose_power_is_not_measured_is_still_curtailed(make: Any) -> None:
+    """The one that is measured gives nothing; the meter says that 2 kW too much go out."""
+    plan = Plan(site_functions=((ContractExportLimit(limit_w=2_000.0), ("pv1", "pv2")),))
+    memories: Any = {"contract_export_limit": PROVEN}
+    told, ceilings = 4_000.0, []
+    for n in range(30):
+        seen = {"pv1": {"p_w": 0.0}, "pv2": {"p_w": None, "accepted": Setpoint(p_ceiling_w=told)}}
+        memories, now = two_pv(make, plan, memories, seen, poc=make.meter(told + n % 2 * 1e-3, sample=n))
+        told = now["pv2"]
+        ceilings.append(told)
+    assert max(n for n, w in enumerate(ceilings) if w > 2_000.0) < 15
+    assert 1_500.0 < told <= 2_000.0
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["no meter", "a reversed one that was never proven"])
+def test_a_battery_that_does_not_charge_as_told_is_made_up_for_by_the_others(make: Any, lost: bool) -> None:
+    """Told -3 kW, it stays at 0 W: PV was given room for 8 kW under a limit of 5 kW, for ever."""
+    function = ContractExportLimit(limit_w=5_000.0)
+    plan = Plan(site_functions=((function, ("pv1", "bat1")),))
+    memories: Any = {}
+    pv_w, export = 8_000.0, []
+    accepted = None
+    for n in range(120):
+        ders = (make.pv(p_w=pv_w, accepted=accepted), make.battery(p_w=0.0, charge_w=3_000.0))
+        poc = None if lost else make.meter(-pv_w, sample=n)
+        memories, decisions = step(plan, memories, make.site(*ders, poc=poc), 1.0)
+        accepted = decisions[0].setpoint
+        pv_w = min(8_000.0, accepted.p_ceiling_w)
+        export.append(pv_w)
+    assert max(n for n, w in enumerate(export) if w > 5_000.0 + 60.0) < 15
+    assert 4_000.0 < export[-1] <= 5_060.0
+
+
+def test_an_inverter_that_ignores_its_limit_is_made_up_for_and_what_was_kept_back_is_given_back(make: Any) -> None:
+    """Two faults at once, no meter and no obedience: within half a minute."""
+    plan = Plan(site_functions=((ContractExportLimit(limit_w=5_000.0), ("pv1", "pv2")),))
+    memories: Any = {}
+    told = {"pv1": 2_500.0, "pv2": 2_500.0}
+    sums = []
+    for n in range(240):
+        sun = {"pv1": 4_000.0 if n < 120 else min(4_000.0, told["pv1"]), "pv2": min(8_000.0, told["pv2"])}
+        seen = {name: {"p_w": w, "accepted": Setpoint(p_ceiling_w=told[name])} for name, w in sun.items()}
+        memories, told = two_pv(make, plan, memories, seen)
+        sums.append(sum(sun.values()))
+    assert max(n for n, w in enumerate(sums) if w > 5_060.0) < 30
+    assert sums[119] == pytest.approx(5_000.0, abs=60.0)
+    assert sums[-1] == pytest.approx(5_000.0, abs=60.0)
+
+
+def test_with_a_proven_meter_a_battery_that_ignores_its_target_makes_no_sawtooth(make: Any) -> None:
+    """The sum is told 3 kW less than it gives, for good: relaxing goes on from what was told, not what is given."""
+    plan = Plan(site_functions=((ContractExportLimit(limit_w=5_000.0), ("pv1", "bat1")),))
+    memories: Any = {"contract_export_limit": PROVEN}
+    pv_w, export, accepted = 4_000.0, [], None
+    for n in range(240):
+        ders = (make.pv(p_w=pv_w, accepted=accepted), make.battery(p_w=0.0, charge_w=3_000.0))
+        memories, decisions = step(plan, memories, make.site(*ders, poc=make.meter(pv_w, sample=n)), 1.0)
+        accepted = decisions[0].setpoint
+        pv_w = min(8_000.0, accepted.p_ceiling_w)
+        export.append(pv_w)
+    assert max(export[60:]) <= 5_000.0
+    assert export[-1] == pytest.approx(4_900.0, abs=60.0)
 
 
 @pytest.mark.parametrize("ticks_a_sample", [1, 3])

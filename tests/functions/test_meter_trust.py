@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derctl.functions.meter_trust import AGREES, STEP_PU, STRIKES, Trust, weigh
+from derctl.functions.meter_trust import AGREES, PROOF_S, STEP_PU, STEP_S, STRIKES, Trust, weigh
 
 
-def follow(make: Any, pairs: list[tuple[float, float]], trust: Trust | None = None) -> Trust:
+def follow(make: Any, pairs: list[tuple[float, float]], trust: Trust | None = None, tick_s: float = 1.0) -> Trust:
     """Weigh (inverters' sum, meter) sample by sample; the rating is 10 kW."""
     trust = trust or Trust()
     for ders_w, meter_w in pairs:
-        trust = weigh(trust, make.meter(meter_w, sample=trust.sample + 1), [make.pv(p_w=ders_w)])
+        sample = trust.sample + 1
+        trust = weigh(trust, make.meter(meter_w, sample=sample), [make.pv(p_w=ders_w)], sample * tick_s)
     return trust
 
 
@@ -71,8 +72,8 @@ def test_small_steps_and_old_samples_and_silence_say_nothing(make: Any) -> None:
         trust = follow(make, [(1_000.0 + small * (n % 2), -100.0 * n)], trust)
         assert (trust.strikes, trust.agreed, trust.slept) == (0, 0, 0)
     pv = make.pv(p_w=9_000.0)
-    assert weigh(trust, make.meter(-5_000.0, sample=trust.sample), [pv]) == trust
-    assert weigh(trust, make.meter(None, sample=trust.sample + 1), [pv]) == trust
+    assert weigh(trust, make.meter(-5_000.0, sample=trust.sample), [pv], 99.0) == trust
+    assert weigh(trust, make.meter(None, sample=trust.sample + 1), [pv], 99.0) == trust
 
 
 def test_a_load_that_hides_most_of_a_step_is_neither_agreement_nor_contradiction(make: Any) -> None:
@@ -91,3 +92,63 @@ def test_a_true_meter_is_never_doubted_whatever_sun_and_a_smaller_load_do(make: 
     for p, used in zip(sun, load, strict=True):
         trust = follow(make, [(p, p - used)], trust)
         assert not trust.doubted
+
+
+@pytest.mark.parametrize("tick_s", [0.1, 1.0])
+@pytest.mark.parametrize("step_w", [20.0, 100.0, 320.0])
+@pytest.mark.parametrize("reads", [lambda p: -p, lambda p: 0.0], ids=["reversed", "standing still"])
+def test_small_steps_add_up_to_what_a_wrong_meter_is_known_by(
+    make: Any, reads: Any, step_w: float, tick_s: float
+) -> None:
+    """Voltage taps lost: 0 W for ever, while the inverters are let out by 3 % a second (or 1 % a tick of 0.1 s)."""
+    pairs = [(step_w * n, reads(step_w * n)) for n in range(int(4 * STEP_PU * 10_000.0 / step_w) + 6)]
+    assert follow(make, pairs, tick_s=tick_s).doubted
+
+
+def test_what_takes_longer_than_a_minute_to_add_up_says_nothing(make: Any) -> None:
+    """A morning: the sun brings 0.05 % a second, and the load grows faster."""
+    pairs = [(5.0 * n, -8.0 * n) for n in range(1_800)]
+    assert 5.0 * STEP_S < STEP_PU * 10_000.0
+    trust = follow(make, pairs)
+    assert (trust.strikes, trust.slept, trust.doubted) == (0, 0, False)
+
+
+@pytest.mark.parametrize("tick_s", [0.1, 0.2, 1.0])
+@pytest.mark.parametrize("late_s", [0.0, 1.0, 2.0])
+def test_a_right_meter_is_proven_by_one_step_at_any_tick(make: Any, tick_s: float, late_s: float) -> None:
+    """The step of 15 % takes the inverters a second, and the meter shows it later; some load besides."""
+
+    def ders_w(t_s: float) -> float:
+        return 5_000.0 - 1_500.0 * min(max(t_s - 2.0, 0.0), 1.0)
+
+    times = [tick_s * n for n in range(int(7.0 / tick_s))]
+    pairs = [(ders_w(t), ders_w(t - late_s) - 1_000.0 - 20.0 * (t % 2.0)) for t in times]
+    assert follow(make, pairs, tick_s=tick_s).proven
+    assert not follow(make, [(p, -seen) for p, seen in pairs], tick_s=tick_s).proven
+    assert 1.0 + late_s < PROOF_S
+
+
+def test_a_wrong_meter_takes_back_what_spoke_for_it(make: Any) -> None:
+    half = [(0.0, 0.0), *[(2_000.0, 1_200.0)] * 4]
+    trust = follow(make, half[:-1])
+    assert (trust.points, trust.proven) == (0, False), "it may still come nearer"
+    trust = follow(make, half[-1:], trust)
+    assert (trust.points, trust.proven) == (1, False)
+    against = follow(make, [(4_000.0, 0.0)], trust)
+    assert (against.points, against.proven) == (0, False)
+    hidden = follow(make, [(4_000.0, 1_500.0)] * 5, trust)
+    assert (hidden.points, hidden.proven) == (1, False)
+    again = follow(make, [(4_000.0, 2_400.0)] * 5, trust)
+    assert (again.points, again.proven) == (2, True)
+
+
+@pytest.mark.parametrize("gone", [{"p_w": None}, None], ids=["without its power", "silent"])
+def test_an_inverter_that_is_not_heard_makes_no_step(make: Any, gone: dict[str, Any] | None) -> None:
+    """One of two answers every other second: the meter goes on with what both give, and is right."""
+    trust = Trust()
+    for n in range(20):
+        ders = [make.pv("pv1", p_w=4_000.0), make.pv("pv2", p_w=4_000.0)]
+        if n % 2:
+            ders[1:] = [] if gone is None else [make.pv("pv2", **gone)]
+        trust = weigh(trust, make.meter(7_000.0, sample=n), ders, float(n))
+        assert (trust.strikes, trust.slept, trust.agreed, trust.points) == (0, 0, 0, 0)
