@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from derctl.core.types import DerState, Fallback, Rating, Setpoint, Status
 from derctl.devices import Profile
@@ -18,6 +18,21 @@ class Written:
     setpoint: Setpoint
     at_s: float
     refusals: int = 0
+
+
+def on_its_way(held: Setpoint, sent: Setpoint) -> Setpoint:
+    """What a device may hold until it answers: the lower limit of both."""
+    limits = [limit for limit in (held.p_ceiling_w, sent.p_ceiling_w) if limit is not None]
+    return replace(arrived(held, sent), p_ceiling_w=min(limits, default=None))
+
+
+def arrived(held: Setpoint, sent: Setpoint) -> Setpoint:
+    """What a device holds after a write: a part that was not sent stays as it was."""
+    return Setpoint(
+        p_ceiling_w=held.p_ceiling_w if sent.p_ceiling_w is None else sent.p_ceiling_w,
+        p_target_w=held.p_target_w if sent.p_target_w is None else sent.p_target_w,
+        q_var=held.q_var if sent.q_var is None else sent.q_var,
+    )
 
 
 def reason_to_write(

@@ -7,9 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint, SiteState
+from derctl.core.types import NOTHING, Decision, DerState, Fallback, Outcome, Setpoint, SiteState
 from derctl.daemon.channel import Channel
-from derctl.daemon.deadband import Written, achieved, obeys, reason_to_write, taken
+from derctl.daemon.deadband import Written, achieved, arrived, obeys, on_its_way, reason_to_write, taken
 from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
 from derctl.links.bus import Priority
@@ -20,7 +20,11 @@ IGNORED_AFTER = 3
 
 @dataclass(slots=True)
 class Writer:
-    """One DER's way to its device."""
+    """One DER's way to its device.
+
+    written: the last write, None before it and where the device may have forgotten it.
+    held: what it may still hold of all that was written, for one that can't be read back.
+    """
 
     id: str
     channel: Channel
@@ -33,6 +37,7 @@ class Writer:
     outcome: Outcome = field(default_factory=Outcome)
     writes: int = 0
     written: Written | None = None
+    held: Setpoint = NOTHING
     problem: str | None = None
     decision: Decision | None = None
     _decided_s: float = 0.0
@@ -119,6 +124,7 @@ class Writer:
         desired = _controllable(device).sendable(decision.setpoint)
         refusals = 0 if self.written is None else self.written.refusals
         self._bond, self._sent_s = (self.channel.bus.generation, device), self.clock()
+        before, self.held = self.held, on_its_way(self.held, desired)
         try:
             exchange = _controllable(device).write(desired, self.fallback, dict(self.channel.answers))
             self.writes += 1
@@ -133,6 +139,7 @@ class Writer:
         except (DeviceError, SettingError) as error:
             self._refused(desired, refusals, str(error))
             return
+        self.held = arrived(before, desired)
         self._accepted(desired, accepted, der, refusals, why)
 
     def _refused(self, desired: Setpoint, refusals: int, text: str) -> None:
@@ -236,13 +243,14 @@ class Writer:
         if device is None or not self.channel.verified:
             return "unreachable"
         try:
-            exchange = _controllable(device).release(self.fallback, lift=lift)
+            exchange = _controllable(device).release(self.fallback, lift=lift, held=self.held)
             await self.channel.bus.execute(self.channel.unit, exchange, priority=Priority.WRITE)
         except BusError:
             return "unreachable"
         except (DeviceError, SettingError) as error:
             return str(error)
         self.written = None
+        self.held = NOTHING if lift else Setpoint(p_ceiling_w=self.held.p_ceiling_w)
         return "released"
 
 

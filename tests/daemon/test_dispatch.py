@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, Status
+from derctl.core.types import NOTHING, Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, Status
 from derctl.daemon.dispatch import Writer
 from derctl.devices import Profile
 from derctl.errors import BusLate, BusTimeout
@@ -25,6 +25,12 @@ class FakeDevice:
     holds: Setpoint = field(default_factory=Setpoint)
     wrote: list[Setpoint] = field(default_factory=list)
     deaf: bool = False
+    released: list[Setpoint] = field(default_factory=list)
+
+    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Any:
+        self.released.append(held)
+        return self.holds
+        yield
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint
@@ -250,3 +256,49 @@ async def test_an_old_reading_does_not_show_that_a_limit_is_not_kept() -> None:
     assert await desk.tick(ceiling(3000.0), 4900.0) == 0, "from before it could show"
     desk.age_s = 45.0
     assert await desk.tick(ceiling(3000.0), 4900.0) == 1
+
+
+# -- what a release is told -----------------------------------------------------------------------------------------
+
+
+async def released_with(desk: Desk, *, lift: bool = False) -> Setpoint:
+    """What the device's release hears of as held."""
+    assert await desk.writer.release(lift=lift) == "released"
+    return desk.device.released[-1]
+
+
+async def test_a_release_knows_what_was_written_last_also_after_the_connection_was_lost() -> None:
+    """Var that was written earlier and not given back is still in the device."""
+    desk = Desk(readback="effect_only")
+    await desk.tick(Setpoint(p_ceiling_w=4000.0, q_var=-300.0))
+    await desk.tick(ceiling(3000.0), seconds=5.0)
+    desk.bus.generation += 1
+    desk.channel.verified = False
+    await desk.tick(ceiling(3000.0))
+    desk.channel.verified = True
+    assert desk.writer.written is None
+    assert await released_with(desk) == Setpoint(p_ceiling_w=3000.0, q_var=-300.0)
+
+
+async def test_a_release_of_what_this_process_never_wrote_is_told_nothing() -> None:
+    """After a kill: the journal knows names, not setpoints."""
+    assert await released_with(Desk(readback="effect_only")) == NOTHING
+
+
+async def test_of_a_write_that_got_lost_the_lower_limit_of_both_may_stand() -> None:
+    desk = Desk(readback="effect_only")
+    await desk.tick(ceiling(3000.0))
+    await failing(desk, BusTimeout("no answer"), ceiling(5000.0))
+    assert await released_with(desk) == ceiling(3000.0)
+    await failing(desk, BusTimeout("no answer"), ceiling(1000.0))
+    assert await released_with(desk) == ceiling(1000.0)
+
+
+async def test_after_a_release_a_limit_may_still_stand_and_var_does_not() -> None:
+    desk = Desk(readback="effect_only")
+    await desk.tick(Setpoint(p_ceiling_w=3000.0, q_var=-300.0))
+    await released_with(desk)
+    await failing(desk, BusLate("too late to send"), ceiling(5000.0))
+    assert await released_with(desk) == ceiling(3000.0)
+    await released_with(desk, lift=True)
+    assert await released_with(desk) == NOTHING
