@@ -111,14 +111,13 @@ def plausible(reading: Reading, rating: Rating) -> Reading:
 
     0 V or 0 Hz from an inverter means asleep, not a grid fault.
     """
-    if reading.v_v == 0.0 or reading.f_hz == 0.0:
-        return replace(reading, v_v=None, f_hz=None, status=Status.ASLEEP)
     limit = P_MAX_PU * max(rating.p_max_w, -rating.p_min_w, rating.s_max_va)
     bad_p = limit > 0.0 and reading.p_w is not None and abs(reading.p_w) > limit
     bad_q = limit > 0.0 and reading.q_var is not None and abs(reading.q_var) > limit
-    bad_f = reading.f_hz is not None and not F_LOW_HZ <= reading.f_hz <= F_HIGH_HZ
+    asleep = without_volts(reading)
+    bad_f = asleep or (reading.f_hz is not None and not F_LOW_HZ <= reading.f_hz <= F_HIGH_HZ)
     v_pu = None if reading.v_v is None else reading.v_v / rating.v_nom_v
-    bad_v = v_pu is not None and not V_LOW_PU <= v_pu <= V_HIGH_PU
+    bad_v = asleep or (v_pu is not None and not V_LOW_PU <= v_pu <= V_HIGH_PU)
     if not (bad_p or bad_q or bad_f or bad_v):
         return reading
     return replace(
@@ -127,4 +126,10 @@ def plausible(reading: Reading, rating: Rating) -> Reading:
         q_var=None if bad_q else reading.q_var,
         f_hz=None if bad_f else reading.f_hz,
         v_v=None if bad_v else reading.v_v,
+        status=Status.ASLEEP if asleep else reading.status,
     )
+
+
+def without_volts(reading: Reading) -> bool:
+    """Whether voltage or frequency reads exactly 0: an inverter asleep, a meter without its voltage taps."""
+    return reading.v_v == 0.0 or reading.f_hz == 0.0

@@ -15,6 +15,7 @@ from derctl.errors import DecodeError, NotRecognised
 from derctl.links.models import model
 
 INVERTERS = ("pv_101", "pv_103", "pv_111", "pv_113", "pv_7xx")
+PHASES_103 = ("PhVphA", "PhVphB", "PhVphC", "PPVphAB", "PPVphBC", "PPVphCA")
 METERS = ("meter_201", "meter_203", "meter_204", "meter_211", "meter_213")
 
 
@@ -128,6 +129,23 @@ def test_what_cannot_be_true_is_dropped_and_the_rest_stays(lay_out, bound, point
     fake.put(103, **points)
     reading = fake.reading(device)
     assert {name for name in ("p_w", "q_var", "f_hz", "v_v") if getattr(reading, name) is None} == gone
+
+
+@pytest.mark.parametrize("zero", [{"Hz": 0}, {f"{p}": 0 for p in PHASES_103}])
+@pytest.mark.parametrize(
+    ("points", "gone"),
+    [({"W": 3_000_000}, {"p_w"}), ({"VAr": -3_000_000}, {"q_var"}), ({"W": 40}, set()), ({"W": -5}, set())],
+)
+def test_an_inverter_that_is_asleep_gives_no_megawatts_either(lay_out, bound, zero, points, gone):
+    fake = lay_out("pv_103")
+    device = bound(fake, bind_pv)
+    fake.put(103, W_SF=2, VAr_SF=2, W=0, VAr=0)
+    fake.put(103, **({"W_SF": 0} if max(map(abs, points.values())) < 100 else {}), **zero, **points)
+    reading = fake.reading(device)
+    assert reading.status is Status.ASLEEP
+    assert {name for name in ("p_w", "q_var") if getattr(reading, name) is None} == gone
+    assert (reading.v_v, reading.f_hz) == (None, None)
+    assert gone or reading.p_w == points["W"]
 
 
 @pytest.mark.parametrize("v_nom_v", [120.0, 230.0, 277.0])
