@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
 from derctl.devices.layout import find
-from derctl.devices.measure import METERS, POINTS_METER, meter, plausible
+from derctl.devices.measure import METERS, POINTS_METER, meter, plausible, without_volts
 from derctl.devices.observed import Observed
 from derctl.devices.types import Answers, Models, Options
 from derctl.errors import NotRecognised
@@ -18,7 +18,11 @@ class SunspecMeter(Observed):
     """A bound meter."""
 
     def decode(self, answers: Answers) -> Reading:
-        return plausible(meter(self.view.values(answers), sign=self.options.sign), self.rating)
+        """0 V or 0 Hz: its voltage taps are lost, and the 0 W that it makes of that are no measurement."""
+        reading = meter(self.view.values(answers), sign=self.options.sign)
+        if without_volts(reading):
+            reading = replace(reading, p_w=None, q_var=None)
+        return plausible(reading, self.rating)
 
 
 def bind_meter(models: Models, options: Options) -> Exchange[SunspecMeter]:

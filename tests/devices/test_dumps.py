@@ -93,6 +93,16 @@ def test_a_meter_reads_as_pysunspec2_reads_it(from_dump, bound, name, sign):
     assert reading.energy_wh == theirs(fake, 203, "TotWhExp")
 
 
+def test_a_recorded_meter_with_one_phase_at_zero_volts_measures_power_and_with_all_of_them_none(from_dump, bound):
+    """An Elkor on two of three phases: C reads 0.0 V."""
+    fake = from_dump("elkor_w2_m1_sn_203_02")
+    device = bound(fake, bind_meter, v_nom_v=120.0)
+    assert theirs(fake, 203, "PhVphC") == 0.0
+    assert fake.reading(device).p_w == theirs(fake, 203, "W") > 900.0
+    fake.put(203, PhV=0, PhVphA=0, PhVphB=0, PPV=0, PhVphAB=0, PhVphBC=0, PhVphCA=0)
+    assert (fake.reading(device).p_w, fake.reading(device).q_var) == (None, None)
+
+
 def test_kaco_asleep_is_asleep(from_dump, bound):
     fake = from_dump("kaco_blueplanet_86tl3_blueplanet_86tl3_asleep")
     reading = fake.reading(bound(fake, bind_pv))

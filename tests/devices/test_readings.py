@@ -148,6 +148,45 @@ def test_an_inverter_that_is_asleep_gives_no_megawatts_either(lay_out, bound, ze
     assert gone or reading.p_w == points["W"]
 
 
+ZERO_METER = {
+    "volts": {"PhV": 0, "PhVphA": 0, "PhVphB": 0, "PhVphC": 0, "PPV": 0},
+    "volts of the phases alone": {"PhV": None, "PhVphA": 0, "PhVphB": 0, "PhVphC": 0, "PPV": None},
+    "hertz": {"Hz": 0},
+    "volts and hertz": {"PhV": 0, "PhVphA": 0, "PhVphB": 0, "PhVphC": 0, "PPV": 0, "Hz": 0},
+}
+
+
+@pytest.mark.parametrize("zero", ZERO_METER)
+@pytest.mark.parametrize("name", ["meter_203", "meter_213"])
+@pytest.mark.parametrize("p_w", [0, 4200])
+def test_a_meter_without_its_voltage_taps_measures_no_power(lay_out, bound, name, zero, p_w):
+    """0 V x 40 A is 0 W on its display; the site may still export 9 kW."""
+    fake = lay_out(name)
+    device = bound(fake, bind_meter)
+    fake.put(int(name[6:]), **ZERO_METER[zero], W=p_w)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.q_var, reading.v_v, reading.f_hz) == (None, None, None, None)
+    assert reading.energy_wh == 8000
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        {"PhVphB": 0, "PhVphC": 0},  # one phase is wired
+        {"PhV": 0},  # no mean, but phases
+        {"PhV": None, "PhVphA": None, "PhVphB": None, "PhVphC": None, "PPV": None},  # no voltages at all
+        {"Hz": None},
+        {"PhV": None, "PhVphA": None, "PhVphB": None, "PhVphC": None, "PPV": None, "Hz": None},
+    ],
+)
+def test_a_meter_that_measures_some_voltage_or_implements_none_measures_power(lay_out, bound, points):
+    fake = lay_out("meter_203")
+    device = bound(fake, bind_meter)
+    fake.put(203, **points)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.q_var) == (4200, -310)
+
+
 @pytest.mark.parametrize("v_nom_v", [120.0, 230.0, 277.0])
 def test_plausible_volts_follow_the_nominal_and_no_literal(lay_out, bound, v_nom_v):
     fake = lay_out("pv_101")
