@@ -10,6 +10,9 @@ from derctl.devices import Profile
 EXACT_PU = 0.002
 """Less power is asked for from this share of the rating on; only more of it has the profile's dead band."""
 
+GIVE_BACK_S = 10.0
+"""Var that nobody asks for any more is given back after this: a function that misses one input costs no write [G]."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
@@ -45,10 +48,12 @@ def reason_to_write(
     profile: Profile,
     now_s: float,
     p_w: float | None = None,
+    q_unasked_s: float | None = None,
 ) -> str | None:
-    """`first`, `changed`, `refresh`, `disobeyed`, or None. now_s on the monotonic clock.
+    """`first`, `refresh`, `give_back`, `changed`, `disobeyed`, or None. now_s on the monotonic clock.
 
     p_w: what it gives, measured when the last write had had its time to show; None where that is not known.
+    q_unasked_s: how long nobody has asked for var, where derctl wrote some and hasn't given it back.
     """
     blind = profile.readback == "effect_only"
     if written is None:
@@ -66,6 +71,8 @@ def reason_to_write(
             return "refresh"
         if since_s < _patience_s(written.refusals) and not tighter(desired, written.setpoint, rating, profile):
             return None
+    if var_left(desired, accepted, q_unasked_s, profile):
+        return "give_back"
     basis = accepted
     if blind or basis is None:
         basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
@@ -75,6 +82,13 @@ def reason_to_write(
         written is not None and desired.p_ceiling_w is not None and obeys(written, p_w, rating, profile) is False
     )
     return "disobeyed" if ignored else None
+
+
+def var_left(desired: Setpoint, accepted: Setpoint | None, q_unasked_s: float | None, profile: Profile) -> bool:
+    """Whether var that derctl wrote, and nobody asks for any more, stands in the device."""
+    if desired.q_var is not None or q_unasked_s is None or q_unasked_s < GIVE_BACK_S:
+        return False
+    return profile.readback == "effect_only" or (accepted is not None and accepted.q_var is not None)
 
 
 def obeys(written: Written, p_w: float | None, rating: Rating, profile: Profile) -> bool | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Outcome, Setpoint, SiteState
 from derctl.daemon.channel import Channel
-from derctl.daemon.deadband import Written, achieved, arrived, obeys, on_its_way, reason_to_write, taken
+from derctl.daemon.deadband import Written, achieved, arrived, obeys, on_its_way, reason_to_write, taken, var_left
+from derctl.devices import Profile
 from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
 from derctl.links.bus import Priority
@@ -43,8 +44,13 @@ class Writer:
     _decided_s: float = 0.0
     _changed_s: float = 0.0
     _sent_s: float = -1e9
+    _var_asked_s: float = -1e9
     _bond: tuple[int, object] = (-1, None)
     _task: asyncio.Task[None] | None = None
+
+    @property
+    def _profile(self) -> Profile:
+        return self.channel.options.profile
 
     @property
     def busy(self) -> bool:
@@ -66,6 +72,7 @@ class Writer:
         self.decision, self._decided_s = decision, now
         self._note_wishes(decision, now)
         self._doubt(der, now)
+        self._note_var(decision.setpoint, der, now)
         why = self._due(decision.setpoint, der, now) if gate_open and self.control and not self.busy else None
         if der.fresh and why is None and not self.busy and self.problem == "unreachable":
             self.problem = None
@@ -78,7 +85,7 @@ class Writer:
 
         It may have restarted and forgotten. One that reads back and has no timer to arm tells by itself.
         """
-        written, device, profile = self.written, self.channel.device, self.channel.options.profile
+        written, device, profile = self.written, self.channel.device, self._profile
         if written is None or device is None:
             return
         generation, bound = self._bond
@@ -94,7 +101,7 @@ class Writer:
         """The power that was measured when the last write had had its time to show."""
         if self.written is None or not der.fresh:
             return None
-        settled = now - der.age_s - self.written.at_s > self.channel.options.profile.settle_s
+        settled = now - der.age_s - self.written.at_s > self._profile.settle_s
         return der.reading.p_w if settled else None
 
     def _due(self, desired: Setpoint, der: DerState, now: float) -> str | None:
@@ -112,7 +119,21 @@ class Writer:
             profile=channel.options.profile,
             now_s=now,
             p_w=self._effect_w(der, now),
+            q_unasked_s=self._var_unasked_s(now),
         )
+
+    def _note_var(self, desired: Setpoint, der: DerState, now: float) -> None:
+        """When var was asked for last; what the device has given up by itself need not be given back."""
+        accepted = der.reading.accepted
+        if desired.q_var is not None:
+            self._var_asked_s = now
+        elif self._profile.readback == "effect_only" or self.busy or not der.fresh:
+            return
+        elif now - der.age_s > self._sent_s and accepted is not None and accepted.q_var is None:
+            self.held = replace(self.held, q_var=None)
+
+    def _var_unasked_s(self, now: float) -> float | None:
+        return None if self.held.q_var is None else now - self._var_asked_s
 
     async def _write(self, der: DerState, why: str) -> None:
         await self.journal(self.id)
@@ -124,9 +145,11 @@ class Writer:
         desired = _controllable(device).sendable(decision.setpoint)
         refusals = 0 if self.written is None else self.written.refusals
         self._bond, self._sent_s = (self.channel.bus.generation, device), self.clock()
+        give_back = var_left(desired, der.reading.accepted, self._var_unasked_s(self.clock()), self._profile)
         before, self.held = self.held, on_its_way(self.held, desired)
         try:
-            exchange = _controllable(device).write(desired, self.fallback, dict(self.channel.answers))
+            answers = dict(self.channel.answers)
+            exchange = _controllable(device).write(desired, self.fallback, answers, give_back_var=give_back)
             self.writes += 1
             accepted = await self.channel.bus.execute(
                 self.channel.unit, exchange, priority=Priority.WRITE, not_after_s=self._decided_s + self.tick_s
@@ -138,8 +161,10 @@ class Writer:
             return
         except (DeviceError, SettingError) as error:
             self._refused(desired, refusals, str(error))
+            if give_back and refusals + 1 >= IGNORED_AFTER:
+                self.held = replace(self.held, q_var=None)
             return
-        self.held = arrived(before, desired)
+        self.held = arrived(replace(before, q_var=None) if give_back else before, desired)
         self._accepted(desired, accepted, der, refusals, why)
 
     def _refused(self, desired: Setpoint, refusals: int, text: str) -> None:
@@ -149,7 +174,7 @@ class Writer:
         self.problem = "refused"
 
     def _accepted(self, desired: Setpoint, accepted: Setpoint, der: DerState, refusals: int, why: str) -> None:
-        profile = self.channel.options.profile
+        profile = self._profile
         now = self.clock()
         before = self.outcome.accepted
         if profile.readback == "effect_only":
@@ -203,7 +228,7 @@ class Writer:
         elif not der.fresh:
             word, reason = "unknown", self.channel.reason or "stale"
         else:
-            profile = self.channel.options.profile
+            profile = self._profile
             began = self._changed_s if self.written is None else max(self.written.at_s, self._changed_s)
             word, reason = achieved(outcome.desired, der, profile, now - began > profile.settle_s)
             reason = self.problem or reason or self._bound(outcome)

@@ -229,6 +229,17 @@ async def test_a_devices_own_volt_var_keeps_the_gateways_off(bench: Any) -> None
         assert decision.setpoint.q_var is None
 
 
+async def test_var_is_given_back_when_the_device_turns_its_own_volt_var_on(bench: Any) -> None:
+    async with bench() as b:
+        controls = b.rig.world.faces["pv2"].bank.image(704)
+        await b.until(lambda: controls.get("VarSetEna") == 1)
+        b.rig.world.faces["pv2"].bank.image(705).put_raw("Ena", 1)
+        await b.until(lambda: b.app.writers["pv2"].decision.setpoint.q_var is None)
+        began = b.app.clock_s()
+        await b.until(lambda: controls.get("VarSetEna") == 0, 15.0)
+        assert 9.5 < b.app.clock_s() - began < 12.0, "by derctl, not by the timer of 60 s"
+
+
 async def test_recorded_ticks_replayed_through_the_core_give_the_same_decisions_bit_for_bit(bench: Any) -> None:
     async with bench() as b:
         await b.ticks(30)

@@ -12,7 +12,7 @@ import pytest
 from derctl.core.types import NOTHING, Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, Status
 from derctl.daemon.dispatch import Writer
 from derctl.devices import Profile
-from derctl.errors import BusLate, BusTimeout
+from derctl.errors import BusLate, BusTimeout, DeviceRefused
 
 PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=230.0)
 STANDS = Fallback(p_ceiling_w=5000.0, by="stands")
@@ -25,6 +25,8 @@ class FakeDevice:
     holds: Setpoint = field(default_factory=Setpoint)
     wrote: list[Setpoint] = field(default_factory=list)
     deaf: bool = False
+    refuses: Exception | None = None
+    gave_back: list[bool] = field(default_factory=list)
     released: list[Setpoint] = field(default_factory=list)
 
     def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Any:
@@ -35,11 +37,16 @@ class FakeDevice:
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint
 
-    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Any) -> Any:
+    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Any, *, give_back_var: bool = False) -> Any:
         self.wrote.append(setpoint)
+        self.gave_back.append(give_back_var)
+        if give_back_var and self.refuses is not None:
+            raise self.refuses
         if not self.deaf:
             given = {name: value for name, value in _parts(setpoint) if value is not None}
             self.holds = replace(self.holds, **given)
+            if give_back_var:
+                self.holds = replace(self.holds, q_var=None)
         return self.holds
         yield
 
@@ -302,3 +309,74 @@ async def test_after_a_release_a_limit_may_still_stand_and_var_does_not() -> Non
     assert await released_with(desk) == ceiling(3000.0)
     await released_with(desk, lift=True)
     assert await released_with(desk) == NOTHING
+
+
+# -- var that nobody asks for any more ------------------------------------------------------------------------------
+
+
+VAR = Setpoint(p_ceiling_w=5000.0, q_var=-300.0)
+PLAIN = ceiling(5000.0)
+
+
+async def with_var(readback: str = "values") -> Desk:
+    """A device that was told var, and then for some seconds of another limit only."""
+    desk = Desk(readback=readback)
+    await desk.tick(VAR)
+    assert await writes(desk, ceiling(4000.0), seconds=5) == [1]
+    return desk
+
+
+@pytest.mark.parametrize("readback", ["values", "effect_only"])
+async def test_var_is_given_back_once_when_nobody_has_asked_for_it_for_ten_seconds(readback: str) -> None:
+    desk = await with_var(readback)
+    assert await writes(desk, ceiling(4000.0), seconds=300) == [5], "10 s after the last tick that asked for var"
+    assert desk.device.gave_back == [False, False, True]
+    assert desk.device.holds == ceiling(4000.0)
+    assert await released_with(desk) == ceiling(4000.0)
+
+
+async def test_a_device_that_keeps_its_var_is_not_asked_again() -> None:
+    desk = await with_var()
+    desk.device.deaf = True
+    assert len(await writes(desk, ceiling(4000.0), seconds=300)) == 1
+    assert desk.device.holds.q_var == -300.0
+
+
+async def test_a_glitch_of_less_than_ten_seconds_costs_no_write() -> None:
+    desk = Desk(fallback=Fallback(p_ceiling_w=5000.0, by="stands", after_s=600.0))
+    await desk.tick(VAR)
+    for _ in range(3):
+        assert await writes(desk, PLAIN, seconds=9) == []
+        assert await desk.tick(VAR) == 0
+
+
+async def test_var_that_ran_out_by_itself_or_is_not_derctls_is_left_alone() -> None:
+    """A timer gave it back; later somebody else sets it."""
+    desk = await with_var()
+    desk.device.holds = replace(desk.device.holds, q_var=None)
+    assert await writes(desk, ceiling(4000.0), seconds=60) == []
+    desk.device.holds = replace(desk.device.holds, q_var=500.0)
+    assert await writes(desk, ceiling(4000.0), seconds=60) == []
+    stranger = Desk()
+    stranger.device.holds = VAR
+    assert await writes(stranger, PLAIN, seconds=60) == [1], "the fallback is armed, no more"
+    assert stranger.device.gave_back == [False]
+
+
+async def test_var_is_given_back_also_when_the_connection_was_lost_in_between() -> None:
+    desk = await with_var("effect_only")
+    desk.bus.generation += 1
+    assert len(await writes(desk, ceiling(4000.0), seconds=300)) == 2
+    assert desk.device.holds.q_var is None
+
+
+async def test_a_lost_give_back_is_sent_again_and_one_that_is_refused_three_times_no_more() -> None:
+    desk = await with_var()
+    await writes(desk, ceiling(4000.0), seconds=4)
+    desk.bus.error = BusTimeout("no answer")
+    assert await writes(desk, ceiling(4000.0), seconds=4) == [1, 2, 3, 4]
+    desk.bus.error = None
+    desk.device.refuses = DeviceRefused(3, function=16, address=1, count=1)
+    assert len(await writes(desk, ceiling(4000.0), seconds=600)) == 3
+    assert [event[0] for event in desk.events] == ["write_refused"]
+    assert await desk.tick(ceiling(3000.0)) == 1 and desk.writer.problem is None, "the rest goes on"

@@ -30,6 +30,7 @@ def reason(
     rating: Rating = PV,
     fallback: Fallback = Fallback(p_ceiling_w=5000.0, after_s=60.0),  # noqa: B008 frozen
     p_w: float | None = None,
+    q_unasked_s: float | None = None,
     **profile: Any,
 ) -> str | None:
     return reason_to_write(
@@ -41,6 +42,7 @@ def reason(
         profile=replace(PROFILE, **profile),
         now_s=now_s,
         p_w=p_w,
+        q_unasked_s=q_unasked_s,
     )
 
 
@@ -357,3 +359,38 @@ def test_of_what_a_blind_device_holds_nothing_is_known_before_the_first_write() 
     """Also full power: a limit from before may still stand in it."""
     assert blind(ceiling(5000.0), None, fallback=Fallback()) == "first"
     assert blind(Setpoint(), None, fallback=Fallback()) is None
+
+
+# -- var that nobody asks for any more ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accepted", "unasked_s", "readback", "found"),
+    [
+        (Setpoint(p_ceiling_w=4000.0, q_var=-300.0), 10.0, "values", "give_back"),
+        (Setpoint(p_ceiling_w=4000.0, q_var=0.0), 10.0, "values", "give_back"),
+        (Setpoint(p_ceiling_w=4000.0, q_var=-300.0), 9.9, "values", None),
+        (Setpoint(p_ceiling_w=4000.0, q_var=-300.0), None, "values", None),
+        (ceiling(4000.0), 10.0, "values", None),
+        (None, 10.0, "values", None),
+        (None, 10.0, "effect_only", "give_back"),
+        (None, 9.9, "effect_only", None),
+    ],
+)
+def test_var_that_stands_unasked_is_given_back_after_ten_seconds(
+    accepted: Setpoint | None, unasked_s: float | None, readback: str, found: str | None
+) -> None:
+    _, written = held(4000.0)
+    given = {"q_unasked_s": unasked_s, "readback": readback}
+    assert reason(ceiling(4000.0), accepted, written, **given) == found
+
+
+def test_var_that_is_asked_for_is_not_given_back() -> None:
+    wish = Setpoint(p_ceiling_w=4000.0, q_var=-300.0)
+    assert reason(wish, wish, Written(setpoint=wish, at_s=99.0), q_unasked_s=60.0) is None
+
+
+def test_giving_var_back_has_the_patience_of_any_other_write() -> None:
+    accepted = Setpoint(p_ceiling_w=4000.0, q_var=-300.0)
+    _, written = held(4000.0, refusals=6)
+    assert reason(ceiling(4000.0), accepted, written, q_unasked_s=60.0) is None
