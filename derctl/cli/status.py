@@ -82,5 +82,6 @@ def because(told: dict[str, Any]) -> str:
     """Who bound this setpoint, in one line: the last to narrow each part."""
     last: dict[str, str] = {}
     for bound in told.get("bound_by", []):
-        last[bound["what"]] = f"{bound['by']} {bound['value']:,.0f}"
+        why = "" if bound["why"] is None else f" ({bound['why']})"
+        last[bound["what"]] = f"{bound['by']} {bound['value']:,.0f}{why}"
     return "; ".join(last.values())

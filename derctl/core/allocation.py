@@ -145,7 +145,7 @@ def _reach(der: DerState, *, discharging: bool) -> float:
 
 
 def _bound(wish: SiteProposal, what: str, value: float) -> Bound:
-    return Bound(by=wish.by, rank=wish.rank, what=what, value=value)
+    return Bound(by=wish.by, rank=wish.rank, what=what, value=value, why=wish.why)
 
 
 def _aimed(band: Band, aim_w: float, wish: SiteProposal) -> Band:

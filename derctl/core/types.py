@@ -178,7 +178,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteProposal:
-    """What one function wants of the sum of the DERs in `over` (their AC power, W); allocation splits it."""
+    """What one function wants of the sum of the DERs in `over` (their AC power, W); allocation splits it.
+
+    why: a code, where there is more to say than the function's name.
+    """
 
     by: str
     rank: int
@@ -186,6 +189,7 @@ class SiteProposal:
     p_ceiling_w: float | None = None
     p_floor_w: float | None = None
     p_target_w: float | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +201,13 @@ class Abstain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """One narrowing that took effect: who, at what rank, which field, to what value."""
+    """One narrowing that took effect: who, at what rank, which field, to what value; why, beyond the name."""
 
     by: str
     rank: int
     what: str
     value: float
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,8 @@ def of_setpoint(setpoint: Setpoint) -> dict[str, Any]:
 def of_decision(decision: Decision) -> dict[str, Any]:
     """A setpoint and who bound it."""
     bounds = [
-        {"by": bound.by, "what": bound.what, "value": bound.value, "rank": bound.rank} for bound in decision.bound_by
+        {"by": each.by, "what": each.what, "value": each.value, "rank": each.rank, "why": each.why}
+        for each in decision.bound_by
     ]
     return of_setpoint(decision.setpoint) | {"bound_by": bounds}
 

@@ -101,6 +101,7 @@ class ContractExportLimit(Settings):
             over=tuple(der.id for der in steered),
             p_ceiling_w=memory.ceiling_w,
             p_floor_w=memory.floor_w,
+            why="meter_lost" if memory.lost else None if memory.trust.proven else "meter_unproven",
         )
 
     def _heard(self, memory: Memory, ders: Sequence[DerState], site: SiteState) -> Memory:

@@ -493,3 +493,14 @@ def test_an_inverter_that_goes_dark_takes_its_share_along(make: Any) -> None:
     memory, _ = function.step(memory, [dark, b], make.site(dark, b, poc=make.meter(5_880.0, sample=31)), 1.0)
     _, said = function.step(memory, [a, b], make.site(a, b, poc=make.meter(5_880.0, sample=32)), 1.0)
     assert said.p_ceiling_w == pytest.approx(5_880.0, abs=5.0), "and brings it back"
+
+
+def test_it_says_when_its_meter_does_not_count(make: Any) -> None:
+    function, pv = ContractExportLimit(limit_w=3_000.0), make.pv(p_w=2_000.0)
+    heard = make.site(pv, poc=make.meter(1_000.0, sample=1))
+    assert function.step(PROVEN, [pv], heard, 0.0)[1].why is None
+    assert function.step(Memory(), [pv], heard, 0.0)[1].why == "meter_unproven"
+    assert function.step(PROVEN, [pv], make.site(pv), 0.0)[1].why == "meter_lost"
+    plan = Plan(site_functions=((function, ("pv1",)),))
+    _, (decision,) = step(plan, {}, make.site(pv), 1.0)
+    assert [(b.by, b.why) for b in decision.bound_by] == [("contract_export_limit", "meter_lost")]
