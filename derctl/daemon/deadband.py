@@ -1,10 +1,10 @@
-"""Whether a setpoint has to be written now, and whether it has been achieved. Pure."""
+"""Whether a setpoint has to be written now, and whether the device took it. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from derctl.core.types import DerState, Fallback, Rating, Setpoint, Status
+from derctl.core.types import Fallback, Rating, Setpoint
 from derctl.devices import Profile
 
 EXACT_PU = 0.002
@@ -159,30 +159,3 @@ def taken(desired: Setpoint, accepted: Setpoint, rating: Rating, profile: Profil
         (desired.q_var, accepted.q_var, q_tol),
     )
     return all(wish is None or (held is not None and abs(wish - held) <= tol) for wish, held, tol in pairs)
-
-
-def achieved(desired: Setpoint, der: DerState, profile: Profile, settled: bool) -> tuple[str, str | None]:
-    """`achieved` and its reason code, from the measurement. settled: the profile's time for it has passed."""
-    p, q = der.reading.p_w, der.reading.q_var
-    if not der.fresh or p is None:
-        return "unknown", "stale"
-    tol = profile.tolerance_pct / 100.0 * max(der.rating.p_max_w, -der.rating.p_min_w)
-    miss = "no" if settled else "pending"
-    if desired.q_var is not None and q is not None:
-        q_tol = profile.tolerance_pct / 100.0 * der.rating.s_max_va
-        if abs(q - desired.q_var) > q_tol:
-            return miss, "no_sun" if der.reading.status is Status.ASLEEP else None
-    if desired.p_target_w is not None:
-        if abs(p - desired.p_target_w) <= tol:
-            return "yes", None
-        return miss, _why_short(desired.p_target_w, p, der)
-    if desired.p_ceiling_w is None:
-        return "unknown", None
-    if p > desired.p_ceiling_w + tol:
-        return miss, None
-    return ("yes", None) if p >= desired.p_ceiling_w - tol else ("not_binding", None)
-
-
-def _why_short(target: float, p: float, der: DerState) -> str | None:
-    limit = der.reading.p_discharge_limit_w if target > p else der.reading.p_charge_limit_w
-    return "bms_limit" if limit is not None and abs(target) > limit else None

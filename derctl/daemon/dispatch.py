@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Outcome, Setpoint, SiteState
+from derctl.daemon.achieved import achieved, kept_back, overridden
 from derctl.daemon.channel import Channel
-from derctl.daemon.deadband import Written, achieved, arrived, obeys, on_its_way, reason_to_write, taken, var_left
+from derctl.daemon.deadband import Written, arrived, obeys, on_its_way, reason_to_write, taken, var_left
 from derctl.devices import Profile
 from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
@@ -46,6 +47,7 @@ class Writer:
     _sent_s: float = -1e9
     _var_asked_s: float = -1e9
     _bond: tuple[int, object] = (-1, None)
+    _overridden: bool = False
     _task: asyncio.Task[None] | None = None
 
     @property
@@ -231,24 +233,25 @@ class Writer:
             profile = self._profile
             began = self._changed_s if self.written is None else max(self.written.at_s, self._changed_s)
             word, reason = achieved(outcome.desired, der, profile, now - began > profile.settle_s)
-            reason = self.problem or reason or self._bound(outcome)
+            reason = self.problem or self._override(der, now) or reason or self._kept_back(der)
         if (word, reason) != (outcome.achieved, outcome.reason):
             outcome = replace(outcome, achieved=word, reason=reason, achieved_s=now)
         self.outcome = outcome
 
-    def _bound(self, outcome: Outcome) -> str | None:
-        """Who kept the request from being the decision."""
-        asked, got, decision = outcome.requested, outcome.desired, self.decision
-        if asked is None or decision is None:
+    def _kept_back(self, der: DerState) -> str | None:
+        decision = self.decision
+        if decision is None or decision.requested is None:
             return None
-        short = asked.p_target_w is not None and got.p_target_w != asked.p_target_w
-        short = short or (
-            asked.p_ceiling_w is not None and got.p_ceiling_w is not None and got.p_ceiling_w < asked.p_ceiling_w
-        )
-        if not short:
+        return kept_back(decision.requested, decision, der.can)
+
+    def _override(self, der: DerState, now: float) -> str | None:
+        if not overridden(self.written, der, self._profile, now):
+            self._overridden = False
             return None
-        names = {bound.by for bound in decision.bound_by if bound.by != outcome.requested_by}
-        return "bms_limit" if "bms_guard" in names else "senior_bound"
+        if not self._overridden and self.written is not None:
+            self.on_event("override", self.id, f"reads back {der.reading.accepted}, not {self.written.setpoint}")
+        self._overridden = True
+        return "override"
 
     async def wait(self) -> None:
         """Until nothing is being written."""

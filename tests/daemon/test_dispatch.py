@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import NOTHING, Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, Status
+from derctl.core.types import NOTHING, Bound, Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, Status
 from derctl.daemon.dispatch import Writer
 from derctl.devices import Profile
 from derctl.errors import BusLate, BusTimeout, DeviceRefused
@@ -380,3 +380,70 @@ async def test_a_lost_give_back_is_sent_again_and_one_that_is_refused_three_time
     assert len(await writes(desk, ceiling(4000.0), seconds=600)) == 3
     assert [event[0] for event in desk.events] == ["write_refused"]
     assert await desk.tick(ceiling(3000.0)) == 1 and desk.writer.problem is None, "the rest goes on"
+
+
+# -- the code of what stands in the way -----------------------------------------------------------------------------
+
+
+async def test_another_setpoint_than_the_one_that_was_taken_is_an_override_said_once_and_put_right() -> None:
+    """A second master (hil.md O6), or an inverter that restarted and forgot."""
+    desk = Desk()
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert await desk.tick(ceiling(2000.0), p_w=1900.0) == 0
+    assert desk.writer.outcome.reason is None
+    desk.device.holds, desk.device.deaf = ceiling(5000.0), True
+    for _ in range(3):
+        await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert [event for event, _, _ in desk.events].count("override") == 1
+    desk.device.deaf = False
+    desk.now_s += 60.0
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert desk.device.holds == ceiling(2000.0)
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert desk.writer.outcome.reason is None
+    desk.device.holds = ceiling(4000.0)
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert (desk.writer.outcome.reason, desk.device.holds) == ("override", ceiling(2000.0))
+    assert [event for event, _, _ in desk.events].count("override") == 2
+
+
+async def test_what_a_device_never_took_or_cannot_tell_is_no_override() -> None:
+    for desk in (Desk(), Desk(readback="effect_only")):
+        desk.device.deaf = True
+        for _ in range(5):
+            await desk.tick(ceiling(2000.0), p_w=1900.0)
+        assert "override" not in [event for event, _, _ in desk.events]
+
+
+ASKED = {"requested": Setpoint(p_ceiling_w=3000.0), "requested_by": "operator_limit"}
+BY_CONTRACT = Bound(by="contract_export_limit", rank=15, what="p_ceiling_w", value=1000.0)
+BY_BMS = Bound(by="bms_guard", rank=0, what="p_ceiling_w", value=1000.0)
+IN_THE_WAY: dict[str, tuple[Decision, Can, str | None]] = {
+    "nobody asked": (Decision(der="pv1", setpoint=ceiling(1000.0)), Can(ceiling=True), None),
+    "it got it": (Decision(der="pv1", setpoint=ceiling(3000.0), **ASKED), Can(ceiling=True), None),
+    "a senior": (Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT,), **ASKED), Can(ceiling=True),
+        "senior_bound"),
+    "a senior without its meter": (
+        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(replace(BY_CONTRACT, why="meter_lost"),), **ASKED),
+        Can(ceiling=True), "meter_lost"),
+    "the battery's own limit": (
+        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), Can(ceiling=True),
+        "bms_limit"),
+    "a device that is only read": (Decision(der="pv1", setpoint=Setpoint(), **ASKED), Can(), "not_supported"),
+    "a target for PV": (
+        Decision(der="pv1", setpoint=ceiling(5000.0), requested=Setpoint(p_target_w=1.0), requested_by="setpoint"),
+        Can(ceiling=True), "not_supported"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IN_THE_WAY)
+async def test_what_keeps_a_request_from_being_the_decision_has_a_code(case: str) -> None:
+    decision, can, code = IN_THE_WAY[case]
+    desk = Desk()
+    state = replace(desk.state(500.0), can=can)
+    desk.writer.offer(decision, state, gate_open=True)
+    await desk.writer.wait()
+    desk.now_s += 1.0
+    desk.writer.offer(decision, replace(desk.state(500.0), can=can), gate_open=True)
+    await desk.writer.wait()
+    assert desk.writer.outcome.reason == code

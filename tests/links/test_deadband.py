@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from derctl.core.types import Can, DerState, Fallback, Rating, Reading, Setpoint, Status
-from derctl.daemon.deadband import Written, achieved, differs, reason_to_write, taken
+from derctl.daemon.achieved import achieved
+from derctl.daemon.deadband import Written, differs, reason_to_write, taken
 from derctl.devices import Profile
 
 PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5500.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=277.0)
