@@ -447,3 +447,11 @@ async def test_what_keeps_a_request_from_being_the_decision_has_a_code(case: str
     desk.writer.offer(decision, replace(desk.state(500.0), can=can), gate_open=True)
     await desk.writer.wait()
     assert desk.writer.outcome.reason == code
+
+
+async def test_a_reading_from_before_the_write_is_no_override() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    desk.device.holds, desk.device.deaf, desk.age_s = ceiling(5000.0), True, 5.0
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert "override" not in [event for event, _, _ in desk.events]
