@@ -1,4 +1,7 @@
-"""Ratings from models 120/121/124 or 702/713: the setting where it is stated, else the rating. 0 is not stated."""
+"""Ratings from models 120/121/124 or 702/713: the setting where it is stated, else the rating.
+
+A size of 0 is not stated. 0 as a setting for charging or for var is a word: none of it.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,13 @@ def rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple
     A device that has the models and does not fill them in (some at night) is asked again later, not taken at the
     site file's word.
     """
+    rated, stated = yield from _rating(layout, options, storage=storage)
+    if storage and rated.p_min_w == 0.0 and not (yield from _charges(layout)):
+        raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
+    return rated, stated
+
+
+def _rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, bool]]:
     if layout.find(120, 121, 702) is None:
         if options.declared is None or not options.declared.p_max_w:
             text = (
@@ -48,8 +58,8 @@ def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[R
         p_max_w=p_max,
         p_min_w=-min(*charge, p_max) if storage and charge else 0.0,
         s_max_va=_stated(set_.get("VAMax"), plate.get("VARtg")) or p_max,
-        q_inj_max_var=abs(_stated(set_.get("VArMaxQ1"), plate.get("VArRtgQ1")) or 0.0),
-        q_abs_max_var=abs(_stated(set_.get("VArMaxQ4"), plate.get("VArRtgQ4")) or 0.0),
+        q_inj_max_var=abs(_allowed(set_.get("VArMaxQ1"), plate.get("VArRtgQ1"))),
+        q_abs_max_var=abs(_allowed(set_.get("VArMaxQ4"), plate.get("VArRtgQ4"))),
         v_nom_v=v_nom_v,
         e_max_wh=_stated(plate.get("WHRtg")) if storage else None,
     )
@@ -62,14 +72,14 @@ def _ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[R
     p_max = _stated(values.get("WMax"), values.get("WMaxRtg"))
     if p_max is None:
         raise NotRecognised("model 702 states neither WMax nor WMaxRtg")
-    charge = _stated(values.get("WChaRteMax"), values.get("WChaRteMaxRtg")) or 0.0
+    charge = _allowed(values.get("WChaRteMax"), values.get("WChaRteMaxRtg"))
     discharge = _stated(values.get("WDisChaRteMax"), values.get("WDisChaRteMaxRtg")) or p_max
     return Rating(
         p_max_w=min(p_max, discharge) if storage else p_max,
         p_min_w=-charge if storage else 0.0,
         s_max_va=_stated(values.get("VAMax"), values.get("VAMaxRtg")) or p_max,
-        q_inj_max_var=_stated(values.get("VarMaxInj"), values.get("VarMaxInjRtg")) or 0.0,
-        q_abs_max_var=_stated(values.get("VarMaxAbs"), values.get("VarMaxAbsRtg")) or 0.0,
+        q_inj_max_var=_allowed(values.get("VarMaxInj"), values.get("VarMaxInjRtg")),
+        q_abs_max_var=_allowed(values.get("VarMaxAbs"), values.get("VarMaxAbsRtg")),
         v_nom_v=v_nom_v,
         e_max_wh=_stated(store.get("WHRtg")),
     )
@@ -89,6 +99,16 @@ def base_124(layout: Layout) -> Exchange[float]:
     if base is None:
         raise NotRecognised("neither model 124 WChaMax nor model 120 MaxChaRte says what the rates of 124 count from")
     return base
+
+
+def _charges(layout: Layout) -> Exchange[bool]:
+    """Whether 702 states a charge rating at all, if a setting forbids charging now."""
+    return bool((yield from _maybe(layout, 702, ("WChaRteMaxRtg",))).get("WChaRteMaxRtg"))
+
+
+def _allowed(*values: float | None) -> float:
+    """The first that is there, 0 too; 0 without one."""
+    return next((float(value) for value in values if value is not None), 0.0)
 
 
 def _stated(*values: float | None) -> float | None:

@@ -233,8 +233,6 @@ def _bind(models: Models, options: Options, *, storage: bool) -> Exchange[Sunspe
     if ac is None:
         raise NotRecognised("no inverter model (701, 101-103, 111-113) in the chain")
     rated, stated = yield from rating(layout, options, storage=storage)
-    if storage and rated.p_min_w == 0.0:
-        raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
     views = {"ac": layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX)}
     problems = list(layout.chain.problems)
     _add_state(layout, views, storage=storage)

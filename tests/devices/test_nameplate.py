@@ -1,4 +1,4 @@
-"""Ratings and bases of 0: not stated, whatever the registers say (zeros are what a device shows before it knows)."""
+"""Sizes and bases of 0 are not stated (zeros are what a device shows before it knows); a setting of 0 is a word."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ ZEROS = [  # (device, storage, what reads 0, the field of the rating, what it is
     ("pv_103", False, {121: ("WMax",)}, "p_max_w", 6000),
     ("pv_103", False, {121: ("VAMax",)}, "s_max_va", 6600),
     ("pv_103", False, {121: ("VAMax",), 120: ("VARtg",)}, "s_max_va", 5000),
-    ("pv_103", False, {121: ("VArMaxQ1",)}, "q_inj_max_var", 2500),
-    ("pv_103", False, {121: ("VArMaxQ4",)}, "q_abs_max_var", 2600),
+    ("pv_103", False, {121: ("VArMaxQ1",)}, "q_inj_max_var", 0),
+    ("pv_103", False, {121: ("VArMaxQ4",)}, "q_abs_max_var", 0),
     ("pv_7xx", False, {702: ("WMax",)}, "p_max_w", 6000),
     ("pv_7xx", False, {702: ("VAMax",)}, "s_max_va", 6600),
     ("pv_7xx", False, {702: ("VAMax", "VAMaxRtg")}, "s_max_va", 5000),
-    ("pv_7xx", False, {702: ("VarMaxInj",)}, "q_inj_max_var", 2500),
-    ("pv_7xx", False, {702: ("VarMaxAbs",)}, "q_abs_max_var", 2600),
-    ("pv_7xx", False, {702: ("VarMaxAbs", "VarMaxAbsRtg")}, "q_abs_max_var", 0),
-    ("storage_7xx", True, {702: ("WChaRteMax",)}, "p_min_w", -4500),
+    ("pv_7xx", False, {702: ("VarMaxInj",)}, "q_inj_max_var", 0),
+    ("pv_7xx", False, {702: ("VarMaxAbs",)}, "q_abs_max_var", 0),
+    ("storage_7xx", True, {702: ("WChaRteMax",)}, "p_min_w", 0),
     ("storage_7xx", True, {702: ("WDisChaRteMax", "WDisChaRteMaxRtg")}, "p_max_w", 5000),
     ("storage_7xx", True, {713: ("WHRtg",)}, "e_max_wh", None),
     ("storage_124", True, {124: ("WChaMax",)}, "p_min_w", -4000),
@@ -31,7 +30,7 @@ ZEROS = [  # (device, storage, what reads 0, the field of the rating, what it is
 
 
 @pytest.mark.parametrize(("name", "storage", "zeros", "field", "expected"), ZEROS)
-def test_a_rating_of_zero_is_not_stated_and_the_next_source_is_asked(
+def test_a_size_of_zero_is_not_stated_and_a_setting_of_zero_is_kept(
     lay_out, bound, name, storage, zeros, field, expected
 ):
     fake = lay_out(name)
@@ -46,6 +45,7 @@ def test_a_rating_of_zero_is_not_stated_and_the_next_source_is_asked(
         ("pv_103", {120: "WRtg", 121: "WMax"}, "WMax"),
         ("pv_7xx", {702: "WMaxRtg"}, "WMax"),
         ("storage_124", {124: "WChaMax", 120: "MaxChaRte"}, "WChaMax"),
+        ("storage_7xx", {702: "WChaRteMaxRtg"}, "WChaRteMax"),
     ],
 )
 def test_where_every_source_says_zero_the_device_is_not_recognised(lay_out, bound, name, zeros, named):
@@ -54,8 +54,10 @@ def test_where_every_source_says_zero_the_device_is_not_recognised(lay_out, boun
         fake.put(model_id, **{point: 0})
     if name == "pv_7xx":
         fake.put(702, WMax=0)
+    if name == "storage_7xx":
+        fake.put(702, WChaRteMax=0)
     with pytest.raises(NotRecognised, match=named):
-        bound(fake, bind_storage if name == "storage_124" else bind_pv)
+        bound(fake, bind_storage if name.startswith("storage") else bind_pv)
 
 
 def test_percentages_of_704_never_count_from_zero(lay_out, bound):
