@@ -79,9 +79,17 @@ def _der(name: str, der: dict[str, Any]) -> list[str]:
 
 
 def because(told: dict[str, Any]) -> str:
-    """Who bound this setpoint, in one line: the last to narrow each part."""
+    """Who bound this setpoint, in one line: the last to narrow each part. An edge that a target keeps away from is
+    left out."""
     last: dict[str, str] = {}
+    target = told.get("p_target_w")
     for bound in told.get("bound_by", []):
+        if (
+            target is not None
+            and bound["what"] in {"p_ceiling_w", "p_floor_w"}
+            and abs(bound["value"] - target) > 1.0
+        ):
+            continue
         why = "" if bound["why"] is None else f" ({bound['why']})"
         last[bound["what"]] = f"{bound['by']} {bound['value']:,.0f}{why}"
     return "; ".join(last.values())
