@@ -101,7 +101,7 @@ def obeys(written: Written, p_w: float | None, rating: Rating, profile: Profile)
 
 def _patience_s(refusals: int) -> float:
     """Nothing after one or two refusals, then 2, 4, 8 ... 30 s: a device that doesn't obey is not flooded."""
-    return 0.0 if refusals < 3 else min(30.0, 2.0 ** (refusals - 2))
+    return 0.0 if refusals < 3 else min(30.0, 2.0 ** min(refusals - 2, 16))
 
 
 def tighter(desired: Setpoint, tried: Setpoint, rating: Rating, profile: Profile) -> bool:

@@ -246,7 +246,7 @@ class Bus:
     def _demote(self, state: _Unit) -> None:
         state.silent += 1
         if state.silent >= DEMOTE_AFTER:
-            wait = min(DEMOTED_MAX_S, self.pace.timeout_s * 2.0 ** (state.silent - DEMOTE_AFTER))
+            wait = min(DEMOTED_MAX_S, self.pace.timeout_s * 2.0 ** min(state.silent - DEMOTE_AFTER, 16))
             state.not_before_s = self.clock() + wait
 
     async def _wait_turn(self, priority: Priority, unit: _Unit) -> None:

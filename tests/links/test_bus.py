@@ -290,6 +290,18 @@ async def test_what_a_gateway_says_of_an_absent_unit_demotes_it(make_bus: MakeBu
     assert bus.connected
 
 
+async def test_a_unit_that_is_absent_for_hours_is_only_asked_ever_less_often(make_bus: MakeBus) -> None:
+    """2^1024 is more than a float holds."""
+    bus, wire = await make_bus(FakeWire(units={5: fails(DeviceRefused(11, function=3, address=1, count=1))}))
+    for _ in range(1100):
+        assert isinstance(await outcome(bus, 5, Priority.WRITE), DeviceRefused)
+    assert isinstance(await outcome(bus, 5), BusTimeout)
+    assert len(wire.log) == 1100
+    wire.units.clear()
+    await asyncio.sleep(5.0)
+    assert await usable(bus, 5), "never longer than 5 s"
+
+
 # -- cancellation ---------------------------------------------------------------------------------------------------
 
 

@@ -198,6 +198,7 @@ def waits(refusals: int, **profile: Any) -> float:
 def test_after_three_refusals_it_is_asked_ever_less_often_at_least_every_30_s() -> None:
     """hil.md D6: retry limited."""
     assert [waits(n) for n in range(1, 10)] == [0.1, 0.1, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert waits(2000) == 30.0, "17 hours later too: 2^1024 is more than a float holds"
 
 
 @pytest.mark.parametrize(
