@@ -9,7 +9,7 @@ import random
 import signal
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from derctl.daemon.outbox import Message, Outbox
 from derctl.daemon.poller import Poller
 from derctl.daemon.recorder import Recorder
 from derctl.daemon.requests import Requests
+from derctl.daemon.retry import Retry
 from derctl.daemon.statefile import StateDir, Surviving
 from derctl.daemon.status import status
 from derctl.daemon.survival import MeterProof, kept_droop, kept_requests, revive_requests, revived_droop
@@ -41,7 +42,6 @@ from derctl.links.notify import Notifier
 
 RELEASE_S = 2.0
 WARM_UP_S = 0.5
-LET_GO_AGAIN_S = 10.0
 SAVE_EVERY_S = 30.0
 DROOP_KEEP_S = 600.0
 EVENTS_KEPT = 50
@@ -84,7 +84,7 @@ class App:
         self._armed_word: bool | None = None
         self._releasing = asyncio.Lock()
         self._let_go: asyncio.Task[dict[str, str]] | None = None
-        self._let_go_s = -1e9
+        self._retry = Retry()
         self._lift = False
         self._release_words: dict[str, str] = {}
         self.proof = MeterProof(self.plant.poc)
@@ -185,15 +185,20 @@ class App:
         self.gate.evaluate()
         return self._told(await self.release(lift=False))
 
-    async def release(self, *, lift: bool) -> dict[str, str]:
-        """Release every DER that derctl wrote; forget those that are released."""
+    async def release(self, *, lift: bool, only: Sequence[str] | None = None) -> dict[str, str]:
+        """Release every DER that derctl wrote, or `only` these of them; forget those that are released."""
         async with self._releasing:
-            self._let_go_s, self._lift = self.clock_s(), lift
-            return await self._release(lift=lift)
+            self._lift = lift
+            return await self._release(self._left if only is None else only, lift=lift)
 
-    async def _release(self, *, lift: bool) -> dict[str, str]:
-        wrote = [der_id for der_id in self._wrote if der_id in self.writers]
+    @property
+    def _left(self) -> list[str]:
+        """What was written and not released yet, as far as the site file has it."""
+        return [der_id for der_id in self._wrote if der_id in self.writers]
+
+    async def _release(self, wrote: Sequence[str], *, lift: bool) -> dict[str, str]:
         result = await self.loop.dispatch.release(wrote, lift=lift, seconds=RELEASE_S)
+        self._retry.note(result, self.clock_s())
         for der_id, word in result.items():
             self._say_release(der_id, word)
         done = [der_id for der_id, word in result.items() if word == "released" and not self.writers[der_id].wrote]
@@ -240,12 +245,10 @@ class App:
         """
         if self.gate.open or self.observe_only or self._releasing.locked():
             return
-        left = any(der_id in self.writers for der_id in self._wrote)
-        now_s = self.clock_s()
-        if left and now_s - self._let_go_s > LET_GO_AGAIN_S:
-            self._let_go_s = now_s
+        due = self._retry.due(self._left, self.clock_s())
+        if due and (self._let_go is None or self._let_go.done()):
             lift = self._lift and not self.gate.armed
-            self._let_go = asyncio.create_task(self.release(lift=lift), name="let go")
+            self._let_go = asyncio.create_task(self.release(lift=lift, only=due), name="let go")
 
     def _vouch(self) -> None:
         if self.loop.ticks == 1:
@@ -275,6 +278,7 @@ class App:
     async def _journal(self, der_id: str) -> None:
         """Before the first write to a DER its name is on disk, so that a kill can't make it be forgotten."""
         self._release_words.pop(der_id, None)
+        self._retry.forget(der_id)
         if der_id not in self._wrote:
             self._wrote[der_id] = {"since": self.clock.stamp(), "fallback": asdict(self.writers[der_id].fallback)}
             try:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from derctl.core.engine import Plan, step
+from derctl.daemon.dispatch import Dispatch
 from derctl.daemon.recorder import replay
 from derctl.errors import CommandError
 from derctl.links.local import ask
+from hil.faces.bank import Refused
 from hil.faults import refuse
 from hil.rig import Rig
 
@@ -153,7 +156,7 @@ def said(b: Any, der: str) -> list[str]:
 async def test_a_der_that_was_unreachable_at_the_release_is_released_when_it_answers(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("derctl.daemon.app.LET_GO_AGAIN_S", 0.3)
+    monkeypatch.setattr("derctl.daemon.retry.AGAIN_S", 0.3)
     async with bench() as b:
         await b.until(lambda: b.app.writers["pv2"].written is not None and b.app.writers["pv1"].written is not None)
         back = await refuse(b.rig.endpoint_of("pv2"))
@@ -169,6 +172,35 @@ async def test_a_der_that_was_unreachable_at_the_release_is_released_when_it_ans
         count = len(b.writes("pv2"))
         await b.ticks(10)
         assert len(b.writes("pv2")) == count
+
+
+async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.retry.AGAIN_S", 0.2)
+    tries: list[list[str]] = []
+
+    async def counted(self: Dispatch, wrote: Sequence[str], **given: Any) -> dict[str, str]:
+        tries.append(list(wrote))
+        return await release(self, wrote, **given)
+
+    release = Dispatch.release
+    monkeypatch.setattr(Dispatch, "release", counted)
+
+    def no(address: int, content: bytes) -> bytes:
+        raise Refused(4)
+
+    async with bench() as b:
+        await b.until(lambda: all(b.app.writers[name].written is not None for name in ("pv1", "pv2")))
+        b.rig.units["pv2"].write_faults[1] = no
+        told = await ask(Path(b.app.site.file.site.socket), "disarm")
+        assert "pv2: exception 4" in told and list(journal(b)) == ["pv2"]
+        await b.ticks(35)
+        assert tries[1:] == [["pv2"]] * 3, "after 0.4, 0.8 and 1.6 s, not each 0.2 s"
+        assert said(b, "pv2") == ["not_released"]
+        del b.rig.units["pv2"].write_faults[1]
+        await b.until(lambda: journal(b) == {})
+        assert said(b, "pv2") == ["not_released", "released"]
 
 
 @pytest.mark.parametrize("observe", [False, True])
@@ -191,7 +223,7 @@ async def test_what_a_killed_daemon_wrote_is_released_by_one_that_observes_but_n
 async def test_a_name_in_the_journal_that_the_site_file_lacks_wears_no_card(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("derctl.daemon.app.LET_GO_AGAIN_S", 0.1)
+    monkeypatch.setattr("derctl.daemon.retry.AGAIN_S", 0.1)
     async with bench(observe_mode) as b:
         path = b.app.state_dir.path / "written.json"
     path.write_text('{"sold": {}}')
