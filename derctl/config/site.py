@@ -201,10 +201,10 @@ def _plan(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
         (site_functions if function.kind in SITE_CATALOGUE else der_functions).append((function, ids))
         if function.kind in SITE_CATALOGUE and any(f.kind == function.kind for f, _ in site_functions[:-1]):
             problems.append(source.problem(path, f"{function.kind} speaks for the site: once only"))
-        if function.kind == "operator_limit":
-            site_functions.append((OperatorSiteLimit(), ids))
-        if function.kind in SITE_CATALOGUE and function.kind != "operator_site_limit" and site.poc is None:
+        if function.kind in SITE_CATALOGUE and site.poc is None:
             problems.append(source.problem(path, f"{function.kind} needs a meter at the point of connection (poc)"))
+    if any(function.kind == "operator_limit" for function, _ in der_functions):
+        site_functions.append((OperatorSiteLimit(), tuple(der.id for der in site.ders)))
     return Plan(der_functions=tuple(der_functions), site_functions=tuple(site_functions))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from derctl.core.capability import held_w
 from derctl.core.types import Abstain, DerState, Proposal, Request, SiteProposal, SiteState
 from derctl.functions.settings import Settings
 
@@ -45,7 +46,7 @@ class OperatorLimit(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSiteLimit(Settings):
-    """A ceiling on the sum of all DERs' AC power. Comes with `operator_limit` in the site file."""
+    """A ceiling on the sum of all DERs' AC power. Comes with any `operator_limit` in the site file, once, over all DERs."""
 
     kind: ClassVar[str] = "operator_site_limit"
     rank: ClassVar[int] = 60
@@ -57,13 +58,17 @@ class OperatorSiteLimit(Settings):
     def step(
         self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
     ) -> tuple[Memory, SiteProposal | Abstain]:
-        """One step; DERs that can't be steered count with what they give."""
+        """One step; DERs that can't be steered count with what they give, unmeasured ones with the most they may."""
         request = alive(site, LIMIT, None)
         if request is None:
             return memory, Abstain("no request")
         over = tuple(der.id for der in ders if der.controllable)
-        rest = sum(max(der.reading.p_w or 0.0, 0.0) for der in ders if not der.controllable)
+        rest = sum(_given_w(der) for der in ders if not der.controllable)
         return memory, SiteProposal(by=self.kind, rank=self.rank, over=over, p_ceiling_w=request.value_w - rest)
+
+
+def _given_w(der: DerState) -> float:
+    return held_w(der) if der.reading.p_w is None else max(der.reading.p_w, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from derctl.config import load
 from derctl.config.lines import parse
 from derctl.config.site import build, profile
+from derctl.core import engine
+from derctl.core.types import Can, DerState, Rating, Reading, Request, Setpoint, SiteState
 from derctl.errors import ConfigError, Problem
 
 
@@ -157,6 +159,39 @@ def test_a_der_has_one_function_of_a_kind_and_one_reactive_mode(small, problems_
     assert [(problem.path, problem.line) for problem in problems] == [("functions[1]", 11)]
     assert "bat1" in problems[0].message
     assert "functions[0]" in problems[0].message
+
+
+@pytest.mark.parametrize("sections", [["ders: [pv1]"], ["ders: [pv1]", "ders: [bat1]"], [""]])
+def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(small, site_of, sections):
+    """A section each for pv1 and bat1 once gave each of them the whole limit."""
+    given = "".join(f"  - {{kind: operator_limit, {each}}}\n" for each in sections)
+    plan = site_of(small(("  - {kind: contract", f"{given}  - {{kind: contract"))).plan
+    assert [ids for function, ids in plan.site_functions if function.kind == "operator_site_limit"] == [
+        ("pv1", "bat1")
+    ]
+    ders = tuple(
+        DerState(
+            id=name,
+            rating=Rating(p_max_w=1e4, p_min_w=0, s_max_va=1e4, q_inj_max_var=0, q_abs_max_var=0, v_nom_v=230),
+            can=Can(ceiling=True),
+            reading=Reading(p_w=8e3, accepted=Setpoint(p_ceiling_w=1e4)),
+            age_s=0.0,
+            sample=1,
+            fresh=True,
+            controllable=True,
+        )
+        for name in ("pv1", "bat1")
+    )
+    asked = Request(id="a", kind="limit_power", der=None, value_w=5e3, remaining_s=60.0)
+    functions = tuple(each for each in plan.site_functions if each[0].kind == "operator_site_limit")
+    state = SiteState(t_s=1.0, tick_s=1.0, f_nom_hz=50.0, ders=ders, requests=(asked,))
+    _, decisions = engine.step(engine.Plan(site_functions=functions), {}, state, 1.0)
+    assert sum(decision.setpoint.p_ceiling_w for decision in decisions) == pytest.approx(5e3)
+
+
+def test_without_an_operator_limit_nobody_limits_the_site(small, site_of):
+    kinds = [function.kind for function, _ in site_of(small()).plan.site_functions]
+    assert kinds == ["contract_export_limit"]
 
 
 @pytest.mark.parametrize("kind", ["soc_guard", "reserve", "bms_guard", "setpoint"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from derctl.core.engine import Plan, step
-from derctl.core.types import Abstain, Proposal, Request, SiteProposal
+from derctl.core.types import Abstain, Proposal, Request, Setpoint, SiteProposal
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
 
 
@@ -46,16 +46,19 @@ def test_a_setpoint_is_a_target_and_may_be_below_zero(make: Any) -> None:
 
 
 def test_a_site_limit_counts_what_cannot_be_steered(make: Any) -> None:
+    """With what it gives; what isn't measured with what it was told, or all that it can."""
     ders = [
         make.pv("ours", p_w=4_000.0),
+        make.pv("unmeasured"),
         make.pv("theirs", p_w=3_000.0, controllable=False),
         make.battery("charging", p_w=-2_000.0, controllable=False),
-        make.pv("silent", controllable=False),
+        make.pv("silent", p_max_w=700.0, controllable=False),
+        make.pv("told", controllable=False, written=Setpoint(p_ceiling_w=300.0)),
     ]
     state = make.site(*ders, requests=(request("limit_power", 5_000.0, der=None),))
     function = OperatorSiteLimit()
     _, said = function.step(function.start(), ders, state, 1.0)
-    assert said == SiteProposal(by="operator_site_limit", rank=60, over=("ours",), p_ceiling_w=2_000.0)
+    assert said == SiteProposal(by="operator_site_limit", rank=60, over=("ours", "unmeasured"), p_ceiling_w=1_000.0)
     assert function.step(function.start(), ders, make.site(*ders), 1.0)[1] == Abstain("no request")
 
 
