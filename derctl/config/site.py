@@ -269,6 +269,11 @@ def _ders_of(
             problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders"))
         elif name not in able:
             problems.append(source.problem(f"{path}.ders", f"{kind} needs storage, which {name!r} has not"))
+    missing = [der.id for der in site.ders if der.id not in given]
+    if kind == "contract_export_limit" and missing:
+        text = f"the agreement is the site's, and {', '.join(missing)} would not count: name every DER or leave ders"
+        text += " out; one that must not be written has control: false"
+        problems.append(source.problem(f"{path}.ders", text))
     return tuple(str(name) for name in given)
 
 

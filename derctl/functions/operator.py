@@ -46,7 +46,7 @@ class OperatorLimit(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSiteLimit(Settings):
-    """A ceiling on the sum of all DERs' AC power. Comes with any `operator_limit` in the site file, once, over all DERs."""
+    """A ceiling on the sum of all DERs' AC power. Any `operator_limit` in the site file brings one, over all DERs."""
 
     kind: ClassVar[str] = "operator_site_limit"
     rank: ClassVar[int] = 60

@@ -194,6 +194,24 @@ def test_without_an_operator_limit_nobody_limits_the_site(small, site_of):
     assert kinds == ["contract_export_limit"]
 
 
+@pytest.mark.parametrize(("given", "missing"), [("[pv1]", "bat1"), ("[bat1]", "pv1"), ("[]", "pv1, bat1")])
+def test_the_contract_is_over_every_der_or_refused(small, problems_of, given, missing):
+    """A DER that the limit doesn't count gives all it can when the meter is lost: 16 kW of 6 (pv2 not named)."""
+    [problem] = problems_of(small(("limit_w: 5000", f"limit_w: 5000, ders: {given}")))
+    assert (problem.path, problem.line) == ("functions[0].ders", 10)
+    assert missing in problem.message
+    assert "control: false" in problem.message
+
+
+@pytest.mark.parametrize("given", ["", ", ders: [bat1, pv1]"])
+def test_the_contract_counts_a_der_that_derctl_must_not_write(small, site_of, given):
+    text = small(
+        ("limit_w: 5000", f"limit_w: 5000{given}"), ("kind: sunspec_pv}", "kind: sunspec_pv, control: false}")
+    )
+    [(_, ids)] = site_of(text).plan.site_functions
+    assert {*ids} == {"pv1", "bat1"}
+
+
 @pytest.mark.parametrize("kind", ["soc_guard", "reserve", "bms_guard", "setpoint"])
 def test_what_needs_storage_goes_to_storage_only(small, site_of, problems_of, kind):
     needs = ", min_pct: 20" if kind in {"soc_guard", "reserve"} else ""
