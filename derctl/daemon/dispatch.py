@@ -1,4 +1,4 @@
-"""Decisions to devices: latest wins, nothing queues, what is older than a tick is dropped, all is read back."""
+"""Decisions to devices: latest wins, nothing queues, what is too old is dropped, all is read back."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from derctl.links.bus import Priority
 
 IGNORED_AFTER = 3
 """Writes in a row that the device did not take over before that is said aloud (hil.md D6)."""
+LATE_AFTER = 3
+"""Writes in a row that could not be sent in time before that is said aloud: one or two are a busy wire."""
 
 
 @dataclass(slots=True)
@@ -48,11 +50,23 @@ class Writer:
     _var_asked_s: float = -1e9
     _bond: tuple[int, object] = (-1, None)
     _overridden: bool = False
+    _late: int = 0
     _task: asyncio.Task[None] | None = None
 
     @property
     def _profile(self) -> Profile:
         return self.channel.options.profile
+
+    @property
+    def _keep_s(self) -> float:
+        """How old a decision may be when it is sent: a tick, as DESIGN 3.6 has it, where the bus can keep the tick.
+
+        A write waits for the request that holds the wire (its pause, and its answer up to the deadline) and for its
+        own pause. Where that alone takes longer than a tick (Fronius: a request a second), each decision would be
+        dropped and the device never be written; what a write can't go faster than doesn't make it old.
+        """
+        pace = self.channel.bus.pace
+        return max(self.tick_s, 2.0 * pace.min_interval_s + pace.timeout_s)
 
     @property
     def busy(self) -> bool:
@@ -76,11 +90,17 @@ class Writer:
         self._doubt(der, now)
         self._note_var(decision.setpoint, der, now)
         why = self._due(decision.setpoint, der, now) if gate_open and self.control and not self.busy else None
-        if der.fresh and why is None and not self.busy and self.problem == "unreachable":
-            self.problem = None
+        if why is None and not self.busy and now - self._sent_s >= self._profile.write_min_interval_s:
+            self._nothing_due(der)
         self._judge(der, gate_open, now)
         if why is not None:
             self._task = asyncio.create_task(self._write(der, why), name=f"write {self.id}")
+
+    def _nothing_due(self, der: DerState) -> None:
+        """What stood in the way of the last write stands in the way of nothing any more."""
+        self._late = 0
+        if self.problem == "late" or (self.problem == "unreachable" and der.fresh):
+            self.problem = None
 
     def _doubt(self, der: DerState, now: float) -> None:
         """What was written is not taken for granted on a new connection or in a device that was found anew.
@@ -140,7 +160,7 @@ class Writer:
     async def _write(self, der: DerState, why: str) -> None:
         await self.journal(self.id)
         decision, device = self.decision, self.channel.device
-        if decision is None or device is None or self.clock() - self._decided_s > self.tick_s:
+        if decision is None or device is None or self.clock() - self._decided_s > self._keep_s:
             return
         if not self.channel.verified:
             return
@@ -152,22 +172,39 @@ class Writer:
         try:
             answers = dict(self.channel.answers)
             exchange = _controllable(device).write(desired, self.fallback, answers, give_back_var=give_back)
-            self.writes += 1
             accepted = await self.channel.bus.execute(
-                self.channel.unit, exchange, priority=Priority.WRITE, not_after_s=self._decided_s + self.tick_s
+                self.channel.unit, exchange, priority=Priority.WRITE, not_after_s=self._decided_s + self._keep_s
             )
-        except BusLate:  # not sent; the next tick decides
+        except BusLate as error:  # not sent; the next tick decides
+            self._was_late(str(error))
             return
         except BusError:
+            self._was_sent()
             self.problem = "unreachable"
             return
         except (DeviceError, SettingError) as error:
+            self._was_sent()
             self._refused(desired, refusals, str(error))
             if give_back and refusals + 1 >= IGNORED_AFTER:
                 self.held = replace(self.held, q_var=None)
             return
+        self._was_sent()
         self.held = arrived(replace(before, q_var=None) if give_back else before, desired)
         self._accepted(desired, accepted, der, refusals, why)
+
+    def _was_sent(self) -> None:
+        self.writes += 1
+        self._late = 0
+        if self.problem == "late":
+            self.problem = None
+
+    def _was_late(self, text: str) -> None:
+        self._late += 1
+        if self._late < LATE_AFTER:
+            return
+        if self.problem != "late":
+            self.on_event("write_late", self.id, text)
+        self.problem = "late"
 
     def _refused(self, desired: Setpoint, refusals: int, text: str) -> None:
         self.written = Written(setpoint=desired, at_s=self.clock(), refusals=refusals + 1)

@@ -152,7 +152,8 @@ class Bus:
         """Run an exchange to its end: send it each answer, throw errors and refusals in. Returns what it returns.
 
         not_after_s: monotonic time after which its first request is not sent any more; each later one must follow the
-        answer before it within two deadlines. So a process that was stopped in the middle doesn't go on with it.
+        answer before it within two deadlines, or the time that another's turn and its own pause take, if that is
+        longer. So a process that was stopped in the middle doesn't go on with it.
         """
         try:
             op = next(exchange)
@@ -164,7 +165,7 @@ class Bus:
                     else:
                         answer = await self.request(unit, op, priority=priority, not_after_s=not_after_s)
                         if not_after_s is not None:
-                            not_after_s = self.clock() + 2.0 * self.pace.timeout_s
+                            not_after_s = self.clock() + self._follow_s
                 except (BusError, DeviceError) as error:
                     op = exchange.throw(error)
                 else:
@@ -174,6 +175,11 @@ class Bus:
             return result
         finally:
             exchange.close()
+
+    @property
+    def _follow_s(self) -> float:
+        """Between two requests another unit may have its turn: its pause and its answer, then the own pause."""
+        return self.pace.timeout_s + max(self.pace.timeout_s, 2.0 * self.pace.min_interval_s)
 
     async def request(
         self, unit: int, op: Read | Write, *, priority: Priority = Priority.POLL, not_after_s: float | None = None

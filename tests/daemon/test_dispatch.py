@@ -13,6 +13,7 @@ from derctl.core.types import NOTHING, Bound, Can, Decision, DerState, Fallback,
 from derctl.daemon.dispatch import Writer
 from derctl.devices import Profile
 from derctl.errors import BusLate, BusTimeout, DeviceRefused
+from derctl.links.bus import Pace
 
 PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=230.0)
 STANDS = Fallback(p_ceiling_w=5000.0, by="stands")
@@ -60,6 +61,7 @@ class FakeBus:
     """Raises `error` at the next exchange, else runs it to its end."""
 
     generation: int = 1
+    pace: Pace = field(default_factory=Pace)
     error: Exception | None = None
 
     async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
@@ -127,7 +129,7 @@ class Desk:
     async def tick(
         self, setpoint: Setpoint, p_w: float | None = 1000.0, *, fresh: bool = True, seconds: float = 1.0
     ) -> int:
-        """How many times a write was begun in this tick."""
+        """How many times a write was sent in this tick."""
         before = self.writer.writes
         self.now_s += seconds
         self.writer.offer(Decision(der="pv1", setpoint=setpoint), self.state(p_w, fresh=fresh), gate_open=True)
@@ -178,6 +180,70 @@ async def test_a_device_that_polls_well_and_never_answers_a_write_stays_unreacha
     desk.bus.error = BusTimeout("no answer")
     await desk.tick(ceiling(3000.0))
     assert desk.writer.outcome.reason == "unreachable"
+
+
+def codes(desk: Desk) -> list[str]:
+    return [event for event, _, _ in desk.events]
+
+
+async def late(desk: Desk, times: int, *, seconds: float = 1.0) -> list[str | None]:
+    """The reason after each of so many writes in a row that came too late."""
+    desk.bus.error = BusLate("too late to send")
+    found = []
+    for _ in range(times):
+        await desk.tick(ceiling(3000.0), seconds=seconds)
+        found.append(desk.writer.problem)
+    desk.bus.error = None
+    return found
+
+
+async def test_three_writes_in_a_row_that_came_too_late_are_said_once_and_not_counted() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    assert await late(desk, 6) == [None, None, "late", "late", "late", "late"]
+    desk.bus.error = BusLate("too late to send")
+    await desk.tick(ceiling(3000.0))
+    assert desk.writer.outcome.reason == "late"
+    assert (codes(desk), desk.writer.writes) == (["write_late"], 1)
+
+
+async def test_late_is_over_when_a_write_gets_through_whatever_the_device_makes_of_it() -> None:
+    for refuses in (False, True):
+        desk = Desk()
+        await desk.tick(ceiling(4000.0))
+        await late(desk, 3)
+        desk.device.deaf = refuses
+        assert await desk.tick(ceiling(3000.0)) == 1
+        assert desk.writer.problem is None
+        assert await late(desk, 2) == [None, None], "counted anew"
+
+
+async def test_late_is_over_when_nothing_has_to_be_written_any_more() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    await late(desk, 3)
+    assert await desk.tick(ceiling(4000.0)) == 0
+    assert (desk.writer.problem, desk.writer.outcome.reason) == (None, None)
+    assert await late(desk, 2) == [None, None]
+
+
+async def test_a_tick_in_the_pause_that_a_device_wants_between_writes_does_not_end_being_late() -> None:
+    """SMA: 2 s. Nothing is tried in each second tick, though it would have to be written."""
+    desk = Desk(write_min_interval_s=2.0)
+    await desk.tick(ceiling(4000.0))
+    await desk.tick(ceiling(4000.0))
+    assert await late(desk, 6) == [None, None, None, None, "late", "late"]
+    assert codes(desk) == ["write_late"]
+
+
+async def test_a_timeout_in_between_is_another_thing_and_counted_as_sent() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    await late(desk, 2)
+    before = desk.writer.writes
+    await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
+    assert (desk.writer.problem, desk.writer.writes - before) == ("unreachable", 1)
+    assert await late(desk, 3) == ["unreachable", "unreachable", "late"]
 
 
 # -- a device that may have forgotten -------------------------------------------------------------------------------
