@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from derctl.core.capability import assumed_w, told_w
 from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
 from derctl.functions.settings import Settings, number
 
@@ -20,7 +21,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfConsumption(Settings):
-    """sum = measured sum - gain * (p_poc - target_w), once per meter sample; rest inside deadband_w."""
+    """sum = present sum - gain * (p_poc - target_w), once per meter sample; rest inside deadband_w."""
 
     kind: ClassVar[str] = "self_consumption"
     rank: ClassVar[int] = 70
@@ -36,21 +37,28 @@ class SelfConsumption(Settings):
     def step(
         self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
     ) -> tuple[Memory, SiteProposal | Abstain]:
-        """One step; between meter samples the last sum stands, and without a fresh meter it abstains."""
+        """One step; between meter samples the last sum stands, and without a fresh meter it abstains.
+
+        A store that isn't measured counts with what it was told. One that isn't told anything either has no share.
+        """
         poc = site.poc
-        stores = [der for der in ders if der.can.target and der.controllable]
+        stores = [der for der in ders if der.can.target and der.controllable and _known(der)]
         if poc is None or not poc.fresh or poc.reading.p_w is None:
             return Memory(), Abstain("meter_lost")
-        measured = [der.reading.p_w for der in stores if der.reading.p_w is not None]
-        if not measured:
+        if all(der.reading.p_w is None for der in stores):
             return Memory(), Abstain("no storage to steer")
         if poc.sample != memory.sample or memory.sum_w is None:
-            memory = Memory(sample=poc.sample, sum_w=self._sum(sum(measured), poc.reading.p_w, memory.sum_w))
+            present_w = sum(assumed_w(der) for der in stores)
+            memory = Memory(sample=poc.sample, sum_w=self._sum(present_w, poc.reading.p_w, memory.sum_w))
         over = tuple(der.id for der in stores)
         return memory, SiteProposal(by=self.kind, rank=self.rank, over=over, p_target_w=memory.sum_w)
 
-    def _sum(self, measured_w: float, p_poc_w: float, last_w: float | None) -> float:
+    def _sum(self, present_w: float, p_poc_w: float, last_w: float | None) -> float:
         error = p_poc_w - self.target_w
         if abs(error) <= self.deadband_w and last_w is not None:
             return last_w
-        return measured_w - self.gain * error
+        return present_w - self.gain * error
+
+
+def _known(der: DerState) -> bool:
+    return der.reading.p_w is not None or told_w(der) is not None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from derctl.core.engine import Plan, step
-from derctl.core.types import Abstain
+from derctl.core.types import Abstain, Setpoint
 from derctl.functions.self_consumption import SelfConsumption
 
 
@@ -68,6 +68,35 @@ def test_it_speaks_only_for_storage_that_can_be_steered_and_measured(make: Any) 
     assert said == Abstain("no storage to steer")
     _, said = say(make, SelfConsumption(), [*others, make.battery("here", p_w=0.0)], make.meter(-2_000.0, sample=1))
     assert said.over == ("here",) and said.p_target_w == 1_000.0
+
+
+def test_a_store_that_is_not_measured_counts_with_what_it_was_told(make: Any) -> None:
+    told = Setpoint(p_target_w=2_000.0)
+    ders = [make.battery("a", p_w=2_000.0, accepted=told), make.battery("b", accepted=told)]
+    _, said = say(make, SelfConsumption(), ders, make.meter(-600.0, sample=1))
+    assert said.over == ("a", "b") and said.p_target_w == 4_300.0
+
+
+def test_a_store_that_is_neither_measured_nor_told_gets_no_share_of_a_sum_without_it(make: Any) -> None:
+    ders = [make.battery("a", p_w=2_000.0), make.battery("mute")]
+    _, said = say(make, SelfConsumption(), ders, make.meter(-600.0, sample=1))
+    assert said.over == ("a",) and said.p_target_w == 2_300.0
+
+
+def test_in_closed_loop_a_battery_without_a_measurement_carries_its_half(make: Any) -> None:
+    """Two at one charge; b tells what it was told and not what it gives. 4 kW of load are 2 kW each."""
+    plan = Plan(site_functions=((SelfConsumption(), ("a", "b")),))
+    memories: dict[str, Any] = {}
+    told = [(0.0, 0.0)]
+    for n in range(60):
+        a, b = told[-1]
+        ders = [
+            make.battery("a", p_w=a, sample=n, accepted=Setpoint(p_target_w=a)),
+            make.battery("b", sample=n, accepted=Setpoint(p_target_w=b)),
+        ]
+        memories, decisions = step(plan, memories, make.site(*ders, poc=make.meter(a + b - 4_000.0, sample=n)), 1.0)
+        told.append(tuple(d.setpoint.p_target_w for d in decisions))
+    assert told[-1] == (pytest.approx(2_000.0, abs=15.0), pytest.approx(2_000.0, abs=15.0))
 
 
 @pytest.mark.parametrize("dead", [1, 2])
