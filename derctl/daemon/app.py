@@ -399,7 +399,7 @@ class App:
         except (OSError, ValueError) as error:
             self.event("journal_unreadable", "", str(error))
         self._armed_word = saved.armed
-        self.proof.serial = saved.proven_meter
+        self.proof.proven = saved.proven_meter
         wanted = self.site.file.site.mode == "control" if saved.armed is None else saved.armed
         self.gate.armed = wanted and not self.observe_only
         now, now_s = self.clock.wall(), self.clock_s()
@@ -426,7 +426,7 @@ class App:
             requests=kept_requests(self.requests.held.values(), wall=now if self.clock.synced else None, now_s=now_s),
             droop=kept_droop(self.loop.memories),
             seen=dict(self.desk.seen),
-            proven_meter=self.proof.serial,
+            proven_meter=self.proof.proven,
         )
         try:
             await self.state_dir.save(state)

@@ -46,7 +46,7 @@ class Surviving(msgspec.Struct, kw_only=True):
     """armed: an operator's word, None: the site file's. droop: by memory key.
 
     seen: ids of commands already answered, with expiry.
-    proven_meter: serial of the meter that was seen to follow the inverters.
+    proven_meter: serial and sign of the meter that was seen to follow the inverters.
     """
 
     version: int = VERSION

@@ -61,31 +61,39 @@ def revived_droop(saved: Mapping[str, SavedDroop]) -> dict[str, DroopMemory]:
 class MeterProof:
     """Which meter at the point of connection was seen to follow the inverters: the same one needs no second proof.
 
-    serial: of the one that was proven last.
+    proven: serial and sign of the one that was proven last. The sign belongs to it: what was proven is that the power
+    moves the way that the inverters do, and an edit of the site file turns it round.
     """
 
     poc: Channel | None
-    serial: str | None = None
+    proven: str | None = None
     _recalled: bool = False
+
+    @property
+    def _serial(self) -> str | None:
+        """Of the meter that answers; None before one does."""
+        return None if self.poc is None or self.poc.known is None else self.poc.known.serial
+
+    @property
+    def _name(self) -> str | None:
+        return None if self.poc is None or self._serial is None else f"{self._serial} {self.poc.options.sign:+d}"
 
     def recall(self, memories: MutableMapping[str, Memory]) -> None:
         """Trust the meter from before the restart, as soon as it answers."""
-        known = None if self.poc is None else self.poc.known
-        if self._recalled or known is None:
+        name = self._name
+        if self._recalled or name is None:
             return
         self._recalled = True
         memory = memories.get(ContractExportLimit.kind, ContractMemory())
-        if known.serial and known.serial == self.serial and isinstance(memory, ContractMemory):
+        if name == self.proven and self._serial and isinstance(memory, ContractMemory):
             trust = replace(memory.trust, proven=True)
             memories[ContractExportLimit.kind] = replace(memory, trust=trust)
 
     def learn(self, memories: Mapping[str, Memory]) -> str | None:
         """The serial of a meter that has been proven just now."""
         memory = memories.get(ContractExportLimit.kind)
-        known = None if self.poc is None else self.poc.known
-        if not isinstance(memory, ContractMemory) or not memory.trust.proven or known is None:
+        name = self._name
+        if not isinstance(memory, ContractMemory) or not memory.trust.proven or name is None or name == self.proven:
             return None
-        if known.serial == self.serial:
-            return None
-        self.serial = known.serial
-        return self.serial
+        self.proven = name
+        return self._serial

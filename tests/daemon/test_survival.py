@@ -20,9 +20,10 @@ KIND = ContractExportLimit.kind
 WALL = 1_800_000_000.0
 
 
-def meter(serial: str | None) -> Any:
-    """A channel's word for who answers; None: nobody has yet."""
-    return SimpleNamespace(known=None if serial is None else SimpleNamespace(serial=serial))
+def meter(serial: str | None, sign: int = 1) -> Any:
+    """A channel's word for who answers; None: nobody has yet. sign: what the site file gives."""
+    known = None if serial is None else SimpleNamespace(serial=serial)
+    return SimpleNamespace(known=known, options=SimpleNamespace(sign=sign))
 
 
 def is_proven(memories: dict[str, Any]) -> bool:
@@ -31,7 +32,7 @@ def is_proven(memories: dict[str, Any]) -> bool:
 
 def test_the_meter_of_before_the_restart_is_trusted_as_soon_as_it_answers() -> None:
     late = meter(None)
-    proof, memories = MeterProof(late, "M-1"), {KIND: ContractMemory(lost=True, trust=Trust(sample=7))}
+    proof, memories = MeterProof(late, "M-1 +1"), {KIND: ContractMemory(lost=True, trust=Trust(sample=7))}
     proof.recall(memories)
     assert not is_proven(memories)
     late.known = SimpleNamespace(serial="M-1")
@@ -39,16 +40,37 @@ def test_the_meter_of_before_the_restart_is_trusted_as_soon_as_it_answers() -> N
     assert memories[KIND] == ContractMemory(lost=True, trust=Trust(sample=7, proven=True))
 
 
-@pytest.mark.parametrize(("saved", "serial"), [("M-1", "M-2"), (None, "M-1"), ("", ""), (None, "")])
+@pytest.mark.parametrize(("saved", "serial"), [("M-1 +1", "M-2"), (None, "M-1"), ("", ""), (" +1", ""), (None, "")])
 def test_another_meter_or_one_without_a_serial_has_to_prove_itself(saved: str | None, serial: str) -> None:
     memories: dict[str, Any] = {}
     MeterProof(meter(serial), saved).recall(memories)
     assert not is_proven(memories)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "trusted"), [(1, 1, True), (-1, -1, True), (1, -1, False), (-1, 1, False)]
+)
+def test_a_sign_that_was_turned_in_the_site_file_has_to_be_proven_anew(
+    before: int, after: int, trusted: bool
+) -> None:
+    """Under a wrong one the contract's loop would open the inverters when the site exports too much."""
+    first = MeterProof(meter("M-1", before))
+    assert first.learn({KIND: ContractMemory(trust=Trust(proven=True))}) == "M-1"
+    restarted, memories = MeterProof(meter("M-1", after), first.proven), dict[str, Any]()
+    restarted.recall(memories)
+    assert is_proven(memories) is trusted
+    assert restarted.learn({KIND: ContractMemory(trust=Trust(proven=True))}) == (None if trusted else "M-1")
+
+
+def test_a_serial_alone_as_older_versions_saved_it_proves_no_sign() -> None:
+    memories: dict[str, Any] = {}
+    MeterProof(meter("M-1"), "M-1").recall(memories)
+    assert not is_proven(memories)
+
+
 def test_a_proof_is_recalled_once_so_that_a_later_doubt_stands() -> None:
     memories: dict[str, Any] = {}
-    proof = MeterProof(meter("M-1"), "M-1")
+    proof = MeterProof(meter("M-1"), "M-1 +1")
     proof.recall(memories)
     assert is_proven(memories)
     memories[KIND] = replace(memories[KIND], trust=Trust())
@@ -58,7 +80,7 @@ def test_a_proof_is_recalled_once_so_that_a_later_doubt_stands() -> None:
 
 def test_a_site_without_a_meter_has_nothing_to_recall() -> None:
     memories: dict[str, Any] = {}
-    proof = MeterProof(None, "M-1")
+    proof = MeterProof(None, "M-1 +1")
     proof.recall(memories)
     assert (memories, proof.learn(memories)) == ({}, None)
 
@@ -66,7 +88,7 @@ def test_a_site_without_a_meter_has_nothing_to_recall() -> None:
 def test_a_meter_that_proved_itself_is_told_once() -> None:
     proof, memories = MeterProof(meter("M-1")), {KIND: ContractMemory(trust=Trust(proven=True))}
     assert [proof.learn(memories), proof.learn(memories)] == ["M-1", None]
-    assert proof.serial == "M-1"
+    assert proof.proven == "M-1 +1"
 
 
 def held(value_w: float, seconds: float, now_s: float) -> Requests:
