@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from derctl.core.arbitration import Band, aim_of
 from derctl.core.capability import held_w
-from derctl.core.types import Bound, DerState, SiteProposal
+from derctl.core.types import Bound, DerState, SiteProposal, Status
 
 IDLE_SHARE = 0.01
 """Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room [G, grid.md e.3]."""
+
+DARK = frozenset({Status.ASLEEP, Status.OFF, Status.FAULT})
+"""An inverter that says so gives nothing, whatever it is let."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +49,15 @@ def water_fill(amount: float, weights: Sequence[float], rooms: Sequence[float]) 
 
 
 def potential_w(der: DerState, high_w: float) -> float:
-    """The most a PV inverter may give now: what it says, or its present power, or (while held down) its ceiling."""
+    """The most a PV inverter may give now: what it says, or its present power. While it is held down nobody knows:
+    twice that, so that storage makes room for sun step by step, and not for a night."""
     reading = der.reading
     if reading.p_available_w is not None:
         return min(high_w, max(reading.p_available_w, 0.0))
     if reading.p_w is None:
         return high_w
-    if reading.p_w >= 0.95 * held_w(der):
-        return high_w
+    if reading.p_w >= 0.95 * held_w(der) and reading.status not in DARK:
+        return min(high_w, 2.0 * max(reading.p_w, 0.0) + IDLE_SHARE * der.rating.p_max_w)
     return min(high_w, max(reading.p_w, 0.0))
 
 

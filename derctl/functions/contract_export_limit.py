@@ -25,7 +25,8 @@ so while power moves the headroom is known only to about its slope times that sk
 
 PROBE_EVERY_S, PROBE_S, PROBE_PU = 60.0, 5.0, 0.15
 """Until the meter is proven the sum stays below the limit without counting load, and this share of the rating lower
-for PROBE_S in every PROBE_EVERY_S, so that the meter has a step to follow (grid.md e.3: sign test by a step of P)."""
+for PROBE_S in every PROBE_EVERY_S, so that the meter has a step to follow (grid.md e.3: sign test by a step of P).
+The same where it is doubted."""
 
 
 OBEY_S = 5.0
@@ -39,7 +40,7 @@ class Memory:
     sample, since_s: the meter sample acted on last, and the time since.
 
     lost: the meter is not believed; good: samples in a row since it is heard again. unproven_s: for how long it has
-    been heard without having followed a step. over: the DERs that ceiling_w and floor_w were meant for.
+    been heard without having followed a step, or doubted. over: the DERs that ceiling_w and floor_w were meant for.
     excess_w: while load does not count, what the sum is kept lower since the DERs give more than they were told;
     over_s: for how long they have.
     """
@@ -90,11 +91,11 @@ class ContractExportLimit(Settings):
         memory = self._heard(memory, ders, site)
         memory = self._obeyed(memory, ders, steered, dt_s)
         if memory.lost:
-            memory = self._open_loop(memory, ders, steered, dt_s)
+            memory = self._open_loop(memory, ders, steered, site.poc, dt_s)
         elif site.poc is not None and site.poc.sample != memory.sample:
             memory = self._closed_loop(memory, steered, site.poc)
             if not memory.trust.proven:
-                memory = self._unproven(memory, ders, steered, dt_s)
+                memory = self._unproven(memory, ders, steered, site.poc, dt_s)
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
@@ -132,14 +133,18 @@ class ContractExportLimit(Settings):
         else:
             goal = min(before, measured) + share * headroom
             ceiling = max(before, ramp(before, goal, up_per_s=self._relax_w(steered), dt_s=memory.since_s))
-        floor = self._import_floor(measured, poc.reading.p_w)
+        floor = self._import_floor(sum((der.reading.p_w or 0.0 for der in steered), 0.0), poc.reading.p_w)
         return replace(memory, ceiling_w=ceiling, floor_w=floor, sample=poc.sample, since_s=0.0)
 
     def _open_loop(
-        self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float
+        self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], poc: PocState | None, dt_s: float
     ) -> Memory:
-        """Every inverter as if it exported all it gives; those out of our hands count with the worst they may do."""
+        """Every inverter as if it exported all it gives; those out of our hands count with the worst they may do. A
+        meter that is doubted gets its steps, or it could never be believed again."""
         ceiling = self._without_load(ders, steered) - memory.excess_w
+        if poc is not None and poc.fresh and memory.trust.doubted:
+            ceiling = self._probed(memory, ceiling, steered, poc)
+            memory = replace(memory, unproven_s=memory.unproven_s + dt_s)
         if memory.ceiling_w is not None:
             ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=self._relax_w(steered), dt_s=dt_s)
         floor = None if self.import_limit_w is None else 0.0
@@ -153,7 +158,8 @@ class ContractExportLimit(Settings):
         allowed = self._without_load(ders, steered)
         over_w = sum(map(assumed_w, steered), 0.0) - allowed
         over_s = memory.over_s + dt_s if over_w > 0.0 else 0.0
-        if 0.0 < over_s <= OBEY_S:
+        held_down = memory.ceiling_w is not None and memory.ceiling_w < allowed - memory.excess_w - 1.0
+        if 0.0 < over_s <= OBEY_S or (over_w < 0.0 and held_down):
             return replace(memory, over_s=over_s)
         most = max(allowed - sum(der.rating.p_min_w for der in steered), 0.0)
         return replace(memory, over_s=over_s, excess_w=clamp(memory.excess_w + self.gain * dt_s * over_w, 0.0, most))
@@ -162,14 +168,24 @@ class ContractExportLimit(Settings):
         ids = {der.id for der in steered}
         return self.limit_w - sum(worst_w(der) for der in ders if der.id not in ids)
 
-    def _unproven(self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float) -> Memory:
-        """As without a meter, and now and then a dip that a right meter must show."""
-        most = self._without_load(ders, steered) - memory.excess_w
-        if memory.unproven_s % PROBE_EVERY_S < PROBE_S:
-            most -= PROBE_PU * sum(der.rating.p_max_w for der in steered)
+    def _unproven(
+        self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], poc: PocState, dt_s: float
+    ) -> Memory:
+        """As without a meter, and now and then a step that a right meter must show."""
+        most = self._probed(memory, self._without_load(ders, steered) - memory.excess_w, steered, poc)
         assert memory.ceiling_w is not None
         ceiling = min(memory.ceiling_w, max(most, sum(der.rating.p_min_w for der in steered)))
         return replace(memory, ceiling_w=ceiling, unproven_s=memory.unproven_s + dt_s)
+
+    def _probed(self, memory: Memory, most_w: float, steered: Sequence[DerState], poc: PocState) -> float:
+        """A dip; where there is nothing to dip, a rise, as far as the meter shows import. A right meter then sees no
+        export; one that is reversed shows no import where there is a load."""
+        if memory.unproven_s % PROBE_EVERY_S >= PROBE_S:
+            return most_w
+        step = PROBE_PU * sum(der.rating.p_max_w for der in steered)
+        if most_w - step >= sum(der.rating.p_min_w for der in steered):
+            return most_w - step
+        return most_w + clamp(-(poc.reading.p_w or 0.0) - self._margin(), 0.0, step)
 
     def _relax_w(self, steered: Sequence[DerState]) -> float:
         return self.relax_pu_per_s * sum(der.rating.p_max_w for der in steered)

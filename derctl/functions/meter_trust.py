@@ -12,10 +12,13 @@ from derctl.core.types import DerState, PocState
 
 STEP_PU = 0.05
 """A change of the inverters' sum below this share of their rating says nothing about the meter [G]."""
-STEP_S = 60.0
-"""A change that took longer than this says nothing either: the load has moved as well [G]."""
+REST_PU = 0.005
+"""Inverters that moved less than this within PROOF_S are at rest: what the meter does then the load does [G]."""
 AGREES = 0.25
-"""The meter must show at least this share of the inverters' step, with its sign; load may hide the rest [G]."""
+"""The meter must show at least this share of the inverters' step, with its sign; load may hide the rest [G].
+
+Sample by sample, each with the weight of what the inverters moved in it: what a load does in between counts little.
+"""
 STRIKES = 3
 """Consecutive contradictions before the meter is doubted, and agreements before it is believed again [G]."""
 PROOF_PU = 0.1
@@ -40,7 +43,8 @@ class Trust:
     """strikes: consecutive steps that the meter contradicted. slept: steps since it last moved at all.
 
     Doubted from STRIKES on. A meter that is only a sample or two late moves between the inverters' steps.
-    judged: where the last step ended. track: the last PROOF_S. points: towards being proven.
+    judged: where the last step ended, or the inverters' rest; since then squares: the sum of the inverters' squared
+    movements, products: of theirs and the meter's. track: the last PROOF_S. points: towards being proven.
     """
 
     sample: int = -1
@@ -51,6 +55,8 @@ class Trust:
     points: int = 0
     proven: bool = False
     judged: Point | None = None
+    squares: float = 0.0
+    products: float = 0.0
     track: tuple[Point, ...] = ()
 
 
@@ -65,15 +71,30 @@ def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState], t_s: float) -> 
     here = Point(t_s=t_s, ders=tuple(heard), ders_w=sum(heard.values(), 0.0), poc_w=poc.reading.p_w)
     scale = sum(der.rating.p_max_w for der in ders)
     trust = replace(trust, sample=poc.sample)
-    if trust.judged is None or not trust.track or trust.judged.ders != here.ders:
-        return replace(trust, judged=here, track=(here,))
-    if here.poc_w != trust.track[-1].poc_w:
-        trust = replace(trust, slept=0)
+    began = trust.judged
+    if began is None or not trust.track or began.ders != here.ders:
+        return _from_here(replace(trust, track=(here,)), here)
+    trust = _added(trust, here)
+    at_rest = abs(here.ders_w - trust.track[0].ders_w) < REST_PU * scale
     trust = _proved(trust, here, scale)
-    assert trust.judged is not None
-    if abs(here.ders_w - trust.judged.ders_w) >= STEP_PU * scale:
-        return replace(_judged(trust, trust.judged, here), judged=here)
-    return replace(trust, judged=here) if t_s - trust.judged.t_s > STEP_S else trust
+    if abs(here.ders_w - began.ders_w) >= STEP_PU * scale:
+        return _from_here(_judged(trust), here)
+    return _from_here(trust, here) if at_rest else trust
+
+
+def _from_here(trust: Trust, here: Point) -> Trust:
+    return replace(trust, judged=here, squares=0.0, products=0.0)
+
+
+def _added(trust: Trust, here: Point) -> Trust:
+    last = trust.track[-1]
+    moved, seen = here.ders_w - last.ders_w, here.poc_w - last.poc_w
+    return replace(
+        trust,
+        slept=trust.slept if seen == 0.0 else 0,
+        squares=trust.squares + moved * moved,
+        products=trust.products + moved * seen,
+    )
 
 
 def _proved(trust: Trust, here: Point, scale: float) -> Trust:
@@ -92,15 +113,14 @@ def _proved(trust: Trust, here: Point, scale: float) -> Trust:
     return replace(trust, track=(here,), points=points, proven=trust.proven or points >= PROVEN)
 
 
-def _judged(trust: Trust, before: Point, here: Point) -> Trust:
-    step, seen = here.ders_w - before.ders_w, here.poc_w - before.poc_w
-    if seen * step >= AGREES * step * step:
+def _judged(trust: Trust) -> Trust:
+    if trust.products >= AGREES * trust.squares:
         agreed = trust.agreed + 1
         return replace(trust, strikes=0, agreed=agreed, doubted=trust.doubted and agreed < STRIKES)
-    if seen == 0.0:
+    if trust.products == 0.0:
         slept = trust.slept + 1
         return replace(trust, slept=slept, agreed=0, doubted=trust.doubted or slept >= STRIKES)
-    if seen * step <= -AGREES * step * step:
+    if trust.products <= -AGREES * trust.squares:
         strikes = trust.strikes + 1
         return replace(trust, strikes=strikes, agreed=0, doubted=trust.doubted or strikes >= STRIKES)
     return trust

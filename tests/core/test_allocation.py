@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from derctl.core.allocation import IDLE_SHARE, Slot, cap, hold_up, potential_w, share_target, water_fill
 from derctl.core.arbitration import aim_of, fold, whole
-from derctl.core.types import Proposal, Setpoint, SiteProposal
+from derctl.core.types import Proposal, Setpoint, SiteProposal, Status
 
 AMOUNT = st.floats(0.0, 1e6)
 PARTS = st.lists(
@@ -177,7 +177,10 @@ def test_enough_room_curtails_nobody(make: Any) -> None:
         ({}, 9_000.0),
         ({"p_w": 3_000.0}, 3_000.0),
         ({"p_w": -20.0}, 0.0),
-        ({"p_w": 2_900.0, "accepted": Setpoint(p_ceiling_w=3_000.0)}, 9_000.0),
+        ({"p_w": 2_900.0, "accepted": Setpoint(p_ceiling_w=3_000.0)}, 5_900.0),  # twice, and 1 % of the rating
+        ({"p_w": 4_900.0, "accepted": Setpoint(p_ceiling_w=5_000.0)}, 9_000.0),
+        ({"p_w": 0.0, "accepted": Setpoint(p_ceiling_w=0.0)}, 100.0),
+        ({"p_w": 0.0, "accepted": Setpoint(p_ceiling_w=0.0), "status": Status.ASLEEP}, 0.0),
         ({"p_w": 2_000.0, "accepted": Setpoint(p_ceiling_w=3_000.0)}, 2_000.0),
         ({"p_w": 2_000.0, "accepted": Setpoint()}, 2_000.0),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +14,7 @@ from derctl.core.engine import Plan, step
 from derctl.core.types import Fallback, PocState, Setpoint
 from derctl.functions.contract_export_limit import PROBE_PU, PROBE_S, ContractExportLimit, Memory, worst_w
 from derctl.functions.meter_trust import STRIKES, Trust
+from derctl.functions.self_consumption import SelfConsumption
 
 P_MAX = 10_000.0
 PROVEN = Memory(trust=Trust(proven=True))
@@ -46,7 +49,7 @@ class Plant:
         self.told: list[float] = []
         self.pv_w: list[float] = []
         self.export_w: list[float] = []
-        self.heard = True
+        self.heard, self.t_s = True, 0.0
         self.reads = lambda export_w: export_w
 
     def run(self, seconds: float, dt_s: float = 1.0) -> list[float]:
@@ -66,7 +69,9 @@ class Plant:
         accepted = Setpoint(p_ceiling_w=self.told[-1]) if self.told else None
         der = self.make.pv(p_w=self.pv_w[max(n - self.inverter_lag, 0)], accepted=accepted, sample=n)
         poc: PocState = self.make.meter(seen, sample=n, fresh=self.heard)
-        self.memories, (decision,) = step(self.plan, self.memories, self.make.site(der, poc=poc), dt_s if n else 0.0)
+        self.t_s += dt_s
+        state = replace(self.make.site(der, poc=poc), t_s=self.t_s)
+        self.memories, (decision,) = step(self.plan, self.memories, state, dt_s if n else 0.0)
         self.told.append(decision.setpoint.p_ceiling_w)
 
 
@@ -436,6 +441,18 @@ def test_within_the_import_limit_the_floor_leaves_the_whole_headroom(make: Any) 
     assert said.p_floor_w == pytest.approx(-1_000.0 + 0.33 * 1_000.0)
 
 
+def test_pv_whose_power_is_not_measured_makes_no_battery_discharge(make: Any) -> None:
+    """10 kW may be imported and 2 kW are: there is nothing to lift."""
+    function = ContractExportLimit(limit_w=10_000.0, import_limit_w=10_000.0)
+    plan = Plan(site_functions=((function, ("pv1", "bat1")),))
+    memories: Any = {"contract_export_limit": PROVEN}
+    for n in range(60):
+        ders = (make.pv(p_w=None, accepted=Setpoint(p_ceiling_w=10_000.0)), make.battery(p_w=0.0))
+        state = make.site(*ders, poc=make.meter(-2_000.0 - n % 2, sample=n))
+        memories, decisions = step(plan, memories, state, 1.0)
+        assert decisions[1].setpoint.p_target_w == 0.0
+
+
 def test_with_an_import_limit_and_no_meter_storage_does_not_charge(make: Any) -> None:
     function = ContractExportLimit(limit_w=5_000.0, import_limit_w=4_000.0)
     bat = make.battery(p_w=-1_000.0)
@@ -504,3 +521,55 @@ def test_it_says_when_its_meter_does_not_count(make: Any) -> None:
     plan = Plan(site_functions=((function, ("pv1",)),))
     _, (decision,) = step(plan, {}, make.site(pv), 1.0)
     assert [(b.by, b.why) for b in decision.bound_by] == [("contract_export_limit", "meter_lost")]
+
+
+def test_a_meter_that_was_doubted_is_believed_again_after_a_probe(make: Any) -> None:
+    """Somebody mended the clamp: with the sum held at its limit nothing else would make a step."""
+    plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=4_000.0, obey=1)
+    plant.run(60.0)
+    plant.reads = lambda export_w: -export_w
+    for n in range(8):
+        plant.sun_w = 2_000.0 + 1_500.0 * (n % 2) + 10.0 * n
+        plant.run(4.0)
+    assert plant.memories["contract_export_limit"].lost
+    plant.sun_w, plant.reads = P_MAX, lambda export_w: export_w
+    plant.run(180.0)
+    assert not plant.memories["contract_export_limit"].lost
+    plant.run(60.0)
+    assert plant.export_w[-1] == pytest.approx(2_940.0, abs=5.0)
+
+
+@pytest.mark.parametrize("reads", [lambda e: e, lambda e: -e, lambda e: 0.0], ids=["right", "reversed", "dead"])
+def test_zero_export_that_begins_in_the_dark_is_proven_by_a_rise_into_the_load(make: Any, reads: Any) -> None:
+    """The sum is 0 W and has nothing to dip. A right meter shows import; one that is reversed or dead shows none."""
+    plant = Plant(make, ContractExportLimit(limit_w=0.0), load_w=2_500.0, obey=1)
+    plant.reads, plant.sun_w = reads, 0.0
+    plant.run(30.0)
+    plant.sun_w = P_MAX
+    export = plant.run(300.0)
+    assert max(export) <= 0.0
+    right = plant.memories["contract_export_limit"].trust.proven
+    assert right == (reads(1.0) == 1.0)
+    assert plant.pv_w[-1] == pytest.approx(2_450.0 if right else 0.0, abs=60.0)
+
+
+def test_a_household_at_night_never_makes_its_meter_doubtful(make: Any) -> None:
+    """Battery and loads that switch at random: steps of the load are none of the meter's contradictions."""
+    chance = random.Random(0)
+    contract = ContractExportLimit(limit_w=0.0)
+    plan = Plan(site_functions=((contract, ("bat1", "pv1")), (SelfConsumption(), ("bat1",))))
+    memories: Any = {"contract_export_limit": PROVEN}
+    bat_w, pv_told, load_w = 0.0, 10_000.0, 300.0
+    imports: list[float] = []
+    for n in range(3_600):
+        load_w = chance.choice([200.0, 500.0, 1_200.0, 2_500.0, 3_500.0]) if chance.random() < 1 / 40 else load_w
+        poc_w = bat_w - load_w + chance.uniform(-20.0, 20.0)
+        bat = make.battery(p_w=bat_w, soc_pct=50.0, accepted=Setpoint(p_target_w=bat_w), sample=n)
+        pv = make.pv(p_w=0.0, accepted=Setpoint(p_ceiling_w=pv_told), sample=n)
+        state = replace(make.site(bat, pv, poc=make.meter(poc_w, sample=n)), t_s=float(n))
+        memories, decisions = step(plan, memories, state, 1.0)
+        assert not memories["contract_export_limit"].lost, n
+        bat_w, pv_told = decisions[0].setpoint.p_target_w, decisions[1].setpoint.p_ceiling_w
+        imports.append(max(-poc_w, 0.0))
+        assert bat_w > -1_000.0 or n < 60, "no room is made for a sun that isn't there"
+    assert sum(imports) / len(imports) < 200.0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derctl.functions.meter_trust import AGREES, PROOF_S, STEP_PU, STEP_S, STRIKES, Trust, weigh
+from derctl.functions.meter_trust import AGREES, PROOF_S, REST_PU, STEP_PU, STRIKES, Trust, weigh
 
 
 def follow(make: Any, pairs: list[tuple[float, float]], trust: Trust | None = None, tick_s: float = 1.0) -> Trust:
@@ -105,12 +106,33 @@ def test_small_steps_add_up_to_what_a_wrong_meter_is_known_by(
     assert follow(make, pairs, tick_s=tick_s).doubted
 
 
-def test_what_takes_longer_than_a_minute_to_add_up_says_nothing(make: Any) -> None:
+def test_what_the_meter_does_while_the_inverters_rest_is_the_loads_doing(make: Any) -> None:
     """A morning: the sun brings 0.05 % a second, and the load grows faster."""
     pairs = [(5.0 * n, -8.0 * n) for n in range(1_800)]
-    assert 5.0 * STEP_S < STEP_PU * 10_000.0
+    assert PROOF_S * 5.0 < REST_PU * 10_000.0
     trust = follow(make, pairs)
     assert (trust.strikes, trust.slept, trust.doubted) == (0, 0, False)
+
+
+def test_noise_while_the_inverters_rest_does_not_hide_what_they_do_after(make: Any) -> None:
+    chance = random.Random(0)
+    rest = [(5_000.0 + chance.uniform(-10.0, 10.0), -chance.uniform(4_990.0, 5_010.0)) for _ in range(3_000)]
+    trust = follow(make, rest, tick_s=0.1)
+    assert (trust.strikes, trust.slept, trust.agreed) == (0, 0, 0)
+    rise = [(5_000.0 + 25.0 * n, -5_000.0 - 25.0 * n) for n in range(4 * STRIKES * 6)]
+    assert follow(make, rise, trust, tick_s=0.1).doubted
+
+
+def test_a_battery_that_answers_the_load_speaks_for_the_meter_and_not_against_it(make: Any) -> None:
+    """Every ten seconds 2 kW of load come or go, and a second later half of what the meter shows is made up for."""
+    trust, ders_w = Trust(), 0.0
+    for n in range(600):
+        load_w = 300.0 + 2_000.0 * (n // 10 % 2)
+        meter_w = ders_w - load_w
+        trust = follow(make, [(ders_w, meter_w)], trust)
+        assert not trust.doubted, n
+        ders_w -= 0.5 * meter_w
+    assert trust.agreed > 0
 
 
 @pytest.mark.parametrize("tick_s", [0.1, 0.2, 1.0])
