@@ -19,6 +19,8 @@ SLOW_EVERY_S = 5.0
 START_S = 10.0
 """A device that isn't found yet is `starting` for so long before it is called unreachable."""
 SLOW_KEEP_S = {"soc": 30.0}
+"""What is kept for a shorter time than the rest is read first, each SLOW_EVERY_S; the others share what time the bus
+has left."""
 OWN_KEEP_S = 600.0
 """How long a slow block that can't be read any more still counts; whether a device runs a function of its own changes
 rarely, and one lost read of it must not let a limit go."""
@@ -61,6 +63,7 @@ class Channel:
     unreadable: tuple[str, ...] = ()
     born_s: float = field(default_factory=time.monotonic)
     _slow_s: dict[str, float] = field(default_factory=dict)
+    _slow_asked_s: dict[str, float] = field(default_factory=dict)
     _slow: itertools.cycle[str] | None = None
     _next_bind_s: float = -1e9
     _next_slow_s: float = -1e9
@@ -129,18 +132,32 @@ class Channel:
         else:
             self._say("ok", None, "")
 
-    async def read_slow(self) -> None:
-        """One slow block, if one is due; called when the bus has time."""
+    async def read_slow(self, *, first: bool = False) -> None:
+        """One slow block, if one is due; called when the bus has time. first: only one with a pace of its own."""
         device = self.device
-        if device is None or not device.slow or self.clock() < self._next_slow_s or not self.bus.connected:
+        if device is None or not self.bus.connected:
             return
+        name = self._first_due(device) or (None if first else self._next_due(device))
+        if name is not None:
+            await self._read_slow_block(device, name)
+
+    def _first_due(self, device: Device) -> str | None:
+        own_pace = (name for name in device.slow if name in SLOW_KEEP_S)
+        latest = self.clock() - SLOW_EVERY_S
+        return next((name for name in own_pace if self._slow_asked_s.get(name, -1e9) <= latest), None)
+
+    def _next_due(self, device: Device) -> str | None:
+        rest = [name for name in device.slow if name not in SLOW_KEEP_S]
+        if not rest or self.clock() < self._next_slow_s:
+            return None
         if self._slow is None:
-            self._slow = itertools.cycle(device.slow)
-        self._next_slow_s = self.clock() + SLOW_EVERY_S / len(device.slow)
-        await self._read_slow_block(device, next(self._slow))
+            self._slow = itertools.cycle(rest)
+        self._next_slow_s = self.clock() + SLOW_EVERY_S / len(rest)
+        return next(self._slow)
 
     async def _read_slow_block(self, device: Device, name: str) -> None:
         """What can't be read now keeps its last answer until that is too old."""
+        self._slow_asked_s[name] = self.clock()
         try:
             self.answers[name] = await self.bus.request(self.unit, device.slow[name], priority=Priority.SLOW)
             self._slow_s[name] = self.clock()
@@ -196,6 +213,7 @@ class Channel:
         self.device = None
         self.answers.clear()
         self._slow_s.clear()
+        self._slow_asked_s.clear()
         self._slow = None
         self._refused = 0
 

@@ -43,13 +43,36 @@ class Poller:
                 task.result()
 
     async def run_slow(self, every_s: float) -> None:
-        """Read slow blocks, one at a time a device, forever. The bus puts them behind everything else."""
-        while True:
-            for channel in self.channels:
-                await channel.read_slow()
-            await asyncio.sleep(every_s)
+        """Read slow blocks, one at a time a device, forever. The bus puts them behind everything else.
+
+        Each bus by itself: a silent device on one holds up nobody on another. A bug is raised here.
+        """
+        lines: dict[int, list[Channel]] = {}
+        for channel in self.channels:
+            lines.setdefault(id(channel.bus), []).append(channel)
+        tasks = [
+            asyncio.create_task(_read_line(line, every_s), name=f"slow {line[0].bus.name}") for line in lines.values()
+        ]
+        try:
+            if not tasks:
+                await asyncio.Event().wait()
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            await end(tasks)
 
     async def stop(self) -> None:
         """End what still runs."""
         await end(self._running.values())
         self._running.clear()
+
+
+async def _read_line(channels: Sequence[Channel], every_s: float) -> None:
+    """Whatever is due at a fixed pace waits for one block of another device, not for one of each."""
+    while True:
+        for channel in channels:
+            for other in channels:
+                await other.read_slow(first=True)
+            await channel.read_slow()
+        await asyncio.sleep(every_s)
