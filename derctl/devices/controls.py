@@ -15,6 +15,7 @@ from derctl.core.exchange import Exchange, Write
 from derctl.core.types import Fallback
 from derctl.devices.layout import View
 from derctl.devices.profile import Profile
+from derctl.devices.steps import Steps
 from derctl.devices.types import Answers
 from derctl.errors import DecodeError, DeviceRefused
 from derctl.sunspec import absent, encode_point
@@ -39,6 +40,7 @@ UNTAKEN = frozenset({2, 3, 4})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """A control group at its place. base: what 100 % is, W or var. profile: how this device takes writes.
+    steps: what its setpoint can be.
 
     NEEDED are the points without which a write means nothing; others are left out where the device reads as not
     having them (unless its profile says that its control points never read as anything).
@@ -49,6 +51,7 @@ class Group:
     view: View
     base: float
     profile: Profile
+    steps: Steps
 
     def _write(self, answers: Answers, values: Mapping[str, tuple[int, ...]]) -> Exchange[None]:
         """Write these points in this order, neighbours in one request as far as the device takes that."""

@@ -23,6 +23,7 @@ from derctl.devices.controls import (
 from derctl.devices.layout import Layout, View, find
 from derctl.devices.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, plausible
 from derctl.devices.nameplate import base_124, base_704, rating
+from derctl.devices.steps import Steps, percent_of, plain
 from derctl.devices.types import Answers, Identity, Models, Options
 from derctl.errors import DeviceError, NotRecognised
 
@@ -125,18 +126,35 @@ class SunspecDer:
         return (fallback.p_ceiling_w or 0.0) if held else self.rating.p_max_w
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
+        setpoint = self._rated(setpoint)
+        ceiling, target, q_var = setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var
+        if self.limit is not None and ceiling is not None:
+            ceiling = self._awake(self.limit.steps.down(ceiling))
+        if self.target is not None and target is not None:
+            target = self.target.steps.down(target)
+        if self.var is not None and q_var is not None:
+            q_var = self._on_step(q_var, self.var.steps)
+        return replace(setpoint, p_ceiling_w=ceiling, p_target_w=target, q_var=q_var)
+
+    def _rated(self, setpoint: Setpoint) -> Setpoint:
+        """Inside the rating, between the steps of the registers too."""
         ceiling, target, q_var = setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var
         return Setpoint(
-            p_ceiling_w=None if ceiling is None else self._floor(ceiling),
+            p_ceiling_w=None if ceiling is None else self._awake(min(max(ceiling, 0.0), self.rating.p_max_w)),
             p_floor_w=setpoint.p_floor_w,
             p_target_w=None if target is None else self._inside(target),
             q_var=None if q_var is None else self._box(q_var),
         )
 
+    def _on_step(self, q_var: float, steps: Steps) -> float:
+        """The nearest step, but none outside the rating."""
+        nearest = steps.nearest(q_var)
+        return nearest if self._box(nearest) == nearest else steps.down(q_var)
+
     def write(
         self, setpoint: Setpoint, fallback: Fallback, answers: Answers, *, give_back_var: bool = False
     ) -> Exchange[Setpoint]:
-        setpoint = self.sendable(setpoint)
+        setpoint = self._rated(setpoint)
         if self.target is not None and setpoint.p_target_w is not None:
             yield from self.target.write(setpoint.p_target_w, fallback, answers)
         elif self.limit is not None and setpoint.p_ceiling_w is not None:
@@ -202,11 +220,10 @@ class SunspecDer:
     def _inside(self, p_w: float) -> float:
         return min(max(p_w, self.rating.p_min_w), self.rating.p_max_w)
 
-    def _floor(self, ceiling_w: float) -> float:
+    def _awake(self, ceiling_w: float) -> float:
         """A limit below what keeps the inverter awake is written as 0."""
-        ceiling = min(max(ceiling_w, 0.0), self.rating.p_max_w)
         least = self.options.profile.min_limit_pct / 100.0 * self.rating.p_max_w
-        return 0.0 if ceiling < least else ceiling
+        return 0.0 if ceiling_w < least - 1e-6 else ceiling_w
 
     def _box(self, q_var: float) -> float:
         return min(max(q_var, -self.rating.q_abs_max_var), self.rating.q_inj_max_var)
@@ -288,13 +305,17 @@ def _with_704(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
     profile = der.options.profile
     limit = target = None
     if storage:
-        target = Target704(view=view, base=base, profile=profile)
-        reverts = ("WSetRvrtTms", "WSetEnaRvrt", "WSetRvrt" if values["WSet"] is not None else "WSetPctRvrt")
+        watts = values["WSet"] is not None
+        steps = plain(values["WSet_SF"]) if watts else percent_of(base, values["WSetPct_SF"])
+        target = Target704(view=view, base=base, profile=profile, steps=steps)
+        reverts = ("WSetRvrtTms", "WSetEnaRvrt", "WSetRvrt" if watts else "WSetPctRvrt")
     else:
-        limit = Limit704(view=view, base=base, profile=profile)
+        limit = Limit704(view=view, base=base, profile=profile, steps=percent_of(base, values["WMaxLimPct_SF"]))
         reverts = ("WMaxLimPctRvrtTms", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrt")
     var_base = max(der.rating.q_inj_max_var, der.rating.q_abs_max_var)
-    var = Var704(view=view, base=var_base, profile=profile) if var_base > 0.0 else None
+    in_var = values["VarSet"] is not None
+    steps = plain(values["VarSet_SF"]) if in_var else percent_of(var_base, values["VarSetPct_SF"])
+    var = Var704(view=view, base=var_base, profile=profile, steps=steps) if var_base > 0.0 else None
     timer = all(values[point] is not None for point in reverts)
     honest = timer and der.options.profile.timer_rearm != "none"
     return replace(
@@ -320,15 +341,17 @@ def _with_12x(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
         view = views["ctl"] = layout.view("ctl", immediate, POINTS_123)
         fast.append("ctl")
         values = yield from layout.once(immediate, POINTS_123)
-        limit = None if storage else Limit123(view=view, base=der.rating.p_max_w, profile=profile)
+        base, steps = der.rating.p_max_w, percent_of(der.rating.p_max_w, values["WMaxLimPct_SF"])
+        limit = None if storage else Limit123(view=view, base=base, profile=profile, steps=steps)
         var = _var_123(der, view, values)
     store = layout.find(124) if storage else None
     if store is not None:
         view = views["sto"] = layout.view("sto", store, POINTS_124)
         fast.append("sto")
         base = yield from base_124(layout)
-        target = Target124(view=view, base=base, profile=profile)
-        timer = timer and (yield from layout.once(store, POINTS_124))["InOutWRte_RvrtTms"] is not None
+        values = yield from layout.once(store, POINTS_124)
+        target = Target124(view=view, base=base, profile=profile, steps=percent_of(base, values["InOutWRte_SF"]))
+        timer = timer and values["InOutWRte_RvrtTms"] is not None
         if not timer:
             problems.append("no reversion timer that reverts")
     return replace(
@@ -350,5 +373,6 @@ def _var_123(der: SunspecDer, view: View, values: dict[str, Any]) -> Var123 | No
     for point, mode in VAR_123:
         base = der.rating.p_max_w if mode == 1 else var_max
         if values[point] is not None and base > 0.0 and var_max > 0.0:
-            return Var123(view=view, base=base, profile=der.options.profile, point=point, mode=mode)
+            steps = percent_of(base, values["VArPct_SF"])
+            return Var123(view=view, base=base, profile=der.options.profile, steps=steps, point=point, mode=mode)
     return None

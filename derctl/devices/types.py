@@ -88,7 +88,8 @@ class Controllable(Device, Protocol):
     """A device that takes setpoints."""
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
-        """The setpoint as this device can take it: in its rating, and 0 for a limit that would send it to sleep."""
+        """The setpoint as this device can take it: in its rating, 0 for a limit that would send it to sleep, and on a
+        step of its registers, so that it reads back as it was sent."""
         ...
 
     def write(
