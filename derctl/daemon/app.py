@@ -81,6 +81,7 @@ class App:
         self.mqtt = self._mqtt()
         self.telemetry = self._telemetry()
         self._wrote: dict[str, Any] = {}
+        self._unsaved = self._unsaved_told = False
         self._armed_word: bool | None = None
         self._releasing = asyncio.Lock()
         self._let_go: asyncio.Task[dict[str, str]] | None = None
@@ -204,10 +205,7 @@ class App:
         done = [der_id for der_id, word in result.items() if word == "released" and not self.writers[der_id].wrote]
         if done:
             self._wrote = {der_id: entry for der_id, entry in self._wrote.items() if der_id not in done}
-            try:
-                await self.state_dir.set_journal(self._wrote)
-            except OSError as error:
-                self.log.error("journal_not_saved", error=str(error))
+            await self._save_journal()
         return result
 
     def _say_release(self, der_id: str, word: str) -> None:
@@ -281,10 +279,20 @@ class App:
         self._retry.forget(der_id)
         if der_id not in self._wrote:
             self._wrote[der_id] = {"since": self.clock.stamp(), "fallback": asdict(self.writers[der_id].fallback)}
-            try:
-                await self.state_dir.set_journal(self._wrote)
-            except OSError as error:
-                self.event("journal_not_saved", der_id, str(error))
+            self._unsaved = True
+        if self._unsaved:
+            await self._save_journal()
+
+    async def _save_journal(self) -> None:
+        """A disk that is full keeps nobody from control; it is tried again at the next write, and with the state."""
+        self._unsaved = False
+        try:
+            await self.state_dir.set_journal(self._wrote)
+        except OSError as error:
+            self._unsaved = True
+            if not self._unsaved_told:
+                self.event("journal_not_saved", "", str(error))
+        self._unsaved_told = self._unsaved
 
     # ---- life ------------------------------------------------------------------------------------------------
 
@@ -432,3 +440,5 @@ class App:
             await self.state_dir.save(state)
         except OSError as error:
             self.log.error("state_not_saved", error=str(error))
+        if self._unsaved:
+            await self._save_journal()

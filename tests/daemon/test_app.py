@@ -13,6 +13,7 @@ import pytest
 from derctl.core.engine import Plan, step
 from derctl.daemon.dispatch import Dispatch
 from derctl.daemon.recorder import replay
+from derctl.daemon.statefile import StateDir
 from derctl.errors import CommandError
 from derctl.links.local import ask
 from hil.faces.bank import Refused
@@ -231,6 +232,67 @@ async def test_a_name_in_the_journal_that_the_site_file_lacks_wears_no_card(
     async with bench(observe_mode) as b:
         await b.ticks(10)
         assert path.stat().st_ino == before.st_ino, "not even replaced by the same"
+
+
+class FullDisk:
+    """The journal can't be saved while it is full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full, self.tries = True, 0
+        self.set_journal = StateDir.set_journal
+        disk = self
+
+        async def set_journal(self: StateDir, entries: dict[str, Any]) -> None:
+            disk.tries += 1
+            if disk.full:
+                raise OSError(28, "No space left on device")
+            await disk.set_journal(self, entries)
+
+        monkeypatch.setattr(StateDir, "set_journal", set_journal)
+
+
+def told(b: Any, name: str) -> int:
+    return sum(event["event"] == name for event in b.app.events)
+
+
+async def test_a_journal_that_could_not_be_saved_is_saved_with_the_next_write_to_whatever_der(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a kill would leave what was written without anybody who knows of it."""
+    disk = FullDisk(monkeypatch)
+    monkeypatch.setattr("derctl.daemon.app.SAVE_EVERY_S", 1e9)
+    async with bench() as b:
+        await b.until(lambda: all(writer.written is not None for writer in b.app.writers.values()))
+        assert not (b.app.state_dir.path / "written.json").exists()
+        assert told(b, "journal_not_saved") == 1, "said once, and control goes on"
+        await b.app._journal("pv2")
+        assert told(b, "journal_not_saved") == 1
+        disk.full = False
+        await b.app._journal("pv2")
+        assert set(journal(b)) == {"pv1", "pv2", "bat1"}
+        tries = disk.tries
+        await b.app._journal("pv2")
+        assert disk.tries == tries, "a saved one costs no further write"
+        disk.full = True
+        await ask(Path(b.app.site.file.site.socket), "disarm")
+        assert told(b, "journal_not_saved") == 2, "it is full again"
+        disk.full = False
+
+
+async def test_a_journal_that_could_not_be_saved_is_saved_with_the_state_where_nothing_has_to_be_written(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit that stands is written once."""
+    disk = FullDisk(monkeypatch)
+    async with bench() as b:
+        await b.until(lambda: all(writer.written is not None for writer in b.app.writers.values()))
+        for writer in b.app.writers.values():
+            writer.control = False
+        await asyncio.gather(*(writer.wait() for writer in b.app.writers.values()))
+        disk.full = False
+        b.app.changed()
+        await b.until(lambda: (b.app.state_dir.path / "written.json").exists())
+        assert set(journal(b)) == {"pv1", "pv2", "bat1"}
 
 
 async def test_a_limit_given_under_an_unset_clock_is_saved_without_an_end_on_that_clock(
