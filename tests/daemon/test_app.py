@@ -291,7 +291,7 @@ async def test_a_journal_that_could_not_be_saved_is_saved_with_the_state_where_n
         await asyncio.gather(*(writer.wait() for writer in b.app.writers.values()))
         disk.full = False
         b.app.changed()
-        await b.until(lambda: (b.app.state_dir.path / "written.json").exists())
+        await b.until((b.app.state_dir.path / "written.json").exists)
         assert set(journal(b)) == {"pv1", "pv2", "bat1"}
 
 
