@@ -58,17 +58,20 @@ class OperatorSiteLimit(Settings):
     def step(
         self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
     ) -> tuple[Memory, SiteProposal | Abstain]:
-        """One step; DERs that can't be steered count with what they give, unmeasured ones with the most they may."""
+        """One step; DERs that can't be steered count with what they give, unmeasured ones with the most they may: but
+        for those alone no battery is sent to charge."""
         request = alive(site, LIMIT, None)
         if request is None:
             return memory, Abstain("no request")
-        over = tuple(der.id for der in ders if der.controllable)
-        rest = sum(_given_w(der) for der in ders if not der.controllable)
-        return memory, SiteProposal(by=self.kind, rank=self.rank, over=over, p_ceiling_w=request.value_w - rest)
-
-
-def _given_w(der: DerState) -> float:
-    return held_w(der) if der.reading.p_w is None else max(der.reading.p_w, 0.0)
+        others = [der for der in ders if not der.controllable]
+        seen = request.value_w - sum(max(der.reading.p_w or 0.0, 0.0) for der in others)
+        unseen = sum(held_w(der) for der in others if der.reading.p_w is None)
+        return memory, SiteProposal(
+            by=self.kind,
+            rank=self.rank,
+            over=tuple(der.id for der in ders if der.controllable),
+            p_ceiling_w=max(seen - unseen, min(seen, 0.0)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

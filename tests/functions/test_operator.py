@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from derctl.core.engine import Plan, step
 from derctl.core.types import Abstain, Proposal, Request, Setpoint, SiteProposal
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
@@ -70,3 +72,22 @@ def test_the_decision_says_what_was_asked_for_and_by_whom(make: Any) -> None:
     assert decision.setpoint.p_ceiling_w == 10_000.0
     _, (decision,) = step(plan, {}, make.site(make.pv()), 1.0)
     assert decision.requested is None and decision.requested_by is None
+
+
+@pytest.mark.parametrize(
+    ("limit_w", "seen_w", "ceiling_w"),
+    [(5_000.0, 0.0, 0.0), (12_000.0, 1_000.0, 1_000.0), (5_000.0, 6_000.0, -1_000.0)],
+)
+def test_an_inverter_that_nobody_hears_sends_no_battery_to_charge(
+    make: Any, limit_w: float, seen_w: float, ceiling_w: float
+) -> None:
+    """One of 10 kW was never heard: it may sleep. What is measured of others counts as it is."""
+    ders = (
+        make.battery(p_w=0.0),
+        make.pv("never heard", controllable=False, fresh=False),
+        make.pv("seen", p_w=seen_w, controllable=False),
+    )
+    request = Request(id="1", kind="limit_power", der=None, value_w=limit_w, remaining_s=60.0)
+    function = OperatorSiteLimit()
+    _, said = function.step(function.start(), ders, make.site(*ders, requests=(request,)), 1.0)
+    assert said.p_ceiling_w == ceiling_w
