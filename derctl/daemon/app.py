@@ -41,6 +41,8 @@ from derctl.links.mqtt import Broker, MqttLink
 from derctl.links.notify import Notifier
 
 RELEASE_S = 2.0
+PATIENT_RELEASE_S = 30.0
+"""For one that is tried again, which nobody waits for: over a bus of a request a second it takes several."""
 WARM_UP_S = 0.5
 SAVE_EVERY_S = 30.0
 DROOP_KEEP_S = 600.0
@@ -187,18 +189,22 @@ class App:
         return self._told(await self.release(lift=False))
 
     async def release(self, *, lift: bool, only: Sequence[str] | None = None) -> dict[str, str]:
-        """Release every DER that derctl wrote, or `only` these of them; forget those that are released."""
+        """Release every DER that derctl wrote, or `only` these of them, patiently; forget those that are released."""
+        if only is None and self._let_go is not None:
+            await end([self._let_go])  # somebody waits for this one, which begins it all again
         async with self._releasing:
             self._lift = lift
-            return await self._release(self._left if only is None else only, lift=lift)
+            if only is None:
+                return await self._release(self._left, lift=lift, seconds=RELEASE_S)
+            return await self._release(only, lift=lift, seconds=PATIENT_RELEASE_S)
 
     @property
     def _left(self) -> list[str]:
         """What was written and not released yet, as far as the site file has it."""
         return [der_id for der_id in self._wrote if der_id in self.writers]
 
-    async def _release(self, wrote: Sequence[str], *, lift: bool) -> dict[str, str]:
-        result = await self.loop.dispatch.release(wrote, lift=lift, seconds=RELEASE_S)
+    async def _release(self, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, str]:
+        result = await self.loop.dispatch.release(wrote, lift=lift, seconds=seconds)
         self._retry.note(result, self.clock_s())
         for der_id, word in result.items():
             self._say_release(der_id, word)

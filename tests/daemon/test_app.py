@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,36 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
         del b.rig.units["pv2"].write_faults[1]
         await b.until(lambda: journal(b) == {})
         assert said(b, "pv2") == ["not_released", "released"]
+
+
+async def disarm_with_a_request_a_second(b: Any) -> None:
+    """pv2, on a bus that gets the pace of a Fronius when the device has been found."""
+    await b.until(lambda: all(b.app.writers[name].written is not None for name in ("pv1", "pv2")))
+    bus = b.app.channels["pv2"].bus
+    bus.pace = replace(bus.pace, min_interval_s=1.0)
+    await ask(Path(b.app.site.file.site.socket), "disarm")
+
+
+async def test_a_slow_bus_gets_the_time_that_a_release_needs_there_when_it_is_tried_again(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several requests, each behind a poll: more than the two seconds of the first attempt."""
+    monkeypatch.setattr("derctl.daemon.retry.AGAIN_S", 0.3)
+    async with bench() as b:
+        await disarm_with_a_request_a_second(b)
+        await b.until(lambda: journal(b) == {}, 15.0)
+        assert said(b, "pv2") == ["not_released", "released"]
+
+
+async def test_a_stop_does_not_wait_for_a_patient_release(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("derctl.daemon.retry.AGAIN_S", 0.3)
+    async with bench() as b:
+        await disarm_with_a_request_a_second(b)
+        await b.until(lambda: b.app._let_go is not None and b.app._releasing.locked())
+        began = b.app.clock_s()
+        b.app.stop()
+        await b.running
+        assert b.app.clock_s() - began < 2.5
 
 
 @pytest.mark.parametrize("observe", [False, True])
