@@ -293,7 +293,7 @@ class Writer:
     async def wait(self) -> None:
         """Until nothing is being written."""
         if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task])  # not gather: who gives up waiting would cancel the write, too
 
     def raise_bugs(self) -> None:
         """A writer's bug ends the daemon, like any other in the control path."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from derctl.core.types import NOTHING, Bound, Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, Status
-from derctl.daemon.dispatch import Writer
+from derctl.daemon.dispatch import Dispatch, Writer
 from derctl.devices import Profile
 from derctl.errors import BusLate, BusTimeout, DeviceRefused
 from derctl.links.bus import Pace
@@ -351,6 +352,25 @@ async def test_a_release_knows_what_was_written_last_also_after_the_connection_w
     desk.channel.verified = True
     assert desk.writer.written is None
     assert await released_with(desk) == Setpoint(p_ceiling_w=3000.0, q_var=-300.0)
+
+
+async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_for_alone() -> None:
+    """A write over a slow bus takes more than the 2 s of a release; its end is no bug of the writer's."""
+    desk, answer = Desk(), asyncio.Event()
+    execute = desk.bus.execute
+
+    async def slow(*given: Any, **named: Any) -> Any:
+        await answer.wait()
+        return await execute(*given, **named)
+
+    desk.bus.execute = slow  # type: ignore[method-assign]
+    desk.writer.offer(Decision(der="pv1", setpoint=ceiling(3000.0)), desk.state(1000.0), gate_open=True)
+    result = await Dispatch({"pv1": desk.writer}).release(["pv1"], lift=False, seconds=0.01)
+    assert result == {"pv1": "unreachable"}
+    answer.set()
+    await desk.writer.wait()
+    desk.writer.raise_bugs()
+    assert desk.device.holds == ceiling(3000.0)
 
 
 async def test_a_release_of_what_this_process_never_wrote_is_told_nothing() -> None:
