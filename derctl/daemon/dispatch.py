@@ -15,6 +15,7 @@ from derctl.devices import Profile
 from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
 from derctl.links.bus import Priority
+from derctl.links.ending import end
 
 IGNORED_AFTER = 3
 """Writes in a row that the device did not take over before that is said aloud (hil.md D6)."""
@@ -66,6 +67,8 @@ class Writer:
         dropped and the device never be written; what a write can't go faster than doesn't make it old.
         """
         pace = self.channel.bus.pace
+        if 4.0 * pace.min_interval_s <= self.tick_s:
+            return self.tick_s
         return max(self.tick_s, 2.0 * pace.min_interval_s + pace.timeout_s)
 
     @property
@@ -338,19 +341,17 @@ class Dispatch:
             self.writers[decision.der].offer(decision, ders[decision.der], gate_open)
 
     async def release(self, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, str]:
-        """Release what was written, within `seconds`. Those whose power goes down come first."""
-        result = dict.fromkeys(wrote, "unreachable")
-
-        async def one(der_id: str) -> None:
-            result[der_id] = await self.writers[der_id].release(lift=lift)
-
+        """Release what was written, within `seconds`. Those whose power goes down come first: one of them that does
+        not answer keeps the others waiting for half of the time at most."""
+        tasks: dict[str, asyncio.Task[str]] = {}
         try:
-            async with asyncio.timeout(seconds):
-                for group in self._by_direction(wrote):
-                    await asyncio.gather(*(one(der_id) for der_id in group))
-        except TimeoutError:
-            pass
-        return result
+            for group in self._by_direction(wrote):
+                tasks |= {name: asyncio.create_task(self.writers[name].release(lift=lift)) for name in group}
+                if tasks:
+                    await asyncio.wait(tasks.values(), timeout=seconds / 2.0)
+            return {name: task.result() if task.done() else "unreachable" for name, task in tasks.items()}
+        finally:
+            await end(tasks.values())
 
     def _by_direction(self, wrote: Sequence[str]) -> tuple[list[str], list[str]]:
         down: list[str] = []

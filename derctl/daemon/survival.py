@@ -90,10 +90,15 @@ class MeterProof:
             memories[ContractExportLimit.kind] = replace(memory, trust=trust)
 
     def learn(self, memories: Mapping[str, Memory]) -> str | None:
-        """The serial of a meter that has been proven just now."""
+        """The serial of a meter that has been proven just now, or is believed again."""
         memory = memories.get(ContractExportLimit.kind)
         name = self._name
-        if not isinstance(memory, ContractMemory) or not memory.trust.proven or name is None or name == self.proven:
+        if not isinstance(memory, ContractMemory) or name is None:
+            return None
+        if memory.trust.doubted:  # a restart does not wash it clean
+            self.proven = None if name == self.proven else self.proven
+            return None
+        if not memory.trust.proven or name == self.proven:
             return None
         self.proven = name
         return self._serial

@@ -541,3 +541,32 @@ async def test_a_reading_from_before_the_write_is_no_override() -> None:
     desk.device.holds, desk.device.deaf, desk.age_s = ceiling(5000.0), True, 5.0
     await desk.tick(ceiling(2000.0), p_w=1900.0)
     assert "override" not in [event for event, _, _ in desk.events]
+
+
+# -- the release of a site ------------------------------------------------------------------------------------------
+
+
+async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> None:
+    """Those that go down first: for half of the time at most."""
+    began: list[str] = []
+
+    def writer(name: str, goal_w: float | None, held_w: float, seconds: float) -> Any:
+        async def release(*, lift: bool) -> str:
+            began.append(name)
+            await asyncio.sleep(seconds)
+            return "released"
+
+        accepted = Setpoint(p_ceiling_w=held_w)
+        return SimpleNamespace(
+            outcome=SimpleNamespace(accepted=accepted), fallback=Fallback(p_ceiling_w=goal_w), release=release
+        )
+
+    writers = {
+        "up": writer("up", None, 500.0, 0.0),
+        "down": writer("down", 500.0, 5000.0, 0.0),
+        "silent": writer("silent", 500.0, 5000.0, 60.0),
+    }
+    found = await Dispatch(writers).release(list(writers), lift=False, seconds=0.4)
+    assert found == {"up": "released", "down": "released", "silent": "unreachable"}
+    assert began == ["down", "silent", "up"]
+    assert await Dispatch({}).release([], lift=False, seconds=0.4) == {}

@@ -129,3 +129,16 @@ def test_a_droop_event_goes_on_and_what_is_at_rest_is_not_kept() -> None:
     kept = kept_droop({"freq_droop/pv1": acting, "freq_droop/pv2": DroopMemory(), KIND: ContractMemory()})
     assert set(kept) == {"freq_droop/pv1"}
     assert revived_droop(kept) == {"freq_droop/pv1": replace(acting, lag=Lag(y=0.6, u=0.6))}
+
+
+def test_a_meter_that_is_doubted_has_to_prove_itself_after_a_restart_too() -> None:
+    trusted = ContractMemory(trust=Trust(proven=True))
+    doubted = ContractMemory(trust=Trust(proven=True, doubted=True))
+    proof = MeterProof(meter("M-1"))
+    assert proof.learn({KIND: trusted}) == "M-1"
+    assert proof.learn({KIND: doubted}) is None and proof.proven is None
+    assert proof.learn({KIND: trusted}) == "M-1"
+    other = MeterProof(meter("M-2"), proof.proven)
+    assert other.learn({KIND: doubted}) is None and other.proven == proof.proven, (
+        "another meter's proof is not its own"
+    )
