@@ -285,7 +285,7 @@ class Writer:
         return kept_back(decision.requested, decision, der.can)
 
     def _override(self, der: DerState, now: float) -> str | None:
-        if not overridden(self.written, der, self._profile, now):
+        if not overridden(self.written, der, self._profile, now, slack_s=self.tick_s / 2.0):
             self._overridden = False
             return None
         if not self._overridden and self.written is not None:
