@@ -541,7 +541,7 @@ async def test_a_reading_from_before_the_write_is_no_override() -> None:
     desk.device.holds, desk.device.deaf, desk.age_s = ceiling(5000.0), True, 5.0
     await desk.tick(ceiling(2000.0), p_w=1900.0)
     desk.age_s = 0.1
-    desk.writer.written = replace(desk.writer.written, at_s=desk.now_s)  # a write that ended within this tick
+    desk.writer.written = replace(desk.writer.written, at_s=desk.now_s, refusals=0)  # ended within this tick
     await desk.tick(ceiling(2000.0), p_w=1900.0, seconds=0.2)
     assert "override" not in [event for event, _, _ in desk.events]
 
