@@ -7,7 +7,8 @@ from typing import Any
 Sample = tuple[float, Any]
 WINDOW = ("signal", "from", "to", "says", "minus", "abs", "scale", "missing")
 BOUNDS = ("min", "max", "tolerance", "tolerate_s", "equals", "one_of", "never")
-SHAPES = ("at_end", "within_s", "stays", "counts", "pp", "mean", "reversals")
+WHOLE = ("at_end", "counts", "pp", "mean", "reversals")
+SHAPES = (*WHOLE, "within_s", "stays")
 KEYS = frozenset((*WINDOW, *BOUNDS, *SHAPES))
 
 
@@ -19,6 +20,13 @@ class Check:
     passed: bool
     seen: str
     wanted: str = ""
+
+
+def ready_s(expectation: Mapping[str, Any]) -> float:
+    """From when on it can be judged: what is measured over a window needs the window whole."""
+    if "to" in expectation and any(key in expectation for key in WHOLE):
+        return float(expectation["to"])
+    return float(expectation.get("from", 0.0)) + float(expectation.get("within_s", 0.0))
 
 
 def look_up(snapshot: Mapping[str, Any], path: str) -> Any:

@@ -15,7 +15,7 @@ import yaml
 
 from hil import children
 from hil.actions import carry_out
-from hil.expect import Check, check
+from hil.expect import Check, check, ready_s
 from hil.eyes import MqttEye, StatusEye
 from hil.faults import FaultBoard
 from hil.invariants import Watch, verdicts
@@ -227,12 +227,10 @@ def lacking(scenario: Scenario) -> str:
 
 
 def cut(scenario: Scenario, seconds: float) -> Scenario:
-    """The scenario over `seconds`: events and expectations that begin later are left out."""
-    begun = tuple(
-        each for each in scenario.expect if float(each.get("from", 0.0)) + each.get("within_s", 0.0) < seconds
-    )
+    """The scenario over `seconds`: later events, and expectations that can't be judged by then, are left out."""
+    judged = tuple(each for each in scenario.expect if ready_s(each) < seconds)
     events = tuple(event for event in scenario.timeline if event.at_s < seconds)
-    return dataclasses.replace(scenario, duration_s=seconds, timeline=events, expect=begun)
+    return dataclasses.replace(scenario, duration_s=seconds, timeline=events, expect=judged)
 
 
 async def run_scenario(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hil.runner import Result, Run, run_scenario
+from hil.runner import Result, Run, cut, run_scenario
 from hil.scenario import ScenarioError, load, parse
 from hil.validate import validate
 
@@ -26,6 +26,36 @@ def small(**changes: Any) -> Any:
 
 def verdict(result: Result, start: str) -> bool:
     return next(c.passed for c in result.checks if c.says.startswith(start))
+
+
+@pytest.mark.parametrize(
+    ("expectation", "seconds", "kept"),
+    [
+        ({"max": 1}, 1, True),
+        ({"from": 29, "max": 1}, 30, True),
+        ({"from": 30, "max": 1}, 30, False),
+        ({"from": 20, "within_s": 9, "max": 1}, 30, True),
+        ({"from": 20, "within_s": 11, "max": 1}, 30, False),
+        ({"from": 29, "to": 39, "max": 1}, 30, True),  # what held so far
+        ({"counts": {"max": 1}}, 30, True),  # over the run, however long
+        *(
+            ({"from": 29, "to": 39, shape: {"max": -600}}, 30, False)
+            for shape in ("counts", "pp", "mean", "reversals")
+        ),
+        *(
+            ({"from": 29, "to": 39, shape: {"max": -600}}, 40, True)
+            for shape in ("counts", "pp", "mean", "reversals")
+        ),
+        ({"to": 39, "at_end": True, "equals": 1}, 30, False),
+        ({"at_end": True, "equals": 1}, 30, True),
+    ],
+)
+def test_a_run_cut_short_judges_only_what_can_be_judged_by_then(
+    expectation: dict[str, Any], seconds: float, kept: bool
+) -> None:
+    """`--for 30` of the demo: the frequency began to rise a second before."""
+    scenario = small(duration_s=60, expect=[{"signal": "poc.export_w", **expectation}])
+    assert (len(cut(scenario, seconds).expect) == 1) is kept
 
 
 async def test_a_controller_is_judged_by_the_plants_truth() -> None:
