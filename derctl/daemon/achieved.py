@@ -49,13 +49,13 @@ def kept_back(asked: Setpoint, decision: Decision, can: Can) -> str | None:
     return "meter_lost" if any(bound.why == "meter_lost" for bound in others) else "senior_bound"
 
 
-def overridden(written: Written | None, der: DerState, profile: Profile, now_s: float, *, slack_s: float) -> bool:
+def overridden(written: Written | None, der: DerState, profile: Profile, now_s: float) -> bool:
     """Whether a device that had taken a setpoint reads back another one now: a second master, or its own mind.
 
-    slack_s: how much later than the write the reading has to be, since the age was taken before now_s.
+    now_s: when the age was taken.
     """
     accepted = der.reading.accepted
     if written is None or written.refusals or accepted is None or profile.readback == "effect_only":
         return False
-    later = now_s - der.age_s > written.at_s + slack_s
+    later = now_s - der.age_s > written.at_s
     return later and not taken(written.setpoint, accepted, der.rating, profile)

@@ -85,9 +85,11 @@ class Writer:
         """What was written last, unless the device refused it or reads back something else."""
         return None if self.written is None or self.written.refusals else self.written.setpoint
 
-    def offer(self, decision: Decision, der: DerState, gate_open: bool) -> None:
-        """Take the tick's decision; start writing if something has to be written and the gate is open."""
-        now = self.clock()
+    def offer(self, decision: Decision, der: DerState, gate_open: bool, now: float) -> None:
+        """Take the tick's decision; start writing if something has to be written and the gate is open.
+
+        now: when the state was frozen, so that now - der.age_s is when it was read.
+        """
         self.decision, self._decided_s = decision, now
         self._note_wishes(decision, now)
         self._doubt(der, now)
@@ -285,7 +287,7 @@ class Writer:
         return kept_back(decision.requested, decision, der.can)
 
     def _override(self, der: DerState, now: float) -> str | None:
-        if not overridden(self.written, der, self._profile, now, slack_s=self.tick_s / 2.0):
+        if not overridden(self.written, der, self._profile, now):
             self._overridden = False
             return None
         if not self._overridden and self.written is not None:
@@ -338,7 +340,7 @@ class Dispatch:
         for writer in self.writers.values():
             writer.raise_bugs()
         for decision in decisions:
-            self.writers[decision.der].offer(decision, ders[decision.der], gate_open)
+            self.writers[decision.der].offer(decision, ders[decision.der], gate_open, state.t_s)
 
     async def release(self, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, str]:
         """Release what was written, within `seconds`. Those whose power goes down come first: one of them that does

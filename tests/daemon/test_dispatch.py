@@ -10,7 +10,20 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import NOTHING, Bound, Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, Status
+from derctl.core.types import (
+    NOTHING,
+    Bound,
+    Can,
+    Decision,
+    DerState,
+    Fallback,
+    Rating,
+    Reading,
+    Setpoint,
+    SiteState,
+    Status,
+)
+from derctl.daemon.deadband import Written
 from derctl.daemon.dispatch import Dispatch, Writer
 from derctl.devices import Profile
 from derctl.errors import BusLate, BusTimeout, DeviceRefused
@@ -133,7 +146,7 @@ class Desk:
         """How many times a write was sent in this tick."""
         before = self.writer.writes
         self.now_s += seconds
-        self.writer.offer(Decision(der="pv1", setpoint=setpoint), self.state(p_w, fresh=fresh), gate_open=True)
+        self.writer.offer(Decision(der="pv1", setpoint=setpoint), self.state(p_w, fresh=fresh), True, self.now_s)
         await self.writer.wait()
         self.writer.raise_bugs()
         return self.writer.writes - before
@@ -364,7 +377,7 @@ async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_f
         return await execute(*given, **named)
 
     desk.bus.execute = slow  # type: ignore[method-assign]
-    desk.writer.offer(Decision(der="pv1", setpoint=ceiling(3000.0)), desk.state(1000.0), gate_open=True)
+    desk.writer.offer(Decision(der="pv1", setpoint=ceiling(3000.0)), desk.state(1000.0), True, desk.now_s)
     result = await Dispatch({"pv1": desk.writer}).release(["pv1"], lift=False, seconds=0.01)
     assert result == {"pv1": "unreachable"}
     answer.set()
@@ -527,10 +540,10 @@ async def test_what_keeps_a_request_from_being_the_decision_has_a_code(case: str
     decision, can, code = IN_THE_WAY[case]
     desk = Desk()
     state = replace(desk.state(500.0), can=can)
-    desk.writer.offer(decision, state, gate_open=True)
+    desk.writer.offer(decision, state, True, desk.now_s)
     await desk.writer.wait()
     desk.now_s += 1.0
-    desk.writer.offer(decision, replace(desk.state(500.0), can=can), gate_open=True)
+    desk.writer.offer(decision, replace(desk.state(500.0), can=can), True, desk.now_s)
     await desk.writer.wait()
     assert desk.writer.outcome.reason == code
 
@@ -540,9 +553,13 @@ async def test_a_reading_from_before_the_write_is_no_override() -> None:
     await desk.tick(ceiling(2000.0), p_w=1900.0)
     desk.device.holds, desk.device.deaf, desk.age_s = ceiling(5000.0), True, 5.0
     await desk.tick(ceiling(2000.0), p_w=1900.0)
-    desk.age_s = 0.1
-    desk.writer.written = replace(desk.writer.written, at_s=desk.now_s, refusals=0)  # ended within this tick
-    await desk.tick(ceiling(2000.0), p_w=1900.0, seconds=0.2)
+    desk.age_s, frozen_s = 0.1, desk.now_s + 1.0
+    desk.writer.written = Written(setpoint=ceiling(2000.0), at_s=frozen_s - 0.05)  # between reading and freezing
+    desk.now_s = frozen_s + 0.2  # deciding took its time
+    state = SiteState(t_s=frozen_s, tick_s=1.0, f_nom_hz=50.0, ders=(desk.state(1900.0),))
+    decision = Decision(der="pv1", setpoint=ceiling(2000.0))
+    Dispatch({"pv1": desk.writer}).offer([decision], state, gate_open=True)
+    await desk.writer.wait()
     assert "override" not in [event for event, _, _ in desk.events]
 
 

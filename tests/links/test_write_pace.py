@@ -120,7 +120,7 @@ class Site:
             controllable=True,
         )  # fmt: skip
         self.writer.raise_bugs()
-        self.writer.offer(Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=watts)), der, gate_open=True)
+        self.writer.offer(Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=watts)), der, True, now_s())
 
     async def ticks(self, count: int, watts: Callable[[int], float]) -> None:
         for n in range(count):
