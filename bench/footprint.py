@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import tempfile
@@ -13,12 +14,15 @@ from statistics import median
 
 from bench.row import Row
 from bench.simulated import Served, daemon, scenario, served
+from derctl.config import load
+from derctl.links.local import ask
 
 DERS = 4
 RSS_AIM_MB = 45.0
 START_AIM_S = 1.5
 RING_FULL_S = 62.0
-"""The recorder keeps 600 ticks; at ten a second it is full after a minute."""
+"""The recorder's ring is long full then, at ten ticks a second."""
+GIVE_UP_S = 20.0
 
 
 def rows(quick: bool) -> Iterable[Row]:
@@ -57,23 +61,29 @@ def rows(quick: bool) -> Iterable[Row]:
 
 @contextmanager
 def _started(site: Served) -> Iterator[tuple[int, float]]:
-    """A daemon that has made its first decision: its pid, and how long that took."""
+    """A daemon that has made its first decision with all DERs found: its pid, and how long that took."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as directory,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify,
     ):
         path = Path(directory) / "notify"
         notify.bind(str(path))
-        notify.settimeout(20.0)
+        notify.settimeout(GIVE_UP_S)
         began = time.monotonic()
         with daemon(site.site_file, {**os.environ, "NOTIFY_SOCKET": str(path)}) as process:
             said = ""
             while "READY=1" not in said:
                 said = notify.recv(4096).decode()
-            took = time.monotonic() - began
-            if f"{DERS} of {DERS}" not in said:
-                raise RuntimeError(f"not all DERs were found by the first tick: {said}")
-            yield process.pid, took
+            if f"{DERS} of {DERS}" not in said:  # on a busy machine a later tick is the first with all of them
+                _wait_for_all(Path(load(site.site_file).file.site.socket), began + GIVE_UP_S)
+            yield process.pid, time.monotonic() - began
+
+
+def _wait_for_all(daemons_socket: Path, until_s: float) -> None:
+    while any(der["state"] != "ok" for der in asyncio.run(ask(daemons_socket, "status"))["ders"].values()):
+        if time.monotonic() > until_s:
+            raise RuntimeError(f"not all {DERS} DERs were found within {GIVE_UP_S:g} s")
+        time.sleep(0.01)
 
 
 def _status_mb(pid: int, key: str) -> float:
