@@ -58,7 +58,11 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Callable[..., Any]:
-    """`async with bench(change) as b`: `change` edits the demo's site file; everything is ended at the end."""
+    """`async with bench(change) as b`: `change` edits the demo's site file; everything is ended at the end.
+
+    It begins when every device has been found and read, however busy the machine is; with `prepare`, which may keep
+    one from being found, with the daemon.
+    """
 
     @asynccontextmanager
     async def start(
@@ -77,8 +81,11 @@ def bench(tmp_path: Path) -> Callable[..., Any]:
         stepping = asyncio.create_task(rig.run(600.0))
         app = App(load(rig.site_file(tmp_path)), observe=observe)
         running = asyncio.create_task(app.run())
+        made = Bench(rig, app, running)
         try:
-            yield Bench(rig, app, running)
+            if prepare is None:
+                await made.until(lambda: all(channel.sample > 0 for channel in app.poller.channels), 20.0)
+            yield made
         finally:
             app.stop()
             await asyncio.gather(running, return_exceptions=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +116,6 @@ async def test_a_command_that_makes_no_sense_is_refused_with_its_code(
     bench: Any, call: str, args: dict[str, Any], code: str
 ) -> None:
     async with bench(no_contract) as b:
-        await b.ticks(5)
         with pytest.raises(CommandError) as refused:
             await ask(Path(b.app.site.file.site.socket), call, args)
         assert refused.value.code == code
@@ -180,10 +181,10 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("derctl.daemon.retry.AGAIN_S", 0.2)
-    tries: list[list[str]] = []
+    tries: list[tuple[list[str], float]] = []
 
     async def counted(self: Dispatch, wrote: Sequence[str], **given: Any) -> dict[str, str]:
-        tries.append(list(wrote))
+        tries.append((list(wrote), time.monotonic()))
         return await release(self, wrote, **given)
 
     release = Dispatch.release
@@ -197,8 +198,10 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
         b.rig.units["pv2"].write_faults[1] = no
         told = await ask(Path(b.app.site.file.site.socket), "disarm")
         assert "pv2: exception 4" in told and list(journal(b)) == ["pv2"]
-        await b.ticks(35)
-        assert tries[1:] == [["pv2"]] * 3, "after 0.4, 0.8 and 1.6 s, not each 0.2 s"
+        await b.until(lambda: len(tries) == 4, 20.0)
+        assert [wrote for wrote, _ in tries[1:]] == [["pv2"]] * 3
+        pauses = [later - earlier for (_, earlier), (_, later) in pairwise(tries)]
+        assert all(pause >= least for pause, least in zip(pauses, (0.4, 0.8, 1.6), strict=True)), pauses
         assert said(b, "pv2") == ["not_released"]
         del b.rig.units["pv2"].write_faults[1]
         await b.until(lambda: journal(b) == {})
