@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from derctl.core.types import Fallback
-from derctl.site import Site, load
+from derctl.site import Site, fallback_of, load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def _absent(site: Site) -> dict[str, Any]:
     known: dict[str, float] = {}
     lines = []
     for der in site.file.ders:
-        fallback = Fallback(p_ceiling_w=der.fallback.p_ceiling_w, by=der.fallback.by, after_s=der.fallback.after_s)
+        fallback = fallback_of(der)
         most = fallback.p_ceiling_w if fallback.p_ceiling_w is not None else der.rating.p_max_w
         if not der.control and fallback.by != "device":
             most = der.rating.p_max_w

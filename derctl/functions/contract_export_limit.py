@@ -12,6 +12,7 @@ from typing import ClassVar
 from derctl.core.capability import assumed_w, clamp, held_w
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
+from derctl.core.words import Reason
 from derctl.functions.meter_trust import Trust, weigh
 from derctl.functions.settings import Settings, number
 
@@ -102,7 +103,7 @@ class ContractExportLimit(Settings):
             over=tuple(der.id for der in steered),
             p_ceiling_w=memory.ceiling_w,
             p_floor_w=memory.floor_w,
-            why="meter_lost" if memory.lost else None if memory.trust.proven else "meter_unproven",
+            why=Reason.METER_LOST if memory.lost else None if memory.trust.proven else Reason.METER_UNPROVEN,
         )
 
     def _heard(self, memory: Memory, ders: Sequence[DerState], site: SiteState) -> Memory:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from derctl.core.capability import clamp
 from derctl.core.response import Lag, follow, ramp
@@ -105,3 +107,27 @@ class FreqDroop(Settings):
         if memory.side > 0:
             return Proposal(by=self.kind, rank=self.rank, p_ceiling_w=p_w)
         return Proposal(by=self.kind, rank=self.rank, p_floor_w=p_w)
+
+
+def kept_event(memory: Memory) -> dict[str, float] | None:
+    """An event in progress, for a restart; None at rest."""
+    if memory.p_pre is None or memory.lag is None:
+        return None
+    return {"p_pre": memory.p_pre, "side": memory.side, "y": memory.lag.y, "back": memory.back}
+
+
+def event_of(plain: Any) -> Memory:
+    """It goes on from where it was. Raises ValueError."""
+    if not isinstance(plain, Mapping):
+        raise ValueError(f"{plain!r} is no droop event")
+    p_pre, y, side = (_number(plain, name) for name in ("p_pre", "y", "side"))
+    if side not in {-1.0, 1.0}:
+        raise ValueError(f"side = {side:g} is neither -1 nor 1")
+    return Memory(p_pre=p_pre, side=int(side), lag=Lag(y=y, u=y), back=plain.get("back") is True)
+
+
+def _number(plain: Mapping[str, Any], name: str) -> float:
+    value = plain.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} = {value!r} is no number")
+    return float(value)

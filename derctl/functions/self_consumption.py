@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from derctl.core.capability import assumed_w, told_w
 from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
+from derctl.core.words import Reason
 from derctl.functions.settings import Settings, number
 
 
@@ -44,7 +45,7 @@ class SelfConsumption(Settings):
         poc = site.poc
         stores = [der for der in ders if der.can.target and der.controllable and _known(der)]
         if poc is None or not poc.fresh or poc.reading.p_w is None:
-            return Memory(), Abstain("meter_lost")
+            return Memory(), Abstain(Reason.METER_LOST)
         if all(der.reading.p_w is None for der in stores):
             return Memory(), Abstain("no storage to steer")
         if poc.sample != memory.sample or memory.sum_w is None:

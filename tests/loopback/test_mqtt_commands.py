@@ -112,7 +112,7 @@ async def test_a_command_is_admitted_answered_and_held(start: Start, ops: Operat
     reply = await ops.send("limit_power", ops.payload(p_ceiling_w=4000, der="pv1"))
     assert set(reply) == set(example("reply"))
     assert (reply["id"], reply["command"], reply["result"], reply["code"]) == ("c1", "limit_power", "admitted", None)
-    assert [(r.der, r.value_w) for r in app.requests.alive()] == [("pv1", 4000.0)]
+    assert [(r.der, r.p_ceiling_w) for r in app.requests.alive()] == [("pv1", 4000.0)]
     assert [retained for topic, _, retained, _ in outside.seen if "reply" in topic] == [False]
 
 
@@ -146,7 +146,7 @@ async def test_what_is_refused_is_told_with_its_code_and_the_session_goes_on(sta
     for name, payload, code in cases:
         reply = await ops.send(name, payload)
         assert (reply["command"], reply["code"]) == (name, code)
-    assert [r.value_w for r in app.requests.alive()] == [4000.0]
+    assert [r.p_ceiling_w for r in app.requests.alive()] == [4000.0]
     assert app.mqtt is not None
     assert app.mqtt.sessions == 1
 

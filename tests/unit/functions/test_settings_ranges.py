@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from derctl.errors import SettingError
-from derctl.functions import CATALOGUE
+from derctl.functions import ROWS
 from derctl.functions.settings import required
 
 GIVEN: dict[str, dict[str, Any]] = {"contract_export_limit": {"limit_w": 7_000.0}, "reserve": {"min_pct": 20.0}}
@@ -59,11 +59,11 @@ OTHER_PAIRS = {("volt_var", "points")}
 
 
 def make_with(kind: str, **settings: Any) -> Any:
-    return CATALOGUE[kind](**{**GIVEN.get(kind, {}), **settings})
+    return ROWS[kind].function(**{**GIVEN.get(kind, {}), **settings})
 
 
 def test_no_setting_is_missing_here() -> None:
-    there = {(kind, item.name) for kind, cls in CATALOGUE.items() for item in fields(cls) if item.init}
+    there = {(kind, item.name) for kind, row in ROWS.items() for item in fields(row.function) if item.init}
     assert there == NUMBERS.keys() | WORDS.keys() | OTHER_PAIRS
 
 
@@ -102,7 +102,7 @@ def test_both_ends_of_the_range_are_allowed(kind: str, name: str) -> None:
 def test_the_default_is_the_document_s(kind: str, name: str) -> None:
     default, _, _ = NUMBERS[kind, name]
     if default is ...:
-        assert name in required(CATALOGUE[kind])
+        assert name in required(ROWS[kind].function)
         with pytest.raises(SettingError):
             make_with(kind, **{name: None})
     else:

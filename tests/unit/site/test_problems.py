@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derctl.core import engine
-from derctl.core.types import Can, DerState, Rating, Reading, Request, Setpoint, SiteState
+from derctl.core.types import Can, DerState, LimitRequest, Rating, Reading, Setpoint, SiteState
 from derctl.errors import ConfigError, Problem
 from derctl.site import load
 from derctl.site.lines import parse
@@ -183,7 +183,7 @@ def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(sma
         )
         for name in ("pv1", "bat1")
     )
-    asked = Request(id="a", kind="limit_power", der=None, value_w=5e3, remaining_s=60.0)
+    asked = LimitRequest(id="a", by="home", der=None, p_ceiling_w=5e3, remaining_s=60.0)
     functions = tuple(each for each in plan.site_functions if each[0].kind == "operator_site_limit")
     state = SiteState(t_s=1.0, tick_s=1.0, f_nom_hz=50.0, ders=ders, requests=(asked,))
     _, decisions = engine.step(engine.Plan(site_functions=functions), {}, state, 1.0)
