@@ -99,7 +99,7 @@ def _ders_of(
     problems: list[Problem],
 ) -> tuple[str, ...] | None:
     storage = row is not None and Need.STORAGE in row.needs
-    able = {d.id for d in site.ders if not storage or (d.kind in DEVICES and DEVICES[d.kind].storage)}
+    able = {d.id for d in site.ders if not storage or (d.kind in DEVICES and DEVICES[d.kind].can.store)}
     given = section.get("ders")
     if given is None:
         return tuple(der.id for der in site.ders if der.id in able)
