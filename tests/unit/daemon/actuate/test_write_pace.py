@@ -15,7 +15,7 @@ from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Can, Decision, DerState, Fallback, Rating, Reading, Setpoint
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
-from derctl.errors import BusError, BusLate
+from derctl.errors import BusClosed, BusError, BusLate
 from derctl.links.bus import Bus, Pace, Priority
 
 PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
@@ -36,7 +36,7 @@ class Wire:
         self.connected, self.debris = True, False
         self.sent: list[tuple[float, Read | Write]] = []
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         return
 
     def close(self) -> None:
