@@ -11,7 +11,7 @@ from derctl.core.exchange import Exchange, Registers, patient
 from derctl.core.types import Reading
 from derctl.daemon.channel.stillness import Stillness, frozen, observe
 from derctl.devices import Device, Identity, Kind, Models, Options
-from derctl.errors import BusClosed, BusError, DeviceError, DeviceRefused
+from derctl.errors import BusError, DeviceError, DeviceRefused
 from derctl.links.bus import Bus, Priority
 
 REBIND_S = 5.0
@@ -89,7 +89,7 @@ class Channel:
         """One control poll. Never raises for what the device or the bus does; state and reading say how it went."""
         try:
             if not self.bus.connected:
-                raise BusClosed("not connected")
+                raise self.bus.closed()
             if self.device is None:
                 await self._bind_if_due()
             elif self._generation != self.bus.generation:

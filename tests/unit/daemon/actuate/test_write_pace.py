@@ -15,7 +15,7 @@ from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Capability, Decision, DerState, Fallback, Port, Rating, Reading, Setpoint
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
-from derctl.errors import BusError, BusLate
+from derctl.errors import BusClosed, BusError, BusLate
 from derctl.links.bus import Bus, Pace, Priority
 
 LIMITED = Capability(ac=Port(limit=True))
@@ -37,7 +37,7 @@ class Wire:
         self.connected, self.debris = True, False
         self.sent: list[tuple[float, Read | Write]] = []
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         return
 
     def close(self) -> None:
