@@ -10,7 +10,7 @@ from derctl.core.capability import held_w
 from derctl.core.types import Bound, DerState, SiteProposal, Status
 
 IDLE_SHARE = 0.01
-"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room [G, grid.md e.3]."""
+"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room (docs/sources.md)."""
 
 DARK = frozenset({Status.ASLEEP, Status.OFF, Status.FAULT})
 """An inverter that says so gives nothing, whatever it is let."""

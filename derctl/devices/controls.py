@@ -1,4 +1,4 @@
-"""How a setpoint becomes registers: one class per SunSpec control group. Write orders of sunspec.md a.6, enable last.
+"""How a setpoint becomes registers: one class per SunSpec control group. Parameters first, the enable point last.
 
 Percentages are in the device's own base, read at bind. Scale factors come from the same poll as the values.
 """

@@ -28,7 +28,7 @@ from derctl.errors import BusClosed, BusFrameError, DeviceRefused
 NEVER_S = 3600.0
 """pymodbus's own timeout: out of the way, the bus's deadline is the only one."""
 BUFFER_MAX = 4096
-"""Bytes; pymodbus drops everything at 264, also a late answer in one segment with the right one (hil.md W8)."""
+"""Bytes; pymodbus drops everything at 264, also a late answer in one segment with the right one (docs/sources.md)."""
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
 
