@@ -10,7 +10,7 @@ from statistics import median
 from sunspec2.modbus.client import SunSpecModbusClientModel
 
 from bench.row import Row
-from derctl.devices.measure import POINTS_1XX, POINTS_701
+from derctl.devices.sunspec.measure import POINTS_1XX, POINTS_701
 from derctl.links.models import model
 from derctl.sunspec import Model, compile_reader
 from derctl.sunspec.points import TEXT

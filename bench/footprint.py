@@ -14,8 +14,8 @@ from statistics import median
 
 from bench.row import Row
 from bench.simulated import Served, daemon, scenario, served
-from derctl.config import load
 from derctl.links.local import ask
+from derctl.site import load
 
 DERS = 4
 RSS_AIM_MB = 45.0

@@ -13,11 +13,11 @@ from pymodbus.client import AsyncModbusTcpClient
 from bench.machine import uvloop_factory
 from bench.row import Row
 from bench.simulated import P_MAX_W, Served, scenario, served
-from derctl.config import load
 from derctl.core.exchange import Read, Registers, Write
 from derctl.daemon.app import App
 from derctl.daemon.log import configure
-from derctl.links.wire import Wire
+from derctl.links.wires.wire import Wire
+from derctl.site import load
 
 AIM = 1.5
 WARM_UP_S = 5.0

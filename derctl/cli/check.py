@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from derctl.config import Site, load
 from derctl.core.types import Fallback
+from derctl.site import Site, load
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from derctl.config import load
+from derctl.site import load
 
 DEFAULT = Path("/run/derctl/derctl.sock")
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 from derctl.core.exchange import Exchange
 from derctl.errors import BusClosed, BusTimeout, NotRecognised
 from derctl.links.bus import Bus, Pace
-from derctl.links.pymodbus_wire import PymodbusTcp
-from derctl.links.wire import ReadOnly
+from derctl.links.wires.tcp import PymodbusTcp
+from derctl.links.wires.wire import ReadOnly
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import Any
 from derctl.cli.look import BASES, add_endpoint, ask
 from derctl.core.exchange import Exchange
 from derctl.devices import Options, Profile
-from derctl.devices.layout import find
+from derctl.devices.sunspec.layout import find
 from derctl.errors import DecodeError, NotRecognised
 from derctl.links.models import model
 from derctl.sunspec import Block, Decoded, Model, Raw, decode, read_block

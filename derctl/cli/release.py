@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 
 from derctl.cli.exits import BUSY, CONFIG, NO
-from derctl.config import Site, load
 from derctl.errors import LinkError
 from derctl.links.local import ask
+from derctl.site import Site, load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if all were released; 1 if one could not be reached (it is left to its reversion) or refused."""
     site = load(args.config)
-    from derctl.daemon.statefile import AlreadyRunning
+    from derctl.store.state import AlreadyRunning
 
     try:
         result = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
@@ -54,7 +54,7 @@ async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, str]:
     try:
         result = await ask(Path(site.file.site.socket), "release", {"lift": lift}, seconds=seconds + 3.0)
     except LinkError:
-        from derctl.daemon.rescue import rescue
+        from derctl.daemon.actuate.rescue import rescue
 
         return await rescue(site, lift=lift, seconds=seconds)
     return {str(key): str(value) for key, value in result.items()}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from derctl.cli.exits import BUG, BUSY, CONFIG
-from derctl.config import load
+from derctl.site import load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     site = load(args.config)
     from derctl.daemon.app import App
     from derctl.daemon.log import configure
-    from derctl.daemon.statefile import AlreadyRunning
+    from derctl.store.state import AlreadyRunning
 
     listener = configure(level=args.log_level)
 

@@ -10,7 +10,7 @@ from typing import Any
 from derctl.cli.look import BASES, add_endpoint, ask
 from derctl.core.exchange import Exchange
 from derctl.devices import CATALOGUE, Options, Profile
-from derctl.devices.layout import Layout, find
+from derctl.devices.sunspec.layout import Layout, find
 from derctl.devices.types import Device
 from derctl.errors import DeviceError
 from derctl.links.models import model

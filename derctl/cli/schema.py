@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from derctl.config import SiteFile
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.functions import CATALOGUE
+from derctl.site import SiteFile
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from derctl.core.arbitration import Band, aim_of
 from derctl.core.capability import held_w
-from derctl.core.types import Bound, DerState, SiteProposal, Status
+from derctl.core.types import Bound, DerState, SiteProposal
+from derctl.core.words import Status
 
 IDLE_SHARE = 0.01
 """Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room (docs/sources.md)."""

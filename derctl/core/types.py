@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-
-class Status(StrEnum):
-    """What a device says of itself, reduced to what control needs."""
-
-    ON = "on"
-    THROTTLED = "throttled"
-    STARTING = "starting"
-    STANDBY = "standby"
-    ASLEEP = "asleep"
-    OFF = "off"
-    FAULT = "fault"
-    UNKNOWN = "unknown"
+from derctl.core.words import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

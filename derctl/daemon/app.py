@@ -15,30 +15,30 @@ from pathlib import Path
 from typing import Any
 
 from derctl import __version__
-from derctl.config import Site, fallback_of
 from derctl.core.types import SiteState, Tick
+from derctl.daemon.actuate.retry import Retry
+from derctl.daemon.actuate.writer import Dispatch, Writer
+from derctl.daemon.arming import Absence, Gate
 from derctl.daemon.build import build
 from derctl.daemon.clock import Clock
-from derctl.daemon.commands import COMMANDS, Desk
-from derctl.daemon.dispatch import Dispatch, Writer
-from derctl.daemon.gate import Absence, Gate
+from derctl.daemon.commands.desk import COMMANDS, Desk
 from derctl.daemon.image import Image, absent
 from derctl.daemon.log import logger
 from derctl.daemon.loop import Loop
-from derctl.daemon.outbox import Message, Outbox
 from derctl.daemon.poller import Poller
-from derctl.daemon.recorder import Recorder
+from derctl.daemon.report.status import status
+from derctl.daemon.report.telemetry import Telemetry, encode
 from derctl.daemon.requests import Requests
-from derctl.daemon.retry import Retry
-from derctl.daemon.statefile import StateDir, Surviving
-from derctl.daemon.status import status
 from derctl.daemon.survival import MeterProof, kept_droop, kept_requests, revive_requests, revived_droop
-from derctl.daemon.telemetry import Telemetry, encode
 from derctl.errors import CommandError, LinkError
 from derctl.links.ending import end
 from derctl.links.local import serve
 from derctl.links.mqtt import Broker, MqttLink
 from derctl.links.notify import Notifier
+from derctl.site import Site, fallback_of
+from derctl.store.outbox import Message, Outbox
+from derctl.store.state import StateDir, Surviving
+from derctl.store.ticks import Recorder
 
 RELEASE_S = 2.0
 PATIENT_RELEASE_S = 30.0

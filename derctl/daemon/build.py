@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from derctl.config import BusSection, DerSection, Site, rating_of, slowest
-from derctl.daemon.channel import Channel
+from derctl.daemon.channel.channel import Channel
 from derctl.devices import CATALOGUE, Device, Options
 from derctl.links.bus import Bus, Pace
 from derctl.links.models import model
-from derctl.links.pymodbus_wire import PymodbusTcp
+from derctl.links.wires.tcp import PymodbusTcp
+from derctl.site import BusSection, DerSection, Site, rating_of, slowest
 
 OnEvent = Callable[[str, str, str], None]
 RATING_TOLERANCE = 0.05

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from derctl.config import DerSection, SiteFile, fallback_of, rating_of
 from derctl.core.types import Can, DerState, Fallback, PocState, Reading, Setpoint, SiteState
-from derctl.daemon.channel import Channel
+from derctl.daemon.channel.channel import Channel
 from derctl.daemon.requests import Requests
+from derctl.site import DerSection, SiteFile, fallback_of, rating_of
 
 STALE_TICKS = 3
 STALE_MIN_S = 1.0

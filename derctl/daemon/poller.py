@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from derctl.daemon.channel import Channel
+from derctl.daemon.channel.channel import Channel
 from derctl.links.ending import end
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from derctl.core.engine import Memory
 from derctl.core.response import Lag
-from derctl.daemon.channel import Channel
+from derctl.daemon.channel.channel import Channel
 from derctl.daemon.requests import Held, Requests
-from derctl.daemon.statefile import SavedDroop, SavedRequest
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
+from derctl.store.state import SavedDroop, SavedRequest
 
 
 def kept_requests(held: Iterable[Held], *, wall: float | None, now_s: float) -> list[SavedRequest]:

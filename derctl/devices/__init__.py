@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange
 from derctl.devices.profile import Profile
-from derctl.devices.sunspec_bms import bind_bms
-from derctl.devices.sunspec_der import SunspecDer, bind_pv, bind_storage
-from derctl.devices.sunspec_meter import bind_meter
+from derctl.devices.sunspec.bms import bind_bms
+from derctl.devices.sunspec.der import SunspecDer, bind_pv, bind_storage
+from derctl.devices.sunspec.meter import bind_meter
 from derctl.devices.types import Device, Identity, Models, Options
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceError, DeviceRefused
-from derctl.links.wire import Wire
+from derctl.links.wires.wire import Wire
 
 T = TypeVar("T")
 

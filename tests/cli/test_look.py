@@ -13,7 +13,7 @@ import sunspec2.modbus.client
 
 from derctl.cli.look import add_endpoint, ask, endpoint
 from derctl.core.exchange import Write
-from derctl.links.wire import ReadOnly
+from derctl.links.wires.wire import ReadOnly
 
 ENDPOINTS = [("pv1", 1), ("pv2", 1), ("bat", 1), ("bat", 2), ("meter", 1)]
 

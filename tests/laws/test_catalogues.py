@@ -8,11 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 import derctl.cli
-import derctl.devices
+import derctl.devices.sunspec
 import derctl.functions
 from derctl.cli import VERBS
-from derctl.daemon import commands
-from derctl.daemon.commands import COMMANDS
+from derctl.daemon.commands import desk as commands
+from derctl.daemon.commands.desk import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.functions import CATALOGUE as FUNCTIONS
 from derctl.functions import DER_CATALOGUE, NEEDS_STORAGE, REACTIVE, SITE_CATALOGUE, Settings
@@ -50,7 +50,7 @@ def test_a_function_speaks_for_a_der_or_for_the_site() -> None:
 def test_every_device_kind_is_in_the_catalogue() -> None:
     there = {
         thing
-        for module in modules(derctl.devices).values()
+        for module in modules(derctl.devices.sunspec).values()
         for name, thing in vars(module).items()
         if name.startswith("bind_") and inspect.isfunction(thing)
     }

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from derctl.core.exchange import Read, Write
 from derctl.errors import BusClosed, BusFrameError, BusTimeout, DerctlError, DeviceRefused
 from derctl.links.bus import Bus, Pace
-from derctl.links.pymodbus_wire import PymodbusTcp
-from derctl.links.wire import ReadOnly
+from derctl.links.wires.tcp import PymodbusTcp
+from derctl.links.wires.wire import ReadOnly
 
 HEADER = struct.Struct(">HHHB")
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from derctl.daemon.outbox import EVENTS_MAX, Message, Outbox
 from derctl.links.mqtt import Broker, MqttLink
+from derctl.store.outbox import EVENTS_MAX, Message, Outbox
 
 BASE = "derctl/demo/house-12"
 Start = Callable[..., Any]
@@ -126,7 +126,7 @@ async def test_a_command_comes_in_with_its_topic_and_whether_it_was_retained(
 
 CHILD = """
 import asyncio, sys
-from derctl.daemon.outbox import Outbox
+from derctl.store.outbox import Outbox
 from derctl.links.mqtt import Broker, MqttLink
 broker = Broker(host="127.0.0.1", port=int(sys.argv[1]), base=sys.argv[2], will=b'{"online":false}')
 async def ignore(*given): pass

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from derctl.config import load
 from derctl.core.types import Decision, Outcome, Reading, Setpoint, Tick
 from derctl.daemon.app import App
+from derctl.site import load
 
 BASE = "derctl/demo/house-12"
 DOCS = (Path(__file__).parents[2] / "docs" / "interfaces.md").read_text()

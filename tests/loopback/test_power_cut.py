@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from derctl.daemon.statefile import StateDir
+from derctl.store.state import StateDir
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from derctl.daemon.statefile import StateDir, Surviving
+from derctl.store.state import StateDir, Surviving
 async def main():
     folder = StateDir(Path(sys.argv[1]), Path(sys.argv[1]))
     folder.hold()
@@ -31,7 +31,7 @@ asyncio.run(main())
 KILLED_AT = """
 import os, sys
 from pathlib import Path
-from derctl.daemon import statefile
+from derctl.store import state as statefile
 count = 0
 def counted(call):
     def act(*given, **more):

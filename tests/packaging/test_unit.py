@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from derctl.cli import exits
-from derctl.config.schema import SiteSection
 from derctl.daemon import clock
+from derctl.site.schema import SiteSection
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "systemd" / "derctl.service"

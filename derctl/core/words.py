@@ -1,0 +1,134 @@
+"""Every closed set of codes. They stand in topics, replies, `status` and the log, so they are stable."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What a device says of itself, reduced to what control needs."""
+
+    ON = "on"
+    THROTTLED = "throttled"
+    STARTING = "starting"
+    STANDBY = "standby"
+    ASLEEP = "asleep"
+    OFF = "off"
+    FAULT = "fault"
+    UNKNOWN = "unknown"
+
+
+class Bind(StrEnum):
+    """How far a device has been found and can be believed."""
+
+    STARTING = "starting"
+    OK = "ok"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    FROZEN = "frozen"
+
+
+class Shown(StrEnum):
+    """A device's state as `status` shows it: how it is bound, and what it says of itself."""
+
+    STARTING = "starting"
+    OK = "ok"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    FROZEN = "frozen"
+    STALE = "stale"
+    OBSERVED = "observed"
+    ASLEEP = "asleep"
+    FAULT = "fault"
+
+
+class Achieved(StrEnum):
+    """Whether what was desired is what is measured. not_binding: a ceiling above what there is to limit."""
+
+    YES = "yes"
+    NO = "no"
+    PENDING = "pending"
+    NOT_BINDING = "not_binding"
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why an outcome is what it is, or why a bound is; forty sites can be grouped by it."""
+
+    NO_SUN = "no_sun"
+    BMS_LIMIT = "bms_limit"
+    SENIOR_BOUND = "senior_bound"
+    METER_LOST = "meter_lost"
+    METER_UNPROVEN = "meter_unproven"
+    NOT_SUPPORTED = "not_supported"
+    OVERRIDE = "override"
+    GATE_CLOSED = "gate_closed"
+    WRITE_IGNORED = "write_ignored"
+    WRITE_CLIPPED = "write_clipped"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    LATE = "late"
+    STALE = "stale"
+    FROZEN = "frozen"
+    IDENTITY_CHANGED = "identity_changed"
+
+
+class Released(StrEnum):
+    """What became of a release."""
+
+    RELEASED = "released"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    NOT_IN_FILE = "not_in_file"
+
+
+class Mode(StrEnum):
+    """Whether setpoints leave the daemon."""
+
+    OBSERVE = "observe"
+    CONTROL = "control"
+
+
+class FallbackBy(StrEnum):
+    """What makes a declared fallback true."""
+
+    REVERSION = "reversion"
+    STANDS = "stands"
+    DEVICE = "device"
+
+
+class Priority(StrEnum):
+    """Who wins where P and Q don't fit into the apparent-power circle together."""
+
+    REACTIVE = "reactive"
+    ACTIVE = "active"
+
+
+class WriteFor(StrEnum):
+    """Why a setpoint has to be written now."""
+
+    FIRST = "first"
+    REFRESH = "refresh"
+    GIVE_BACK = "give_back"
+    CHANGED = "changed"
+    DISOBEYED = "disobeyed"
+
+
+class Refusal(StrEnum):
+    """Why a command is refused."""
+
+    BAD_JSON = "bad_json"
+    BAD_ARGUMENT = "bad_argument"
+    MISSING = "missing"
+    RETAINED = "retained"
+    EXPIRED = "expired"
+    REPLAYED = "replayed"
+    NOT_YET_VALID = "not_yet_valid"
+    UNKNOWN_COMMAND = "unknown_command"
+    OUT_OF_RANGE = "out_of_range"
+    CLOCK_UNSYNCED = "clock_unsynced"
+    NO_FUNCTION = "no_function"
+    NO_DER = "no_der"
+    FALLBACK_BREAKS_CONTRACT = "fallback_breaks_contract"
+    RATING_UNKNOWN = "rating_unknown"
+    NOT_READY = "not_ready"

@@ -1,0 +1,1 @@
+"""Operator commands: one table for MQTT, the socket and the CLI."""

@@ -1,0 +1,1 @@
+"""A Tick for people and programs: topics, status."""

@@ -1,0 +1,172 @@
+"""A Tick as messages. Payload keys are the nouns' field names; rate-limited, on change, and at least every N s."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from derctl.core.types import Decision, Outcome, Reading, Setpoint, SiteState
+from derctl.daemon.clock import Clock, text_of
+from derctl.store.outbox import Message
+
+CHANGE_PU = 0.01
+CHANGE_W = 50.0
+"""A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status changed."""
+
+
+def measurement(reading: Reading, age_s: float, v_pu: float | None) -> dict[str, Any]:
+    """The documented fields of a measurement, without its time."""
+    return {
+        "age_s": round(age_s, 3),
+        "status": str(reading.status),
+        "p_w": reading.p_w,
+        "q_var": reading.q_var,
+        "v_v": reading.v_v,
+        "v_pu": None if v_pu is None else round(v_pu, 6),
+        "f_hz": reading.f_hz,
+        "p_available_w": reading.p_available_w,
+        "soc_pct": reading.soc_pct,
+        "soh_pct": reading.soh_pct,
+        "dc_p_w": reading.dc_p_w,
+        "p_charge_limit_w": reading.p_charge_limit_w,
+        "p_discharge_limit_w": reading.p_discharge_limit_w,
+        "energy_wh": reading.energy_wh,
+    }
+
+
+def of_setpoint(setpoint: Setpoint) -> dict[str, Any]:
+    """The four fields of a setpoint."""
+    return {
+        "p_ceiling_w": setpoint.p_ceiling_w,
+        "p_floor_w": setpoint.p_floor_w,
+        "p_target_w": setpoint.p_target_w,
+        "q_var": setpoint.q_var,
+    }
+
+
+def of_decision(decision: Decision) -> dict[str, Any]:
+    """A setpoint and who bound it."""
+    bounds = [
+        {"by": each.by, "what": each.what, "value": each.value, "rank": each.rank, "why": each.why}
+        for each in decision.bound_by
+    ]
+    return of_setpoint(decision.setpoint) | {"bound_by": bounds}
+
+
+def of_outcome(outcome: Outcome, now: datetime, now_s: float) -> dict[str, Any]:
+    """The four words with their times; now and now_s are the same moment on the wall and the monotonic clock."""
+
+    def at(moment_s: float | None) -> str | None:
+        return None if moment_s is None else text_of(now - timedelta(seconds=now_s - moment_s))
+
+    requested = None
+    if outcome.requested is not None:
+        requested = of_setpoint(outcome.requested) | {"by": outcome.requested_by}
+    return {
+        "requested": requested,
+        "desired": of_setpoint(outcome.desired),
+        "accepted": None if outcome.accepted is None else of_setpoint(outcome.accepted),
+        "achieved": outcome.achieved,
+        "reason": outcome.reason,
+        "requested_t": at(outcome.requested_s),
+        "desired_t": at(outcome.desired_s),
+        "accepted_t": at(outcome.accepted_s),
+        "achieved_t": at(outcome.achieved_s),
+    }
+
+
+def encode(value: Any) -> bytes:
+    """JSON; a NaN would be a bug, not a payload."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+@dataclass(slots=True)
+class Telemetry:
+    """every_s: at least this often; min_s: at most this often, for each topic."""
+
+    clock: Clock
+    every_s: float
+    min_s: float
+    _sent_s: dict[str, float] = field(default_factory=dict)
+    _power: dict[str, tuple[float | None, str]] = field(default_factory=dict)
+    _last: dict[str, object] = field(default_factory=dict)
+
+    def messages(
+        self, state: SiteState, decisions: tuple[Decision, ...], outcomes: Mapping[str, Outcome]
+    ) -> list[Message]:
+        """What this tick has to say."""
+        now, now_s = self.clock.now(), state.t_s
+        stamp: dict[str, Any] = {"t": text_of(now)}
+        if not self.clock.synced:
+            stamp["synced"] = False
+        found: list[Message] = []
+        if state.poc is not None:
+            poc = state.poc
+            v_pu = None if poc.reading.v_v is None else poc.reading.v_v / poc.v_nom_v
+            self._measured("poc", poc.reading, poc.age_s, v_pu, CHANGE_W, stamp, now_s, found)
+        for der in state.ders:
+            scale = max(CHANGE_W, CHANGE_PU * der.rating.p_max_w)
+            topic = f"der/{der.id}/measurement"
+            self._measured(topic, der.reading, der.age_s, der.v_pu, scale, stamp, now_s, found)
+        for decision in decisions:
+            topic = f"der/{decision.der}/setpoint"
+            who = tuple((bound.by, bound.what) for bound in decision.bound_by)
+            if self._changed(topic, (_rounded(decision.setpoint), who), now_s):
+                found.append(Message(topic=topic, payload=encode(of_decision(decision) | stamp)))
+        for der_id, outcome in outcomes.items():
+            accepted = None if outcome.accepted is None else _rounded(outcome.accepted)
+            key = (outcome.requested, _rounded(outcome.desired), accepted, outcome.achieved, outcome.reason)
+            topic = f"der/{der_id}/outcome"
+            if self._changed(topic, key, now_s):
+                found.append(Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp)))
+        return found
+
+    def _measured(
+        self,
+        topic: str,
+        reading: Reading,
+        age_s: float,
+        v_pu: float | None,
+        step_w: float,
+        stamp: dict[str, Any],
+        now_s: float,
+        found: list[Message],
+    ) -> None:
+        since = now_s - self._sent_s.get(topic, -1e9)
+        if since < self.min_s - 1e-3:
+            return
+        p_w, status = self._power.get(topic, (None, ""))
+        moved = (
+            status != str(reading.status)
+            or (p_w is None) != (reading.p_w is None)
+            or (p_w is not None and reading.p_w is not None and abs(p_w - reading.p_w) >= step_w)
+        )
+        if not moved and since < self.every_s:
+            return
+        self._sent_s[topic] = now_s
+        self._power[topic] = (reading.p_w, str(reading.status))
+        found.append(Message(topic=topic, payload=encode(stamp | measurement(reading, age_s, v_pu))))
+
+    def _changed(self, topic: str, key: object, now_s: float) -> bool:
+        """Whether this topic is due; if so it counts as sent."""
+        since = now_s - self._sent_s.get(topic, -1e9)
+        if since < self.min_s - 1e-3 or (self._last.get(topic) == key and since < self.every_s):
+            return False
+        self._sent_s[topic] = now_s
+        self._last[topic] = key
+        return True
+
+    @staticmethod
+    def event(stamp: str, name: str, der: str, text: str) -> Message:
+        """An event, to arrive (qos 1) and in order."""
+        return Message(
+            topic="event", payload=encode({"t": stamp, "event": name, "der": der or None, "text": text}), qos=1
+        )
+
+
+def _rounded(setpoint: Setpoint) -> tuple[float | None, ...]:
+    values = (setpoint.p_ceiling_w, setpoint.p_floor_w, setpoint.p_target_w, setpoint.q_var)
+    return tuple(None if value is None else round(value) for value in values)

@@ -1,0 +1,1 @@
+"""Devices that speak SunSpec: inverters, meters and battery management systems."""

@@ -1,0 +1,1 @@
+"""How a setpoint becomes registers: one class per SunSpec control group, enable last."""

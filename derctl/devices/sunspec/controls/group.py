@@ -1,0 +1,98 @@
+"""What the SunSpec control groups have in common: which points a write names, and how the device takes them.
+
+Percentages are in the device's own base, read at bind. Scale factors come from the same poll as the values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from derctl.core.exchange import Exchange, Write
+from derctl.devices.profile import Profile
+from derctl.devices.steps import Steps
+from derctl.devices.sunspec.layout import View
+from derctl.devices.types import Answers
+from derctl.errors import DecodeError, DeviceRefused
+from derctl.sunspec import absent, encode_point
+
+UNTAKEN = frozenset({2, 3, 4})
+"""Exception codes that a device may answer where it takes the points of a block singly only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A control group at its place. base: what 100 % is, W or var. profile: how this device takes writes.
+    steps: what its setpoint can be.
+
+    NEEDED are the points without which a write means nothing; others are left out where the device reads as not
+    having them (unless its profile says that its control points never read as anything).
+    """
+
+    NEEDED: ClassVar[frozenset[str]] = frozenset()
+
+    view: View
+    base: float
+    profile: Profile
+    steps: Steps
+
+    def _write(self, answers: Answers, values: Mapping[str, tuple[int, ...]]) -> Exchange[None]:
+        """Write these points in this order, neighbours in one request as far as the device takes that."""
+        kept = {point: words for point, words in values.items() if self._has(point, answers)}
+        for run in self._runs(tuple(kept)):
+            try:
+                yield from self._send({point: kept[point] for point in run})
+            except DeviceRefused as refused:
+                if len(run) == 1 or refused.code not in UNTAKEN:
+                    raise
+                for point in run:
+                    yield from self._send({point: kept[point]})
+
+    def _send(self, values: Mapping[str, tuple[int, ...]]) -> Exchange[None]:
+        address = self.view.offset(next(iter(values)))
+        words = tuple(word for each in values.values() for word in each)
+        if self.profile.writes != "registers":
+            yield Write(address=address, values=words)
+            return
+        for index, word in enumerate(words):
+            yield Write(address=address + index, values=(word,), function=6)
+
+    def _runs(self, points: tuple[str, ...]) -> list[list[str]]:
+        """Points that lie behind one another, together; each alone where the profile says so."""
+        runs: list[list[str]] = []
+        for point in points:
+            after = runs and self.view.model.fixed[runs[-1][-1]].end == self.view.model.fixed[point].offset
+            if after and self.profile.writes == "block":
+                runs[-1].append(point)
+            else:
+                runs.append([point])
+        return runs
+
+    def _has(self, point: str, answers: Answers) -> bool:
+        if point in self.NEEDED or self.profile.readback == "effect_only":
+            return True
+        words, place = self._raw(answers, point), self.view.model.fixed[point]
+        return len(words) == place.size and words != absent(place)
+
+    def _percent(self, point: str, value: float, sf: int | None, *, down: bool = False) -> tuple[int, ...]:
+        """`value` (W or var) as this point's percent of base."""
+        return self._scaled(point, 100.0 * value / self.base, sf, down=down)
+
+    def _scaled(self, point: str, value: float, sf: int | None, *, down: bool = False) -> tuple[int, ...]:
+        """`value` in this point's unit. down: between two steps the one nearer to 0, so never more than the value."""
+        if sf is None:
+            raise DecodeError(f"model {self.view.model.id}: {point} has no scale factor now")
+        if down:
+            steps = math.floor(abs(value) * 10.0**-sf + 1e-6)
+            value = math.copysign(steps * 10.0**sf, value)
+        return encode_point(self.view.model, point, value, sf=sf)
+
+    def _u32(self, seconds: float) -> tuple[int, int]:
+        whole = round(seconds)
+        return whole >> 16, whole & 0xFFFF
+
+    def _raw(self, answers: Answers, point: str) -> tuple[int, ...]:
+        place = self.view.model.fixed[point]
+        return tuple(answers[self.view.name][place.offset : place.end])

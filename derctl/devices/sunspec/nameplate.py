@@ -1,0 +1,123 @@
+"""Ratings from models 120/121/124 or 702/713: the setting where it is stated, else the rating.
+
+A size of 0 is not stated. 0 as a setting for charging or for var is a word: none of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from derctl.core.exchange import Exchange
+from derctl.core.types import Rating
+from derctl.devices.sunspec.layout import Layout
+from derctl.devices.types import Options
+from derctl.errors import NotRecognised
+
+POINTS_120 = ("WRtg", "VARtg", "VArRtgQ1", "VArRtgQ4", "WHRtg", "MaxChaRte", "MaxDisChaRte")
+POINTS_121 = ("WMax", "VAMax", "VArMaxQ1", "VArMaxQ4")
+POINTS_702 = (
+    *("WMaxRtg", "VAMaxRtg", "VarMaxInjRtg", "VarMaxAbsRtg", "WChaRteMaxRtg", "WDisChaRteMaxRtg"),
+    *("WMax", "VAMax", "VarMaxInj", "VarMaxAbs", "WChaRteMax", "WDisChaRteMax"),
+)
+
+
+def rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, bool]]:
+    """The rating, and whether the device itself states it. Raises NotRecognised where nobody does.
+
+    A device that has the models and does not fill them in (some at night) is asked again later, not taken at the
+    site file's word.
+    """
+    rated, stated = yield from _rating(layout, options, storage=storage)
+    if storage and rated.p_min_w == 0.0 and not (yield from _charges(layout)):
+        raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
+    return rated, stated
+
+
+def _rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, bool]]:
+    if layout.find(120, 121, 702) is None:
+        if options.declared is None or not options.declared.p_max_w:
+            text = (
+                "no model 120, 121 or 702 says how large the inverter is: with rating.p_max_w in the site file it is"
+            )
+            raise NotRecognised(f"{text} read, but not controlled")
+        return options.declared, False
+    rate = _ratings_1xx if layout.find(702) is None else _ratings_702
+    return (yield from rate(layout, options.v_nom_v, storage=storage)), True
+
+
+def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
+    """From models 120 and 121, and 124's WChaMax for storage."""
+    plate = yield from _maybe(layout, 120, POINTS_120)
+    set_ = yield from _maybe(layout, 121, POINTS_121)
+    store = (yield from _maybe(layout, 124, ("WChaMax",))) if storage else {}
+    p_max = _stated(set_.get("WMax"), plate.get("WRtg"))
+    if p_max is None:
+        raise NotRecognised("neither model 121 WMax nor model 120 WRtg says how large the inverter is")
+    charge = [float(w) for w in (store.get("WChaMax"), plate.get("MaxChaRte")) if w]
+    return Rating(
+        p_max_w=p_max,
+        p_min_w=-min(*charge, p_max) if storage and charge else 0.0,
+        s_max_va=_stated(set_.get("VAMax"), plate.get("VARtg")) or p_max,
+        q_inj_max_var=abs(_allowed(set_.get("VArMaxQ1"), plate.get("VArRtgQ1"))),
+        q_abs_max_var=abs(_allowed(set_.get("VArMaxQ4"), plate.get("VArRtgQ4"))),
+        v_nom_v=v_nom_v,
+        e_max_wh=_stated(plate.get("WHRtg")) if storage else None,
+    )
+
+
+def _ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
+    """From model 702, and 713's WHRtg for storage."""
+    values = yield from _maybe(layout, 702, POINTS_702)
+    store = (yield from _maybe(layout, 713, ("WHRtg",))) if storage else {}
+    p_max = _stated(values.get("WMax"), values.get("WMaxRtg"))
+    if p_max is None:
+        raise NotRecognised("model 702 states neither WMax nor WMaxRtg")
+    charge = _allowed(values.get("WChaRteMax"), values.get("WChaRteMaxRtg"))
+    discharge = _stated(values.get("WDisChaRteMax"), values.get("WDisChaRteMaxRtg")) or p_max
+    return Rating(
+        p_max_w=min(p_max, discharge) if storage else p_max,
+        p_min_w=-charge if storage else 0.0,
+        s_max_va=_stated(values.get("VAMax"), values.get("VAMaxRtg")) or p_max,
+        q_inj_max_var=_allowed(values.get("VarMaxInj"), values.get("VarMaxInjRtg")),
+        q_abs_max_var=_allowed(values.get("VarMaxAbs"), values.get("VarMaxAbsRtg")),
+        v_nom_v=v_nom_v,
+        e_max_wh=_stated(store.get("WHRtg")),
+    )
+
+
+def base_704(layout: Layout) -> Exchange[float | None]:
+    """What percentages of WMax in model 704 count from: the setting, else the rating."""
+    plate = yield from _maybe(layout, 702, ("WMax", "WMaxRtg"))
+    return _stated(plate.get("WMax"), plate.get("WMaxRtg"))
+
+
+def base_124(layout: Layout) -> Exchange[float]:
+    """What model 124's rates count from, in both directions. Raises NotRecognised without one."""
+    store = yield from _maybe(layout, 124, ("WChaMax",))
+    plate = yield from _maybe(layout, 120, ("MaxChaRte",))
+    base = _stated(store.get("WChaMax"), plate.get("MaxChaRte"))
+    if base is None:
+        raise NotRecognised("neither model 124 WChaMax nor model 120 MaxChaRte says what the rates of 124 count from")
+    return base
+
+
+def _charges(layout: Layout) -> Exchange[bool]:
+    """Whether 702 states a charge rating at all, if a setting forbids charging now."""
+    return bool((yield from _maybe(layout, 702, ("WChaRteMaxRtg",))).get("WChaRteMaxRtg"))
+
+
+def _allowed(*values: float | None) -> float:
+    """The first that is there, 0 too; 0 without one."""
+    return next((float(value) for value in values if value is not None), 0.0)
+
+
+def _stated(*values: float | None) -> float | None:
+    """The first that is neither missing nor 0."""
+    return next((float(value) for value in values if value), None)
+
+
+def _maybe(layout: Layout, model_id: int, points: tuple[str, ...]) -> Exchange[dict[str, Any]]:
+    block = layout.find(model_id)
+    if block is None:
+        return {}
+    return (yield from layout.once(block, points))

@@ -1,0 +1,48 @@
+"""What meters and battery management systems have in common: one block that is read, and nothing that is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from derctl.core.exchange import Exchange, Read
+from derctl.core.types import Can, Fallback, Rating
+from derctl.devices.sunspec.layout import Layout, View
+from derctl.devices.types import Identity, Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A bound device with one view; who inherits decodes it."""
+
+    layout: Layout
+    options: Options
+    view: View
+    problems: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> Identity:
+        return self.layout.identity
+
+    def identify(self) -> Exchange[Identity]:
+        return self.layout.identify()
+
+    @property
+    def rating(self) -> Rating:
+        v_nom_v = self.options.v_nom_v
+        return Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=v_nom_v)
+
+    @property
+    def can(self) -> Can:
+        return Can()
+
+    @property
+    def control(self) -> Mapping[str, Read]:
+        return {self.view.name: self.view.read}
+
+    @property
+    def slow(self) -> Mapping[str, Read]:
+        return {}
+
+    def absent_w(self, fallback: Fallback) -> float:
+        return 0.0

@@ -1,0 +1,1 @@
+"""What a bus speaks through: one connection, one request in flight."""

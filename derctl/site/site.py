@@ -1,0 +1,92 @@
+"""A site file as the daemon uses it: checked, cross-referenced, with its functions built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from derctl.core.engine import Plan
+from derctl.core.types import Fallback, Rating
+from derctl.devices import Profile
+from derctl.errors import ConfigError, Problem
+from derctl.site.convert import convert
+from derctl.site.lines import Source, parse
+from derctl.site.plan import plan_of
+from derctl.site.profiles import used_profiles
+from derctl.site.references import check_references
+from derctl.site.schema import BusSection, DerSection, SiteFile
+from derctl.site.secrets import secret_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A configuration that can be run."""
+
+    file: SiteFile
+    plan: Plan
+    profiles: Mapping[str, Profile]
+    secret: str | None = None
+
+    @property
+    def limit_w(self) -> float | None:
+        """The contract's export limit, None where there is none."""
+        for function, _ in self.plan.site_functions:
+            if function.kind == "contract_export_limit":
+                return float(function.limit_w)  # type: ignore[attr-defined]
+        return None
+
+
+def load(path: Path) -> Site:
+    """Read and check a site file. Raises ConfigError with every problem."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(file=str(path), line=1, path="(file)", message=str(error))]) from error
+    return build(parse(text, str(path)))
+
+
+def build(source: Source) -> Site:
+    """Check a parsed file. Raises ConfigError with every problem."""
+    problems = list(source.problems)
+    site_file = convert(source, source.value, SiteFile, "", problems)
+    if site_file is None:
+        raise ConfigError(problems)
+    profiles = used_profiles(source, site_file, problems)
+    check_references(source, site_file, problems)
+    plan = plan_of(source, site_file, problems)
+    secret = secret_of(source, site_file, problems)
+    if problems:
+        raise ConfigError(problems)
+    return Site(file=site_file, plan=plan, profiles=profiles, secret=secret)
+
+
+def fallback_of(der: DerSection) -> Fallback:
+    """The declared fallback in control's words."""
+    section = der.fallback
+    return Fallback(p_ceiling_w=section.p_ceiling_w, by=section.by, after_s=section.after_s)
+
+
+def rating_of(der: DerSection, v_nom_v: float) -> Rating:
+    """The declared rating; zeros where the site file says nothing."""
+    p_max = der.rating.p_max_w or 0.0
+    return Rating(
+        p_max_w=p_max,
+        p_min_w=-(der.rating.p_charge_max_w or 0.0),
+        s_max_va=der.rating.s_max_va or p_max,
+        q_inj_max_var=0.0,
+        q_abs_max_var=0.0,
+        v_nom_v=v_nom_v,
+    )
+
+
+def slowest(site: Site, bus: BusSection) -> dict[str, float]:
+    """Pace of a bus: what the site file gives, else the most careful value among the profiles on it."""
+    names = [der.profile for der in site.file.ders if der.bus == bus.id]
+    names += [der.bms.profile for der in site.file.ders if der.bms is not None and der.bms.bus == bus.id]
+    if site.file.poc is not None and site.file.poc.bus == bus.id:
+        names.append(site.file.poc.profile)
+    used = [site.profiles[name] for name in names] or [Profile()]
+    keys = ("timeout_s", "min_interval_s", "connect_delay_s", "backoff_s")
+    given = {key: getattr(bus, key) for key in keys}
+    return {key: max(getattr(p, key) for p in used) if given[key] is None else given[key] for key in keys}

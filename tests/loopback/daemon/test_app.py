@@ -1,0 +1,450 @@
+"""The daemon in one process with the simulated site: gates, requests, release, replay. Real sockets, 0.1 s ticks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from derctl.core.engine import Plan, step
+from derctl.daemon.actuate.writer import Dispatch
+from derctl.errors import CommandError
+from derctl.links.local import ask
+from derctl.store.state import StateDir
+from derctl.store.ticks import replay
+from hil.faces.bank import Refused
+from hil.faults import refuse
+from hil.rig import Rig
+
+
+def observe_mode(site: dict[str, Any]) -> None:
+    site["site"]["mode"] = "observe"
+
+
+def no_contract(site: dict[str, Any]) -> None:
+    """Only what the test adds binds."""
+    site["functions"] = [{"kind": "operator_limit"}, {"kind": "setpoint"}]
+
+
+async def test_the_first_start_observes_and_writes_nothing(bench: Any) -> None:
+    async with bench(observe_mode) as b:
+        await b.ticks(20)
+        assert all(der.fresh for der in b.app.state().ders)
+        assert b.app.recorder.latest.decisions[0].setpoint.p_ceiling_w is not None, "it decides, as in shadow mode"
+        assert [b.writes(device) for device in ("pv1", "pv2", "bat1")] == [[], [], []]
+        assert b.app.writers["pv1"].outcome.reason == "gate_closed"
+
+
+async def test_observe_on_the_command_line_outranks_the_site_file_and_an_operator(bench: Any) -> None:
+    async with bench(observe=True) as b:
+        await b.ticks(10)
+        with pytest.raises(CommandError) as refused:
+            await b.app.arm()
+        assert refused.value.code == "not_ready"
+        await b.ticks(5)
+        assert b.writes("pv1") == []
+
+
+async def test_a_site_whose_fallbacks_break_the_contract_is_not_controlled(bench: Any) -> None:
+    def change(site: dict[str, Any]) -> None:
+        site["ders"][1]["fallback"] = {"p_ceiling_w": 2001, "by": "reversion"}
+
+    async with bench(change) as b:
+        await b.ticks(20)
+        assert b.writes("pv1") == [] and b.writes("pv2") == []
+        status = await ask(Path(b.app.site.file.site.socket), "status")
+        assert status["mode"] == "observe"
+        assert "7001 W" in status["mode_reason"] and status["mode_reason"].startswith("fallback_breaks_contract")
+        with pytest.raises(CommandError) as refused:
+            await b.app.arm()
+        assert refused.value.code == "fallback_breaks_contract"
+
+
+async def test_model_123_counts_with_its_full_rating_since_its_timer_has_no_target(bench: Any) -> None:
+    def change(site: dict[str, Any]) -> None:
+        site["ders"][0]["fallback"] = {"p_ceiling_w": 1000, "by": "reversion"}
+
+    async with bench(change) as b:
+        await b.ticks(10)
+        status = await ask(Path(b.app.site.file.site.socket), "status")
+        assert status["absent"]["by_der"]["pv1"] == 5000.0
+
+
+async def test_an_operators_limit_reaches_the_device_and_ends_by_itself(bench: Any) -> None:
+    async with bench(no_contract) as b:
+        await b.ticks(5)
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 3.0})
+        await b.until(lambda: b.p_w("pv2") < 1600)
+        assert b.app.writers["pv2"].outcome.requested_by == "operator_limit"
+        await b.until(lambda: b.app.writers["pv2"].outcome.requested is None)
+        await b.until(lambda: b.p_w("pv2") > 5000)
+
+
+async def test_a_battery_setpoint_moves_the_battery_and_clear_gives_it_back(bench: Any) -> None:
+    async with bench(no_contract) as b:
+        await b.ticks(5)
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "set_battery_power", {"der": "bat1", "p_target_w": -1500})
+        await b.until(lambda: abs(b.p_w("bat1") + 1500) < 50)
+        await b.until(lambda: b.app.writers["bat1"].outcome.achieved == "yes")
+        await ask(socket, "clear")
+        await b.until(lambda: abs(b.p_w("bat1")) < 50)
+
+
+@pytest.mark.parametrize(
+    ("call", "args", "code"),
+    [
+        ("limit_power", {"p_ceiling_w": 1e6}, "out_of_range"),
+        ("limit_power", {"p_ceiling_w": -1}, "out_of_range"),
+        ("limit_power", {"p_ceiling_w": 100, "der": "nobody"}, "no_function"),
+        ("limit_power", {"p_ceiling_w": "much"}, "bad_argument"),
+        ("set_battery_power", {"der": "pv1", "p_target_w": 1}, "no_function"),
+        ("set_battery_power", {"der": "bat1", "p_target_w": -5001}, "out_of_range"),
+        ("limit_power", {"p_ceiling_w": 100, "expires_s": 0}, "out_of_range"),
+        ("explode", {}, "unknown_command"),
+    ],
+)
+async def test_a_command_that_makes_no_sense_is_refused_with_its_code(
+    bench: Any, call: str, args: dict[str, Any], code: str
+) -> None:
+    async with bench(no_contract) as b:
+        with pytest.raises(CommandError) as refused:
+            await ask(Path(b.app.site.file.site.socket), call, args)
+        assert refused.value.code == code
+        assert b.app.requests.alive() == ()
+
+
+async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) -> None:
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv2"].written is not None and b.app.writers["bat1"].written is not None)
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "disarm")
+        count = len(b.writes("pv2"))
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0, "no more than the declared fallback stands"
+        await b.ticks(10)
+        assert len(b.writes("pv2")) == count, "nothing is written while it observes"
+        assert json.loads((b.app.state_dir.path / "written.json").read_text()) == {}
+        await ask(socket, "arm")
+        await b.until(lambda: len(b.writes("pv2")) > count)
+
+
+async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> None:
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv2"].written is not None)
+        await ask(Path(b.app.site.file.site.socket), "release")
+    async with bench() as b:
+        await b.ticks(10)
+        assert b.app.gate.reason == "not armed"
+        assert b.writes("pv2") == []
+
+
+def journal(b: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((b.app.state_dir.path / "written.json").read_text())
+    return found
+
+
+def said(b: Any, der: str) -> list[str]:
+    """What was said of a DER's release."""
+    return [event["event"] for event in b.app.events if event["der"] == der and "released" in event["event"]]
+
+
+async def test_a_der_that_was_unreachable_at_the_release_is_released_when_it_answers(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.actuate.retry.AGAIN_S", 0.3)
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv2"].written is not None and b.app.writers["pv1"].written is not None)
+        back = await refuse(b.rig.endpoint_of("pv2"))
+        await b.until(lambda: b.app.channels["pv2"].state == "unreachable")
+        told = await ask(Path(b.app.site.file.site.socket), "disarm")
+        assert "pv2: unreachable" in told and list(journal(b)) == ["pv2"]
+        await b.ticks(12)
+        assert said(b, "pv2") == ["not_released"], "said once, not with each try"
+        await back()
+        await b.until(lambda: journal(b) == {}, 20.0)
+        assert said(b, "pv2") == ["not_released", "released"]
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0
+        count = len(b.writes("pv2"))
+        await b.ticks(10)
+        assert len(b.writes("pv2")) == count
+
+
+async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.actuate.retry.AGAIN_S", 0.2)
+    tries: list[tuple[list[str], float]] = []
+
+    async def counted(self: Dispatch, wrote: Sequence[str], **given: Any) -> dict[str, str]:
+        tries.append((list(wrote), time.monotonic()))
+        return await release(self, wrote, **given)
+
+    release = Dispatch.release
+    monkeypatch.setattr(Dispatch, "release", counted)
+
+    def no(address: int, content: bytes) -> bytes:
+        raise Refused(4)
+
+    async with bench() as b:
+        await b.until(lambda: all(b.app.writers[name].written is not None for name in ("pv1", "pv2")))
+        b.rig.units["pv2"].write_faults[1] = no
+        told = await ask(Path(b.app.site.file.site.socket), "disarm")
+        assert "pv2: exception 4" in told and list(journal(b)) == ["pv2"]
+        await b.until(lambda: len(tries) == 4, 20.0)
+        assert [wrote for wrote, _ in tries[1:]] == [["pv2"]] * 3
+        pauses = [later - earlier for (_, earlier), (_, later) in pairwise(tries)]
+        assert all(pause >= least for pause, least in zip(pauses, (0.4, 0.8, 1.6), strict=True)), pauses
+        assert said(b, "pv2") == ["not_released"]
+        del b.rig.units["pv2"].write_faults[1]
+        await b.until(lambda: journal(b) == {})
+        assert said(b, "pv2") == ["not_released", "released"]
+
+
+async def disarm_with_a_request_a_second(b: Any) -> None:
+    """pv2, on a bus that gets the pace of a Fronius when the device has been found."""
+    await b.until(lambda: all(b.app.writers[name].written is not None for name in ("pv1", "pv2")))
+    bus = b.app.channels["pv2"].bus
+    bus.pace = replace(bus.pace, min_interval_s=1.0)
+    await ask(Path(b.app.site.file.site.socket), "disarm")
+
+
+async def test_a_slow_bus_gets_the_time_that_a_release_needs_there_when_it_is_tried_again(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several requests, each behind a poll: more than the two seconds of the first attempt."""
+    monkeypatch.setattr("derctl.daemon.actuate.retry.AGAIN_S", 0.3)
+    async with bench() as b:
+        await disarm_with_a_request_a_second(b)
+        await b.until(lambda: journal(b) == {}, 15.0)
+        assert said(b, "pv2") == ["not_released", "released"]
+
+
+async def test_a_stop_does_not_wait_for_a_patient_release(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("derctl.daemon.actuate.retry.AGAIN_S", 0.3)
+    async with bench() as b:
+        await disarm_with_a_request_a_second(b)
+        await b.until(lambda: b.app._let_go is not None and b.app._releasing.locked())
+        began = b.app.clock_s()
+        b.app.stop()
+        await b.running
+        assert b.app.clock_s() - began < 2.5
+
+
+@pytest.mark.parametrize("observe", [False, True])
+async def test_what_a_killed_daemon_wrote_is_released_by_one_that_observes_but_not_by_a_guest(
+    bench: Any, observe: bool
+) -> None:
+    """site.mode = observe; --observe writes nothing at all."""
+    async with bench(observe_mode) as b:
+        path = b.app.state_dir.path / "written.json"
+    path.write_text('{"pv2": {}, "sold": {}}')
+    async with bench(observe_mode, observe=observe) as b:
+        if observe:
+            await b.ticks(15)
+            assert b.writes("pv2") == [] and set(journal(b)) == {"pv2", "sold"}
+            return
+        await b.until(lambda: set(journal(b)) == {"sold"})
+        assert b.writes("pv2") != []
+
+
+async def test_a_name_in_the_journal_that_the_site_file_lacks_wears_no_card(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.actuate.retry.AGAIN_S", 0.1)
+    async with bench(observe_mode) as b:
+        path = b.app.state_dir.path / "written.json"
+    path.write_text('{"sold": {}}')
+    before = path.stat()
+    async with bench(observe_mode) as b:
+        await b.ticks(10)
+        assert path.stat().st_ino == before.st_ino, "not even replaced by the same"
+
+
+class FullDisk:
+    """The journal can't be saved while it is full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full, self.tries = True, 0
+        self.set_journal = StateDir.set_journal
+        disk = self
+
+        async def set_journal(self: StateDir, entries: dict[str, Any]) -> None:
+            disk.tries += 1
+            if disk.full:
+                raise OSError(28, "No space left on device")
+            await disk.set_journal(self, entries)
+
+        monkeypatch.setattr(StateDir, "set_journal", set_journal)
+
+
+def told(b: Any, name: str) -> int:
+    return sum(event["event"] == name for event in b.app.events)
+
+
+async def test_a_journal_that_could_not_be_saved_is_saved_with_the_next_write_to_whatever_der(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a kill would leave what was written without anybody who knows of it."""
+    disk = FullDisk(monkeypatch)
+    monkeypatch.setattr("derctl.daemon.app.SAVE_EVERY_S", 1e9)
+    async with bench() as b:
+        await b.until(lambda: all(writer.written is not None for writer in b.app.writers.values()))
+        assert not (b.app.state_dir.path / "written.json").exists()
+        assert told(b, "journal_not_saved") == 1, "said once, and control goes on"
+        await b.app._journal("pv2")
+        assert told(b, "journal_not_saved") == 1
+        disk.full = False
+        await b.app._journal("pv2")
+        assert set(journal(b)) == {"pv1", "pv2", "bat1"}
+        tries = disk.tries
+        await b.app._journal("pv2")
+        assert disk.tries == tries, "a saved one costs no further write"
+        disk.full = True
+        await ask(Path(b.app.site.file.site.socket), "disarm")
+        assert told(b, "journal_not_saved") == 2, "it is full again"
+        disk.full = False
+
+
+async def test_a_journal_that_could_not_be_saved_is_saved_with_the_state_where_nothing_has_to_be_written(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit that stands is written once."""
+    disk = FullDisk(monkeypatch)
+    async with bench() as b:
+        await b.until(lambda: all(writer.written is not None for writer in b.app.writers.values()))
+        for writer in b.app.writers.values():
+            writer.control = False
+        await asyncio.gather(*(writer.wait() for writer in b.app.writers.values()))
+        disk.full = False
+        b.app.changed()
+        await b.until((b.app.state_dir.path / "written.json").exists)
+        assert set(journal(b)) == {"pv1", "pv2", "bat1"}
+
+
+async def test_a_limit_given_under_an_unset_clock_is_saved_without_an_end_on_that_clock(
+    bench: Any, tmp_path: Path
+) -> None:
+    def unset_clock(site: dict[str, Any]) -> None:
+        no_contract(site)
+        site["site"]["clock_sync"] = str(tmp_path / "never")
+
+    async with bench(unset_clock) as b:
+        await b.ticks(3)
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 3600})
+        state = b.app.state_dir.path / "state.json"
+    (saved,) = json.loads(state.read_text())["requests"]
+    assert saved["ends"] is None and 3500.0 < saved["left_s"] <= 3600.0
+
+
+async def test_a_devices_own_volt_var_keeps_the_gateways_off(bench: Any) -> None:
+    def own_volt_var(rig: Rig) -> None:
+        rig.world.faces["pv2"].bank.image(705).put_raw("Ena", 1)
+
+    async with bench(prepare=own_volt_var) as b:
+        await b.until(lambda: "volt_var" in b.app.state().ders[1].reading.own_on)
+        await b.ticks(2)
+        decision = b.app.recorder.latest.decisions[1]
+        assert decision.abstained["volt_var"].startswith("own_function_on")
+        assert decision.setpoint.q_var is None
+
+
+async def test_var_is_given_back_when_the_device_turns_its_own_volt_var_on(bench: Any) -> None:
+    async with bench() as b:
+        controls = b.rig.world.faces["pv2"].bank.image(704)
+        await b.until(lambda: controls.get("VarSetEna") == 1)
+        b.rig.world.faces["pv2"].bank.image(705).put_raw("Ena", 1)
+        await b.until(lambda: b.app.writers["pv2"].decision.setpoint.q_var is None)
+        began = b.app.clock_s()
+        await b.until(lambda: controls.get("VarSetEna") == 0, 15.0)
+        assert 9.5 < b.app.clock_s() - began < 12.0, "by derctl, not by the timer of 60 s"
+
+
+async def test_recorded_ticks_replayed_through_the_core_give_the_same_decisions_bit_for_bit(bench: Any) -> None:
+    async with bench() as b:
+        await b.ticks(30)
+        ticks = list(b.app.recorder._ring)
+        plain = await ask(Path(b.app.site.file.site.socket), "record", {"count": len(ticks)})
+        plan = b.app.site.plan
+    by_number = {tick.n: tick for tick in ticks}
+    compared = [by_number[row["n"]] for row in plain if row["n"] in by_number]
+    assert len(compared) >= 30 and any(tick.decisions[0].bound_by for tick in compared)
+    for row in plain:
+        if row["n"] in by_number:
+            assert replay(plan, row) == by_number[row["n"]].decisions
+    assert step(plan, ticks[-1].memories, ticks[-1].state, ticks[-1].dt_s)[1] == ticks[-1].decisions
+
+
+class Broken:
+    """A function with a bug."""
+
+    kind = "broken"
+    rank = 0
+
+    def start(self) -> None:
+        return None
+
+    def step(self, *_: Any) -> Any:
+        raise ZeroDivisionError("a bug")
+
+
+async def test_a_bug_in_a_function_ends_the_daemon(bench: Any) -> None:
+    async with bench() as b:
+        await b.ticks(3)
+        b.app.loop.plan = Plan(der_functions=((Broken(), ("pv1",)),))
+        with pytest.raises(ExceptionGroup) as ended:
+            await b.running
+        assert ended.group_contains(ZeroDivisionError)
+
+
+async def test_a_bug_in_the_brokers_link_is_restarted_and_never_reaches_control(bench: Any) -> None:
+    def with_broker(site: dict[str, Any]) -> None:
+        site["mqtt"] = {"host": "127.0.0.1", "port": 1}
+
+    async with bench(with_broker) as b:
+        calls = []
+
+        async def broken() -> None:
+            calls.append(1)
+            raise RuntimeError("a bug in the link")
+
+        b.app.mqtt.on_command = broken
+        guarded = asyncio.create_task(b.app._guarded("mqtt", broken))
+        await b.until(lambda: len(calls) >= 2)
+        guarded.cancel()
+        before = b.app.loop.ticks
+        await b.ticks(10)
+        assert b.app.loop.ticks > before and not b.running.done()
+
+
+async def test_the_release_after_a_stop_is_within_two_seconds(bench: Any) -> None:
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv2"].written is not None)
+        began = b.app.clock_s()
+        b.app.stop()
+        await b.running
+        assert b.app.clock_s() - began < 2.0
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0
+
+
+async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_written(bench: Any) -> None:
+    async with bench() as b:
+        await b.until(lambda: b.app.writers["pv1"].written is not None)
+        one, two = b.rig.endpoint_of("pv1"), b.rig.endpoint_of("pv2")
+        one.units, two.units = two.units, one.units
+        for endpoint in (one, two):
+            for connection in list(endpoint.open):
+                connection.end("rst")
+        before = {name: len(b.writes(name)) for name in ("pv1", "pv2")}
+        await b.until(lambda: b.app.channels["pv1"].reason == "identity_changed", 15.0)
+        await b.until(lambda: b.app.channels["pv2"].reason == "identity_changed", 15.0)
+        await b.ticks(10)
+        assert {name: len(b.writes(name)) for name in ("pv1", "pv2")} == before

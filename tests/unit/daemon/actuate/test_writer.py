@@ -1,0 +1,581 @@
+"""One DER's writer, on a bus and a device that do what the test says, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from derctl.core.types import NOTHING, Bound, Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, SiteState
+from derctl.core.words import Status
+from derctl.daemon.actuate.deadband import Written
+from derctl.daemon.actuate.writer import Dispatch, Writer
+from derctl.devices import Profile
+from derctl.errors import BusLate, BusTimeout, DeviceRefused
+from derctl.links.bus import Pace
+
+PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=230.0)
+STANDS = Fallback(p_ceiling_w=5000.0, by="stands")
+
+
+@dataclass
+class FakeDevice:
+    """Takes what it is told, unless `deaf`. holds: what it reads back."""
+
+    holds: Setpoint = field(default_factory=Setpoint)
+    wrote: list[Setpoint] = field(default_factory=list)
+    deaf: bool = False
+    refuses: Exception | None = None
+    gave_back: list[bool] = field(default_factory=list)
+    released: list[Setpoint] = field(default_factory=list)
+
+    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Any:
+        self.released.append(held)
+        return self.holds
+        yield
+
+    def sendable(self, setpoint: Setpoint) -> Setpoint:
+        return setpoint
+
+    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Any, *, give_back_var: bool = False) -> Any:
+        self.wrote.append(setpoint)
+        self.gave_back.append(give_back_var)
+        if give_back_var and self.refuses is not None:
+            raise self.refuses
+        if not self.deaf:
+            given = {name: value for name, value in _parts(setpoint) if value is not None}
+            self.holds = replace(self.holds, **given)
+            if give_back_var:
+                self.holds = replace(self.holds, q_var=None)
+        return self.holds
+        yield
+
+
+def _parts(setpoint: Setpoint) -> list[tuple[str, float | None]]:
+    return [(name, getattr(setpoint, name)) for name in ("p_ceiling_w", "p_target_w", "q_var")]
+
+
+@dataclass
+class FakeBus:
+    """Raises `error` at the next exchange, else runs it to its end."""
+
+    generation: int = 1
+    pace: Pace = field(default_factory=Pace)
+    error: Exception | None = None
+
+    async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
+        if self.error is not None:
+            exchange.close()
+            raise self.error
+        try:
+            next(exchange)
+        except StopIteration as stop:
+            return stop.value
+        raise AssertionError("the fake device asks for nothing")
+
+
+class Desk:
+    """A writer with all that it needs. `tick` offers a decision and waits until it is written."""
+
+    def __init__(self, *, fallback: Fallback = STANDS, **profile: Any) -> None:
+        self.now_s = 1000.0
+        self.age_s = 0.1
+        self.device = FakeDevice()
+        self.bus = FakeBus()
+        self.events: list[tuple[str, str, str]] = []
+        channel: Any = SimpleNamespace(
+            device=self.device,
+            state="ok",
+            verified=True,
+            reason=None,
+            unit=1,
+            bus=self.bus,
+            answers={},
+            options=SimpleNamespace(profile=replace(Profile(), **profile)),
+        )
+        self.channel = channel
+        self.writer = Writer(
+            id="pv1",
+            channel=channel,
+            fallback=fallback,
+            control=True,
+            tick_s=1.0,
+            journal=self._journal,
+            on_event=lambda *event: self.events.append(event),
+            clock=lambda: self.now_s,
+        )
+
+    async def _journal(self, der_id: str) -> None:
+        return
+
+    @property
+    def readable(self) -> bool:
+        return self.channel.options.profile.readback == "values"
+
+    def state(self, p_w: float | None, *, fresh: bool = True) -> DerState:
+        accepted = self.device.holds if self.readable else Setpoint()
+        return DerState(
+            id="pv1",
+            rating=PV,
+            can=Can(ceiling=True, var=True),
+            reading=Reading(p_w=p_w, q_var=0.0, status=Status.ON, accepted=accepted),
+            age_s=self.age_s,
+            sample=1,
+            fresh=fresh,
+            controllable=fresh,
+        )
+
+    async def tick(
+        self, setpoint: Setpoint, p_w: float | None = 1000.0, *, fresh: bool = True, seconds: float = 1.0
+    ) -> int:
+        """How many times a write was sent in this tick."""
+        before = self.writer.writes
+        self.now_s += seconds
+        self.writer.offer(Decision(der="pv1", setpoint=setpoint), self.state(p_w, fresh=fresh), True, self.now_s)
+        await self.writer.wait()
+        self.writer.raise_bugs()
+        return self.writer.writes - before
+
+
+def ceiling(watts: float) -> Setpoint:
+    return Setpoint(p_ceiling_w=watts)
+
+
+async def failing(desk: Desk, error: Exception, setpoint: Setpoint) -> None:
+    desk.bus.error = error
+    await desk.tick(setpoint)
+    desk.bus.error = None
+
+
+# -- the reason given -----------------------------------------------------------------------------------------------
+
+
+async def test_a_write_that_came_too_late_is_no_sign_of_an_unreachable_device() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    await failing(desk, BusLate("too late to send"), ceiling(3000.0))
+    assert desk.writer.problem is None
+    assert await desk.tick(ceiling(3000.0)) == 1, "the next tick decides"
+
+
+async def test_an_unreachable_device_is_called_so_until_it_answers_even_if_nothing_has_to_be_written() -> None:
+    """The setpoint went back to what the device holds."""
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
+    assert desk.writer.problem == "unreachable"
+    assert await desk.tick(ceiling(4000.0), fresh=False) == 0
+    assert desk.writer.problem == "unreachable"
+    assert await desk.tick(ceiling(4000.0)) == 0
+    assert (desk.writer.problem, desk.writer.outcome.reason) == (None, None)
+
+
+async def test_a_device_that_polls_well_and_never_answers_a_write_stays_unreachable() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    for _ in range(3):
+        await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
+        assert desk.writer.problem == "unreachable"
+    desk.bus.error = BusTimeout("no answer")
+    await desk.tick(ceiling(3000.0))
+    assert desk.writer.outcome.reason == "unreachable"
+
+
+def codes(desk: Desk) -> list[str]:
+    return [event for event, _, _ in desk.events]
+
+
+async def late(desk: Desk, times: int, *, seconds: float = 1.0) -> list[str | None]:
+    """The reason after each of so many writes in a row that came too late."""
+    desk.bus.error = BusLate("too late to send")
+    found = []
+    for _ in range(times):
+        await desk.tick(ceiling(3000.0), seconds=seconds)
+        found.append(desk.writer.problem)
+    desk.bus.error = None
+    return found
+
+
+async def test_three_writes_in_a_row_that_came_too_late_are_said_once_and_not_counted() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    assert await late(desk, 6) == [None, None, "late", "late", "late", "late"]
+    desk.bus.error = BusLate("too late to send")
+    await desk.tick(ceiling(3000.0))
+    assert desk.writer.outcome.reason == "late"
+    assert (codes(desk), desk.writer.writes) == (["write_late"], 1)
+
+
+async def test_late_is_over_when_a_write_gets_through_whatever_the_device_makes_of_it() -> None:
+    for refuses in (False, True):
+        desk = Desk()
+        await desk.tick(ceiling(4000.0))
+        await late(desk, 3)
+        desk.device.deaf = refuses
+        assert await desk.tick(ceiling(3000.0)) == 1
+        assert desk.writer.problem is None
+        assert await late(desk, 2) == [None, None], "counted anew"
+
+
+async def test_late_is_over_when_nothing_has_to_be_written_any_more() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    await late(desk, 3)
+    assert await desk.tick(ceiling(4000.0)) == 0
+    assert (desk.writer.problem, desk.writer.outcome.reason) == (None, None)
+    assert await late(desk, 2) == [None, None]
+
+
+async def test_a_tick_in_the_pause_that_a_device_wants_between_writes_does_not_end_being_late() -> None:
+    """SMA: 2 s. Nothing is tried in each second tick, though it would have to be written."""
+    desk = Desk(write_min_interval_s=2.0)
+    await desk.tick(ceiling(4000.0))
+    await desk.tick(ceiling(4000.0))
+    assert await late(desk, 6) == [None, None, None, None, "late", "late"]
+    assert codes(desk) == ["write_late"]
+
+
+async def test_a_timeout_in_between_is_another_thing_and_counted_as_sent() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    await late(desk, 2)
+    before = desk.writer.writes
+    await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
+    assert (desk.writer.problem, desk.writer.writes - before) == ("unreachable", 1)
+    assert await late(desk, 3) == ["unreachable", "unreachable", "late"]
+
+
+# -- a device that may have forgotten -------------------------------------------------------------------------------
+
+
+async def writes(desk: Desk, setpoint: Setpoint, *, seconds: int, p_w: float | None = 1000.0) -> list[int]:
+    """The seconds, from now, at which it was written, at a tick each."""
+    return [second for second in range(1, seconds + 1) if await desk.tick(setpoint, p_w)]
+
+
+async def test_a_steady_limit_that_is_obeyed_is_not_written_again() -> None:
+    desk = Desk(readback="effect_only")
+    assert await writes(desk, ceiling(3000.0), seconds=3600, p_w=3000.0) == [1]
+
+
+@pytest.mark.parametrize("found_anew", [False, True])
+async def test_after_a_reconnection_a_device_that_cannot_be_read_is_told_again(found_anew: bool) -> None:
+    """Limit 3 kW with `stands`, and no sun that would show that it was forgotten."""
+    desk = Desk(readback="effect_only")
+    assert await writes(desk, ceiling(3000.0), seconds=60) == [1]
+    if found_anew:
+        desk.channel.device = desk.device = FakeDevice()
+    else:
+        desk.bus.generation += 1
+    assert await writes(desk, ceiling(3000.0), seconds=3600) == [1]
+
+
+async def test_a_limit_that_ended_while_the_connection_was_lost_is_lifted_in_a_device_that_cannot_be_read() -> None:
+    desk = Desk(readback="effect_only", fallback=Fallback())
+    await desk.tick(ceiling(3000.0))
+    desk.bus.generation += 1
+    await desk.tick(ceiling(5000.0))
+    assert desk.device.holds == ceiling(5000.0)
+
+
+async def test_after_a_reconnection_a_timer_is_armed_anew_and_what_just_stands_is_left_alone() -> None:
+    timed = Desk(fallback=Fallback(p_ceiling_w=2000.0, by="reversion", after_s=600.0))
+    stands = Desk(fallback=Fallback(p_ceiling_w=5000.0, by="stands"))
+    for desk in (timed, stands):
+        assert await writes(desk, ceiling(3000.0), seconds=60) == [1]
+        desk.bus.generation += 1
+    assert await writes(timed, ceiling(3000.0), seconds=60) == [1]
+    assert await writes(stands, ceiling(3000.0), seconds=60) == []
+
+
+async def test_a_storm_of_reconnections_keeps_the_time_that_a_device_wants_between_writes() -> None:
+    """SMA: 2 s."""
+    desk = Desk(readback="effect_only", write_min_interval_s=2.0)
+    began = []
+    for _ in range(6):
+        desk.bus.generation += 1
+        began.append(await desk.tick(ceiling(3000.0)))
+    assert began == [1, 0, 1, 0, 1, 0]
+    desk.bus.error = BusTimeout("no answer")
+    assert await writes(desk, ceiling(2000.0), seconds=6) == [1, 3, 5]
+
+
+async def test_a_limit_that_is_not_kept_is_written_again_ever_less_often_and_said() -> None:
+    """settle_s 10 s, then patience: a device that can't be read and gives 4.9 kW under a limit of 3 kW."""
+    desk = Desk(readback="effect_only")
+    at = await writes(desk, ceiling(3000.0), seconds=250, p_w=4900.0)
+    gaps = [after - before for before, after in itertools.pairwise(at)]
+    assert at[0] == 1 and gaps[:8] == [11] * 6 + [16, 30] and set(gaps[8:]) == {30}
+    assert [event[0] for event in desk.events] == ["write_ignored"]
+    assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("no", "write_ignored")
+    assert desk.writer.told is None, "what it holds is not known"
+
+
+async def test_one_that_keeps_its_limit_again_is_believed_again() -> None:
+    desk = Desk(readback="effect_only")
+    await writes(desk, ceiling(3000.0), seconds=60, p_w=4900.0)
+    assert desk.writer.problem == "write_ignored"
+    await writes(desk, ceiling(3000.0), seconds=30, p_w=2990.0)
+    assert (desk.writer.problem, desk.writer.told) == (None, ceiling(3000.0))
+    assert await writes(desk, ceiling(3000.0), seconds=3600, p_w=2990.0) == []
+
+
+async def test_an_old_reading_does_not_show_that_a_limit_is_not_kept() -> None:
+    desk = Desk(readback="effect_only")
+    await desk.tick(ceiling(3000.0))
+    assert [await desk.tick(ceiling(3000.0), 4900.0, fresh=False) for _ in range(60)] == [0] * 60
+    desk.age_s = 55.0
+    assert await desk.tick(ceiling(3000.0), 4900.0) == 0, "from before it could show"
+    desk.age_s = 45.0
+    assert await desk.tick(ceiling(3000.0), 4900.0) == 1
+
+
+# -- what a release is told -----------------------------------------------------------------------------------------
+
+
+async def released_with(desk: Desk, *, lift: bool = False) -> Setpoint:
+    """What the device's release hears of as held."""
+    assert await desk.writer.release(lift=lift) == "released"
+    return desk.device.released[-1]
+
+
+async def test_a_release_knows_what_was_written_last_also_after_the_connection_was_lost() -> None:
+    """Var that was written earlier and not given back is still in the device."""
+    desk = Desk(readback="effect_only")
+    await desk.tick(Setpoint(p_ceiling_w=4000.0, q_var=-300.0))
+    await desk.tick(ceiling(3000.0), seconds=5.0)
+    desk.bus.generation += 1
+    desk.channel.verified = False
+    await desk.tick(ceiling(3000.0))
+    desk.channel.verified = True
+    assert desk.writer.written is None
+    assert await released_with(desk) == Setpoint(p_ceiling_w=3000.0, q_var=-300.0)
+
+
+async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_for_alone() -> None:
+    """A write over a slow bus takes more than the 2 s of a release; its end is no bug of the writer's."""
+    desk, answer = Desk(), asyncio.Event()
+    execute = desk.bus.execute
+
+    async def slow(*given: Any, **named: Any) -> Any:
+        await answer.wait()
+        return await execute(*given, **named)
+
+    desk.bus.execute = slow  # type: ignore[method-assign]
+    desk.writer.offer(Decision(der="pv1", setpoint=ceiling(3000.0)), desk.state(1000.0), True, desk.now_s)
+    result = await Dispatch({"pv1": desk.writer}).release(["pv1"], lift=False, seconds=0.01)
+    assert result == {"pv1": "unreachable"}
+    answer.set()
+    await desk.writer.wait()
+    desk.writer.raise_bugs()
+    assert desk.device.holds == ceiling(3000.0)
+
+
+async def test_a_release_of_what_this_process_never_wrote_is_told_nothing() -> None:
+    """After a kill: the journal knows names, not setpoints."""
+    assert await released_with(Desk(readback="effect_only")) == NOTHING
+
+
+async def test_of_a_write_that_got_lost_the_lower_limit_of_both_may_stand() -> None:
+    desk = Desk(readback="effect_only")
+    await desk.tick(ceiling(3000.0))
+    await failing(desk, BusTimeout("no answer"), ceiling(5000.0))
+    assert await released_with(desk) == ceiling(3000.0)
+    await failing(desk, BusTimeout("no answer"), ceiling(1000.0))
+    assert await released_with(desk) == ceiling(1000.0)
+
+
+async def test_after_a_release_a_limit_may_still_stand_and_var_does_not() -> None:
+    desk = Desk(readback="effect_only")
+    await desk.tick(Setpoint(p_ceiling_w=3000.0, q_var=-300.0))
+    await released_with(desk)
+    await failing(desk, BusLate("too late to send"), ceiling(5000.0))
+    assert await released_with(desk) == ceiling(3000.0)
+    await released_with(desk, lift=True)
+    assert await released_with(desk) == NOTHING
+
+
+# -- var that nobody asks for any more ------------------------------------------------------------------------------
+
+
+VAR = Setpoint(p_ceiling_w=5000.0, q_var=-300.0)
+PLAIN = ceiling(5000.0)
+
+
+async def with_var(readback: str = "values") -> Desk:
+    """A device that was told var, and then for some seconds of another limit only."""
+    desk = Desk(readback=readback)
+    await desk.tick(VAR)
+    assert await writes(desk, ceiling(4000.0), seconds=5) == [1]
+    return desk
+
+
+@pytest.mark.parametrize("readback", ["values", "effect_only"])
+async def test_var_is_given_back_once_when_nobody_has_asked_for_it_for_ten_seconds(readback: str) -> None:
+    desk = await with_var(readback)
+    assert await writes(desk, ceiling(4000.0), seconds=300) == [5], "10 s after the last tick that asked for var"
+    assert desk.device.gave_back == [False, False, True]
+    assert desk.device.holds == ceiling(4000.0)
+    assert await released_with(desk) == ceiling(4000.0)
+
+
+async def test_a_device_that_keeps_its_var_is_not_asked_again() -> None:
+    desk = await with_var()
+    desk.device.deaf = True
+    assert len(await writes(desk, ceiling(4000.0), seconds=300)) == 1
+    assert desk.device.holds.q_var == -300.0
+
+
+async def test_a_glitch_of_less_than_ten_seconds_costs_no_write() -> None:
+    desk = Desk(fallback=Fallback(p_ceiling_w=5000.0, by="stands", after_s=600.0))
+    await desk.tick(VAR)
+    for _ in range(3):
+        assert await writes(desk, PLAIN, seconds=9) == []
+        assert await desk.tick(VAR) == 0
+
+
+async def test_var_that_ran_out_by_itself_or_is_not_derctls_is_left_alone() -> None:
+    """A timer gave it back; later somebody else sets it."""
+    desk = await with_var()
+    desk.device.holds = replace(desk.device.holds, q_var=None)
+    assert await writes(desk, ceiling(4000.0), seconds=60) == []
+    desk.device.holds = replace(desk.device.holds, q_var=500.0)
+    assert await writes(desk, ceiling(4000.0), seconds=60) == []
+    stranger = Desk()
+    stranger.device.holds = VAR
+    assert await writes(stranger, PLAIN, seconds=60) == [1], "the fallback is armed, no more"
+    assert stranger.device.gave_back == [False]
+
+
+async def test_var_is_given_back_also_when_the_connection_was_lost_in_between() -> None:
+    desk = await with_var("effect_only")
+    desk.bus.generation += 1
+    assert len(await writes(desk, ceiling(4000.0), seconds=300)) == 2
+    assert desk.device.holds.q_var is None
+
+
+async def test_a_lost_give_back_is_sent_again_and_one_that_is_refused_three_times_no_more() -> None:
+    desk = await with_var()
+    await writes(desk, ceiling(4000.0), seconds=4)
+    desk.bus.error = BusTimeout("no answer")
+    assert await writes(desk, ceiling(4000.0), seconds=4) == [1, 2, 3, 4]
+    desk.bus.error = None
+    desk.device.refuses = DeviceRefused(3, function=16, address=1, count=1)
+    assert len(await writes(desk, ceiling(4000.0), seconds=600)) == 3
+    assert [event[0] for event in desk.events] == ["write_refused"]
+    assert await desk.tick(ceiling(3000.0)) == 1 and desk.writer.problem is None, "the rest goes on"
+
+
+# -- the code of what stands in the way -----------------------------------------------------------------------------
+
+
+async def test_another_setpoint_than_the_one_that_was_taken_is_an_override_said_once_and_put_right() -> None:
+    """A second master, or an inverter that restarted and forgot."""
+    desk = Desk()
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert await desk.tick(ceiling(2000.0), p_w=1900.0) == 0
+    assert desk.writer.outcome.reason is None
+    desk.device.holds, desk.device.deaf = ceiling(5000.0), True
+    for _ in range(3):
+        await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert [event for event, _, _ in desk.events].count("override") == 1
+    desk.device.deaf = False
+    desk.now_s += 60.0
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert desk.device.holds == ceiling(2000.0)
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert desk.writer.outcome.reason is None
+    desk.device.holds = ceiling(4000.0)
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert (desk.writer.outcome.reason, desk.device.holds) == ("override", ceiling(2000.0))
+    assert [event for event, _, _ in desk.events].count("override") == 2
+
+
+async def test_what_a_device_never_took_or_cannot_tell_is_no_override() -> None:
+    for desk in (Desk(), Desk(readback="effect_only")):
+        desk.device.deaf = True
+        for _ in range(5):
+            await desk.tick(ceiling(2000.0), p_w=1900.0)
+        assert "override" not in [event for event, _, _ in desk.events]
+
+
+ASKED = {"requested": Setpoint(p_ceiling_w=3000.0), "requested_by": "operator_limit"}
+BY_CONTRACT = Bound(by="contract_export_limit", rank=15, what="p_ceiling_w", value=1000.0)
+BY_BMS = Bound(by="bms_guard", rank=0, what="p_ceiling_w", value=1000.0)
+IN_THE_WAY: dict[str, tuple[Decision, Can, str | None]] = {
+    "nobody asked": (Decision(der="pv1", setpoint=ceiling(1000.0)), Can(ceiling=True), None),
+    "it got it": (Decision(der="pv1", setpoint=ceiling(3000.0), **ASKED), Can(ceiling=True), None),
+    "a senior": (Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT,), **ASKED), Can(ceiling=True),
+        "senior_bound"),
+    "a senior without its meter": (
+        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(replace(BY_CONTRACT, why="meter_lost"),), **ASKED),
+        Can(ceiling=True), "meter_lost"),
+    "the battery's own limit": (
+        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), Can(ceiling=True),
+        "bms_limit"),
+    "a device that is only read": (Decision(der="pv1", setpoint=Setpoint(), **ASKED), Can(), "not_supported"),
+    "a target for PV": (
+        Decision(der="pv1", setpoint=ceiling(5000.0), requested=Setpoint(p_target_w=1.0), requested_by="setpoint"),
+        Can(ceiling=True), "not_supported"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", IN_THE_WAY)
+async def test_what_keeps_a_request_from_being_the_decision_has_a_code(case: str) -> None:
+    decision, can, code = IN_THE_WAY[case]
+    desk = Desk()
+    state = replace(desk.state(500.0), can=can)
+    desk.writer.offer(decision, state, True, desk.now_s)
+    await desk.writer.wait()
+    desk.now_s += 1.0
+    desk.writer.offer(decision, replace(desk.state(500.0), can=can), True, desk.now_s)
+    await desk.writer.wait()
+    assert desk.writer.outcome.reason == code
+
+
+async def test_a_reading_from_before_the_write_is_no_override() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    desk.device.holds, desk.device.deaf, desk.age_s = ceiling(5000.0), True, 5.0
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    desk.age_s, frozen_s = 0.1, desk.now_s + 1.0
+    desk.writer.written = Written(setpoint=ceiling(2000.0), at_s=frozen_s - 0.05)  # between reading and freezing
+    desk.now_s = frozen_s + 0.2  # deciding took its time
+    state = SiteState(t_s=frozen_s, tick_s=1.0, f_nom_hz=50.0, ders=(desk.state(1900.0),))
+    decision = Decision(der="pv1", setpoint=ceiling(2000.0))
+    Dispatch({"pv1": desk.writer}).offer([decision], state, gate_open=True)
+    await desk.writer.wait()
+    assert "override" not in [event for event, _, _ in desk.events]
+
+
+# -- the release of a site ------------------------------------------------------------------------------------------
+
+
+async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> None:
+    """Those that go down first: for half of the time at most."""
+    began: list[str] = []
+
+    def writer(name: str, goal_w: float | None, held_w: float, seconds: float) -> Any:
+        async def release(*, lift: bool) -> str:
+            began.append(name)
+            await asyncio.sleep(seconds)
+            return "released"
+
+        accepted = Setpoint(p_ceiling_w=held_w)
+        return SimpleNamespace(
+            outcome=SimpleNamespace(accepted=accepted), fallback=Fallback(p_ceiling_w=goal_w), release=release
+        )
+
+    writers = {
+        "up": writer("up", None, 500.0, 0.0),
+        "down": writer("down", 500.0, 5000.0, 0.0),
+        "silent": writer("silent", 500.0, 5000.0, 60.0),
+    }
+    found = await Dispatch(writers).release(list(writers), lift=False, seconds=0.4)
+    assert found == {"up": "released", "down": "released", "silent": "unreachable"}
+    assert began == ["down", "silent", "up"]
+    assert await Dispatch({}).release([], lift=False, seconds=0.4) == {}

@@ -1,0 +1,178 @@
+"""Slow blocks beside the polls, over several buses, in virtual time: a battery keeps its SoC whoever is silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from derctl.core.exchange import Exchange, Read, Registers, Write
+from derctl.core.types import Can, Rating, Reading
+from derctl.daemon.channel.channel import Channel
+from derctl.daemon.poller import Poller
+from derctl.devices import CATALOGUE, Identity, Options
+from derctl.links.bus import Bus, Pace
+
+RATING = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
+OWN = ["own_705", "own_706", "own_711", "own_712"]
+FRONIUS = Pace(min_interval_s=1.0, timeout_s=10.0)
+
+
+def now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class Wire:
+    """Answers after latency_s, or never. sent: when each address was asked."""
+
+    def __init__(self, latency_s: float | None) -> None:
+        self.latency_s = latency_s
+        self.connected, self.debris = True, False
+        self.sent: list[tuple[float, int]] = []
+
+    async def connect(self, on_lost: Callable[[], None]) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+    async def request(self, unit: int, op: Read | Write) -> Registers:
+        self.sent.append((now_s(), op.address))
+        if self.latency_s is None:
+            await asyncio.Event().wait()
+        await asyncio.sleep(self.latency_s or 0.0)
+        return (len(self.sent),)
+
+    def gaps(self, address: int) -> list[float]:
+        return [after - before for before, after in pairwise(at for at, where in self.sent if where == address)]
+
+
+class Box:
+    """A device whose slow blocks lie at 200, 201 ..."""
+
+    identity = Identity()
+    rating = RATING
+    can = Can()
+    problems = ()
+
+    def __init__(self, slow: Sequence[str]) -> None:
+        self.control = {"ac": Read(address=1, count=1)}
+        self.slow = {name: Read(address=200 + at, count=1) for at, name in enumerate(slow)}
+        self.polls = 0
+
+    def identify(self) -> Exchange[Identity]:
+        yield Read(address=2, count=1)
+        return self.identity
+
+    def decode(self, answers: Any) -> Reading:
+        self.polls += 1
+        return Reading(p_w=1000.0 + self.polls, soc_pct=50.0 if "soc" in answers else None)
+
+
+class House:
+    """Devices on their buses; each has been found."""
+
+    def __init__(self) -> None:
+        self.channels: list[Channel] = []
+        self.wires: list[Wire] = []
+        self.buses: dict[str, Bus] = {}
+
+    def add(self, bus: str, latency_s: float | None, slow: Sequence[str], pace: Pace = FRONIUS) -> None:
+        if bus not in self.buses:
+            self.wires.append(Wire(latency_s))
+            self.buses[bus] = Bus(bus, self.wires[-1], pace, clock=now_s)
+        device: Any = Box(slow)
+        options, kind = Options(), CATALOGUE["sunspec_pv"]
+        models: Any = None
+        name, unit = f"{bus}.{len(self.channels)}", len(self.channels) + 1
+        channel = Channel(
+            id=name, bus=self.buses[bus], unit=unit, kind=kind, options=options, models=models, clock=now_s,
+            born_s=now_s(), device=device, last=device, known=device.identity,
+        )  # fmt: skip
+        self.channels.append(channel)
+
+    @asynccontextmanager
+    async def open(self, *, slow: bool = True) -> AsyncIterator[Poller]:
+        running = [asyncio.create_task(bus.run()) for bus in self.buses.values()]
+        for channel in self.channels:
+            await channel.bus.wait_connected()
+            channel._generation = channel.bus.generation
+        poller = Poller(self.channels)
+        if slow:
+            running.append(asyncio.create_task(poller.run_slow(0.5)))
+        try:
+            yield poller
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            await poller.stop()
+
+    async def live(self, poller: Poller, seconds: float, tick_s: float = 1.0) -> int:
+        """How many ticks, after the first half minute, had no SoC of the last device."""
+        began, missing = now_s(), 0
+        while now_s() - began < seconds:
+            at = now_s()
+            await poller.poll(0.4 * tick_s)
+            missing += now_s() - began > 30.0 and self.channels[-1].reading.soc_pct is None
+            await asyncio.sleep(max(at + tick_s - now_s(), 0.0))
+        return missing
+
+
+@pytest.mark.parametrize("silent", [1, 2, 4])
+async def test_silent_devices_on_other_buses_cost_a_battery_nothing(silent: int) -> None:
+    house = House()
+    for number in range(silent):
+        house.add(f"pv{number}", None, OWN)
+    house.add("bat", 0.02, ["soc", *OWN], Pace())
+    async with house.open() as poller:
+        assert await house.live(poller, 300.0) == 0
+    assert max(house.wires[-1].gaps(200)) <= 5.6
+    assert all(max(house.wires[-1].gaps(200 + number)) <= 8.0 for number in range(1, 5)), "nor its own functions"
+
+
+async def test_the_state_of_charge_has_its_five_seconds_also_on_a_bus_that_has_no_time_for_the_rest() -> None:
+    """Polls take 1.65 s of each 2.5 s; there are 37 blocks in all, for which a round takes about a minute."""
+    house = House()
+    many = [f"own_{number}" for number in range(12)]
+    house.add("line", 0.05, many, Pace(min_interval_s=0.5))
+    house.add("line", 0.05, many)
+    house.add("line", 0.05, [*many, "soc"])
+    async with house.open() as poller:
+        assert await house.live(poller, 300.0, tick_s=2.5) == 0
+    assert max(house.wires[0].gaps(212)) < 8.0, "212 is the SoC: at most one block of another is in front"
+    assert min(len(house.wires[0].gaps(200 + number)) for number in range(12)) >= 3, "none is starved"
+
+
+async def test_a_battery_asks_no_more_in_all_than_each_block_every_five_seconds() -> None:
+    house = House()
+    house.add("bat", 0.02, ["soc", *OWN], Pace())
+    async with house.open() as poller:
+        await house.live(poller, 300.0)
+    slow = [address for _, address in house.wires[0].sent if address >= 200]
+    assert 200 <= len(slow) <= 300
+    assert max(slow.count(address) for address in set(slow)) <= 60
+
+
+async def test_a_bug_in_one_bus_of_slow_blocks_is_raised_and_ends_the_others() -> None:
+    house = House()
+    house.add("a", 0.02, OWN, Pace())
+    house.add("b", None, OWN)
+    house.add("c", 0.02, OWN, Pace())
+    async with house.open(slow=False) as poller:
+        house.channels[2].device.slow = {"own_705": "no request"}  # type: ignore[union-attr,dict-item]
+        with pytest.raises(AttributeError):
+            await poller.run_slow(0.5)
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("slow ")]
+
+
+async def test_a_site_without_devices_waits_for_its_end() -> None:
+    running = asyncio.create_task(Poller([]).run_slow(0.5))
+    await asyncio.sleep(10.0)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

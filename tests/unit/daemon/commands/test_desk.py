@@ -1,0 +1,332 @@
+"""Commands as docs/interfaces.md section 3 has them: who is admitted, who is refused, with which code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from derctl.core.types import Can, DerState, Rating, Reading, SiteState
+from derctl.daemon.clock import Clock
+from derctl.daemon.commands.desk import COMMANDS, SEEN_MAX, Desk
+from derctl.daemon.requests import Requests
+from derctl.errors import CommandError
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """A wall clock that the test moves, and whether it is set."""
+
+    tmp: Path
+    wall_s: float = NOON.timestamp()
+    monotonic_s: float = 50.0
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(str(self.tmp / "synced"), lambda: self.wall_s)
+
+    def set_clock(self) -> None:
+        (self.tmp / "synced").touch()
+
+    def later(self, seconds: float) -> None:
+        self.wall_s += seconds
+        self.monotonic_s += seconds
+
+
+def der(der_id: str, p_max_w: float, p_min_w: float = 0.0) -> DerState:
+    rating = Rating(
+        p_max_w=p_max_w, p_min_w=p_min_w, s_max_va=p_max_w, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0
+    )
+    return DerState(
+        id=der_id,
+        rating=rating,
+        can=Can(ceiling=True),
+        reading=Reading(),
+        age_s=0.0,
+        sample=1,
+        fresh=True,
+        controllable=True,
+    )
+
+
+@dataclass
+class House:
+    """What a command may touch: a PV inverter of 5000 W and a battery of +-3000 W."""
+
+    requests: Requests
+    functions: set[tuple[str, str]] = field(
+        default_factory=lambda: {("operator_limit", "pv1"), ("operator_limit", "bat1"), ("setpoint", "bat1")}
+    )
+    armed: list[str] = field(default_factory=list)
+    changes: int = 0
+
+    def state(self) -> SiteState:
+        ders = (der("pv1", 5000.0), der("bat1", 3000.0, -3000.0))
+        return SiteState(t_s=0.0, tick_s=1.0, f_nom_hz=50.0, ders=ders)
+
+    def has_function(self, kind: str, der: str | None) -> bool:
+        return any(k == kind and (der is None or der == d) for k, d in self.functions)
+
+    async def arm(self) -> str:
+        self.armed.append("arm")
+        return "armed"
+
+    async def disarm(self) -> str:
+        self.armed.append("disarm")
+        return "disarmed"
+
+    def changed(self) -> None:
+        self.changes += 1
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.set_clock()
+    return world
+
+
+@pytest.fixture
+def desk(world: World) -> Desk:
+    return Desk(House(Requests(lambda: world.monotonic_s)), world.clock)
+
+
+def command(*, age_s: float = 0.0, **fields: Any) -> bytes:
+    issued = (NOON - timedelta(seconds=age_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return json.dumps({"id": "a1b2", "issued_at": issued, "expires_s": 600} | fields).encode()
+
+
+LIMIT = {"p_ceiling_w": 4000}
+
+
+async def code_of(desk: Desk, name: str, payload: bytes, *, retained: bool = False) -> str | None:
+    reply = await desk.by_mqtt(name, payload, retained)
+    assert reply["result"] == ("admitted" if reply["code"] is None else "refused")
+    code: str | None = reply["code"]
+    return code
+
+
+def house(desk: Desk) -> House:
+    assert isinstance(desk.site, House)
+    return desk.site
+
+
+# -- admitted -------------------------------------------------------------------------------------------------------
+
+
+async def test_an_admitted_limit_is_held_for_the_rest_of_its_life(desk: Desk, world: World) -> None:
+    reply = await desk.by_mqtt("limit_power", command(age_s=100.0, p_ceiling_w=4000, der="pv1"), False)
+    assert (reply["id"], reply["command"], reply["result"], reply["code"]) == (
+        "a1b2",
+        "limit_power",
+        "admitted",
+        None,
+    )
+    assert reply["text"] == "until 2026-11-21T12:08:20.000Z"
+    assert reply["t"] == "2026-11-21T12:00:00.000Z"
+    (held,) = house(desk).requests.alive()
+    assert (held.id, held.der, held.value_w, held.remaining_s) == ("a1b2", "pv1", 4000.0, pytest.approx(500.0))
+    assert house(desk).changes == 1, "it has to survive a restart"
+    world.later(499.0)
+    assert house(desk).requests.alive()
+    world.later(2.0)
+    assert house(desk).requests.alive() == ()
+
+
+async def test_every_documented_command_is_in_the_table() -> None:
+    lines = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text().splitlines()
+    start = lines.index("### Commands")
+    rows = [line for line in lines[start : start + 20] if line.startswith("| `")]
+    assert {row.split("`")[1] for row in rows} == set(COMMANDS)
+
+
+async def test_the_other_commands_do_what_they_say(desk: Desk) -> None:
+    assert await code_of(desk, "set_battery_power", command(id="1", der="bat1", p_target_w=-1500)) is None
+    assert await code_of(desk, "limit_power", command(id="2", **LIMIT)) is None
+    assert {(r.der, r.value_w) for r in house(desk).requests.alive()} == {("bat1", -1500.0), (None, 4000.0)}
+    assert await code_of(desk, "clear", command(id="3", der="bat1")) is None
+    assert [r.der for r in house(desk).requests.alive()] == [None]
+    assert await code_of(desk, "clear", command(id="4")) is None
+    assert house(desk).requests.alive() == ()
+    for number, name in enumerate(("arm", "disarm", "ping")):
+        assert await code_of(desk, name, command(id=f"b{number}")) is None
+    assert house(desk).armed == ["arm", "disarm"]
+
+
+async def test_the_latest_limit_for_a_der_replaces_the_one_before(desk: Desk) -> None:
+    for number, watts in enumerate((4000, 1000, 2000)):
+        await code_of(desk, "limit_power", command(id=str(number), p_ceiling_w=watts, der="pv1"))
+    assert [(r.id, r.value_w) for r in house(desk).requests.alive()] == [("2", 2000.0)]
+
+
+# -- refused --------------------------------------------------------------------------------------------------------
+
+
+REFUSED: dict[str, tuple[str, bytes, str]] = {
+    "no JSON": ("limit_power", b"{", "bad_json"),
+    "no object": ("limit_power", b"[1]", "bad_json"),
+    "no UTF-8": ("limit_power", b'{"id": "\xff"}', "bad_json"),
+    "nothing": ("limit_power", b"", "bad_json"),
+    "NaN": ("limit_power", command(p_ceiling_w=0).replace(b'"p_ceiling_w": 0', b'"p_ceiling_w": NaN'), "bad_json"),
+    "too deep": ("limit_power", b"[" * 100_000, "bad_json"),
+    "no id": ("ping", b'{"issued_at": "2026-11-21T12:00:00Z", "expires_s": 60}', "missing"),
+    "no time": ("ping", b'{"id": "x", "expires_s": 60}', "missing"),
+    "no life": ("ping", b'{"id": "x", "issued_at": "2026-11-21T12:00:00Z"}', "missing"),
+    "an id that is a number": ("ping", command(id=7), "bad_argument"),
+    "a time without a zone": ("ping", command(issued_at="2026-11-21T12:00:00"), "bad_argument"),
+    "a time that is none": ("ping", command(issued_at="noon"), "bad_argument"),
+    "an unknown argument": ("ping", command(please=True), "bad_argument"),
+    "an argument missing": ("limit_power", command(), "bad_argument"),
+    "watts as text": ("limit_power", command(p_ceiling_w="4000"), "bad_argument"),
+    "watts as null": ("limit_power", command(p_ceiling_w=None), "bad_argument"),
+    "a life of nothing": ("ping", command(expires_s=0), "out_of_range"),
+    "a negative life": ("ping", command(expires_s=-5), "out_of_range"),
+    "a life of eight days": ("ping", command(expires_s=8 * 86400), "out_of_range"),
+    "over": ("ping", command(age_s=600.0), "expired"),
+    "yesterday's": ("ping", command(age_s=86400.0), "expired"),
+    "from the future": ("ping", command(age_s=-31.0), "not_yet_valid"),
+    "unheard of": ("explode", command(), "unknown_command"),
+    "more than the rating": ("limit_power", command(p_ceiling_w=5001, der="pv1"), "out_of_range"),
+    "more than the site": ("limit_power", command(p_ceiling_w=8001), "out_of_range"),
+    "a negative limit": ("limit_power", command(p_ceiling_w=-1, der="pv1"), "out_of_range"),
+    "infinitely much": ("limit_power", command(p_ceiling_w=0).replace(b": 0}", b": 1e999}"), "bad_json"),
+    "more than the battery charges": ("set_battery_power", command(der="bat1", p_target_w=-3001), "out_of_range"),
+    "more than the battery gives": ("set_battery_power", command(der="bat1", p_target_w=3001), "out_of_range"),
+    "a battery that is none": ("set_battery_power", command(der="pv1", p_target_w=1), "no_function"),
+    "a DER that is none": ("limit_power", command(p_ceiling_w=1, der="nobody"), "no_function"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_what_cannot_be_believed_is_refused_with_its_code_and_changes_nothing(desk: Desk, name: str) -> None:
+    which, payload, code = REFUSED[name]
+    assert await code_of(desk, which, payload) == code
+    assert (house(desk).requests.alive(), house(desk).armed, house(desk).changes) == ((), [], 0)
+
+
+async def test_out_of_range_is_refused_and_not_clipped(desk: Desk) -> None:
+    reply = await desk.by_mqtt("limit_power", command(p_ceiling_w=50_000), False)
+    assert (reply["result"], reply["code"]) == ("refused", "out_of_range")
+    assert "50000" in reply["text"]
+    assert "8000" in reply["text"]
+
+
+async def test_a_retained_command_is_never_one(desk: Desk) -> None:
+    """It would come again at every connection."""
+    assert await code_of(desk, "limit_power", command(**LIMIT), retained=True) == "retained"
+    assert await code_of(desk, "limit_power", command(**LIMIT)) is None, "and it does not use the id up"
+
+
+async def test_the_same_id_is_answered_once(desk: Desk, world: World) -> None:
+    """A QoS 1 duplicate is a replay like any other."""
+    assert await code_of(desk, "limit_power", command(**LIMIT)) is None
+    world.later(5.0)
+    assert await code_of(desk, "limit_power", command(p_ceiling_w=8000)) == "replayed"
+    assert await code_of(desk, "clear", command()) == "replayed"
+    (held,) = house(desk).requests.alive()
+    assert held.value_w == 4000.0
+
+
+async def test_a_replay_after_a_restart_is_refused_too(desk: Desk, world: World) -> None:
+    await code_of(desk, "limit_power", command(**LIMIT))
+    reborn = Desk(House(Requests(lambda: world.monotonic_s)), world.clock, json.loads(json.dumps(desk.seen)))
+    assert await code_of(reborn, "limit_power", command(**LIMIT)) == "replayed"
+
+
+async def test_a_replay_is_refused_until_it_has_expired_and_then_as_expired(desk: Desk, world: World) -> None:
+    """Issued 29 s in the future, the most that is tolerated: there is no moment at which it is admitted again."""
+    payload = command(age_s=-29.0, expires_s=60, **LIMIT)
+    assert await code_of(desk, "limit_power", payload) is None
+    codes = []
+    for _ in range(200):
+        world.later(1.0)
+        await code_of(desk, "ping", command(id=f"other {world.wall_s}", expires_s=7 * 86400))
+        codes.append(await code_of(desk, "limit_power", payload))
+    assert set(codes) == {"replayed", "expired"}
+
+
+async def test_a_refused_command_may_be_corrected_under_its_id(desk: Desk) -> None:
+    assert await code_of(desk, "limit_power", command()) == "bad_argument"
+    assert await code_of(desk, "limit_power", command(**LIMIT)) is None
+
+
+async def test_what_is_remembered_is_bounded(desk: Desk) -> None:
+    for number in range(SEEN_MAX + 500):
+        assert await code_of(desk, "ping", command(id=f"n{number}")) is None
+    assert len(desk.seen) == SEEN_MAX
+
+
+async def test_an_id_may_not_be_a_book(desk: Desk) -> None:
+    """It is remembered, saved and sent back."""
+    assert await code_of(desk, "ping", command(id="x" * 10_000)) == "bad_argument"
+    assert not desk.seen
+
+
+# -- without a clock ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "code"),
+    [
+        ("limit_power", LIMIT, None),
+        ("disarm", {}, None),
+        ("ping", {}, None),
+        ("set_battery_power", {"der": "bat1", "p_target_w": 100}, "clock_unsynced"),
+        ("clear", {}, "clock_unsynced"),
+        ("arm", {}, "clock_unsynced"),
+    ],
+)
+async def test_before_the_clock_is_set_only_what_restricts_is_taken(
+    tmp_path: Path, name: str, fields: dict[str, Any], code: str | None
+) -> None:
+    world = World(tmp_path, wall_s=86400.0)
+    desk = Desk(House(Requests(lambda: world.monotonic_s)), world.clock)
+    assert await code_of(desk, name, command(**fields)) == code
+    if name == "limit_power":
+        assert [r.remaining_s for r in house(desk).requests.alive()] == [600.0], "its whole duration from now"
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -7200.0])
+async def test_a_wall_clock_that_jumps_changes_no_limit(desk: Desk, world: World, jump_s: float) -> None:
+    await code_of(desk, "limit_power", command(**LIMIT))
+    world.wall_s += jump_s
+    world.monotonic_s += 10.0
+    assert [r.remaining_s for r in house(desk).requests.alive()] == [pytest.approx(590.0)]
+
+
+# -- over the socket ------------------------------------------------------------------------------------------------
+
+
+async def test_over_the_socket_a_command_is_issued_now_and_lives_an_hour_unless_told(desk: Desk) -> None:
+    assert await desk.local("limit_power", {"p_ceiling_w": 1000}) == "until 2026-11-21T13:00:00.000Z"
+    assert [r.remaining_s for r in house(desk).requests.alive()] == [3600.0]
+    await desk.local("limit_power", {"p_ceiling_w": 1000, "expires_s": 60})
+    assert [r.remaining_s for r in house(desk).requests.alive()] == [60.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "code"),
+    [
+        ("limit_power", {"p_ceiling_w": float("nan")}, "out_of_range"),
+        ("set_battery_power", {"der": "bat1", "p_target_w": float("inf")}, "out_of_range"),
+        ("limit_power", {"p_ceiling_w": 1, "expires_s": float("nan")}, "out_of_range"),
+        ("limit_power", {"p_ceiling_w": 1, "expires_s": "long"}, "out_of_range"),
+        ("limit_power", {"p_ceiling_w": [1]}, "bad_argument"),
+        ("limit_power", {"p_ceiling_w": 1, "der": 7}, "bad_argument"),
+        ("ping", {"x": 1}, "bad_argument"),
+        ("explode", {}, "unknown_command"),
+    ],
+)
+async def test_over_the_socket_nonsense_is_refused_too(
+    desk: Desk, name: str, args: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(CommandError) as refused:
+        await desk.local(name, args)
+    assert refused.value.code == code
+    assert house(desk).requests.alive() == ()

@@ -1,0 +1,245 @@
+"""What goes to the broker, against the examples of docs/interfaces.md, and how often."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from derctl.core.types import Bound, Can, Decision, DerState, Outcome, PocState, Rating, Reading, Setpoint, SiteState
+from derctl.core.words import Status
+from derctl.daemon.clock import Clock
+from derctl.daemon.commands.desk import Desk
+from derctl.daemon.report.telemetry import Telemetry, encode
+
+DOCS = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text()
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+RATING = Rating(
+    p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=230.0
+)
+
+
+def example(name: str) -> dict[str, Any]:
+    """The fenced block `json NAME`."""
+    found = re.search(rf"```json {name}\n(.*?)```", DOCS, re.DOTALL)
+    assert found is not None, f"no example {name!r} in docs/interfaces.md"
+    value: dict[str, Any] = json.loads(found.group(1))
+    return value
+
+
+def reading(p_w: float | None = 3120.0, **given: Any) -> Reading:
+    return Reading(**{"p_w": p_w, "q_var": -40.0, "v_v": 236.1, "f_hz": 50.01, "status": Status.ON} | given)
+
+
+def site(t_s: float, read: Reading | None = None, poc: Reading | None = None) -> SiteState:
+    der = DerState(
+        id="pv1",
+        rating=RATING,
+        can=Can(ceiling=True, var=True),
+        reading=reading() if read is None else read,
+        age_s=0.0812345,
+        sample=1,
+        fresh=True,
+        controllable=True,
+    )
+    meter = None if poc is None else PocState(reading=poc, age_s=0.05, sample=1, fresh=True, v_nom_v=230.0)
+    return SiteState(t_s=t_s, tick_s=1.0, f_nom_hz=50.0, ders=(der,), poc=meter)
+
+
+def decision(p_ceiling_w: float = 3120.0, by: str = "contract_export_limit") -> Decision:
+    bound = Bound(by=by, rank=15, what="p_ceiling_w", value=p_ceiling_w)
+    return Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=p_ceiling_w, q_var=-220.0), bound_by=(bound,))
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry(Clock("assume", NOON.timestamp), every_s=60.0, min_s=1.0)
+
+
+def topics(
+    telemetry: Telemetry,
+    state: SiteState,
+    *decisions: Decision,
+    outcome: Outcome | None = None,
+) -> dict[str, dict[str, Any]]:
+    outcomes = {} if outcome is None else {"pv1": outcome}
+    return {m.topic: json.loads(m.payload) for m in telemetry.messages(state, decisions, outcomes)}
+
+
+# -- the documented fields ------------------------------------------------------------------------------------------
+
+
+def test_a_measurement_has_the_documented_fields_in_their_order(telemetry: Telemetry) -> None:
+    sent = topics(telemetry, site(1.0, poc=reading()))
+    assert list(sent["der/pv1/measurement"]) == list(example("measurement"))
+    assert list(sent["poc"]) == list(example("measurement"))
+    assert sent["der/pv1/measurement"]["age_s"] == 0.081
+    assert sent["der/pv1/measurement"]["v_pu"] == pytest.approx(236.1 / 230.0, abs=1e-6)
+    assert sent["der/pv1/measurement"]["t"] == "2026-11-21T12:00:00.000Z"
+
+
+def test_what_a_device_does_not_say_is_null_and_never_0(telemetry: Telemetry) -> None:
+    sent = topics(telemetry, site(1.0, Reading()))["der/pv1/measurement"]
+    assert {key: sent[key] for key in sent if key not in {"t", "age_s", "status"}} == {
+        key: None for key in example("measurement") if key not in {"t", "age_s", "status"}
+    }
+    assert sent["status"] == "unknown"
+
+
+def test_a_setpoint_has_the_documented_fields(telemetry: Telemetry) -> None:
+    sent = topics(telemetry, site(1.0), decision())["der/pv1/setpoint"]
+    documented = example("setpoint")
+    assert set(sent) == set(documented)
+    assert set(sent["bound_by"][0]) == set(documented["bound_by"][0])
+    assert sent["bound_by"] == [documented["bound_by"][0]]
+
+
+def test_an_outcome_has_the_documented_fields_and_its_times_are_on_the_wall_clock(telemetry: Telemetry) -> None:
+    outcome = Outcome(
+        requested=Setpoint(p_ceiling_w=4000.0),
+        requested_by="operator_limit",
+        desired=Setpoint(p_ceiling_w=3120.0, q_var=-220.0),
+        accepted=Setpoint(p_ceiling_w=3120.0, q_var=-220.0),
+        achieved="yes",
+        reason="senior_bound",
+        requested_s=40.0,
+        desired_s=98.0,
+        accepted_s=98.12,
+        achieved_s=99.9,
+    )
+    sent = topics(telemetry, site(100.0), outcome=outcome)["der/pv1/outcome"]
+    documented = example("outcome")
+    assert set(sent) == set(documented)
+    for part in ("requested", "desired", "accepted"):
+        assert sent[part] == documented[part]
+    assert (sent["achieved"], sent["reason"]) == (documented["achieved"], documented["reason"])
+    assert sent["requested_t"] == documented["requested_t"]
+    assert [sent[f"{word}_t"][-7:] for word in ("desired", "accepted", "achieved")] == [
+        "58.000Z",
+        "58.120Z",
+        "59.900Z",
+    ]
+
+
+def test_an_event_has_the_documented_fields_and_arrives(telemetry: Telemetry) -> None:
+    message = Telemetry.event("2026-11-21T12:00:00.000Z", "device_unreachable", "pv1", "no answer")
+    assert set(json.loads(message.payload)) == set(example("event"))
+    assert (message.topic, message.qos, message.retain) == ("event", 1, False)
+
+
+async def test_a_reply_has_the_documented_fields() -> None:
+    desk = Desk(None, Clock("assume", NOON.timestamp))  # type: ignore[arg-type]
+    assert set(await desk.by_mqtt("explode", b"{}", False)) == set(example("reply"))
+
+
+def test_measurements_setpoints_and_outcomes_may_be_lost_and_are_not_retained(telemetry: Telemetry) -> None:
+    messages = telemetry.messages(site(1.0, poc=reading()), (decision(),), {"pv1": Outcome()})
+    assert [(m.qos, m.retain) for m in messages] == [(0, False)] * 4
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_json_has_no_nan(value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        encode({"p_w": value})
+
+
+def test_a_clock_that_is_not_set_is_said_so(tmp_path: Path) -> None:
+    telemetry = Telemetry(Clock(str(tmp_path / "synced"), lambda: 60.0), every_s=60.0, min_s=1.0)
+    sent = topics(telemetry, site(1.0), decision())
+    assert {payload["synced"] for payload in sent.values()} == {False}
+    (tmp_path / "synced").touch()
+    assert all("synced" not in payload for payload in topics(telemetry, site(100.0), decision()).values())
+
+
+# -- how often ------------------------------------------------------------------------------------------------------
+
+
+def measured(telemetry: Telemetry, readings: dict[float, Reading]) -> list[float]:
+    topic = "der/pv1/measurement"
+    return [t_s for t_s, read in readings.items() if topic in topics(telemetry, site(t_s, read))]
+
+
+def each_second(seconds: int) -> Iterator[float]:
+    return (1000.0 + n for n in range(seconds))
+
+
+def test_a_measurement_that_stands_still_goes_out_once_a_minute(telemetry: Telemetry) -> None:
+    assert measured(telemetry, {t: reading() for t in each_second(181)}) == [1000.0, 1060.0, 1120.0, 1180.0]
+
+
+def test_power_that_moves_by_a_percent_of_the_rating_goes_out_now(telemetry: Telemetry) -> None:
+    watts = {1000.0: 3000.0, 1001.0: 3049.0, 1002.0: 3051.0, 1003.0: 3002.0, 1004.0: 3000.9}
+    assert measured(telemetry, {t: reading(p) for t, p in watts.items()}) == [1000.0, 1002.0, 1004.0]
+
+
+def test_a_status_that_changes_and_power_that_goes_missing_go_out_now(telemetry: Telemetry) -> None:
+    found = measured(
+        telemetry,
+        {
+            1000.0: reading(),
+            1001.0: reading(status=Status.FAULT),
+            1002.0: reading(None, status=Status.FAULT),
+            1003.0: reading(None, status=Status.FAULT),
+            1004.0: reading(status=Status.FAULT),
+        },
+    )
+    assert found == [1000.0, 1001.0, 1002.0, 1004.0]
+
+
+def test_nothing_goes_out_more_often_than_the_minimum_and_the_last_change_is_not_lost() -> None:
+    telemetry = Telemetry(Clock("assume", NOON.timestamp), every_s=60.0, min_s=5.0)
+    moving = {1000.0 + 0.1 * n: reading(100.0 * n) for n in range(100)}
+    still = {1010.0 + n: reading(9900.0) for n in range(20)}
+    assert measured(telemetry, moving | still) == pytest.approx([1000.0, 1005.0, 1010.0])
+
+
+def test_ticks_that_come_a_little_early_do_not_halve_the_rate(telemetry: Telemetry) -> None:
+    moving = {1000.0 + n - 0.0005 * (n % 2): reading(1000.0 * (n % 2)) for n in range(10)}
+    assert len(measured(telemetry, moving)) == 10
+
+
+def test_a_setpoint_goes_out_on_change_and_once_a_minute(telemetry: Telemetry) -> None:
+    sent = [t for t in each_second(130) if "der/pv1/setpoint" in topics(telemetry, site(t), decision(3000.0))]
+    assert sent == [1000.0, 1060.0, 1120.0]
+    assert "der/pv1/setpoint" in topics(telemetry, site(1130.0), decision(2900.0))
+    assert "der/pv1/setpoint" not in topics(telemetry, site(1131.0), decision(2900.3)), "less than a watt"
+
+
+def test_who_bound_a_setpoint_goes_out_on_change_too(telemetry: Telemetry) -> None:
+    topics(telemetry, site(1000.0), decision(by="contract_export_limit"))
+    assert "der/pv1/setpoint" in topics(telemetry, site(1001.0), decision(by="volt_watt"))
+    assert "der/pv1/setpoint" not in topics(telemetry, site(1002.0), decision(by="volt_watt"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"requested": Setpoint(p_ceiling_w=100.0)},
+        {"desired": Setpoint(p_ceiling_w=100.0)},
+        {"accepted": Setpoint(p_ceiling_w=100.0)},
+        {"achieved": "no"},
+        {"reason": "unreachable"},
+    ],
+)
+def test_each_of_an_outcomes_words_goes_out_on_change(telemetry: Telemetry, change: dict[str, Any]) -> None:
+    before = Outcome(desired=Setpoint(p_ceiling_w=4000.0), achieved="pending")
+    assert "der/pv1/outcome" in topics(telemetry, site(1000.0), outcome=before)
+    assert "der/pv1/outcome" not in topics(telemetry, site(1001.0), outcome=before)
+    assert "der/pv1/outcome" in topics(telemetry, site(1002.0), outcome=replace(before, **change))
+
+
+def test_the_wall_clock_plays_no_part_in_the_rate() -> None:
+    """It jumps an hour either way."""
+    wall = [NOON.timestamp()]
+    telemetry = Telemetry(Clock("assume", lambda: wall[0]), every_s=60.0, min_s=1.0)
+    found = []
+    for n, t_s in enumerate(each_second(61)):
+        wall[0] = (NOON + timedelta(hours=(-1) ** n * 2)).timestamp()
+        found += [t_s] if topics(telemetry, site(t_s)) else []
+    assert found == [1000.0, 1060.0]

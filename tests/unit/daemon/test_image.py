@@ -1,0 +1,192 @@
+"""What the tick sees of a device that was lost for a while, and of a battery whose registers stand still."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from derctl.core.exchange import Exchange, Read
+from derctl.core.types import Can, Fallback, Rating, Reading
+from derctl.daemon.channel.channel import REBIND_S, Channel
+from derctl.daemon.image import Image, absent, absent_w
+from derctl.daemon.requests import Requests
+from derctl.devices import Identity, Options
+from derctl.errors import DecodeError
+from derctl.site import DerSection
+from derctl.site.schema import FallbackSection
+
+RATING = Rating(
+    p_max_w=8000.0, p_min_w=0.0, s_max_va=8000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0, e_max_wh=None
+)
+
+
+class Inverter:
+    """8 kW, held to its fallback by a timer of its own. `broken`: its registers make no sense."""
+
+    def __init__(self, *, serial: str = "1", rating: Rating = RATING) -> None:
+        self.identity = Identity(maker="M", serial=serial)
+        self.rating = rating
+        self.can = Can(ceiling=True)
+        self.control = {"ac": Read(address=1, count=1)}
+        self.slow: dict[str, Read] = {}
+        self.problems: tuple[str, ...] = ()
+        self.broken = False
+        self.reading = Reading(p_w=1000.0)
+
+    def decode(self, answers: Any) -> Reading:
+        if self.broken:
+            raise DecodeError("model 0 where 103 was")
+        return self.reading
+
+    def absent_w(self, fallback: Fallback) -> float:
+        return self.rating.p_max_w if fallback.p_ceiling_w is None else fallback.p_ceiling_w
+
+
+class Wire:
+    """Answers every poll. found: what a walk over the map finds, None: nothing that makes sense."""
+
+    def __init__(self) -> None:
+        self.found: Inverter | None = Inverter()
+        self.connected = True
+        self.generation = 1
+        self.count = 0
+        self.frozen = False
+
+    async def execute(self, *_: Any, **__: Any) -> Inverter:
+        if self.found is None:
+            raise DecodeError("no map there")
+        return self.found
+
+    async def request(self, *_: Any, **__: Any) -> tuple[int, ...]:
+        self.count += not self.frozen
+        return (self.count,)
+
+
+def nothing(*_: Any) -> Exchange[Any]:
+    return None
+    yield
+
+
+SECTION = DerSection(id="pv1", bus="b", unit=1, kind="sunspec_pv")
+"""Without a rating and without a fallback."""
+
+
+def channel_on(wire: Wire, now: list[float]) -> Channel:
+    bus: Any = wire
+    kind: Any = SimpleNamespace(bind=nothing)
+    return Channel(id="pv1", bus=bus, unit=1, kind=kind, options=Options(), models=nothing, clock=lambda: now[0])
+
+
+async def lost() -> tuple[Channel, Wire, list[float]]:
+    """A channel whose device was found, polled, and forgotten since its registers make no sense any more."""
+    wire, now = Wire(), [1000.0]
+    channel = channel_on(wire, now)
+    await channel.poll()
+    assert channel.state == "ok" and wire.found is not None
+    wire.found.broken = True
+    await channel.poll()
+    wire.found = None
+    now[0] += REBIND_S
+    await channel.poll()
+    assert channel.device is None and channel.state == "unreachable"
+    return channel, wire, now
+
+
+async def test_a_der_that_was_forgotten_counts_as_what_it_was() -> None:
+    channel, _, _ = await lost()
+    assert absent([SECTION], {"pv1": channel}) == ({"pv1": 8000.0}, [])
+    held = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
+    assert absent_w(held, channel) == 2000.0
+    assert absent_w(structs.replace(held, control=False), channel) == 8000.0
+
+
+async def test_a_der_that_was_never_found_is_still_unknown() -> None:
+    wire = Wire()
+    wire.found = None
+    channel = channel_on(wire, [1000.0])
+    await channel.poll()
+    assert absent([SECTION], {"pv1": channel}) == ({}, ["pv1"])
+
+
+async def test_a_der_that_was_forgotten_has_its_rating_and_can_be_given_nothing() -> None:
+    channel, _, now = await lost()
+    site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[SECTION])
+    state = Image(site, {"pv1": channel}, {}, None, Requests()).snapshot(now[0])
+    (der,) = state.ders
+    assert (der.rating, der.absent_w) == (RATING, 8000.0)
+    assert (der.can, der.fresh, der.controllable) == (Can(), False, False)
+
+
+async def test_of_another_device_in_its_place_nothing_is_known() -> None:
+    channel, wire, now = await lost()
+    wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
+    now[0] += REBIND_S
+    await channel.poll()
+    assert channel.reason == "identity_changed"
+    assert absent([SECTION], {"pv1": channel}) == ({}, ["pv1"])
+
+
+# -- a BMS whose registers stand still ------------------------------------------------------------------------------
+
+
+async def called_frozen_after(dc_p_w: float, limit_w: float, *, within_s: int) -> int | None:
+    """Seconds, at a poll each second, from the last change of the registers of a BMS; None: not within that time."""
+    wire, now = Wire(), [1000.0]
+    wire.found = Inverter(rating=NO_RATING)
+    wire.found.reading = Reading(dc_p_w=dc_p_w, p_charge_limit_w=limit_w, p_discharge_limit_w=limit_w, soc_pct=50.0)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    wire.frozen = True
+    for second in range(1, within_s):
+        now[0] += 1.0
+        await channel.poll()
+        if channel.state == "frozen":
+            return second
+    assert channel.state == "ok"
+    return None
+
+
+NO_RATING = replace(RATING, p_max_w=0.0, s_max_va=0.0)
+
+
+@pytest.mark.parametrize("dc_p_w", [-5000.0, 5000.0, -50_000.0])
+async def test_a_bms_that_stands_still_under_power_is_frozen_when_a_silent_one_would_stop_the_battery(
+    dc_p_w: float,
+) -> None:
+    """A silent BMS stops the battery after 30 s (bms_guard)."""
+    assert await called_frozen_after(dc_p_w, 50_000.0, within_s=120) == 31
+
+
+async def test_a_bms_whose_counters_move_slowly_gets_their_time() -> None:
+    """At 1 kW a count of 10 Wh takes 36 s."""
+    assert await called_frozen_after(1000.0, 5000.0, within_s=200) == 109
+
+
+@pytest.mark.parametrize(
+    ("dc_p_w", "limit_w"), [(0.0, 5000.0), (-99.0, 5000.0), (90.0, 5000.0), (60.0, 50_000.0), (40.0, 0.0)]
+)
+async def test_an_idle_battery_and_one_that_feeds_itself_may_stand_still(dc_p_w: float, limit_w: float) -> None:
+    assert await called_frozen_after(dc_p_w, limit_w, within_s=7200) is None
+
+
+async def test_the_limits_of_a_frozen_bms_are_old_from_that_moment() -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    inverter, bms = channel_on(wire, now), channel_on(wire, now)
+    await inverter.poll()
+    await bms.poll()
+    site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[SECTION])
+    image = Image(site, {"pv1": inverter}, {"pv1": bms}, None, Requests())
+    assert image.snapshot(now[0]).ders[0].bms_age_s == 0.0
+    bms.reading = Reading(dc_p_w=-5000.0, soc_pct=50.0)
+    wire.found.reading, wire.frozen = bms.reading, True
+    for _ in range(32):
+        now[0] += 1.0
+        await bms.poll()
+    der = image.snapshot(now[0]).ders[0]
+    assert der.bms_age_s is not None and der.bms_age_s > 1e6
+    assert der.reading.soc_pct is None

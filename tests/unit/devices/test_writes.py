@@ -1,0 +1,592 @@
+"""What goes onto the wire for a setpoint: parameters first, enable last, decoded again by pysunspec2.
+
+Offsets in here are those of SunSpec's model definitions, counted from the model's ID register.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from derctl.core.exchange import Read, Write
+from derctl.core.types import Fallback, Setpoint
+from derctl.devices.sunspec.der import bind_pv, bind_storage
+from derctl.errors import DecodeError, DeviceRefused, NotRecognised
+
+ANY_W = st.floats(-1e7, 1e7) | st.floats(-6000, 6000)
+
+
+def do(fake, device, fallback=None, **setpoint):
+    answers = fake.poll(device)
+    return fake.run(device.write(Setpoint(**setpoint), fallback or Fallback(), answers))
+
+
+def steps(fake, model_id):
+    """(offset from the model's ID, values, function) of each write."""
+    start = fake.places[model_id]
+    return [(op.address - start, op.values, op.function) for op in fake.writes]
+
+
+def test_123_limits_in_one_write_of_five_registers_with_the_enable_last(lay_out, bound):
+    """[5..9] WMaxLimPct, WinTms = 0, RvrtTms, RmpTms, WMaxLim_Ena = 1; percent of 121.WMax."""
+    fake = lay_out("pv_103")
+    device = bound(fake, bind_pv)
+    accepted = do(fake, device, Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123) == [(5, (400, 0, 60, 0, 1), 16)]  # 40.0 % of 5000 W, scale factor -1
+    assert fake.get(123, "WMaxLimPct") == 40.0
+    assert accepted.p_ceiling_w == 2000.0
+
+
+def test_the_base_is_the_setting_and_without_one_the_rating(lay_out, bound):
+    fake = lay_out("pv_103")
+    fake.put(121, WMax=None)
+    device = bound(fake, bind_pv)
+    assert device.rating.p_max_w == 6000
+    do(fake, device, p_ceiling_w=1500.0)
+    assert fake.get(123, "WMaxLimPct") == 25.0
+
+
+def test_704_limits_with_timer_and_target_before_the_enable(lay_out, bound):
+    """[15..19] WMaxLimPct, Rvrt, EnaRvrt, RvrtTms (2), then [14] WMaxLimPctEna = 1."""
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    accepted = do(fake, device, Fallback(p_ceiling_w=1000.0, after_s=90000.0), p_ceiling_w=2000.0)
+    assert steps(fake, 704) == [(15, (400, 200, 1, 1, 24464), 16), (14, (1,), 16)]
+    assert fake.get(704, "WMaxLimPctRvrt") == 20.0
+    assert fake.get(704, "WMaxLimPctRvrtTms") == 90000
+    assert accepted.p_ceiling_w == 2000.0
+
+
+def test_704_without_a_declared_ceiling_reverts_to_disabled(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    do(fake, bound(fake, bind_pv), Fallback(after_s=30.0), p_ceiling_w=500.0)
+    assert fake.get(704, "WMaxLimPctEnaRvrt") == 0
+    assert fake.get(704, "WMaxLimPctRvrtTms") == 30
+
+
+@pytest.mark.parametrize(("name", "point"), [("pv_103", "WMaxLimPct_RvrtTms"), ("pv_7xx", "WMaxLimPctRvrtTms")])
+@pytest.mark.parametrize(("by", "seconds"), [("reversion", 45), ("stands", 0), ("device", 45)])
+def test_a_limit_that_is_meant_to_stand_has_no_timer(lay_out, bound, name, point, by, seconds):
+    fake = lay_out(name)
+    do(fake, bound(fake, bind_pv), Fallback(p_ceiling_w=1000.0, by=by, after_s=45.0), p_ceiling_w=900.0)
+    assert fake.get(123 if name == "pv_103" else 704, point) == seconds
+
+
+def test_704_sets_storage_in_watts_with_mode_timer_and_rest_before_the_enable(lay_out, bound):
+    """[23..32] WSetMod, WSet (2), WSetRvrt (2), WSetPct, WSetPctRvrt, WSetEnaRvrt, RvrtTms (2), then [22] WSetEna."""
+    fake = lay_out("storage_7xx")
+    fake.put(704, WSetPct=12.5)
+    device = bound(fake, bind_storage)
+    accepted = do(fake, device, Fallback(p_ceiling_w=0.0, after_s=60.0), p_target_w=-1500.0)
+    assert steps(fake, 704) == [(23, (1, 0xFFFF, 64036, 0, 0, 125, 0, 1, 0, 60), 16), (22, (1,), 16)]
+    assert fake.get(704, "WSet") == -1500
+    assert fake.get(704, "WSetPct") == 12.5  # not used, as it was: FranklinWH refuses some percentages
+    assert accepted.p_target_w == -1500.0
+
+
+def test_704_in_percent_where_the_device_has_no_watts(lay_out, bound):
+    """OutBack implements WSetPct alone, although WSet's scale factor is there (docs/sources.md, dumps)."""
+    fake = lay_out("storage_7xx")
+    fake.put(704, WSet=None, WSetRvrt=None, WSetMod=0)
+    device = bound(fake, bind_storage)
+    accepted = do(fake, device, Fallback(p_ceiling_w=0.0), p_target_w=1250.0)
+    assert (fake.get(704, "WSetMod"), fake.get(704, "WSetPct"), fake.get(704, "WSet")) == (0, 25.0, None)
+    assert accepted.p_target_w == 1250.0
+
+
+def test_704_percentages_count_from_wmax_and_not_from_the_discharge_rate(lay_out, bound):
+    """Percent of 702.WMax (model 704). A battery that discharges at 3 kW behind 5 kW: 3 kW are 60 %."""
+    fake = lay_out("storage_7xx", m702={"WDisChaRteMax": 3000, "WChaRteMax": 4000})
+    fake.put(704, WSet=None, WSetMod=0)
+    device = bound(fake, bind_storage)
+    assert (device.rating.p_max_w, device.rating.p_min_w) == (3000, -4000)
+    assert do(fake, device, p_target_w=3000.0).p_target_w == 3000
+    assert fake.get(704, "WSetPct") == 60.0
+    assert do(fake, device, p_target_w=-4000.0).p_target_w == -4000
+    assert fake.get(704, "WSetPct") == -80.0
+
+
+def test_704_with_neither_watts_nor_percent_is_refused_before_any_write(lay_out, bound):
+    fake = lay_out("storage_7xx")
+    fake.put(704, WSet=None, WSetPct=None, WSetPct_SF=None)
+    with pytest.raises(DecodeError, match="WSetPct"):
+        do(fake, bound(fake, bind_storage), p_target_w=100.0)
+    assert fake.writes == []
+
+
+def test_124_writes_rates_and_timers_before_the_mode(lay_out, bound):
+    """[12..16] OutWRte, InWRte, WinTms, RvrtTms, RmpTms, then [5] StorCtl_Mod: both bits, both rates at one power."""
+    fake = lay_out("storage_124")
+    device = bound(fake, bind_storage)
+    accepted = do(fake, device, Fallback(p_ceiling_w=0.0, after_s=60.0), p_target_w=1000.0)
+    minus = 0x10000 - 2500
+    assert steps(fake, 124) == [(12, (2500, minus, 0, 60, 0), 16), (5, (3,), 16)]  # 25.00 % of WChaMax 4000 W
+    assert accepted.p_target_w == 1000.0
+    do(fake, device, p_target_w=-1000.0)
+    assert (fake.get(124, "OutWRte"), fake.get(124, "InWRte")) == (-25.0, 25.0)
+
+
+@pytest.mark.parametrize(("w_cha_max", "percent"), [(11520, 21.7), (2500, 100.0), (5000, 50.0)])
+def test_124_counts_from_wchamax_whatever_the_inverter_is_rated(lay_out, bound, w_cha_max, percent):
+    """A Symo Hybrid says 11520 there (callifo/fronius_modbus): percent of that, not of the inverter."""
+    fake = lay_out("storage_124")
+    fake.put(124, WChaMax=w_cha_max)
+    accepted = do(fake, bound(fake, bind_storage), p_target_w=2500.0)
+    assert fake.get(124, "OutWRte") == pytest.approx(percent, abs=0.01)
+    assert accepted.p_target_w == pytest.approx(2500.0, abs=1.0)
+
+
+def test_124_that_never_says_its_base_is_no_storage(lay_out, bound):
+    """SMA shows model 124 with every value not implemented: a percentage of nothing is not a setpoint."""
+    fake = lay_out("storage_124")
+    fake.put(124, WChaMax=None)
+    assert do(fake, bound(fake, bind_storage), p_target_w=1000.0).p_target_w == 1000.0  # then of 120 MaxChaRte
+    assert fake.get(124, "OutWRte") == 25.0
+    fake.put(120, MaxChaRte=None)
+    with pytest.raises(NotRecognised, match="WChaMax"):
+        bound(fake, bind_storage)
+
+
+def test_a_battery_charges_no_faster_than_its_nameplate(lay_out, bound):
+    fake = lay_out("storage_124", m120={"MaxChaRte": 3000})
+    assert bound(fake, bind_storage).rating.p_min_w == -3000
+
+
+@pytest.mark.parametrize(
+    ("there", "mode", "point", "offset", "percent"),
+    [
+        ({}, 2, "VArMaxPct", 16, 50.0),  # of 2200 var
+        ({"VArMaxPct": None}, 1, "VArWMaxPct", 15, 22.0),  # of 5000 W
+    ],
+)
+def test_123_var_says_what_it_is_a_percentage_of(lay_out, bound, there, mode, point, offset, percent):
+    """[21] VArPct_Mod, the matching point, [18..20] timers, [22] VArPct_Ena = 1."""
+    fake = lay_out("pv_103")
+    fake.put(123, VArPct_Mod=3, **there)
+    device = bound(fake, bind_pv)
+    accepted = do(fake, device, Fallback(after_s=60.0), q_var=-1100.0)
+    raw = (0x10000 - round(percent * 10),)
+    expected = [(21, (mode,), 16), (offset, raw, 16), (18, (0, 60, 0), 16), (22, (1,), 16)]
+    assert steps(fake, 123) == expected
+    assert fake.get(123, point) == -percent
+    assert accepted.q_var == pytest.approx(-1100.0)
+
+
+def test_123_leaves_the_var_mode_alone_where_it_is_right_already(lay_out, bound):
+    fake = lay_out("pv_103")
+    do(fake, bound(fake, bind_pv), q_var=220.0)
+    assert [offset for offset, _, _ in steps(fake, 123)] == [16, 18, 22]
+
+
+def test_704_sets_var_with_mode_and_priority_before_the_enable(lay_out, bound):
+    """[36..46] VarSetMod, VarSetPri, VarSet (2), Rvrt (2), Pct, PctRvrt, EnaRvrt, RvrtTms (2), then [35]."""
+    fake = lay_out("pv_7xx")
+    accepted = do(fake, bound(fake, bind_pv), Fallback(after_s=60.0), q_var=-1100.0)
+    assert steps(fake, 704) == [(36, (4, 1, 0xFFFF, 64436, 0, 0, 0, 0, 0, 0, 60), 16), (35, (1,), 16)]
+    assert fake.get(704, "VarSet") == -1100
+    assert accepted.q_var == -1100.0
+
+
+def test_704_var_in_percent_of_varmax_where_the_device_has_no_var(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    fake.put(704, VarSet=None, VarSetMod=0)
+    accepted = do(fake, bound(fake, bind_pv), q_var=1100.0)
+    assert (fake.get(704, "VarSetMod"), fake.get(704, "VarSetPct")) == (1, 50.0)
+    assert accepted.q_var == 1100.0
+
+
+def test_power_goes_before_var_and_all_is_read_back_last(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    accepted = do(fake, bound(fake, bind_pv), p_ceiling_w=1000.0, q_var=300.0)
+    assert [offset for offset, _, _ in steps(fake, 704)] == [15, 14, 36, 35]
+    assert isinstance(fake.ops[-1], Read)
+    assert (accepted.p_ceiling_w, accepted.q_var) == (1000.0, 300.0)
+
+
+@pytest.mark.parametrize("name", ["pv_103", "pv_7xx", "storage_7xx", "storage_124"])
+def test_a_device_that_takes_function_6_only_gets_single_registers_with_the_enable_last(lay_out, bound, name):
+    """Kostal refuses function 16 (evcc PR#31487)."""
+    fake = lay_out(name)
+    fake.refuse = lambda op: 1 if isinstance(op, Write) and op.function == 16 else None
+    storage = name.startswith("storage")
+    device = bound(fake, bind_storage if storage else bind_pv, writes="registers")
+    asked = {"p_target_w": 1000.0} if storage else {"p_ceiling_w": 1000.0}
+    accepted = do(fake, device, Fallback(p_ceiling_w=500.0, after_s=60.0), **asked)
+    assert {op.function for op in fake.writes} == {6}
+    assert accepted == (Setpoint(**asked, p_ceiling_w=None) if storage else Setpoint(p_ceiling_w=1000.0))
+    enable = {"pv_103": (123, 9), "pv_7xx": (704, 14), "storage_7xx": (704, 22), "storage_124": (124, 5)}[name]
+    assert steps(fake, enable[0])[-1][0] == enable[1]
+
+
+SINGLE_123 = [(5, (400,), 16), (6, (0,), 16), (7, (60,), 16), (8, (0,), 16), (9, (1,), 16)]
+
+
+def test_a_device_that_takes_points_singly_gets_five_writes_for_123(lay_out, bound):
+    """The first fall-back: five single FC16, the enable last."""
+    fake = lay_out("pv_103")
+    accepted = do(fake, bound(fake, bind_pv, writes="points"), Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123) == SINGLE_123
+    assert accepted.p_ceiling_w == 2000.0
+
+
+@pytest.mark.parametrize("code", [2, 3, 4])
+def test_a_device_that_refuses_a_block_gets_its_points_singly(lay_out, bound, code):
+    fake = lay_out("pv_103")
+    fake.refuse = lambda op: code if isinstance(op, Write) and len(op.values) > 1 else None
+    accepted = do(fake, bound(fake, bind_pv), Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123)[1:] == SINGLE_123
+    assert accepted.p_ceiling_w == 2000.0
+
+
+def test_a_wide_point_is_never_cut_in_two(lay_out, bound):
+    fake = lay_out("storage_7xx")
+    do(fake, bound(fake, bind_storage, writes="points"), Fallback(after_s=90000.0), p_target_w=-1500.0)
+    assert (24, (0xFFFF, 64036), 16) in steps(fake, 704)
+    assert (31, (1, 24464), 16) in steps(fake, 704)
+
+
+@pytest.mark.parametrize("code", [1, 5, 6])
+def test_a_block_refused_for_another_reason_is_not_tried_in_pieces(lay_out, bound, code):
+    fake = lay_out("pv_103")
+    fake.refuse = lambda op: code if isinstance(op, Write) else None
+    with pytest.raises(DeviceRefused):
+        do(fake, bound(fake, bind_pv), p_ceiling_w=2000.0)
+    assert len(fake.writes) == 1
+
+
+def strict(fake, model_id):
+    """Refuse each write that touches a point which reads as not implemented, as many devices do."""
+    made = fake.decoded(model_id)
+    missing = {
+        fake.places[model_id] + point.offset + i
+        for point in made.points.values()
+        if point.value is None
+        for i in range(point.len)
+    }
+    fake.refuse = lambda op: (
+        2 if isinstance(op, Write) and missing & set(range(op.address, op.address + len(op.values))) else None
+    )
+
+
+def test_123_leaves_out_the_points_that_a_device_does_not_have(lay_out, bound):
+    """KACO implements no WinTms and no RmpTms (dump)."""
+    fake = lay_out("pv_103", m123={"WMaxLimPct_WinTms": None, "WMaxLimPct_RmpTms": None, "VArPct_RmpTms": None})
+    strict(fake, 123)
+    accepted = do(fake, bound(fake, bind_pv), Fallback(after_s=60.0), p_ceiling_w=2000.0, q_var=220.0)
+    assert steps(fake, 123) == [
+        *[(5, (400,), 16), (7, (60,), 16), (9, (1,), 16)],
+        *[(16, (100,), 16), (18, (0, 60), 16), (22, (1,), 16)],
+    ]
+    assert (accepted.p_ceiling_w, accepted.q_var) == (2000.0, 220.0)
+
+
+def test_124_leaves_out_the_points_that_a_device_does_not_have(lay_out, bound):
+    fake = lay_out("storage_124", m124={"InOutWRte_WinTms": None, "InOutWRte_RvrtTms": None})
+    strict(fake, 124)
+    assert do(fake, bound(fake, bind_storage), p_target_w=1000.0).p_target_w == 1000.0
+    assert [offset for offset, _, _ in steps(fake, 124)] == [12, 16, 5]
+
+
+NOT_OUTBACK = {"WMaxLimPctRvrt", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrtTms", "WSet", "WSetRvrt", "WSetPctRvrt"}
+NOT_OUTBACK |= {
+    "WSetEnaRvrt",
+    "WSetRvrtTms",
+    "VarSet",
+    "VarSetRvrt",
+    "VarSetPctRvrt",
+    "VarSetEnaRvrt",
+    "VarSetRvrtTms",
+}
+
+
+def test_outback_takes_a_setpoint_although_it_has_neither_watts_nor_timers(from_dump, bound):
+    fake = from_dump("outback")
+    assert {name for name in NOT_OUTBACK if fake.get(704, name) is None} == NOT_OUTBACK
+    strict(fake, 704)
+    device = bound(fake, bind_storage)
+    accepted = do(fake, device, Fallback(p_ceiling_w=0.0, after_s=60.0), p_target_w=device.rating.p_max_w / 4)
+    assert [offset for offset, _, _ in steps(fake, 704)] == [23, 28, 22]
+    assert fake.get(704, "WSetPct") == pytest.approx(25.0, abs=0.1)
+    assert accepted.p_target_w == pytest.approx(device.rating.p_max_w / 4, abs=8.0)
+
+
+def test_outback_takes_a_limit_without_a_reversion_target(from_dump, bound):
+    fake = from_dump("outback")
+    strict(fake, 704)
+    device = bound(fake, bind_pv)
+    assert do(fake, device, p_ceiling_w=device.rating.p_max_w / 2).p_ceiling_w is not None
+    assert [offset for offset, _, _ in steps(fake, 704)] == [15, 14]
+    assert fake.get(704, "WMaxLimPct") == 50.0
+
+
+def test_kaco_takes_a_limit_as_it_stands(from_dump, bound):
+    fake = from_dump("kaco_blueplanet_86tl3_blueplanet_86tl3")
+    strict(fake, 123)
+    device = bound(fake, bind_pv)
+    assert do(fake, device, Fallback(after_s=60.0), p_ceiling_w=device.rating.p_max_w / 2).p_ceiling_w is not None
+    assert [offset for offset, _, _ in steps(fake, 123)] == [5, 7, 9]
+
+
+def test_where_control_points_never_read_as_anything_all_of_them_are_written(lay_out, bound):
+    """SMA's model 123 reads as not implemented and takes writes (technical information)."""
+    fake = lay_out("pv_103")
+    timers = {f"WMaxLimPct_{name}": None for name in ("WinTms", "RvrtTms", "RmpTms")}
+    fake.put(123, WMaxLimPct=None, WMaxLim_Ena=None, **timers)
+    do(fake, bound(fake, bind_pv, readback="effect_only"), Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123) == [(5, (400, 0, 60, 0, 1), 16)]
+
+
+def test_the_limit_and_its_enable_are_written_however_they_read(lay_out, bound):
+    fake = lay_out("pv_103")
+    device = bound(fake, bind_pv)
+    fake.put(123, WMaxLimPct=None, WMaxLim_Ena=None)
+    do(fake, device, Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123) == [(5, (400, 0, 60, 0, 1), 16)]
+
+
+@pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
+def test_the_scale_factor_of_the_last_poll_is_the_one_that_is_written_with(lay_out, bound, name):
+    """evcc-io/evcc#16008: a scale factor ignored on writing is a wrong limit."""
+    control = 123 if name == "pv_103" else 704
+    fake = lay_out(name)
+    device = bound(fake, bind_pv)
+    for sf in (-2, 0, -1):
+        fake.put(control, WMaxLimPct_SF=sf, WMaxLimPct=100)
+        assert do(fake, device, p_ceiling_w=2000.0).p_ceiling_w == 2000.0
+        assert fake.get(control, "WMaxLimPct") == 40
+
+
+@pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
+def test_without_a_scale_factor_nothing_is_written(lay_out, bound, name):
+    control = 123 if name == "pv_103" else 704
+    fake = lay_out(name)
+    device = bound(fake, bind_pv)
+    fake.put(control, WMaxLimPct_SF=None)
+    with pytest.raises(DecodeError, match="WMaxLimPct"):
+        do(fake, device, p_ceiling_w=2000.0)
+    assert fake.writes == []
+
+
+@pytest.mark.parametrize(("sf", "percent"), [(0, 40.0), (-1, 40.9), (-2, 40.99)])
+def test_a_ceiling_between_two_steps_takes_the_lower(lay_out, bound, sf, percent):
+    fake = lay_out("pv_103", m123={"WMaxLimPct_SF": sf})
+    do(fake, bound(fake, bind_pv), p_ceiling_w=2049.9)  # 40.998 % of 5000 W
+    assert fake.get(123, "WMaxLimPct") == percent
+
+
+@given(ceiling_w=ANY_W, name=st.sampled_from(["pv_103", "pv_7xx"]), sf=st.sampled_from([-2, -1, 0]))
+def test_a_ceiling_is_clamped_to_the_rating_and_never_rounded_up(lay_out, bound, ceiling_w, name, sf):
+    control = 123 if name == "pv_103" else 704
+    fake = lay_out(name)
+    device = bound(fake, bind_pv)
+    fake.put(control, WMaxLimPct_SF=sf, WMaxLimPct=100)
+    accepted = do(fake, device, p_ceiling_w=ceiling_w).p_ceiling_w
+    inside = min(max(ceiling_w, 0.0), 5000.0)
+    assert inside - 50.0 * 10.0**sf - 1e-3 <= accepted <= inside + 1e-3
+    assert 0 <= fake.get(control, "WMaxLimPct") <= 100
+
+
+TARGETS = [  # (device, its scale factor, one step of it in W)
+    *[("storage_7xx", {"WSet_SF": sf}, 10.0**sf) for sf in (-3, -1, 0, 1, 2)],
+    *[("storage_7xx", {"WSet": None, "WSetPct_SF": sf}, 50.0 * 10.0**sf) for sf in (-2, -1, 0)],
+    *[("storage_124", {"InOutWRte_SF": sf}, 40.0 * 10.0**sf) for sf in (-2, -1, 0)],
+]
+
+
+@given(target_w=ANY_W, how=st.sampled_from(TARGETS))
+def test_a_target_is_clamped_to_what_the_storage_can_and_is_never_more_than_asked(lay_out, bound, target_w, how):
+    """In each direction; between two steps it takes the one nearer to rest."""
+    name, points, step_w = how
+    fake = lay_out(name)
+    fake.put(704 if name == "storage_7xx" else 124, **points)
+    accepted = do(fake, bound(fake, bind_storage), p_target_w=target_w).p_target_w
+    most = 4000.0 if name == "storage_124" else 5000.0  # 124: 100 % is WChaMax, 4000 W
+    inside = min(max(target_w, -4000.0), most)
+    assert accepted * inside >= 0.0
+    assert abs(inside) - step_w - 1e-3 <= abs(accepted) <= abs(inside) + 1e-3
+
+
+@pytest.mark.parametrize(("asked", "out", "into"), [(-160.0, -1, 1), (160.0, 1, -1), (-99.0, 0, 0), (-200.0, -2, 2)])
+def test_124_with_a_coarse_scale_charges_no_more_than_asked(lay_out, bound, asked, out, into):
+    """1 % of 10 kW: 160 W are 100 W and not 200 W, and never 0 in one direction alone."""
+    fake = lay_out("storage_124", m124={"InOutWRte_SF": 0, "WChaMax": 10000}, m120={"MaxChaRte": 10000})
+    fake.put(121, WMax=10000)
+    do(fake, bound(fake, bind_storage), p_target_w=asked)
+    assert (fake.get(124, "OutWRte"), fake.get(124, "InWRte")) == (out, into)
+
+
+@pytest.mark.parametrize(
+    ("points", "asked", "point", "written"),
+    [
+        ({"WSet_SF": 2}, -1560.0, "WSet", -1500),
+        ({"WSet_SF": 2}, 1590.0, "WSet", 1500),
+        ({"WSet_SF": 0}, -1500.9, "WSet", -1500),
+        ({"WSet_SF": 0}, 0.9, "WSet", 0),
+        ({"WSet": None, "WSetPct_SF": 0}, -1299.0, "WSetPct", -25),
+        ({"WSet": None, "WSetPct_SF": 0}, 1299.0, "WSetPct", 25),
+    ],
+)
+def test_704_with_a_coarse_scale_gives_no_more_than_asked(lay_out, bound, points, asked, point, written):
+    fake = lay_out("storage_7xx")
+    fake.put(704, **points)
+    do(fake, bound(fake, bind_storage), p_target_w=asked)
+    assert fake.get(704, point) == written
+
+
+@pytest.mark.parametrize("name", ["storage_7xx", "storage_124"])
+@pytest.mark.parametrize("asked", [0.1 + 0.2, 1100.0, -2300.0, 3999.6, 1234.8])
+def test_a_target_on_a_step_stays_on_it(lay_out, bound, name, asked):
+    """Binary fractions: 0.3 W is 3 steps of 0.1 W, 0.29999999 too."""
+    fake = lay_out(name)
+    if name == "storage_7xx":
+        fake.put(704, WSet_SF=-1)
+    elif asked < 1.0:
+        asked = 0.4 - 1e-12  # one step of 0.01 % of 4000 W
+    accepted = do(fake, bound(fake, bind_storage), p_target_w=asked).p_target_w
+    assert accepted == pytest.approx(asked, abs=1e-6)
+
+
+@given(q_var=ANY_W, name=st.sampled_from(["pv_103", "pv_7xx"]))
+def test_var_is_clamped_to_the_rating(lay_out, bound, q_var, name):
+    fake = lay_out(name)
+    accepted = do(fake, bound(fake, bind_pv), q_var=q_var).q_var
+    assert accepted == pytest.approx(min(max(q_var, -2200.0), 2200.0), abs=1.2)
+
+
+@pytest.mark.parametrize(("asked", "written"), [(400.0, 0.0), (499.0, 0.0), (500.0, 10.0), (0.0, 0.0)])
+def test_a_limit_below_what_keeps_the_inverter_awake_is_written_as_zero(lay_out, bound, asked, written):
+    """Fronius: below 10 % the inverter may go to standby (Datamanager manual)."""
+    fake = lay_out("pv_103")
+    do(fake, bound(fake, bind_pv, min_limit_pct=10.0), p_ceiling_w=asked)
+    assert fake.get(123, "WMaxLimPct") == written
+
+
+def test_what_the_device_clips_is_what_is_accepted(lay_out, bound):
+    fake = lay_out("pv_103")
+    limit = fake.places[123] + 5
+    fake.store = lambda address, value: max(value, 300) if address == limit else value
+    assert do(fake, bound(fake, bind_pv), p_ceiling_w=500.0).p_ceiling_w == 1500.0
+
+
+def test_what_the_device_ignores_is_not_accepted(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    fake.store = lambda address, value: None
+    accepted = do(fake, bound(fake, bind_pv), p_ceiling_w=500.0, q_var=100.0)
+    assert (accepted.p_ceiling_w, accepted.q_var) == (5000.0, None)
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 6])
+def test_a_refusal_ends_the_write_before_the_enable(lay_out, bound, code):
+    fake = lay_out("pv_7xx")
+    fake.refuse = lambda op: code if isinstance(op, Write) else None
+    with pytest.raises(DeviceRefused) as caught:
+        do(fake, bound(fake, bind_pv), p_ceiling_w=500.0)
+    assert caught.value.code == code
+    assert {offset for offset, _, _ in steps(fake, 704)} == {15}
+    assert fake.get(704, "WMaxLimPctEna") == 0
+
+
+def test_what_nobody_asked_for_is_not_written(lay_out, bound):
+    for name, bind in (("pv_103", bind_pv), ("pv_7xx", bind_pv), ("storage_7xx", bind_storage)):
+        fake = lay_out(name)
+        do(fake, bound(fake, bind))
+        assert fake.writes == []
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "value", "accepted"),
+    [
+        ("pv_103", "WMaxLim_Ena", 0, 5000.0),  # not limited: the whole rating
+        ("pv_103", "WMaxLim_Ena", None, None),
+        ("pv_103", "WMaxLimPct", None, None),
+        ("pv_103", "WMaxLimPct_SF", None, None),
+        ("pv_7xx", "WMaxLimPctEna", 0, 5000.0),
+        ("pv_7xx", "WMaxLimPctEna", None, None),
+        ("pv_7xx", "WMaxLimPct", None, None),
+        ("pv_7xx", "WMaxLimPct_SF", None, None),
+    ],
+)
+def test_an_accepted_ceiling_is_what_reads_back_or_unknown(lay_out, bound, name, point, value, accepted):
+    control = 123 if name == "pv_103" else 704
+    fake = lay_out(name)
+    device = bound(fake, bind_pv)
+    assert do(fake, device, p_ceiling_w=1000.0).p_ceiling_w == 1000.0
+    changes = {point: value} | ({"WMaxLimPct_SF": -1, "WMaxLimPct": 20} if point.endswith("Ena") else {})
+    fake.put(control, **changes)
+    assert fake.reading(device).accepted.p_ceiling_w == accepted
+
+
+@pytest.mark.parametrize(
+    ("name", "model_id", "points", "field"),
+    [
+        ("storage_7xx", 704, {"WSetEna": 0}, "p_target_w"),
+        ("storage_7xx", 704, {"WSetEna": None}, "p_target_w"),
+        ("storage_7xx", 704, {"WSetMod": None}, "p_target_w"),
+        ("storage_7xx", 704, {"WSet": None}, "p_target_w"),
+        ("storage_124", 124, {"StorCtl_Mod": 0}, "p_target_w"),
+        ("storage_124", 124, {"StorCtl_Mod": 2}, "p_target_w"),  # a bound on discharge is no setpoint
+        ("storage_124", 124, {"StorCtl_Mod": None}, "p_target_w"),
+        ("storage_124", 124, {"OutWRte": None}, "p_target_w"),
+        ("pv_103", 123, {"VArPct_Ena": 0}, "q_var"),
+        ("pv_103", 123, {"VArPct_Mod": 1}, "q_var"),  # another point is in force
+        ("pv_103", 123, {"VArMaxPct": None}, "q_var"),
+        ("pv_7xx", 704, {"VarSetEna": 0}, "q_var"),
+        ("pv_7xx", 704, {"VarSetMod": 0}, "q_var"),  # percent of WMax, which derctl never writes
+        ("pv_7xx", 704, {"VarSetMod": None}, "q_var"),
+        ("pv_7xx", 704, {"VarSet": None}, "q_var"),
+    ],
+)
+def test_a_setpoint_that_is_off_or_unreadable_is_not_accepted(lay_out, bound, name, model_id, points, field):
+    fake = lay_out(name)
+    storage = name.startswith("storage")
+    device = bound(fake, bind_storage if storage else bind_pv)
+    assert getattr(do(fake, device, **{field: 700.0}), field) == pytest.approx(700.0, abs=1.2)
+    fake.put(model_id, **points)
+    assert getattr(fake.reading(device).accepted, field) is None
+
+
+VAR_ENABLE = {"pv_103": (123, "VArPct_Ena"), "pv_7xx": (704, "VarSetEna")}
+VAR_ENABLE |= {"storage_7xx": (704, "VarSetEna"), "storage_124": (123, "VArPct_Ena")}
+
+
+@pytest.mark.parametrize("name", VAR_ENABLE)
+def test_var_is_given_back_after_the_power_and_only_when_told(lay_out, bound, name):
+    """Without a reversion timer the last var stood for ever once volt_var abstained."""
+    fake = lay_out(name)
+    storage = name.startswith("storage")
+    device = bound(fake, bind_storage if storage else bind_pv)
+    power = {"p_target_w" if storage else "p_ceiling_w": 2000.0}
+    assert do(fake, device, **power, q_var=300.0).q_var == pytest.approx(300.0, abs=1.2)
+    model_id, point = VAR_ENABLE[name]
+    assert do(fake, device, **power).q_var == pytest.approx(300.0, abs=1.2)  # not told
+    fake.ops.clear()
+    accepted = fake.run(device.write(Setpoint(**power), Fallback(), fake.poll(device), give_back_var=True))
+    assert fake.get(model_id, point) == 0
+    place = fake.places[model_id] + device.var.view.model.fixed[point].offset
+    assert [op.address for op in fake.writes].index(place) == len(fake.writes) - 1 > 0
+    assert accepted == Setpoint(**power)
+
+
+def test_var_is_given_back_without_any_power_too(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    do(fake, device, q_var=300.0)
+    fake.ops.clear()
+    fake.run(device.write(Setpoint(), Fallback(), fake.poll(device), give_back_var=True))
+    assert steps(fake, 704) == [(35, (0,), 16)]
+
+
+def test_var_that_is_told_is_not_given_back(lay_out, bound):
+    fake = lay_out("pv_7xx")
+    device = bound(fake, bind_pv)
+    told = Setpoint(q_var=0.0)
+    accepted = fake.run(device.write(told, Fallback(), fake.poll(device), give_back_var=True))
+    assert (accepted.q_var, fake.get(704, "VarSetEna")) == (0.0, 1)
+
+
+def test_what_takes_no_var_has_none_to_give_back(lay_out, bound):
+    fake = lay_out("storage_124", m123=None)
+    device = bound(fake, bind_storage)
+    fake.run(device.write(Setpoint(), Fallback(), fake.poll(device), give_back_var=True))
+    assert fake.writes == []

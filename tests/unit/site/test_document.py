@@ -1,0 +1,272 @@
+"""docs/interfaces.md is true: each example goes through the daemon's own decoders, each list is the code's."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from derctl.cli import exits
+from derctl.core.types import (
+    Bound,
+    Can,
+    Decision,
+    DerState,
+    Outcome,
+    Rating,
+    Reading,
+    Request,
+    Setpoint,
+    SiteState,
+)
+from derctl.daemon.app import App
+from derctl.daemon.clock import Clock
+from derctl.daemon.commands.desk import COMMANDS, Desk, Envelope
+from derctl.daemon.report.status import status
+from derctl.daemon.report.telemetry import Telemetry, measurement, of_decision, of_outcome
+from derctl.daemon.requests import Requests
+from derctl.errors import CommandError
+from derctl.site import DerSection, load, profiles
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def block(document, head):
+    [text] = [text for name, text in document["json"] if name == head]
+    return json.loads(text)
+
+
+def words_behind(document, start, end):
+    """The words in back quotes between two places of the text."""
+    part = document["text"].split(start, 1)[1].split(end, 1)[0]
+    return set(re.findall(r"`([a-z0-9_]+)`", part))
+
+
+def literals(folder="derctl"):
+    """Every string literal of the code."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / folder).rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def test_every_block_is_marked_and_is_json_or_yaml(document):
+    assert [name for name, _ in document["yaml"]] == ["site"]
+    names = [name for name, _ in document["json"]]
+    assert len(names) == len({*names}) == document["text"].count("```json")
+    for _, text in document["json"]:
+        assert isinstance(json.loads(text), dict)
+
+
+def test_the_site_file_of_the_document_loads(document, secrets, site_of):
+    [(_, text)] = document["yaml"]
+    site = site_of(secrets(text))
+    assert site.secret == "secret"
+    assert site.limit_w == 7000
+    assert [der.id for der in site.file.ders] == ["pv1", "pv2", "bat1"]
+    kinds = {function.kind for function, _ in (*site.plan.der_functions, *site.plan.site_functions)}
+    named = {row["kind"] for row in yaml.safe_load(text)["functions"]}
+    assert kinds - {"operator_site_limit"} == named
+
+
+def rated(der_id, low):
+    rating = Rating(p_max_w=5000, p_min_w=low, s_max_va=5000, q_inj_max_var=0, q_abs_max_var=0, v_nom_v=230)
+    seen = {"can": Can(), "reading": Reading(), "age_s": 0, "sample": 1, "fresh": True, "controllable": True}
+    return DerState(id=der_id, rating=rating, **seen)
+
+
+class Plain:
+    """As much of a site as a command touches."""
+
+    def __init__(self):
+        self.requests = Requests()
+        self.asked = 0
+
+    def state(self):
+        return SiteState(t_s=0.0, tick_s=1.0, f_nom_hz=50.0, ders=(rated("pv1", 0), rated("bat1", -5000)))
+
+    def has_function(self, kind, der):
+        return True
+
+    def changed(self):
+        self.asked += 1
+
+    async def arm(self):
+        return "armed"
+
+    async def disarm(self):
+        return "nothing was written"
+
+
+@pytest.fixture
+def desk():
+    wall = datetime(2026, 11, 21, 12, 0, 0, 100000, tzinfo=UTC).timestamp()
+    return Desk(Plain(), Clock("assume", lambda: wall))
+
+
+@pytest.mark.parametrize("name", ["limit_power", "set_battery_power"])
+async def test_a_command_of_the_document_is_admitted_and_answered_as_documented(document, desk, name):
+    given = block(document, f"command {name}")
+    reply = await desk.by_mqtt(name, json.dumps(given).encode(), False)
+    assert reply["result"] == "admitted", reply
+    example = block(document, "reply")
+    assert reply.keys() == example.keys()
+    if name == example["command"]:
+        assert reply == example
+
+
+async def test_a_command_without_any_one_of_its_fields_is_refused_with_a_documented_code(document, desk):
+    codes = words_behind(document, "`code` one of", "Admitted says nothing")
+    for name, text in document["json"]:
+        if not name.startswith("command"):
+            continue
+        given = json.loads(text)
+        for key in [key for key in given if key != "der" or name.endswith("battery_power")]:
+            short = {k: v for k, v in given.items() if k != key}
+            reply = await desk.by_mqtt(name.split()[1], json.dumps(short).encode(), False)
+            assert reply["result"] == "refused"
+            assert reply["code"] in codes
+    assert desk.site.asked == 0
+
+
+def test_the_commands_and_their_arguments_are_the_documents(document):
+    table = document["text"].split("### Commands", 1)[1].split("```json", 1)[0]
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.*?) \|", table, flags=re.MULTILINE))
+    assert rows.keys() == COMMANDS.keys()
+    for name, arguments in rows.items():
+        assert {*re.findall(r"`([a-z_]+)`", arguments)} == {*COMMANDS[name].args.__struct_fields__}
+    envelope = table.split("Payload:", 1)[1].split("|", 1)[0]
+    assert {*re.findall(r"`([a-z_]+)`", envelope)} == {*Envelope.__struct_fields__}
+
+
+def test_every_code_of_a_refusal_is_in_the_document_and_in_the_code(document):
+    listed = words_behind(document, "`code` one of", "Admitted says nothing")
+    raised = set()
+    for path in (ROOT / "derctl" / "daemon").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == CommandError.__name__ and node.args:
+                first = node.args[0]
+                raised |= {first.value} if isinstance(first, ast.Constant) else set()
+    assert raised <= listed
+    assert listed <= literals()
+
+
+def test_every_reason_and_state_of_the_document_is_one_that_the_code_can_give(document):
+    reasons = words_behind(document, "`reason` is null or one of", "Kept for later") - {"control"}
+    states = words_behind(document, "`state` of a DER:", "## 5.") - {"control"}
+    assert len(reasons) > 10
+    assert len(states) >= 8
+    said = literals()
+    assert states - said == set()
+    assert reasons - said == set()
+
+
+def test_the_messages_have_the_documents_keys(document):
+    clock = Clock("assume", lambda: 1.8e9)
+    bound = Bound(by="volt_var", rank=30, what="q_var", value=-220.0)
+    decision = Decision(der="pv1", setpoint=Setpoint(q_var=-220.0), bound_by=(bound,))
+    outcome = Outcome(requested=Setpoint(p_ceiling_w=1.0), requested_by="operator_limit", accepted=Setpoint())
+    stamp = {"t": clock.stamp()}
+    made = {
+        "measurement": stamp | measurement(Reading(), 0.08, None),
+        "setpoint": stamp | of_decision(decision),
+        "outcome": stamp | of_outcome(outcome, clock.now(), 0.0),
+        "event": json.loads(Telemetry.event(clock.stamp(), "der_stale", "pv1", "text").payload),
+    }
+    for name, ours in made.items():
+        example = block(document, name)
+        assert ours.keys() == example.keys(), name
+        for key, value in example.items():
+            if isinstance(value, dict):
+                assert ours[key].keys() == value.keys(), (name, key)
+            if isinstance(value, list):
+                assert ours[key][0].keys() == value[0].keys(), (name, key)
+
+
+def test_times_are_written_as_in_the_document(document):
+    clock = Clock("assume", lambda: datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp())
+    assert block(document, "event")["t"] == clock.stamp()
+
+
+@pytest.fixture
+def app(document, secrets, tmp_path):
+    [(_, text)] = document["yaml"]
+    path = tmp_path / "site.yaml"
+    path.write_text(secrets(text).replace("/run/derctl", str(tmp_path)))
+    return App(load(path))
+
+
+async def test_the_status_has_the_documents_keys(document, app):
+    app.requests.put("limit_power", "pv1", 4000.0, request_id="a1b2", seconds=600.0)
+    app.event("mode_control", "", "")
+    ours, example = json.loads(json.dumps(status(app))), block(document, "status")
+    assert ours.keys() == example.keys()
+    for key in ("loop", "absent", "poc", "mqtt"):
+        assert ours[key].keys() == example[key].keys(), key
+    assert ours["ders"]["pv1"].keys() == example["ders"]["pv1"].keys()
+    for key in ("rating", "can", "fallback"):
+        assert ours["ders"]["pv1"][key].keys() == example["ders"]["pv1"][key].keys(), key
+    for key in ("measurement", "outcome"):
+        assert example["ders"]["pv1"][key].keys() <= ours["ders"]["pv1"][key].keys(), key
+    assert ours["buses"]["lan_pv1"].keys() == example["buses"]["lan_pv1"].keys()
+    assert example["requests"][0]["kind"] in COMMANDS
+    assert ours["requests"][0].keys() == example["requests"][0].keys() == {*Request.__dataclass_fields__}
+    assert ours["events"][0].keys() == example["events"][0].keys()
+
+
+async def test_online_has_the_documents_keys(document, app):
+    app.event("mode_observe", "", "")
+    [online] = [json.loads(message.payload) for message in app.outbox.ordered if message.topic == "online"]
+    assert online.keys() == block(document, "online").keys()
+
+
+def test_the_exit_codes_are_the_documents(document):
+    table = document["text"].split("## 5. Exit codes", 1)[1]
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE)}
+    assert listed == {0, *(value for name, value in vars(exits).items() if name.isupper())}
+
+
+def test_the_keys_of_a_der_are_the_documents(document):
+    listed = words_behind(document, "`ders[]` keys:", "\n\n")
+    assert {*DerSection.__struct_fields__} <= listed
+
+
+def test_every_profile_that_ships_loads_under_its_own_name():
+    folder = ROOT / "derctl" / "devices" / "profiles"
+    assert {*profiles()} == {path.stem for path in folder.glob("*.yaml")}
+
+
+def test_every_value_of_a_profile_says_where_it_was_seen():
+    for path in (ROOT / "derctl" / "devices" / "profiles").glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        assert "Seen in:" in text.splitlines()[0] or path.stem == "generic"
+
+
+@pytest.mark.parametrize("name", ["house.yaml", "mixed.yaml"])
+def test_an_example_that_ships_loads(secrets, site_of, name):
+    site = site_of(secrets((ROOT / "config" / name).read_text(encoding="utf-8")))
+    assert site.file.site.mode == "observe"  # nobody arms a site by copying an example
+    assert site.limit_w is not None
+
+
+def test_there_is_no_example_that_nobody_tests():
+    assert {path.name for path in (ROOT / "config").glob("*.yaml")} == {"house.yaml", "mixed.yaml"}
+
+
+def test_the_small_example_is_the_one_of_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"^```yaml\n(.*?)^```$", readme, flags=re.MULTILINE | re.DOTALL)
+    assert len(text.splitlines()) <= 20
+    assert yaml.safe_load((ROOT / "config" / "house.yaml").read_text(encoding="utf-8")) == yaml.safe_load(text)
+
+
+def test_the_mixed_example_is_the_one_of_the_document(document):
+    [(_, text)] = document["yaml"]
+    mixed = yaml.safe_load((ROOT / "config" / "mixed.yaml").read_text(encoding="utf-8"))
+    pv1 = mixed["ders"][0]
+    assert (pv1.pop("profile"), pv1.pop("own_functions")) == ("generic", "read")  # the defaults, spelled out
+    assert mixed == yaml.safe_load(text)

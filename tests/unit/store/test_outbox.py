@@ -1,0 +1,89 @@
+"""The outbox: bounded, in order, and the newest of what may be lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+from derctl.store.outbox import EVENTS_MAX, Message, Outbox
+
+
+def event(n: int) -> Message:
+    return Message(topic="event", payload=b"%d" % n, qos=1)
+
+
+def measured(n: int, topic: str = "der/pv1/measurement") -> Message:
+    return Message(topic=topic, payload=b"%d" % n)
+
+
+async def drain(outbox: Outbox) -> list[bytes]:
+    found = []
+    while outbox.ordered or outbox.latest:
+        message = await outbox.peek()
+        found.append(message.payload)
+        outbox.sent(message)
+    return found
+
+
+async def test_events_leave_in_the_order_they_came_and_before_measurements() -> None:
+    outbox = Outbox()
+    for n in range(5):
+        outbox.put(measured(100 + n))
+        outbox.put(event(n))
+    assert await drain(outbox) == [b"0", b"1", b"2", b"3", b"4", b"104"]
+    assert (outbox.published, outbox.dropped) == (6, 0)
+
+
+async def test_a_message_stays_until_it_is_sent() -> None:
+    outbox = Outbox()
+    outbox.put(event(1))
+    assert await outbox.peek() is await outbox.peek()
+    assert len(outbox.ordered) == 1
+
+
+async def test_beyond_the_bound_the_oldest_events_go_and_are_counted() -> None:
+    outbox = Outbox()
+    for n in range(EVENTS_MAX + 7):
+        outbox.put(event(n))
+    assert (len(outbox.ordered), outbox.dropped) == (EVENTS_MAX, 7)
+    assert (await drain(outbox))[0] == b"7"
+
+
+async def test_an_event_that_is_dropped_while_it_is_being_sent_takes_no_other_with_it() -> None:
+    outbox = Outbox()
+    for n in range(EVENTS_MAX):
+        outbox.put(event(n))
+    sending = await outbox.peek()
+    outbox.put(event(EVENTS_MAX))
+    outbox.sent(sending)
+    assert [int(payload) for payload in await drain(outbox)] == list(range(1, EVENTS_MAX + 1))
+
+
+async def test_a_newer_measurement_that_comes_while_the_older_is_sent_is_not_forgotten() -> None:
+    outbox = Outbox()
+    outbox.put(measured(1))
+    sending = await outbox.peek()
+    outbox.put(measured(2))
+    outbox.sent(sending)
+    assert await drain(outbox) == [b"2"]
+
+
+async def test_a_topic_that_is_renewed_all_the_time_does_not_starve_the_others() -> None:
+    outbox = Outbox()
+    outbox.put(measured(0, "der/pv1/measurement"))
+    outbox.put(measured(1, "der/pv2/measurement"))
+    seen = []
+    for n in range(2, 6):
+        message = await outbox.peek()
+        seen.append(message.topic)
+        outbox.put(measured(n, "der/pv1/measurement"))
+        outbox.sent(message)
+    assert "der/pv2/measurement" in seen[:2]
+
+
+async def test_who_waits_is_woken_by_the_next_message() -> None:
+    outbox = Outbox()
+    waiting = asyncio.create_task(outbox.peek())
+    await asyncio.sleep(1.0)
+    assert not waiting.done()
+    outbox.put(event(1))
+    assert (await waiting).payload == b"1"
