@@ -13,9 +13,9 @@ from derctl.site.absence import Found
 
 STALE_TICKS = 3
 STALE_MIN_S = 1.0
-"""A reading older than three ticks, or 1 s where the tick is shorter, is not acted on (grid.md e.3)."""
+"""A reading older than three ticks, or 1 s where the tick is shorter, is not acted on (docs/sources.md)."""
 SOC_KEEP_S = 30.0
-"""A state of charge older than this is unknown (grid.md e.3: 30 s to standby)."""
+"""A state of charge older than this is unknown; a silent BMS stops the battery after as long (docs/sources.md)."""
 
 
 @dataclass(slots=True)

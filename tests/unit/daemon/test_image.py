@@ -166,7 +166,7 @@ NO_RATING = replace(RATING, p_max_w=0.0, s_max_va=0.0)
 async def test_a_bms_that_stands_still_under_power_is_frozen_when_a_silent_one_would_stop_the_battery(
     dc_p_w: float,
 ) -> None:
-    """grid.md e.3: 30 s."""
+    """A silent BMS stops the battery after 30 s (bms_guard)."""
     assert await called_frozen_after(dc_p_w, 50_000.0, within_s=120) == 31
 
 
