@@ -35,6 +35,7 @@ from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
+from tests import make
 
 EXACT = 1e-6
 CUSTOM = ((0.90, 0.30), (0.97, 0.05), (1.03, -0.05), (1.10, -0.40))
@@ -72,7 +73,7 @@ def decide(functions: Any, state: Any, memories: Any = None, dt_s: float = 0.0) 
     ids=["A", "B", "custom", "steepest", "vref-0.97", "vref-1.05"],
 )
 def test_volt_var_agrees_with_opender_over_the_whole_voltage_range(
-    make: Any, oracle: Any, ours: Any, theirs: Any, v_nom_v: float, phases: int
+    oracle: Any, ours: Any, theirs: Any, v_nom_v: float, phases: int
 ) -> None:
     if theirs.get("NP_NORMAL_OP_CAT") == "CAT_A":
         theirs = {**theirs, **curve_settings(((0.90, 0.25), (1.0, 0.0), (1.0, 0.0), (1.10, -0.25)))}
@@ -87,7 +88,7 @@ def test_volt_var_agrees_with_opender_over_the_whole_voltage_range(
 
 @pytest.mark.parametrize("p", [0.2, 0.5, 0.66, 0.9, 0.95, 1.0])
 @pytest.mark.parametrize("category", ["A", "B"])
-def test_reactive_priority_cuts_the_same_watts_as_opender(make: Any, oracle: Any, p: float, category: str) -> None:
+def test_reactive_priority_cuts_the_same_watts_as_opender(oracle: Any, p: float, category: str) -> None:
     points = {"A": ((0.90, 0.25), (1.0, 0.0), (1.0, 0.0), (1.10, -0.25))}.get(category)
     theirs = {} if points is None else curve_settings(points)
     reference = oracle(
@@ -106,7 +107,7 @@ def test_reactive_priority_cuts_the_same_watts_as_opender(make: Any, oracle: Any
 )
 @pytest.mark.parametrize(("v_nom_v", "phases"), [(120.0, 1), (230.0, 3), (277.0, 3)])
 def test_volt_watt_agrees_with_opender(
-    make: Any, oracle: Any, v1: float, v2: float, p2: float, v_nom_v: float, phases: int
+    oracle: Any, v1: float, v2: float, p2: float, v_nom_v: float, phases: int
 ) -> None:
     reference = oracle(
         v_nom_v=v_nom_v, phases=phases, PV_MODE_ENABLE=True, PV_CURVE_V1=v1, PV_CURVE_V2=v2, PV_CURVE_P2=p2
@@ -122,7 +123,7 @@ def test_volt_watt_agrees_with_opender(
 
 @pytest.mark.parametrize(("charge_w", "p2"), [(5_000.0, -0.5), (2_500.0, -0.5), (2_500.0, -1.0), (5_000.0, 0.2)])
 def test_volt_watt_below_zero_is_per_unit_of_the_charge_rating_as_in_opender(
-    make: Any, oracle: Any, charge_w: float, p2: float
+    oracle: Any, charge_w: float, p2: float
 ) -> None:
     reference = oracle(
         storage=True,
@@ -142,9 +143,7 @@ def test_volt_watt_below_zero_is_per_unit_of_the_charge_rating_as_in_opender(
 
 @pytest.mark.parametrize(("db", "k"), [(0.036, 0.05), (0.017, 0.03), (0.017, 0.02), (1.0, 0.05), (0.2, 0.04)])
 @pytest.mark.parametrize("f_nom_hz", [50.0, 60.0])
-def test_droop_agrees_with_opender_and_with_the_formula(
-    make: Any, oracle: Any, db: float, k: float, f_nom_hz: float
-) -> None:
+def test_droop_agrees_with_opender_and_with_the_formula(oracle: Any, db: float, k: float, f_nom_hz: float) -> None:
     """OpenDER knows 60 Hz only: at 50 Hz it gets frequency and dead band times 1.2; 6.5.2.7 stays as it is."""
     scale = 60.0 / f_nom_hz
     droop = FreqDroop(db_of_hz=db, db_uf_hz=db, k_of=k, k_uf=k, olrt_s=0.5)
@@ -180,7 +179,7 @@ def test_droop_agrees_with_opender_and_with_the_formula(
 
 @pytest.mark.parametrize("p_pre", [-1.0, -0.5, 0.3])
 @pytest.mark.parametrize("deviation", [-0.64, 0.33, 1.0])
-def test_droop_of_storage_crosses_zero_as_in_opender(make: Any, oracle: Any, p_pre: float, deviation: float) -> None:
+def test_droop_of_storage_crosses_zero_as_in_opender(oracle: Any, p_pre: float, deviation: float) -> None:
     reference = oracle(storage=True, t_s=1.0, PF_MODE_ENABLE=True, PF_OLRT=0.5, NP_P_MIN_PU=-1.0)
     reference(p=p_pre, f=60.0)
     expected, _ = reference(p=p_pre, f=60.0 + deviation)
@@ -222,7 +221,7 @@ TIMES = [(0.1, 1.0), (0.1, 5.0), (0.1, 10.0), (0.2, 5.0), (0.5, 5.0), (1.0, 10.0
 @pytest.mark.parametrize(("dt_s", "olrt_s"), TIMES)
 @pytest.mark.parametrize("v_to", [1.05, 1.0799, 0.93])
 def test_a_voltage_step_moves_volt_var_in_opender_s_time(
-    make: Any, oracle: Any, dt_s: float, olrt_s: float, v_to: float
+    oracle: Any, dt_s: float, olrt_s: float, v_to: float
 ) -> None:
     reference = oracle(t_s=dt_s, QV_MODE_ENABLE=True, QV_OLRT=olrt_s)
     function = VoltVar(olrt_s=olrt_s)
@@ -240,7 +239,7 @@ def test_a_voltage_step_moves_volt_var_in_opender_s_time(
 
 
 @pytest.mark.parametrize(("dt_s", "olrt_s"), [*TIMES, (0.1, 0.5), (1.0, 60.0)])
-def test_a_voltage_step_moves_volt_watt_in_opender_s_time(make: Any, oracle: Any, dt_s: float, olrt_s: float) -> None:
+def test_a_voltage_step_moves_volt_watt_in_opender_s_time(oracle: Any, dt_s: float, olrt_s: float) -> None:
     reference = oracle(t_s=dt_s, PV_MODE_ENABLE=True, PV_CURVE_P2=0.2, PV_OLRT=olrt_s)
     function = VoltWatt(olrt_s=olrt_s)
     memory, times, ours, theirs = function.start(), [], [], []
@@ -260,7 +259,7 @@ def test_a_voltage_step_moves_volt_watt_in_opender_s_time(make: Any, oracle: Any
 )
 @pytest.mark.parametrize("f_to", [60.8, 59.36])
 def test_a_frequency_step_moves_droop_in_opender_s_time_both_ways(
-    make: Any, oracle: Any, dt_s: float, olrt_s: float, f_to: float
+    oracle: Any, dt_s: float, olrt_s: float, f_to: float
 ) -> None:
     under = f_to < 60.0
     reference = oracle(
@@ -299,7 +298,7 @@ def test_on_a_ramp_the_filter_is_as_near_to_opender_s_as_grid_md_measured(oracle
 # ---- the exceptions
 
 
-def test_exception_2_a_lower_limit_binds_during_over_frequency(make: Any, oracle: Any) -> None:
+def test_exception_2_a_lower_limit_binds_during_over_frequency(oracle: Any) -> None:
     reference = oracle(t_s=1.0, PF_MODE_ENABLE=True, PF_OLRT=0.5, AP_LIMIT_ENABLE=True, AP_LIMIT=0.8)
     reference(f=60.0)
     reference(f=60.2)
@@ -316,7 +315,7 @@ def test_exception_2_a_lower_limit_binds_during_over_frequency(make: Any, oracle
     assert decision.setpoint.p_ceiling_w == 3_000.0
 
 
-def test_exception_4_limit_and_volt_watt_do_not_make_storage_forget_its_demand(make: Any, oracle: Any) -> None:
+def test_exception_4_limit_and_volt_watt_do_not_make_storage_forget_its_demand(oracle: Any) -> None:
     reference = oracle(storage=True, PV_MODE_ENABLE=True, AP_LIMIT_ENABLE=True, AP_LIMIT=0.9)
     assert reference(p=0.3)[0] == pytest.approx(0.9), "OpenDER gives the limit instead of the demand"
     bat = make.battery(v_pu=1.0, p_w=1_500.0)
@@ -329,7 +328,7 @@ def test_exception_4_limit_and_volt_watt_do_not_make_storage_forget_its_demand(m
     assert decision.setpoint.p_target_w == 1_500.0
 
 
-def test_exception_5_droop_that_starts_outside_the_band_starts_at_the_power_it_finds(make: Any, oracle: Any) -> None:
+def test_exception_5_droop_that_starts_outside_the_band_starts_at_the_power_it_finds(oracle: Any) -> None:
     reference = oracle(t_s=0.1, PF_MODE_ENABLE=False)
     for _ in range(20):
         reference(p=0.8, f=60.5)
@@ -343,7 +342,7 @@ def test_exception_5_droop_that_starts_outside_the_band_starts_at_the_power_it_f
     assert said.p_ceiling_w == pytest.approx(10_000.0 * (0.8 - 0.464 / 3.0), abs=0.01)
 
 
-def test_exception_9_at_one_point_ten_the_curve_still_holds(make: Any, oracle: Any) -> None:
+def test_exception_9_at_one_point_ten_the_curve_still_holds(oracle: Any) -> None:
     reference = oracle(phases=3, PV_MODE_ENABLE=True, PV_CURVE_P2=0.2)
     assert reference(v=1.1) == (0.0, 0.0) and reference.model.der_status == "Trip"
     _, decision = decide([VoltWatt()], make.site(make.pv(v_pu=1.1, p_w=0.0)))
@@ -351,7 +350,7 @@ def test_exception_9_at_one_point_ten_the_curve_still_holds(make: Any, oracle: A
 
 
 def test_exception_11_below_20_percent_of_power_the_device_s_capability_shrinks_and_our_wish_does_not(
-    make: Any, oracle: Any
+    oracle: Any,
 ) -> None:
     reference = oracle(QV_MODE_ENABLE=True, NP_Q_CAPABILITY_LOW_P="REDUCED")
     for p in (0.0, 0.04, 0.05, 0.1, 0.15, 0.2):
@@ -361,7 +360,7 @@ def test_exception_11_below_20_percent_of_power_the_device_s_capability_shrinks_
         assert decision.setpoint.q_var == -4_400.0
 
 
-def test_exception_12_storage_asked_for_less_than_droop_allows_gets_less(make: Any, oracle: Any) -> None:
+def test_exception_12_storage_asked_for_less_than_droop_allows_gets_less(oracle: Any) -> None:
     reference = oracle(storage=True, t_s=1.0, PF_MODE_ENABLE=True, PF_OLRT=0.5)
     reference(p=0.8, f=60.0)
     reference(p=0.8, f=60.2)
@@ -378,7 +377,7 @@ def test_exception_12_storage_asked_for_less_than_droop_allows_gets_less(make: A
     assert decision.setpoint.p_target_w == 500.0
 
 
-def test_a_frequency_that_jumps_over_the_band_keeps_the_power_from_before_the_event(make: Any, oracle: Any) -> None:
+def test_a_frequency_that_jumps_over_the_band_keeps_the_power_from_before_the_event(oracle: Any) -> None:
     reference = oracle(t_s=1.0, PF_MODE_ENABLE=True, PF_OLRT=0.5, AP_LIMIT_ENABLE=True, AP_LIMIT=0.5)
     reference(f=60.0)
     reference(f=59.36)
@@ -393,9 +392,7 @@ def test_a_frequency_that_jumps_over_the_band_keeps_the_power_from_before_the_ev
     assert said.p_ceiling_w / 10_000.0 == pytest.approx(0.5 - 0.464 / 3.0, abs=EXACT)
 
 
-def test_active_priority_gives_the_whole_circle_to_power_where_opender_keeps_the_required_q(
-    make: Any, oracle: Any
-) -> None:
+def test_active_priority_gives_the_whole_circle_to_power_where_opender_keeps_the_required_q(oracle: Any) -> None:
     reference = oracle(QV_MODE_ENABLE=True, NP_PRIO_OUTSIDE_MIN_Q_REQ="ACTIVE")
     assert reference(p=1.0, v=1.09) == pytest.approx((math.sqrt(1.0 - 0.44**2), -0.44), abs=EXACT)
     _, decision = decide([VoltVar(q_priority="active")], make.site(make.pv(v_pu=1.09, p_w=10_000.0)))
@@ -403,7 +400,7 @@ def test_active_priority_gives_the_whole_circle_to_power_where_opender_keeps_the
     assert decision.setpoint.q_var == pytest.approx(0.0, abs=1e-6)
 
 
-def test_unequal_phases_count_with_their_mean(make: Any, oracle: Any) -> None:
+def test_unequal_phases_count_with_their_mean(oracle: Any) -> None:
     """1547.1 table 24 case A in magnitude: 1.08 / 0.91 / 0.91 pu; OpenDER with NP_V_MEAS_UNBALANCE = AVG."""
     phases = (1.08, 0.91, 0.91)
     reference = oracle(phases=3, v_nom_v=277.0, QV_MODE_ENABLE=True)

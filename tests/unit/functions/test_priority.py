@@ -12,6 +12,7 @@ from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.operator import OperatorLimit
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
+from tests import make
 
 # step, V (pu), f (Hz), expected P (pu); expected Q of volt-var (pu) for category A and B
 STEPS = [
@@ -33,7 +34,7 @@ asks for 0.225 of 0.25 on the curve, which the tables print as 0.25 and the 1547
 @pytest.mark.parametrize(("v_nom_v", "category"), [(120.0, "A"), (277.0, "B"), (230.0, "B")])
 @pytest.mark.parametrize("dt_s", [0.2, 1.0])
 def test_tables_38_and_39_hold_with_volt_watt_droop_limit_and_volt_var_together(
-    make: Any, v_nom_v: float, category: str, dt_s: float
+    v_nom_v: float, category: str, dt_s: float
 ) -> None:
     functions = (VoltVar(category=category), VoltWatt(), FreqDroop(), OperatorLimit())
     plan = Plan(der_functions=tuple((function, ("pv1",)) for function in functions))
@@ -69,7 +70,7 @@ def test_opender_says_the_same_of_these_steps_but_where_it_is_known_not_to(oracl
         assert p == pytest.approx(p_expected, abs=PRINTED), f"step {number}"
 
 
-def test_the_limit_of_one_half_is_exceeded_in_under_frequency_by_exactly_the_droop(make: Any) -> None:
+def test_the_limit_of_one_half_is_exceeded_in_under_frequency_by_exactly_the_droop() -> None:
     """grid.md a.3: limit 0.5 -> 0.7 expected at 59.36 Hz; at 50 Hz the same deviation counts 1.2 times."""
     limit = LimitRequest(id="half", by="home", der="pv1", p_ceiling_w=5_000.0, remaining_s=1e6)
     plan = Plan(der_functions=((FreqDroop(), ("pv1",)), (OperatorLimit(), ("pv1",))))
