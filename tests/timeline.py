@@ -46,11 +46,9 @@ class DerTimeline:
     def __post_init__(self) -> None:
         self.memory = self.function.start() if self.memory is None else self.memory
 
-    def at(
-        self, der: DerState, *, dt_s: float = 1.0, poc: PocState | None = None, requests: tuple[Request, ...] = ()
-    ) -> Proposal | Abstain:
+    def at(self, der: DerState, *, dt_s: float = 1.0, requests: tuple[Request, ...] = ()) -> Proposal | Abstain:
         """One step."""
-        state = self.clock.site(der, dt_s=dt_s, poc=poc, requests=requests)
+        state = self.clock.site(der, dt_s=dt_s, poc=None, requests=requests)
         said: Proposal | Abstain
         self.memory, said = self.function.step(self.memory, der, state, dt_s)
         return said

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from derctl.core.types import Abstain, Proposal
+from derctl.core.types import Abstain, DerState, Proposal
 from derctl.functions.freq_droop import FreqDroop
 from tests import make
+from tests.timeline import Clock, DerTimeline
 
 
 class Run:
-    """A droop function followed through time, the PV obeying the ceiling."""
+    """A droop function at a DER of which only the test moves power and frequency."""
 
-    def __init__(self, droop: FreqDroop, p_w: float, f_nom_hz: float = 50.0, build: str = "pv") -> None:
-        self.make, self.droop, self.p_w, self.f_nom_hz, self.build = make, droop, p_w, f_nom_hz, build
-        self.memory: Any = droop.start()
+    def __init__(
+        self, droop: FreqDroop, p_w: float, f_nom_hz: float = 50.0, build: Callable[..., DerState] = make.pv
+    ) -> None:
+        self.time = DerTimeline(droop, Clock(f_nom_hz=f_nom_hz))
+        self.p_w, self.build = p_w, build
         self.said: Any = None
 
+    @property
+    def memory(self) -> Any:
+        return self.time.memory
+
     def at(self, f_hz: float | None, *, seconds: float = 1.0, dt_s: float = 1.0, **given: Any) -> Any:
-        for _ in range(int(seconds / dt_s) if dt_s else 1):
-            der = getattr(make, self.build)(**{"p_w": self.p_w, **given}, f_hz=f_hz)
-            site = make.site(der, f_nom_hz=self.f_nom_hz)
-            self.memory, self.said = self.droop.step(self.memory, der, site, dt_s)
+        der = self.build(**{"p_w": self.p_w, **given}, f_hz=f_hz)
+        self.said = self.time.through([der] * (int(seconds / dt_s) if dt_s else 1), dt_s=dt_s)[-1]
         return self.said
 
 
@@ -85,7 +91,7 @@ def test_p_min_bounds_the_reduction() -> None:
 
 
 def test_storage_is_bounded_by_its_charge_rating() -> None:
-    run = Run(FreqDroop(), 1_000.0, build="battery")
+    run = Run(FreqDroop(), 1_000.0, build=make.battery)
     run.at(50.0, charge_w=2_000.0)
     assert run.at(52.0, seconds=600, charge_w=2_000.0).p_ceiling_w == pytest.approx(-2_000.0, abs=1e-3)
 

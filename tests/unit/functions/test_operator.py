@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan, step
 from derctl.core.types import Abstain, BatteryRequest, LimitRequest, Proposal, Request, Setpoint, SiteProposal
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
 from tests import make
+from tests.timeline import DerTimeline, PlanTimeline, SiteTimeline
 
 
 def request(kind: str, value_w: float, *, der: str | None = "pv1", left: float = 60.0, name: str = "a") -> Request:
@@ -20,8 +20,7 @@ def request(kind: str, value_w: float, *, der: str | None = "pv1", left: float =
 
 
 def say(function: Any, *requests: Request, der: Any = None) -> Any:
-    state = make.site(der or make.pv(), requests=requests)
-    return function.step(function.start(), state.ders[0], state, 1.0)[1]
+    return DerTimeline(function).at(der or make.pv(), requests=requests)
 
 
 def test_a_limit_is_a_ceiling_on_its_own_der_only() -> None:
@@ -61,20 +60,18 @@ def test_a_site_limit_counts_what_cannot_be_steered() -> None:
         make.pv("silent", p_max_w=700.0, controllable=False),
         make.pv("told", controllable=False, written=Setpoint(p_ceiling_w=300.0)),
     ]
-    state = make.site(*ders, requests=(request("limit_power", 5_000.0, der=None),))
-    function = OperatorSiteLimit()
-    _, said = function.step(function.start(), ders, state, 1.0)
+    time = SiteTimeline(OperatorSiteLimit())
+    said = time.at(*ders, requests=(request("limit_power", 5_000.0, der=None),))
     assert said == SiteProposal(by="operator_site_limit", rank=60, over=("ours", "unmeasured"), p_ceiling_w=1_000.0)
-    assert function.step(function.start(), ders, make.site(*ders), 1.0)[1] == Abstain("no request")
+    assert time.at(*ders) == Abstain("no request")
 
 
 def test_the_decision_says_what_was_asked_for_and_by_whom() -> None:
-    plan = Plan(der_functions=((OperatorLimit(), ("pv1",)),))
-    state = make.site(make.pv(), requests=(request("limit_power", 20_000.0),))
-    _, (decision,) = step(plan, {}, state, 1.0)
+    time = PlanTimeline.of(OperatorLimit(), der="pv1")
+    decision = time.decided(make.pv(), requests=(request("limit_power", 20_000.0),))["pv1"]
     assert decision.requested.p_ceiling_w == 20_000.0 and decision.requested_by == "operator_limit"
     assert decision.setpoint.p_ceiling_w == 10_000.0
-    _, (decision,) = step(plan, {}, make.site(make.pv()), 1.0)
+    decision = time.decided(make.pv())["pv1"]
     assert decision.requested is None and decision.requested_by is None
 
 
@@ -92,6 +89,5 @@ def test_an_inverter_that_nobody_hears_sends_no_battery_to_charge(
         make.pv("seen", p_w=seen_w, controllable=False),
     )
     request = LimitRequest(id="1", by="home", der=None, p_ceiling_w=limit_w, remaining_s=60.0)
-    function = OperatorSiteLimit()
-    _, said = function.step(function.start(), ders, make.site(*ders, requests=(request,)), 1.0)
+    said = SiteTimeline(OperatorSiteLimit()).at(*ders, requests=(request,))
     assert said.p_ceiling_w == ceiling_w

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.reserve import Reserve
 from derctl.functions.soc_guard import SocGuard
 from tests import make
+from tests.timeline import Clock, DerTimeline
 
 REST = (0.0, 0.0)
 
@@ -21,12 +23,8 @@ def edges(said: Any) -> tuple[float | None, float | None]:
 
 
 def through(function: Any, socs: list[float | None], **given: Any) -> list[tuple[float | None, float | None]]:
-    memory, out = function.start(), []
-    for soc in socs:
-        bat = make.battery(soc_pct=soc, p_w=0.0, **given)
-        memory, said = function.step(memory, bat, make.site(bat), 1.0)
-        out.append(edges(said))
-    return out
+    batteries = [make.battery(soc_pct=soc, p_w=0.0, **given) for soc in socs]
+    return [edges(said) for said in DerTimeline(function).through(batteries)]
 
 
 def test_an_empty_battery_gives_nothing_until_it_is_above_the_bound_by_the_hysteresis() -> None:
@@ -66,14 +64,10 @@ LIMITS = {"p_charge_limit_w": 3_000.0, "p_discharge_limit_w": 4_000.0}
 """DC, at the battery. 4000 W out of it are 3800 W at the AC terminals with the default efficiency of 0.95."""
 
 
-def bms(function: BmsGuard, ages: list[float | None], tick_s: float = 1.0, **given: Any) -> list[Any]:
+def bms(function: BmsGuard, ages: list[float | None], **given: Any) -> list[Any]:
     """What it says at each age of the BMS, its limits heard at the start."""
-    memory, out = function.start(), []
-    for age in ages:
-        bat = make.battery(**{**LIMITS, "bms_age_s": age, **given})
-        memory, said = function.step(memory, bat, make.site(bat, tick_s=tick_s), 1.0)
-        out.append(edges(said))
-    return out
+    batteries = [make.battery(**{**LIMITS, "bms_age_s": age, **given}) for age in ages]
+    return [edges(said) for said in DerTimeline(function).through(batteries)]
 
 
 def test_the_limits_of_the_bms_are_hard() -> None:
@@ -109,13 +103,12 @@ def test_ramp_and_stop_times_are_settings() -> None:
 
 @pytest.mark.parametrize("tick_s", [0.1, 1.0, 4.0])
 def test_limits_older_than_two_periods_are_not_taken_over(tick_s: float) -> None:
-    function, bat = BmsGuard(), make.battery(bms_age_s=0.0, **LIMITS)
-    memory, _ = function.step(function.start(), bat, make.site(bat, tick_s=tick_s), tick_s)
+    first = DerTimeline(BmsGuard(), Clock(tick_s=tick_s))
+    first.at(make.battery(bms_age_s=0.0, **LIMITS), dt_s=tick_s)
     wider = {"p_charge_limit_w": 5_000.0, "p_discharge_limit_w": 5_000.0}
     for age, expected in ((2.0 * tick_s, (4_750.0, -5_000.0)), (2.0 * tick_s + 0.01, (3_800.0, -3_000.0))):
-        bat = make.battery(bms_age_s=age, **wider)
-        _, said = function.step(memory, bat, make.site(bat, tick_s=tick_s), tick_s)
-        assert edges(said) == pytest.approx(expected)
+        later = replace(first, clock=replace(first.clock))
+        assert edges(later.at(make.battery(bms_age_s=age, **wider), dt_s=tick_s)) == pytest.approx(expected)
 
 
 def test_a_bms_that_was_never_heard_keeps_the_battery_at_rest() -> None:
@@ -126,11 +119,8 @@ def test_a_bms_that_was_never_heard_keeps_the_battery_at_rest() -> None:
 def test_a_battery_without_a_bms_of_its_own_is_bound_by_what_it_says_itself() -> None:
     assert bms(BmsGuard(), [None], age_s=0.1) == [(3_800.0, -3_000.0)]
     assert bms(BmsGuard(), [None], age_s=20.0, fresh=False) == [REST], "never heard young enough"
-    bat = make.battery(p_w=0.0)
-    function = BmsGuard()
-    assert function.step(function.start(), bat, make.site(bat), 1.0)[1] == Abstain("the battery states no limits")
-    bat = make.battery(p_w=0.0, fresh=False, age_s=20.0)
-    assert edges(function.step(function.start(), bat, make.site(bat), 1.0)[1]) == REST
+    assert DerTimeline(BmsGuard()).at(make.battery(p_w=0.0)) == Abstain("the battery states no limits")
+    assert edges(DerTimeline(BmsGuard()).at(make.battery(p_w=0.0, fresh=False, age_s=20.0))) == REST
 
 
 def test_a_bms_that_states_one_limit_bounds_one_side() -> None:
@@ -147,12 +137,8 @@ HEARD = {"bms_age_s": 0.1, **LIMITS}
 
 def spoken(function: BmsGuard, said: list[dict[str, Any]], dt_s: float = 1.0) -> list[Any]:
     """What it says to each reading, dt_s apart, from a BMS that is fresh unless told otherwise."""
-    memory, out = function.start(), []
-    for each in said:
-        bat = make.battery(**{"bms_age_s": 0.1, **each})
-        memory, answer = function.step(memory, bat, make.site(bat), dt_s)
-        out.append(edges(answer))
-    return out
+    batteries = [make.battery(**{"bms_age_s": 0.1, **each}) for each in said]
+    return [edges(answer) for answer in DerTimeline(function).through(batteries, dt_s=dt_s)]
 
 
 @pytest.mark.parametrize("dt_s", [0.1, 1.0, 5.0])
