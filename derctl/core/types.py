@@ -26,6 +26,11 @@ class Rating:
     e_max_wh: float | None = None
 
     @property
+    def per_unit_w(self) -> float:
+        """What 1 per unit of active power is: what it gives; of one that only draws, what it draws."""
+        return self.p_max_w if self.p_max_w > 0.0 else -self.p_min_w
+
+    @property
     def size_w(self) -> float:
         """The larger of what it gives and what it draws: what shares of the rating are taken of, where both count."""
         return max(self.p_max_w, -self.p_min_w)
