@@ -14,7 +14,7 @@ from derctl.cli import exits
 from derctl.core import types
 from derctl.daemon.commands.desk import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
-from derctl.functions import CATALOGUE as FUNCTIONS
+from derctl.functions import ROWS as FUNCTIONS
 
 ROOT = Path(__file__).parents[2]
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")

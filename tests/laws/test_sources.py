@@ -17,7 +17,7 @@ import pytest
 import derctl
 from derctl.cli.schema import schema
 from derctl.devices import Profile
-from derctl.functions import CATALOGUE
+from derctl.functions import ROWS
 from tests.laws.test_workplace import ROOT, tracked
 
 SOURCES = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def constants() -> dict[tuple[str, str], list[float]]:
 def settings() -> dict[str, list[float]]:
     """`kind.setting` to default (where there is one), lowest and highest value; and `kind.rank`."""
     known: dict[str, list[float]] = {}
-    for kind, function in CATALOGUE.items():
+    for kind, function in ((kind, row.function) for kind, row in ROWS.items()):
         known[f"{kind}.rank"] = [float(function.rank)]
         for item in dataclasses.fields(function):
             if "low" in item.metadata:
@@ -187,7 +187,7 @@ def test_the_law_sees_constants_in_tuples_maps_and_sets() -> None:
 def test_what_stands_in_sources_is_still_in_the_code() -> None:
     """A row about a number that is gone misleads; rows of section 9 and 10 describe what has no name."""
     code = {name for _, name in constants()} | settings().keys() | habits().keys()
-    capitals = {name for name, _, _ in rows() if name.isupper() or name.partition(".")[0] in {*CATALOGUE, "Profile"}}
+    capitals = {name for name, _, _ in rows() if name.isupper() or name.partition(".")[0] in {*ROWS, "Profile"}}
     assert not capitals - code
 
 
