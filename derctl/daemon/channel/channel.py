@@ -14,7 +14,7 @@ from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
-from derctl.devices import Device, Identity, Kind, Models, Options
+from derctl.devices import Device, Identity, Kind, Options
 from derctl.errors import BusError, DeviceError, DeviceRefused
 from derctl.links.bus import Bus, Priority
 
@@ -34,7 +34,6 @@ class Channel:
     unit: int
     kind: Kind
     options: Options
-    models: Models
     serial: str | None = None
     check: Callable[[Device], str | None] = lambda device: None
     on_event: Callable[[str, str, str], None] = lambda event, who, text: None
@@ -136,7 +135,7 @@ class Channel:
 
     async def _bind(self) -> None:
         generation = self.bus.generation
-        exchange = patient(self.kind.bind(self.models, self.options))
+        exchange = patient(self.kind.bind(self.options))
         device = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
         wrong = self._wrong(device)
         if wrong is not None:
