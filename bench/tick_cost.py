@@ -17,6 +17,7 @@ from derctl.core.exchange import Read, Registers, Write
 from derctl.core.types import LimitRequest
 from derctl.daemon.app import App
 from derctl.daemon.log import configure
+from derctl.errors import BusClosed
 from derctl.links.wires.wire import Wire
 from derctl.site import load
 
@@ -41,7 +42,7 @@ class Listened:
     def debris(self) -> bool:
         return self._wire.debris
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         await self._wire.connect(on_lost)
 
     def close(self) -> None:

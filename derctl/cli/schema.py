@@ -11,7 +11,7 @@ import msgspec
 
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.functions import ROWS
-from derctl.site import SiteFile
+from derctl.site import WIRES, SiteFile
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def schema() -> dict[str, Any]:
     """JSON Schema 2020-12."""
     made = msgspec.json.schema(SiteFile)
     sections = made["$defs"]
+    sections["BusSection"]["oneOf"] = [{"required": [name]} for name in WIRES]
     ders = [name for name, kind in DEVICES.items() if kind.role == "der"]
     sections["DerSection"]["properties"]["kind"] = {"enum": ders}
     rows = [_function(row.kind, row.function) for row in ROWS.values() if row.in_site_file]

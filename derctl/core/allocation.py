@@ -11,7 +11,7 @@ from derctl.core.types import Bound, DerState, SiteProposal
 from derctl.core.words import Status, What
 
 IDLE_SHARE = 0.01
-"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room [G, grid.md e.3]."""
+"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room (docs/sources.md)."""
 
 DARK = frozenset({Status.ASLEEP, Status.OFF, Status.FAULT})
 """An inverter that says so gives nothing, whatever it is let."""

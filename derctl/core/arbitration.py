@@ -106,7 +106,7 @@ def aim_of(band: Band) -> float:
 def reserved_w(der: DerState, proposals: Iterable[Proposal]) -> float | None:
     """What a reactive mode with reactive priority leaves of the circle for P; None: no such mode.
 
-    Reserved before anything is split (grid.md e.3), or a battery couldn't take what the split gives it.
+    Reserved before anything is split, or a battery couldn't take what the split gives it.
     """
     wish = _mode(der, proposals)
     if wish is None or wish.q_priority == Priority.ACTIVE:

@@ -9,8 +9,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.devices import CATALOGUE, Device, Options
 from derctl.links.bus import Bus, Pace
 from derctl.links.models import model
-from derctl.links.wires.tcp import PymodbusTcp
-from derctl.site import BusSection, DerSection, Site, rating_of, slowest
+from derctl.site import BusSection, DerSection, Site, place_of, rating_of, slowest, wire_of
 
 OnEvent = Callable[[str, str, str], None]
 RATING_TOLERANCE = 0.05
@@ -40,8 +39,7 @@ def build(site: Site, on_event: OnEvent) -> Plant:
 
 
 def _bus(site: Site, section: BusSection) -> Bus:
-    wire = PymodbusTcp(section.tcp.host, section.tcp.port)
-    return Bus(section.id, wire, Pace(**slowest(site, section)))
+    return Bus(section.id, wire_of(section), Pace(**slowest(site, section)), place=place_of(section))
 
 
 def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:

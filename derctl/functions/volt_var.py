@@ -24,16 +24,22 @@ CATEGORY: dict[str, tuple[tuple[tuple[float, float], ...], float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoltVar(Lagged):
-    """q = curve(v), through the open-loop response. Q in per unit of rated apparent power, + injects."""
+    """Var by the voltage, on a curve and slowed down; per unit of rated apparent power, + injects."""
 
     kind: ClassVar[str] = "volt_var"
     rank: ClassVar[int] = 30
 
-    category: str = choice("B", among=("A", "B"), source=SOURCE)
-    points: tuple[tuple[float, float], ...] | None = points(source=SOURCE)
-    v_ref_pu: float = number(1.0, low=0.95, high=1.05, source=SOURCE)
-    olrt_s: float | None = number(None, low=1.0, high=90.0, source=SOURCE, optional=True)
-    q_priority: str = choice(Priority.REACTIVE, among=tuple(Priority), source="IEEE 1547-2018 5.3.1; UL 1741 SB")
+    category: str = choice("B", among=("A", "B"), source="default curve; " + SOURCE)
+    points: tuple[tuple[float, float], ...] | None = points(
+        source="own curve: four pairs (voltage pu, var per unit of rated VA); " + SOURCE
+    )
+    v_ref_pu: float = number(1.0, low=0.95, high=1.05, source="shifts the curve; " + SOURCE)
+    olrt_s: float | None = number(None, low=1.0, high=90.0, source="time to 90 %; " + SOURCE, optional=True)
+    q_priority: str = choice(
+        Priority.REACTIVE,
+        among=tuple(Priority),
+        source="what gives way at the apparent-power limit; IEEE 1547-2018 5.3.1; UL 1741 SB",
+    )
     _curve: Curve = field(init=False, repr=False, compare=False)
     _olrt_s: float = field(init=False, repr=False, compare=False)
 

@@ -8,6 +8,7 @@ from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem
 from derctl.site.lines import Source
 from derctl.site.schema import DerSection, SiteFile
+from derctl.site.wires import check_wires
 
 
 def check_references(source: Source, site: SiteFile, problems: list[Problem]) -> None:
@@ -21,14 +22,7 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
         if (bus, unit) in places:
             problems.append(source.problem(f"{path}.unit", f"{bus} unit {unit} is already {places[bus, unit]}"))
         places.setdefault((bus, unit), path)
-    endpoints: dict[tuple[str, int], str] = {}
-    for i, section in enumerate(site.buses):
-        where = (section.tcp.host, section.tcp.port)
-        if where in endpoints:
-            problems.append(
-                source.problem(f"buses[{i}].tcp", f"same endpoint as bus {endpoints[where]!r}: use one bus")
-            )
-        endpoints.setdefault(where, section.id)
+    check_wires(source, site, problems)
     for i, der in enumerate(site.ders):
         _check_der(source, f"ders[{i}]", der, site.site.tick_s, problems)
     if site.poc is not None and _role(site.poc.kind) != "meter":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import re
 import socket
 import struct
 import threading
@@ -19,6 +22,7 @@ from hypothesis import strategies as st
 from derctl.core.exchange import Read, Write
 from derctl.errors import BusClosed, BusFrameError, BusTimeout, DerctlError, DeviceRefused
 from derctl.links.bus import Bus, Pace
+from derctl.links.wires.connection import number_of, reason
 from derctl.links.wires.tcp import PymodbusTcp
 from derctl.links.wires.wire import ReadOnly
 
@@ -243,7 +247,7 @@ async def test_the_socket_is_told_to_give_up_on_a_blackhole_and_not_to_wait_for_
 
 async def test_a_read_only_wire_refuses_to_write_and_reads(device: Device) -> None:
     wire = ReadOnly(PymodbusTcp("127.0.0.1", device.port))
-    await wire.connect(lambda: None)
+    await wire.connect(lambda error: None)
     assert (wire.connected, wire.debris) == (True, False)
     with pytest.raises(TypeError):
         await wire.request(1, Write(address=1, values=(1,)))
@@ -582,8 +586,9 @@ async def test_an_address_that_swallows_packets_is_given_up_in_time() -> None:
     wire = PymodbusTcp("127.0.0.1", full.getsockname()[1], connect_timeout_s=0.4)
     began = asyncio.get_running_loop().time()
     try:
-        with pytest.raises(BusClosed):
-            await wire.connect(lambda: None)
+        with pytest.raises(BusClosed, match=r"no answer within 0\.4 s$") as caught:
+            await wire.connect(lambda error: None)
+        assert "in this network?" in caught.value.hint
         assert 0.3 < asyncio.get_running_loop().time() - began < 1.0
         assert not wire.connected
     finally:
@@ -594,10 +599,10 @@ async def test_an_address_that_swallows_packets_is_given_up_in_time() -> None:
 
 async def test_a_closed_wire_says_so_and_can_be_closed_again(device: Device) -> None:
     wire = PymodbusTcp("127.0.0.1", device.port)
-    lost: list[bool] = []
+    lost: list[BusClosed] = []
     with pytest.raises(BusClosed):
         await wire.request(1, read())
-    await wire.connect(lambda: lost.append(True))
+    await wire.connect(lost.append)
     waiting = asyncio.create_task(wire.request(1, read()))
     device.act = silence
     await asyncio.sleep(0.05)
@@ -607,6 +612,57 @@ async def test_a_closed_wire_says_so_and_can_be_closed_again(device: Device) -> 
         async with asyncio.timeout(1.0):
             await waiting
     assert not lost, "on_lost is for what the peer does"
+
+
+async def why(host: str, port: int, **given: Any) -> BusClosed:
+    """What connecting there raises."""
+    wire = PymodbusTcp(host, port, **given)
+    with pytest.raises(BusClosed) as caught:
+        await wire.connect(lambda error: None)
+    with pytest.raises(BusClosed):
+        await wire.request(1, read())
+    return caught.value
+
+
+async def test_a_connection_that_fails_says_where_and_the_systems_reason(device: Device) -> None:
+    device.refuse()
+    refused = await why("127.0.0.1", device.port)
+    assert str(refused) == f"127.0.0.1:{device.port}: connection refused"
+    assert refused.hint == "is Modbus TCP enabled in the inverter?"
+    unknown = await why("no-such-host.invalid", 502)
+    assert re.match(r"no-such-host.invalid:502: (no such host|host not found: .+)$", str(unknown))
+    assert (
+        str(await why("::1", device.port))
+        == f"[::1]:{device.port}: {os.strerror(await errno_of('::1', device.port)).lower()}"
+    )
+    assert str(await why("255.255.255.255", 502)).startswith("255.255.255.255:502: ")
+
+
+async def errno_of(host: str, port: int) -> int:
+    """The system's number, by a plain socket."""
+    with socket.socket(socket.AF_INET6) as plain:
+        return plain.connect_ex((host, port))
+
+
+async def test_of_several_addresses_that_fail_the_first_reason_is_told() -> None:
+    """asyncio joins them into one text without a number (base_events.create_connection)."""
+    both = OSError("Multiple exceptions: [Errno 113] Connect call failed ('::1', 5), [Errno 111] Connect call failed")
+    assert (number_of(both), reason(both, number_of(both))) == (errno.EHOSTUNREACH, "no route to host")
+
+
+@pytest.mark.parametrize(
+    ("how", "says"), [(Asked.reset, "connection reset by peer"), (close, "closed by the device")]
+)
+async def test_a_connection_that_ends_says_how(
+    device: Device, dial: Dial, how: Callable[[Asked], None], says: str
+) -> None:
+    bus = await dial(gap_s=5.0)
+    device.act = how
+    for _ in range(2):  # the request that it ended, and one that finds it ended
+        with pytest.raises(BusClosed) as caught:
+            await bus.request(1, read())
+        assert str(caught.value) == f"127.0.0.1:{device.port}: {says}"
+    assert str(bus.closed()) == f"127.0.0.1:{device.port}: {says}"
 
 
 def open_files() -> int:
@@ -633,7 +689,7 @@ async def test_a_reset_right_after_connecting_is_told_in_one_of_two_ways() -> No
             wire = PymodbusTcp("127.0.0.1", listener.getsockname()[1])
             lost = asyncio.Event()
             try:
-                await wire.connect(lost.set)
+                await wire.connect(lambda error, lost=lost: lost.set())
             except BusClosed:
                 continue
             async with asyncio.timeout(1.0):

@@ -11,7 +11,7 @@ from derctl.core.exchange import Exchange, Registers, patient
 from derctl.core.types import Reading
 from derctl.daemon.channel.stillness import Stillness, frozen, observe
 from derctl.devices import Device, Identity, Kind, Models, Options
-from derctl.errors import BusClosed, BusError, DeviceError, DeviceRefused
+from derctl.errors import BusError, DeviceError, DeviceRefused
 from derctl.links.bus import Bus, Priority
 
 REBIND_S = 5.0
@@ -26,11 +26,11 @@ OWN_KEEP_S = 600.0
 rarely, and one lost read of it must not let a limit go."""
 ILLEGAL_ADDRESS = 2
 REFUSED_LIMIT = 3
-"""Polls refused with exception 2 in a row after which the map is walked again (sunspec.md a.8.1)."""
+"""Polls refused with exception 2 in a row after which the map is walked again (docs/sources.md)."""
 METER_SCALE_W = 2500.0
 """Scale for a meter's stillness, and the least for a BMS's: with 2 % of it, 50 W, a steady reading is believable."""
 BMS_REFRESH_S = 10.0
-"""Three of these are the 30 s after which a silent BMS stops the battery too (grid.md e.3) [G]."""
+"""Three of these are the 30 s after which a silent BMS stops the battery too (docs/sources.md)."""
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Channel:
         """One control poll. Never raises for what the device or the bus does; state and reading say how it went."""
         try:
             if not self.bus.connected:
-                raise BusClosed("not connected")
+                raise self.bus.closed()
             if self.device is None:
                 await self._bind_if_due()
             elif self._generation != self.bus.generation:

@@ -85,7 +85,7 @@ def test_a_junior_s_word_moves_no_edge_that_seniors_set(data: st.DataObject) -> 
 
 @given(st.data())
 def test_the_site_s_ceiling_holds_against_every_junior(data: st.DataObject) -> None:
-    """grid.md e.3: the contract binds whatever droop, operator or schedule want; only rank 0 to 15 may keep more."""
+    """The contract binds whatever droop, operator or schedule want; only rank 0 to 15 may keep more."""
     ders = [d for d in data.draw(strategies.ders()) if d.fresh]
     limit = data.draw(st.floats(0.0, 20_000.0))
     over = tuple(d.id for d in ders)
@@ -159,9 +159,10 @@ def test_of_two_site_targets_and_a_der_s_own_the_senior_is_taken() -> None:
 # ---- ranks
 
 
-def test_the_rank_order_is_the_design_s_and_table_38_s() -> None:
-    """grid.md a.3: (1) protection and permit service, (2) the lesser of volt-watt and droop, (3) the power limit
-    outside droop, (4) Q inside the capability; e.3: droop may exceed an operator's limit, never the contract's."""
+def test_the_rank_order_is_the_documented_one_and_table_38_s() -> None:
+    """IEEE 1547.1-2020 tables 38 and 39: (1) protection and permit service, (2) the lesser of volt-watt and droop,
+    (3) the power limit outside droop, (4) Q inside the capability. Droop may exceed an operator's limit: table 39.
+    It never exceeds the contract's: our choice."""
     ranks = {kind: row.rank for kind, row in ROWS.items()}
     assert ranks == {
         "bms_guard": 0,

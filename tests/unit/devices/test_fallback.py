@@ -40,7 +40,7 @@ def test_the_most_it_gives_without_derctl_is_what_the_device_makes_true(
 @pytest.mark.parametrize("why", ["not implemented", "counts but nothing reverts"])
 @pytest.mark.parametrize("name", ["pv_7xx", "storage_7xx", "storage_124"])
 def test_a_timer_that_reverts_nothing_proves_nothing(lay_out, bound, name, why):
-    """OutBack implements no RvrtTms; FranklinWH's counts down and nothing follows (sunspec.md b.1)."""
+    """OutBack implements no RvrtTms; FranklinWH's counts down and nothing follows (PyPI franklinwh-modbus)."""
     fake = lay_out(name)
     profile = {"timer_rearm": "none"} if why != "not implemented" else {}
     if why == "not implemented":

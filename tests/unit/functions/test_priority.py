@@ -1,4 +1,4 @@
-"""Priority of the functions: tables 38 and 39 of IEEE 1547.1-2020 (5.16), as grid.md a.3 tells them."""
+"""Priority of the functions: tables 38 and 39 of IEEE 1547.1-2020 (5.16), as ua-kxie/UL1741SB transcribes them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_opender_says_the_same_of_these_steps_but_where_it_is_known_not_to(oracl
 
 
 def test_the_limit_of_one_half_is_exceeded_in_under_frequency_by_exactly_the_droop() -> None:
-    """grid.md a.3: limit 0.5 -> 0.7 expected at 59.36 Hz; at 50 Hz the same deviation counts 1.2 times."""
+    """Limit 0.5 -> 0.7 expected at 59.36 Hz; at 50 Hz the same deviation counts 1.2 times."""
     limit = LimitRequest(id="half", by="home", der="pv1", p_ceiling_w=5_000.0, remaining_s=1e6)
     for f_nom_hz, expected in ((60.0, 0.5 + 0.604 / 3.0), (50.0, 0.5 + 0.604 / 2.5)):
         time = PlanTimeline.of(FreqDroop(), OperatorLimit(), der="pv1", f_nom_hz=f_nom_hz)

@@ -51,7 +51,7 @@ def test_per_unit_is_of_the_der_s_own_nominal_voltage(v_nom_v: float) -> None:
 
 
 def test_q_is_per_unit_of_apparent_power_and_p_per_unit_of_active_power() -> None:
-    """grid.md a.0: an inverter of 8 kW and 10 kVA."""
+    """An inverter of 8 kW and 10 kVA."""
     der = make.pv(v_pu=1.09, p_w=0.0)
     der = replace(der, rating=replace(der.rating, p_max_w=8_000.0))
     var, watt = (DerTimeline(function).proposes(der, dt_s=0.0) for function in (VoltVar(), VoltWatt()))

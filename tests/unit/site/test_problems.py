@@ -115,7 +115,7 @@ functions:
     ("old", "new", "path", "says"),
     [
         ("id: house,", "id: house, id: home,", "site.id", "twice"),
-        ("{id: pv1, bus: lan, unit: 1", "{id: pv1, bus: lan, unit: 2", "ders[1].unit", "ders[0]"),  # hil.md O4
+        ("{id: pv1, bus: lan, unit: 1", "{id: pv1, bus: lan, unit: 2", "ders[1].unit", "ders[0]"),
         ("{id: pv1, bus: lan, unit: 1", "{id: pv1, bus: lan, unit: 3", "poc.unit", "ders[0]"),
         ("unit: 3, sign: 1}", "unit: 3}", "poc", "sign is missing"),  # nobody guesses a sign
         ("sign: 1}", "sign: 0}", "poc.sign", "1 or -1"),
@@ -234,7 +234,7 @@ def test_a_site_function_without_a_meter_is_refused(small, problems_of, kind):
     "points",
     [
         "[[0.92, 0.44], [0.98, 0], [1.02, 0]]",
-        "[[0.98, 0.44], [0.92, 0], [1.02, 0], [1.08, -0.44]]",  # not monotonic: hil.md O1
+        "[[0.98, 0.44], [0.92, 0], [1.02, 0], [1.08, -0.44]]",  # not monotonic
         "[[0.92, 0.44], [0.98, 0], [1.02, .nan], [1.08, -0.44]]",
         "[[a, b], [c, d], [e, f], [g, h]]",
         "5",
@@ -305,7 +305,6 @@ MQTT = "mqtt: {{host: broker, password_file: {path}}}\nfunctions:"
     ("mode", "refused"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True), (0o602, True)]
 )
 def test_a_secret_that_everyone_can_read_or_write_is_refused(small, site_of, problems_of, tmp_path, mode, refused):
-    """hil.md S8."""
     path = tmp_path / "password"
     path.write_text("hunter2\n")
     path.chmod(mode)

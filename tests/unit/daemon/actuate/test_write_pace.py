@@ -15,7 +15,7 @@ from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Capability, Decision, DerState, Fallback, Port, Rating, Reading, Setpoint
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
-from derctl.errors import BusError, BusLate
+from derctl.errors import BusClosed, BusError, BusLate
 from derctl.links.bus import Bus, Pace, Priority
 
 LIMITED = Capability(ac=Port(limit=True))
@@ -37,7 +37,7 @@ class Wire:
         self.connected, self.debris = True, False
         self.sent: list[tuple[float, Read | Write]] = []
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         return
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ async def test_a_pause_longer_than_two_deadlines_does_not_make_each_second_reque
 
 
 async def test_where_the_bus_can_keep_the_tick_a_decision_older_than_one_is_not_sent() -> None:
-    """DESIGN 3.6. Six others are served first, 0.4 s each."""
+    """Six others are served first, 0.4 s each."""
     async with Site(tick_s=2.0, latency_s=0.4, timeout_s=0.5).open(polled=False) as site:
         others = [asyncio.create_task(site.bus.request(unit, CHECK, priority=Priority.WRITE)) for unit in range(2, 8)]
         await asyncio.sleep(0)

@@ -15,6 +15,7 @@ from derctl.core.types import Capability, Rating, Reading
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
+from derctl.errors import BusClosed
 from derctl.links.bus import Bus, Pace
 
 RATING = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
@@ -34,7 +35,7 @@ class Wire:
         self.connected, self.debris = True, False
         self.sent: list[tuple[float, int]] = []
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         return
 
     def close(self) -> None:

@@ -233,7 +233,6 @@ async def test_what_cannot_be_believed_is_refused_with_its_code_and_changes_noth
 
 
 async def test_out_of_range_is_refused_and_not_clipped(desk: Desk) -> None:
-    """hil.md S3."""
     reply = await desk.by_mqtt("limit_power", command(p_ceiling_w=50_000), False)
     assert (reply["result"], reply["code"]) == ("refused", "out_of_range")
     assert "50000" in reply["text"]
@@ -241,13 +240,13 @@ async def test_out_of_range_is_refused_and_not_clipped(desk: Desk) -> None:
 
 
 async def test_a_retained_command_is_never_one(desk: Desk) -> None:
-    """hil.md S4: it would come again at every connection."""
+    """It would come again at every connection."""
     assert await code_of(desk, "limit_power", command(**LIMIT), retained=True) == "retained"
     assert await code_of(desk, "limit_power", command(**LIMIT)) is None, "and it does not use the id up"
 
 
 async def test_the_same_id_is_answered_once(desk: Desk, world: World) -> None:
-    """hil.md S2, W16: a QoS 1 duplicate is a replay like any other."""
+    """A QoS 1 duplicate is a replay like any other."""
     assert await code_of(desk, "limit_power", command(**LIMIT)) is None
     world.later(5.0)
     assert await code_of(desk, "limit_power", command(p_ceiling_w=8000)) == "replayed"
@@ -317,7 +316,6 @@ async def test_before_the_clock_is_set_only_what_restricts_is_taken(
 
 @pytest.mark.parametrize("jump_s", [3600.0, -7200.0])
 async def test_a_wall_clock_that_jumps_changes_no_limit(desk: Desk, world: World, jump_s: float) -> None:
-    """hil.md O8."""
     await code_of(desk, "limit_power", command(**LIMIT))
     world.wall_s += jump_s
     world.monotonic_s += 10.0
