@@ -38,10 +38,9 @@ def measurement(reading: Reading, age_s: float, v_pu: float | None) -> dict[str,
 
 
 def of_setpoint(setpoint: Setpoint) -> dict[str, Any]:
-    """The four fields of a setpoint."""
+    """The three fields of a setpoint."""
     return {
         "p_ceiling_w": setpoint.p_ceiling_w,
-        "p_floor_w": setpoint.p_floor_w,
         "p_target_w": setpoint.p_target_w,
         "q_var": setpoint.q_var,
     }
@@ -168,5 +167,5 @@ class Telemetry:
 
 
 def _rounded(setpoint: Setpoint) -> tuple[float | None, ...]:
-    values = (setpoint.p_ceiling_w, setpoint.p_floor_w, setpoint.p_target_w, setpoint.q_var)
+    values = (setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var)
     return tuple(None if value is None else round(value) for value in values)

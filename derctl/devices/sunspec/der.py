@@ -146,7 +146,6 @@ class SunspecDer:
         ceiling, target, q_var = setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var
         return Setpoint(
             p_ceiling_w=None if ceiling is None else self._awake(min(max(ceiling, 0.0), self.rating.p_max_w)),
-            p_floor_w=setpoint.p_floor_w,
             p_target_w=None if target is None else self._inside(target),
             q_var=None if q_var is None else self._box(q_var),
         )
