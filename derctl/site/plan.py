@@ -8,10 +8,9 @@ from typing import Any
 
 from derctl.core.engine import Plan
 from derctl.core.types import Capability
-from derctl.core.words import Need, Scope
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
-from derctl.functions import ROWS, Row, Settings, rows
+from derctl.functions import ROWS, Need, Row, Scope, Settings, rows
 from derctl.functions.settings import required, violation
 from derctl.site.lines import Source
 from derctl.site.schema import SiteFile
