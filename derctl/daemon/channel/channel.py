@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from derctl.core.exchange import Exchange, Registers, patient
+from derctl.core.text import serial_text
 from derctl.core.types import Reading
 from derctl.daemon.channel.stillness import Stillness, frozen, observe
 from derctl.devices import Device, Identity, Kind, Options
@@ -191,9 +192,9 @@ class Channel:
         return self.kind.bind(self.options)
 
     def _wrong(self, device: Device) -> tuple[str, str] | None:
-        serial = device.identity.serial
-        expected = self.serial if self.known is None else self.known.serial
-        if expected is not None and expected != serial:
+        serial = serial_text(device.identity.serial)
+        expected = serial_text(self.serial or ("" if self.known is None else self.known.serial))
+        if expected.strip("0") and expected != serial:  # zeros alone: it was not filled in yet
             return "identity_changed", f"serial {serial!r} answers, {expected!r} is expected"
         problem = self.check(device)
         return None if problem is None else ("identity_changed", problem)
