@@ -9,7 +9,8 @@ import pytest
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Rating, Reading
-from derctl.daemon.channel.channel import REBIND_S, Channel
+from derctl.daemon.channel.binding import REBIND_S
+from derctl.daemon.channel.channel import Channel
 from derctl.devices import Identity, Options
 
 RATING = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
@@ -82,4 +83,4 @@ async def test_a_serial_that_the_site_file_names_is_expected_from_the_start() ->
     kind: Any = SimpleNamespace(bind=line.bind)
     channel = Channel(id="pv1", bus=wired, unit=1, kind=kind, options=Options(), serial="SN1")
     await channel.poll()
-    assert (channel.state, channel.reason) == ("refused", "identity_changed")
+    assert (channel.state, channel.binding.reason) == ("refused", "identity_changed")
