@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from derctl.core.exchange import Registers, patient
+from derctl.core.text import serial_text
 from derctl.core.types import Reading
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import binding as binds
@@ -154,9 +155,9 @@ class Channel:
             self.on_event("map_problem", self.id, problem)
 
     def _wrong(self, device: Device) -> str | None:
-        serial = device.identity.serial
-        expected = self.serial if self.known is None else self.known.serial
-        if expected is not None and expected != serial:
+        serial = serial_text(device.identity.serial)
+        expected = serial_text(self.serial or ("" if self.known is None else self.known.serial))
+        if expected.strip("0") and expected != serial:  # zeros alone: it was not filled in yet
             return f"serial {serial!r} answers, {expected!r} is expected"
         return self.check(device)
 
