@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -12,6 +13,8 @@ from derctl.errors import Problem, SettingError
 from derctl.functions import CATALOGUE, NEEDS_STORAGE, REACTIVE, SITE_CATALOGUE, Settings
 from derctl.functions.operator import OperatorSiteLimit
 from derctl.functions.settings import required, violation
+from derctl.site.convert import named
+from derctl.site.hints import nearest, number, similar
 from derctl.site.lines import Source
 from derctl.site.schema import SiteFile
 
@@ -42,24 +45,42 @@ def _function(source: Source, path: str, section: Mapping[str, object], problems
     cls = CATALOGUE.get(kind) if isinstance(kind, str) and kind != "operator_site_limit" else None
     if cls is None:
         known = ", ".join(name for name in CATALOGUE if name != "operator_site_limit")
-        problems.append(source.problem(f"{path}.kind", f"no function {kind!r}; known are {known}"))
+        word = next((key for key in section if key in CATALOGUE), None)
+        if kind is None:
+            text = "kind is missing" if word is None else f"write {{kind: {word}}}"
+            problems.append(source.problem(path, f"{text}; known are {known}"))
+            return None
+        near = similar(kind, known.split(", "))
+        text = f"no function {kind!r}{near}; known are {known}"
+        problems.append(source.problem(f"{path}.kind", text))
         return None
     settings = {item.name: item for item in fields(cls) if item.init}
     before = len(problems)
     given = {key: value for key, value in section.items() if key not in {"kind", "ders"}}
     for key, value in given.items():
         if key not in settings:
-            text = f"unknown setting of {kind}; known are {', '.join(settings) or 'none'}"
+            near = similar(key, settings)
+            text = f"unknown setting of {kind}{near}; known are {', '.join(settings) or 'none'}"
             problems.append(source.problem(f"{path}.{key}", text))
             continue
         wrong = violation(settings[key], value)
         if wrong is not None:
-            problems.append(source.problem(f"{path}.{key}", f"{value!r} is outside {wrong.allowed}"))
-    missing = [name for name in required(cls) if name not in given]
+            problems.append(source.problem(f"{path}.{key}", _wrong(f"{path}.{key}", value, wrong)))
+    meant = {nearest(key, settings) for key in given if key not in settings}
+    missing = [name for name in required(cls) if name not in given and name not in meant]
     problems.extend(source.problem(path, f"{kind} needs {name}") for name in missing)
     if len(problems) > before:
         return None
     return _built(source, path, cls, given, problems)
+
+
+def _wrong(path: str, value: object, wrong: SettingError) -> str:
+    """A number out of its range, or something that is no number where one belongs."""
+    of_words = wrong.allowed.startswith("one of")
+    if of_words:
+        return f"{value!r} is not {wrong.allowed}{similar(value, wrong.allowed.removeprefix('one of ').split(', '))}"
+    in_type = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return f"{value:.10g} is outside {wrong.allowed}" if in_type else number(path, value)
 
 
 def _built(
@@ -85,7 +106,7 @@ def _ders_of(
     source: Source, path: str, section: Mapping[str, object], site: SiteFile, problems: list[Problem]
 ) -> tuple[str, ...] | None:
     kind = str(section.get("kind"))
-    able = {d.id for d in site.ders if kind not in NEEDS_STORAGE or (d.kind in DEVICES and DEVICES[d.kind].storage)}
+    able = {d.id for d in site.ders if kind not in NEEDS_STORAGE or d.kind not in DEVICES or DEVICES[d.kind].storage}
     given = section.get("ders")
     if given is None:
         return tuple(der.id for der in site.ders if der.id in able)
@@ -94,9 +115,9 @@ def _ders_of(
         return None
     known = {der.id for der in site.ders}
     for name in given:
-        if not isinstance(name, str) or name not in known:
-            problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders"))
-        elif name not in able:
+        if not isinstance(name, str) or (name not in known and named(known)):
+            problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders{similar(name, known)}"))
+        elif name in known - able:
             problems.append(source.problem(f"{path}.ders", f"{kind} needs storage, which {name!r} has not"))
     missing = [der.id for der in site.ders if der.id not in given]
     if kind == "contract_export_limit" and missing:
