@@ -11,6 +11,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 from derctl.core.types import SiteState
+from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock, text_of
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
@@ -88,8 +89,16 @@ class Command:
     relaxing: bool
 
 
+def _known(site: Site, der: str | None) -> None:
+    """Raises CommandError where the site has no such DER. None: the whole site."""
+    ids = [each.id for each in site.state().ders]
+    if der is not None and der not in ids:
+        raise CommandError(Refusal.NO_DER, f"no DER {der!r}; known are {', '.join(ids)}")
+
+
 async def _limit_power(site: Site, order: Order) -> str:
     args: LimitPower = order.args
+    _known(site, args.der)
     if not site.has_function("operator_limit", args.der):
         raise CommandError("no_function", "the site file has no operator_limit for it")
     ratings = {der.id: der.rating for der in site.state().ders}
@@ -106,6 +115,7 @@ async def _limit_power(site: Site, order: Order) -> str:
 
 async def _set_battery_power(site: Site, order: Order) -> str:
     args: SetBatteryPower = order.args
+    _known(site, args.der)
     if not site.has_function("setpoint", args.der):
         raise CommandError("no_function", f"the site file has no setpoint function for {args.der!r}")
     rating = next(der.rating for der in site.state().ders if der.id == args.der)
@@ -118,6 +128,7 @@ async def _set_battery_power(site: Site, order: Order) -> str:
 
 async def _clear(site: Site, order: Order) -> str:
     args: Clear = order.args
+    _known(site, args.der)
     return f"{site.requests.clear(args.der)} dropped"
 
 
