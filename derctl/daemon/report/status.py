@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from derctl.core.types import Decision, DerState
-from derctl.daemon.report.telemetry import measurement, of_decision, of_outcome
+from derctl.daemon.report.telemetry import age_of, measurement, of_decision, of_outcome
 from derctl.links.bus import Bus
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _poc(app: App, poc: Any) -> dict[str, Any]:
         "state": _state(channel, poc.fresh),
         "text": "" if channel is None else channel.text,
         "identity": _identity(channel),
-        "measurement": measurement(poc.reading, poc.age_s, v_pu),
+        "measurement": measurement(poc.reading, age_of(poc), v_pu),
     }
 
 
@@ -101,7 +101,7 @@ def _der(app: App, der: DerState, decision: Decision | None) -> dict[str, Any]:
         "rating": asdict(der.rating),
         "can": asdict(der.can),
         "fallback": asdict(der.fallback),
-        "measurement": measurement(der.reading, der.age_s, der.v_pu),
+        "measurement": measurement(der.reading, age_of(der), der.v_pu),
         "setpoint": None if decision is None else of_decision(decision),
         "outcome": of_outcome(writer.outcome, app.clock.now(), app.clock_s()),
         "abstained": {} if decision is None else dict(decision.abstained),
