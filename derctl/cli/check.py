@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
+from derctl.cli.local import add_config, config_of
 from derctl.core.types import Fallback
 from derctl.site import Site, load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("-c", "--config", type=Path, required=True, help="the site file")
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if the file can be used; the Pi-absent state as far as the file tells it."""
-    summary = summarise(load(args.config))
+    path = config_of(args)
+    summary = summarise(load(path))
     if args.json:
         print(json.dumps(summary, indent=2))
         return 0
-    print(f"{args.config}: no problems")
+    print(f"{path}: no problems")
     print(f"  site {summary['site']}, {summary['mode']} mode, tick {summary['tick_s']:g} s")
     for function in summary["functions"]:
         print(f"  {function['rank']:>3}  {function['kind']:<24} {', '.join(function['ders'])}")

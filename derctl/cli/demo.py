@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from typing import IO, Any
 
 from derctl.cli.exits import UNREACHABLE
-from derctl.cli.status import because, watts
+from derctl.cli.holding import because
+from derctl.cli.plain import number as watts
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -6,22 +6,22 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from derctl.cli.exits import BUG, BUSY, CONFIG
+from derctl.cli.local import add_config, config_of
 from derctl.site import load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("-c", "--config", type=Path, required=True, help="the site file")
+    add_config(parser)
     parser.add_argument("--observe", action="store_true", help="write nothing, whatever the site file says")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
 def run(args: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT."""
-    site = load(args.config)
+    site = load(config_of(args))
     from derctl.daemon.app import App
     from derctl.daemon.log import configure
     from derctl.store.state import AlreadyRunning
