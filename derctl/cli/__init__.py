@@ -12,7 +12,7 @@ from types import ModuleType
 
 from derctl import __version__
 from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, UNREACHABLE
-from derctl.cli.plain import clean
+from derctl.core.text import clean
 from derctl.errors import BusError, CommandError, ConfigError, DeviceError, LinkError
 
 

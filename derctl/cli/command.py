@@ -7,7 +7,7 @@ import json
 
 from derctl.cli.amounts import seconds
 from derctl.cli.local import add_socket, admitted, call
-from derctl.cli.plain import clean
+from derctl.core.text import clean
 
 WISHES = frozenset({"limit_power", "set_battery_power"})
 """Commands that a device only feels in control mode."""

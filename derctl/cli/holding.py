@@ -9,6 +9,8 @@ from derctl.cli.plain import STATES, Clockface, number, reason, watts, who
 NEAR_W = 0.5
 SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "stale"})
 """States in which nothing of what is known is of now."""
+LOCAL = "local"
+"""Who a request is by that came over the socket."""
 REQUEST_OF = {
     "operator_limit": ("limit_power", True),
     "operator_site_limit": ("limit_power", False),
@@ -109,7 +111,7 @@ def _by(name: str, told: dict[str, Any], what: str, state: dict[str, Any], face:
         return who("rating")
     text = who(bound["by"])
     if (request := request_of(bound["by"], name, state)) is not None:
-        text = f"{_owner(request)} until {until(request, state, face)}"
+        text = f"{owner(request)} until {until(request, state, face)}"
     return text if bound["why"] is None else f"{text}, since {reason(bound['why'])}"
 
 
@@ -130,8 +132,14 @@ def request_of(by: str, name: str, state: dict[str, Any]) -> dict[str, Any] | No
     return next((r for r in state["requests"] if (r["kind"], r["der"]) == wanted), None)
 
 
-def _owner(request: dict[str, Any]) -> str:
-    return f"operator {request['by']}" if request.get("by") else "operator"
+def owner(request: dict[str, Any]) -> str:
+    """`operator anna`; without a name where the request came over the socket from somebody unknown."""
+    return f"operator {request['by']}" if request.get("by") not in {None, "", LOCAL} else "operator"
+
+
+def asked_w(request: dict[str, Any]) -> float:
+    """The watts that a request of any kind asks for."""
+    return float(next(request[key] for key in ("value_w", "p_ceiling_w", "p_target_w") if key in request))
 
 
 def until(request: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:

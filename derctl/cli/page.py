@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli.holding import holding, until
+from derctl.cli.holding import LOCAL, asked_w, holding, owner, until
 from derctl.cli.plain import (
     METER,
     STATES,
@@ -46,7 +46,8 @@ def _head(state: dict[str, Any], face: Clockface) -> list[str]:
     armed = state.get("armed") or {}
     text = ""
     if armed.get("armed") and armed.get("since"):
-        text = f"armed {face.at(armed['since'])}" + (f" by {armed['by']}" if armed.get("by") else "")
+        by = armed.get("by")
+        text = f"armed {face.at(armed['since'])}" + ("" if by in {None, "", LOCAL} else f" by {by}")
     clock = f"{face.now:%H:%M:%S}" if state["synced"] else "clock not synchronised"
     if state["mode"] == "control":
         return sides(f"{state['site']}   CONTROL" + (f", {text}" if text else ""), clock)
@@ -126,9 +127,8 @@ def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
     for request in state["requests"]:
         what = "limit" if request["kind"] == "limit_power" else "setpoint"
         whom = request["der"] or "the site"
-        owner = f" by {request['by']}" if request.get("by") else ""
-        left = span(request["remaining_s"])
-        text = f"{what} {watts(request['value_w'])} on {whom}{owner} until {until(request, state, face)}, {left} left"
+        left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
+        text = f"{what} {watts(asked_w(request))} on {whom} by {owner(request)} {left}"
         found += wrapped(text, "requested: ", "  ")
     return found
 

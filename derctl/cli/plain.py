@@ -6,6 +6,8 @@ import unicodedata
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from derctl.core.text import clean
+
 WIDTH = 80
 
 WHO: dict[str, str] = {
@@ -67,11 +69,6 @@ METER: dict[str, str] = {
     "doubted": "meter doubted",
     "lost": "meter lost",
 }
-
-
-def clean(text: str) -> str:
-    """One line without anything that a terminal would obey; a device can send what it likes."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 def cleaned(value: Any) -> Any:

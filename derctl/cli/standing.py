@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from derctl.cli.holding import SILENT, accepted
-from derctl.cli.plain import clean, watts
+from derctl.cli.plain import watts
+from derctl.core.text import clean
 
 WORDS = {
     "released": "released",

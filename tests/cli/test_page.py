@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.cli.page import render
-from derctl.cli.plain import REASONS, STATES, WHO, Clockface, clean, columns, number, span, who, wrapped
+from derctl.cli.plain import REASONS, STATES, WHO, Clockface, columns, number, span, who, wrapped
+from derctl.core.text import clean
 from derctl.core.words import Reason, Shown
 from derctl.functions import CATALOGUE
 
@@ -54,7 +55,7 @@ def test_the_page_is_the_one_that_people_asked_for(house: Json) -> None:
         "not running: volt_var, volt_watt, freq_droop on pv1 (its own mode can't be read",
         "  back)",
     ]
-    assert "requested: limit 2,000 W on pv1 by anna until 15:27, 15 min left" in page(house)
+    assert "requested: limit 2,000 W on pv1 by operator anna until 15:27, 15 min left" in page(house)
     assert "15:11:00  mode control" in page(house)
 
 
