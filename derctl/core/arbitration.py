@@ -91,8 +91,14 @@ def _with(band: Band, bound: Bound, *, low_w: float | None = None, high_w: float
     )
 
 
+def aimed(der: DerState, band: Band) -> bool:
+    """Whether it gets a target. One that takes a ceiling too gets none while nobody aims at it: its sun flows. Only a
+    ceiling below 0 W is a target as well, since no limit goes so low."""
+    return der.can.rest or (der.can.aim and (band.target_by is not None or band.high_w < 0.0))
+
+
 def aim_of(band: Band) -> float:
-    """Where a DER that takes targets will be sent: its target, or rest (0 W), at the nearest edge of the band."""
+    """Where a DER that is aimed will be sent: its target, or rest (0 W), at the nearest edge of the band."""
     return clamp(0.0 if band.target_w is None else band.target_w, band.low_w, band.high_w)
 
 
@@ -147,6 +153,6 @@ def _own(wish: Proposal, q_var: float) -> Bound:
 
 def _largest_p(der: DerState, band: Band) -> float:
     """The largest |P| that the DER may reach inside the band."""
-    if der.can.target:
+    if aimed(der, band):
         return abs(aim_of(band))
     return max(abs(band.high_w), abs(band.low_w) if band.low_w < 0 else 0.0)

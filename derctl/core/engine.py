@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation
-from derctl.core.arbitration import Band, aim_of, confine, fold, reactive, reserved_w, whole
+from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, whole
 from derctl.core.capability import told_w
 from derctl.core.types import (
     Abstain,
@@ -143,7 +143,7 @@ def _ask_site(
 
 def _fallback(case: _Case) -> None:
     """Rank 0. A DER whose reading is too old is asked for its declared fallback and nothing else. One whose last
-    limit will stand without derctl is never given a higher one than that. Nobody is raised unseen."""
+    limit will stand without derctl is never given a higher one than that. Nobody is raised unseen, but to rest."""
     der, fallback = case.der, case.der.fallback
     limits: dict[str, float | None] = {}
     if not der.fresh:
@@ -151,8 +151,9 @@ def _fallback(case: _Case) -> None:
         limits["comms_loss"] = fallback.p_ceiling_w
     elif fallback.by == "stands":
         limits["fallback_stands"] = fallback.p_ceiling_w
-    if (not der.fresh or der.reading.p_w is None) and not der.can.target:
-        limits["unmeasured"] = told_w(der)
+    if (not der.fresh or der.reading.p_w is None) and not der.can.rest:
+        told = told_w(der)
+        limits["unmeasured"] = max(told, 0.0) if told is not None and der.can.aim else told
     case.proposals += [Proposal(by=by, rank=0, p_ceiling_w=w) for by, w in limits.items() if w is not None]
 
 
@@ -214,13 +215,11 @@ def _decide(case: _Case) -> Decision:
 
 
 def _setpoint(der: DerState, band: Band) -> tuple[Setpoint, tuple[Bound, ...]]:
-    if der.can.target:
-        aim = aim_of(band)
-        bounds = band.bounds if band.target_by is None else (band.target_by, *band.bounds)
-        return Setpoint(p_target_w=aim), bounds
-    if der.can.ceiling:
-        return Setpoint(p_ceiling_w=band.high_w), band.bounds
-    return Setpoint(), band.bounds
+    ceiling_w = band.high_w if der.can.limit else None
+    if not aimed(der, band):
+        return Setpoint(p_ceiling_w=ceiling_w), band.bounds
+    bounds = band.bounds if band.target_by is None else (band.target_by, *band.bounds)
+    return Setpoint(p_ceiling_w=ceiling_w, p_target_w=aim_of(band)), bounds
 
 
 def _requested(proposals: Iterable[Proposal]) -> Proposal | None:

@@ -24,14 +24,67 @@ class Rating:
     v_nom_v: float
     e_max_wh: float | None = None
 
+    @property
+    def size_w(self) -> float:
+        """The larger of what it gives and what it draws: what shares of the rating are taken of, where both count."""
+        return max(self.p_max_w, -self.p_min_w)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Can:
-    """Which of ceiling, target and var a DER takes (a floor goes through the target)."""
+class Port:
+    """What one port takes. limit: a ceiling. aim: a target (a floor goes through it). var: reactive power."""
 
-    ceiling: bool = False
-    target: bool = False
+    limit: bool = False
+    aim: bool = False
     var: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """What of a DER can be limited, aimed and given var, and at which port.
+
+    ac: where it meets the grid. pv, battery: what is behind it, None where there is none; a port that takes nothing
+    is there all the same.
+    """
+
+    ac: Port = Port()
+    pv: Port | None = None
+    battery: Port | None = None
+
+    @property
+    def limit(self) -> bool:
+        """Its AC power takes a ceiling."""
+        return self.ac.limit
+
+    @property
+    def aim(self) -> bool:
+        """Its AC power takes a target."""
+        return self.ac.aim
+
+    @property
+    def var(self) -> bool:
+        """It takes reactive power."""
+        return self.ac.var
+
+    @property
+    def steer(self) -> bool:
+        """Its AC power can be told in one way or another."""
+        return self.ac.limit or self.ac.aim
+
+    @property
+    def rest(self) -> bool:
+        """It takes a target and nothing else: while nobody aims at it, it is sent to 0 W."""
+        return self.ac.aim and not self.ac.limit
+
+    @property
+    def store(self) -> bool:
+        """A battery is behind it."""
+        return self.battery is not None
+
+    @property
+    def balance(self) -> bool:
+        """It can be aimed for the site's balance, and no sun is lost by that: it rests by itself, or it stores."""
+        return self.ac.aim and (self.store or not self.ac.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +153,7 @@ class DerState:
 
     id: str
     rating: Rating
-    can: Can
+    can: Capability
     reading: Reading
     age_s: float
     sample: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from derctl.core.types import Can, DerState, Fallback, PocState, Reading, Setpoint, SiteState
+from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.requests import Requests
 from derctl.site import DerSection, SiteFile, fallback_of, rating_of
@@ -57,7 +57,7 @@ class Image:
         device, last = channel.device, channel.last
         fresh = self.fresh(channel, now_s)
         bms = self.bms.get(section.id)
-        can = Can() if device is None else device.can
+        can = Capability() if device is None else device.can
         return DerState(
             id=section.id,
             rating=rating_of(section, self.site.site.v_nom_v) if last is None else last.rating,
@@ -66,7 +66,7 @@ class Image:
             age_s=now_s - channel.read_s,
             sample=channel.sample,
             fresh=fresh,
-            controllable=fresh and section.control and (can.ceiling or can.target),
+            controllable=fresh and section.control and can.steer,
             fallback=self.fallbacks[section.id],
             bms_age_s=None if bms is None else _bms_age(bms, now_s),
             absent_w=absent_w(section, channel),

@@ -42,7 +42,7 @@ class SelfConsumption(Settings):
         A store that isn't measured counts with what it was told. One that isn't told anything either has no share.
         """
         poc = site.poc
-        stores = [der for der in ders if der.can.target and der.controllable and _known(der)]
+        stores = [der for der in ders if der.can.balance and der.controllable and _known(der)]
         if poc is None or not poc.fresh or poc.reading.p_w is None:
             return Memory(), Abstain("meter_lost")
         if all(der.reading.p_w is None for der in stores):

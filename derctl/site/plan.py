@@ -85,7 +85,7 @@ def _ders_of(
     source: Source, path: str, section: Mapping[str, object], site: SiteFile, problems: list[Problem]
 ) -> tuple[str, ...] | None:
     kind = str(section.get("kind"))
-    able = {d.id for d in site.ders if kind not in NEEDS_STORAGE or (d.kind in DEVICES and DEVICES[d.kind].storage)}
+    able = {d.id for d in site.ders if kind not in NEEDS_STORAGE or (d.kind in DEVICES and DEVICES[d.kind].can.store)}
     given = section.get("ders")
     if given is None:
         return tuple(der.id for der in site.ders if der.id in able)

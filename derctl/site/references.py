@@ -42,10 +42,10 @@ def _check_der(source: Source, path: str, der: DerSection, tick_s: float, proble
     if _role(der.kind) != "der":
         problems.append(source.problem(f"{path}.kind", f"{der.kind!r} is no DER; known are {_kinds('der')}"))
         return
-    if der.bms is not None and not DEVICES[der.kind].storage:
+    if der.bms is not None and not DEVICES[der.kind].can.store:
         problems.append(source.problem(f"{path}.bms", f"{der.kind} has no battery behind it"))
     fallback, rated = der.fallback, der.rating.p_max_w
-    if fallback.by == "stands" and DEVICES[der.kind].storage:
+    if fallback.by == "stands" and DEVICES[der.kind].can.aim:
         text = "a setpoint that stands would charge or discharge on without its guards; use reversion or device"
         problems.append(source.problem(f"{path}.fallback.by", text))
     if fallback.after_s < 4.0 * tick_s + 2.0:

@@ -91,7 +91,7 @@ async def test_scan_as_json_carries_chain_rating_and_what_it_can_be_given(rig, h
     assert found["base"] == 0
     assert sorted(block["model"] for block in found["models"]) == [model_id for model_id, _ in theirs]
     assert found["kinds"]["sunspec_pv"]["rating"]["p_max_w"] == dict(theirs)[702]["WMax"]
-    assert found["kinds"]["sunspec_pv"]["can"] == {"ceiling": True, "target": False, "var": True}
+    assert found["kinds"]["sunspec_pv"]["can"]["ac"] == {"limit": True, "aim": False, "var": True}
 
 
 async def test_read_shows_one_model_when_asked_for_one(rig, here):

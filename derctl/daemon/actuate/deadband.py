@@ -96,7 +96,7 @@ def obeys(written: Written, p_w: float | None, rating: Rating, profile: Profile)
     ceiling_w = written.setpoint.p_ceiling_w
     if profile.readback != "effect_only" or ceiling_w is None or p_w is None:
         return None
-    return p_w <= ceiling_w + profile.tolerance_pct / 100.0 * rating.p_max_w
+    return p_w <= ceiling_w + profile.tolerance_pct / 100.0 * rating.size_w
 
 
 def _patience_s(refusals: int) -> float:
@@ -109,7 +109,7 @@ def tighter(desired: Setpoint, tried: Setpoint, rating: Rating, profile: Profile
 
     Each such write is lower than the last one, so that a device that takes nothing gets a bounded number of them.
     """
-    step = max(EXACT_PU, profile.deadband_pct / 100.0) * max(rating.p_max_w, -rating.p_min_w)
+    step = max(EXACT_PU, profile.deadband_pct / 100.0) * rating.size_w
     pairs = ((desired.p_ceiling_w, tried.p_ceiling_w), (desired.p_target_w, tried.p_target_w))
     return any(now is not None and before is not None and abs(now) < abs(before) - step for now, before in pairs)
 
@@ -117,7 +117,7 @@ def tighter(desired: Setpoint, tried: Setpoint, rating: Rating, profile: Profile
 def differs(desired: Setpoint, held: Setpoint, rating: Rating, profile: Profile) -> bool:
     """Whether any part is outside its dead band."""
     band = profile.deadband_pct / 100.0
-    p_scale, q_scale = max(rating.p_max_w, -rating.p_min_w), rating.s_max_va
+    p_scale, q_scale = rating.size_w, rating.s_max_va
     ceiling = _ceiling_differs(desired.p_ceiling_w, held.p_ceiling_w, p_scale, band)
     target = _target_differs(desired.p_target_w, held.p_target_w, p_scale, band)
     return ceiling or target or _value_differs(desired.q_var, held.q_var, q_scale, band)
@@ -151,7 +151,7 @@ def _value_differs(desired: float | None, held: float | None, scale: float, band
 
 def taken(desired: Setpoint, accepted: Setpoint, rating: Rating, profile: Profile) -> bool:
     """Whether what the device reads back is what was written, within the profile's tolerance."""
-    p_tol = profile.tolerance_pct / 100.0 * max(rating.p_max_w, -rating.p_min_w)
+    p_tol = profile.tolerance_pct / 100.0 * rating.size_w
     q_tol = profile.tolerance_pct / 100.0 * rating.s_max_va
     pairs = (
         (desired.p_ceiling_w, accepted.p_ceiling_w, p_tol),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derctl.core.types import Can, Decision, DerState, Setpoint
+from derctl.core.types import Capability, Decision, DerState, Setpoint
 from derctl.core.words import Status
 from derctl.daemon.actuate.deadband import Written, taken
 from derctl.devices import Profile
@@ -13,7 +13,7 @@ def achieved(desired: Setpoint, der: DerState, profile: Profile, settled: bool) 
     p, q = der.reading.p_w, der.reading.q_var
     if not der.fresh or p is None:
         return "unknown", "stale"
-    tol = profile.tolerance_pct / 100.0 * max(der.rating.p_max_w, -der.rating.p_min_w)
+    tol = profile.tolerance_pct / 100.0 * der.rating.size_w
     miss = "no" if settled else "pending"
     if desired.q_var is not None and q is not None:
         q_tol = profile.tolerance_pct / 100.0 * der.rating.s_max_va
@@ -35,9 +35,9 @@ def _why_short(target: float, p: float, der: DerState) -> str | None:
     return "bms_limit" if limit is not None and abs(target) > limit else None
 
 
-def kept_back(asked: Setpoint, decision: Decision, can: Can) -> str | None:
+def kept_back(asked: Setpoint, decision: Decision, can: Capability) -> str | None:
     """Why a request is not the decision: the device can't, its meter does not count, its BMS, or somebody senior."""
-    if (asked.p_target_w is not None and not can.target) or not (can.target or can.ceiling):
+    if not can.steer or (asked.p_target_w is not None and not can.aim):
         return "not_supported"
     got = decision.setpoint
     short = asked.p_target_w is not None and got.p_target_w != asked.p_target_w

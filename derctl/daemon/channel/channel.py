@@ -123,7 +123,7 @@ class Channel:
     def _judge_stillness(self, device: Device, registers: Registers, now: float) -> None:
         reading, refresh_s = self.reading, self.options.profile.refresh_s
         self._still = observe(self._still, registers, reading.energy_wh, now)
-        p_w, scale_w = reading.p_w, device.rating.p_max_w or METER_SCALE_W
+        p_w, scale_w = reading.p_w, device.rating.size_w or METER_SCALE_W
         if p_w is None and reading.dc_p_w is not None:  # a BMS: it states no rating, its limits tell its size
             limits = (reading.p_charge_limit_w or 0.0, reading.p_discharge_limit_w or 0.0)
             p_w, scale_w, refresh_s = reading.dc_p_w, max(*limits, scale_w), max(refresh_s, BMS_REFRESH_S)

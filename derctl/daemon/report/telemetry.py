@@ -108,7 +108,7 @@ class Telemetry:
             v_pu = None if poc.reading.v_v is None else poc.reading.v_v / poc.v_nom_v
             self._measured("poc", poc.reading, poc.age_s, v_pu, CHANGE_W, stamp, now_s, found)
         for der in state.ders:
-            scale = max(CHANGE_W, CHANGE_PU * der.rating.p_max_w)
+            scale = max(CHANGE_W, CHANGE_PU * der.rating.size_w)
             topic = f"der/{der.id}/measurement"
             self._measured(topic, der.reading, der.age_s, der.v_pu, scale, stamp, now_s, found)
         for decision in decisions:

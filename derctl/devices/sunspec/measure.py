@@ -112,7 +112,7 @@ def plausible(reading: Reading, rating: Rating) -> Reading:
 
     0 V or 0 Hz from an inverter means asleep, not a grid fault.
     """
-    limit = P_MAX_PU * max(rating.p_max_w, -rating.p_min_w, rating.s_max_va)
+    limit = P_MAX_PU * max(rating.size_w, rating.s_max_va)
     bad_p = limit > 0.0 and reading.p_w is not None and abs(reading.p_w) > limit
     bad_q = limit > 0.0 and reading.q_var is not None and abs(reading.q_var) > limit
     asleep = without_volts(reading)

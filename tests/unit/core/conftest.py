@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from derctl.core.engine import Plan
 from derctl.core.types import (
     Abstain,
-    Can,
+    Capability,
     DerState,
     PocState,
+    Port,
     Proposal,
     Rating,
     Reading,
@@ -79,17 +80,17 @@ class Make:
 
     @classmethod
     def pv(cls, name: str = "pv1", *, p_max_w: float = 10_000.0, **given: Any) -> DerState:
-        return cls.der(name, cls.rating(p_max_w=p_max_w), Can(ceiling=True, var=True), **given)
+        return cls.der(name, cls.rating(p_max_w=p_max_w), Capability(ac=Port(limit=True, var=True)), **given)
 
     @classmethod
     def battery(
         cls, name: str = "bat1", *, p_max_w: float = 5_000.0, charge_w: float = 5_000.0, **given: Any
     ) -> DerState:
         rating = cls.rating(p_max_w=p_max_w, p_min_w=-charge_w, e_max_wh=10_000.0)
-        return cls.der(name, rating, Can(ceiling=True, target=True, var=True), **given)
+        return cls.der(name, rating, Capability(ac=Port(aim=True, var=True), battery=Port()), **given)
 
     @staticmethod
-    def der(name: str, rating: Rating, can: Can, **given: Any) -> DerState:
+    def der(name: str, rating: Rating, can: Capability, **given: Any) -> DerState:
         of_state = {key: given.pop(key) for key in list(given) if key in DerState.__slots__}
         reading = Reading(**{"status": Status.ON, "own_off": OFF, **given})
         state = {"age_s": 0.0, "sample": 1, "fresh": True, "controllable": True, **of_state}
@@ -140,16 +141,27 @@ class Make:
 
     @classmethod
     def ders(cls, max_size: int = 4) -> st.SearchStrategy[list[DerState]]:
-        return st.lists(cls._any_der(), min_size=1, max_size=max_size).map(
+        """PV that takes ceilings, and storage that takes targets."""
+        return cls._several(cls._any_der(mixed=False), max_size)
+
+    @classmethod
+    def mixed_ders(cls, max_size: int = 4) -> st.SearchStrategy[list[DerState]]:
+        """Every mix of ceiling and target, with ratings of 0 in either direction."""
+        return cls._several(cls._any_der(mixed=True), max_size)
+
+    @staticmethod
+    def _several(one: st.SearchStrategy[DerState], max_size: int) -> st.SearchStrategy[list[DerState]]:
+        return st.lists(one, min_size=1, max_size=max_size).map(
             lambda found: [_renamed(der, f"d{n}") for n, der in enumerate(found)]
         )
 
     @classmethod
-    def _any_der(cls) -> st.SearchStrategy[DerState]:
+    def _any_der(cls, *, mixed: bool) -> st.SearchStrategy[DerState]:
         @st.composite
         def build(draw: st.DrawFn) -> DerState:
             storage = draw(st.booleans())
-            p_max = draw(st.sampled_from([2_000.0, 5_000.0, 10_000.0]))
+            limit, aim = (draw(st.booleans()), draw(st.booleans())) if mixed else (not storage, storage)
+            p_max = draw(st.sampled_from([0.0] * mixed + [2_000.0, 5_000.0, 10_000.0]))
             p_min = -draw(st.sampled_from([0.0, 2_500.0, 5_000.0])) if storage else 0.0
             s_max = max(p_max, -p_min) * draw(st.sampled_from([1.0, 1.1]))
             fresh = draw(st.booleans()) or draw(st.booleans())
@@ -157,7 +169,9 @@ class Make:
             return cls.der(
                 "d",
                 cls.rating(p_max_w=p_max, p_min_w=p_min, s_max_va=s_max),
-                Can(ceiling=True, target=storage, var=draw(st.booleans())),
+                Capability(
+                    ac=Port(limit=limit, aim=aim, var=draw(st.booleans())), battery=Port() if storage else None
+                ),
                 p_w=draw(st.none() | st.floats(-5_000.0, 10_500.0)),
                 p_available_w=draw(st.none() | st.floats(-10.0, 10_000.0)),
                 soc_pct=draw(st.none() | st.floats(0.0, 100.0)),

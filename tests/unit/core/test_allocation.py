@@ -78,7 +78,7 @@ def slots(proposals: dict[str, list[Proposal]], ders: Any, rank: int) -> list[Sl
 
 def asked(slot: Slot, band: Any) -> float:
     """What the DER is told: a target, or a ceiling."""
-    return aim_of(band) if slot.der.can.target else band.high_w
+    return aim_of(band) if slot.der.can.aim else band.high_w
 
 
 @given(st.data())
@@ -91,7 +91,7 @@ def test_the_sum_of_targets_and_ceilings_is_below_the_site_s_where_seniors_allow
     made = slots(proposals, ders, 15)
     bands = cap(made, wish)
     after = sum(asked(s, bands.get(s.der.id, s.band)) for s in made)
-    least = sum(min(s.hard_low_w, asked(s, s.band)) if s.der.can.target else _pv_floor(s) for s in made)
+    least = sum(min(s.hard_low_w, asked(s, s.band)) if s.der.can.aim else _pv_floor(s) for s in made)
     assert after <= max(wish.p_ceiling_w, least) + NEAR
     for s in made:
         band = bands.get(s.der.id, s.band)
@@ -110,12 +110,12 @@ def test_pv_is_curtailed_below_its_power_only_when_storage_gives_no_more(make: A
     wish = SiteProposal(by="w", rank=15, over=tuple(d.id for d in ders), p_ceiling_w=data.draw(make.watts))
     made = slots(proposals, ders, 15)
     bands = cap(made, wish)
-    pvs = [s for s in made if not s.der.can.target]
+    pvs = [s for s in made if not s.der.can.aim]
     wanted = sum(potential_w(s.der, s.band.high_w) for s in pvs)
     given_w = sum(asked(s, bands.get(s.der.id, s.band)) for s in pvs)
     if given_w < wanted - NEAR:
         for s in made:
-            if s.der.can.target:
+            if s.der.can.aim:
                 assert (
                     asked(s, bands.get(s.der.id, s.band)) <= max(s.hard_low_w, -math.inf) + NEAR
                     or asked(s, s.band) <= s.hard_low_w + NEAR
@@ -202,14 +202,14 @@ def test_storage_lifts_the_sum_to_the_floor_where_seniors_allow(make: Any, data:
     wish = SiteProposal(by="w", rank=15, over=tuple(d.id for d in ders), p_floor_w=data.draw(make.watts))
     made = slots(proposals, ders, 15)
     bands = hold_up(made, wish)
-    pv = sum(min(s.band.high_w, s.der.reading.p_w or 0.0) for s in made if not s.der.can.target)
-    stores = [s for s in made if s.der.can.target]
+    pv = sum(min(s.band.high_w, s.der.reading.p_w or 0.0) for s in made if not s.der.can.aim)
+    stores = [s for s in made if s.der.can.aim]
     before, after = (
         sum(aim_of(b(s)) for s in stores) for b in (lambda s: s.band, lambda s: bands.get(s.der.id, s.band))
     )
     most = sum(max(s.hard_high_w, aim_of(s.band)) for s in stores)
     assert after >= min(wish.p_floor_w - pv, most) - NEAR and after >= before - NEAR
-    assert not [s for s in made if not s.der.can.target and s.der.id in bands], "never PV"
+    assert not [s for s in made if not s.der.can.aim and s.der.id in bands], "never PV"
     for s in stores:
         band = bands.get(s.der.id, s.band)
         assert band.low_w <= band.high_w <= s.der.rating.p_max_w + NEAR
@@ -218,14 +218,14 @@ def test_storage_lifts_the_sum_to_the_floor_where_seniors_allow(make: Any, data:
 @given(st.data(), st.floats(-20_000.0, 20_000.0))
 def test_a_target_is_split_over_storage_within_its_bands(make: Any, data: st.DataObject, goal: float) -> None:
     ders = data.draw(make.ders())
-    assume(any(d.can.target for d in ders))
+    assume(any(d.can.aim for d in ders))
     proposals = {der.id: data.draw(make.proposals(2)) for der in ders}
     wish = SiteProposal(by="w", rank=70, over=tuple(d.id for d in ders), p_target_w=goal)
     made = slots(proposals, ders, 70)
     bands = share_target(made, wish)
     for s in made:
         senior = s.band.target_by is not None and s.band.target_by.rank <= 70
-        assert (s.der.id in bands) == (s.der.can.target and not senior)
+        assert (s.der.id in bands) == (s.der.can.aim and not senior)
     shares = [bands[s.der.id].target_w for s in made if s.der.id in bands]
     rooms = [max(s.band.high_w if goal >= 0.0 else -s.band.low_w, 0.0) for s in made if s.der.id in bands]
     weighty = [

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core.arbitration import Band, aim_of, confine, fold, lift, lower, reactive, reserved_w, whole
-from derctl.core.types import Can, Proposal
+from derctl.core.types import Capability, Port, Proposal
 
 DRAW = st.data()
 
@@ -111,7 +111,7 @@ def test_reactive_power_stays_in_box_and_circle(
     make: Any, data: st.DataObject, q: float, priority: str, storage: bool
 ) -> None:
     rating = make.rating(p_min_w=-4_000.0 if storage else 0.0, q_abs_max_var=2_500.0)
-    der = make.der("d", rating, Can(ceiling=True, target=storage, var=True))
+    der = make.der("d", rating, Capability(ac=Port(limit=not storage, aim=storage, var=True)))
     band = fold(whole(rating), data.draw(make.proposals(4)))
     wish = [p("volt_var", 30, q_var=q, q_priority=priority)]
     most = reserved_w(der, wish)
@@ -129,7 +129,7 @@ def test_reactive_power_stays_in_box_and_circle(
 def test_without_a_reactive_mode_nothing_is_reserved(make: Any) -> None:
     asks = [p("volt_var", 30, q_var=4_400.0)]
     assert reserved_w(make.pv(), []) is None
-    assert reserved_w(make.der("d", make.rating(), Can(ceiling=True)), asks) is None
+    assert reserved_w(make.der("d", make.rating(), Capability(ac=Port(limit=True))), asks) is None
     assert reserved_w(make.pv(), asks) == pytest.approx((10_000.0**2 - 4_400.0**2) ** 0.5)
 
 
@@ -158,7 +158,7 @@ def test_bounds_name_the_mode_and_then_what_cut_it(make: Any) -> None:
 
 @pytest.mark.parametrize("low_w", [-3_000.0, 1_000.0])
 def test_charging_counts_in_the_circle_of_a_der_that_takes_ceilings_only(make: Any, low_w: float) -> None:
-    der = make.der("d", make.rating(p_max_w=5_000.0, p_min_w=-3_000.0), Can(ceiling=True, var=True))
+    der = make.der("d", make.rating(p_max_w=5_000.0, p_min_w=-3_000.0), Capability(ac=Port(limit=True, var=True)))
     got = reactive(der, Band(low_w=low_w, high_w=2_000.0), [p("v", 30, q_var=5_000.0, q_priority="active")])
     assert got.q_var == 2_200.0
 

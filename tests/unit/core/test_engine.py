@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core.engine import GATEWAY_FUNCTIONS, Plan, step
-from derctl.core.types import Abstain, Can, Fallback, Proposal, Request, Setpoint, SiteProposal
+from derctl.core.types import Abstain, Capability, Fallback, Port, Proposal, Request, Setpoint, SiteProposal
 from derctl.functions import CATALOGUE
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop
@@ -43,9 +43,9 @@ def test_no_decision_leaves_rating_box_or_circle_and_every_number_is_finite(make
         numbers = [n for n in (told.p_ceiling_w, told.p_floor_w, told.p_target_w, told.q_var) if n is not None]
         assert all(math.isfinite(n) for n in numbers)
         assert all(math.isfinite(bound.value) for bound in found[der.id].bound_by)
-        p = told.p_target_w if der.can.target else told.p_ceiling_w
+        p = told.p_target_w if der.can.aim else told.p_ceiling_w
         assert rating.p_min_w - NEAR <= p <= rating.p_max_w + NEAR
-        assert (told.p_ceiling_w is None) == der.can.target and told.p_floor_w is None
+        assert (told.p_ceiling_w is None) == der.can.aim and told.p_floor_w is None
         if told.q_var is not None:
             assert der.can.var and der.fresh
             assert -rating.q_abs_max_var <= told.q_var <= rating.q_inj_max_var
@@ -69,7 +69,7 @@ def test_the_order_of_functions_and_of_ders_is_irrelevant(make: Any, data: st.Da
 @given(st.data())
 def test_a_junior_s_word_moves_no_edge_that_seniors_set(make: Any, data: st.DataObject) -> None:
     """A ceiling-only DER without var: what juniors add can only lower it, never below a senior's floor."""
-    der = make.der("d", make.rating(), Can(ceiling=True))
+    der = make.der("d", make.rating(), Capability(ac=Port(limit=True)))
     seniors = data.draw(make.proposals(4, ranks=st.sampled_from([0, 5, 15, 20])))
     juniors = [replace(p, by=f"j{p.by}") for p in data.draw(make.proposals(4, ranks=st.sampled_from([40, 60, 70])))]
     before = decide(make.plan({"d": seniors}, []), make.site(der))["d"].setpoint.p_ceiling_w
@@ -89,7 +89,7 @@ def test_the_site_s_ceiling_holds_against_every_junior(make: Any, data: st.DataO
     others = data.draw(make.site_proposals(list(over), ranks=st.sampled_from([20, 60, 70]))) if over else []
     wishes = [SiteProposal(by="contract", rank=15, over=over, p_ceiling_w=limit), *others]
     found = decide(make.plan(juniors, wishes), make.site(*ders))
-    asked = sum(found[d.id].setpoint.p_target_w if d.can.target else found[d.id].setpoint.p_ceiling_w for d in ders)
+    asked = sum(found[d.id].setpoint.p_target_w if d.can.aim else found[d.id].setpoint.p_ceiling_w for d in ders)
     assert asked <= max(limit, 0.0) + NEAR
 
 
@@ -223,7 +223,7 @@ def test_the_circle_gives_way_to_no_floor(make: Any) -> None:
     var = Proposal(by="volt_var", rank=30, q_var=2_200.0)
     for der in (make.pv("d", p_max_w=5_000.0), make.battery("d")):
         told = decide(make.plan({"d": [floor, var]}, []), make.site(der))["d"].setpoint
-        p = told.p_target_w if der.can.target else told.p_ceiling_w
+        p = told.p_target_w if der.can.aim else told.p_ceiling_w
         assert p == pytest.approx(math.sqrt(5_000.0**2 - 2_200.0**2))
     charge = Proposal(by="contract", rank=15, p_ceiling_w=-5_000.0)
     told = decide(make.plan({"d": [charge, var]}, []), make.site(make.battery("d")))["d"].setpoint
@@ -349,11 +349,12 @@ def test_only_a_limit_that_stands_without_derctl_is_never_exceeded_while_it_is_t
 def test_a_der_is_told_only_what_it_takes(make: Any) -> None:
     said = [Proposal(by="x", rank=60, p_ceiling_w=1_000.0, p_target_w=500.0, q_var=300.0)]
     for can, told in (
-        (Can(), (None, None, None)),
-        (Can(ceiling=True), (1_000.0, None, None)),
-        (Can(ceiling=True, target=True), (None, 500.0, None)),
-        (Can(var=True), (None, None, 300.0)),
-        (Can(target=True, var=True), (None, 500.0, 300.0)),
+        (Capability(), (None, None, None)),
+        (Capability(ac=Port(limit=True)), (1_000.0, None, None)),
+        (Capability(ac=Port(aim=True)), (None, 500.0, None)),
+        (Capability(ac=Port(limit=True, aim=True)), (1_000.0, 500.0, None)),
+        (Capability(ac=Port(var=True)), (None, None, 300.0)),
+        (Capability(ac=Port(aim=True, var=True)), (None, 500.0, 300.0)),
     ):
         der = make.der("d", make.rating(p_min_w=-5_000.0), can)
         found = decide(make.plan({"d": said}, []), make.site(der))["d"].setpoint

@@ -140,7 +140,7 @@ def test_with_every_function_at_once_no_decision_leaves_rating_or_circle(make: A
         memories, decisions = step(PLAN, memories, state, dt_s)
         for der, decision in zip(state.ders, decisions, strict=True):
             told = decision.setpoint
-            p = told.p_target_w if der.can.target else told.p_ceiling_w
+            p = told.p_target_w if der.can.aim else told.p_ceiling_w
             assert der.rating.p_min_w - 1e-6 <= p <= der.rating.p_max_w + 1e-6
             assert p**2 + (told.q_var or 0.0) ** 2 <= der.rating.s_max_va**2 * (1.0 + 1e-9)
             if der.id == "bat1" and (der.reading.soc_pct is None or not der.fresh):

@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
-from derctl.core.types import Can, Fallback, Rating, Reading
+from derctl.core.types import Capability, Fallback, Port, Rating, Reading
 from derctl.daemon.channel.channel import REBIND_S, Channel
 from derctl.daemon.image import Image, absent, absent_w
 from derctl.daemon.requests import Requests
@@ -30,7 +30,7 @@ class Inverter:
     def __init__(self, *, serial: str = "1", rating: Rating = RATING) -> None:
         self.identity = Identity(maker="M", serial=serial)
         self.rating = rating
-        self.can = Can(ceiling=True)
+        self.can = Capability(ac=Port(limit=True))
         self.control = {"ac": Read(address=1, count=1)}
         self.slow: dict[str, Read] = {}
         self.problems: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ async def test_a_der_that_was_forgotten_has_its_rating_and_can_be_given_nothing(
     state = Image(site, {"pv1": channel}, {}, None, Requests()).snapshot(now[0])
     (der,) = state.ders
     assert (der.rating, der.absent_w) == (RATING, 8000.0)
-    assert (der.can, der.fresh, der.controllable) == (Can(), False, False)
+    assert (der.can, der.fresh, der.controllable) == (Capability(), False, False)
 
 
 async def test_of_another_device_in_its_place_nothing_is_known() -> None:

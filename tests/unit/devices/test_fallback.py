@@ -81,7 +81,7 @@ def test_the_target_in_the_unit_that_is_not_used_is_not_needed(lay_out, bound, p
 
 def test_a_device_that_is_only_read_gives_its_rating_unless_a_limit_is_kept_in_it(lay_out, bound):
     device = bound(lay_out("pv_103", m123=None), bind_pv)
-    assert not device.can.ceiling
+    assert not device.can.limit
     assert any("only read" in problem for problem in device.problems)
     assert device.absent_w(Fallback(p_ceiling_w=100.0)) == FULL
     assert device.absent_w(Fallback(p_ceiling_w=100.0, by="stands")) == FULL

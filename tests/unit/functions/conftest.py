@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 from opender import DER, DER_BESS, DER_PV
 
-from derctl.core.types import Can, DerState, PocState, Rating, Reading, Request, SiteState
+from derctl.core.types import Capability, DerState, PocState, Port, Rating, Reading, Request, SiteState
 from derctl.core.words import Status
 
 settings.register_profile("functions", deadline=None)
@@ -33,7 +33,7 @@ def pv(
         q_abs_max_var=q * p_max_w,
         v_nom_v=v_nom_v,
     )
-    return der(name, rating, Can(ceiling=True, var=True), **given)
+    return der(name, rating, Capability(ac=Port(limit=True, var=True)), **given)
 
 
 def battery(
@@ -49,10 +49,10 @@ def battery(
         v_nom_v=v_nom_v,
         e_max_wh=10_000.0,
     )
-    return der(name, rating, Can(ceiling=True, target=True, var=True), **given)
+    return der(name, rating, Capability(ac=Port(aim=True, var=True), battery=Port()), **given)
 
 
-def der(name: str, rating: Rating, can: Can, **given: Any) -> DerState:
+def der(name: str, rating: Rating, can: Capability, **given: Any) -> DerState:
     """Fresh, controllable, on; `v_pu` instead of v_v for short."""
     if "v_pu" in given:
         given["v_v"] = given.pop("v_pu") * rating.v_nom_v

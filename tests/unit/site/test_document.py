@@ -14,7 +14,7 @@ import yaml
 from derctl.cli import exits
 from derctl.core.types import (
     Bound,
-    Can,
+    Capability,
     Decision,
     DerState,
     Outcome,
@@ -75,7 +75,7 @@ def test_the_site_file_of_the_document_loads(document, secrets, site_of):
 
 def rated(der_id, low):
     rating = Rating(p_max_w=5000, p_min_w=low, s_max_va=5000, q_inj_max_var=0, q_abs_max_var=0, v_nom_v=230)
-    seen = {"can": Can(), "reading": Reading(), "age_s": 0, "sample": 1, "fresh": True, "controllable": True}
+    seen = {"can": Capability(), "reading": Reading(), "age_s": 0, "sample": 1, "fresh": True, "controllable": True}
     return DerState(id=der_id, rating=rating, **seen)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derctl.core import engine
-from derctl.core.types import Can, DerState, Rating, Reading, Request, Setpoint, SiteState
+from derctl.core.types import Capability, DerState, Port, Rating, Reading, Request, Setpoint, SiteState
 from derctl.errors import ConfigError, Problem
 from derctl.site import load
 from derctl.site.lines import parse
@@ -174,7 +174,7 @@ def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(sma
         DerState(
             id=name,
             rating=Rating(p_max_w=1e4, p_min_w=0, s_max_va=1e4, q_inj_max_var=0, q_abs_max_var=0, v_nom_v=230),
-            can=Can(ceiling=True),
+            can=Capability(ac=Port(limit=True)),
             reading=Reading(p_w=8e3, accepted=Setpoint(p_ceiling_w=1e4)),
             age_s=0.0,
             sample=1,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Can, DerState, Fallback, Rating, Reading, Setpoint
+from derctl.core.types import Capability, DerState, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.words import Status
 from derctl.daemon.actuate.deadband import Written, differs, reason_to_write, taken
 from derctl.daemon.actuate.judge import achieved
@@ -274,7 +274,7 @@ def der(
     return DerState(
         id="pv1",
         rating=rating,
-        can=Can(ceiling=True, target=True, var=True),
+        can=Capability(ac=Port(limit=True, aim=True, var=True)),
         reading=Reading(**{"p_w": p_w, "q_var": q_var, "status": Status.ON} | read),
         age_s=0.1,
         sample=1,

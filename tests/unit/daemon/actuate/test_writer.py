@@ -10,7 +10,19 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import NOTHING, Bound, Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, SiteState
+from derctl.core.types import (
+    NOTHING,
+    Bound,
+    Capability,
+    Decision,
+    DerState,
+    Fallback,
+    Port,
+    Rating,
+    Reading,
+    Setpoint,
+    SiteState,
+)
 from derctl.core.words import Status
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.writer import Dispatch, Writer
@@ -121,7 +133,7 @@ class Desk:
         return DerState(
             id="pv1",
             rating=PV,
-            can=Can(ceiling=True, var=True),
+            can=Capability(ac=Port(limit=True, var=True)),
             reading=Reading(p_w=p_w, q_var=0.0, status=Status.ON, accepted=accepted),
             age_s=self.age_s,
             sample=1,
@@ -506,21 +518,22 @@ async def test_what_a_device_never_took_or_cannot_tell_is_no_override() -> None:
 ASKED = {"requested": Setpoint(p_ceiling_w=3000.0), "requested_by": "operator_limit"}
 BY_CONTRACT = Bound(by="contract_export_limit", rank=15, what="p_ceiling_w", value=1000.0)
 BY_BMS = Bound(by="bms_guard", rank=0, what="p_ceiling_w", value=1000.0)
-IN_THE_WAY: dict[str, tuple[Decision, Can, str | None]] = {
-    "nobody asked": (Decision(der="pv1", setpoint=ceiling(1000.0)), Can(ceiling=True), None),
-    "it got it": (Decision(der="pv1", setpoint=ceiling(3000.0), **ASKED), Can(ceiling=True), None),
-    "a senior": (Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT,), **ASKED), Can(ceiling=True),
+LIMITED = Capability(ac=Port(limit=True))
+IN_THE_WAY: dict[str, tuple[Decision, Capability, str | None]] = {
+    "nobody asked": (Decision(der="pv1", setpoint=ceiling(1000.0)), LIMITED, None),
+    "it got it": (Decision(der="pv1", setpoint=ceiling(3000.0), **ASKED), LIMITED, None),
+    "a senior": (Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT,), **ASKED), LIMITED,
         "senior_bound"),
     "a senior without its meter": (
         Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(replace(BY_CONTRACT, why="meter_lost"),), **ASKED),
-        Can(ceiling=True), "meter_lost"),
+        LIMITED, "meter_lost"),
     "the battery's own limit": (
-        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), Can(ceiling=True),
+        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), LIMITED,
         "bms_limit"),
-    "a device that is only read": (Decision(der="pv1", setpoint=Setpoint(), **ASKED), Can(), "not_supported"),
+    "a device that is only read": (Decision(der="pv1", setpoint=Setpoint(), **ASKED), Capability(), "not_supported"),
     "a target for PV": (
         Decision(der="pv1", setpoint=ceiling(5000.0), requested=Setpoint(p_target_w=1.0), requested_by="setpoint"),
-        Can(ceiling=True), "not_supported"),
+        LIMITED, "not_supported"),
 }  # fmt: skip
 
 

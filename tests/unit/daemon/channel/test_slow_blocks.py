@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
-from derctl.core.types import Can, Rating, Reading
+from derctl.core.types import Capability, Rating, Reading
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
@@ -57,7 +57,7 @@ class Box:
 
     identity = Identity()
     rating = RATING
-    can = Can()
+    can = Capability()
     problems = ()
 
     def __init__(self, slow: Sequence[str]) -> None:

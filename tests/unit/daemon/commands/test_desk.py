@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Can, DerState, Rating, Reading, SiteState
+from derctl.core.types import Capability, DerState, Port, Rating, Reading, SiteState
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import COMMANDS, SEEN_MAX, Desk
 from derctl.daemon.requests import Requests
@@ -46,7 +46,7 @@ def der(der_id: str, p_max_w: float, p_min_w: float = 0.0) -> DerState:
     return DerState(
         id=der_id,
         rating=rating,
-        can=Can(ceiling=True),
+        can=Capability(ac=Port(limit=True)),
         reading=Reading(),
         age_s=0.0,
         sample=1,

@@ -12,7 +12,19 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Bound, Can, Decision, DerState, Outcome, PocState, Rating, Reading, Setpoint, SiteState
+from derctl.core.types import (
+    Bound,
+    Capability,
+    Decision,
+    DerState,
+    Outcome,
+    PocState,
+    Port,
+    Rating,
+    Reading,
+    Setpoint,
+    SiteState,
+)
 from derctl.core.words import Status
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
@@ -41,7 +53,7 @@ def site(t_s: float, read: Reading | None = None, poc: Reading | None = None) ->
     der = DerState(
         id="pv1",
         rating=RATING,
-        can=Can(ceiling=True, var=True),
+        can=Capability(ac=Port(limit=True, var=True)),
         reading=reading() if read is None else read,
         age_s=0.0812345,
         sample=1,
