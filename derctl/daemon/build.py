@@ -9,7 +9,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.devices import CATALOGUE, Device, Options
 from derctl.links.bus import Bus, Pace
 from derctl.links.models import model
-from derctl.site import BusSection, DerSection, Site, place_of, rating_of, slowest, wire_of
+from derctl.site import BusSection, DerSection, Site, place_of, rating_of, slowest
 
 OnEvent = Callable[[str, str, str], None]
 RATING_TOLERANCE = 0.05
@@ -39,7 +39,8 @@ def build(site: Site, on_event: OnEvent) -> Plant:
 
 
 def _bus(site: Site, section: BusSection) -> Bus:
-    return Bus(section.id, wire_of(section), Pace(**slowest(site, section)), place=place_of(section))
+    place = place_of(section)
+    return Bus(section.id, place.open(), Pace(**slowest(site, section)), place=place.name)
 
 
 def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:
