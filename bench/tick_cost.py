@@ -14,6 +14,7 @@ from bench.machine import uvloop_factory
 from bench.row import Row
 from bench.simulated import P_MAX_W, Served, scenario, served
 from derctl.core.exchange import Read, Registers, Write
+from derctl.core.types import LimitRequest
 from derctl.daemon.app import App
 from derctl.daemon.log import configure
 from derctl.errors import BusClosed
@@ -151,7 +152,9 @@ async def _block(app: App, wires: Mapping[str, Listened], case: Case) -> tuple[f
         await asyncio.sleep(case.pause_s)
         if case.writing:
             limit_w = (0.1 + 0.2 * (number % 2)) * P_MAX_W * len(app.writers)
-            app.requests.put("limit_power", None, limit_w, request_id=str(number), seconds=60.0)
+            app.requests.put(
+                LimitRequest(id=str(number), by="bench", der=None, p_ceiling_w=limit_w, remaining_s=60.0)
+            )
         await app.loop.tick()
         asked.append({name: wire.taken() for name, wire in wires.items()})
     for writer in app.writers.values():

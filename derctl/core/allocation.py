@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from derctl.core.arbitration import Band, aim_of, aimed
 from derctl.core.capability import held_w
 from derctl.core.types import Bound, DerState, SiteProposal
-from derctl.core.words import Status
+from derctl.core.words import Status, What
 
 IDLE_SHARE = 0.01
-"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room [G, grid.md e.3]."""
+"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room (docs/sources.md)."""
 
 DARK = frozenset({Status.ASLEEP, Status.OFF, Status.FAULT})
 """An inverter that says so gives nothing, whatever it is let."""
@@ -78,7 +78,7 @@ def cap(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
     cuts = water_fill(max(excess, 0.0), rooms, rooms)
     aims = [aim - cut for aim, cut in zip(aims, cuts, strict=True)]
     bands = {
-        s.der.id: _pushed(s.band, aim, "p_ceiling_w", wish)
+        s.der.id: _pushed(s.band, aim, What.CEILING, wish)
         for s, aim, cut in zip(stores, aims, cuts, strict=True)
         if cut > 0.0
     }
@@ -104,7 +104,7 @@ def _curtail(slots: Sequence[Slot], wanted: Sequence[float], budget: float, wish
     cuts = water_fill(max(sum(floors) - budget, 0.0), depths, depths)
     tops = [floor + share - cut for floor, share, cut in zip(floors, shares, cuts, strict=True)]
     return {
-        slot.der.id: _pushed(slot.band, top, "p_ceiling_w", wish)
+        slot.der.id: _pushed(slot.band, top, What.CEILING, wish)
         for slot, top in zip(slots, tops, strict=True)
         if top < slot.band.high_w
     }
@@ -131,7 +131,7 @@ def hold_up(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
     rooms = [max(slot.hard_high_w - aim, 0.0) for aim, slot in zip(aims, stores, strict=True)]
     lifts = water_fill(max(lack, 0.0), rooms, rooms)
     return {
-        s.der.id: _pushed(s.band, aim + up, "p_floor_w", wish)
+        s.der.id: _pushed(s.band, aim + up, What.FLOOR, wish)
         for s, aim, up in zip(stores, aims, lifts, strict=True)
         if up > 0.0
     }
@@ -160,20 +160,20 @@ def _reach(der: DerState, *, discharging: bool) -> float:
     return distance * (der.rating.p_max_w if discharging else -der.rating.p_min_w)
 
 
-def _bound(wish: SiteProposal, what: str, value: float) -> Bound:
+def _bound(wish: SiteProposal, what: What, value: float) -> Bound:
     return Bound(by=wish.by, rank=wish.rank, what=what, value=value, why=wish.why)
 
 
 def _aimed(band: Band, aim_w: float, wish: SiteProposal) -> Band:
-    bound = _bound(wish, "p_target_w", aim_w)
+    bound = _bound(wish, What.TARGET, aim_w)
     return Band(low_w=band.low_w, high_w=band.high_w, target_w=aim_w, target_by=bound, bounds=band.bounds)
 
 
-def _pushed(band: Band, aim_w: float, what: str, wish: SiteProposal) -> Band:
+def _pushed(band: Band, aim_w: float, what: What, wish: SiteProposal) -> Band:
     """One edge of the band moved onto `aim_w`; the other gives way where it must."""
     return Band(
-        low_w=aim_w if what == "p_floor_w" else min(band.low_w, aim_w),
-        high_w=aim_w if what == "p_ceiling_w" else max(band.high_w, aim_w),
+        low_w=aim_w if what is What.FLOOR else min(band.low_w, aim_w),
+        high_w=aim_w if what is What.CEILING else max(band.high_w, aim_w),
         target_w=band.target_w,
         target_by=band.target_by,
         bounds=(*band.bounds, _bound(wish, what, aim_w)),

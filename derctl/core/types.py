@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from derctl.core.words import Status
+from derctl.core.words import FallbackBy, Priority, Reason, Status, What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +133,11 @@ class Reading:
 class Fallback:
     """What the DER does when derctl is not there, by the site file's word, in W at its AC terminals.
 
-    p_ceiling_w None: no limit, the full rating. by: reversion | stands | device. after_s: the reversion time.
+    p_ceiling_w None: no limit, the full rating. after_s: the reversion time.
     """
 
     p_ceiling_w: float | None = None
-    by: str = "reversion"
+    by: FallbackBy = FallbackBy.REVERSION
     after_s: float = 60.0
 
 
@@ -181,15 +182,46 @@ class PocState:
     v_nom_v: float
 
 
+LOCAL = "local"
+"""Who asks over the unix socket."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An operator's wish that is still alive. der None: the whole site. remaining_s on the monotonic clock."""
+    """An operator's wish that is still alive: one class for each kind, and its line in REQUESTS.
+
+    kind: the command that brought it. der None: the whole site. by: the principal who asked, `local` for the unix
+    socket. remaining_s on the monotonic clock.
+    """
 
     id: str
     kind: str
     der: str | None
-    value_w: float
+    by: str
     remaining_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRequest(Request):
+    """A ceiling on the AC power of a DER, or of all of them together."""
+
+    kind: Literal["limit_power"] = "limit_power"
+    p_ceiling_w: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryRequest(Request):
+    """What a battery is to give at its AC terminals; below 0 it charges."""
+
+    kind: Literal["set_battery_power"] = "set_battery_power"
+    p_target_w: float
+
+
+REQUESTS: Mapping[str, type[Request]] = {
+    "limit_power": LimitRequest,
+    "set_battery_power": BatteryRequest,
+}
+"""By kind: what a request turns into when it comes back from JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +238,7 @@ class SiteState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What one function wants of one DER. None: no opinion. q_priority: reactive | active, who wins at the circle."""
+    """What one function wants of one DER. None: no opinion. q_priority: who wins at the circle."""
 
     by: str
     rank: int
@@ -214,14 +246,14 @@ class Proposal:
     p_floor_w: float | None = None
     p_target_w: float | None = None
     q_var: float | None = None
-    q_priority: str = "reactive"
+    q_priority: Priority = Priority.REACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteProposal:
     """What one function wants of the sum of the DERs in `over` (their AC power, W); allocation splits it.
 
-    why: a code, where there is more to say than the function's name.
+    why: where there is more to say than the function's name.
     """
 
     by: str
@@ -230,7 +262,7 @@ class SiteProposal:
     p_ceiling_w: float | None = None
     p_floor_w: float | None = None
     p_target_w: float | None = None
-    why: str | None = None
+    why: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +278,9 @@ class Bound:
 
     by: str
     rank: int
-    what: str
+    what: What
     value: float
-    why: str | None = None
+    why: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from derctl.daemon.image import Image
 from derctl.daemon.poller import Poller
 
 MEASURE_SHARE = 0.4
-"""Share of the period after which the tick goes on with what has been measured (DESIGN 3.1)."""
+"""Share of the period after which the tick goes on with what has been measured (docs/sources.md)."""
 
 
 @dataclass(slots=True)

@@ -3,58 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
 
 from derctl.core.engine import Memory
-from derctl.core.response import Lag
 from derctl.daemon.channel.channel import Channel
-from derctl.daemon.requests import Held, Requests
+from derctl.daemon.requests import Held, Requests, from_plain, to_plain
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
-from derctl.functions.freq_droop import Memory as DroopMemory
+from derctl.functions.survival import kept, revived
 from derctl.store.state import SavedDroop, SavedRequest
+
+VALUE = {"limit_power": "p_ceiling_w", "set_battery_power": "p_target_w"}
+"""What version 1 of the state file calls value_w."""
 
 
 def kept_requests(held: Iterable[Held], *, wall: float | None, now_s: float) -> list[SavedRequest]:
     """wall: s since 1970, None where the clock is not set; now_s: the monotonic clock that the requests run on."""
+    plain = [to_plain(each, wall=wall, now_s=now_s) for each in held]
     return [
         SavedRequest(
-            id=each.id,
-            kind=each.kind,
-            der=each.der,
-            value_w=each.value_w,
-            ends=None if wall is None else wall + each.ends_s - now_s,
-            left_s=each.ends_s - now_s,
+            id=each["id"],
+            kind=each["kind"],
+            der=each["der"],
+            value_w=each[VALUE[each["kind"]]],
+            ends=each["ends"],
+            left_s=each["remaining_s"],
         )
-        for each in held
+        for each in plain
+        if each["kind"] in VALUE
     ]
 
 
-def revive_requests(saved: Iterable[SavedRequest], requests: Requests, *, wall: float | None) -> None:
-    """Those that have time left; wall is None where the clock is not set.
+def of_version_1(saved: SavedRequest) -> dict[str, Any]:
+    """The plain form that `requests.from_plain` takes. Who asked was not saved."""
+    value = {VALUE[saved.kind]: saved.value_w} if saved.kind in VALUE else {}
+    fields = {"id": saved.id, "kind": saved.kind, "der": saved.der, "by": "", "remaining_s": saved.left_s}
+    return fields | value | {"ends": saved.ends}
 
-    Where it isn't, or wasn't when they were saved, what was left then counts.
-    """
+
+def revive_requests(saved: Iterable[SavedRequest], requests: Requests, *, wall: float | None) -> None:
+    """Those that have time left; wall is None where the clock is not set. One that can't be read is left out."""
     for each in saved:
-        left_s = each.left_s if wall is None or each.ends is None else min(each.left_s, each.ends - wall)
-        if left_s > 0.0:
-            requests.put(each.kind, each.der, each.value_w, request_id=each.id, seconds=left_s)
+        with suppress(msgspec.ValidationError):
+            request = from_plain(of_version_1(each), wall=wall)
+            if request.remaining_s > 0.0:
+                requests.put(request)
 
 
 def kept_droop(memories: Mapping[str, Memory]) -> dict[str, SavedDroop]:
     """The droop events in progress, by memory key."""
-    return {
-        key: SavedDroop(p_pre=memory.p_pre, side=memory.side, y=memory.lag.y)
-        for key, memory in memories.items()
-        if isinstance(memory, DroopMemory) and memory.p_pre is not None and memory.lag is not None
-    }
+    return {key: msgspec.convert(plain, SavedDroop) for key, plain in kept(memories).items()}
 
 
-def revived_droop(saved: Mapping[str, SavedDroop]) -> dict[str, DroopMemory]:
+def revived_droop(saved: Mapping[str, SavedDroop]) -> dict[str, Memory]:
     """They go on from where they were."""
-    return {
-        key: DroopMemory(p_pre=each.p_pre, side=each.side, lag=Lag(y=each.y, u=each.y)) for key, each in saved.items()
-    }
+    return revived({key: msgspec.to_builtins(each) for key, each in saved.items()}).memories
 
 
 @dataclass(slots=True)

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from derctl.core.types import DerState, PocState
 
 STEP_PU = 0.05
-"""A change of the inverters' sum below this share of their rating says nothing about the meter [G]."""
+"""A change of the inverters' sum below this share of their rating says nothing about the meter (docs/sources.md)."""
 REST_PU = 0.005
-"""Inverters that moved less than this within PROOF_S are at rest: what the meter does then the load does [G]."""
+"""Inverters that moved less than this within PROOF_S are at rest: what the meter does then the load does."""
 AGREES = 0.25
-"""The meter must show at least this share of the inverters' step, with its sign; load may hide the rest [G].
+"""The meter must show at least this share of the inverters' step, with its sign; load may hide the rest.
 
 Sample by sample, each with the weight of what the inverters moved in it: what a load does in between counts little.
 """
 STRIKES = 3
-"""Consecutive contradictions before the meter is doubted, and agreements before it is believed again [G]."""
+"""Consecutive contradictions before the meter is doubted, and agreements before it is believed again."""
 PROOF_PU = 0.1
-"""The step that proves a meter, within PROOF_S (it may be late), in share of the rating (grid.md e.3)."""
+"""The step that proves a meter, within PROOF_S (it may be late), in share of the rating (docs/sources.md)."""
 PROOF_S = 4.0
 PROVEN = 2
 """Points that prove: a step matched within a quarter gives two; within a half, as it leaves PROOF_S behind, one."""

@@ -23,8 +23,10 @@ class Reserve(Settings):
     kind: ClassVar[str] = "reserve"
     rank: ClassVar[int] = 5
 
-    min_pct: float = number(low=0.0, high=100.0, source="the owner's word")
-    hysteresis_pct: float = number(2.0, low=0.1, high=20.0, source="grid.md e.3: 2 to 3 %")
+    min_pct: float = number(low=0.0, high=100.0, source="no discharge at or below this charge; the owner's word")
+    hysteresis_pct: float = number(
+        2.0, low=0.1, high=20.0, source="let go so far above min_pct; our choice: docs/sources.md"
+    )
 
     def start(self) -> Memory:
         """Not held."""

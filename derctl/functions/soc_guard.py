@@ -25,9 +25,21 @@ class SocGuard(Settings):
     kind: ClassVar[str] = "soc_guard"
     rank: ClassVar[int] = 0
 
-    min_pct: float = number(10.0, low=0.0, high=100.0, source="derctl [G]; the battery maker's manual decides")
-    max_pct: float = number(95.0, low=0.0, high=100.0, source="derctl [G]; the battery maker's manual decides")
-    hysteresis_pct: float = number(2.0, low=0.1, high=20.0, source="grid.md e.3: 2 to 3 %")
+    min_pct: float = number(
+        10.0,
+        low=0.0,
+        high=100.0,
+        source="no discharge at or below; our choice, the maker's manual decides: docs/sources.md",
+    )
+    max_pct: float = number(
+        95.0,
+        low=0.0,
+        high=100.0,
+        source="no charging at or above; our choice, the maker's manual decides: docs/sources.md",
+    )
+    hysteresis_pct: float = number(
+        2.0, low=0.1, high=20.0, source="let go so far inside; our choice: docs/sources.md"
+    )
 
     def __post_init__(self) -> None:
         Settings.__post_init__(self)

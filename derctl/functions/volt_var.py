@@ -8,6 +8,7 @@ from typing import ClassVar
 from derctl.core.curve import Curve
 from derctl.core.response import Lag, follow
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.words import Priority
 from derctl.errors import SettingError
 from derctl.functions.settings import Settings, choice, number, points
 
@@ -29,16 +30,22 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoltVar(Settings):
-    """q = curve(v), through the open-loop response. Q in per unit of rated apparent power, + injects."""
+    """Var by the voltage, on a curve and slowed down; per unit of rated apparent power, + injects."""
 
     kind: ClassVar[str] = "volt_var"
     rank: ClassVar[int] = 30
 
-    category: str = choice("B", among=("A", "B"), source=SOURCE)
-    points: tuple[tuple[float, float], ...] | None = points(source=SOURCE)
-    v_ref_pu: float = number(1.0, low=0.95, high=1.05, source=SOURCE)
-    olrt_s: float | None = number(None, low=1.0, high=90.0, source=SOURCE, optional=True)
-    q_priority: str = choice("reactive", among=("reactive", "active"), source="IEEE 1547-2018 5.3.1; UL 1741 SB")
+    category: str = choice("B", among=("A", "B"), source="default curve; " + SOURCE)
+    points: tuple[tuple[float, float], ...] | None = points(
+        source="own curve: four pairs (voltage pu, var per unit of rated VA); " + SOURCE
+    )
+    v_ref_pu: float = number(1.0, low=0.95, high=1.05, source="shifts the curve; " + SOURCE)
+    olrt_s: float | None = number(None, low=1.0, high=90.0, source="time to 90 %; " + SOURCE, optional=True)
+    q_priority: str = choice(
+        Priority.REACTIVE,
+        among=tuple(Priority),
+        source="what gives way at the apparent-power limit; IEEE 1547-2018 5.3.1; UL 1741 SB",
+    )
     _curve: Curve = field(init=False, repr=False, compare=False)
     _olrt_s: float = field(init=False, repr=False, compare=False)
 
@@ -70,7 +77,9 @@ class VoltVar(Settings):
         else:
             lag = follow(memory.lag, wish, dt_s=dt_s, olrt_s=self._olrt_s)
         q_var = lag.y * der.rating.s_max_va
-        return Memory(lag=lag), Proposal(by=self.kind, rank=self.rank, q_var=q_var, q_priority=self.q_priority)
+        return Memory(lag=lag), Proposal(
+            by=self.kind, rank=self.rank, q_var=q_var, q_priority=Priority(self.q_priority)
+        )
 
 
 def _check_points(given: tuple[tuple[float, float], ...]) -> None:

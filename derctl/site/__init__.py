@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from derctl.site.absence import Absence, absence_of, der_absence, fallback_of, found_of
 from derctl.site.profiles import profiles
 from derctl.site.schema import BusSection, DerSection, MqttSection, PocSection, SiteFile
-from derctl.site.site import Site, build, fallback_of, load, rating_of, slowest
+from derctl.site.site import Site, build, load, rating_of, slowest
 from derctl.site.wires import WIRES, Place, place_at, place_of
 
 __all__ = [
     "WIRES",
+    "Absence",
     "BusSection",
     "DerSection",
     "MqttSection",
@@ -16,8 +18,11 @@ __all__ = [
     "PocSection",
     "Site",
     "SiteFile",
+    "absence_of",
     "build",
+    "der_absence",
     "fallback_of",
+    "found_of",
     "load",
     "place_at",
     "place_of",

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from derctl.core.engine import Plan
-from derctl.core.types import Fallback, Rating
+from derctl.core.types import Rating
 from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem
+from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.site.convert import convert
 from derctl.site.lines import Source, parse
 from derctl.site.plan import plan_of
@@ -32,8 +33,8 @@ class Site:
     def limit_w(self) -> float | None:
         """The contract's export limit, None where there is none."""
         for function, _ in self.plan.site_functions:
-            if function.kind == "contract_export_limit":
-                return float(function.limit_w)  # type: ignore[attr-defined]
+            if isinstance(function, ContractExportLimit):
+                return function.limit_w
         return None
 
 
@@ -59,12 +60,6 @@ def build(source: Source) -> Site:
     if problems:
         raise ConfigError(problems)
     return Site(file=site_file, plan=plan, profiles=profiles, secret=secret)
-
-
-def fallback_of(der: DerSection) -> Fallback:
-    """The declared fallback in control's words."""
-    section = der.fallback
-    return Fallback(p_ceiling_w=section.p_ceiling_w, by=section.by, after_s=section.after_s)
 
 
 def rating_of(der: DerSection, v_nom_v: float) -> Rating:

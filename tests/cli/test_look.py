@@ -381,7 +381,7 @@ async def test_a_wrong_unit_is_said_to_be_one(rig, here):
 
 
 async def test_a_wrong_base_says_what_stood_there(rig, here):
-    """hil.md O5: "SunS" not found is reported, no guess."""
+    """No "SunS" is reported as such, and nothing is guessed."""
     code, _, err = await here("scan", address(rig, "pv1"), "--base", "40001")
     assert code == 69
     assert "0x6E53 0x0001 at 40001" in readable(err)  # the marker's second half and model 1's id

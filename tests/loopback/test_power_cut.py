@@ -1,4 +1,4 @@
-"""A process killed while it replaces a file leaves the old one or the new one (hil.md E4, E5)."""
+"""A process killed while it replaces a file leaves the old one or the new one."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ EXACT_PU = 0.002
 """Less power is asked for from this share of the rating on; only more of it has the profile's dead band."""
 
 GIVE_BACK_S = 10.0
-"""Var that nobody asks for any more is given back after this: a function that misses one input costs no write [G]."""
+"""Var that nobody asks for any more is given back after this: a function that misses one input costs no write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

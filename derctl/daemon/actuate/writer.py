@@ -18,7 +18,7 @@ from derctl.links.bus import Priority
 from derctl.links.ending import end
 
 IGNORED_AFTER = 3
-"""Writes in a row that the device did not take over before that is said aloud (hil.md D6)."""
+"""Writes in a row that the device did not take over before that is said aloud (docs/sources.md)."""
 LATE_AFTER = 3
 """Writes in a row that could not be sent in time before that is said aloud: one or two are a busy wire."""
 
@@ -60,7 +60,7 @@ class Writer:
 
     @property
     def _keep_s(self) -> float:
-        """How old a decision may be when it is sent: a tick, as DESIGN 3.6 has it, where the bus can keep the tick.
+        """How old a decision may be when it is sent: a tick, where the bus can keep the tick.
 
         A write waits for the request that holds the wire (its pause, and its answer up to the deadline) and for its
         own pause. Where that alone takes longer than a tick (Fronius: a request a second), each decision would be

@@ -26,11 +26,11 @@ OWN_KEEP_S = 600.0
 rarely, and one lost read of it must not let a limit go."""
 ILLEGAL_ADDRESS = 2
 REFUSED_LIMIT = 3
-"""Polls refused with exception 2 in a row after which the map is walked again (sunspec.md a.8.1)."""
+"""Polls refused with exception 2 in a row after which the map is walked again (docs/sources.md)."""
 METER_SCALE_W = 2500.0
 """Scale for a meter's stillness, and the least for a BMS's: with 2 % of it, 50 W, a steady reading is believable."""
 BMS_REFRESH_S = 10.0
-"""Three of these are the 30 s after which a silent BMS stops the battery too (grid.md e.3) [G]."""
+"""Three of these are the 30 s after which a silent BMS stops the battery too (docs/sources.md)."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Registers that stand still while power flows: the socket lives, the device's data does not (hil.md D1).
+"""Registers that stand still while power flows: the socket lives, the device's data does not.
 
 An idle battery and PV at night stand still too, rightly: only a device that moves energy can be frozen.
 """
@@ -12,9 +12,9 @@ from derctl.core.exchange import Registers
 PERIODS = 3
 """Refresh periods (or expected counts of the energy counter) that may pass without a change."""
 COUNT_UNKNOWN_WH = 10.0
-"""Resolution assumed of an energy counter until it has been seen to move [G]."""
+"""Resolution assumed of an energy counter until it has been seen to move (docs/sources.md)."""
 FLOOR_PU = 0.02
-"""Below this share of the rating a steady reading is believable [G]."""
+"""Below this share of the rating a steady reading is believable (docs/sources.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
-from derctl.core.types import SiteState
+from derctl.core.types import LOCAL, BatteryRequest, LimitRequest, SiteState
 from derctl.daemon.clock import Clock, text_of
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
-from derctl.functions.operator import BATTERY, LIMIT
 
 SEEN_MAX = 1000
 EARLY_S = 30.0
@@ -70,9 +69,13 @@ class Site(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A command that passed the envelope's checks. seconds: what is left of its life. synced: its age was checked."""
+    """A command that passed the envelope's checks. by: the principal who sent it.
+
+    seconds: what is left of its life. synced: its age was checked.
+    """
 
     id: str
+    by: str
     seconds: float
     until: str
     args: Any
@@ -97,10 +100,13 @@ async def _limit_power(site: Site, order: Order) -> str:
     most = sum(concerned) if all(concerned) else math.inf
     if not 0.0 <= args.p_ceiling_w <= most:
         raise CommandError("out_of_range", f"p_ceiling_w = {args.p_ceiling_w:g} is outside 0 to {most:g} W")
-    held = site.requests.held.get((LIMIT, args.der))
-    if not order.synced and held is not None and held.value_w < args.p_ceiling_w:
+    held = [r.p_ceiling_w for r in site.requests.alive() if isinstance(r, LimitRequest) and r.der == args.der]
+    if not order.synced and held and min(held) < args.p_ceiling_w:
         raise CommandError("clock_unsynced", "the clock is not set yet: raising a limit waits")
-    site.requests.put(LIMIT, args.der, args.p_ceiling_w, request_id=order.id, seconds=order.seconds)
+    request = LimitRequest(
+        id=order.id, by=order.by, remaining_s=order.seconds, der=args.der, p_ceiling_w=args.p_ceiling_w
+    )
+    site.requests.put(request)
     return f"until {order.until}"
 
 
@@ -112,7 +118,10 @@ async def _set_battery_power(site: Site, order: Order) -> str:
     if not rating.p_min_w <= args.p_target_w <= rating.p_max_w:
         text = f"p_target_w = {args.p_target_w:g} is outside {rating.p_min_w:g} to {rating.p_max_w:g} W"
         raise CommandError("out_of_range", text)
-    site.requests.put(BATTERY, args.der, args.p_target_w, request_id=order.id, seconds=order.seconds)
+    request = BatteryRequest(
+        id=order.id, by=order.by, remaining_s=order.seconds, der=args.der, p_target_w=args.p_target_w
+    )
+    site.requests.put(request)
     return f"until {order.until}"
 
 
@@ -151,7 +160,7 @@ class Desk:
     clock: Clock
     seen: dict[str, float] = field(default_factory=dict)
 
-    async def by_mqtt(self, name: str, payload: bytes, retained: bool) -> dict[str, Any]:
+    async def by_mqtt(self, name: str, payload: bytes, retained: bool, principal: str = "mqtt") -> dict[str, Any]:
         """A command as it came from the broker. Never raises: the reply says what became of it."""
         command_id: str | None = None
         try:
@@ -159,7 +168,7 @@ class Desk:
                 raise CommandError("retained", "a retained message is not a command")
             fields = _fields(payload)
             command_id = fields["id"] if isinstance(fields.get("id"), str) else None
-            text = await self._take(name, fields)
+            text = await self._take(name, fields, principal)
         except CommandError as error:
             return self._reply(command_id, name, "refused", error.code, str(error))
         return self._reply(command_id, name, "admitted", None, text)
@@ -172,10 +181,11 @@ class Desk:
         if not isinstance(seconds, int | float) or not 0.0 < seconds <= EXPIRES_MAX_S:
             raise CommandError("out_of_range", f"expires_s = {seconds!r} is outside 0 to {EXPIRES_MAX_S:g} s")
         until = text_of(datetime.fromtimestamp(self.clock.wall() + seconds, tz=self.clock.now().tzinfo))
-        order = Order(id=f"local-{self.clock.stamp()}", seconds=seconds, until=until, args=_args(command, fields))
+        args = _args(command, fields)
+        order = Order(id=f"local-{self.clock.stamp()}", by=LOCAL, seconds=seconds, until=until, args=args)
         return await self._apply(command, order)
 
-    async def _take(self, name: str, fields: dict[str, Any]) -> str:
+    async def _take(self, name: str, fields: dict[str, Any], principal: str) -> str:
         command = _row(name)
         for key in ("id", "issued_at", "expires_s"):
             if key not in fields:
@@ -189,9 +199,9 @@ class Desk:
         args = _args(command, fields)
         self._remember(envelope, seconds)
         until = text_of(datetime.fromtimestamp(self.clock.wall() + seconds, tz=self.clock.now().tzinfo))
-        return await self._apply(
-            command, Order(id=envelope.id, seconds=seconds, until=until, args=args, synced=self.clock.synced)
-        )
+        synced = self.clock.synced
+        order = Order(id=envelope.id, by=principal, seconds=seconds, until=until, args=args, synced=synced)
+        return await self._apply(command, order)
 
     async def _apply(self, command: Command, order: Order) -> str:
         text = await command.apply(self.site, order)

@@ -108,7 +108,7 @@ V_LOW_PU, V_HIGH_PU = 0.5, 1.5
 
 
 def plausible(reading: Reading, rating: Rating) -> Reading:
-    """Drop what can't be true (sunspec.md a.8.6-7): it becomes None, so no function acts on it.
+    """Drop what can't be true (docs/sources.md): it becomes None, so no function acts on it.
 
     0 V or 0 Hz from an inverter means asleep, not a grid fault.
     """

@@ -22,7 +22,7 @@ from derctl.links.wires.codec import ANSWERS, request_of, taken
 NEVER_S = 3600.0
 """pymodbus's own timeout: out of the way, the bus's deadline is the only one."""
 BUFFER_MAX = 4096
-"""Bytes; pymodbus drops everything at 264, also a late answer in one segment with the right one (hil.md W8)."""
+"""Bytes; pymodbus drops everything at 264, also a late answer in one segment with the right one."""
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
 

@@ -1,4 +1,4 @@
-"""Splitting between DERs: sums kept, storage first, PV by its present power (grid.md e.3)."""
+"""Splitting between DERs: sums kept, storage first, PV by its present power."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_full_battery_s_senior_floor_leaves_the_surplus_to_curtailment(make: A
 
 
 def test_pv_is_curtailed_in_proportion_to_present_power_not_to_nameplate(make: Any) -> None:
-    """grid.md e.3: so that idle units keep no unusable share."""
+    """So that idle units keep no unusable share."""
     ders = [make.pv("a", p_max_w=10_000.0, p_w=6_000.0), make.pv("b", p_max_w=10_000.0, p_w=2_000.0)]
     wish = SiteProposal(by="w", rank=15, over=("a", "b"), p_ceiling_w=4_000.0)
     bands = cap(slots({}, ders, 15), wish)
@@ -240,7 +240,7 @@ def _weight(slot: Slot, goal: float) -> float:
 
 
 def test_the_fuller_battery_discharges_more_and_the_emptier_charges_more(make: Any) -> None:
-    """grid.md e.3: in proportion to capacity times distance to the bound."""
+    """In proportion to capacity times distance to the bound, as the Frequenz SDK does it."""
     ders = [
         make.battery("full", soc_pct=80.0),
         make.battery("empty", soc_pct=20.0),

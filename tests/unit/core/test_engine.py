@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.engine import GATEWAY_FUNCTIONS, Plan, step
-from derctl.core.types import Abstain, Capability, Fallback, Port, Proposal, Request, Setpoint, SiteProposal
-from derctl.functions import CATALOGUE
+from derctl.core.engine import Plan, step
+from derctl.core.types import Abstain, Capability, Fallback, LimitRequest, Port, Proposal, Setpoint, SiteProposal
+from derctl.functions import ROWS
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.operator import OperatorLimit
 
 NEAR = 1e-6
+ALSO_ON_DEVICE = frozenset({"volt_var", "volt_watt", "freq_droop", "watt_var"})
 
 
 def decide(plan: Plan, state: Any, memories: Any = None, dt_s: float = 1.0) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def test_a_junior_s_word_moves_no_edge_that_seniors_set(make: Any, data: st.Data
 
 @given(st.data())
 def test_the_site_s_ceiling_holds_against_every_junior(make: Any, data: st.DataObject) -> None:
-    """grid.md e.3: the contract binds whatever droop, operator or schedule want; only rank 0 to 15 may keep more."""
+    """The contract binds whatever droop, operator or schedule want; only rank 0 to 15 may keep more."""
     ders = [d for d in data.draw(make.ders()) if d.fresh]
     limit = data.draw(st.floats(0.0, 20_000.0))
     over = tuple(d.id for d in ders)
@@ -155,10 +156,11 @@ def test_of_two_site_targets_and_a_der_s_own_the_senior_is_taken(make: Any) -> N
 # ---- ranks
 
 
-def test_the_rank_order_is_the_design_s_and_table_38_s() -> None:
-    """grid.md a.3: (1) protection and permit service, (2) the lesser of volt-watt and droop, (3) the power limit
-    outside droop, (4) Q inside the capability; e.3: droop may exceed an operator's limit, never the contract's."""
-    ranks = {kind: cls.rank for kind, cls in CATALOGUE.items()}
+def test_the_rank_order_is_the_documented_one_and_table_38_s() -> None:
+    """IEEE 1547.1-2020 tables 38 and 39: (1) protection and permit service, (2) the lesser of volt-watt and droop,
+    (3) the power limit outside droop, (4) Q inside the capability. Droop may exceed an operator's limit: table 39.
+    It never exceeds the contract's: our choice."""
+    ranks = {kind: row.rank for kind, row in ROWS.items()}
     assert ranks == {
         "bms_guard": 0,
         "soc_guard": 0,
@@ -201,7 +203,7 @@ def test_droop_lifts_power_above_a_utility_s_or_operator_s_limit_and_never_above
 
 def test_over_frequency_binds_below_an_operator_s_limit(make: Any) -> None:
     plan = Plan(der_functions=((FreqDroop(), ("pv1",)), (OperatorLimit(), ("pv1",))))
-    asked = (Request(id="1", kind="limit_power", der="pv1", value_w=6_000.0, remaining_s=9.0),)
+    asked = (LimitRequest(id="1", by="home", der="pv1", p_ceiling_w=6_000.0, remaining_s=9.0),)
     memories: Any = {}
     for f, dt_s in ((60.0, 0.0), (60.336, 1.0), (60.336, 1e6)):
         state = make.site(make.pv(p_w=6_000.0, f_hz=f), f_nom_hz=60.0, requests=asked)
@@ -233,7 +235,7 @@ def test_the_circle_gives_way_to_no_floor(make: Any) -> None:
 # ---- gateway functions and the device's own
 
 
-@pytest.mark.parametrize("kind", sorted(GATEWAY_FUNCTIONS))
+@pytest.mark.parametrize("kind", sorted(ALSO_ON_DEVICE))
 @pytest.mark.parametrize(
     ("on", "off", "why"),
     [
@@ -247,7 +249,7 @@ def test_a_gateway_function_runs_only_where_the_device_s_own_reads_back_off(
 ) -> None:
     reads = {"own_on": tuple(kind for _ in on), "own_off": tuple(kind for _ in off)}
     function = make.Says(kind, 20, Proposal(by=kind, rank=20, p_ceiling_w=1_000.0))
-    plan = Plan(der_functions=((function, ("pv1",)),))
+    plan = Plan(der_functions=((function, ("pv1",)),), also_on_device=ALSO_ON_DEVICE)
     after, (decision,) = step(plan, {f"{kind}/pv1": 41}, make.site(make.pv(**reads)), 1.0)
     if why is None:
         assert decision.setpoint.p_ceiling_w == 1_000.0 and decision.abstained == {}
@@ -259,7 +261,7 @@ def test_a_gateway_function_runs_only_where_the_device_s_own_reads_back_off(
 
 def test_another_function_does_not_ask_what_the_device_runs(make: Any) -> None:
     function = make.Says("operator_limit", 60, Proposal(by="operator_limit", rank=60, p_ceiling_w=1_000.0))
-    plan = Plan(der_functions=((function, ("pv1",)),))
+    plan = Plan(der_functions=((function, ("pv1",)),), also_on_device=ALSO_ON_DEVICE)
     assert decide(plan, make.site(make.pv(own_off=())))["pv1"].setpoint.p_ceiling_w == 1_000.0
 
 

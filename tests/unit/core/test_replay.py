@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan, step
-from derctl.core.types import Decision, Request, SiteState
-from derctl.functions import CATALOGUE
+from derctl.core.engine import step
+from derctl.core.types import BatteryRequest, Decision, LimitRequest, SiteState
+from derctl.functions import ROWS, plan_of
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop
@@ -23,9 +23,10 @@ from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.soc_guard import SocGuard
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
+from derctl.store.ticks import state_of
 
 ALL = ("pv1", "pv2", "bat1")
-PLAN = Plan(
+PLAN = plan_of(
     der_functions=(
         (BmsGuard(), ("bat1",)),
         (SocGuard(), ("bat1",)),
@@ -46,12 +47,12 @@ PLAN = Plan(
 
 def test_the_plan_holds_every_function_of_the_catalogue() -> None:
     kinds = {function.kind for function, _ in (*PLAN.der_functions, *PLAN.site_functions)}
-    assert kinds == CATALOGUE.keys()
+    assert kinds == ROWS.keys()
 
 
 def memory_type(key: str) -> Any:
     """The Memory that stands beside a function's class."""
-    return sys.modules[CATALOGUE[key.split("/", maxsplit=1)[0]].__module__].Memory
+    return sys.modules[ROWS[key.split("/", maxsplit=1)[0]].function.__module__].Memory
 
 
 def journey(memories: dict[str, Any], state: SiteState) -> tuple[dict[str, Any], SiteState]:
@@ -59,7 +60,7 @@ def journey(memories: dict[str, Any], state: SiteState) -> tuple[dict[str, Any],
     text = msgspec.json.encode(msgspec.to_builtins({"memories": memories, "state": state}))
     found = msgspec.json.decode(text)
     back = {key: msgspec.convert(value, memory_type(key)) for key, value in found["memories"].items()}
-    return back, msgspec.convert(found["state"], SiteState)
+    return back, state_of(found["state"])
 
 
 POWER = st.floats(-11_000.0, 11_000.0)
@@ -89,13 +90,26 @@ def ticks(draw: st.DrawFn, make: Any, v_nom_v: float, f_nom_hz: float) -> list[t
                 sample=n,
             )
             ders.append(replace(der, rating=replace(der.rating, v_nom_v=v_nom_v)))
-        requests = tuple(
-            Request(id=f"r{i}", kind=kind, der=der, value_w=draw(POWER), remaining_s=draw(st.floats(-1.0, 60.0)))
-            for i, (kind, der) in enumerate(
-                (("limit_power", "pv1"), ("limit_power", None), ("set_battery_power", "bat1"))
-            )
-            if draw(st.booleans())
+        left = st.floats(-1.0, 60.0)
+        asked = (
+            st.builds(
+                LimitRequest,
+                id=st.just("r0"),
+                by=st.just("home"),
+                der=st.sampled_from(["pv1", None]),
+                p_ceiling_w=POWER,
+                remaining_s=left,
+            ),
+            st.builds(
+                BatteryRequest,
+                id=st.just("r1"),
+                by=st.just("local"),
+                der=st.just("bat1"),
+                p_target_w=POWER,
+                remaining_s=left,
+            ),
         )
+        requests = tuple(draw(st.lists(st.one_of(asked), max_size=3)))
         poc = draw(st.none() | st.builds(make.meter, POWER, sample=st.just(n), fresh=st.booleans()))
         state = make.site(*ders, f_nom_hz=f_nom_hz, poc=poc, requests=requests)
         out.append((state, draw(st.floats(0.0, 20.0))))

@@ -21,7 +21,7 @@ STEPS = st.lists(st.floats(1e-3, 30.0), min_size=1, max_size=30)
 
 
 def tau(olrt_s: float) -> float:
-    """grid.md a.0: tau = T_r / ln 10."""
+    """IEEE 1547-2018: the open-loop response time is that to 90 %; first order: tau = T_r / ln 10."""
     return olrt_s / math.log(10.0)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from derctl.core.response import Lag
+from derctl.core.types import LimitRequest
 from derctl.daemon.requests import Requests
 from derctl.daemon.survival import MeterProof, kept_droop, kept_requests, revive_requests, revived_droop
 from derctl.functions.contract_export_limit import ContractExportLimit
@@ -93,7 +94,7 @@ def test_a_meter_that_proved_itself_is_told_once() -> None:
 
 def held(value_w: float, seconds: float, now_s: float) -> Requests:
     requests = Requests(clock=lambda: now_s)
-    requests.put("limit_power", "pv1", value_w, request_id="a", seconds=seconds)
+    requests.put(LimitRequest(id="a", by="home", der="pv1", p_ceiling_w=value_w, remaining_s=seconds))
     return requests
 
 
@@ -111,7 +112,7 @@ def test_a_request_keeps_the_time_that_it_had_left(wall: float | None, left_s: f
     saved = kept_requests(held(1234.0, 60.0, 500.0).held.values(), wall=WALL, now_s=500.0)
     fresh = Requests(clock=lambda: 7.0)
     revive_requests(saved, fresh, wall=wall)
-    found = [(request.kind, request.der, request.value_w, request.remaining_s) for request in fresh.alive()]
+    found = [(request.kind, request.der, request.p_ceiling_w, request.remaining_s) for request in fresh.alive()]
     assert found == ([] if left_s is None else [("limit_power", "pv1", 1234.0, left_s)])
 
 
@@ -121,7 +122,7 @@ def test_a_request_saved_before_the_clock_was_set_keeps_its_duration(wall: float
     saved = kept_requests(held(1234.0, 3600.0, 500.0).held.values(), wall=None, now_s=500.0)
     fresh = Requests(clock=lambda: 7.0)
     revive_requests(saved, fresh, wall=wall)
-    assert [(request.value_w, request.remaining_s) for request in fresh.alive()] == [(1234.0, 3600.0)]
+    assert [(request.p_ceiling_w, request.remaining_s) for request in fresh.alive()] == [(1234.0, 3600.0)]
 
 
 def test_a_droop_event_goes_on_and_what_is_at_rest_is_not_kept() -> None:

@@ -66,7 +66,7 @@ def test_every_recording_is_a_device_or_says_why_not(sunspec_dump, from_dump, bo
 def test_an_inverter_reads_as_pysunspec2_reads_it(from_dump, bound, name):
     fake = from_dump(name)
     device = bound(fake, bind_pv)
-    ac = device.views["ac"].block.model_id
+    ac = device.ac.block.model_id
     reading = fake.reading(device)
     rated = device.rating
     assert reading.p_w == theirs(fake, ac, "W")

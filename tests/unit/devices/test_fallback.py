@@ -40,7 +40,7 @@ def test_the_most_it_gives_without_derctl_is_what_the_device_makes_true(
 @pytest.mark.parametrize("why", ["not implemented", "counts but nothing reverts"])
 @pytest.mark.parametrize("name", ["pv_7xx", "storage_7xx", "storage_124"])
 def test_a_timer_that_reverts_nothing_proves_nothing(lay_out, bound, name, why):
-    """OutBack implements no RvrtTms; FranklinWH's counts down and nothing follows (sunspec.md b.1)."""
+    """OutBack implements no RvrtTms; FranklinWH's counts down and nothing follows (PyPI franklinwh-modbus)."""
     fake = lay_out(name)
     profile = {"timer_rearm": "none"} if why != "not implemented" else {}
     if why == "not implemented":
@@ -287,7 +287,7 @@ def test_power_is_released_although_the_device_refuses_to_take_var_back(lay_out,
     device = bound(fake, bind_storage if storage else bind_pv)
     written(fake, device, Fallback(), q_var=300.0, **{"p_target_w" if storage else "p_ceiling_w": 3000.0})
     model_id, point = ENABLE_VAR[name]
-    place = fake.places[model_id] + device.var.view.model.fixed[point].offset
+    place = fake.places[model_id] + device.controls.var.view.model.fixed[point].offset
     fake.refuse = lambda op: 3 if isinstance(op, Write) and op.address == place else None
     with pytest.raises(DeviceRefused, match="exception 3") as caught:
         fake.run(device.release(Fallback(), lift=True))

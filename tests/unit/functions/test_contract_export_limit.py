@@ -1,4 +1,4 @@
-"""The contract limit: law and settling in closed loop (grid.md d.2, e.3), the loss of its meter, its import side."""
+"""The contract limit: law and settling in closed loop (docs/sources.md), the loss of its meter, its import side."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ P_MAX = 10_000.0
 PROVEN = Memory(trust=Trust(proven=True))
 """A site whose meter followed the inverters before."""
 FIVE_PERCENT = 0.0505
-"""e.3 says 5 %; the bare integrator with K_max / 3 at three samples gives 5.03 %."""
+"""The bare integrator with K_max / 3 overshoots by 5 %; at three samples by 5.03 %."""
 
 
 def third_of_k_max(dead: int) -> float:
-    """grid.md d.2: the export limiter is stable below 2 sin(pi / (2 (2 d - 1))); e.3: a third of it is used."""
+    """The export limiter is stable below 2 sin(pi / (2 (2 d - 1))) (docs/sources.md); a third of it is used."""
     return 2.0 * math.sin(math.pi / (2.0 * (2.0 * dead - 1.0))) / 3.0
 
 
@@ -94,7 +94,7 @@ PLACES = [
 def test_a_load_that_drops_away_is_contained_within_15_s_and_5_percent(
     make: Any, dead: int, where: dict[str, int], limit_w: float
 ) -> None:
-    """AS/NZS 4777's 15 s (grid.md e.2); 2 % settling after about 4.4 d samples (e.3), twice that allowed."""
+    """AS/NZS 4777.2's 15 s (CSIP-AUS); 2 % settling after about 4.4 d samples, twice that allowed."""
     function = ContractExportLimit(limit_w=limit_w, gain=third_of_k_max(dead))
     plant = Plant(make, function, load_w=6_000.0, **where)
     plant.run(60)
@@ -401,7 +401,7 @@ def test_a_single_gap_starts_the_count_anew(make: Any) -> None:
 def test_a_meter_that_contradicts_the_inverters_is_lost_and_the_sum_stays_below_the_limit(
     make: Any, reads: Any
 ) -> None:
-    """A reversed meter is positive feedback at any gain (grid.md e.3): the more is exported, the more it lets out."""
+    """A reversed meter is positive feedback at any gain: the more is exported, the more it lets out."""
     plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=500.0)
     plant.reads = reads
     for n in range(2 * STRIKES + 2):
@@ -461,7 +461,7 @@ def test_with_an_import_limit_and_no_meter_storage_does_not_charge(make: Any) ->
 
 
 def test_a_meter_that_was_not_seen_to_follow_does_not_let_load_count(make: Any) -> None:
-    """grid.md e.3: sign test by a step of P at commissioning, since a reversed CT makes the loop run away."""
+    """A sign test by a step of P at commissioning, since a reversed CT makes the loop run away."""
     function = ContractExportLimit(limit_w=3_000.0)
     pv = make.pv(p_w=9_000.0)
     _, said = function.step(function.start(), [pv], make.site(pv, poc=make.meter(1_000.0, sample=1)), 0.0)

@@ -125,7 +125,7 @@ def test_an_event_that_began_outside_the_rating_ends_too(make: Any, p_w: float) 
 
 
 def test_a_second_event_during_the_return_ramp_starts_from_the_power_of_then(make: Any) -> None:
-    """P_pre is the output when f leaves the band (grid.md a.2), not how far a ceiling has come back meanwhile."""
+    """P_pre is the output when f leaves the band (1547, 6.5.2.7), not how far a ceiling has come back meanwhile."""
     for f, sign, field in ((50.5, -1.0, "p_ceiling_w"), (49.5, 1.0, "p_floor_w")):
         run = Run(make, FreqDroop(return_pu_per_s=0.01), 3_000.0)
         run.at(50.0)

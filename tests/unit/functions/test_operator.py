@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from derctl.core.engine import Plan, step
-from derctl.core.types import Abstain, Proposal, Request, Setpoint, SiteProposal
+from derctl.core.types import Abstain, BatteryRequest, LimitRequest, Proposal, Request, Setpoint, SiteProposal
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
 
 
 def request(kind: str, value_w: float, *, der: str | None = "pv1", left: float = 60.0, name: str = "a") -> Request:
-    return Request(id=name, kind=kind, der=der, value_w=value_w, remaining_s=left)
+    common: Any = {"id": name, "der": der, "by": "home", "remaining_s": left}
+    if kind == "limit_power":
+        return LimitRequest(**common, p_ceiling_w=value_w)
+    return BatteryRequest(**common, p_target_w=value_w)
 
 
 def say(make: Any, function: Any, *requests: Request, der: Any = None) -> Any:
@@ -87,7 +90,7 @@ def test_an_inverter_that_nobody_hears_sends_no_battery_to_charge(
         make.pv("never heard", controllable=False, fresh=False),
         make.pv("seen", p_w=seen_w, controllable=False),
     )
-    request = Request(id="1", kind="limit_power", der=None, value_w=limit_w, remaining_s=60.0)
+    request = LimitRequest(id="1", by="home", der=None, p_ceiling_w=limit_w, remaining_s=60.0)
     function = OperatorSiteLimit()
     _, said = function.step(function.start(), ders, make.site(*ders, requests=(request,)), 1.0)
     assert said.p_ceiling_w == ceiling_w

@@ -1,4 +1,4 @@
-"""Priority of the functions: tables 38 and 39 of IEEE 1547.1-2020 (5.16), as grid.md a.3 tells them."""
+"""Priority of the functions: tables 38 and 39 of IEEE 1547.1-2020 (5.16), as ua-kxie/UL1741SB transcribes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from derctl.core.engine import Plan, step
-from derctl.core.types import Request
+from derctl.core.types import LimitRequest
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.operator import OperatorLimit
 from derctl.functions.volt_var import VoltVar
@@ -37,7 +37,7 @@ def test_tables_38_and_39_hold_with_volt_watt_droop_limit_and_volt_var_together(
 ) -> None:
     functions = (VoltVar(category=category), VoltWatt(), FreqDroop(), OperatorLimit())
     plan = Plan(der_functions=tuple((function, ("pv1",)) for function in functions))
-    limit = Request(id="half", kind="limit_power", der="pv1", value_w=5_000.0, remaining_s=1e6)
+    limit = LimitRequest(id="half", by="home", der="pv1", p_ceiling_w=5_000.0, remaining_s=1e6)
     memories: dict[str, Any] = {}
     p_w, q_var, first = 5_000.0, 0.0, True
     for number, v, f, p_expected, q_a, q_b in STEPS:
@@ -70,8 +70,8 @@ def test_opender_says_the_same_of_these_steps_but_where_it_is_known_not_to(oracl
 
 
 def test_the_limit_of_one_half_is_exceeded_in_under_frequency_by_exactly_the_droop(make: Any) -> None:
-    """grid.md a.3: limit 0.5 -> 0.7 expected at 59.36 Hz; at 50 Hz the same deviation counts 1.2 times."""
-    limit = Request(id="half", kind="limit_power", der="pv1", value_w=5_000.0, remaining_s=1e6)
+    """Limit 0.5 -> 0.7 expected at 59.36 Hz; at 50 Hz the same deviation counts 1.2 times."""
+    limit = LimitRequest(id="half", by="home", der="pv1", p_ceiling_w=5_000.0, remaining_s=1e6)
     plan = Plan(der_functions=((FreqDroop(), ("pv1",)), (OperatorLimit(), ("pv1",))))
     for f_nom_hz, expected in ((60.0, 0.5 + 0.604 / 3.0), (50.0, 0.5 + 0.604 / 2.5)):
         memories: dict[str, Any] = {}

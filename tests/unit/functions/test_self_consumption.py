@@ -1,4 +1,4 @@
-"""Storage that brings the point of connection to a target: the law of grid.md d.2, once per sample."""
+"""Storage that brings the point of connection to a target: the law of docs/sources.md, once per sample."""
 
 from __future__ import annotations
 

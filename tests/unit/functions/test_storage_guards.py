@@ -1,4 +1,4 @@
-"""soc_guard, reserve and bms_guard: the battery's own bounds (grid.md e.3)."""
+"""soc_guard, reserve and bms_guard: the battery's own bounds (docs/sources.md)."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_no_more_comes_out_of_the_battery_than_it_permits(make: Any, efficiency:
 
 
 def test_a_silent_bms_is_held_for_10_s_then_ramped_down_to_rest_at_30_s(make: Any) -> None:
-    """grid.md e.3: age > 2 periods hold, > 10 s ramp to 0, > 30 s standby."""
+    """Age > 2 periods hold, > 10 s ramp to 0, > 30 s standby."""
     said = bms(make, BmsGuard(), [0.1, 2.0, 5.0, 10.0, 15.0, 20.0, 29.0, 30.0, 1e9])
     assert [c for c, _ in said] == pytest.approx(
         [3_800.0, 3_800.0, 3_800.0, 3_800.0, 2_850.0, 1_900.0, 190.0, 0.0, 0.0]
@@ -158,7 +158,7 @@ def spoken(make: Any, function: BmsGuard, said: list[dict[str, Any]], dt_s: floa
 
 @pytest.mark.parametrize("dt_s", [0.1, 1.0, 5.0])
 def test_a_fresh_bms_that_states_no_limit_any_more_is_silent_on_that_side(make: Any, dt_s: float) -> None:
-    """grid.md e.3: > 10 s ramp to 0, > 30 s standby. The age is that of the limit, not of the last answer."""
+    """> 10 s ramp to 0, > 30 s standby. The age is that of the limit, not of the last answer."""
     steps = round(40.0 / dt_s)
     for gone, kept in ((0, 1), (1, 0)):
         side = ("p_discharge_limit_w", "p_charge_limit_w")

@@ -60,7 +60,7 @@ def test_per_unit_is_of_the_der_s_own_nominal_voltage(make: Any, v_nom_v: float)
 
 
 def test_q_is_per_unit_of_apparent_power_and_p_per_unit_of_active_power(make: Any) -> None:
-    """grid.md a.0: an inverter of 8 kW and 10 kVA."""
+    """An inverter of 8 kW and 10 kVA."""
     der = make.pv(v_pu=1.09, p_w=0.0)
     der = replace(der, rating=replace(der.rating, p_max_w=8_000.0))
     _, var = VoltVar().step(VoltVar().start(), der, make.site(der), 0.0)

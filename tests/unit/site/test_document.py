@@ -17,10 +17,10 @@ from derctl.core.types import (
     Capability,
     Decision,
     DerState,
+    LimitRequest,
     Outcome,
     Rating,
     Reading,
-    Request,
     Setpoint,
     SiteState,
 )
@@ -201,7 +201,7 @@ def app(document, secrets, tmp_path):
 
 
 async def test_the_status_has_the_documents_keys(document, app):
-    app.requests.put("limit_power", "pv1", 4000.0, request_id="a1b2", seconds=600.0)
+    app.requests.put(LimitRequest(id="a1b2", by="home", der="pv1", p_ceiling_w=4000.0, remaining_s=600.0))
     app.event("mode_control", "", "")
     ours, example = json.loads(json.dumps(status(app))), block(document, "status")
     assert ours.keys() == example.keys()
@@ -214,7 +214,7 @@ async def test_the_status_has_the_documents_keys(document, app):
         assert example["ders"]["pv1"][key].keys() <= ours["ders"]["pv1"][key].keys(), key
     assert ours["buses"]["lan_pv1"].keys() == example["buses"]["lan_pv1"].keys()
     assert example["requests"][0]["kind"] in COMMANDS
-    assert ours["requests"][0].keys() == example["requests"][0].keys() == {*Request.__dataclass_fields__}
+    assert ours["requests"][0].keys() == example["requests"][0].keys() == {*LimitRequest.__dataclass_fields__}
     assert ours["events"][0].keys() == example["events"][0].keys()
 
 

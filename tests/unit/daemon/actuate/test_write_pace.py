@@ -162,7 +162,7 @@ async def test_a_pause_longer_than_two_deadlines_does_not_make_each_second_reque
 
 
 async def test_where_the_bus_can_keep_the_tick_a_decision_older_than_one_is_not_sent() -> None:
-    """DESIGN 3.6. Six others are served first, 0.4 s each."""
+    """Six others are served first, 0.4 s each."""
     async with Site(tick_s=2.0, latency_s=0.4, timeout_s=0.5).open(polled=False) as site:
         others = [asyncio.create_task(site.bus.request(unit, CHECK, priority=Priority.WRITE)) for unit in range(2, 8)]
         await asyncio.sleep(0)

@@ -486,7 +486,7 @@ async def test_a_lost_give_back_is_sent_again_and_one_that_is_refused_three_time
 
 
 async def test_another_setpoint_than_the_one_that_was_taken_is_an_override_said_once_and_put_right() -> None:
-    """A second master (hil.md O6), or an inverter that restarted and forgot."""
+    """A second master, or an inverter that restarted and forgot."""
     desk = Desk()
     await desk.tick(ceiling(2000.0), p_w=1900.0)
     assert await desk.tick(ceiling(2000.0), p_w=1900.0) == 0

@@ -6,11 +6,21 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from derctl.core.types import Capability, DerState, Port, Rating, Reading, SiteState
+from derctl.core.types import (
+    BatteryRequest,
+    Capability,
+    DerState,
+    LimitRequest,
+    Port,
+    Rating,
+    Reading,
+    Request,
+    SiteState,
+)
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import COMMANDS, SEEN_MAX, Desk
 from derctl.daemon.requests import Requests
@@ -112,6 +122,11 @@ async def code_of(desk: Desk, name: str, payload: bytes, *, retained: bool = Fal
     return code
 
 
+def value(request: Request) -> float:
+    """What it asks for, W."""
+    return request.p_ceiling_w if isinstance(request, LimitRequest) else cast(BatteryRequest, request).p_target_w
+
+
 def house(desk: Desk) -> House:
     assert isinstance(desk.site, House)
     return desk.site
@@ -131,7 +146,7 @@ async def test_an_admitted_limit_is_held_for_the_rest_of_its_life(desk: Desk, wo
     assert reply["text"] == "until 2026-11-21T12:08:20.000Z"
     assert reply["t"] == "2026-11-21T12:00:00.000Z"
     (held,) = house(desk).requests.alive()
-    assert (held.id, held.der, held.value_w, held.remaining_s) == ("a1b2", "pv1", 4000.0, pytest.approx(500.0))
+    assert (held.id, held.der, held.p_ceiling_w, held.remaining_s) == ("a1b2", "pv1", 4000.0, pytest.approx(500.0))
     assert house(desk).changes == 1, "it has to survive a restart"
     world.later(499.0)
     assert house(desk).requests.alive()
@@ -149,7 +164,7 @@ async def test_every_documented_command_is_in_the_table() -> None:
 async def test_the_other_commands_do_what_they_say(desk: Desk) -> None:
     assert await code_of(desk, "set_battery_power", command(id="1", der="bat1", p_target_w=-1500)) is None
     assert await code_of(desk, "limit_power", command(id="2", **LIMIT)) is None
-    assert {(r.der, r.value_w) for r in house(desk).requests.alive()} == {("bat1", -1500.0), (None, 4000.0)}
+    assert {(r.der, value(r)) for r in house(desk).requests.alive()} == {("bat1", -1500.0), (None, 4000.0)}
     assert await code_of(desk, "clear", command(id="3", der="bat1")) is None
     assert [r.der for r in house(desk).requests.alive()] == [None]
     assert await code_of(desk, "clear", command(id="4")) is None
@@ -162,7 +177,14 @@ async def test_the_other_commands_do_what_they_say(desk: Desk) -> None:
 async def test_the_latest_limit_for_a_der_replaces_the_one_before(desk: Desk) -> None:
     for number, watts in enumerate((4000, 1000, 2000)):
         await code_of(desk, "limit_power", command(id=str(number), p_ceiling_w=watts, der="pv1"))
-    assert [(r.id, r.value_w) for r in house(desk).requests.alive()] == [("2", 2000.0)]
+    assert [(r.id, value(r)) for r in house(desk).requests.alive()] == [("2", 2000.0)]
+
+
+async def test_a_request_knows_who_asked_and_what_it_is_called(desk: Desk) -> None:
+    await desk.by_mqtt("limit_power", command(id="1", **LIMIT), False, "aggregator")
+    await desk.local("set_battery_power", {"der": "bat1", "p_target_w": 500.0})
+    by_kind = {request.kind: request.by for request in house(desk).requests.alive()}
+    assert by_kind == {"limit_power": "aggregator", "set_battery_power": "local"}
 
 
 # -- refused --------------------------------------------------------------------------------------------------------
@@ -211,7 +233,6 @@ async def test_what_cannot_be_believed_is_refused_with_its_code_and_changes_noth
 
 
 async def test_out_of_range_is_refused_and_not_clipped(desk: Desk) -> None:
-    """hil.md S3."""
     reply = await desk.by_mqtt("limit_power", command(p_ceiling_w=50_000), False)
     assert (reply["result"], reply["code"]) == ("refused", "out_of_range")
     assert "50000" in reply["text"]
@@ -219,19 +240,19 @@ async def test_out_of_range_is_refused_and_not_clipped(desk: Desk) -> None:
 
 
 async def test_a_retained_command_is_never_one(desk: Desk) -> None:
-    """hil.md S4: it would come again at every connection."""
+    """It would come again at every connection."""
     assert await code_of(desk, "limit_power", command(**LIMIT), retained=True) == "retained"
     assert await code_of(desk, "limit_power", command(**LIMIT)) is None, "and it does not use the id up"
 
 
 async def test_the_same_id_is_answered_once(desk: Desk, world: World) -> None:
-    """hil.md S2, W16: a QoS 1 duplicate is a replay like any other."""
+    """A QoS 1 duplicate is a replay like any other."""
     assert await code_of(desk, "limit_power", command(**LIMIT)) is None
     world.later(5.0)
     assert await code_of(desk, "limit_power", command(p_ceiling_w=8000)) == "replayed"
     assert await code_of(desk, "clear", command()) == "replayed"
     (held,) = house(desk).requests.alive()
-    assert held.value_w == 4000.0
+    assert value(held) == 4000.0
 
 
 async def test_a_replay_after_a_restart_is_refused_too(desk: Desk, world: World) -> None:
@@ -295,7 +316,6 @@ async def test_before_the_clock_is_set_only_what_restricts_is_taken(
 
 @pytest.mark.parametrize("jump_s", [3600.0, -7200.0])
 async def test_a_wall_clock_that_jumps_changes_no_limit(desk: Desk, world: World, jump_s: float) -> None:
-    """hil.md O8."""
     await code_of(desk, "limit_power", command(**LIMIT))
     world.wall_s += jump_s
     world.monotonic_s += 10.0

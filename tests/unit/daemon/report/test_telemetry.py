@@ -247,7 +247,7 @@ def test_each_of_an_outcomes_words_goes_out_on_change(telemetry: Telemetry, chan
 
 
 def test_the_wall_clock_plays_no_part_in_the_rate() -> None:
-    """hil.md O8: it jumps an hour either way."""
+    """It jumps an hour either way."""
     wall = [NOON.timestamp()]
     telemetry = Telemetry(Clock("assume", lambda: wall[0]), every_s=60.0, min_s=1.0)
     found = []
