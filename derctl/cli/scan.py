@@ -19,7 +19,7 @@ from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
 from derctl.devices import CATALOGUE, Device, Identity, Options, Profile
 from derctl.devices.sunspec.layout import Layout
-from derctl.errors import DecodeError, DeviceError
+from derctl.errors import DecodeError, DeviceError, WrongKind
 from derctl.links.models import model
 from derctl.site import Place, profiles
 
@@ -73,6 +73,8 @@ def _look(options: Options, known: dict[str, Profile]) -> Exchange[Found]:
     for kind, row in CATALOGUE.items():
         try:
             device = yield from row.bind(model, replace(options, profile=vendor))
+        except WrongKind as error:
+            kinds[kind] = {"usable": False, "role": row.role, "text": f"it answers as {error.found}"}
         except DeviceError as error:
             kinds[kind] = {"usable": False, "role": row.role, "text": clean(str(error))}
         else:

@@ -220,7 +220,7 @@ async def test_a_scan_says_as_what_a_device_cannot_be_used_and_why(rig, here):
     lines = {line.partition(":")[0]: line.partition(": ")[2] for line in out.splitlines() if "as sunspec_" in line}
     assert {*lines} == {"as sunspec_pv", "not as sunspec_storage", "not as sunspec_meter", "not as sunspec_bms"}
     assert "charge" in lines["not as sunspec_storage"]
-    assert "meter" in lines["not as sunspec_meter"]
+    assert lines["not as sunspec_meter"] == "it answers as an inverter (model 103)"
 
 
 def rows_of(out):
