@@ -39,6 +39,7 @@ def add_endpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
+LOOK_S = 0.02
 BASES = (40000, 0, 50000, 1, 4096)
 UNIT_HINT = "is the unit id right? SMA 126, Kostal 71; see -u and --base"
 
@@ -131,12 +132,23 @@ async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Puls
     except BusClosed as error:
         raise BusClosed(f"{error}: {error.hint}" if error.hint else str(error)) from error
     except BusTimeout as error:
-        raise BusTimeout(_silent(place.name, args.unit, error, bus, pulse)) from error
+        stray = await _stray(wire, args.unit, args.timeout) if bus.counters.timeouts else ""
+        said = f"{error}, but {stray}" if stray else _silent(place.name, args.unit, error, bus, pulse)
+        raise BusTimeout(said) from error
     except NotRecognised as error:
         raise NotRecognised(f"{place.name} unit {args.unit}: {error}") from error
     finally:
         pulse.ends()
         wire.close()
+
+
+async def _stray(wire: Wire, unit: int, seconds: float) -> str:
+    """Wait as long again: whoever is only late is known by its answer."""
+    for _ in range(int(seconds / LOOK_S)):
+        if found := wire.stray(unit):
+            return found
+        await asyncio.sleep(LOOK_S)
+    return ""
 
 
 def _silent(place: str, unit: int, error: BusTimeout, bus: Bus, pulse: Pulse) -> str:

@@ -291,6 +291,29 @@ async def refusing():
     await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
+async def test_a_device_that_is_later_than_the_deadline_is_not_called_silent(here):
+    writers = []
+
+    async def serve(reader, writer):
+        writers.append(writer)
+        while head := await reader.read(12):
+            await asyncio.sleep(0.3)
+            writer.write(head[:4] + struct.pack(">HB", 7, head[6]) + b"\x03\x04SunS")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    code, _, err = await here("scan", place, "--timeout", "0.2")
+    assert code == 69
+    assert re.search(
+        r"no answer within 0\.2 s, but one came after 0\.[34] s: the deadline is too short", readable(err)
+    )
+    assert "unit id" not in err
+    server.close()
+    for writer in writers:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+
+
 @pytest.mark.parametrize("verb", ["scan", "read"])
 async def test_a_device_without_sunspec_is_said_to_be_one(refusing, here, verb):
     code, out, err = await here(verb, refusing)
