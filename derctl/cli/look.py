@@ -78,10 +78,8 @@ class Pulse:
 
     def asks(self, op: Read) -> None:
         if not self.lines and sys.stderr.isatty():
-            text = (
-                f"\r\033[Kunit {self.unit}: {self.answers} answers; asking for {op.count} registers at {op.address}"
-            )
-            print(text, end="", file=sys.stderr, flush=True)
+            text = f"unit {self.unit}: {self.answers} answers; asking for {op.count} registers at {op.address}"
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
     def answered(self, op: Read, seconds: float) -> None:
         self.answers += 1
@@ -132,9 +130,9 @@ async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Puls
     except BusClosed as error:
         raise BusClosed(f"{error}: {error.hint}" if error.hint else str(error)) from error
     except BusTimeout as error:
-        stray = await _stray(wire, args.unit, args.timeout) if bus.counters.timeouts else ""
-        said = f"{error}, but {stray}" if stray else _silent(place.name, args.unit, error, bus, pulse)
-        raise BusTimeout(said) from error
+        if not bus.counters.timeouts:  # a gateway answered for it
+            raise BusTimeout(f"{place.name}: no such unit: {args.unit} ({UNIT_HINT})") from error
+        raise BusTimeout(_silent(error, await _stray(wire, args.unit, args.timeout), pulse)) from error
     except NotRecognised as error:
         raise NotRecognised(f"{place.name} unit {args.unit}: {error}") from error
     finally:
@@ -151,10 +149,10 @@ async def _stray(wire: Wire, unit: int, seconds: float) -> str:
     return ""
 
 
-def _silent(place: str, unit: int, error: BusTimeout, bus: Bus, pulse: Pulse) -> str:
-    """A gateway says that nobody is there; a server that is connected says nothing; or a device has stopped to."""
-    if not bus.counters.timeouts:
-        return f"{place}: no such unit: {unit} ({UNIT_HINT})"
+def _silent(error: BusTimeout, stray: str, pulse: Pulse) -> str:
+    """Something else came, nothing ever came, or nothing comes any more."""
+    if stray:
+        return str(error) if stray in str(error) else f"{error}, but {stray}"
     if not pulse.answers:
         return f"{error}: connected, but silent ({UNIT_HINT})"
     late = (

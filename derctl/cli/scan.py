@@ -17,7 +17,8 @@ import msgspec
 from derctl.cli.look import BASES, Pulse, add_endpoint, ask, clean, heading, sunspec
 from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
-from derctl.devices import CATALOGUE, Device, Identity, Options, Profile
+from derctl.daemon.kinds import KINDS
+from derctl.devices import Device, Identity, Options, Profile
 from derctl.devices.sunspec.layout import Layout
 from derctl.errors import DecodeError, DeviceError, WrongKind
 from derctl.links.models import model
@@ -70,9 +71,9 @@ def _look(options: Options, known: dict[str, Profile]) -> Exchange[Found]:
     asked = options.profile
     vendor = replace(known[name], bases=(layout.chain.base,), max_regs=min(asked.max_regs, known[name].max_regs))
     kinds: dict[str, dict[str, Any]] = {}
-    for kind, row in CATALOGUE.items():
+    for kind, row in KINDS.items():
         try:
-            device = yield from row.bind(model, replace(options, profile=vendor))
+            device = yield from row.bind(replace(options, profile=vendor))
         except WrongKind as error:
             kinds[kind] = {"usable": False, "role": row.role, "text": f"it answers as {error.found}"}
         except DeviceError as error:

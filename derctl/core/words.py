@@ -125,6 +125,7 @@ class Need(StrEnum):
     """What a function can't do without."""
 
     STORAGE = "storage"
+    TARGET = "target"
     METER = "meter"
 
 

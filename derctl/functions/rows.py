@@ -20,6 +20,7 @@ from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
 
 STORAGE = frozenset({Need.STORAGE})
+TARGET = frozenset({Need.TARGET})
 METER = frozenset({Need.METER})
 
 
@@ -78,7 +79,7 @@ ROWS: Mapping[str, Row] = {
         Row(function=FreqDroop, also_on_device=True, survives=Survival(keep=kept_event, revive=event_of)),
         Row(function=VoltVar, also_on_device=True, reactive=True),
         Row(function=OperatorLimit),
-        Row(function=SetpointFunction, needs=STORAGE),
+        Row(function=SetpointFunction, needs=TARGET),
         Row(function=ContractExportLimit, scope=Scope.SITE, needs=METER, every_der=True),
         Row(function=OperatorSiteLimit, scope=Scope.SITE, comes_with=OperatorLimit),
         Row(function=SelfConsumption, scope=Scope.SITE, needs=METER),

@@ -268,63 +268,68 @@ def test_a_device_that_takes_its_time_gets_the_time_in_the_site_file():
 
 
 @pytest.fixture
-async def refusing():
-    """A Modbus server that has nothing where SunSpec begins, at unit 1; at unit 2 it stops after three answers."""
-    writers, answered = [], []
+async def speaking():
+    """`await speaking(answer)`: where a server is that answers each request's 12 bytes so; None is no answer."""
+    servers, writers = [], []
 
-    async def serve(reader, writer):
-        writers.append(writer)
-        while head := await reader.read(12):
-            unit, function, place, _ = struct.unpack(">BBHH", head[6:])
-            pdu = bytes((function | 0x80, 2)) if unit == 1 else bytes((function, 4)) + b"SunS"
-            if place == 40002:
-                pdu = bytes((function, 4, 0, 1, 0, 66))
-            answered.append(unit)
-            if answered.count(2) < 3:
-                writer.write(head[:4] + struct.pack(">HB", len(pdu) + 1, unit) + pdu)
+    async def start(answer, delay_s=0.0):
+        async def serve(reader, writer):
+            writers.append(writer)
+            while head := await reader.read(12):
+                await asyncio.sleep(delay_s)
+                writer.write(answer(head) or b"")
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    server.close()
-    for writer in writers:
-        writer.close()
+        servers.append(await asyncio.start_server(serve, "127.0.0.1", 0))
+        return f"127.0.0.1:{servers[-1].sockets[0].getsockname()[1]}"
+
+    yield start
+    for each in (*servers, *writers):
+        each.close()
     await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
-async def test_a_device_that_is_later_than_the_deadline_is_not_called_silent(here):
-    writers = []
+MARKER = b"\x03\x04SunS"
 
-    async def serve(reader, writer):
-        writers.append(writer)
-        while head := await reader.read(12):
-            await asyncio.sleep(0.3)
-            writer.write(head[:4] + struct.pack(">HB", 7, head[6]) + b"\x03\x04SunS")
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+def framed(head, pdu, transaction=None):
+    start = head[:2] if transaction is None else struct.pack(">H", transaction)
+    return start + head[2:4] + struct.pack(">HB", len(pdu) + 1, head[6]) + pdu
+
+
+async def test_a_device_that_is_later_than_the_deadline_is_not_called_silent(speaking, here):
+    place = await speaking(lambda head: framed(head, MARKER), delay_s=0.3)
     code, _, err = await here("scan", place, "--timeout", "0.2")
     assert code == 69
-    assert re.search(
-        r"no answer within 0\.2 s, but one came after 0\.[34] s: the deadline is too short", readable(err)
-    )
+    late = r"no answer within 0\.2 s, but one came after 0\.[34] s: the deadline is too short$"
+    assert re.search(late, readable(err).strip())
     assert "unit id" not in err
-    server.close()
-    for writer in writers:
-        writer.close()
-    await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+
+
+async def test_a_gateway_that_counts_for_itself_is_told_once(speaking, here):
+    """kellerza/sunsynk#680: the transaction id of the answer never matches."""
+    place = await speaking(lambda head: framed(head, MARKER, transaction=777))
+    _, _, err = await here("scan", place, "--timeout", "0.2")
+    assert readable(err).count("but one came under transaction 777 for 1") == 1
 
 
 @pytest.mark.parametrize("verb", ["scan", "read"])
-async def test_a_device_without_sunspec_is_said_to_be_one(refusing, here, verb):
-    code, out, err = await here(verb, refusing)
+async def test_a_device_without_sunspec_is_said_to_be_one(speaking, here, verb):
+    place = await speaking(lambda head: framed(head, b"\x83\x02"))
+    code, out, err = await here(verb, place)
     assert (code, out) == (69, "")
-    assert readable(err).startswith(f"{refusing} unit 1: answers Modbus, but has no SunSpec map: exception 2 at ")
+    assert readable(err).startswith(f"{place} unit 1: answers Modbus, but has no SunSpec map: exception 2 at ")
     assert err.count("exception") == 1
     assert "40000, 0, 50000, 1, 4096" in err
 
 
-async def test_a_device_that_falls_silent_is_not_asked_for_its_unit_id(refusing, here):
-    code, _, err = await here("scan", refusing, "-u", "2", "--timeout", "0.3")
+async def test_a_device_that_falls_silent_is_not_asked_for_its_unit_id(speaking, here):
+    answers = iter([MARKER, b"\x03\x04\x00\x01\x00\x42"])
+
+    def answer(head):
+        pdu = next(answers, None)
+        return None if pdu is None else framed(head, pdu)
+
+    code, _, err = await here("scan", await speaking(answer), "--timeout", "0.3")
     assert code == 69
     assert "no answer within 0.3 s" in readable(err)
     assert "of 2 answers before" in err

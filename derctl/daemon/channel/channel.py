@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from derctl.core.exchange import Exchange, Registers, patient
 from derctl.core.types import Reading
 from derctl.daemon.channel.stillness import Stillness, frozen, observe
-from derctl.devices import Device, Identity, Kind, Models, Options
+from derctl.devices import Device, Identity, Kind, Options
 from derctl.errors import BusError, DeviceError, DeviceRefused
 from derctl.links.bus import Bus, Priority
 
@@ -45,7 +45,6 @@ class Channel:
     unit: int
     kind: Kind
     options: Options
-    models: Models
     serial: str | None = None
     check: Callable[[Device], str | None] = lambda device: None
     on_event: Callable[[str, str, str], None] = lambda event, who, text: None
@@ -189,7 +188,7 @@ class Channel:
             self.on_event("map_problem", self.id, problem)
 
     def _find(self) -> Exchange[Device]:
-        return self.kind.bind(self.models, self.options)
+        return self.kind.bind(self.options)
 
     def _wrong(self, device: Device) -> tuple[str, str] | None:
         serial = device.identity.serial

@@ -9,10 +9,11 @@ from typing import Any
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Reading
 from derctl.core.words import Status
+from derctl.devices.kind import Models
 from derctl.devices.sunspec.layout import View, find
 from derctl.devices.sunspec.observed import Observed
 from derctl.devices.sunspec.wrong import not_a
-from derctl.devices.types import Answers, Models, Options
+from derctl.devices.types import Answers, Options
 
 POINTS_802 = (
     *("SoC", "SoH", "V", "A", "W", "AChaMax", "ADisChaMax", "WChaRteMax", "WDisChaRteMax"),

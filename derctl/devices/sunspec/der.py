@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
+from derctl.devices.kind import Models
 from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.m123 import build_123
 from derctl.devices.sunspec.controls.m124 import build_124
@@ -17,7 +18,7 @@ from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, in
 from derctl.devices.sunspec.nameplate import rating
 from derctl.devices.sunspec.own import Own, own_of
 from derctl.devices.sunspec.wrong import not_a
-from derctl.devices.types import Answers, Models, Options, Reversion
+from derctl.devices.types import Answers, Options, Reversion
 
 PV = Capability(ac=Port(limit=True, var=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True, var=True), battery=Port())

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from derctl.core.exchange import Exchange, Read
-from derctl.devices.types import Answers, Identity, Models, Options
+from derctl.devices.kind import Models
+from derctl.devices.types import Answers, Identity, Options
 from derctl.errors import DecodeError, NotRecognised
 from derctl.sunspec import Block, Chain, Model, Reader, compile_reader, read_block, walk
 

@@ -54,6 +54,19 @@ def test_a_timer_that_reverts_nothing_proves_nothing(lay_out, bound, name, why):
     assert device.absent_w(Fallback(p_ceiling_w=500.0, by="stands")) == 500.0
 
 
+@pytest.mark.parametrize("name", ["pv_103", "pv_7xx", "storage_124"])
+def test_a_timer_that_any_message_starts_again_is_told_and_still_counts_for_a_derctl_that_is_gone(
+    lay_out, bound, name
+):
+    """Fronius (Datamanager Modbus manual)."""
+    bind = bind_storage if name == "storage_124" else bind_pv
+    device = bound(lay_out(name), bind, timer_rearm="any_message")
+    assert any("every Modbus message" in problem for problem in device.problems)
+    plain = bound(lay_out(name), bind)
+    assert device.absent_w(Fallback(p_ceiling_w=0.0)) == plain.absent_w(Fallback(p_ceiling_w=0.0))
+    assert not any("message" in problem for problem in plain.problems)
+
+
 @pytest.mark.parametrize(
     ("name", "points"),
     [
