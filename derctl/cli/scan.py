@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import msgspec
+import yaml
 
 from derctl.cli.look import BASES, Pulse, add_endpoint, ask, clean, heading, sunspec
 from derctl.core.exchange import Exchange
@@ -174,9 +175,15 @@ def _device(role: str, row: dict[str, Any], found: dict[str, Any]) -> list[str]:
 
 
 def _flow(value: Any) -> str:
-    """A value as YAML in one line; text in quotes unless it is one plain word."""
+    """A value as YAML in one line; text in quotes unless it is a plain word."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w.-]*|\d+(\.\d+){3}", value):
-        return value
-    return json.dumps(value)
+    return value if isinstance(value, str) and _word(value) else json.dumps(value)
+
+
+def _word(text: str) -> bool:
+    """YAML reads it as this text; some words mean something else, and some that look like a date can't be read."""
+    try:
+        return re.fullmatch(r"[\w.-]+", text) is not None and bool(yaml.safe_load(text) == text)
+    except (yaml.YAMLError, ValueError):
+        return False

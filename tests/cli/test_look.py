@@ -241,6 +241,15 @@ async def test_the_rows_for_the_site_file_are_taken_by_it(rig, here, tmp_path, n
     assert (code, err) == (0, "")
 
 
+@pytest.mark.parametrize(
+    "serial", ["0123", "1e5", "null", "2026-01-01", "2026-99-99", "12:30", 'a"b, {c}: #d', "Ü 7", "A1"]
+)
+async def test_a_serial_stands_in_the_rows_as_it_is(rig, here, serial):
+    called(rig, SN=serial)
+    _, out, _ = await here("scan", address(rig, "pv1"))
+    assert rows_of(out)["ders"][0]["serial"] == serial
+
+
 async def test_nobody_guesses_a_meters_sign(rig, here):
     _, out, _ = await here("scan", address(rig, "meter"))
     poc = rows_of(out)["poc"]

@@ -396,6 +396,16 @@ async def test_an_answer_that_is_thrown_away_is_told_instead_of_silence(
     assert not bus.wire.stray(5)
 
 
+async def test_a_gateway_whose_number_is_always_the_same_is_not_called_late(device: Device, dial: Dial) -> None:
+    """evcc-io/evcc#21026: always 1, which the first request has too."""
+    bus = await dial()
+    device.act = frame_of(lambda asked: framed(1, asked.unit, asked.right))
+    await bus.request(5, read())
+    for number in (2, 3):
+        with pytest.raises(BusTimeout, match=f"but one came under transaction 1 for {number}: "):
+            await bus.request(5, read())
+
+
 async def test_a_device_that_is_always_late_is_told_to_be_late(device: Device, dial: Dial) -> None:
     """wlcrs/tmodbus#88: a late answer and a dead device look the same."""
     loop = asyncio.get_running_loop()
