@@ -183,13 +183,7 @@ def _stood(base: int, words: Registers | DeviceRefused) -> str:
     return f"exception {words.code}" if isinstance(words, DeviceRefused) else stood_at(base, words).partition(": ")[2]
 
 
-def clean(text: str) -> str:
-    """A device's text as a terminal may have it: nothing in it moves the cursor or turns the line around."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text).strip()
-
-
 def heading(identity: Identity, unit: int, base: int) -> str:
     """Who answers, and where its map begins."""
-    words = [clean(f"{identity.maker} {identity.model}"), f"serial {clean(identity.serial)}"]
-    words.append(f"firmware {clean(identity.firmware)}")
-    return f"{'  '.join(words)}  unit {unit}  base {base}"
+    who = f"{identity.maker} {identity.model}".strip()
+    return f"{who}  serial {identity.serial}  firmware {identity.firmware}  unit {unit}  base {base}"

@@ -8,8 +8,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from derctl.cli.look import BASES, add_endpoint, ask, clean, heading, sunspec
+from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
 from derctl.core.exchange import Exchange
+from derctl.core.text import clean, device_text
 from derctl.devices import Options, Profile
 from derctl.devices.sunspec.layout import Layout
 from derctl.errors import DecodeError, NotRecognised
@@ -48,7 +49,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "-" if value is None else f"{value:g}" if isinstance(value, float) else clean(str(value))
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _read(options: Options, wanted: tuple[int, ...]) -> Exchange[tuple[Layout, list[dict[str, Any]]]]:
@@ -86,13 +87,18 @@ def _plain(raw: Raw | None) -> int | float | str | None:
     return str(raw) if isinstance(raw, float) and not math.isfinite(raw) else raw
 
 
+def _text(value: Value | None) -> Value | None:
+    """A device's text can be anything; its registers stay in `raw` as they are."""
+    return device_text(value) if isinstance(value, str) else value
+
+
 def _rows(decoded: Decoded, prefix: str, table: Model | Group) -> Iterator[dict[str, Any]]:
     for name, value in decoded.values.items():
         point = table.points[name]
         yield {
             "path": prefix + name,
             "raw": _plain(decoded.raw.get(name)),
-            "value": value,
+            "value": _text(value),
             "unit": point.units or "",
             "name": _name(point, value),
         }

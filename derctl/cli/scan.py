@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from derctl.cli.look import BASES, Pulse, add_endpoint, ask, clean, heading, sunspec
+from derctl.cli.look import BASES, Pulse, add_endpoint, ask, heading, sunspec
 from derctl.core.exchange import Exchange
+from derctl.core.text import clean
 from derctl.core.types import Reading
 from derctl.daemon.kinds import KINDS
 from derctl.devices import Device, Identity, Options, Profile

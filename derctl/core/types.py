@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from derctl.core.words import FallbackBy, Priority, Reason, Status, What
+from derctl.core.words import Achieved, FallbackBy, Priority, Reason, Status, What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,11 @@ class Rating:
     q_abs_max_var: float
     v_nom_v: float
     e_max_wh: float | None = None
+
+    @property
+    def per_unit_w(self) -> float:
+        """What 1 per unit of active power is: what it gives; of one that only draws, what it draws."""
+        return self.p_max_w if self.p_max_w > 0.0 else -self.p_min_w
 
     @property
     def size_w(self) -> float:
@@ -115,9 +120,9 @@ class Reading:
     q_var: float | None = None
     v_v: float | None = None
     f_hz: float | None = None
-    dc_p_w: float | None = None
     soc_pct: float | None = None
     soh_pct: float | None = None
+    dc_p_w: float | None = None
     p_charge_limit_w: float | None = None
     p_discharge_limit_w: float | None = None
     energy_wh: float | None = None
@@ -297,15 +302,15 @@ class Decision:
 class Outcome:
     """What became of a DER's setpoint; four words, never mixed. *_s: monotonic time of the last change, or None.
 
-    achieved: yes | no | pending | not_binding | unknown. reason: a stable code, None where nothing needs one.
+    reason: None where nothing needs one.
     """
 
     requested: Setpoint | None = None
     requested_by: str | None = None
     desired: Setpoint = NOTHING
     accepted: Setpoint | None = None
-    achieved: str = "unknown"
-    reason: str | None = None
+    achieved: Achieved = Achieved.UNKNOWN
+    reason: Reason | None = None
     requested_s: float | None = None
     desired_s: float | None = None
     accepted_s: float | None = None

@@ -17,7 +17,7 @@ Answers = Mapping[str, Registers]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who the device says it is (SunSpec model 1)."""
+    """Who the device says it is (SunSpec model 1), as text that can be shown. serial "": it has none to tell."""
 
     maker: str = ""
     model: str = ""

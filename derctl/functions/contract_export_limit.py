@@ -200,13 +200,13 @@ class ContractExportLimit(Settings):
         export; one that is reversed shows no import where there is a load."""
         if memory.unproven_s % PROBE_EVERY_S >= PROBE_S:
             return most_w
-        step = PROBE_PU * sum(der.rating.p_max_w for der in steered)
+        step = PROBE_PU * sum(der.rating.per_unit_w for der in steered)
         if most_w - step >= sum(der.rating.p_min_w for der in steered):
             return most_w - step
         return most_w + clamp(-(poc.reading.p_w or 0.0) - self._margin(), 0.0, step)
 
     def _relax_w(self, steered: Sequence[DerState]) -> float:
-        return self.relax_pu_per_s * sum(der.rating.p_max_w for der in steered)
+        return self.relax_pu_per_s * sum(der.rating.per_unit_w for der in steered)
 
     def _import_floor(self, measured_w: float, p_poc_w: float) -> float | None:
         if self.import_limit_w is None:

@@ -72,16 +72,19 @@ class FreqDroop(Settings):
         f_hz, p_w = der.reading.f_hz, der.reading.p_w
         if not der.fresh or f_hz is None or p_w is None:
             return memory, Abstain("no fresh frequency and power")
-        p_pu = p_w / der.rating.p_max_w
+        unit_w = der.rating.per_unit_w
+        if unit_w <= 0.0:
+            return memory, Abstain("no active-power rating")
+        p_pu, top = p_w / unit_w, der.rating.p_max_w / unit_w
         shift, side = self._shift(f_hz, site.f_nom_hz)
         if memory.p_pre is None and side == 0:
             return Memory(p_last=p_pu), Abstain("inside the dead band")
         memory = self._latched(memory, p_pu, side)
         assert memory.p_pre is not None and memory.lag is not None
-        low = der.rating.p_min_w / der.rating.p_max_w if self.p_min_pu is None else self.p_min_pu
-        reference = clamp(memory.p_pre + shift, low, 1.0)
+        low = der.rating.p_min_w / unit_w if self.p_min_pu is None else self.p_min_pu
+        reference = clamp(memory.p_pre + shift, low, top)
         if side == 0 and abs(memory.lag.y - reference) < BACK:
-            return self._released(memory, der, p_pu, dt_s)
+            return self._released(memory, der, p_pu, top, dt_s)
         memory = replace(memory, lag=follow(memory.lag, reference, dt_s=dt_s, olrt_s=self.olrt_s), p_last=p_pu)
         return memory, self._propose(memory, der)
 
@@ -104,18 +107,20 @@ class FreqDroop(Settings):
         p_pre = p_pu if memory.p_last is None else memory.p_last
         return Memory(p_pre=p_pre, side=side, lag=Lag(y=p_pre, u=p_pre), p_last=memory.p_last)
 
-    def _released(self, memory: Memory, der: DerState, p_pu: float, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
+    def _released(
+        self, memory: Memory, der: DerState, p_pu: float, top: float, dt_s: float
+    ) -> tuple[Memory, Proposal | Abstain]:
         """f is back and so is P: the ceiling rises on a ramp until it binds nobody; a floor is simply let go."""
         assert memory.lag is not None and memory.p_pre is not None
-        top = ramp(memory.p_pre, 1.0, up_per_s=self.return_pu_per_s, dt_s=dt_s)
-        if memory.side < 0 or top >= 1.0:
+        risen = ramp(memory.p_pre, top, up_per_s=self.return_pu_per_s, dt_s=dt_s)
+        if memory.side < 0 or risen >= top:
             return Memory(p_last=p_pu), Abstain("inside the dead band")
-        memory = replace(memory, p_pre=top, lag=Lag(y=top, u=top), p_last=p_pu, back=True)
+        memory = replace(memory, p_pre=risen, lag=Lag(y=risen, u=risen), p_last=p_pu, back=True)
         return memory, self._propose(memory, der)
 
     def _propose(self, memory: Memory, der: DerState) -> Proposal:
         assert memory.lag is not None
-        p_w = memory.lag.y * der.rating.p_max_w
+        p_w = memory.lag.y * der.rating.per_unit_w
         if memory.side > 0:
             return Proposal(by=self.kind, rank=self.rank, p_ceiling_w=p_w)
         return Proposal(by=self.kind, rank=self.rank, p_floor_w=p_w)

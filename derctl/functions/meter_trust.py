@@ -69,8 +69,10 @@ def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState], t_s: float) -> 
         return trust
     heard = {der.id: der.reading.p_w for der in ders if der.reading.p_w is not None}
     here = Point(t_s=t_s, ders=tuple(heard), ders_w=sum(heard.values(), 0.0), poc_w=poc.reading.p_w)
-    scale = sum(der.rating.p_max_w for der in ders)
+    scale = sum(der.rating.per_unit_w for der in ders)
     trust = replace(trust, sample=poc.sample)
+    if scale <= 0.0:
+        return trust
     began = trust.judged
     if began is None or not trust.track or began.ders != here.ders:
         return _from_here(replace(trust, track=(here,)), here)

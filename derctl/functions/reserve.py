@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.functions.settings import Settings, number
+from derctl.functions.soc_guard import reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Reserve(Settings):
         """One step; without a fresh state of charge the reserve is held."""
         soc = der.reading.soc_pct
         if soc is not None and der.fresh:
-            held = soc <= self.min_pct or (memory.held and soc < self.min_pct + self.hysteresis_pct)
+            held = reached(soc, self.min_pct, before=memory.held, hysteresis_pct=self.hysteresis_pct)
             memory = Memory(held=held)
             if not held:
                 return memory, Abstain("above the reserve")

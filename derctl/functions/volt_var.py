@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from derctl.core.curve import Curve
-from derctl.core.response import Lag, follow
+from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
 from derctl.errors import SettingError
+from derctl.functions.lagged import NO_VOLTAGE, Lagged, Memory, fresh_v_pu
 from derctl.functions.settings import Settings, choice, number, points
 
 SOURCE = "IEEE 1547-2018 5.3.3 table 8, as in OpenDER 2.2.0"
@@ -22,14 +23,7 @@ CATEGORY: dict[str, tuple[tuple[tuple[float, float], ...], float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """The lag's state in per unit of rated apparent power; None before the first voltage."""
-
-    lag: Lag | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoltVar(Settings):
+class VoltVar(Lagged):
     """Var by the voltage, on a curve and slowed down; per unit of rated apparent power, + injects."""
 
     kind: ClassVar[str] = "volt_var"
@@ -58,24 +52,17 @@ class VoltVar(Settings):
         object.__setattr__(self, "_curve", Curve.of(self.points or defaults, name="points"))
         object.__setattr__(self, "_olrt_s", self.olrt_s or olrt_s)
 
-    def start(self) -> Memory:
-        """No lag yet: it begins at the measured output."""
-        return Memory()
-
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """The curve is shifted as a whole by v_ref_pu - 1 (OpenDER and UL 1741 SB read it so)."""
-        v_pu = der.v_pu
-        if not der.fresh or v_pu is None:
-            return Memory(), Abstain("no fresh voltage")
+        v_pu = fresh_v_pu(der)
+        if v_pu is None:
+            return Memory(), NO_VOLTAGE
         if der.rating.s_max_va <= 0.0:
             return Memory(), Abstain("no apparent-power rating")
         wish = self._curve(v_pu - (self.v_ref_pu - 1.0))
-        if memory.lag is None:
-            measured = der.reading.q_var
-            start = wish if measured is None else measured / der.rating.s_max_va
-            lag = Lag(y=start, u=wish)
-        else:
-            lag = follow(memory.lag, wish, dt_s=dt_s, olrt_s=self._olrt_s)
+        measured = der.reading.q_var
+        begin = wish if measured is None else measured / der.rating.s_max_va
+        lag = respond(memory.lag, wish, begin=begin, dt_s=dt_s, olrt_s=self._olrt_s)
         q_var = lag.y * der.rating.s_max_va
         return Memory(lag=lag), Proposal(
             by=self.kind, rank=self.rank, q_var=q_var, q_priority=Priority(self.q_priority)

@@ -24,6 +24,7 @@ from derctl.functions.soc_guard import SocGuard
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
 from derctl.store.ticks import state_of
+from tests import make
 
 ALL = ("pv1", "pv2", "bat1")
 PLAN = plan_of(
@@ -67,7 +68,7 @@ POWER = st.floats(-11_000.0, 11_000.0)
 
 
 @st.composite
-def ticks(draw: st.DrawFn, make: Any, v_nom_v: float, f_nom_hz: float) -> list[tuple[SiteState, float]]:
+def ticks(draw: st.DrawFn, v_nom_v: float, f_nom_hz: float) -> list[tuple[SiteState, float]]:
     """A few ticks of a site where much happens."""
     out = []
     for n in range(draw(st.integers(2, 6))):
@@ -119,11 +120,9 @@ def ticks(draw: st.DrawFn, make: Any, v_nom_v: float, f_nom_hz: float) -> list[t
 @pytest.mark.parametrize(("v_nom_v", "f_nom_hz"), [(120.0, 60.0), (230.0, 50.0), (277.0, 60.0)])
 @settings(max_examples=25)
 @given(data=st.data())
-def test_a_tick_from_json_decides_the_same_bit_for_bit(
-    make: Any, v_nom_v: float, f_nom_hz: float, data: st.DataObject
-) -> None:
+def test_a_tick_from_json_decides_the_same_bit_for_bit(v_nom_v: float, f_nom_hz: float, data: st.DataObject) -> None:
     memories: dict[str, Any] = {}
-    for state, dt_s in data.draw(ticks(make, v_nom_v, f_nom_hz)):
+    for state, dt_s in data.draw(ticks(v_nom_v, f_nom_hz)):
         back, again = journey(memories, state)
         assert (back, again) == (memories, state)
         expected = step(PLAN, memories, state, dt_s)
@@ -137,9 +136,9 @@ def test_a_tick_from_json_decides_the_same_bit_for_bit(
 
 @given(data=st.data())
 @settings(max_examples=25)
-def test_a_step_changes_neither_its_memories_nor_its_state(make: Any, data: st.DataObject) -> None:
+def test_a_step_changes_neither_its_memories_nor_its_state(data: st.DataObject) -> None:
     memories: dict[str, Any] = {}
-    for state, dt_s in data.draw(ticks(make, 230.0, 50.0)):
+    for state, dt_s in data.draw(ticks(230.0, 50.0)):
         before = msgspec.json.encode(msgspec.to_builtins((memories, state)))
         after, _ = step(PLAN, memories, state, dt_s)
         assert msgspec.json.encode(msgspec.to_builtins((memories, state))) == before
@@ -148,9 +147,9 @@ def test_a_step_changes_neither_its_memories_nor_its_state(make: Any, data: st.D
 
 @settings(max_examples=25)
 @given(data=st.data())
-def test_with_every_function_at_once_no_decision_leaves_rating_or_circle(make: Any, data: st.DataObject) -> None:
+def test_with_every_function_at_once_no_decision_leaves_rating_or_circle(data: st.DataObject) -> None:
     memories: dict[str, Any] = {}
-    for state, dt_s in data.draw(ticks(make, 230.0, 50.0)):
+    for state, dt_s in data.draw(ticks(230.0, 50.0)):
         memories, decisions = step(PLAN, memories, state, dt_s)
         for der, decision in zip(state.ders, decisions, strict=True):
             told = decision.setpoint

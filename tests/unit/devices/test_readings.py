@@ -8,7 +8,7 @@ import pytest
 
 from derctl.core.types import Fallback, Setpoint
 from derctl.core.words import Status
-from derctl.devices import Options, Profile
+from derctl.devices import Identity, Options, Profile
 from derctl.devices.sunspec.bms import bind_bms
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
@@ -466,3 +466,12 @@ def test_a_battery_with_no_string_connected_permits_nothing(lay_out, bound, conn
     fake = lay_out("bms")
     fake.put(803, NStrCon=connected)
     assert fake.reading(bound(fake, bind_bms)).p_charge_limit_w == pytest.approx(charge_w)
+
+
+def test_what_a_device_calls_itself_can_be_shown_and_rubbish_is_no_serial_number(lay_out, bound):
+    fake = lay_out("pv_103", m1={"Mn": "Ma\x1b[2Jker ", "Md": "a\nb", "Vr": "1.0\u202e", "SN": "SN-1\r\n", "DA": 1})
+    device = bound(fake, bind_pv)
+    assert device.identity == Identity(maker="Ma?[2Jker", model="a b", firmware="1.0?", serial="SN-1")
+    assert fake.run(device.identify()) == device.identity
+    fake.registers[fake.places[1] + 52] = 0xFFFE  # the first register of SN: no UTF-8
+    assert fake.run(device.identify()).serial == ""

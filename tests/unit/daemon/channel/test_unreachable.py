@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from derctl.core.exchange import Read, Registers, Write
-from derctl.daemon.channel.channel import START_S, Channel
+from derctl.daemon.channel.binding import START_S
+from derctl.daemon.channel.channel import Channel
 from derctl.devices import CATALOGUE, Options
 from derctl.errors import BusClosed
 from derctl.links.bus import Bus
@@ -51,6 +52,6 @@ async def test_an_unreachable_device_says_the_systems_reason() -> None:
         await channel.poll()
         await asyncio.sleep(1.0)
     assert events == [("device_unreachable", "bat1", REFUSED)]
-    assert channel.text == REFUSED
+    assert channel.binding.text == REFUSED
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -140,6 +140,9 @@ class Box:
 
     connected, debris = True, False
 
+    def stray(self, unit: int) -> str:
+        return ""
+
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         return
 
@@ -203,7 +206,7 @@ async def asked(channel: Channel, *requests: Request, ticks: int = 3) -> Reading
         writer.raise_bugs()
         await asyncio.sleep(1.0)
         await channel.poll()
-    assert writer.problem is None
+    assert writer.outcome.reason is None
     return channel.reading
 
 
@@ -215,7 +218,7 @@ def _state(channel: Channel) -> DerState:
     assert channel.device is not None
     device = channel.device
     return DerState(
-        id="x1", rating=device.rating, can=device.can, reading=channel.reading, age_s=channel.age_s,
+        id="x1", rating=device.rating, can=device.can, reading=channel.reading, age_s=now_s() - channel.read_s,
         sample=channel.sample, fresh=True, controllable=True,
     )  # fmt: skip
 
@@ -228,7 +231,7 @@ async def test_a_meter_of_three_registers_is_found_and_read() -> None:
 
 async def test_a_device_that_is_none_of_its_kind_is_not_recognised() -> None:
     async with found("acme_meter", Box([0, 0, 0])) as channel:
-        assert channel.device is None and "serial number" in channel.text
+        assert channel.device is None and "serial number" in channel.binding.text
 
 
 async def test_a_der_that_takes_both_has_its_sun_its_target_and_its_sun_again() -> None:
