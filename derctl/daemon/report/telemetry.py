@@ -160,5 +160,5 @@ class Telemetry:
 
 
 def _rounded(setpoint: Setpoint) -> tuple[float | None, ...]:
-    values = (setpoint.p_ceiling_w, setpoint.p_floor_w, setpoint.p_target_w, setpoint.q_var)
+    values = (setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var)
     return tuple(None if value is None else round(value) for value in values)
