@@ -378,6 +378,56 @@ async def test_a_late_answer_is_never_taken_for_another_requests(device: Device,
     assert len(device.connects) == 1
 
 
+STRAY: dict[str, tuple[Callable[[Asked], bytes], str]] = {
+    "a transaction of its own": (lambda a: framed(60000, a.unit, a.right), "under transaction 60000 for"),
+    "a unit of its own": (lambda a: framed(a.tid, 0, a.right), "unit 0 answered for unit 5"),
+}
+"""evcc-io/evcc#21026 and #25307: gateways that answer at once, and are thrown away."""
+
+
+@pytest.mark.parametrize("name", STRAY)
+async def test_an_answer_that_is_thrown_away_is_told_instead_of_silence(
+    device: Device, dial: Dial, name: str
+) -> None:
+    make, says = STRAY[name]
+    bus = await dial()
+    device.act = frame_of(make)
+    with pytest.raises(BusTimeout, match=says):
+        await bus.request(5, read())
+    device.act = silence
+    with pytest.raises(BusTimeout) as caught:
+        await bus.request(6, read())
+    assert "but" not in str(caught.value), "another unit's answers are its own business"
+    device.act = obey
+    await bus.request(6, read())
+    assert bus.wire.stray(5)
+    await comes_back(bus, device, unit=5)
+    assert not bus.wire.stray(5)
+
+
+async def test_a_gateway_whose_number_is_always_the_same_is_not_called_late(device: Device, dial: Dial) -> None:
+    """evcc-io/evcc#21026: always 1, which the first request has too."""
+    bus = await dial()
+    device.act = frame_of(lambda asked: framed(1, asked.unit, asked.right))
+    await bus.request(5, read())
+    for number in (2, 3):
+        with pytest.raises(BusTimeout, match=f"but one came under transaction 1 for {number}: "):
+            await bus.request(5, read())
+
+
+async def test_a_device_that_is_always_late_is_told_to_be_late(device: Device, dial: Dial) -> None:
+    """wlcrs/tmodbus#88: a late answer and a dead device look the same."""
+    loop = asyncio.get_running_loop()
+    device.act = lambda asked: loop.call_later(0.3, asked.send, asked.frame)
+    bus = await dial(timeout_s=0.2)
+    with pytest.raises(BusTimeout, match=r"within 0\.2 s$"):
+        await bus.request(5, read())
+    with pytest.raises(BusTimeout, match=r"but one came after 0\.[34] s: the deadline is too short"):
+        await bus.request(5, read())
+    with pytest.raises(BusTimeout, match=r"asked again in .* but one came after 0\.[34] s"):
+        await bus.request(5, read())
+
+
 async def test_an_answer_may_be_split_at_every_byte(device: Device, dial: Dial) -> None:
     bus = await dial(timeout_s=PATIENCE_S)
     op = read(40000, 3)

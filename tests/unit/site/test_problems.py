@@ -369,6 +369,8 @@ def test_a_secret_that_cannot_be_read_is_refused(small, problems_of, tmp_path, c
         ("name: acme\ntimer_rearm: never\n", "timer_rearm"),
         ("name: acme\nbases: 40000\n", "bases"),
         ("name: acme\nbases: [x]\n", "bases"),
+        ("name: acme\nmatch: Acme\n", "match"),
+        ("name: acme\nmatch: [{makr: Acme}]\n", "match"),
         ("name: acme\nname: acme\n", "name"),
         ("- name\n", "(file)"),
         ("acme", "(file)"),

@@ -140,6 +140,9 @@ class Box:
 
     connected, debris = True, False
 
+    def stray(self, unit: int) -> str:
+        return ""
+
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         return
 
