@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 import sys
+import time
 from typing import Any
 
 
@@ -85,9 +85,7 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any) -> None
     async with bench(only_operators) as b:
         await b.until(lambda: b.app.gate.open)
         await derctl(b.app, "limit", "1200", "pv1")
-        await b.until(
-            lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].busy
-        )
+        await b.until(lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].busy)
         said = (await derctl(b.app, "disarm")).splitlines()
         assert said[0] == "disarmed: nothing is written any more"
         assert "pv1: released; a limit of 1,200 W stands" in said
