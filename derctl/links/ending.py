@@ -10,13 +10,20 @@ AGAIN_S = 0.1
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel until all have ended, whatever they end with.
+    """Cancel until all have ended, whatever they end with. Who is cancelled meanwhile is so when they have ended.
 
     Once is not enough: before Python 3.12 asyncio.wait_for, which pymodbus waits with, swallows a cancellation that
     comes in the same turn as its result, and the task goes on.
     """
     pending = {task for task in tasks if not task.done()}
+    asked: asyncio.CancelledError | None = None
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
+        try:
+            await asyncio.wait(pending, timeout=AGAIN_S)
+        except asyncio.CancelledError as error:
+            asked = error
+        pending = {task for task in pending if not task.done()}
+    if asked is not None:
+        raise asked
