@@ -47,6 +47,7 @@ REASONS: dict[str, str] = {
     "stale": "its last reading is too old",
     "frozen": "its registers stand still",
     "identity_changed": "another device answers",
+    "own_function_on": "the device runs its own",
 }
 """core.words.Reason for people."""
 

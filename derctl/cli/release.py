@@ -15,7 +15,7 @@ import msgspec
 from derctl.cli.amounts import seconds
 from derctl.cli.exits import BUSY, CONFIG, NO
 from derctl.cli.local import add_config, config_of
-from derctl.cli.standing import all_released, standing
+from derctl.cli.standing import LIFT, all_released, standing
 from derctl.errors import CommandError, LinkError
 from derctl.links.local import ask
 from derctl.site import Site, load
@@ -45,12 +45,14 @@ def run(args: argparse.Namespace) -> int:
     except msgspec.DecodeError as error:
         print(f"{site.file.site.state_dir}/written.json: {error}: what was written is not known", file=sys.stderr)
         return NO
-    print(json.dumps(found) if args.json else "\n".join(_said(found, _ders(site))))
+    print(json.dumps(found) if args.json else "\n".join(_said(found, site, lift=args.lift)))
     return 0 if all_released(found) else NO
 
 
-def _said(found: dict[str, Any], ders: dict[str, Any]) -> list[str]:
-    lines = standing(found, ders)
+def _said(found: dict[str, Any], site: Site, *, lift: bool) -> list[str]:
+    lines = standing(found, _ders(site), {der.id: der.fallback.p_ceiling_w for der in site.file.ders})
+    if lift and lines[-1:] == [LIFT]:
+        lines.pop()
     if not found:
         lines.insert(0, "nothing to release: derctl has written nothing that it has not given back")
     return lines

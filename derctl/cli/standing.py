@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from derctl.cli.holding import SILENT, accepted
-from derctl.cli.plain import watts
+from derctl.cli.holding import NEAR_W, SILENT, accepted
+from derctl.cli.plain import STATES, watts
 from derctl.core.text import clean
 
 WORDS = {
@@ -39,29 +39,42 @@ def all_released(found: Mapping[str, Any]) -> bool:
     return all(word_of(result) == "released" for result in found.values())
 
 
-def standing(found: Mapping[str, Any], ders: Mapping[str, Any]) -> list[str]:
-    """A line for each DER: what became of its release, and what stands in it. ders: of `status`, if there is one."""
-    lines, limited = [], False
+def standing(
+    found: Mapping[str, Any], ders: Mapping[str, Any], fallbacks: Mapping[str, float | None] | None = None
+) -> list[str]:
+    """A line for each DER: what became of its release, and what stands in it; at last what raises a limit.
+
+    ders: of `status`, if there is one. fallbacks: each DER's p_ceiling_w; None: its full rating.
+    """
+    known = fallbacks or {name: der["fallback"]["p_ceiling_w"] for name, der in ders.items()}
+    lines, below = [], False
     for name in [*found, *(name for name in ders if name not in found)]:
-        text = _became(found[name]) if name in found else "derctl has written nothing"
-        left = _left(found.get(name), ders.get(name))
-        limited = limited or (left is not None and left.startswith("a limit"))
+        text = _became(found[name]) if name in found else _untouched(ders[name])
+        limit_w, left = _left(found.get(name), ders.get(name))
+        most_w = known.get(name)
+        below = below or (limit_w is not None and (most_w is None or limit_w < most_w - NEAR_W))
         lines.append(f"{name}: {text}" + (f"; {left} stands" if left is not None else ""))
-    return [*lines, LIFT] if limited else lines
+    return [*lines, LIFT] if below else lines
+
+
+def _untouched(der: Mapping[str, Any]) -> str:
+    text = "derctl has written nothing"
+    return f"{text}; {STATES[der['state']]}, so what stands is not known" if der["state"] in SILENT else text
 
 
 def _became(result: Any) -> str:
     word = word_of(result)
     text = clean(result.get("text") or "") if isinstance(result, Mapping) else ""
     told = clean(WORDS.get(word, word))
-    return told if not text or text == word else f"{told}: {text}"
+    return told if not text or text == word or told.startswith(text) else f"{told}: {text}"
 
 
-def _left(result: Any, der: Mapping[str, Any] | None) -> str | None:
-    """`a limit of 2,000 W`, as the release found it, or as the device reads back; None where there is none."""
+def _left(result: Any, der: Mapping[str, Any] | None) -> tuple[float | None, str | None]:
+    """The limit as the release found it or as the device reads back, and in words what stands; None: nothing."""
     if isinstance(result, Mapping) and result.get("stands_w") is not None:
-        return f"a limit of {watts(result['stands_w'])}"
+        return result["stands_w"], f"a limit of {watts(result['stands_w'])}"
     if der is None or der["state"] in SILENT:
-        return None
+        return None, None
     text = accepted(dict(der))
-    return None if text == "no limit" else text
+    limited = text is not None and text.startswith("a limit")
+    return der["outcome"]["accepted"]["p_ceiling_w"] if limited else None, None if text == "no limit" else text

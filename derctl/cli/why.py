@@ -74,6 +74,10 @@ def _told(der: dict[str, Any], *, control: bool) -> str:
     return f"It is told: {told}." if control else f"It would be told: {told}; nothing is written in observe mode."
 
 
+def _told_something(der: dict[str, Any]) -> bool:
+    return bool(_setpoint(der["setpoint"] or {}))
+
+
 def _setpoint(values: dict[str, Any]) -> str:
     shapes = ((PARTS[key], values.get(key)) for key in PARTS)
     return ", ".join(shape.format(number(value)) for shape, value in shapes if value is not None)
@@ -82,7 +86,7 @@ def _setpoint(values: dict[str, Any]) -> str:
 def _bound(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
     bounds = (der["setpoint"] or {}).get("bound_by", [])
     if not bounds:
-        return "Nobody bounds it below its rating." if der["setpoint"] is not None else ""
+        return "Nobody bounds it below its rating." if _told_something(der) else ""
     parts = []
     for bound in bounds:
         text = f"{who(bound['by'])} {PARTS[bound['what']].format(number(bound['value']))}"
@@ -113,7 +117,7 @@ def _since(stamp: str | None, face: Clockface) -> str:
 
 def _achieved(der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
     outcome = der["outcome"]
-    if der["setpoint"] is None or (state["mode"] != "control" and outcome["reason"] == "gate_closed"):
+    if not _told_something(der) or (state["mode"] != "control" and outcome["reason"] == "gate_closed"):
         return ""
     told = ACHIEVED[outcome["achieved"]]
     code = outcome["reason"]

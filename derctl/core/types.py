@@ -192,8 +192,8 @@ LOCAL = "local"
 class Request:
     """An operator's wish that is still alive: one class for each kind, and its line in REQUESTS.
 
-    kind: the command that brought it. der None: the whole site. by: the principal who asked, `local` for the unix
-    socket. remaining_s on the monotonic clock.
+    kind: the command that brought it. der None: the whole site. by: the principal who asked, the login name for
+    the unix socket. remaining_s on the monotonic clock.
     """
 
     id: str

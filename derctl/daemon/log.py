@@ -17,35 +17,35 @@ import structlog
 
 from derctl.core.text import clean
 
-PRIORITIES: dict[str, int] = {
-    "broker_connected": logging.INFO,
-    "broker_lost": logging.WARNING,
-    "command": logging.INFO,
-    "device_frozen": logging.WARNING,
-    "device_ok": logging.INFO,
-    "device_refused": logging.WARNING,
-    "device_starting": logging.INFO,
-    "device_unreachable": logging.WARNING,
-    "firmware_changed": logging.WARNING,
-    "found": logging.INFO,
-    "journal_not_saved": logging.ERROR,
-    "journal_unreadable": logging.ERROR,
-    "map_problem": logging.WARNING,
-    "meter_proven": logging.INFO,
-    "mode_control": logging.INFO,
-    "mode_observe": logging.INFO,
-    "not_released": logging.WARNING,
-    "override": logging.WARNING,
-    "released": logging.INFO,
-    "started": logging.INFO,
-    "state_unreadable": logging.ERROR,
-    "stopped": logging.INFO,
-    "write_clipped": logging.WARNING,
-    "write_ignored": logging.ERROR,
-    "write_late": logging.WARNING,
-    "write_refused": logging.WARNING,
+PRIORITIES: dict[str, str] = {
+    "broker_connected": "info",
+    "broker_lost": "warning",
+    "command": "info",
+    "device_frozen": "warning",
+    "device_ok": "info",
+    "device_refused": "warning",
+    "device_starting": "info",
+    "device_unreachable": "warning",
+    "firmware_changed": "warning",
+    "found": "info",
+    "journal_not_saved": "error",
+    "journal_unreadable": "error",
+    "map_problem": "warning",
+    "meter_proven": "info",
+    "mode_control": "info",
+    "mode_observe": "info",
+    "not_released": "warning",
+    "override": "warning",
+    "released": "info",
+    "started": "info",
+    "state_unreadable": "error",
+    "stopped": "info",
+    "write_clipped": "warning",
+    "write_ignored": "error",
+    "write_late": "warning",
+    "write_refused": "warning",
 }
-"""Every event: INFO is the course of things, WARNING trouble with a device or a link, ERROR what a person has to see:
+"""Every event: info is the course of things, warning trouble with a device or a link, error what a person has to see:
 a limit that isn't kept, or something that a restart would forget."""
 
 SYSLOG = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
@@ -56,7 +56,7 @@ END = "\x1b[0m"
 
 def priority_of(name: str) -> int:
     """The logging level of an event; an unknown one may be anything, so it is a warning."""
-    return PRIORITIES.get(name, logging.WARNING)
+    return logging.getLevelNamesMapping()[PRIORITIES.get(name, "warning").upper()]
 
 
 class Style(StrEnum):

@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pwd
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from derctl.core.types import LOCAL
 from derctl.errors import CommandError, LinkError
 
 LINE_MAX = 65536
 IDLE_S = 60.0
-Answer = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+_CREDENTIALS = struct.Struct("iII")
+"""struct ucred: pid, uid, gid; no process is uid 4294967295."""
+Answer = Callable[[str, Mapping[str, Any], str], Awaitable[Any]]
+"""Called with the call's name, its arguments, and who is at the other end."""
 
 
 async def serve(path: Path, answer: Answer) -> None:
@@ -66,13 +73,24 @@ async def _client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, an
 
 
 async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
+    who = _peer(writer.get_extra_info("socket"))
     while line := await asyncio.wait_for(reader.readline(), IDLE_S):
-        reply = await _reply(line, answer)
+        reply = await _reply(line, answer, who)
         writer.write(json.dumps(reply, allow_nan=False).encode() + b"\n")
         await asyncio.wait_for(writer.drain(), IDLE_S)
 
 
-async def _reply(line: bytes, answer: Answer) -> dict[str, Any]:
+def _peer(connection: socket.socket) -> str:
+    """The login name of who connected, by the kernel's word (unix(7)); LOCAL where it has none."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(credentials)
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return LOCAL
+
+
+async def _reply(line: bytes, answer: Answer, who: str) -> dict[str, Any]:
     try:
         request = json.loads(line)
         call = request["call"]
@@ -82,7 +100,7 @@ async def _reply(line: bytes, answer: Answer) -> dict[str, Any]:
     if not isinstance(args, dict) or not isinstance(call, str):
         return {"ok": False, "code": "bad_argument", "text": "call is a string and args an object"}
     try:
-        return {"ok": True, "result": await answer(call, args)}
+        return {"ok": True, "result": await answer(call, args, who)}
     except CommandError as error:
         return {"ok": False, "code": error.code, "text": str(error)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -30,6 +31,7 @@ BRIEFLY = 3
 """Sessions in a row, won at the first try, that lasted less than BRIEF_S: the broker lives and throws us out."""
 SESSION_TAKEN_OVER = 142
 """DISCONNECT reason of MQTT 5."""
+_NUMBERED = re.compile(r"^\[(?:Errno|code)[^\]]*\] ")
 UNSUPPORTED_PROTOCOL = frozenset({1, 132})
 """CONNACK codes for "unacceptable protocol version": 1 in MQTT 3.1.1, 132 in MQTT 5."""
 
@@ -125,11 +127,11 @@ class MqttLink:
             except aiomqtt.MqttCodeError as error:
                 if self._refuses_protocol(error):
                     continue
-                self.text = str(error)
+                self.text = _said(error)
             except TakenOver as error:
                 self.text, self._brief = str(error), BRIEFLY
             except (aiomqtt.MqttError, LinkError, OSError, ValueError) as error:
-                self.text = str(error) or type(error).__name__
+                self.text = _said(error)
             finally:
                 self.connected = False
             if self._ending:
@@ -250,6 +252,11 @@ class MqttLink:
             topic = message.topic.value.removeprefix(self.broker.base + "/")
             payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
             await self.on_command(topic, payload, bool(message.retain))
+
+
+def _said(error: Exception) -> str:
+    """Its words, without `[Errno 111]` and the like before them."""
+    return _NUMBERED.sub("", str(error)) or type(error).__name__
 
 
 def _code_of(error: BaseException) -> int | None:

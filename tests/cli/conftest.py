@@ -98,7 +98,7 @@ def _bound(by: str, what: str, value: float, why: str | None = None) -> Json:
 
 
 def _setpoint(*bounds: Json, **values: float) -> Json:
-    nothing: Json = {"p_ceiling_w": None, "p_floor_w": None, "p_target_w": None, "q_var": None}
+    nothing: Json = {"p_ceiling_w": None, "p_target_w": None, "q_var": None}
     return nothing | values | {"bound_by": list(bounds)}
 
 
@@ -118,6 +118,7 @@ def _der(p_w: float | None, rated_w: float, told: Json | None, **more: Any) -> J
         "text": "",
         "identity": {"maker": "HIL", "model": "PV", "serial": "1", "firmware": "1.0"},
         "rating": {"p_max_w": rated_w, "p_min_w": 0.0},
+        "fallback": {"p_ceiling_w": None, "by": "reversion", "after_s": 60.0},
         "measurement": {"age_s": 0.1, "status": "on", "p_w": p_w, "q_var": 0.0, "soc_pct": more.pop("soc_pct", None)},
         "setpoint": told,
         "outcome": _outcome(),

@@ -59,7 +59,7 @@ def test_a_verdict_that_is_not_there_yet_is_not_shown(snapshot: Json) -> None:
     for der in snapshot["status"]["ders"].values():
         der["setpoint"] = None
         der["outcome"] |= {"achieved": "unknown"}
-    assert not any(word in line for line in page(snapshot, [], PLAIN) for word in ("unknown", "limited", "free"))
+    assert not any(word in line for line in page(snapshot, [], PLAIN) for word in ("unknown", "decided", "free"))
 
 
 @pytest.mark.parametrize(("p_w", "ink"), [(5544.0, "\x1b[32m"), (7200.0, "\x1b[1;31m"), (-300.0, "\x1b[32m")])

@@ -120,6 +120,16 @@ DERS: dict[str, tuple[Change, str, str]] = {
         "pv2",
         "limited to 900 W by the contract",
     ),
+    "two within a watt": (
+        lambda s: told(
+            s,
+            "pv2",
+            p_ceiling_w=900.0,
+            bound_by=[bound("volt_watt", "p_ceiling_w", 900.4), bound(CONTRACT, "p_ceiling_w", 900.0)],
+        ),
+        "pv2",
+        "limited to 900 W by the contract",
+    ),
     "the sun gives less": (
         lambda s: (
             told(s, "pv2", p_ceiling_w=9000.0, bound_by=[bound("volt_watt", "p_ceiling_w", 9000.0)]),

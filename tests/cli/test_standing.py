@@ -21,12 +21,22 @@ def test_a_limit_that_stands_is_said_and_what_lifts_it() -> None:
     assert standing(found, {}) == ["pv1: released; a limit of 2,000 W stands", "bat1: released", LIFT]
 
 
+def test_a_limit_at_the_fallback_is_as_high_as_it_goes() -> None:
+    found = {"pv1": result("released", stands_w=2000.0)}
+    assert standing(found, {}, {"pv1": 2000.0}) == ["pv1: released; a limit of 2,000 W stands"]
+    assert standing(found, {}, {"pv1": 3000.0})[-1] == LIFT
+    assert standing(found, {}, {"pv1": None})[-1] == LIFT
+
+
 @pytest.mark.parametrize(
     ("given", "line"),
     [
         (result("unreachable", "roof: not connected"), "ends it, where it has one: roof: not connected"),
         (result("refused", "exception 4"), "pv1: refuses to be released: exception 4"),
-        (result("not_in_file"), "pv1: not in the site file any more, and not touched"),
+        (
+            result("not_in_file", "not in the site file any more"),
+            "pv1: not in the site file any more, and not touched",
+        ),
         ("exception 4 to function 16 at 40228 x 5", "pv1: exception 4 to function 16 at 40228 x 5"),
     ],
 )
@@ -57,6 +67,9 @@ def test_what_is_read_back_from_a_silent_device_is_not_of_now(house: Json) -> No
         "outcome": {"accepted": {"p_ceiling_w": 1.0, "p_target_w": None}},
     }
     assert standing({"pv1": "unreachable"}, {"pv1": house["ders"]["pv1"]}) == [f"pv1: {WORDS['unreachable']}"]
+    assert standing({}, {"pv1": house["ders"]["pv1"]}) == [
+        "pv1: derctl has written nothing; can't be reached, so what stands is not known"
+    ]
 
 
 def test_a_reply_of_one_line_is_taken_apart() -> None:

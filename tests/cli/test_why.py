@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import Any
 
 from derctl.cli.why import ACHIEVED, PARTS, why
-from derctl.core.words import Achieved
+from derctl.core.words import Achieved, What
 
 Json = dict[str, Any]
 
@@ -42,6 +42,12 @@ def test_in_observe_mode_it_is_what_would_be(house: Json) -> None:
     )
 
 
+def test_of_what_is_told_nothing_no_verdict_is_said(house: Json) -> None:
+    house["ders"]["pv1"]["setpoint"] |= {"p_ceiling_w": None, "bound_by": []}
+    house["ders"]["pv1"] |= {"abstained": {}}
+    assert why("pv1", house, zone=UTC) == "pv1 gives 2,000 W. It is told nothing."
+
+
 def test_why_it_does_not_obey_comes_with_its_code(house: Json) -> None:
     house["ders"]["pv1"]["outcome"] |= {"achieved": "no", "reason": "write_ignored"}
     told = why("pv1", house, zone=UTC)
@@ -53,6 +59,6 @@ def test_of_a_silent_device_nothing_of_now_is_said(house: Json) -> None:
     assert why("pv1", house, zone=UTC).startswith("pv1: can't be reached: no answer ?[1m. Nothing is decided yet.")
 
 
-def test_every_verdict_and_every_part_has_its_words(house: Json) -> None:
+def test_every_verdict_and_every_part_has_its_words() -> None:
     assert set(ACHIEVED) == {*Achieved}
-    assert set(PARTS) == set(house["ders"]["pv1"]["setpoint"]) - {"bound_by"}
+    assert set(PARTS) == {*What}

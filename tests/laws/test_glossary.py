@@ -105,7 +105,7 @@ def test_every_code_that_the_interfaces_promise_is_explained() -> None:
 
 
 def test_every_function_device_command_and_exit_code_is_explained() -> None:
-    codes = {str(value) for name, value in vars(exits).items() if name.isupper()}
+    codes = {str(code) for code in exits.MEANINGS}
     assert not {*FUNCTIONS, *DEVICES, *COMMANDS, *codes} - explained()
 
 

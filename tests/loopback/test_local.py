@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import os
 import socket
@@ -17,7 +18,9 @@ from derctl.errors import CommandError, LinkError
 from derctl.links.local import LINE_MAX, ask, serve
 
 
-async def answer(call: str, args: Mapping[str, Any]) -> Any:
+async def answer(call: str, args: Mapping[str, Any], who: str) -> Any:
+    if call == "who":
+        return who
     if call == "echo":
         return dict(args)
     if call == "slow":
@@ -128,6 +131,20 @@ async def test_the_file_goes_with_the_server(path: Path, until: Any) -> None:
     assert not path.exists()
     with pytest.raises(LinkError):
         await ask(path, "echo")
+
+
+@pytest.mark.usefixtures("server")
+async def test_who_asks_is_known_from_the_kernel_and_not_from_what_they_say(path: Path) -> None:
+    assert await ask(path, "who", {"who": "somebody else"}) == getpass.getuser()
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_user_without_a_name_is_a_local_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> Any:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert await ask(path, "who") == "local"
 
 
 @pytest.mark.usefixtures("server")

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from derctl.core.types import LOCAL
 from derctl.core.words import Refusal
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.row import Reach
@@ -29,40 +28,40 @@ class Calls:
     recorder: Recorder
     view: Callable[[], View]
 
-    async def answer(self, call: str, args: Args) -> Any:
-        """Raises CommandError."""
+    async def answer(self, call: str, args: Args, who: str) -> Any:
+        """who: who asks. Raises CommandError."""
         if call in CALLS:
-            return await CALLS[call](self, args)
+            return await CALLS[call](self, args, who)
         if call in COMMANDS:
-            return await self.desk.local(call, args)
+            return await self.desk.local(call, args, who)
         raise CommandError(Refusal.UNKNOWN_COMMAND, f"no call {call!r}; known are {', '.join((*CALLS, *COMMANDS))}")
 
 
-async def _status(calls: Calls, args: Args) -> Any:
+async def _status(calls: Calls, args: Args, who: str) -> Any:
     return status(calls.view())
 
 
-async def _record(calls: Calls, args: Args) -> Any:
+async def _record(calls: Calls, args: Args, who: str) -> Any:
     count = args.get("count", 10)
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise CommandError(Refusal.BAD_ARGUMENT, f"count = {count!r} is no number of ticks")
     return calls.recorder.last(count)
 
 
-async def _release(calls: Calls, args: Args) -> Any:
+async def _release(calls: Calls, args: Args, who: str) -> Any:
     """Disarms, and gives back what was written."""
     lift = args.get("lift", False)
     if not isinstance(lift, bool):
         raise CommandError(Refusal.BAD_ARGUMENT, f"lift = {lift!r} is neither true nor false")
-    calls.reach.gate.disarm(LOCAL)
+    calls.reach.gate.disarm(who)
     calls.reach.changed()
     result = await calls.reach.releaser.release(lift=lift)
     said = ", ".join(f"{der_id}: {release}" for der_id, release in result.items()) or "nothing was written"
-    calls.desk.log.log(priority_of("command"), "command", text=f"{LOCAL}: release lift={lift}: {said}")
+    calls.desk.log.log(priority_of("command"), "command", text=f"{who}: release lift={lift}: {said}")
     return {der_id: asdict(release) for der_id, release in result.items()}
 
 
-CALLS: dict[str, Callable[[Calls, Args], Awaitable[Any]]] = {
+CALLS: dict[str, Callable[[Calls, Args, str], Awaitable[Any]]] = {
     "status": _status,
     "record": _record,
     "release": _release,

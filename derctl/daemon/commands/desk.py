@@ -23,6 +23,8 @@ SEEN_MAX = 1000
 EARLY_S = 30.0
 """How far in the future a command may be issued: clocks differ."""
 EXPIRES_MAX_S = 7 * 86400.0
+UNSAID = frozenset({"id", "issued_at"})
+"""What of a command the log leaves out."""
 ID_MAX = 128
 """Characters of an id: it is remembered, saved and sent back."""
 
@@ -76,17 +78,17 @@ class Desk:
         self._log(principal, name, fields)
         return self._reply(command_id, name, "admitted", None, text)
 
-    async def local(self, name: str, args: Mapping[str, Any]) -> str:
+    async def local(self, name: str, args: Mapping[str, Any], by: str = LOCAL) -> str:
         """A command over the unix socket: issued now, alive for expires_s (default 1 h). Raises CommandError."""
         try:
-            text = await self._take_local(name, dict(args))
+            text = await self._take_local(by, name, dict(args))
         except CommandError as error:
-            self._log(LOCAL, name, args, error)
+            self._log(by, name, args, error)
             raise
-        self._log(LOCAL, name, args)
+        self._log(by, name, args)
         return text
 
-    async def _take_local(self, name: str, fields: dict[str, Any]) -> str:
+    async def _take_local(self, by: str, name: str, fields: dict[str, Any]) -> str:
         command = _row(name)
         seconds = fields.pop("expires_s", 3600.0)
         number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
@@ -94,7 +96,7 @@ class Desk:
             raise CommandError(Refusal.OUT_OF_RANGE, f"expires_s = {seconds!r} is outside 0 to {EXPIRES_MAX_S:g} s")
         order = Order(
             id=f"local-{self.clock.stamp()}",
-            by=LOCAL,
+            by=by,
             seconds=seconds,
             until=self._until(seconds),
             args=_args(command, fields),
@@ -129,7 +131,7 @@ class Desk:
 
     def _log(self, by: str, name: str, fields: Mapping[str, Any], error: CommandError | None = None) -> None:
         """Who asked for what, with its values, and what became of it. What came is cut: a person may have sent it."""
-        given = " ".join(f"{key}={value}" for key, value in fields.items() if key not in {"id", "issued_at"})
+        given = " ".join(f"{key}={value}" for key, value in fields.items() if key not in UNSAID and value is not None)
         word = "admitted" if error is None else f"refused ({error.code}: {error})"
         self.log.log(priority_of("command"), "command", text=f"{by}: {name} {given}"[:LOGGED_MAX] + f": {word}")
 

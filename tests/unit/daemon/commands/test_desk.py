@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -403,3 +404,44 @@ async def test_over_the_socket_nonsense_is_refused_too(
         await desk.local(name, args)
     assert refused.value.code == code
     assert house.requests.alive() == ()
+
+
+# -- in the log -----------------------------------------------------------------------------------------------------
+
+
+class Book:
+    """A log that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[int, str, str]] = []
+
+    def log(self, level: int, event: str, *, text: str) -> None:
+        self.lines.append((level, event, text))
+
+
+async def test_each_command_is_logged_with_its_values_who_sent_it_and_what_became_of_it(
+    world: World, house: House
+) -> None:
+    book = Book()
+    desk = Desk(house.reach, world.clock, book)
+    await desk.by_mqtt("ops", "limit_power", command(**LIMIT), False)
+    await desk.local("limit_power", {"p_ceiling_w": 1000, "der": None, "expires_s": 60}, "anna")
+    with pytest.raises(CommandError):
+        await desk.local("clear", {"der": "pv9"}, "anna")
+    assert [text for _, _, text in book.lines] == [
+        "ops: limit_power expires_s=600 p_ceiling_w=4000: admitted",
+        "anna: limit_power p_ceiling_w=1000 expires_s=60: admitted",
+        "anna: clear der=pv9: refused (no_der: no DER 'pv9'; known are pv1, bat1)",
+    ]
+    assert {(level, event) for level, event, _ in book.lines} == {(logging.INFO, "command")}
+
+
+async def test_who_asked_over_the_socket_stands_in_the_request(desk: Desk, house: House) -> None:
+    await desk.local("limit_power", {"p_ceiling_w": 1000}, "anna")
+    assert [request.by for request in house.requests.alive()] == ["anna"]
+
+
+async def test_a_long_command_fills_no_log(world: World, house: House) -> None:
+    book = Book()
+    await Desk(house.reach, world.clock, book).by_mqtt("ops", "limit_power", command(note="x" * 10_000), False)
+    assert len(book.lines[0][2]) < 500
