@@ -42,6 +42,9 @@ class Listened:
     def debris(self) -> bool:
         return self._wire.debris
 
+    def stray(self, unit: int) -> str:
+        return self._wire.stray(unit)
+
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         await self._wire.connect(on_lost)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from derctl.cli.exits import NO
+from derctl.cli.local import add_config, config_of
 from derctl.core.words import Contract, Without
 from derctl.site import Absence, Site, absence_of, load
 from derctl.site.absence import DerAbsence
@@ -16,18 +16,19 @@ from derctl.site.absence import DerAbsence
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("-c", "--config", type=Path, required=True, help="the site file")
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if the file can be used, 1 if without derctl the site would break its contract whatever is found."""
-    site = load(args.config)
+    path = config_of(args)
+    site = load(path)
     absence = absence_of(site.file.ders, {}, site.limit_w)
     if args.json:
         print(json.dumps(summarise(site, absence), indent=2))
     else:
-        print("\n".join([f"{args.config}: no problems", *page(site, absence)]))
+        print("\n".join([f"{path}: {_found(site)}", *page(site, absence)]))
     return NO if absence.verdict is Contract.BROKEN else 0
 
 
@@ -37,6 +38,7 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "site": site.file.site.id,
         "mode": site.file.site.mode,
         "tick_s": site.file.site.tick_s,
+        "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
         "absent": {
             "by_der": absence.by_der,
@@ -65,23 +67,37 @@ def functions_of(site: Site) -> list[dict[str, Any]]:
 def page(site: Site, absence: Absence) -> list[str]:
     """Lines for people."""
     head = site.file.site
-    lines = [f"  site {head.id}, {head.mode} mode, tick {head.tick_s:g} s", "  functions, senior first:"]
+    lines = [
+        *(f"  {question}" for question in site.questions),
+        f"  site {head.id}, {head.mode} mode, tick {head.tick_s:g} s",
+        "  functions, senior first:",
+    ]
     lines += [f"    {row['rank']:>3}  {row['kind']:<22} {', '.join(row['ders'])}" for row in functions_of(site)]
     lines.append("  without derctl, at most:")
     width = max((len(der.id) for der in absence.ders), default=0)
     for der in absence.ders:
         watts = "?" if der.p_w is None else f"{der.least_w:,.0f} W"
         lines.append(f"    {der.id:<{width}} {watts:>10}  {how_text(der)}")
+    if absence.undecided and absence.limit_w is not None:
+        lines.append(f"  decided when found: {', '.join(absence.undecided)}")
     lines.append(f"  {verdict_text(absence)}")
     return lines
 
 
+def _found(site: Site) -> str:
+    if not site.questions:
+        return "no problems"
+    return (
+        "no problems, 1 question:" if len(site.questions) == 1 else f"no problems, {len(site.questions)} questions:"
+    )
+
+
 def how_text(der: DerAbsence) -> str:
     """What makes it so, and what becomes of it where the device doesn't."""
-    full = "its full rating" if der.most_w is None else f"its full rating, {der.most_w:,.0f} W"
+    full = "its full rating" if der.most_w is None else f"{der.most_w:,.0f} W, its full rating"
     return {
-        Without.TIMER: f"by its own timer after {der.after_s:g} s, where that has a target; else {full}",
-        Without.STANDS: f"the last limit stands, where it takes one; else {full}",
+        Without.TIMER: f"by its own timer after {der.after_s:g} s, if that has a target; else {full}",
+        Without.STANDS: f"the last limit stands, if it takes one; else {full}",
         Without.DEVICE: "declared: a limit kept in the device",
         Without.NO_CEILING: f"{full}: no fallback.p_ceiling_w is declared",
         Without.NOT_WRITTEN: f"{full}: derctl doesn't write it",
@@ -108,4 +124,4 @@ def _holds(absence: Absence) -> str:
     timers = ["each timer has its target"] if any(der.how is Without.TIMER for der in open_) else []
     takers = [der.id for der in open_ if der.how is Without.STANDS]
     limits = [f"{', '.join(takers)} {'takes' if len(takers) == 1 else 'take'} a limit"] if takers else []
-    return f"holds, if {' and '.join((*timers, *limits))}: decided when the devices are found"
+    return f"holds, if {' and '.join((*timers, *limits))}"

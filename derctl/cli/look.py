@@ -1,17 +1,24 @@
-"""What `scan` and `read` share: a bus to one endpoint that can't write, and one exchange over it."""
+"""What `scan` and `read` share: a bus that can't write, one exchange over it, and words for what fails."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
-from derctl.core.exchange import Exchange
-from derctl.errors import BusClosed, BusTimeout, NotRecognised
+from derctl.core.exchange import Exchange, Read, Registers, Write, patient, remembered
+from derctl.devices import Identity, Options
+from derctl.devices.sunspec.layout import Layout, find
+from derctl.errors import BusClosed, BusTimeout, DeviceRefused, NotRecognised
 from derctl.links.bus import Bus, Pace
-from derctl.links.wires.wire import ReadOnly
-from derctl.site import wire_at
+from derctl.links.models import model
+from derctl.links.wires.wire import ReadOnly, Wire
+from derctl.site import Place, place_at
+from derctl.sunspec.chain import MARKER, stood_at
 
 T = TypeVar("T")
 
@@ -28,10 +35,13 @@ def add_endpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-interval", type=pause, default=0.0, metavar="S", help="pause between requests")
     parser.add_argument("--max-regs", type=regs, default=125, help="registers in one read")
     parser.add_argument("--base", type=base, action="append", help="base address; may be given more than once")
+    parser.add_argument("--progress", action="store_true", help="a line on stderr for each answer")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
+LOOK_S = 0.02
 BASES = (40000, 0, 50000, 1, 4096)
+UNIT_HINT = "is the unit id right? SMA 126, Kostal 71; see -u and --base"
 
 
 def between(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
@@ -49,35 +59,131 @@ def between(kind: Callable[[str], float], low: float, high: float) -> Callable[[
     return number
 
 
-def ask(args: argparse.Namespace, exchange: Exchange[T]) -> T:
-    """Run one exchange. Raises BusError where nothing answers."""
+def endpoint(text: str) -> Place:
+    """An argparse type: a place that some wire leads to."""
+    try:
+        return place_at(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+@dataclass(slots=True)
+class Pulse:
+    """How the looking goes. lines: each answer is told on a line of its own, as for a log."""
+
+    unit: int
+    lines: bool
+    answers: int = 0
+    slowest_s: float = 0.0
+
+    def asks(self, op: Read) -> None:
+        if not self.lines and sys.stderr.isatty():
+            text = f"unit {self.unit}: {self.answers} answers; asking for {op.count} registers at {op.address}"
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+    def answered(self, op: Read, seconds: float) -> None:
+        self.answers += 1
+        self.slowest_s = max(self.slowest_s, seconds)
+        if self.lines:
+            print(f"{self.answers:>4}  {op.address:>5} x {op.count:<3}  {seconds:.2f} s", file=sys.stderr, flush=True)
+
+    def ends(self) -> None:
+        if not self.lines and sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+class Felt(ReadOnly):
+    """A read-only wire that tells the pulse."""
+
+    def __init__(self, wire: Wire, pulse: Pulse) -> None:
+        super().__init__(wire)
+        self._pulse = pulse
+
+    async def request(self, unit: int, op: Read | Write) -> Registers:
+        if isinstance(op, Read):
+            self._pulse.asks(op)
+        began = time.monotonic()
+        try:
+            answer = await super().request(unit, op)
+        except DeviceRefused:
+            if isinstance(op, Read):
+                self._pulse.answered(op, time.monotonic() - began)
+            raise
+        if isinstance(op, Read):
+            self._pulse.answered(op, time.monotonic() - began)
+        return answer
+
+
+def ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Pulse]:
+    """Run one exchange, which asks nothing twice. Raises BusError or NotRecognised with words for a person."""
     return asyncio.run(_ask(args, exchange))
 
 
-async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> T:
-    where, wire = wire_at(args.endpoint, args.timeout)
-    bus = Bus(where, ReadOnly(wire), Pace(timeout_s=args.timeout, min_interval_s=args.min_interval))
+async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Pulse]:
+    place: Place = args.endpoint
+    pulse = Pulse(unit=args.unit, lines=args.progress)
+    wire = Felt(place.open(args.timeout), pulse)
+    bus = Bus(place.name, wire, Pace(timeout_s=args.timeout, min_interval_s=args.min_interval))
     try:
         await bus.connect()
-        return await bus.execute(args.unit, exchange)
+        return await bus.execute(args.unit, patient(remembered(exchange))), pulse
     except BusClosed as error:
         raise BusClosed(f"{error}: {error.hint}" if error.hint else str(error)) from error
     except BusTimeout as error:
-        silent = f"{error}: connected, but silent" if bus.counters.timeouts else f"{where}: no such unit: {args.unit}"
-        raise BusTimeout(f"{silent} ({UNIT_HINT})") from error
+        if not bus.counters.timeouts:  # a gateway answered for it
+            raise BusTimeout(f"{place.name}: no such unit: {args.unit} ({UNIT_HINT})") from error
+        raise BusTimeout(_silent(error, await _stray(wire, args.unit, args.timeout), pulse)) from error
     except NotRecognised as error:
-        raise NotRecognised(f"{where} unit {args.unit}: {error} ({UNIT_HINT})") from error
+        raise NotRecognised(f"{place.name} unit {args.unit}: {error}") from error
     finally:
+        pulse.ends()
         wire.close()
 
 
-UNIT_HINT = "is the unit id right? SMA 126, Kostal 71; see -u and --base"
+async def _stray(wire: Wire, unit: int, seconds: float) -> str:
+    """Wait as long again: whoever is only late is known by its answer."""
+    for _ in range(int(seconds / LOOK_S)):
+        if found := wire.stray(unit):
+            return found
+        await asyncio.sleep(LOOK_S)
+    return ""
 
 
-def endpoint(text: str) -> str:
-    """An argparse type: a place that some wire leads to."""
+def _silent(error: BusTimeout, stray: str, pulse: Pulse) -> str:
+    """Something else came, nothing ever came, or nothing comes any more."""
+    if stray:
+        return str(error) if stray in str(error) else f"{error}, but {stray}"
+    if not pulse.answers:
+        return f"{error}: connected, but silent ({UNIT_HINT})"
+    late = (
+        f"the slowest of {pulse.answers} answers before took {pulse.slowest_s:.1f} s; see --timeout, --min-interval"
+    )
+    return f"{error} ({late})"
+
+
+def sunspec(options: Options) -> Exchange[Layout]:
+    """Find the map. Raises NotRecognised with what stands at the bases instead, the same answers told once."""
     try:
-        wire_at(text, 0.0)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
+        return (yield from find(model, options))
+    except NotRecognised:
+        found: dict[str, list[int]] = {}
+        for base in options.profile.bases:
+            try:
+                words: Registers | DeviceRefused = yield Read(address=base, count=2)
+            except DeviceRefused as error:
+                words = error
+            if not isinstance(words, DeviceRefused) and tuple(words) == MARKER:
+                raise
+            found.setdefault(_stood(base, words), []).append(base)
+        there = "; ".join(f"{text} at {', '.join(map(str, bases))}" for text, bases in found.items())
+        raise NotRecognised(f"answers Modbus, but has no SunSpec map: {there} ({UNIT_HINT})") from None
+
+
+def _stood(base: int, words: Registers | DeviceRefused) -> str:
+    return f"exception {words.code}" if isinstance(words, DeviceRefused) else stood_at(base, words).partition(": ")[2]
+
+
+def heading(identity: Identity, unit: int, base: int) -> str:
+    """Who answers, and where its map begins."""
+    who = f"{identity.maker} {identity.model}".strip()
+    return f"{who}  serial {identity.serial}  firmware {identity.firmware}  unit {unit}  base {base}"

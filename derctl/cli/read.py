@@ -1,20 +1,21 @@
-"""`derctl read`: SunSpec models point by point: raw, scaled and unit side by side. Reads only."""
+"""`derctl read`: SunSpec models point by point: raw, scaled, unit and name side by side. Reads only."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
-from derctl.cli.look import BASES, add_endpoint, ask
+from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
 from derctl.core.exchange import Exchange
-from derctl.core.text import device_text
+from derctl.core.text import clean, device_text
 from derctl.devices import Options, Profile
-from derctl.devices.sunspec.layout import find
+from derctl.devices.sunspec.layout import Layout
 from derctl.errors import DecodeError, NotRecognised
 from derctl.links.models import model
-from derctl.sunspec import Block, Decoded, Model, Raw, Value, decode, read_block
+from derctl.sunspec import Block, Decoded, Group, Model, Point, Raw, Value, decode, read_block
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -27,27 +28,32 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the points of each model."""
     profile = Profile(max_regs=args.max_regs, bases=tuple(args.base or BASES))
-    tables = ask(args, _read(Options(profile=profile), tuple(args.models)))
+    (layout, tables), _ = ask(args, _read(Options(profile=profile), tuple(args.models)))
     if args.json:
         print(json.dumps(tables, indent=2))
         return 0
+    print(heading(layout.identity, args.unit, layout.chain.base))
     for table in tables:
         print(f"{table['model']} {table['label']} at {table['address']}, L={table['length']}")
         for row in table["points"]:
             if args.all or row["value"] is not None:
-                raw = "" if isinstance(row["raw"], str) else row["raw"]
-                print(f"  {row['path']:<28} {raw!s:>12} {_shown(row['value']):>16} {row['unit']}")
+                print(_line(row))
         for problem in table["problems"]:
-            print(f"  ! {problem}")
+            print(f"  ! {clean(problem)}")
     return 0
+
+
+def _line(row: dict[str, Any]) -> str:
+    raw = "" if isinstance(row["raw"], str) else row["raw"]
+    return f"  {row['path']:<28} {raw!s:>12} {_shown(row['value']):>16} {row['unit'] or row['name']}".rstrip()
 
 
 def _shown(value: Any) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _read(options: Options, wanted: tuple[int, ...]) -> Exchange[list[dict[str, Any]]]:
-    layout = yield from find(model, options)
+def _read(options: Options, wanted: tuple[int, ...]) -> Exchange[tuple[Layout, list[dict[str, Any]]]]:
+    layout = yield from sunspec(options)
     there = [block for block in layout.chain.blocks if not wanted or block.model_id in wanted]
     missing = set(wanted) - {block.model_id for block in there}
     if missing:
@@ -58,22 +64,20 @@ def _read(options: Options, wanted: tuple[int, ...]) -> Exchange[list[dict[str, 
         table = model(block.model_id)
         registers = yield from read_block(block, max_regs=options.profile.max_regs, model=table)
         tables.append(_table(block, table, registers))
-    return tables
+    return layout, tables
 
 
 def _table(block: Block, table: Model | None, registers: tuple[int | None, ...]) -> dict[str, Any]:
     head: dict[str, Any] = {"model": block.model_id, "address": block.address, "length": block.length}
     if table is None:
-        rows = [{"path": f"+{i}", "raw": r, "value": r, "unit": ""} for i, r in enumerate(registers)]
+        rows = [{"path": f"+{i}", "raw": r, "value": r, "unit": "", "name": ""} for i, r in enumerate(registers)]
         return head | {"label": "(no public definition)", "points": rows, "problems": []}
     try:
         decoded = decode(table, registers, length=block.length)
     except DecodeError as error:
         return head | {"label": table.label, "points": [], "problems": [str(error)]}
-    units = {name: point.units or "" for name, point in table.fixed.items()}
-    rows = list(_rows(decoded, "", units))
     problems = [*decoded.problems, *(f"{name}: could not be read" for name in decoded.unreadable)]
-    return head | {"label": table.label, "points": rows, "problems": problems}
+    return head | {"label": table.label, "points": [*_rows(decoded, "", table)], "problems": problems}
 
 
 def _plain(raw: Raw | None) -> int | float | str | None:
@@ -88,17 +92,28 @@ def _text(value: Value | None) -> Value | None:
     return device_text(value) if isinstance(value, str) else value
 
 
-def _rows(decoded: Decoded, prefix: str, units: dict[str, str]) -> list[dict[str, Any]]:
-    rows = [
-        {
+def _rows(decoded: Decoded, prefix: str, table: Model | Group) -> Iterator[dict[str, Any]]:
+    for name, value in decoded.values.items():
+        point = table.points[name]
+        yield {
             "path": prefix + name,
             "raw": _plain(decoded.raw.get(name)),
             "value": _text(value),
-            "unit": units.get(name, ""),
+            "unit": point.units or "",
+            "name": _name(point, value),
         }
-        for name, value in decoded.values.items()
-    ]
+    groups = {group.name: group for group in table.groups}
     for name, instances in decoded.groups.items():
         for index, instance in enumerate(instances):
-            rows += _rows(instance, f"{prefix}{name}[{index}].", units)
-    return rows
+            yield from _rows(instance, f"{prefix}{name}[{index}].", groups[name])
+
+
+def _name(point: Point, value: Value | None) -> str:
+    """An enumeration's word; a bitfield's, lowest bit first, with the numbers of the bits that have none."""
+    if not isinstance(value, int) or not point.symbols:
+        return ""
+    named = point.names(value)
+    if not point.type.name.startswith("bitfield"):
+        return ", ".join(named)
+    bits = [f"bit {bit}" for bit in range(64) if value >> bit & 1 and bit not in point.symbols.values()]
+    return ", ".join([*named, *bits])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -47,10 +47,35 @@ PASSING = frozenset({4, 5, 6, 0x0A, 0x0B})
 
 def patient(exchange: Exchange[T], *, tries: int = 4, pause_s: float = 0.1) -> Exchange[T]:
     """The same exchange, in which a request refused with a passing code is asked again, up to `tries` times."""
+    return through(exchange, lambda op: _asked(op, tries, pause_s))
+
+
+def remembered(exchange: Exchange[T]) -> Exchange[T]:
+    """The same exchange, in which nothing is read twice: the first answer stands, a refusal too."""
+    known: dict[Op, Registers | DeviceRefused] = {}
+
+    def recall(op: Op) -> Exchange[Registers]:
+        if not isinstance(op, Read):
+            return (yield op)
+        if op not in known:
+            try:
+                known[op] = yield op
+            except DeviceRefused as error:
+                known[op] = error
+        answer = known[op]
+        if isinstance(answer, DeviceRefused):
+            raise answer
+        return answer
+
+    return through(exchange, recall)
+
+
+def through(exchange: Exchange[T], answered: Callable[[Op], Exchange[Registers]]) -> Exchange[T]:
+    """The same exchange, in which each request goes through an exchange of its own."""
     op = next(exchange)
     while True:
         try:
-            answer = yield from _asked(op, tries, pause_s)
+            answer = yield from answered(op)
         except DerctlError as error:
             step = partial(exchange.throw, error)
         else:

@@ -98,7 +98,6 @@ class Setpoint:
     """What a DER is told. None: not told (given back to the device)."""
 
     p_ceiling_w: float | None = None
-    p_floor_w: float | None = None
     p_target_w: float | None = None
     q_var: float | None = None
 

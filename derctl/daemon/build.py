@@ -21,7 +21,6 @@ from derctl.site import (
     place_of,
     rating_of,
     slowest,
-    wire_of,
 )
 
 OnEvent = Callable[[str, str, str], None]
@@ -53,7 +52,8 @@ def build(site: Site, on_event: OnEvent) -> Plant:
 
 
 def _bus(site: Site, section: BusSection) -> Bus:
-    return Bus(section.id, wire_of(section), Pace(**slowest(site, section)), place=place_of(section))
+    place = place_of(section)
+    return Bus(section.id, place.open(), Pace(**slowest(site, section)), place=place.name)
 
 
 def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -17,6 +17,7 @@ class Profile:
     settle_s: until a setpoint shows at the terminals. tolerance_pct: of the rating, for accepted and achieved.
     readback: values | effect_only (control points read as not implemented). timer_rearm: write | any_message
     (polling keeps it from running out, which is a problem of the device) | none (counts but nothing reverts).
+    match: what maker and model in SunSpec model 1 begin with, in any case; a row fits where all that it names does.
     """
 
     name: str = "generic"
@@ -35,3 +36,10 @@ class Profile:
     readback: Literal["values", "effect_only"] = "values"
     timer_rearm: Literal["write", "any_message", "none"] = "write"
     bases: tuple[int, ...] = (40000, 0, 50000, 1, 4096)
+    match: tuple[dict[Literal["maker", "model"], str], ...] = field(default=(), hash=False)
+
+    def fit(self, maker: str, model: str) -> int:
+        """How many words of its best row fit such a device; 0 where none does."""
+        said = {"maker": maker.strip().lower(), "model": model.strip().lower()}
+        rows = (row for row in self.match if all(said[key].startswith(word.lower()) for key, word in row.items()))
+        return max((len(row) for row in rows), default=0)

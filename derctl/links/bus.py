@@ -221,11 +221,14 @@ class Bus:
             self._pass_on()
 
     def _still_silent(self, unit: int, state: _Unit) -> BusTimeout:
-        """Who has answered once has its unit id right."""
-        hint = f": is the unit id right? derctl scan {self.place or self.name} -u {unit}"
+        """Who has answered once, or answers too late, has its unit id right."""
+        hint, stray = "", self.wire.stray(unit)
+        if stray:
+            hint = f", but {stray}"
+        elif not state.known:
+            hint = f": is the unit id right? derctl scan {self.place or self.name} -u {unit}"
         wait_s = state.not_before_s - self.clock()
-        text = f"{self.name} unit {unit}: silent, asked again in {wait_s:.1f} s{'' if state.known else hint}"
-        return BusTimeout(text)
+        return BusTimeout(f"{self.name} unit {unit}: silent, asked again in {wait_s:.1f} s{hint}")
 
     async def _pause(self) -> None:
         wait = self._last_s + self.pace.min_interval_s - self.clock()
@@ -239,7 +242,9 @@ class Bus:
                 answer = await self.wire.request(unit, op)
         except TimeoutError:
             self.counters.timeouts += 1
-            late = BusTimeout(f"{self.name} unit {unit}: no answer within {self.pace.timeout_s:g} s")
+            stray = self.wire.stray(unit)
+            text = f"{self.name} unit {unit}: no answer within {self.pace.timeout_s:g} s"
+            late = BusTimeout(f"{text}, but {stray}" if stray else text)
             self._silence(state, late)
             raise late from None
         except BusFrameError as error:

@@ -6,7 +6,7 @@ from derctl.site.absence import Absence, absence_of, der_absence, fallback_of, f
 from derctl.site.profiles import profiles
 from derctl.site.schema import BusSection, DerSection, MqttSection, PocSection, SiteFile
 from derctl.site.site import Site, build, load, rating_of, slowest
-from derctl.site.wires import WIRES, place_of, wire_at, wire_of
+from derctl.site.wires import WIRES, Place, place_at, place_of
 
 __all__ = [
     "WIRES",
@@ -14,6 +14,7 @@ __all__ = [
     "BusSection",
     "DerSection",
     "MqttSection",
+    "Place",
     "PocSection",
     "Site",
     "SiteFile",
@@ -23,10 +24,9 @@ __all__ = [
     "fallback_of",
     "found_of",
     "load",
+    "place_at",
     "place_of",
     "profiles",
     "rating_of",
     "slowest",
-    "wire_at",
-    "wire_of",
 ]

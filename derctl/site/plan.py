@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
 from derctl.core.engine import Plan
 from derctl.core.types import Capability
-from derctl.core.words import Need, Scope
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
-from derctl.functions import ROWS, Row, Settings, rows
+from derctl.functions import ROWS, Need, Row, Scope, Settings, rows
 from derctl.functions.settings import required, violation
+from derctl.site.convert import named
+from derctl.site.hints import nearest, number, similar
 from derctl.site.lines import Source
 from derctl.site.schema import SiteFile
 
@@ -44,8 +46,14 @@ def _row(source: Source, path: str, section: Mapping[str, object], problems: lis
     kind = section.get("kind")
     row = ROWS.get(kind) if isinstance(kind, str) else None
     if row is None or not row.in_site_file:
-        known = ", ".join(row.kind for row in ROWS.values() if row.in_site_file)
-        problems.append(source.problem(f"{path}.kind", f"no function {kind!r}; known are {known}"))
+        known = [each.kind for each in ROWS.values() if each.in_site_file]
+        word = next((key for key in section if key in known), None)
+        if kind is None:
+            text = "kind is missing" if word is None else f"write {{kind: {word}}}"
+            problems.append(source.problem(path, f"{text}; known are {', '.join(known)}"))
+            return None
+        text = f"no function {kind!r}{similar(kind, known)}; known are {', '.join(known)}"
+        problems.append(source.problem(f"{path}.kind", text))
         return None
     return row
 
@@ -59,17 +67,28 @@ def _function(
     given = {key: value for key, value in section.items() if key not in {"kind", "ders"}}
     for key, value in given.items():
         if key not in settings:
-            text = f"unknown setting of {kind}; known are {', '.join(settings) or 'none'}"
+            near = similar(key, settings)
+            text = f"unknown setting of {kind}{near}; known are {', '.join(settings) or 'none'}"
             problems.append(source.problem(f"{path}.{key}", text))
             continue
         wrong = violation(settings[key], value)
         if wrong is not None:
-            problems.append(source.problem(f"{path}.{key}", f"{value!r} is outside {wrong.allowed}"))
-    missing = [name for name in required(cls) if name not in given]
+            problems.append(source.problem(f"{path}.{key}", _wrong(f"{path}.{key}", value, wrong)))
+    meant = {nearest(key, settings) for key in given if key not in settings}
+    missing = [name for name in required(cls) if name not in given and name not in meant]
     problems.extend(source.problem(path, f"{kind} needs {name}") for name in missing)
     if len(problems) > before:
         return None
     return _built(source, path, cls, given, problems)
+
+
+def _wrong(path: str, value: object, wrong: SettingError) -> str:
+    """A number out of its range, or something that is no number where one belongs."""
+    of_words = wrong.allowed.startswith("one of")
+    if of_words:
+        return f"{value!r} is not {wrong.allowed}{similar(value, wrong.allowed.removeprefix('one of ').split(', '))}"
+    in_type = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return f"{value:.10g} is outside {wrong.allowed}" if in_type else number(path, value)
 
 
 def _built(
@@ -117,13 +136,12 @@ def _ders_of(
         return None
     known = {der.id for der in site.ders}
     for name in given:
-        if not isinstance(name, str) or name not in known:
-            problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders"))
-        elif name not in able:
+        if not isinstance(name, str) or (name not in known and named(known)):
+            problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders{similar(name, known)}"))
+        elif name in known - able:
             lacks = next(_lacks(der.kind, needs) for der in site.ders if der.id == name)
-            problems.append(
-                source.problem(f"{path}.ders", f"{section.get('kind')} needs {lacks}, which {name!r} has not")
-            )
+            text = f"{section.get('kind')} needs {lacks}, which {name!r} has not"
+            problems.append(source.problem(f"{path}.ders", text))
     missing = [der.id for der in site.ders if der.id not in given]
     if row is not None and row.every_der and missing:
         text = f"the agreement is the site's, and {', '.join(missing)} would not count: name every DER or leave ders"

@@ -13,8 +13,6 @@ from derctl.links.wires.wire import Wire
 from derctl.site.lines import Source
 from derctl.site.schema import BusSection, SiteFile, TcpSection, WireSection
 
-CONNECT_TIMEOUT_S = 3.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireKind:
@@ -26,7 +24,7 @@ class WireKind:
 
 
 def _tcp(section: TcpSection, connect_timeout_s: float) -> Wire:
-    """Imported here: `derctl check` needs no pymodbus, and that is a fifth of its time."""
+    """Imported here: a verb that only checks a site file needs no pymodbus."""
     from derctl.links.wires.tcp import PymodbusTcp
 
     return PymodbusTcp(section.host, section.port, connect_timeout_s=connect_timeout_s)
@@ -38,30 +36,40 @@ WIRES: dict[str, WireKind] = {
 """By the key of the section in `buses[]`. The last one takes any word."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A wire's section and its key in `buses[]`."""
+
+    key: str
+    section: WireSection
+
+    @property
+    def name(self) -> str:
+        return self.section.name
+
+    def open(self, connect_timeout_s: float = 3.0) -> Wire:
+        """Nothing is connected yet."""
+        return WIRES[self.key].open(self.section, connect_timeout_s)
+
+
 def given(bus: BusSection) -> dict[str, WireSection]:
     """The wires that a bus section has; a checked one has one."""
     there = {name: getattr(bus, name, UNSET) for name in WIRES}
     return {name: section for name, section in there.items() if section is not UNSET}
 
 
-def place_of(bus: BusSection) -> str:
-    """Where a checked bus leads, for people and for `derctl scan`."""
-    [section] = given(bus).values()
-    return section.name
+def place_of(bus: BusSection) -> Place:
+    """Where a checked bus leads."""
+    [(key, section)] = given(bus).items()
+    return Place(key=key, section=section)
 
 
-def wire_of(bus: BusSection) -> Wire:
-    """The wire of a checked bus."""
-    [(name, section)] = given(bus).items()
-    return WIRES[name].open(section, CONNECT_TIMEOUT_S)
-
-
-def wire_at(word: str, connect_timeout_s: float) -> tuple[str, Wire]:
-    """The place that a word of the command line names, and a wire to it. Raises ValueError."""
-    for kind in WIRES.values():
+def place_at(word: str) -> Place:
+    """What a word of the command line names. Raises ValueError."""
+    for key, kind in WIRES.items():
         section = kind.of(word)
         if section is not None:
-            return section.name, kind.open(section, connect_timeout_s)
+            return Place(key=key, section=section)
     raise ValueError(f"{word!r} names no wire")
 
 

@@ -12,7 +12,7 @@ from derctl.core.exchange import Exchange
 from derctl.errors import DeviceRefused, NotRecognised
 from derctl.sunspec.ask import ask
 
-_MARKER = (0x5375, 0x6E53)  # "SunS"
+MARKER = (0x5375, 0x6E53)  # "SunS"
 _E3DC = 0xE3DC
 _END = 0xFFFF
 _VENDOR = range(64000, _END)
@@ -99,8 +99,8 @@ def walk(
     seen: list[str] = []
     for base in bases:
         marker = yield from _try(base, 2, max_regs)
-        if marker != _MARKER:
-            seen.append(_what(base, marker))
+        if marker != MARKER:
+            seen.append(stood_at(base, marker))
             continue
         state = _Walk(base=base, known=known, max_regs=max_regs)
         yield from _follow(state, max_models)
@@ -116,7 +116,8 @@ def walk(
     raise NotRecognised("no SunSpec chain: " + ", ".join(seen))
 
 
-def _what(base: int, words: tuple[int, ...] | DeviceRefused) -> str:
+def stood_at(base: int, words: Sequence[int] | DeviceRefused) -> str:
+    """What was found instead of the marker, for people."""
     if isinstance(words, DeviceRefused):
         return f"{base}: {words}"
     if words[0] == _E3DC:

@@ -15,11 +15,10 @@ import derctl.functions
 from derctl.cli import VERBS
 from derctl.core import types
 from derctl.core.types import REQUESTS, Request
-from derctl.core.words import Need, Scope
-from derctl.daemon.commands.desk import COMMANDS
+from derctl.daemon.commands.rows import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.devices.sunspec.own import OWN_FUNCTIONS
-from derctl.functions import ROWS, Settings, rows
+from derctl.functions import ROWS, Need, Scope, Settings, rows
 
 INTERFACES = (Path(__file__).parents[2] / "docs" / "interfaces.md").read_text(encoding="utf-8")
 

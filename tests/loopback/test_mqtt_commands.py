@@ -192,7 +192,7 @@ async def test_a_flood_of_commands_is_answered_one_by_one(
         payload = ops.payload(p_ceiling_w=1000)
         outside.send(f"{BASE}/cmd/ops/limit_power", payload)
         outside.send(f"{BASE}/cmd/ops/limit_power", payload)
-    await until(lambda: len(outside.of("reply/ops")) == 600, 20.0)
+    await until(lambda: len(outside.of("reply/ops")) == 600)
     codes = [json.loads(reply)["code"] for reply in outside.of("reply/ops")]
     assert (codes.count(None), codes.count("replayed")) == (300, 300)
     assert len(app.requests.alive()) == 1

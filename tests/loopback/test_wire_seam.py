@@ -25,7 +25,7 @@ from derctl.links.bus import Bus
 from derctl.links.wires.connection import Connection
 from derctl.site import WIRES, BusSection, SiteFile, build
 from derctl.site.lines import parse
-from derctl.site.wires import WireKind, wire_at
+from derctl.site.wires import WireKind
 
 
 class RtuStub(Connection):
@@ -202,9 +202,9 @@ def test_two_buses_on_one_line_are_one_bus() -> None:
 
 
 async def test_a_word_of_the_command_line_finds_its_wire(line: Line) -> None:
-    assert endpoint(line.name) == line.name
-    place, wire = wire_at(line.name, 1.0)
-    assert place == line.name
+    place = endpoint(line.name)
+    assert (place.key, place.name) == ("rtu", line.name)
+    wire = place.open()
     await wire.connect(lambda error: None)
     assert list(await wire.request(5, Read(address=7, count=1))) == [7]
     wire.close()

@@ -12,8 +12,8 @@ from derctl.core.words import Status
 from derctl.devices.kind import Models
 from derctl.devices.sunspec.layout import View, find
 from derctl.devices.sunspec.observed import Observed
+from derctl.devices.sunspec.wrong import not_a
 from derctl.devices.types import Answers, Options
-from derctl.errors import NotRecognised
 
 POINTS_802 = (
     *("SoC", "SoH", "V", "A", "W", "AChaMax", "ADisChaMax", "WChaRteMax", "WDisChaRteMax"),
@@ -76,7 +76,7 @@ def bind_bms(models: Models, options: Options) -> Exchange[SunspecBms]:
     layout = yield from find(models, options)
     block = layout.find(802)
     if block is None:
-        raise NotRecognised("no battery model (802) in the chain")
+        raise not_a("sunspec_bms", layout, "no battery model (802) in the chain")
     view = layout.view("bms", block, POINTS_802)
     first = yield from layout.once(block, POINTS_802)
     stated = frozenset(point for point, value in first.items() if value is not None)

@@ -17,8 +17,8 @@ from derctl.devices.sunspec.layout import Layout, View, find
 from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, plausible
 from derctl.devices.sunspec.nameplate import rating
 from derctl.devices.sunspec.own import Own, own_of
+from derctl.devices.sunspec.wrong import not_a
 from derctl.devices.types import Answers, Options, Reversion
-from derctl.errors import NotRecognised
 
 PV = Capability(ac=Port(limit=True, var=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True, var=True), battery=Port())
@@ -109,7 +109,8 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
     layout = yield from find(models, options)
     ac = layout.find(*INVERTERS)
     if ac is None:
-        raise NotRecognised("no inverter model (701, 101-103, 111-113) in the chain")
+        expected = "sunspec_storage" if kind.store else "sunspec_pv"
+        raise not_a(expected, layout, "no inverter model (701, 101-103, 111-113) in the chain")
     rated, stated = yield from rating(layout, options, storage=kind.store)
     controls = yield from _controls(layout, options, rated, kind.ac, stated=stated)
     return SunspecDer(

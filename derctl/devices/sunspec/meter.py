@@ -10,8 +10,8 @@ from derctl.devices.kind import Models
 from derctl.devices.sunspec.layout import find
 from derctl.devices.sunspec.measure import METERS, POINTS_METER, meter, plausible, without_volts
 from derctl.devices.sunspec.observed import Observed
+from derctl.devices.sunspec.wrong import not_a
 from derctl.devices.types import Answers, Options
-from derctl.errors import NotRecognised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,6 @@ def bind_meter(models: Models, options: Options) -> Exchange[SunspecMeter]:
     layout = yield from find(models, options)
     block = layout.find(*METERS)
     if block is None:
-        raise NotRecognised("no meter model (201-204, 211-214) in the chain")
+        raise not_a("sunspec_meter", layout, "no meter model (201-204, 211-214) in the chain")
     view = layout.view("ac", block, POINTS_METER)
     return SunspecMeter(layout=layout, options=options, view=view, problems=layout.chain.problems)

@@ -55,6 +55,10 @@ class Connection(ABC):
     def debris(self) -> bool:
         return self._client is not None and bool(self._client.ctx.recv_buffer)
 
+    def stray(self, unit: int) -> str:
+        """Nothing is known where frames carry no number."""
+        return ""
+
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         self.close()
         client = self._client = self.client()

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.base import ModbusBaseClient
 
+from derctl.core.exchange import Read, Registers, Write
 from derctl.links.wires.connection import Connection
+from derctl.links.wires.strays import Strays
 
 ONLY_CLIENT = "many inverters serve one client: does another one hold the connection?"
 ELSEWHERE = "is the address right, and the device switched on and in this network?"
@@ -32,10 +34,23 @@ class PymodbusTcp(Connection):
         super().__init__(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", connect_timeout_s)
         self._host = host
         self._port = port
+        self._strays = Strays()
         self._user_timeout_ms = int(user_timeout_s * 1000)
 
     def client(self) -> ModbusBaseClient:
-        return AsyncModbusTcpClient(self._host, port=self._port, retries=0, reconnect_delay=0)
+        self._strays = Strays()
+        watch = self._strays.watch
+        return AsyncModbusTcpClient(self._host, port=self._port, retries=0, reconnect_delay=0, trace_packet=watch)
+
+    async def request(self, unit: int, op: Read | Write) -> Registers:
+        try:
+            return await super().request(unit, op)
+        except asyncio.CancelledError:
+            self._strays.give_up()
+            raise
+
+    def stray(self, unit: int) -> str:
+        return self._strays.told.get(unit, "")
 
     def tune(self, transport: asyncio.BaseTransport) -> None:
         sock = transport.get_extra_info("socket")

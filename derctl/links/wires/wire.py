@@ -22,6 +22,10 @@ class Wire(Protocol):
         """Whether bytes came that no request accounts for; such a connection is not to be trusted further."""
         ...
 
+    def stray(self, unit: int) -> str:
+        """What came lately instead of an answer to this unit's requests, for people; "" where nothing did."""
+        ...
+
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         """Connect once. Raises BusClosed. `on_lost` is called with the reason when the connection ends later."""
         ...
@@ -51,6 +55,9 @@ class ReadOnly:
     @property
     def debris(self) -> bool:
         return self._wire.debris
+
+    def stray(self, unit: int) -> str:
+        return self._wire.stray(unit)
 
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         await self._wire.connect(on_lost)

@@ -83,7 +83,7 @@ async def test_an_operators_limit_reaches_the_device_and_ends_by_itself(bench: A
     async with bench(no_contract) as b:
         await b.ticks(5)
         socket = Path(b.app.site.file.site.socket)
-        await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 3.0})
+        await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 6.0})
         await b.until(lambda: b.p_w("pv2") < 1600)
         assert b.writers["pv2"].outcome.requested_by == "operator_limit"
         await b.until(lambda: b.writers["pv2"].outcome.requested is None)
@@ -173,7 +173,7 @@ async def test_a_der_that_was_unreachable_at_the_release_is_released_when_it_ans
         await b.ticks(12)
         assert said(b, "pv2") == ["not_released"], "said once, not with each try"
         await back()
-        await b.until(lambda: journal(b) == {}, 20.0)
+        await b.until(lambda: journal(b) == {})
         assert said(b, "pv2") == ["not_released", "released"]
         assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0
         count = len(b.writes("pv2"))
@@ -202,7 +202,7 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
         b.rig.units["pv2"].write_faults[1] = no
         told = await ask(Path(b.app.site.file.site.socket), "disarm")
         assert "pv2: exception 4" in told and list(journal(b)) == ["pv2"]
-        await b.until(lambda: len(tries) == 4, 20.0)
+        await b.until(lambda: len(tries) == 4)
         assert [wrote for wrote, _ in tries[1:]] == [["pv2"]] * 3
         pauses = [later - earlier for (_, earlier), (_, later) in pairwise(tries)]
         assert all(pause >= least for pause, least in zip(pauses, (0.4, 0.8, 1.6), strict=True)), pauses
@@ -227,7 +227,7 @@ async def test_a_slow_bus_gets_the_time_that_a_release_needs_there_when_it_is_tr
     monkeypatch.setattr("derctl.daemon.actuate.release.AGAIN_S", 0.3)
     async with bench() as b:
         await disarm_with_a_request_a_second(b)
-        await b.until(lambda: journal(b) == {}, 15.0)
+        await b.until(lambda: journal(b) == {})
         assert said(b, "pv2") == ["not_released", "released"]
 
 
@@ -236,10 +236,9 @@ async def test_a_stop_does_not_wait_for_a_patient_release(bench: Any, monkeypatc
     async with bench() as b:
         await disarm_with_a_request_a_second(b)
         await b.until(lambda: b.app.releaser.releasing)
-        began = time.monotonic()
         b.app.stop()
         await b.running
-        assert time.monotonic() - began < 2.5
+        assert said(b, "pv2") == ["not_released"] and list(journal(b)) == ["pv2"], "the time would have been enough"
 
 
 @pytest.mark.parametrize("observe", [False, True])
@@ -361,15 +360,18 @@ async def test_a_devices_own_volt_var_keeps_the_gateways_off(bench: Any) -> None
         assert decision.setpoint.q_var is None
 
 
-async def test_var_is_given_back_when_the_device_turns_its_own_volt_var_on(bench: Any) -> None:
+async def test_var_is_given_back_when_the_device_turns_its_own_volt_var_on(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.actuate.deadband.GIVE_BACK_S", 1.0)
     async with bench() as b:
         controls = b.rig.world.faces["pv2"].bank.image(704)
         await b.until(lambda: controls.get("VarSetEna") == 1)
         b.rig.world.faces["pv2"].bank.image(705).put_raw("Ena", 1)
         await b.until(lambda: b.writers["pv2"].wish.decision.setpoint.q_var is None)
-        began = time.monotonic()
-        await b.until(lambda: controls.get("VarSetEna") == 0, 15.0)
-        assert 9.5 < time.monotonic() - began < 12.0, "by derctl, not by the timer of 60 s"
+        count = len(b.writes("pv2"))
+        await b.until(lambda: controls.get("VarSetEna") == 0)
+        assert len(b.writes("pv2")) > count, "by derctl, not by the device's timer"
 
 
 async def test_recorded_ticks_replayed_through_the_core_give_the_same_decisions_bit_for_bit(bench: Any) -> None:
@@ -430,13 +432,21 @@ async def test_a_bug_in_the_brokers_link_is_restarted_and_never_reaches_control(
         assert b.app.loop.ticks > before and not b.running.done()
 
 
-async def test_the_release_after_a_stop_is_within_two_seconds(bench: Any) -> None:
+async def test_a_stop_releases_and_gives_that_two_seconds(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That no release takes longer than it is given: tests of Dispatch."""
+    given_s: list[float] = []
+
+    async def noted(self: Dispatch, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, str]:
+        given_s.append(seconds)
+        return await release(self, wrote, lift=lift, seconds=seconds)
+
+    release = Dispatch.release
+    monkeypatch.setattr(Dispatch, "release", noted)
     async with bench() as b:
         await b.until(lambda: b.writers["pv2"].hold.written is not None)
-        began = time.monotonic()
         b.app.stop()
         await b.running
-        assert time.monotonic() - began < 2.0
+        assert given_s == [2.0]
         assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0
 
 
@@ -445,11 +455,14 @@ async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_
         await b.until(lambda: b.writers["pv1"].hold.written is not None)
         one, two = b.rig.endpoint_of("pv1"), b.rig.endpoint_of("pv2")
         one.units, two.units = two.units, one.units
-        for endpoint in (one, two):
-            for connection in list(endpoint.open):
-                connection.end("rst")
+        of_before = [*one.open, *two.open]
+        for connection in of_before:
+            connection.end("rst")
+        await b.until(
+            lambda: not {*one.open, *two.open}.intersection(of_before)
+        )  # nor what they had received already
         before = {name: len(b.writes(name)) for name in ("pv1", "pv2")}
-        await b.until(lambda: b.app.plant.ders["pv1"].binding.reason == "identity_changed", 15.0)
-        await b.until(lambda: b.app.plant.ders["pv2"].binding.reason == "identity_changed", 15.0)
+        await b.until(lambda: b.app.plant.ders["pv1"].binding.reason == "identity_changed")
+        await b.until(lambda: b.app.plant.ders["pv2"].binding.reason == "identity_changed")
         await b.ticks(10)
         assert {name: len(b.writes(name)) for name in ("pv1", "pv2")} == before

@@ -1,4 +1,4 @@
-"""A patient exchange: passing refusals are asked again, everything else is the driver's business."""
+"""A patient exchange asks again what was refused in passing; one that remembers asks nothing twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.exchange import Exchange, Pause, Read, patient
+from derctl.core.exchange import Exchange, Pause, Read, Write, patient, remembered
 from derctl.errors import BusTimeout, DeviceRefused
 
 
@@ -54,3 +54,33 @@ def test_an_illegal_address_and_a_timeout_are_not_asked_again() -> None:
     assert result == [7, 0] and len(asked) == 2
     with pytest.raises(BusTimeout):
         play([BusTimeout("silent")])
+
+
+def forgetful() -> Exchange[list[int]]:
+    """Reads one place twice, is refused at another twice, and writes in between."""
+    found: list[int] = []
+    for _ in range(2):
+        found += yield Read(address=10, count=1)
+        yield Write(address=30, values=(1,))
+        try:
+            found += yield Read(address=20, count=1)
+        except DeviceRefused as error:
+            found.append(-error.code)
+    found += yield Read(address=10, count=2)
+    return found
+
+
+def test_what_was_read_or_refused_is_remembered_and_what_is_written_is_not() -> None:
+    exchange, asked = remembered(forgetful()), []
+    answers: list[Any] = [(7,), (), refused(2), (), (7, 8)]
+    try:
+        op = next(exchange)
+        while True:
+            asked.append(op)
+            answer = answers.pop(0)
+            op = exchange.throw(answer) if isinstance(answer, Exception) else exchange.send(answer)
+    except StopIteration as stop:
+        assert stop.value == [7, -2, 7, -2, 7, 8]
+    write = Write(address=30, values=(1,))
+    ten, twenty = Read(address=10, count=1), Read(address=20, count=1)
+    assert asked == [ten, write, twenty, write, Read(address=10, count=2)]

@@ -49,6 +49,7 @@ class FakeWire:
     """up, debris and what each unit does are the test's; log has (time, unit, op) of every request that was sent."""
 
     units: dict[int, Behaviour] = field(default_factory=dict)
+    strays: dict[int, str] = field(default_factory=dict)
     refuses: bool = False
     debris: bool = False
     up: bool = False
@@ -63,6 +64,9 @@ class FakeWire:
     @property
     def connected(self) -> bool:
         return self.up
+
+    def stray(self, unit: int) -> str:
+        return self.strays.get(unit, "")
 
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         self.connects.append(now_s())
@@ -628,3 +632,13 @@ async def test_only_a_unit_that_never_answered_may_have_another_id(make_bus: Mak
     told = str(await outcome(bus, 6))
     assert told.startswith("line unit 6: silent, asked again in 0.5 s")
     assert told.endswith("s: is the unit id right? derctl scan 192.0.2.1:502 -u 6") is not answered
+
+
+async def test_a_silence_in_which_something_else_came_says_what(make_bus: MakeBus) -> None:
+    bus, _ = await make_bus(FakeWire(units={6: silent, 7: silent}, strays={6: "one came after 1.4 s"}), timeout_s=1.0)
+    told = [str(await outcome(bus, 6)) for _ in range(3)]
+    assert told == [
+        *["line unit 6: no answer within 1 s, but one came after 1.4 s"] * 2,
+        "line unit 6: silent, asked again in 1.0 s, but one came after 1.4 s",
+    ]
+    assert str(await outcome(bus, 7)) == "line unit 7: no answer within 1 s"

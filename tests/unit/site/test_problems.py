@@ -129,7 +129,7 @@ functions:
         ("kind: sunspec_pv}", "kind: sunspec_pv, fallback: {p_ceiling_w: -1}}", "ders[0].fallback.p_ceiling_w", "-1"),
         ("kind: sunspec_pv}", "kind: sunspec_pv, control: no}", "ders[0].control", "'no'"),
         ("kind: sunspec_pv}", "kind: sunspec_pv, serial: 0123}", "ders[0].serial", "quotes"),
-        ("kind: sunspec_pv}", "kind: sunspec_pv, serial: 2026-99-99}", "ders[0].serial", "quote it"),
+        ("kind: sunspec_pv}", "kind: sunspec_pv, serial: 2026-99-99}", "ders[0].serial", "quotes"),
         ("kind: sunspec_pv}", "kind: sunspec_pv, rating: }", "ders[0].rating", "p_max_w"),
         ("host: pv.example", "host: pv.example, prot: 502", "buses[0].tcp.prot", "host, port"),
         ("f_nom_hz: 50", "f_nom_hz: 50, tick_s: 0.01", "site.tick_s", "0.1"),
@@ -269,7 +269,7 @@ def test_a_curve_that_is_none_is_refused_with_its_place(small, problems_of, poin
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("version: 1\nsite: {id: a\n", 3),
+        ("version: 1\nsite: {id: a\n", 2),
         ("version: 1\n\tsite: 1\n", 2),
         ("version: 1\n---\nversion: 1\n", 2),
         ("version: 1\nsite: \x07\n", 2),
@@ -369,6 +369,8 @@ def test_a_secret_that_cannot_be_read_is_refused(small, problems_of, tmp_path, c
         ("name: acme\ntimer_rearm: never\n", "timer_rearm"),
         ("name: acme\nbases: 40000\n", "bases"),
         ("name: acme\nbases: [x]\n", "bases"),
+        ("name: acme\nmatch: Acme\n", "match"),
+        ("name: acme\nmatch: [{makr: Acme}]\n", "match"),
         ("name: acme\nname: acme\n", "name"),
         ("- name\n", "(file)"),
         ("acme", "(file)"),

@@ -39,6 +39,9 @@ class Wire:
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         return
 
+    def stray(self, unit: int) -> str:
+        return ""
+
     def close(self) -> None:
         return
 
