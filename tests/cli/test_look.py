@@ -331,6 +331,13 @@ async def test_a_device_without_sunspec_is_said_to_be_one(speaking, here, verb):
     assert "40000, 0, 50000, 1, 4096" in err
 
 
+async def test_a_map_that_begins_and_cannot_be_followed_is_not_called_missing(speaking, here):
+    place = await speaking(lambda head: framed(head, MARKER if head[8:10] == b"\x9c\x40" else b"\x83\x02"))
+    _, _, err = await here("scan", place)
+    assert "40000: SunS, but 40002: " in readable(err)
+    assert "no SunSpec map" not in err
+
+
 async def test_a_device_that_falls_silent_is_not_asked_for_its_unit_id(speaking, here):
     answers = iter([MARKER, b"\x03\x04\x00\x01\x00\x42"])
 
