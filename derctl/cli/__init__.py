@@ -11,7 +11,8 @@ from importlib import import_module
 from types import ModuleType
 
 from derctl import __version__
-from derctl.cli.exits import BUG, CONFIG, NO, UNREACHABLE
+from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, UNREACHABLE
+from derctl.core.text import clean
 from derctl.errors import BusError, CommandError, ConfigError, DeviceError, LinkError
 
 
@@ -26,9 +27,6 @@ class Verb:
         return import_module(f"derctl.cli.{self.module}")
 
 
-INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
-
 VERBS: dict[str, Verb] = {
     "run": Verb("run", "run the daemon on a site file"),
     "check": Verb("check", "check a site file; touches no device"),
@@ -36,6 +34,11 @@ VERBS: dict[str, Verb] = {
     "scan": Verb("scan", "what answers at host[:port]: chain of models, identity, ratings"),
     "read": Verb("read", "read SunSpec models: raw, scaled and unit side by side"),
     "status": Verb("status", "live state of the running daemon"),
+    "why": Verb("why", "why a DER gives what it gives, in one paragraph"),
+    "arm": Verb("arm", "from observing to control, if nothing stands against it"),
+    "disarm": Verb("disarm", "from control to observing; what was written is released"),
+    "limit": Verb("limit", "limit a DER or the site for a time: derctl limit 3000 pv1 10m"),
+    "clear": Verb("clear", "drop the operator's limits and setpoints"),
     "release": Verb("release", "move each DER that derctl wrote to its declared fallback"),
     "command": Verb("command", "send a command to the running daemon over its socket"),
     "demo": Verb("demo", "the simulated site, the daemon and a live view, in one terminal"),
@@ -44,40 +47,60 @@ VERBS: dict[str, Verb] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code of docs/interfaces.md section 5."""
-    parser = argparse.ArgumentParser(prog="derctl", description="Keeps sites inside their grid limits.")
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in VERBS:
+        _verbs().parse_args(arguments)  # ends here: --help, --version, or a verb that is none
+    name, *rest = arguments
+    module = VERBS[name].load()
+    parser = argparse.ArgumentParser(prog=f"derctl {name}", description=VERBS[name].help)
+    module.add(parser)
+    args = parser.parse_intermixed_args(rest)
+    try:
+        return _guarded(module.run, args)
+    except argparse.ArgumentError as error:
+        parser.error(str(error))
+
+
+def _verbs() -> argparse.ArgumentParser:
+    """What `derctl --help` prints."""
+    codes = "\n".join(f"  {code:>3}  {text}" for code, text in MEANINGS.items())
+    parser = argparse.ArgumentParser(
+        prog="derctl",
+        description="Keeps sites inside their grid limits.",
+        epilog=f"exit codes:\n{codes}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"derctl {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    chosen = next((word for word in arguments if word in VERBS), None)
-    run: Callable[[argparse.Namespace], int] | None = None
     for name, verb in VERBS.items():
-        child = verbs.add_parser(name, help=verb.help, description=verb.help)
-        if name == chosen:
-            module = verb.load()
-            module.add(child)
-            run = module.run
-    args = parser.parse_args(arguments)
-    assert run is not None
-    return _guarded(run, args)
+        verbs.add_parser(name, help=verb.help)
+    return parser
 
 
 def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     try:
         return run(args)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         return CONFIG
     except (BusError, DeviceError, LinkError) as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         return UNREACHABLE
     except CommandError as error:
-        print(f"{error.code}: {error}", file=sys.stderr)
+        _complain(f"{error.code}: {error}")
         return NO
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
+    except argparse.ArgumentError:
+        raise
     except Exception:
         traceback.print_exc()
         print("this is a bug in derctl: please report it with the lines above", file=sys.stderr)
         return BUG
+
+
+def _complain(text: str) -> None:
+    """To stderr, without what a device's text could do to a terminal."""
+    print("\n".join(clean(line) for line in text.splitlines()), file=sys.stderr)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from derctl.cli.exits import NO
+from derctl.cli.local import add_config, config_of
 from derctl.core.words import Contract, Without
 from derctl.site import Absence, Site, absence_of, load
 from derctl.site.absence import DerAbsence
@@ -16,18 +16,19 @@ from derctl.site.absence import DerAbsence
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("-c", "--config", type=Path, required=True, help="the site file")
+    add_config(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if the file can be used, 1 if without derctl the site would break its contract whatever is found."""
-    site = load(args.config)
+    path = config_of(args)
+    site = load(path)
     absence = absence_of(site.file.ders, {}, site.limit_w)
     if args.json:
         print(json.dumps(summarise(site, absence), indent=2))
     else:
-        print("\n".join([f"{args.config}: {_found(site)}", *page(site, absence)]))
+        print("\n".join([f"{path}: {_found(site)}", *page(site, absence)]))
     return NO if absence.verdict is Contract.BROKEN else 0
 
 

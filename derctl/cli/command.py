@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 
-from derctl.cli.local import add_socket, socket_of
-from derctl.links.local import ask
+from derctl.cli.amounts import seconds
+from derctl.cli.local import add_socket, admitted, call
+from derctl.core.text import clean
+
+WISHES = frozenset({"limit_power", "set_battery_power"})
+"""Commands that a device only feels in control mode."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -17,14 +20,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "args", type=pair, nargs="*", metavar="KEY=VALUE", help="for example p_ceiling_w=3000 der=pv1"
     )
-    parser.add_argument("--expires", type=float, default=3600.0, metavar="S", help="how long it holds")
+    parser.add_argument(
+        "--expires", type=seconds, default=3600.0, metavar="TIME", help="how long it holds (default 1h)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if it was admitted; what the devices did is in `status`."""
     given: dict[str, object] = {"expires_s": args.expires}
     given.update(args.args)
-    print(f"admitted: {asyncio.run(ask(socket_of(args), args.name, given))}")
+    text = clean(str(call(args, args.name, given)))
+    state = call(args, "status") if args.name in WISHES else {"mode": "control"}
+    print(admitted(text, state))
     return 0
 
 

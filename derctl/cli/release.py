@@ -12,27 +12,30 @@ from typing import Any
 
 import msgspec
 
+from derctl.cli.amounts import seconds
 from derctl.cli.exits import BUSY, CONFIG, NO
-from derctl.errors import LinkError
+from derctl.cli.local import add_config, config_of
+from derctl.cli.standing import all_released, standing
+from derctl.errors import CommandError, LinkError
 from derctl.links.local import ask
 from derctl.site import Site, load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("-c", "--config", type=Path, required=True, help="the site file")
+    add_config(parser)
     parser.add_argument("--lift", action="store_true", help="raise limits to the fallback, too, instead of standing")
-    parser.add_argument("--within", type=float, default=2.0, metavar="S", help="time for all of it (default 2 s)")
+    parser.add_argument("--within", type=seconds, default=2.0, metavar="TIME", help="time for all of it (default 2s)")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if all were released; 1 if one could not be reached (it is left to its reversion) or refused."""
-    site = load(args.config)
+    site = load(config_of(args))
     from derctl.store.folder import AlreadyRunning
 
     try:
-        result = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
+        found = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
     except AlreadyRunning as error:
         print(f"{error}, which does not answer at {site.file.site.socket}", file=sys.stderr)
         return BUSY
@@ -42,14 +45,24 @@ def run(args: argparse.Namespace) -> int:
     except msgspec.DecodeError as error:
         print(f"{site.file.site.state_dir}/written.json: {error}: what was written is not known", file=sys.stderr)
         return NO
-    if args.json:
-        print(json.dumps(result))
-    else:
-        for der_id, each in result.items():
-            print(f"{der_id}: {each['text'] or each['result']}")
-        if not result:
-            print("nothing to release: derctl has written nothing")
-    return 0 if all(each["result"] == "released" for each in result.values()) else NO
+    print(json.dumps(found) if args.json else "\n".join(_said(found, _ders(site))))
+    return 0 if all_released(found) else NO
+
+
+def _said(found: dict[str, Any], ders: dict[str, Any]) -> list[str]:
+    lines = standing(found, ders)
+    if not found:
+        lines.insert(0, "nothing to release: derctl has written nothing that it has not given back")
+    return lines
+
+
+def _ders(site: Site) -> dict[str, Any]:
+    """The DERs as a running daemon sees them now; none where there is no daemon."""
+    try:
+        state = asyncio.run(ask(Path(site.file.site.socket), "status"))
+    except (LinkError, CommandError):
+        return {}
+    return dict(state["ders"])
 
 
 async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, Any]:
@@ -62,4 +75,4 @@ async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, Any]:
 
         rescued = await rescue(site, lift=lift, seconds=seconds)
         return {name: asdict(each) for name, each in rescued.items()}
-    return result
+    return dict(result)

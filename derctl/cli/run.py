@@ -6,27 +6,30 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
+from derctl import __version__
 from derctl.cli.exits import BUG, BUSY, CONFIG
-from derctl.site import load
+from derctl.cli.local import add_config, config_of
+from derctl.site import Site, load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("-c", "--config", type=Path, required=True, help="the site file")
+    add_config(parser)
     parser.add_argument("--observe", action="store_true", help="write nothing, whatever the site file says")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--log-json", action="store_true", help="log lines as JSON, for programs")
 
 
 def run(args: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT."""
-    site = load(args.config)
+    site = load(config_of(args))
     from derctl.daemon.app import App
-    from derctl.daemon.log import configure, logger
+    from derctl.daemon.log import Style, configure, logger, priority_of
     from derctl.store.folder import AlreadyRunning
 
-    listener = configure(level=args.log_level)
+    listener = configure(level=args.log_level, style=Style.JSON if args.log_json else None)
+    logger().log(priority_of("started"), "started", text=_line(site, observe=args.observe))
     for question in site.questions:
         logger().warning("site_file", text=str(question))
 
@@ -48,6 +51,14 @@ def run(args: argparse.Namespace) -> int:
     finally:
         listener.stop()
     return 0
+
+
+def _line(site: Site, *, observe: bool) -> str:
+    """What starts here, in one line."""
+    file = site.file
+    mode = "observe (--observe)" if observe else f"{file.site.mode} (site file)"
+    devices = ", ".join([*(f"{der.id} ({der.kind})" for der in file.ders), *(["poc"] if file.poc else [])])
+    return f"derctl {__version__}, site {file.site.id}, mode {mode}, tick {file.site.tick_s:g} s, devices {devices}"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -128,6 +128,7 @@ class App:
                 desk.on_mqtt(self.outbox.put),
                 self.presence.hello,
                 lambda: section.tls is None or self.clock.synced,
+                lambda up, text: self.news.tell("broker_connected" if up else "broker_lost", "", text),
             )
             self.telemetry = Telemetry(self.clock, section.measurement_every_s, section.measurement_min_s)
 

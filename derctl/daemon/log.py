@@ -1,4 +1,5 @@
-"""structlog: readable on a terminal, JSON under systemd. A log write never runs on the loop's path."""
+"""structlog with priorities: words on a terminal and in the journal, JSON on request. A log write never runs on the
+loop's path."""
 
 from __future__ import annotations
 
@@ -7,21 +8,85 @@ import logging.handlers
 import os
 import queue
 import sys
-from typing import Any
+from collections.abc import Mapping, MutableMapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TextIO
 
 import structlog
 
+from derctl.core.text import clean
 
-def configure(*, level: str = "info", json_lines: bool | None = None) -> logging.handlers.QueueListener:
+PRIORITIES: dict[str, int] = {
+    "broker_connected": logging.INFO,
+    "broker_lost": logging.WARNING,
+    "command": logging.INFO,
+    "device_frozen": logging.WARNING,
+    "device_ok": logging.INFO,
+    "device_refused": logging.WARNING,
+    "device_starting": logging.INFO,
+    "device_unreachable": logging.WARNING,
+    "firmware_changed": logging.WARNING,
+    "found": logging.INFO,
+    "journal_not_saved": logging.ERROR,
+    "journal_unreadable": logging.ERROR,
+    "map_problem": logging.WARNING,
+    "meter_proven": logging.INFO,
+    "mode_control": logging.INFO,
+    "mode_observe": logging.INFO,
+    "not_released": logging.WARNING,
+    "override": logging.WARNING,
+    "released": logging.INFO,
+    "started": logging.INFO,
+    "state_unreadable": logging.ERROR,
+    "stopped": logging.INFO,
+    "write_clipped": logging.WARNING,
+    "write_ignored": logging.ERROR,
+    "write_late": logging.WARNING,
+    "write_refused": logging.WARNING,
+}
+"""Every event: INFO is the course of things, WARNING trouble with a device or a link, ERROR what a person has to see:
+a limit that isn't kept, or something that a restart would forget."""
+
+SYSLOG = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+"""sd-daemon(3): `<N>` before a line is its priority in the journal."""
+COLOURS = {"debug": "\x1b[2m", "info": "", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
+END = "\x1b[0m"
+
+
+def priority_of(name: str) -> int:
+    """The logging level of an event; an unknown one may be anything, so it is a warning."""
+    return PRIORITIES.get(name, logging.WARNING)
+
+
+class Style(StrEnum):
+    """How a line looks."""
+
+    WORDS = "words"
+    JOURNAL = "journal"
+    JSON = "json"
+
+
+def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
+    """journal where systemd says that this very stream goes there (systemd.exec(5): device and inode)."""
+    try:
+        there = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return Style.WORDS
+    return Style.JOURNAL if environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}" else Style.WORDS
+
+
+def configure(*, level: str = "info", style: Style | None = None) -> logging.handlers.QueueListener:
     """Log to stderr through a queue and a thread of its own. Returns the listener; stop it at the end."""
-    if json_lines is None:
-        json_lines = "JOURNAL_STREAM" in os.environ or not sys.stderr.isatty()
+    style = style_of(sys.stderr, os.environ) if style is None else style
+    colour = style is Style.WORDS and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        _caught,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer()
+    renderer: Any = structlog.processors.JSONRenderer() if style is Style.JSON else Words(style, colour=colour)
     stream = logging.StreamHandler(sys.stderr)
     stream.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -45,11 +110,49 @@ def configure(*, level: str = "info", json_lines: bool | None = None) -> logging
     return listener
 
 
+class Words:
+    """A structlog renderer: `15:11:04 warning  pv1 device unreachable: no answer within 1 s`.
+
+    The journal has its own time and takes the priority from `<4>`, before each line of what has several.
+    """
+
+    def __init__(self, style: Style, *, colour: bool = False) -> None:
+        self._style = style
+        self._colour = colour
+
+    def __call__(self, logger: object, method: str, fields: MutableMapping[str, Any]) -> str:
+        level, stamp = str(fields.pop("level", "info")), str(fields.pop("timestamp", ""))
+        exception = str(fields.pop("exception", ""))
+        lines = [sentence(fields), *(clean(line) for line in exception.splitlines())]
+        if self._style is Style.JOURNAL:
+            return "\n".join(f"<{SYSLOG.get(level, 6)}>{line}" for line in lines)
+        when = datetime.fromisoformat(stamp).astimezone() if stamp else datetime.now().astimezone()
+        begin, end = (COLOURS.get(level, ""), END) if self._colour and COLOURS.get(level) else ("", "")
+        lines[0] = f"{when:%Y-%m-%d %H:%M:%S} {begin}{level:<8} {lines[0]}{end}"
+        return "\n".join(lines)
+
+
+def sentence(fields: Mapping[str, Any]) -> str:
+    """`pv1 device unreachable: no answer within 1 s`, and what else there is as key=value."""
+    name = str(fields.get("event", "")).replace("_", " ")
+    head = f"{fields['der']} {name}" if fields.get("der") else name
+    text = str(fields.get("text") or "")
+    rest = [f"{key}={value}" for key, value in fields.items() if key not in {"event", "der", "text"}]
+    return clean(" ".join([f"{head}: {text}" if text else head, *rest]))
+
+
 class _Unformatted(logging.handlers.QueueHandler):
     """Hands records over as they are: formatting is the thread's work."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record
+
+
+def _caught(logger: object, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The exception itself, while it is at hand: in the thread that formats there is none."""
+    if fields.get("exc_info") is True:
+        fields["exc_info"] = sys.exc_info()
+    return fields
 
 
 _traceback = structlog.processors.format_exc_info

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from derctl.daemon.log import priority_of
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.store.outbox import Outbox
 
@@ -26,7 +27,7 @@ class News:
     def tell(self, name: str, der: str, text: str) -> None:
         """der: empty where it is the site's."""
         stamp = self.stamp()
-        self.log.info(name, der=der or None, text=text)
+        self.log.log(priority_of(name), name, der=der or None, text=text)
         self.events.append({"t": stamp, "event": name, "der": der or None, "text": text})
         if self.outbox is not None:
             self.outbox.put(Telemetry.event(stamp, name, der, text))

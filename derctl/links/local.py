@@ -98,12 +98,23 @@ async def ask(path: Path, call: str, args: Mapping[str, Any] | None = None, *, s
             finally:
                 writer.close()
     except TimeoutError as error:
-        raise LinkError(f"{path}: no answer within {seconds:g} s") from error
+        raise LinkError(f"{path}: the daemon gave no answer within {seconds:g} s") from error
     except OSError as error:
-        raise LinkError(f"{path}: {error.strerror or error}: is the daemon running with this socket?") from error
+        raise LinkError(f"{path}: {_why_not(error)}") from error
     if not line:
         raise LinkError(f"{path}: closed without an answer")
     reply = json.loads(line)
     if not reply["ok"]:
         raise CommandError(reply["code"], reply["text"])
     return reply["result"]
+
+
+def _why_not(error: OSError) -> str:
+    """What a person can do about a socket that can't be used."""
+    if isinstance(error, FileNotFoundError):
+        return "no such socket: is the daemon running? systemctl status derctl"
+    if isinstance(error, ConnectionRefusedError):
+        return "refused: the daemon that served it does not run any more. systemctl status derctl"
+    if isinstance(error, PermissionError):
+        return "no permission: use sudo, or join the group derctl"
+    return f"{error.strerror or error}: is the daemon running with this socket?"

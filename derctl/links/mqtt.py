@@ -6,8 +6,9 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,13 @@ CONNECT_S = 10.0
 GOODBYE_S = 1.0
 """How long the end of a session may take: a broker that stands still must not hold up the daemon's."""
 BACKOFF_S = (1.0, 15.0)
+TAKEN_OVER_S = 60.0
+"""How long another client with this site's name is left alone: two that take turns disturb each other for ever."""
+BRIEF_S = 5.0
+BRIEFLY = 3
+"""Sessions in a row, won at the first try, that lasted less than BRIEF_S: the broker lives and throws us out."""
+SESSION_TAKEN_OVER = 142
+"""DISCONNECT reason of MQTT 5."""
 UNSUPPORTED_PROTOCOL = frozenset({1, 132})
 """CONNACK codes for "unacceptable protocol version": 1 in MQTT 3.1.1, 132 in MQTT 5."""
 
@@ -52,26 +60,30 @@ class Broker:
         """Raises LinkError where a file can't be used."""
         if self.ca_file is None:
             return None
-        for key, name in (("ca_file", self.ca_file), ("cert_file", self.cert_file), ("key_file", self.key_file)):
-            _readable(f"mqtt.tls.{key}", name)
-        try:
+        with _named("ca_file", self.ca_file):
             context = ssl.create_default_context(cafile=self.ca_file)
-            if self.cert_file is not None:
+        if self.cert_file is not None:
+            for key, path in (("cert_file", self.cert_file), ("key_file", self.key_file or self.cert_file)):
+                with _named(key, path):
+                    Path(path).open("rb").close()
+            with _named("cert_file", self.cert_file):
                 context.load_cert_chain(self.cert_file, self.key_file)
-        except (OSError, ssl.SSLError) as error:
-            files = ", ".join(each for each in (self.ca_file, self.cert_file, self.key_file) if each is not None)
-            raise LinkError(f"mqtt.tls: {files}: {error}") from error
         return context
 
 
-def _readable(key: str, name: str | None) -> None:
-    """The library doesn't say which of its files is missing. Raises LinkError with the key of the site file."""
+@contextmanager
+def _named(key: str, path: str) -> Iterator[None]:
+    """The system's own error tells neither the file nor what in the site file named it."""
     try:
-        if name is not None:
-            Path(name).open("rb").close()
-    except OSError as error:
-        why = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
-        raise LinkError(f"{key}: {name}: {why}") from error
+        yield
+    except FileNotFoundError as error:
+        raise LinkError(f"mqtt.tls.{key}: {path}: there is no such file") from error
+    except OSError as error:  # ssl.SSLError is one, too
+        raise LinkError(f"mqtt.tls.{key}: {path}: {error.strerror or error}") from error
+
+
+class TakenOver(LinkError):
+    """Another client came to the broker under this site's name."""
 
 
 OnCommand = Callable[[str, bytes, bool], Awaitable[None]]
@@ -80,13 +92,15 @@ OnCommand = Callable[[str, bytes, bool], Awaitable[None]]
 
 @dataclass(slots=True)
 class MqttLink:
-    """Keeps a session until cancelled. hello() makes the retained `online` message of each new session."""
+    """Keeps a session until cancelled. hello() makes the retained `online` message of each new session. on_change
+    hears of the first try's end, and then of each session won or lost."""
 
     broker: Broker
     source: Source
     on_command: OnCommand
     hello: Callable[[], bytes]
     may_connect: Callable[[], bool] = lambda: True
+    on_change: Callable[[bool, str], None] = lambda connected, text: None
     jitter: Callable[[float, float], float] = random.uniform
     connected: bool = False
     protocol: str = "5"
@@ -94,12 +108,14 @@ class MqttLink:
     sessions: int = 0
     _version: ProtocolVersion = field(default=ProtocolVersion.V5)
     _ending: bool = False
+    _told: bool | None = None
+    _brief: int = 0
 
     async def run(self) -> None:
         """Connect, talk, back off, again. Only cancellation ends it."""
         failures = 0
         while True:
-            began = self.sessions
+            began, began_s = self.sessions, time.monotonic()
             try:
                 if not self.may_connect():
                     raise LinkError("TLS waits for the clock to be set")
@@ -110,15 +126,37 @@ class MqttLink:
                 if self._refuses_protocol(error):
                     continue
                 self.text = str(error)
+            except TakenOver as error:
+                self.text, self._brief = str(error), BRIEFLY
             except (aiomqtt.MqttError, LinkError, OSError, ValueError) as error:
                 self.text = str(error) or type(error).__name__
             finally:
                 self.connected = False
             if self._ending:
                 raise asyncio.CancelledError
+            least_s = self._pause_s(won=self.sessions > began, lasted_s=time.monotonic() - began_s)
+            self._tell(connected=False)
             failures = 0 if self.sessions > began else failures + 1
             cap = min(BACKOFF_S[1], BACKOFF_S[0] * 2.0 ** min(failures, 10))
-            await asyncio.sleep(BACKOFF_S[0] + self.jitter(0.0, cap))
+            await asyncio.sleep(least_s + self.jitter(0.0, cap))
+
+    def _pause_s(self, *, won: bool, lasted_s: float) -> float:
+        """The least pause before the next try; a long one where another client takes the session again and again.
+
+        Some brokers (mosquitto 2.0.11, all with 3.1.1) close a session that is taken over without a word.
+        """
+        if self._brief < BRIEFLY:
+            self._brief = self._brief + 1 if won and lasted_s < BRIEF_S else 0
+            if self._brief < BRIEFLY:
+                return BACKOFF_S[0]
+            self.text = "each session is closed at once: another client may use this site's id on the broker"
+        self.text, self._brief = f"{self.text}; next try in {TAKEN_OVER_S:g} s", 0
+        return TAKEN_OVER_S
+
+    def _tell(self, *, connected: bool) -> None:
+        if connected is not self._told:
+            self._told = connected
+            self.on_change(connected, self.text)
 
     def _refuses_protocol(self, error: aiomqtt.MqttCodeError) -> bool:
         code = error.rc.value if isinstance(error.rc, ReasonCode) else error.rc
@@ -149,11 +187,14 @@ class MqttLink:
         self.connected = True
         self.text = f"connected, but no command comes through: {refusals[0]}" if refusals else "connected"
         self.sessions += 1
+        self._tell(connected=True)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(client), name="mqtt send")
                 group.create_task(self._receive(client), name="mqtt receive")
         except ExceptionGroup as both:
+            if any(_code_of(error) == SESSION_TAKEN_OVER for error in both.exceptions):
+                raise TakenOver("another client uses this site's id on the broker (session taken over)") from both
             bugs = (error for error in both.exceptions if not isinstance(error, aiomqtt.MqttError))
             raise next(bugs, both.exceptions[0]) from both
 
@@ -209,6 +250,12 @@ class MqttLink:
             topic = message.topic.value.removeprefix(self.broker.base + "/")
             payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
             await self.on_command(topic, payload, bool(message.retain))
+
+
+def _code_of(error: BaseException) -> int | None:
+    """The broker's reason for a session's end: aiomqtt has it in the cause of what it raises."""
+    code = next((each.rc for each in (error, error.__cause__) if isinstance(each, aiomqtt.MqttCodeError)), None)
+    return code.value if isinstance(code, ReasonCode) else code
 
 
 def _quiet() -> logging.Logger:

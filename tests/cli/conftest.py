@@ -27,6 +27,8 @@ DEVICES: tuple[dict[str, Any], ...] = (
     {"id": "solo", "face": "pv_1xx", "serial": "1006", "habits": {"max_clients": 1, "extra_clients": "silent"}},
 )
 Said = tuple[int, str, str]
+Json = dict[str, Any]
+OWN_UNREAD = "own_function_on: the device's own mode can't be read back"
 
 
 @pytest.fixture
@@ -169,3 +171,114 @@ async def speaking() -> AsyncIterator[Callable[..., Awaitable[str]]]:
     for each in (*servers, *writers):
         each.close()
     await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+
+
+def _bound(by: str, what: str, value: float, why: str | None = None) -> Json:
+    return {"by": by, "what": what, "value": value, "rank": 0, "why": why}
+
+
+def _setpoint(*bounds: Json, **values: float) -> Json:
+    nothing: Json = {"p_ceiling_w": None, "p_floor_w": None, "p_target_w": None, "q_var": None}
+    return nothing | values | {"bound_by": list(bounds)}
+
+
+def _outcome() -> Json:
+    times = ("requested_t", "desired_t", "accepted_t", "achieved_t")
+    words: Json = {"requested": None, "desired": _setpoint(), "accepted": None, "achieved": "yes", "reason": None}
+    return words | dict.fromkeys(times)
+
+
+def _der(p_w: float | None, rated_w: float, told: Json | None, **more: Any) -> Json:
+    """One DER that answers and obeys."""
+    state: Json = {
+        "kind": "sunspec_pv",
+        "state": "ok",
+        "fresh": True,
+        "reason": None,
+        "text": "",
+        "identity": {"maker": "HIL", "model": "PV", "serial": "1", "firmware": "1.0"},
+        "rating": {"p_max_w": rated_w, "p_min_w": 0.0},
+        "measurement": {"age_s": 0.1, "status": "on", "p_w": p_w, "q_var": 0.0, "soc_pct": more.pop("soc_pct", None)},
+        "setpoint": told,
+        "outcome": _outcome(),
+        "abstained": {},
+        "own_on": [],
+        "own_off": [],
+        "writes": 3,
+        "problems": [],
+    }
+    return state | more
+
+
+def _house() -> Json:
+    """The page of the issue: an operator's limit on pv1, pv2 free, bat1 charging."""
+    return {
+        "version": "0.1.0",
+        "site": "house-12",
+        "mode": "control",
+        "mode_reason": None,
+        "armed": {"armed": True, "by": "anna", "since": "2026-11-21T15:11:00.000Z"},
+        "t": "2026-11-21T15:12:00.000Z",
+        "synced": False,
+        "uptime_s": 61.0,
+        "pid": 4242,
+        "loop": {"tick_s": 1.0, "ticks": 60, "missed": 0, "last_s": 0.03, "worst_s": 0.05, "overran": 0},
+        "absent": {
+            "p_export_w": 7000.0,
+            "limit_w": 7000.0,
+            "holds": True,
+            "by_der": {"pv1": 5000.0, "pv2": 2000.0, "bat1": 0.0},
+            "unknown": [],
+        },
+        "poc": {
+            "fresh": True,
+            "state": "ok",
+            "text": "",
+            "identity": None,
+            "meter": "proven",
+            "delay_s": 0.9,
+            "measurement": {"age_s": 0.1, "p_w": 5544.0, "q_var": 0.0, "v_v": 234.0, "v_pu": 1.017, "f_hz": 50.0},
+        },
+        "ders": {
+            "pv1": _der(
+                2000.0,
+                5000.0,
+                _setpoint(_bound("operator_limit", "p_ceiling_w", 2000.0), p_ceiling_w=2000.0),
+                abstained=dict.fromkeys(("volt_var", "volt_watt", "freq_droop"), OWN_UNREAD),
+            ),
+            "pv2": _der(9500.0, 10000.0, _setpoint(p_ceiling_w=10000.0)),
+            "bat1": _der(
+                -5000.0,
+                5000.0,
+                _setpoint(_bound("self_consumption", "p_target_w", -5000.0), p_target_w=-5000.0),
+                soc_pct=62.0,
+            ),
+        },
+        "buses": {},
+        "mqtt": {
+            "connected": True,
+            "protocol": "5",
+            "text": "connected",
+            "sessions": 1,
+            "published": 420,
+            "dropped": 0,
+        },
+        "requests": [
+            {
+                "id": "a1b2",
+                "kind": "limit_power",
+                "der": "pv1",
+                "value_w": 2000.0,
+                "remaining_s": 900.0,
+                "by": "anna",
+                "until": "2026-11-21T15:27:00.000Z",
+            }
+        ],
+        "events": [{"t": "2026-11-21T15:11:00.000Z", "event": "mode_control", "der": None, "text": ""}],
+    }
+
+
+@pytest.fixture
+def house() -> Json:
+    """A live state as section 4 of docs/interfaces.md has it, for a test to change."""
+    return _house()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from derctl.cli.status import because
+from derctl.cli.holding import because
 
 
 def bound(by: str, what: str, value: float, why: str | None = None) -> dict[str, Any]:

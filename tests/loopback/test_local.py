@@ -76,6 +76,27 @@ async def dial(path: Path) -> AsyncIterator[Callable[[], Awaitable[Raw]]]:
 Dial = Callable[[], Awaitable[Raw]]
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError(13, "Permission denied"), "no permission: use sudo, or join the group derctl"),
+        (FileNotFoundError(2, "No such file"), "no such socket: is the daemon running?"),
+        (ConnectionRefusedError(111, "Connection refused"), "refused: the daemon that served it does not run"),
+        (OSError(36, "File name too long"), "File name too long: is the daemon running with this socket?"),
+    ],
+)
+async def test_a_socket_that_cannot_be_used_says_what_to_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, says: str
+) -> None:
+    async def refuse(*args: Any, **more: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(asyncio, "open_unix_connection", refuse)
+    with pytest.raises(LinkError) as failed:
+        await ask(path, "status")
+    assert str(failed.value).startswith(f"{path}: {says}")
+
+
 # -- what is right --------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
-from derctl.errors import BusError, DeviceError, DeviceRefused
+from derctl.errors import BusError, DeviceError, DeviceRefused, WrongKind
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
@@ -89,6 +89,9 @@ class Channel:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
             if error.code == ILLEGAL_ADDRESS:
                 self._rebound(binds.refused(self.binding))
+        except WrongKind as error:
+            self._rebound(binds.another(self.binding))
+            self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
         except DeviceError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
             self._rebound(binds.forgotten(self.binding))

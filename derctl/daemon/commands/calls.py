@@ -11,6 +11,7 @@ from derctl.core.words import Refusal
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.commands.rows import COMMANDS
+from derctl.daemon.log import priority_of
 from derctl.daemon.report.status import status
 from derctl.daemon.report.view import View
 from derctl.errors import CommandError
@@ -56,6 +57,8 @@ async def _release(calls: Calls, args: Args) -> Any:
     calls.reach.gate.disarm(LOCAL)
     calls.reach.changed()
     result = await calls.reach.releaser.release(lift=lift)
+    said = ", ".join(f"{der_id}: {release}" for der_id, release in result.items()) or "nothing was written"
+    calls.desk.log.log(priority_of("command"), "command", text=f"{LOCAL}: release lift={lift}: {said}")
     return {der_id: asdict(release) for der_id, release in result.items()}
 
 

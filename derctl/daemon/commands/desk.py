@@ -14,6 +14,7 @@ from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock, text_of
 from derctl.daemon.commands.row import Command, Order, Reach
 from derctl.daemon.commands.rows import COMMANDS
+from derctl.daemon.log import priority_of
 from derctl.daemon.report.telemetry import encode
 from derctl.errors import CommandError
 from derctl.store.outbox import Message
@@ -24,6 +25,9 @@ EARLY_S = 30.0
 EXPIRES_MAX_S = 7 * 86400.0
 ID_MAX = 128
 """Characters of an id: it is remembered, saved and sent back."""
+
+LOGGED_MAX = 200
+"""Characters of a command that the log keeps."""
 
 
 class Envelope(msgspec.Struct, kw_only=True, frozen=True):
@@ -59,28 +63,42 @@ class Desk:
     async def by_mqtt(self, principal: str, name: str, payload: bytes, retained: bool) -> dict[str, Any]:
         """A command as it came from the broker. Never raises: the reply says what became of it."""
         command_id: str | None = None
+        fields: dict[str, Any] = {}
         try:
             if retained:
                 raise CommandError(Refusal.RETAINED, "a retained message is not a command")
             fields = _fields(payload)
             command_id = fields["id"] if isinstance(fields.get("id"), str) else None
-            text = await self._take(principal, name, fields)
-            reply = self._reply(command_id, name, "admitted", None, text)
+            text = await self._take(principal, name, dict(fields))
         except CommandError as error:
-            reply = self._reply(command_id, name, "refused", error.code, str(error))
-        self.log.info("command", principal=principal, **{k: reply[k] for k in ("command", "id", "result", "code")})
-        return reply
+            self._log(principal, name, fields, error)
+            return self._reply(command_id, name, "refused", error.code, str(error))
+        self._log(principal, name, fields)
+        return self._reply(command_id, name, "admitted", None, text)
 
     async def local(self, name: str, args: Mapping[str, Any]) -> str:
         """A command over the unix socket: issued now, alive for expires_s (default 1 h). Raises CommandError."""
+        try:
+            text = await self._take_local(name, dict(args))
+        except CommandError as error:
+            self._log(LOCAL, name, args, error)
+            raise
+        self._log(LOCAL, name, args)
+        return text
+
+    async def _take_local(self, name: str, fields: dict[str, Any]) -> str:
         command = _row(name)
-        fields = dict(args)
         seconds = fields.pop("expires_s", 3600.0)
-        if not isinstance(seconds, int | float) or not 0.0 < seconds <= EXPIRES_MAX_S:
+        number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if not number or not 0.0 < seconds <= EXPIRES_MAX_S:
             raise CommandError(Refusal.OUT_OF_RANGE, f"expires_s = {seconds!r} is outside 0 to {EXPIRES_MAX_S:g} s")
-        until = text_of(datetime.fromtimestamp(self.clock.wall() + seconds, tz=self.clock.now().tzinfo))
-        known = _args(command, fields)
-        order = Order(id=f"local-{self.clock.stamp()}", by=LOCAL, seconds=seconds, until=until, args=known)
+        order = Order(
+            id=f"local-{self.clock.stamp()}",
+            by=LOCAL,
+            seconds=seconds,
+            until=self._until(seconds),
+            args=_args(command, fields),
+        )
         return await self._apply(command, order)
 
     async def _take(self, principal: str, name: str, fields: dict[str, Any]) -> str:
@@ -96,8 +114,7 @@ class Desk:
             raise CommandError(Refusal.REPLAYED, f"id {envelope.id!r} was answered before")
         args = _args(command, fields)
         self._remember(envelope, seconds)
-        until = text_of(datetime.fromtimestamp(self.clock.wall() + seconds, tz=self.clock.now().tzinfo))
-        synced = self.clock.synced
+        until, synced = self._until(seconds), self.clock.synced
         order = Order(id=envelope.id, by=principal, seconds=seconds, until=until, args=args, synced=synced)
         return await self._apply(command, order)
 
@@ -106,6 +123,15 @@ class Desk:
         if command.saved:
             self.reach.changed()
         return text
+
+    def _until(self, seconds: float) -> str:
+        return text_of(datetime.fromtimestamp(self.clock.wall() + seconds, tz=self.clock.now().tzinfo))
+
+    def _log(self, by: str, name: str, fields: Mapping[str, Any], error: CommandError | None = None) -> None:
+        """Who asked for what, with its values, and what became of it. What came is cut: a person may have sent it."""
+        given = " ".join(f"{key}={value}" for key, value in fields.items() if key not in {"id", "issued_at"})
+        word = "admitted" if error is None else f"refused ({error.code}: {error})"
+        self.log.log(priority_of("command"), "command", text=f"{by}: {name} {given}"[:LOGGED_MAX] + f": {word}")
 
     def _life(self, command: Command, envelope: Envelope) -> float:
         """Seconds it has left; a restrictive one lives its whole duration from now where the clock isn't set."""

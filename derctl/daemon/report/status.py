@@ -9,7 +9,7 @@ from typing import Any
 from derctl.core.types import Request
 from derctl.daemon.arming import Arming
 from derctl.daemon.clock import text_of
-from derctl.daemon.report.telemetry import measurement, of_decision, of_outcome
+from derctl.daemon.report.telemetry import age_of, measurement, of_decision, of_outcome
 from derctl.daemon.report.view import DerView, DeviceView, PocView, View
 from derctl.store.requests import plain_of
 
@@ -64,7 +64,7 @@ def _poc(view: PocView) -> dict[str, Any]:
         "fresh": poc.fresh,
         "state": device.shown(fresh=poc.fresh),
         "meter": view.belief,
-        "measurement": measurement(poc.reading, poc.age_s if poc.sample else None, v_pu),
+        "measurement": measurement(poc.reading, age_of(poc), v_pu),
     }
 
 
@@ -77,7 +77,7 @@ def _der(view: View, each: DerView) -> dict[str, Any]:
         "rating": asdict(der.rating),
         "can": asdict(der.can),
         "fallback": asdict(der.fallback),
-        "measurement": measurement(der.reading, der.age_s if der.sample else None, der.v_pu),
+        "measurement": measurement(der.reading, age_of(der), der.v_pu),
         "setpoint": None if decision is None else of_decision(decision),
         "outcome": of_outcome(each.outcome, view.now, view.now_s),
         "abstained": {} if decision is None else dict(decision.abstained),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from derctl.core.types import Decision, Outcome, Reading, Setpoint, SiteState
+from derctl.core.types import Decision, DerState, Outcome, PocState, Reading, Setpoint, SiteState
 from derctl.daemon.clock import Clock, text_of
 from derctl.store.outbox import Message
 
@@ -32,6 +32,11 @@ def measurement(reading: Reading, age_s: float | None, v_pu: float | None) -> di
         if name == "v_v":
             found["v_pu"] = None if v_pu is None else round(v_pu, 6)
     return found
+
+
+def age_of(state: DerState | PocState) -> float | None:
+    """Since its last reading; None before the first."""
+    return state.age_s if state.sample > 0 else None
 
 
 def of_setpoint(setpoint: Setpoint) -> dict[str, Any]:
@@ -98,11 +103,11 @@ class Telemetry:
         if state.poc is not None:
             poc = state.poc
             v_pu = None if poc.reading.v_v is None else poc.reading.v_v / poc.v_nom_v
-            self._measured("poc", poc.reading, poc.age_s, v_pu, CHANGE_W, stamp, now_s, found)
+            self._measured("poc", poc.reading, age_of(poc), v_pu, CHANGE_W, stamp, now_s, found)
         for der in state.ders:
             scale = max(CHANGE_W, CHANGE_PU * der.rating.size_w)
             topic = f"der/{der.id}/measurement"
-            self._measured(topic, der.reading, der.age_s, der.v_pu, scale, stamp, now_s, found)
+            self._measured(topic, der.reading, age_of(der), der.v_pu, scale, stamp, now_s, found)
         for decision in decisions:
             topic = f"der/{decision.der}/setpoint"
             who = tuple((bound.by, bound.what) for bound in decision.bound_by)
@@ -120,7 +125,7 @@ class Telemetry:
         self,
         topic: str,
         reading: Reading,
-        age_s: float,
+        age_s: float | None,
         v_pu: float | None,
         step_w: float,
         stamp: dict[str, Any],

@@ -363,7 +363,7 @@ async def test_a_devices_own_volt_var_keeps_the_gateways_off(bench: Any) -> None
 async def test_var_is_given_back_when_the_device_turns_its_own_volt_var_on(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("derctl.daemon.deadband.GIVE_BACK_S", 1.0)
+    monkeypatch.setattr("derctl.daemon.actuate.deadband.GIVE_BACK_S", 1.0)
     async with bench() as b:
         controls = b.rig.world.faces["pv2"].bank.image(704)
         await b.until(lambda: controls.get("VarSetEna") == 1)

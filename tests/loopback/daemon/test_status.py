@@ -1,4 +1,4 @@
-"""`derctl status` and `derctl command` as an installer types them, against a daemon that runs."""
+"""The verbs that ask the daemon, as an installer types them, against one that runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sys
+import time
 from typing import Any
 
 
@@ -18,8 +19,8 @@ def only_operators(site: dict[str, Any]) -> None:
     site["functions"] = [{"kind": "operator_limit"}]
 
 
-async def derctl(app: Any, *words: str) -> str:
-    """The command line as a process of its own; its output, once it ended with 0."""
+async def derctl(app: Any, *words: str, code: int = 0) -> str:
+    """The command line as a process of its own; its output, once it ended with `code`."""
     place = ("--socket", str(app.site.file.site.socket))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "derctl", *words, *place),
@@ -27,8 +28,8 @@ async def derctl(app: Any, *words: str) -> str:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
-    assert (process.returncode, err) == (0, b""), err.decode()
-    return out.decode()
+    assert process.returncode == code, err.decode()
+    return (out if code == 0 else err).decode()
 
 
 async def test_the_page_says_what_the_json_says(bench: Any) -> None:
@@ -37,14 +38,15 @@ async def test_the_page_says_what_the_json_says(bench: Any) -> None:
         await b.ticks(10)
         state = json.loads(await derctl(b.app, "status", "--json"))
         page = await derctl(b.app, "status")
-    assert page.splitlines()[0] == f"{state['site']}  control"
+    assert re.match(rf"{state['site']}   CONTROL\b", page)
+    assert all(len(line) <= 80 for line in page.splitlines())
     assert set(state["ders"]) == {"pv1", "pv2", "bat1"}
     for name, der in state["ders"].items():
         line = next(line for line in page.splitlines() if line.startswith(name))
-        assert der["state"] in line
-    assert re.search(r"^point of connection: (export|import) [\d,]+ W, \d\.\d{3} pu, 50\.\d\d Hz$", page, re.M)
+        assert der["state"] == "ok" and re.match(rf"{name} +-?[\d,]+ W  (limited|free|charging|resting)", line)
+    assert re.search(r"^(export [\d,]+ of 7,000 W|import [\d,]+ W).* 2\d\d V  50\.\d\d Hz ", page, re.M)
     absent = state["absent"]
-    assert f"without derctl at most {absent['p_export_w']:,.0f} W of {absent['limit_w']:,.0f} W, keeps the" in page
+    assert f"without derctl: at most {absent['p_export_w']:,.0f} of {absent['limit_w']:,.0f} W, keeps the" in page
     assert re.search(r"^broker: .*(refused|not connected).* \(MQTT 5\)$", page, re.M)
 
 
@@ -55,6 +57,46 @@ async def test_the_page_names_who_bound_a_setpoint(bench: Any) -> None:
         assert re.fullmatch(r"admitted: until \d{4}-.*Z\n", said)
         await b.until(lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1234.0)
         page = (await derctl(b.app, "status")).splitlines()
-    at = next(i for i, line in enumerate(page) if line.startswith("pv1"))
-    assert re.search(r" 1,234 ", page[at])
-    assert page[at + 1].strip() == "operator_limit 1,234"
+    assert any(re.match(r"pv1 .* limited to 1,234 W by operator .*until \d\d:\d\d", line) for line in page)
+
+
+async def test_limit_takes_its_words_in_any_order_and_options_anywhere(bench: Any) -> None:
+    async with bench(only_operators) as b:
+        await b.until(lambda: b.app.gate.open)
+        said = await derctl(b.app, "limit", "10m", "pv1", "1.5kW")
+        assert re.fullmatch(r"admitted: pv1 at most 1,500 W until \d\d:\d\d\n", said)
+        assert b.app.requests.held["limit_power", "pv1"].request.p_ceiling_w == 1500.0
+        assert 590.0 < b.app.requests.held["limit_power", "pv1"].ends_s - time.monotonic() <= 600.0
+        said = await derctl(b.app, "limit", "--for", "2h", "3000", "W")
+        assert said.startswith("admitted: the site at most 3,000 W until ")
+        assert 7190.0 < b.app.requests.held["limit_power", None].ends_s - time.monotonic() <= 7200.0
+        why = (await derctl(b.app, "why", "pv1")).replace("\n", " ")
+        assert "asked for 1,500 W until" in why
+        assert "no DER 'pv9'; known are pv1, pv2, bat1" in await derctl(b.app, "limit", "3000", "pv9", code=1)
+        assert "no DER 'pv9'; known are pv1, pv2, bat1" in await derctl(b.app, "why", "pv9", code=1)
+        assert "no DER 'pv9'; known are pv1, pv2, bat1" in await derctl(b.app, "clear", "pv9", code=1)
+        assert "out_of_range" in await derctl(b.app, "limit", "1e6", "pv1", code=1)
+        assert "give one" in await derctl(b.app, "limit", "1000", "2000", code=2)
+        assert await derctl(b.app, "clear", "pv1") == "1 dropped\n"
+        assert await derctl(b.app, "clear") == "1 dropped\n"
+
+
+async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any) -> None:
+    async with bench(only_operators) as b:
+        await b.until(lambda: b.app.gate.open)
+        await derctl(b.app, "limit", "1200", "pv1")
+        await b.until(lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].busy)
+        said = (await derctl(b.app, "disarm")).splitlines()
+        assert said[0] == "disarmed: nothing is written any more"
+        assert "pv1: released; a limit of 1,200 W stands" in said
+        assert "--lift" in said[-1]
+        assert "nothing is written in observe mode" in await derctl(b.app, "limit", "1000", "pv2")
+        told = await derctl(b.app, "command", "limit_power", "p_ceiling_w=1", "--expires", "10m", "der=pv2")
+        assert told.startswith("admitted, but nothing is written in observe mode: until ")
+        assert await derctl(b.app, "arm") == "armed\n"
+        await b.until(lambda: b.app.gate.open)
+
+
+async def test_arm_is_refused_with_what_stands_against_it(bench: Any) -> None:
+    async with bench(only_operators, observe=True) as b:
+        assert "not_ready: the daemon runs with --observe" in await derctl(b.app, "arm", code=1)

@@ -259,6 +259,8 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "more than the battery gives": ("set_battery_power", command(der="bat1", p_target_w=3001), "out_of_range"),
     "a battery that is none": ("set_battery_power", command(der="pv1", p_target_w=1), "no_function"),
     "a DER that is none": ("limit_power", command(p_ceiling_w=1, der="nobody"), "no_der"),
+    "a battery that is nowhere": ("set_battery_power", command(der="nobody", p_target_w=1), "no_der"),
+    "nobody's requests": ("clear", command(der="nobody"), "no_der"),
 }
 
 
@@ -269,6 +271,11 @@ async def test_what_cannot_be_believed_is_refused_with_its_code_and_changes_noth
     which, payload, code = REFUSED[name]
     assert await code_of(desk, which, payload) == code
     assert (house.requests.alive(), house.armed, house.changes) == ((), [], 0)
+
+
+async def test_an_unknown_der_is_refused_with_those_that_are_known(desk: Desk) -> None:
+    reply = await desk.by_mqtt("ops", "clear", command(der="pv9"), False)
+    assert reply["text"] == "no DER 'pv9'; known are pv1, bat1"
 
 
 async def test_out_of_range_is_refused_and_not_clipped(desk: Desk) -> None:

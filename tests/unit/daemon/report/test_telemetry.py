@@ -97,6 +97,14 @@ def test_a_measurement_has_the_documented_fields_in_their_order(telemetry: Telem
     assert sent["der/pv1/measurement"]["t"] == "2026-11-21T12:00:00.000Z"
 
 
+def test_before_the_first_reading_its_age_is_null(telemetry: Telemetry) -> None:
+    state = site(1.0, poc=reading())
+    (unread,), poc = (replace(der, sample=0, age_s=1e9) for der in state.ders), state.poc
+    assert poc is not None
+    sent = topics(telemetry, replace(state, ders=(unread,), poc=replace(poc, sample=0, age_s=1e9)))
+    assert [sent[topic]["age_s"] for topic in ("der/pv1/measurement", "poc")] == [None, None]
+
+
 def test_what_a_device_does_not_say_is_null_and_never_0(telemetry: Telemetry) -> None:
     sent = topics(telemetry, site(1.0, Reading()))["der/pv1/measurement"]
     assert {key: sent[key] for key in sent if key not in {"t", "age_s", "status"}} == {

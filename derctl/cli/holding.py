@@ -1,0 +1,170 @@
+"""What holds a DER where it is, in words: who limits it, until when, or why it is free."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from derctl.cli.plain import STATES, Clockface, number, reason, watts, who
+
+NEAR_W = 0.5
+SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "stale"})
+"""States in which nothing of what is known is of now."""
+LOCAL = "local"
+"""Who a request is by that came over the socket."""
+REQUEST_OF = {
+    "operator_limit": ("limit_power", True),
+    "operator_site_limit": ("limit_power", False),
+    "setpoint": ("set_battery_power", True),
+}
+"""A function that passes on a request: the request's kind, and whether it is for one DER."""
+
+
+def holding(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
+    """One DER's sentence for `status`."""
+    if der["state"] in SILENT:
+        return _silent(der)
+    written = state["mode"] == "control" and der["state"] != "observed"
+    soc = der["measurement"].get("soc_pct")
+    parts = [
+        STATES[der["state"]] if der["state"] in {"asleep", "fault", "observed"} else None,
+        _held(name, der, state, face) if written else _wish(name, der, state, face),
+        _var(der) if der["state"] != "observed" else None,
+        _reads_back(der) if not written else None,
+        None if soc is None else f"{number(soc)} %",
+    ]
+    return "; ".join(part for part in parts if part is not None)
+
+
+def _silent(der: dict[str, Any]) -> str:
+    said = [STATES[der["state"]]]
+    if der["text"] and der["text"] != said[0]:
+        said.append(der["text"])
+    parts = [": ".join(said), accepted(der)]
+    return "; told last: ".join(part for part in parts if part is not None)
+
+
+def _reads_back(der: dict[str, Any]) -> str | None:
+    text = accepted(der)
+    return None if text is None else f"it reads back {text}"
+
+
+def accepted(der: dict[str, Any]) -> str | None:
+    """What the device itself says that it holds to; None where it says nothing of the kind."""
+    found = der["outcome"].get("accepted") or {}
+    if found.get("p_target_w") is not None:
+        return f"a setpoint of {watts(found['p_target_w'])}"
+    if found.get("p_ceiling_w") is None:
+        return None
+    full = found["p_ceiling_w"] >= der["rating"]["p_max_w"] - NEAR_W
+    return "no limit" if full else f"a limit of {watts(found['p_ceiling_w'])}"
+
+
+def _held(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
+    told, outcome = der["setpoint"], der["outcome"]
+    if told is None:
+        return "nothing is decided yet"
+    verdict = outcome["achieved"]
+    text = _sentence(name, der, state, face)
+    if verdict == "no":
+        return f"{text}, but {reason(outcome['reason'] or 'it does not obey')}"
+    if verdict == "pending":
+        return f"{text}, under way"
+    if verdict == "unknown" and outcome["reason"] is not None:
+        return f"{text}; whether it obeys is not known: {reason(outcome['reason'])}"
+    return text
+
+
+def _wish(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str | None:
+    """What control would do."""
+    if der["state"] == "observed":
+        return None
+    if der["setpoint"] is None:
+        return "nothing is decided yet"
+    return f"would be {_sentence(name, der, state, face)}"
+
+
+def _sentence(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
+    told = der["setpoint"]
+    if told["p_target_w"] is not None:
+        return f"{_aimed(told['p_target_w'], der)}: {_by(name, told, 'p_target_w', state, face)}"
+    ceiling, most = told["p_ceiling_w"], der["rating"]["p_max_w"]
+    if ceiling is None:
+        return "free (takes no limit)"
+    if ceiling >= most - NEAR_W > 0.0:
+        return f"free (limit {watts(ceiling)})"
+    by = _by(name, told, "p_ceiling_w", state, face)
+    if der["outcome"]["achieved"] == "not_binding":
+        return f"free (limit {watts(ceiling)} by {by})"
+    return f"limited to {watts(ceiling)} by {by}"
+
+
+def _aimed(target_w: float, der: dict[str, Any]) -> str:
+    word = "charging" if target_w < -NEAR_W else "discharging" if target_w > NEAR_W else "resting"
+    p_w = der["measurement"].get("p_w")
+    far = p_w is None or abs(p_w - target_w) > max(50.0, 0.02 * abs(target_w))
+    return f"{word} at {watts(abs(target_w))}" if far and word != "resting" else word
+
+
+def _by(name: str, told: dict[str, Any], what: str, state: dict[str, Any], face: Clockface) -> str:
+    bound = binding(told, what)
+    if bound is None:
+        return who("rating")
+    text = who(bound["by"])
+    if (request := request_of(bound["by"], name, state)) is not None:
+        text = f"{owner(request)} until {until(request, state, face)}"
+    return text if bound["why"] is None else f"{text}, since {reason(bound['why'])}"
+
+
+def binding(told: dict[str, Any], what: str) -> dict[str, Any] | None:
+    """The narrowing that decided: the last one that left this value."""
+    value = told[what]
+    names = {what} if what == "p_ceiling_w" else {what, "p_ceiling_w", "p_floor_w"}
+    found = [b for b in told["bound_by"] if b["what"] in names and abs(b["value"] - value) <= 1.0]
+    return found[-1] if found else next((b for b in reversed(told["bound_by"]) if b["what"] in names), None)
+
+
+def request_of(by: str, name: str, state: dict[str, Any]) -> dict[str, Any] | None:
+    """The request behind a function's bound."""
+    if by not in REQUEST_OF:
+        return None
+    kind, own = REQUEST_OF[by]
+    wanted = (kind, name if own else None)
+    return next((r for r in state["requests"] if (r["kind"], r["der"]) == wanted), None)
+
+
+def owner(request: dict[str, Any]) -> str:
+    """`operator anna`; without a name where the request came over the socket from somebody unknown."""
+    return f"operator {request['by']}" if request.get("by") not in {None, "", LOCAL} else "operator"
+
+
+def asked_w(request: dict[str, Any]) -> float:
+    """The watts that a request of any kind asks for."""
+    return float(next(request[key] for key in ("value_w", "p_ceiling_w", "p_target_w") if key in request))
+
+
+def until(request: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
+    """When a request ends."""
+    stamp = request.get("until")
+    return face.at(stamp) if stamp and state["synced"] else face.ahead(request["remaining_s"])
+
+
+def _var(der: dict[str, Any]) -> str | None:
+    told = der["setpoint"] or {}
+    if told.get("q_var") is None or abs(told["q_var"]) < 0.5:
+        return None
+    bound = next((b for b in reversed(told["bound_by"]) if b["what"] == "q_var"), None)
+    return f"{number(told['q_var'])} var" + ("" if bound is None else f": {who(bound['by'])}")
+
+
+def because(told: dict[str, Any]) -> str:
+    """Who bound this setpoint, in one line: the last to narrow each part. An edge that a target keeps away from is
+    left out."""
+    last: dict[str, str] = {}
+    target = told.get("p_target_w")
+    for bound in told.get("bound_by", []):
+        edge = bound["what"] in {"p_ceiling_w", "p_floor_w"}
+        if target is not None and edge and abs(bound["value"] - target) > 1.0:
+            continue
+        why = "" if bound["why"] is None else f" ({bound['why']})"
+        last[bound["what"]] = f"{bound['by']} {number(bound['value'])}{why}"
+    return "; ".join(last.values())

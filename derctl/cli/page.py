@@ -1,0 +1,171 @@
+"""The live state as a page of 80 columns. Nothing that matters is cut; what is long goes on in the next line."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Any
+
+from derctl.cli.holding import LOCAL, asked_w, holding, owner, until
+from derctl.cli.plain import (
+    METER,
+    STATES,
+    Clockface,
+    cleaned,
+    columns,
+    number,
+    padded,
+    reason,
+    sides,
+    span,
+    watts,
+    wrapped,
+)
+
+IDLE = frozenset({"no request", "inside the dead band", "inside its bounds", "above the reserve"})
+"""Reasons to abstain of a function that runs and has nothing to say."""
+OWN = {
+    "own_function_on: the device runs its own": "the device runs its own",
+    "own_function_on: the device's own mode can't be read back": "its own mode can't be read back",
+}
+EVENTS_SHOWN = 5
+NAME_MAX = 16
+
+
+def render(state: dict[str, Any], *, zone: tzinfo | None = None) -> str:
+    """A page for a person. state: section 4 of docs/interfaces.md; zone: of the times shown, default the system's."""
+    state = cleaned(state)
+    face = Clockface(state["t"], zone)
+    lines = [*_head(state, face), *_poc(state)]
+    lines += _ders(state, face)
+    blocks = (_not_running(state), _trouble(state), _requests(state, face), _absent(state), _running(state))
+    lines += [line for block in blocks for line in block]
+    return "\n".join([*lines, *_events(state, face)])
+
+
+def _head(state: dict[str, Any], face: Clockface) -> list[str]:
+    armed = state.get("armed") or {}
+    text = ""
+    if armed.get("armed") and armed.get("since"):
+        by = armed.get("by")
+        text = f"armed {face.at(armed['since'])}" + ("" if by in {None, "", LOCAL} else f" by {by}")
+    clock = f"{face.now:%H:%M:%S}" if state["synced"] else "clock not synchronised"
+    if state["mode"] == "control":
+        return sides(f"{state['site']}   CONTROL" + (f", {text}" if text else ""), clock)
+    why = (state["mode_reason"] or "").partition(": ")
+    head = f"{state['site']}   OBSERVE" + (f", although {text}" if text else f": {why[0]}" if not why[2] else "")
+    return [*sides(head, clock), *(wrapped(why[2], "  not in control: ") if why[2] else [])]
+
+
+def _poc(state: dict[str, Any]) -> list[str]:
+    poc, limit = state["poc"], state["absent"]["limit_w"]
+    allowed = "no limit on export" if limit is None else f"{watts(limit)} of export allowed"
+    if poc is None:
+        return [f"no meter at the point of connection; {allowed}"]
+    seen, belief = poc["measurement"], METER.get(poc.get("meter") or "", "meter answers")
+    if not poc["fresh"] or seen["p_w"] is None:
+        why = poc["text"] or ("it gives no power" if poc["fresh"] else "")
+        word = belief if belief == METER["lost"] else f"meter {STATES.get(poc['state'], poc['state'])}"
+        return wrapped(f"export not known; {allowed}; {word}" + (f": {why}" if why else ""), rest="  ")
+    volts = "-" if seen.get("v_v") is None else number(seen["v_v"])
+    hertz = "-" if seen["f_hz"] is None else f"{seen['f_hz']:.2f}"
+    late = f", {poc['delay_s']:.1f} s late" if poc.get("delay_s") is not None else ""
+    middle = padded(_flow(seen["p_w"], limit) + "  ", 32) + f"{volts} V  {hertz} Hz"
+    return sides(middle, belief + late)
+
+
+def _flow(p_w: float, limit_w: float | None) -> str:
+    if p_w < 0.0:
+        return f"import {watts(-p_w)}" + ("" if limit_w is None else f" (export limit {number(limit_w)})")
+    return f"export {watts(p_w)}" if limit_w is None else f"export {number(p_w)} of {watts(limit_w)}"
+
+
+def _ders(state: dict[str, Any], face: Clockface) -> list[str]:
+    wide = min(max((columns(name) for name in state["ders"]), default=0), NAME_MAX)
+    found = []
+    for name, der in state["ders"].items():
+        power = watts(der["measurement"]["p_w"]) if der["fresh"] else "- W"
+        first = f"{padded(name, wide)} {power:>8}  "
+        indent = " " * min(columns(first), wide + 11)
+        found += wrapped(holding(name, der, state, face), first, indent)
+    return found
+
+
+def _not_running(state: dict[str, Any]) -> list[str]:
+    """Functions that can't work, those with the same reason and DERs together; idle ones are well."""
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    ders: dict[tuple[str, str], list[str]] = {}
+    for name, der in state["ders"].items():
+        for kind, why in der["abstained"].items():
+            if why not in IDLE:
+                ders.setdefault((kind, abstention(why)), []).append(name)
+    for (kind, why), names in ders.items():
+        groups.setdefault((why, tuple(names)), []).append(kind)
+    return [
+        line
+        for (why, names), kinds in groups.items()
+        for line in wrapped(f"not running: {', '.join(kinds)} on {', '.join(names)} ({why})", rest="  ")
+    ]
+
+
+def abstention(why: str) -> str:
+    """Why a function has no say, in words."""
+    return OWN.get(why, reason(why))
+
+
+def _trouble(state: dict[str, Any]) -> list[str]:
+    found = []
+    for name, der in state["ders"].items():
+        for problem in der["problems"]:
+            found += wrapped(problem, f"! {name}: ", "  ")
+    return found
+
+
+def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
+    found = []
+    for request in state["requests"]:
+        what = "limit" if request["kind"] == "limit_power" else "setpoint"
+        whom = request["der"] or "the site"
+        left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
+        text = f"{what} {watts(asked_w(request))} on {whom} by {owner(request)} {left}"
+        found += wrapped(text, "requested: ", "  ")
+    return found
+
+
+def _absent(state: dict[str, Any]) -> list[str]:
+    absent = state["absent"]
+    parts = [f"{name} {number(most)}" for name, most in absent["by_der"].items()]
+    parts += [f"{name} not known" for name in absent["unknown"]]
+    most, limit = absent["p_export_w"], absent["limit_w"]
+    text = f"without derctl: at most {watts(most)}"
+    if limit is not None:
+        kept = "keeps" if absent["holds"] else "BREAKS"
+        text = f"without derctl: at most {number(most)} of {watts(limit)}, {kept} the contract"
+    return wrapped(text + (f" ({', '.join(parts)})" if parts else ""), rest="  ")
+
+
+def _running(state: dict[str, Any]) -> list[str]:
+    loop, broker = state["loop"], state["mqtt"]
+    lines = []
+    if broker is not None:
+        dropped = f"; {broker['dropped']:,} messages dropped" if broker["dropped"] else ""
+        lines += wrapped(f"broker: {broker['text'] or 'connected'} (MQTT {broker['protocol']}){dropped}", rest="  ")
+    missed = f"{loop['missed']:,} missed, slowest {loop['worst_s']:.3f} s"
+    up = span(state["uptime_s"])
+    lines += wrapped(
+        f"tick {loop['tick_s']:g} s: {loop['ticks']:,} done, {missed}; up {up}, {state['version']}", rest="  "
+    )
+    return lines
+
+
+def _events(state: dict[str, Any], face: Clockface) -> list[str]:
+    found: list[str] = []
+    for event in state["events"][-EVENTS_SHOWN:]:
+        found += wrapped(said(event), f"{face.at(event['t'], seconds=True)}  ")
+    return ["", *found] if found else []
+
+
+def said(event: dict[str, Any]) -> str:
+    """`pv1 device unreachable: no answer within 1 s`."""
+    name = event["event"].replace("_", " ")
+    text = f"{event['der']} {name}" if event["der"] else name
+    return f"{text}: {event['text']}" if event["text"] not in {"", event["event"]} else text

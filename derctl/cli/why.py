@@ -1,0 +1,130 @@
+"""`derctl why DER`: what it is told, who bound it, and what became of it, in one paragraph."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import tzinfo
+from typing import Any
+
+from derctl.cli.holding import SILENT, accepted, asked_w, request_of, until
+from derctl.cli.local import add_socket, call, known_der
+from derctl.cli.page import abstention
+from derctl.cli.plain import STATES, Clockface, cleaned, number, reason, watts, who, wrapped
+
+PARTS = {
+    "p_ceiling_w": "at most {} W",
+    "p_floor_w": "at least {} W",
+    "p_target_w": "{} W",
+    "q_var": "{} var",
+}
+ACHIEVED = {
+    "yes": "It does what it is told",
+    "no": "It does not do what it is told",
+    "pending": "It is on its way there",
+    "not_binding": "It gives less by itself, so the limit changes nothing",
+    "unknown": "Whether it does so is not known",
+}
+"""core.words.Achieved for people."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    add_socket(parser)
+    parser.add_argument("der", metavar="DER", help="its name in the site file")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if there is such a DER."""
+    state = call(args, "status")
+    known_der(args.der, state)
+    print("\n".join(wrapped(why(args.der, state))))
+    return 0
+
+
+def why(name: str, state: dict[str, Any], *, zone: tzinfo | None = None) -> str:
+    """The paragraph. zone: of the times in it."""
+    state = cleaned(state)
+    face, der = Clockface(state["t"], zone), state["ders"][name]
+    sentences = [
+        _gives(name, der),
+        _told(der, control=state["mode"] == "control"),
+        _bound(name, der, state, face),
+        _requested(der, face),
+        _accepted(der, face),
+        _achieved(der, state, face),
+        _abstained(der),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _gives(name: str, der: dict[str, Any]) -> str:
+    if der["state"] in SILENT:
+        return f"{name}: {STATES[der['state']]}" + (f": {der['text']}." if der["text"] else ".")
+    seen = der["measurement"]
+    status = seen["status"] if seen["status"] not in {"unknown", "on"} else ""
+    return f"{name} gives {watts(seen['p_w'])}" + (f" ({status})." if status else ".")
+
+
+def _told(der: dict[str, Any], *, control: bool) -> str:
+    if der["setpoint"] is None:
+        return "Nothing is decided yet."
+    told = _setpoint(der["setpoint"])
+    if not told:
+        return "It is told nothing."
+    return f"It is told: {told}." if control else f"It would be told: {told}; nothing is written in observe mode."
+
+
+def _setpoint(values: dict[str, Any]) -> str:
+    shapes = ((PARTS[key], values.get(key)) for key in PARTS)
+    return ", ".join(shape.format(number(value)) for shape, value in shapes if value is not None)
+
+
+def _bound(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
+    bounds = (der["setpoint"] or {}).get("bound_by", [])
+    if not bounds:
+        return "Nobody bounds it below its rating." if der["setpoint"] is not None else ""
+    parts = []
+    for bound in bounds:
+        text = f"{who(bound['by'])} {PARTS[bound['what']].format(number(bound['value']))}"
+        if (request := request_of(bound["by"], name, state)) is not None:
+            text += f" (asked for {watts(asked_w(request))} until {until(request, state, face)})"
+        if bound["why"] is not None:
+            text += f" ({reason(bound['why'])})"
+        parts.append(text)
+    return f"Bound in this order: {', then '.join(parts)}."
+
+
+def _requested(der: dict[str, Any], face: Clockface) -> str:
+    outcome = der["outcome"]
+    if (asked := outcome.get("requested")) is None:
+        return ""
+    since = _since(outcome.get("requested_t"), face)
+    return f"Requested by {who(asked['by'])}: {_setpoint(asked)}{since}."
+
+
+def _accepted(der: dict[str, Any], face: Clockface) -> str:
+    text = accepted(der)
+    return "" if text is None else f"It reads back {text}{_since(der['outcome'].get('accepted_t'), face)}."
+
+
+def _since(stamp: str | None, face: Clockface) -> str:
+    return "" if stamp is None else f" since {face.at(stamp, seconds=True)}"
+
+
+def _achieved(der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
+    outcome = der["outcome"]
+    if der["setpoint"] is None or (state["mode"] != "control" and outcome["reason"] == "gate_closed"):
+        return ""
+    told = ACHIEVED[outcome["achieved"]]
+    code = outcome["reason"]
+    return f"{told}." if code is None else f"{told}: {reason(code)} ({code})."
+
+
+def _abstained(der: dict[str, Any]) -> str:
+    """Functions without a say, those with the same reason together; that nobody asked for anything goes without."""
+    groups: dict[str, list[str]] = {}
+    for kind, text in der["abstained"].items():
+        if text != "no request":
+            groups.setdefault(abstention(text), []).append(kind)
+    parts = [f"{', '.join(kinds)} ({text})" for text, kinds in groups.items()]
+    return f"Without a say now: {'; '.join(parts)}." if parts else ""

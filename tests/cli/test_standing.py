@@ -1,0 +1,69 @@
+"""What a release leaves in each device: said, with what lifts it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from derctl.cli.standing import LIFT, WORDS, all_released, results, standing
+from derctl.core.words import Released
+
+Json = dict[str, Any]
+
+
+def result(word: str, text: str = "", stands_w: float | None = None) -> Json:
+    return {"result": word, "text": text, "stands_w": stands_w}
+
+
+def test_a_limit_that_stands_is_said_and_what_lifts_it() -> None:
+    found = {"pv1": result("released", stands_w=2000.0), "bat1": result("released")}
+    assert standing(found, {}) == ["pv1: released; a limit of 2,000 W stands", "bat1: released", LIFT]
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (result("unreachable", "roof: not connected"), "ends it, where it has one: roof: not connected"),
+        (result("refused", "exception 4"), "pv1: refuses to be released: exception 4"),
+        (result("not_in_file"), "pv1: not in the site file any more, and not touched"),
+        ("exception 4 to function 16 at 40228 x 5", "pv1: exception 4 to function 16 at 40228 x 5"),
+    ],
+)
+def test_what_could_not_be_released_is_said_in_words(given: Any, line: str) -> None:
+    (said,) = standing({"pv1": given}, {})
+    assert said.startswith("pv1: ") and said.endswith(line)
+    assert not all_released({"pv1": given, "pv2": "released"})
+
+
+def test_every_result_has_its_words() -> None:
+    assert set(WORDS) == {*Released}
+
+
+def test_what_derctl_did_not_write_is_said_beside_what_it_reads_back(house: Json) -> None:
+    house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
+    house["ders"]["pv2"]["outcome"]["accepted"] = {"p_ceiling_w": 10000.0, "p_target_w": None}
+    assert standing({}, house["ders"]) == [
+        "pv1: derctl has written nothing; a limit of 2,000 W stands",
+        "pv2: derctl has written nothing",
+        "bat1: derctl has written nothing",
+        LIFT,
+    ]
+
+
+def test_what_is_read_back_from_a_silent_device_is_not_of_now(house: Json) -> None:
+    house["ders"]["pv1"] |= {
+        "state": "unreachable",
+        "outcome": {"accepted": {"p_ceiling_w": 1.0, "p_target_w": None}},
+    }
+    assert standing({"pv1": "unreachable"}, {"pv1": house["ders"]["pv1"]}) == [f"pv1: {WORDS['unreachable']}"]
+
+
+def test_a_reply_of_one_line_is_taken_apart() -> None:
+    assert results("pv1: released, bat1: exception 4, at once, roof_2: unreachable") == {
+        "pv1": "released",
+        "bat1": "exception 4, at once",
+        "roof_2": "unreachable",
+    }
+    assert results("nothing was written") == {}
+    assert results({"pv1": result("released")}) == {"pv1": result("released")}
