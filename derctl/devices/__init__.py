@@ -5,7 +5,7 @@ from __future__ import annotations
 from derctl.devices.kind import Kind, Models, Sunspec
 from derctl.devices.profile import Profile
 from derctl.devices.sunspec.bms import bind_bms
-from derctl.devices.sunspec.der import PV, STORAGE, SunspecDer, bind_pv, bind_storage
+from derctl.devices.sunspec.der import PV, STORAGE, bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from derctl.devices.types import Device, Identity, Options, Reversion
 
@@ -31,6 +31,5 @@ __all__ = [
     "Options",
     "Profile",
     "Reversion",
-    "SunspecDer",
     "kinds",
 ]
