@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import re
 from dataclasses import asdict, replace
 from typing import Any
 
-import msgspec
-import yaml
-
-from derctl.cli.look import BASES, Pulse, add_endpoint, ask, heading, sunspec
+from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
+from derctl.cli.proposal import site_rows
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
-from derctl.core.types import Reading
+from derctl.core.types import Rating, Reading
 from derctl.daemon.kinds import KINDS
-from derctl.devices import Device, Identity, Options, Profile
+from derctl.devices import Device, Options, Profile
 from derctl.devices.sunspec.layout import Layout
 from derctl.errors import DecodeError, DeviceError, WrongKind
 from derctl.links.models import model
-from derctl.site import Place, profiles
+from derctl.site import profiles
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +33,9 @@ def run(args: argparse.Namespace) -> int:
     """Print what is there, as what it can be used, and the rows for the site file."""
     known = profiles()
     profile = Profile(max_regs=args.max_regs, bases=tuple(args.base or BASES))
-    (layout, kinds, name), pulse = ask(args, _look(Options(profile=profile, v_nom_v=args.v_nom), known))
-    rows = _site_rows(args.endpoint, args.unit, layout.identity, kinds, known[name], pulse)
+    options = Options(profile=profile, v_nom_v=args.v_nom, declared=UNSTATED)
+    (layout, kinds, name), pulse = ask(args, _look(options, known))
+    rows = site_rows(args.endpoint, args.unit, layout.identity, kinds, known[name], pulse)
     if args.json:
         found = _summary(layout) | {"kinds": kinds, "profile": name, "site_file": rows}
         print(json.dumps(found | {"answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3)}, indent=2))
@@ -46,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     print(heading(layout.identity, args.unit, layout.chain.base))
     for line in _lines(layout, kinds):
         print(line)
-    print(f"{pulse.answers} answers, the slowest after {pulse.slowest_s:.2f} s")
+    print(f"profile {name}; {pulse.answers} answers, the slowest after {pulse.slowest_s:.2f} s")
     if rows:
         print("\nfor the site file:")
         print("\n".join(rows))
@@ -61,6 +58,9 @@ def _lines(layout: Layout, kinds: dict[str, dict[str, Any]]) -> list[str]:
         lines.append("  ! the chain was not followed to its end: what is behind it was not seen; scan again")
     return lines + [f"{'as' if row['usable'] else 'not as'} {kind}: {row['text']}" for kind, row in kinds.items()]
 
+
+UNSTATED = Rating(p_max_w=1e9, p_min_w=0.0, s_max_va=1e9, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=1.0)
+"""Stands for the rating that a device doesn't state: it is found all the same, and no reading is above it."""
 
 Found = tuple[Layout, dict[str, dict[str, Any]], str]
 
@@ -125,7 +125,8 @@ def _label(model_id: int) -> str:
 
 
 def _facts(device: Device) -> dict[str, Any]:
-    return {"rating": asdict(device.rating), "can": asdict(device.can), "problems": list(device.problems)}
+    rating = None if device.rating == UNSTATED else asdict(device.rating)
+    return {"rating": rating, "can": asdict(device.can), "problems": list(device.problems)}
 
 
 def _describe(device: Device, reading: Reading) -> str:
@@ -133,58 +134,9 @@ def _describe(device: Device, reading: Reading) -> str:
     now = "" if reading.p_w is None else f", {reading.p_w:,.0f} W now"
     if rating.size_w == 0.0:
         return f"reads{now}"
+    if rating == UNSTATED:
+        return f"reads{now}; it states no rating, so it is not controlled"
     takes = [name for name, given in (("ceiling", can.limit), ("target", can.aim), ("var", can.var)) if given]
     charge = f", charges at up to {-rating.p_min_w:g} W" if can.store else ""
     text = f"{rating.p_max_w:g} W, {rating.s_max_va:g} VA{charge}{now}; takes {', '.join(takes) or 'nothing'}"
     return clean("; ".join([text, *device.problems]))
-
-
-ORDER = {"der": 0, "bms": 1, "meter": 2}
-"""One unit id stands in the site file once: where a device is several things, it is a DER first."""
-
-
-def _site_rows(
-    place: Place, unit: int, who: Identity, kinds: dict[str, dict[str, Any]], profile: Profile, pulse: Pulse
-) -> list[str]:
-    """YAML for the site file. A meter's sign is left open: nobody but who sees the wiring can tell."""
-    usable = {kind: row for kind, row in kinds.items() if row["usable"]}
-    if not usable:
-        return []
-    kind = min(usable, key=lambda kind: (ORDER[usable[kind]["role"]], not _stores(usable[kind])))
-    role = usable[kind]["role"]
-    row: dict[str, Any] = {"bus": "lan1", "unit": unit}
-    row |= {"kind": kind} if role != "bms" else {}
-    row |= {"profile": profile.name} if profile.name != "generic" else {}
-    row |= {"serial": who.serial} if who.serial else {}
-    pace = {"timeout_s": float(math.ceil(2.0 * pulse.slowest_s))} if 2.0 * pulse.slowest_s > profile.timeout_s else {}
-    wire = {"id": "lan1", place.key: msgspec.to_builtins(place.section)} | pace
-    return ["buses:", f"  - {_flow(wire)}", *_device(role, row, usable[kind])]
-
-
-def _stores(row: dict[str, Any]) -> bool:
-    """It can be aimed both ways: a PV inverter with model 704 could be taken for a battery, but has no charging."""
-    return row["can"]["battery"] is not None and row["rating"]["p_min_w"] < 0.0
-
-
-def _device(role: str, row: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    if role == "meter":
-        now = "" if found["now_w"] is None else f"; it reads {found['now_w']:,.0f} W now"
-        return [f"poc: {_flow(row)[:-1]}, sign: }}   # 1: its W is positive for export; -1: for import{now}"]
-    if role == "bms":
-        return ["ders:", f"  - {{id: bat1, ..., bms: {_flow(row)}}}   # in the row of the battery's inverter"]
-    return ["ders:", f"  - {_flow({'id': 'bat1' if _stores(found) else 'pv1'} | row)}"]
-
-
-def _flow(value: Any) -> str:
-    """A value as YAML in one line; text in quotes unless it is a plain word."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
-    return value if isinstance(value, str) and _word(value) else json.dumps(value)
-
-
-def _word(text: str) -> bool:
-    """YAML reads it as this text; some words mean something else, and some that look like a date can't be read."""
-    try:
-        return re.fullmatch(r"[\w.-]+", text) is not None and bool(yaml.safe_load(text) == text)
-    except (yaml.YAMLError, ValueError):
-        return False

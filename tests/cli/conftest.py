@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sunspec2.modbus.client
 
 from derctl.cli import main
 from hil.rig import Rig
@@ -91,6 +93,84 @@ functions:
         return path
 
     return write
+
+
+@pytest.fixture
+def at(rig: Rig) -> Callable[[str], str]:
+    """Where a device of the rig answers, as the command line takes it."""
+    return lambda name: f"127.0.0.1:{rig.ports()[name]}"
+
+
+@pytest.fixture
+def called(rig: Rig) -> Callable[..., None]:
+    """`called(Mn="Maker")`: pv1 calls itself so from now on."""
+
+    def call(**words: str) -> None:
+        bank = rig.units["pv1"].face.bank
+        for name, text in words.items():
+            bank.image(1).put(name, text)
+        bank.publish()
+
+    return call
+
+
+def flat(group: Any, prefix: str = "") -> dict[str, Any]:
+    """pysunspec2's cvalues by the paths that derctl prints."""
+    values = {prefix + name: point.cvalue for name, point in group.points.items()}
+    for name, inner in group.groups.items():
+        for index, instance in enumerate(inner if isinstance(inner, list) else [inner]):
+            values |= flat(instance, f"{prefix}{name}[{index}].")
+    return values
+
+
+def scanned(port: int, unit: int) -> list[tuple[int, dict[str, Any]]]:
+    """[(model id, values)] as the other client reads them."""
+    device = sunspec2.modbus.client.SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr="127.0.0.1", ipport=port)
+    try:
+        device.scan()
+        models = [model for key, found in device.models.items() if isinstance(key, int) for model in found]
+        for model in models:
+            model.read()
+        return sorted((model.model_id, flat(model)) for model in models)
+    finally:
+        device.close()
+
+
+@pytest.fixture
+def by_pysunspec2(rig: Rig) -> Callable[[str, int], Awaitable[list[tuple[int, dict[str, Any]]]]]:
+    """`await by_pysunspec2("pv1", 1)`: each model id and its values."""
+    return lambda name, unit: asyncio.to_thread(scanned, rig.ports()[name], unit)
+
+
+Answer = Callable[[bytes], bytes | None]
+
+
+@pytest.fixture
+async def speaking() -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """`await speaking(answer)`: where a server is that answers each request's 12 bytes with this PDU.
+
+    None is silence. transaction: the one number of all its answers.
+    """
+    servers: list[asyncio.Server] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def start(answer: Answer, *, delay_s: float = 0.0, transaction: int | None = None) -> str:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.append(writer)
+            while head := await reader.read(12):
+                await asyncio.sleep(delay_s)
+                pdu = answer(head)
+                if pdu is not None:
+                    number = head[:2] if transaction is None else struct.pack(">H", transaction)
+                    writer.write(number + head[2:4] + struct.pack(">HB", len(pdu) + 1, head[6]) + pdu)
+
+        servers.append(await asyncio.start_server(serve, "127.0.0.1", 0))
+        return f"127.0.0.1:{servers[-1].sockets[0].getsockname()[1]}"
+
+    yield start
+    for each in (*servers, *writers):
+        each.close()
+    await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
 def _bound(by: str, what: str, value: float, why: str | None = None) -> Json:

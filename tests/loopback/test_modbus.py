@@ -720,6 +720,7 @@ async def test_a_connection_that_ends_says_how(
         with pytest.raises(BusClosed) as caught:
             await bus.request(1, read())
         assert str(caught.value) == f"127.0.0.1:{device.port}: {says}"
+        assert "one client" in caught.value.hint
     assert str(bus.closed()) == f"127.0.0.1:{device.port}: {says}"
 
 

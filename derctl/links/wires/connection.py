@@ -19,6 +19,8 @@ from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed, BusFrameError
 from derctl.links.wires.codec import ANSWERS, request_of, taken
 
+CLOSED = 0
+"""Stands for a number where the peer ended the connection in the regular way."""
 NEVER_S = 3600.0
 """pymodbus's own timeout: out of the way, the bus's deadline is the only one."""
 BUFFER_MAX = 4096
@@ -129,11 +131,16 @@ def _give_up(client: ModbusBaseClient) -> None:
 
 
 def number_of(error: Exception | None) -> int | None:
-    """The system's number. Several addresses that fail in several ways come as one text: the first of them counts."""
+    """The system's number; CLOSED where the peer closed without one.
+
+    Several addresses that fail in several ways come as one text: the first of them counts.
+    """
+    if error is None:
+        return CLOSED
     if isinstance(error, TimeoutError):
         return errno.ETIMEDOUT
     number = getattr(error, "errno", None)
-    found = None if error is None or number is not None else re.search(r"Errno (-?\d+)", str(error))
+    found = None if number is not None else re.search(r"Errno (-?\d+)", str(error))
     return int(found.group(1)) if found is not None else number
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-KEPT = 16
+REQUESTS_KEPT = 16
 """Requests whose time is remembered: more than a bus sends before it gives a silent connection up."""
 HEADER = struct.Struct(">H2xHB")
 
@@ -41,7 +41,7 @@ class Strays:
     def _send(self, transaction: int, unit: int) -> None:
         self._asked = (transaction, unit)
         self._sent_s[transaction] = self.clock()
-        if len(self._sent_s) > KEPT:
+        if len(self._sent_s) > REQUESTS_KEPT:
             del self._sent_s[next(iter(self._sent_s))]
 
     def _words(self, transaction: int, unit: int) -> str:

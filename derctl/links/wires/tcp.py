@@ -11,7 +11,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.base import ModbusBaseClient
 
 from derctl.core.exchange import Read, Registers, Write
-from derctl.links.wires.connection import Connection
+from derctl.links.wires.connection import CLOSED, Connection
 from derctl.links.wires.strays import Strays
 
 ONLY_CLIENT = "many inverters serve one client: does another one hold the connection?"
@@ -24,6 +24,7 @@ class PymodbusTcp(Connection):
     HINTS: Mapping[int, str] = {
         errno.ECONNREFUSED: "is Modbus TCP enabled in the inverter?",
         errno.ECONNRESET: ONLY_CLIENT,
+        CLOSED: ONLY_CLIENT,
         errno.ETIMEDOUT: ELSEWHERE,
         errno.EHOSTUNREACH: ELSEWHERE,
         errno.ENETUNREACH: ELSEWHERE,
