@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from derctl.core.words import FallbackBy, Priority, Reason, Status, What
+from derctl.core.words import Achieved, FallbackBy, Priority, Reason, Status, What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +121,9 @@ class Reading:
     v_phase_v: tuple[float | None, ...] = ()
     f_hz: float | None = None
     p_available_w: float | None = None
-    dc_p_w: float | None = None
     soc_pct: float | None = None
     soh_pct: float | None = None
+    dc_p_w: float | None = None
     p_charge_limit_w: float | None = None
     p_discharge_limit_w: float | None = None
     energy_wh: float | None = None
@@ -303,15 +303,15 @@ class Decision:
 class Outcome:
     """What became of a DER's setpoint; four words, never mixed. *_s: monotonic time of the last change, or None.
 
-    achieved: yes | no | pending | not_binding | unknown. reason: a stable code, None where nothing needs one.
+    reason: None where nothing needs one.
     """
 
     requested: Setpoint | None = None
     requested_by: str | None = None
     desired: Setpoint = NOTHING
     accepted: Setpoint | None = None
-    achieved: str = "unknown"
-    reason: str | None = None
+    achieved: Achieved = Achieved.UNKNOWN
+    reason: Reason | None = None
     requested_s: float | None = None
     desired_s: float | None = None
     accepted_s: float | None = None

@@ -90,6 +90,15 @@ class Mode(StrEnum):
     CONTROL = "control"
 
 
+class Belief(StrEnum):
+    """What the meter at the point of connection is believed to be."""
+
+    UNPROVEN = "unproven"
+    PROVEN = "proven"
+    DOUBTED = "doubted"
+    LOST = "lost"
+
+
 class FallbackBy(StrEnum):
     """What makes a declared fallback true."""
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from derctl.core.engine import Memory, Plan, step
 from derctl.core.types import Tick
-from derctl.daemon.actuate.writer import Dispatch
-from derctl.daemon.arming import Gate
+from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.gate import Gate
 from derctl.daemon.image import Image
 from derctl.daemon.poller import Poller
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import ModuleType
 
 import derctl.cli
+import derctl.daemon.commands
 import derctl.devices.sunspec
 import derctl.functions
 from derctl.cli import VERBS
 from derctl.core import types
 from derctl.core.types import REQUESTS, Request
-from derctl.daemon.commands import desk as commands
 from derctl.daemon.commands.desk import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.devices.sunspec.der import OWN_FUNCTIONS
@@ -94,8 +94,9 @@ def test_every_verb_is_in_the_table_and_every_row_has_its_file() -> None:
 def test_every_command_is_in_the_table() -> None:
     there = {
         thing
-        for thing in vars(commands).values()
-        if inspect.iscoroutinefunction(thing) and [*inspect.signature(thing).parameters] == ["site", "order"]
+        for module in modules(derctl.daemon.commands).values()
+        for thing in vars(module).values()
+        if inspect.iscoroutinefunction(thing) and [*inspect.signature(thing).parameters] == ["reach", "order"]
     }
     assert {row.apply for row in COMMANDS.values()} == there
 

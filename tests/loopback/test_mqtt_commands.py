@@ -192,7 +192,7 @@ async def test_a_flood_of_commands_is_answered_one_by_one(
         payload = ops.payload(p_ceiling_w=1000)
         outside.send(f"{BASE}/cmd/ops/limit_power", payload)
         outside.send(f"{BASE}/cmd/ops/limit_power", payload)
-    await until(lambda: len(outside.of("reply/ops")) == 600, 20.0)
+    await until(lambda: len(outside.of("reply/ops")) == 600)
     codes = [json.loads(reply)["code"] for reply in outside.of("reply/ops")]
     assert (codes.count(None), codes.count("replayed")) == (300, 300)
     assert len(app.requests.alive()) == 1
@@ -200,12 +200,12 @@ async def test_a_flood_of_commands_is_answered_one_by_one(
 
 async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any, until: Any) -> None:
     app = await start()
-    app.writers["pv1"].outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
-    app.channels["pv1"].reading = Reading(p_w=3120.0)
+    app.loop.dispatch.writers["pv1"].outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
+    app.plant.ders["pv1"].reading = Reading(p_w=3120.0)
     state = app.state()
     decision = Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=100.0))
     app._report(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=(decision,)))
-    app.event("device_ok", "pv1", "answers again")
+    app.news.tell("device_ok", "pv1", "answers again")
     await until(lambda: outside.of("event") and outside.of("der/pv1/outcome"))
     for name in ("measurement", "setpoint", "outcome"):
         assert set(json.loads(outside.of(f"der/pv1/{name}")[0])) == set(example(name))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from derctl.core.types import Fallback, Rating, Setpoint
+from derctl.core.words import WriteFor
 from derctl.devices import Profile
 
 EXACT_PU = 0.002
@@ -23,21 +24,6 @@ class Written:
     refusals: int = 0
 
 
-def on_its_way(held: Setpoint, sent: Setpoint) -> Setpoint:
-    """What a device may hold until it answers: the lower limit of both."""
-    limits = [limit for limit in (held.p_ceiling_w, sent.p_ceiling_w) if limit is not None]
-    return replace(arrived(held, sent), p_ceiling_w=min(limits, default=None))
-
-
-def arrived(held: Setpoint, sent: Setpoint) -> Setpoint:
-    """What a device holds after a write: a part that was not sent stays as it was."""
-    return Setpoint(
-        p_ceiling_w=held.p_ceiling_w if sent.p_ceiling_w is None else sent.p_ceiling_w,
-        p_target_w=held.p_target_w if sent.p_target_w is None else sent.p_target_w,
-        q_var=held.q_var if sent.q_var is None else sent.q_var,
-    )
-
-
 def reason_to_write(
     desired: Setpoint,
     accepted: Setpoint | None,
@@ -49,8 +35,8 @@ def reason_to_write(
     now_s: float,
     p_w: float | None = None,
     q_unasked_s: float | None = None,
-) -> str | None:
-    """`first`, `refresh`, `give_back`, `changed`, `disobeyed`, or None. now_s on the monotonic clock.
+) -> WriteFor | None:
+    """Why it has to be written now, None where it hasn't. now_s on the monotonic clock.
 
     p_w: what it gives, measured when the last write had had its time to show; None where that is not known.
     q_unasked_s: how long nobody has asked for var, where derctl wrote some and hasn't given it back.
@@ -61,27 +47,27 @@ def reason_to_write(
             desired.p_target_w is not None or desired.q_var is not None or (blind and desired.p_ceiling_w is not None)
         )
         if told or fallback.p_ceiling_w is not None:
-            return "first"
+            return WriteFor.FIRST
     else:
         since_s = now_s - written.at_s
         if since_s < profile.write_min_interval_s:
             return None
         timed = fallback.by != "stands" or desired.q_var is not None
         if timed and since_s >= fallback.after_s / 2.0:
-            return "refresh"
+            return WriteFor.REFRESH
         if since_s < _patience_s(written.refusals) and not tighter(desired, written.setpoint, rating, profile):
             return None
     if var_left(desired, accepted, q_unasked_s, profile):
-        return "give_back"
+        return WriteFor.GIVE_BACK
     basis = accepted
     if blind or basis is None:
         basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
     if differs(desired, basis, rating, profile):
-        return "changed"
+        return WriteFor.CHANGED
     ignored = (
         written is not None and desired.p_ceiling_w is not None and obeys(written, p_w, rating, profile) is False
     )
-    return "disobeyed" if ignored else None
+    return WriteFor.DISOBEYED if ignored else None
 
 
 def var_left(desired: Setpoint, accepted: Setpoint | None, q_unasked_s: float | None, profile: Profile) -> bool:

@@ -12,7 +12,8 @@ from msgspec import structs
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
 from derctl.core.words import Timer
-from derctl.daemon.channel.channel import REBIND_S, Channel
+from derctl.daemon.channel.binding import REBIND_S
+from derctl.daemon.channel.channel import Channel
 from derctl.daemon.image import Image, absent, absent_w
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
@@ -135,7 +136,7 @@ async def test_of_another_device_in_its_place_nothing_is_known() -> None:
     wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
     now[0] += REBIND_S
     await channel.poll()
-    assert channel.reason == "identity_changed"
+    assert channel.binding.reason == "identity_changed"
     assert absent_of(channel) == ({}, ("pv1",))
 
 

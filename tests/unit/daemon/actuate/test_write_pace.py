@@ -13,6 +13,7 @@ import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Capability, Decision, DerState, Fallback, Port, Rating, Reading, Setpoint
+from derctl.core.words import Bind
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
 from derctl.errors import BusClosed, BusError, BusLate
@@ -85,8 +86,8 @@ class Site:
         self.inverter = Inverter(parts)
         profile = Profile(**pace, write_min_interval_s=pace.get("min_interval_s", 0.0))
         channel: Any = SimpleNamespace(
-            device=self.inverter, state="ok", verified=True, reason=None, unit=1, bus=self.bus, answers={},
-            options=SimpleNamespace(profile=profile),
+            device=self.inverter, state=Bind.OK, verified=True, binding=SimpleNamespace(reason=None), unit=1,
+            bus=self.bus, answers={}, options=SimpleNamespace(profile=profile),
         )  # fmt: skip
         self.writer = Writer(
             id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by="stands"), control=True,
@@ -143,7 +144,7 @@ async def test_a_bus_of_a_request_a_second_is_written_at_every_tick_length(tick_
         assert site.inverter.ceiling_w == 3000.0
         assert len(site.wire.writes) == site.writer.writes == 1
         assert site.wire.writes[0] - began <= 2.0 + latency_s + 0.01
-        assert site.writer.problem is None
+        assert site.writer.trouble.code is None
 
 
 async def test_a_setpoint_that_changes_all_the_time_is_written_as_often_as_the_bus_allows() -> None:

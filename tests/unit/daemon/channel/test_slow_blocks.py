@@ -12,6 +12,7 @@ import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Capability, Rating, Reading
+from derctl.daemon.channel.binding import Binding, found, verified
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
@@ -92,7 +93,7 @@ class House:
         name, unit = f"{bus}.{len(self.channels)}", len(self.channels) + 1
         channel = Channel(
             id=name, bus=self.buses[bus], unit=unit, kind=kind, options=options, models=models, clock=now_s,
-            born_s=now_s(), device=device, last=device, known=device.identity,
+            born_s=now_s(), binding=found(Binding(), device, -1),
         )  # fmt: skip
         self.channels.append(channel)
 
@@ -101,7 +102,7 @@ class House:
         running = [asyncio.create_task(bus.run()) for bus in self.buses.values()]
         for channel in self.channels:
             await channel.bus.wait_connected()
-            channel._generation = channel.bus.generation
+            channel.binding = verified(channel.binding, channel.bus.generation)
         poller = Poller(self.channels)
         if slow:
             running.append(asyncio.create_task(poller.run_slow(0.5)))

@@ -28,6 +28,7 @@ from derctl.core.types import (
 from derctl.core.words import Status
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
+from derctl.daemon.log import logger
 from derctl.daemon.report.telemetry import Telemetry, encode
 
 DOCS = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text()
@@ -146,8 +147,8 @@ def test_an_event_has_the_documented_fields_and_arrives(telemetry: Telemetry) ->
 
 
 async def test_a_reply_has_the_documented_fields() -> None:
-    desk = Desk(None, Clock("assume", NOON.timestamp))  # type: ignore[arg-type]
-    assert set(await desk.by_mqtt("explode", b"{}", False)) == set(example("reply"))
+    desk = Desk(None, Clock("assume", NOON.timestamp), logger())  # type: ignore[arg-type]
+    assert set(await desk.by_mqtt("ops", "explode", b"{}", False)) == set(example("reply"))
 
 
 def test_measurements_setpoints_and_outcomes_may_be_lost_and_are_not_retained(telemetry: Telemetry) -> None:
