@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from derctl.core.types import Fallback
-from derctl.site import Site, load
+from derctl.cli.exits import NO
+from derctl.core.words import Contract, Without
+from derctl.site import Absence, Site, absence_of, load
+from derctl.site.absence import DerAbsence
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -18,69 +21,91 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if the file can be used; the Pi-absent state as far as the file tells it."""
-    summary = summarise(load(args.config))
+    """0 if the file can be used, 1 if without derctl the site would break its contract whatever is found."""
+    site = load(args.config)
+    absence = absence_of(site.file.ders, {}, site.limit_w)
     if args.json:
-        print(json.dumps(summary, indent=2))
-        return 0
-    print(f"{args.config}: no problems")
-    print(f"  site {summary['site']}, {summary['mode']} mode, tick {summary['tick_s']:g} s")
-    for function in summary["functions"]:
-        print(f"  {function['rank']:>3}  {function['kind']:<24} {', '.join(function['ders'])}")
-    for line in summary["absent"]["lines"]:
-        print(f"  without derctl: {line}")
-    return 0
+        print(json.dumps(summarise(site, absence), indent=2))
+    else:
+        print("\n".join([f"{args.config}: no problems", *page(site, absence)]))
+    return NO if absence.verdict is Contract.BROKEN else 0
 
 
-def summarise(site: Site) -> dict[str, Any]:
-    """What the file says, in order of rank."""
-    rows: list[dict[str, Any]] = [
-        {"rank": f.rank, "kind": f.kind, "ders": list(ids)} for f, ids in site.plan.der_functions
-    ]
-    rows += [{"rank": f.rank, "kind": f.kind, "ders": list(ids)} for f, ids in site.plan.site_functions]
+def summarise(site: Site, absence: Absence) -> dict[str, Any]:
+    """The same for programs."""
     return {
         "site": site.file.site.id,
         "mode": site.file.site.mode,
         "tick_s": site.file.site.tick_s,
-        "functions": sorted(rows, key=lambda row: row["rank"]),
-        "absent": _absent(site),
+        "functions": functions_of(site),
+        "absent": {
+            "by_der": absence.by_der,
+            "unknown": list(absence.unknown),
+            "ders": {der.id: asdict(der) for der in absence.ders},
+            "least_w": absence.least_w,
+            "most_w": absence.most_w,
+            "limit_w": absence.limit_w,
+            "contract": absence.verdict,
+            "undecided": list(absence.undecided),
+            "text": verdict_text(absence),
+        },
     }
 
 
-def _absent(site: Site) -> dict[str, Any]:
-    known: dict[str, float] = {}
-    lines = []
-    for der in site.file.ders:
-        fallback = Fallback(p_ceiling_w=der.fallback.p_ceiling_w, by=der.fallback.by, after_s=der.fallback.after_s)
-        most = fallback.p_ceiling_w if fallback.p_ceiling_w is not None else der.rating.p_max_w
-        if not der.control and fallback.by != "device":
-            most = der.rating.p_max_w
-        if most is not None:
-            known[der.id] = most
-        text = "its full rating" if most is None else f"{most:g} W"
-        lines.append(f"{der.id} at most {text} ({_how(der.control, fallback)})")
-    total, limit = sum(known.values()), site.limit_w
-    if limit is not None:
-        open_ = [der.id for der in site.file.ders if der.id not in known]
-        if total > limit:
-            verdict = "the contract is broken: control will be refused"
-        elif open_:
-            verdict = f"the contract is decided when {', '.join(open_)} {'is' if len(open_) == 1 else 'are'} found"
-        elif any(der.control and der.fallback.by == "reversion" for der in site.file.ders):
-            verdict = "the contract holds, if each timer has its target"
-        else:
-            verdict = "the contract holds"
-        lines.append(f"{'at least ' if open_ else ''}{total:g} W in all, {limit:g} W allowed: {verdict}")
-    return {"by_der": known, "limit_w": limit, "lines": lines}
+def functions_of(site: Site) -> list[dict[str, Any]]:
+    """In order of rank."""
+    plan = site.plan
+    rows: list[dict[str, Any]] = [
+        {"rank": f.rank, "kind": f.kind, "ders": list(ids)} for f, ids in plan.der_functions
+    ]
+    rows += [{"rank": f.rank, "kind": f.kind, "ders": list(ids)} for f, ids in plan.site_functions]
+    return sorted(rows, key=lambda row: row["rank"])
 
 
-def _how(control: bool, fallback: Fallback) -> str:
-    if not control and fallback.by != "device":
-        return "derctl doesn't write it"
-    if fallback.p_ceiling_w is None:
-        return "no fallback.p_ceiling_w is declared"
+def page(site: Site, absence: Absence) -> list[str]:
+    """Lines for people."""
+    head = site.file.site
+    lines = [f"  site {head.id}, {head.mode} mode, tick {head.tick_s:g} s", "  functions, senior first:"]
+    lines += [f"    {row['rank']:>3}  {row['kind']:<22} {', '.join(row['ders'])}" for row in functions_of(site)]
+    lines.append("  without derctl, at most:")
+    width = max((len(der.id) for der in absence.ders), default=0)
+    for der in absence.ders:
+        watts = "?" if der.p_w is None else f"{der.least_w:,.0f} W"
+        lines.append(f"    {der.id:<{width}} {watts:>10}  {how_text(der)}")
+    lines.append(f"  {verdict_text(absence)}")
+    return lines
+
+
+def how_text(der: DerAbsence) -> str:
+    """What makes it so, and what becomes of it where the device doesn't."""
+    full = "its full rating" if der.most_w is None else f"its full rating, {der.most_w:,.0f} W"
     return {
-        "reversion": f"by its own timer, {fallback.after_s:g} s, where it has one with a target",
-        "stands": "the last limit stands",
-        "device": "declared: a limit kept in the device",
-    }[fallback.by]
+        Without.TIMER: f"by its own timer after {der.after_s:g} s, where that has a target; else {full}",
+        Without.STANDS: f"the last limit stands, where it takes one; else {full}",
+        Without.DEVICE: "declared: a limit kept in the device",
+        Without.NO_CEILING: f"{full}: no fallback.p_ceiling_w is declared",
+        Without.NOT_WRITTEN: f"{full}: derctl doesn't write it",
+    }.get(der.how, full)
+
+
+def verdict_text(absence: Absence) -> str:
+    """The sum against the contract."""
+    total = f"{'at least ' if absence.unknown else ''}{absence.least_w:,.0f} W in all"
+    if absence.limit_w is None:
+        return f"{total}; no contract_export_limit stands against it"
+    return f"{total}, {absence.limit_w:,.0f} W allowed: the contract {_holds(absence)}"
+
+
+def _holds(absence: Absence) -> str:
+    if absence.verdict is Contract.BROKEN:
+        return "is broken: control will be refused"
+    if absence.verdict is Contract.HOLDS:
+        return "holds"
+    if absence.unknown:
+        names = absence.unknown
+        return f"is decided when {', '.join(names)} {'is' if len(names) == 1 else 'are'} found"
+    open_ = [der for der in absence.ders if not der.settled]
+    timers = ["each timer has its target"] if any(der.how is Without.TIMER for der in open_) else []
+    takers = [der.id for der in open_ if der.how is Without.STANDS]
+    limits = [f"{', '.join(takers)} {'takes' if len(takers) == 1 else 'take'} a limit"] if takers else []
+    return f"holds, if {' and '.join((*timers, *limits))}: decided when the devices are found"

@@ -132,3 +132,42 @@ class Refusal(StrEnum):
     FALLBACK_BREAKS_CONTRACT = "fallback_breaks_contract"
     RATING_UNKNOWN = "rating_unknown"
     NOT_READY = "not_ready"
+
+
+class Timer(StrEnum):
+    """What a device's own reversion timer does when it runs out: go to a target, let go of the limit, or nothing."""
+
+    TARGET = "target"
+    NO_TARGET = "no_target"
+    NONE = "none"
+
+
+class Without(StrEnum):
+    """How a DER comes to what it gives without derctl; the last five are its full rating."""
+
+    TIMER = "timer"
+    STANDS = "stands"
+    DEVICE = "device"
+    NO_TARGET = "no_target"
+    NO_TIMER = "no_timer"
+    NO_CEILING = "no_ceiling"
+    NOT_WRITTEN = "not_written"
+    ONLY_READ = "only_read"
+
+
+class Certainty(StrEnum):
+    """Whose word that is: the device's that was found, the installer's, or the site file's until it is found."""
+
+    FOUND = "found"
+    DECLARED = "declared"
+    EXPECTED = "expected"
+    UNKNOWN = "unknown"
+
+
+class Contract(StrEnum):
+    """What a site file alone says of the contract. open: decided when the devices are found."""
+
+    NONE = "none"
+    HOLDS = "holds"
+    OPEN = "open"
+    BROKEN = "broken"

@@ -227,8 +227,7 @@ class App:
     # ---- the tick's ends -------------------------------------------------------------------------------------
 
     def _absence(self) -> Absence:
-        known, unknown = absent(self.site.file.ders, self.channels)
-        return Absence(by_der=known, unknown=tuple(unknown), limit_w=self.site.limit_w)
+        return absent(self.site, self.channels)
 
     def _report(self, tick: Tick) -> None:
         self.recorder.add(tick)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from derctl.core.types import Can, DerState, Fallback, PocState, Reading, Setpoint, SiteState
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.requests import Requests
-from derctl.site import DerSection, SiteFile, fallback_of, rating_of
+from derctl.site import Absence, DerSection, Site, SiteFile, absence_of, der_absence, fallback_of, found_of, rating_of
+from derctl.site.absence import Found
 
 STALE_TICKS = 3
 STALE_MIN_S = 1.0
@@ -107,30 +108,16 @@ def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
     )
 
 
-def absent(sections: Sequence[DerSection], channels: Mapping[str, Channel]) -> tuple[dict[str, float], list[str]]:
-    """The Pi-absent state: the most each DER may give without derctl, W, and the DERs about which nothing is known.
-
-    A DER that derctl doesn't write counts with its full rating, unless a limit of its own is declared (`by: device`).
-    """
-    known: dict[str, float] = {}
-    unknown: list[str] = []
-    for section in sections:
-        most = absent_w(section, channels[section.id])
-        if most is None:
-            unknown.append(section.id)
-        else:
-            known[section.id] = most
-    return known, unknown
+def absent(site: Site, channels: Mapping[str, Channel]) -> Absence:
+    """The Pi-absent state, by what is known of the devices that were found last."""
+    sections = site.file.ders
+    return absence_of(sections, {each.id: _found(each, channels[each.id]) for each in sections}, site.limit_w)
 
 
 def absent_w(section: DerSection, channel: Channel) -> float | None:
-    """One DER's part of it. One never found counts with what the site file declares, the higher of both."""
-    device, fallback = channel.last, fallback_of(section)
-    if fallback.by == "device" and fallback.p_ceiling_w is not None:
-        return fallback.p_ceiling_w
-    if device is not None:
-        return device.absent_w(fallback) if section.control else device.rating.p_max_w
-    if fallback.by == "stands":
-        return fallback.p_ceiling_w
-    declared = [section.rating.p_max_w, fallback.p_ceiling_w if section.control else None]
-    return max((watts for watts in declared if watts is not None), default=None)
+    """One DER's part of it."""
+    return der_absence(section, _found(section, channel)).p_w
+
+
+def _found(section: DerSection, channel: Channel) -> Found | None:
+    return found_of(channel.last, fallback_of(section))

@@ -10,7 +10,7 @@ from derctl.devices.profile import Profile
 from derctl.devices.sunspec.bms import bind_bms
 from derctl.devices.sunspec.der import SunspecDer, bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
-from derctl.devices.types import Device, Identity, Models, Options
+from derctl.devices.types import Device, Identity, Models, Options, Reversion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,4 +29,4 @@ CATALOGUE: dict[str, Kind] = {
     "sunspec_bms": Kind(role="bms", bind=bind_bms),
 }
 
-__all__ = ["CATALOGUE", "Device", "Identity", "Kind", "Models", "Options", "Profile", "SunspecDer"]
+__all__ = ["CATALOGUE", "Device", "Identity", "Kind", "Models", "Options", "Profile", "Reversion", "SunspecDer"]

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from derctl.core.exchange import Exchange, Read, Registers
 from derctl.core.types import NOTHING, Can, Fallback, Rating, Reading, Setpoint
+from derctl.core.words import Timer
 from derctl.devices.profile import Profile
 from derctl.sunspec import Model
 
@@ -42,6 +43,14 @@ class Options:
     declared: Rating | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversion:
+    """What a device's timer makes of its power when derctl is silent. model: the one that has the timer."""
+
+    timer: Timer = Timer.NONE
+    model: int | None = None
+
+
 class Device(Protocol):
     """A device that was found and understood. Frozen: what it knows doesn't change until it is bound again."""
 
@@ -70,6 +79,9 @@ class Device(Protocol):
     def problems(self) -> tuple[str, ...]:
         """What was wrong with the map, or is missing for control."""
         ...
+
+    @property
+    def reversion(self) -> Reversion: ...
 
     def identify(self) -> Exchange[Identity]:
         """Ask again who answers there. Raises NotRecognised."""

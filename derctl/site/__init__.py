@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from derctl.site.absence import Absence, absence_of, der_absence, fallback_of, found_of
 from derctl.site.profiles import profiles
 from derctl.site.schema import BusSection, DerSection, MqttSection, PocSection, SiteFile
-from derctl.site.site import Site, build, fallback_of, load, rating_of, slowest
+from derctl.site.site import Site, build, load, rating_of, slowest
 
 __all__ = [
+    "Absence",
     "BusSection",
     "DerSection",
     "MqttSection",
     "PocSection",
     "Site",
     "SiteFile",
+    "absence_of",
     "build",
+    "der_absence",
     "fallback_of",
+    "found_of",
     "load",
     "profiles",
     "rating_of",

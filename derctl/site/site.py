@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from derctl.core.engine import Plan
-from derctl.core.types import Fallback, Rating
+from derctl.core.types import Rating
 from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem
 from derctl.site.convert import convert
@@ -59,12 +59,6 @@ def build(source: Source) -> Site:
     if problems:
         raise ConfigError(problems)
     return Site(file=site_file, plan=plan, profiles=profiles, secret=secret)
-
-
-def fallback_of(der: DerSection) -> Fallback:
-    """The declared fallback in control's words."""
-    section = der.fallback
-    return Fallback(p_ceiling_w=section.p_ceiling_w, by=section.by, after_s=section.after_s)
 
 
 def rating_of(der: DerSection, v_nom_v: float) -> Rating:

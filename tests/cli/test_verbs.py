@@ -56,7 +56,7 @@ def test_check_accepts_a_good_file_and_says_what_it_understood(outside, site_fil
     lines = out.splitlines()
     assert lines[0] == f"{path}: no problems"
     assert any("15" in line and "contract_export_limit" in line and "pv1" in line for line in lines)
-    assert any("3000 W" in line and "5000 W" in line and "holds" in line for line in lines)
+    assert any("3,000 W" in line and "5,000 W" in line and "holds" in line for line in lines)
 
 
 def test_check_as_json_says_the_same(outside, site_file):
@@ -68,18 +68,23 @@ def test_check_as_json_says_the_same(outside, site_file):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "verdict"),
+    ("old", "new", "code", "verdict"),
     [
-        ("p_ceiling_w: 3000, by: stands", "p_ceiling_w: 6000, by: stands", "broken"),
-        (", fallback: {p_ceiling_w: 3000, by: stands}", "", "decided when pv1 is found"),
-        ("by: stands", "by: reversion", "if each timer has its target"),
-        (", fallback: {p_ceiling_w: 3000, by: stands}", ", control: false, rating: {p_max_w: 9000}", "broken"),
+        ("p_ceiling_w: 3000, by: stands", "p_ceiling_w: 6000, by: stands", 1, "broken"),
+        (", fallback: {p_ceiling_w: 3000, by: stands}", "", 0, "decided when pv1 is found"),
+        ("by: stands", "by: reversion", 0, "if each timer has its target"),
+        ("by: stands", "by: device", 0, "the contract holds"),
+        (", fallback: {p_ceiling_w: 3000, by: stands}", ", control: false, rating: {p_max_w: 9000}", 1, "broken"),
+        ("by: stands}", "by: stands}, control: false, rating: {p_max_w: 9000}", 1, "broken"),
     ],
 )
-def test_check_foretells_what_happens_to_the_contract_without_derctl(outside, site_file, old, new, verdict):
-    code, out, _ = outside("check", "-c", str(site_file((old, new))))
-    assert code == 0
+def test_check_foretells_what_happens_to_the_contract_without_derctl(outside, site_file, old, new, code, verdict):
+    path = site_file((old, new))
+    ended, out, _ = outside("check", "-c", str(path))
+    assert ended == code
     assert verdict in out.splitlines()[-1]
+    ended, out, _ = outside("check", "-c", str(path), "--json")
+    assert (ended, json.loads(out)["absent"]["contract"] == "broken") == (code, code == 1)
 
 
 def test_a_typo_is_named_with_file_line_path_and_what_is_known(outside, site_file):

@@ -8,6 +8,7 @@ from typing import Any
 
 from derctl.core.exchange import Exchange, Read, Registers
 from derctl.core.types import NOTHING, Can, Fallback, Rating, Reading, Setpoint
+from derctl.core.words import Timer
 from derctl.devices.steps import Steps, percent_of, plain
 from derctl.devices.sunspec.controls.m123 import POINTS_123, VAR_123, Limit123, Var123
 from derctl.devices.sunspec.controls.m124 import POINTS_124, Target124
@@ -15,7 +16,7 @@ from derctl.devices.sunspec.controls.m704 import POINTS_704, Limit704, Target704
 from derctl.devices.sunspec.layout import Layout, View, find
 from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, plausible
 from derctl.devices.sunspec.nameplate import base_124, base_704, rating
-from derctl.devices.types import Answers, Identity, Models, Options
+from derctl.devices.types import Answers, Identity, Models, Options, Reversion
 from derctl.errors import DeviceError, NotRecognised
 
 OWN_FUNCTIONS = {
@@ -115,6 +116,14 @@ class SunspecDer:
             return self.limit.absent_w(fallback, self.rating.p_max_w, timer=self.timer)
         held = fallback.by == "device" and fallback.p_ceiling_w is not None
         return (fallback.p_ceiling_w or 0.0) if held else self.rating.p_max_w
+
+    @property
+    def reversion(self) -> Reversion:
+        group = self.target or self.limit
+        if group is None or not self.timer:
+            return Reversion()
+        targeted = isinstance(group, Target704 | Limit704)
+        return Reversion(timer=Timer.TARGET if targeted else Timer.NO_TARGET, model=group.view.block.model_id)
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         setpoint = self._rated(setpoint)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Can, Fallback, Rating
 from derctl.devices.sunspec.layout import Layout, View
-from derctl.devices.types import Identity, Options
+from derctl.devices.types import Identity, Options, Reversion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,10 @@ class Observed:
     @property
     def slow(self) -> Mapping[str, Read]:
         return {}
+
+    @property
+    def reversion(self) -> Reversion:
+        return Reversion()
 
     def absent_w(self, fallback: Fallback) -> float:
         return 0.0

@@ -61,7 +61,7 @@ async def test_a_site_whose_fallbacks_break_the_contract_is_not_controlled(bench
         assert b.writes("pv1") == [] and b.writes("pv2") == []
         status = await ask(Path(b.app.site.file.site.socket), "status")
         assert status["mode"] == "observe"
-        assert "7001 W" in status["mode_reason"] and status["mode_reason"].startswith("fallback_breaks_contract")
+        assert "7,001 W" in status["mode_reason"] and status["mode_reason"].startswith("fallback_breaks_contract")
         with pytest.raises(CommandError) as refused:
             await b.app.arm()
         assert refused.value.code == "fallback_breaks_contract"

@@ -11,10 +11,11 @@ from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Can, Fallback, Rating, Reading
+from derctl.core.words import Timer
 from derctl.daemon.channel.channel import REBIND_S, Channel
 from derctl.daemon.image import Image, absent, absent_w
 from derctl.daemon.requests import Requests
-from derctl.devices import Identity, Options
+from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
 from derctl.site import DerSection
 from derctl.site.schema import FallbackSection
@@ -34,6 +35,7 @@ class Inverter:
         self.control = {"ac": Read(address=1, count=1)}
         self.slow: dict[str, Read] = {}
         self.problems: tuple[str, ...] = ()
+        self.reversion = Reversion(timer=Timer.TARGET, model=704)
         self.broken = False
         self.reading = Reading(p_w=1000.0)
 
@@ -64,6 +66,13 @@ class Wire:
     async def request(self, *_: Any, **__: Any) -> tuple[int, ...]:
         self.count += not self.frozen
         return (self.count,)
+
+
+def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Of a site with this one DER and no contract."""
+    site: Any = SimpleNamespace(file=SimpleNamespace(ders=[SECTION]), limit_w=None)
+    found = absent(site, {"pv1": channel})
+    return found.by_der, found.unknown
 
 
 def nothing(*_: Any) -> Exchange[Any]:
@@ -98,7 +107,7 @@ async def lost() -> tuple[Channel, Wire, list[float]]:
 
 async def test_a_der_that_was_forgotten_counts_as_what_it_was() -> None:
     channel, _, _ = await lost()
-    assert absent([SECTION], {"pv1": channel}) == ({"pv1": 8000.0}, [])
+    assert absent_of(channel) == ({"pv1": 8000.0}, ())
     held = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
     assert absent_w(held, channel) == 2000.0
     assert absent_w(structs.replace(held, control=False), channel) == 8000.0
@@ -109,7 +118,7 @@ async def test_a_der_that_was_never_found_is_still_unknown() -> None:
     wire.found = None
     channel = channel_on(wire, [1000.0])
     await channel.poll()
-    assert absent([SECTION], {"pv1": channel}) == ({}, ["pv1"])
+    assert absent_of(channel) == ({}, ("pv1",))
 
 
 async def test_a_der_that_was_forgotten_has_its_rating_and_can_be_given_nothing() -> None:
@@ -127,7 +136,7 @@ async def test_of_another_device_in_its_place_nothing_is_known() -> None:
     now[0] += REBIND_S
     await channel.poll()
     assert channel.reason == "identity_changed"
-    assert absent([SECTION], {"pv1": channel}) == ({}, ["pv1"])
+    assert absent_of(channel) == ({}, ("pv1",))
 
 
 # -- a BMS whose registers stand still ------------------------------------------------------------------------------

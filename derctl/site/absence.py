@@ -1,0 +1,251 @@
+"""What the site does without derctl: for each DER how much and why, and whether the sum keeps the contract.
+
+The one truth for `derctl check`, which has found nothing yet, for the gate and for the functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from derctl.core.types import Fallback
+from derctl.core.words import Certainty, Contract, FallbackBy, Refusal, Timer, Without
+from derctl.devices import CATALOGUE, Device
+from derctl.site.schema import DerSection
+
+SLACK_W = 0.5
+"""Sums of rounded watts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is known of a device that was found. absent_w: the most it gives without derctl, as its driver says."""
+
+    p_max_w: float
+    absent_w: float
+    writable: bool = True
+    timer: Timer = Timer.TARGET
+    model: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerAbsence:
+    """One DER's part. p_w: what counts now, None where nothing is known.
+
+    least_w and most_w: what finding the device can still make of it; most_w None: no bound is known.
+    ceiling_w: what the site file declares.
+    """
+
+    id: str
+    how: Without
+    certainty: Certainty
+    p_w: float | None
+    least_w: float
+    most_w: float | None
+    ceiling_w: float | None = None
+    after_s: float = 60.0
+    storage: bool = False
+    model: int | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether finding the device changes nothing any more."""
+        return self.most_w is not None and self.most_w <= self.least_w
+
+    @property
+    def why(self) -> str | None:
+        """Why it gives more than it should, and what to write instead; None where the declared fallback is kept."""
+        if self.p_w is None or (self.ceiling_w is not None and self.p_w <= self.ceiling_w):
+            return None
+        declared = "" if self.ceiling_w is None else f", not {self.ceiling_w:,.0f}"
+        return f"{self.id}: {_cause(self)} {self.p_w:,.0f} W{declared}. {_remedy(self)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """The Pi-absent state of the site: the most that may be exported without derctl, no load counted."""
+
+    ders: tuple[DerAbsence, ...] = ()
+    limit_w: float | None = None
+
+    @property
+    def by_der(self) -> dict[str, float]:
+        """W of each DER of which something is known."""
+        return {der.id: der.p_w for der in self.ders if der.p_w is not None}
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        return tuple(der.id for der in self.ders if der.p_w is None)
+
+    @property
+    def p_export_w(self) -> float:
+        return sum(der.p_w for der in self.ders if der.p_w is not None)
+
+    @property
+    def least_w(self) -> float:
+        """The sum if each device that is still to be found makes its fallback true."""
+        return sum(der.least_w for der in self.ders)
+
+    @property
+    def most_w(self) -> float | None:
+        """The sum if none of them does; None where no bound is known."""
+        most = [der.most_w for der in self.ders if der.most_w is not None]
+        return sum(most) if len(most) == len(self.ders) else None
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """The DERs that have to be found before the sum is known."""
+        return tuple(der.id for der in self.ders if not der.settled)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps the contract, by what is known now. Without a contract there is nothing to break."""
+        return self.limit_w is None or (not self.unknown and self.p_export_w <= self.limit_w + SLACK_W)
+
+    @property
+    def verdict(self) -> Contract:
+        """Whether it keeps the contract whatever is found: what a file alone can tell."""
+        if self.limit_w is None:
+            return Contract.NONE
+        if self.least_w > self.limit_w + SLACK_W:
+            return Contract.BROKEN
+        kept = self.most_w is not None and self.most_w <= self.limit_w + SLACK_W
+        return Contract.HOLDS if kept else Contract.OPEN
+
+    @property
+    def objection(self) -> tuple[Refusal, str] | None:
+        """Code and text of what stands against control."""
+        if self.holds:
+            return None
+        if self.unknown:
+            names = ", ".join(self.unknown)
+            return Refusal.RATING_UNKNOWN, f"nothing is known yet of {names}: give rating.p_max_w or a fallback"
+        return Refusal.FALLBACK_BREAKS_CONTRACT, " ".join((*self.reasons, self.sum))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What keeps the declared fallbacks from being true."""
+        return tuple(why for der in self.ders if (why := der.why) is not None)
+
+    @property
+    def sum(self) -> str:
+        """What counts now, against the contract."""
+        parts = " + ".join(f"{name} {watts:,.0f} W" for name, watts in self.by_der.items())
+        total = parts if len(self.by_der) == 1 else f"{parts} = {self.p_export_w:,.0f} W"
+        text = f"Without derctl the site may export {total}"
+        return text if self.limit_w is None else f"{text}; the contract allows {self.limit_w:,.0f} W"
+
+
+def fallback_of(section: DerSection) -> Fallback:
+    """The declared fallback in control's words."""
+    given = section.fallback
+    return Fallback(p_ceiling_w=given.p_ceiling_w, by=given.by, after_s=given.after_s)
+
+
+def _by(section: DerSection) -> FallbackBy:
+    return FallbackBy(section.fallback.by)
+
+
+def found_of(device: Device | None, fallback: Fallback) -> Found | None:
+    """A device that was found, in the words of this file."""
+    if device is None:
+        return None
+    return Found(
+        p_max_w=device.rating.p_max_w,
+        absent_w=device.absent_w(fallback),
+        writable=device.can.ceiling or device.can.target,
+        timer=device.reversion.timer,
+        model=device.reversion.model,
+    )
+
+
+def absence_of(
+    sections: Sequence[DerSection], found: Mapping[str, Found | None], limit_w: float | None = None
+) -> Absence:
+    """The whole site. found: by DER id; one that is missing or None was never found."""
+    return Absence(ders=tuple(der_absence(each, found.get(each.id)) for each in sections), limit_w=limit_w)
+
+
+def der_absence(section: DerSection, found: Found | None) -> DerAbsence:
+    """One DER's part of it. A limit kept in the device (by: device) counts whether or not derctl writes it."""
+    ceiling = section.fallback.p_ceiling_w
+    if _by(section) is FallbackBy.DEVICE and ceiling is not None:
+        return _part(section, Without.DEVICE, Certainty.DECLARED, ceiling, (ceiling, ceiling))
+    if found is None:
+        return _expected(section)
+    watts = found.absent_w if section.control else found.p_max_w
+    return _part(section, _how(section, found), Certainty.FOUND, watts, (watts, watts), found.model)
+
+
+def _how(section: DerSection, found: Found) -> Without:
+    """Why a device that was found gives what it gives."""
+    ceiling, stands = section.fallback.p_ceiling_w, _by(section) is FallbackBy.STANDS
+    if not section.control:
+        return Without.NOT_WRITTEN
+    if ceiling is None:
+        return Without.NO_CEILING
+    if found.absent_w <= ceiling:
+        return Without.STANDS if stands else Without.TIMER
+    if stands or not found.writable:
+        return Without.ONLY_READ
+    return Without.NO_TARGET if found.timer == Timer.NO_TARGET else Without.NO_TIMER
+
+
+def _expected(section: DerSection) -> DerAbsence:
+    """Of one that was never found the site file's word counts; with a timer, the higher of rating and ceiling."""
+    ceiling, rated = section.fallback.p_ceiling_w, section.rating.p_max_w
+    if not section.control or ceiling is None:
+        how = Without.NO_CEILING if section.control else Without.NOT_WRITTEN
+        certainty = Certainty.UNKNOWN if rated is None else Certainty.EXPECTED
+        return _part(section, how, certainty, rated, (rated or 0.0, rated))
+    if _by(section) is FallbackBy.STANDS:
+        return _part(section, Without.STANDS, Certainty.EXPECTED, ceiling, (ceiling, rated))
+    watts = ceiling if rated is None else max(rated, ceiling)
+    return _part(section, Without.TIMER, Certainty.EXPECTED, watts, (ceiling, rated))
+
+
+def _part(
+    section: DerSection,
+    how: Without,
+    certainty: Certainty,
+    p_w: float | None,
+    bounds: tuple[float, float | None],
+    model: int | None = None,
+) -> DerAbsence:
+    kind = CATALOGUE.get(section.kind)
+    return DerAbsence(
+        id=section.id,
+        how=how,
+        certainty=certainty,
+        p_w=p_w,
+        least_w=bounds[0],
+        most_w=bounds[1],
+        ceiling_w=section.fallback.p_ceiling_w,
+        after_s=section.fallback.after_s,
+        storage=kind is not None and kind.storage,
+        model=model,
+    )
+
+
+def _cause(der: DerAbsence) -> str:
+    """The begin of a sentence that ends in watts."""
+    model = "its" if der.model is None else f"model {der.model}'s"
+    if der.certainty is not Certainty.FOUND and der.how is Without.TIMER:
+        return "not found yet, so it counts with its full rating,"
+    return {
+        Without.NO_TARGET: f"{model} timer has no target, so it returns to",
+        Without.NO_TIMER: "it has no timer that reverts, so it may give",
+        Without.NO_CEILING: "it has no fallback.p_ceiling_w, so it may give",
+        Without.NOT_WRITTEN: "derctl doesn't write it (control: false), so it may give",
+        Without.ONLY_READ: "derctl can only read it, so it may give",
+    }.get(der.how, "it may give")
+
+
+def _remedy(der: DerAbsence) -> str:
+    if der.certainty is not Certainty.FOUND and der.how is Without.TIMER:
+        return "This is decided when it is found."
+    if der.how is Without.NO_CEILING:
+        return "Give it one."
+    if der.how in {Without.NOT_WRITTEN, Without.ONLY_READ} or der.storage:
+        return "Keep a limit in the device, and use by: device."
+    return "Use by: stands."
