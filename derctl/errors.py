@@ -11,7 +11,7 @@ class DerctlError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
-    """One thing wrong in a configuration: where it stands and what would be right."""
+    """One thing wrong in a configuration: where it stands and what would be right. line 0: the file as a whole."""
 
     file: str
     line: int
@@ -19,7 +19,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.path}: {self.message}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.message}" if self.path == "(file)" else f"{place}: {self.path}: {self.message}"
 
 
 class ConfigError(DerctlError):

@@ -1,78 +1,259 @@
-"""A parsed file to structs, with every problem found instead of the first."""
+"""A parsed file to structs, with every problem found instead of the first.
+
+What is wrong or missing gets a stand-in, so that all that follows can be checked too.
+"""
 
 from __future__ import annotations
 
+import math
 import types
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec.structs import fields
 
 from derctl.errors import Problem
+from derctl.site import hints
 from derctl.site.lines import Source
+from derctl.site.scalars import Unclear
 
 S = TypeVar("S", bound=msgspec.Struct)
+STAND_IN = "\0"
+"""Begins every text that stands for one that is missing: no file can have it, and no message may show it."""
+RETIRED = {"site.phases": "nothing reads it any more (each device says how many phases it has): take this line out"}
+"""Keys of earlier versions. A file that has one still loads; the question says so."""
 
 
-def convert(source: Source, value: Any, cls: type[S], path: str, problems: list[Problem]) -> S | None:
-    """`value` as `cls`; None where something was wrong (then `problems` says what, all of it)."""
-    if not isinstance(value, dict):
-        problems.append(source.problem(path, f"expected a mapping of {', '.join(f.name for f in fields(cls))}"))
-        return None
-    before = len(problems)
-    known = {item.name: item for item in fields(cls)}
-    for key in value:
-        if key not in known:
+@dataclass(slots=True)
+class Conversion:
+    """One file. stand_ins: the paths whose value is not the file's."""
+
+    source: Source
+    problems: list[Problem]
+    questions: list[Problem]
+    places: dict[str, list[str]] = field(default_factory=dict)
+    stand_ins: set[str] = field(default_factory=set)
+
+    def of(self, cls: type[S]) -> S:
+        """The file as `cls`."""
+        self.places = places(cls)
+        self.stand_ins = {each.path for each in self.problems}
+        made: S = self.struct(self.source.value, cls, "")
+        return made
+
+    def concerns(self, problem: Problem) -> bool:
+        """Whether a problem found later only says that a stand-in doesn't fit."""
+        path = problem.path
+        inside = any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in self.stand_ins)
+        return inside or STAND_IN in problem.message
+
+    def say(self, path: str, message: str) -> None:
+        """A value that the reader has complained of already is not complained of again."""
+        if path not in self.stand_ins:
+            self.problems.append(self.source.problem(path, message))
+        self.stand_ins.add(path)
+
+    def struct(self, value: Any, cls: type[S], path: str) -> S:
+        known = {item.name: item for item in fields(cls)}
+        if not isinstance(value, dict):
+            self.say(path, _no_mapping(value, list(known)))
+        else:
+            self._unknown(value, known, path)
+        whole, value = isinstance(value, dict), value if isinstance(value, dict) else {}
+        meant = _meant(value, known)
+        given: dict[str, Any] = {}
+        for name, item in known.items():
+            here = f"{path}.{name}" if path else name
+            if name in value:
+                given[name] = self.value(value[name], item.type, here)
+            elif name in meant:
+                given[name] = self.value(value[meant[name]], item.type, f"{path}.{meant[name]}".lstrip("."))
+            elif item.required:
+                given[name] = stand_in(item.type, here)
+                self.stand_ins.add(here)
+                if whole:
+                    self.problems.append(self.source.problem(path, f"{name} is missing"))
+        return cls(**given)
+
+    def _unknown(self, value: dict[str, Any], known: dict[str, Any], path: str) -> None:
+        for key in value:
             here = f"{path}.{key}" if path else str(key)
-            problems.append(source.problem(here, f"unknown key; known are {', '.join(known)}"))
-    given: dict[str, Any] = {}
-    for name, item in known.items():
-        here = f"{path}.{name}" if path else name
-        if name in value:
-            given[name] = _value(source, value[name], item.type, here, problems)
-        elif item.required:
-            problems.append(source.problem(path, f"{name} is missing"))
-    return cls(**given) if len(problems) == before else None
+            if here in RETIRED:
+                self.questions.append(self.source.problem(here, RETIRED[here]))
+            elif key not in known:
+                self.problems.append(self.source.problem(here, self._no_key(key, list(known), path)))
+
+    def _no_key(self, key: str, known: list[str], path: str) -> str:
+        listed = f"known are {', '.join(known)}"
+        left, colon, right = key.partition(":")
+        if colon and left in known:
+            return f"a space is missing after the colon: {left}: {right}"
+        if near := hints.similar(key, known):
+            return f"unknown key{near}; {listed}"
+        elsewhere = [place for place in self.places.get(key, ()) if place != path]
+        if elsewhere:
+            return f"unknown key here: it belongs into {' or '.join(elsewhere)}; {listed}"
+        return f"unknown key; {listed}"
+
+    def value(self, value: Any, kind: Any, path: str) -> Any:
+        struct = _struct_in(kind)
+        if struct is not None and (value is not None or struct is kind):
+            return self.struct(value, struct, path)
+        if get_origin(kind) is list:
+            if not isinstance(value, list):
+                self.say(path, _no_list(value))
+                return []
+            item = get_args(kind)[0]
+            return [self.value(each, item, f"{path}[{i}]") for i, each in enumerate(value)]
+        wrong = problem_of(self.source, value, kind, path)
+        if wrong is None:
+            return msgspec.convert(value, kind, strict=True)
+        self.say(path, wrong)
+        return stand_in(kind, path)
 
 
-def _value(source: Source, value: Any, kind: Any, path: str, problems: list[Problem]) -> Any:
-    struct = _struct_in(kind)
-    if struct is not None and (value is not None or struct is kind):
-        return convert(source, value, struct, path, problems)
-    if get_origin(kind) is list:
-        if not isinstance(value, list):
-            problems.append(source.problem(path, f"expected a list (got {value!r})"))
+def _meant(value: dict[str, Any], known: Collection[str]) -> dict[str, str]:
+    """Known keys that are not given, by the misspelt one that is: what it says is checked as if it were right."""
+    strangers = ((hints.nearest(key, known), key) for key in value if key not in known)
+    return {near: key for near, key in strangers if near is not None and near not in value}
+
+
+def problem_of(source: Source, value: Any, kind: Any, path: str) -> str | None:
+    """What is wrong with a value of a type without structs in it."""
+    if not isinstance(value, Unclear):
+        try:
+            msgspec.convert(value, kind, strict=True)
             return None
-        item = get_args(kind)[0]
-        return [_value(source, each, item, f"{path}[{i}]", problems) for i, each in enumerate(value)]
-    return plain(source, value, kind, path, problems)
+        except msgspec.ValidationError as error:
+            theirs = str(error).split(" - at ")[0]
+    else:
+        theirs = "is unclear"
+    base, low, high = _base(kind)
+    if words := _words(kind):
+        near = hints.similar(value, [word for word in words if isinstance(word, str)])
+        return f"expected {' or '.join(map(repr, words))}{near} (got {_got(value)})"
+    if base is bool:
+        return f"write true or false (got {_got(value)})"
+    if base is str:
+        return _text(source, value, kind, path)
+    if base is int and isinstance(value, int | float | str | None) and not _in_type(value, int):
+        return hints.whole(path, value, low, high)
+    if base is float and not _in_type(value, float):
+        return hints.number(path, value)
+    if base in {int, float} and _in_type(value, base):
+        return f"{value:.10g} is outside {low:.10g} to {high:.10g}"
+    return f"{_plain(theirs)} (got {_got(value)})"
 
 
-def plain(source: Source, value: Any, kind: Any, path: str, problems: list[Problem]) -> Any:
-    """`value` as a type without structs in it; None where it isn't one."""
-    try:
-        return msgspec.convert(value, kind, strict=True)
-    except msgspec.ValidationError as error:
-        problems.append(source.problem(path, f"{_plain(error, kind)} (got {value!r})"))
-        return None
+def stand_in(kind: Any, path: str) -> Any:
+    """Something of the type that no check takes for a value of the file."""
+    struct = _struct_in(kind)
+    if struct is not None:
+        needed = [item for item in fields(struct) if item.required]
+        return struct(**{item.name: stand_in(item.type, f"{path}.{item.name}") for item in needed})
+    if get_origin(kind) in {list, dict} or kind in {list, dict}:
+        return (get_origin(kind) or kind)()
+    if words := _words(kind):
+        return words[0]
+    base, _, _ = _base(kind)
+    return {str: f"{STAND_IN}{path}", bool: True, int: -1, float: math.nan}.get(base)
+
+
+def places(cls: type[msgspec.Struct], path: str = "") -> dict[str, list[str]]:
+    """Where each key belongs: {"host": ["mqtt", "buses[].tcp"], ...}."""
+    found: dict[str, list[str]] = {}
+    for item in fields(cls):
+        found.setdefault(item.name, []).append(path or "the file itself")
+        here = f"{path}.{item.name}" if path else item.name
+        for kind in _kinds(item.type):
+            many = get_origin(kind) is list
+            struct = _struct_in(get_args(kind)[0] if many else kind)
+            for name, where in places(struct, f"{here}[]" if many else here).items() if struct is not None else ():
+                found.setdefault(name, []).extend(where)
+    return found
+
+
+def _kinds(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
 
 
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
-    options = get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
-    for option in options:
+    for option in _kinds(kind):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             return option
     return None
 
 
-def _plain(error: Exception, kind: Any) -> str:
-    words = [
-        repr(word) for option in (kind, *get_args(kind)) if get_origin(option) is Literal for word in get_args(option)
-    ]
-    if words:
-        return f"expected {' or '.join(words)}"
-    text = str(error).split(" - at ")[0]
-    for theirs, ours in (("`object`", "a mapping"), ("`array`", "a list"), ("Expected", "expected")):
-        text = text.replace(theirs, ours)
-    text = text.replace(" | null`", "`")
-    return f"{text}; write it in quotes" if text.startswith("expected `str`, got") else text
+def _parts(kind: Any) -> Iterator[Any]:
+    """The types in a union, without their annotations, and the annotations."""
+    for option in _kinds(kind):
+        if hasattr(option, "__metadata__"):
+            yield from _parts(option.__origin__)
+            yield from option.__metadata__
+        else:
+            yield option
+
+
+def _base(kind: Any) -> tuple[Any, float, float]:
+    """bool, int, float, str or None for something else; and the range."""
+    base, low, high = None, -math.inf, math.inf
+    for part in _parts(kind):
+        if isinstance(part, msgspec.Meta):
+            low = part.ge if part.ge is not None else part.gt if part.gt is not None else low
+            high = part.le if part.le is not None else part.lt if part.lt is not None else high
+        elif part in {bool, int, float, str}:
+            base = part
+    return base, low, high
+
+
+def _words(kind: Any) -> list[Any]:
+    return [word for part in _parts(kind) if get_origin(part) is Literal for word in get_args(part)]
+
+
+def _in_type(value: Any, base: type) -> bool:
+    """Whether a value is a number of this type: then it is its size that is wrong."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) if base is int else isinstance(value, int | float) and math.isfinite(value)
+
+
+def _text(source: Source, value: Any, kind: Any, path: str) -> str:
+    if not isinstance(value, str) or isinstance(value, Unclear):
+        return hints.text(value, source.texts.get(path))
+    pattern = next((part.pattern for part in _parts(kind) if isinstance(part, msgspec.Meta)), "") or ""
+    if pattern.startswith("^[a-z0-9]"):
+        return hints.identifier(value)
+    return "none of # and + may be in it, and it can't be empty" if value else "is empty: write a text"
+
+
+def _no_mapping(value: Any, known: list[str]) -> str:
+    listed = f"a mapping of {', '.join(known)}"
+    if value is None:
+        return f"has no value: write {listed}"
+    if isinstance(value, list):
+        return f"expected {listed}; this is a list: take the '-' away"
+    if isinstance(value, str) and "host" in known:
+        host, colon, port = value.partition(":")
+        return f"write {{host: {host}, port: {port if colon and port.isdecimal() else 502}}} (got {_got(value)})"
+    return f"expected {listed} (got {_got(value)})"
+
+
+def _no_list(value: Any) -> str:
+    if value is None:
+        return "has no value: write a list, each item as '- ' below its key"
+    if isinstance(value, dict):
+        return "expected a list, this is a mapping: write '- ' before each item"
+    return f"expected a list (got {_got(value)})"
+
+
+def _got(value: Any) -> str:
+    said = repr(str(value)) if isinstance(value, str) else repr(value)
+    return said if len(said) <= 60 else f"{said[:56]}…"
+
+
+def _plain(theirs: str) -> str:
+    for word, ours in (("`object`", "a mapping"), ("`array`", "a list"), ("Expected", "expected"), (" | null`", "`")):
+        theirs = theirs.replace(word, ours)
+    return theirs

@@ -1,7 +1,8 @@
-"""YAML with the line of every value, so that each problem can name its place."""
+"""YAML with the line and the spelling of every value, so that each problem can name its place."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,16 +10,20 @@ from typing import Any
 import yaml
 
 from derctl.errors import ConfigError, Problem
+from derctl.site.hints import split_number
+from derctl.site.scalars import scalar
+from derctl.site.syntax import explain
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed file: plain values, and the line of each path like `ders[1].unit`."""
+    """A parsed file: plain values, the line of each path like `ders[1].unit`, and how a word without quotes reads."""
 
     file: str
     value: Any
     lines: Mapping[str, int]
     problems: tuple[Problem, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def line(self, path: str) -> int:
         """The line of a path, or of the nearest thing around it."""
@@ -39,6 +44,7 @@ class _Reader:
     file: str
     loader: yaml.SafeLoader
     lines: dict[str, int] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
 
@@ -54,18 +60,17 @@ class _Reader:
         return self._scalar(node, path)
 
     def _scalar(self, node: yaml.Node, path: str) -> Any:
-        """A word that only looks like a date or a number makes PyYAML raise whatever its constructor raises.
-
-        Only true and false are truth values, as in YAML 1.2: `off` is a word of the site file.
-        """
-        if node.tag == "tag:yaml.org,2002:bool" and str(node.value).lower() in {"on", "off", "yes", "no"}:
-            return str(node.value)
+        """A word whose tag is written out makes PyYAML raise whatever its constructor raises."""
+        text = str(node.value)
+        plain = isinstance(node, yaml.ScalarNode) and not node.style
+        if plain and node.tag == self.loader.resolve(yaml.ScalarNode, text, (True, False)):  # type: ignore[no-untyped-call]
+            self.texts[path] = text
+            return scalar(text)
         try:
             return self.loader.construct_object(node, deep=True)
         except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
             kind = node.tag.rpartition(":")[2]
-            text = f"{str(node.value)[:40]!r} is no {kind}; quote it if it is text"
-            self._problem(node, path, text)
+            self._problem(node, path, f"{text[:40]!r} is no {kind}; write it in quotes if it is text")
             return None
 
     def _problem(self, node: yaml.Node, path: str, message: str) -> None:
@@ -74,17 +79,29 @@ class _Reader:
 
     def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        last = ""
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._problem(key_node, path, "a key is a single word")
                 continue
             key = str(key_node.value)
             here = f"{path}.{key}" if path else key
-            if key in result:
-                self._problem(key_node, here, "stands twice")
-            result[key] = self.read(value_node, here)
-            self.lines[here] = key_node.start_mark.line + 1
+            if key == "<<":
+                self._problem(key_node, here, "merge keys are not read: write the keys out")
+            elif node.flow_style and key.isdecimal() and self._split(last, key, value_node):
+                self._problem(key_node, last, split_number(self.texts.pop(last), key))
+            else:
+                if key in result:
+                    self._problem(key_node, here, f"stands twice, first in line {self.lines[here]}")
+                result[key] = self.read(value_node, here)
+                self.lines[here] = key_node.start_mark.line + 1
+                last = here
         return result
+
+    def _split(self, last: str, key: str, value_node: yaml.Node) -> bool:
+        """Whether `key` is what follows the comma of a number: {limit_w: 7000,5}."""
+        empty = isinstance(value_node, yaml.ScalarNode) and not value_node.value and not value_node.style
+        return empty and re.fullmatch(r"[-+]?[0-9]+", self.texts.get(last, "")) is not None
 
 
 def parse(text: str, file: str) -> Source:
@@ -94,16 +111,10 @@ def parse(text: str, file: str) -> Source:
         node = loader.get_single_node()
         reader = _Reader(file, loader)
         value = {} if node is None else reader.read(node, "")
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        what = f"character {error.character!r} is not allowed: {error.reason}"
-        raise ConfigError([Problem(file=file, line=line, path="(file)", message=f"not YAML: {what}")]) from error
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = 1 if mark is None else mark.line + 1
-        what = getattr(error, "problem", None) or str(error)
-        raise ConfigError([Problem(file=file, line=line, path="(file)", message=f"not YAML: {what}")]) from error
+        line, message = explain(text, error)
+        raise ConfigError([Problem(file=file, line=line, path="(file)", message=message)]) from error
     except RecursionError as error:
         text = "nested too deeply, or an alias within itself"
         raise ConfigError([Problem(file=file, line=1, path="(file)", message=text)]) from error
-    return Source(file, value, reader.lines, tuple(reader.problems))
+    return Source(file, value, reader.lines, tuple(reader.problems), reader.texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -12,6 +13,7 @@ from derctl.errors import Problem, SettingError
 from derctl.functions import CATALOGUE, NEEDS_STORAGE, REACTIVE, SITE_CATALOGUE, Settings
 from derctl.functions.operator import OperatorSiteLimit
 from derctl.functions.settings import required, violation
+from derctl.site.hints import number, similar
 from derctl.site.lines import Source
 from derctl.site.schema import SiteFile
 
@@ -42,24 +44,36 @@ def _function(source: Source, path: str, section: Mapping[str, object], problems
     cls = CATALOGUE.get(kind) if isinstance(kind, str) and kind != "operator_site_limit" else None
     if cls is None:
         known = ", ".join(name for name in CATALOGUE if name != "operator_site_limit")
-        problems.append(source.problem(f"{path}.kind", f"no function {kind!r}; known are {known}"))
+        near = similar(kind, known.split(", "))
+        text = f"no function {kind!r}{near}; known are {known}"
+        problems.append(source.problem(f"{path}.kind", text))
         return None
     settings = {item.name: item for item in fields(cls) if item.init}
     before = len(problems)
     given = {key: value for key, value in section.items() if key not in {"kind", "ders"}}
     for key, value in given.items():
         if key not in settings:
-            text = f"unknown setting of {kind}; known are {', '.join(settings) or 'none'}"
+            near = similar(key, settings)
+            text = f"unknown setting of {kind}{near}; known are {', '.join(settings) or 'none'}"
             problems.append(source.problem(f"{path}.{key}", text))
             continue
         wrong = violation(settings[key], value)
         if wrong is not None:
-            problems.append(source.problem(f"{path}.{key}", f"{value!r} is outside {wrong.allowed}"))
+            problems.append(source.problem(f"{path}.{key}", _wrong(f"{path}.{key}", value, wrong)))
     missing = [name for name in required(cls) if name not in given]
     problems.extend(source.problem(path, f"{kind} needs {name}") for name in missing)
     if len(problems) > before:
         return None
     return _built(source, path, cls, given, problems)
+
+
+def _wrong(path: str, value: object, wrong: SettingError) -> str:
+    """A number out of its range, or something that is no number where one belongs."""
+    of_words = wrong.allowed.startswith("one of")
+    if of_words:
+        return f"{value!r} is not {wrong.allowed}{similar(value, wrong.allowed.removeprefix('one of ').split(', '))}"
+    in_type = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return f"{value!r} is outside {wrong.allowed}" if in_type else number(path, value)
 
 
 def _built(
@@ -85,7 +99,7 @@ def _ders_of(
     source: Source, path: str, section: Mapping[str, object], site: SiteFile, problems: list[Problem]
 ) -> tuple[str, ...] | None:
     kind = str(section.get("kind"))
-    able = {d.id for d in site.ders if kind not in NEEDS_STORAGE or (d.kind in DEVICES and DEVICES[d.kind].storage)}
+    able = {d.id for d in site.ders if kind not in NEEDS_STORAGE or d.kind not in DEVICES or DEVICES[d.kind].storage}
     given = section.get("ders")
     if given is None:
         return tuple(der.id for der in site.ders if der.id in able)
@@ -95,7 +109,7 @@ def _ders_of(
     known = {der.id for der in site.ders}
     for name in given:
         if not isinstance(name, str) or name not in known:
-            problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders"))
+            problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders{similar(name, known)}"))
         elif name not in able:
             problems.append(source.problem(f"{path}.ders", f"{kind} needs storage, which {name!r} has not"))
     missing = [der.id for der in site.ders if der.id not in given]

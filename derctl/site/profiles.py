@@ -5,9 +5,12 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any, get_type_hints
 
+import msgspec
+
 from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem
-from derctl.site.convert import plain
+from derctl.site.convert import problem_of
+from derctl.site.hints import similar
 from derctl.site.lines import Source, parse
 from derctl.site.schema import SiteFile
 
@@ -20,7 +23,11 @@ def used_profiles(source: Source, site: SiteFile, problems: list[Problem]) -> di
     known = profiles()
     for path, name in used.items():
         if name not in known:
-            problems.append(source.problem(path, f"no profile {name!r}; known are {', '.join(sorted(known))}"))
+            problems.append(
+                source.problem(
+                    path, f"no profile {name!r}{similar(name, known)}; known are {', '.join(sorted(known))}"
+                )
+            )
     return {name: known[name] for name in used.values() if name in known}
 
 
@@ -42,8 +49,10 @@ def profile(source: Source) -> Profile:
     for key, value in given.items():
         if key not in kinds:
             problems.append(source.problem(key, f"unknown key; known are {', '.join(kinds)}"))
-            continue
-        values[key] = plain(source, value, kinds[key], key, problems)
+        elif (wrong := problem_of(source, value, kinds[key], key)) is not None:
+            problems.append(source.problem(key, wrong))
+        else:
+            values[key] = msgspec.convert(value, kinds[key], strict=True)
     if problems:
         raise ConfigError(problems)
     return Profile(**values)

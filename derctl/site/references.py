@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem
+from derctl.site.hints import similar
 from derctl.site.lines import Source
 from derctl.site.schema import DerSection, SiteFile
 
@@ -17,7 +18,7 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
     places: dict[tuple[str, int], str] = {}
     for path, bus, unit in _places(site):
         if bus not in buses:
-            problems.append(source.problem(f"{path}.bus", f"no bus {bus!r} in buses"))
+            problems.append(source.problem(f"{path}.bus", f"no bus {bus!r} in buses{similar(bus, buses)}"))
         if (bus, unit) in places:
             problems.append(source.problem(f"{path}.unit", f"{bus} unit {unit} is already {places[bus, unit]}"))
         places.setdefault((bus, unit), path)

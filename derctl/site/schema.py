@@ -20,7 +20,6 @@ class SiteSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     fleet: Id = "default"
     v_nom_v: Annotated[float, Meta(ge=50, le=1000, description="phase to neutral")]
     f_nom_hz: Literal[50, 60]
-    phases: Literal[1, 2, 3] = 3
     mode: Literal["observe", "control"] = "observe"
     tick_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
     state_dir: str = "/var/lib/derctl"

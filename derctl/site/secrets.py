@@ -6,24 +6,64 @@ from pathlib import Path
 
 from derctl.errors import Problem
 from derctl.site.lines import Source
-from derctl.site.schema import SiteFile
+from derctl.site.schema import MqttSection, SiteFile
+
+WORDS: dict[type[OSError], str] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "this is a directory, no file",
+    NotADirectoryError: "there is no such file",
+    PermissionError: "no permission to read it: use sudo, or join the group derctl",
+}
 
 
-def secret_of(source: Source, site: SiteFile, problems: list[Problem]) -> str | None:
+def said(error: OSError) -> str:
+    """Why a file can't be read, for people."""
+    return WORDS.get(type(error), error.strerror or str(error))
+
+
+def secret_of(source: Source, site: SiteFile, problems: list[Problem], questions: list[Problem]) -> str | None:
+    """The password. TLS files are only looked at: the broker's session reads them, and may find them later."""
     if site.mqtt is None:
         return None
-    tls = site.mqtt.tls
-    if tls is not None and tls.key_file is not None and Path(tls.key_file).is_file():
-        _keep_private(source, "mqtt.tls.key_file", Path(tls.key_file), problems)
-    if site.mqtt.password_file is None:
+    _check_tls(source, site.mqtt, problems, questions)
+    return _password(source, site.mqtt, problems, questions)
+
+
+def _check_tls(source: Source, mqtt: MqttSection, problems: list[Problem], questions: list[Problem]) -> None:
+    if mqtt.tls is None:
+        return
+    for key in ("ca_file", "cert_file", "key_file"):
+        name = getattr(mqtt.tls, key)
+        path = f"mqtt.tls.{key}"
+        if name is None or not Path(name).is_absolute():
+            continue
+        try:
+            if key == "key_file":
+                _keep_private(source, path, Path(name), problems)
+            Path(name).open("rb").close()
+        except (OSError, ValueError) as error:
+            why = said(error) if isinstance(error, OSError) else str(error)
+            questions.append(source.problem(path, f"{name}: {why}; without it there is no broker"))
+
+
+def _password(source: Source, mqtt: MqttSection, problems: list[Problem], questions: list[Problem]) -> str | None:
+    name, path = mqtt.password_file, "mqtt.password_file"
+    if name is None or not Path(name).is_absolute():
         return None
-    path = Path(site.mqtt.password_file)
     try:
-        _keep_private(source, "mqtt.password_file", path, problems)
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        problems.append(source.problem("mqtt.password_file", str(error)))
+        _keep_private(source, path, Path(name), problems)
+        secret = Path(name).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        problems.append(source.problem(path, f"{name}: no UTF-8 text"))
         return None
+    except (OSError, ValueError) as error:
+        why = said(error) if isinstance(error, OSError) else str(error)
+        problems.append(source.problem(path, f"{name}: {why}"))
+        return None
+    if not secret or "\n" in secret:
+        text = "is empty" if not secret else "has several lines: one line, the password"
+        (problems if secret else questions).append(source.problem(path, f"{name} {text}"))
+    return secret
 
 
 def _keep_private(source: Source, path: str, file: Path, problems: list[Problem]) -> None:

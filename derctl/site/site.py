@@ -10,23 +10,25 @@ from derctl.core.engine import Plan
 from derctl.core.types import Rating
 from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem
-from derctl.site.convert import convert
+from derctl.site.convert import Conversion
+from derctl.site.doubts import check_doubts
 from derctl.site.lines import Source, parse
 from derctl.site.plan import plan_of
 from derctl.site.profiles import used_profiles
 from derctl.site.references import check_references
 from derctl.site.schema import BusSection, DerSection, SiteFile
-from derctl.site.secrets import secret_of
+from derctl.site.secrets import said, secret_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A configuration that can be run."""
+    """A configuration that can be run. questions: what may be meant otherwise, with its place."""
 
     file: SiteFile
     plan: Plan
     profiles: Mapping[str, Profile]
     secret: str | None = None
+    questions: tuple[Problem, ...] = ()
 
     @property
     def limit_w(self) -> float | None:
@@ -40,25 +42,36 @@ class Site:
 def load(path: Path) -> Site:
     """Read and check a site file. Raises ConfigError with every problem."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(file=str(path), line=1, path="(file)", message=str(error))]) from error
+        text = text_of(path.read_bytes())
+    except OSError as error:
+        raise ConfigError([Problem(file=str(path), line=0, path="(file)", message=said(error))]) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        message = f"byte 0x{error.object[error.start]:02x} is no UTF-8: save the file as UTF-8"
+        raise ConfigError([Problem(file=str(path), line=line, path="(file)", message=message)]) from error
     return build(parse(text, str(path)))
+
+
+def text_of(raw: bytes) -> str:
+    """UTF-8, or UTF-16 where a byte order mark says so, as some editors save. Raises UnicodeDecodeError."""
+    wide = raw.startswith((b"\xff\xfe", b"\xfe\xff")) and len(raw) % 2 == 0
+    return raw.decode("utf-16" if wide else "utf-8-sig")
 
 
 def build(source: Source) -> Site:
     """Check a parsed file. Raises ConfigError with every problem."""
-    problems = list(source.problems)
-    site_file = convert(source, source.value, SiteFile, "", problems)
-    if site_file is None:
-        raise ConfigError(problems)
-    profiles = used_profiles(source, site_file, problems)
-    check_references(source, site_file, problems)
-    plan = plan_of(source, site_file, problems)
-    secret = secret_of(source, site_file, problems)
+    problems, later, questions = list(source.problems), list[Problem](), list[Problem]()
+    conversion = Conversion(source, problems, questions)
+    site_file = conversion.of(SiteFile)
+    profiles = used_profiles(source, site_file, later)
+    check_references(source, site_file, later)
+    plan = plan_of(source, site_file, later)
+    secret = secret_of(source, site_file, later, questions)
+    check_doubts(source, site_file, later, questions)
+    problems += [problem for problem in later if not conversion.concerns(problem)]
     if problems:
         raise ConfigError(problems)
-    return Site(file=site_file, plan=plan, profiles=profiles, secret=secret)
+    return Site(file=site_file, plan=plan, profiles=profiles, secret=secret, questions=tuple(sorted(questions)))
 
 
 def rating_of(der: DerSection, v_nom_v: float) -> Rating:
