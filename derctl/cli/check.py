@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(summarise(site, absence), indent=2))
     else:
-        print("\n".join([f"{args.config}: no problems", *page(site, absence)]))
+        print("\n".join([f"{args.config}: {_found(site)}", *page(site, absence)]))
     return NO if absence.verdict is Contract.BROKEN else 0
 
 
@@ -37,6 +37,7 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "site": site.file.site.id,
         "mode": site.file.site.mode,
         "tick_s": site.file.site.tick_s,
+        "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
         "absent": {
             "by_der": absence.by_der,
@@ -65,23 +66,37 @@ def functions_of(site: Site) -> list[dict[str, Any]]:
 def page(site: Site, absence: Absence) -> list[str]:
     """Lines for people."""
     head = site.file.site
-    lines = [f"  site {head.id}, {head.mode} mode, tick {head.tick_s:g} s", "  functions, senior first:"]
+    lines = [
+        *(f"  {question}" for question in site.questions),
+        f"  site {head.id}, {head.mode} mode, tick {head.tick_s:g} s",
+        "  functions, senior first:",
+    ]
     lines += [f"    {row['rank']:>3}  {row['kind']:<22} {', '.join(row['ders'])}" for row in functions_of(site)]
     lines.append("  without derctl, at most:")
     width = max((len(der.id) for der in absence.ders), default=0)
     for der in absence.ders:
         watts = "?" if der.p_w is None else f"{der.least_w:,.0f} W"
         lines.append(f"    {der.id:<{width}} {watts:>10}  {how_text(der)}")
+    if absence.undecided and absence.limit_w is not None:
+        lines.append(f"  decided when found: {', '.join(absence.undecided)}")
     lines.append(f"  {verdict_text(absence)}")
     return lines
 
 
+def _found(site: Site) -> str:
+    if not site.questions:
+        return "no problems"
+    return (
+        "no problems, 1 question:" if len(site.questions) == 1 else f"no problems, {len(site.questions)} questions:"
+    )
+
+
 def how_text(der: DerAbsence) -> str:
     """What makes it so, and what becomes of it where the device doesn't."""
-    full = "its full rating" if der.most_w is None else f"its full rating, {der.most_w:,.0f} W"
+    full = "its full rating" if der.most_w is None else f"{der.most_w:,.0f} W, its full rating"
     return {
-        Without.TIMER: f"by its own timer after {der.after_s:g} s, where that has a target; else {full}",
-        Without.STANDS: f"the last limit stands, where it takes one; else {full}",
+        Without.TIMER: f"by its own timer after {der.after_s:g} s, if that has a target; else {full}",
+        Without.STANDS: f"the last limit stands, if it takes one; else {full}",
         Without.DEVICE: "declared: a limit kept in the device",
         Without.NO_CEILING: f"{full}: no fallback.p_ceiling_w is declared",
         Without.NOT_WRITTEN: f"{full}: derctl doesn't write it",
@@ -108,4 +123,4 @@ def _holds(absence: Absence) -> str:
     timers = ["each timer has its target"] if any(der.how is Without.TIMER for der in open_) else []
     takers = [der.id for der in open_ if der.how is Without.STANDS]
     limits = [f"{', '.join(takers)} {'takes' if len(takers) == 1 else 'take'} a limit"] if takers else []
-    return f"holds, if {' and '.join((*timers, *limits))}: decided when the devices are found"
+    return f"holds, if {' and '.join((*timers, *limits))}"

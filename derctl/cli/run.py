@@ -23,10 +23,12 @@ def run(args: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT."""
     site = load(args.config)
     from derctl.daemon.app import App
-    from derctl.daemon.log import configure
+    from derctl.daemon.log import configure, logger
     from derctl.store.state import AlreadyRunning
 
     listener = configure(level=args.log_level)
+    for question in site.questions:
+        logger().warning("site_file", text=str(question))
 
     async def daemon() -> None:
         await App(site, observe=args.observe).run()

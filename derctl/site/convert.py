@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -104,7 +104,7 @@ class Conversion:
         if get_origin(kind) is list:
             if not isinstance(value, list):
                 self.say(path, _no_list(value))
-                return []
+                return stand_in(kind, path)
             item = get_args(kind)[0]
             return [self.value(each, item, f"{path}[{i}]") for i, each in enumerate(value)]
         wrong = problem_of(self.source, value, kind, path)
@@ -153,12 +153,19 @@ def stand_in(kind: Any, path: str) -> Any:
     if struct is not None:
         needed = [item for item in fields(struct) if item.required]
         return struct(**{item.name: stand_in(item.type, f"{path}.{item.name}") for item in needed})
-    if get_origin(kind) in {list, dict} or kind in {list, dict}:
-        return (get_origin(kind) or kind)()
+    if get_origin(kind) is list:
+        return [stand_in(get_args(kind)[0], f"{path}[0]")]
+    if get_origin(kind) is dict:
+        return {}
     if words := _words(kind):
         return words[0]
     base, _, _ = _base(kind)
     return {str: f"{STAND_IN}{path}", bool: True, int: -1, float: math.nan}.get(base)
+
+
+def named(names: Iterable[str]) -> bool:
+    """Whether all of these are the file's own names: only then can it be said that another one is none of them."""
+    return not any(name.startswith(STAND_IN) for name in names)
 
 
 def places(cls: type[msgspec.Struct], path: str = "") -> dict[str, list[str]]:

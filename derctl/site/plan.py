@@ -13,6 +13,7 @@ from derctl.errors import Problem, SettingError
 from derctl.functions import CATALOGUE, NEEDS_STORAGE, REACTIVE, SITE_CATALOGUE, Settings
 from derctl.functions.operator import OperatorSiteLimit
 from derctl.functions.settings import required, violation
+from derctl.site.convert import named
 from derctl.site.hints import number, similar
 from derctl.site.lines import Source
 from derctl.site.schema import SiteFile
@@ -108,9 +109,9 @@ def _ders_of(
         return None
     known = {der.id for der in site.ders}
     for name in given:
-        if not isinstance(name, str) or name not in known:
+        if not isinstance(name, str) or (name not in known and named(known)):
             problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders{similar(name, known)}"))
-        elif name not in able:
+        elif name in known - able:
             problems.append(source.problem(f"{path}.ders", f"{kind} needs storage, which {name!r} has not"))
     missing = [der.id for der in site.ders if der.id not in given]
     if kind == "contract_export_limit" and missing:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem
+from derctl.site.convert import named
 from derctl.site.hints import similar
 from derctl.site.lines import Source
 from derctl.site.schema import DerSection, SiteFile
@@ -17,7 +18,7 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
     _unique(source, "ders", [der.id for der in site.ders], problems)
     places: dict[tuple[str, int], str] = {}
     for path, bus, unit in _places(site):
-        if bus not in buses:
+        if bus not in buses and named(buses):
             problems.append(source.problem(f"{path}.bus", f"no bus {bus!r} in buses{similar(bus, buses)}"))
         if (bus, unit) in places:
             problems.append(source.problem(f"{path}.unit", f"{bus} unit {unit} is already {places[bus, unit]}"))
@@ -33,7 +34,12 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
     for i, der in enumerate(site.ders):
         _check_der(source, f"ders[{i}]", der, site.site.tick_s, problems)
     if site.poc is not None and _role(site.poc.kind) != "meter":
-        problems.append(source.problem("poc.kind", f"{site.poc.kind!r} is no meter; known are {_kinds('meter')}"))
+        problems.append(
+            source.problem(
+                "poc.kind",
+                f"{site.poc.kind!r} is no meter{_near(site.poc.kind, 'meter')}; known are {_kinds('meter')}",
+            )
+        )
 
 
 def _places(site: SiteFile) -> Iterable[tuple[str, str, int]]:
@@ -47,7 +53,11 @@ def _places(site: SiteFile) -> Iterable[tuple[str, str, int]]:
 
 def _check_der(source: Source, path: str, der: DerSection, tick_s: float, problems: list[Problem]) -> None:
     if _role(der.kind) != "der":
-        problems.append(source.problem(f"{path}.kind", f"{der.kind!r} is no DER; known are {_kinds('der')}"))
+        problems.append(
+            source.problem(
+                f"{path}.kind", f"{der.kind!r} is no DER{_near(der.kind, 'der')}; known are {_kinds('der')}"
+            )
+        )
         return
     if der.bms is not None and not DEVICES[der.kind].storage:
         problems.append(source.problem(f"{path}.bms", f"{der.kind} has no battery behind it"))
@@ -67,6 +77,10 @@ def _check_der(source: Source, path: str, der: DerSection, tick_s: float, proble
 
 def _role(kind: str) -> str | None:
     return DEVICES[kind].role if kind in DEVICES else None
+
+
+def _near(kind: str, role: str) -> str:
+    return similar(kind, _kinds(role).split(", "))
 
 
 def _kinds(role: str) -> str:

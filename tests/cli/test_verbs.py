@@ -59,6 +59,24 @@ def test_check_accepts_a_good_file_and_says_what_it_understood(outside, site_fil
     assert any("3,000 W" in line and "5,000 W" in line and "holds" in line for line in lines)
 
 
+def test_check_asks_of_what_is_hardly_meant_and_run_logs_it(outside, site_file, tmp_path):
+    path = site_file(("limit_w: 5000", "limit_w: 7"), ("p_ceiling_w: 3000", "p_ceiling_w: 0"))
+    asked = f"{path}:9: functions[0].limit_w: 7 is less than 100 W: if kW are meant, write 7000"
+    code, out, err = outside("check", "-c", str(path))
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:2] == [f"{path}: no problems, 1 question:", f"  {asked}"]
+    _, out, _ = outside("check", "-c", str(path), "--json")
+    [question] = json.loads(out)["questions"]
+    assert (question["line"], question["path"]) == (9, "functions[0].limit_w")
+    (tmp_path / "state").mkdir()
+    with (tmp_path / "state" / "derctl.lock").open("a+") as held:  # so that the daemon ends at once
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        code, _, err = outside("run", "-c", str(path))
+    assert code == 75
+    [line] = [json.loads(line) for line in err.splitlines() if '"site_file"' in line]
+    assert (line["level"], line["text"]) == ("warning", asked)
+
+
 def test_check_as_json_says_the_same(outside, site_file):
     code, out, _ = outside("check", "-c", str(site_file()), "--json")
     found = json.loads(out)
