@@ -6,6 +6,7 @@ What is wrong or missing gets a stand-in, so that all that follows can be checke
 from __future__ import annotations
 
 import math
+import re
 import types
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -92,8 +93,11 @@ class Conversion:
             return f"a space is missing after the colon: {left}: {right}"
         if near := hints.similar(key, known):
             return f"unknown key{near}; {listed}"
+        if key.isdecimal():
+            return f"the comma before {key} ends the value before it; {listed}"
         elsewhere = [place for place in self.places.get(key, ()) if place != path]
-        if elsewhere:
+        below = [place for place in elsewhere if place.startswith(f"{re.sub('[0-9]+', '', path)}.")]
+        if elsewhere := below or elsewhere:
             return f"unknown key here: it belongs into {' or '.join(elsewhere)}; {listed}"
         return f"unknown key; {listed}"
 
@@ -101,6 +105,10 @@ class Conversion:
         struct = _struct_in(kind)
         if struct is not None and (value is not None or struct is kind):
             return self.struct(value, struct, path)
+        if struct is not None:
+            text = "nothing stands below it: leave it out, or indent what belongs to it"
+            self.questions.append(self.source.problem(path, text))
+            return None
         if get_origin(kind) is list:
             if not isinstance(value, list):
                 self.say(path, _no_list(value))
@@ -144,6 +152,8 @@ def problem_of(source: Source, value: Any, kind: Any, path: str) -> str | None:
         return hints.number(path, value)
     if base in {int, float} and _in_type(value, base):
         return f"{value:.10g} is outside {low:.10g} to {high:.10g}"
+    if get_origin(kind) is dict and isinstance(value, str):
+        return f"expected a mapping: write {{kind: {value[:40]}}}"
     return f"{_plain(theirs)} (got {_got(value)})"
 
 
@@ -242,8 +252,9 @@ def _no_mapping(value: Any, known: list[str]) -> str:
     if isinstance(value, list):
         return f"expected {listed}; this is a list: take the '-' away"
     if isinstance(value, str) and "host" in known:
-        host, colon, port = value.partition(":")
-        return f"write {{host: {host}, port: {port if colon and port.isdecimal() else 502}}} (got {_got(value)})"
+        host, _, port = value.partition(":")
+        usual = 1883 if "prefix" in known else 502
+        return f"write {{host: {host}, port: {port if port.isdecimal() else usual}}} (got {_got(value)})"
     return f"expected {listed} (got {_got(value)})"
 
 
@@ -257,6 +268,7 @@ def _no_list(value: Any) -> str:
 
 def _got(value: Any) -> str:
     said = repr(str(value)) if isinstance(value, str) else repr(value)
+    said = said.lower() if isinstance(value, bool) else said
     return said if len(said) <= 60 else f"{said[:56]}…"
 
 

@@ -10,20 +10,23 @@ from difflib import get_close_matches
 from derctl.site.scalars import Unclear
 
 UNITS = {
-    "_w": ("watts", "7000"),
-    "_va": ("volt-amperes", "7000"),
-    "_var": ("var", "2000"),
-    "_s": ("seconds", "60"),
-    "_v": ("volts", "230"),
-    "_hz": ("hertz", "50"),
-    "_pct": ("percent", "20"),
-    "_pu": ("per unit", "1.05"),
+    "_w": ("watts", "7000", "w wp"),
+    "_va": ("volt-amperes", "7000", "va"),
+    "_var": ("var", "2000", "var"),
+    "_s": ("seconds", "60", "s sec min m h"),
+    "_v": ("volts", "230", "v"),
+    "_hz": ("hertz", "50", "hz"),
+    "_pct": ("percent", "20", "%"),
+    "_pu": ("per unit", "1.05", ""),
 }
-"""By the end of a key: its unit, and an example."""
-SCALE = {"k": 1e3, "M": 1e6, "min": 60.0, "m": 60.0, "h": 3600.0}
-WITH_UNIT = re.compile(r"([-+]?[0-9][0-9.,]*) *(k|M)?(?:W|Wp|VA|var|V|Hz|%|sec|s|(min|m|h))", re.IGNORECASE)
+"""By the end of a key: its unit, an example, and how people write the unit."""
+SCALE = {"k": 1e3, "m": 1e6}
+SECONDS = {"min": 60.0, "m": 60.0, "h": 3600.0}
+WITH_UNIT = re.compile(
+    r"([-+]?[0-9][0-9.,]*) *(?:(k|M)(?=W|VA|var|V))?(Wp|W|VA|var|V|Hz|%|sec|s|min|m|h)", re.IGNORECASE
+)
 COMMA = re.compile(r"([-+]?[0-9]{1,3}(?:\.[0-9]{3})*|[-+]?[0-9]+),([0-9]+)")
-GROUPS = re.compile(r"[-+]?[0-9]{1,3}(?:[ '_][0-9]{3})+(?:\.[0-9]+)?")
+GROUPS = re.compile(r"[-+]?[0-9]{1,3}(?:(?:[ '_][0-9]{3})+(?:\.[0-9]+)?|(?:\.[0-9]{3}){2,})")
 
 
 def number(name: str, value: object) -> str:
@@ -87,9 +90,12 @@ def nearest(word: object, known: Iterable[str]) -> str | None:
 
 
 def _wanted(name: str) -> str:
-    key = name.rpartition(".")[2]
-    unit = next((each for end, each in UNITS.items() if key.endswith(end)), None)
+    unit = _unit(name)
     return "a number" if unit is None else f"a number of {unit[0]}, e.g. {unit[1]}"
+
+
+def _unit(name: str) -> tuple[str, str, str] | None:
+    return next((each for end, each in UNITS.items() if name.endswith(end)), None)
 
 
 def _meant(name: str, value: str) -> str | None:
@@ -97,7 +103,7 @@ def _meant(name: str, value: str) -> str | None:
     if match := COMMA.fullmatch(value):
         return _comma(match[1].replace(".", ""), match[2]).removeprefix("write ")
     if GROUPS.fullmatch(value):
-        return re.sub("[ '_]", "", value)
+        return re.sub("[ '_]" if value.count(".") < 2 else "[.]", "", value)
     if match := WITH_UNIT.fullmatch(value):
         return _without_unit(name, match)
     if isinstance(value, Unclear) or re.fullmatch(r"[-+]?0[0-9]+", value):
@@ -111,13 +117,14 @@ def _meant(name: str, value: str) -> str | None:
 
 
 def _without_unit(name: str, match: re.Match[str]) -> str | None:
-    plain = match[1].replace(",", ".")
+    unit, written = _unit(name), match[3].lower()
+    if unit is None or written not in unit[2].split():
+        return None
     try:
-        scaled = float(plain) * SCALE.get(match[2] or (match[3] or "").lower(), 1.0)
+        scaled = float(match[1].replace(",", ".")) * SCALE.get((match[2] or "").lower(), 1.0)
     except ValueError:
         return None
-    unit = _wanted(name).partition(",")[0]
-    return f"{unit}, e.g. {scaled:.10g}"
+    return f"a number of {unit[0]}, e.g. {scaled * SECONDS.get(written, 1.0):.10g}"
 
 
 def _comma(before: str, behind: str) -> str:

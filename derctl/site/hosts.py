@@ -17,7 +17,7 @@ def host_problem(host: str) -> str | None:
         return _url(host)
     if host.count(":") == 1 or "[" in host:
         return _with_port(host)
-    if bad := sorted({each for each in host if each in "/@?#\\,;'\"" or each.isspace()}):
+    if bad := sorted({each for each in host if each in "/@?#\\,;'\"“”„‘’" or each.isspace()}):
         return f"{bad[0]!r} stands in no host: write a name or an address"
     if IPV4_LIKE.fullmatch(host):
         return _ipv4(host)

@@ -39,6 +39,9 @@ VALUES_MAX = 100_000
 """More values than any site has: aliases of aliases grow without end."""
 
 
+TYPOGRAPHIC = tuple("“”„‟‘’‚«»")
+
+
 @dataclass(slots=True)
 class _Reader:
     file: str
@@ -62,6 +65,9 @@ class _Reader:
     def _scalar(self, node: yaml.Node, path: str) -> Any:
         """A word whose tag is written out makes PyYAML raise whatever its constructor raises."""
         text = str(node.value)
+        if not getattr(node, "style", None) and text.startswith(TYPOGRAPHIC):
+            self._problem(node, path, f"{text[0]} is no quote for YAML: write \" or '")
+            return None
         plain = isinstance(node, yaml.ScalarNode) and not node.style
         if plain and node.tag == self.loader.resolve(yaml.ScalarNode, text, (True, False)):  # type: ignore[no-untyped-call]
             self.texts[path] = text
@@ -86,7 +92,9 @@ class _Reader:
                 continue
             key = str(key_node.value)
             here = f"{path}.{key}" if path else key
-            if key == "<<":
+            if key != key.strip():
+                self._problem(key_node, here, f"a blank that is no space (U+{ord(key[0]):04X}): indent with spaces")
+            elif key == "<<":
                 self._problem(key_node, here, "merge keys are not read: write the keys out")
             elif node.flow_style and key.isdecimal() and self._split(last, key, value_node):
                 self._problem(key_node, last, split_number(self.texts.pop(last), key))

@@ -14,7 +14,7 @@ from derctl.functions import CATALOGUE, NEEDS_STORAGE, REACTIVE, SITE_CATALOGUE,
 from derctl.functions.operator import OperatorSiteLimit
 from derctl.functions.settings import required, violation
 from derctl.site.convert import named
-from derctl.site.hints import number, similar
+from derctl.site.hints import nearest, number, similar
 from derctl.site.lines import Source
 from derctl.site.schema import SiteFile
 
@@ -45,6 +45,11 @@ def _function(source: Source, path: str, section: Mapping[str, object], problems
     cls = CATALOGUE.get(kind) if isinstance(kind, str) and kind != "operator_site_limit" else None
     if cls is None:
         known = ", ".join(name for name in CATALOGUE if name != "operator_site_limit")
+        word = next((key for key in section if key in CATALOGUE), None)
+        if kind is None:
+            text = "kind is missing" if word is None else f"write {{kind: {word}}}"
+            problems.append(source.problem(path, f"{text}; known are {known}"))
+            return None
         near = similar(kind, known.split(", "))
         text = f"no function {kind!r}{near}; known are {known}"
         problems.append(source.problem(f"{path}.kind", text))
@@ -61,7 +66,8 @@ def _function(source: Source, path: str, section: Mapping[str, object], problems
         wrong = violation(settings[key], value)
         if wrong is not None:
             problems.append(source.problem(f"{path}.{key}", _wrong(f"{path}.{key}", value, wrong)))
-    missing = [name for name in required(cls) if name not in given]
+    meant = {nearest(key, settings) for key in given if key not in settings}
+    missing = [name for name in required(cls) if name not in given and name not in meant]
     problems.extend(source.problem(path, f"{kind} needs {name}") for name in missing)
     if len(problems) > before:
         return None
@@ -74,7 +80,7 @@ def _wrong(path: str, value: object, wrong: SettingError) -> str:
     if of_words:
         return f"{value!r} is not {wrong.allowed}{similar(value, wrong.allowed.removeprefix('one of ').split(', '))}"
     in_type = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return f"{value!r} is outside {wrong.allowed}" if in_type else number(path, value)
+    return f"{value:.10g} is outside {wrong.allowed}" if in_type else number(path, value)
 
 
 def _built(

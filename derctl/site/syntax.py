@@ -37,10 +37,14 @@ def _character(text: str, error: yaml.reader.ReaderError) -> tuple[int, str]:
 
 
 def _tab(error: yaml.MarkedYAMLError, lines: list[str], at: int) -> tuple[int, str] | None:
-    """Where a line begins with a tab."""
-    line = _line(lines, at)
-    begin = line[: len(line) - len(line.lstrip())]
-    return (at + 1, "a tab: indent with spaces") if "\t" in begin else None
+    """Where a line begins with a tab, or with a blank from a web page."""
+    for number in (at, *range(at)):
+        line = _line(lines, number)
+        begin = line[: len(line) - len(line.lstrip())].replace(" ", "")
+        if begin.replace("\t", "") or (begin and number == at):
+            said = "a tab" if begin[0] == "\t" else f"a blank that is no space (U+{ord(begin[0]):04X})"
+            return number + 1, f"{said}: indent with spaces"
+    return None
 
 
 def _quote(error: yaml.MarkedYAMLError, lines: list[str], at: int) -> tuple[int, str] | None:

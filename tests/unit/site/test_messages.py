@@ -52,6 +52,7 @@ NOT_YAML = [  # text, line, what is said
     ("a: !x!y z\n", 1, "a value that begins with ! is written in quotes"),
     ("a: 1\n---\nb: 1\n", 2, "a second document begins here (--- or ...): one file is one site"),
     ("b: 1\n- a\n", 2, "keys and items of a list ('-') are mixed here"),
+    ("a:\n  b: 1\n\u00a0 c: 2\n  d: 3\n", 3, "a blank that is no space (U+00A0): indent with spaces"),
     ("a: 1\nb: \x07\n", 2, "character 0x07 is no text: take it out"),
 ]
 
@@ -170,6 +171,19 @@ VALUES = [  # what replaces what in the small site, path, the whole message
      "unknown key (did you mean port?); known are host, port"),
     ("{host: pv.example}", "{host:pv.example, host: a}", "buses[0].tcp.host:pv.example",
      "a space is missing after the colon: host: pv.example"),
+    ("limit_w: 5000", "limit_w: 5.000.000", "functions[0].limit_w", "'5.000.000': write 5000000"),
+    ("limit_w: 5000", "limit_w: 60%", "functions[0].limit_w", "'60%': write a number of watts, e.g. 7000"),
+    ("limit_w: 5000}", "limit_w: 5000}\n  - volt_var", "functions[1]", "expected a mapping: write {kind: volt_var}"),
+    ("f_nom_hz: 50", "f_nom_hz: 50, tick_s: 1 min", "site.tick_s", "'1 min': write a number of seconds, e.g. 60"),
+    ("f_nom_hz: 50", "f_nom_hz: 50, mode: true", "site.mode", "expected 'observe' or 'control' (got true)"),
+    ("host: pv.example", "host: “pv.example”", "buses[0].tcp.host", "“ is no quote for YAML: write \" or '"),
+    ("host: pv.example", "host: 10.0.0.1,502", "buses[0].tcp.502",
+     "the comma before 502 ends the value before it; known are host, port"),
+    ("buses:", "mqtt: broker:8883\nbuses:", "mqtt", "write {host: broker, port: 8883} (got 'broker:8883')"),
+    ("kind: sunspec_pv}", "kind: sunspec_pv, fallback: stands}", "ders[0].fallback",
+     "expected a mapping of p_ceiling_w, by, after_s (got 'stands')"),
+    ("kind: sunspec_storage}", "kind: sunspec_batery}", "ders[1].kind",
+     "'sunspec_batery' is no DER (did you mean sunspec_storage?); known are sunspec_pv, sunspec_storage"),
     ("site: {", "<<: {x: 1}\nsite: {", "<<", "merge keys are not read: write the keys out"),
     ("bus: lan, unit: 1,", "bus: lam, unit: 1,", "ders[0].bus", "no bus 'lam' in buses (did you mean lan?)"),
     ("id: house,", "id: house, id: home,", "site.id", "stands twice, first in line 2"),
@@ -188,7 +202,7 @@ def test_a_value_that_is_none_says_what_to_write(small, problems_of, old, new, p
     text = small((old, new))
     [problem] = problems_of(text)
     assert (problem.path, problem.message) == (path, says)
-    assert path.rpartition(".")[2] in text.splitlines()[problem.line - 1]
+    assert path.endswith("]") or path.rpartition(".")[2] in text.splitlines()[problem.line - 1]
 
 
 def test_a_number_as_other_programs_write_it_is_accepted(small, site_of):
@@ -279,6 +293,7 @@ QUESTIONED = [  # may be meant
     ("v_nom_v: 230", "v_nom_v: 120", "site.f_nom_hz", "60 Hz"),
     ("f_nom_hz: 50", "f_nom_hz: 50, phases: 3", "site.phases", "take this line out"),
     ("buses:", "mqtt: {host: b, port: 8883}\nbuses:", "mqtt.port", "TLS"),
+    ("buses:", "mqtt:\nbuses:", "mqtt", "leave it out, or indent"),
     ("ders:", "  - {id: old, tcp: {host: b}}\nders:", "buses[1]", "nothing is on bus 'old'"),
     ("buses:", "mqtt: {host: b, port: 8883, tls: {ca_file: /nowhere/ca.pem}}\nbuses:", "mqtt.tls.ca_file",
      "/nowhere/ca.pem: there is no such file"),
@@ -304,6 +319,13 @@ def test_what_may_be_meant_otherwise_is_a_question_and_loads(small, site_of, old
 )
 def test_what_is_usual_is_not_questioned(small, site_of, old, new):
     assert site_of(small((old, new))).questions == ()
+
+
+def test_an_inverter_may_show_its_battery_under_its_own_serial(small, site_of):
+    text = small(("kind: sunspec_pv}", "kind: sunspec_pv, serial: 'A1'}"),
+                 ("kind: sunspec_storage}", "kind: sunspec_storage, serial: 'A1'}"))  # fmt: skip
+    [question] = site_of(text).questions
+    assert (question.path, question.line) == ("ders[1].serial", 7)
 
 
 def test_an_inverter_may_show_its_meter_under_its_own_serial(small, site_of):
