@@ -15,7 +15,7 @@ PYTEST_ARGS ?=
 ARGS ?=
 
 BIN := $(VENV)/bin
-EDITABLE := $(BIN)/python -m pip --disable-pip-version-check install -q --no-deps --no-build-isolation --editable .
+EDITABLE := tools/pip.sh $(BIN)/python install -q --no-deps --no-build-isolation --editable .
 PURE := derctl/core derctl/functions derctl/sunspec
 
 # numpy's worker threads would only fight over the cores with the tests' own processes.
@@ -72,12 +72,12 @@ clean:  ## what the other targets made
 system:
 	@tools/apt.sh mosquitto=mosquitto mosquitto_pub=mosquitto-clients systemd-analyze=systemd faketime=faketime
 
-$(VENV)/.demo-installed: requirements-demo.lock pyproject.toml tools/venv.sh
+$(VENV)/.demo-installed: requirements-demo.lock pyproject.toml tools/venv.sh tools/pip.sh
 	@tools/venv.sh $(VENV) requirements-demo.lock $(PYTHON)
 	@$(EDITABLE)
 	@touch $@
 
-$(VENV)/.dev-installed: requirements.lock pyproject.toml tools/venv.sh
+$(VENV)/.dev-installed: requirements.lock pyproject.toml tools/venv.sh tools/pip.sh
 	@tools/venv.sh $(VENV) requirements.lock $(PYTHON)
 	@$(EDITABLE)
 	@touch $@

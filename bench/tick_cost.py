@@ -14,8 +14,10 @@ from bench.machine import uvloop_factory
 from bench.row import Row
 from bench.simulated import P_MAX_W, Served, scenario, served
 from derctl.core.exchange import Read, Registers, Write
+from derctl.core.types import LimitRequest
 from derctl.daemon.app import App
 from derctl.daemon.log import configure
+from derctl.errors import BusClosed
 from derctl.links.wires.wire import Wire
 from derctl.site import load
 
@@ -40,7 +42,7 @@ class Listened:
     def debris(self) -> bool:
         return self._wire.debris
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         await self._wire.connect(on_lost)
 
     def close(self) -> None:
@@ -117,16 +119,16 @@ def _row(case: Case, site: Served, blocks: int) -> Row:
 async def _interleaved(site: Served, case: Case, blocks: int) -> tuple[list[tuple[float, float]], int]:
     """CPU seconds of (derctl, bare) for each block after the first, and how many requests a block had."""
     app = App(load(site.site_file))
-    wires = {name: Listened(bus.wire) for name, bus in app.buses.items()}
-    for name, bus in app.buses.items():
+    wires = {name: Listened(bus.wire) for name, bus in app.plant.buses.items()}
+    for name, bus in app.plant.buses.items():
         bus.wire = wires[name]
     clients = {name: AsyncModbusTcpClient("127.0.0.1", port=port, retries=0) for name, port in site.ports.items()}
-    running = [asyncio.create_task(bus.run()) for bus in app.buses.values()]
+    running = [asyncio.create_task(bus.run()) for bus in app.plant.buses.values()]
     try:
         for client in clients.values():
             await client.connect()
-        await app.poller.warm_up(WARM_UP_S)
-        await app.arm()
+        await app.loop.poller.warm_up(WARM_UP_S)
+        app.gate.arm("tests")
         await _block(app, wires, case)
         samples = []
         for _ in range(blocks):
@@ -149,11 +151,13 @@ async def _block(app: App, wires: Mapping[str, Listened], case: Case) -> tuple[f
     for number in range(TICKS):
         await asyncio.sleep(case.pause_s)
         if case.writing:
-            limit_w = (0.1 + 0.2 * (number % 2)) * P_MAX_W * len(app.writers)
-            app.requests.put("limit_power", None, limit_w, request_id=str(number), seconds=60.0)
+            limit_w = (0.1 + 0.2 * (number % 2)) * P_MAX_W * len(app.loop.dispatch.writers)
+            app.requests.put(
+                LimitRequest(id=str(number), by="bench", der=None, p_ceiling_w=limit_w, remaining_s=60.0)
+            )
         await app.loop.tick()
         asked.append({name: wire.taken() for name, wire in wires.items()})
-    for writer in app.writers.values():
+    for writer in app.loop.dispatch.writers.values():
         await writer.wait()
     spent = time.process_time() - began
     asked.append({name: wire.taken() for name, wire in wires.items()})
@@ -181,7 +185,8 @@ async def _ask(client: AsyncModbusTcpClient, requests: Requests) -> None:
 
 def _check(app: App, asked: Iterable[Mapping[str, Requests]], writing: bool) -> None:
     """A figure of a site that was not under control would be a lie."""
-    dark = [channel.id for channel in app.poller.channels if channel.state != "ok"]
+    dark = [channel.id for channel in app.loop.poller.channels if channel.state != "ok"]
     writes = sum(isinstance(op, Write) for tick in asked for requests in tick.values() for _, op in requests)
     if dark or not app.gate.open or (writing and writes == 0):
-        raise RuntimeError(f"the site was not under control: dark {dark}, gate {app.gate.reason}, {writes} writes")
+        reason = app.gate.arming.reason
+        raise RuntimeError(f"the site was not under control: dark {dark}, gate {reason}, {writes} writes")

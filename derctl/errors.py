@@ -44,7 +44,11 @@ class BusLate(BusTimeout):
 
 
 class BusClosed(BusError):
-    """The connection is down (refused, reset, or closed by the peer)."""
+    """The connection is down (refused, reset, or closed by the peer). hint: what to look at, for a person."""
+
+    def __init__(self, text: str, *, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(text)
 
 
 class BusFrameError(BusError):
@@ -76,6 +80,15 @@ class DecodeError(DeviceError):
 
 class NotRecognised(DeviceError):
     """Whatever answers there is not the device that was asked for."""
+
+
+class WrongKind(NotRecognised):
+    """A device of another kind answers: no time will mend it. found: as what; expected: a kind of the catalogue."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        self.found = found
+        self.expected = expected
+        super().__init__(f"answers as {found}, the site file says {expected}")
 
 
 class LinkError(DerctlError):

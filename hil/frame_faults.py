@@ -25,7 +25,7 @@ def latency(
 
 
 def lognormal_latency(x: Exchange, *, median_s: float = 0.05, sigma: float = 0.8) -> None:
-    """Latency as field devices show it (hil.md 5.2: 5-200 ms, tail to 14 s)."""
+    """Latency as field devices show it (5 to 200 ms, tail to 14 s: Huawei SDongle, wlcrs/huawei_solar PR#1360)."""
     x.delay_s += float(x.random.lognormvariate(0.0, sigma) * median_s)
 
 

@@ -1,4 +1,4 @@
-"""The common invariants of hil.md section 7, checked in every scenario unless it waives one with a reason."""
+"""The common invariants of hil/README.md, checked in every scenario unless it waives one with a reason."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a device does without sun, beyond showing zeros (hil.md 5.2; sunspec.md a.2)."""
+"""What a device does without sun, beyond showing zeros: SMA refuses models or shows "not implemented"."""
 
 import asyncio
 from collections.abc import Callable

@@ -58,17 +58,17 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 "$source/tools/venv.sh" "$work/build" "$source/requirements-build.lock" "$python"
-pip="$work/build/bin/python -m pip --no-input --disable-pip-version-check"
-$pip wheel --quiet --require-hashes --wheel-dir "$work/wheels" -r "$source/requirements-run.lock"
+pip() { "$source/tools/pip.sh" "$@"; }
+pip "$work/build/bin/python" wheel --quiet --no-deps --require-hashes --wheel-dir "$work/wheels" -r "$source/requirements-run.lock"
 if test -n "$wheel"; then
     cp "$wheel" "$work/wheels/"
 else
-    $pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheels" "$source"
+    pip "$work/build/bin/python" wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheels" "$source"
 fi
 
 install -d -m 755 "$(dirname "$opt")" "$(dirname "$unit")" "$(dirname "$users")"
 "$python" -m venv --clear "$opt"
-"$opt/bin/python" -m pip --no-input --disable-pip-version-check install --quiet --no-index --no-deps "$work"/wheels/*.whl
+pip "$opt/bin/python" install --quiet --no-index --no-deps "$work"/wheels/*.whl
 
 install -m 644 "$source/systemd/derctl.sysusers" "$users"
 install -m 644 "$source/systemd/derctl.service" "$unit"

@@ -1,6 +1,9 @@
 #!/bin/sh
 # `venv.sh DIR LOCK [PYTHON]`: a virtual environment with what LOCK lists, each file checked against its hash. One that
 # is there and works is brought up to date.
+#
+# --no-deps: the lock is complete, so there is nothing left to decide, and any pip does. One before 23.3 that may decide
+# takes the newest `coverage[toml]` beside the locked `coverage`, has no hash for it, and stops.
 set -eu
 dir=$1 lock=$2 python=${3:-}
 here=$(dirname "$0")
@@ -19,4 +22,4 @@ if ! "$dir/bin/python" -m pip --version >/dev/null 2>&1; then
     "$python" -m venv --clear "$dir"
 fi
 echo "Installing from $lock"
-"$dir/bin/python" -m pip --no-input --disable-pip-version-check install --quiet --require-hashes -r "$lock"
+"$here/pip.sh" "$dir/bin/python" install --quiet --no-deps --require-hashes -r "$lock"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 from collections.abc import Callable
 from typing import TypeVar
 
 from derctl.core.exchange import Exchange
 from derctl.errors import BusClosed, BusTimeout, NotRecognised
 from derctl.links.bus import Bus, Pace
-from derctl.links.wires.tcp import PymodbusTcp
 from derctl.links.wires.wire import ReadOnly
+from derctl.site import wire_at
 
 T = TypeVar("T")
 
@@ -56,53 +55,29 @@ def ask(args: argparse.Namespace, exchange: Exchange[T]) -> T:
 
 
 async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> T:
-    host, port = args.endpoint
-    where = f"{host}:{port}"
-    wire = ReadOnly(PymodbusTcp(host, port, connect_timeout_s=args.timeout))
-    bus = Bus(where, wire, Pace(timeout_s=args.timeout, min_interval_s=args.min_interval))
-    running = asyncio.create_task(bus.run())
+    where, wire = wire_at(args.endpoint, args.timeout)
+    bus = Bus(where, ReadOnly(wire), Pace(timeout_s=args.timeout, min_interval_s=args.min_interval))
     try:
-        try:
-            async with asyncio.timeout(args.timeout + 0.5):
-                await bus.wait_connected()
-        except TimeoutError:
-            why = await _why_not(host, port, args.timeout)
-            raise BusClosed(f"{where}: no connection within {args.timeout:g} s: {why}") from None
+        await bus.connect()
         return await bus.execute(args.unit, exchange)
+    except BusClosed as error:
+        raise BusClosed(f"{error}: {error.hint}" if error.hint else str(error)) from error
     except BusTimeout as error:
         silent = f"{error}: connected, but silent" if bus.counters.timeouts else f"{where}: no such unit: {args.unit}"
         raise BusTimeout(f"{silent} ({UNIT_HINT})") from error
     except NotRecognised as error:
         raise NotRecognised(f"{where} unit {args.unit}: {error} ({UNIT_HINT})") from error
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        wire.close()
 
 
 UNIT_HINT = "is the unit id right? SMA 126, Kostal 71; see -u and --base"
 
 
-async def _why_not(host: str, port: int, seconds: float) -> str:
-    """Ask the system once more, since pymodbus keeps its reason to itself."""
+def endpoint(text: str) -> str:
+    """An argparse type: a place that some wire leads to."""
     try:
-        async with asyncio.timeout(seconds):
-            _, writer = await asyncio.open_connection(host, port)
-    except TimeoutError:
-        return "nothing answers at this address"
-    except OSError as error:
-        code = error.errno or 0
-        return os.strerror(code) if code > 0 else f"{error.strerror or error}"
-    writer.close()
-    return "now it connects: another client may hold the only connection"
-
-
-def endpoint(text: str) -> tuple[str, int]:
-    """host, host:port, [v6]:port. Raises ArgumentTypeError."""
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":")
-    else:
-        host, _, port = text.partition(":")
-    if not host or not (port or "502").isdecimal() or not 1 <= int(port or 502) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST, HOST:PORT (1 to 65535) or [IPV6]:PORT")
-    return host, int(port or 502)
+        wire_at(text, 0.0)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text

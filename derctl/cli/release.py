@@ -6,7 +6,9 @@ import argparse
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -27,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if all were released; 1 if one could not be reached (it is left to its reversion) or refused."""
     site = load(args.config)
-    from derctl.store.state import AlreadyRunning
+    from derctl.store.folder import AlreadyRunning
 
     try:
         result = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
@@ -43,18 +45,21 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result))
     else:
-        for der_id, word in result.items():
-            print(f"{der_id}: {word}")
+        for der_id, each in result.items():
+            print(f"{der_id}: {each['text'] or each['result']}")
         if not result:
             print("nothing to release: derctl has written nothing")
-    return 0 if all(word == "released" for word in result.values()) else NO
+    return 0 if all(each["result"] == "released" for each in result.values()) else NO
 
 
-async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, str]:
+async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, Any]:
     try:
-        result = await ask(Path(site.file.site.socket), "release", {"lift": lift}, seconds=seconds + 3.0)
+        result: dict[str, Any] = await ask(
+            Path(site.file.site.socket), "release", {"lift": lift}, seconds=seconds + 3.0
+        )
     except LinkError:
         from derctl.daemon.actuate.rescue import rescue
 
-        return await rescue(site, lift=lift, seconds=seconds)
-    return {str(key): str(value) for key, value in result.items()}
+        rescued = await rescue(site, lift=lift, seconds=seconds)
+        return {name: asdict(each) for name, each in rescued.items()}
+    return result

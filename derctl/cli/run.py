@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     site = load(args.config)
     from derctl.daemon.app import App
     from derctl.daemon.log import configure, logger
-    from derctl.store.state import AlreadyRunning
+    from derctl.store.folder import AlreadyRunning
 
     listener = configure(level=args.log_level)
     for question in site.questions:

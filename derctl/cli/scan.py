@@ -50,7 +50,7 @@ def _look(options: Options) -> Exchange[dict[str, Any]]:
         except DeviceError as error:
             kinds[name] = {"usable": False, "text": f"no: {error}"}
         else:
-            kinds[name] = {"usable": True, "text": _describe(device, storage=kind.storage)} | _facts(device)
+            kinds[name] = {"usable": True, "text": _describe(device)} | _facts(device)
     return _summary(layout) | {"kinds": {name: row for name, row in kinds.items() if row["usable"]} or kinds}
 
 
@@ -83,11 +83,11 @@ def _facts(device: Device) -> dict[str, Any]:
     return {"rating": asdict(device.rating), "can": asdict(device.can), "problems": list(device.problems)}
 
 
-def _describe(device: Device, *, storage: bool) -> str:
+def _describe(device: Device) -> str:
     rating, can = device.rating, device.can
-    if rating.p_max_w == 0.0:
+    if rating.size_w == 0.0:
         return "reads"
-    takes = [name for name in ("ceiling", "target", "var") if getattr(can, name)]
-    charge = f", charges at up to {-rating.p_min_w:g} W" if storage else ""
+    takes = [name for name, given in (("ceiling", can.limit), ("target", can.aim), ("var", can.var)) if given]
+    charge = f", charges at up to {-rating.p_min_w:g} W" if can.store else ""
     text = f"{rating.p_max_w:g} W, {rating.s_max_va:g} VA{charge}; takes {', '.join(takes) or 'nothing'}"
     return "; ".join([text, *device.problems])

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from derctl.devices import CATALOGUE as DEVICES
-from derctl.functions import CATALOGUE
-from derctl.site import SiteFile
+from derctl.functions import ROWS
+from derctl.site import WIRES, SiteFile
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +28,10 @@ def schema() -> dict[str, Any]:
     """JSON Schema 2020-12."""
     made = msgspec.json.schema(SiteFile)
     sections = made["$defs"]
+    sections["BusSection"]["oneOf"] = [{"required": [name]} for name in WIRES]
     ders = [name for name, kind in DEVICES.items() if kind.role == "der"]
     sections["DerSection"]["properties"]["kind"] = {"enum": ders}
-    rows = [_function(kind, cls) for kind, cls in CATALOGUE.items() if kind != "operator_site_limit"]
+    rows = [_function(row.kind, row.function) for row in ROWS.values() if row.in_site_file]
     sections["SiteFile"]["properties"]["functions"] = {"type": "array", "items": {"oneOf": rows}, "default": []}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "derctl site file"} | made
 

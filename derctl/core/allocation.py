@@ -1,17 +1,17 @@
-"""Splitting what the site wants between DERs: storage first, then PV in proportion to its present power."""
+"""Splitting what the site wants between DERs: who is aimed first, then who generates, by its present power."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from derctl.core.arbitration import Band, aim_of
+from derctl.core.arbitration import Band, aim_of, aimed
 from derctl.core.capability import held_w
 from derctl.core.types import Bound, DerState, SiteProposal
-from derctl.core.words import Status
+from derctl.core.words import Status, What
 
 IDLE_SHARE = 0.01
-"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room [G, grid.md e.3]."""
+"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room (docs/sources.md)."""
 
 DARK = frozenset({Status.ASLEEP, Status.OFF, Status.FAULT})
 """An inverter that says so gives nothing, whatever it is let."""
@@ -65,36 +65,48 @@ def potential_w(der: DerState, high_w: float) -> float:
 def cap(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
     """Bands in which the sum of ceilings and targets is at most `wish.p_ceiling_w`, as far as seniors allow.
 
-    Storage is sent down first (charging from the surplus), then PV is curtailed in proportion to present power.
+    Who is aimed (storage) is sent down first, to charge from the surplus; then who generates is curtailed in
+    proportion to present power. What can't be told anything counts with what it may give.
     """
     assert wish.p_ceiling_w is not None
-    stores = [slot for slot in slots if slot.der.can.target]
-    others = [slot for slot in slots if not slot.der.can.target]
+    stores, others = _parted(slots)
     aims = [aim_of(slot.band) for slot in stores]
     wanted = [max(potential_w(slot.der, slot.band.high_w), _least(slot)) for slot in others]
-    excess = sum(aims) + sum(wanted) - wish.p_ceiling_w
+    limit_w = wish.p_ceiling_w - sum(potential_w(s.der, s.band.high_w) for s in slots if not s.der.can.steer)
+    excess = sum(aims) + sum(wanted) - limit_w
     rooms = [max(aim - slot.hard_low_w, 0.0) for aim, slot in zip(aims, stores, strict=True)]
     cuts = water_fill(max(excess, 0.0), rooms, rooms)
     aims = [aim - cut for aim, cut in zip(aims, cuts, strict=True)]
     bands = {
-        s.der.id: _pushed(s.band, aim, "p_ceiling_w", wish)
+        s.der.id: _pushed(s.band, aim, What.CEILING, wish)
         for s, aim, cut in zip(stores, aims, cuts, strict=True)
         if cut > 0.0
     }
-    return bands | _curtail(others, wanted, wish.p_ceiling_w - sum(aims), wish)
+    return bands | _curtail(others, wanted, limit_w - sum(aims), wish)
+
+
+def _parted(slots: Sequence[Slot]) -> tuple[list[Slot], list[Slot]]:
+    """Those that are aimed, and those that only a ceiling holds."""
+    held = [slot for slot in slots if slot.der.can.limit and not aimed(slot.der, slot.band)]
+    return [slot for slot in slots if aimed(slot.der, slot.band)], held
 
 
 def _curtail(slots: Sequence[Slot], wanted: Sequence[float], budget: float, wish: SiteProposal) -> dict[str, Band]:
+    """Ceilings that add up to the budget: down to what seniors leave, and below 0 W only where that isn't enough and
+    the DER takes targets too."""
     if sum(slot.band.high_w for slot in slots) <= budget:
         return {}
     floors = [_least(slot) for slot in slots]
     weights = [_weight(slot.der, w) for w, slot in zip(wanted, slots, strict=True)]
     rooms = [slot.band.high_w - floor for slot, floor in zip(slots, floors, strict=True)]
     shares = water_fill(max(budget - sum(floors), 0.0), weights, rooms)
+    depths = [max(-slot.hard_low_w, 0.0) if slot.der.can.aim else 0.0 for slot in slots]
+    cuts = water_fill(max(sum(floors) - budget, 0.0), depths, depths)
+    tops = [floor + share - cut for floor, share, cut in zip(floors, shares, cuts, strict=True)]
     return {
-        slot.der.id: _pushed(slot.band, floor + share, "p_ceiling_w", wish)
-        for slot, floor, share in zip(slots, floors, shares, strict=True)
-        if floor + share < slot.band.high_w
+        slot.der.id: _pushed(slot.band, top, What.CEILING, wish)
+        for slot, top in zip(slots, tops, strict=True)
+        if top < slot.band.high_w
     }
 
 
@@ -105,31 +117,30 @@ def _weight(der: DerState, wanted_w: float) -> float:
 
 
 def _least(slot: Slot) -> float:
-    """What a senior's floor leaves PV at least."""
+    """What a senior's floor leaves one that generates at least."""
     return min(max(slot.hard_low_w, 0.0), slot.band.high_w)
 
 
 def hold_up(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
-    """Bands in which storage lifts the sum to at least `wish.p_floor_w`, as far as seniors allow (never PV)."""
+    """Bands in which who is aimed lifts the sum to at least `wish.p_floor_w`, as far as seniors allow (never PV)."""
     assert wish.p_floor_w is not None
-    stores = [slot for slot in slots if slot.der.can.target]
-    others = [slot for slot in slots if not slot.der.can.target]
+    stores, _ = _parted(slots)
     aims = [aim_of(slot.band) for slot in stores]
-    given = sum(min(slot.band.high_w, slot.der.reading.p_w or 0.0) for slot in others)
+    given = sum(min(s.band.high_w, s.der.reading.p_w or 0.0) for s in slots if not aimed(s.der, s.band))
     lack = wish.p_floor_w - given - sum(aims)
     rooms = [max(slot.hard_high_w - aim, 0.0) for aim, slot in zip(aims, stores, strict=True)]
     lifts = water_fill(max(lack, 0.0), rooms, rooms)
     return {
-        s.der.id: _pushed(s.band, aim + up, "p_floor_w", wish)
+        s.der.id: _pushed(s.band, aim + up, What.FLOOR, wish)
         for s, aim, up in zip(stores, aims, lifts, strict=True)
         if up > 0.0
     }
 
 
 def share_target(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
-    """Split `wish.p_target_w` over storage that no senior aimed, by rating times SoC distance to the bound."""
+    """Split `wish.p_target_w` over those that no senior aimed, by rating times SoC distance to the bound."""
     assert wish.p_target_w is not None
-    stores = [slot for slot in slots if slot.der.can.target and _open_to(slot.band, wish)]
+    stores = [slot for slot in slots if slot.der.can.aim and _open_to(slot.band, wish)]
     goal = wish.p_target_w
     discharging = goal >= 0.0
     weights = [_reach(slot.der, discharging=discharging) for slot in stores]
@@ -149,20 +160,20 @@ def _reach(der: DerState, *, discharging: bool) -> float:
     return distance * (der.rating.p_max_w if discharging else -der.rating.p_min_w)
 
 
-def _bound(wish: SiteProposal, what: str, value: float) -> Bound:
+def _bound(wish: SiteProposal, what: What, value: float) -> Bound:
     return Bound(by=wish.by, rank=wish.rank, what=what, value=value, why=wish.why)
 
 
 def _aimed(band: Band, aim_w: float, wish: SiteProposal) -> Band:
-    bound = _bound(wish, "p_target_w", aim_w)
+    bound = _bound(wish, What.TARGET, aim_w)
     return Band(low_w=band.low_w, high_w=band.high_w, target_w=aim_w, target_by=bound, bounds=band.bounds)
 
 
-def _pushed(band: Band, aim_w: float, what: str, wish: SiteProposal) -> Band:
+def _pushed(band: Band, aim_w: float, what: What, wish: SiteProposal) -> Band:
     """One edge of the band moved onto `aim_w`; the other gives way where it must."""
     return Band(
-        low_w=aim_w if what == "p_floor_w" else min(band.low_w, aim_w),
-        high_w=aim_w if what == "p_ceiling_w" else max(band.high_w, aim_w),
+        low_w=aim_w if what is What.FLOOR else min(band.low_w, aim_w),
+        high_w=aim_w if what is What.CEILING else max(band.high_w, aim_w),
         target_w=band.target_w,
         target_by=band.target_by,
         bounds=(*band.bounds, _bound(wish, what, aim_w)),

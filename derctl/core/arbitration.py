@@ -8,6 +8,7 @@ from itertools import groupby
 
 from derctl.core.capability import clamp, q_box, room
 from derctl.core.types import Bound, DerState, Proposal, Rating
+from derctl.core.words import Priority, What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def lower(band: Band, ceiling_w: float, *, by: str, rank: int) -> Band:
     high = clamp(ceiling_w, band.low_w, band.high_w)
     if high >= band.high_w:
         return band
-    return _with(band, Bound(by=by, rank=rank, what="p_ceiling_w", value=high), high_w=high)
+    return _with(band, Bound(by=by, rank=rank, what=What.CEILING, value=high), high_w=high)
 
 
 def lift(band: Band, floor_w: float, *, by: str, rank: int) -> Band:
@@ -62,7 +63,7 @@ def lift(band: Band, floor_w: float, *, by: str, rank: int) -> Band:
     low = clamp(floor_w, band.low_w, band.high_w)
     if low <= band.low_w:
         return band
-    return _with(band, Bound(by=by, rank=rank, what="p_floor_w", value=low), low_w=low)
+    return _with(band, Bound(by=by, rank=rank, what=What.FLOOR, value=low), low_w=low)
 
 
 def confine(band: Band, most_w: float, *, by: str) -> Band:
@@ -70,14 +71,14 @@ def confine(band: Band, most_w: float, *, by: str) -> Band:
     high = clamp(band.high_w, -most_w, most_w)
     low = clamp(band.low_w, -most_w, most_w)
     if high != band.high_w:
-        band = _with(band, Bound(by=by, rank=0, what="p_ceiling_w", value=high), high_w=high)
+        band = _with(band, Bound(by=by, rank=0, what=What.CEILING, value=high), high_w=high)
     if low != band.low_w:
-        band = _with(band, Bound(by=by, rank=0, what="p_floor_w", value=low), low_w=low)
+        band = _with(band, Bound(by=by, rank=0, what=What.FLOOR, value=low), low_w=low)
     return band
 
 
 def _aim(band: Band, target_w: float, *, by: str, rank: int) -> Band:
-    bound = Bound(by=by, rank=rank, what="p_target_w", value=target_w)
+    bound = Bound(by=by, rank=rank, what=What.TARGET, value=target_w)
     return Band(low_w=band.low_w, high_w=band.high_w, target_w=target_w, target_by=bound, bounds=band.bounds)
 
 
@@ -91,18 +92,24 @@ def _with(band: Band, bound: Bound, *, low_w: float | None = None, high_w: float
     )
 
 
+def aimed(der: DerState, band: Band) -> bool:
+    """Whether it gets a target. One that takes a ceiling too gets none while nobody aims at it: its sun flows. Only a
+    ceiling below 0 W is a target as well, since no limit goes so low."""
+    return der.can.rest or (der.can.aim and (band.target_by is not None or band.high_w < 0.0))
+
+
 def aim_of(band: Band) -> float:
-    """Where a DER that takes targets will be sent: its target, or rest (0 W), at the nearest edge of the band."""
+    """Where a DER that is aimed will be sent: its target, or rest (0 W), at the nearest edge of the band."""
     return clamp(0.0 if band.target_w is None else band.target_w, band.low_w, band.high_w)
 
 
 def reserved_w(der: DerState, proposals: Iterable[Proposal]) -> float | None:
     """What a reactive mode with reactive priority leaves of the circle for P; None: no such mode.
 
-    Reserved before anything is split (grid.md e.3), or a battery couldn't take what the split gives it.
+    Reserved before anything is split, or a battery couldn't take what the split gives it.
     """
     wish = _mode(der, proposals)
-    if wish is None or wish.q_priority == "active":
+    if wish is None or wish.q_priority == Priority.ACTIVE:
         return None
     assert wish.q_var is not None
     return room(der.rating.s_max_va, q_box(der.rating, wish.q_var))
@@ -126,12 +133,12 @@ def reactive(der: DerState, band: Band, proposals: Iterable[Proposal]) -> Reacti
         return Reactive(q_var=None)
     assert wish.q_var is not None
     q = q_box(der.rating, wish.q_var)
-    bounds = [] if q == wish.q_var else [Bound(by="rating", rank=0, what="q_var", value=q)]
-    if wish.q_priority == "active":
+    bounds = [] if q == wish.q_var else [Bound(by="rating", rank=0, what=What.VAR, value=q)]
+    if wish.q_priority == Priority.ACTIVE:
         most = room(der.rating.s_max_va, _largest_p(der, band))
         if abs(q) > most:
             q = most if q > 0 else -most
-            bounds.append(Bound(by="s_max_va", rank=0, what="q_var", value=q))
+            bounds.append(Bound(by="s_max_va", rank=0, what=What.VAR, value=q))
     return Reactive(q_var=q, bounds=(_own(wish, q), *bounds))
 
 
@@ -142,11 +149,11 @@ def _mode(der: DerState, proposals: Iterable[Proposal]) -> Proposal | None:
 
 
 def _own(wish: Proposal, q_var: float) -> Bound:
-    return Bound(by=wish.by, rank=wish.rank, what="q_var", value=q_var)
+    return Bound(by=wish.by, rank=wish.rank, what=What.VAR, value=q_var)
 
 
 def _largest_p(der: DerState, band: Band) -> float:
     """The largest |P| that the DER may reach inside the band."""
-    if der.can.target:
+    if aimed(der, band):
         return abs(aim_of(band))
     return max(abs(band.high_w), abs(band.low_w) if band.low_w < 0 else 0.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation
-from derctl.core.arbitration import Band, aim_of, confine, fold, reactive, reserved_w, whole
+from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, whole
 from derctl.core.capability import told_w
 from derctl.core.types import (
     Abstain,
@@ -19,6 +19,7 @@ from derctl.core.types import (
     SiteProposal,
     SiteState,
 )
+from derctl.core.words import FallbackBy, Reason
 
 Memory = Any
 """A function's own frozen Memory. The engine only carries it."""
@@ -61,10 +62,14 @@ class SiteFunction(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Which function speaks for whom: (function, DER ids), in the site file's order."""
+    """Which function speaks for whom: (function, DER ids), in the site file's order.
+
+    also_on_device: kinds that many inverters also run themselves; two of them on one inverter would add their slopes.
+    """
 
     der_functions: tuple[tuple[DerFunction, tuple[str, ...]], ...] = ()
     site_functions: tuple[tuple[SiteFunction, tuple[str, ...]], ...] = ()
+    also_on_device: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -80,9 +85,6 @@ class _Case:
 OPERATOR = 60
 """Rank from which a proposal counts as somebody's request rather than a rule."""
 
-GATEWAY_FUNCTIONS = frozenset({"volt_var", "volt_watt", "freq_droop", "watt_var"})
-"""Functions that many inverters also run themselves; two of them on one inverter would add their slopes."""
-
 
 def step(
     plan: Plan, memories: Memories, state: SiteState, dt_s: float
@@ -92,7 +94,11 @@ def step(
     after: dict[str, Memory] = {}
     for function, ids in plan.der_functions:
         for der_id in ids:
-            _ask_der(function, cases[der_id], memories, after, state, dt_s)
+            case = cases[der_id]
+            if function.kind in plan.also_on_device and function.kind not in case.der.reading.own_off:
+                _leave_to_device(function, case, memories, after)
+            else:
+                _ask_der(function, case, memories, after, state, dt_s)
     wishes = [
         wish
         for function, ids in plan.site_functions
@@ -105,19 +111,29 @@ def step(
     return after, tuple(_decide(case) for case in cases.values())
 
 
+def _key(function: DerFunction, case: _Case) -> str:
+    return f"{function.kind}/{case.der.id}"
+
+
+def _memory(function: DerFunction | SiteFunction, key: str, memories: Memories) -> Memory:
+    return memories[key] if key in memories else function.start()
+
+
+def _leave_to_device(function: DerFunction, case: _Case, memories: Memories, after: dict[str, Memory]) -> None:
+    """The device runs it, or can't say that it does not."""
+    on = function.kind in case.der.reading.own_on
+    key = _key(function, case)
+    after[key] = function.start() if on else _memory(function, key, memories)
+    why = "the device runs its own" if on else "the device's own mode can't be read back"
+    case.abstained[function.kind] = f"{Reason.OWN_FUNCTION_ON}: {why}"
+
+
 def _ask_der(
     function: DerFunction, case: _Case, memories: Memories, after: dict[str, Memory], state: SiteState, dt_s: float
 ) -> None:
-    key = f"{function.kind}/{case.der.id}"
-    memory = memories[key] if key in memories else function.start()
     said: Proposal | Abstain
-    if function.kind in GATEWAY_FUNCTIONS and function.kind not in case.der.reading.own_off:
-        on = function.kind in case.der.reading.own_on
-        after[key] = function.start() if on else memory
-        why = "the device runs its own" if on else "the device's own mode can't be read back"
-        case.abstained[function.kind] = f"own_function_on: {why}"
-        return
-    after[key], said = function.step(memory, case.der, state, dt_s)
+    key = _key(function, case)
+    after[key], said = function.step(_memory(function, key, memories), case.der, state, dt_s)
     if isinstance(said, Abstain):
         case.abstained[function.kind] = said.reason
     else:
@@ -132,7 +148,8 @@ def _ask_site(
     state: SiteState,
     dt_s: float,
 ) -> SiteProposal | None:
-    memory = memories[function.kind] if function.kind in memories else function.start()
+    said: SiteProposal | Abstain
+    memory = _memory(function, function.kind, memories)
     after[function.kind], said = function.step(memory, [case.der for case in cases], state, dt_s)
     if isinstance(said, SiteProposal):
         return said
@@ -143,16 +160,17 @@ def _ask_site(
 
 def _fallback(case: _Case) -> None:
     """Rank 0. A DER whose reading is too old is asked for its declared fallback and nothing else. One whose last
-    limit will stand without derctl is never given a higher one than that. Nobody is raised unseen."""
+    limit will stand without derctl is never given a higher one than that. Nobody is raised unseen, but to rest."""
     der, fallback = case.der, case.der.fallback
     limits: dict[str, float | None] = {}
     if not der.fresh:
         case.proposals = [p for p in case.proposals if p.p_target_w is None and p.q_var is None]
         limits["comms_loss"] = fallback.p_ceiling_w
-    elif fallback.by == "stands":
+    elif fallback.by == FallbackBy.STANDS:
         limits["fallback_stands"] = fallback.p_ceiling_w
-    if (not der.fresh or der.reading.p_w is None) and not der.can.target:
-        limits["unmeasured"] = told_w(der)
+    if (not der.fresh or der.reading.p_w is None) and not der.can.rest:
+        told = told_w(der)
+        limits["unmeasured"] = max(told, 0.0) if told is not None and der.can.aim else told
     case.proposals += [Proposal(by=by, rank=0, p_ceiling_w=w) for by, w in limits.items() if w is not None]
 
 
@@ -214,13 +232,11 @@ def _decide(case: _Case) -> Decision:
 
 
 def _setpoint(der: DerState, band: Band) -> tuple[Setpoint, tuple[Bound, ...]]:
-    if der.can.target:
-        aim = aim_of(band)
-        bounds = band.bounds if band.target_by is None else (band.target_by, *band.bounds)
-        return Setpoint(p_target_w=aim), bounds
-    if der.can.ceiling:
-        return Setpoint(p_ceiling_w=band.high_w), band.bounds
-    return Setpoint(), band.bounds
+    ceiling_w = band.high_w if der.can.limit else None
+    if not aimed(der, band):
+        return Setpoint(p_ceiling_w=ceiling_w), band.bounds
+    bounds = band.bounds if band.target_by is None else (band.target_by, *band.bounds)
+    return Setpoint(p_ceiling_w=ceiling_w, p_target_w=aim_of(band)), bounds
 
 
 def _requested(proposals: Iterable[Proposal]) -> Proposal | None:

@@ -33,6 +33,11 @@ def follow(lag: Lag, u: float, *, dt_s: float, olrt_s: float) -> Lag:
     return Lag(y=lag.y + (lag.u - lag.y) * gap + slope * (1.0 - gap / x), u=u)
 
 
+def respond(lag: Lag | None, u: float, *, begin: float, dt_s: float, olrt_s: float) -> Lag:
+    """As `follow`; where there is no lag yet, one that begins at `begin`."""
+    return Lag(y=begin, u=u) if lag is None else follow(lag, u, dt_s=dt_s, olrt_s=olrt_s)
+
+
 def ramp(now: float, goal: float, *, up_per_s: float, dt_s: float) -> float:
     """Move towards `goal`: downwards at once, upwards by at most `up_per_s * dt_s`."""
     return goal if goal <= now else min(goal, now + up_per_s * dt_s)

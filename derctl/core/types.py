@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from derctl.core.words import Status
+from derctl.core.words import Achieved, FallbackBy, Priority, Reason, Status, What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +25,72 @@ class Rating:
     v_nom_v: float
     e_max_wh: float | None = None
 
+    @property
+    def per_unit_w(self) -> float:
+        """What 1 per unit of active power is: what it gives; of one that only draws, what it draws."""
+        return self.p_max_w if self.p_max_w > 0.0 else -self.p_min_w
+
+    @property
+    def size_w(self) -> float:
+        """The larger of what it gives and what it draws: what shares of the rating are taken of, where both count."""
+        return max(self.p_max_w, -self.p_min_w)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Can:
-    """Which of ceiling, target and var a DER takes (a floor goes through the target)."""
+class Port:
+    """What one port takes. limit: a ceiling. aim: a target (a floor goes through it). var: reactive power."""
 
-    ceiling: bool = False
-    target: bool = False
+    limit: bool = False
+    aim: bool = False
     var: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """What of a DER can be limited, aimed and given var, and at which port.
+
+    ac: where it meets the grid. pv, battery: what is behind it, None where there is none; a port that takes nothing
+    is there all the same.
+    """
+
+    ac: Port = Port()
+    pv: Port | None = None
+    battery: Port | None = None
+
+    @property
+    def limit(self) -> bool:
+        """Its AC power takes a ceiling."""
+        return self.ac.limit
+
+    @property
+    def aim(self) -> bool:
+        """Its AC power takes a target."""
+        return self.ac.aim
+
+    @property
+    def var(self) -> bool:
+        """It takes reactive power."""
+        return self.ac.var
+
+    @property
+    def steer(self) -> bool:
+        """Its AC power can be told in one way or another."""
+        return self.ac.limit or self.ac.aim
+
+    @property
+    def rest(self) -> bool:
+        """It takes a target and nothing else: while nobody aims at it, it is sent to 0 W."""
+        return self.ac.aim and not self.ac.limit
+
+    @property
+    def store(self) -> bool:
+        """A battery is behind it."""
+        return self.battery is not None
+
+    @property
+    def balance(self) -> bool:
+        """It can be aimed for the site's balance, and no sun is lost by that: it rests by itself, or it stores."""
+        return self.ac.aim and (self.store or not self.ac.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +122,9 @@ class Reading:
     v_phase_v: tuple[float | None, ...] = ()
     f_hz: float | None = None
     p_available_w: float | None = None
-    dc_p_w: float | None = None
     soc_pct: float | None = None
     soh_pct: float | None = None
+    dc_p_w: float | None = None
     p_charge_limit_w: float | None = None
     p_discharge_limit_w: float | None = None
     energy_wh: float | None = None
@@ -79,11 +138,11 @@ class Reading:
 class Fallback:
     """What the DER does when derctl is not there, by the site file's word, in W at its AC terminals.
 
-    p_ceiling_w None: no limit, the full rating. by: reversion | stands | device. after_s: the reversion time.
+    p_ceiling_w None: no limit, the full rating. after_s: the reversion time.
     """
 
     p_ceiling_w: float | None = None
-    by: str = "reversion"
+    by: FallbackBy = FallbackBy.REVERSION
     after_s: float = 60.0
 
 
@@ -100,7 +159,7 @@ class DerState:
 
     id: str
     rating: Rating
-    can: Can
+    can: Capability
     reading: Reading
     age_s: float
     sample: int
@@ -128,15 +187,46 @@ class PocState:
     v_nom_v: float
 
 
+LOCAL = "local"
+"""Who asks over the unix socket."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An operator's wish that is still alive. der None: the whole site. remaining_s on the monotonic clock."""
+    """An operator's wish that is still alive: one class for each kind, and its line in REQUESTS.
+
+    kind: the command that brought it. der None: the whole site. by: the principal who asked, `local` for the unix
+    socket. remaining_s on the monotonic clock.
+    """
 
     id: str
     kind: str
     der: str | None
-    value_w: float
+    by: str
     remaining_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRequest(Request):
+    """A ceiling on the AC power of a DER, or of all of them together."""
+
+    kind: Literal["limit_power"] = "limit_power"
+    p_ceiling_w: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryRequest(Request):
+    """What a battery is to give at its AC terminals; below 0 it charges."""
+
+    kind: Literal["set_battery_power"] = "set_battery_power"
+    p_target_w: float
+
+
+REQUESTS: Mapping[str, type[Request]] = {
+    "limit_power": LimitRequest,
+    "set_battery_power": BatteryRequest,
+}
+"""By kind: what a request turns into when it comes back from JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +243,7 @@ class SiteState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What one function wants of one DER. None: no opinion. q_priority: reactive | active, who wins at the circle."""
+    """What one function wants of one DER. None: no opinion. q_priority: who wins at the circle."""
 
     by: str
     rank: int
@@ -161,14 +251,14 @@ class Proposal:
     p_floor_w: float | None = None
     p_target_w: float | None = None
     q_var: float | None = None
-    q_priority: str = "reactive"
+    q_priority: Priority = Priority.REACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteProposal:
     """What one function wants of the sum of the DERs in `over` (their AC power, W); allocation splits it.
 
-    why: a code, where there is more to say than the function's name.
+    why: where there is more to say than the function's name.
     """
 
     by: str
@@ -177,7 +267,7 @@ class SiteProposal:
     p_ceiling_w: float | None = None
     p_floor_w: float | None = None
     p_target_w: float | None = None
-    why: str | None = None
+    why: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +283,9 @@ class Bound:
 
     by: str
     rank: int
-    what: str
+    what: What
     value: float
-    why: str | None = None
+    why: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,15 +304,15 @@ class Decision:
 class Outcome:
     """What became of a DER's setpoint; four words, never mixed. *_s: monotonic time of the last change, or None.
 
-    achieved: yes | no | pending | not_binding | unknown. reason: a stable code, None where nothing needs one.
+    reason: None where nothing needs one.
     """
 
     requested: Setpoint | None = None
     requested_by: str | None = None
     desired: Setpoint = NOTHING
     accepted: Setpoint | None = None
-    achieved: str = "unknown"
-    reason: str | None = None
+    achieved: Achieved = Achieved.UNKNOWN
+    reason: Reason | None = None
     requested_s: float | None = None
     desired_s: float | None = None
     accepted_s: float | None = None

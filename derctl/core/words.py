@@ -71,6 +71,7 @@ class Reason(StrEnum):
     STALE = "stale"
     FROZEN = "frozen"
     IDENTITY_CHANGED = "identity_changed"
+    OWN_FUNCTION_ON = "own_function_on"
 
 
 class Released(StrEnum):
@@ -89,6 +90,15 @@ class Mode(StrEnum):
     CONTROL = "control"
 
 
+class Belief(StrEnum):
+    """What the meter at the point of connection is believed to be."""
+
+    UNPROVEN = "unproven"
+    PROVEN = "proven"
+    DOUBTED = "doubted"
+    LOST = "lost"
+
+
 class FallbackBy(StrEnum):
     """What makes a declared fallback true."""
 
@@ -102,6 +112,29 @@ class Priority(StrEnum):
 
     REACTIVE = "reactive"
     ACTIVE = "active"
+
+
+class What(StrEnum):
+    """What of a DER is bounded."""
+
+    CEILING = "p_ceiling_w"
+    FLOOR = "p_floor_w"
+    TARGET = "p_target_w"
+    VAR = "q_var"
+
+
+class Scope(StrEnum):
+    """For whom a function speaks."""
+
+    DER = "der"
+    SITE = "site"
+
+
+class Need(StrEnum):
+    """What a function can't do without."""
+
+    STORAGE = "storage"
+    METER = "meter"
 
 
 class WriteFor(StrEnum):

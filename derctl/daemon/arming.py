@@ -1,42 +1,92 @@
-"""Whether setpoints may leave the daemon: the mode that was asked for, and what stands against it."""
+"""Whether setpoints may leave the daemon: a table of what was asked for, and what stands against it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
-from derctl.site import Absence
+from derctl.core.words import Mode
+from derctl.site.absence import Absence
 
-__all__ = ["Absence", "Gate"]
+
+class Arm(StrEnum):
+    """looking: started with --observe, and nothing ever leaves. watching: not armed. held: armed, but
+    something stands against it. controlling: armed, and setpoints leave."""
+
+    LOOKING = "looking"
+    WATCHING = "watching"
+    HELD = "held"
+    CONTROLLING = "controlling"
 
 
-@dataclass(slots=True)
-class Gate:
-    """armed: what the site file or an operator asked for. open: armed, and the Pi-absent state keeps the contract."""
+class Said(StrEnum):
+    """arm and disarm come from the site file or an operator; holds and breaks are the tick's look at the contract
+    without derctl."""
 
-    armed: bool
-    absence: Callable[[], Absence]
-    on_event: Callable[[str, str, str], None]
-    last: Absence = field(default_factory=Absence)
-    _was_open: bool = False
+    ARM = "arm"
+    DISARM = "disarm"
+    HOLDS = "holds"
+    BREAKS = "breaks"
 
-    def evaluate(self) -> bool:
-        """Once a tick; says so when it opens or closes."""
-        self.last = self.absence()
-        now_open = self.armed and self.last.objection is None
-        if now_open != self._was_open:
-            self._was_open = now_open
-            self.on_event("mode_control" if now_open else "mode_observe", "", self.reason or "")
-        return now_open
+
+TABLE: dict[tuple[Arm, Said], Arm] = {
+    **{(Arm.LOOKING, said): Arm.LOOKING for said in Said},
+    (Arm.WATCHING, Said.ARM): Arm.HELD,
+    (Arm.WATCHING, Said.DISARM): Arm.WATCHING,
+    (Arm.WATCHING, Said.HOLDS): Arm.WATCHING,
+    (Arm.WATCHING, Said.BREAKS): Arm.WATCHING,
+    (Arm.HELD, Said.ARM): Arm.HELD,
+    (Arm.HELD, Said.DISARM): Arm.WATCHING,
+    (Arm.HELD, Said.HOLDS): Arm.CONTROLLING,
+    (Arm.HELD, Said.BREAKS): Arm.HELD,
+    (Arm.CONTROLLING, Said.ARM): Arm.CONTROLLING,
+    (Arm.CONTROLLING, Said.DISARM): Arm.WATCHING,
+    (Arm.CONTROLLING, Said.HOLDS): Arm.CONTROLLING,
+    (Arm.CONTROLLING, Said.BREAKS): Arm.HELD,
+}
+"""Arming takes effect with the next tick that finds nothing against it; disarming at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arming:
+    """by: who armed or disarmed last, None: the site file. since: when, as text."""
+
+    state: Arm = Arm.WATCHING
+    by: str | None = None
+    since: str | None = None
+    absence: Absence = field(default_factory=Absence)
+
+    @property
+    def armed(self) -> bool:
+        """Whether control was asked for."""
+        return self.state in {Arm.HELD, Arm.CONTROLLING}
 
     @property
     def open(self) -> bool:
-        return self._was_open
+        """Whether setpoints leave."""
+        return self.state is Arm.CONTROLLING
+
+    @property
+    def mode(self) -> Mode:
+        return Mode.CONTROL if self.open else Mode.OBSERVE
 
     @property
     def reason(self) -> str | None:
         """Why setpoints don't leave, None while they do."""
+        if self.state is Arm.LOOKING:
+            return "started with --observe"
         if not self.armed:
             return "not armed"
-        objection = self.last.objection
+        objection = self.absence.objection
         return None if objection is None else f"{objection[0]}: {objection[1]}"
+
+
+def told(arming: Arming, said: Said, *, by: str | None = None, since: str | None = None) -> Arming:
+    """After a word of the site file (by None) or of an operator."""
+    return replace(arming, state=TABLE[arming.state, said], by=by, since=since)
+
+
+def seen(arming: Arming, absence: Absence) -> Arming:
+    """After the tick's look at what the site does without derctl."""
+    said = Said.HOLDS if absence.objection is None else Said.BREAKS
+    return replace(arming, state=TABLE[arming.state, said], absence=absence)

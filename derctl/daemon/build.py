@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.report.telemetry import encode
 from derctl.devices import CATALOGUE, Device, Options
 from derctl.links.bus import Bus, Pace
 from derctl.links.models import model
-from derctl.links.wires.tcp import PymodbusTcp
-from derctl.site import BusSection, DerSection, Site, rating_of, slowest
+from derctl.links.mqtt import Broker
+from derctl.site import (
+    BusSection,
+    DerSection,
+    MqttSection,
+    Site,
+    fallback_of,
+    place_of,
+    rating_of,
+    slowest,
+    wire_of,
+)
 
 OnEvent = Callable[[str, str, str], None]
+Journalled = Callable[[str], Awaitable[None]]
 RATING_TOLERANCE = 0.05
 
 
@@ -40,8 +53,7 @@ def build(site: Site, on_event: OnEvent) -> Plant:
 
 
 def _bus(site: Site, section: BusSection) -> Bus:
-    wire = PymodbusTcp(section.tcp.host, section.tcp.port)
-    return Bus(section.id, wire, Pace(**slowest(site, section)))
+    return Bus(section.id, wire_of(section), Pace(**slowest(site, section)), place=place_of(section))
 
 
 def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:
@@ -109,3 +121,33 @@ def rating_problem(der: DerSection, device: Device) -> str | None:
         if wanted is not None and abs(found - wanted) > RATING_TOLERANCE * wanted:
             return f"rating.{name} is {wanted:g} in the site file, the device says {found:g}"
     return None
+
+
+def writer_of(site: Site, der: DerSection, channel: Channel, journal: Journalled, on_event: OnEvent) -> Writer:
+    """One DER's way to its device. journal: awaited before each write."""
+    return Writer(
+        id=der.id,
+        channel=channel,
+        fallback=fallback_of(der),
+        control=der.control,
+        tick_s=site.file.site.tick_s,
+        journal=journal,
+        on_event=on_event,
+    )
+
+
+def broker_of(site: Site, section: MqttSection) -> Broker:
+    """Where the site's messages go, and as whom."""
+    tls = section.tls
+    return Broker(
+        host=section.host,
+        port=section.port,
+        base=f"{section.prefix}/{site.file.site.fleet}/{site.file.site.id}",
+        will=encode({"online": False}),
+        username=section.username,
+        password=site.secret,
+        ca_file=None if tls is None else tls.ca_file,
+        cert_file=None if tls is None else tls.cert_file,
+        key_file=None if tls is None else tls.key_file,
+        keepalive_s=section.keepalive_s,
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from derctl.core.types import Can, DerState, Fallback, PocState, Reading, Setpoint, SiteState
+from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
+from derctl.core.words import Bind
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.requests import Requests
 from derctl.site import Absence, DerSection, Site, SiteFile, absence_of, der_absence, fallback_of, found_of, rating_of
@@ -13,9 +14,9 @@ from derctl.site.absence import Found
 
 STALE_TICKS = 3
 STALE_MIN_S = 1.0
-"""A reading older than three ticks, or 1 s where the tick is shorter, is not acted on (grid.md e.3)."""
+"""A reading older than three ticks, or 1 s where the tick is shorter, is not acted on (docs/sources.md)."""
 SOC_KEEP_S = 30.0
-"""A state of charge older than this is unknown (grid.md e.3: 30 s to standby)."""
+"""A state of charge older than this is unknown; a silent BMS stops the battery after as long (docs/sources.md)."""
 
 
 @dataclass(slots=True)
@@ -51,14 +52,14 @@ class Image:
 
     def fresh(self, channel: Channel, now_s: float) -> bool:
         """Young enough, from a device that is found and not frozen."""
-        return channel.device is not None and channel.state == "ok" and now_s - channel.read_s <= self.stale_s
+        return channel.device is not None and channel.state is Bind.OK and now_s - channel.read_s <= self.stale_s
 
     def _der(self, section: DerSection, now_s: float) -> DerState:
         channel = self.channels[section.id]
-        device, last = channel.device, channel.last
+        device, last = channel.device, channel.binding.last
         fresh = self.fresh(channel, now_s)
         bms = self.bms.get(section.id)
-        can = Can() if device is None else device.can
+        can = Capability() if device is None else device.can
         return DerState(
             id=section.id,
             rating=rating_of(section, self.site.site.v_nom_v) if last is None else last.rating,
@@ -67,7 +68,7 @@ class Image:
             age_s=now_s - channel.read_s,
             sample=channel.sample,
             fresh=fresh,
-            controllable=fresh and section.control and (can.ceiling or can.target),
+            controllable=fresh and section.control and can.steer,
             fallback=self.fallbacks[section.id],
             bms_age_s=None if bms is None else _bms_age(bms, now_s),
             absent_w=absent_w(section, channel),
@@ -88,13 +89,13 @@ class Image:
 
 
 def _bms_age(bms: Channel, now_s: float) -> float:
-    return 1e9 if bms.state == "frozen" else now_s - bms.read_s
+    return 1e9 if bms.state is Bind.FROZEN else now_s - bms.read_s
 
 
 def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
     """The inverter's reading with what its BMS knows better."""
     known = bms.reading
-    if bms.state == "frozen" or now_s - bms.read_s > SOC_KEEP_S:
+    if bms.state is Bind.FROZEN or now_s - bms.read_s > SOC_KEEP_S:
         return replace(
             reading, p_charge_limit_w=known.p_charge_limit_w, p_discharge_limit_w=known.p_discharge_limit_w
         )
@@ -120,4 +121,4 @@ def absent_w(section: DerSection, channel: Channel) -> float | None:
 
 
 def _found(section: DerSection, channel: Channel) -> Found | None:
-    return found_of(channel.last, fallback_of(section))
+    return found_of(channel.binding.last, fallback_of(section))

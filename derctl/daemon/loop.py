@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from derctl.core.engine import Memory, Plan, step
 from derctl.core.types import Tick
-from derctl.daemon.actuate.writer import Dispatch
-from derctl.daemon.arming import Gate
+from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.gate import Gate
 from derctl.daemon.image import Image
 from derctl.daemon.poller import Poller
 
 MEASURE_SHARE = 0.4
-"""Share of the period after which the tick goes on with what has been measured (DESIGN 3.1)."""
+"""Share of the period after which the tick goes on with what has been measured (docs/sources.md)."""
 
 
 @dataclass(slots=True)

@@ -1,60 +1,118 @@
-"""What of the running control survives a restart, and how it comes back. The file itself is daemon/statefile's."""
+"""What of the running control survives a restart, and how it comes back. The file itself is store/state's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+import asyncio
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
 
 from derctl.core.engine import Memory
-from derctl.core.response import Lag
+from derctl.core.words import Belief, Mode
+from derctl.daemon.actuate.releaser import Releaser
+from derctl.daemon.arming import Arming, Said, told
 from derctl.daemon.channel.channel import Channel
-from derctl.daemon.requests import Held, Requests
+from derctl.daemon.clock import Clock
+from derctl.daemon.commands.desk import Desk
+from derctl.daemon.gate import Gate
+from derctl.daemon.loop import Loop
+from derctl.daemon.requests import Requests, from_plain, to_plain
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
-from derctl.functions.freq_droop import Memory as DroopMemory
-from derctl.store.state import SavedDroop, SavedRequest
+from derctl.functions.survival import kept, revived
+from derctl.store import state
+from derctl.store.folder import Folder
+from derctl.store.state import ArmWord, Surviving
+
+SAVE_EVERY_S = 30.0
+MEMORY_KEEP_S = 600.0
+"""Memories of a daemon that was away for longer belong to another event on the grid."""
 
 
-def kept_requests(held: Iterable[Held], *, wall: float | None, now_s: float) -> list[SavedRequest]:
-    """wall: s since 1970, None where the clock is not set; now_s: the monotonic clock that the requests run on."""
-    return [
-        SavedRequest(
-            id=each.id,
-            kind=each.kind,
-            der=each.der,
-            value_w=each.value_w,
-            ends=None if wall is None else wall + each.ends_s - now_s,
-            left_s=each.ends_s - now_s,
+@dataclass(slots=True)
+class Survival:
+    """Restores what survived, and saves it when something has changed (dirty)."""
+
+    folder: Folder
+    clock: Clock
+    requests: Requests
+    desk: Desk
+    gate: Gate
+    releaser: Releaser
+    loop: Loop
+    proof: MeterProof
+    log: Any
+    dirty: asyncio.Event
+
+    def restore(self, mode: Mode, tell: Callable[[str, str, str], None]) -> None:
+        """mode: the site file's, where no operator has said otherwise."""
+        saved, problem = state.load(self.folder)
+        for text in (self.folder.problem, problem):
+            if text is not None:
+                tell("state_unreadable", "", text)
+        self.proof.proven = saved.proven_meter
+        self.gate.arming = armed(self.gate.arming, mode, saved.word)
+        self.desk.seen = dict(saved.seen)
+        synced, now = self.clock.synced, self.clock.wall()
+        for each in saved.requests:
+            self._revive(each, now if synced else None, tell)
+        if synced and 0.0 <= now - saved.saved < MEMORY_KEEP_S:
+            back = revived(saved.memories)
+            self.loop.memories |= back.memories
+            for key, text in back.refused.items():
+                tell("state_unreadable", "", f"{key}: {text}")
+
+    def _revive(self, plain: Mapping[str, Any], wall: float | None, tell: Callable[[str, str, str], None]) -> None:
+        """One that can't be read is said, and harms no other."""
+        try:
+            request = from_plain(plain, wall=wall)
+        except msgspec.ValidationError as error:
+            tell("state_unreadable", "", f"a request from before the restart: {error}")
+            return
+        if request.remaining_s > 0.0:
+            self.requests.put(request)
+
+    async def run(self) -> None:
+        """Save when something has changed, and every SAVE_EVERY_S."""
+        while True:
+            try:
+                await asyncio.wait_for(self.dirty.wait(), SAVE_EVERY_S)
+            except TimeoutError:
+                pass
+            self.dirty.clear()
+            await self.save()
+
+    async def save(self) -> None:
+        """The state, and what the journal still lacks. A disk that is full is said, and keeps nobody from control."""
+        try:
+            await state.save(self.folder, self._now())
+        except OSError as error:
+            self.log.error("state_not_saved", error=str(error))
+        await self.releaser.save()
+
+    def _now(self) -> Surviving:
+        now, arming = self.clock.wall(), self.gate.arming
+        word = None
+        if arming.by is not None:
+            word = ArmWord(armed=arming.armed, by=arming.by, since=arming.since or "")
+        wall, now_s = now if self.clock.synced else None, self.requests.clock()
+        return Surviving(
+            saved=now,
+            word=word,
+            requests=[to_plain(held, wall=wall, now_s=now_s) for held in self.requests.held.values()],
+            memories=kept(self.loop.memories),
+            seen=dict(self.desk.seen),
+            proven_meter=self.proof.proven,
         )
-        for each in held
-    ]
 
 
-def revive_requests(saved: Iterable[SavedRequest], requests: Requests, *, wall: float | None) -> None:
-    """Those that have time left; wall is None where the clock is not set.
-
-    Where it isn't, or wasn't when they were saved, what was left then counts.
-    """
-    for each in saved:
-        left_s = each.left_s if wall is None or each.ends is None else min(each.left_s, each.ends - wall)
-        if left_s > 0.0:
-            requests.put(each.kind, each.der, each.value_w, request_id=each.id, seconds=left_s)
-
-
-def kept_droop(memories: Mapping[str, Memory]) -> dict[str, SavedDroop]:
-    """The droop events in progress, by memory key."""
-    return {
-        key: SavedDroop(p_pre=memory.p_pre, side=memory.side, y=memory.lag.y)
-        for key, memory in memories.items()
-        if isinstance(memory, DroopMemory) and memory.p_pre is not None and memory.lag is not None
-    }
-
-
-def revived_droop(saved: Mapping[str, SavedDroop]) -> dict[str, DroopMemory]:
-    """They go on from where they were."""
-    return {
-        key: DroopMemory(p_pre=each.p_pre, side=each.side, lag=Lag(y=each.y, u=each.y)) for key, each in saved.items()
-    }
+def armed(arming: Arming, mode: Mode, word: ArmWord | None) -> Arming:
+    """Where arming starts: the operator's last word, else the site file's mode."""
+    if word is None:
+        return told(arming, Said.ARM if mode is Mode.CONTROL else Said.DISARM)
+    return told(arming, Said.ARM if word.armed else Said.DISARM, by=word.by, since=word.since)
 
 
 @dataclass(slots=True)
@@ -102,3 +160,14 @@ class MeterProof:
             return None
         self.proven = name
         return self._serial
+
+    def belief(self, memories: Mapping[str, Memory]) -> Belief | None:
+        """What the contract's loop believes of the meter; None where no such loop runs."""
+        memory = memories.get(ContractExportLimit.kind)
+        if not isinstance(memory, ContractMemory):
+            return None
+        if memory.trust.doubted:
+            return Belief.DOUBTED
+        if memory.lost:
+            return Belief.LOST
+        return Belief.PROVEN if memory.trust.proven else Belief.UNPROVEN

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from derctl.core.exchange import Exchange, Read, Registers
-from derctl.core.types import NOTHING, Can, Fallback, Rating, Reading, Setpoint
+from derctl.core.types import NOTHING, Capability, Fallback, Rating, Reading, Setpoint
 from derctl.core.words import Timer
 from derctl.devices.profile import Profile
 from derctl.sunspec import Model
@@ -63,7 +63,7 @@ class Device(Protocol):
         ...
 
     @property
-    def can(self) -> Can: ...
+    def can(self) -> Capability: ...
 
     @property
     def control(self) -> Mapping[str, Read]:

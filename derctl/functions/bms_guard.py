@@ -1,4 +1,4 @@
-"""What the battery management system permits now, and what to do when it falls silent (grid.md e.3)."""
+"""What the battery management system permits now, and what to do when it falls silent."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.errors import SettingError
 from derctl.functions.settings import Settings, number
 
-SOURCE = "grid.md e.3 [G]"
-LOSS = "[G] conversion loss: on discharge the battery gives more than what crosses the AC terminals"
+OURS = "our choice: docs/sources.md"
+LOSS = "AC power per DC power on discharge, " + OURS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BmsGuard(Settings):
-    """The BMS's limits are hard. Its silence: hold the last ones, then down to 0 W between ramp_s and stop_s.
+    """Keeps a battery inside its BMS's limits. When that falls silent: the last ones, then down to 0 W by stop_s.
 
     A limit that it gave and gives no more is silence on that side, however fresh the rest is.
     """
@@ -33,8 +33,10 @@ class BmsGuard(Settings):
     kind: ClassVar[str] = "bms_guard"
     rank: ClassVar[int] = 0
 
-    ramp_s: float = number(10.0, low=1.0, high=60.0, source=SOURCE)
-    stop_s: float = number(30.0, low=2.0, high=120.0, source=SOURCE)
+    ramp_s: float = number(10.0, low=1.0, high=60.0, source="silence of the BMS before its limits go down, " + OURS)
+    stop_s: float = number(
+        30.0, low=2.0, high=120.0, source="silence of the BMS after which the battery rests, " + OURS
+    )
     efficiency: float = number(0.95, low=0.5, high=1.0, source=LOSS)
 
     def __post_init__(self) -> None:

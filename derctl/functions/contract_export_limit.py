@@ -1,6 +1,6 @@
 """The connection agreement's limit at the point of connection: a ceiling on export, on import where one is agreed.
 
-grid.md e.3 writes the law with P_grid positive for import; here export is positive, so export e = +p_poc.
+Export is positive here. The law and its gain are derived in docs/sources.md.
 """
 
 from __future__ import annotations
@@ -12,25 +12,26 @@ from typing import ClassVar
 from derctl.core.capability import assumed_w, clamp, held_w
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
+from derctl.core.words import Reason
 from derctl.functions.meter_trust import Trust, weigh
 from derctl.functions.settings import Settings, number
 
 MARGIN_PU = 0.02
 MARGIN_MIN_W = 50.0
-"""Kept below the limit where the site file gives no margin: max(2 % of the limit, 50 W) [G, grid.md e.3]."""
+"""Kept below the limit where the site file gives no margin: max(2 % of the limit, 50 W) (docs/sources.md)."""
 
 APPROACH = 0.5
 """Largest share of the headroom given, or taken back, at once: meter and inverters are not read at the same instant,
-so while power moves the headroom is known only to about its slope times that skew [G]."""
+so while power moves the headroom is known only to about its slope times that skew."""
 
 PROBE_EVERY_S, PROBE_S, PROBE_PU = 60.0, 5.0, 0.15
 """Until the meter is proven the sum stays below the limit without counting load, and this share of the rating lower
-for PROBE_S in every PROBE_EVERY_S, so that the meter has a step to follow (grid.md e.3: sign test by a step of P).
+for PROBE_S in every PROBE_EVERY_S, so that the meter has a step to follow (docs/sources.md).
 The same where it is doubted."""
 
 
 OBEY_S = 5.0
-"""How long the DERs may take to come down to what they were told before the others make up for them [G]."""
+"""How long the DERs may take to come down to what they were told before the others make up for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,9 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractExportLimit(Settings):
-    """Over the limit: sum -= gain * excess, at once. Under it: half of the headroom at a time, on a ramp.
+    """Keeps the export at the point of connection below the agreed limit: down at once, up on a ramp.
+
+    Over the limit: sum -= gain * excess. Under it: half of the headroom at a time.
 
     Without a meter that can be believed, or before it was seen to follow a step of the inverters: the sum of all
     inverters stays below the limit, local load not counted.
@@ -69,14 +72,29 @@ class ContractExportLimit(Settings):
     kind: ClassVar[str] = "contract_export_limit"
     rank: ClassVar[int] = 15
 
-    limit_w: float = number(low=0.0, high=1e8, source="the connection agreement")
+    limit_w: float = number(low=0.0, high=1e8, source="the connection agreement: most export, W")
     import_limit_w: float | None = number(
-        None, low=0.0, high=1e8, source="the connection agreement; none if absent", optional=True
+        None, low=0.0, high=1e8, source="the connection agreement: most import, W; none if absent", optional=True
     )
-    margin_w: float | None = number(None, low=0.0, high=1e6, source="max(2 %, 50 W) [G]", optional=True)
-    gain: float = number(0.33, low=0.05, high=1.0, source="grid.md d.2: K_max / 3 at a dead time of two samples")
-    relax_pu_per_s: float = number(0.1, low=0.001, high=1.0, source="grid.md e.3: at most 10 %/s [G]")
-    recover_samples: float = number(5, low=1, high=600, source="grid.md e.3 [G]")
+    margin_w: float | None = number(
+        None,
+        low=0.0,
+        high=1e6,
+        source="kept below the limit; default 2 % of it, at least 50 W: our choice, docs/sources.md",
+        optional=True,
+    )
+    gain: float = number(
+        0.33,
+        low=0.05,
+        high=1.0,
+        source="share of an excess taken back per meter sample; a third of what is stable: docs/sources.md",
+    )
+    relax_pu_per_s: float = number(
+        0.1, low=0.001, high=1.0, source="rise per second, share of the rating; our choice: docs/sources.md"
+    )
+    recover_samples: float = number(
+        5, low=1, high=600, source="good meter samples in a row; our choice: docs/sources.md"
+    )
 
     def start(self) -> Memory:
         """Nothing allowed beyond what is measured at the first sample."""
@@ -102,7 +120,7 @@ class ContractExportLimit(Settings):
             over=tuple(der.id for der in steered),
             p_ceiling_w=memory.ceiling_w,
             p_floor_w=memory.floor_w,
-            why="meter_lost" if memory.lost else None if memory.trust.proven else "meter_unproven",
+            why=Reason.METER_LOST if memory.lost else None if memory.trust.proven else Reason.METER_UNPROVEN,
         )
 
     def _heard(self, memory: Memory, ders: Sequence[DerState], site: SiteState) -> Memory:
@@ -119,7 +137,7 @@ class ContractExportLimit(Settings):
         return replace(memory, lost=memory.lost and good < self.recover_samples, good=good, trust=trust)
 
     def _closed_loop(self, memory: Memory, steered: Sequence[DerState], poc: PocState) -> Memory:
-        """Until a tightening shows in the measurement, the tightened sum counts (grid.md d.2, export limiter)."""
+        """Until a tightening shows in the measurement, the tightened sum counts (docs/sources.md, gain)."""
         assert poc.reading.p_w is not None
         measured = sum(map(assumed_w, steered), 0.0)
         before = measured if memory.ceiling_w is None else memory.ceiling_w
@@ -182,13 +200,13 @@ class ContractExportLimit(Settings):
         export; one that is reversed shows no import where there is a load."""
         if memory.unproven_s % PROBE_EVERY_S >= PROBE_S:
             return most_w
-        step = PROBE_PU * sum(der.rating.p_max_w for der in steered)
+        step = PROBE_PU * sum(der.rating.per_unit_w for der in steered)
         if most_w - step >= sum(der.rating.p_min_w for der in steered):
             return most_w - step
         return most_w + clamp(-(poc.reading.p_w or 0.0) - self._margin(), 0.0, step)
 
     def _relax_w(self, steered: Sequence[DerState]) -> float:
-        return self.relax_pu_per_s * sum(der.rating.p_max_w for der in steered)
+        return self.relax_pu_per_s * sum(der.rating.per_unit_w for der in steered)
 
     def _import_floor(self, measured_w: float, p_poc_w: float) -> float | None:
         if self.import_limit_w is None:

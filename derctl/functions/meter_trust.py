@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from derctl.core.types import DerState, PocState
 
 STEP_PU = 0.05
-"""A change of the inverters' sum below this share of their rating says nothing about the meter [G]."""
+"""A change of the inverters' sum below this share of their rating says nothing about the meter (docs/sources.md)."""
 REST_PU = 0.005
-"""Inverters that moved less than this within PROOF_S are at rest: what the meter does then the load does [G]."""
+"""Inverters that moved less than this within PROOF_S are at rest: what the meter does then the load does."""
 AGREES = 0.25
-"""The meter must show at least this share of the inverters' step, with its sign; load may hide the rest [G].
+"""The meter must show at least this share of the inverters' step, with its sign; load may hide the rest.
 
 Sample by sample, each with the weight of what the inverters moved in it: what a load does in between counts little.
 """
 STRIKES = 3
-"""Consecutive contradictions before the meter is doubted, and agreements before it is believed again [G]."""
+"""Consecutive contradictions before the meter is doubted, and agreements before it is believed again."""
 PROOF_PU = 0.1
-"""The step that proves a meter, within PROOF_S (it may be late), in share of the rating (grid.md e.3)."""
+"""The step that proves a meter, within PROOF_S (it may be late), in share of the rating (docs/sources.md)."""
 PROOF_S = 4.0
 PROVEN = 2
 """Points that prove: a step matched within a quarter gives two; within a half, as it leaves PROOF_S behind, one."""
@@ -69,8 +69,10 @@ def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState], t_s: float) -> 
         return trust
     heard = {der.id: der.reading.p_w for der in ders if der.reading.p_w is not None}
     here = Point(t_s=t_s, ders=tuple(heard), ders_w=sum(heard.values(), 0.0), poc_w=poc.reading.p_w)
-    scale = sum(der.rating.p_max_w for der in ders)
+    scale = sum(der.rating.per_unit_w for der in ders)
     trust = replace(trust, sample=poc.sample)
+    if scale <= 0.0:
+        return trust
     began = trust.judged
     if began is None or not trust.track or began.ders != here.ders:
         return _from_here(replace(trust, track=(here,)), here)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.functions.settings import Settings, number
+from derctl.functions.soc_guard import reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +24,10 @@ class Reserve(Settings):
     kind: ClassVar[str] = "reserve"
     rank: ClassVar[int] = 5
 
-    min_pct: float = number(low=0.0, high=100.0, source="the owner's word")
-    hysteresis_pct: float = number(2.0, low=0.1, high=20.0, source="grid.md e.3: 2 to 3 %")
+    min_pct: float = number(low=0.0, high=100.0, source="no discharge at or below this charge; the owner's word")
+    hysteresis_pct: float = number(
+        2.0, low=0.1, high=20.0, source="let go so far above min_pct; our choice: docs/sources.md"
+    )
 
     def start(self) -> Memory:
         """Not held."""
@@ -34,7 +37,7 @@ class Reserve(Settings):
         """One step; without a fresh state of charge the reserve is held."""
         soc = der.reading.soc_pct
         if soc is not None and der.fresh:
-            held = soc <= self.min_pct or (memory.held and soc < self.min_pct + self.hysteresis_pct)
+            held = reached(soc, self.min_pct, before=memory.held, hysteresis_pct=self.hysteresis_pct)
             memory = Memory(held=held)
             if not held:
                 return memory, Abstain("above the reserve")

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from derctl.core.capability import assumed_w, told_w
 from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
+from derctl.core.words import Reason
 from derctl.functions.settings import Settings, number
 
 
@@ -21,14 +22,23 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfConsumption(Settings):
-    """sum = present sum - gain * (p_poc - target_w), once per meter sample; rest inside deadband_w."""
+    """Batteries bring the power at the point of connection to target_w; inside deadband_w they are left alone.
+
+    sum = present sum - gain * (p_poc - target_w), once per meter sample.
+    """
 
     kind: ClassVar[str] = "self_consumption"
     rank: ClassVar[int] = 70
 
-    target_w: float = number(0.0, low=-1e7, high=1e7, source="the owner's word; + exports")
-    gain: float = number(0.5, low=0.05, high=1.0, source="grid.md d.2: below 2 at d = 1, 1 at d = 2, 0.618 at d = 3")
-    deadband_w: float = number(30.0, low=0.0, high=5000.0, source="derctl [G]")
+    target_w: float = number(
+        0.0, low=-1e7, high=1e7, source="wanted at the point of connection, W, + exports; the owner's word"
+    )
+    gain: float = number(
+        0.5, low=0.05, high=1.0, source="share of the error corrected per meter sample; stability: docs/sources.md"
+    )
+    deadband_w: float = number(
+        30.0, low=0.0, high=5000.0, source="an error left alone, W; our choice: docs/sources.md"
+    )
 
     def start(self) -> Memory:
         """No sample seen."""
@@ -42,9 +52,9 @@ class SelfConsumption(Settings):
         A store that isn't measured counts with what it was told. One that isn't told anything either has no share.
         """
         poc = site.poc
-        stores = [der for der in ders if der.can.target and der.controllable and _known(der)]
+        stores = [der for der in ders if der.can.balance and der.controllable and _known(der)]
         if poc is None or not poc.fresh or poc.reading.p_w is None:
-            return Memory(), Abstain("meter_lost")
+            return Memory(), Abstain(Reason.METER_LOST)
         if all(der.reading.p_w is None for der in stores):
             return Memory(), Abstain("no storage to steer")
         if poc.sample != memory.sample or memory.sum_w is None:

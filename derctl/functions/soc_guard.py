@@ -25,9 +25,21 @@ class SocGuard(Settings):
     kind: ClassVar[str] = "soc_guard"
     rank: ClassVar[int] = 0
 
-    min_pct: float = number(10.0, low=0.0, high=100.0, source="derctl [G]; the battery maker's manual decides")
-    max_pct: float = number(95.0, low=0.0, high=100.0, source="derctl [G]; the battery maker's manual decides")
-    hysteresis_pct: float = number(2.0, low=0.1, high=20.0, source="grid.md e.3: 2 to 3 %")
+    min_pct: float = number(
+        10.0,
+        low=0.0,
+        high=100.0,
+        source="no discharge at or below; our choice, the maker's manual decides: docs/sources.md",
+    )
+    max_pct: float = number(
+        95.0,
+        low=0.0,
+        high=100.0,
+        source="no charging at or above; our choice, the maker's manual decides: docs/sources.md",
+    )
+    hysteresis_pct: float = number(
+        2.0, low=0.1, high=20.0, source="let go so far inside; our choice: docs/sources.md"
+    )
 
     def __post_init__(self) -> None:
         Settings.__post_init__(self)
@@ -44,11 +56,16 @@ class SocGuard(Settings):
         soc = der.reading.soc_pct
         if soc is None or not der.fresh:
             return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=0.0)
-        empty = soc <= self.min_pct or (memory.empty and soc < self.min_pct + self.hysteresis_pct)
-        full = soc >= self.max_pct or (memory.full and soc > self.max_pct - self.hysteresis_pct)
+        empty = reached(soc, self.min_pct, before=memory.empty, hysteresis_pct=self.hysteresis_pct)
+        full = reached(-soc, -self.max_pct, before=memory.full, hysteresis_pct=self.hysteresis_pct)
         memory = Memory(empty=empty, full=full)
         if not empty and not full:
             return memory, Abstain("inside its bounds")
         return memory, Proposal(
             by=self.kind, rank=self.rank, p_ceiling_w=0.0 if empty else None, p_floor_w=0.0 if full else None
         )
+
+
+def reached(soc_pct: float, bound_pct: float, *, before: bool, hysteresis_pct: float) -> bool:
+    """Whether a falling charge has come down to its bound, and not back above it by the hysteresis since."""
+    return soc_pct <= bound_pct or (before and soc_pct < bound_pct + hysteresis_pct)

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from derctl.core.curve import Curve
-from derctl.core.response import Lag, follow
+from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.words import Priority
 from derctl.errors import SettingError
+from derctl.functions.lagged import NO_VOLTAGE, Lagged, Memory, fresh_v_pu
 from derctl.functions.settings import Settings, choice, number, points
 
 SOURCE = "IEEE 1547-2018 5.3.3 table 8, as in OpenDER 2.2.0"
@@ -21,24 +23,23 @@ CATEGORY: dict[str, tuple[tuple[tuple[float, float], ...], float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """The lag's state in per unit of rated apparent power; None before the first voltage."""
-
-    lag: Lag | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoltVar(Settings):
-    """q = curve(v), through the open-loop response. Q in per unit of rated apparent power, + injects."""
+class VoltVar(Lagged):
+    """Var by the voltage, on a curve and slowed down; per unit of rated apparent power, + injects."""
 
     kind: ClassVar[str] = "volt_var"
     rank: ClassVar[int] = 30
 
-    category: str = choice("B", among=("A", "B"), source=SOURCE)
-    points: tuple[tuple[float, float], ...] | None = points(source=SOURCE)
-    v_ref_pu: float = number(1.0, low=0.95, high=1.05, source=SOURCE)
-    olrt_s: float | None = number(None, low=1.0, high=90.0, source=SOURCE, optional=True)
-    q_priority: str = choice("reactive", among=("reactive", "active"), source="IEEE 1547-2018 5.3.1; UL 1741 SB")
+    category: str = choice("B", among=("A", "B"), source="default curve; " + SOURCE)
+    points: tuple[tuple[float, float], ...] | None = points(
+        source="own curve: four pairs (voltage pu, var per unit of rated VA); " + SOURCE
+    )
+    v_ref_pu: float = number(1.0, low=0.95, high=1.05, source="shifts the curve; " + SOURCE)
+    olrt_s: float | None = number(None, low=1.0, high=90.0, source="time to 90 %; " + SOURCE, optional=True)
+    q_priority: str = choice(
+        Priority.REACTIVE,
+        among=tuple(Priority),
+        source="what gives way at the apparent-power limit; IEEE 1547-2018 5.3.1; UL 1741 SB",
+    )
     _curve: Curve = field(init=False, repr=False, compare=False)
     _olrt_s: float = field(init=False, repr=False, compare=False)
 
@@ -51,26 +52,21 @@ class VoltVar(Settings):
         object.__setattr__(self, "_curve", Curve.of(self.points or defaults, name="points"))
         object.__setattr__(self, "_olrt_s", self.olrt_s or olrt_s)
 
-    def start(self) -> Memory:
-        """No lag yet: it begins at the measured output."""
-        return Memory()
-
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """The curve is shifted as a whole by v_ref_pu - 1 (OpenDER and UL 1741 SB read it so)."""
-        v_pu = der.v_pu
-        if not der.fresh or v_pu is None:
-            return Memory(), Abstain("no fresh voltage")
+        v_pu = fresh_v_pu(der)
+        if v_pu is None:
+            return Memory(), NO_VOLTAGE
         if der.rating.s_max_va <= 0.0:
             return Memory(), Abstain("no apparent-power rating")
         wish = self._curve(v_pu - (self.v_ref_pu - 1.0))
-        if memory.lag is None:
-            measured = der.reading.q_var
-            start = wish if measured is None else measured / der.rating.s_max_va
-            lag = Lag(y=start, u=wish)
-        else:
-            lag = follow(memory.lag, wish, dt_s=dt_s, olrt_s=self._olrt_s)
+        measured = der.reading.q_var
+        begin = wish if measured is None else measured / der.rating.s_max_va
+        lag = respond(memory.lag, wish, begin=begin, dt_s=dt_s, olrt_s=self._olrt_s)
         q_var = lag.y * der.rating.s_max_va
-        return Memory(lag=lag), Proposal(by=self.kind, rank=self.rank, q_var=q_var, q_priority=self.q_priority)
+        return Memory(lag=lag), Proposal(
+            by=self.kind, rank=self.rank, q_var=q_var, q_priority=Priority(self.q_priority)
+        )
 
 
 def _check_points(given: tuple[tuple[float, float], ...]) -> None:

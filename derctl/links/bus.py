@@ -51,6 +51,7 @@ class Counters:
 class _Unit:
     served: int = 0
     silent: int = 0
+    known: bool = False
     not_before_s: float = 0.0
 
 
@@ -77,11 +78,15 @@ class Pace:
 
 @dataclass(slots=True)
 class Bus:
-    """See the module. `run` must be running as a task for the bus to be connected."""
+    """See the module. `run` must be running as a task for the bus to be connected, and to stay so.
+
+    place: where the wire leads, as `derctl scan` takes it.
+    """
 
     name: str
     wire: Wire
     pace: Pace = field(default_factory=Pace)
+    place: str = ""
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
     counters: Counters = field(default_factory=Counters)
@@ -93,6 +98,7 @@ class Bus:
     _silent: int = 0
     _failures: int = 0
     _last_s: float = -1e9
+    _ended: BusError | None = None
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
     _up: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -109,8 +115,11 @@ class Bus:
         """Keep the wire connected until cancelled. `generation` grows with each new connection."""
         try:
             while True:
-                if await self._connect():
+                try:
+                    await self.connect()
                     await self._lost.wait()
+                except BusClosed:
+                    pass
                 self._up.clear()
                 self.wire.close()
                 await asyncio.sleep(self._backoff_s())
@@ -118,24 +127,33 @@ class Bus:
             self._up.clear()
             self.wire.close()
 
-    def _drop(self) -> None:
-        """Out of service from this moment; `run` closes and reconnects."""
+    def _drop(self, error: BusError) -> None:
+        """Out of service from this moment, and why; `run` closes and reconnects."""
+        self._ended = error
         self._up.clear()
         self._lost.set()
 
-    async def _connect(self) -> bool:
+    async def connect(self) -> None:
+        """One try. Raises BusClosed."""
         self._lost.clear()
         self._failures += 1
         self.counters.connects += 1
         try:
             await self.wire.connect(self._drop)
-        except BusError:
-            return False
+        except BusClosed as error:
+            self._ended = error
+            raise
         await asyncio.sleep(self.pace.connect_delay_s)
         self._silent = 0
         self.generation += 1
         self._up.set()
-        return True
+
+    def closed(self) -> BusClosed:
+        """Why the wire is not up, to be raised."""
+        if isinstance(self._ended, BusClosed):
+            return BusClosed(str(self._ended), hint=self._ended.hint)
+        after = "" if self._ended is None else f", after {self._ended}"
+        return BusClosed(f"{self.name}: not connected{after}")
 
     def _backoff_s(self) -> float:
         cap = min(self.pace.backoff_s, 0.5 * 2.0 ** min(self._failures, 16))
@@ -189,13 +207,11 @@ class Bus:
         if state is None:
             state = self._units[unit] = _Unit()
         if priority is not Priority.WRITE and self.clock() < state.not_before_s:
-            raise BusTimeout(
-                f"{self.name} unit {unit}: silent, asked again in {state.not_before_s - self.clock():.1f} s"
-            )
+            raise self._still_silent(unit, state)
         await self._wait_turn(priority, state)
         try:
             if not self.connected:
-                raise BusClosed(f"{self.name}: not connected")
+                raise self.closed()
             if self.pace.min_interval_s > 0.0:
                 await self._pause()
             if not_after_s is not None and self.clock() > not_after_s:
@@ -203,6 +219,13 @@ class Bus:
             return await self._ask(unit, state, op)
         finally:
             self._pass_on()
+
+    def _still_silent(self, unit: int, state: _Unit) -> BusTimeout:
+        """Who has answered once has its unit id right."""
+        hint = f": is the unit id right? derctl scan {self.place or self.name} -u {unit}"
+        wait_s = state.not_before_s - self.clock()
+        text = f"{self.name} unit {unit}: silent, asked again in {wait_s:.1f} s{'' if state.known else hint}"
+        return BusTimeout(text)
 
     async def _pause(self) -> None:
         wait = self._last_s + self.pace.min_interval_s - self.clock()
@@ -216,14 +239,15 @@ class Bus:
                 answer = await self.wire.request(unit, op)
         except TimeoutError:
             self.counters.timeouts += 1
-            self._silence(state)
-            raise BusTimeout(f"{self.name} unit {unit}: no answer within {self.pace.timeout_s:g} s") from None
-        except BusFrameError:
+            late = BusTimeout(f"{self.name} unit {unit}: no answer within {self.pace.timeout_s:g} s")
+            self._silence(state, late)
+            raise late from None
+        except BusFrameError as error:
             self.counters.frame_errors += 1
-            self._drop()
+            self._drop(error)
             raise
-        except BusClosed:
-            self._drop()
+        except BusClosed as error:
+            self._drop(error)
             raise
         except DeviceRefused as error:
             self.counters.refused += 1
@@ -239,15 +263,16 @@ class Bus:
 
     def _answered(self, state: _Unit) -> None:
         state.silent = 0
+        state.known = True
         state.not_before_s = 0.0
         self._silent = 0
         self._failures = 0
 
-    def _silence(self, state: _Unit) -> None:
+    def _silence(self, state: _Unit, error: BusTimeout) -> None:
         self._demote(state)
         self._silent += 1
         if self._silent >= GIVE_UP_AFTER or self.wire.debris:
-            self._drop()
+            self._drop(error)
 
     def _demote(self, state: _Unit) -> None:
         state.silent += 1

@@ -6,8 +6,10 @@ from derctl.site.absence import Absence, absence_of, der_absence, fallback_of, f
 from derctl.site.profiles import profiles
 from derctl.site.schema import BusSection, DerSection, MqttSection, PocSection, SiteFile
 from derctl.site.site import Site, build, load, rating_of, slowest
+from derctl.site.wires import WIRES, place_of, wire_at, wire_of
 
 __all__ = [
+    "WIRES",
     "Absence",
     "BusSection",
     "DerSection",
@@ -21,7 +23,10 @@ __all__ = [
     "fallback_of",
     "found_of",
     "load",
+    "place_of",
     "profiles",
     "rating_of",
     "slowest",
+    "wire_at",
+    "wire_of",
 ]

@@ -139,7 +139,7 @@ class Absence:
 def fallback_of(section: DerSection) -> Fallback:
     """The declared fallback in control's words."""
     given = section.fallback
-    return Fallback(p_ceiling_w=given.p_ceiling_w, by=given.by, after_s=given.after_s)
+    return Fallback(p_ceiling_w=given.p_ceiling_w, by=FallbackBy(given.by), after_s=given.after_s)
 
 
 def _by(section: DerSection) -> FallbackBy:
@@ -153,7 +153,7 @@ def found_of(device: Device | None, fallback: Fallback) -> Found | None:
     return Found(
         p_max_w=device.rating.p_max_w,
         absent_w=device.absent_w(fallback),
-        writable=device.can.ceiling or device.can.target,
+        writable=device.can.steer,
         timer=device.reversion.timer,
         model=device.reversion.model,
     )
@@ -222,7 +222,7 @@ def _part(
         most_w=bounds[1],
         ceiling_w=section.fallback.p_ceiling_w,
         after_s=section.fallback.after_s,
-        storage=kind is not None and kind.storage,
+        storage=kind is not None and kind.can.store,
         model=model,
     )
 

@@ -13,7 +13,7 @@ from derctl.devices import CATALOGUE
 from derctl.errors import Problem
 from derctl.site.hosts import host_problem
 from derctl.site.lines import Source
-from derctl.site.schema import SiteFile
+from derctl.site.schema import SiteFile, TcpSection
 
 KILO_W = 100.0
 """Below this a power of a site or an inverter looks like kW. 0 is a word: no export, rest."""
@@ -74,7 +74,8 @@ def questioned(site: SiteFile) -> Iterator[tuple[str, str]]:
 
 def _hosts(site: SiteFile) -> Iterator[tuple[str, str]]:
     for i, bus in enumerate(site.buses):
-        yield f"buses[{i}].tcp.host", bus.tcp.host
+        if isinstance(bus.tcp, TcpSection):
+            yield f"buses[{i}].tcp.host", bus.tcp.host
     if site.mqtt is not None:
         yield "mqtt.host", site.mqtt.host
 

@@ -8,10 +8,10 @@ from dataclasses import fields
 from typing import Any
 
 from derctl.core.engine import Plan
+from derctl.core.words import Need, Scope
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
-from derctl.functions import CATALOGUE, NEEDS_STORAGE, REACTIVE, SITE_CATALOGUE, Settings
-from derctl.functions.operator import OperatorSiteLimit
+from derctl.functions import ROWS, Row, Settings, rows
 from derctl.functions.settings import required, violation
 from derctl.site.convert import named
 from derctl.site.hints import nearest, number, similar
@@ -25,35 +25,45 @@ def plan_of(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
     spoken: dict[tuple[str, str], str] = {}
     for i, section in enumerate(site.functions):
         path = f"functions[{i}]"
-        function = _function(source, path, section, problems)
-        ids = _ders_of(source, path, section, site, problems)
-        if function is None or ids is None:
+        row = _row(source, path, section, problems)
+        function = None if row is None else _function(source, path, row, section, problems)
+        ids = _ders_of(source, path, row, section, site, problems)
+        if row is None or function is None or ids is None:
             continue
-        _check_once(source, path, function.kind, ids, spoken, problems)
-        (site_functions if function.kind in SITE_CATALOGUE else der_functions).append((function, ids))
-        if function.kind in SITE_CATALOGUE and any(f.kind == function.kind for f, _ in site_functions[:-1]):
-            problems.append(source.problem(path, f"{function.kind} speaks for the site: once only"))
-        if function.kind in SITE_CATALOGUE and site.poc is None:
-            problems.append(source.problem(path, f"{function.kind} needs a meter at the point of connection (poc)"))
-    if any(function.kind == "operator_limit" for function, _ in der_functions):
-        site_functions.append((OperatorSiteLimit(), tuple(der.id for der in site.ders)))
-    return Plan(der_functions=tuple(der_functions), site_functions=tuple(site_functions))
+        _check_once(source, path, row, ids, spoken, problems)
+        if row.scope is Scope.SITE and any(f.kind == row.kind for f, _ in site_functions):
+            problems.append(source.problem(path, f"{row.kind} speaks for the site: once only"))
+        if Need.METER in row.needs and site.poc is None:
+            problems.append(source.problem(path, f"{row.kind} needs a meter at the point of connection (poc)"))
+        (site_functions if row.scope is Scope.SITE else der_functions).append((function, ids))
+    given = {type(function) for function, _ in der_functions}
+    brought = [row.function() for row in ROWS.values() if row.comes_with in given]
+    site_functions += [(function, tuple(der.id for der in site.ders)) for function in brought]
+    return rows.plan_of(der_functions, site_functions)
 
 
-def _function(source: Source, path: str, section: Mapping[str, object], problems: list[Problem]) -> Settings | None:
+def _row(source: Source, path: str, section: Mapping[str, object], problems: list[Problem]) -> Row | None:
     kind = section.get("kind")
-    cls = CATALOGUE.get(kind) if isinstance(kind, str) and kind != "operator_site_limit" else None
-    if cls is None:
-        known = ", ".join(name for name in CATALOGUE if name != "operator_site_limit")
-        word = next((key for key in section if key in CATALOGUE), None)
-        if kind is None:
-            text = "kind is missing" if word is None else f"write {{kind: {word}}}"
-            problems.append(source.problem(path, f"{text}; known are {known}"))
-            return None
-        near = similar(kind, known.split(", "))
-        text = f"no function {kind!r}{near}; known are {known}"
-        problems.append(source.problem(f"{path}.kind", text))
+    row = ROWS.get(kind) if isinstance(kind, str) else None
+    if row is None or not row.in_site_file:
+        problems.append(_no_kind(source, path, section))
         return None
+    return row
+
+
+def _no_kind(source: Source, path: str, section: Mapping[str, object]) -> Problem:
+    kind, known = section.get("kind"), [row.kind for row in ROWS.values() if row.in_site_file]
+    listed = f"known are {', '.join(known)}"
+    if kind is not None:
+        return source.problem(f"{path}.kind", f"no function {kind!r}{similar(kind, known)}; {listed}")
+    word = next((key for key in section if key in known), None)
+    return source.problem(path, f"{'kind is missing' if word is None else f'write {{kind: {word}}}'}; {listed}")
+
+
+def _function(
+    source: Source, path: str, row: Row, section: Mapping[str, object], problems: list[Problem]
+) -> Settings | None:
+    kind, cls = row.kind, row.function
     settings = {item.name: item for item in fields(cls) if item.init}
     before = len(problems)
     given = {key: value for key, value in section.items() if key not in {"kind", "ders"}}
@@ -103,10 +113,15 @@ def _built(
 
 
 def _ders_of(
-    source: Source, path: str, section: Mapping[str, object], site: SiteFile, problems: list[Problem]
+    source: Source,
+    path: str,
+    row: Row | None,
+    section: Mapping[str, object],
+    site: SiteFile,
+    problems: list[Problem],
 ) -> tuple[str, ...] | None:
-    kind = str(section.get("kind"))
-    able = {d.id for d in site.ders if kind not in NEEDS_STORAGE or d.kind not in DEVICES or DEVICES[d.kind].storage}
+    storage = row is not None and Need.STORAGE in row.needs
+    able = {d.id for d in site.ders if not storage or d.kind not in DEVICES or DEVICES[d.kind].can.store}
     given = section.get("ders")
     if given is None:
         return tuple(der.id for der in site.ders if der.id in able)
@@ -118,9 +133,11 @@ def _ders_of(
         if not isinstance(name, str) or (name not in known and named(known)):
             problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders{similar(name, known)}"))
         elif name in known - able:
-            problems.append(source.problem(f"{path}.ders", f"{kind} needs storage, which {name!r} has not"))
+            problems.append(
+                source.problem(f"{path}.ders", f"{section.get('kind')} needs storage, which {name!r} has not")
+            )
     missing = [der.id for der in site.ders if der.id not in given]
-    if kind == "contract_export_limit" and missing:
+    if row is not None and row.every_der and missing:
         text = f"the agreement is the site's, and {', '.join(missing)} would not count: name every DER or leave ders"
         text += " out; one that must not be written has control: false"
         problems.append(source.problem(f"{path}.ders", text))
@@ -130,12 +147,12 @@ def _ders_of(
 def _check_once(
     source: Source,
     path: str,
-    kind: str,
+    row: Row,
     ids: tuple[str, ...],
     spoken: dict[tuple[str, str], str],
     problems: list[Problem],
 ) -> None:
-    group = "reactive mode" if kind in REACTIVE else kind
+    group = "reactive mode" if row.reactive else row.kind
     for der_id in ids:
         if (group, der_id) in spoken:
             problems.append(source.problem(path, f"{der_id!r} has a {group} already, in {spoken[group, der_id]}"))

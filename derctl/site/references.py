@@ -10,6 +10,7 @@ from derctl.site.convert import named
 from derctl.site.hints import similar
 from derctl.site.lines import Source
 from derctl.site.schema import DerSection, SiteFile
+from derctl.site.wires import check_wires
 
 
 def check_references(source: Source, site: SiteFile, problems: list[Problem]) -> None:
@@ -23,14 +24,7 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
         if (bus, unit) in places:
             problems.append(source.problem(f"{path}.unit", f"{bus} unit {unit} is already {places[bus, unit]}"))
         places.setdefault((bus, unit), path)
-    endpoints: dict[tuple[str, int], str] = {}
-    for i, section in enumerate(site.buses):
-        where = (section.tcp.host, section.tcp.port)
-        if where in endpoints:
-            problems.append(
-                source.problem(f"buses[{i}].tcp", f"same endpoint as bus {endpoints[where]!r}: use one bus")
-            )
-        endpoints.setdefault(where, section.id)
+    check_wires(source, site, problems)
     for i, der in enumerate(site.ders):
         _check_der(source, f"ders[{i}]", der, site.site.tick_s, problems)
     if site.poc is not None and _role(site.poc.kind) != "meter":
@@ -59,10 +53,10 @@ def _check_der(source: Source, path: str, der: DerSection, tick_s: float, proble
             )
         )
         return
-    if der.bms is not None and not DEVICES[der.kind].storage:
+    if der.bms is not None and not DEVICES[der.kind].can.store:
         problems.append(source.problem(f"{path}.bms", f"{der.kind} has no battery behind it"))
     fallback, rated = der.fallback, der.rating.p_max_w
-    if fallback.by == "stands" and DEVICES[der.kind].storage:
+    if fallback.by == "stands" and DEVICES[der.kind].can.aim:
         text = "a setpoint that stands would charge or discharge on without its guards; use reversion or device"
         problems.append(source.problem(f"{path}.fallback.by", text))
     if fallback.after_s < 4.0 * tick_s + 2.0:

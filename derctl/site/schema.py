@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="lower case, digits, _ and -")]
 Unit = Annotated[int, Meta(ge=0, le=255)]
@@ -51,18 +51,52 @@ class MqttSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     measurement_min_s: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
 
 
+class WireSection(Protocol):
+    """What each wire of a bus says of itself."""
+
+    @property
+    def endpoint(self) -> tuple[object, ...]:
+        """The same for two sections that lead to the same place."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The place as people write it, and as `derctl scan` takes it."""
+        ...
+
+
 class TcpSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """buses[].tcp: host and port of a Modbus TCP server."""
 
     host: str
     port: Port = 502
 
+    @property
+    def endpoint(self) -> tuple[object, ...]:
+        return "tcp", self.host.lower(), self.port
+
+    @property
+    def name(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def of(cls, word: str) -> TcpSection:
+        """host, host:port, [v6]:port. Raises ValueError."""
+        if word.startswith("["):
+            host, _, rest = word[1:].partition("]")
+            port = rest.removeprefix(":")
+        else:
+            host, _, port = word.partition(":")
+        if not host or not (port or "502").isdecimal() or not 1 <= int(port or 502) <= 65535:
+            raise ValueError(f"{word!r} is no HOST, HOST:PORT (1 to 65535) or [IPV6]:PORT")
+        return cls(host=host, port=int(port or 502))
+
 
 class BusSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """buses[]: one TCP endpoint with all its unit ids. What is not given comes from the slowest profile on it."""
+    """buses[]: one wire with all its unit ids. What is not given comes from the slowest profile on it."""
 
     id: Id
-    tcp: TcpSection
+    tcp: TcpSection | UnsetType = UNSET
     timeout_s: Annotated[float, Meta(ge=0.05, le=60)] | None = None
     min_interval_s: Annotated[float, Meta(ge=0, le=10)] | None = None
     connect_delay_s: Annotated[float, Meta(ge=0, le=60)] | None = None

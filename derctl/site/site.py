@@ -10,6 +10,7 @@ from derctl.core.engine import Plan
 from derctl.core.types import Rating
 from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem
+from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.site.convert import Conversion
 from derctl.site.doubts import check_doubts
 from derctl.site.lines import Source, parse
@@ -34,8 +35,8 @@ class Site:
     def limit_w(self) -> float | None:
         """The contract's export limit, None where there is none."""
         for function, _ in self.plan.site_functions:
-            if function.kind == "contract_export_limit":
-                return float(function.limit_w)  # type: ignore[attr-defined]
+            if isinstance(function, ContractExportLimit):
+                return function.limit_w
         return None
 
 

@@ -1,49 +1,33 @@
-"""What must survive a restart: versioned, replaced in one piece, written off the loop's path."""
+"""What must survive a restart, with a version: an older one is migrated, of a newer one no disarm is forgotten."""
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import os
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
-from derctl.errors import DerctlError
+from derctl.store.folder import Folder
 
-VERSION = 1
+VERSION = 2
+FILE = "state.json"
 
-
-class AlreadyRunning(DerctlError):
-    """Another instance holds this site."""
-
-
-class SavedRequest(msgspec.Struct, kw_only=True):
-    """A request that is alive. ends: wall time, s since 1970, None where the clock was not set when it was saved.
-
-    left_s: what was left when it was saved.
-    """
-
-    id: str
-    kind: str
-    der: str | None
-    value_w: float
-    ends: float | None
-    left_s: float
+Raw = dict[str, Any]
 
 
-class SavedDroop(msgspec.Struct, kw_only=True):
-    """A droop event in progress, in per unit of the rating."""
+class ArmWord(msgspec.Struct, kw_only=True, frozen=True):
+    """An operator's word to arm or to disarm. by: who said it. since: wall time as text."""
 
-    p_pre: float
-    side: int
-    y: float
+    armed: bool
+    by: str
+    since: str
 
 
 class Surviving(msgspec.Struct, kw_only=True):
-    """armed: an operator's word, None: the site file's. droop: by memory key.
+    """word: the operator's last, None: the site file's mode counts.
+
+    requests: as daemon/requests writes them. memories: by memory key, as functions/survival writes them.
 
     seen: ids of commands already answered, with expiry.
     proven_meter: serial and sign of the meter that was seen to follow the inverters.
@@ -51,102 +35,80 @@ class Surviving(msgspec.Struct, kw_only=True):
 
     version: int = VERSION
     saved: float = 0.0
-    armed: bool | None = None
-    requests: list[SavedRequest] = []
-    droop: dict[str, SavedDroop] = {}
+    word: ArmWord | None = None
+    requests: list[Raw] = []
+    memories: Raw = {}
     seen: dict[str, float] = {}
     proven_meter: str | None = None
 
 
-class StateDir:
-    """One site's directory. Holding it is the single-instance lock, which lies in `spare` if that can't be used."""
-
-    def __init__(self, path: Path, spare: Path) -> None:
-        self.path = path
-        self.spare = spare
-        self.problem: str | None = None
-        self._lock: TextIO | None = None
-        self._saving = asyncio.Lock()
-
-    def hold(self) -> None:
-        """Take the lock. A directory that can't be written (a read-only card, a full disk) is no reason not to
-        control: then the lock lies in `spare`, and `problem` says so. Raises AlreadyRunning, or OSError."""
-        try:
-            lock = _lock_in(self.path)
-        except OSError as error:
-            self.problem = f"{self.path}: {error.strerror}: nothing will survive a restart"
-            lock = _lock_in(self.spare)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise AlreadyRunning(f"{self.path} is held by another instance") from None
-        self._lock = lock
-
-    def let_go(self) -> None:
-        """Give the lock back."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def load(self) -> tuple[Surviving, str | None]:
-        """What was saved, and what was wrong with it (then nothing of it is used, and the file is kept aside)."""
-        file = self.path / "state.json"
-        try:
-            state = msgspec.json.decode(file.read_bytes(), type=Surviving)
-        except FileNotFoundError:
+def load(folder: Folder) -> tuple[Surviving, str | None]:
+    """What was saved, and what was wrong with it: then the file is kept aside, and only a disarm in it counts."""
+    raw: object = None
+    try:
+        data = folder.read(FILE)
+        if data is None:
             return Surviving(), None
-        except (msgspec.DecodeError, OSError) as error:
-            return Surviving(), self._set_aside(file, str(error))
-        if state.version != VERSION:
-            return Surviving(), self._set_aside(file, f"version {state.version} is not {VERSION}")
-        return state, None
-
-    @staticmethod
-    def _set_aside(file: Path, problem: str) -> str:
-        with suppress(OSError):
-            file.replace(file.with_name("state.json.unreadable"))
-        return f"{file}: {problem}; kept as state.json.unreadable"
-
-    async def save(self, state: Surviving) -> None:
-        """Raises OSError (a full or read-only disk)."""
-        async with self._saving:
-            await asyncio.to_thread(replace_file, self.path / "state.json", msgspec.json.encode(state))
-
-    def journal(self) -> dict[str, Any]:
-        """What derctl wrote and hasn't released: DER id to where it is. Raises msgspec.DecodeError, OSError."""
-        try:
-            found: dict[str, Any] = msgspec.json.decode((self.path / "written.json").read_bytes(), type=dict)
-        except FileNotFoundError:
-            return {}
-        return found
-
-    async def set_journal(self, entries: dict[str, Any]) -> None:
-        """Raises OSError."""
-        async with self._saving:
-            await asyncio.to_thread(replace_file, self.path / "written.json", msgspec.json.encode(entries))
+        raw = msgspec.json.decode(data)
+        return msgspec.convert(migrated(raw), Surviving), None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        aside = folder.set_aside(FILE)
+        kept = Surviving(word=_disarmed(raw))
+        return kept, f"{folder.path / FILE}: {error}; kept as {aside}"
 
 
-def _lock_in(folder: Path) -> TextIO:
-    folder.mkdir(parents=True, exist_ok=True)
-    return (folder / "derctl.lock").open("a+", encoding="ascii")
+async def save(folder: Folder, state: Surviving) -> None:
+    """Raises OSError (a full or read-only disk)."""
+    await folder.replace(FILE, msgspec.json.encode(state))
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Old or new, never mixed: write beside, fsync, rename, fsync the directory. Raises OSError."""
-    beside = path.with_suffix(".new")
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "wb") as file:
-            file.write(data)  # all of it: os.write would be short, without an error, where the disk fills up
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        with suppress(OSError):
-            beside.unlink()
-        raise
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def migrated(raw: object) -> Raw:
+    """The same content in today's version. Raises ValueError for a version that isn't known."""
+    if not isinstance(raw, dict):
+        raise ValueError(f"expected an object, got {type(raw).__name__}")
+    version = raw.get("version")
+    while version != VERSION:
+        step = MIGRATIONS.get(version) if isinstance(version, int) else None
+        if step is None:
+            raise ValueError(f"version {version!r} is not known here; {VERSION} is the newest")
+        raw = step(raw)
+        version = raw["version"]
+    return raw
+
+
+def _from_1(raw: Raw) -> Raw:
+    """0.1: requests in watts alone, a bare yes or no for armed, droop's memory by itself."""
+    armed = raw.get("armed")
+    if armed is not None and not isinstance(armed, bool):
+        raise ValueError(f"armed is {armed!r}, not true, false or null")
+    since = datetime.fromtimestamp(float(raw.get("saved", 0.0)), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return {
+        "version": 2,
+        "saved": raw.get("saved", 0.0),
+        "word": None if armed is None else {"armed": armed, "by": "operator", "since": since},
+        "requests": [_request_from_1(each) for each in raw.get("requests", [])],
+        "memories": dict(raw.get("droop", {})),
+        "seen": raw.get("seen", {}),
+        "proven_meter": raw.get("proven_meter"),
+    }
+
+
+def _request_from_1(old: Raw) -> Raw:
+    value = "p_target_w" if old["kind"] == "set_battery_power" else "p_ceiling_w"
+    same = {name: old[name] for name in ("kind", "id", "der")}
+    return same | {"by": "operator", value: old["value_w"], "remaining_s": old["left_s"], "ends": old.get("ends")}
+
+
+MIGRATIONS: dict[int, Callable[[Raw], Raw]] = {1: _from_1}
+"""From a version to the next one."""
+
+
+def _disarmed(raw: object) -> ArmWord | None:
+    """An operator's disarm, as far as it can be read off a file of any version."""
+    if not isinstance(raw, dict):
+        return None
+    word = raw.get("word", raw.get("armed"))
+    fields = word if isinstance(word, dict) else {"armed": word}
+    if fields.get("armed") is not False:
+        return None
+    return ArmWord(armed=False, by="operator", since=str(fields.get("since") or ""))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from derctl.core.engine import Memory, Plan, step
 from derctl.core.types import Decision, SiteState, Tick
+from derctl.store.requests import request_of
 
 KEEP = 120
 """Two minutes at 1 s; a tick of four DERs is about 10 kB."""
@@ -38,9 +41,18 @@ def replay(plan: Plan, recorded: dict[str, Any]) -> tuple[Decision, ...]:
 
     Raises msgspec.ValidationError where it isn't a tick of this version.
     """
-    state = msgspec.convert(recorded["state"], SiteState)
+    state = state_of(recorded["state"])
     memories = {key: _memory(plan, key, value) for key, value in recorded["memories"].items()}
     return step(plan, memories, state, recorded["dt_s"])[1]
+
+
+def state_of(plain: Mapping[str, Any]) -> SiteState:
+    """A recorded state. Raises msgspec.ValidationError.
+
+    The requests come one by one: msgspec knows no union of dataclasses.
+    """
+    requests = tuple(request_of(each) for each in plain["requests"])
+    return replace(msgspec.convert({**plain, "requests": ()}, SiteState), requests=requests)
 
 
 def _memory(plan: Plan, key: str, value: Any) -> Memory:

@@ -1,6 +1,6 @@
 """Finding the models of a device: base address, then from header to header. Never assumes an address.
 
-Sources: Device Information Model Specification V1.2; what real devices do instead: reference/sunspec.md a.8 and b.1.
+Sources: Device Information Model Specification V1.2; what real devices do instead: docs/sources.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reading one model's registers: in pieces, around holes, never two models in one request, no number torn.
 
-An exception 2 inside a body is a hole, not the end: SMA inverters asleep refuse 110 registers (reference a.8.5).
+An exception 2 inside a body is a hole, not the end: SMA inverters asleep refuse 110 registers (docs/sources.md).
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def controls_off() -> dict[str, float | str | None]:
 
 
 def base_w(image_702: ModelImage) -> float:
-    """Percentages are of WMax where the device has it, else of the rating (sunspec.md a.7)."""
+    """Percentages are of WMax where the device has it, else of the rating (model 704)."""
     value = image_702.get("WMax")
     return value if value is not None else image_702.get("WMaxRtg") or 0.0
 

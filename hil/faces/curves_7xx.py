@@ -1,4 +1,4 @@
-"""Curves 705, 706, 711, 712: category B shapes, off; curve 1 is the active one's read-only copy (sunspec.md a.6)."""
+"""Curves 705, 706, 711, 712: category B shapes, off; curve 1 is the active one's read-only copy (SunSpec)."""
 
 from collections.abc import Mapping, Sequence
 

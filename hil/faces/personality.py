@@ -1,4 +1,4 @@
-"""A vendor's habits on the wire, as data: hil/faces/personalities.yaml (sources in sunspec.md b.1 and hil.md 5)."""
+"""A vendor's habits on the wire, as data: hil/faces/personalities.yaml, which names its sources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace

@@ -5,11 +5,11 @@ from math import sqrt
 
 from hil.plant.curve import Points, interpolate
 
-# LFP Prada2013 (pybamm, BSD-3), 10 % steps, hil.md section 4
+# LFP, parameter set Prada2013 of PyBaMM (BSD-3), in steps of 10 %
 OCV_LFP: Points = tuple(
     (10.0 * i, v) for i, v in enumerate((2.0, 2.978, 3.168, 3.206, 3.252, 3.266, 3.269, 3.274, 3.310, 3.314, 3.6))
 )
-# charge C-rate by temperature, Alpha APL48-50LFP manual, hil.md 5.1
+# charge C-rate by temperature: manual of the Alpha APL48-50LFP
 CHARGE_C_BY_T: Points = (
     (-0.01, 0.0),
     (0.0, 0.1),

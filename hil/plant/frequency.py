@@ -1,4 +1,4 @@
-"""Frequency by recorded or drawn curve, and by a one-mass swing model that feels the plant (hil.md 3.1)."""
+"""Frequency by recorded or drawn curve, and by a one-mass swing model that feels the plant."""
 
 from dataclasses import dataclass, replace
 

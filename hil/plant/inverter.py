@@ -1,6 +1,6 @@
 """An inverter between its port (sun or battery) and the grid: lag, dead time, ramp, S circle, trip and enter service.
 
-Parameters follow hil.md 5.2. P and Q are + towards the grid.
+The defaults are our choice: a small string inverter. P and Q are + towards the grid.
 """
 
 from dataclasses import dataclass, field, replace
@@ -225,5 +225,5 @@ def _counted(state: InverterState, dt_s: float) -> InverterState:
 
 
 def dc_power_w(params: InverterParams, p_w: float) -> float:
-    """Power at the DC port for P at the AC terminals; losses in both directions (hil.md 5.5)."""
+    """Power at the DC port for P at the AC terminals; losses in both directions."""
     return p_w / params.efficiency if p_w > 0.0 else p_w * params.efficiency

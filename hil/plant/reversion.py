@@ -1,4 +1,4 @@
-"""The dead-man timer that SunSpec 123, 124 and 704 have per control group (sunspec.md a.6)."""
+"""The dead-man timer that SunSpec 123, 124 and 704 have per control group (points RvrtTms)."""
 
 from dataclasses import dataclass, replace
 

@@ -95,7 +95,10 @@ class SiteState:
 
 
 def step(model: SiteModel, state: SiteState, inputs: SiteInputs, dt_s: float) -> SiteState:
-    """Let dt_s pass (0.1 s or less; hil.md 0.6): DERs answer to the last voltages, then the grid to their powers."""
+    """Let dt_s pass (0.1 s or less): DERs answer to the last voltages, then the grid to their powers.
+
+    With half a second volt-var hunts at another gain than with a tenth.
+    """
     f_hz, swing = _frequency(model, state, inputs, dt_s)
     ders = {der.id: _der_step(model, der, state, inputs.ders[der.id], f_hz, dt_s) for der in model.ders}
     s_va: dict[str, complex] = {}

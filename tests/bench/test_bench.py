@@ -20,7 +20,7 @@ def quick_run() -> dict[str, Any]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "bench", "--quick", "--json"]
     found = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert found.returncode == 0, found.stderr
     content: dict[str, Any] = json.loads(found.stdout)

@@ -54,7 +54,7 @@ def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., Awaitable[Said]]:
 
 def run(*words: str, cwd: Path = ROOT) -> Said:
     done = subprocess.run(
-        [sys.executable, "-m", "derctl", *words], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "derctl", *words], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
     )
     return done.returncode, done.stdout, done.stderr
 

@@ -14,7 +14,7 @@ MakeRig = Callable[..., Awaitable[Rig]]
 
 
 def scanned(port: int, unit: int = 1) -> Any:
-    device = SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr="127.0.0.1", ipport=port, timeout=2)
+    device = SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr="127.0.0.1", ipport=port, timeout=60)
     device.scan()
     return device
 

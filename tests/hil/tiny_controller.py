@@ -19,7 +19,7 @@ from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
 def connect(site: dict[str, Any], bus: str, unit: int) -> Any:
     tcp = next(b["tcp"] for b in site["buses"] if b["id"] == bus)
-    device = SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr=tcp["host"], ipport=tcp["port"], timeout=2)
+    device = SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr=tcp["host"], ipport=tcp["port"], timeout=60)
     device.scan()
     return device
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from types import ModuleType
 
 import derctl.cli
+import derctl.daemon.commands
 import derctl.devices.sunspec
 import derctl.functions
 from derctl.cli import VERBS
-from derctl.daemon.commands import desk as commands
+from derctl.core import types
+from derctl.core.types import REQUESTS, Request
+from derctl.core.words import Need, Scope
 from derctl.daemon.commands.desk import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
-from derctl.functions import CATALOGUE as FUNCTIONS
-from derctl.functions import DER_CATALOGUE, NEEDS_STORAGE, REACTIVE, SITE_CATALOGUE, Settings
+from derctl.devices.sunspec.der import OWN_FUNCTIONS
+from derctl.functions import ROWS, Settings, rows
 
 INTERFACES = (Path(__file__).parents[2] / "docs" / "interfaces.md").read_text(encoding="utf-8")
 
@@ -27,24 +30,49 @@ def modules(package: ModuleType) -> dict[str, ModuleType]:
     }
 
 
-def test_every_function_is_in_the_catalogue() -> None:
+def test_every_function_has_its_row() -> None:
     there = {
         thing
         for module in modules(derctl.functions).values()
         for thing in vars(module).values()
         if inspect.isclass(thing) and issubclass(thing, Settings) and hasattr(thing, "step")
     }
-    assert set(FUNCTIONS.values()) == there
+    assert {row.function for row in ROWS.values()} == there
 
 
-def test_a_function_s_kind_is_its_key_in_the_catalogue() -> None:
-    assert {key: key for key in FUNCTIONS} == {key: function.kind for key, function in FUNCTIONS.items()}
+def test_no_two_functions_share_a_kind() -> None:
+    text = (Path(rows.__file__)).read_text(encoding="utf-8")
+    assert text.count("Row(function=") == len(ROWS)
 
 
 def test_a_function_speaks_for_a_der_or_for_the_site() -> None:
-    assert not DER_CATALOGUE.keys() & SITE_CATALOGUE.keys()
-    assert DER_CATALOGUE.keys() | SITE_CATALOGUE.keys() == FUNCTIONS.keys()
-    assert FUNCTIONS.keys() >= NEEDS_STORAGE | REACTIVE
+    for row in ROWS.values():
+        third = [*inspect.signature(row.function.step).parameters][2]  # type: ignore[attr-defined]
+        assert third == {Scope.DER: "der", Scope.SITE: "ders"}[row.scope], row.kind
+
+
+def test_what_only_a_site_s_or_only_a_der_s_function_can_be_is_asked_of_no_other() -> None:
+    for row in ROWS.values():
+        if row.scope is Scope.SITE:
+            assert not row.reactive and not row.also_on_device and Need.STORAGE not in row.needs
+        else:
+            assert not row.every_der and row.comes_with is None
+        assert row.comes_with is None or ROWS[row.comes_with.kind].in_site_file
+
+
+def test_what_devices_also_run_is_looked_for_in_them() -> None:
+    """SunSpec's models 705, 706 and 711 are these three; the plan tells the engine of them."""
+    assert rows.plan_of((), ()).also_on_device == {"volt_var", "volt_watt", "freq_droop"}
+    assert {row.kind for row in ROWS.values() if row.also_on_device} <= OWN_FUNCTIONS.keys()
+
+
+def test_every_kind_of_request_is_in_the_table_under_its_own_name() -> None:
+    there = {thing for thing in vars(types).values() if inspect.isclass(thing) and Request in thing.__bases__}
+    assert {*REQUESTS.values()} == there
+    assert {kind: kind for kind in REQUESTS} == {
+        kind: cls.__dataclass_fields__["kind"].default for kind, cls in REQUESTS.items()
+    }
+    assert REQUESTS.keys() <= COMMANDS.keys(), "a request is called like the command that brings it"
 
 
 def test_every_device_kind_is_in_the_catalogue() -> None:
@@ -67,8 +95,9 @@ def test_every_verb_is_in_the_table_and_every_row_has_its_file() -> None:
 def test_every_command_is_in_the_table() -> None:
     there = {
         thing
-        for thing in vars(commands).values()
-        if inspect.iscoroutinefunction(thing) and [*inspect.signature(thing).parameters] == ["site", "order"]
+        for module in modules(derctl.daemon.commands).values()
+        for thing in vars(module).values()
+        if inspect.iscoroutinefunction(thing) and [*inspect.signature(thing).parameters] == ["reach", "order"]
     }
     assert {row.apply for row in COMMANDS.values()} == there
 

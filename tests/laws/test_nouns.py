@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from derctl.core import types
-from derctl.functions import CATALOGUE
+from derctl.functions import ROWS
 
 UNITS = ("w", "var", "va", "v", "pu", "hz", "s", "pct", "wh")
 UNITLESS = {"sample", "rank", "n", "value"}
@@ -60,9 +60,9 @@ def test_a_number_of_a_noun_names_its_unit(noun: type[Any]) -> None:
     assert not nameless(noun, UNITLESS)
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@pytest.mark.parametrize("kind", ROWS)
 def test_a_number_in_the_site_file_names_its_unit(kind: str) -> None:
-    settings: Any = CATALOGUE[kind]
+    settings: Any = ROWS[kind].function
     points = {"points"}  # pairs of (v_pu, q_pu)
     assert not nameless(settings, RATIOS | points | {n for n in numbers(settings) if n.startswith("_")})
 

@@ -28,6 +28,8 @@ async def answer(call: str, args: Mapping[str, Any]) -> Any:
 
 
 Serve = Callable[..., Awaitable[asyncio.Task[None]]]
+PATIENCE_S = 60.0
+"""For whatever must come at last."""
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ async def server(path: Path, until: Any) -> AsyncIterator[asyncio.Task[None]]:
     await until(path.exists)
     yield task
     task.cancel()
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(task, return_exceptions=True)
 
 
@@ -53,7 +55,7 @@ class Raw:
 
     async def say(self, content: bytes) -> Any:
         self.writer.write(content)
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(PATIENCE_S):
             line = await self.reader.readline()
         return json.loads(line) if line else None
 
@@ -161,7 +163,7 @@ async def test_nonsense_is_refused_with_its_code_and_the_connection_goes_on(dial
 async def test_a_line_without_an_end_is_cut_off(dial: Dial) -> None:
     client = await dial()
     client.writer.write(b"x" * (4 * LINE_MAX))
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(PATIENCE_S):
         try:
             assert await client.reader.read() == b""
         except ConnectionResetError:
@@ -186,7 +188,7 @@ async def test_clients_that_hang_send_garbage_or_vanish_do_not_disturb_the_other
         client.writer.write(b'{"call": "broken"}\n')
         client.writer.transport.abort()
     for n in range(20):
-        assert await ask(path, "echo", {"n": n}, seconds=1.0) == {"n": n}
+        assert await ask(path, "echo", {"n": n}, seconds=PATIENCE_S) == {"n": n}
 
 
 @pytest.mark.usefixtures("server")
@@ -196,7 +198,7 @@ async def test_a_client_that_does_not_read_its_answers_does_not_disturb_the_othe
     deaf.reader._transport.pause_reading()  # type: ignore[attr-defined]
     deaf.writer.write(line * 40)
     for n in range(20):
-        assert await ask(path, "echo", {"n": n}, seconds=1.0) == {"n": n}
+        assert await ask(path, "echo", {"n": n}, seconds=PATIENCE_S) == {"n": n}
 
 
 async def test_a_client_that_says_nothing_is_let_go(
@@ -206,7 +208,7 @@ async def test_a_client_that_says_nothing_is_let_go(
     task = asyncio.create_task(serve(path, answer))
     await until(path.exists)
     client = await dial()
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(PATIENCE_S):
         assert await client.reader.read() == b""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -220,7 +222,7 @@ async def test_the_end_waits_for_no_client(path: Path, until: Any, dial: Dial) -
     half.writer.write(b'{"call"')
     assert (await idle.say(b'{"call": "echo"}\n'))["ok"]
     task.cancel()
-    async with asyncio.timeout(1.0):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(task, return_exceptions=True)
         for client in (idle, busy, half):
             assert await client.reader.read() == b""
@@ -242,7 +244,7 @@ async def test_a_file_left_by_a_killed_daemon_is_replaced(path: Path, until: Any
         except LinkError:
             return False
 
-    async with asyncio.timeout(3.0):
+    async with asyncio.timeout(PATIENCE_S):
         while not await answered():  # noqa: ASYNC110 another process's progress, so to speak
             await asyncio.sleep(0.01)
     task.cancel()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import re
 import socket
 import struct
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,13 @@ from hypothesis import strategies as st
 from derctl.core.exchange import Read, Write
 from derctl.errors import BusClosed, BusFrameError, BusTimeout, DerctlError, DeviceRefused
 from derctl.links.bus import Bus, Pace
+from derctl.links.wires.connection import number_of, reason
 from derctl.links.wires.tcp import PymodbusTcp
 from derctl.links.wires.wire import ReadOnly
 
 HEADER = struct.Struct(">HHHB")
+PATIENCE_S = 60.0
+"""For whatever must come at last: no claim about how fast, which a busy machine would break."""
 
 
 def framed(tid: int, unit: int, pdu: bytes, *, protocol: int = 0, lie: int = 0) -> bytes:
@@ -157,16 +163,19 @@ Dial = Callable[..., Awaitable[Bus]]
 
 @pytest.fixture
 async def dial(device: Device, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Dial]:
-    """A bus whose `run` is a task. gap_s: between two connects, short except where it is the subject."""
+    """A bus whose `run` is a task. gap_s: between two connects, short except where it is the subject.
+
+    Its deadline is one that right answers keep on a busy machine too.
+    """
     running: list[asyncio.Task[None]] = []
 
     async def make(*, connected: bool = True, gap_s: float = 0.03, **pace: Any) -> Bus:
         monkeypatch.setattr("derctl.links.bus.CONNECT_GAP_S", gap_s)
         wire = PymodbusTcp("127.0.0.1", device.port)
-        bus = Bus("lan", wire, Pace(**{"timeout_s": 0.2} | pace), jitter=lambda low, high: 0.0)
+        bus = Bus("lan", wire, Pace(**{"timeout_s": 1.0} | pace), jitter=lambda low, high: 0.0)
         running.append(asyncio.create_task(bus.run()))
         if connected:
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(PATIENCE_S):
                 await bus.wait_connected()
         return bus
 
@@ -191,10 +200,11 @@ def held(op: Read) -> list[int]:
     return [(op.address + i) & 0xFFFF for i in range(op.count)]
 
 
-async def comes_back(bus: Bus, device: Device, unit: int = 1, seconds: float = 8.0) -> None:
+async def comes_back(bus: Bus, device: Device, unit: int = 1) -> None:
     device.act = obey
+    bus.pace = replace(bus.pace, timeout_s=PATIENCE_S)
     op = read(41000, 3)
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 assert list(await bus.request(unit, op)) == held(op)
@@ -243,7 +253,7 @@ async def test_the_socket_is_told_to_give_up_on_a_blackhole_and_not_to_wait_for_
 
 async def test_a_read_only_wire_refuses_to_write_and_reads(device: Device) -> None:
     wire = ReadOnly(PymodbusTcp("127.0.0.1", device.port))
-    await wire.connect(lambda: None)
+    await wire.connect(lambda error: None)
     assert (wire.connected, wire.debris) == (True, False)
     with pytest.raises(TypeError):
         await wire.request(1, Write(address=1, values=(1,)))
@@ -338,20 +348,23 @@ async def test_an_exception_is_the_devices_no_and_keeps_the_connection(
 async def test_a_late_answer_is_never_taken_for_another_requests(device: Device, dial: Dial) -> None:
     """Every answer carries the number of its request; every third comes too late, in the time of the next."""
     loop = asyncio.get_running_loop()
+    kept: list[bytes] = []
 
     def canary(asked: Asked) -> None:
         content = framed(asked.tid, asked.unit, struct.pack(">BB2H", 3, 4, asked.address, asked.n))
         if asked.n % 3 == 0:
-            loop.call_later(0.022, asked.send, content)
-        elif asked.n % 3 == 1:
+            kept.append(content)
+            return
+        if kept:
+            asked.send(kept.pop())
             loop.call_later(0.004, asked.send, content)
         else:
             asked.send(content)
 
-    bus = await dial(timeout_s=0.02)
+    bus = await dial(timeout_s=0.1)
     device.act = canary
     good = late = 0
-    for n in range(300):
+    for n in range(100):
         try:
             address, number = await bus.request(1 + n % 3, read(n, 2))
         except BusTimeout:
@@ -359,14 +372,14 @@ async def test_a_late_answer_is_never_taken_for_another_requests(device: Device,
             continue
         assert (address, number) == (n, device.asked[-1].n), "an answer of another request"
         good += 1
-    assert good >= 150
-    assert late >= 90
+    assert good >= 20
+    assert late >= 33
     assert bus.counters.frame_errors == 0
     assert len(device.connects) == 1
 
 
 async def test_an_answer_may_be_split_at_every_byte(device: Device, dial: Dial) -> None:
-    bus = await dial(timeout_s=2.0)
+    bus = await dial(timeout_s=PATIENCE_S)
     op = read(40000, 3)
     size = len(framed(1, 1, b"\x03\x06" + bytes(6)))
     for at in range(1, size):
@@ -380,7 +393,7 @@ async def test_an_answer_may_be_split_at_every_byte(device: Device, dial: Dial) 
 
 
 async def test_an_answer_may_come_one_byte_at_a_time(device: Device, dial: Dial) -> None:
-    bus = await dial(timeout_s=2.0)
+    bus = await dial(timeout_s=PATIENCE_S)
 
     def drip(asked: Asked) -> None:
         asked.send_in_parts([bytes((byte,)) for byte in asked.frame], 0.002)
@@ -427,7 +440,7 @@ async def test_any_chunking_of_valid_frames_gives_the_same_registers(
         points = [0, *sorted({cut for cut in cuts if cut < len(content)}), len(content)]
         asked.send_in_parts([content[start:end] for start, end in pairwise(points)], 0.001)
 
-    bus = await dial(timeout_s=3.0) if not device.connects else BUSES[device.port]
+    bus = await dial(timeout_s=PATIENCE_S) if not device.connects else BUSES[device.port]
     BUSES[device.port] = bus
     device.act = chunked
     op = read(1000, count)
@@ -519,26 +532,22 @@ def close(asked: Asked) -> None:
 async def test_a_connection_that_ends_is_told_at_once_and_not_at_the_deadline(
     device: Device, dial: Dial, how: Callable[[Asked], None]
 ) -> None:
-    bus = await dial(timeout_s=5.0)
+    bus = await dial(timeout_s=PATIENCE_S)
     device.act = how
-    began = asyncio.get_running_loop().time()
     results = await asyncio.gather(*(bus.request(unit, read()) for unit in (1, 2, 3)), return_exceptions=True)
-    assert [type(result) for result in results] == [BusClosed] * 3
-    assert asyncio.get_running_loop().time() - began < 1.0
+    assert [type(result) for result in results] == [BusClosed] * 3, "BusTimeout at the deadline"
     assert len(device.asked) == 1
     await comes_back(bus, device)
 
 
-async def test_a_connection_that_ends_while_nobody_asks_is_noticed_and_made_anew(device: Device, dial: Dial) -> None:
+async def test_a_connection_that_ends_while_nobody_asks_is_noticed_and_made_anew(
+    device: Device, dial: Dial, until: Any
+) -> None:
     bus = await dial()
     await bus.request(1, read())
     next(iter(device.open)).abort()
-    for _ in range(100):
-        if not bus.connected:
-            break
-        await asyncio.sleep(0.01)
-    assert not bus.connected
-    async with asyncio.timeout(3.0):
+    await until(lambda: not bus.connected)
+    async with asyncio.timeout(PATIENCE_S):
         await bus.wait_connected()
     assert list(await bus.request(1, read())) == held(read())
     assert bus.generation == 2
@@ -547,22 +556,24 @@ async def test_a_connection_that_ends_while_nobody_asks_is_noticed_and_made_anew
 async def test_a_device_that_accepts_and_stays_silent_is_given_up(device: Device, dial: Dial) -> None:
     device.act = silence
     bus = await dial(timeout_s=0.1)
-    began = asyncio.get_running_loop().time()
     while bus.connected:
         with pytest.raises(BusTimeout):
             await bus.request(1, read())
         await asyncio.sleep(0.02)
-    assert asyncio.get_running_loop().time() - began < 1.5
+    assert len(device.asked) == 3, "GIVE_UP_AFTER"
     await comes_back(bus, device)
 
 
-async def test_a_refused_connection_is_tried_again_at_most_once_a_second(device: Device, dial: Dial) -> None:
+async def test_a_refused_connection_is_tried_again_at_most_once_a_second(
+    device: Device, dial: Dial, until: Any
+) -> None:
     device.refuse()
+    began = asyncio.get_running_loop().time()
     bus = await dial(connected=False, gap_s=1.0)
     with pytest.raises(BusClosed):
         await bus.request(1, read())
-    await asyncio.sleep(2.5)
-    assert 2 <= bus.counters.connects <= 3
+    await until(lambda: bus.counters.connects == 3)
+    assert asyncio.get_running_loop().time() - began >= 2.0
     await device.listen()
     await comes_back(bus, device)
 
@@ -582,9 +593,11 @@ async def test_an_address_that_swallows_packets_is_given_up_in_time() -> None:
     wire = PymodbusTcp("127.0.0.1", full.getsockname()[1], connect_timeout_s=0.4)
     began = asyncio.get_running_loop().time()
     try:
-        with pytest.raises(BusClosed):
-            await wire.connect(lambda: None)
-        assert 0.3 < asyncio.get_running_loop().time() - began < 1.0
+        with pytest.raises(BusClosed, match=r"no answer within 0\.4 s$") as caught:
+            async with asyncio.timeout(PATIENCE_S):  # the kernel itself gives up after two minutes
+                await wire.connect(lambda error: None)
+        assert "in this network?" in caught.value.hint
+        assert asyncio.get_running_loop().time() - began > 0.3
         assert not wire.connected
     finally:
         wire.close()
@@ -592,21 +605,72 @@ async def test_an_address_that_swallows_packets_is_given_up_in_time() -> None:
             each.close()
 
 
-async def test_a_closed_wire_says_so_and_can_be_closed_again(device: Device) -> None:
+async def test_a_closed_wire_says_so_and_can_be_closed_again(device: Device, until: Any) -> None:
     wire = PymodbusTcp("127.0.0.1", device.port)
-    lost: list[bool] = []
+    lost: list[BusClosed] = []
     with pytest.raises(BusClosed):
         await wire.request(1, read())
-    await wire.connect(lambda: lost.append(True))
+    await wire.connect(lost.append)
     waiting = asyncio.create_task(wire.request(1, read()))
     device.act = silence
-    await asyncio.sleep(0.05)
+    await until(lambda: device.asked)
     wire.close()
     wire.close()
     with pytest.raises(BusClosed):
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(PATIENCE_S):
             await waiting
     assert not lost, "on_lost is for what the peer does"
+
+
+async def why(host: str, port: int, **given: Any) -> BusClosed:
+    """What connecting there raises."""
+    wire = PymodbusTcp(host, port, **given)
+    with pytest.raises(BusClosed) as caught:
+        await wire.connect(lambda error: None)
+    with pytest.raises(BusClosed):
+        await wire.request(1, read())
+    return caught.value
+
+
+async def test_a_connection_that_fails_says_where_and_the_systems_reason(device: Device) -> None:
+    device.refuse()
+    refused = await why("127.0.0.1", device.port)
+    assert str(refused) == f"127.0.0.1:{device.port}: connection refused"
+    assert refused.hint == "is Modbus TCP enabled in the inverter?"
+    unknown = await why("no-such-host.invalid", 502)
+    assert re.match(r"no-such-host.invalid:502: (no such host|host not found: .+)$", str(unknown))
+    assert (
+        str(await why("::1", device.port))
+        == f"[::1]:{device.port}: {os.strerror(await errno_of('::1', device.port)).lower()}"
+    )
+    assert str(await why("255.255.255.255", 502)).startswith("255.255.255.255:502: ")
+
+
+async def errno_of(host: str, port: int) -> int:
+    """The system's number, by a plain socket."""
+    with socket.socket(socket.AF_INET6) as plain:
+        return plain.connect_ex((host, port))
+
+
+async def test_of_several_addresses_that_fail_the_first_reason_is_told() -> None:
+    """asyncio joins them into one text without a number (base_events.create_connection)."""
+    both = OSError("Multiple exceptions: [Errno 113] Connect call failed ('::1', 5), [Errno 111] Connect call failed")
+    assert (number_of(both), reason(both, number_of(both))) == (errno.EHOSTUNREACH, "no route to host")
+
+
+@pytest.mark.parametrize(
+    ("how", "says"), [(Asked.reset, "connection reset by peer"), (close, "closed by the device")]
+)
+async def test_a_connection_that_ends_says_how(
+    device: Device, dial: Dial, how: Callable[[Asked], None], says: str
+) -> None:
+    bus = await dial(gap_s=5.0)
+    device.act = how
+    for _ in range(2):  # the request that it ended, and one that finds it ended
+        with pytest.raises(BusClosed) as caught:
+            await bus.request(1, read())
+        assert str(caught.value) == f"127.0.0.1:{device.port}: {says}"
+    assert str(bus.closed()) == f"127.0.0.1:{device.port}: {says}"
 
 
 def open_files() -> int:
@@ -633,10 +697,10 @@ async def test_a_reset_right_after_connecting_is_told_in_one_of_two_ways() -> No
             wire = PymodbusTcp("127.0.0.1", listener.getsockname()[1])
             lost = asyncio.Event()
             try:
-                await wire.connect(lost.set)
+                await wire.connect(lambda error, lost=lost: lost.set())
             except BusClosed:
                 continue
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(PATIENCE_S):
                 await lost.wait()
             assert not wire.connected
             wire.close()
@@ -663,7 +727,7 @@ async def test_three_hundred_reconnects_leave_no_file_open(device: Device, dial:
     device.on_connect, device.act = reset_at_once, answer_and_reset
     bus = await dial(gap_s=0.0, timeout_s=0.5, connected=False)
     counts: list[int] = []
-    async with asyncio.timeout(60.0):
+    async with asyncio.timeout(3 * PATIENCE_S):
         while len(device.connects) < 330:
             try:
                 await bus.request(1, read())

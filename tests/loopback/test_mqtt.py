@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -139,7 +138,7 @@ async def test_the_last_will_speaks_after_a_kill(
 ) -> None:
     outside = await make_outside(mosquitto.port).watch()
     with run_python(["-c", CHILD, str(mosquitto.port), BASE]) as child:
-        await until(lambda: outside.of("online"), 15.0)
+        await until(lambda: outside.of("online"))
         child.send_signal(signal.SIGKILL)
         await until(lambda: len(outside.of("online")) == 2)
     late = await make_outside(mosquitto.port).watch()
@@ -175,7 +174,7 @@ async def test_a_broker_that_is_away_costs_bounded_memory_and_keeps_the_order_of
     mosquitto.start()
     outside = await make_outside(mosquitto.port).watch()
     site.may = True
-    await until(lambda: len(outside.of("event")) >= EVENTS_MAX and outside.of("measurement"), 20.0)
+    await until(lambda: len(outside.of("event")) >= EVENTS_MAX and outside.of("measurement"))
     assert [int(payload) for payload in outside.of("event")] == list(range(300, EVENTS_MAX + 300))
     assert outside.of("measurement") == [str(EVENTS_MAX + 299).encode()]
 
@@ -221,11 +220,9 @@ async def test_a_broker_that_stands_still_is_noticed_by_the_keepalive(
     site = start(mosquitto.port, keepalive_s=2)
     await until(lambda: site.link.connected)
     mosquitto.signal(signal.SIGSTOP)
-    began = time.monotonic()
-    await until(lambda: not site.link.connected, 10.0)
-    assert time.monotonic() - began < 6.0
+    await until(lambda: not site.link.connected)
     mosquitto.signal(signal.SIGCONT)
-    await until(lambda: site.link.connected, 15.0)
+    await until(lambda: site.link.connected)
 
 
 async def test_a_broker_that_stands_still_under_load_is_noticed_and_no_event_is_lost(
@@ -239,9 +236,9 @@ async def test_a_broker_that_stands_still_under_load_is_noticed_and_no_event_is_
     for n in range(30):
         site.event(n)
         site.measure(n)
-    await until(lambda: not site.link.connected, 5.0)
+    await until(lambda: not site.link.connected)
     mosquitto.signal(signal.SIGCONT)
-    await until(lambda: outside.of("event")[-1:] == [b"29"], 20.0)
+    await until(lambda: outside.of("event")[-1:] == [b"29"])
     assert list(dict.fromkeys(int(payload) for payload in outside.of("event"))) == list(range(30))
 
 
@@ -263,7 +260,7 @@ async def test_a_broker_for_mqtt_3_is_spoken_to_in_3_1_1(
         port = probe.getsockname()[1]
     with run_python(["-m", "hil.broker", str(port)]):
         site = start(port)
-        await until(lambda: site.link.connected, 20.0)
+        await until(lambda: site.link.connected)
         assert site.link.protocol == "3.1.1"
         site.event(1)
         await until(lambda: not site.outbox.ordered)
@@ -296,7 +293,7 @@ async def test_only_a_broker_that_refuses_the_protocol_is_spoken_to_in_an_older_
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     site = start(server.sockets[0].getsockname()[1], keepalive_s=600)
-    await until(lambda: len(packets) >= 6, 10.0)
+    await until(lambda: len(packets) >= 6)
     await until(lambda: len(open_now) <= 1)
     assert (site.link.protocol, site.link.sessions) == (spoken, 0)
     await site.end()
@@ -374,7 +371,10 @@ async def test_a_broker_that_refuses_the_subscription_is_said(
 
 
 @pytest.mark.parametrize("state", ["well", "stopped", "dead"])
-async def test_the_end_of_a_link_waits_for_no_broker(mosquitto: Any, start: Start, until: Any, state: str) -> None:
+async def test_the_end_of_a_link_waits_for_no_broker(
+    mosquitto: Any, start: Start, until: Any, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 3600.0)
     site = start(mosquitto.port)
     await until(lambda: site.link.connected)
     if state == "stopped":
@@ -382,9 +382,8 @@ async def test_the_end_of_a_link_waits_for_no_broker(mosquitto: Any, start: Star
     if state == "dead":
         mosquitto.stop()
     site.event(1)
-    began = time.monotonic()
-    await site.end()
-    assert time.monotonic() - began < 3.0
+    async with asyncio.timeout(60.0):
+        await site.end()
 
 
 # -- who may --------------------------------------------------------------------------------------------------------
@@ -466,7 +465,7 @@ async def test_what_is_not_trusted_gets_no_session(
     if what == "no TLS":
         given |= {"ca_file": None}
     site = start(guarded.port, **given)
-    await until(lambda: site.link.text != "not connected yet", 15.0)
+    await until(lambda: site.link.text != "not connected yet")
     assert (site.link.connected, site.link.sessions, site.link.protocol) == (False, 0, "5")
 
 

@@ -21,7 +21,7 @@ def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[s
             name = f"derctl-test-{os.getpid()}"
             address, told = "\0" + name, "@" + name
         found.bind(address)
-        found.settimeout(2.0)
+        found.settimeout(60.0)
         yield found, told
 
 
@@ -59,7 +59,7 @@ def test_a_listener_that_is_gone_or_full_is_no_reason_to_stop(tmp_path: Path) ->
     notifier.send("WATCHDOG=1")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(path))
-        listener.settimeout(2.0)
+        listener.settimeout(60.0)
         for n in range(5000):
             notifier.send(f"STATUS={n}" + "x" * 1000)
         assert listener.recv(2000).startswith(b"STATUS=0")

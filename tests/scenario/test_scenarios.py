@@ -41,8 +41,8 @@ def test_every_expectation_and_invariant_holds_in(path: Path) -> None:
     assert len(verdict["checks"]) > 6, "its own expectations beside the common invariants"
 
 
-def test_the_scenarios_that_the_reference_names_are_all_there() -> None:
-    """hil.md section 7, as far as they can be played today, and the five that were added to them."""
+def test_every_named_scenario_is_there() -> None:
+    """A scenario file that is lost is a promise that nobody keeps any more."""
     stems = [path.stem for path in BY_LENGTH]
     for name in NAMED:
         assert any(stem.startswith(f"{name}_") for stem in stems), name

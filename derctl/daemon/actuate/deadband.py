@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from derctl.core.types import Fallback, Rating, Setpoint
+from derctl.core.words import WriteFor
 from derctl.devices import Profile
 
 EXACT_PU = 0.002
 """Less power is asked for from this share of the rating on; only more of it has the profile's dead band."""
 
 GIVE_BACK_S = 10.0
-"""Var that nobody asks for any more is given back after this: a function that misses one input costs no write [G]."""
+"""Var that nobody asks for any more is given back after this: a function that misses one input costs no write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,21 +22,6 @@ class Written:
     setpoint: Setpoint
     at_s: float
     refusals: int = 0
-
-
-def on_its_way(held: Setpoint, sent: Setpoint) -> Setpoint:
-    """What a device may hold until it answers: the lower limit of both."""
-    limits = [limit for limit in (held.p_ceiling_w, sent.p_ceiling_w) if limit is not None]
-    return replace(arrived(held, sent), p_ceiling_w=min(limits, default=None))
-
-
-def arrived(held: Setpoint, sent: Setpoint) -> Setpoint:
-    """What a device holds after a write: a part that was not sent stays as it was."""
-    return Setpoint(
-        p_ceiling_w=held.p_ceiling_w if sent.p_ceiling_w is None else sent.p_ceiling_w,
-        p_target_w=held.p_target_w if sent.p_target_w is None else sent.p_target_w,
-        q_var=held.q_var if sent.q_var is None else sent.q_var,
-    )
 
 
 def reason_to_write(
@@ -49,8 +35,8 @@ def reason_to_write(
     now_s: float,
     p_w: float | None = None,
     q_unasked_s: float | None = None,
-) -> str | None:
-    """`first`, `refresh`, `give_back`, `changed`, `disobeyed`, or None. now_s on the monotonic clock.
+) -> WriteFor | None:
+    """Why it has to be written now, None where it hasn't. now_s on the monotonic clock.
 
     p_w: what it gives, measured when the last write had had its time to show; None where that is not known.
     q_unasked_s: how long nobody has asked for var, where derctl wrote some and hasn't given it back.
@@ -61,27 +47,27 @@ def reason_to_write(
             desired.p_target_w is not None or desired.q_var is not None or (blind and desired.p_ceiling_w is not None)
         )
         if told or fallback.p_ceiling_w is not None:
-            return "first"
+            return WriteFor.FIRST
     else:
         since_s = now_s - written.at_s
         if since_s < profile.write_min_interval_s:
             return None
         timed = fallback.by != "stands" or desired.q_var is not None
         if timed and since_s >= fallback.after_s / 2.0:
-            return "refresh"
+            return WriteFor.REFRESH
         if since_s < _patience_s(written.refusals) and not tighter(desired, written.setpoint, rating, profile):
             return None
     if var_left(desired, accepted, q_unasked_s, profile):
-        return "give_back"
+        return WriteFor.GIVE_BACK
     basis = accepted
     if blind or basis is None:
         basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
     if differs(desired, basis, rating, profile):
-        return "changed"
+        return WriteFor.CHANGED
     ignored = (
         written is not None and desired.p_ceiling_w is not None and obeys(written, p_w, rating, profile) is False
     )
-    return "disobeyed" if ignored else None
+    return WriteFor.DISOBEYED if ignored else None
 
 
 def var_left(desired: Setpoint, accepted: Setpoint | None, q_unasked_s: float | None, profile: Profile) -> bool:
@@ -96,7 +82,7 @@ def obeys(written: Written, p_w: float | None, rating: Rating, profile: Profile)
     ceiling_w = written.setpoint.p_ceiling_w
     if profile.readback != "effect_only" or ceiling_w is None or p_w is None:
         return None
-    return p_w <= ceiling_w + profile.tolerance_pct / 100.0 * rating.p_max_w
+    return p_w <= ceiling_w + profile.tolerance_pct / 100.0 * rating.size_w
 
 
 def _patience_s(refusals: int) -> float:
@@ -109,7 +95,7 @@ def tighter(desired: Setpoint, tried: Setpoint, rating: Rating, profile: Profile
 
     Each such write is lower than the last one, so that a device that takes nothing gets a bounded number of them.
     """
-    step = max(EXACT_PU, profile.deadband_pct / 100.0) * max(rating.p_max_w, -rating.p_min_w)
+    step = max(EXACT_PU, profile.deadband_pct / 100.0) * rating.size_w
     pairs = ((desired.p_ceiling_w, tried.p_ceiling_w), (desired.p_target_w, tried.p_target_w))
     return any(now is not None and before is not None and abs(now) < abs(before) - step for now, before in pairs)
 
@@ -117,7 +103,7 @@ def tighter(desired: Setpoint, tried: Setpoint, rating: Rating, profile: Profile
 def differs(desired: Setpoint, held: Setpoint, rating: Rating, profile: Profile) -> bool:
     """Whether any part is outside its dead band."""
     band = profile.deadband_pct / 100.0
-    p_scale, q_scale = max(rating.p_max_w, -rating.p_min_w), rating.s_max_va
+    p_scale, q_scale = rating.size_w, rating.s_max_va
     ceiling = _ceiling_differs(desired.p_ceiling_w, held.p_ceiling_w, p_scale, band)
     target = _target_differs(desired.p_target_w, held.p_target_w, p_scale, band)
     return ceiling or target or _value_differs(desired.q_var, held.q_var, q_scale, band)
@@ -151,7 +137,7 @@ def _value_differs(desired: float | None, held: float | None, scale: float, band
 
 def taken(desired: Setpoint, accepted: Setpoint, rating: Rating, profile: Profile) -> bool:
     """Whether what the device reads back is what was written, within the profile's tolerance."""
-    p_tol = profile.tolerance_pct / 100.0 * max(rating.p_max_w, -rating.p_min_w)
+    p_tol = profile.tolerance_pct / 100.0 * rating.size_w
     q_tol = profile.tolerance_pct / 100.0 * rating.s_max_va
     pairs = (
         (desired.p_ceiling_w, accepted.p_ceiling_w, p_tol),

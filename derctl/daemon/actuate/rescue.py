@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from derctl.daemon.actuate.writer import Dispatch, Writer
-from derctl.daemon.build import Plant, build
+from derctl.core.words import Released
+from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.release import Release
+from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.build import Plant, build, writer_of
 from derctl.links.ending import end
-from derctl.site import Site, fallback_of
-from derctl.store.state import StateDir
+from derctl.site import Site
+from derctl.store.folder import Folder
+from derctl.store.journal import Journal
 
 AGAIN_S = 0.1
 
 
-async def rescue(site: Site, *, lift: bool, seconds: float) -> dict[str, str]:
-    """DER id to `released`, `unreachable`, or the device's refusal. Raises AlreadyRunning, OSError.
+async def rescue(site: Site, *, lift: bool, seconds: float) -> dict[str, Release]:
+    """By DER id. Raises AlreadyRunning, OSError, or ValueError where the journal can't be read.
 
     What is not in the site file any more can't be reached from here, and is named.
     """
-    state = StateDir(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
-    state.hold()
+    folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
+    folder.hold()
     try:
-        wrote = state.journal()
-        if not wrote:
-            return {}
-        result = await _release(site, [name for name in wrote if name in _ids(site)], lift=lift, seconds=seconds)
-        result |= {name: "not in the site file any more" for name in wrote if name not in _ids(site)}
-        await state.set_journal({name: entry for name, entry in wrote.items() if result[name] != "released"})
+        journal = Journal(folder)
+        journal.load()
+        known = {der.id for der in site.file.ders}
+        wrote = [name for name in journal.entries if name in known]
+        result = {name: Release(Released.NOT_IN_FILE, "not in the site file any more") for name in journal.entries}
+        if wrote:
+            result |= await _release(site, wrote, lift=lift, seconds=seconds)
+        if journal.forget(name for name, each in result.items() if each.result is Released.RELEASED):
+            problem = await journal.save()
+            if problem is not None:
+                raise OSError(problem)
         return result
     finally:
-        state.let_go()
+        folder.let_go()
 
 
-def _ids(site: Site) -> set[str]:
-    return {der.id for der in site.file.ders}
-
-
-async def _release(site: Site, wrote: list[str], *, lift: bool, seconds: float) -> dict[str, str]:
+async def _release(site: Site, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
     plant = build(site, lambda event, who, text: None)
     used = {plant.ders[name].bus.name for name in wrote}
     tasks = [asyncio.create_task(bus.run()) for name, bus in plant.buses.items() if name in used]
@@ -69,14 +76,6 @@ def _writer(site: Site, plant: Plant, der_id: str) -> Writer:
     async def no_journal(name: str) -> None:
         return
 
-    writer = Writer(
-        id=der_id,
-        channel=plant.ders[der_id],
-        fallback=fallback_of(section),
-        control=True,
-        tick_s=site.file.site.tick_s,
-        journal=no_journal,
-        on_event=lambda event, who, text: None,
-    )
-    writer.outcome = type(writer.outcome)(accepted=plant.ders[der_id].reading.accepted)
+    writer = writer_of(site, section, plant.ders[der_id], no_journal, lambda event, who, text: None)
+    writer.outcome = replace(writer.outcome, accepted=plant.ders[der_id].reading.accepted)
     return writer

@@ -2,130 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any
 
-import msgspec
-
-from derctl.core.types import Decision, DerState
+from derctl.core.types import Request
+from derctl.daemon.arming import Arming
+from derctl.daemon.clock import text_of
 from derctl.daemon.report.telemetry import measurement, of_decision, of_outcome
-from derctl.links.bus import Bus
-
-if TYPE_CHECKING:
-    from derctl.daemon.app import App
+from derctl.daemon.report.view import DerView, DeviceView, PocView, View
+from derctl.store.requests import plain_of
 
 
-def status(app: App) -> dict[str, Any]:
+def status(view: View) -> dict[str, Any]:
     """Plain values, ready for JSON."""
-    tick = app.recorder.latest
-    state = app.image.snapshot(app.clock_s())
-    decisions = {} if tick is None else {decision.der: decision for decision in tick.decisions}
     return {
-        "version": app.version,
-        "site": app.site.file.site.id,
-        "mode": "control" if app.gate.open else "observe",
-        "mode_reason": app.gate.reason,
-        "t": app.clock.stamp(),
-        "synced": app.clock.synced,
-        "uptime_s": round(app.clock_s() - app.started_s, 1),
-        "pid": app.pid,
-        "loop": _loop(app),
-        "absent": _absent(app),
-        "poc": None if state.poc is None else _poc(app, state.poc),
-        "ders": {der.id: _der(app, der, decisions.get(der.id)) for der in state.ders},
-        "buses": {name: _bus(bus) for name, bus in app.buses.items()},
-        "mqtt": _mqtt(app),
-        "requests": [msgspec.to_builtins(request) for request in state.requests],
-        "events": list(app.events),
+        "version": view.version,
+        "site": view.site,
+        "mode": view.arming.mode,
+        "mode_reason": view.arming.reason,
+        "armed": {"armed": view.arming.armed, "by": view.arming.by, "since": view.arming.since},
+        "t": text_of(view.now),
+        "synced": view.synced,
+        "uptime_s": round(view.uptime_s, 1),
+        "pid": view.pid,
+        "loop": asdict(view.loop) | {"last_s": round(view.loop.last_s, 4), "worst_s": round(view.loop.worst_s, 4)},
+        "absent": _absent(view.arming),
+        "poc": None if view.poc is None else _poc(view.poc),
+        "ders": {each.der.id: _der(view, each) for each in view.ders},
+        "buses": {name: {"connected": bus.connected} | asdict(bus.counters) for name, bus in view.buses.items()},
+        "mqtt": None if view.mqtt is None else asdict(view.mqtt),
+        "requests": [_request(view, request) for request in view.requests],
+        "events": [dict(event) for event in view.events],
     }
 
 
-def _loop(app: App) -> dict[str, Any]:
-    loop = app.loop
-    return {
-        "tick_s": loop.tick_s,
-        "ticks": loop.ticks,
-        "missed": loop.missed,
-        "overran": loop.overran,
-        "last_s": round(loop.last_s, 4),
-        "worst_s": round(loop.worst_s, 4),
-    }
+def _request(view: View, request: Request) -> dict[str, Any]:
+    return plain_of(request) | {"until": text_of(view.now + timedelta(seconds=request.remaining_s))}
 
 
-def _absent(app: App) -> dict[str, Any]:
-    absence = app.gate.last
+def _absent(arming: Arming) -> dict[str, Any]:
+    absence = arming.absence
     return {
         "p_export_w": absence.p_export_w,
         "limit_w": absence.limit_w,
         "holds": absence.holds,
-        "by_der": absence.by_der,
+        "by_der": dict(absence.by_der),
         "unknown": list(absence.unknown),
     }
 
 
-def _poc(app: App, poc: Any) -> dict[str, Any]:
-    channel = app.image.poc
+def _device(device: DeviceView) -> dict[str, Any]:
+    identity = None if device.identity is None else asdict(device.identity)
+    return {"reason": device.reason, "text": device.text, "identity": identity}
+
+
+def _poc(view: PocView) -> dict[str, Any]:
+    poc, device = view.poc, view.device
     v_pu = None if poc.reading.v_v is None else poc.reading.v_v / poc.v_nom_v
-    return {
+    return _device(device) | {
         "fresh": poc.fresh,
-        "state": _state(channel, poc.fresh),
-        "text": "" if channel is None else channel.text,
-        "identity": _identity(channel),
-        "measurement": measurement(poc.reading, poc.age_s, v_pu),
+        "state": device.shown(fresh=poc.fresh),
+        "meter": view.belief,
+        "measurement": measurement(poc.reading, poc.age_s if poc.sample else None, v_pu),
     }
 
 
-def _identity(channel: Any) -> dict[str, str] | None:
-    return None if channel is None or channel.known is None else asdict(channel.known)
-
-
-def _state(channel: Any, fresh: bool) -> str:
-    if channel is None:
-        return "starting"
-    return "stale" if channel.state == "ok" and not fresh else str(channel.state)
-
-
-def _der(app: App, der: DerState, decision: Decision | None) -> dict[str, Any]:
-    channel, writer = app.channels[der.id], app.writers[der.id]
-    state = _state(channel, der.fresh)
-    if state == "ok" and str(der.reading.status) in {"asleep", "fault"}:
-        state = str(der.reading.status)
-    return {
-        "kind": app.kinds[der.id],
-        "state": "observed" if state == "ok" and not writer.control else state,
+def _der(view: View, each: DerView) -> dict[str, Any]:
+    der, decision = each.der, each.decision
+    return _device(each.device) | {
+        "kind": each.kind,
+        "state": each.device.shown(fresh=der.fresh, status=der.reading.status, written=each.control),
         "fresh": der.fresh,
-        "reason": channel.reason,
-        "text": channel.text,
-        "identity": _identity(channel),
         "rating": asdict(der.rating),
         "can": asdict(der.can),
         "fallback": asdict(der.fallback),
-        "measurement": measurement(der.reading, der.age_s, der.v_pu),
+        "measurement": measurement(der.reading, der.age_s if der.sample else None, der.v_pu),
         "setpoint": None if decision is None else of_decision(decision),
-        "outcome": of_outcome(writer.outcome, app.clock.now(), app.clock_s()),
+        "outcome": of_outcome(each.outcome, view.now, view.now_s),
         "abstained": {} if decision is None else dict(decision.abstained),
         "own_on": list(der.reading.own_on),
         "own_off": list(der.reading.own_off),
-        "writes": writer.writes,
-        "problems": [] if channel.device is None else list(channel.device.problems),
-        "unreadable": list(channel.unreadable),
-    }
-
-
-def _bus(bus: Bus) -> dict[str, Any]:
-    return {"connected": bus.connected} | asdict(bus.counters)
-
-
-def _mqtt(app: App) -> Mapping[str, Any] | None:
-    link = app.mqtt
-    if link is None:
-        return None
-    return {
-        "connected": link.connected,
-        "protocol": link.protocol,
-        "text": link.text,
-        "sessions": link.sessions,
-        "published": app.outbox.published,
-        "dropped": app.outbox.dropped,
+        "writes": each.writes,
+        "problems": list(each.device.problems),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,34 +17,26 @@ CHANGE_W = 50.0
 """A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status changed."""
 
 
-def measurement(reading: Reading, age_s: float, v_pu: float | None) -> dict[str, Any]:
-    """The documented fields of a measurement, without its time."""
-    return {
-        "age_s": round(age_s, 3),
-        "status": str(reading.status),
-        "p_w": reading.p_w,
-        "q_var": reading.q_var,
-        "v_v": reading.v_v,
-        "v_pu": None if v_pu is None else round(v_pu, 6),
-        "f_hz": reading.f_hz,
-        "p_available_w": reading.p_available_w,
-        "soc_pct": reading.soc_pct,
-        "soh_pct": reading.soh_pct,
-        "dc_p_w": reading.dc_p_w,
-        "p_charge_limit_w": reading.p_charge_limit_w,
-        "p_discharge_limit_w": reading.p_discharge_limit_w,
-        "energy_wh": reading.energy_wh,
-    }
+ELSEWHERE = frozenset({"accepted", "own_on", "own_off", "v_phase_v"})
+"""Fields of a reading that stand in the outcome and in `status`, or are too fine for a topic."""
+MEASURED = ("status", *(item.name for item in fields(Reading) if item.name not in {"status", *ELSEWHERE}))
+"""A new field of a reading is in the topic by itself."""
+TOLD = tuple(item.name for item in fields(Setpoint))
+
+
+def measurement(reading: Reading, age_s: float | None, v_pu: float | None) -> dict[str, Any]:
+    """The documented fields of a measurement, without its time. age_s None: nothing was read yet."""
+    found: dict[str, Any] = {"age_s": None if age_s is None else round(age_s, 3)}
+    for name in MEASURED:
+        found[name] = getattr(reading, name)
+        if name == "v_v":
+            found["v_pu"] = None if v_pu is None else round(v_pu, 6)
+    return found
 
 
 def of_setpoint(setpoint: Setpoint) -> dict[str, Any]:
-    """The four fields of a setpoint."""
-    return {
-        "p_ceiling_w": setpoint.p_ceiling_w,
-        "p_floor_w": setpoint.p_floor_w,
-        "p_target_w": setpoint.p_target_w,
-        "q_var": setpoint.q_var,
-    }
+    """The fields of a setpoint."""
+    return {name: getattr(setpoint, name) for name in TOLD}
 
 
 def of_decision(decision: Decision) -> dict[str, Any]:
@@ -108,7 +100,7 @@ class Telemetry:
             v_pu = None if poc.reading.v_v is None else poc.reading.v_v / poc.v_nom_v
             self._measured("poc", poc.reading, poc.age_s, v_pu, CHANGE_W, stamp, now_s, found)
         for der in state.ders:
-            scale = max(CHANGE_W, CHANGE_PU * der.rating.p_max_w)
+            scale = max(CHANGE_W, CHANGE_PU * der.rating.size_w)
             topic = f"der/{der.id}/measurement"
             self._measured(topic, der.reading, der.age_s, der.v_pu, scale, stamp, now_s, found)
         for decision in decisions:

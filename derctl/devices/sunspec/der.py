@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from derctl.core.exchange import Exchange, Read, Registers
-from derctl.core.types import NOTHING, Can, Fallback, Rating, Reading, Setpoint
+from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.words import Timer
 from derctl.devices.steps import Steps, percent_of, plain
 from derctl.devices.sunspec.controls.m123 import POINTS_123, VAR_123, Limit123, Var123
@@ -32,13 +32,18 @@ STORAGE_713 = ("SoC", "SoH", "WHRtg")
 STORAGE_124 = ("ChaState",)
 
 
+PV = Capability(ac=Port(limit=True, var=True), pv=Port())
+STORAGE = Capability(ac=Port(aim=True, var=True), battery=Port())
+"""Everything is told at the AC terminals; what is behind them takes nothing of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SunspecDer:
     """A bound inverter. views by name; a control group that the device lacks is None."""
 
     layout: Layout
     rating: Rating
-    can: Can
+    can: Capability
     options: Options
     views: Mapping[str, View]
     fast: tuple[str, ...]
@@ -229,6 +234,12 @@ class SunspecDer:
         return min(max(q_var, -self.rating.q_abs_max_var), self.rating.q_inj_max_var)
 
 
+def capability(*, storage: bool, limit: object = None, target: object = None, var: object = None) -> Capability:
+    """By the control groups that were found."""
+    ac = Port(limit=limit is not None, aim=target is not None, var=var is not None)
+    return replace(STORAGE if storage else PV, ac=ac)
+
+
 def _enabled(values: dict[str, Any]) -> bool | None:
     raw = values.get("Ena", values.get("ModEna"))
     return None if raw is None else bool(raw & 1)
@@ -257,7 +268,7 @@ def _bind(models: Models, options: Options, *, storage: bool) -> Exchange[Sunspe
     der = SunspecDer(
         layout=layout,
         rating=rated,
-        can=Can(),
+        can=capability(storage=storage),
         options=options,
         views=views,
         fast=("ac",),
@@ -326,7 +337,7 @@ def _with_704(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
         target=target,
         var=var,
         timer=honest,
-        can=Can(ceiling=limit is not None, target=target is not None, var=var is not None),
+        can=capability(limit=limit, target=target, var=var, storage=storage),
         problems=der.problems if honest else (*der.problems, "no reversion timer that reverts"),
     )
 
@@ -363,7 +374,7 @@ def _with_12x(der: SunspecDer, layout: Layout, *, storage: bool) -> Exchange[Sun
         var=var,
         timer=timer,
         problems=tuple(problems),
-        can=Can(ceiling=limit is not None, target=target is not None, var=var is not None),
+        can=capability(limit=limit, target=target, var=var, storage=storage),
     )
 
 

@@ -108,11 +108,11 @@ V_LOW_PU, V_HIGH_PU = 0.5, 1.5
 
 
 def plausible(reading: Reading, rating: Rating) -> Reading:
-    """Drop what can't be true (sunspec.md a.8.6-7): it becomes None, so no function acts on it.
+    """Drop what can't be true (docs/sources.md): it becomes None, so no function acts on it.
 
     0 V or 0 Hz from an inverter means asleep, not a grid fault.
     """
-    limit = P_MAX_PU * max(rating.p_max_w, -rating.p_min_w, rating.s_max_va)
+    limit = P_MAX_PU * max(rating.size_w, rating.s_max_va)
     bad_p = limit > 0.0 and reading.p_w is not None and abs(reading.p_w) > limit
     bad_q = limit > 0.0 and reading.q_var is not None and abs(reading.q_var) > limit
     asleep = without_volts(reading)

@@ -86,13 +86,13 @@ def _ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[R
 
 
 def base_704(layout: Layout) -> Exchange[float | None]:
-    """What percentages of WMax in model 704 count from (sunspec.md a.7): the setting, else the rating."""
+    """What percentages of WMax in model 704 count from: the setting, else the rating."""
     plate = yield from _maybe(layout, 702, ("WMax", "WMaxRtg"))
     return _stated(plate.get("WMax"), plate.get("WMaxRtg"))
 
 
 def base_124(layout: Layout) -> Exchange[float]:
-    """What model 124's rates count from, in both directions (sunspec.md a.7). Raises NotRecognised without one."""
+    """What model 124's rates count from, in both directions. Raises NotRecognised without one."""
     store = yield from _maybe(layout, 124, ("WChaMax",))
     plate = yield from _maybe(layout, 120, ("MaxChaRte",))
     base = _stated(store.get("WChaMax"), plate.get("MaxChaRte"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange, Read
-from derctl.core.types import Can, Fallback, Rating
+from derctl.core.types import Capability, Fallback, Rating
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.types import Identity, Options, Reversion
 
@@ -33,8 +33,8 @@ class Observed:
         return Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=v_nom_v)
 
     @property
-    def can(self) -> Can:
-        return Can()
+    def can(self) -> Capability:
+        return Capability()
 
     @property
     def control(self) -> Mapping[str, Read]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from derctl.core.exchange import Read, Registers, Write
+from derctl.errors import BusClosed
 
 
 class Wire(Protocol):
@@ -21,8 +22,8 @@ class Wire(Protocol):
         """Whether bytes came that no request accounts for; such a connection is not to be trusted further."""
         ...
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
-        """Connect once. Raises BusClosed. `on_lost` is called when the connection ends later."""
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
+        """Connect once. Raises BusClosed. `on_lost` is called with the reason when the connection ends later."""
         ...
 
     def close(self) -> None:
@@ -51,7 +52,7 @@ class ReadOnly:
     def debris(self) -> bool:
         return self._wire.debris
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         await self._wire.connect(on_lost)
 
     def close(self) -> None:

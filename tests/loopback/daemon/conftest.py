@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.app import App
 from derctl.site import load
 from hil.rig import Rig
@@ -22,6 +23,8 @@ from hil.wire import WriteRecord
 
 DEMO = Path(str(files("hil").joinpath("scenarios", "demo.yaml")))
 TICK_S = 0.1
+PATIENCE_S = 60.0
+"""For whatever must come at last: no claim about how fast, which a busy machine would break."""
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -33,9 +36,9 @@ class Bench:
         self.app = app
         self.running = running
 
-    async def until(self, true: Callable[[], Any], seconds: float = 10.0) -> None:
+    async def until(self, true: Callable[[], Any]) -> None:
         """Wait for something to become true; fail when it doesn't, or when the daemon ends."""
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(PATIENCE_S):
             while not true():
                 if self.running.done():
                     self.running.result()
@@ -46,6 +49,11 @@ class Bench:
         """Let so many ticks pass."""
         goal = self.app.loop.ticks + count
         await self.until(lambda: self.app.loop.ticks >= goal)
+
+    @property
+    def writers(self) -> Mapping[str, Writer]:
+        """By DER id."""
+        return self.app.loop.dispatch.writers
 
     def p_w(self, der: str) -> float:
         """The plant's truth: what a DER gives."""
@@ -84,7 +92,7 @@ def bench(tmp_path: Path) -> Callable[..., Any]:
         made = Bench(rig, app, running)
         try:
             if prepare is None:
-                await made.until(lambda: all(channel.sample > 0 for channel in app.poller.channels), 20.0)
+                await made.until(lambda: all(channel.sample > 0 for channel in app.loop.poller.channels))
             yield made
         finally:
             app.stop()

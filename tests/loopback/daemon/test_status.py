@@ -53,7 +53,7 @@ async def test_the_page_names_who_bound_a_setpoint(bench: Any) -> None:
         await b.until(lambda: b.app.gate.open)
         said = await derctl(b.app, "command", "limit_power", "der=pv1", "p_ceiling_w=1234", "expires_s=60")
         assert re.fullmatch(r"admitted: until \d{4}-.*Z\n", said)
-        await b.until(lambda: b.app.writers["pv1"].outcome.desired.p_ceiling_w == 1234.0)
+        await b.until(lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1234.0)
         page = (await derctl(b.app, "status")).splitlines()
     at = next(i for i, line in enumerate(page) if line.startswith("pv1"))
     assert re.search(r" 1,234 ", page[at])

@@ -1,4 +1,4 @@
-"""Splitting between DERs: sums kept, storage first, PV by its present power (grid.md e.3)."""
+"""Splitting between DERs: sums kept, storage first, PV by its present power."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from derctl.core.allocation import IDLE_SHARE, Slot, cap, hold_up, potential_w, 
 from derctl.core.arbitration import aim_of, fold, whole
 from derctl.core.types import Proposal, Setpoint, SiteProposal
 from derctl.core.words import Status
+from tests import make, strategies
 
 AMOUNT = st.floats(0.0, 1e6)
 PARTS = st.lists(
@@ -78,20 +79,18 @@ def slots(proposals: dict[str, list[Proposal]], ders: Any, rank: int) -> list[Sl
 
 def asked(slot: Slot, band: Any) -> float:
     """What the DER is told: a target, or a ceiling."""
-    return aim_of(band) if slot.der.can.target else band.high_w
+    return aim_of(band) if slot.der.can.aim else band.high_w
 
 
 @given(st.data())
-def test_the_sum_of_targets_and_ceilings_is_below_the_site_s_where_seniors_allow(
-    make: Any, data: st.DataObject
-) -> None:
-    ders = data.draw(make.ders())
-    proposals = {der.id: data.draw(make.proposals(3)) for der in ders}
-    wish = SiteProposal(by="w", rank=15, over=tuple(d.id for d in ders), p_ceiling_w=data.draw(make.watts))
+def test_the_sum_of_targets_and_ceilings_is_below_the_site_s_where_seniors_allow(data: st.DataObject) -> None:
+    ders = data.draw(strategies.ders())
+    proposals = {der.id: data.draw(strategies.proposals(3)) for der in ders}
+    wish = SiteProposal(by="w", rank=15, over=tuple(d.id for d in ders), p_ceiling_w=data.draw(strategies.WATTS))
     made = slots(proposals, ders, 15)
     bands = cap(made, wish)
     after = sum(asked(s, bands.get(s.der.id, s.band)) for s in made)
-    least = sum(min(s.hard_low_w, asked(s, s.band)) if s.der.can.target else _pv_floor(s) for s in made)
+    least = sum(min(s.hard_low_w, asked(s, s.band)) if s.der.can.aim else _pv_floor(s) for s in made)
     assert after <= max(wish.p_ceiling_w, least) + NEAR
     for s in made:
         band = bands.get(s.der.id, s.band)
@@ -104,25 +103,25 @@ def _pv_floor(slot: Slot) -> float:
 
 
 @given(st.data())
-def test_pv_is_curtailed_below_its_power_only_when_storage_gives_no_more(make: Any, data: st.DataObject) -> None:
-    ders = data.draw(make.ders())
-    proposals = {der.id: data.draw(make.proposals(3)) for der in ders}
-    wish = SiteProposal(by="w", rank=15, over=tuple(d.id for d in ders), p_ceiling_w=data.draw(make.watts))
+def test_pv_is_curtailed_below_its_power_only_when_storage_gives_no_more(data: st.DataObject) -> None:
+    ders = data.draw(strategies.ders())
+    proposals = {der.id: data.draw(strategies.proposals(3)) for der in ders}
+    wish = SiteProposal(by="w", rank=15, over=tuple(d.id for d in ders), p_ceiling_w=data.draw(strategies.WATTS))
     made = slots(proposals, ders, 15)
     bands = cap(made, wish)
-    pvs = [s for s in made if not s.der.can.target]
+    pvs = [s for s in made if not s.der.can.aim]
     wanted = sum(potential_w(s.der, s.band.high_w) for s in pvs)
     given_w = sum(asked(s, bands.get(s.der.id, s.band)) for s in pvs)
     if given_w < wanted - NEAR:
         for s in made:
-            if s.der.can.target:
+            if s.der.can.aim:
                 assert (
                     asked(s, bands.get(s.der.id, s.band)) <= max(s.hard_low_w, -math.inf) + NEAR
                     or asked(s, s.band) <= s.hard_low_w + NEAR
                 )
 
 
-def test_surplus_goes_into_the_battery_first_and_only_the_rest_is_curtailed(make: Any) -> None:
+def test_surplus_goes_into_the_battery_first_and_only_the_rest_is_curtailed() -> None:
     ders = [make.pv("pv1", p_w=8_000.0, p_available_w=8_000.0), make.battery("bat1", p_w=0.0, charge_w=3_000.0)]
     for ceiling, bat, pv in ((9_000.0, 0.0, 9_000.0), (6_000.0, -2_000.0, 8_000.0), (4_000.0, -3_000.0, 7_000.0)):
         wish = SiteProposal(by="w", rank=15, over=("pv1", "bat1"), p_ceiling_w=ceiling)
@@ -132,7 +131,7 @@ def test_surplus_goes_into_the_battery_first_and_only_the_rest_is_curtailed(make
         assert asked(made[0], bands.get("pv1", made[0].band)) == pv
 
 
-def test_a_full_battery_s_senior_floor_leaves_the_surplus_to_curtailment(make: Any) -> None:
+def test_a_full_battery_s_senior_floor_leaves_the_surplus_to_curtailment() -> None:
     full = {"bat1": [Proposal(by="soc_guard", rank=0, p_floor_w=0.0)]}
     ders = [make.pv("pv1", p_w=8_000.0), make.battery("bat1", p_w=0.0)]
     wish = SiteProposal(by="w", rank=15, over=("pv1", "bat1"), p_ceiling_w=5_000.0)
@@ -140,15 +139,15 @@ def test_a_full_battery_s_senior_floor_leaves_the_surplus_to_curtailment(make: A
     assert bands["pv1"].high_w == 5_000.0 and "bat1" not in bands
 
 
-def test_pv_is_curtailed_in_proportion_to_present_power_not_to_nameplate(make: Any) -> None:
-    """grid.md e.3: so that idle units keep no unusable share."""
+def test_pv_is_curtailed_in_proportion_to_present_power_not_to_nameplate() -> None:
+    """So that idle units keep no unusable share."""
     ders = [make.pv("a", p_max_w=10_000.0, p_w=6_000.0), make.pv("b", p_max_w=10_000.0, p_w=2_000.0)]
     wish = SiteProposal(by="w", rank=15, over=("a", "b"), p_ceiling_w=4_000.0)
     bands = cap(slots({}, ders, 15), wish)
     assert (bands["a"].high_w, bands["b"].high_w) == (3_000.0, 1_000.0)
 
 
-def test_storage_makes_room_for_a_senior_floor_of_pv_that_gives_less_now(make: Any) -> None:
+def test_storage_makes_room_for_a_senior_floor_of_pv_that_gives_less_now() -> None:
     ders = [make.pv("pv1", p_available_w=0.0), make.battery("bat1")]
     wish = SiteProposal(by="w", rank=15, over=("pv1", "bat1"), p_ceiling_w=0.0)
     made = slots({"pv1": [Proposal(by="s", rank=0, p_floor_w=700.0)]}, ders, 15)
@@ -156,14 +155,14 @@ def test_storage_makes_room_for_a_senior_floor_of_pv_that_gives_less_now(make: A
     assert bands["pv1"].high_w == 700.0 and aim_of(bands["bat1"]) == -700.0
 
 
-def test_an_idle_inverter_keeps_a_share_to_start_with(make: Any) -> None:
+def test_an_idle_inverter_keeps_a_share_to_start_with() -> None:
     ders = [make.pv("a", p_w=6_000.0), make.pv("idle", p_w=0.0)]
     wish = SiteProposal(by="w", rank=15, over=("a", "idle"), p_ceiling_w=4_000.0)
     bands = cap(slots({}, ders, 15), wish)
     assert bands["idle"].high_w == pytest.approx(4_000.0 * IDLE_SHARE * 10_000.0 / (6_000.0 + IDLE_SHARE * 10_000.0))
 
 
-def test_enough_room_curtails_nobody(make: Any) -> None:
+def test_enough_room_curtails_nobody() -> None:
     ders = [make.pv("a", p_w=6_000.0), make.pv("b", p_w=0.0)]
     wish = SiteProposal(by="w", rank=15, over=("a", "b"), p_ceiling_w=20_000.0)
     assert cap(slots({}, ders, 15), wish) == {}
@@ -187,7 +186,7 @@ def test_enough_room_curtails_nobody(make: Any) -> None:
     ],
 )
 def test_what_pv_could_give_is_what_it_says_or_gives_unless_it_is_held_down(
-    make: Any, reading: dict[str, Any], expected: float
+    reading: dict[str, Any], expected: float
 ) -> None:
     assert potential_w(make.pv(**reading), 9_000.0) == expected
 
@@ -196,36 +195,36 @@ def test_what_pv_could_give_is_what_it_says_or_gives_unless_it_is_held_down(
 
 
 @given(st.data())
-def test_storage_lifts_the_sum_to_the_floor_where_seniors_allow(make: Any, data: st.DataObject) -> None:
-    ders = data.draw(make.ders())
-    proposals = {der.id: data.draw(make.proposals(3)) for der in ders}
-    wish = SiteProposal(by="w", rank=15, over=tuple(d.id for d in ders), p_floor_w=data.draw(make.watts))
+def test_storage_lifts_the_sum_to_the_floor_where_seniors_allow(data: st.DataObject) -> None:
+    ders = data.draw(strategies.ders())
+    proposals = {der.id: data.draw(strategies.proposals(3)) for der in ders}
+    wish = SiteProposal(by="w", rank=15, over=tuple(d.id for d in ders), p_floor_w=data.draw(strategies.WATTS))
     made = slots(proposals, ders, 15)
     bands = hold_up(made, wish)
-    pv = sum(min(s.band.high_w, s.der.reading.p_w or 0.0) for s in made if not s.der.can.target)
-    stores = [s for s in made if s.der.can.target]
+    pv = sum(min(s.band.high_w, s.der.reading.p_w or 0.0) for s in made if not s.der.can.aim)
+    stores = [s for s in made if s.der.can.aim]
     before, after = (
         sum(aim_of(b(s)) for s in stores) for b in (lambda s: s.band, lambda s: bands.get(s.der.id, s.band))
     )
     most = sum(max(s.hard_high_w, aim_of(s.band)) for s in stores)
     assert after >= min(wish.p_floor_w - pv, most) - NEAR and after >= before - NEAR
-    assert not [s for s in made if not s.der.can.target and s.der.id in bands], "never PV"
+    assert not [s for s in made if not s.der.can.aim and s.der.id in bands], "never PV"
     for s in stores:
         band = bands.get(s.der.id, s.band)
         assert band.low_w <= band.high_w <= s.der.rating.p_max_w + NEAR
 
 
 @given(st.data(), st.floats(-20_000.0, 20_000.0))
-def test_a_target_is_split_over_storage_within_its_bands(make: Any, data: st.DataObject, goal: float) -> None:
-    ders = data.draw(make.ders())
-    assume(any(d.can.target for d in ders))
-    proposals = {der.id: data.draw(make.proposals(2)) for der in ders}
+def test_a_target_is_split_over_storage_within_its_bands(data: st.DataObject, goal: float) -> None:
+    ders = data.draw(strategies.ders())
+    assume(any(d.can.aim for d in ders))
+    proposals = {der.id: data.draw(strategies.proposals(2)) for der in ders}
     wish = SiteProposal(by="w", rank=70, over=tuple(d.id for d in ders), p_target_w=goal)
     made = slots(proposals, ders, 70)
     bands = share_target(made, wish)
     for s in made:
         senior = s.band.target_by is not None and s.band.target_by.rank <= 70
-        assert (s.der.id in bands) == (s.der.can.target and not senior)
+        assert (s.der.id in bands) == (s.der.can.aim and not senior)
     shares = [bands[s.der.id].target_w for s in made if s.der.id in bands]
     rooms = [max(s.band.high_w if goal >= 0.0 else -s.band.low_w, 0.0) for s in made if s.der.id in bands]
     weighty = [
@@ -239,8 +238,8 @@ def _weight(slot: Slot, goal: float) -> float:
     return slot.der.rating.p_max_w if goal >= 0.0 else -slot.der.rating.p_min_w
 
 
-def test_the_fuller_battery_discharges_more_and_the_emptier_charges_more(make: Any) -> None:
-    """grid.md e.3: in proportion to capacity times distance to the bound."""
+def test_the_fuller_battery_discharges_more_and_the_emptier_charges_more() -> None:
+    """In proportion to capacity times distance to the bound, as the Frequenz SDK does it."""
     ders = [
         make.battery("full", soc_pct=80.0),
         make.battery("empty", soc_pct=20.0),

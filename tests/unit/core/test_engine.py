@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.engine import GATEWAY_FUNCTIONS, Plan, step
-from derctl.core.types import Abstain, Can, Fallback, Proposal, Request, Setpoint, SiteProposal
-from derctl.functions import CATALOGUE
+from derctl.core.engine import Plan, step
+from derctl.core.types import Abstain, Capability, Fallback, LimitRequest, Port, Proposal, Setpoint, SiteProposal
+from derctl.functions import ROWS
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.operator import OperatorLimit
+from tests import make, strategies
 
 NEAR = 1e-6
+ALSO_ON_DEVICE = frozenset({"volt_var", "volt_watt", "freq_droop", "watt_var"})
 
 
 def decide(plan: Plan, state: Any, memories: Any = None, dt_s: float = 1.0) -> dict[str, Any]:
@@ -25,27 +27,27 @@ def decide(plan: Plan, state: Any, memories: Any = None, dt_s: float = 1.0) -> d
     return {decision.der: decision for decision in decisions}
 
 
-def any_site(make: Any, data: st.DataObject) -> tuple[Any, dict[str, list[Proposal]], list[SiteProposal]]:
-    ders = data.draw(make.ders())
-    proposals = {der.id: data.draw(make.proposals(4)) for der in ders}
-    return ders, proposals, data.draw(make.site_proposals([d.id for d in ders]))
+def any_site(data: st.DataObject) -> tuple[Any, dict[str, list[Proposal]], list[SiteProposal]]:
+    ders = data.draw(strategies.ders())
+    proposals = {der.id: data.draw(strategies.proposals(4)) for der in ders}
+    return ders, proposals, data.draw(strategies.site_proposals([d.id for d in ders]))
 
 
 # ---- what holds for anybody's wishes
 
 
 @given(st.data())
-def test_no_decision_leaves_rating_box_or_circle_and_every_number_is_finite(make: Any, data: st.DataObject) -> None:
-    ders, proposals, wishes = any_site(make, data)
+def test_no_decision_leaves_rating_box_or_circle_and_every_number_is_finite(data: st.DataObject) -> None:
+    ders, proposals, wishes = any_site(data)
     found = decide(make.plan(proposals, wishes), make.site(*ders))
     for der in ders:
         told, rating = found[der.id].setpoint, der.rating
         numbers = [n for n in (told.p_ceiling_w, told.p_floor_w, told.p_target_w, told.q_var) if n is not None]
         assert all(math.isfinite(n) for n in numbers)
         assert all(math.isfinite(bound.value) for bound in found[der.id].bound_by)
-        p = told.p_target_w if der.can.target else told.p_ceiling_w
+        p = told.p_target_w if der.can.aim else told.p_ceiling_w
         assert rating.p_min_w - NEAR <= p <= rating.p_max_w + NEAR
-        assert (told.p_ceiling_w is None) == der.can.target and told.p_floor_w is None
+        assert (told.p_ceiling_w is None) == der.can.aim and told.p_floor_w is None
         if told.q_var is not None:
             assert der.can.var and der.fresh
             assert -rating.q_abs_max_var <= told.q_var <= rating.q_inj_max_var
@@ -53,8 +55,8 @@ def test_no_decision_leaves_rating_box_or_circle_and_every_number_is_finite(make
 
 
 @given(st.data(), st.randoms(use_true_random=False))
-def test_the_order_of_functions_and_of_ders_is_irrelevant(make: Any, data: st.DataObject, random: Any) -> None:
-    ders, proposals, wishes = any_site(make, data)
+def test_the_order_of_functions_and_of_ders_is_irrelevant(data: st.DataObject, random: Any) -> None:
+    ders, proposals, wishes = any_site(data)
     plan = make.plan(proposals, wishes)
     rows, sites, turned = list(plan.der_functions), list(plan.site_functions), list(ders)
     random.shuffle(rows)
@@ -67,11 +69,13 @@ def test_the_order_of_functions_and_of_ders_is_irrelevant(make: Any, data: st.Da
 
 
 @given(st.data())
-def test_a_junior_s_word_moves_no_edge_that_seniors_set(make: Any, data: st.DataObject) -> None:
+def test_a_junior_s_word_moves_no_edge_that_seniors_set(data: st.DataObject) -> None:
     """A ceiling-only DER without var: what juniors add can only lower it, never below a senior's floor."""
-    der = make.der("d", make.rating(), Can(ceiling=True))
-    seniors = data.draw(make.proposals(4, ranks=st.sampled_from([0, 5, 15, 20])))
-    juniors = [replace(p, by=f"j{p.by}") for p in data.draw(make.proposals(4, ranks=st.sampled_from([40, 60, 70])))]
+    der = make.der("d", make.rating(), Capability(ac=Port(limit=True)))
+    seniors = data.draw(strategies.proposals(4, ranks=st.sampled_from([0, 5, 15, 20])))
+    juniors = [
+        replace(p, by=f"j{p.by}") for p in data.draw(strategies.proposals(4, ranks=st.sampled_from([40, 60, 70])))
+    ]
     before = decide(make.plan({"d": seniors}, []), make.site(der))["d"].setpoint.p_ceiling_w
     after = decide(make.plan({"d": [*seniors, *juniors]}, []), make.site(der))["d"].setpoint.p_ceiling_w
     floors = [p.p_floor_w for p in seniors if p.p_floor_w is not None]
@@ -80,23 +84,23 @@ def test_a_junior_s_word_moves_no_edge_that_seniors_set(make: Any, data: st.Data
 
 
 @given(st.data())
-def test_the_site_s_ceiling_holds_against_every_junior(make: Any, data: st.DataObject) -> None:
-    """grid.md e.3: the contract binds whatever droop, operator or schedule want; only rank 0 to 15 may keep more."""
-    ders = [d for d in data.draw(make.ders()) if d.fresh]
+def test_the_site_s_ceiling_holds_against_every_junior(data: st.DataObject) -> None:
+    """The contract binds whatever droop, operator or schedule want; only rank 0 to 15 may keep more."""
+    ders = [d for d in data.draw(strategies.ders()) if d.fresh]
     limit = data.draw(st.floats(0.0, 20_000.0))
     over = tuple(d.id for d in ders)
-    juniors = {d.id: data.draw(make.proposals(4, ranks=st.sampled_from([20, 30, 60, 70]))) for d in ders}
-    others = data.draw(make.site_proposals(list(over), ranks=st.sampled_from([20, 60, 70]))) if over else []
+    juniors = {d.id: data.draw(strategies.proposals(4, ranks=st.sampled_from([20, 30, 60, 70]))) for d in ders}
+    others = data.draw(strategies.site_proposals(list(over), ranks=st.sampled_from([20, 60, 70]))) if over else []
     wishes = [SiteProposal(by="contract", rank=15, over=over, p_ceiling_w=limit), *others]
     found = decide(make.plan(juniors, wishes), make.site(*ders))
-    asked = sum(found[d.id].setpoint.p_target_w if d.can.target else found[d.id].setpoint.p_ceiling_w for d in ders)
+    asked = sum(found[d.id].setpoint.p_target_w if d.can.aim else found[d.id].setpoint.p_ceiling_w for d in ders)
     assert asked <= max(limit, 0.0) + NEAR
 
 
 @given(st.data())
-def test_a_site_junior_pushes_no_der_below_a_senior_floor(make: Any, data: st.DataObject) -> None:
+def test_a_site_junior_pushes_no_der_below_a_senior_floor(data: st.DataObject) -> None:
     floor = data.draw(st.floats(-5_000.0, 5_000.0))
-    wish = SiteProposal(by="site", rank=60, over=("bat1",), p_ceiling_w=data.draw(make.watts))
+    wish = SiteProposal(by="site", rank=60, over=("bat1",), p_ceiling_w=data.draw(strategies.WATTS))
     plan = make.plan({"bat1": [Proposal(by="droop", rank=20, p_floor_w=floor)]}, [wish])
     told = decide(plan, make.site(make.battery()))["bat1"].setpoint.p_target_w
     assert told >= min(floor, max(floor, 0.0)) - NEAR
@@ -104,7 +108,7 @@ def test_a_site_junior_pushes_no_der_below_a_senior_floor(make: Any, data: st.Da
 
 @given(st.data())
 def test_a_site_senior_s_floor_lifts_storage_over_a_junior_ceiling_and_not_over_a_senior_s(
-    make: Any, data: st.DataObject
+    data: st.DataObject,
 ) -> None:
     ceiling = data.draw(st.floats(-5_000.0, 4_000.0))
     wish = SiteProposal(by="import", rank=15, over=("bat1",), p_floor_w=5_000.0)
@@ -115,7 +119,7 @@ def test_a_site_senior_s_floor_lifts_storage_over_a_junior_ceiling_and_not_over_
 
 @pytest.mark.parametrize(("ceiling_by", "floor_by"), [("a", "b"), ("b", "a")])
 def test_within_a_rank_the_site_s_ceilings_beat_its_floors_whatever_they_are_called(
-    make: Any, ceiling_by: str, floor_by: str
+    ceiling_by: str, floor_by: str
 ) -> None:
     wishes = [
         SiteProposal(by=ceiling_by, rank=15, over=("bat1",), p_ceiling_w=-1_000.0),
@@ -126,7 +130,7 @@ def test_within_a_rank_the_site_s_ceilings_beat_its_floors_whatever_they_are_cal
 
 @pytest.mark.parametrize(("ceiling_rank", "floor_rank", "expected"), [(15, 60, -1_000.0), (60, 15, 2_000.0)])
 def test_of_a_site_ceiling_and_a_site_floor_the_senior_has_the_last_word(
-    make: Any, ceiling_rank: int, floor_rank: int, expected: float
+    ceiling_rank: int, floor_rank: int, expected: float
 ) -> None:
     wishes = [
         SiteProposal(by="high", rank=ceiling_rank, over=("bat1",), p_ceiling_w=-1_000.0),
@@ -135,7 +139,7 @@ def test_of_a_site_ceiling_and_a_site_floor_the_senior_has_the_last_word(
     assert decide(make.plan({}, wishes), make.site(make.battery()))["bat1"].setpoint.p_target_w == expected
 
 
-def test_of_two_site_targets_and_a_der_s_own_the_senior_is_taken(make: Any) -> None:
+def test_of_two_site_targets_and_a_der_s_own_the_senior_is_taken() -> None:
     def target(rank: int, watts: float) -> SiteProposal:
         return SiteProposal(by=f"s{rank}", rank=rank, over=("bat1",), p_target_w=watts)
 
@@ -155,10 +159,11 @@ def test_of_two_site_targets_and_a_der_s_own_the_senior_is_taken(make: Any) -> N
 # ---- ranks
 
 
-def test_the_rank_order_is_the_design_s_and_table_38_s() -> None:
-    """grid.md a.3: (1) protection and permit service, (2) the lesser of volt-watt and droop, (3) the power limit
-    outside droop, (4) Q inside the capability; e.3: droop may exceed an operator's limit, never the contract's."""
-    ranks = {kind: cls.rank for kind, cls in CATALOGUE.items()}
+def test_the_rank_order_is_the_documented_one_and_table_38_s() -> None:
+    """IEEE 1547.1-2020 tables 38 and 39: (1) protection and permit service, (2) the lesser of volt-watt and droop,
+    (3) the power limit outside droop, (4) Q inside the capability. Droop may exceed an operator's limit: table 39.
+    It never exceeds the contract's: our choice."""
+    ranks = {kind: row.rank for kind, row in ROWS.items()}
     assert ranks == {
         "bms_guard": 0,
         "soc_guard": 0,
@@ -176,7 +181,7 @@ def test_the_rank_order_is_the_design_s_and_table_38_s() -> None:
 
 @given(st.floats(0.0, 9_000.0), st.floats(0.1, 1.5))
 def test_droop_lifts_power_above_a_utility_s_or_operator_s_limit_and_never_above_the_contract_s(
-    make: Any, limit_w: float, under_hz: float
+    limit_w: float, under_hz: float
 ) -> None:
     for rank in (40, 50, 60):
         limit = make.Says("limit", rank, Proposal(by="limit", rank=rank, p_ceiling_w=limit_w))
@@ -199,9 +204,9 @@ def test_droop_lifts_power_above_a_utility_s_or_operator_s_limit_and_never_above
                 assert decision.setpoint.p_ceiling_w == pytest.approx(lifted, abs=0.5)
 
 
-def test_over_frequency_binds_below_an_operator_s_limit(make: Any) -> None:
+def test_over_frequency_binds_below_an_operator_s_limit() -> None:
     plan = Plan(der_functions=((FreqDroop(), ("pv1",)), (OperatorLimit(), ("pv1",))))
-    asked = (Request(id="1", kind="limit_power", der="pv1", value_w=6_000.0, remaining_s=9.0),)
+    asked = (LimitRequest(id="1", by="home", der="pv1", p_ceiling_w=6_000.0, remaining_s=9.0),)
     memories: Any = {}
     for f, dt_s in ((60.0, 0.0), (60.336, 1.0), (60.336, 1e6)):
         state = make.site(make.pv(p_w=6_000.0, f_hz=f), f_nom_hz=60.0, requests=asked)
@@ -209,7 +214,7 @@ def test_over_frequency_binds_below_an_operator_s_limit(make: Any) -> None:
     assert decision.setpoint.p_ceiling_w == pytest.approx(5_000.0, abs=0.01)
 
 
-def test_the_owner_s_reserve_stands_against_everyone_but_protection(make: Any) -> None:
+def test_the_owner_s_reserve_stands_against_everyone_but_protection() -> None:
     reserve = Proposal(by="reserve", rank=5, p_ceiling_w=0.0)
     for rank in (15, 20, 40, 60, 70):
         wants = Proposal(by="wants", rank=rank, p_floor_w=5_000.0, p_target_w=5_000.0)
@@ -217,13 +222,13 @@ def test_the_owner_s_reserve_stands_against_everyone_but_protection(make: Any) -
         assert found["bat1"].setpoint.p_target_w == 0.0
 
 
-def test_the_circle_gives_way_to_no_floor(make: Any) -> None:
+def test_the_circle_gives_way_to_no_floor() -> None:
     """A floor at full power and full Q: P is cut to sqrt(S^2 - Q^2) though droop is senior."""
     floor = Proposal(by="freq_droop", rank=20, p_floor_w=5_000.0)
     var = Proposal(by="volt_var", rank=30, q_var=2_200.0)
     for der in (make.pv("d", p_max_w=5_000.0), make.battery("d")):
         told = decide(make.plan({"d": [floor, var]}, []), make.site(der))["d"].setpoint
-        p = told.p_target_w if der.can.target else told.p_ceiling_w
+        p = told.p_target_w if der.can.aim else told.p_ceiling_w
         assert p == pytest.approx(math.sqrt(5_000.0**2 - 2_200.0**2))
     charge = Proposal(by="contract", rank=15, p_ceiling_w=-5_000.0)
     told = decide(make.plan({"d": [charge, var]}, []), make.site(make.battery("d")))["d"].setpoint
@@ -233,7 +238,7 @@ def test_the_circle_gives_way_to_no_floor(make: Any) -> None:
 # ---- gateway functions and the device's own
 
 
-@pytest.mark.parametrize("kind", sorted(GATEWAY_FUNCTIONS))
+@pytest.mark.parametrize("kind", sorted(ALSO_ON_DEVICE))
 @pytest.mark.parametrize(
     ("on", "off", "why"),
     [
@@ -243,11 +248,11 @@ def test_the_circle_gives_way_to_no_floor(make: Any) -> None:
     ],
 )
 def test_a_gateway_function_runs_only_where_the_device_s_own_reads_back_off(
-    make: Any, kind: str, on: tuple[str, ...], off: tuple[str, ...], why: str | None
+    kind: str, on: tuple[str, ...], off: tuple[str, ...], why: str | None
 ) -> None:
     reads = {"own_on": tuple(kind for _ in on), "own_off": tuple(kind for _ in off)}
     function = make.Says(kind, 20, Proposal(by=kind, rank=20, p_ceiling_w=1_000.0))
-    plan = Plan(der_functions=((function, ("pv1",)),))
+    plan = Plan(der_functions=((function, ("pv1",)),), also_on_device=ALSO_ON_DEVICE)
     after, (decision,) = step(plan, {f"{kind}/pv1": 41}, make.site(make.pv(**reads)), 1.0)
     if why is None:
         assert decision.setpoint.p_ceiling_w == 1_000.0 and decision.abstained == {}
@@ -257,9 +262,9 @@ def test_a_gateway_function_runs_only_where_the_device_s_own_reads_back_off(
         assert after == {f"{kind}/pv1": 0 if on else 41}, "anew after the device's own; a lost read loses no latch"
 
 
-def test_another_function_does_not_ask_what_the_device_runs(make: Any) -> None:
+def test_another_function_does_not_ask_what_the_device_runs() -> None:
     function = make.Says("operator_limit", 60, Proposal(by="operator_limit", rank=60, p_ceiling_w=1_000.0))
-    plan = Plan(der_functions=((function, ("pv1",)),))
+    plan = Plan(der_functions=((function, ("pv1",)),), also_on_device=ALSO_ON_DEVICE)
     assert decide(plan, make.site(make.pv(own_off=())))["pv1"].setpoint.p_ceiling_w == 1_000.0
 
 
@@ -273,7 +278,7 @@ EVERYTHING = [
 
 
 @pytest.mark.parametrize("build", ["pv", "battery"])
-def test_a_stale_der_is_asked_for_its_fallback_and_nothing_else(make: Any, build: str) -> None:
+def test_a_stale_der_is_asked_for_its_fallback_and_nothing_else(build: str) -> None:
     der = getattr(make, build)("d", fresh=False, controllable=False, fallback=Fallback(p_ceiling_w=2_000.0))
     decision = decide(make.plan({"d": EVERYTHING}, []), make.site(der))["d"]
     assert decision.setpoint.q_var is None and decision.requested is None
@@ -284,7 +289,7 @@ def test_a_stale_der_is_asked_for_its_fallback_and_nothing_else(make: Any, build
         assert decision.setpoint.p_target_w == 0.0, "storage without a target rests"
 
 
-def test_a_stale_der_keeps_a_ceiling_that_is_tighter_than_its_fallback(make: Any) -> None:
+def test_a_stale_der_keeps_a_ceiling_that_is_tighter_than_its_fallback() -> None:
     der = make.pv(fresh=False, controllable=False, fallback=Fallback(p_ceiling_w=2_000.0))
     tighter = Proposal(by="operator_limit", rank=60, p_ceiling_w=500.0)
     assert decide(make.plan({"pv1": [tighter]}, []), make.site(der))["pv1"].setpoint.p_ceiling_w == 500.0
@@ -308,7 +313,7 @@ BLIND: dict[str, tuple[dict[str, Any], float, str | None]] = {
 
 
 @pytest.mark.parametrize("case", BLIND)
-def test_nobody_is_raised_unseen(make: Any, case: str) -> None:
+def test_nobody_is_raised_unseen(case: str) -> None:
     given, ceiling_w, by = BLIND[case]
     given = dict(given)
     fallback = Fallback(p_ceiling_w=given.pop("fallback", None))
@@ -318,22 +323,20 @@ def test_nobody_is_raised_unseen(make: Any, case: str) -> None:
     assert [bound.by for bound in decision.bound_by][-1:] == ([] if by is None else [by])
 
 
-def test_a_battery_that_is_not_measured_still_takes_a_target(make: Any) -> None:
+def test_a_battery_that_is_not_measured_still_takes_a_target() -> None:
     der = make.battery(p_w=None, accepted=Setpoint(p_target_w=-1_000.0))
     said = Proposal(by="a", rank=60, p_target_w=2_000.0)
     decision = decide(make.plan({"bat1": [said]}, []), make.site(der))["bat1"]
     assert decision.setpoint.p_target_w == 2_000.0
 
 
-def test_a_fallback_without_a_ceiling_asks_for_the_full_rating(make: Any) -> None:
+def test_a_fallback_without_a_ceiling_asks_for_the_full_rating() -> None:
     der = make.pv(fresh=False, controllable=False)
     assert decide(make.plan({"pv1": []}, []), make.site(der))["pv1"].setpoint.p_ceiling_w == 10_000.0
 
 
 @pytest.mark.parametrize(("by", "bound"), [("stands", 2_000.0), ("reversion", 10_000.0), ("device", 10_000.0)])
-def test_only_a_limit_that_stands_without_derctl_is_never_exceeded_while_it_is_there(
-    make: Any, by: str, bound: float
-) -> None:
+def test_only_a_limit_that_stands_without_derctl_is_never_exceeded_while_it_is_there(by: str, bound: float) -> None:
     fallback = Fallback(p_ceiling_w=2_000.0, by=by)
     decision = decide(make.plan({"pv1": []}, []), make.site(make.pv(fallback=fallback)))["pv1"]
     assert decision.setpoint.p_ceiling_w == bound
@@ -346,21 +349,22 @@ def test_only_a_limit_that_stands_without_derctl_is_never_exceeded_while_it_is_t
 # ---- what is decided and said
 
 
-def test_a_der_is_told_only_what_it_takes(make: Any) -> None:
+def test_a_der_is_told_only_what_it_takes() -> None:
     said = [Proposal(by="x", rank=60, p_ceiling_w=1_000.0, p_target_w=500.0, q_var=300.0)]
     for can, told in (
-        (Can(), (None, None, None)),
-        (Can(ceiling=True), (1_000.0, None, None)),
-        (Can(ceiling=True, target=True), (None, 500.0, None)),
-        (Can(var=True), (None, None, 300.0)),
-        (Can(target=True, var=True), (None, 500.0, 300.0)),
+        (Capability(), (None, None, None)),
+        (Capability(ac=Port(limit=True)), (1_000.0, None, None)),
+        (Capability(ac=Port(aim=True)), (None, 500.0, None)),
+        (Capability(ac=Port(limit=True, aim=True)), (1_000.0, 500.0, None)),
+        (Capability(ac=Port(var=True)), (None, None, 300.0)),
+        (Capability(ac=Port(aim=True, var=True)), (None, 500.0, 300.0)),
     ):
         der = make.der("d", make.rating(p_min_w=-5_000.0), can)
         found = decide(make.plan({"d": said}, []), make.site(der))["d"].setpoint
         assert (found.p_ceiling_w, found.p_target_w, found.q_var) == told
 
 
-def test_who_bound_a_setpoint_is_told_in_order(make: Any) -> None:
+def test_who_bound_a_setpoint_is_told_in_order() -> None:
     said = [
         Proposal(by="operator_limit", rank=60, p_ceiling_w=4_000.0),
         Proposal(by="volt_watt", rank=20, p_ceiling_w=9_500.0),
@@ -376,7 +380,7 @@ def test_who_bound_a_setpoint_is_told_in_order(make: Any) -> None:
     ]
 
 
-def test_the_target_s_author_is_named_first(make: Any) -> None:
+def test_the_target_s_author_is_named_first() -> None:
     said = [
         Proposal(by="setpoint", rank=60, p_target_w=4_000.0),
         Proposal(by="bms_guard", rank=0, p_ceiling_w=1_000.0),
@@ -388,7 +392,7 @@ def test_the_target_s_author_is_named_first(make: Any) -> None:
     assert decision.requested_by == "setpoint"
 
 
-def test_a_site_function_s_silence_is_told_to_all_its_ders(make: Any) -> None:
+def test_a_site_function_s_silence_is_told_to_all_its_ders() -> None:
     silent = make.SiteSays("self_consumption", 70, Abstain("meter_lost"))
     plan = Plan(site_functions=((silent, ("a", "b")),))
     after, decisions = step(plan, {}, make.site(make.pv("a"), make.pv("b"), make.pv("c")), 1.0)
@@ -396,7 +400,7 @@ def test_a_site_function_s_silence_is_told_to_all_its_ders(make: Any) -> None:
     assert after == {"self_consumption": 1}
 
 
-def test_memories_are_kept_by_kind_and_der(make: Any) -> None:
+def test_memories_are_kept_by_kind_and_der() -> None:
     row = make.says(Abstain("x"), "a", "b")
     memories, _ = step(Plan(der_functions=(row,)), {"silent/a": 5}, make.site(make.pv("a"), make.pv("b")), 1.0)
     assert memories == {"silent/a": 6, "silent/b": 1}

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan, step
-from derctl.core.types import Decision, Request, SiteState
-from derctl.functions import CATALOGUE
+from derctl.core.engine import step
+from derctl.core.types import BatteryRequest, Decision, LimitRequest, SiteState
+from derctl.functions import ROWS, plan_of
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop
@@ -23,9 +23,11 @@ from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.soc_guard import SocGuard
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
+from derctl.store.ticks import state_of
+from tests import make
 
 ALL = ("pv1", "pv2", "bat1")
-PLAN = Plan(
+PLAN = plan_of(
     der_functions=(
         (BmsGuard(), ("bat1",)),
         (SocGuard(), ("bat1",)),
@@ -46,12 +48,12 @@ PLAN = Plan(
 
 def test_the_plan_holds_every_function_of_the_catalogue() -> None:
     kinds = {function.kind for function, _ in (*PLAN.der_functions, *PLAN.site_functions)}
-    assert kinds == CATALOGUE.keys()
+    assert kinds == ROWS.keys()
 
 
 def memory_type(key: str) -> Any:
     """The Memory that stands beside a function's class."""
-    return sys.modules[CATALOGUE[key.split("/", maxsplit=1)[0]].__module__].Memory
+    return sys.modules[ROWS[key.split("/", maxsplit=1)[0]].function.__module__].Memory
 
 
 def journey(memories: dict[str, Any], state: SiteState) -> tuple[dict[str, Any], SiteState]:
@@ -59,14 +61,14 @@ def journey(memories: dict[str, Any], state: SiteState) -> tuple[dict[str, Any],
     text = msgspec.json.encode(msgspec.to_builtins({"memories": memories, "state": state}))
     found = msgspec.json.decode(text)
     back = {key: msgspec.convert(value, memory_type(key)) for key, value in found["memories"].items()}
-    return back, msgspec.convert(found["state"], SiteState)
+    return back, state_of(found["state"])
 
 
 POWER = st.floats(-11_000.0, 11_000.0)
 
 
 @st.composite
-def ticks(draw: st.DrawFn, make: Any, v_nom_v: float, f_nom_hz: float) -> list[tuple[SiteState, float]]:
+def ticks(draw: st.DrawFn, v_nom_v: float, f_nom_hz: float) -> list[tuple[SiteState, float]]:
     """A few ticks of a site where much happens."""
     out = []
     for n in range(draw(st.integers(2, 6))):
@@ -89,13 +91,26 @@ def ticks(draw: st.DrawFn, make: Any, v_nom_v: float, f_nom_hz: float) -> list[t
                 sample=n,
             )
             ders.append(replace(der, rating=replace(der.rating, v_nom_v=v_nom_v)))
-        requests = tuple(
-            Request(id=f"r{i}", kind=kind, der=der, value_w=draw(POWER), remaining_s=draw(st.floats(-1.0, 60.0)))
-            for i, (kind, der) in enumerate(
-                (("limit_power", "pv1"), ("limit_power", None), ("set_battery_power", "bat1"))
-            )
-            if draw(st.booleans())
+        left = st.floats(-1.0, 60.0)
+        asked = (
+            st.builds(
+                LimitRequest,
+                id=st.just("r0"),
+                by=st.just("home"),
+                der=st.sampled_from(["pv1", None]),
+                p_ceiling_w=POWER,
+                remaining_s=left,
+            ),
+            st.builds(
+                BatteryRequest,
+                id=st.just("r1"),
+                by=st.just("local"),
+                der=st.just("bat1"),
+                p_target_w=POWER,
+                remaining_s=left,
+            ),
         )
+        requests = tuple(draw(st.lists(st.one_of(asked), max_size=3)))
         poc = draw(st.none() | st.builds(make.meter, POWER, sample=st.just(n), fresh=st.booleans()))
         state = make.site(*ders, f_nom_hz=f_nom_hz, poc=poc, requests=requests)
         out.append((state, draw(st.floats(0.0, 20.0))))
@@ -105,11 +120,9 @@ def ticks(draw: st.DrawFn, make: Any, v_nom_v: float, f_nom_hz: float) -> list[t
 @pytest.mark.parametrize(("v_nom_v", "f_nom_hz"), [(120.0, 60.0), (230.0, 50.0), (277.0, 60.0)])
 @settings(max_examples=25)
 @given(data=st.data())
-def test_a_tick_from_json_decides_the_same_bit_for_bit(
-    make: Any, v_nom_v: float, f_nom_hz: float, data: st.DataObject
-) -> None:
+def test_a_tick_from_json_decides_the_same_bit_for_bit(v_nom_v: float, f_nom_hz: float, data: st.DataObject) -> None:
     memories: dict[str, Any] = {}
-    for state, dt_s in data.draw(ticks(make, v_nom_v, f_nom_hz)):
+    for state, dt_s in data.draw(ticks(v_nom_v, f_nom_hz)):
         back, again = journey(memories, state)
         assert (back, again) == (memories, state)
         expected = step(PLAN, memories, state, dt_s)
@@ -123,9 +136,9 @@ def test_a_tick_from_json_decides_the_same_bit_for_bit(
 
 @given(data=st.data())
 @settings(max_examples=25)
-def test_a_step_changes_neither_its_memories_nor_its_state(make: Any, data: st.DataObject) -> None:
+def test_a_step_changes_neither_its_memories_nor_its_state(data: st.DataObject) -> None:
     memories: dict[str, Any] = {}
-    for state, dt_s in data.draw(ticks(make, 230.0, 50.0)):
+    for state, dt_s in data.draw(ticks(230.0, 50.0)):
         before = msgspec.json.encode(msgspec.to_builtins((memories, state)))
         after, _ = step(PLAN, memories, state, dt_s)
         assert msgspec.json.encode(msgspec.to_builtins((memories, state))) == before
@@ -134,13 +147,13 @@ def test_a_step_changes_neither_its_memories_nor_its_state(make: Any, data: st.D
 
 @settings(max_examples=25)
 @given(data=st.data())
-def test_with_every_function_at_once_no_decision_leaves_rating_or_circle(make: Any, data: st.DataObject) -> None:
+def test_with_every_function_at_once_no_decision_leaves_rating_or_circle(data: st.DataObject) -> None:
     memories: dict[str, Any] = {}
-    for state, dt_s in data.draw(ticks(make, 230.0, 50.0)):
+    for state, dt_s in data.draw(ticks(230.0, 50.0)):
         memories, decisions = step(PLAN, memories, state, dt_s)
         for der, decision in zip(state.ders, decisions, strict=True):
             told = decision.setpoint
-            p = told.p_target_w if der.can.target else told.p_ceiling_w
+            p = told.p_target_w if der.can.aim else told.p_ceiling_w
             assert der.rating.p_min_w - 1e-6 <= p <= der.rating.p_max_w + 1e-6
             assert p**2 + (told.q_var or 0.0) ** 2 <= der.rating.s_max_va**2 * (1.0 + 1e-9)
             if der.id == "bat1" and (der.reading.soc_pct is None or not der.fresh):

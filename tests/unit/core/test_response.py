@@ -14,6 +14,7 @@ from derctl.core.capability import clamp, q_box, room
 from derctl.core.curve import Curve
 from derctl.core.response import Lag, follow, ramp
 from derctl.errors import SettingError
+from tests import make
 
 OLRT = st.floats(0.2, 90.0)
 UNIT = st.floats(-2.0, 2.0)
@@ -21,7 +22,7 @@ STEPS = st.lists(st.floats(1e-3, 30.0), min_size=1, max_size=30)
 
 
 def tau(olrt_s: float) -> float:
-    """grid.md a.0: tau = T_r / ln 10."""
+    """IEEE 1547-2018: the open-loop response time is that to 90 %; first order: tau = T_r / ln 10."""
     return olrt_s / math.log(10.0)
 
 
@@ -149,6 +150,6 @@ def test_the_circle_s_room_is_never_outside_and_never_nan(s: float, other: float
 
 
 @given(st.floats(-1e5, 1e5))
-def test_the_box_has_its_own_bound_on_either_side(make: Any, q: float) -> None:
+def test_the_box_has_its_own_bound_on_either_side(q: float) -> None:
     rating = make.rating(q_inj_max_var=4_400.0, q_abs_max_var=2_500.0)
     assert q_box(rating, q) == clamp(q, -2_500.0, 4_400.0)

@@ -1,103 +1,130 @@
-"""Whether setpoints may leave: the word that was given, and the Pi-absent state of the site."""
+"""Whether setpoints may leave: the word that was given, and what the site does without derctl."""
 
 from __future__ import annotations
 
 import pytest
 
-from derctl.core.words import Certainty, Without
-from derctl.daemon.arming import Absence, Gate
-from derctl.site.absence import DerAbsence
+from derctl.core.words import Certainty, Mode, Without
+from derctl.daemon.arming import TABLE, Arm, Arming, Said, seen, told
+from derctl.daemon.gate import Gate
+from derctl.daemon.survival import armed
+from derctl.errors import CommandError
+from derctl.site.absence import Absence, DerAbsence
+from derctl.store.state import ArmWord
 
 
-def absence(limit_w: float | None = None, **by_der: float | None) -> Absence:
-    """A site whose DERs were found and give this without derctl; None: nothing is known of it."""
+def absence(*watts: float, limit_w: float | None = 7000.0) -> Absence:
+    """Of as many DERs as there are watts, all found."""
     ders = tuple(
         DerAbsence(
-            id=name,
-            how=Without.TIMER,
-            certainty=Certainty.UNKNOWN if watts is None else Certainty.FOUND,
-            p_w=watts,
-            least_w=watts or 0.0,
-            most_w=watts,
-            ceiling_w=watts,
+            id=f"pv{n}", how=Without.TIMER, certainty=Certainty.FOUND, p_w=p_w, least_w=p_w, most_w=p_w, ceiling_w=p_w
         )
-        for name, watts in by_der.items()
+        for n, p_w in enumerate(watts, 1)
     )
     return Absence(ders=ders, limit_w=limit_w)
 
 
+HOLDS, BREAKS = absence(5000.0, 2000.0), absence(5000.0, 10000.0)
+L, W, H, C = Arm.LOOKING, Arm.WATCHING, Arm.HELD, Arm.CONTROLLING
+
+NEXT = {
+    Said.ARM: {L: L, W: H, H: H, C: C},
+    Said.DISARM: {L: L, W: W, H: W, C: W},
+    Said.HOLDS: {L: L, W: W, H: C, C: C},
+    Said.BREAKS: {L: L, W: W, H: H, C: H},
+}
+"""As docs/interfaces.md has it: armed and nothing against it is control, anything else is observe mode."""
+
+
+@pytest.mark.parametrize("said", Said)
+def test_each_state_is_followed_by_the_one_in_the_table(said: Said) -> None:
+    assert {state: TABLE[state, said] for state in Arm} == NEXT[said]
+
+
+@pytest.mark.parametrize(("state", "mode"), [(L, "observe"), (W, "observe"), (H, "observe"), (C, "control")])
+def test_only_controlling_lets_setpoints_out(state: Arm, mode: str) -> None:
+    arming = Arming(state=state)
+    assert (arming.open, arming.mode) == (state is C, mode)
+
+
+def test_why_nothing_leaves_is_said() -> None:
+    assert Arming(state=L).reason == "started with --observe"
+    assert Arming(state=W).reason == "not armed"
+    held = seen(Arming(state=H), BREAKS)
+    assert held.reason is not None and held.reason.startswith("fallback_breaks_contract: ")
+    assert seen(Arming(state=H), HOLDS).reason is None
+
+
 class Site:
-    def __init__(self, absence: Absence, *, armed: bool = True) -> None:
-        self.absence = absence
-        self.events: list[tuple[str, str]] = []
-        self.gate = Gate(armed=armed, absence=lambda: self.absence, on_event=self.on_event)
+    """A gate, what is told of it, and a contract that can be broken and kept."""
 
-    def on_event(self, name: str, der: str, text: str) -> None:
-        assert der == ""
-        self.events.append((name, text))
-
-
-HOLDS = absence(7000.0, pv1=5000.0, pv2=2000.0, bat1=0.0)
-BREAKS = absence(7000.0, pv1=5000.0, pv2=10000.0)
-
-
-def test_the_documents_own_example_holds_to_the_watt() -> None:
-    """docs/interfaces.md: 5000 + 2000 + 0 W without derctl, 7000 W in the contract."""
-    assert (HOLDS.p_export_w, HOLDS.holds, HOLDS.objection) == (7000.0, True, None)
-    assert not absence(7000.0, pv1=7001.0).holds
+    def __init__(self, without: Absence = HOLDS, state: Arm = W) -> None:
+        self.without = without
+        self.modes: list[Mode] = []
+        self.gate = Gate(
+            absence=lambda: self.without,
+            on_change=lambda: self.modes.append(self.gate.arming.mode),
+            stamp=lambda: "now",
+            arming=Arming(state=state),
+        )
 
 
-def test_a_site_without_a_contract_has_nothing_to_break() -> None:
-    assert absence(pv1=1e6, pv2=None).holds
+def test_arming_takes_effect_with_the_next_tick_and_disarming_at_once() -> None:
+    site = Site()
+    site.gate.arm("anna")
+    assert not site.gate.open and site.modes == []
+    assert site.gate.evaluate() and site.modes == ["control"]
+    assert (site.gate.arming.by, site.gate.arming.since) == ("anna", "now")
+    site.gate.disarm("ben")
+    assert not site.gate.open and site.modes == ["control", "observe"]
+    assert not site.gate.evaluate() and site.modes == ["control", "observe"], "a change is told once"
 
 
-def test_a_der_of_which_nothing_is_known_keeps_the_gate_closed() -> None:
-    objection = absence(7000.0, pv1=0.0, pv2=None, pv3=None).objection
-    assert objection is not None
-    assert objection[0] == "rating_unknown"
-    assert "pv2, pv3" in objection[1]
+def test_what_breaks_the_contract_refuses_arming_and_closes_the_gate_until_it_holds_again() -> None:
+    site = Site(BREAKS)
+    with pytest.raises(CommandError) as refused:
+        site.gate.arm("anna")
+    assert refused.value.code == "fallback_breaks_contract"
+    assert site.gate.arming == Arming(), "a refused word changes nothing"
+    site.without = HOLDS
+    site.gate.arm("anna")
+    site.gate.evaluate()
+    site.without = BREAKS
+    assert not site.gate.evaluate() and site.gate.arming.armed
+    site.without = HOLDS
+    assert site.gate.evaluate()
+    assert site.modes == ["control", "observe", "control"]
 
 
-def test_the_objection_names_every_der_with_its_watts() -> None:
-    assert BREAKS.objection is not None
-    code, text = BREAKS.objection
-    assert code == "fallback_breaks_contract"
-    assert all(part in text for part in ("pv1 5,000 W", "pv2 10,000 W", "15,000 W", "7,000 W"))
+def test_a_daemon_that_only_looks_is_armed_by_nobody() -> None:
+    site = Site(state=L)
+    with pytest.raises(CommandError) as refused:
+        site.gate.arm("anna")
+    assert refused.value.code == "not_ready"
+    site.gate.disarm("anna")
+    assert not site.gate.evaluate() and site.modes == []
+
+
+ARM, DISARM = (ArmWord(armed=armed, by="anna", since="yesterday") for armed in (True, False))
 
 
 @pytest.mark.parametrize(
-    ("armed", "absence", "is_open", "reason"),
+    ("start", "mode", "word", "expected"),
     [
-        (True, HOLDS, True, None),
-        (False, HOLDS, False, "not armed"),
-        (False, BREAKS, False, "not armed"),
-        (True, BREAKS, False, "fallback_breaks_contract"),
+        (W, Mode.CONTROL, None, H),
+        (W, Mode.OBSERVE, None, W),
+        (W, Mode.CONTROL, DISARM, W),
+        (W, Mode.OBSERVE, ARM, H),
+        (L, Mode.CONTROL, ARM, L),
     ],
 )
-def test_open_means_armed_and_nothing_against_it(
-    armed: bool, absence: Absence, is_open: bool, reason: str | None
+def test_the_operator_s_last_word_outlives_a_restart_and_outranks_the_site_file(
+    start: Arm, mode: Mode, word: ArmWord | None, expected: Arm
 ) -> None:
-    gate = Site(absence, armed=armed).gate
-    assert gate.evaluate() is is_open
-    assert gate.open is is_open
-    assert (gate.reason or "").split(":")[0] == (reason or "")
+    arming = armed(Arming(state=start), mode, word)
+    assert arming.state is expected
+    assert (arming.by, arming.since) == ((None, None) if word is None else ("anna", "yesterday"))
 
 
-def test_it_is_closed_until_it_was_looked_at() -> None:
-    assert not Site(HOLDS).gate.open
-
-
-def test_it_says_so_when_it_opens_or_closes_and_only_then() -> None:
-    site = Site(HOLDS)
-    for _ in range(3):
-        site.gate.evaluate()
-    site.absence = BREAKS
-    for _ in range(3):
-        assert site.gate.evaluate() is False
-    site.absence = HOLDS
-    site.gate.evaluate()
-    site.gate.armed = False
-    site.gate.evaluate()
-    assert [name for name, _ in site.events] == ["mode_control", "mode_observe", "mode_control", "mode_observe"]
-    assert "pv2 10,000 W" in site.events[1][1]
-    assert site.events[3][1] == "not armed"
+def test_a_word_of_the_site_file_is_nobody_s() -> None:
+    assert told(Arming(by="anna", since="now"), Said.ARM).by is None

@@ -10,9 +10,10 @@ import pytest
 from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
-from derctl.core.types import Can, Fallback, Rating, Reading
+from derctl.core.types import Capability, Fallback, Port, Rating, Reading
 from derctl.core.words import Timer
-from derctl.daemon.channel.channel import REBIND_S, Channel
+from derctl.daemon.channel.binding import REBIND_S
+from derctl.daemon.channel.channel import Channel
 from derctl.daemon.image import Image, absent, absent_w
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
@@ -31,7 +32,7 @@ class Inverter:
     def __init__(self, *, serial: str = "1", rating: Rating = RATING) -> None:
         self.identity = Identity(maker="M", serial=serial)
         self.rating = rating
-        self.can = Can(ceiling=True)
+        self.can = Capability(ac=Port(limit=True))
         self.control = {"ac": Read(address=1, count=1)}
         self.slow: dict[str, Read] = {}
         self.problems: tuple[str, ...] = ()
@@ -127,7 +128,7 @@ async def test_a_der_that_was_forgotten_has_its_rating_and_can_be_given_nothing(
     state = Image(site, {"pv1": channel}, {}, None, Requests()).snapshot(now[0])
     (der,) = state.ders
     assert (der.rating, der.absent_w) == (RATING, 8000.0)
-    assert (der.can, der.fresh, der.controllable) == (Can(), False, False)
+    assert (der.can, der.fresh, der.controllable) == (Capability(), False, False)
 
 
 async def test_of_another_device_in_its_place_nothing_is_known() -> None:
@@ -135,7 +136,7 @@ async def test_of_another_device_in_its_place_nothing_is_known() -> None:
     wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
     now[0] += REBIND_S
     await channel.poll()
-    assert channel.reason == "identity_changed"
+    assert channel.binding.reason == "identity_changed"
     assert absent_of(channel) == ({}, ("pv1",))
 
 
@@ -166,7 +167,7 @@ NO_RATING = replace(RATING, p_max_w=0.0, s_max_va=0.0)
 async def test_a_bms_that_stands_still_under_power_is_frozen_when_a_silent_one_would_stop_the_battery(
     dc_p_w: float,
 ) -> None:
-    """grid.md e.3: 30 s."""
+    """A silent BMS stops the battery after 30 s (bms_guard)."""
     assert await called_frozen_after(dc_p_w, 50_000.0, within_s=120) == 31
 
 

@@ -1,20 +1,31 @@
-"""What comes back after a restart: requests by their own clock, the meter's proof for the same meter only."""
+"""What comes back after a restart: requests by their own clock, an operator's word, the meter's proof."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 
 from derctl.core.response import Lag
+from derctl.core.types import LimitRequest
+from derctl.core.words import Belief, Mode
+from derctl.daemon.clock import Clock
+from derctl.daemon.gate import Gate
+from derctl.daemon.log import logger
 from derctl.daemon.requests import Requests
-from derctl.daemon.survival import MeterProof, kept_droop, kept_requests, revive_requests, revived_droop
+from derctl.daemon.survival import MeterProof, Survival
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.meter_trust import Trust
+from derctl.site.absence import Absence
+from derctl.store.folder import Folder
+from derctl.store.state import VERSION
 
 KIND = ContractExportLimit.kind
 WALL = 1_800_000_000.0
@@ -91,10 +102,39 @@ def test_a_meter_that_proved_itself_is_told_once() -> None:
     assert proof.proven == "M-1 +1"
 
 
-def held(value_w: float, seconds: float, now_s: float) -> Requests:
-    requests = Requests(clock=lambda: now_s)
-    requests.put("limit_power", "pv1", value_w, request_id="a", seconds=seconds)
-    return requests
+class House:
+    """What survives a restart is gathered from, and goes back to."""
+
+    def __init__(self, path: Path, *, wall: float | None = WALL, now_s: float = 500.0) -> None:
+        self.told: list[tuple[str, str]] = []
+        sync = path / "synced"
+        sync.unlink(missing_ok=True)
+        if wall is not None:
+            sync.touch()
+        self.requests = Requests(clock=lambda: now_s)
+        gate = Gate(absence=Absence, on_change=lambda: None, stamp=lambda: "12:00")
+        self.survival = Survival(
+            folder=Folder(path, path),
+            clock=Clock(str(sync), lambda: WALL if wall is None else wall),
+            requests=self.requests,
+            desk=cast(Any, SimpleNamespace(seen={})),
+            gate=gate,
+            releaser=cast(Any, SimpleNamespace(save=self.journalled)),
+            loop=cast(Any, SimpleNamespace(memories={})),
+            proof=MeterProof(None),
+            log=logger(),
+            dirty=asyncio.Event(),
+        )
+
+    async def journalled(self) -> None:
+        """What is not on disk of the journal goes there with the state."""
+
+    def limit(self, value_w: float, seconds: float) -> None:
+        self.requests.put(LimitRequest(id="a", by="home", der="pv1", p_ceiling_w=value_w, remaining_s=seconds))
+
+    def restored(self, mode: Mode = Mode.CONTROL) -> House:
+        self.survival.restore(mode, lambda name, der, text: self.told.append((name, text)))
+        return self
 
 
 @pytest.mark.parametrize(
@@ -107,28 +147,89 @@ def held(value_w: float, seconds: float, now_s: float) -> Requests:
         (WALL + 1e6, None),
     ],
 )
-def test_a_request_keeps_the_time_that_it_had_left(wall: float | None, left_s: float | None) -> None:
-    saved = kept_requests(held(1234.0, 60.0, 500.0).held.values(), wall=WALL, now_s=500.0)
-    fresh = Requests(clock=lambda: 7.0)
-    revive_requests(saved, fresh, wall=wall)
-    found = [(request.kind, request.der, request.value_w, request.remaining_s) for request in fresh.alive()]
-    assert found == ([] if left_s is None else [("limit_power", "pv1", 1234.0, left_s)])
+async def test_a_request_keeps_the_time_that_it_had_left(
+    tmp_path: Path, wall: float | None, left_s: float | None
+) -> None:
+    before = House(tmp_path)
+    before.limit(1234.0, 60.0)
+    await before.survival.save()
+    house = House(tmp_path, wall=wall, now_s=7.0).restored()
+    found = [(request.kind, request.der, request.by, request.remaining_s) for request in house.requests.alive()]
+    assert found == ([] if left_s is None else [("limit_power", "pv1", "home", left_s)])
 
 
 @pytest.mark.parametrize("wall", [WALL, WALL + 2 * 86_400.0, WALL - 2 * 86_400.0, None])
-def test_a_request_saved_before_the_clock_was_set_keeps_its_duration(wall: float | None) -> None:
+async def test_a_request_saved_before_the_clock_was_set_keeps_its_duration(
+    tmp_path: Path, wall: float | None
+) -> None:
     """A limit for an hour, a power cut, and a clock that was two days behind until then."""
-    saved = kept_requests(held(1234.0, 3600.0, 500.0).held.values(), wall=None, now_s=500.0)
-    fresh = Requests(clock=lambda: 7.0)
-    revive_requests(saved, fresh, wall=wall)
-    assert [(request.value_w, request.remaining_s) for request in fresh.alive()] == [(1234.0, 3600.0)]
+    before = House(tmp_path, wall=None)
+    before.limit(1234.0, 3600.0)
+    await before.survival.save()
+    assert [r.remaining_s for r in House(tmp_path, wall=wall, now_s=7.0).restored().requests.alive()] == [3600.0]
 
 
-def test_a_droop_event_goes_on_and_what_is_at_rest_is_not_kept() -> None:
+@pytest.mark.parametrize(("later_s", "lives"), [(0.0, True), (599.0, True), (601.0, False), (-1.0, False)])
+async def test_a_droop_event_goes_on_where_the_daemon_was_not_away_for_long(
+    tmp_path: Path, later_s: float, lives: bool
+) -> None:
     acting = DroopMemory(p_pre=0.8, side=1, lag=Lag(y=0.6, u=0.5))
-    kept = kept_droop({"freq_droop/pv1": acting, "freq_droop/pv2": DroopMemory(), KIND: ContractMemory()})
-    assert set(kept) == {"freq_droop/pv1"}
-    assert revived_droop(kept) == {"freq_droop/pv1": replace(acting, lag=Lag(y=0.6, u=0.6))}
+    before = House(tmp_path)
+    before.survival.loop.memories = {
+        "freq_droop/pv1": acting,
+        "freq_droop/pv2": DroopMemory(),
+        KIND: ContractMemory(),
+    }
+    await before.survival.save()
+    memories = House(tmp_path, wall=WALL + later_s).restored().survival.loop.memories
+    assert memories == ({"freq_droop/pv1": replace(acting, lag=Lag(y=0.6, u=0.6))} if lives else {})
+
+
+@pytest.mark.parametrize(("word", "mode"), [("disarm", Mode.CONTROL), ("arm", Mode.OBSERVE)])
+async def test_an_operator_s_word_with_its_author_outlives_a_restart(tmp_path: Path, word: str, mode: Mode) -> None:
+    before = House(tmp_path)
+    getattr(before.survival.gate, word)("anna")
+    await before.survival.save()
+    arming = House(tmp_path).restored(mode).survival.gate.arming
+    assert (arming.armed, arming.by, arming.since) == (word == "arm", "anna", "12:00")
+
+
+async def test_where_nobody_said_anything_the_site_file_s_mode_counts_after_each_restart(tmp_path: Path) -> None:
+    await House(tmp_path).restored(Mode.CONTROL).survival.save()
+    assert House(tmp_path).restored(Mode.CONTROL).survival.gate.arming.armed
+    assert not House(tmp_path).restored(Mode.OBSERVE).survival.gate.arming.armed
+
+
+def test_one_thing_that_cannot_be_read_is_told_and_harms_no_other(tmp_path: Path) -> None:
+    good = {"kind": "limit_power", "id": "a", "der": None, "by": "ops", "p_ceiling_w": 5.0, "remaining_s": 60.0}
+    saved = {
+        "version": VERSION,
+        "saved": WALL,
+        "requests": [{"kind": "dance"}, good | {"ends": None}],
+        "memories": {"freq_droop/pv1": "much", "freq_droop/pv2": {"p_pre": 0.5, "side": 1, "y": 0.4}},
+    }
+    (tmp_path / "state.json").write_bytes(msgspec.json.encode(saved))
+    house = House(tmp_path).restored()
+    assert [request.id for request in house.requests.alive()] == ["a"]
+    assert set(house.survival.loop.memories) == {"freq_droop/pv2"}
+    assert [name for name, _ in house.told] == ["state_unreadable"] * 2
+    assert "dance" in house.told[0][1] and "freq_droop/pv1" in house.told[1][1]
+
+
+@pytest.mark.parametrize(
+    ("memory", "belief"),
+    [
+        (None, None),
+        (ContractMemory(), Belief.UNPROVEN),
+        (ContractMemory(lost=True), Belief.LOST),
+        (ContractMemory(trust=Trust(proven=True)), Belief.PROVEN),
+        (ContractMemory(lost=True, trust=Trust(proven=True, doubted=True)), Belief.DOUBTED),
+    ],
+)
+def test_what_the_meter_is_believed_to_be_is_said_in_a_word(
+    memory: ContractMemory | None, belief: Belief | None
+) -> None:
+    assert MeterProof(meter("M-1")).belief({} if memory is None else {KIND: memory}) is belief
 
 
 def test_a_meter_that_is_doubted_has_to_prove_itself_after_a_restart_too() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import sunspec2.device
 
-from derctl.core.types import Can, Fallback, Rating, Setpoint
+from derctl.core.types import Capability, Fallback, Port, Rating, Setpoint
 from derctl.core.words import Status
 from derctl.devices import Options
 from derctl.devices.sunspec.bms import bind_bms
@@ -193,7 +193,7 @@ def test_with_the_site_files_rating_it_is_read_and_not_controlled(from_dump, bou
     reading = fake.reading(device)
     assert (reading.p_w, reading.f_hz) == (theirs(fake, 103, "W"), theirs(fake, 103, "Hz"))
     assert device.rating == DECLARED
-    assert device.can == Can()
+    assert device.can == Capability(pv=Port())
     assert any("only read" in problem for problem in device.problems)
     assert device.absent_w(Fallback(p_ceiling_w=0.0)) == DECLARED.p_max_w
 

@@ -40,7 +40,7 @@ def test_the_most_it_gives_without_derctl_is_what_the_device_makes_true(
 @pytest.mark.parametrize("why", ["not implemented", "counts but nothing reverts"])
 @pytest.mark.parametrize("name", ["pv_7xx", "storage_7xx", "storage_124"])
 def test_a_timer_that_reverts_nothing_proves_nothing(lay_out, bound, name, why):
-    """OutBack implements no RvrtTms; FranklinWH's counts down and nothing follows (sunspec.md b.1)."""
+    """OutBack implements no RvrtTms; FranklinWH's counts down and nothing follows (PyPI franklinwh-modbus)."""
     fake = lay_out(name)
     profile = {"timer_rearm": "none"} if why != "not implemented" else {}
     if why == "not implemented":
@@ -81,7 +81,7 @@ def test_the_target_in_the_unit_that_is_not_used_is_not_needed(lay_out, bound, p
 
 def test_a_device_that_is_only_read_gives_its_rating_unless_a_limit_is_kept_in_it(lay_out, bound):
     device = bound(lay_out("pv_103", m123=None), bind_pv)
-    assert not device.can.ceiling
+    assert not device.can.limit
     assert any("only read" in problem for problem in device.problems)
     assert device.absent_w(Fallback(p_ceiling_w=100.0)) == FULL
     assert device.absent_w(Fallback(p_ceiling_w=100.0, by="stands")) == FULL

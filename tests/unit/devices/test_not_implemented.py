@@ -1,4 +1,4 @@
-"""hil.md D2: every point in turn turns to "not implemented". What depended on it is None, never 0; the rest stays."""
+"""Every point in turn turns to "not implemented". What depended on it is None, never 0; the rest stays."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ ABSENT = {"uint16": {0xFFFF}, "int16": {0x8000}, "enum16": {0xFFFF}}
     [("pv_103", bind_pv, 123), ("storage_124", bind_storage, 124)],
 )
 def test_whatever_is_missing_no_not_implemented_value_is_written_to_12x(lay_out, bound, name, bind, model_id):
-    """hil.md I2, for models that are written point by point and never read into what is written."""
+    """For models that are written point by point and never read into what is written."""
     told = Setpoint(p_ceiling_w=1000.0, p_target_w=700.0, q_var=300.0)
     wrote = 0
     for point in points_of(model_id):

@@ -49,7 +49,7 @@ def test_a_device_is_found_at_every_base_seen_in_the_field(lay_out, bound, base)
 
 @pytest.mark.parametrize("name", ["pv_101", "pv_103", "pv_7xx", "meter_203"])
 def test_a_scale_factor_that_changes_between_polls_changes_no_value(lay_out, bound, name):
-    """Fronius, SolarEdge: scale factors move at run time (sunspec.md a.3, hil.md D3)."""
+    """Fronius, SolarEdge: scale factors move at run time (CJNE/ha-sunspec#14, evcc-io/evcc#2162)."""
     fake = lay_out(name)
     meter = name.startswith("meter")
     device = bound(fake, bind_meter if meter else bind_pv)
@@ -96,7 +96,7 @@ def test_without_an_inverter_state_701_says_on_or_off_by_its_own_state(lay_out, 
 @pytest.mark.parametrize("zero", ["volts", "hertz"])
 @pytest.mark.parametrize("name", ["pv_101", "pv_103", "pv_7xx"])
 def test_an_inverter_at_zero_volts_or_hertz_is_asleep_and_no_grid_fault(lay_out, bound, name, zero):
-    """KACO fills its registers with zeros at night (sunspec.md a.8.7)."""
+    """KACO fills its registers with zeros at night (PyPI kaco-modbus, BLUEPLANET_86TL3_ASLEEP)."""
     fake = lay_out(name)
     ac = 701 if name == "pv_7xx" else int(name[3:])
     device = bound(fake, bind_pv)
@@ -124,7 +124,7 @@ def test_an_inverter_at_zero_volts_or_hertz_is_asleep_and_no_grid_fault(lay_out,
     ],
 )
 def test_what_cannot_be_true_is_dropped_and_the_rest_stays(lay_out, bound, points, gone):
-    """sunspec.md a.8.6: |W| <= 1.2 x rating, a frequency of this planet, 0.5 to 1.5 of nominal."""
+    """docs/sources.md: |W| <= 1.2 x rating, a frequency of this planet, 0.5 to 1.5 of nominal."""
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
     fake.put(103, **points)
@@ -335,7 +335,7 @@ def test_a_battery_in_a_fault_permits_nothing_whatever_is_missing(lay_out, bound
 
 @pytest.mark.parametrize(("state", "flows"), [(1, False), (3, True), (4, True), (6, False), (99, False)])
 def test_a_battery_that_is_disconnected_or_faulty_permits_nothing(lay_out, bound, state, flows):
-    """802.State: 1 disconnected, 3 connected, 4 standby, 6 suspending, 99 fault (hil.md D14)."""
+    """802.State: 1 disconnected, 3 connected, 4 standby, 6 suspending, 99 fault (SunSpec model 802)."""
     fake = lay_out("bms")
     device = bound(fake, bind_bms)
     fake.put(802, State=state)
@@ -407,7 +407,7 @@ def test_a_map_that_has_moved_is_a_decode_error_and_no_reading(lay_out, bound, n
 
 
 def test_identify_asks_again_and_sees_another_device(lay_out, bound):
-    """hil.md D12: two inverters exchange addresses; D11: a restart with another base."""
+    """Two inverters exchange addresses; one restarts with another base."""
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
     assert fake.run(device.identify()) == device.identity
@@ -437,7 +437,7 @@ def test_another_kind_of_device_is_not_recognised_and_the_error_says_what_was_so
 
 
 def test_a_read_never_runs_into_the_next_model(lay_out, bound):
-    """sunspec.md a.8.4. A model may be sold shorter than its definition; its scale factors are then not there."""
+    """A model may be sold shorter than its definition; its scale factors are then not there."""
     fake = lay_out("pv_7xx")
     start = fake.places[704]
     following = dict(enumerate((715, 7, *[0] * 7, 0xFFFF, 0), start + 52))

@@ -1,6 +1,6 @@
-"""What goes onto the wire for a setpoint: the write orders of sunspec.md a.6, decoded again by pysunspec2.
+"""What goes onto the wire for a setpoint: parameters first, enable last, decoded again by pysunspec2.
 
-Offsets in here are those of the appendix of sunspec.md, counted from the model's ID register.
+Offsets in here are those of SunSpec's model definitions, counted from the model's ID register.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def test_704_sets_storage_in_watts_with_mode_timer_and_rest_before_the_enable(la
 
 
 def test_704_in_percent_where_the_device_has_no_watts(lay_out, bound):
-    """OutBack implements WSetPct alone, although WSet's scale factor is there (sunspec.md a.6, dump)."""
+    """OutBack implements WSetPct alone, although WSet's scale factor is there (docs/sources.md, dumps)."""
     fake = lay_out("storage_7xx")
     fake.put(704, WSet=None, WSetRvrt=None, WSetMod=0)
     device = bound(fake, bind_storage)
@@ -96,7 +96,7 @@ def test_704_in_percent_where_the_device_has_no_watts(lay_out, bound):
 
 
 def test_704_percentages_count_from_wmax_and_not_from_the_discharge_rate(lay_out, bound):
-    """sunspec.md a.7: percent of 702.WMax. A battery that discharges at 3 kW behind 5 kW: 3 kW are 60 %."""
+    """Percent of 702.WMax (model 704). A battery that discharges at 3 kW behind 5 kW: 3 kW are 60 %."""
     fake = lay_out("storage_7xx", m702={"WDisChaRteMax": 3000, "WChaRteMax": 4000})
     fake.put(704, WSet=None, WSetMod=0)
     device = bound(fake, bind_storage)
@@ -223,7 +223,7 @@ SINGLE_123 = [(5, (400,), 16), (6, (0,), 16), (7, (60,), 16), (8, (0,), 16), (9,
 
 
 def test_a_device_that_takes_points_singly_gets_five_writes_for_123(lay_out, bound):
-    """Fall-back A of sunspec.md a.6: five single FC16, the enable last."""
+    """The first fall-back: five single FC16, the enable last."""
     fake = lay_out("pv_103")
     accepted = do(fake, bound(fake, bind_pv, writes="points"), Fallback(after_s=60.0), p_ceiling_w=2000.0)
     assert steps(fake, 123) == SINGLE_123
@@ -256,7 +256,7 @@ def test_a_block_refused_for_another_reason_is_not_tried_in_pieces(lay_out, boun
 
 
 def strict(fake, model_id):
-    """Refuse each write that touches a point which reads as not implemented, as many devices do (sunspec.md a.1)."""
+    """Refuse each write that touches a point which reads as not implemented, as many devices do."""
     made = fake.decoded(model_id)
     missing = {
         fake.places[model_id] + point.offset + i
@@ -463,7 +463,6 @@ def test_a_limit_below_what_keeps_the_inverter_awake_is_written_as_zero(lay_out,
 
 
 def test_what_the_device_clips_is_what_is_accepted(lay_out, bound):
-    """hil.md D7."""
     fake = lay_out("pv_103")
     limit = fake.places[123] + 5
     fake.store = lambda address, value: max(value, 300) if address == limit else value
@@ -471,7 +470,6 @@ def test_what_the_device_clips_is_what_is_accepted(lay_out, bound):
 
 
 def test_what_the_device_ignores_is_not_accepted(lay_out, bound):
-    """hil.md D6."""
     fake = lay_out("pv_7xx")
     fake.store = lambda address, value: None
     accepted = do(fake, bound(fake, bind_pv), p_ceiling_w=500.0, q_var=100.0)

@@ -1,100 +1,18 @@
-"""What the tests of the functions stand on: builders of what a function sees, and OpenDER as the second opinion."""
+"""OpenDER as the second opinion of the functions' tests."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from opender import DER, DER_BESS, DER_PV
 
-from derctl.core.types import Can, DerState, PocState, Rating, Reading, Request, SiteState
-from derctl.core.words import Status
-
 settings.register_profile("functions", deadline=None)
 settings.load_profile("functions")
-
-OFF = ("volt_var", "volt_watt", "freq_droop", "watt_var")
-
-
-def pv(
-    name: str = "pv1", *, p_max_w: float = 10_000.0, v_nom_v: float = 230.0, q: float = 0.44, **given: Any
-) -> DerState:
-    """A PV inverter whose own functions read back off; `given`: fields of DerState or of its Reading."""
-    rating = Rating(
-        p_max_w=p_max_w,
-        p_min_w=0.0,
-        s_max_va=p_max_w,
-        q_inj_max_var=q * p_max_w,
-        q_abs_max_var=q * p_max_w,
-        v_nom_v=v_nom_v,
-    )
-    return der(name, rating, Can(ceiling=True, var=True), **given)
-
-
-def battery(
-    name: str = "bat1", *, p_max_w: float = 5_000.0, charge_w: float = 5_000.0, v_nom_v: float = 230.0, **given: Any
-) -> DerState:
-    """A battery that takes targets."""
-    rating = Rating(
-        p_max_w=p_max_w,
-        p_min_w=-charge_w,
-        s_max_va=max(p_max_w, charge_w),
-        q_inj_max_var=0.44 * p_max_w,
-        q_abs_max_var=0.44 * p_max_w,
-        v_nom_v=v_nom_v,
-        e_max_wh=10_000.0,
-    )
-    return der(name, rating, Can(ceiling=True, target=True, var=True), **given)
-
-
-def der(name: str, rating: Rating, can: Can, **given: Any) -> DerState:
-    """Fresh, controllable, on; `v_pu` instead of v_v for short."""
-    if "v_pu" in given:
-        given["v_v"] = given.pop("v_pu") * rating.v_nom_v
-    of_state = {name: given.pop(name) for name in list(given) if name in DerState.__slots__ and name != "reading"}
-    reading = Reading(**{"status": Status.ON, "own_off": OFF, **given})
-    state = {"age_s": 0.0, "sample": 1, "fresh": True, "controllable": True, **of_state}
-    return DerState(id=name, rating=rating, can=can, reading=reading, **state)
-
-
-def site(
-    *ders: DerState,
-    f_nom_hz: float = 50.0,
-    tick_s: float = 1.0,
-    poc: PocState | None = None,
-    requests: tuple[Request, ...] = (),
-) -> SiteState:
-    return SiteState(t_s=0.0, tick_s=tick_s, f_nom_hz=f_nom_hz, ders=ders, poc=poc, requests=requests)
-
-
-def meter(p_w: float | None, *, sample: int, fresh: bool = True, v_nom_v: float = 230.0) -> PocState:
-    return PocState(reading=Reading(p_w=p_w), age_s=0.0, sample=sample, fresh=fresh, v_nom_v=v_nom_v)
-
-
-class Make:
-    """The builders, for the tests."""
-
-    pv = staticmethod(pv)
-    battery = staticmethod(battery)
-    site = staticmethod(site)
-    meter = staticmethod(meter)
-
-    @staticmethod
-    def again(state: DerState, **reading: Any) -> DerState:
-        """The same DER one sample later, with another reading."""
-        if "v_pu" in reading:
-            reading["v_v"] = reading.pop("v_pu") * state.rating.v_nom_v
-        return replace(state, sample=state.sample + 1, reading=replace(state.reading, **reading))
-
-
-@pytest.fixture(scope="session")
-def make() -> type[Make]:
-    return Make
 
 
 class Oracle:

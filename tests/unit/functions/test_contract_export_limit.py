@@ -1,30 +1,31 @@
-"""The contract limit: law and settling in closed loop (grid.md d.2, e.3), the loss of its meter, its import side."""
+"""The contract limit: law and settling in closed loop (docs/sources.md), the loss of its meter, its import side."""
 
 from __future__ import annotations
 
 import math
 import random
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import Plan
 from derctl.core.types import Fallback, PocState, Setpoint
 from derctl.functions.contract_export_limit import PROBE_PU, PROBE_S, ContractExportLimit, Memory, worst_w
 from derctl.functions.meter_trust import STRIKES, Trust
 from derctl.functions.self_consumption import SelfConsumption
+from tests import make
+from tests.timeline import PlanTimeline, SiteTimeline
 
 P_MAX = 10_000.0
 PROVEN = Memory(trust=Trust(proven=True))
 """A site whose meter followed the inverters before."""
 FIVE_PERCENT = 0.0505
-"""e.3 says 5 %; the bare integrator with K_max / 3 at three samples gives 5.03 %."""
+"""The bare integrator with K_max / 3 overshoots by 5 %; at three samples by 5.03 %."""
 
 
 def third_of_k_max(dead: int) -> float:
-    """grid.md d.2: the export limiter is stable below 2 sin(pi / (2 (2 d - 1))); e.3: a third of it is used."""
+    """The export limiter is stable below 2 sin(pi / (2 (2 d - 1))) (docs/sources.md); a third of it is used."""
     return 2.0 * math.sin(math.pi / (2.0 * (2.0 * dead - 1.0))) / 3.0
 
 
@@ -33,7 +34,6 @@ class Plant:
 
     def __init__(
         self,
-        make: Any,
         function: ContractExportLimit,
         *,
         load_w: float,
@@ -41,16 +41,20 @@ class Plant:
         meter: int = 0,
         inverter: int = 0,
     ) -> None:
-        self.make, self.function = make, function
-        self.plan = Plan(site_functions=((function, ("pv1",)),))
-        self.memories: dict[str, Any] = {}
+        self.time = PlanTimeline(Plan(site_functions=((function, ("pv1",)),)))
         self.load_w, self.sun_w = load_w, P_MAX
         self.obey, self.meter_lag, self.inverter_lag = obey, meter, inverter
         self.told: list[float] = []
         self.pv_w: list[float] = []
         self.export_w: list[float] = []
-        self.heard, self.t_s = True, 0.0
+        self.heard = True
         self.reads = lambda export_w: export_w
+
+    @property
+    def memory(self) -> Memory:
+        """The contract's."""
+        found: Memory = self.time.memories["contract_export_limit"]
+        return found
 
     def run(self, seconds: float, dt_s: float = 1.0) -> list[float]:
         """Export over this time."""
@@ -67,12 +71,10 @@ class Plant:
         self.export_w.append(pv - self.load_w)
         seen = self.reads(self.export_w[max(n - self.meter_lag, 0)])
         accepted = Setpoint(p_ceiling_w=self.told[-1]) if self.told else None
-        der = self.make.pv(p_w=self.pv_w[max(n - self.inverter_lag, 0)], accepted=accepted, sample=n)
-        poc: PocState = self.make.meter(seen, sample=n, fresh=self.heard)
-        self.t_s += dt_s
-        state = replace(self.make.site(der, poc=poc), t_s=self.t_s)
-        self.memories, (decision,) = step(self.plan, self.memories, state, dt_s if n else 0.0)
-        self.told.append(decision.setpoint.p_ceiling_w)
+        der = make.pv(p_w=self.pv_w[max(n - self.inverter_lag, 0)], accepted=accepted, sample=n)
+        poc: PocState = make.meter(seen, sample=n, fresh=self.heard)
+        setpoint = self.time.told(der, dt_s=dt_s if n else 0.0, poc=poc)["pv1"]
+        self.told.append(setpoint.p_ceiling_w)
 
 
 PLACES = [
@@ -92,11 +94,11 @@ PLACES = [
 @pytest.mark.parametrize(("dead", "where"), PLACES)
 @pytest.mark.parametrize("limit_w", [7_000.0, 3_000.0, 0.0])
 def test_a_load_that_drops_away_is_contained_within_15_s_and_5_percent(
-    make: Any, dead: int, where: dict[str, int], limit_w: float
+    dead: int, where: dict[str, int], limit_w: float
 ) -> None:
-    """AS/NZS 4777's 15 s (grid.md e.2); 2 % settling after about 4.4 d samples (e.3), twice that allowed."""
+    """AS/NZS 4777.2's 15 s (CSIP-AUS); 2 % settling after about 4.4 d samples, twice that allowed."""
     function = ContractExportLimit(limit_w=limit_w, gain=third_of_k_max(dead))
-    plant = Plant(make, function, load_w=6_000.0, **where)
+    plant = Plant(function, load_w=6_000.0, **where)
     plant.run(60)
     plant.load_w = 500.0
     export = plant.run(120)
@@ -112,10 +114,8 @@ def test_a_load_that_drops_away_is_contained_within_15_s_and_5_percent(
 
 
 @pytest.mark.parametrize(("dead", "where"), PLACES[:5])
-def test_the_default_gain_contains_a_dead_time_of_one_and_two_seconds(
-    make: Any, dead: int, where: dict[str, int]
-) -> None:
-    plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=6_000.0, **where)
+def test_the_default_gain_contains_a_dead_time_of_one_and_two_seconds(dead: int, where: dict[str, int]) -> None:
+    plant = Plant(ContractExportLimit(limit_w=3_000.0), load_w=6_000.0, **where)
     plant.run(60)
     plant.load_w = 500.0
     export = plant.run(120)
@@ -124,11 +124,9 @@ def test_the_default_gain_contains_a_dead_time_of_one_and_two_seconds(
 
 
 @pytest.mark.parametrize(("dead", "where"), PLACES)
-def test_more_load_lets_more_out_without_crossing_the_limit_by_5_percent(
-    make: Any, dead: int, where: dict[str, int]
-) -> None:
+def test_more_load_lets_more_out_without_crossing_the_limit_by_5_percent(dead: int, where: dict[str, int]) -> None:
     function = ContractExportLimit(limit_w=3_000.0, gain=third_of_k_max(dead))
-    plant = Plant(make, function, load_w=500.0, **where)
+    plant = Plant(function, load_w=500.0, **where)
     plant.run(60)
     plant.load_w = 6_000.0
     export = plant.run(240)
@@ -137,8 +135,8 @@ def test_more_load_lets_more_out_without_crossing_the_limit_by_5_percent(
     assert export[-1] == pytest.approx(2_940.0, abs=20.0)
 
 
-def test_relaxing_never_exceeds_10_percent_of_the_rating_a_second(make: Any) -> None:
-    plant = Plant(make, ContractExportLimit(limit_w=3_000.0, gain=1.0), load_w=500.0)
+def test_relaxing_never_exceeds_10_percent_of_the_rating_a_second() -> None:
+    plant = Plant(ContractExportLimit(limit_w=3_000.0, gain=1.0), load_w=500.0)
     plant.run(60)
     begin = len(plant.told)
     plant.load_w = 9_500.0
@@ -147,55 +145,49 @@ def test_relaxing_never_exceeds_10_percent_of_the_rating_a_second(make: Any) -> 
     assert max(rises) == pytest.approx(0.1 * P_MAX * 0.5) and min(rises) >= -0.3 * P_MAX
 
 
-def test_one_sample_is_acted_on_once_and_nothing_relaxes_between_samples(make: Any) -> None:
+def test_one_sample_is_acted_on_once_and_nothing_relaxes_between_samples() -> None:
     for p_poc, p_pv in ((5_000.0, 6_000.0), (1_000.0, 3_000.0), (-9_000.0, -4_000.0)):
-        function = ContractExportLimit(limit_w=3_000.0, import_limit_w=4_000.0)
-        memory = function.start()
+        time = SiteTimeline(ContractExportLimit(limit_w=3_000.0, import_limit_w=4_000.0))
         first = None
         for n in range(20):
             pv = make.pv(p_w=p_pv + 100.0 * n, sample=n)
-            state = make.site(pv, poc=make.meter(p_poc, sample=7))
-            memory, said = function.step(memory, [pv], state, 1.0)
+            said = time.at(pv, poc=make.meter(p_poc, sample=7))
             first = first or said
             assert said == first
 
 
-def test_the_first_sample_changes_nothing_where_all_is_well(make: Any) -> None:
-    function, pv = ContractExportLimit(limit_w=3_000.0), make.pv(p_w=4_000.0)
-    _, said = function.step(PROVEN, [pv], make.site(pv, poc=make.meter(1_000.0, sample=1)), 0.0)
-    assert said.p_ceiling_w == 4_000.0
+def test_the_first_sample_changes_nothing_where_all_is_well() -> None:
+    time, pv = SiteTimeline(ContractExportLimit(limit_w=3_000.0), memory=PROVEN), make.pv(p_w=4_000.0)
+    assert time.proposes(pv, dt_s=0.0, poc=make.meter(1_000.0)).p_ceiling_w == 4_000.0
 
 
-def test_the_margin_is_2_percent_or_50_w_or_what_was_given(make: Any) -> None:
+def test_the_margin_is_2_percent_or_50_w_or_what_was_given() -> None:
     for limit, margin, kept in (
         (7_000.0, None, 140.0),
         (1_000.0, None, 50.0),
         (7_000.0, 0.0, 0.0),
         (7_000.0, 700.0, 700.0),
     ):
-        plant = Plant(make, ContractExportLimit(limit_w=limit, margin_w=margin), load_w=500.0)
+        plant = Plant(ContractExportLimit(limit_w=limit, margin_w=margin), load_w=500.0)
         assert plant.run(300)[-1] == pytest.approx(limit - kept, abs=1.0)
 
 
-def test_a_command_that_is_not_obeyed_does_not_wind_up(make: Any) -> None:
+def test_a_command_that_is_not_obeyed_does_not_wind_up() -> None:
     """An inverter that ignores its limit for ten minutes, then obeys: no ten minutes at 0 W afterwards."""
-    function = ContractExportLimit(limit_w=3_000.0)
-    memory = function.start()
+    time = SiteTimeline(ContractExportLimit(limit_w=3_000.0))
     for n in range(600):
-        pv = make.pv(p_w=9_000.0)
-        memory, said = function.step(memory, [pv], make.site(pv, poc=make.meter(8_500.0 + n % 2, sample=n)), 1.0)
+        said = time.proposes(make.pv(p_w=9_000.0), poc=make.meter(8_500.0 + n % 2, sample=n))
     assert said.p_ceiling_w == 0.0
-    pv = make.pv(p_w=0.0)
     for n in range(600, 615):
-        memory, said = function.step(memory, [pv], make.site(pv, poc=make.meter(-500.0 - n % 2, sample=n)), 1.0)
+        said = time.proposes(make.pv(p_w=0.0), poc=make.meter(-500.0 - n % 2, sample=n))
     assert said.p_ceiling_w > 1_000.0
 
 
-def test_storage_may_be_sent_down_to_its_charge_rating(make: Any) -> None:
-    function, memory = ContractExportLimit(limit_w=0.0), ContractExportLimit(limit_w=0.0).start()
+def test_storage_may_be_sent_down_to_its_charge_rating() -> None:
+    time = SiteTimeline(ContractExportLimit(limit_w=0.0))
     ders = [make.pv(p_w=8_000.0), make.battery(p_w=-5_000.0, charge_w=5_000.0)]
     for n in range(100):
-        memory, said = function.step(memory, ders, make.site(*ders, poc=make.meter(2_000.0 + n % 2, sample=n)), 1.0)
+        said = time.proposes(*ders, poc=make.meter(2_000.0 + n % 2, sample=n))
     assert said.p_ceiling_w == -5_000.0
 
 
@@ -203,22 +195,20 @@ def test_storage_may_be_sent_down_to_its_charge_rating(make: Any) -> None:
 
 
 @pytest.mark.parametrize("poc", ["none", "stale", "unreadable"])
-def test_without_its_meter_the_sum_of_all_inverters_stays_below_the_limit_at_once(make: Any, poc: str) -> None:
-    function, memory = ContractExportLimit(limit_w=3_000.0), PROVEN
-    pv = make.pv(p_w=9_000.0)
-    memory, said = function.step(memory, [pv], make.site(pv, poc=make.meter(1_000.0, sample=1)), 0.0)
-    assert said.p_ceiling_w == 9_000.0
+def test_without_its_meter_the_sum_of_all_inverters_stays_below_the_limit_at_once(poc: str) -> None:
+    time, pv = SiteTimeline(ContractExportLimit(limit_w=3_000.0), memory=PROVEN), make.pv(p_w=9_000.0)
+    assert time.proposes(pv, dt_s=0.0, poc=make.meter(1_000.0, sample=1)).p_ceiling_w == 9_000.0
     lost = {
         "none": None,
         "stale": make.meter(1_000.0, sample=1, fresh=False),
         "unreadable": make.meter(None, sample=2),
     }
-    _, said = function.step(memory, [pv], make.site(pv, poc=lost[poc]), 1.0)
+    said = time.proposes(pv, poc=lost[poc])
     assert said.p_ceiling_w == 3_000.0 and said.p_floor_w is None
 
 
-def test_in_closed_loop_the_plant_is_below_the_limit_one_tick_after_the_meter_is_lost(make: Any) -> None:
-    plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=6_000.0)
+def test_in_closed_loop_the_plant_is_below_the_limit_one_tick_after_the_meter_is_lost() -> None:
+    plant = Plant(ContractExportLimit(limit_w=3_000.0), load_w=6_000.0)
     plant.run(60)
     assert plant.pv_w[-1] == pytest.approx(8_940.0, abs=5.0)
     plant.heard = False
@@ -228,7 +218,7 @@ def test_in_closed_loop_the_plant_is_below_the_limit_one_tick_after_the_meter_is
     assert max(plant.run(120)) <= 3_000.0
 
 
-def test_ders_out_of_our_hands_count_with_the_worst_they_may_do(make: Any) -> None:
+def test_ders_out_of_our_hands_count_with_the_worst_they_may_do() -> None:
     function = ContractExportLimit(limit_w=7_000.0)
     fallback = Fallback(p_ceiling_w=2_000.0, after_s=60.0)
     gone = {"controllable": False, "fresh": False, "fallback": fallback, "absent_w": 2_000.0}
@@ -245,11 +235,11 @@ def test_ders_out_of_our_hands_count_with_the_worst_they_may_do(make: Any) -> No
         (make.pv("no power", p_max_w=4_000.0, controllable=False), 4_000.0),
     ):
         assert worst_w(other) == worst, other.id
-        _, said = function.step(function.start(), [ours, other], make.site(ours, other), 1.0)
+        said = SiteTimeline(function).proposes(ours, other)
         assert said.p_ceiling_w == 7_000.0 - worst and said.over == ("ours",), other.id
 
 
-def test_a_silent_der_counts_with_its_fallback_at_once_since_its_timer_may_be_half_spent(make: Any) -> None:
+def test_a_silent_der_counts_with_its_fallback_at_once_since_its_timer_may_be_half_spent() -> None:
     """Held at 500 W, refreshed 29 s ago, silent for one: it may give its fallback in 30 s, not in 60."""
     silent = make.pv(
         p_w=500.0,
@@ -266,21 +256,22 @@ def test_a_silent_der_counts_with_its_fallback_at_once_since_its_timer_may_be_ha
 # ---- what is told and not done
 
 
-def two_pv(make: Any, plan: Plan, memories: Any, seen: dict[str, Any], **given: Any) -> tuple[Any, dict[str, float]]:
+def two_pv(time: PlanTimeline, seen: dict[str, Any], poc: PocState | None = None) -> dict[str, float]:
     """One tick of pv1 and pv2, whose readings are `seen`; the ceilings that come out."""
-    ders = [make.pv(name, **reading) for name, reading in seen.items()]
-    memories, decisions = step(plan, memories, make.site(*ders, **given), 1.0)
-    return memories, {decision.der: decision.setpoint.p_ceiling_w for decision in decisions}
+    told = time.told(*(make.pv(name, **reading) for name, reading in seen.items()), poc=poc)
+    return {name: setpoint.p_ceiling_w for name, setpoint in told.items() if setpoint.p_ceiling_w is not None}
 
 
 @pytest.mark.parametrize("known", ["read back", "written"])
 @pytest.mark.parametrize("with_meter", [True, False])
 def test_a_der_whose_power_is_not_measured_is_never_raised_and_takes_no_room_from_the_others(
-    make: Any, with_meter: bool, known: str
+    with_meter: bool, known: str
 ) -> None:
     """Register 0x8000, or an impossible spike: two of 10 kW under 5 kW, and one bad sample of one of them."""
-    plan = Plan(site_functions=((ContractExportLimit(limit_w=5_000.0), ("pv1", "pv2")),))
-    memories: Any = {"contract_export_limit": PROVEN}
+    time = PlanTimeline(
+        Plan(site_functions=((ContractExportLimit(limit_w=5_000.0), ("pv1", "pv2")),)),
+        memories={"contract_export_limit": PROVEN},
+    )
     told = {"pv1": 2_450.0, "pv2": 2_450.0}
     sun = {"pv1": 2_450.0, "pv2": 2_450.0}
     blind: list[float] = []
@@ -292,7 +283,7 @@ def test_a_der_whose_power_is_not_measured_is_never_raised_and_takes_no_room_fro
         if dark:
             seen["pv2"]["p_w"] = None
         poc = make.meter(sum(sun.values()) + n % 2 * 1e-3, sample=n) if with_meter else None
-        memories, told = two_pv(make, plan, memories, seen, poc=poc)
+        told = two_pv(time, seen, poc)
         if dark:
             blind.append(told["pv2"])
         sun = {name: min(8_000.0, told[name]) for name in told}
@@ -301,14 +292,16 @@ def test_a_der_whose_power_is_not_measured_is_never_raised_and_takes_no_room_fro
     assert told["pv1"] > 2_000.0 and told["pv2"] > 2_000.0
 
 
-def test_a_der_whose_power_is_not_measured_is_still_curtailed(make: Any) -> None:
+def test_a_der_whose_power_is_not_measured_is_still_curtailed() -> None:
     """The one that is measured gives nothing; the meter says that 2 kW too much go out."""
-    plan = Plan(site_functions=((ContractExportLimit(limit_w=2_000.0), ("pv1", "pv2")),))
-    memories: Any = {"contract_export_limit": PROVEN}
+    time = PlanTimeline(
+        Plan(site_functions=((ContractExportLimit(limit_w=2_000.0), ("pv1", "pv2")),)),
+        memories={"contract_export_limit": PROVEN},
+    )
     told, ceilings = 4_000.0, []
     for n in range(30):
         seen = {"pv1": {"p_w": 0.0}, "pv2": {"p_w": None, "accepted": Setpoint(p_ceiling_w=told)}}
-        memories, now = two_pv(make, plan, memories, seen, poc=make.meter(told + n % 2 * 1e-3, sample=n))
+        now = two_pv(time, seen, make.meter(told + n % 2 * 1e-3, sample=n))
         told = now["pv2"]
         ceilings.append(told)
     assert max(n for n, w in enumerate(ceilings) if w > 2_000.0) < 15
@@ -316,49 +309,47 @@ def test_a_der_whose_power_is_not_measured_is_still_curtailed(make: Any) -> None
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["no meter", "a reversed one that was never proven"])
-def test_a_battery_that_does_not_charge_as_told_is_made_up_for_by_the_others(make: Any, lost: bool) -> None:
+def test_a_battery_that_does_not_charge_as_told_is_made_up_for_by_the_others(lost: bool) -> None:
     """Told -3 kW, it stays at 0 W: PV was given room for 8 kW under a limit of 5 kW, for ever."""
     function = ContractExportLimit(limit_w=5_000.0)
-    plan = Plan(site_functions=((function, ("pv1", "bat1")),))
-    memories: Any = {}
+    time = PlanTimeline(Plan(site_functions=((function, ("pv1", "bat1")),)))
     pv_w, export = 8_000.0, []
     accepted = None
     for n in range(120):
         ders = (make.pv(p_w=pv_w, accepted=accepted), make.battery(p_w=0.0, charge_w=3_000.0))
         poc = None if lost else make.meter(-pv_w, sample=n)
-        memories, decisions = step(plan, memories, make.site(*ders, poc=poc), 1.0)
-        accepted = decisions[0].setpoint
+        accepted = time.told(*ders, poc=poc)["pv1"]
         pv_w = min(8_000.0, accepted.p_ceiling_w)
         export.append(pv_w)
     assert max(n for n, w in enumerate(export) if w > 5_000.0 + 60.0) < 15
     assert 4_000.0 < export[-1] <= 5_060.0
 
 
-def test_an_inverter_that_ignores_its_limit_is_made_up_for_and_what_was_kept_back_is_given_back(make: Any) -> None:
+def test_an_inverter_that_ignores_its_limit_is_made_up_for_and_what_was_kept_back_is_given_back() -> None:
     """Two faults at once, no meter and no obedience: within half a minute."""
-    plan = Plan(site_functions=((ContractExportLimit(limit_w=5_000.0), ("pv1", "pv2")),))
-    memories: Any = {}
+    time = PlanTimeline(Plan(site_functions=((ContractExportLimit(limit_w=5_000.0), ("pv1", "pv2")),)))
     told = {"pv1": 2_500.0, "pv2": 2_500.0}
     sums = []
     for n in range(240):
         sun = {"pv1": 4_000.0 if n < 120 else min(4_000.0, told["pv1"]), "pv2": min(8_000.0, told["pv2"])}
         seen = {name: {"p_w": w, "accepted": Setpoint(p_ceiling_w=told[name])} for name, w in sun.items()}
-        memories, told = two_pv(make, plan, memories, seen)
+        told = two_pv(time, seen)
         sums.append(sum(sun.values()))
     assert max(n for n, w in enumerate(sums) if w > 5_060.0) < 30
     assert sums[119] == pytest.approx(5_000.0, abs=60.0)
     assert sums[-1] == pytest.approx(5_000.0, abs=60.0)
 
 
-def test_with_a_proven_meter_a_battery_that_ignores_its_target_makes_no_sawtooth(make: Any) -> None:
+def test_with_a_proven_meter_a_battery_that_ignores_its_target_makes_no_sawtooth() -> None:
     """The sum is told 3 kW less than it gives, for good: relaxing goes on from what was told, not what is given."""
-    plan = Plan(site_functions=((ContractExportLimit(limit_w=5_000.0), ("pv1", "bat1")),))
-    memories: Any = {"contract_export_limit": PROVEN}
+    time = PlanTimeline(
+        Plan(site_functions=((ContractExportLimit(limit_w=5_000.0), ("pv1", "bat1")),)),
+        memories={"contract_export_limit": PROVEN},
+    )
     pv_w, export, accepted = 4_000.0, [], None
     for n in range(240):
         ders = (make.pv(p_w=pv_w, accepted=accepted), make.battery(p_w=0.0, charge_w=3_000.0))
-        memories, decisions = step(plan, memories, make.site(*ders, poc=make.meter(pv_w, sample=n)), 1.0)
-        accepted = decisions[0].setpoint
+        accepted = time.told(*ders, poc=make.meter(pv_w, sample=n))["pv1"]
         pv_w = min(8_000.0, accepted.p_ceiling_w)
         export.append(pv_w)
     assert max(export[60:]) <= 5_000.0
@@ -366,48 +357,40 @@ def test_with_a_proven_meter_a_battery_that_ignores_its_target_makes_no_sawtooth
 
 
 @pytest.mark.parametrize("ticks_a_sample", [1, 3])
-def test_it_comes_back_only_after_five_samples_and_on_a_ramp(make: Any, ticks_a_sample: int) -> None:
-    function = ContractExportLimit(limit_w=3_000.0, recover_samples=5)
-    memory = function.start()
-    pv = make.pv(p_w=3_000.0)
+def test_it_comes_back_only_after_five_samples_and_on_a_ramp(ticks_a_sample: int) -> None:
+    time, pv = SiteTimeline(ContractExportLimit(limit_w=3_000.0, recover_samples=5)), make.pv(p_w=3_000.0)
     for _ in range(3_600):
-        memory, said = function.step(memory, [pv], make.site(pv), 1.0)
+        said = time.proposes(pv)
     assert said.p_ceiling_w == 3_000.0
     ceilings = []
     for n in range(10):
         poc = make.meter(-6_000.0 - n, sample=n)
-        for _ in range(ticks_a_sample):
-            memory, said = function.step(memory, [pv], make.site(pv, poc=poc), 1.0)
-            ceilings.append(said.p_ceiling_w)
+        ceilings += [time.proposes(pv, poc=poc).p_ceiling_w for _ in range(ticks_a_sample)]
     held = 4 * ticks_a_sample
     assert ceilings[:held] == [3_000.0] * held, "four samples are not five"
     rises = [b - a for a, b in pairwise(ceilings)]
     assert 0.0 < max(rises) <= 0.1 * P_MAX * ticks_a_sample + 1e-6
 
 
-def test_a_single_gap_starts_the_count_anew(make: Any) -> None:
-    function = ContractExportLimit(limit_w=3_000.0, recover_samples=3)
-    memory, pv = function.start(), make.pv(p_w=3_000.0)
-    memory, _ = function.step(memory, [pv], make.site(pv), 1.0)
+def test_a_single_gap_starts_the_count_anew() -> None:
+    time, pv = SiteTimeline(ContractExportLimit(limit_w=3_000.0, recover_samples=3)), make.pv(p_w=3_000.0)
+    time.at(pv)
     for n, heard in enumerate([True, True, False, True, True]):
-        poc = make.meter(-6_000.0 - n, sample=n, fresh=heard)
-        memory, _ = function.step(memory, [pv], make.site(pv, poc=poc), 1.0)
-        assert memory.lost
-    memory, _ = function.step(memory, [pv], make.site(pv, poc=make.meter(-6_000.0, sample=9)), 1.0)
-    assert not memory.lost
+        time.at(pv, poc=make.meter(-6_000.0 - n, sample=n, fresh=heard))
+        assert time.memory.lost
+    time.at(pv, poc=make.meter(-6_000.0, sample=9))
+    assert not time.memory.lost
 
 
 @pytest.mark.parametrize("reads", [lambda export: -export, lambda export: 1_000.0], ids=["reversed", "frozen"])
-def test_a_meter_that_contradicts_the_inverters_is_lost_and_the_sum_stays_below_the_limit(
-    make: Any, reads: Any
-) -> None:
-    """A reversed meter is positive feedback at any gain (grid.md e.3): the more is exported, the more it lets out."""
-    plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=500.0)
+def test_a_meter_that_contradicts_the_inverters_is_lost_and_the_sum_stays_below_the_limit(reads: Any) -> None:
+    """A reversed meter is positive feedback at any gain: the more is exported, the more it lets out."""
+    plant = Plant(ContractExportLimit(limit_w=3_000.0), load_w=500.0)
     plant.reads = reads
     for n in range(2 * STRIKES + 2):
         plant.sun_w = 2_000.0 + 1_500.0 * (n % 2) + 10.0 * n
         plant.run(2)
-    assert plant.memories["contract_export_limit"].lost
+    assert plant.memory.lost
     plant.sun_w = P_MAX
     plant.run(30)
     assert plant.pv_w[-1] <= 3_000.0
@@ -416,149 +399,144 @@ def test_a_meter_that_contradicts_the_inverters_is_lost_and_the_sum_stays_below_
 # ---- the import side
 
 
-def test_storage_lifts_the_sum_so_that_import_comes_back_below_its_limit(make: Any) -> None:
+def test_storage_lifts_the_sum_so_that_import_comes_back_below_its_limit() -> None:
     function = ContractExportLimit(limit_w=5_000.0, import_limit_w=4_000.0)
-    plan = Plan(site_functions=((function, ("bat1",)),))
-    memories: dict[str, Any] = {}
+    time = PlanTimeline(Plan(site_functions=((function, ("bat1",)),)))
     p_w, load, imports = -3_000.0, 3_000.0, []
     for n in range(60):
-        bat = make.battery(p_w=p_w, sample=n)
-        poc = make.meter(p_w - load, sample=n)
-        memories, (decision,) = step(plan, memories, make.site(bat, poc=poc), 1.0)
+        setpoint = time.told(make.battery(p_w=p_w, sample=n), poc=make.meter(p_w - load, sample=n))["bat1"]
         imports.append(load - p_w)
-        p_w = decision.setpoint.p_target_w if n else p_w
+        p_w = setpoint.p_target_w if n else p_w
     assert imports[0] == 6_000.0
     assert max(n for n, w in enumerate(imports) if w > 4_000.0) < 15
     assert imports[-1] <= 4_000.0
 
 
-def test_within_the_import_limit_the_floor_leaves_the_whole_headroom(make: Any) -> None:
+def test_within_the_import_limit_the_floor_leaves_the_whole_headroom() -> None:
     function = ContractExportLimit(limit_w=5_000.0, import_limit_w=4_000.0, margin_w=100.0)
     bat = make.battery(p_w=-1_000.0)
-    _, said = function.step(function.start(), [bat], make.site(bat, poc=make.meter(-1_500.0, sample=1)), 1.0)
+    said = SiteTimeline(function).proposes(bat, poc=make.meter(-1_500.0, sample=1), dt_s=1.0)
     assert said.p_floor_w == -1_000.0 - (4_000.0 - 100.0 - 1_500.0)
-    _, said = function.step(function.start(), [bat], make.site(bat, poc=make.meter(-4_900.0, sample=1)), 1.0)
+    said = SiteTimeline(function).proposes(bat, poc=make.meter(-4_900.0, sample=1), dt_s=1.0)
     assert said.p_floor_w == pytest.approx(-1_000.0 + 0.33 * 1_000.0)
 
 
-def test_pv_whose_power_is_not_measured_makes_no_battery_discharge(make: Any) -> None:
+def test_pv_whose_power_is_not_measured_makes_no_battery_discharge() -> None:
     """10 kW may be imported and 2 kW are: there is nothing to lift."""
     function = ContractExportLimit(limit_w=10_000.0, import_limit_w=10_000.0)
-    plan = Plan(site_functions=((function, ("pv1", "bat1")),))
-    memories: Any = {"contract_export_limit": PROVEN}
+    time = PlanTimeline(
+        Plan(site_functions=((function, ("pv1", "bat1")),)), memories={"contract_export_limit": PROVEN}
+    )
     for n in range(60):
         ders = (make.pv(p_w=None, accepted=Setpoint(p_ceiling_w=10_000.0)), make.battery(p_w=0.0))
-        state = make.site(*ders, poc=make.meter(-2_000.0 - n % 2, sample=n))
-        memories, decisions = step(plan, memories, state, 1.0)
-        assert decisions[1].setpoint.p_target_w == 0.0
+        assert time.told(*ders, poc=make.meter(-2_000.0 - n % 2, sample=n))["bat1"].p_target_w == 0.0
 
 
-def test_with_an_import_limit_and_no_meter_storage_does_not_charge(make: Any) -> None:
+def test_with_an_import_limit_and_no_meter_storage_does_not_charge() -> None:
     function = ContractExportLimit(limit_w=5_000.0, import_limit_w=4_000.0)
     bat = make.battery(p_w=-1_000.0)
-    _, said = function.step(function.start(), [bat], make.site(bat), 1.0)
+    said = SiteTimeline(function).proposes(bat)
     assert (said.p_floor_w, said.p_ceiling_w) == (0.0, 5_000.0)
 
 
-def test_a_meter_that_was_not_seen_to_follow_does_not_let_load_count(make: Any) -> None:
-    """grid.md e.3: sign test by a step of P at commissioning, since a reversed CT makes the loop run away."""
+def test_a_meter_that_was_not_seen_to_follow_does_not_let_load_count() -> None:
+    """A sign test by a step of P at commissioning, since a reversed CT makes the loop run away."""
     function = ContractExportLimit(limit_w=3_000.0)
     pv = make.pv(p_w=9_000.0)
-    _, said = function.step(function.start(), [pv], make.site(pv, poc=make.meter(1_000.0, sample=1)), 0.0)
+    said = SiteTimeline(function).proposes(pv, poc=make.meter(1_000.0, sample=1), dt_s=0.0)
     assert said.p_ceiling_w == pytest.approx(3_000.0 - PROBE_PU * P_MAX), "and dips, for the meter to follow"
 
 
 @pytest.mark.parametrize("limit_w", [0.0, 3_000.0])
-def test_a_right_meter_is_proven_by_the_first_dip_and_then_load_counts(make: Any, limit_w: float) -> None:
-    plant = Plant(make, ContractExportLimit(limit_w=limit_w), load_w=4_000.0, obey=1)
+def test_a_right_meter_is_proven_by_the_first_dip_and_then_load_counts(limit_w: float) -> None:
+    plant = Plant(ContractExportLimit(limit_w=limit_w), load_w=4_000.0, obey=1)
     plant.run(2.0 * PROBE_S)
-    assert plant.memories["contract_export_limit"].trust.proven
+    assert plant.memory.trust.proven
     plant.run(120.0)
     assert plant.export_w[-1] == pytest.approx(limit_w - max(0.02 * limit_w, 50.0), abs=5.0)
 
 
 @pytest.mark.parametrize("load_w", [0.0, 500.0, 4_000.0])
-def test_a_reversed_meter_never_lets_export_pass_the_limit(make: Any, load_w: float) -> None:
-    plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=load_w, obey=1)
+def test_a_reversed_meter_never_lets_export_pass_the_limit(load_w: float) -> None:
+    plant = Plant(ContractExportLimit(limit_w=3_000.0), load_w=load_w, obey=1)
     plant.reads = lambda export_w: -export_w
     plant.run(300.0)
-    assert not plant.memories["contract_export_limit"].trust.proven
+    assert not plant.memory.trust.proven
     assert max(plant.export_w[5:]) <= 3_000.0
 
 
-def test_a_meter_that_stands_still_from_the_start_is_never_proven(make: Any) -> None:
-    plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=500.0)
+def test_a_meter_that_stands_still_from_the_start_is_never_proven() -> None:
+    plant = Plant(ContractExportLimit(limit_w=3_000.0), load_w=500.0)
     plant.reads = lambda export_w: -2_000.0
     plant.run(300.0)
-    assert not plant.memories["contract_export_limit"].trust.proven
+    assert not plant.memory.trust.proven
     assert max(plant.export_w[5:]) <= 3_000.0
 
 
-def test_an_inverter_that_goes_dark_takes_its_share_along(make: Any) -> None:
+def test_an_inverter_that_goes_dark_takes_its_share_along() -> None:
     """Two at 2.9 kW under a limit of 6 kW: the one that is left may not be given what the dark one still makes."""
-    function, memory = ContractExportLimit(limit_w=6_000.0), PROVEN
+    time = SiteTimeline(ContractExportLimit(limit_w=6_000.0), memory=PROVEN)
     held = Setpoint(p_ceiling_w=2_940.0)
     a, b = (make.pv(name, p_w=2_940.0, accepted=held) for name in ("a", "b"))
     for n in range(30):
-        poc = make.meter(5_880.0, sample=n)
-        memory, said = function.step(memory, [a, b], make.site(a, b, poc=poc), 1.0)
+        said = time.proposes(a, b, poc=make.meter(5_880.0, sample=n))
     assert said.p_ceiling_w == pytest.approx(5_880.0, abs=5.0)
     dark = make.pv("a", p_w=2_940.0, accepted=held, controllable=False, fresh=False, age_s=4.0)
-    _, said = function.step(memory, [dark, b], make.site(dark, b, poc=make.meter(5_880.0, sample=31)), 1.0)
+    said = time.proposes(dark, b, poc=make.meter(5_880.0, sample=31))
     assert said.over == ("b",)
     assert said.p_ceiling_w == pytest.approx(2_940.0, abs=5.0)
-    memory, _ = function.step(memory, [dark, b], make.site(dark, b, poc=make.meter(5_880.0, sample=31)), 1.0)
-    _, said = function.step(memory, [a, b], make.site(a, b, poc=make.meter(5_880.0, sample=32)), 1.0)
+    said = time.proposes(a, b, poc=make.meter(5_880.0, sample=32))
     assert said.p_ceiling_w == pytest.approx(5_880.0, abs=5.0), "and brings it back"
 
 
-def test_it_says_when_its_meter_does_not_count(make: Any) -> None:
+def test_it_says_when_its_meter_does_not_count() -> None:
     function, pv = ContractExportLimit(limit_w=3_000.0), make.pv(p_w=2_000.0)
-    heard = make.site(pv, poc=make.meter(1_000.0, sample=1))
-    assert function.step(PROVEN, [pv], heard, 0.0)[1].why is None
-    assert function.step(Memory(), [pv], heard, 0.0)[1].why == "meter_unproven"
-    assert function.step(PROVEN, [pv], make.site(pv), 0.0)[1].why == "meter_lost"
-    plan = Plan(site_functions=((function, ("pv1",)),))
-    _, (decision,) = step(plan, {}, make.site(pv), 1.0)
+    heard = make.meter(1_000.0)
+    assert SiteTimeline(function, memory=PROVEN).proposes(pv, dt_s=0.0, poc=heard).why is None
+    assert SiteTimeline(function).proposes(pv, dt_s=0.0, poc=heard).why == "meter_unproven"
+    assert SiteTimeline(function, memory=PROVEN).proposes(pv, dt_s=0.0).why == "meter_lost"
+    decision = PlanTimeline(Plan(site_functions=((function, ("pv1",)),))).decided(pv)["pv1"]
     assert [(b.by, b.why) for b in decision.bound_by] == [("contract_export_limit", "meter_lost")]
 
 
-def test_a_meter_that_was_doubted_is_believed_again_after_a_probe(make: Any) -> None:
+def test_a_meter_that_was_doubted_is_believed_again_after_a_probe() -> None:
     """Somebody mended the clamp: with the sum held at its limit nothing else would make a step."""
-    plant = Plant(make, ContractExportLimit(limit_w=3_000.0), load_w=4_000.0, obey=1)
+    plant = Plant(ContractExportLimit(limit_w=3_000.0), load_w=4_000.0, obey=1)
     plant.run(60.0)
     plant.reads = lambda export_w: -export_w
     for n in range(8):
         plant.sun_w = 2_000.0 + 1_500.0 * (n % 2) + 10.0 * n
         plant.run(4.0)
-    assert plant.memories["contract_export_limit"].lost
+    assert plant.memory.lost
     plant.sun_w, plant.reads = P_MAX, lambda export_w: export_w
     plant.run(180.0)
-    assert not plant.memories["contract_export_limit"].lost
+    assert not plant.memory.lost
     plant.run(60.0)
     assert plant.export_w[-1] == pytest.approx(2_940.0, abs=5.0)
 
 
 @pytest.mark.parametrize("reads", [lambda e: e, lambda e: -e, lambda e: 0.0], ids=["right", "reversed", "dead"])
-def test_zero_export_that_begins_in_the_dark_is_proven_by_a_rise_into_the_load(make: Any, reads: Any) -> None:
+def test_zero_export_that_begins_in_the_dark_is_proven_by_a_rise_into_the_load(reads: Any) -> None:
     """The sum is 0 W and has nothing to dip. A right meter shows import; one that is reversed or dead shows none."""
-    plant = Plant(make, ContractExportLimit(limit_w=0.0), load_w=2_500.0, obey=1)
+    plant = Plant(ContractExportLimit(limit_w=0.0), load_w=2_500.0, obey=1)
     plant.reads, plant.sun_w = reads, 0.0
     plant.run(30.0)
     plant.sun_w = P_MAX
     export = plant.run(300.0)
     assert max(export) <= 0.0
-    right = plant.memories["contract_export_limit"].trust.proven
+    right = plant.memory.trust.proven
     assert right == (reads(1.0) == 1.0)
     assert plant.pv_w[-1] == pytest.approx(2_450.0 if right else 0.0, abs=60.0)
 
 
-def test_a_household_at_night_never_makes_its_meter_doubtful(make: Any) -> None:
+def test_a_household_at_night_never_makes_its_meter_doubtful() -> None:
     """Battery and loads that switch at random: steps of the load are none of the meter's contradictions."""
     chance = random.Random(0)
     contract = ContractExportLimit(limit_w=0.0)
-    plan = Plan(site_functions=((contract, ("bat1", "pv1")), (SelfConsumption(), ("bat1",))))
-    memories: Any = {"contract_export_limit": PROVEN}
+    time = PlanTimeline(
+        Plan(site_functions=((contract, ("bat1", "pv1")), (SelfConsumption(), ("bat1",)))),
+        memories={"contract_export_limit": PROVEN},
+    )
     bat_w, pv_told, load_w = 0.0, 10_000.0, 300.0
     imports: list[float] = []
     for n in range(3_600):
@@ -566,10 +544,9 @@ def test_a_household_at_night_never_makes_its_meter_doubtful(make: Any) -> None:
         poc_w = bat_w - load_w + chance.uniform(-20.0, 20.0)
         bat = make.battery(p_w=bat_w, soc_pct=50.0, accepted=Setpoint(p_target_w=bat_w), sample=n)
         pv = make.pv(p_w=0.0, accepted=Setpoint(p_ceiling_w=pv_told), sample=n)
-        state = replace(make.site(bat, pv, poc=make.meter(poc_w, sample=n)), t_s=float(n))
-        memories, decisions = step(plan, memories, state, 1.0)
-        assert not memories["contract_export_limit"].lost, n
-        bat_w, pv_told = decisions[0].setpoint.p_target_w, decisions[1].setpoint.p_ceiling_w
+        told = time.told(bat, pv, poc=make.meter(poc_w, sample=n))
+        assert not time.memories["contract_export_limit"].lost, n
+        bat_w, pv_told = told["bat1"].p_target_w, told["pv1"].p_ceiling_w
         imports.append(max(-poc_w, 0.0))
         assert bat_w > -1_000.0 or n < 60, "no room is made for a sun that isn't there"
     assert sum(imports) / len(imports) < 200.0

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from derctl.core.types import Abstain, Proposal
+from derctl.core.types import Abstain, DerState, Proposal
 from derctl.functions.freq_droop import FreqDroop
+from tests import make
+from tests.timeline import Clock, DerTimeline
 
 
 class Run:
-    """A droop function followed through time, the PV obeying the ceiling."""
+    """A droop function at a DER of which only the test moves power and frequency."""
 
-    def __init__(self, make: Any, droop: FreqDroop, p_w: float, f_nom_hz: float = 50.0, build: str = "pv") -> None:
-        self.make, self.droop, self.p_w, self.f_nom_hz, self.build = make, droop, p_w, f_nom_hz, build
-        self.memory: Any = droop.start()
+    def __init__(
+        self, droop: FreqDroop, p_w: float, f_nom_hz: float = 50.0, build: Callable[..., DerState] = make.pv
+    ) -> None:
+        self.time = DerTimeline(droop, Clock(f_nom_hz=f_nom_hz))
+        self.p_w, self.build = p_w, build
         self.said: Any = None
 
+    @property
+    def memory(self) -> Any:
+        return self.time.memory
+
     def at(self, f_hz: float | None, *, seconds: float = 1.0, dt_s: float = 1.0, **given: Any) -> Any:
-        for _ in range(int(seconds / dt_s) if dt_s else 1):
-            der = getattr(self.make, self.build)(**{"p_w": self.p_w, **given}, f_hz=f_hz)
-            site = self.make.site(der, f_nom_hz=self.f_nom_hz)
-            self.memory, self.said = self.droop.step(self.memory, der, site, dt_s)
+        der = self.build(**{"p_w": self.p_w, **given}, f_hz=f_hz)
+        self.said = self.time.through([der] * (int(seconds / dt_s) if dt_s else 1), dt_s=dt_s)[-1]
         return self.said
 
 
-def test_inside_the_band_it_has_nothing_to_say(make: Any) -> None:
-    run = Run(make, FreqDroop(), 4_000.0)
+def test_inside_the_band_it_has_nothing_to_say() -> None:
+    run = Run(FreqDroop(), 4_000.0)
     for f in (49.9641, 50.0, 50.0359):
         assert run.at(f) == Abstain("inside the dead band")
 
 
-def test_without_frequency_or_power_or_freshness_it_abstains_and_keeps_what_it_latched(make: Any) -> None:
-    run = Run(make, FreqDroop(), 4_000.0)
+def test_without_frequency_or_power_or_freshness_it_abstains_and_keeps_what_it_latched() -> None:
+    run = Run(FreqDroop(), 4_000.0)
     run.at(50.0)
     run.at(50.5, seconds=3)
     latched = run.memory
@@ -43,8 +50,8 @@ def test_without_frequency_or_power_or_freshness_it_abstains_and_keeps_what_it_l
         assert run.memory == latched
 
 
-def test_p_pre_is_the_power_before_f_left_the_band_and_no_later_one(make: Any) -> None:
-    run = Run(make, FreqDroop(), 6_000.0)
+def test_p_pre_is_the_power_before_f_left_the_band_and_no_later_one() -> None:
+    run = Run(FreqDroop(), 6_000.0)
     run.at(50.0)
     run.p_w = 5_500.0
     run.at(50.5)
@@ -55,42 +62,42 @@ def test_p_pre_is_the_power_before_f_left_the_band_and_no_later_one(make: Any) -
 
 
 @pytest.mark.parametrize("f_hz", [49.2, 50.5])
-def test_it_starts_outside_the_band_at_what_it_measures_and_without_a_bump(make: Any, f_hz: float) -> None:
-    run = Run(make, FreqDroop(), 6_000.0)
+def test_it_starts_outside_the_band_at_what_it_measures_and_without_a_bump(f_hz: float) -> None:
+    run = Run(FreqDroop(), 6_000.0)
     said = run.at(f_hz, dt_s=0.0, seconds=0.0)
     assert (said.p_floor_w if f_hz < 50.0 else said.p_ceiling_w) == 6_000.0
     assert run.memory.p_pre == 0.6
 
 
-def test_at_entry_the_ceiling_starts_at_the_present_power(make: Any) -> None:
-    run = Run(make, FreqDroop(), 6_000.0)
+def test_at_entry_the_ceiling_starts_at_the_present_power() -> None:
+    run = Run(FreqDroop(), 6_000.0)
     run.at(50.0)
     said = run.at(51.0, dt_s=0.01, seconds=0.01)
     assert said.p_ceiling_w == pytest.approx(6_000.0, abs=10.0)
 
 
-def test_under_frequency_is_a_floor_and_over_frequency_a_ceiling(make: Any) -> None:
-    run = Run(make, FreqDroop(), 6_000.0)
+def test_under_frequency_is_a_floor_and_over_frequency_a_ceiling() -> None:
+    run = Run(FreqDroop(), 6_000.0)
     run.at(50.0)
     assert run.at(49.5) == Proposal(by="freq_droop", rank=20, p_floor_w=run.said.p_floor_w)
     assert run.at(50.5) == Proposal(by="freq_droop", rank=20, p_ceiling_w=run.said.p_ceiling_w)
 
 
-def test_p_min_bounds_the_reduction(make: Any) -> None:
+def test_p_min_bounds_the_reduction() -> None:
     for p_min, expected in ((0.25, 2_500.0), (None, 0.0)):
-        run = Run(make, FreqDroop(p_min_pu=p_min), 5_000.0)
+        run = Run(FreqDroop(p_min_pu=p_min), 5_000.0)
         run.at(50.0)
         assert run.at(52.0, seconds=600).p_ceiling_w == pytest.approx(expected, abs=1e-3)
 
 
-def test_storage_is_bounded_by_its_charge_rating(make: Any) -> None:
-    run = Run(make, FreqDroop(), 1_000.0, build="battery")
+def test_storage_is_bounded_by_its_charge_rating() -> None:
+    run = Run(FreqDroop(), 1_000.0, build=make.battery)
     run.at(50.0, charge_w=2_000.0)
     assert run.at(52.0, seconds=600, charge_w=2_000.0).p_ceiling_w == pytest.approx(-2_000.0, abs=1e-3)
 
 
-def test_after_over_frequency_the_ceiling_comes_back_to_p_pre_and_then_rises_on_a_ramp(make: Any) -> None:
-    run = Run(make, FreqDroop(return_pu_per_s=0.05), 6_000.0)
+def test_after_over_frequency_the_ceiling_comes_back_to_p_pre_and_then_rises_on_a_ramp() -> None:
+    run = Run(FreqDroop(return_pu_per_s=0.05), 6_000.0)
     run.at(50.0)
     run.at(50.5, seconds=60)
     ceilings = []
@@ -103,8 +110,8 @@ def test_after_over_frequency_the_ceiling_comes_back_to_p_pre_and_then_rises_on_
     assert len(risen) == 7, "0.65 to 0.95; at 1.0 it binds nobody"
 
 
-def test_after_under_frequency_the_floor_is_let_go_when_it_is_back_at_p_pre(make: Any) -> None:
-    run = Run(make, FreqDroop(), 6_000.0)
+def test_after_under_frequency_the_floor_is_let_go_when_it_is_back_at_p_pre() -> None:
+    run = Run(FreqDroop(), 6_000.0)
     run.at(50.0)
     run.at(49.5, seconds=60)
     floors = []
@@ -115,19 +122,19 @@ def test_after_under_frequency_the_floor_is_let_go_when_it_is_back_at_p_pre(make
 
 
 @pytest.mark.parametrize("p_w", [-20.0, 0.0, 10_040.0])
-def test_an_event_that_began_outside_the_rating_ends_too(make: Any, p_w: float) -> None:
+def test_an_event_that_began_outside_the_rating_ends_too(p_w: float) -> None:
     """An inverter at night draws its own few watts; one at full sun gives a little more than its nameplate."""
-    run = Run(make, FreqDroop(), p_w)
+    run = Run(FreqDroop(), p_w)
     run.at(50.0)
     run.at(50.5, seconds=60)
     run.at(50.0, seconds=120)
     assert run.said == Abstain("inside the dead band")
 
 
-def test_a_second_event_during_the_return_ramp_starts_from_the_power_of_then(make: Any) -> None:
-    """P_pre is the output when f leaves the band (grid.md a.2), not how far a ceiling has come back meanwhile."""
+def test_a_second_event_during_the_return_ramp_starts_from_the_power_of_then() -> None:
+    """P_pre is the output when f leaves the band (1547, 6.5.2.7), not how far a ceiling has come back meanwhile."""
     for f, sign, field in ((50.5, -1.0, "p_ceiling_w"), (49.5, 1.0, "p_floor_w")):
-        run = Run(make, FreqDroop(return_pu_per_s=0.01), 3_000.0)
+        run = Run(FreqDroop(return_pu_per_s=0.01), 3_000.0)
         run.at(50.0)
         run.at(50.5, seconds=60)
         run.at(50.0, seconds=60)
@@ -137,8 +144,8 @@ def test_a_second_event_during_the_return_ramp_starts_from_the_power_of_then(mak
         assert getattr(run.said, field) == pytest.approx(3_000.0 + sign * 10_000.0 * 0.464 / 2.5, abs=0.1)
 
 
-def test_a_second_event_before_the_first_is_over_keeps_its_p_pre(make: Any) -> None:
-    run = Run(make, FreqDroop(), 6_000.0)
+def test_a_second_event_before_the_first_is_over_keeps_its_p_pre() -> None:
+    run = Run(FreqDroop(), 6_000.0)
     run.at(50.0)
     run.at(50.5, seconds=60)
     run.p_w = 4_144.0

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derctl.functions.meter_trust import AGREES, PROOF_S, REST_PU, STEP_PU, STRIKES, Trust, weigh
+from tests import make
 
 
-def follow(make: Any, pairs: list[tuple[float, float]], trust: Trust | None = None, tick_s: float = 1.0) -> Trust:
+def follow(pairs: list[tuple[float, float]], trust: Trust | None = None, tick_s: float = 1.0) -> Trust:
     """Weigh (inverters' sum, meter) sample by sample; the rating is 10 kW."""
     trust = trust or Trust()
     for ders_w, meter_w in pairs:
@@ -21,115 +22,113 @@ def follow(make: Any, pairs: list[tuple[float, float]], trust: Trust | None = No
     return trust
 
 
-def test_a_meter_that_follows_is_believed(make: Any) -> None:
-    trust = follow(make, [(1_000.0 * n, 1_000.0 * n - 700.0) for n in range(10)])
+def test_a_meter_that_follows_is_believed() -> None:
+    trust = follow([(1_000.0 * n, 1_000.0 * n - 700.0) for n in range(10)])
     assert not trust.doubted and trust.agreed == 9 and trust.strikes == 0
 
 
-def test_a_reversed_meter_is_doubted_after_three_steps(make: Any) -> None:
+def test_a_reversed_meter_is_doubted_after_three_steps() -> None:
     steps = [(1_000.0 * n, 700.0 - 1_000.0 * n) for n in range(STRIKES + 1)]
-    assert not follow(make, steps[:-1]).doubted
-    assert follow(make, steps).doubted
+    assert not follow(steps[:-1]).doubted
+    assert follow(steps).doubted
 
 
-def test_a_meter_that_stands_still_through_three_steps_is_doubted(make: Any) -> None:
+def test_a_meter_that_stands_still_through_three_steps_is_doubted() -> None:
     steps = [(1_000.0 * n, -700.0) for n in range(STRIKES + 1)]
-    assert not follow(make, steps[:-1]).doubted
-    assert follow(make, steps).doubted
+    assert not follow(steps[:-1]).doubted
+    assert follow(steps).doubted
 
 
 @pytest.mark.parametrize("late", [-2, -1, 1, 2])
-def test_a_meter_a_sample_or_two_early_or_late_is_not_doubted(make: Any, late: int) -> None:
+def test_a_meter_a_sample_or_two_early_or_late_is_not_doubted(late: int) -> None:
     """Constant load, an inverter that steps every fourth sample, and not one watt of noise."""
     power = [1_000.0 * (n // 4 % 6) for n in range(120)]
     pairs = [(power[n], power[n - late] - 500.0) for n in range(4, 110)]
     trust = Trust()
     for pair in pairs:
-        trust = follow(make, [pair], trust)
+        trust = follow([pair], trust)
         assert not trust.doubted
 
 
-def test_a_doubted_meter_is_believed_again_after_three_steps_that_agree(make: Any) -> None:
-    trust = follow(make, [(1_000.0 * n, -1_000.0 * n) for n in range(6)])
+def test_a_doubted_meter_is_believed_again_after_three_steps_that_agree() -> None:
+    trust = follow([(1_000.0 * n, -1_000.0 * n) for n in range(6)])
     assert trust.doubted
     back = [(1_000.0 * n, 1_000.0 * n) for n in range(6, 6 + STRIKES)]
     for n, pair in enumerate(back):
-        trust = follow(make, [pair], trust)
+        trust = follow([pair], trust)
         assert trust.doubted == (n < STRIKES - 1)
 
 
-def test_a_contradiction_in_between_starts_the_count_of_agreements_anew(make: Any) -> None:
-    trust = follow(make, [(1_000.0 * n, -1_000.0 * n) for n in range(6)])
-    trust = follow(make, [(6_000.0, -4_000.0), (7_000.0, -3_000.0), (8_000.0, -5_000.0)], trust)
+def test_a_contradiction_in_between_starts_the_count_of_agreements_anew() -> None:
+    trust = follow([(1_000.0 * n, -1_000.0 * n) for n in range(6)])
+    trust = follow([(6_000.0, -4_000.0), (7_000.0, -3_000.0), (8_000.0, -5_000.0)], trust)
     assert trust.doubted and trust.agreed == 0
-    trust = follow(make, [(5_000.0, -5_000.0)], trust)
+    trust = follow([(5_000.0, -5_000.0)], trust)
     assert trust.doubted and trust.agreed == 0, "standing still is no agreement either"
 
 
-def test_small_steps_and_old_samples_and_silence_say_nothing(make: Any) -> None:
-    trust = follow(make, [(1_000.0, 0.0)])
+def test_small_steps_and_old_samples_and_silence_say_nothing() -> None:
+    trust = follow([(1_000.0, 0.0)])
     small = STEP_PU * 10_000.0 - 1.0
     for n in range(1, 20):
-        trust = follow(make, [(1_000.0 + small * (n % 2), -100.0 * n)], trust)
+        trust = follow([(1_000.0 + small * (n % 2), -100.0 * n)], trust)
         assert (trust.strikes, trust.agreed, trust.slept) == (0, 0, 0)
     pv = make.pv(p_w=9_000.0)
     assert weigh(trust, make.meter(-5_000.0, sample=trust.sample), [pv], 99.0) == trust
     assert weigh(trust, make.meter(None, sample=trust.sample + 1), [pv], 99.0) == trust
 
 
-def test_a_load_that_hides_most_of_a_step_is_neither_agreement_nor_contradiction(make: Any) -> None:
+def test_a_load_that_hides_most_of_a_step_is_neither_agreement_nor_contradiction() -> None:
     almost = 1_000.0 * AGREES - 1.0
-    trust = follow(make, [(0.0, 0.0), (1_000.0, almost), (2_000.0, 0.0), (3_000.0, almost)])
+    trust = follow([(0.0, 0.0), (1_000.0, almost), (2_000.0, 0.0), (3_000.0, almost)])
     assert (trust.strikes, trust.agreed, trust.doubted) == (0, 0, False)
 
 
 @settings(max_examples=60)
 @given(data=st.data())
-def test_a_true_meter_is_never_doubted_whatever_sun_and_a_smaller_load_do(make: Any, data: st.DataObject) -> None:
+def test_a_true_meter_is_never_doubted_whatever_sun_and_a_smaller_load_do(data: st.DataObject) -> None:
     """Load steps below three quarters of the smallest step that counts can't hide three in a row."""
     sun = data.draw(st.lists(st.floats(0.0, 10_000.0), min_size=5, max_size=40))
     load = data.draw(st.lists(st.floats(500.0, 500.0 + 370.0), min_size=len(sun), max_size=len(sun)))
     trust = Trust()
     for p, used in zip(sun, load, strict=True):
-        trust = follow(make, [(p, p - used)], trust)
+        trust = follow([(p, p - used)], trust)
         assert not trust.doubted
 
 
 @pytest.mark.parametrize("tick_s", [0.1, 1.0])
 @pytest.mark.parametrize("step_w", [20.0, 100.0, 320.0])
 @pytest.mark.parametrize("reads", [lambda p: -p, lambda p: 0.0], ids=["reversed", "standing still"])
-def test_small_steps_add_up_to_what_a_wrong_meter_is_known_by(
-    make: Any, reads: Any, step_w: float, tick_s: float
-) -> None:
+def test_small_steps_add_up_to_what_a_wrong_meter_is_known_by(reads: Any, step_w: float, tick_s: float) -> None:
     """Voltage taps lost: 0 W for ever, while the inverters are let out by 3 % a second (or 1 % a tick of 0.1 s)."""
     pairs = [(step_w * n, reads(step_w * n)) for n in range(int(4 * STEP_PU * 10_000.0 / step_w) + 6)]
-    assert follow(make, pairs, tick_s=tick_s).doubted
+    assert follow(pairs, tick_s=tick_s).doubted
 
 
-def test_what_the_meter_does_while_the_inverters_rest_is_the_loads_doing(make: Any) -> None:
+def test_what_the_meter_does_while_the_inverters_rest_is_the_loads_doing() -> None:
     """A morning: the sun brings 0.05 % a second, and the load grows faster."""
     pairs = [(5.0 * n, -8.0 * n) for n in range(1_800)]
     assert PROOF_S * 5.0 < REST_PU * 10_000.0
-    trust = follow(make, pairs)
+    trust = follow(pairs)
     assert (trust.strikes, trust.slept, trust.doubted) == (0, 0, False)
 
 
-def test_noise_while_the_inverters_rest_does_not_hide_what_they_do_after(make: Any) -> None:
+def test_noise_while_the_inverters_rest_does_not_hide_what_they_do_after() -> None:
     chance = random.Random(0)
     rest = [(5_000.0 + chance.uniform(-10.0, 10.0), -chance.uniform(4_990.0, 5_010.0)) for _ in range(3_000)]
-    trust = follow(make, rest, tick_s=0.1)
+    trust = follow(rest, tick_s=0.1)
     assert (trust.strikes, trust.slept, trust.agreed) == (0, 0, 0)
     rise = [(5_000.0 + 25.0 * n, -5_000.0 - 25.0 * n) for n in range(4 * STRIKES * 6)]
-    assert follow(make, rise, trust, tick_s=0.1).doubted
+    assert follow(rise, trust, tick_s=0.1).doubted
 
 
-def test_a_battery_that_answers_the_load_speaks_for_the_meter_and_not_against_it(make: Any) -> None:
+def test_a_battery_that_answers_the_load_speaks_for_the_meter_and_not_against_it() -> None:
     """Every ten seconds 2 kW of load come or go, and a second later half of what the meter shows is made up for."""
     trust, ders_w = Trust(), 0.0
     for n in range(600):
         load_w = 300.0 + 2_000.0 * (n // 10 % 2)
         meter_w = ders_w - load_w
-        trust = follow(make, [(ders_w, meter_w)], trust)
+        trust = follow([(ders_w, meter_w)], trust)
         assert not trust.doubted, n
         ders_w -= 0.5 * meter_w
     assert trust.agreed > 0
@@ -137,7 +136,7 @@ def test_a_battery_that_answers_the_load_speaks_for_the_meter_and_not_against_it
 
 @pytest.mark.parametrize("tick_s", [0.1, 0.2, 1.0])
 @pytest.mark.parametrize("late_s", [0.0, 1.0, 2.0])
-def test_a_right_meter_is_proven_by_one_step_at_any_tick(make: Any, tick_s: float, late_s: float) -> None:
+def test_a_right_meter_is_proven_by_one_step_at_any_tick(tick_s: float, late_s: float) -> None:
     """The step of 15 % takes the inverters a second, and the meter shows it later; some load besides."""
 
     def ders_w(t_s: float) -> float:
@@ -145,27 +144,27 @@ def test_a_right_meter_is_proven_by_one_step_at_any_tick(make: Any, tick_s: floa
 
     times = [tick_s * n for n in range(int(7.0 / tick_s))]
     pairs = [(ders_w(t), ders_w(t - late_s) - 1_000.0 - 20.0 * (t % 2.0)) for t in times]
-    assert follow(make, pairs, tick_s=tick_s).proven
-    assert not follow(make, [(p, -seen) for p, seen in pairs], tick_s=tick_s).proven
+    assert follow(pairs, tick_s=tick_s).proven
+    assert not follow([(p, -seen) for p, seen in pairs], tick_s=tick_s).proven
     assert 1.0 + late_s < PROOF_S
 
 
-def test_a_wrong_meter_takes_back_what_spoke_for_it(make: Any) -> None:
+def test_a_wrong_meter_takes_back_what_spoke_for_it() -> None:
     half = [(0.0, 0.0), *[(2_000.0, 1_200.0)] * 4]
-    trust = follow(make, half[:-1])
+    trust = follow(half[:-1])
     assert (trust.points, trust.proven) == (0, False), "it may still come nearer"
-    trust = follow(make, half[-1:], trust)
+    trust = follow(half[-1:], trust)
     assert (trust.points, trust.proven) == (1, False)
-    against = follow(make, [(4_000.0, 0.0)], trust)
+    against = follow([(4_000.0, 0.0)], trust)
     assert (against.points, against.proven) == (0, False)
-    hidden = follow(make, [(4_000.0, 1_500.0)] * 5, trust)
+    hidden = follow([(4_000.0, 1_500.0)] * 5, trust)
     assert (hidden.points, hidden.proven) == (1, False)
-    again = follow(make, [(4_000.0, 2_400.0)] * 5, trust)
+    again = follow([(4_000.0, 2_400.0)] * 5, trust)
     assert (again.points, again.proven) == (2, True)
 
 
 @pytest.mark.parametrize("gone", [{"p_w": None}, None], ids=["without its power", "silent"])
-def test_an_inverter_that_is_not_heard_makes_no_step(make: Any, gone: dict[str, Any] | None) -> None:
+def test_an_inverter_that_is_not_heard_makes_no_step(gone: dict[str, Any] | None) -> None:
     """One of two answers every other second: the meter goes on with what both give, and is right."""
     trust = Trust()
     for n in range(20):

@@ -1,4 +1,4 @@
-"""Priority of the functions: tables 38 and 39 of IEEE 1547.1-2020 (5.16), as grid.md a.3 tells them."""
+"""Priority of the functions: tables 38 and 39 of IEEE 1547.1-2020 (5.16), as ua-kxie/UL1741SB transcribes them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan, step
-from derctl.core.types import Request
+from derctl.core.types import LimitRequest
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.operator import OperatorLimit
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
+from tests import make
+from tests.timeline import PlanTimeline
 
 # step, V (pu), f (Hz), expected P (pu); expected Q of volt-var (pu) for category A and B
 STEPS = [
@@ -33,19 +34,17 @@ asks for 0.225 of 0.25 on the curve, which the tables print as 0.25 and the 1547
 @pytest.mark.parametrize(("v_nom_v", "category"), [(120.0, "A"), (277.0, "B"), (230.0, "B")])
 @pytest.mark.parametrize("dt_s", [0.2, 1.0])
 def test_tables_38_and_39_hold_with_volt_watt_droop_limit_and_volt_var_together(
-    make: Any, v_nom_v: float, category: str, dt_s: float
+    v_nom_v: float, category: str, dt_s: float
 ) -> None:
     functions = (VoltVar(category=category), VoltWatt(), FreqDroop(), OperatorLimit())
-    plan = Plan(der_functions=tuple((function, ("pv1",)) for function in functions))
-    limit = Request(id="half", kind="limit_power", der="pv1", value_w=5_000.0, remaining_s=1e6)
-    memories: dict[str, Any] = {}
+    time = PlanTimeline.of(*functions, der="pv1", f_nom_hz=60.0)
+    limit = LimitRequest(id="half", by="home", der="pv1", p_ceiling_w=5_000.0, remaining_s=1e6)
     p_w, q_var, first = 5_000.0, 0.0, True
     for number, v, f, p_expected, q_a, q_b in STEPS:
         for _ in range(int(STEP_S / dt_s)):
             pv = make.pv(v_pu=v, f_hz=f, p_w=p_w, q_var=q_var, v_nom_v=v_nom_v)
-            state = make.site(pv, f_nom_hz=60.0, requests=(limit,))
-            memories, (decision,) = step(plan, memories, state, 0.0 if first else dt_s)
-            p_w, q_var, first = min(10_000.0, decision.setpoint.p_ceiling_w), decision.setpoint.q_var, False
+            told = time.told(pv, dt_s=0.0 if first else dt_s, requests=(limit,))["pv1"]
+            p_w, q_var, first = min(10_000.0, told.p_ceiling_w), told.q_var, False
         assert p_w / 10_000.0 == pytest.approx(p_expected, abs=PRINTED), f"step {number}"
         band = 0.075 if category == "A" else 1e-6
         assert q_var / 10_000.0 == pytest.approx(q_a if category == "A" else q_b, abs=band), f"step {number}"
@@ -69,13 +68,11 @@ def test_opender_says_the_same_of_these_steps_but_where_it_is_known_not_to(oracl
         assert p == pytest.approx(p_expected, abs=PRINTED), f"step {number}"
 
 
-def test_the_limit_of_one_half_is_exceeded_in_under_frequency_by_exactly_the_droop(make: Any) -> None:
-    """grid.md a.3: limit 0.5 -> 0.7 expected at 59.36 Hz; at 50 Hz the same deviation counts 1.2 times."""
-    limit = Request(id="half", kind="limit_power", der="pv1", value_w=5_000.0, remaining_s=1e6)
-    plan = Plan(der_functions=((FreqDroop(), ("pv1",)), (OperatorLimit(), ("pv1",))))
+def test_the_limit_of_one_half_is_exceeded_in_under_frequency_by_exactly_the_droop() -> None:
+    """Limit 0.5 -> 0.7 expected at 59.36 Hz; at 50 Hz the same deviation counts 1.2 times."""
+    limit = LimitRequest(id="half", by="home", der="pv1", p_ceiling_w=5_000.0, remaining_s=1e6)
     for f_nom_hz, expected in ((60.0, 0.5 + 0.604 / 3.0), (50.0, 0.5 + 0.604 / 2.5)):
-        memories: dict[str, Any] = {}
+        time = PlanTimeline.of(FreqDroop(), OperatorLimit(), der="pv1", f_nom_hz=f_nom_hz)
         for f, dt_s in ((f_nom_hz, 0.0), (f_nom_hz - 0.64, 1.0), (f_nom_hz - 0.64, 1e7)):
-            state = make.site(make.pv(f_hz=f, p_w=5_000.0), f_nom_hz=f_nom_hz, requests=(limit,))
-            memories, (decision,) = step(plan, memories, state, dt_s)
-        assert decision.setpoint.p_ceiling_w / 10_000.0 == pytest.approx(expected, abs=1e-6)
+            told = time.told(make.pv(f_hz=f, p_w=5_000.0), dt_s=dt_s, requests=(limit,))["pv1"]
+        assert told.p_ceiling_w / 10_000.0 == pytest.approx(expected, abs=1e-6)

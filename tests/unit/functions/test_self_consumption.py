@@ -1,92 +1,81 @@
-"""Storage that brings the point of connection to a target: the law of grid.md d.2, once per sample."""
+"""Storage that brings the point of connection to a target: the law of docs/sources.md, once per sample."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import Plan
 from derctl.core.types import Abstain, Setpoint
 from derctl.functions.self_consumption import SelfConsumption
+from tests import make
+from tests.timeline import PlanTimeline, SiteTimeline
 
 
-def say(make: Any, function: SelfConsumption, ders: list[Any], poc: Any, memory: Any = None) -> Any:
-    return function.step(memory or function.start(), ders, make.site(*ders, poc=poc), 1.0)
-
-
-def test_it_takes_half_of_what_is_imported_or_exported(make: Any) -> None:
+def test_it_takes_half_of_what_is_imported_or_exported() -> None:
     for p_poc, p_bat, expected in ((-2_000.0, 500.0, 1_500.0), (3_000.0, 0.0, -1_500.0), (-100.0, -1_000.0, -950.0)):
-        _, said = say(make, SelfConsumption(), [make.battery(p_w=p_bat)], make.meter(p_poc, sample=1))
+        said = SiteTimeline(SelfConsumption()).proposes(make.battery(p_w=p_bat), poc=make.meter(p_poc))
         assert said.p_target_w == expected and said.rank == 70
 
 
-def test_the_target_may_be_another_than_zero(make: Any) -> None:
-    _, said = say(
-        make, SelfConsumption(target_w=-500.0, gain=1.0), [make.battery(p_w=0.0)], make.meter(0.0, sample=1)
-    )
-    assert said.p_target_w == -500.0
+def test_the_target_may_be_another_than_zero() -> None:
+    time = SiteTimeline(SelfConsumption(target_w=-500.0, gain=1.0))
+    assert time.proposes(make.battery(p_w=0.0), poc=make.meter(0.0)).p_target_w == -500.0
 
 
-def test_it_never_acts_twice_on_one_sample(make: Any) -> None:
-    function = SelfConsumption()
-    memory, first = say(make, function, [make.battery(p_w=0.0)], make.meter(-2_000.0, sample=1))
+def test_it_never_acts_twice_on_one_sample() -> None:
+    time = SiteTimeline(SelfConsumption())
+    first = time.at(make.battery(p_w=0.0), poc=make.meter(-2_000.0, sample=1))
     for p in (300.0, 800.0, 1_000.0):
-        memory, said = say(make, function, [make.battery(p_w=p)], make.meter(-2_000.0, sample=1), memory)
-        assert said == first
-    _, said = say(make, function, [make.battery(p_w=1_000.0)], make.meter(-1_000.0, sample=2), memory)
-    assert said.p_target_w == 1_500.0
+        assert time.at(make.battery(p_w=p), poc=make.meter(-2_000.0, sample=1)) == first
+    assert time.proposes(make.battery(p_w=1_000.0), poc=make.meter(-1_000.0, sample=2)).p_target_w == 1_500.0
 
 
-def test_inside_its_dead_band_it_rests(make: Any) -> None:
-    function = SelfConsumption(deadband_w=30.0)
-    memory, first = say(make, function, [make.battery(p_w=0.0)], make.meter(-2_000.0, sample=1))
-    memory, said = say(make, function, [make.battery(p_w=990.0)], make.meter(-30.0, sample=2), memory)
-    assert said == first
-    _, said = say(make, function, [make.battery(p_w=990.0)], make.meter(-31.0, sample=3), memory)
-    assert said.p_target_w == 990.0 + 15.5
+def test_inside_its_dead_band_it_rests() -> None:
+    time = SiteTimeline(SelfConsumption(deadband_w=30.0))
+    first = time.at(make.battery(p_w=0.0), poc=make.meter(-2_000.0, sample=1))
+    assert time.at(make.battery(p_w=990.0), poc=make.meter(-30.0, sample=2)) == first
+    assert time.proposes(make.battery(p_w=990.0), poc=make.meter(-31.0, sample=3)).p_target_w == 990.0 + 15.5
 
 
 @pytest.mark.parametrize("poc", ["none", "stale", "unreadable"])
-def test_without_a_fresh_meter_it_abstains_and_forgets(make: Any, poc: str) -> None:
-    function = SelfConsumption()
-    memory, _ = say(make, function, [make.battery(p_w=0.0)], make.meter(-2_000.0, sample=1))
+def test_without_a_fresh_meter_it_abstains_and_forgets(poc: str) -> None:
+    time = SiteTimeline(SelfConsumption())
+    time.at(make.battery(p_w=0.0), poc=make.meter(-2_000.0, sample=1))
     lost = {
         "none": None,
         "stale": make.meter(-2_000.0, sample=1, fresh=False),
         "unreadable": make.meter(None, sample=2),
     }
-    memory, said = say(make, function, [make.battery(p_w=0.0)], lost[poc], memory)
-    assert said == Abstain("meter_lost") and memory == function.start()
+    assert time.at(make.battery(p_w=0.0), poc=lost[poc]) == Abstain("meter_lost")
+    assert time.memory == SelfConsumption().start()
 
 
-def test_it_speaks_only_for_storage_that_can_be_steered_and_measured(make: Any) -> None:
+def test_it_speaks_only_for_storage_that_can_be_steered_and_measured() -> None:
     others = [make.pv(p_w=5_000.0), make.battery("away", p_w=3_000.0, controllable=False)]
-    _, said = say(make, SelfConsumption(), others, make.meter(-2_000.0, sample=1))
+    said = SiteTimeline(SelfConsumption()).at(*others, poc=make.meter(-2_000.0))
     assert said == Abstain("no storage to steer")
-    _, said = say(make, SelfConsumption(), [*others, make.battery("mute")], make.meter(-2_000.0, sample=1))
+    said = SiteTimeline(SelfConsumption()).at(*others, make.battery("mute"), poc=make.meter(-2_000.0))
     assert said == Abstain("no storage to steer")
-    _, said = say(make, SelfConsumption(), [*others, make.battery("here", p_w=0.0)], make.meter(-2_000.0, sample=1))
+    said = SiteTimeline(SelfConsumption()).at(*others, make.battery("here", p_w=0.0), poc=make.meter(-2_000.0))
     assert said.over == ("here",) and said.p_target_w == 1_000.0
 
 
-def test_a_store_that_is_not_measured_counts_with_what_it_was_told(make: Any) -> None:
+def test_a_store_that_is_not_measured_counts_with_what_it_was_told() -> None:
     told = Setpoint(p_target_w=2_000.0)
     ders = [make.battery("a", p_w=2_000.0, accepted=told), make.battery("b", accepted=told)]
-    _, said = say(make, SelfConsumption(), ders, make.meter(-600.0, sample=1))
+    said = SiteTimeline(SelfConsumption()).at(*ders, poc=make.meter(-600.0))
     assert said.over == ("a", "b") and said.p_target_w == 4_300.0
 
 
-def test_a_store_that_is_neither_measured_nor_told_gets_no_share_of_a_sum_without_it(make: Any) -> None:
+def test_a_store_that_is_neither_measured_nor_told_gets_no_share_of_a_sum_without_it() -> None:
     ders = [make.battery("a", p_w=2_000.0), make.battery("mute")]
-    _, said = say(make, SelfConsumption(), ders, make.meter(-600.0, sample=1))
+    said = SiteTimeline(SelfConsumption()).at(*ders, poc=make.meter(-600.0))
     assert said.over == ("a",) and said.p_target_w == 2_300.0
 
 
-def test_in_closed_loop_a_battery_without_a_measurement_carries_its_half(make: Any) -> None:
+def test_in_closed_loop_a_battery_without_a_measurement_carries_its_half() -> None:
     """Two at one charge; b tells what it was told and not what it gives. 4 kW of load are 2 kW each."""
-    plan = Plan(site_functions=((SelfConsumption(), ("a", "b")),))
-    memories: dict[str, Any] = {}
+    time = PlanTimeline(Plan(site_functions=((SelfConsumption(), ("a", "b")),)))
     told = [(0.0, 0.0)]
     for n in range(60):
         a, b = told[-1]
@@ -94,21 +83,19 @@ def test_in_closed_loop_a_battery_without_a_measurement_carries_its_half(make: A
             make.battery("a", p_w=a, sample=n, accepted=Setpoint(p_target_w=a)),
             make.battery("b", sample=n, accepted=Setpoint(p_target_w=b)),
         ]
-        memories, decisions = step(plan, memories, make.site(*ders, poc=make.meter(a + b - 4_000.0, sample=n)), 1.0)
-        told.append(tuple(d.setpoint.p_target_w for d in decisions))
+        found = time.told(*ders, poc=make.meter(a + b - 4_000.0, sample=n))
+        told.append((found["a"].p_target_w, found["b"].p_target_w))
     assert told[-1] == (pytest.approx(2_000.0, abs=15.0), pytest.approx(2_000.0, abs=15.0))
 
 
 @pytest.mark.parametrize("dead", [1, 2])
-def test_in_closed_loop_two_batteries_bring_import_to_zero(make: Any, dead: int) -> None:
-    plan = Plan(site_functions=((SelfConsumption(), ("a", "b")),))
-    memories: dict[str, Any] = {}
+def test_in_closed_loop_two_batteries_bring_import_to_zero(dead: int) -> None:
+    time = PlanTimeline(Plan(site_functions=((SelfConsumption(), ("a", "b")),)))
     told = [(0.0, 0.0)] * (dead + 1)
     for n in range(60):
         a, b = told[-dead]
         ders = [make.battery("a", p_w=a, soc_pct=80.0, sample=n), make.battery("b", p_w=b, soc_pct=40.0, sample=n)]
-        poc = make.meter(a + b - 3_000.0, sample=n)
-        memories, decisions = step(plan, memories, make.site(*ders, poc=poc), 1.0)
-        told.append(tuple(d.setpoint.p_target_w for d in decisions))
+        found = time.told(*ders, poc=make.meter(a + b - 3_000.0, sample=n))
+        told.append((found["a"].p_target_w, found["b"].p_target_w))
     assert sum(told[-1]) == pytest.approx(3_000.0, abs=30.0)
     assert told[-1][0] == pytest.approx(2.0 * told[-1][1]), "in proportion to the charge that is left"

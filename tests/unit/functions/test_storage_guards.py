@@ -1,7 +1,8 @@
-"""soc_guard, reserve and bms_guard: the battery's own bounds (grid.md e.3)."""
+"""soc_guard, reserve and bms_guard: the battery's own bounds (docs/sources.md)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from derctl.core.types import Abstain, Proposal
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.reserve import Reserve
 from derctl.functions.soc_guard import SocGuard
+from tests import make
+from tests.timeline import Clock, DerTimeline
 
 REST = (0.0, 0.0)
 
@@ -19,82 +22,72 @@ def edges(said: Any) -> tuple[float | None, float | None]:
     return (said.p_ceiling_w, said.p_floor_w) if isinstance(said, Proposal) else (None, None)
 
 
-def through(
-    make: Any, function: Any, socs: list[float | None], **given: Any
-) -> list[tuple[float | None, float | None]]:
-    memory, out = function.start(), []
-    for soc in socs:
-        bat = make.battery(soc_pct=soc, p_w=0.0, **given)
-        memory, said = function.step(memory, bat, make.site(bat), 1.0)
-        out.append(edges(said))
-    return out
+def through(function: Any, socs: list[float | None], **given: Any) -> list[tuple[float | None, float | None]]:
+    batteries = [make.battery(soc_pct=soc, p_w=0.0, **given) for soc in socs]
+    return [edges(said) for said in DerTimeline(function).through(batteries)]
 
 
-def test_an_empty_battery_gives_nothing_until_it_is_above_the_bound_by_the_hysteresis(make: Any) -> None:
+def test_an_empty_battery_gives_nothing_until_it_is_above_the_bound_by_the_hysteresis() -> None:
     socs = [10.1, 10.0, 11.9, 12.0, 11.0, 9.0]
     free, empty = (None, None), (0.0, None)
-    assert through(make, SocGuard(min_pct=10.0), socs) == [free, empty, empty, free, free, empty]
+    assert through(SocGuard(min_pct=10.0), socs) == [free, empty, empty, free, free, empty]
 
 
-def test_a_full_battery_takes_nothing_until_it_is_below_the_bound_by_the_hysteresis(make: Any) -> None:
+def test_a_full_battery_takes_nothing_until_it_is_below_the_bound_by_the_hysteresis() -> None:
     socs = [94.9, 95.0, 93.1, 93.0, 94.0, 100.0]
     free, full = (None, None), (None, 0.0)
-    assert through(make, SocGuard(max_pct=95.0), socs) == [free, full, full, free, free, full]
+    assert through(SocGuard(max_pct=95.0), socs) == [free, full, full, free, free, full]
 
 
-def test_a_battery_that_does_not_tell_its_charge_freshly_rests(make: Any) -> None:
-    assert through(make, SocGuard(), [None]) == [REST]
-    assert through(make, SocGuard(), [50.0], fresh=False) == [REST]
+def test_a_battery_that_does_not_tell_its_charge_freshly_rests() -> None:
+    assert through(SocGuard(), [None]) == [REST]
+    assert through(SocGuard(), [50.0], fresh=False) == [REST]
 
 
-def test_soc_guard_still_knows_after_a_silence_which_bound_held(make: Any) -> None:
-    assert through(make, SocGuard(), [9.0, None, 11.0])[-1] == (0.0, None)
+def test_soc_guard_still_knows_after_a_silence_which_bound_held() -> None:
+    assert through(SocGuard(), [9.0, None, 11.0])[-1] == (0.0, None)
 
 
-def test_the_reserve_lets_nothing_out_but_everything_in(make: Any) -> None:
+def test_the_reserve_lets_nothing_out_but_everything_in() -> None:
     socs = [20.1, 20.0, 21.9, 22.0, 21.0, 5.0]
     free, held = (None, None), (0.0, None)
-    assert through(make, Reserve(min_pct=20.0), socs) == [free, held, held, free, free, held]
+    assert through(Reserve(min_pct=20.0), socs) == [free, held, held, free, free, held]
 
 
-def test_without_a_fresh_charge_the_reserve_is_held(make: Any) -> None:
-    assert through(make, Reserve(min_pct=20.0), [None]) == [(0.0, None)]
-    assert through(make, Reserve(min_pct=20.0), [90.0], fresh=False) == [(0.0, None)]
-    assert through(make, Reserve(min_pct=20.0), [90.0, None, 90.0])[-1] == (None, None)
+def test_without_a_fresh_charge_the_reserve_is_held() -> None:
+    assert through(Reserve(min_pct=20.0), [None]) == [(0.0, None)]
+    assert through(Reserve(min_pct=20.0), [90.0], fresh=False) == [(0.0, None)]
+    assert through(Reserve(min_pct=20.0), [90.0, None, 90.0])[-1] == (None, None)
 
 
 LIMITS = {"p_charge_limit_w": 3_000.0, "p_discharge_limit_w": 4_000.0}
 """DC, at the battery. 4000 W out of it are 3800 W at the AC terminals with the default efficiency of 0.95."""
 
 
-def bms(make: Any, function: BmsGuard, ages: list[float | None], tick_s: float = 1.0, **given: Any) -> list[Any]:
+def bms(function: BmsGuard, ages: list[float | None], **given: Any) -> list[Any]:
     """What it says at each age of the BMS, its limits heard at the start."""
-    memory, out = function.start(), []
-    for age in ages:
-        bat = make.battery(**{**LIMITS, "bms_age_s": age, **given})
-        memory, said = function.step(memory, bat, make.site(bat, tick_s=tick_s), 1.0)
-        out.append(edges(said))
-    return out
+    batteries = [make.battery(**{**LIMITS, "bms_age_s": age, **given}) for age in ages]
+    return [edges(said) for said in DerTimeline(function).through(batteries)]
 
 
-def test_the_limits_of_the_bms_are_hard(make: Any) -> None:
-    assert bms(make, BmsGuard(), [0.1]) == [(3_800.0, -3_000.0)]
+def test_the_limits_of_the_bms_are_hard() -> None:
+    assert bms(BmsGuard(), [0.1]) == [(3_800.0, -3_000.0)]
 
 
 @pytest.mark.parametrize(
     ("efficiency", "ceiling_w"), [(0.95, 7_600.0), (0.96, 7_680.0), (1.0, 8_000.0), (0.5, 4_000.0)]
 )
-def test_no_more_comes_out_of_the_battery_than_it_permits(make: Any, efficiency: float, ceiling_w: float) -> None:
+def test_no_more_comes_out_of_the_battery_than_it_permits(efficiency: float, ceiling_w: float) -> None:
     """8000 W at the AC terminals with an efficiency of 0.96 take 8333 W out of a battery that permits 8000 W."""
     limits = {"p_charge_limit_w": 8_000.0, "p_discharge_limit_w": 8_000.0}
-    said = bms(make, BmsGuard(efficiency=efficiency), [0.1], **limits)
+    said = bms(BmsGuard(efficiency=efficiency), [0.1], **limits)
     assert said == [(pytest.approx(ceiling_w), -8_000.0)], "charging loses on the way in: the limit at AC is safe"
     assert said[0][0] / efficiency <= 8_000.0 + 1e-9
 
 
-def test_a_silent_bms_is_held_for_10_s_then_ramped_down_to_rest_at_30_s(make: Any) -> None:
-    """grid.md e.3: age > 2 periods hold, > 10 s ramp to 0, > 30 s standby."""
-    said = bms(make, BmsGuard(), [0.1, 2.0, 5.0, 10.0, 15.0, 20.0, 29.0, 30.0, 1e9])
+def test_a_silent_bms_is_held_for_10_s_then_ramped_down_to_rest_at_30_s() -> None:
+    """Age > 2 periods hold, > 10 s ramp to 0, > 30 s standby."""
+    said = bms(BmsGuard(), [0.1, 2.0, 5.0, 10.0, 15.0, 20.0, 29.0, 30.0, 1e9])
     assert [c for c, _ in said] == pytest.approx(
         [3_800.0, 3_800.0, 3_800.0, 3_800.0, 2_850.0, 1_900.0, 190.0, 0.0, 0.0]
     )
@@ -103,66 +96,58 @@ def test_a_silent_bms_is_held_for_10_s_then_ramped_down_to_rest_at_30_s(make: An
     )
 
 
-def test_ramp_and_stop_times_are_settings(make: Any) -> None:
-    said = bms(make, BmsGuard(ramp_s=20.0, stop_s=60.0), [0.1, 20.0, 40.0, 60.0])
+def test_ramp_and_stop_times_are_settings() -> None:
+    said = bms(BmsGuard(ramp_s=20.0, stop_s=60.0), [0.1, 20.0, 40.0, 60.0])
     assert [c for c, _ in said] == pytest.approx([3_800.0, 3_800.0, 1_900.0, 0.0])
 
 
 @pytest.mark.parametrize("tick_s", [0.1, 1.0, 4.0])
-def test_limits_older_than_two_periods_are_not_taken_over(make: Any, tick_s: float) -> None:
-    function, bat = BmsGuard(), make.battery(bms_age_s=0.0, **LIMITS)
-    memory, _ = function.step(function.start(), bat, make.site(bat, tick_s=tick_s), tick_s)
+def test_limits_older_than_two_periods_are_not_taken_over(tick_s: float) -> None:
+    first = DerTimeline(BmsGuard(), Clock(tick_s=tick_s))
+    first.at(make.battery(bms_age_s=0.0, **LIMITS), dt_s=tick_s)
     wider = {"p_charge_limit_w": 5_000.0, "p_discharge_limit_w": 5_000.0}
     for age, expected in ((2.0 * tick_s, (4_750.0, -5_000.0)), (2.0 * tick_s + 0.01, (3_800.0, -3_000.0))):
-        bat = make.battery(bms_age_s=age, **wider)
-        _, said = function.step(memory, bat, make.site(bat, tick_s=tick_s), tick_s)
-        assert edges(said) == pytest.approx(expected)
+        later = replace(first, clock=replace(first.clock))
+        assert edges(later.at(make.battery(bms_age_s=age, **wider), dt_s=tick_s)) == pytest.approx(expected)
 
 
-def test_a_bms_that_was_never_heard_keeps_the_battery_at_rest(make: Any) -> None:
-    assert bms(make, BmsGuard(), [1e9]) == [REST]
-    assert bms(make, BmsGuard(), [0.1], p_charge_limit_w=None, p_discharge_limit_w=None) == [REST]
+def test_a_bms_that_was_never_heard_keeps_the_battery_at_rest() -> None:
+    assert bms(BmsGuard(), [1e9]) == [REST]
+    assert bms(BmsGuard(), [0.1], p_charge_limit_w=None, p_discharge_limit_w=None) == [REST]
 
 
-def test_a_battery_without_a_bms_of_its_own_is_bound_by_what_it_says_itself(make: Any) -> None:
-    assert bms(make, BmsGuard(), [None], age_s=0.1) == [(3_800.0, -3_000.0)]
-    assert bms(make, BmsGuard(), [None], age_s=20.0, fresh=False) == [REST], "never heard young enough"
-    bat = make.battery(p_w=0.0)
-    function = BmsGuard()
-    assert function.step(function.start(), bat, make.site(bat), 1.0)[1] == Abstain("the battery states no limits")
-    bat = make.battery(p_w=0.0, fresh=False, age_s=20.0)
-    assert edges(function.step(function.start(), bat, make.site(bat), 1.0)[1]) == REST
+def test_a_battery_without_a_bms_of_its_own_is_bound_by_what_it_says_itself() -> None:
+    assert bms(BmsGuard(), [None], age_s=0.1) == [(3_800.0, -3_000.0)]
+    assert bms(BmsGuard(), [None], age_s=20.0, fresh=False) == [REST], "never heard young enough"
+    assert DerTimeline(BmsGuard()).at(make.battery(p_w=0.0)) == Abstain("the battery states no limits")
+    assert edges(DerTimeline(BmsGuard()).at(make.battery(p_w=0.0, fresh=False, age_s=20.0))) == REST
 
 
-def test_a_bms_that_states_one_limit_bounds_one_side(make: Any) -> None:
-    assert bms(make, BmsGuard(), [0.1], p_charge_limit_w=None) == [(3_800.0, None)]
-    assert bms(make, BmsGuard(), [0.1], p_discharge_limit_w=None) == [(None, -3_000.0)]
+def test_a_bms_that_states_one_limit_bounds_one_side() -> None:
+    assert bms(BmsGuard(), [0.1], p_charge_limit_w=None) == [(3_800.0, None)]
+    assert bms(BmsGuard(), [0.1], p_discharge_limit_w=None) == [(None, -3_000.0)]
 
 
-def test_the_bms_s_return_gives_its_limits_back(make: Any) -> None:
-    assert bms(make, BmsGuard(), [0.1, 40.0, 0.1])[-1] == (3_800.0, -3_000.0)
+def test_the_bms_s_return_gives_its_limits_back() -> None:
+    assert bms(BmsGuard(), [0.1, 40.0, 0.1])[-1] == (3_800.0, -3_000.0)
 
 
 HEARD = {"bms_age_s": 0.1, **LIMITS}
 
 
-def spoken(make: Any, function: BmsGuard, said: list[dict[str, Any]], dt_s: float = 1.0) -> list[Any]:
+def spoken(function: BmsGuard, said: list[dict[str, Any]], dt_s: float = 1.0) -> list[Any]:
     """What it says to each reading, dt_s apart, from a BMS that is fresh unless told otherwise."""
-    memory, out = function.start(), []
-    for each in said:
-        bat = make.battery(**{"bms_age_s": 0.1, **each})
-        memory, answer = function.step(memory, bat, make.site(bat), dt_s)
-        out.append(edges(answer))
-    return out
+    batteries = [make.battery(**{"bms_age_s": 0.1, **each}) for each in said]
+    return [edges(answer) for answer in DerTimeline(function).through(batteries, dt_s=dt_s)]
 
 
 @pytest.mark.parametrize("dt_s", [0.1, 1.0, 5.0])
-def test_a_fresh_bms_that_states_no_limit_any_more_is_silent_on_that_side(make: Any, dt_s: float) -> None:
-    """grid.md e.3: > 10 s ramp to 0, > 30 s standby. The age is that of the limit, not of the last answer."""
+def test_a_fresh_bms_that_states_no_limit_any_more_is_silent_on_that_side(dt_s: float) -> None:
+    """> 10 s ramp to 0, > 30 s standby. The age is that of the limit, not of the last answer."""
     steps = round(40.0 / dt_s)
     for gone, kept in ((0, 1), (1, 0)):
         side = ("p_discharge_limit_w", "p_charge_limit_w")
-        said = spoken(make, BmsGuard(), [HEARD] + [{**LIMITS, side[gone]: None}] * steps, dt_s)
+        said = spoken(BmsGuard(), [HEARD] + [{**LIMITS, side[gone]: None}] * steps, dt_s)
         assert len({answer[kept] for answer in said}) == 1, "the other side is heard"
         full = said[0][gone]
         for step, answer in enumerate(said[1:], start=1):
@@ -172,31 +157,31 @@ def test_a_fresh_bms_that_states_no_limit_any_more_is_silent_on_that_side(make: 
         assert said[-1][gone] == 0.0
 
 
-def test_both_limits_gone_from_a_fresh_bms_end_in_rest(make: Any) -> None:
+def test_both_limits_gone_from_a_fresh_bms_end_in_rest() -> None:
     """Held at +-5000 W for 600 s once."""
-    assert spoken(make, BmsGuard(), [HEARD] + [{}] * 600)[-1] == REST
+    assert spoken(BmsGuard(), [HEARD] + [{}] * 600)[-1] == REST
 
 
-def test_a_limit_that_comes_back_counts_at_once(make: Any) -> None:
-    said = spoken(make, BmsGuard(), [HEARD] + [{}] * 40 + [LIMITS])
+def test_a_limit_that_comes_back_counts_at_once() -> None:
+    said = spoken(BmsGuard(), [HEARD] + [{}] * 40 + [LIMITS])
     assert said[-1] == said[0]
 
 
-def test_silence_of_one_side_goes_on_through_the_silence_of_the_whole(make: Any) -> None:
+def test_silence_of_one_side_goes_on_through_the_silence_of_the_whole() -> None:
     """6 s without the limit, then 6 s without an answer, then an answer without the limit: 13 s old."""
     one = {**LIMITS, "p_charge_limit_w": None}
     dark = [{**one, "bms_age_s": 2.1 + n} for n in range(6)]
-    said = spoken(make, BmsGuard(), [HEARD] + [one] * 6 + dark + [one])
+    said = spoken(BmsGuard(), [HEARD] + [one] * 6 + dark + [one])
     assert said[-1] == (said[0][0], pytest.approx(-3_000.0 * (30.0 - 13.1) / 20.0))
 
 
-def test_a_side_that_never_had_a_limit_is_not_silent(make: Any) -> None:
+def test_a_side_that_never_had_a_limit_is_not_silent() -> None:
     one = {**LIMITS, "p_charge_limit_w": None}
-    assert spoken(make, BmsGuard(), [one] * 60)[-1][1] is None
+    assert spoken(BmsGuard(), [one] * 60)[-1][1] is None
 
 
-def test_a_battery_that_speaks_for_itself_is_silent_in_the_same_way(make: Any) -> None:
+def test_a_battery_that_speaks_for_itself_is_silent_in_the_same_way() -> None:
     """No BMS of its own: the age is that of the inverter's reading."""
     fresh = {"bms_age_s": None, "age_s": 0.1}
-    said = spoken(make, BmsGuard(), [{**fresh, **LIMITS}] + [fresh] * 40)
+    said = spoken(BmsGuard(), [{**fresh, **LIMITS}] + [fresh] * 40)
     assert said[1] == said[0] and said[-1] == REST

@@ -58,13 +58,13 @@ class FakeWire:
     closes: int = 0
     in_flight: int = 0
     most: int = 0
-    on_lost: Callable[[], None] = lambda: None
+    on_lost: Callable[[BusClosed], None] = lambda error: None
 
     @property
     def connected(self) -> bool:
         return self.up
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         self.connects.append(now_s())
         if self.refuses:
             raise BusClosed("refused")
@@ -76,7 +76,7 @@ class FakeWire:
 
     def lose(self) -> None:
         self.up = False
-        self.on_lost()
+        self.on_lost(BusClosed("lost"))
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         if not self.up:
@@ -592,3 +592,39 @@ async def test_an_exchange_that_is_cancelled_is_closed(make_bus: MakeBus) -> Non
     await asyncio.gather(running, return_exceptions=True)
     assert closed == [True]
     assert await usable(bus)
+
+
+# -- why ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_bus_that_is_not_up_says_why(make_bus: MakeBus) -> None:
+    """The wire's own reason; what made the bus itself give the connection up; and before the first try, neither."""
+    assert str(Bus("line", FakeWire()).closed()) == "line: not connected"
+    bus, _ = await make_bus(FakeWire(refuses=True))
+    await asyncio.sleep(0.1)
+    assert str(await outcome(bus, 1)) == "refused"
+    bus, wire = await make_bus(FakeWire(units={1: fails(BusFrameError("the echo differs"))}))
+    assert str(await outcome(bus, 1)) == "the echo differs"
+    assert str(await outcome(bus, 2)) == "line: not connected, after the echo differs"
+    await bus.wait_connected()
+    wire.lose()
+    assert str(await outcome(bus, 2)) == "lost"
+
+
+async def test_the_hint_of_a_closed_wire_is_kept() -> None:
+    bus = Bus("line", FakeWire())
+    bus._drop(BusClosed("refused", hint="is it enabled?"))
+    assert (str(bus.closed()), bus.closed().hint) == ("refused", "is it enabled?")
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_only_a_unit_that_never_answered_may_have_another_id(make_bus: MakeBus, answered: bool) -> None:
+    bus, wire = await make_bus(timeout_s=0.5)
+    bus.place = "192.0.2.1:502"
+    assert not answered or await usable(bus, 6)
+    wire.units = {6: silent}
+    for _ in range(2):
+        await outcome(bus, 6)
+    told = str(await outcome(bus, 6))
+    assert told.startswith("line unit 6: silent, asked again in 0.5 s")
+    assert told.endswith("s: is the unit id right? derctl scan 192.0.2.1:502 -u 6") is not answered

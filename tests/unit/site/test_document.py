@@ -7,6 +7,7 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,19 +15,21 @@ import yaml
 from derctl.cli import exits
 from derctl.core.types import (
     Bound,
-    Can,
+    Capability,
     Decision,
     DerState,
+    LimitRequest,
     Outcome,
     Rating,
     Reading,
-    Request,
     Setpoint,
     SiteState,
 )
 from derctl.daemon.app import App
 from derctl.daemon.clock import Clock
-from derctl.daemon.commands.desk import COMMANDS, Desk, Envelope
+from derctl.daemon.commands.desk import Desk, Envelope
+from derctl.daemon.commands.rows import COMMANDS
+from derctl.daemon.log import logger
 from derctl.daemon.report.status import status
 from derctl.daemon.report.telemetry import Telemetry, measurement, of_decision, of_outcome
 from derctl.daemon.requests import Requests
@@ -75,7 +78,7 @@ def test_the_site_file_of_the_document_loads(document, secrets, site_of):
 
 def rated(der_id, low):
     rating = Rating(p_max_w=5000, p_min_w=low, s_max_va=5000, q_inj_max_var=0, q_abs_max_var=0, v_nom_v=230)
-    seen = {"can": Can(), "reading": Reading(), "age_s": 0, "sample": 1, "fresh": True, "controllable": True}
+    seen = {"can": Capability(), "reading": Reading(), "age_s": 0, "sample": 1, "fresh": True, "controllable": True}
     return DerState(id=der_id, rating=rating, **seen)
 
 
@@ -95,23 +98,20 @@ class Plain:
     def changed(self):
         self.asked += 1
 
-    async def arm(self):
-        return "armed"
-
-    async def disarm(self):
-        return "nothing was written"
+    gate = SimpleNamespace(open=True, arm=lambda by: None, disarm=lambda by: None)
+    releaser = SimpleNamespace(releasing=False)
 
 
 @pytest.fixture
 def desk():
     wall = datetime(2026, 11, 21, 12, 0, 0, 100000, tzinfo=UTC).timestamp()
-    return Desk(Plain(), Clock("assume", lambda: wall))
+    return Desk(Plain(), Clock("assume", lambda: wall), logger())
 
 
 @pytest.mark.parametrize("name", ["limit_power", "set_battery_power"])
 async def test_a_command_of_the_document_is_admitted_and_answered_as_documented(document, desk, name):
     given = block(document, f"command {name}")
-    reply = await desk.by_mqtt(name, json.dumps(given).encode(), False)
+    reply = await desk.by_mqtt("ops", name, json.dumps(given).encode(), False)
     assert reply["result"] == "admitted", reply
     example = block(document, "reply")
     assert reply.keys() == example.keys()
@@ -127,10 +127,10 @@ async def test_a_command_without_any_one_of_its_fields_is_refused_with_a_documen
         given = json.loads(text)
         for key in [key for key in given if key != "der" or name.endswith("battery_power")]:
             short = {k: v for k, v in given.items() if k != key}
-            reply = await desk.by_mqtt(name.split()[1], json.dumps(short).encode(), False)
+            reply = await desk.by_mqtt("ops", name.split()[1], json.dumps(short).encode(), False)
             assert reply["result"] == "refused"
             assert reply["code"] in codes
-    assert desk.site.asked == 0
+    assert desk.reach.asked == 0
 
 
 def test_the_commands_and_their_arguments_are_the_documents(document):
@@ -201,9 +201,9 @@ def app(document, secrets, tmp_path):
 
 
 async def test_the_status_has_the_documents_keys(document, app):
-    app.requests.put("limit_power", "pv1", 4000.0, request_id="a1b2", seconds=600.0)
-    app.event("mode_control", "", "")
-    ours, example = json.loads(json.dumps(status(app))), block(document, "status")
+    app.requests.put(LimitRequest(id="a1b2", by="home", der="pv1", p_ceiling_w=4000.0, remaining_s=600.0))
+    app.news.tell("mode_control", "", "")
+    ours, example = json.loads(json.dumps(status(app.view()))), block(document, "status")
     assert ours.keys() == example.keys()
     for key in ("loop", "absent", "poc", "mqtt"):
         assert ours[key].keys() == example[key].keys(), key
@@ -214,12 +214,14 @@ async def test_the_status_has_the_documents_keys(document, app):
         assert example["ders"]["pv1"][key].keys() <= ours["ders"]["pv1"][key].keys(), key
     assert ours["buses"]["lan_pv1"].keys() == example["buses"]["lan_pv1"].keys()
     assert example["requests"][0]["kind"] in COMMANDS
-    assert ours["requests"][0].keys() == example["requests"][0].keys() == {*Request.__dataclass_fields__}
+    assert (
+        ours["requests"][0].keys() == example["requests"][0].keys() == {*LimitRequest.__dataclass_fields__, "until"}
+    )
     assert ours["events"][0].keys() == example["events"][0].keys()
 
 
 async def test_online_has_the_documents_keys(document, app):
-    app.event("mode_observe", "", "")
+    app.presence.mode_changed()
     [online] = [json.loads(message.payload) for message in app.outbox.ordered if message.topic == "online"]
     assert online.keys() == block(document, "online").keys()
 

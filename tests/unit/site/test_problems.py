@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derctl.core import engine
-from derctl.core.types import Can, DerState, Rating, Reading, Request, Setpoint, SiteState
+from derctl.core.types import Capability, DerState, LimitRequest, Port, Rating, Reading, Setpoint, SiteState
 from derctl.errors import ConfigError, Problem
 from derctl.site import load
 from derctl.site.lines import parse
@@ -115,7 +115,7 @@ functions:
     ("old", "new", "path", "says"),
     [
         ("id: house,", "id: house, id: home,", "site.id", "twice"),
-        ("{id: pv1, bus: lan, unit: 1", "{id: pv1, bus: lan, unit: 2", "ders[1].unit", "ders[0]"),  # hil.md O4
+        ("{id: pv1, bus: lan, unit: 1", "{id: pv1, bus: lan, unit: 2", "ders[1].unit", "ders[0]"),
         ("{id: pv1, bus: lan, unit: 1", "{id: pv1, bus: lan, unit: 3", "poc.unit", "ders[0]"),
         ("unit: 3, sign: 1}", "unit: 3}", "poc", "sign is missing"),  # nobody guesses a sign
         ("sign: 1}", "sign: 0}", "poc.sign", "1 or -1"),
@@ -174,7 +174,7 @@ def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(sma
         DerState(
             id=name,
             rating=Rating(p_max_w=1e4, p_min_w=0, s_max_va=1e4, q_inj_max_var=0, q_abs_max_var=0, v_nom_v=230),
-            can=Can(ceiling=True),
+            can=Capability(ac=Port(limit=True)),
             reading=Reading(p_w=8e3, accepted=Setpoint(p_ceiling_w=1e4)),
             age_s=0.0,
             sample=1,
@@ -183,7 +183,7 @@ def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(sma
         )
         for name in ("pv1", "bat1")
     )
-    asked = Request(id="a", kind="limit_power", der=None, value_w=5e3, remaining_s=60.0)
+    asked = LimitRequest(id="a", by="home", der=None, p_ceiling_w=5e3, remaining_s=60.0)
     functions = tuple(each for each in plan.site_functions if each[0].kind == "operator_site_limit")
     state = SiteState(t_s=1.0, tick_s=1.0, f_nom_hz=50.0, ders=ders, requests=(asked,))
     _, decisions = engine.step(engine.Plan(site_functions=functions), {}, state, 1.0)
@@ -234,7 +234,7 @@ def test_a_site_function_without_a_meter_is_refused(small, problems_of, kind):
     "points",
     [
         "[[0.92, 0.44], [0.98, 0], [1.02, 0]]",
-        "[[0.98, 0.44], [0.92, 0], [1.02, 0], [1.08, -0.44]]",  # not monotonic: hil.md O1
+        "[[0.98, 0.44], [0.92, 0], [1.02, 0], [1.08, -0.44]]",  # not monotonic
         "[[0.92, 0.44], [0.98, 0], [1.02, .nan], [1.08, -0.44]]",
         "[[a, b], [c, d], [e, f], [g, h]]",
         "5",
@@ -305,7 +305,6 @@ MQTT = "mqtt: {{host: broker, password_file: {path}}}\nfunctions:"
     ("mode", "refused"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True), (0o602, True)]
 )
 def test_a_secret_that_everyone_can_read_or_write_is_refused(small, site_of, problems_of, tmp_path, mode, refused):
-    """hil.md S8."""
     path = tmp_path / "password"
     path.write_text("hunter2\n")
     path.chmod(mode)

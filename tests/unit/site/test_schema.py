@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from derctl.cli.schema import schema
-from derctl.functions import CATALOGUE
+from derctl.functions import ROWS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = ["docs", "house.yaml", "mixed.yaml"]
@@ -98,7 +98,7 @@ def test_the_schema_and_the_loader_miss_the_same_thing(validator, example, secre
 
 def test_every_function_is_in_the_schema_with_range_default_and_source():
     rows = {row["title"]: row for row in schema()["$defs"]["SiteFile"]["properties"]["functions"]["items"]["oneOf"]}
-    assert {*rows} == {*CATALOGUE} - {"operator_site_limit"}
+    assert {*rows} == {*ROWS} - {"operator_site_limit"}
     for kind, row in rows.items():
         assert row["description"], kind
         for name, setting in row["properties"].items():

@@ -8,25 +8,19 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from derctl.store.state import (
-    VERSION,
-    AlreadyRunning,
-    SavedDroop,
-    SavedRequest,
-    StateDir,
-    Surviving,
-    replace_file,
-)
+from derctl.store.folder import AlreadyRunning, Folder, replace_file
+from derctl.store.state import MIGRATIONS, VERSION, ArmWord, Surviving, load, save
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def state_dir(path: Path) -> StateDir:
-    return StateDir(path, path / "spare")
+def folder_of(path: Path) -> Folder:
+    return Folder(path, path / "spare")
 
 
 def python(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +34,7 @@ def python(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_second_instance_is_refused_until_the_first_lets_go(tmp_path: Path) -> None:
-    first, second = state_dir(tmp_path / "site"), state_dir(tmp_path / "site")
+    first, second = folder_of(tmp_path / "site"), folder_of(tmp_path / "site")
     first.hold()
     with pytest.raises(AlreadyRunning):
         second.hold()
@@ -51,10 +45,10 @@ def test_a_second_instance_is_refused_until_the_first_lets_go(tmp_path: Path) ->
 
 def test_another_process_is_refused_and_the_lock_of_a_killed_one_is_free(tmp_path: Path) -> None:
     source = (
-        "import os, sys, pathlib; from derctl.store.state import *\n"
-        "StateDir(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1])).hold(); keep = os.kill(os.getpid(), 9)"
+        "import os, sys, pathlib; from derctl.store.folder import *\n"
+        "Folder(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1])).hold(); keep = os.kill(os.getpid(), 9)"
     )
-    mine = state_dir(tmp_path)
+    mine = folder_of(tmp_path)
     mine.hold()
     assert "AlreadyRunning" in python(source, str(tmp_path)).stderr
     mine.let_go()
@@ -68,7 +62,7 @@ def test_a_directory_that_cannot_be_written_is_no_reason_not_to_run_and_still_on
 ) -> None:
     """Root writes through any mode, so a file stands where the directory should be."""
     (tmp_path / "file").touch()
-    first, second = (StateDir(tmp_path / "file" / "site", tmp_path / "run") for _ in range(2))
+    first, second = (Folder(tmp_path / "file" / "site", tmp_path / "run") for _ in range(2))
     first.hold()
     assert first.problem is not None
     assert "nothing will survive" in first.problem
@@ -80,7 +74,7 @@ def test_a_directory_that_cannot_be_written_is_no_reason_not_to_run_and_still_on
 def test_where_no_directory_can_be_written_it_is_an_oserror(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
-        StateDir(tmp_path / "file" / "site", tmp_path / "file" / "run").hold()
+        Folder(tmp_path / "file" / "site", tmp_path / "file" / "run").hold()
 
 
 # -- what is read ---------------------------------------------------------------------------------------------------
@@ -88,34 +82,76 @@ def test_where_no_directory_can_be_written_it_is_an_oserror(tmp_path: Path) -> N
 
 STATE = Surviving(
     saved=1.5,
-    armed=True,
-    requests=[SavedRequest(id="a", kind="limit", der=None, value_w=1.0, ends=2.0, left_s=3.0)],
-    droop={"freq_droop/pv1": SavedDroop(p_pre=0.5, side=1, y=0.4)},
+    word=ArmWord(armed=True, by="anna", since="yesterday"),
+    requests=[{"kind": "limit_power", "id": "a", "ends": 2.0, "remaining_s": 3.0}],
+    memories={"freq_droop/pv1": {"p_pre": 0.5, "side": 1, "y": 0.4}},
     seen={"a": 2.0},
+    proven_meter="M-1 +1",
 )
 
 
 async def test_what_was_saved_comes_back(tmp_path: Path) -> None:
-    folder = state_dir(tmp_path)
-    assert folder.load() == (Surviving(), None), "nothing there yet"
-    await folder.save(STATE)
-    assert folder.load() == (STATE, None)
+    folder = folder_of(tmp_path)
+    assert load(folder) == (Surviving(), None), "nothing there yet"
+    await save(folder, STATE)
+    assert load(folder) == (STATE, None)
     assert (tmp_path / "state.json").stat().st_mode & 0o007 == 0
     assert msgspec.json.decode((tmp_path / "state.json").read_bytes())["version"] == VERSION
 
 
-def test_a_file_from_before_requests_could_be_without_an_end_is_still_read(tmp_path: Path) -> None:
-    """As 0.1 wrote it."""
-    request = b'{"id":"a","kind":"limit","der":null,"value_w":1.0,"ends":2.0,"left_s":3.0}'
-    (tmp_path / "state.json").write_bytes(b'{"version":1,"saved":1.5,"armed":true,"requests":[%s]}' % request)
-    state, problem = state_dir(tmp_path).load()
-    assert (problem, state.requests) == (None, STATE.requests)
+AS_0_1_WROTE_IT = {
+    "version": 1,
+    "saved": 1_790_000_000.5,
+    "armed": False,
+    "requests": [
+        {"id": "a", "kind": "limit_power", "der": None, "value_w": 1.0, "ends": 2.0, "left_s": 3.0},
+        {"id": "b", "kind": "set_battery_power", "der": "bat1", "value_w": -5.0, "left_s": 4.0},
+    ],
+    "droop": {"freq_droop/pv1": {"p_pre": 0.5, "side": 1, "y": 0.4}},
+    "seen": {"a": 2.0},
+    "proven_meter": "M-1 +1",
+}
 
 
-async def test_a_request_without_an_end_on_the_wall_clock_comes_back(tmp_path: Path) -> None:
-    endless = SavedRequest(id="a", kind="limit", der=None, value_w=1.0, ends=None, left_s=3.0)
-    await state_dir(tmp_path).save(Surviving(requests=[endless]))
-    assert state_dir(tmp_path).load() == (Surviving(requests=[endless]), None)
+def test_the_file_of_an_older_version_is_migrated_and_no_word_of_it_is_lost(tmp_path: Path) -> None:
+    """Version 1, as 0.1 wrote it: an update must not forget an operator's disarm."""
+    (tmp_path / "state.json").write_bytes(msgspec.json.encode(AS_0_1_WROTE_IT))
+    state, problem = load(folder_of(tmp_path))
+    assert problem is None
+    assert state.word == ArmWord(armed=False, by="operator", since="2026-09-21T14:13:20.000Z")
+    same = {"by": "operator", "der": None}
+    assert state.requests == [
+        same | {"id": "a", "kind": "limit_power", "p_ceiling_w": 1.0, "ends": 2.0, "remaining_s": 3.0},
+        same
+        | {"id": "b", "kind": "set_battery_power", "der": "bat1", "p_target_w": -5.0}
+        | {"ends": None, "remaining_s": 4.0},
+    ]
+    assert state.memories == AS_0_1_WROTE_IT["droop"]
+    assert (state.seen, state.proven_meter, state.version) == ({"a": 2.0}, "M-1 +1", VERSION)
+
+
+@pytest.mark.parametrize(("armed", "word"), [(None, None), (True, True), (False, False)])
+def test_each_word_of_version_1_is_understood(tmp_path: Path, armed: bool | None, word: bool | None) -> None:
+    (tmp_path / "state.json").write_bytes(msgspec.json.encode(AS_0_1_WROTE_IT | {"armed": armed}))
+    state, _ = load(folder_of(tmp_path))
+    assert (None if state.word is None else state.word.armed) is word
+
+
+def test_every_older_version_has_its_way_to_today_s() -> None:
+    assert set(MIGRATIONS) == set(range(1, VERSION))
+
+
+@pytest.mark.parametrize("version", [VERSION + 1, 99, 0, -1, None, "2", 1.5, True])
+@pytest.mark.parametrize("word", [{"armed": False, "by": "anna", "since": "noon"}, None])
+def test_of_a_version_that_is_not_known_a_disarm_still_counts_and_the_file_is_kept_aside(
+    tmp_path: Path, version: object, word: dict[str, Any] | None
+) -> None:
+    content = msgspec.json.encode({"version": version, "word": word, "armed": None, "requests": 5})
+    (tmp_path / "state.json").write_bytes(content)
+    state, problem = load(folder_of(tmp_path))
+    assert state == Surviving(word=None if word is None else ArmWord(armed=False, by="operator", since="noon"))
+    assert problem is not None
+    assert (tmp_path / "state.json.unreadable").read_bytes() == content
 
 
 @pytest.mark.parametrize(
@@ -126,45 +162,27 @@ async def test_a_request_without_an_end_on_the_wall_clock_comes_back(tmp_path: P
         b"\x00" * 512,
         b"[]",
         b'{"version": 1, "armed": "yes"}',
+        b'{"version": 1, "requests": [{}]}',
+        b'{"version": 1, "requests": 1}',
+        b'{"version": 1, "saved": 1e300}',
+        b'{"version": 2, "word": 1}',
         b'{"version": "1"}',
         b'{"seen": {"a": "\xff"}}',
     ],
 )
 def test_a_file_that_cannot_be_read_is_kept_aside_and_nothing_of_it_is_used(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.json").write_bytes(content)
-    state, problem = state_dir(tmp_path).load()
+    state, problem = load(folder_of(tmp_path))
     assert state == Surviving()
     assert problem is not None
     assert (tmp_path / "state.json.unreadable").read_bytes() == content
     assert not (tmp_path / "state.json").exists()
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
-def test_another_versions_file_is_not_used_and_kept_aside(tmp_path: Path, version: int) -> None:
-    content = msgspec.json.encode(STATE).replace(b'"version":1', b'"version":%d' % version)
-    (tmp_path / "state.json").write_bytes(content)
-    state, problem = state_dir(tmp_path).load()
-    assert state == Surviving()
-    assert problem is not None
-    assert str(version) in problem
-    assert (tmp_path / "state.json.unreadable").read_bytes() == content
-
-
-async def test_the_journal_is_kept_beside_and_comes_back(tmp_path: Path) -> None:
-    folder = state_dir(tmp_path)
-    assert folder.journal() == {}
-    await asyncio.gather(folder.set_journal({"pv1": {"since": "now"}}), folder.save(STATE))
-    assert folder.journal() == {"pv1": {"since": "now"}}
-    assert folder.load() == (STATE, None)
-    (tmp_path / "written.json").write_bytes(b"[]")
-    with pytest.raises(msgspec.DecodeError):
-        folder.journal()
-
-
 async def test_saves_at_the_same_time_leave_the_last_one_whole(tmp_path: Path) -> None:
-    folder = state_dir(tmp_path)
-    await asyncio.gather(*(folder.save(Surviving(saved=float(n), seen={"x" * 5000: 1.0})) for n in range(20)))
-    assert folder.load()[0].saved == 19.0
+    folder = folder_of(tmp_path)
+    await asyncio.gather(*(save(folder, Surviving(saved=float(n), seen={"x" * 5000: 1.0})) for n in range(20)))
+    assert load(folder)[0].saved == 19.0
 
 
 # -- disks ----------------------------------------------------------------------------------------------------------
@@ -174,7 +192,7 @@ def test_a_disk_that_fills_up_in_the_middle_keeps_the_old_file(tmp_path: Path) -
     """A write near the end of the space is short before it fails; RLIMIT_FSIZE does the same to a process."""
     replace_file(tmp_path / "state.json", b"old")
     source = (
-        "import resource, sys, pathlib; from derctl.store.state import replace_file\n"
+        "import resource, sys, pathlib; from derctl.store.folder import replace_file\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: replace_file(pathlib.Path(sys.argv[1]), b'new' * 1000)\n"
         "except OSError as error: print(type(error).__name__)"
@@ -201,14 +219,14 @@ def test_after_a_full_disk_the_next_save_works(tmp_path: Path) -> None:
 
 async def test_a_directory_that_went_away_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        await state_dir(tmp_path / "gone").save(STATE)
+        await save(folder_of(tmp_path / "gone"), STATE)
 
 
 async def test_a_disk_that_cannot_sync_is_an_oserror_and_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = state_dir(tmp_path)
-    await folder.save(STATE)
+    folder = folder_of(tmp_path)
+    await save(folder, STATE)
 
     def broken(descriptor: int) -> None:
         raise OSError(5, "Input/output error")
@@ -216,10 +234,10 @@ async def test_a_disk_that_cannot_sync_is_an_oserror_and_keeps_the_old_file(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", broken)
         with pytest.raises(OSError, match="Input/output"):
-            await folder.save(Surviving(saved=99.0))
-    assert folder.load() == (STATE, None)
-    await folder.save(Surviving(saved=99.0))
-    assert folder.load()[0].saved == 99.0
+            await save(folder, Surviving(saved=99.0))
+    assert load(folder) == (STATE, None)
+    await save(folder, Surviving(saved=99.0))
+    assert load(folder)[0].saved == 99.0
 
 
 def test_the_file_is_on_the_disk_before_it_gets_its_name_and_the_name_before_it_returns(

@@ -145,7 +145,7 @@ def expected(point: Any, group: Any, model: Any, raw: object) -> object:
     value = point.cvalue
     if kind == "sunssf" and value is not None and not -10 <= value <= 10:
         return None
-    if kind.startswith("bitfield") and value is not None:  # a.2: top bit set, ignore all bits
+    if kind.startswith("bitfield") and value is not None:  # SunSpec: top bit set, ignore all bits
         return None if value >> (16 * point.len - 1) else value
     if kind == "string":  # NUL ends a string; what isn't UTF-8 makes pysunspec2 give up
         return raw.split(b"\0")[0].decode("utf-8", "replace") or None if isinstance(raw, bytes) else value

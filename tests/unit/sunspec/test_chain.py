@@ -1,4 +1,4 @@
-"""The walk over well-behaved and badly behaved devices (reference/sunspec.md a.8 and b.1)."""
+"""The walk over well-behaved and badly behaved devices (docs/sources.md)."""
 
 from __future__ import annotations
 

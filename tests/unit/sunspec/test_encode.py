@@ -186,7 +186,7 @@ def test_a_pad_in_a_span_needs_no_value(models):
 def test_a_curve_is_written_into_its_place(models):
     placed, _ = arrange(models[705], {"NCrv": 3, "NPt": 4}, length=67)
     points = dict(flatten(placed))
-    assert points["Crv[1].ActPt"].offset == 15 + 18  # reference a.5: 10 + 2 NPt registers a curve
+    assert points["Crv[1].ActPt"].offset == 15 + 18  # model 705: 10 + 2 NPt registers a curve
     values = {"Crv[1].Pt[0].V": 92.0, "Crv[1].Pt[0].Var": 44.0, "Crv[1].Pt[1].V": 98.0, "Crv[1].Pt[1].Var": -0.5}
     scales = {"V_SF": -1, "DeptRef_SF": -1}
     offset, registers = span(models[705], "Crv[1].Pt[0].V", "Crv[1].Pt[1].Var", values, scales, points=points)

@@ -1,4 +1,4 @@
-"""The point types against the table of the Device Information Model Specification (reference/sunspec.md a.2)."""
+"""The point types against the table of the Device Information Model Specification V1.2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compiled tables against the sizes the definitions state (reference/sunspec.md a.5) and the JSON's own words."""
+"""The compiled tables against the sizes the definitions state and the JSON's own words."""
 
 from __future__ import annotations
 

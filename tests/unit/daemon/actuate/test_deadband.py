@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Can, DerState, Fallback, Rating, Reading, Setpoint
+from derctl.core.types import Capability, DerState, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.words import Status
 from derctl.daemon.actuate.deadband import Written, differs, reason_to_write, taken
 from derctl.daemon.actuate.judge import achieved
@@ -125,7 +125,7 @@ def test_what_is_not_told_never_differs_and_what_the_device_does_not_hold_always
 
 
 def test_what_the_device_reads_back_is_the_measure_not_what_was_written() -> None:
-    """A second master has changed it (hil.md O6)."""
+    """A second master has changed it."""
     _, written = held(4000.0)
     assert reason(ceiling(4000.0), ceiling(5000.0), written) == "changed"
 
@@ -197,7 +197,6 @@ def waits(refusals: int, **profile: Any) -> float:
 
 
 def test_after_three_refusals_it_is_asked_ever_less_often_at_least_every_30_s() -> None:
-    """hil.md D6: retry limited."""
     assert [waits(n) for n in range(1, 10)] == [0.1, 0.1, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
     assert waits(2000) == 30.0, "17 hours later too: 2^1024 is more than a float holds"
 
@@ -246,7 +245,7 @@ def test_a_device_that_wants_time_between_writes_gets_it() -> None:
 @pytest.mark.parametrize("refusals", range(12))
 @pytest.mark.parametrize("after_s", [10.0, 20.0, 60.0])
 def test_the_patience_with_a_device_never_outlasts_its_reversion_timer(refusals: int, after_s: float) -> None:
-    """A device that clips a limit holds a limit: it must not revert because derctl waits (hil.md D7, I3)."""
+    """A device that clips a limit holds a limit: it must not revert because derctl waits."""
     accepted = ceiling(3000.0)
     written = Written(setpoint=ceiling(1000.0), at_s=0.0, refusals=refusals)
     fallback = Fallback(p_ceiling_w=5000.0, by="reversion", after_s=after_s)
@@ -274,7 +273,7 @@ def der(
     return DerState(
         id="pv1",
         rating=rating,
-        can=Can(ceiling=True, target=True, var=True),
+        can=Capability(ac=Port(limit=True, aim=True, var=True)),
         reading=Reading(**{"p_w": p_w, "q_var": q_var, "status": Status.ON} | read),
         age_s=0.1,
         sample=1,

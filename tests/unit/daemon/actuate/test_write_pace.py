@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
-from derctl.core.types import Can, Decision, DerState, Fallback, Rating, Reading, Setpoint
+from derctl.core.types import Capability, Decision, DerState, Fallback, Port, Rating, Reading, Setpoint
+from derctl.core.words import Bind
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
-from derctl.errors import BusError, BusLate
+from derctl.errors import BusClosed, BusError, BusLate
 from derctl.links.bus import Bus, Pace, Priority
 
+LIMITED = Capability(ac=Port(limit=True))
 PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
 POLLED = Read(address=1, count=40)
 LIMIT = Write(address=105, values=(1, 2, 3, 4, 5))
@@ -36,7 +38,7 @@ class Wire:
         self.connected, self.debris = True, False
         self.sent: list[tuple[float, Read | Write]] = []
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         return
 
     def close(self) -> None:
@@ -84,8 +86,8 @@ class Site:
         self.inverter = Inverter(parts)
         profile = Profile(**pace, write_min_interval_s=pace.get("min_interval_s", 0.0))
         channel: Any = SimpleNamespace(
-            device=self.inverter, state="ok", verified=True, reason=None, unit=1, bus=self.bus, answers={},
-            options=SimpleNamespace(profile=profile),
+            device=self.inverter, state=Bind.OK, verified=True, binding=SimpleNamespace(reason=None), unit=1,
+            bus=self.bus, answers={}, options=SimpleNamespace(profile=profile),
         )  # fmt: skip
         self.writer = Writer(
             id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by="stands"), control=True,
@@ -116,7 +118,7 @@ class Site:
     def offer(self, watts: float) -> None:
         reading = Reading(p_w=500.0, accepted=Setpoint(p_ceiling_w=self.inverter.ceiling_w))
         der = DerState(
-            id="pv1", rating=PV, can=Can(ceiling=True), reading=reading, age_s=0.1, sample=1, fresh=True,
+            id="pv1", rating=PV, can=LIMITED, reading=reading, age_s=0.1, sample=1, fresh=True,
             controllable=True,
         )  # fmt: skip
         self.writer.raise_bugs()
@@ -142,7 +144,7 @@ async def test_a_bus_of_a_request_a_second_is_written_at_every_tick_length(tick_
         assert site.inverter.ceiling_w == 3000.0
         assert len(site.wire.writes) == site.writer.writes == 1
         assert site.wire.writes[0] - began <= 2.0 + latency_s + 0.01
-        assert site.writer.problem is None
+        assert site.writer.trouble.code is None
 
 
 async def test_a_setpoint_that_changes_all_the_time_is_written_as_often_as_the_bus_allows() -> None:
@@ -161,7 +163,7 @@ async def test_a_pause_longer_than_two_deadlines_does_not_make_each_second_reque
 
 
 async def test_where_the_bus_can_keep_the_tick_a_decision_older_than_one_is_not_sent() -> None:
-    """DESIGN 3.6. Six others are served first, 0.4 s each."""
+    """Six others are served first, 0.4 s each."""
     async with Site(tick_s=2.0, latency_s=0.4, timeout_s=0.5).open(polled=False) as site:
         others = [asyncio.create_task(site.bus.request(unit, CHECK, priority=Priority.WRITE)) for unit in range(2, 8)]
         await asyncio.sleep(0)

@@ -10,10 +10,24 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import NOTHING, Bound, Can, Decision, DerState, Fallback, Rating, Reading, Setpoint, SiteState
-from derctl.core.words import Status
+from derctl.core.types import (
+    NOTHING,
+    Bound,
+    Capability,
+    Decision,
+    DerState,
+    Fallback,
+    Port,
+    Rating,
+    Reading,
+    Setpoint,
+    SiteState,
+)
+from derctl.core.words import Bind, Released, Status
 from derctl.daemon.actuate.deadband import Written
-from derctl.daemon.actuate.writer import Dispatch, Writer
+from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.release import Release
+from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
 from derctl.errors import BusLate, BusTimeout, DeviceRefused
 from derctl.links.bus import Pace
@@ -89,9 +103,9 @@ class Desk:
         self.events: list[tuple[str, str, str]] = []
         channel: Any = SimpleNamespace(
             device=self.device,
-            state="ok",
+            state=Bind.OK,
             verified=True,
-            reason=None,
+            binding=SimpleNamespace(reason=None),
             unit=1,
             bus=self.bus,
             answers={},
@@ -121,7 +135,7 @@ class Desk:
         return DerState(
             id="pv1",
             rating=PV,
-            can=Can(ceiling=True, var=True),
+            can=Capability(ac=Port(limit=True, var=True)),
             reading=Reading(p_w=p_w, q_var=0.0, status=Status.ON, accepted=accepted),
             age_s=self.age_s,
             sample=1,
@@ -158,7 +172,7 @@ async def test_a_write_that_came_too_late_is_no_sign_of_an_unreachable_device() 
     desk = Desk()
     await desk.tick(ceiling(4000.0))
     await failing(desk, BusLate("too late to send"), ceiling(3000.0))
-    assert desk.writer.problem is None
+    assert desk.writer.trouble.code is None
     assert await desk.tick(ceiling(3000.0)) == 1, "the next tick decides"
 
 
@@ -167,11 +181,11 @@ async def test_an_unreachable_device_is_called_so_until_it_answers_even_if_nothi
     desk = Desk()
     await desk.tick(ceiling(4000.0))
     await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
-    assert desk.writer.problem == "unreachable"
+    assert desk.writer.trouble.code == "unreachable"
     assert await desk.tick(ceiling(4000.0), fresh=False) == 0
-    assert desk.writer.problem == "unreachable"
+    assert desk.writer.trouble.code == "unreachable"
     assert await desk.tick(ceiling(4000.0)) == 0
-    assert (desk.writer.problem, desk.writer.outcome.reason) == (None, None)
+    assert (desk.writer.trouble.code, desk.writer.outcome.reason) == (None, None)
 
 
 async def test_a_device_that_polls_well_and_never_answers_a_write_stays_unreachable() -> None:
@@ -179,7 +193,7 @@ async def test_a_device_that_polls_well_and_never_answers_a_write_stays_unreacha
     await desk.tick(ceiling(4000.0))
     for _ in range(3):
         await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
-        assert desk.writer.problem == "unreachable"
+        assert desk.writer.trouble.code == "unreachable"
     desk.bus.error = BusTimeout("no answer")
     await desk.tick(ceiling(3000.0))
     assert desk.writer.outcome.reason == "unreachable"
@@ -195,7 +209,7 @@ async def late(desk: Desk, times: int, *, seconds: float = 1.0) -> list[str | No
     found = []
     for _ in range(times):
         await desk.tick(ceiling(3000.0), seconds=seconds)
-        found.append(desk.writer.problem)
+        found.append(desk.writer.trouble.code)
     desk.bus.error = None
     return found
 
@@ -217,7 +231,7 @@ async def test_late_is_over_when_a_write_gets_through_whatever_the_device_makes_
         await late(desk, 3)
         desk.device.deaf = refuses
         assert await desk.tick(ceiling(3000.0)) == 1
-        assert desk.writer.problem is None
+        assert desk.writer.trouble.code is None
         assert await late(desk, 2) == [None, None], "counted anew"
 
 
@@ -226,7 +240,7 @@ async def test_late_is_over_when_nothing_has_to_be_written_any_more() -> None:
     await desk.tick(ceiling(4000.0))
     await late(desk, 3)
     assert await desk.tick(ceiling(4000.0)) == 0
-    assert (desk.writer.problem, desk.writer.outcome.reason) == (None, None)
+    assert (desk.writer.trouble.code, desk.writer.outcome.reason) == (None, None)
     assert await late(desk, 2) == [None, None]
 
 
@@ -245,7 +259,7 @@ async def test_a_timeout_in_between_is_another_thing_and_counted_as_sent() -> No
     await late(desk, 2)
     before = desk.writer.writes
     await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
-    assert (desk.writer.problem, desk.writer.writes - before) == ("unreachable", 1)
+    assert (desk.writer.trouble.code, desk.writer.writes - before) == ("unreachable", 1)
     assert await late(desk, 3) == ["unreachable", "unreachable", "late"]
 
 
@@ -312,15 +326,15 @@ async def test_a_limit_that_is_not_kept_is_written_again_ever_less_often_and_sai
     assert at[0] == 1 and gaps[:8] == [11] * 6 + [16, 30] and set(gaps[8:]) == {30}
     assert [event[0] for event in desk.events] == ["write_ignored"]
     assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("no", "write_ignored")
-    assert desk.writer.told is None, "what it holds is not known"
+    assert desk.writer.hold.told is None, "what it holds is not known"
 
 
 async def test_one_that_keeps_its_limit_again_is_believed_again() -> None:
     desk = Desk(readback="effect_only")
     await writes(desk, ceiling(3000.0), seconds=60, p_w=4900.0)
-    assert desk.writer.problem == "write_ignored"
+    assert desk.writer.trouble.code == "write_ignored"
     await writes(desk, ceiling(3000.0), seconds=30, p_w=2990.0)
-    assert (desk.writer.problem, desk.writer.told) == (None, ceiling(3000.0))
+    assert (desk.writer.trouble.code, desk.writer.hold.told) == (None, ceiling(3000.0))
     assert await writes(desk, ceiling(3000.0), seconds=3600, p_w=2990.0) == []
 
 
@@ -339,7 +353,7 @@ async def test_an_old_reading_does_not_show_that_a_limit_is_not_kept() -> None:
 
 async def released_with(desk: Desk, *, lift: bool = False) -> Setpoint:
     """What the device's release hears of as held."""
-    assert await desk.writer.release(lift=lift) == "released"
+    assert (await desk.writer.release(lift=lift)).result == "released"
     return desk.device.released[-1]
 
 
@@ -352,7 +366,7 @@ async def test_a_release_knows_what_was_written_last_also_after_the_connection_w
     desk.channel.verified = False
     await desk.tick(ceiling(3000.0))
     desk.channel.verified = True
-    assert desk.writer.written is None
+    assert desk.writer.hold.written is None
     assert await released_with(desk) == Setpoint(p_ceiling_w=3000.0, q_var=-300.0)
 
 
@@ -368,7 +382,7 @@ async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_f
     desk.bus.execute = slow  # type: ignore[method-assign]
     desk.writer.offer(Decision(der="pv1", setpoint=ceiling(3000.0)), desk.state(1000.0), True, desk.now_s)
     result = await Dispatch({"pv1": desk.writer}).release(["pv1"], lift=False, seconds=0.01)
-    assert result == {"pv1": "unreachable"}
+    assert {name: each.result for name, each in result.items()} == {"pv1": "unreachable"}
     answer.set()
     await desk.writer.wait()
     desk.writer.raise_bugs()
@@ -467,14 +481,14 @@ async def test_a_lost_give_back_is_sent_again_and_one_that_is_refused_three_time
     desk.device.refuses = DeviceRefused(3, function=16, address=1, count=1)
     assert len(await writes(desk, ceiling(4000.0), seconds=600)) == 3
     assert [event[0] for event in desk.events] == ["write_refused"]
-    assert await desk.tick(ceiling(3000.0)) == 1 and desk.writer.problem is None, "the rest goes on"
+    assert await desk.tick(ceiling(3000.0)) == 1 and desk.writer.trouble.code is None, "the rest goes on"
 
 
 # -- the code of what stands in the way -----------------------------------------------------------------------------
 
 
 async def test_another_setpoint_than_the_one_that_was_taken_is_an_override_said_once_and_put_right() -> None:
-    """A second master (hil.md O6), or an inverter that restarted and forgot."""
+    """A second master, or an inverter that restarted and forgot."""
     desk = Desk()
     await desk.tick(ceiling(2000.0), p_w=1900.0)
     assert await desk.tick(ceiling(2000.0), p_w=1900.0) == 0
@@ -506,21 +520,22 @@ async def test_what_a_device_never_took_or_cannot_tell_is_no_override() -> None:
 ASKED = {"requested": Setpoint(p_ceiling_w=3000.0), "requested_by": "operator_limit"}
 BY_CONTRACT = Bound(by="contract_export_limit", rank=15, what="p_ceiling_w", value=1000.0)
 BY_BMS = Bound(by="bms_guard", rank=0, what="p_ceiling_w", value=1000.0)
-IN_THE_WAY: dict[str, tuple[Decision, Can, str | None]] = {
-    "nobody asked": (Decision(der="pv1", setpoint=ceiling(1000.0)), Can(ceiling=True), None),
-    "it got it": (Decision(der="pv1", setpoint=ceiling(3000.0), **ASKED), Can(ceiling=True), None),
-    "a senior": (Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT,), **ASKED), Can(ceiling=True),
+LIMITED = Capability(ac=Port(limit=True))
+IN_THE_WAY: dict[str, tuple[Decision, Capability, str | None]] = {
+    "nobody asked": (Decision(der="pv1", setpoint=ceiling(1000.0)), LIMITED, None),
+    "it got it": (Decision(der="pv1", setpoint=ceiling(3000.0), **ASKED), LIMITED, None),
+    "a senior": (Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT,), **ASKED), LIMITED,
         "senior_bound"),
     "a senior without its meter": (
         Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(replace(BY_CONTRACT, why="meter_lost"),), **ASKED),
-        Can(ceiling=True), "meter_lost"),
+        LIMITED, "meter_lost"),
     "the battery's own limit": (
-        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), Can(ceiling=True),
+        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), LIMITED,
         "bms_limit"),
-    "a device that is only read": (Decision(der="pv1", setpoint=Setpoint(), **ASKED), Can(), "not_supported"),
+    "a device that is only read": (Decision(der="pv1", setpoint=Setpoint(), **ASKED), Capability(), "not_supported"),
     "a target for PV": (
         Decision(der="pv1", setpoint=ceiling(5000.0), requested=Setpoint(p_target_w=1.0), requested_by="setpoint"),
-        Can(ceiling=True), "not_supported"),
+        LIMITED, "not_supported"),
 }  # fmt: skip
 
 
@@ -543,7 +558,8 @@ async def test_a_reading_from_before_the_write_is_no_override() -> None:
     desk.device.holds, desk.device.deaf, desk.age_s = ceiling(5000.0), True, 5.0
     await desk.tick(ceiling(2000.0), p_w=1900.0)
     desk.age_s, frozen_s = 0.1, desk.now_s + 1.0
-    desk.writer.written = Written(setpoint=ceiling(2000.0), at_s=frozen_s - 0.05)  # between reading and freezing
+    between = Written(setpoint=ceiling(2000.0), at_s=frozen_s - 0.05)  # between reading and freezing
+    desk.writer.hold = replace(desk.writer.hold, written=between)
     desk.now_s = frozen_s + 0.2  # deciding took its time
     state = SiteState(t_s=frozen_s, tick_s=1.0, f_nom_hz=50.0, ders=(desk.state(1900.0),))
     decision = Decision(der="pv1", setpoint=ceiling(2000.0))
@@ -560,10 +576,10 @@ async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> 
     began: list[str] = []
 
     def writer(name: str, goal_w: float | None, held_w: float, seconds: float) -> Any:
-        async def release(*, lift: bool) -> str:
+        async def release(*, lift: bool) -> Release:
             began.append(name)
             await asyncio.sleep(seconds)
-            return "released"
+            return Release(Released.RELEASED)
 
         accepted = Setpoint(p_ceiling_w=held_w)
         return SimpleNamespace(
@@ -576,6 +592,7 @@ async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> 
         "silent": writer("silent", 500.0, 5000.0, 60.0),
     }
     found = await Dispatch(writers).release(list(writers), lift=False, seconds=0.4)
-    assert found == {"up": "released", "down": "released", "silent": "unreachable"}
+    words = {name: each.result for name, each in found.items()}
+    assert words == {"up": "released", "down": "released", "silent": "unreachable"}
     assert began == ["down", "silent", "up"]
     assert await Dispatch({}).release([], lift=False, seconds=0.4) == {}

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
-from derctl.core.types import Can, Rating, Reading
+from derctl.core.types import Capability, Rating, Reading
+from derctl.daemon.channel.binding import Binding, found, verified
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
+from derctl.errors import BusClosed
 from derctl.links.bus import Bus, Pace
 
 RATING = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
@@ -34,7 +36,7 @@ class Wire:
         self.connected, self.debris = True, False
         self.sent: list[tuple[float, int]] = []
 
-    async def connect(self, on_lost: Callable[[], None]) -> None:
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         return
 
     def close(self) -> None:
@@ -56,7 +58,7 @@ class Box:
 
     identity = Identity()
     rating = RATING
-    can = Can()
+    can = Capability()
     problems = ()
 
     def __init__(self, slow: Sequence[str]) -> None:
@@ -91,7 +93,7 @@ class House:
         name, unit = f"{bus}.{len(self.channels)}", len(self.channels) + 1
         channel = Channel(
             id=name, bus=self.buses[bus], unit=unit, kind=kind, options=options, models=models, clock=now_s,
-            born_s=now_s(), device=device, last=device, known=device.identity,
+            born_s=now_s(), binding=found(Binding(), device, -1),
         )  # fmt: skip
         self.channels.append(channel)
 
@@ -100,7 +102,7 @@ class House:
         running = [asyncio.create_task(bus.run()) for bus in self.buses.values()]
         for channel in self.channels:
             await channel.bus.wait_connected()
-            channel._generation = channel.bus.generation
+            channel.binding = verified(channel.binding, channel.bus.generation)
         poller = Poller(self.channels)
         if slow:
             running.append(asyncio.create_task(poller.run_slow(0.5)))

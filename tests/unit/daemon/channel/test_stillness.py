@@ -1,4 +1,4 @@
-"""Registers that stand still: wrong while power flows, right at night (hil.md D1)."""
+"""Registers that stand still: wrong while power flows, right at night."""
 
 from __future__ import annotations
 

@@ -6,13 +6,29 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from derctl.core.types import Can, DerState, Rating, Reading, SiteState
+from derctl.core.types import (
+    BatteryRequest,
+    Capability,
+    DerState,
+    LimitRequest,
+    Port,
+    Rating,
+    Reading,
+    Request,
+    SiteState,
+)
+from derctl.core.words import Released
+from derctl.daemon.actuate.release import Release
 from derctl.daemon.clock import Clock
-from derctl.daemon.commands.desk import COMMANDS, SEEN_MAX, Desk
+from derctl.daemon.commands.desk import SEEN_MAX, Desk
+from derctl.daemon.commands.row import Reach
+from derctl.daemon.commands.rows import COMMANDS
+from derctl.daemon.log import logger
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
 
@@ -46,7 +62,7 @@ def der(der_id: str, p_max_w: float, p_min_w: float = 0.0) -> DerState:
     return DerState(
         id=der_id,
         rating=rating,
-        can=Can(ceiling=True),
+        can=Capability(ac=Port(limit=True)),
         reading=Reading(),
         age_s=0.0,
         sample=1,
@@ -65,24 +81,55 @@ class House:
     )
     armed: list[str] = field(default_factory=list)
     changes: int = 0
+    releasing: bool = False
+
+    @property
+    def reach(self) -> Reach:
+        gate, releaser, plan = cast(Any, _Gate(self)), cast(Any, _Releaser(self)), cast(Any, _Plan(self))
+        return Reach(
+            plan=plan, requests=self.requests, gate=gate, releaser=releaser, state=self.state, changed=self.changed
+        )
 
     def state(self) -> SiteState:
         ders = (der("pv1", 5000.0), der("bat1", 3000.0, -3000.0))
         return SiteState(t_s=0.0, tick_s=1.0, f_nom_hz=50.0, ders=ders)
 
-    def has_function(self, kind: str, der: str | None) -> bool:
-        return any(k == kind and (der is None or der == d) for k, d in self.functions)
-
-    async def arm(self) -> str:
-        self.armed.append("arm")
-        return "armed"
-
-    async def disarm(self) -> str:
-        self.armed.append("disarm")
-        return "disarmed"
-
     def changed(self) -> None:
         self.changes += 1
+
+
+@dataclass
+class _Plan:
+    house: House
+
+    @property
+    def der_functions(self) -> list[tuple[Any, tuple[str, ...]]]:
+        return [(SimpleNamespace(kind=kind), (der,)) for kind, der in self.house.functions]
+
+
+@dataclass
+class _Gate:
+    house: House
+    open: bool = True
+
+    def arm(self, by: str) -> None:
+        self.house.armed.append("arm")
+
+    def disarm(self, by: str) -> None:
+        self.house.armed.append("disarm")
+
+
+@dataclass
+class _Releaser:
+    house: House
+
+    @property
+    def releasing(self) -> bool:
+        return self.house.releasing
+
+    async def release(self, *, lift: bool) -> dict[str, Release]:
+        assert not lift
+        return {"pv1": Release(Released.RELEASED), "bat1": Release(Released.REFUSED, "exception 4")}
 
 
 @pytest.fixture
@@ -93,8 +140,13 @@ def world(tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def desk(world: World) -> Desk:
-    return Desk(House(Requests(lambda: world.monotonic_s)), world.clock)
+def house(world: World) -> House:
+    return House(Requests(lambda: world.monotonic_s))
+
+
+@pytest.fixture
+def desk(world: World, house: House) -> Desk:
+    return Desk(house.reach, world.clock, logger())
 
 
 def command(*, age_s: float = 0.0, **fields: Any) -> bytes:
@@ -106,22 +158,22 @@ LIMIT = {"p_ceiling_w": 4000}
 
 
 async def code_of(desk: Desk, name: str, payload: bytes, *, retained: bool = False) -> str | None:
-    reply = await desk.by_mqtt(name, payload, retained)
+    reply = await desk.by_mqtt("ops", name, payload, retained)
     assert reply["result"] == ("admitted" if reply["code"] is None else "refused")
     code: str | None = reply["code"]
     return code
 
 
-def house(desk: Desk) -> House:
-    assert isinstance(desk.site, House)
-    return desk.site
+def value(request: Request) -> float:
+    """What it asks for, W."""
+    return request.p_ceiling_w if isinstance(request, LimitRequest) else cast(BatteryRequest, request).p_target_w
 
 
 # -- admitted -------------------------------------------------------------------------------------------------------
 
 
-async def test_an_admitted_limit_is_held_for_the_rest_of_its_life(desk: Desk, world: World) -> None:
-    reply = await desk.by_mqtt("limit_power", command(age_s=100.0, p_ceiling_w=4000, der="pv1"), False)
+async def test_an_admitted_limit_is_held_for_the_rest_of_its_life(desk: Desk, world: World, house: House) -> None:
+    reply = await desk.by_mqtt("ops", "limit_power", command(age_s=100.0, p_ceiling_w=4000, der="pv1"), False)
     assert (reply["id"], reply["command"], reply["result"], reply["code"]) == (
         "a1b2",
         "limit_power",
@@ -130,13 +182,13 @@ async def test_an_admitted_limit_is_held_for_the_rest_of_its_life(desk: Desk, wo
     )
     assert reply["text"] == "until 2026-11-21T12:08:20.000Z"
     assert reply["t"] == "2026-11-21T12:00:00.000Z"
-    (held,) = house(desk).requests.alive()
-    assert (held.id, held.der, held.value_w, held.remaining_s) == ("a1b2", "pv1", 4000.0, pytest.approx(500.0))
-    assert house(desk).changes == 1, "it has to survive a restart"
+    (held,) = house.requests.alive()
+    assert (held.id, held.der, held.p_ceiling_w, held.remaining_s) == ("a1b2", "pv1", 4000.0, pytest.approx(500.0))
+    assert house.changes == 1, "it has to survive a restart"
     world.later(499.0)
-    assert house(desk).requests.alive()
+    assert house.requests.alive()
     world.later(2.0)
-    assert house(desk).requests.alive() == ()
+    assert house.requests.alive() == ()
 
 
 async def test_every_documented_command_is_in_the_table() -> None:
@@ -146,23 +198,30 @@ async def test_every_documented_command_is_in_the_table() -> None:
     assert {row.split("`")[1] for row in rows} == set(COMMANDS)
 
 
-async def test_the_other_commands_do_what_they_say(desk: Desk) -> None:
+async def test_the_other_commands_do_what_they_say(desk: Desk, house: House) -> None:
     assert await code_of(desk, "set_battery_power", command(id="1", der="bat1", p_target_w=-1500)) is None
     assert await code_of(desk, "limit_power", command(id="2", **LIMIT)) is None
-    assert {(r.der, r.value_w) for r in house(desk).requests.alive()} == {("bat1", -1500.0), (None, 4000.0)}
+    assert {(r.der, value(r)) for r in house.requests.alive()} == {("bat1", -1500.0), (None, 4000.0)}
     assert await code_of(desk, "clear", command(id="3", der="bat1")) is None
-    assert [r.der for r in house(desk).requests.alive()] == [None]
+    assert [r.der for r in house.requests.alive()] == [None]
     assert await code_of(desk, "clear", command(id="4")) is None
-    assert house(desk).requests.alive() == ()
+    assert house.requests.alive() == ()
     for number, name in enumerate(("arm", "disarm", "ping")):
         assert await code_of(desk, name, command(id=f"b{number}")) is None
-    assert house(desk).armed == ["arm", "disarm"]
+    assert house.armed == ["arm", "disarm"]
 
 
-async def test_the_latest_limit_for_a_der_replaces_the_one_before(desk: Desk) -> None:
+async def test_the_latest_limit_for_a_der_replaces_the_one_before(desk: Desk, house: House) -> None:
     for number, watts in enumerate((4000, 1000, 2000)):
         await code_of(desk, "limit_power", command(id=str(number), p_ceiling_w=watts, der="pv1"))
-    assert [(r.id, r.value_w) for r in house(desk).requests.alive()] == [("2", 2000.0)]
+    assert [(r.id, value(r)) for r in house.requests.alive()] == [("2", 2000.0)]
+
+
+async def test_a_request_knows_who_asked_and_what_it_is_called(desk: Desk, house: House) -> None:
+    await desk.by_mqtt("aggregator", "limit_power", command(id="1", **LIMIT), False)
+    await desk.local("set_battery_power", {"der": "bat1", "p_target_w": 500.0})
+    by_kind = {request.kind: request.by for request in house.requests.alive()}
+    assert by_kind == {"limit_power": "aggregator", "set_battery_power": "local"}
 
 
 # -- refused --------------------------------------------------------------------------------------------------------
@@ -199,44 +258,45 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "more than the battery charges": ("set_battery_power", command(der="bat1", p_target_w=-3001), "out_of_range"),
     "more than the battery gives": ("set_battery_power", command(der="bat1", p_target_w=3001), "out_of_range"),
     "a battery that is none": ("set_battery_power", command(der="pv1", p_target_w=1), "no_function"),
-    "a DER that is none": ("limit_power", command(p_ceiling_w=1, der="nobody"), "no_function"),
+    "a DER that is none": ("limit_power", command(p_ceiling_w=1, der="nobody"), "no_der"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_what_cannot_be_believed_is_refused_with_its_code_and_changes_nothing(desk: Desk, name: str) -> None:
+async def test_what_cannot_be_believed_is_refused_with_its_code_and_changes_nothing(
+    desk: Desk, name: str, house: House
+) -> None:
     which, payload, code = REFUSED[name]
     assert await code_of(desk, which, payload) == code
-    assert (house(desk).requests.alive(), house(desk).armed, house(desk).changes) == ((), [], 0)
+    assert (house.requests.alive(), house.armed, house.changes) == ((), [], 0)
 
 
 async def test_out_of_range_is_refused_and_not_clipped(desk: Desk) -> None:
-    """hil.md S3."""
-    reply = await desk.by_mqtt("limit_power", command(p_ceiling_w=50_000), False)
+    reply = await desk.by_mqtt("ops", "limit_power", command(p_ceiling_w=50_000), False)
     assert (reply["result"], reply["code"]) == ("refused", "out_of_range")
     assert "50000" in reply["text"]
     assert "8000" in reply["text"]
 
 
 async def test_a_retained_command_is_never_one(desk: Desk) -> None:
-    """hil.md S4: it would come again at every connection."""
+    """It would come again at every connection."""
     assert await code_of(desk, "limit_power", command(**LIMIT), retained=True) == "retained"
     assert await code_of(desk, "limit_power", command(**LIMIT)) is None, "and it does not use the id up"
 
 
-async def test_the_same_id_is_answered_once(desk: Desk, world: World) -> None:
-    """hil.md S2, W16: a QoS 1 duplicate is a replay like any other."""
+async def test_the_same_id_is_answered_once(desk: Desk, world: World, house: House) -> None:
+    """A QoS 1 duplicate is a replay like any other."""
     assert await code_of(desk, "limit_power", command(**LIMIT)) is None
     world.later(5.0)
     assert await code_of(desk, "limit_power", command(p_ceiling_w=8000)) == "replayed"
     assert await code_of(desk, "clear", command()) == "replayed"
-    (held,) = house(desk).requests.alive()
-    assert held.value_w == 4000.0
+    (held,) = house.requests.alive()
+    assert value(held) == 4000.0
 
 
-async def test_a_replay_after_a_restart_is_refused_too(desk: Desk, world: World) -> None:
+async def test_a_replay_after_a_restart_is_refused_too(desk: Desk, world: World, house: House) -> None:
     await code_of(desk, "limit_power", command(**LIMIT))
-    reborn = Desk(House(Requests(lambda: world.monotonic_s)), world.clock, json.loads(json.dumps(desk.seen)))
+    reborn = Desk(house.reach, world.clock, logger(), json.loads(json.dumps(desk.seen)))
     assert await code_of(reborn, "limit_power", command(**LIMIT)) == "replayed"
 
 
@@ -287,29 +347,33 @@ async def test_before_the_clock_is_set_only_what_restricts_is_taken(
     tmp_path: Path, name: str, fields: dict[str, Any], code: str | None
 ) -> None:
     world = World(tmp_path, wall_s=86400.0)
-    desk = Desk(House(Requests(lambda: world.monotonic_s)), world.clock)
+    house = House(Requests(lambda: world.monotonic_s))
+    desk = Desk(house.reach, world.clock, logger())
     assert await code_of(desk, name, command(**fields)) == code
     if name == "limit_power":
-        assert [r.remaining_s for r in house(desk).requests.alive()] == [600.0], "its whole duration from now"
+        assert [r.remaining_s for r in house.requests.alive()] == [600.0], "its whole duration from now"
 
 
 @pytest.mark.parametrize("jump_s", [3600.0, -7200.0])
-async def test_a_wall_clock_that_jumps_changes_no_limit(desk: Desk, world: World, jump_s: float) -> None:
-    """hil.md O8."""
+async def test_a_wall_clock_that_jumps_changes_no_limit(
+    desk: Desk, world: World, jump_s: float, house: House
+) -> None:
     await code_of(desk, "limit_power", command(**LIMIT))
     world.wall_s += jump_s
     world.monotonic_s += 10.0
-    assert [r.remaining_s for r in house(desk).requests.alive()] == [pytest.approx(590.0)]
+    assert [r.remaining_s for r in house.requests.alive()] == [pytest.approx(590.0)]
 
 
 # -- over the socket ------------------------------------------------------------------------------------------------
 
 
-async def test_over_the_socket_a_command_is_issued_now_and_lives_an_hour_unless_told(desk: Desk) -> None:
+async def test_over_the_socket_a_command_is_issued_now_and_lives_an_hour_unless_told(
+    desk: Desk, house: House
+) -> None:
     assert await desk.local("limit_power", {"p_ceiling_w": 1000}) == "until 2026-11-21T13:00:00.000Z"
-    assert [r.remaining_s for r in house(desk).requests.alive()] == [3600.0]
+    assert [r.remaining_s for r in house.requests.alive()] == [3600.0]
     await desk.local("limit_power", {"p_ceiling_w": 1000, "expires_s": 60})
-    assert [r.remaining_s for r in house(desk).requests.alive()] == [60.0]
+    assert [r.remaining_s for r in house.requests.alive()] == [60.0]
 
 
 @pytest.mark.parametrize(
@@ -326,9 +390,9 @@ async def test_over_the_socket_a_command_is_issued_now_and_lives_an_hour_unless_
     ],
 )
 async def test_over_the_socket_nonsense_is_refused_too(
-    desk: Desk, name: str, args: dict[str, Any], code: str
+    desk: Desk, name: str, args: dict[str, Any], code: str, house: House
 ) -> None:
     with pytest.raises(CommandError) as refused:
         await desk.local(name, args)
     assert refused.value.code == code
-    assert house(desk).requests.alive() == ()
+    assert house.requests.alive() == ()

@@ -12,10 +12,23 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Bound, Can, Decision, DerState, Outcome, PocState, Rating, Reading, Setpoint, SiteState
+from derctl.core.types import (
+    Bound,
+    Capability,
+    Decision,
+    DerState,
+    Outcome,
+    PocState,
+    Port,
+    Rating,
+    Reading,
+    Setpoint,
+    SiteState,
+)
 from derctl.core.words import Status
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
+from derctl.daemon.log import logger
 from derctl.daemon.report.telemetry import Telemetry, encode
 
 DOCS = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text()
@@ -41,7 +54,7 @@ def site(t_s: float, read: Reading | None = None, poc: Reading | None = None) ->
     der = DerState(
         id="pv1",
         rating=RATING,
-        can=Can(ceiling=True, var=True),
+        can=Capability(ac=Port(limit=True, var=True)),
         reading=reading() if read is None else read,
         age_s=0.0812345,
         sample=1,
@@ -134,8 +147,8 @@ def test_an_event_has_the_documented_fields_and_arrives(telemetry: Telemetry) ->
 
 
 async def test_a_reply_has_the_documented_fields() -> None:
-    desk = Desk(None, Clock("assume", NOON.timestamp))  # type: ignore[arg-type]
-    assert set(await desk.by_mqtt("explode", b"{}", False)) == set(example("reply"))
+    desk = Desk(None, Clock("assume", NOON.timestamp), logger())  # type: ignore[arg-type]
+    assert set(await desk.by_mqtt("ops", "explode", b"{}", False)) == set(example("reply"))
 
 
 def test_measurements_setpoints_and_outcomes_may_be_lost_and_are_not_retained(telemetry: Telemetry) -> None:
@@ -235,7 +248,7 @@ def test_each_of_an_outcomes_words_goes_out_on_change(telemetry: Telemetry, chan
 
 
 def test_the_wall_clock_plays_no_part_in_the_rate() -> None:
-    """hil.md O8: it jumps an hour either way."""
+    """It jumps an hour either way."""
     wall = [NOON.timestamp()]
     telemetry = Telemetry(Clock("assume", lambda: wall[0]), every_s=60.0, min_s=1.0)
     found = []

@@ -1,0 +1,112 @@
+"""What a device was told, and what it may hold of it: one frozen state, and what each happening makes of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from derctl.core.types import NOTHING, DerState, Fallback, Setpoint
+from derctl.daemon.actuate.deadband import Written, obeys
+from derctl.devices import Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """written: the last write, None before it and where the device may have forgotten it.
+
+    holds: what it may still hold of all that was written, for one that can't be read back.
+    on: the connection and the device that it was written on. sent_s: when a write began last.
+    var_asked_s: when somebody asked for var last.
+    """
+
+    written: Written | None = None
+    holds: Setpoint = NOTHING
+    on: tuple[int, object] = (-1, None)
+    sent_s: float = -1e9
+    var_asked_s: float = -1e9
+
+    @property
+    def refusals(self) -> int:
+        """Writes in a row that the device did not take over."""
+        return 0 if self.written is None else self.written.refusals
+
+    @property
+    def told(self) -> Setpoint | None:
+        """What was written last, unless the device refused it or reads back something else."""
+        return None if self.written is None or self.written.refusals else self.written.setpoint
+
+    def var_unasked_s(self, now_s: float) -> float | None:
+        """How long nobody has asked for var, where derctl wrote some and hasn't given it back."""
+        return None if self.holds.q_var is None else now_s - self.var_asked_s
+
+    def effect_w(self, der: DerState, profile: Profile, now_s: float) -> float | None:
+        """The power that was measured when the last write had had its time to show."""
+        if self.written is None or not der.fresh:
+            return None
+        settled = now_s - der.age_s - self.written.at_s > profile.settle_s
+        return der.reading.p_w if settled else None
+
+
+def wished(hold: Hold, desired: Setpoint, der: DerState, profile: Profile, now_s: float, *, busy: bool) -> Hold:
+    """A new wish: when var was asked for; what the device has given up by itself need not be given back."""
+    accepted = der.reading.accepted
+    if desired.q_var is not None:
+        return replace(hold, var_asked_s=now_s)
+    if profile.readback == "effect_only" or busy or not der.fresh:
+        return hold
+    if now_s - der.age_s > hold.sent_s and accepted is not None and accepted.q_var is None:
+        return replace(hold, holds=replace(hold.holds, q_var=None))
+    return hold
+
+
+def doubted(
+    hold: Hold, on: tuple[int, object], der: DerState, profile: Profile, fallback: Fallback, now_s: float
+) -> Hold:
+    """What was written is not taken for granted on a new connection or in a device that was found anew.
+
+    It may have restarted and forgotten. One that reads back and has no timer to arm tells by itself. One that is seen
+    to keep a limit which it did not take over has taken it over.
+    """
+    written = hold.written
+    if written is None or on[1] is None:
+        return hold
+    if hold.on[0] != on[0] or hold.on[1] is not on[1]:
+        forgets = profile.readback == "effect_only" or fallback.by != "stands"
+        return replace(hold, written=None) if forgets else hold
+    if written.refusals and obeys(written, hold.effect_w(der, profile, now_s), der.rating, profile):
+        return replace(hold, written=replace(written, refusals=0))
+    return hold
+
+
+def sending(hold: Hold, desired: Setpoint, on: tuple[int, object], now_s: float) -> Hold:
+    """On its way: until the device answers it may hold the lower limit of both."""
+    limits = [limit for limit in (hold.holds.p_ceiling_w, desired.p_ceiling_w) if limit is not None]
+    holds = replace(_with(hold.holds, desired), p_ceiling_w=min(limits, default=None))
+    return replace(hold, holds=holds, on=on, sent_s=now_s)
+
+
+def refused(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, var_kept: bool) -> Hold:
+    """The device said no. before: the state before it was sent. var_kept: it refuses for good to take its var back,
+    so that it isn't asked again."""
+    written = Written(setpoint=desired, at_s=now_s, refusals=before.refusals + 1)
+    holds = replace(hold.holds, q_var=None) if var_kept else hold.holds
+    return replace(hold, written=written, holds=holds)
+
+
+def arrived(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, gave_back: bool, refusals: int) -> Hold:
+    """The device answered; a part that was not sent stays as it was. before: the state before it was sent."""
+    base = replace(before.holds, q_var=None) if gave_back else before.holds
+    written = Written(setpoint=desired, at_s=now_s, refusals=refusals)
+    return replace(hold, written=written, holds=_with(base, desired))
+
+
+def released(hold: Hold, *, lift: bool) -> Hold:
+    """Given back: a limit stands, unless it was lifted."""
+    return replace(hold, written=None, holds=NOTHING if lift else Setpoint(p_ceiling_w=hold.holds.p_ceiling_w))
+
+
+def _with(held: Setpoint, sent: Setpoint) -> Setpoint:
+    return Setpoint(
+        p_ceiling_w=held.p_ceiling_w if sent.p_ceiling_w is None else sent.p_ceiling_w,
+        p_target_w=held.p_target_w if sent.p_target_w is None else sent.p_target_w,
+        q_var=held.q_var if sent.q_var is None else sent.q_var,
+    )

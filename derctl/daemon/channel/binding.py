@@ -1,0 +1,108 @@
+"""How far a device has been found and can be believed: one frozen state, and what each look makes of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from derctl.core.words import Bind, Reason
+from derctl.devices import Device, Identity
+
+REBIND_S = 5.0
+"""A device that isn't found is looked for this often."""
+START_S = 10.0
+"""A device that isn't found yet is `starting` for so long before it is called unreachable."""
+REFUSED_LIMIT = 3
+"""Polls refused with exception 2 in a row after which the map is walked again (docs/sources.md)."""
+
+
+class Look(StrEnum):
+    """What a poll saw: a reading, registers that stand still, nothing, or another device."""
+
+    READ = "read"
+    STILL = "still"
+    SILENT = "silent"
+    WRONG = "wrong"
+
+
+STATES: dict[Look, Bind] = {
+    Look.READ: Bind.OK,
+    Look.STILL: Bind.FROZEN,
+    Look.SILENT: Bind.UNREACHABLE,
+    Look.WRONG: Bind.REFUSED,
+}
+"""The state after a look, whatever was before; only a device that is starting may be silent for a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """reason and text: what stands behind the state.
+
+    device: the one that was found, None while none is. last: the one that was found last, kept while it can't be
+    found; None once another one answers in its place. known: who it said it is. generation: the connection on which
+    it said so. refused: polls refused in a row. next_s: when it is looked for again at the soonest.
+    """
+
+    state: Bind = Bind.STARTING
+    reason: Reason | None = Reason.UNREACHABLE
+    text: str = "not found yet"
+    device: Device | None = None
+    last: Device | None = None
+    known: Identity | None = None
+    generation: int = -1
+    refused: int = 0
+    next_s: float = -1e9
+
+    def due(self, now_s: float) -> bool:
+        """Whether it is time to look for it."""
+        return now_s >= self.next_s
+
+
+def seen(binding: Binding, look: Look, reason: Reason | None, text: str, *, age_s: float) -> Binding:
+    """After a poll. age_s: since the daemon began to look."""
+    early = binding.state is Bind.STARTING and look is Look.SILENT and age_s < START_S
+    state = binding.state if early else STATES[look]
+    return replace(binding, state=state, reason=reason, text=text)
+
+
+def news(before: Binding, now: Binding) -> str | None:
+    """The name of the event that tells of a change of state; that a device is there at the start is no news."""
+    if now.state is before.state or (before.state, now.state) == (Bind.STARTING, Bind.OK):
+        return None
+    return f"device_{now.state}"
+
+
+def looked_for(binding: Binding, now_s: float) -> Binding:
+    """It is being looked for; not again for REBIND_S."""
+    return replace(binding, next_s=now_s + REBIND_S)
+
+
+def found(binding: Binding, device: Device, generation: int) -> Binding:
+    """It answers, and is the right one. generation: of the connection before it was asked."""
+    return replace(binding, device=device, last=device, known=device.identity, generation=generation, refused=0)
+
+
+def verified(binding: Binding, generation: int) -> Binding:
+    """The same device answers on a new connection. generation: of the connection before it was asked."""
+    return replace(binding, generation=generation)
+
+
+def another(binding: Binding) -> Binding:
+    """Something else answers in its place: what was promised by the one before counts no more."""
+    return replace(binding, device=None, last=None)
+
+
+def forgotten(binding: Binding) -> Binding:
+    """It has to be found anew."""
+    return replace(binding, device=None, refused=0)
+
+
+def refused(binding: Binding) -> Binding:
+    """Its map doesn't have what it had; after REFUSED_LIMIT in a row it is found anew."""
+    count = binding.refused + 1
+    return forgotten(binding) if count >= REFUSED_LIMIT else replace(binding, refused=count)
+
+
+def answered(binding: Binding) -> Binding:
+    """A poll came through."""
+    return replace(binding, refused=0) if binding.refused else binding

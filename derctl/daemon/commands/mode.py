@@ -1,0 +1,35 @@
+"""Arming and disarming, and a question whether anybody is there."""
+
+from __future__ import annotations
+
+from derctl.core.words import Refusal
+from derctl.daemon.commands.row import Command, Nothing, Order, Reach
+from derctl.errors import CommandError
+
+
+async def arm(reach: Reach, order: Order) -> str:
+    """Observe to control."""
+    if reach.releaser.releasing:
+        raise CommandError(Refusal.NOT_READY, "a release is under way")
+    reach.gate.arm(order.by)
+    return "armed"
+
+
+async def disarm(reach: Reach, order: Order) -> str:
+    """Control to observe, releasing what was written."""
+    reach.gate.disarm(order.by)
+    reach.changed()
+    result = await reach.releaser.release(lift=False)
+    return ", ".join(f"{der_id}: {release}" for der_id, release in result.items()) or "nothing was written"
+
+
+async def ping(reach: Reach, order: Order) -> str:
+    """A reply, nothing else."""
+    return "pong"
+
+
+ROWS: dict[str, Command] = {
+    "arm": Command(args=Nothing, apply=arm, relaxing=True),
+    "disarm": Command(args=Nothing, apply=disarm, relaxing=False),
+    "ping": Command(args=Nothing, apply=ping, relaxing=False, saved=False),
+}

@@ -1,0 +1,91 @@
+"""Operators' limits and setpoints: each replaces the one before of its kind, and ends by itself."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from derctl.core.types import BatteryRequest, LimitRequest
+from derctl.core.words import Refusal
+from derctl.daemon.commands.row import Command, Order, Reach
+from derctl.errors import CommandError
+
+
+class LimitPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """limit_power."""
+
+    p_ceiling_w: float
+    der: str | None = None
+
+
+class SetBatteryPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """set_battery_power; + discharges."""
+
+    der: str
+    p_target_w: float
+
+
+class Clear(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """clear."""
+
+    der: str | None = None
+
+
+async def limit_power(reach: Reach, order: Order) -> str:
+    """A ceiling on a DER, or on the sum of all."""
+    args: LimitPower = order.args
+    _known(reach, args.der)
+    if not reach.has_function("operator_limit", args.der):
+        raise CommandError(Refusal.NO_FUNCTION, "the site file has no operator_limit for it")
+    ratings = {der.id: der.rating for der in reach.state().ders}
+    concerned = [rating.p_max_w for der_id, rating in ratings.items() if args.der in {None, der_id}]
+    most = sum(concerned) if all(concerned) else math.inf
+    if not 0.0 <= args.p_ceiling_w <= most:
+        raise CommandError(Refusal.OUT_OF_RANGE, f"p_ceiling_w = {args.p_ceiling_w:g} is outside 0 to {most:g} W")
+    held = [r.p_ceiling_w for r in reach.requests.alive() if isinstance(r, LimitRequest) and r.der == args.der]
+    if not order.synced and held and min(held) < args.p_ceiling_w:
+        raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: raising a limit waits")
+    reach.requests.put(LimitRequest(**order.asked, der=args.der, p_ceiling_w=args.p_ceiling_w))
+    return _until(reach, order)
+
+
+async def set_battery_power(reach: Reach, order: Order) -> str:
+    """A battery's power."""
+    args: SetBatteryPower = order.args
+    _known(reach, args.der)
+    if not reach.has_function("setpoint", args.der):
+        raise CommandError(Refusal.NO_FUNCTION, f"the site file has no setpoint function for {args.der!r}")
+    rating = next(der.rating for der in reach.state().ders if der.id == args.der)
+    if not rating.p_min_w <= args.p_target_w <= rating.p_max_w:
+        text = f"p_target_w = {args.p_target_w:g} is outside {rating.p_min_w:g} to {rating.p_max_w:g} W"
+        raise CommandError(Refusal.OUT_OF_RANGE, text)
+    reach.requests.put(BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
+    return _until(reach, order)
+
+
+async def clear(reach: Reach, order: Order) -> str:
+    """Drop what operators asked of a DER, or of all."""
+    args: Clear = order.args
+    _known(reach, args.der)
+    return f"{reach.requests.clear(args.der)} dropped"
+
+
+def _known(reach: Reach, der: str | None) -> None:
+    """Raises CommandError for a DER that the site doesn't have."""
+    known = [each.id for each in reach.state().ders]
+    if der is not None and der not in known:
+        raise CommandError(Refusal.NO_DER, f"no DER {der!r}; known are {', '.join(known)}")
+
+
+def _until(reach: Reach, order: Order) -> str:
+    """What is admitted is not what is written."""
+    text = f"until {order.until}"
+    return text if reach.gate.open else f"{text}, but nothing is written in observe mode"
+
+
+ROWS: dict[str, Command] = {
+    "limit_power": Command(args=LimitPower, apply=limit_power, relaxing=False),
+    "set_battery_power": Command(args=SetBatteryPower, apply=set_battery_power, relaxing=True),
+    "clear": Command(args=Clear, apply=clear, relaxing=True),
+}

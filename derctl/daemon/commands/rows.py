@@ -1,0 +1,8 @@
+"""The table of operator commands, for MQTT, the socket and the CLI. A family of commands has a file of its own."""
+
+from __future__ import annotations
+
+from derctl.daemon.commands import mode, power
+from derctl.daemon.commands.row import Command
+
+COMMANDS: dict[str, Command] = power.ROWS | mode.ROWS

@@ -1,0 +1,73 @@
+"""What the daemon says of itself: to systemd, and in the retained word that others read when they connect."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from derctl import __version__
+from derctl.core.words import Bind
+from derctl.daemon.arming import Arming
+from derctl.daemon.channel.channel import Channel
+from derctl.daemon.clock import Clock
+from derctl.daemon.news import News
+from derctl.daemon.report.telemetry import encode
+from derctl.links.notify import Notifier
+from derctl.store.outbox import Message
+
+FREEZE_GC_TICK = 10
+"""What lives by then lives for ever: the collector need not look at it again."""
+
+
+@dataclass(slots=True)
+class Presence:
+    """arming: as it is now."""
+
+    notifier: Notifier
+    news: News
+    clock: Clock
+    arming: Callable[[], Arming]
+    channels: Mapping[str, Channel]
+    tick_s: float
+
+    def mode_changed(self) -> None:
+        """Control has begun or ended."""
+        arming = self.arming()
+        self.news.tell("mode_control" if arming.open else "mode_observe", "", arming.reason or "")
+        self.notifier.send(f"STATUS={self.line()}")
+        if self.news.outbox is not None:
+            self.news.outbox.put(Message(topic="online", payload=self.hello(), qos=1, retain=True))
+
+    def vouch(self, ticks: int) -> None:
+        """A tick and its dispatch are done: only now systemd hears of it."""
+        if ticks == 1:
+            self.notifier.send("READY=1", f"STATUS={self.line()}")
+        if ticks == FREEZE_GC_TICK:
+            gc.collect()
+            gc.freeze()
+        self.notifier.send("WATCHDOG=1")
+
+    def ending(self) -> None:
+        """From here on releases only."""
+        self.notifier.send("STOPPING=1")
+
+    def line(self) -> str:
+        """For `systemctl status`."""
+        arming = self.arming()
+        mode = "controlling" if arming.open else f"observing ({arming.reason})"
+        ok = sum(channel.state is Bind.OK for channel in self.channels.values())
+        return f"{mode}, {ok} of {len(self.channels)} DERs answer"
+
+    def hello(self) -> bytes:
+        """The payload of `online`."""
+        return encode(
+            {
+                "online": True,
+                "t": self.clock.stamp(),
+                "synced": self.clock.synced,
+                "version": __version__,
+                "mode": self.arming().mode,
+                "tick_s": self.tick_s,
+            }
+        )

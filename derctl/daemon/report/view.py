@@ -1,0 +1,155 @@
+"""The daemon at one moment, as `status` shows it: only nouns, so that it can be tested without a daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from derctl.core.types import Decision, DerState, Outcome, PocState, Request
+from derctl.core.words import Belief, Bind, Reason, Shown, Status
+from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.arming import Arming
+from derctl.daemon.channel.channel import Channel
+from derctl.daemon.loop import Loop
+from derctl.devices import Identity
+from derctl.links.bus import Bus
+from derctl.links.mqtt import MqttLink
+from derctl.store.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """A device as its channel knows it. identity None: it was never found."""
+
+    state: Bind
+    reason: Reason | None
+    text: str
+    identity: Identity | None = None
+    problems: tuple[str, ...] = ()
+
+    def shown(self, *, fresh: bool, status: Status = Status.ON, written: bool = True) -> Shown:
+        """In one word. written: derctl may write it."""
+        if self.state is not Bind.OK:
+            return Shown(self.state)
+        if not fresh:
+            return Shown.STALE
+        if status in {Status.ASLEEP, Status.FAULT}:
+            return Shown(status)
+        return Shown.OK if written else Shown.OBSERVED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerView:
+    """One DER. control: the site file lets derctl write it. decision None: before the first tick."""
+
+    kind: str
+    control: bool
+    der: DerState
+    device: DeviceView
+    decision: Decision | None
+    outcome: Outcome
+    writes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PocView:
+    """The meter at the point of connection. belief None: nothing closes a loop on it."""
+
+    poc: PocState
+    device: DeviceView
+    belief: Belief | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopView:
+    """How the tick keeps its time, s."""
+
+    tick_s: float
+    ticks: int
+    missed: int
+    overran: int
+    last_s: float
+    worst_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttView:
+    """The broker session."""
+
+    connected: bool
+    protocol: str
+    text: str
+    sessions: int
+    published: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """now and now_s are the same moment on the wall and the monotonic clock. synced: the wall clock is believed."""
+
+    version: str
+    site: str
+    pid: int
+    now: datetime
+    now_s: float
+    synced: bool
+    uptime_s: float
+    arming: Arming
+    loop: LoopView
+    poc: PocView | None
+    ders: Sequence[DerView]
+    buses: Mapping[str, Bus]
+    mqtt: MqttView | None
+    requests: Sequence[Request]
+    events: Sequence[Mapping[str, Any]]
+
+
+def device_view(channel: Channel) -> DeviceView:
+    """What a channel knows now."""
+    return DeviceView(
+        state=channel.state,
+        reason=channel.binding.reason,
+        text=channel.binding.text,
+        identity=channel.known,
+        problems=() if channel.device is None else tuple(channel.device.problems),
+    )
+
+
+def der_view(kind: str, der: DerState, channel: Channel, writer: Writer, decision: Decision | None) -> DerView:
+    """One DER now."""
+    return DerView(
+        kind=kind,
+        control=writer.control,
+        der=der,
+        device=device_view(channel),
+        decision=decision,
+        outcome=writer.outcome,
+        writes=writer.writes,
+    )
+
+
+def poc_view(poc: PocState | None, channel: Channel | None, belief: Belief | None) -> PocView | None:
+    """The meter now; None for a site without one."""
+    if poc is None or channel is None:
+        return None
+    return PocView(poc=poc, device=device_view(channel), belief=belief)
+
+
+def loop_view(loop: Loop) -> LoopView:
+    """The loop's time-keeping now."""
+    return LoopView(**{item.name: getattr(loop, item.name) for item in fields(LoopView)})
+
+
+def mqtt_view(link: MqttLink, outbox: Outbox) -> MqttView:
+    """The broker session now."""
+    return MqttView(
+        connected=link.connected,
+        protocol=link.protocol,
+        text=link.text,
+        sessions=link.sessions,
+        published=outbox.published,
+        dropped=outbox.dropped,
+    )

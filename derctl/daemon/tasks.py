@@ -1,0 +1,55 @@
+"""One set of named tasks. The control path is trusted: a bug there ends the daemon. What is around is restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from derctl.errors import LinkError
+from derctl.links.ending import end
+
+RESTART_S = (1.0, 30.0)
+"""The first pause before a broken link is started again, and the longest."""
+
+
+class Tasks:
+    """Not a TaskGroup: on Python 3.11 a library can swallow a cancellation, and a group then never ends."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    def start(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        """One that must not end by itself: whatever it ends with ends the daemon."""
+        self._tasks[name] = asyncio.create_task(work, name=name)
+
+    def guard(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """A failure domain: whatever breaks in there is said, and it is started again with capped back-off."""
+        self.start(name, self._again(name, run))
+
+    async def _again(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        wait_s, most_s = RESTART_S
+        while True:
+            try:
+                await run()
+            except (LinkError, OSError) as error:
+                self._log.error("link_failed", link=name, error=str(error))
+            except Exception:
+                self._log.exception("link_broke", link=name)
+            await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
+            wait_s = min(2.0 * wait_s, most_s)
+
+    async def first_end(self) -> list[Exception]:
+        """Wait until one has ended. Returns the bugs that ended it, none where it was asked to."""
+        ended, _ = await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        return [error for task in ended if isinstance(error := task.exception(), Exception)]
+
+    async def end(self, name: str) -> None:
+        """End one of them."""
+        await end([self._tasks[name]])
+
+    async def end_all(self) -> None:
+        """End what still runs."""
+        await end(self._tasks.values())

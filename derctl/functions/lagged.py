@@ -1,0 +1,32 @@
+"""What the modes share that follow the voltage through the open-loop response of IEEE 1547."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from derctl.core.response import Lag
+from derctl.core.types import Abstain, DerState
+from derctl.functions.settings import Settings
+
+NO_VOLTAGE = Abstain("no fresh voltage")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The lag's state in per unit of the rating that the mode acts on; None before the first voltage."""
+
+    lag: Lag | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lagged(Settings):
+    """Base: a mode that begins anew whenever it has lost the voltage."""
+
+    def start(self) -> Memory:
+        """No lag yet: it begins at the measured output."""
+        return Memory()
+
+
+def fresh_v_pu(der: DerState) -> float | None:
+    """The voltage that counts now, in per unit."""
+    return der.v_pu if der.fresh else None

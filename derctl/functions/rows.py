@@ -1,0 +1,97 @@
+"""The only list of functions. A new one is its file and its row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
+from derctl.core.words import Need, Scope
+from derctl.functions.bms_guard import BmsGuard
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.freq_droop import FreqDroop, event_of, kept_event
+from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
+from derctl.functions.reserve import Reserve
+from derctl.functions.self_consumption import SelfConsumption
+from derctl.functions.settings import Settings
+from derctl.functions.soc_guard import SocGuard
+from derctl.functions.volt_var import VoltVar
+from derctl.functions.volt_watt import VoltWatt
+
+STORAGE = frozenset({Need.STORAGE})
+METER = frozenset({Need.METER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survival:
+    """What a restart must not forget of a function's memory, as plain values for a file, and back.
+
+    keep gives None where there is nothing to keep. revive raises ValueError for what keep never gave.
+    """
+
+    keep: Callable[[Memory], Any]
+    revive: Callable[[Any], Memory]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One function. Its kind and its rank are the class's.
+
+    reactive: a mode of reactive power, of which a DER has one at a time. also_on_device: many inverters run it too.
+    every_der: its list of DERs must name all of the site's. comes_with: not written in a site file; that function,
+    given to any DER, brings it over all of them. survives: what of its memory outlives a restart.
+    """
+
+    function: type[Settings]
+    scope: Scope = Scope.DER
+    needs: frozenset[Need] = frozenset()
+    reactive: bool = False
+    also_on_device: bool = False
+    every_der: bool = False
+    comes_with: type[Settings] | None = None
+    survives: Survival | None = None
+
+    @property
+    def kind(self) -> str:
+        """Its name in the site file, in topics and in `bound_by`."""
+        return self.function.kind
+
+    @property
+    def rank(self) -> int:
+        """Lower binds first."""
+        return self.function.rank
+
+    @property
+    def in_site_file(self) -> bool:
+        """Whether somebody may write it there."""
+        return self.comes_with is None
+
+
+ROWS: Mapping[str, Row] = {
+    row.kind: row
+    for row in (
+        Row(function=BmsGuard, needs=STORAGE),
+        Row(function=SocGuard, needs=STORAGE),
+        Row(function=Reserve, needs=STORAGE),
+        Row(function=VoltWatt, also_on_device=True),
+        Row(function=FreqDroop, also_on_device=True, survives=Survival(keep=kept_event, revive=event_of)),
+        Row(function=VoltVar, also_on_device=True, reactive=True),
+        Row(function=OperatorLimit),
+        Row(function=SetpointFunction, needs=STORAGE),
+        Row(function=ContractExportLimit, scope=Scope.SITE, needs=METER, every_der=True),
+        Row(function=OperatorSiteLimit, scope=Scope.SITE, comes_with=OperatorLimit),
+        Row(function=SelfConsumption, scope=Scope.SITE, needs=METER),
+    )
+}
+
+
+def plan_of(
+    der_functions: Sequence[tuple[DerFunction, tuple[str, ...]]],
+    site_functions: Sequence[tuple[SiteFunction, tuple[str, ...]]],
+) -> Plan:
+    """What the engine runs, with what the rows say of it."""
+    also_on_device = frozenset(row.kind for row in ROWS.values() if row.also_on_device)
+    return Plan(
+        der_functions=tuple(der_functions), site_functions=tuple(site_functions), also_on_device=also_on_device
+    )

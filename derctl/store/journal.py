@@ -1,0 +1,52 @@
+"""What derctl wrote to which DER and has not released: on disk before the write, so that a kill can't lose it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from derctl.store.folder import Folder
+
+FILE = "written.json"
+
+
+class Journal:
+    """By DER id: since when, and its declared fallback then. Saved when asked; what could not be is saved later."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.entries: dict[str, Any] = {}
+        self._saved: dict[str, Any] = {}
+        self._told = False
+
+    def load(self) -> None:
+        """Raises OSError, or ValueError where the file is none of ours."""
+        data = self.folder.read(FILE)
+        self.entries = {} if data is None else msgspec.json.decode(data, type=dict[str, Any])
+        self._saved = dict(self.entries)
+
+    def note(self, der_id: str, *, since: str, fallback: Mapping[str, Any]) -> None:
+        """It is about to be written."""
+        if der_id not in self.entries:
+            self.entries = {**self.entries, der_id: {"since": since, "fallback": dict(fallback)}}
+
+    def forget(self, released: Iterable[str]) -> bool:
+        """They are given back. Returns whether one of them was there."""
+        gone = set(released) & self.entries.keys()
+        self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
+        return bool(gone)
+
+    async def save(self) -> str | None:
+        """To disk, if it isn't there. Returns what kept it from it, once; what is not on disk is tried again."""
+        entries = self.entries
+        if entries == self._saved:
+            return None
+        try:
+            await self.folder.replace(FILE, msgspec.json.encode(entries))
+        except OSError as error:
+            told, self._told = self._told, True
+            return None if told else str(error)
+        self._saved, self._told = entries, False
+        return None

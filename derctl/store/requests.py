@@ -1,0 +1,24 @@
+"""An operator's request as plain values and back. No kind is named here: core/types.REQUESTS knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from derctl.core.types import REQUESTS, Request
+
+
+def plain_of(request: Request) -> dict[str, Any]:
+    """Every field, ready for JSON."""
+    plain: dict[str, Any] = msgspec.to_builtins(request)
+    return plain
+
+
+def request_of(plain: Any) -> Request:
+    """Raises msgspec.ValidationError for what isn't a request of a kind that this version knows."""
+    kind = plain.get("kind") if isinstance(plain, Mapping) else None
+    if not isinstance(kind, str) or kind not in REQUESTS:
+        raise msgspec.ValidationError(f"no request of kind {kind!r}")
+    return msgspec.convert(plain, REQUESTS[kind])

@@ -1,0 +1,41 @@
+"""Setpoints in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from derctl.core.types import Setpoint
+from derctl.daemon.actuate.text import override_text, setpoint_text
+
+
+@pytest.mark.parametrize(
+    ("setpoint", "text"),
+    [
+        (Setpoint(p_ceiling_w=4000.4), "limit 4,000 W"),
+        (Setpoint(p_target_w=-1500.0, q_var=-0.2), "power -1,500 W, 0 var"),
+        (Setpoint(), "nothing"),
+        (None, "nothing"),
+    ],
+)
+def test_a_setpoint_is_said_in_watts_and_var(setpoint: Setpoint | None, text: str) -> None:
+    assert setpoint_text(setpoint) == text
+
+
+@pytest.mark.parametrize(
+    ("ours", "found", "text"),
+    [
+        (
+            Setpoint(p_ceiling_w=9630.0, q_var=100.0),
+            Setpoint(p_ceiling_w=4000.0, q_var=100.0),
+            "something else set its limit to 4,000 W (derctl: 9,630 W); written again",
+        ),
+        (
+            Setpoint(p_target_w=-500.0, q_var=100.0),
+            Setpoint(p_target_w=0.0),
+            "something else set its power to 0 W (derctl: -500 W)"
+            " and set its reactive power to its own (derctl: 100 var); written again",
+        ),
+    ],
+)
+def test_an_override_names_what_differs_and_both_values(ours: Setpoint, found: Setpoint, text: str) -> None:
+    assert override_text(ours, found) == text

@@ -1,0 +1,88 @@
+"""The journal: what was written is on disk, and what could not be saved is saved later."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from derctl.store import state
+from derctl.store.folder import Folder
+from derctl.store.journal import Journal
+from derctl.store.state import Surviving
+
+
+class Disk(Folder):
+    """Full until it is not. tries: how often something was to be written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, path)
+        self.full = False
+        self.tries = 0
+
+    async def replace(self, name: str, data: bytes) -> None:
+        self.tries += 1
+        if self.full:
+            raise OSError(28, "No space left on device")
+        await super().replace(name, data)
+
+
+def on_disk(path: Path) -> set[str]:
+    journal = Journal(Folder(path, path))
+    journal.load()
+    return set(journal.entries)
+
+
+def noted(journal: Journal, *ders: str) -> None:
+    for der_id in ders:
+        journal.note(der_id, since="noon", fallback={"by": "stands"})
+
+
+async def test_what_was_noted_comes_back_and_what_was_released_does_not(tmp_path: Path) -> None:
+    journal = Journal(Disk(tmp_path))
+    journal.load()
+    noted(journal, "pv1", "pv2")
+    assert await journal.save() is None
+    assert on_disk(tmp_path) == {"pv1", "pv2"}
+    assert journal.forget(["pv1", "nobody"])
+    assert not journal.forget(["pv1"])
+    await journal.save()
+    assert on_disk(tmp_path) == {"pv2"}
+
+
+async def test_a_der_that_is_written_again_costs_no_further_write_to_the_card(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    journal = Journal(disk)
+    for _ in range(5):
+        noted(journal, "pv1")
+        await journal.save()
+    assert disk.tries == 1
+
+
+async def test_a_full_disk_is_told_once_and_tried_again(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    journal = Journal(disk)
+    disk.full = True
+    noted(journal, "pv1")
+    assert [await journal.save() is None for _ in range(3)] == [False, True, True]
+    disk.full = False
+    assert await journal.save() is None and on_disk(tmp_path) == {"pv1"}
+    disk.full = True
+    noted(journal, "pv2")
+    assert await journal.save() is not None, "another time is told again"
+
+
+async def test_beside_the_state_neither_disturbs_the_other(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    journal = Journal(disk)
+    noted(journal, "pv1")
+    await asyncio.gather(journal.save(), state.save(disk, Surviving(saved=1.5)))
+    assert on_disk(tmp_path) == {"pv1"} and state.load(disk)[0].saved == 1.5
+
+
+@pytest.mark.parametrize("content", [b"[]", b"", b"{", b"\xff"])
+def test_what_is_no_journal_is_a_value_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "written.json").write_bytes(content)
+    with pytest.raises(ValueError):
+        on_disk(tmp_path)
