@@ -80,7 +80,6 @@ def _any_der(draw: st.DrawFn, *, mixed: bool) -> DerState:
         make.rating(p_max_w=p_max, p_min_w=p_min, s_max_va=s_max),
         Capability(ac=Port(limit=limit, aim=aim, var=draw(st.booleans())), battery=Port() if storage else None),
         p_w=draw(st.none() | st.floats(-5_000.0, 10_500.0)),
-        p_available_w=draw(st.none() | st.floats(-10.0, 10_000.0)),
         soc_pct=draw(st.none() | st.floats(0.0, 100.0)),
         accepted=None if held is None else Setpoint(p_ceiling_w=held),
         fresh=fresh,

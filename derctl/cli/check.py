@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from derctl.cli.exits import NO
+from derctl.cli.exits import CONFIG, NO
 from derctl.core.words import Contract, Without
+from derctl.errors import ConfigError
 from derctl.site import Absence, Site, absence_of, load
 from derctl.site.absence import DerAbsence
 
@@ -21,8 +22,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if the file can be used, 1 if without derctl the site would break its contract whatever is found."""
-    site = load(args.config)
+    """0 if the file can be used, 1 if without derctl the site would break its contract whatever is found.
+
+    A file that can't be used is an error for people and a list for programs.
+    """
+    try:
+        site = load(args.config)
+    except ConfigError as error:
+        if not args.json:
+            raise
+        print(json.dumps({"problems": [asdict(problem) for problem in error.problems]}, indent=2))
+        return CONFIG
     absence = absence_of(site.file.ders, {}, site.limit_w)
     if args.json:
         print(json.dumps(summarise(site, absence), indent=2))
@@ -37,6 +47,7 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "site": site.file.site.id,
         "mode": site.file.site.mode,
         "tick_s": site.file.site.tick_s,
+        "problems": [],
         "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
         "absent": {

@@ -9,11 +9,12 @@ from typing import Any
 
 from derctl.cli.look import BASES, add_endpoint, ask
 from derctl.core.exchange import Exchange
+from derctl.core.text import device_text
 from derctl.devices import Options, Profile
 from derctl.devices.sunspec.layout import find
 from derctl.errors import DecodeError, NotRecognised
 from derctl.links.models import model
-from derctl.sunspec import Block, Decoded, Model, Raw, decode, read_block
+from derctl.sunspec import Block, Decoded, Model, Raw, Value, decode, read_block
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -82,9 +83,19 @@ def _plain(raw: Raw | None) -> int | float | str | None:
     return str(raw) if isinstance(raw, float) and not math.isfinite(raw) else raw
 
 
+def _text(value: Value | None) -> Value | None:
+    """A device's text can be anything; its registers stay in `raw` as they are."""
+    return device_text(value) if isinstance(value, str) else value
+
+
 def _rows(decoded: Decoded, prefix: str, units: dict[str, str]) -> list[dict[str, Any]]:
     rows = [
-        {"path": prefix + name, "raw": _plain(decoded.raw.get(name)), "value": value, "unit": units.get(name, "")}
+        {
+            "path": prefix + name,
+            "raw": _plain(decoded.raw.get(name)),
+            "value": _text(value),
+            "unit": units.get(name, ""),
+        }
         for name, value in decoded.values.items()
     ]
     for name, instances in decoded.groups.items():

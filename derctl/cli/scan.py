@@ -9,7 +9,8 @@ from typing import Any
 
 from derctl.cli.look import BASES, add_endpoint, ask
 from derctl.core.exchange import Exchange
-from derctl.devices import CATALOGUE, Options, Profile
+from derctl.daemon.kinds import KINDS
+from derctl.devices import Options, Profile
 from derctl.devices.sunspec.layout import Layout, find
 from derctl.devices.types import Device
 from derctl.errors import DeviceError
@@ -44,9 +45,9 @@ def run(args: argparse.Namespace) -> int:
 def _look(options: Options) -> Exchange[dict[str, Any]]:
     layout = yield from find(model, options)
     kinds: dict[str, dict[str, Any]] = {}
-    for name, kind in CATALOGUE.items():
+    for name, kind in KINDS.items():
         try:
-            device = yield from kind.bind(model, options)
+            device = yield from kind.bind(options)
         except DeviceError as error:
             kinds[name] = {"usable": False, "text": f"no: {error}"}
         else:

@@ -50,11 +50,9 @@ def water_fill(amount: float, weights: Sequence[float], rooms: Sequence[float]) 
 
 
 def potential_w(der: DerState, high_w: float) -> float:
-    """The most a PV inverter may give now: what it says, or its present power. While it is held down nobody knows:
-    twice that, so that storage makes room for sun step by step, and not for a night."""
+    """The most a PV inverter may give now: its present power. While it is held down nobody knows: twice that, so
+    that storage makes room for sun step by step, and not for a night."""
     reading = der.reading
-    if reading.p_available_w is not None:
-        return min(high_w, max(reading.p_available_w, 0.0))
     if reading.p_w is None:
         return high_w
     if reading.p_w >= 0.95 * held_w(der) and reading.status not in DARK:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation
@@ -213,12 +213,7 @@ def _decide(case: _Case) -> Decision:
     var = reactive(der, band, case.proposals)
     setpoint, bounds = _setpoint(der, band)
     if var.q_var is not None:
-        setpoint = Setpoint(
-            p_ceiling_w=setpoint.p_ceiling_w,
-            p_floor_w=setpoint.p_floor_w,
-            p_target_w=setpoint.p_target_w,
-            q_var=var.q_var,
-        )
+        setpoint = replace(setpoint, q_var=var.q_var)
         bounds += var.bounds
     requested = _requested(case.proposals)
     return Decision(
@@ -245,9 +240,4 @@ def _requested(proposals: Iterable[Proposal]) -> Proposal | None:
 
 
 def _as_setpoint(proposal: Proposal) -> Setpoint:
-    return Setpoint(
-        p_ceiling_w=proposal.p_ceiling_w,
-        p_floor_w=proposal.p_floor_w,
-        p_target_w=proposal.p_target_w,
-        q_var=proposal.q_var,
-    )
+    return Setpoint(p_ceiling_w=proposal.p_ceiling_w, p_target_w=proposal.p_target_w, q_var=proposal.q_var)

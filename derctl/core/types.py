@@ -98,7 +98,6 @@ class Setpoint:
     """What a DER is told. None: not told (given back to the device)."""
 
     p_ceiling_w: float | None = None
-    p_floor_w: float | None = None
     p_target_w: float | None = None
     q_var: float | None = None
 
@@ -110,7 +109,7 @@ NOTHING = Setpoint()
 class Reading:
     """One poll of one device. None: not implemented, not readable, or not a number; never 0 instead.
 
-    v_v is the mean phase-to-neutral voltage, v_phase_v each phase's. energy_wh counts what was delivered; it grows.
+    v_v is the mean phase-to-neutral voltage. energy_wh counts what was delivered; it grows.
     p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive. accepted is the setpoint as
     the device reads it back. own_on and own_off name the device's own grid functions that read back on and off; one
     in neither can't be read back.
@@ -119,9 +118,7 @@ class Reading:
     p_w: float | None = None
     q_var: float | None = None
     v_v: float | None = None
-    v_phase_v: tuple[float | None, ...] = ()
     f_hz: float | None = None
-    p_available_w: float | None = None
     soc_pct: float | None = None
     soh_pct: float | None = None
     dc_p_w: float | None = None

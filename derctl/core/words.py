@@ -123,20 +123,6 @@ class What(StrEnum):
     VAR = "q_var"
 
 
-class Scope(StrEnum):
-    """For whom a function speaks."""
-
-    DER = "der"
-    SITE = "site"
-
-
-class Need(StrEnum):
-    """What a function can't do without."""
-
-    STORAGE = "storage"
-    METER = "meter"
-
-
 class WriteFor(StrEnum):
     """Why a setpoint has to be written now."""
 

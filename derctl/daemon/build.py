@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.kinds import KINDS
 from derctl.daemon.report.telemetry import encode
-from derctl.devices import CATALOGUE, Device, Options
+from derctl.devices import Device, Options
 from derctl.links.bus import Bus, Pace
-from derctl.links.models import model
 from derctl.links.mqtt import Broker
 from derctl.site import (
     BusSection,
@@ -68,9 +68,8 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         id=der.id,
         bus=buses[der.bus],
         unit=der.unit,
-        kind=CATALOGUE[der.kind],
+        kind=KINDS[der.kind],
         options=options,
-        models=model,
         serial=der.serial,
         check=lambda device: rating_problem(der, device),
         on_event=on_event,
@@ -84,9 +83,8 @@ def _bms(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         id=f"{der.id}.bms",
         bus=buses[section.bus],
         unit=section.unit,
-        kind=CATALOGUE["sunspec_bms"],
+        kind=KINDS["sunspec_bms"],
         options=Options(profile=site.profiles[section.profile], v_nom_v=site.file.site.v_nom_v),
-        models=model,
         serial=section.serial,
         on_event=on_event,
     )
@@ -101,9 +99,8 @@ def _poc(site: Site, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel | N
         id="poc",
         bus=buses[section.bus],
         unit=section.unit,
-        kind=CATALOGUE[section.kind],
+        kind=KINDS[section.kind],
         options=options,
-        models=model,
         serial=section.serial,
         on_event=on_event,
     )

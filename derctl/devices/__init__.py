@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
-from derctl.core.exchange import Exchange
-from derctl.core.types import Capability
+from derctl.devices.kind import Kind, Models, Sunspec
 from derctl.devices.profile import Profile
 from derctl.devices.sunspec.bms import bind_bms
 from derctl.devices.sunspec.der import PV, STORAGE, SunspecDer, bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
-from derctl.devices.types import Device, Identity, Models, Options, Reversion
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """One row of the catalogue. role: der | meter | bms. can: the most that a device of this kind takes."""
-
-    role: str
-    bind: Callable[[Models, Options], Exchange[Device]]
-    can: Capability = field(default_factory=Capability)
-
+from derctl.devices.types import Device, Identity, Options, Reversion
 
 CATALOGUE: dict[str, Kind] = {
-    "sunspec_pv": Kind(role="der", bind=bind_pv, can=PV),
-    "sunspec_storage": Kind(role="der", bind=bind_storage, can=STORAGE),
-    "sunspec_meter": Kind(role="meter", bind=bind_meter),
-    "sunspec_bms": Kind(role="bms", bind=bind_bms),
+    "sunspec_pv": Kind(role="der", bind=Sunspec(bind_pv), can=PV),
+    "sunspec_storage": Kind(role="der", bind=Sunspec(bind_storage), can=STORAGE),
+    "sunspec_meter": Kind(role="meter", bind=Sunspec(bind_meter)),
+    "sunspec_bms": Kind(role="bms", bind=Sunspec(bind_bms)),
 }
 
-__all__ = ["CATALOGUE", "Device", "Identity", "Kind", "Models", "Options", "Profile", "Reversion", "SunspecDer"]
+
+def kinds(models: Models) -> dict[str, Kind]:
+    """The catalogue, ready to find devices: its SunSpec drivers look models up where the shell has read them."""
+    return {name: kind.given(models) for name, kind in CATALOGUE.items()}
+
+
+__all__ = [
+    "CATALOGUE",
+    "Device",
+    "Identity",
+    "Kind",
+    "Models",
+    "Options",
+    "Profile",
+    "Reversion",
+    "SunspecDer",
+    "kinds",
+]

@@ -16,7 +16,7 @@ class Profile:
     deadband_pct: of the rating, changes below it are not written. refresh_s: how often registers get new values.
     settle_s: until a setpoint shows at the terminals. tolerance_pct: of the rating, for accepted and achieved.
     readback: values | effect_only (control points read as not implemented). timer_rearm: write | any_message
-    | none (counts but nothing reverts).
+    (polling keeps it from running out, which is a problem of the device) | none (counts but nothing reverts).
     """
 
     name: str = "generic"

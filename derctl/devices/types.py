@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,18 +10,14 @@ from derctl.core.exchange import Exchange, Read, Registers
 from derctl.core.types import NOTHING, Capability, Fallback, Rating, Reading, Setpoint
 from derctl.core.words import Timer
 from derctl.devices.profile import Profile
-from derctl.sunspec import Model
 
 Answers = Mapping[str, Registers]
 """The registers of a poll by the name that the device gave each block."""
 
-Models = Callable[[int], Model | None]
-"""Looks a compiled model up; None where there is no definition."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who the device says it is (SunSpec model 1)."""
+    """Who the device says it is (SunSpec model 1), as text that can be shown. serial "": it has none to tell."""
 
     maker: str = ""
     model: str = ""

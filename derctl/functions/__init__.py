@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derctl.functions.rows import ROWS, Row, plan_of
+from derctl.functions.rows import ROWS, Need, Row, Scope, plan_of
 from derctl.functions.settings import Settings
 
-__all__ = ["ROWS", "Row", "Settings", "plan_of"]
+__all__ = ["ROWS", "Need", "Row", "Scope", "Settings", "plan_of"]

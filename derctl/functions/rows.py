@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
-from derctl.core.words import Need, Scope
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event
@@ -19,7 +19,24 @@ from derctl.functions.soc_guard import SocGuard
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
 
+
+class Scope(Enum):
+    """For whom a function speaks."""
+
+    DER = auto()
+    SITE = auto()
+
+
+class Need(Enum):
+    """What a function can't do without."""
+
+    STORAGE = auto()
+    TARGET = auto()
+    METER = auto()
+
+
 STORAGE = frozenset({Need.STORAGE})
+TARGET = frozenset({Need.TARGET})
 METER = frozenset({Need.METER})
 
 
@@ -78,7 +95,7 @@ ROWS: Mapping[str, Row] = {
         Row(function=FreqDroop, also_on_device=True, survives=Survival(keep=kept_event, revive=event_of)),
         Row(function=VoltVar, also_on_device=True, reactive=True),
         Row(function=OperatorLimit),
-        Row(function=SetpointFunction, needs=STORAGE),
+        Row(function=SetpointFunction, needs=TARGET),
         Row(function=ContractExportLimit, scope=Scope.SITE, needs=METER, every_der=True),
         Row(function=OperatorSiteLimit, scope=Scope.SITE, comes_with=OperatorLimit),
         Row(function=SelfConsumption, scope=Scope.SITE, needs=METER),

@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import aiomqtt
@@ -52,26 +51,13 @@ class Broker:
         """Raises LinkError where a file can't be used."""
         if self.ca_file is None:
             return None
-        for key, name in (("ca_file", self.ca_file), ("cert_file", self.cert_file), ("key_file", self.key_file)):
-            _readable(f"mqtt.tls.{key}", name)
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
             if self.cert_file is not None:
                 context.load_cert_chain(self.cert_file, self.key_file)
         except (OSError, ssl.SSLError) as error:
-            files = ", ".join(each for each in (self.ca_file, self.cert_file, self.key_file) if each is not None)
-            raise LinkError(f"mqtt.tls: {files}: {error}") from error
+            raise LinkError(f"TLS: {error}") from error
         return context
-
-
-def _readable(key: str, name: str | None) -> None:
-    """The library doesn't say which of its files is missing. Raises LinkError with the key of the site file."""
-    try:
-        if name is not None:
-            Path(name).open("rb").close()
-    except OSError as error:
-        why = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
-        raise LinkError(f"{key}: {name}: {why}") from error
 
 
 OnCommand = Callable[[str, bytes, bool], Awaitable[None]]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
 from derctl.core.engine import Plan
-from derctl.core.words import Need, Scope
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
-from derctl.functions import ROWS, Row, Settings, rows
+from derctl.functions import ROWS, Need, Row, Scope, Settings, rows
 from derctl.functions.settings import required, violation
 from derctl.site.convert import named
 from derctl.site.hints import nearest, number, similar
@@ -112,6 +111,16 @@ def _built(
         return None
 
 
+def _lacks(kind: str, needs: Collection[Need]) -> str | None:
+    """What a device of this kind has not, of what a function needs of a DER. Of no kind, nothing is said."""
+    if kind not in DEVICES:
+        return None
+    can = DEVICES[kind].can
+    if Need.STORAGE in needs and not can.store:
+        return "storage"
+    return "a power setpoint" if Need.TARGET in needs and not can.aim else None
+
+
 def _ders_of(
     source: Source,
     path: str,
@@ -120,8 +129,8 @@ def _ders_of(
     site: SiteFile,
     problems: list[Problem],
 ) -> tuple[str, ...] | None:
-    storage = row is not None and Need.STORAGE in row.needs
-    able = {d.id for d in site.ders if not storage or d.kind not in DEVICES or DEVICES[d.kind].can.store}
+    needs = frozenset() if row is None else row.needs
+    able = {der.id for der in site.ders if not _lacks(der.kind, needs)}
     given = section.get("ders")
     if given is None:
         return tuple(der.id for der in site.ders if der.id in able)
@@ -133,8 +142,9 @@ def _ders_of(
         if not isinstance(name, str) or (name not in known and named(known)):
             problems.append(source.problem(f"{path}.ders", f"no DER {name!r} in ders{similar(name, known)}"))
         elif name in known - able:
+            lacks = next(_lacks(der.kind, needs) for der in site.ders if der.id == name)
             problems.append(
-                source.problem(f"{path}.ders", f"{section.get('kind')} needs storage, which {name!r} has not")
+                source.problem(f"{path}.ders", f"{section.get('kind')} needs {lacks}, which {name!r} has not")
             )
     missing = [der.id for der in site.ders if der.id not in given]
     if row is not None and row.every_der and missing:

@@ -132,6 +132,16 @@ async def test_what_a_program_reads_is_json_whatever_the_registers_hold(rig, her
             assert all(row.keys() == {"path", "raw", "value", "unit"} for row in table["points"])
 
 
+async def test_no_text_of_a_device_commands_the_terminal(rig, here):
+    bank = rig.units["pv1"].face.bank
+    bank.image(1).put("Mn", "Ma\x1b]0;owned\x07\nforged: line")
+    bank.publish([1])
+    for verb in ("read", "scan"):
+        _, out, _ = await here(verb, address(rig, "pv1"), *(["1"] if verb == "read" else []))
+        assert "Ma?]0;owned? forged: line" in out
+        assert all(line.isprintable() for line in out.splitlines())
+
+
 async def test_a_read_only_wire_cannot_write():
     with pytest.raises(TypeError):
         await ReadOnly(None).request(1, Write(address=1, values=(1,)))

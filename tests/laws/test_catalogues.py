@@ -9,16 +9,16 @@ from types import ModuleType
 
 import derctl.cli
 import derctl.daemon.commands
+import derctl.devices
 import derctl.devices.sunspec
 import derctl.functions
 from derctl.cli import VERBS
 from derctl.core import types
 from derctl.core.types import REQUESTS, Request
-from derctl.core.words import Need, Scope
-from derctl.daemon.commands.desk import COMMANDS
+from derctl.daemon.commands.rows import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
-from derctl.devices.sunspec.der import OWN_FUNCTIONS
-from derctl.functions import ROWS, Settings, rows
+from derctl.devices.sunspec.own import OWN_FUNCTIONS
+from derctl.functions import ROWS, Need, Scope, Settings, rows
 
 INTERFACES = (Path(__file__).parents[2] / "docs" / "interfaces.md").read_text(encoding="utf-8")
 
@@ -78,11 +78,12 @@ def test_every_kind_of_request_is_in_the_table_under_its_own_name() -> None:
 def test_every_device_kind_is_in_the_catalogue() -> None:
     there = {
         thing
-        for module in modules(derctl.devices.sunspec).values()
+        for package in (derctl.devices, derctl.devices.sunspec)
+        for module in modules(package).values()
         for name, thing in vars(module).items()
         if name.startswith("bind_") and inspect.isfunction(thing)
     }
-    assert {kind.bind for kind in DEVICES.values()} == there
+    assert {getattr(kind.bind, "driver", kind.bind) for kind in DEVICES.values()} == there
 
 
 def test_every_verb_is_in_the_table_and_every_row_has_its_file() -> None:

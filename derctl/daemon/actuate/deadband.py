@@ -106,7 +106,13 @@ def differs(desired: Setpoint, held: Setpoint, rating: Rating, profile: Profile)
     p_scale, q_scale = rating.size_w, rating.s_max_va
     ceiling = _ceiling_differs(desired.p_ceiling_w, held.p_ceiling_w, p_scale, band)
     target = _target_differs(desired.p_target_w, held.p_target_w, p_scale, band)
-    return ceiling or target or _value_differs(desired.q_var, held.q_var, q_scale, band)
+    value = _value_differs(desired.q_var, held.q_var, q_scale, band)
+    return ceiling or target or value or target_left(desired, held)
+
+
+def target_left(desired: Setpoint, held: Setpoint) -> bool:
+    """Whether a target still stands in a device that is to have its ceiling alone, so that its sun flows."""
+    return desired.p_target_w is None and desired.p_ceiling_w is not None and held.p_target_w is not None
 
 
 def _ceiling_differs(desired: float | None, held: float | None, scale: float, band: float) -> bool:
@@ -144,4 +150,5 @@ def taken(desired: Setpoint, accepted: Setpoint, rating: Rating, profile: Profil
         (desired.p_target_w, accepted.p_target_w, p_tol),
         (desired.q_var, accepted.q_var, q_tol),
     )
-    return all(wish is None or (held is not None and abs(wish - held) <= tol) for wish, held, tol in pairs)
+    there = all(wish is None or (held is not None and abs(wish - held) <= tol) for wish, held, tol in pairs)
+    return there and not target_left(desired, accepted)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from derctl.core.exchange import Registers, patient
+from derctl.core.text import serial_text
 from derctl.core.types import Reading
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import binding as binds
@@ -14,7 +15,7 @@ from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
-from derctl.devices import Device, Identity, Kind, Models, Options
+from derctl.devices import Device, Identity, Kind, Options
 from derctl.errors import BusError, DeviceError, DeviceRefused
 from derctl.links.bus import Bus, Priority
 
@@ -34,7 +35,6 @@ class Channel:
     unit: int
     kind: Kind
     options: Options
-    models: Models
     serial: str | None = None
     check: Callable[[Device], str | None] = lambda device: None
     on_event: Callable[[str, str, str], None] = lambda event, who, text: None
@@ -136,7 +136,7 @@ class Channel:
 
     async def _bind(self) -> None:
         generation = self.bus.generation
-        exchange = patient(self.kind.bind(self.models, self.options))
+        exchange = patient(self.kind.bind(self.options))
         device = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
         wrong = self._wrong(device)
         if wrong is not None:
@@ -155,9 +155,9 @@ class Channel:
             self.on_event("map_problem", self.id, problem)
 
     def _wrong(self, device: Device) -> str | None:
-        serial = device.identity.serial
-        expected = self.serial if self.known is None else self.known.serial
-        if expected is not None and expected != serial:
+        serial = serial_text(device.identity.serial)
+        expected = serial_text(self.serial or ("" if self.known is None else self.known.serial))
+        if expected.strip("0") and expected != serial:  # zeros alone: it was not filled in yet
             return f"serial {serial!r} answers, {expected!r} is expected"
         return self.check(device)
 

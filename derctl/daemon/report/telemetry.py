@@ -17,8 +17,8 @@ CHANGE_W = 50.0
 """A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status changed."""
 
 
-ELSEWHERE = frozenset({"accepted", "own_on", "own_off", "v_phase_v"})
-"""Fields of a reading that stand in the outcome and in `status`, or are too fine for a topic."""
+ELSEWHERE = frozenset({"accepted", "own_on", "own_off"})
+"""Fields of a reading that stand in the outcome and in `status`."""
 MEASURED = ("status", *(item.name for item in fields(Reading) if item.name not in {"status", *ELSEWHERE}))
 """A new field of a reading is in the topic by itself."""
 TOLD = tuple(item.name for item in fields(Setpoint))
@@ -160,5 +160,5 @@ class Telemetry:
 
 
 def _rounded(setpoint: Setpoint) -> tuple[float | None, ...]:
-    values = (setpoint.p_ceiling_w, setpoint.p_floor_w, setpoint.p_target_w, setpoint.q_var)
+    values = (setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var)
     return tuple(None if value is None else round(value) for value in values)

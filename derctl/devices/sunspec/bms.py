@@ -9,9 +9,10 @@ from typing import Any
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Reading
 from derctl.core.words import Status
+from derctl.devices.kind import Models
 from derctl.devices.sunspec.layout import View, find
 from derctl.devices.sunspec.observed import Observed
-from derctl.devices.types import Answers, Models, Options
+from derctl.devices.types import Answers, Options
 from derctl.errors import NotRecognised
 
 POINTS_802 = (

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from derctl.core.exchange import Exchange, Read
-from derctl.devices.types import Answers, Identity, Models, Options
+from derctl.core.text import device_text, serial_text
+from derctl.devices.kind import Models
+from derctl.devices.types import Answers, Identity, Options
 from derctl.errors import DecodeError, NotRecognised
 from derctl.sunspec import Block, Chain, Model, Reader, compile_reader, read_block, walk
 
@@ -79,16 +81,15 @@ class Layout:
         return View(name=name, model=model, block=block, reader=reader, read=read, lacking=lacking)
 
     def identify(self) -> Exchange[Identity]:
-        """Read the common model now. Raises NotRecognised where it isn't there."""
+        """Read the common model now, its texts made harmless. Raises NotRecognised where it isn't there."""
         common = self.find(1)
         if common is None:
             raise NotRecognised(f"no common model behind the marker at {self.chain.base}")
         values = yield from self.once(common, ("ID", "Mn", "Md", "Vr", "SN"))
         if values["ID"] != 1:
             raise NotRecognised(f"model {values['ID']} stands where the common model was, at {common.address}")
-        return Identity(
-            maker=values["Mn"] or "", model=values["Md"] or "", firmware=values["Vr"] or "", serial=values["SN"] or ""
-        )
+        maker, model, firmware = (device_text(values[point] or "") for point in ("Mn", "Md", "Vr"))
+        return Identity(maker=maker, model=model, firmware=firmware, serial=serial_text(values["SN"] or ""))
 
     def once(self, block: Block, points: Sequence[str]) -> Exchange[dict[str, Any]]:
         """Read a block now and decode these points; holes and what is missing are None."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
+from derctl.devices.kind import Models
 from derctl.devices.sunspec.layout import find
 from derctl.devices.sunspec.measure import METERS, POINTS_METER, meter, plausible, without_volts
 from derctl.devices.sunspec.observed import Observed
-from derctl.devices.types import Answers, Models, Options
+from derctl.devices.types import Answers, Options
 from derctl.errors import NotRecognised
 
 

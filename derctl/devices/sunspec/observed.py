@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from derctl.core.exchange import Exchange, Read
+from derctl.core.exchange import Read
 from derctl.core.types import Capability, Fallback, Rating
-from derctl.devices.sunspec.layout import Layout, View
-from derctl.devices.types import Identity, Options, Reversion
+from derctl.devices.sunspec.found import Found
+from derctl.devices.sunspec.layout import View
+from derctl.devices.types import Reversion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
+class Observed(Found):
     """A bound device with one view; who inherits decodes it."""
 
-    layout: Layout
-    options: Options
     view: View
-    problems: tuple[str, ...] = ()
-
-    @property
-    def identity(self) -> Identity:
-        return self.layout.identity
-
-    def identify(self) -> Exchange[Identity]:
-        return self.layout.identify()
 
     @property
     def rating(self) -> Rating:

@@ -122,7 +122,7 @@ def test_pv_is_curtailed_below_its_power_only_when_storage_gives_no_more(data: s
 
 
 def test_surplus_goes_into_the_battery_first_and_only_the_rest_is_curtailed() -> None:
-    ders = [make.pv("pv1", p_w=8_000.0, p_available_w=8_000.0), make.battery("bat1", p_w=0.0, charge_w=3_000.0)]
+    ders = [make.pv("pv1", p_w=8_000.0), make.battery("bat1", p_w=0.0, charge_w=3_000.0)]
     for ceiling, bat, pv in ((9_000.0, 0.0, 9_000.0), (6_000.0, -2_000.0, 8_000.0), (4_000.0, -3_000.0, 7_000.0)):
         wish = SiteProposal(by="w", rank=15, over=("pv1", "bat1"), p_ceiling_w=ceiling)
         made = slots({}, ders, 15)
@@ -148,7 +148,7 @@ def test_pv_is_curtailed_in_proportion_to_present_power_not_to_nameplate() -> No
 
 
 def test_storage_makes_room_for_a_senior_floor_of_pv_that_gives_less_now() -> None:
-    ders = [make.pv("pv1", p_available_w=0.0), make.battery("bat1")]
+    ders = [make.pv("pv1", p_w=0.0), make.battery("bat1")]
     wish = SiteProposal(by="w", rank=15, over=("pv1", "bat1"), p_ceiling_w=0.0)
     made = slots({"pv1": [Proposal(by="s", rank=0, p_floor_w=700.0)]}, ders, 15)
     bands = cap(made, wish)
@@ -171,9 +171,6 @@ def test_enough_room_curtails_nobody() -> None:
 @pytest.mark.parametrize(
     ("reading", "expected"),
     [
-        ({"p_available_w": 4_000.0, "p_w": 1_000.0}, 4_000.0),
-        ({"p_available_w": -10.0}, 0.0),
-        ({"p_available_w": 12_000.0}, 9_000.0),
         ({}, 9_000.0),
         ({"p_w": 3_000.0}, 3_000.0),
         ({"p_w": -20.0}, 0.0),
@@ -185,9 +182,7 @@ def test_enough_room_curtails_nobody() -> None:
         ({"p_w": 2_000.0, "accepted": Setpoint()}, 2_000.0),
     ],
 )
-def test_what_pv_could_give_is_what_it_says_or_gives_unless_it_is_held_down(
-    reading: dict[str, Any], expected: float
-) -> None:
+def test_what_pv_could_give_is_what_it_gives_unless_it_is_held_down(reading: dict[str, Any], expected: float) -> None:
     assert potential_w(make.pv(**reading), 9_000.0) == expected
 
 

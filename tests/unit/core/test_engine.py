@@ -42,12 +42,12 @@ def test_no_decision_leaves_rating_box_or_circle_and_every_number_is_finite(data
     found = decide(make.plan(proposals, wishes), make.site(*ders))
     for der in ders:
         told, rating = found[der.id].setpoint, der.rating
-        numbers = [n for n in (told.p_ceiling_w, told.p_floor_w, told.p_target_w, told.q_var) if n is not None]
+        numbers = [n for n in (told.p_ceiling_w, told.p_target_w, told.q_var) if n is not None]
         assert all(math.isfinite(n) for n in numbers)
         assert all(math.isfinite(bound.value) for bound in found[der.id].bound_by)
         p = told.p_target_w if der.can.aim else told.p_ceiling_w
         assert rating.p_min_w - NEAR <= p <= rating.p_max_w + NEAR
-        assert (told.p_ceiling_w is None) == der.can.aim and told.p_floor_w is None
+        assert (told.p_ceiling_w is None) == der.can.aim
         if told.q_var is not None:
             assert der.can.var and der.fresh
             assert -rating.q_abs_max_var <= told.q_var <= rating.q_inj_max_var

@@ -88,7 +88,7 @@ SECTION = DerSection(id="pv1", bus="b", unit=1, kind="sunspec_pv")
 def channel_on(wire: Wire, now: list[float]) -> Channel:
     bus: Any = wire
     kind: Any = SimpleNamespace(bind=nothing)
-    return Channel(id="pv1", bus=bus, unit=1, kind=kind, options=Options(), models=nothing, clock=lambda: now[0])
+    return Channel(id="pv1", bus=bus, unit=1, kind=kind, options=Options(), clock=lambda: now[0])
 
 
 async def lost() -> tuple[Channel, Wire, list[float]]:

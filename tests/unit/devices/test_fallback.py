@@ -54,6 +54,19 @@ def test_a_timer_that_reverts_nothing_proves_nothing(lay_out, bound, name, why):
     assert device.absent_w(Fallback(p_ceiling_w=500.0, by="stands")) == 500.0
 
 
+@pytest.mark.parametrize("name", ["pv_103", "pv_7xx", "storage_124"])
+def test_a_timer_that_any_message_starts_again_is_told_and_still_counts_for_a_derctl_that_is_gone(
+    lay_out, bound, name
+):
+    """Fronius (Datamanager Modbus manual)."""
+    bind = bind_storage if name == "storage_124" else bind_pv
+    device = bound(lay_out(name), bind, timer_rearm="any_message")
+    assert any("every Modbus message" in problem for problem in device.problems)
+    plain = bound(lay_out(name), bind)
+    assert device.absent_w(Fallback(p_ceiling_w=0.0)) == plain.absent_w(Fallback(p_ceiling_w=0.0))
+    assert not any("message" in problem for problem in plain.problems)
+
+
 @pytest.mark.parametrize(
     ("name", "points"),
     [
@@ -287,7 +300,7 @@ def test_power_is_released_although_the_device_refuses_to_take_var_back(lay_out,
     device = bound(fake, bind_storage if storage else bind_pv)
     written(fake, device, Fallback(), q_var=300.0, **{"p_target_w" if storage else "p_ceiling_w": 3000.0})
     model_id, point = ENABLE_VAR[name]
-    place = fake.places[model_id] + device.var.view.model.fixed[point].offset
+    place = fake.places[model_id] + device.controls.var.view.model.fixed[point].offset
     fake.refuse = lambda op: 3 if isinstance(op, Write) and op.address == place else None
     with pytest.raises(DeviceRefused, match="exception 3") as caught:
         fake.run(device.release(Fallback(), lift=True))

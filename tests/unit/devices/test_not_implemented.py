@@ -38,7 +38,6 @@ EACH = [(name, model_id, bind, point) for (name, model_id), bind in MEASURED.ite
 def values_of(reading):
     flat = {item.name: getattr(reading, item.name) for item in fields(Reading)}
     accepted = flat.pop("accepted")
-    flat |= {f"phase_{i}": volts for i, volts in enumerate(flat.pop("v_phase_v"))}
     return flat | ({} if accepted is None else {f"accepted.{k}": v for k, v in asdict(accepted).items()})
 
 

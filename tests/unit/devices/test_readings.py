@@ -8,7 +8,7 @@ import pytest
 
 from derctl.core.types import Fallback, Setpoint
 from derctl.core.words import Status
-from derctl.devices import Options, Profile
+from derctl.devices import Identity, Options, Profile
 from derctl.devices.sunspec.bms import bind_bms
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
@@ -27,7 +27,6 @@ def test_an_inverter_reads_as_it_was_laid_out(lay_out, bound, name):
     assert reading.p_w == pytest.approx(3120)
     assert reading.q_var == pytest.approx(-410)
     assert reading.f_hz == pytest.approx(50.02, abs=0.002)
-    assert reading.v_phase_v == pytest.approx((231.1, 232.2, 233.9))
     assert reading.v_v == pytest.approx(232.4)  # the mean of the three
     assert reading.energy_wh == pytest.approx(123456)
     assert reading.status is Status.ON
@@ -55,12 +54,13 @@ def test_a_scale_factor_that_changes_between_polls_changes_no_value(lay_out, bou
     device = bound(fake, bind_meter if meter else bind_pv)
     ac = int(next(key for key in fake.places if key not in (1,)))
     q = "VAR" if meter else "Var" if ac == 701 else "VAr"
-    volts = {"VL1": 231} if ac == 701 else {"PhVphA": 231}
+    mean = "LNV" if ac == 701 else "PhV" if meter else None
+    volts = dict.fromkeys([mean] if mean else ["PhVphA", "PhVphB", "PhVphC"], 231)
     for w_sf, v_sf, hz_sf in ((0, 0, -1), (1, -1, -2), (2, -2, -2), (0, -1, -2)):
         fake.put(ac, W_SF=w_sf, V_SF=v_sf, Hz_SF=hz_sf, W=3100, Hz=50.1, **{f"{q}_SF": w_sf, q: -400}, **volts)
         reading = fake.reading(device)
         assert (reading.p_w, reading.q_var, reading.f_hz) == (3100, -400, 50.1)
-        assert reading.v_phase_v[0] == 231
+        assert reading.v_v == 231
 
 
 @pytest.mark.parametrize(
@@ -467,3 +467,12 @@ def test_a_battery_with_no_string_connected_permits_nothing(lay_out, bound, conn
     fake = lay_out("bms")
     fake.put(803, NStrCon=connected)
     assert fake.reading(bound(fake, bind_bms)).p_charge_limit_w == pytest.approx(charge_w)
+
+
+def test_what_a_device_calls_itself_can_be_shown_and_rubbish_is_no_serial_number(lay_out, bound):
+    fake = lay_out("pv_103", m1={"Mn": "Ma\x1b[2Jker ", "Md": "a\nb", "Vr": "1.0\u202e", "SN": "SN-1\r\n", "DA": 1})
+    device = bound(fake, bind_pv)
+    assert device.identity == Identity(maker="Ma?[2Jker", model="a b", firmware="1.0?", serial="SN-1")
+    assert fake.run(device.identify()) == device.identity
+    fake.registers[fake.places[1] + 52] = 0xFFFE  # the first register of SN: no UTF-8
+    assert fake.run(device.identify()).serial == ""

@@ -159,5 +159,5 @@ def test_a_scale_factor_that_changed_since_bind_costs_one_step_at_most(lay_out, 
 
 def test_what_cannot_be_told_is_only_clamped(lay_out, bound):
     device = bound(lay_out("storage_124", m123=None), bind_storage)
-    asked = Setpoint(p_ceiling_w=9000.4, p_floor_w=100.3, q_var=0.3)
-    assert device.sendable(asked) == Setpoint(p_ceiling_w=5000.0, p_floor_w=100.3, q_var=0.3)
+    asked = Setpoint(p_ceiling_w=9000.4, q_var=0.3)
+    assert device.sendable(asked) == Setpoint(p_ceiling_w=5000.0, q_var=0.3)

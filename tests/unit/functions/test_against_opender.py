@@ -391,7 +391,7 @@ def test_unequal_phases_count_with_their_mean(oracle: Any) -> None:
     phases = (1.08, 0.91, 0.91)
     reference = oracle(phases=3, v_nom_v=277.0, QV_MODE_ENABLE=True)
     volts = tuple(277.0 * v for v in phases)
-    state = make.pv(v_nom_v=277.0, v_v=sum(volts) / 3.0, v_phase_v=volts)
+    state = make.pv(v_nom_v=277.0, v_v=sum(volts) / 3.0)
     setpoint = told(VoltVar(), state)
     assert setpoint.q_var / 10_000.0 == pytest.approx(reference(p=0.5, v=list(phases))[1], abs=EXACT)
     assert setpoint.q_var > 0.0

@@ -21,8 +21,7 @@ from derctl.core.types import (
     Rating,
     Setpoint,
 )
-from derctl.core.words import Scope
-from derctl.functions import ROWS, plan_of
+from derctl.functions import ROWS, Scope, plan_of
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import FreqDroop

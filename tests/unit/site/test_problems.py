@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from derctl.core import engine
 from derctl.core.types import Capability, DerState, LimitRequest, Port, Rating, Reading, Setpoint, SiteState
+from derctl.devices import CATALOGUE, Kind
 from derctl.errors import ConfigError, Problem
 from derctl.site import load
 from derctl.site.lines import parse
@@ -222,6 +223,23 @@ def test_what_needs_storage_goes_to_storage_only(small, site_of, problems_of, ki
         small(("  - {kind: contract", f"  - {{kind: {kind}{needs}, ders: [bat1, pv1]}}\n  - {{kind: contract"))
     )
     assert "pv1" in problems[0].message
+
+
+def test_a_kind_that_is_only_aimed_takes_setpoints_and_no_battery_s_guards(small, site_of, problems_of, monkeypatch):
+    """An EV charger: one row of the catalogue, and the site file knows what it can be given."""
+
+    def nobody(options):
+        raise AssertionError("a site file finds no devices")
+
+    charger = Kind(role="der", bind=nobody, can=Capability(ac=Port(aim=True)))
+    monkeypatch.setitem(CATALOGUE, "acme_charger", charger)
+    change = ("kind: sunspec_storage", "kind: acme_charger")
+    site = site_of(small(change, ("  - {kind: contract", "  - {kind: setpoint}\n  - {kind: contract")))
+    assert [ids for function, ids in site.plan.der_functions if function.kind == "setpoint"] == [("bat1",)]
+    guard = ("  - {kind: contract", "  - {kind: bms_guard, ders: [bat1]}\n  - {kind: contract")
+    assert "storage" in problems_of(small(change, guard))[0].message
+    stands = ("kind: acme_charger", "kind: acme_charger, fallback: {by: stands, p_ceiling_w: 0}")
+    assert problems_of(small(change, stands))[0].path == "ders[1].fallback.by"
 
 
 @pytest.mark.parametrize("kind", ["contract_export_limit, limit_w: 1", "self_consumption"])

@@ -6,11 +6,13 @@ Percentages are in the device's own base, read at bind. Scale factors come from 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from derctl.core.exchange import Exchange, Write
+from derctl.core.types import Fallback
+from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import Steps
 from derctl.devices.sunspec.layout import View
@@ -18,14 +20,23 @@ from derctl.devices.types import Answers
 from derctl.errors import DecodeError, DeviceRefused
 from derctl.sunspec import absent, encode_point
 
+NO_TIMER = "no reversion timer that reverts"
+"""A problem of the device: fallback by reversion proves nothing there."""
+
 UNTAKEN = frozenset({2, 3, 4})
 """Exception codes that a device may answer where it takes the points of a block singly only."""
+
+
+def targeted(values: Mapping[str, Any], points: Sequence[str], profile: Profile) -> Timer:
+    """A timer that reverts to a target, where the device has all its points and it is known to revert at all."""
+    there = all(values[point] is not None for point in points)
+    return Timer.TARGET if there and profile.timer_rearm != "none" else Timer.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """A control group at its place. base: what 100 % is, W or var. profile: how this device takes writes.
-    steps: what its setpoint can be.
+    steps: what its setpoint can be. timer: what its own reversion timer does.
 
     NEEDED are the points without which a write means nothing; others are left out where the device reads as not
     having them (unless its profile says that its control points never read as anything).
@@ -37,6 +48,19 @@ class Group:
     base: float
     profile: Profile
     steps: Steps
+    timer: Timer = Timer.NONE
+
+    def absent_w(self, fallback: Fallback, p_max_w: float) -> float:
+        """The most that what it controls gives when derctl is not there. What has no target reverts to no limit."""
+        if fallback.p_ceiling_w is None or (fallback.by == FallbackBy.REVERSION and self.timer is not Timer.TARGET):
+            return p_max_w
+        return max(fallback.p_ceiling_w, 0.0)
+
+    def _limit_w(self, enabled: int | None, percent: float | None, unlimited_w: float) -> float | None:
+        """A limit in percent as it reads back; None where the device doesn't tell."""
+        if enabled is None or percent is None:
+            return None
+        return unlimited_w if enabled == 0 else percent * self.base / 100.0
 
     def _write(self, answers: Answers, values: Mapping[str, tuple[int, ...]]) -> Exchange[None]:
         """Write these points in this order, neighbours in one request as far as the device takes that."""

@@ -7,8 +7,13 @@ from typing import Any, ClassVar
 
 from derctl.core.capability import clamp
 from derctl.core.exchange import Exchange
-from derctl.core.types import Fallback
+from derctl.core.types import Fallback, Port, Rating
+from derctl.core.words import FallbackBy, Timer
+from derctl.devices.profile import Profile
+from derctl.devices.steps import percent_of
+from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.group import Group
+from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.types import Answers
 
 POINTS_123 = (
@@ -18,44 +23,56 @@ POINTS_123 = (
 VAR_123 = (("VArMaxPct", 2), ("VArWMaxPct", 1), ("VArAvalPct", 3))
 
 
+def build_123(layout: Layout, rating: Rating, profile: Profile, want: Port) -> Exchange[Controls]:
+    """The limit where one is wanted, and var."""
+    block, nothing = layout.find(123), Controls(rating=rating, profile=profile)
+    if block is None:
+        return nothing
+    view = layout.view("ctl", block, POINTS_123)
+    values = yield from layout.once(block, POINTS_123)
+    return Controls(
+        rating=rating,
+        profile=profile,
+        views={view.name: view},
+        limit=Limit123.build(view, values, rating, profile) if want.limit else None,
+        var=Var123.build(view, values, rating, profile) if want.var else None,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit123(Group):
     """Active power limit by model 123. Its timer has no target: it reverts to no limit."""
 
     NEEDED: ClassVar = frozenset({"WMaxLimPct", "WMaxLim_Ena"})
 
-    def accepted_w(self, values: dict[str, Any], unlimited_w: float) -> float | None:
-        if values["WMaxLim_Ena"] is None or values["WMaxLimPct"] is None:
-            return None
-        return unlimited_w if values["WMaxLim_Ena"] == 0 else values["WMaxLimPct"] * self.base / 100.0
+    @classmethod
+    def build(cls, view: View, values: dict[str, Any], rating: Rating, profile: Profile) -> Limit123:
+        """Percentages count from the rating."""
+        steps = percent_of(rating.p_max_w, values["WMaxLimPct_SF"])
+        timer = Timer.NONE if profile.timer_rearm == "none" else Timer.NO_TARGET
+        return cls(view=view, base=rating.p_max_w, profile=profile, steps=steps, timer=timer)
 
-    def absent_w(self, fallback: Fallback, p_max_w: float) -> float:
-        if fallback.p_ceiling_w is None or fallback.by == "reversion":
-            return p_max_w
-        return fallback.p_ceiling_w
+    def accepted_w(self, values: dict[str, Any], unlimited_w: float) -> float | None:
+        return self._limit_w(values["WMaxLim_Ena"], values["WMaxLimPct"], unlimited_w)
 
     def write(self, ceiling_w: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
-        values = self.view.values(answers)
-        percent = self._percent("WMaxLimPct", clamp(ceiling_w, 0.0, self.base), values["WMaxLimPct_SF"], down=True)
-        timer = round(fallback.after_s) if fallback.by != "stands" else 0
-        yield from self._write(answers, _limit_123(percent, timer, 1))
+        timer_s = 0.0 if fallback.by == FallbackBy.STANDS else fallback.after_s
+        yield from self._write(answers, self._points(ceiling_w, timer_s, 1, answers))
 
     def release(self, ceiling_w: float | None, answers: Answers) -> Exchange[None]:
-        """A ceiling stands without a timer; None takes the limit off (100 % too: some keep it over a restart)."""
-        values = self.view.values(answers)
-        wanted = self.base if ceiling_w is None else clamp(ceiling_w, 0.0, self.base)
-        percent = self._percent("WMaxLimPct", wanted, values["WMaxLimPct_SF"], down=True)
-        yield from self._write(answers, _limit_123(percent, 0, 0 if ceiling_w is None else 1))
+        """100 % too where the limit is taken off: some keep it over a restart."""
+        wanted = self.base if ceiling_w is None else ceiling_w
+        yield from self._write(answers, self._points(wanted, 0.0, 0 if ceiling_w is None else 1, answers))
 
-
-def _limit_123(percent: tuple[int, ...], timer: int, enabled: int) -> dict[str, tuple[int, ...]]:
-    return {
-        "WMaxLimPct": percent,
-        "WMaxLimPct_WinTms": (0,),
-        "WMaxLimPct_RvrtTms": (timer,),
-        "WMaxLimPct_RmpTms": (0,),
-        "WMaxLim_Ena": (enabled,),
-    }
+    def _points(self, ceiling_w: float, timer_s: float, enabled: int, answers: Answers) -> dict[str, tuple[int, ...]]:
+        sf = self.view.values(answers)["WMaxLimPct_SF"]
+        return {
+            "WMaxLimPct": self._percent("WMaxLimPct", clamp(ceiling_w, 0.0, self.base), sf, down=True),
+            "WMaxLimPct_WinTms": (0,),
+            "WMaxLimPct_RvrtTms": (round(timer_s),),
+            "WMaxLimPct_RmpTms": (0,),
+            "WMaxLim_Ena": (enabled,),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +83,17 @@ class Var123(Group):
 
     point: str
     mode: int
+
+    @classmethod
+    def build(cls, view: View, values: dict[str, Any], rating: Rating, profile: Profile) -> Var123 | None:
+        """The first way to set var that the device implements: percent of VArMax, of WMax, of what is available."""
+        var_max = max(rating.q_inj_max_var, rating.q_abs_max_var)
+        for point, mode in VAR_123:
+            base = rating.p_max_w if mode == 1 else var_max
+            if values[point] is not None and base > 0.0 and var_max > 0.0:
+                steps = percent_of(base, values["VArPct_SF"])
+                return cls(view=view, base=base, profile=profile, steps=steps, point=point, mode=mode)
+        return None
 
     def accepted_var(self, values: dict[str, Any]) -> float | None:
         if not values["VArPct_Ena"] or values[self.point] is None or values["VArPct_Mod"] not in {None, self.mode}:

@@ -7,17 +7,43 @@ from typing import Any, ClassVar
 
 from derctl.core.capability import clamp
 from derctl.core.exchange import Exchange
-from derctl.core.types import Fallback
-from derctl.devices.sunspec.controls.group import Group
+from derctl.core.types import Fallback, Port, Rating
+from derctl.core.words import FallbackBy, Timer
+from derctl.devices.profile import Profile
+from derctl.devices.steps import percent_of
+from derctl.devices.sunspec.controls.controls import Controls
+from derctl.devices.sunspec.controls.group import NO_TIMER, Group, targeted
+from derctl.devices.sunspec.controls.setpoint704 import POINTS_SET, Target704, Var704
+from derctl.devices.sunspec.layout import Layout, View
+from derctl.devices.sunspec.nameplate import base_704
 from derctl.devices.types import Answers
-from derctl.sunspec import encode_point
 
 POINTS_704 = (
     *("WMaxLimPctEna", "WMaxLimPct", "WMaxLimPctRvrt", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrtTms", "WMaxLimPct_SF"),
-    *("WSetEna", "WSetMod", "WSet", "WSetRvrt", "WSetPct", "WSetPctRvrt", "WSetEnaRvrt", "WSetRvrtTms"),
-    *("WSet_SF", "WSetPct_SF"),
-    *("VarSetEna", "VarSetMod", "VarSet", "VarSetPct", "VarSetRvrtTms", "VarSet_SF", "VarSetPct_SF"),
+    *POINTS_SET,
 )
+
+
+def build_704(layout: Layout, rating: Rating, profile: Profile, want: Port) -> Exchange[Controls]:
+    """Limit and target where they are wanted, and var."""
+    block, nothing = layout.find(704), Controls(rating=rating, profile=profile)
+    if block is None:
+        return nothing
+    view = layout.view("ctl", block, POINTS_704)
+    values = yield from layout.once(block, POINTS_704)
+    base = (yield from base_704(layout)) or rating.p_max_w
+    limit = Limit704.build(view, values, base, profile) if want.limit else None
+    target = Target704.build(view, values, base, profile) if want.aim else None
+    powers = [power for power in (limit, target) if power is not None]
+    return Controls(
+        rating=rating,
+        profile=profile,
+        views={view.name: view},
+        limit=limit,
+        target=target,
+        var=Var704.build(view, values, rating, profile) if want.var else None,
+        problems=(NO_TIMER,) if any(power.timer is Timer.NONE for power in powers) else (),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,117 +51,36 @@ class Limit704(Group):
     """Active power limit by model 704, with timer and target."""
 
     NEEDED: ClassVar = frozenset({"WMaxLimPct", "WMaxLimPctEna"})
+    REVERTS: ClassVar = ("WMaxLimPctRvrtTms", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrt")
+
+    @classmethod
+    def build(cls, view: View, values: dict[str, Any], base: float, profile: Profile) -> Limit704:
+        """base: WMax, W."""
+        steps, timer = percent_of(base, values["WMaxLimPct_SF"]), targeted(values, cls.REVERTS, profile)
+        return cls(view=view, base=base, profile=profile, steps=steps, timer=timer)
 
     def accepted_w(self, values: dict[str, Any], unlimited_w: float) -> float | None:
-        if values["WMaxLimPctEna"] is None or values["WMaxLimPct"] is None:
-            return None
-        return unlimited_w if values["WMaxLimPctEna"] == 0 else values["WMaxLimPct"] * self.base / 100.0
-
-    def absent_w(self, fallback: Fallback, p_max_w: float, *, timer: bool) -> float:
-        if fallback.p_ceiling_w is None or (fallback.by == "reversion" and not timer):
-            return p_max_w
-        return fallback.p_ceiling_w
+        return self._limit_w(values["WMaxLimPctEna"], values["WMaxLimPct"], unlimited_w)
 
     def write(self, ceiling_w: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
-        values = self.view.values(answers)
-        sf = values["WMaxLimPct_SF"]
-        percent = self._percent("WMaxLimPct", clamp(ceiling_w, 0.0, self.base), sf, down=True)
-        target = self.base if fallback.p_ceiling_w is None else min(fallback.p_ceiling_w, self.base)
-        revert = self._percent("WMaxLimPct", max(target, 0.0), sf, down=True)
-        timer = fallback.after_s if fallback.by != "stands" else 0.0
-        enabled = 0 if fallback.p_ceiling_w is None else 1
-        yield from self._write(answers, self._points(percent, revert, enabled, timer) | {"WMaxLimPctEna": (1,)})
+        revert = self.base if fallback.p_ceiling_w is None else fallback.p_ceiling_w
+        timer_s = 0.0 if fallback.by == FallbackBy.STANDS else fallback.after_s
+        points = self._points(ceiling_w, revert, 0 if fallback.p_ceiling_w is None else 1, timer_s, answers)
+        yield from self._write(answers, points | {"WMaxLimPctEna": (1,)})
 
     def release(self, ceiling_w: float | None, answers: Answers) -> Exchange[None]:
-        values = self.view.values(answers)
-        wanted = self.base if ceiling_w is None else clamp(ceiling_w, 0.0, self.base)
-        percent = self._percent("WMaxLimPct", wanted, values["WMaxLimPct_SF"], down=True)
+        wanted = self.base if ceiling_w is None else ceiling_w
         enabled = 0 if ceiling_w is None else 1
-        yield from self._write(answers, self._points(percent, percent, enabled, 0.0) | {"WMaxLimPctEna": (enabled,)})
+        points = self._points(wanted, wanted, enabled, 0.0, answers)
+        yield from self._write(answers, points | {"WMaxLimPctEna": (enabled,)})
 
     def _points(
-        self, percent: tuple[int, ...], revert: tuple[int, ...], enabled: int, timer_s: float
+        self, ceiling_w: float, revert_w: float, revert_enabled: int, timer_s: float, answers: Answers
     ) -> dict[str, tuple[int, ...]]:
+        sf = self.view.values(answers)["WMaxLimPct_SF"]
         return {
-            "WMaxLimPct": percent,
-            "WMaxLimPctRvrt": revert,
-            "WMaxLimPctEnaRvrt": (enabled,),
+            "WMaxLimPct": self._percent("WMaxLimPct", clamp(ceiling_w, 0.0, self.base), sf, down=True),
+            "WMaxLimPctRvrt": self._percent("WMaxLimPct", clamp(revert_w, 0.0, self.base), sf, down=True),
+            "WMaxLimPctEnaRvrt": (revert_enabled,),
             "WMaxLimPctRvrtTms": self._u32(timer_s),
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target704(Group):
-    """Active power setpoint by model 704, in watts where the device has that point, else in percent."""
-
-    NEEDED: ClassVar = frozenset({"WSetEna"})
-
-    def accepted_w(self, values: dict[str, Any]) -> float | None:
-        if not values["WSetEna"]:
-            return None
-        if values["WSetMod"] == 1:
-            target: float | None = values["WSet"]
-            return target
-        if values["WSetMod"] != 0 or values["WSetPct"] is None:
-            return None
-        return float(values["WSetPct"] * self.base / 100.0)
-
-    def write(self, target_w: float, fallback: Fallback, answers: Answers, *, timer: bool = True) -> Exchange[None]:
-        """The reversion target is rest (0 W) where a fallback ceiling is declared, else the device's own mode.
-
-        The points of the other unit go back as they were read: FranklinWH refuses a percentage that it doesn't use.
-        """
-        values = self.view.values(answers)
-        points = {
-            name: self._raw(answers, name) for name in ("WSetMod", "WSet", "WSetRvrt", "WSetPct", "WSetPctRvrt")
-        }
-        if values["WSet"] is not None:
-            points["WSet"] = self._scaled("WSet", target_w, values["WSet_SF"], down=True)
-            points |= {"WSetMod": (1,), "WSetRvrt": (0, 0)}
-        else:
-            target = clamp(target_w, -self.base, self.base)
-            points["WSetPct"] = self._percent("WSetPct", target, values["WSetPct_SF"], down=True)
-            points |= {"WSetMod": (0,), "WSetPctRvrt": (0,)}
-        points["WSetEnaRvrt"] = (0 if fallback.p_ceiling_w is None else 1,)
-        points["WSetRvrtTms"] = self._u32(fallback.after_s if timer and fallback.by != "stands" else 0.0)
-        yield from self._write(answers, points | {"WSetEna": (1,)})
-
-    def release(self, fallback: Fallback, answers: Answers) -> Exchange[None]:
-        if fallback.p_ceiling_w is None:
-            yield from self._write(answers, {"WSetEna": (0,)})
-        else:
-            yield from self.write(0.0, fallback, answers, timer=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Var704(Group):
-    """Fixed reactive power by model 704, in var where the device has that point, else in percent of VarMax."""
-
-    NEEDED: ClassVar = frozenset({"VarSetEna"})
-
-    def accepted_var(self, values: dict[str, Any]) -> float | None:
-        if not values["VarSetEna"]:
-            return None
-        if values["VarSetMod"] == 4:
-            q_var: float | None = values["VarSet"]
-            return q_var
-        if values["VarSetMod"] != 1 or values["VarSetPct"] is None:
-            return None
-        return float(values["VarSetPct"] * self.base / 100.0)
-
-    def write(self, q_var: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
-        values = self.view.values(answers)
-        names = ("VarSetMod", "VarSetPri", "VarSet", "VarSetRvrt", "VarSetPct", "VarSetPctRvrt")
-        points = {name: self._raw(answers, name) for name in names}
-        if values["VarSet"] is not None:
-            points["VarSet"] = encode_point(self.view.model, "VarSet", q_var, sf=values["VarSet_SF"])
-            points |= {"VarSetMod": (4,), "VarSetRvrt": (0, 0)}
-        else:
-            wanted = clamp(q_var, -self.base, self.base)
-            points["VarSetPct"] = self._percent("VarSetPct", wanted, values["VarSetPct_SF"])
-            points |= {"VarSetMod": (1,), "VarSetPctRvrt": (0,)}
-        points |= {"VarSetPri": (1,), "VarSetEnaRvrt": (0,), "VarSetRvrtTms": self._u32(fallback.after_s)}
-        yield from self._write(answers, points | {"VarSetEna": (1,)})
-
-    def release(self, answers: Answers) -> Exchange[None]:
-        yield from self._write(answers, {"VarSetEna": (0,)})

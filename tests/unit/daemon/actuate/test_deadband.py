@@ -267,6 +267,13 @@ def test_a_part_that_was_asked_for_and_is_not_read_back_is_not_taken() -> None:
     assert taken(ceiling(4000.0), Setpoint(p_ceiling_w=4000.0, q_var=900.0), PV, PROFILE)
 
 
+def test_a_target_that_nobody_asks_for_any_more_is_not_left_beside_a_ceiling() -> None:
+    """The sun of one that takes both would stay at the last target. What takes targets only is never without one."""
+    held = Setpoint(p_ceiling_w=4000.0, p_target_w=-1000.0)
+    assert differs(ceiling(4000.0), held, PV, PROFILE) and not taken(ceiling(4000.0), held, PV, PROFILE)
+    assert not differs(Setpoint(), held, PV, PROFILE) and taken(Setpoint(), held, PV, PROFILE)
+
+
 def der(
     p_w: float | None, q_var: float | None = 0.0, *, rating: Rating = PV, fresh: bool = True, **read: Any
 ) -> DerState:

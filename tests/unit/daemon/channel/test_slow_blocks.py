@@ -89,10 +89,9 @@ class House:
             self.buses[bus] = Bus(bus, self.wires[-1], pace, clock=now_s)
         device: Any = Box(slow)
         options, kind = Options(), CATALOGUE["sunspec_pv"]
-        models: Any = None
         name, unit = f"{bus}.{len(self.channels)}", len(self.channels) + 1
         channel = Channel(
-            id=name, bus=self.buses[bus], unit=unit, kind=kind, options=options, models=models, clock=now_s,
+            id=name, bus=self.buses[bus], unit=unit, kind=kind, options=options, clock=now_s,
             born_s=now_s(), binding=found(Binding(), device, -1),
         )  # fmt: skip
         self.channels.append(channel)

@@ -1,0 +1,22 @@
+"""Text that comes from outside, made harmless for a terminal, a log and a topic."""
+
+from __future__ import annotations
+
+TEXT_MAX = 64
+"""Characters that are kept of a device's text."""
+
+
+def clean(text: str) -> str:
+    """One line without anything that a terminal would obey; a device can send what it likes."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+
+
+def device_text(text: str) -> str:
+    """What a device says in words: clean, without blanks around it, and not longer than words are."""
+    return clean(text.replace("\ufffd", "?")).strip()[:TEXT_MAX].rstrip()
+
+
+def serial_text(text: str) -> str:
+    """A serial number; "" for one that can't be printed as it is: it may be other rubbish at each look."""
+    bare = text.strip()
+    return device_text(bare) if bare.isprintable() and "\ufffd" not in bare else ""

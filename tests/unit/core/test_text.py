@@ -1,0 +1,46 @@
+"""Nothing that a device says in words reaches a terminal, a topic or the log as a command."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from derctl.core.text import clean, device_text, serial_text
+
+
+@given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "replace")))
+def test_whatever_a_device_says_is_one_printable_line_of_bounded_length(said: str) -> None:
+    text = device_text(said)
+    assert text.isprintable() and len(text) <= 64 and text == text.strip() and "\ufffd" not in text
+    assert device_text(text) == text, "cleaned twice is cleaned once"
+    assert serial_text(said) in {text, ""}
+    assert clean(said).isprintable() and len(clean(said)) == len(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("SUN2000-8KTL-M1", "SUN2000-8KTL-M1"),
+        ("Fröñius  Symo", "Fröñius  Symo"),
+        ("SN1   ", "SN1"),
+        ("SN1\r\n", "SN1"),
+        ("a\x1b[2J\x1b]0;owned\x07b", "a?[2J?]0;owned?b"),
+        ("a\nforged line", "a forged line"),
+        ("right\u202eleft", "right?left"),
+        ("\x85\x9b31m", "?31m"),
+        ("x" * 200, "x" * 64),
+    ],
+)
+def test_escapes_newlines_and_blanks_go_and_letters_stay(said: str, text: str) -> None:
+    assert device_text(said) == text
+
+
+@pytest.mark.parametrize("said", ["", "   ", "\ufffd\x05k3", "A1\x1b[m", "\x07"])
+def test_what_can_not_be_printed_is_no_serial_number(said: str) -> None:
+    assert serial_text(said) == ""
+
+
+@pytest.mark.parametrize(("said", "serial"), [("SN1 ", "SN1"), ("0000", "0000"), ("7E 01-x", "7E 01-x")])
+def test_a_serial_number_stays_as_it_is(said: str, serial: str) -> None:
+    assert serial_text(said) == serial
