@@ -7,9 +7,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from derctl.cli.exits import NO
+from derctl.cli.exits import CONFIG, NO
 from derctl.cli.local import add_config, config_of
 from derctl.core.words import Contract, Without
+from derctl.errors import ConfigError
 from derctl.site import Absence, Site, absence_of, load
 from derctl.site.absence import DerAbsence
 
@@ -21,9 +22,18 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if the file can be used, 1 if without derctl the site would break its contract whatever is found."""
+    """0 if the file can be used, 1 if without derctl the site would break its contract whatever is found.
+
+    A file that can't be used is an error for people and a list for programs.
+    """
     path = config_of(args)
-    site = load(path)
+    try:
+        site = load(path)
+    except ConfigError as error:
+        if not args.json:
+            raise
+        print(json.dumps({"problems": [asdict(problem) for problem in error.problems]}, indent=2))
+        return CONFIG
     absence = absence_of(site.file.ders, {}, site.limit_w)
     if args.json:
         print(json.dumps(summarise(site, absence), indent=2))
@@ -38,6 +48,7 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "site": site.file.site.id,
         "mode": site.file.site.mode,
         "tick_s": site.file.site.tick_s,
+        "problems": [],
         "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
         "absent": {

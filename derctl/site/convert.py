@@ -103,7 +103,7 @@ class Conversion:
 
     def value(self, value: Any, kind: Any, path: str) -> Any:
         struct = _struct_in(kind)
-        if struct is not None and (value is not None or struct is kind):
+        if struct is not None and (value is not None or type(None) not in _kinds(kind)):
             return self.struct(value, struct, path)
         if struct is not None:
             text = "nothing stands below it: leave it out, or indent what belongs to it"

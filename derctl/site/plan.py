@@ -8,7 +8,6 @@ from dataclasses import fields
 from typing import Any
 
 from derctl.core.engine import Plan
-from derctl.core.types import Capability
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
 from derctl.functions import ROWS, Need, Row, Scope, Settings, rows
@@ -46,16 +45,18 @@ def _row(source: Source, path: str, section: Mapping[str, object], problems: lis
     kind = section.get("kind")
     row = ROWS.get(kind) if isinstance(kind, str) else None
     if row is None or not row.in_site_file:
-        known = [each.kind for each in ROWS.values() if each.in_site_file]
-        word = next((key for key in section if key in known), None)
-        if kind is None:
-            text = "kind is missing" if word is None else f"write {{kind: {word}}}"
-            problems.append(source.problem(path, f"{text}; known are {', '.join(known)}"))
-            return None
-        text = f"no function {kind!r}{similar(kind, known)}; known are {', '.join(known)}"
-        problems.append(source.problem(f"{path}.kind", text))
+        problems.append(_no_kind(source, path, section))
         return None
     return row
+
+
+def _no_kind(source: Source, path: str, section: Mapping[str, object]) -> Problem:
+    kind, known = section.get("kind"), [row.kind for row in ROWS.values() if row.in_site_file]
+    listed = f"known are {', '.join(known)}"
+    if kind is not None:
+        return source.problem(f"{path}.kind", f"no function {kind!r}{similar(kind, known)}; {listed}")
+    word = next((key for key in section if key in known), None)
+    return source.problem(path, f"{'kind is missing' if word is None else f'write {{kind: {word}}}'}; {listed}")
 
 
 def _function(
@@ -111,8 +112,10 @@ def _built(
 
 
 def _lacks(kind: str, needs: Collection[Need]) -> str | None:
-    """What a device of this kind has not, of what a function needs of a DER."""
-    can = DEVICES[kind].can if kind in DEVICES else Capability()
+    """What a device of this kind has not, of what a function needs of a DER. Of no kind, nothing is said."""
+    if kind not in DEVICES:
+        return None
+    can = DEVICES[kind].can
     if Need.STORAGE in needs and not can.store:
         return "storage"
     return "a power setpoint" if Need.TARGET in needs and not can.aim else None

@@ -164,6 +164,11 @@ def test_every_problem_is_one_line_of_its_own(outside, site_file):
     assert code == 78
     assert [line.split(": ")[1] for line in err.splitlines()][:2] == ["ders[0].unit", "poc.sign"]
     assert "999" in err
+    code, out, err = outside("check", "-c", str(path), "--json")
+    assert (code, err) == (78, "")
+    problems = json.loads(out)["problems"]
+    assert [(p["line"], p["path"]) for p in problems][:2] == [(6, "ders[0].unit"), (7, "poc.sign")]
+    assert {"file", "line", "path", "message"} == {*problems[0]}
 
 
 @pytest.mark.parametrize("text", ["", "hello", "a: [", "a: 2026-99-99", "&a [*a]"])
