@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from derctl.cli import exits
+from derctl.cli import VERBS, exits
 from derctl.core.types import (
     Bound,
     Capability,
@@ -25,8 +25,11 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
+from derctl.core.words import Released
+from derctl.daemon.actuate.release import Release
 from derctl.daemon.app import App
 from derctl.daemon.clock import Clock
+from derctl.daemon.commands.calls import CALLS
 from derctl.daemon.commands.desk import Desk, Envelope
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import logger
@@ -35,6 +38,7 @@ from derctl.daemon.report.telemetry import Telemetry, measurement, of_decision, 
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
 from derctl.site import DerSection, load, profiles
+from derctl.store.state import VERSION
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -218,6 +222,35 @@ async def test_the_status_has_the_documents_keys(document, app):
         ours["requests"][0].keys() == example["requests"][0].keys() == {*LimitRequest.__dataclass_fields__, "until"}
     )
     assert ours["events"][0].keys() == example["events"][0].keys()
+
+
+async def test_what_release_answers_is_the_documents(document, app, monkeypatch):
+    example = block(document, "release")
+    given = {name: Release(Released(each.pop("result")), **each) for name, each in example.items()}
+
+    async def release(wrote, *, lift, seconds):
+        return given
+
+    monkeypatch.setattr(type(app.releaser.dispatch), "release", lambda self, *args, **named: release(*args, **named))
+    ours = json.loads(json.dumps(await app.calls.answer("release", {"lift": False}, "ops")))
+    assert ours == block(document, "release")
+    listed = words_behind(document, "\n`result`:", "`stands_w`:") - {"text"}
+    assert listed == {*Released}
+
+
+def test_the_calls_of_the_socket_are_the_documents(document):
+    table = document["text"].split("| call | `args` |", 1)[1].split("\n\n", 1)[0]
+    assert {*re.findall(r"^\| `([a-z]+)` \|", table, flags=re.MULTILINE)} == {*CALLS}
+
+
+def test_the_verbs_are_the_documents(document):
+    table = document["text"].split("| verb | |", 1)[1].split("\n\n", 1)[0]
+    named = re.findall(r"^\| (.*?) \|", table, flags=re.MULTILINE)
+    assert {verb for cell in named for verb in re.findall(r"`([a-z]+)", cell)} == {*VERBS}
+
+
+def test_the_version_of_the_state_file_is_the_documents(document):
+    assert f"`state.json` has a `version`, now {VERSION}." in document["text"]
 
 
 async def test_online_has_the_documents_keys(document, app):
