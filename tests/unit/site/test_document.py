@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import re
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -305,3 +307,15 @@ def test_the_mixed_example_is_the_one_of_the_document(document):
     pv1 = mixed["ders"][0]
     assert (pv1.pop("profile"), pv1.pop("own_functions")) == ("generic", "read")  # the defaults, spelled out
     assert mixed == yaml.safe_load(text)
+
+
+def test_the_commands_of_the_readme_are_understood():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [
+        shlex.split(line, comments=True) for line in re.findall(r"^    (derctl .*)$", readme, flags=re.MULTILINE)
+    ]
+    assert len(lines) > 5
+    for _, verb, *rest in lines:
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        VERBS[verb].load().add(parser)
+        parser.parse_intermixed_args(rest)
