@@ -48,10 +48,12 @@ all_given_back() {
 if test -n "$uninstall"; then
     if ! all_given_back; then
         test -n "$leave" || refuse "
-Not removed, for derctl controls this site, or devices hold what it wrote, or that can't be told (above). Either
-    derctl release --lift                  disarms, and raises each limit to its fallback; then the same again
-    $0 --uninstall --leave-limits
-                                           stops, and leaves each limit where it is: nothing will lift it later"
+Not removed: derctl is in control, or devices hold what it wrote, or that can't be told (see above). Either type
+
+    sudo derctl release --lift      (disarms, and raises each limit to its fallback), and then the same again; or
+    sudo $0 --uninstall --leave-limits
+
+which leaves each limit where it is. Nothing of derctl's will lift it later."
         # Not for an image: its site file may name the devices of this machine's own site.
         if test -z "$root" && test -e "$etc/site.yaml"; then
             echo "Stays in the devices:"

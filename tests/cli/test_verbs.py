@@ -79,6 +79,14 @@ async def test_the_installed_site_file_is_the_default(monkeypatch, here, site_fi
     assert (code, err.startswith(f"{tmp_path}/derctl.sock: no such socket")) == (69, True)
 
 
+def test_a_site_file_that_may_not_be_looked_for_is_not_called_missing(monkeypatch):
+    def closed(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "lstat", closed)
+    assert local.config_of(argparse.Namespace(config=None)) == Path("/etc/derctl/site.yaml")
+
+
 async def test_where_the_site_file_cannot_be_read_the_usual_socket_is_asked(monkeypatch, here, tmp_path):
     """It belongs to the group; that the socket does, too, is then what a person is told."""
     monkeypatch.setattr(local, "SITE_FILE", tmp_path / "nowhere.yaml")
