@@ -63,7 +63,7 @@ which leaves each limit where it is. Nothing of derctl's will lift it later."
     if systemd_runs && test -e "$unit"; then
         systemctl disable --now derctl.service
     fi
-    rm -f "$unit" "$users" "$rights"
+    rm -f "$unit" "$(dirname "$unit")/multi-user.target.wants/derctl.service" "$users" "$rights"
     rm -rf "$etc/examples"
     if link_is_ours; then rm -f "$link"; fi
     if test -e "$opt/pyvenv.cfg"; then rm -rf "$opt"; fi
@@ -142,7 +142,7 @@ END
 elif test -e "$etc/site.yaml"; then
     cat <<END
 Updated. What runs is still the old one; limits stand while it is restarted:
-    derctl check && sudo systemctl restart derctl
+    sudo derctl check && sudo systemctl restart derctl
 END
 else
     cat <<END

@@ -197,6 +197,9 @@ def test_it_is_not_removed_before_it_said_which_device_holds_what_it_wrote(
 ) -> None:
     site_file(image)
     journal = wrote(image, '{"pv1": {"since": "2026-11-26T12:00:00.000Z", "fallback": {}}}')
+    enabled = image / "etc/systemd/system/multi-user.target.wants/derctl.service"
+    enabled.parent.mkdir()
+    enabled.symlink_to("/etc/systemd/system/derctl.service")
     with pytest.raises(pytest.fail.Exception, match=r"-> 1\n.*pv1: written since 2026-11-26") as refused:
         install("--uninstall", "--root", image)
     assert "derctl release --lift " in str(refused.value)
@@ -204,7 +207,7 @@ def test_it_is_not_removed_before_it_said_which_device_holds_what_it_wrote(
 
     assert "pv1: written since" in install("--uninstall", "--leave-limits", "--root", image)
     assert not (image / "opt/derctl").exists()
-    assert not (image / "usr/local/bin/derctl").is_symlink()
+    assert not (image / "usr/local/bin/derctl").is_symlink() and not enabled.is_symlink()
     assert journal.exists()
 
 
