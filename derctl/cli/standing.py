@@ -18,6 +18,7 @@ WORDS = {
 }
 """core.words.Released for people."""
 LIFT = "`derctl release --lift` raises it to the fallback"
+NOTHING = "nothing to release: derctl has written nothing that it has not given back"
 _NAMED = re.compile(r"(?:^|, )([a-z0-9][a-z0-9_-]*): ")
 
 
@@ -55,6 +56,38 @@ def standing(
         below = below or (limit_w is not None and (most_w is None or limit_w < most_w - NEAR_W))
         lines.append(f"{name}: {text}" + (f"; {left} stands" if left is not None else ""))
     return [*lines, LIFT] if below else lines
+
+
+def kept(
+    entries: Mapping[str, Any], state: Mapping[str, Any] | None, fallbacks: Mapping[str, float | None]
+) -> list[str]:
+    """Before a release: a line for each DER, what derctl has in it, and what stands there.
+
+    entries: of the journal. state: of `status`; None: no daemon answers, so nobody knows what stands.
+    """
+    ders = {} if state is None else state["ders"]
+    found = {
+        name: _written(name, entries, ders.get(name))
+        for name in [*entries, *(each for each in ders if each not in entries)]
+    }
+    lines = standing(found, ders, fallbacks)
+    if not entries:
+        lines = [
+            NOTHING,
+            *(line for line in lines if line != LIFT),
+        ]  # a release lifts what derctl wrote, nothing else
+    if state is not None:
+        lines.insert(0, "derctl is in control" if state["mode"] == "control" else "derctl observes")
+    return lines
+
+
+def _written(name: str, entries: Mapping[str, Any], der: Mapping[str, Any] | None) -> str:
+    text = "nothing to give back"
+    if name in entries:
+        text = f"written since {entries[name].get('since', 'an unknown time')}, not given back"
+    if der is None:
+        return f"{text}; no daemon answers, so what stands is not known"
+    return f"{text}; {STATES[der['state']]}, so what stands is not known" if der["state"] in SILENT else text
 
 
 def _untouched(der: Mapping[str, Any]) -> str:
