@@ -25,7 +25,7 @@ class Journal:
         """Raises OSError, or ValueError where the file is none of ours."""
         data = self.folder.read(FILE)
         self.entries = {} if data is None else msgspec.json.decode(data, type=dict[str, Any])
-        self._saved = dict(self.entries)
+        self._saved = self.entries
 
     def note(self, der_id: str, *, since: str, fallback: Mapping[str, Any]) -> None:
         """It is about to be written."""
@@ -35,13 +35,17 @@ class Journal:
     def forget(self, released: Iterable[str]) -> bool:
         """They are given back. Returns whether one of them was there."""
         gone = set(released) & self.entries.keys()
-        self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
+        if gone:
+            self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
         return bool(gone)
 
     async def save(self) -> str | None:
-        """To disk, if it isn't there. Returns what kept it from it, once; what is not on disk is tried again."""
+        """To disk, if it isn't there. Returns what kept it from it, once; what is not on disk is tried again.
+
+        Each change makes new entries: equal ones may be older than a save that is still under way.
+        """
         entries = self.entries
-        if entries == self._saved:
+        if entries is self._saved:
             return None
         try:
             await self.folder.replace(FILE, msgspec.json.encode(entries))
