@@ -68,7 +68,10 @@ async def clear(reach: Reach, order: Order) -> str:
     """Drop what operators asked of a DER, or of all."""
     args: Clear = order.args
     _known(reach, args.der)
-    return f"{reach.requests.clear(args.der)} dropped"
+    count = reach.requests.clear(args.der)
+    if count == 0:
+        return "nothing to drop: no operator asked for anything" + ("" if args.der is None else f" of {args.der}")
+    return f"{count} {'request' if count == 1 else 'requests'} dropped"
 
 
 def _known(reach: Reach, der: str | None) -> None:

@@ -77,8 +77,8 @@ async def test_limit_takes_its_words_in_any_order_and_options_anywhere(bench: An
         assert "no DER 'pv9'; known are pv1, pv2, bat1" in await derctl(b.app, "clear", "pv9", code=1)
         assert "out_of_range" in await derctl(b.app, "limit", "1e6", "pv1", code=1)
         assert "give one" in await derctl(b.app, "limit", "1000", "2000", code=2)
-        assert await derctl(b.app, "clear", "pv1") == "1 dropped\n"
-        assert await derctl(b.app, "clear") == "1 dropped\n"
+        assert await derctl(b.app, "clear", "pv1") == "1 request dropped\n"
+        assert await derctl(b.app, "clear") == "1 request dropped\n"
 
 
 async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any) -> None:
