@@ -77,11 +77,6 @@ class Releaser:
             trying = self._release(due, lift=lift and self._lift, seconds=PATIENT_S)
             self._again = asyncio.create_task(trying, name="release again")
 
-    async def stop(self) -> None:
-        """End a try that runs."""
-        if self._again is not None:
-            await end([self._again])
-
     def _left(self) -> list[str]:
         """What was written and not released yet, as far as the site file has it."""
         return [der_id for der_id in self.journal.entries if der_id in self.dispatch.writers]
