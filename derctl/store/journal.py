@@ -18,7 +18,7 @@ class Journal:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.entries: dict[str, Any] = {}
-        self._saved: dict[str, Any] = {}
+        self._saved = self.entries
         self._told = False
 
     def load(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from derctl.store import state
 from derctl.store.folder import Folder
-from derctl.store.journal import Journal
+from derctl.store.journal import FILE, Journal
 from derctl.store.state import Surviving
 
 
@@ -51,6 +51,15 @@ async def test_what_was_noted_comes_back_and_what_was_released_does_not(tmp_path
     assert not journal.forget(["pv1"])
     await journal.save()
     assert on_disk(tmp_path) == {"pv2"}
+
+
+async def test_a_journal_that_cannot_be_read_is_left_as_it_is_until_something_is_written(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("{broken")
+    journal = Journal(Disk(tmp_path))
+    with pytest.raises(ValueError, match="malformed"):
+        journal.load()
+    assert await journal.save() is None
+    assert (tmp_path / FILE).read_text() == "{broken"
 
 
 async def test_a_der_that_is_written_again_costs_no_further_write_to_the_card(tmp_path: Path) -> None:
