@@ -21,10 +21,16 @@ class Journal:
         self._saved = self.entries
         self._told = False
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether something of it is not on disk, as far as is known: each change makes new entries, and equal ones may
+        be older than a save that is still under way."""
+        return self.entries is not self._saved
+
     def load(self) -> None:
         """Raises OSError, or ValueError where the file is none of ours."""
-        data = self.folder.read(FILE)
-        self.entries = {} if data is None else msgspec.json.decode(data, type=dict[str, Any])
+        saved = self.folder.read(FILE)
+        self.entries = {} if saved is None else msgspec.json.decode(saved, type=dict[str, Any])
         self._saved = self.entries
 
     def note(self, der_id: str, *, since: str, fallback: Mapping[str, Any]) -> None:
@@ -40,13 +46,10 @@ class Journal:
         return bool(gone)
 
     async def save(self) -> str | None:
-        """To disk, if it isn't there. Returns what kept it from it, once; what is not on disk is tried again.
-
-        Each change makes new entries: equal ones may be older than a save that is still under way.
-        """
-        entries = self.entries
-        if entries is self._saved:
+        """To disk, if it isn't there. Returns what kept it from it, once; what is not on disk is tried again."""
+        if not self.unsaved:
             return None
+        entries = self.entries
         try:
             await self.folder.replace(FILE, msgspec.json.encode(entries))
         except OSError as error:
