@@ -23,8 +23,10 @@ class Journal:
 
     @property
     def unsaved(self) -> bool:
-        """Whether something of it is not on disk, as far as is known: each change makes new entries, and equal ones may
-        be older than a save that is still under way."""
+        """Whether something of it is not on disk, as far as is known.
+
+        Each change makes new entries: equal ones may be older than a save that is still under way.
+        """
         return self.entries is not self._saved
 
     def load(self) -> None:
