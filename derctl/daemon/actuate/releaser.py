@@ -63,7 +63,7 @@ class Releaser:
         """Release every DER that derctl wrote; forget those that are released."""
         if self._again is not None:
             await end([self._again])  # somebody waits for this one, which begins it all again
-        return await self._release(self._left(), lift=lift, seconds=RELEASE_S)
+        return await self._release(None, lift=lift, seconds=RELEASE_S)
 
     def follow(self, *, lift: bool) -> None:
         """While control is closed: a try for those whose time has come. Raises what a try before it broke on.
@@ -79,18 +79,15 @@ class Releaser:
             trying = self._release(due, lift=lift and self._lift, seconds=PATIENT_S)
             self._again = asyncio.create_task(trying, name="release again")
 
-    async def stop(self) -> None:
-        """End a try that runs."""
-        if self._again is not None:
-            await end([self._again])
-
     def _left(self) -> list[str]:
         """What was written and not released yet, as far as the site file has it."""
         return [der_id for der_id in self.journal.entries if der_id in self.dispatch.writers]
 
-    async def _release(self, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
+    async def _release(self, wrote: Sequence[str] | None, *, lift: bool, seconds: float) -> dict[str, Release]:
+        """wrote None: all that is left once a release that is under way has ended."""
         async with self._lock:
             self._lift = lift
+            wrote = self._left() if wrote is None else wrote
             result = await self.dispatch.release(wrote, lift=lift, seconds=seconds)
             self._tell(result)
             self.attempts = self.attempts.noted(result, self.clock())

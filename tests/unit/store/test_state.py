@@ -138,6 +138,13 @@ def test_each_word_of_version_1_is_understood(tmp_path: Path, armed: bool | None
     assert (None if state.word is None else state.word.armed) is word
 
 
+def test_a_file_that_is_nested_without_end_is_set_aside_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_bytes(b"[" * 100_000)
+    state, problem = load(folder_of(tmp_path))
+    assert state == Surviving()
+    assert problem is not None and "kept as state.json.unreadable" in problem
+
+
 def test_every_older_version_has_its_way_to_today_s() -> None:
     assert set(MIGRATIONS) == set(range(1, VERSION))
 
