@@ -15,7 +15,7 @@ import msgspec
 from derctl.cli.amounts import seconds
 from derctl.cli.exits import BUSY, CONFIG, NO
 from derctl.cli.local import add_config, config_of
-from derctl.cli.standing import LIFT, all_released, standing
+from derctl.cli.standing import LIFT, all_released, settled, standing
 from derctl.errors import CommandError, LinkError
 from derctl.links.local import ask
 from derctl.site import Site, load
@@ -61,7 +61,7 @@ def _said(found: dict[str, Any], site: Site, *, lift: bool) -> list[str]:
 def _ders(site: Site) -> dict[str, Any]:
     """The DERs as a running daemon sees them now; none where there is no daemon."""
     try:
-        state = asyncio.run(ask(Path(site.file.site.socket), "status"))
+        state = settled(lambda: asyncio.run(ask(Path(site.file.site.socket), "status")))
     except (LinkError, CommandError):
         return {}
     return dict(state["ders"])

@@ -1,4 +1,5 @@
-"""What derctl wrote to which DER and has not released: on disk before the write, so that a kill can't lose it."""
+"""What derctl wrote to which DER and has not released, on disk before the write, so that a kill can't lose it; and
+which limits its releases left standing."""
 
 from __future__ import annotations
 
@@ -10,20 +11,22 @@ import msgspec
 from derctl.store.folder import Folder
 
 FILE = "written.json"
+LEFT = "standing.json"
 
 
 class Journal:
     """By DER id: since when, and its declared fallback then. Saved when asked; what could not be is saved later."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, file: str = FILE) -> None:
         self.folder = folder
+        self.file = file
         self.entries: dict[str, Any] = {}
         self._saved: dict[str, Any] = {}
         self._told = False
 
     def load(self) -> None:
         """Raises OSError, or ValueError where the file is none of ours."""
-        data = self.folder.read(FILE)
+        data = self.folder.read(self.file)
         self.entries = {} if data is None else msgspec.json.decode(data, type=dict[str, Any])
         self._saved = dict(self.entries)
 
@@ -31,6 +34,10 @@ class Journal:
         """It is about to be written."""
         if der_id not in self.entries:
             self.entries = {**self.entries, der_id: {"since": since, "fallback": dict(fallback)}}
+
+    def keep(self, der_id: str, *, stands_w: float) -> None:
+        """It was released, and this limit was left in it."""
+        self.entries = {**self.entries, der_id: {"stands_w": stands_w}}
 
     def forget(self, released: Iterable[str]) -> bool:
         """They are given back. Returns whether one of them was there."""
@@ -44,7 +51,7 @@ class Journal:
         if entries == self._saved:
             return None
         try:
-            await self.folder.replace(FILE, msgspec.json.encode(entries))
+            await self.folder.replace(self.file, msgspec.json.encode(entries))
         except OSError as error:
             told, self._told = self._told, True
             return None if told else str(error)

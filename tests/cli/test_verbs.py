@@ -11,6 +11,7 @@ import yaml
 
 import derctl
 from derctl.cli import VERBS, command, exits, local, main, schema
+from derctl.cli.standing import LIFT
 from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -289,6 +290,19 @@ async def test_release_moves_a_device_to_its_fallback_and_forgets_it(rig, here, 
     before = len(rig.units["pv1"].log)
     assert (await here("release", "-c", str(path)))[1].startswith("nothing")
     assert len(rig.units["pv1"].log) == before
+
+
+async def test_a_limit_that_an_earlier_release_left_is_said_and_lifted_when_asked(rig, here, site_file, tmp_path):
+    journal(tmp_path, "{}")
+    (tmp_path / "state" / "standing.json").write_text('{"pv1": {"stands_w": 1200.0}}')
+    path = site_file(port=rig.ports()["pv1"])
+    _, out, _ = await here("release", "-c", str(path))
+    assert out.splitlines() == ["pv1: released before; a limit of 1,200 W stands", LIFT]
+    assert rig.units["pv1"].log == []
+    _, out, _ = await here("release", "--lift", "-c", str(path))
+    assert out == "pv1: released; a limit of 3,000 W stands\n"
+    assert rig.units["pv1"].face.bank.image(123).get("WMaxLimPct") == 60.0
+    assert (await here("release", "-c", str(path)))[1].startswith("nothing")
 
 
 @pytest.mark.parametrize(
