@@ -16,6 +16,7 @@ from derctl.cli.amounts import seconds
 from derctl.cli.exits import BUSY, CONFIG, NO
 from derctl.cli.local import add_config, config_of
 from derctl.cli.standing import LIFT, all_released, settled, standing
+from derctl.core.text import error_text
 from derctl.errors import CommandError, LinkError
 from derctl.links.local import ask
 from derctl.site import Site, load
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{error}, which does not answer at {site.file.site.socket}", file=sys.stderr)
         return BUSY
     except OSError as error:
-        print(f"state_dir: {error}", file=sys.stderr)
+        print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG
     except msgspec.DecodeError as error:
         print(f"{site.file.site.state_dir}/written.json: {error}: what was written is not known", file=sys.stderr)

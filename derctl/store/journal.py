@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.text import error_text
 from derctl.store.folder import Folder
 
 FILE = "written.json"
@@ -54,6 +55,6 @@ class Journal:
             await self.folder.replace(self.file, msgspec.json.encode(entries))
         except OSError as error:
             told, self._told = self._told, True
-            return None if told else str(error)
+            return None if told else error_text(error)
         self._saved, self._told = entries, False
         return None

@@ -144,7 +144,8 @@ def test_check_foretells_what_happens_to_the_contract_without_derctl(outside, si
     path = site_file((old, new))
     ended, out, _ = outside("check", "-c", str(path))
     assert ended == code
-    assert verdict in out.splitlines()[-1]
+    assert verdict in " ".join(out.split())
+    assert max(len(line) for line in out.splitlines()[1:]) <= 80  # the first one has the path
     ended, out, _ = outside("check", "-c", str(path), "--json")
     assert (ended, json.loads(out)["absent"]["contract"] == "broken") == (code, code == 1)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from derctl.core.text import error_text
 from derctl.core.words import Released
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Attempts, Release, released_before
@@ -48,7 +49,7 @@ class Releaser:
             self.journal.load()
             self.left.load()
         except (OSError, ValueError) as error:
-            self.on_event("journal_unreadable", "", str(error))
+            self.on_event("journal_unreadable", "", error_text(error))
 
     async def note(self, der_id: str) -> None:
         """Before the first write to a DER its name is on disk, so that a kill can't make it be forgotten."""
