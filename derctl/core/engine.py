@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation
@@ -213,7 +213,7 @@ def _decide(case: _Case) -> Decision:
     var = reactive(der, band, case.proposals)
     setpoint, bounds = _setpoint(der, band)
     if var.q_var is not None:
-        setpoint = replace(setpoint, q_var=var.q_var)
+        setpoint = Setpoint(p_ceiling_w=setpoint.p_ceiling_w, p_target_w=setpoint.p_target_w, q_var=var.q_var)
         bounds += var.bounds
     requested = _requested(case.proposals)
     return Decision(

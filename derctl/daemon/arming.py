@@ -89,4 +89,7 @@ def told(arming: Arming, said: Said, *, by: str | None = None, since: str | None
 def seen(arming: Arming, absence: Absence) -> Arming:
     """After the tick's look at what the site does without derctl."""
     said = Said.HOLDS if absence.objection is None else Said.BREAKS
-    return replace(arming, state=TABLE[arming.state, said], absence=absence)
+    state = TABLE[arming.state, said]
+    if state is arming.state and absence is arming.absence:
+        return arming
+    return replace(arming, state=state, absence=absence)

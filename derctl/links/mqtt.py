@@ -19,6 +19,7 @@ from aiomqtt import ProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from derctl.errors import LinkError
+from derctl.links.ending import end
 
 CONNECT_S = 10.0
 GOODBYE_S = 1.0
@@ -196,15 +197,20 @@ class MqttLink:
         self.text = f"connected, but no command comes through: {refusals[0]}" if refusals else "connected"
         self.sessions += 1
         self._tell(connected=True)
+        tasks = (
+            asyncio.create_task(self._send(client), name="mqtt send"),
+            asyncio.create_task(self._receive(client), name="mqtt receive"),
+        )
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._send(client), name="mqtt send")
-                group.create_task(self._receive(client), name="mqtt receive")
-        except ExceptionGroup as both:
-            if any(_code_of(error) == SESSION_TAKEN_OVER for error in both.exceptions):
-                raise TakenOver("another client uses this site's id on the broker (session taken over)") from both
-            bugs = (error for error in both.exceptions if not isinstance(error, aiomqtt.MqttError))
-            raise next(bugs, both.exceptions[0]) from both
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(tasks)  # not a TaskGroup: it cancels once, and a publish that is just answered swallows that
+        ended = [task.exception() for task in tasks if not task.cancelled()]
+        errors = [error for error in ended if error is not None] or [LinkError("the session ended")]
+        if any(_code_of(error) == SESSION_TAKEN_OVER for error in errors):
+            raise TakenOver("another client uses this site's id on the broker (session taken over)") from errors[0]
+        bugs = (error for error in errors if not isinstance(error, aiomqtt.MqttError))
+        raise next(bugs, errors[0])
 
     async def _goodbye(self, client: aiomqtt.Client) -> None:
         """A clean disconnect discards the will (MQTT 5, 3.14.4), so its word is said here.

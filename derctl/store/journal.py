@@ -27,8 +27,8 @@ class Journal:
 
     def load(self) -> None:
         """Raises OSError, or ValueError where the file is none of ours."""
-        data = self.folder.read(self.file)
-        self.entries = {} if data is None else msgspec.json.decode(data, type=dict[str, Any])
+        saved = self.folder.read(self.file)
+        self.entries = {} if saved is None else msgspec.json.decode(saved, type=dict[str, Any])
         self._saved = dict(self.entries)
 
     def note(self, der_id: str, *, since: str, fallback: Mapping[str, Any]) -> None:

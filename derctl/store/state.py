@@ -47,10 +47,10 @@ def load(folder: Folder) -> tuple[Surviving, str | None]:
     """What was saved, and what was wrong with it: then the file is kept aside, and only a disarm in it counts."""
     raw: object = None
     try:
-        data = folder.read(FILE)
-        if data is None:
+        saved = folder.read(FILE)
+        if saved is None:
             return Surviving(), None
-        raw = msgspec.json.decode(data)
+        raw = msgspec.json.decode(saved)
         return msgspec.convert(migrated(raw), Surviving), None
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         aside = folder.set_aside(FILE)

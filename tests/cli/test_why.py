@@ -27,9 +27,9 @@ def test_the_paragraph_goes_from_what_it_gives_to_why(house: Json) -> None:
     assert why("pv1", house, zone=UTC) == (
         "pv1 gives 2,000 W. It is told: at most 2,000 W. Bound in this order: the contract at most 3,120 W (the "
         "meter is not proven yet: load is not counted), then operator anna at most 2,000 W (asked for 2,000 W until "
-        "15:27). Requested by operator anna: at most 2,000 W since 15:11:30. It reads back a limit of 2,000 W since 15:11:31. "
-        "It does what it is told. Without a say now: volt_var, volt_watt, freq_droop (its own mode can't be read "
-        "back)."
+        "15:27). Requested by operator anna: at most 2,000 W since 15:11:30. It reads back a limit of "
+        "2,000 W since 15:11:31. It does what it is told. Without a say now: volt_var, volt_watt, "
+        "freq_droop (its own mode can't be read back)."
     )
 
 

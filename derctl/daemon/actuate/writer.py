@@ -26,12 +26,26 @@ from derctl.links.bus import Priority
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """The tick's decision, the state it was made from, when that was frozen; since when the setpoint is the same."""
+    """The tick's decision, the state it was made from, and when that was frozen.
+
+    since_s: since when the setpoint is the same. var_asked_s: when somebody asked for var last.
+    """
 
     decision: Decision
     der: DerState
     at_s: float
     since_s: float
+    var_asked_s: float
+
+
+def wish_of(decision: Decision, der: DerState, before: Wish | None, at_s: float) -> Wish:
+    """The wish after another one."""
+    same = before is not None and before.decision.setpoint == decision.setpoint
+    since_s = before.since_s if before is not None and same else at_s
+    asked_s = -1e9 if before is None else before.var_asked_s
+    if decision.setpoint.q_var is not None:
+        asked_s = at_s
+    return Wish(decision=decision, der=der, at_s=at_s, since_s=since_s, var_asked_s=asked_s)
 
 
 @dataclass(slots=True)
@@ -88,11 +102,7 @@ class Writer:
 
         now: when the state was frozen, so that now - der.age_s is when it was read.
         """
-        before = self.wish
-        same = before is not None and before.decision.setpoint == decision.setpoint
-        self.wish = wish = Wish(
-            decision=decision, der=der, at_s=now, since_s=before.since_s if before is not None and same else now
-        )
+        self.wish = wish = wish_of(decision, der, self.wish, now)
         self.outcome = wished(self.outcome, decision, now)
         self._note(wish)
         writes = gate_open and self.control
@@ -126,7 +136,7 @@ class Writer:
             profile=self._profile,
             now_s=wish.at_s,
             p_w=hold.effect_w(wish.der, self._profile, wish.at_s),
-            q_unasked_s=hold.var_unasked_s(wish.at_s),
+            q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
         )
 
     def _judge(self, wish: Wish, writes: bool) -> None:
@@ -155,7 +165,7 @@ class Writer:
         desired = _controllable(device).sendable(wish.decision.setpoint)
         before = self.hold
         accepted = wish.der.reading.accepted
-        give_back = var_left(desired, accepted, before.var_unasked_s(now), self._profile)
+        give_back = var_left(desired, accepted, before.var_unasked_s(wish.var_asked_s, now), self._profile)
         self.hold = holds.sending(before, desired, self._on, now)
         answers = dict(self.channel.answers)
         exchange = _controllable(device).write(desired, self.fallback, answers, give_back_var=give_back)
