@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from derctl.core.words import Released
+from derctl.site.absence import SLACK_W
 
 AGAIN_S = 10.0
-NEAR_W = 0.5
 REFUSED_MAX_S = 3600.0
 """A device that says no is asked again, since its operator may change it, and is not flooded: 8640 writes a day are
 what wears its memory out. 10 s doubled up to an hour make 31 on the first day."""
@@ -29,7 +29,7 @@ class Release:
         """Whether it left a limit that a release with `lift` would raise. ceiling_w: the fallback's; None: none."""
         if self.result is not Released.RELEASED or self.stands_w is None:
             return False
-        return ceiling_w is None or self.stands_w < ceiling_w - NEAR_W
+        return ceiling_w is None or self.stands_w < ceiling_w - SLACK_W
 
 
 def released_before(stands_w: float) -> Release:
