@@ -25,11 +25,16 @@ class Journal:
         self._saved: dict[str, Any] = {}
         self._told = False
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether something of it is not on disk."""
+        return self.entries is not self._saved and self.entries != self._saved
+
     def load(self) -> None:
         """Raises OSError, or ValueError where the file is none of ours."""
         saved = self.folder.read(self.file)
         self.entries = {} if saved is None else msgspec.json.decode(saved, type=dict[str, Any])
-        self._saved = dict(self.entries)
+        self._saved = self.entries
 
     def note(self, der_id: str, *, since: str, fallback: Mapping[str, Any]) -> None:
         """It is about to be written."""
@@ -48,9 +53,9 @@ class Journal:
 
     async def save(self) -> str | None:
         """To disk, if it isn't there. Returns what kept it from it, once; what is not on disk is tried again."""
-        entries = self.entries
-        if entries == self._saved:
+        if not self.unsaved:
             return None
+        entries = self.entries
         try:
             await self.folder.replace(self.file, msgspec.json.encode(entries))
         except OSError as error:

@@ -279,8 +279,9 @@ def test_a_second_instance_of_a_site_ends_with_75(outside, site_file, tmp_path, 
 
 
 async def test_release_moves_a_device_to_its_fallback_and_forgets_it(rig, here, site_file, tmp_path):
-    """After a kill: what the journal names, and nothing else, is written."""
+    """After a kill: what the journal names, and nothing else, is written. What stood before keeps it from nothing."""
     journal(tmp_path, '{"pv1": {}}')
+    (tmp_path / "state" / "standing.json").write_text('{"pv1": ')
     path = site_file(port=rig.ports()["pv1"])
     code, out, _ = await here("release", "-c", str(path))
     assert (code, out.splitlines()[0]) == (0, "pv1: released; a limit of 3,000 W stands")

@@ -65,6 +65,8 @@ class Attempts:
 
     def without(self, der_id: str) -> Attempts:
         """It is written again: the next release is a new one."""
+        if der_id not in self.by_der:
+            return self
         return replace(self, by_der={name: each for name, each in self.by_der.items() if name != der_id})
 
     def due(self, wrote: Iterable[str], now_s: float) -> list[str]:

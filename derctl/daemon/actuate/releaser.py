@@ -54,9 +54,11 @@ class Releaser:
     async def note(self, der_id: str) -> None:
         """Before the first write to a DER its name is on disk, so that a kill can't make it be forgotten."""
         self.attempts = self.attempts.without(der_id)
-        self.left.forget([der_id])
-        self.journal.note(der_id, since=self.stamp(), fallback=asdict(self.dispatch.writers[der_id].fallback))
-        await self.save()
+        if der_id not in self.journal.entries:
+            self.left.forget([der_id])
+            self.journal.note(der_id, since=self.stamp(), fallback=asdict(self.dispatch.writers[der_id].fallback))
+        if self.journal.unsaved or self.left.unsaved:
+            await self.save()
 
     async def save(self) -> None:
         """What isn't on disk yet: a full disk keeps nobody from control, and is said once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,8 @@ async def rescue(site: Site, *, lift: bool, seconds: float) -> dict[str, Release
     try:
         journal, left = Journal(folder), Journal(folder, LEFT)
         journal.load()
-        left.load()
+        with suppress(OSError, ValueError):  # what stands from before keeps nothing from being released
+            left.load()
         known = {der.id: der.fallback.p_ceiling_w for der in site.file.ders}
         stood = {name: each for name, each in left.entries.items() if name in known and name not in journal.entries}
         wrote = [name for name in (*journal.entries, *(stood if lift else ())) if name in known]

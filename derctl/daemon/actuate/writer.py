@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint
@@ -24,8 +25,7 @@ from derctl.errors import BusError, BusLate, DeviceError, SettingError
 from derctl.links.bus import Priority
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(NamedTuple):
     """The tick's decision, the state it was made from, and when that was frozen.
 
     since_s: since when the setpoint is the same. var_asked_s: when somebody asked for var last.
@@ -230,7 +230,7 @@ class Writer:
 
     def _happened(self, happened: Happened, text: str = "") -> None:
         before, self.trouble = self.trouble, after(self.trouble, happened)
-        name = news(before, self.trouble)
+        name = None if before is self.trouble else news(before, self.trouble)
         if name is not None:
             self.on_event(name, self.id, text)
 

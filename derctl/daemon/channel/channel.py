@@ -104,9 +104,8 @@ class Channel:
     async def _read(self, device: Device) -> None:
         fresh = {name: await self.bus.request(self.unit, read) for name, read in device.control.items()}
         now = self.clock()
-        gone = slows.expired(self.slow, now)
-        self.slow = slows.without(self.slow, gone)
-        self.answers = {name: words for name, words in self.answers.items() if name not in gone} | fresh
+        self._expire(now)
+        self.answers = {**self.answers, **fresh}
         self.reading = device.decode(self.answers)
         self.read_s = now
         self.sample += 1
@@ -117,6 +116,13 @@ class Channel:
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
             self._saw(Look.READ, None, "")
+
+    def _expire(self, now_s: float) -> None:
+        """An answer of a slow block that is too old counts no more."""
+        gone = slows.expired(self.slow, now_s)
+        if gone:
+            self.slow = slows.without(self.slow, gone)
+            self.answers = {name: words for name, words in self.answers.items() if name not in gone}
 
     async def read_slow(self, *, first: bool = False) -> None:
         """One slow block, if one is due; called when the bus has time. first: only one with a pace of its own."""
