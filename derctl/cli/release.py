@@ -15,7 +15,8 @@ import msgspec
 from derctl.cli.amounts import seconds
 from derctl.cli.exits import BUSY, CONFIG, NO, OK
 from derctl.cli.local import add_config, config_of
-from derctl.cli.standing import LIFT, NOTHING, all_released, kept, standing
+from derctl.cli.standing import LIFT, NOTHING, all_released, kept, settled, standing
+from derctl.core.text import error_text
 from derctl.errors import CommandError, LinkError
 from derctl.links.local import ask
 from derctl.site import Site, load
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{error}, which does not answer at {site.file.site.socket}", file=sys.stderr)
         return BUSY
     except OSError as error:
-        print(f"state_dir: {error}", file=sys.stderr)
+        print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG
     except msgspec.DecodeError as error:
         print(f"{site.file.site.state_dir}/written.json: {error}: what was written is not known", file=sys.stderr)
@@ -87,7 +88,7 @@ def _fallbacks(site: Site) -> dict[str, float | None]:
 def _state(site: Site) -> dict[str, Any] | None:
     """`status` of the running daemon; None where there is none."""
     try:
-        state: dict[str, Any] = asyncio.run(ask(Path(site.file.site.socket), "status"))
+        state: dict[str, Any] = settled(lambda: asyncio.run(ask(Path(site.file.site.socket), "status")))
     except (LinkError, CommandError):
         return None
     return state

@@ -221,7 +221,7 @@ class App:
             self.releaser.follow(lift=self.gate.arming.state is Arm.WATCHING)
         self.proof.recall(self.loop.memories)
         if (proven := self.proof.learn(self.loop.memories)) is not None:
-            self.news.tell("meter_proven", "poc", f"{proven} followed a step of the inverters")
+            self.news.tell("meter_proven", "poc", f"{proven or 'it'} followed a step of the inverters")
             self.dirty.set()
         if self.telemetry is not None:
             outcomes = {name: writer.outcome for name, writer in self.loop.dispatch.writers.items()}

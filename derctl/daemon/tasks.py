@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from derctl.core.text import error_text
 from derctl.errors import LinkError
 from derctl.links.ending import end
 
@@ -35,7 +36,7 @@ class Tasks:
             try:
                 await run()
             except (LinkError, OSError) as error:
-                self._log.error("link_failed", link=name, error=str(error))
+                self._log.error("link_failed", link=name, error=error_text(error))
             except Exception:
                 self._log.exception("link_broke", link=name)
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))

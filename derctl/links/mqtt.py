@@ -32,7 +32,13 @@ BRIEFLY = 3
 """Sessions in a row, won at the first try, that lasted less than BRIEF_S: the broker lives and throws us out."""
 SESSION_TAKEN_OVER = 142
 """DISCONNECT reason of MQTT 5."""
-_NUMBERED = re.compile(r"^\[(?:Errno|code)[^\]]*\] ")
+_NUMBERED = re.compile(r"^\[[A-Za-z][^\]]*\] | \(_ssl\.c:[0-9]+\)$")
+OF_THE_LIBRARY = {
+    "Disconnected during message iteration": "the broker closed the connection",
+    "Operation timed out": "the broker does not answer",
+    "Unspecified error": "the broker ended the session without a reason",
+}
+"""What aiomqtt says, for people."""
 UNSUPPORTED_PROTOCOL = frozenset({1, 132})
 """CONNACK codes for "unacceptable protocol version": 1 in MQTT 3.1.1, 132 in MQTT 5."""
 
@@ -82,7 +88,7 @@ def _named(key: str, path: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise LinkError(f"mqtt.tls.{key}: {path}: there is no such file") from error
     except OSError as error:  # ssl.SSLError is one, too
-        raise LinkError(f"mqtt.tls.{key}: {path}: {error.strerror or error}") from error
+        raise LinkError(f"mqtt.tls.{key}: {path}: {_said(error)}") from error
 
 
 class TakenOver(LinkError):
@@ -261,8 +267,9 @@ class MqttLink:
 
 
 def _said(error: Exception) -> str:
-    """Its words, without `[Errno 111]` and the like before them."""
-    return _NUMBERED.sub("", str(error)) or type(error).__name__
+    """Its words, without `[Errno 111]` and the like around them."""
+    text = _NUMBERED.sub("", str(error)) or type(error).__name__
+    return OF_THE_LIBRARY.get(text, text)
 
 
 def _code_of(error: BaseException) -> int | None:

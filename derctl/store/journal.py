@@ -1,4 +1,5 @@
-"""What derctl wrote to which DER and has not released: on disk before the write, so that a kill can't lose it."""
+"""What derctl wrote to which DER and has not released, on disk before the write, so that a kill can't lose it; and
+which limits its releases left standing."""
 
 from __future__ import annotations
 
@@ -7,16 +8,19 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.text import error_text
 from derctl.store.folder import Folder
 
 FILE = "written.json"
+LEFT = "standing.json"
 
 
 class Journal:
     """By DER id: since when, and its declared fallback then. Saved when asked; what could not be is saved later."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, file: str = FILE) -> None:
         self.folder = folder
+        self.file = file
         self.entries: dict[str, Any] = {}
         self._saved = self.entries
         self._told = False
@@ -31,7 +35,7 @@ class Journal:
 
     def load(self) -> None:
         """Raises OSError, or ValueError where the file is none of ours."""
-        saved = self.folder.read(FILE)
+        saved = self.folder.read(self.file)
         self.entries = {} if saved is None else msgspec.json.decode(saved, type=dict[str, Any])
         self._saved = self.entries
 
@@ -39,6 +43,10 @@ class Journal:
         """It is about to be written."""
         if der_id not in self.entries:
             self.entries = {**self.entries, der_id: {"since": since, "fallback": dict(fallback)}}
+
+    def keep(self, der_id: str, *, stands_w: float) -> None:
+        """It was released, and this limit was left in it."""
+        self.entries = {**self.entries, der_id: {"stands_w": stands_w}}
 
     def forget(self, released: Iterable[str]) -> bool:
         """They are given back. Returns whether one of them was there."""
@@ -53,9 +61,9 @@ class Journal:
             return None
         entries = self.entries
         try:
-            await self.folder.replace(FILE, msgspec.json.encode(entries))
+            await self.folder.replace(self.file, msgspec.json.encode(entries))
         except OSError as error:
             told, self._told = self._told, True
-            return None if told else str(error)
+            return None if told else error_text(error)
         self._saved, self._told = entries, False
         return None

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.text import error_text
 from derctl.store.folder import Folder
 
 VERSION = 2
@@ -54,7 +55,7 @@ def load(folder: Folder) -> tuple[Surviving, str | None]:
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         aside = folder.set_aside(FILE)
         kept = Surviving(word=_disarmed(raw))
-        return kept, f"{folder.path / FILE}: {error}; kept as {aside}"
+        return kept, f"{folder.path / FILE}: {error_text(error)}; kept as {aside}"
 
 
 async def save(folder: Folder, state: Surviving) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from derctl.cli.standing import LIFT, NOTHING, WORDS, all_released, kept, results, standing
+from derctl.cli.standing import LIFT, NOTHING, WORDS, all_released, kept, results, settled, standing
 from derctl.core.words import Released
 
 Json = dict[str, Any]
@@ -54,11 +54,24 @@ def test_what_derctl_did_not_write_is_said_beside_what_it_reads_back(house: Json
     house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
     house["ders"]["pv2"]["outcome"]["accepted"] = {"p_ceiling_w": 10000.0, "p_target_w": None}
     assert standing({}, house["ders"]) == [
-        "pv1: derctl has written nothing; a limit of 2,000 W stands",
-        "pv2: derctl has written nothing",
-        "bat1: derctl has written nothing",
+        "pv1: nothing to give back; a limit of 2,000 W stands",
+        "pv2: nothing to give back",
+        "bat1: nothing to give back",
+    ]
+
+
+def test_only_a_limit_that_derctl_left_is_said_to_be_lifted(house: Json) -> None:
+    house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
+    found = {"pv1": result("released", "released before", stands_w=1200.0)}
+    assert standing(found, {"pv1": house["ders"]["pv1"]}) == [
+        "pv1: released before; a limit of 2,000 W stands",  # as it reads back now
         LIFT,
     ]
+
+
+def test_what_stands_is_asked_for_when_the_devices_were_read_again() -> None:
+    ticks = iter([4, 4, 5, 6, 7])
+    assert settled(lambda: {"loop": {"ticks": next(ticks)}}) == {"loop": {"ticks": 6}}
 
 
 def test_what_is_read_back_from_a_silent_device_is_not_of_now(house: Json) -> None:
@@ -68,7 +81,7 @@ def test_what_is_read_back_from_a_silent_device_is_not_of_now(house: Json) -> No
     }
     assert standing({"pv1": "unreachable"}, {"pv1": house["ders"]["pv1"]}) == [f"pv1: {WORDS['unreachable']}"]
     assert standing({}, {"pv1": house["ders"]["pv1"]}) == [
-        "pv1: derctl has written nothing; can't be reached, so what stands is not known"
+        "pv1: nothing to give back; can't be reached, so what stands is not known"
     ]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from derctl.core.types import Capability, Decision, DerState, Outcome, Setpoint
-from derctl.core.words import Achieved, Reason, Status
+from derctl.core.types import Bound, Capability, Decision, DerState, Outcome, Setpoint
+from derctl.core.words import Achieved, Reason, Status, What
 from derctl.daemon.actuate.deadband import Written, taken
 from derctl.devices import Profile
 
@@ -104,10 +104,18 @@ def kept_back(asked: Setpoint, decision: Decision, can: Capability) -> Reason | 
     if not (short or low):
         return None
     others = [bound for bound in decision.bound_by if bound.by != decision.requested_by]
-    if any(bound.by == "bms_guard" for bound in others):
+    if any(bound.by == "bms_guard" and _excludes(bound, asked) for bound in others):
         return Reason.BMS_LIMIT
     lost = any(bound.why == Reason.METER_LOST for bound in others)
     return Reason.METER_LOST if lost else Reason.SENIOR_BOUND
+
+
+def _excludes(bound: Bound, asked: Setpoint) -> bool:
+    """Whether a bound stands against what was asked: a battery's discharge limit does not against charging."""
+    wish_w = asked.p_ceiling_w if asked.p_target_w is None else asked.p_target_w
+    if wish_w is None or bound.what not in {What.CEILING, What.FLOOR}:
+        return True
+    return bound.value < wish_w if bound.what == What.CEILING else bound.value > wish_w
 
 
 def overridden(written: Written | None, der: DerState, profile: Profile, now_s: float) -> bool:

@@ -16,7 +16,7 @@ from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
-from derctl.errors import BusError, DeviceError, DeviceRefused, WrongKind
+from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
@@ -83,6 +83,8 @@ class Channel:
                 await self._verify(device)
             if self.device is not None:
                 await self._read(self.device)
+        except BusTimeout as error:
+            self._saw(Look.SILENT, Reason.UNREACHABLE, error.full)
         except BusError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
         except DeviceRefused as error:
@@ -91,6 +93,9 @@ class Channel:
                 self._rebound(binds.refused(self.binding))
         except WrongKind as error:
             self._rebound(binds.another(self.binding))
+            self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
+        except NoMap as error:
+            self._rebound(binds.forgotten(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
         except DeviceError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
@@ -161,7 +166,7 @@ class Channel:
         self.still = Stillness(since_s=self.clock())
         for name in device.slow:
             await self._read_slow_block(device, name)
-        self.on_event("found", self.id, f"{device.identity.maker} {device.identity.model}, {device.identity.serial}")
+        self.on_event("found", self.id, _who(device.identity))
         for problem in device.problems:
             self.on_event("map_problem", self.id, problem)
 
@@ -194,3 +199,9 @@ class Channel:
         name = binds.news(before, self.binding)
         if name is not None:
             self.on_event(name, self.id, text or "answers again")
+
+
+def _who(identity: Identity) -> str:
+    """`Maker Model, serial 1001`."""
+    name = f"{identity.maker} {identity.model}".strip()
+    return f"{name}, serial {identity.serial}" if identity.serial else f"{name}, which tells no serial"

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from derctl.links.local import ask
+
 
 def no_broker(site: dict[str, Any]) -> None:
     site["mqtt"] = {"host": "127.0.0.1", "port": 1}
@@ -31,6 +33,10 @@ async def derctl(app: Any, *words: str, code: int = 0) -> str:
     out, err = await process.communicate()
     assert process.returncode == code, err.decode()
     return (out if code == 0 else err).decode()
+
+
+async def call(app: Any, name: str, args: dict[str, Any] | None = None) -> Any:
+    return await ask(Path(app.site.file.site.socket), name, args)
 
 
 async def test_the_page_says_what_the_json_says(bench: Any) -> None:
@@ -112,6 +118,11 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_pat
         listed = (await listed_by_release(tmp_path, code=0)).splitlines()
         assert listed[0] == "derctl observes"
         assert "pv1: nothing to give back; a limit of 1,200 W stands" in listed
+        again = await call(b.app, "release")
+        assert again["pv1"] == {"result": "released", "text": "released before", "stands_w": 1200.0}
+        lifted = await call(b.app, "release", {"lift": True})
+        assert lifted["pv1"] == {"result": "released", "text": "", "stands_w": 5000.0}
+        assert await call(b.app, "release") == {}
         assert "nothing is written in observe mode" in await derctl(b.app, "limit", "1000", "pv2")
         told = await derctl(b.app, "command", "limit_power", "p_ceiling_w=1", "--expires", "10m", "der=pv2")
         assert told.endswith(", but nothing is written in observe mode\n")

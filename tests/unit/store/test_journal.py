@@ -9,7 +9,7 @@ import pytest
 
 from derctl.store import state
 from derctl.store.folder import Folder
-from derctl.store.journal import FILE, Journal
+from derctl.store.journal import FILE, LEFT, Journal
 from derctl.store.state import Surviving
 
 
@@ -60,6 +60,16 @@ async def test_a_journal_that_cannot_be_read_is_left_as_it_is_until_something_is
         journal.load()
     assert await journal.save() is None
     assert (tmp_path / FILE).read_text() == "{broken"
+
+
+async def test_a_limit_that_was_left_is_kept_apart_until_it_is_forgotten(tmp_path: Path) -> None:
+    left = Journal(Disk(tmp_path), LEFT)
+    left.keep("pv1", stands_w=1200.0)
+    left.keep("pv1", stands_w=800.0)
+    await left.save()
+    again = Journal(Disk(tmp_path), LEFT)
+    again.load()
+    assert (again.entries, on_disk(tmp_path)) == ({"pv1": {"stands_w": 800.0}}, set())
 
 
 async def test_a_der_that_is_written_again_costs_no_further_write_to_the_card(tmp_path: Path) -> None:

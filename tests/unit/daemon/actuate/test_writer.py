@@ -542,6 +542,14 @@ IN_THE_WAY: dict[str, tuple[Decision, Capability, str | None]] = {
     "the battery's own limit": (
         Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), LIMITED,
         "bms_limit"),
+    "a senior, and a battery that would charge": (
+        Decision(der="pv1", setpoint=Setpoint(p_target_w=-3000.0), requested=Setpoint(p_target_w=-1500.0),
+            requested_by="setpoint", bound_by=(BY_BMS, BY_CONTRACT)),
+        Capability(ac=Port(limit=True, aim=True)), "senior_bound"),
+    "the battery's own charge limit": (
+        Decision(der="pv1", setpoint=Setpoint(p_target_w=-800.0), requested=Setpoint(p_target_w=-1500.0),
+            requested_by="setpoint", bound_by=(replace(BY_BMS, what="p_floor_w", value=-800.0),)),
+        Capability(ac=Port(limit=True, aim=True)), "bms_limit"),
     "a device that is only read": (Decision(der="pv1", setpoint=Setpoint(), **ASKED), Capability(), "not_supported"),
     "a target for PV": (
         Decision(der="pv1", setpoint=ceiling(5000.0), requested=Setpoint(p_target_w=1.0), requested_by="setpoint"),
