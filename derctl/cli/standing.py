@@ -22,6 +22,7 @@ LIFT = "`derctl release --lift` raises it to the fallback"
 READ_AGAIN = 2
 """Ticks after which what a device reads back is from after the release."""
 READ_AGAIN_S = 5.0
+NOTHING = "nothing to release: derctl has written nothing that it has not given back"
 _NAMED = re.compile(r"(?:^|, )([a-z0-9][a-z0-9_-]*): ")
 
 
@@ -70,6 +71,40 @@ def settled(status: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         time.sleep(0.1)
         state = status()
     return state
+
+
+def kept(
+    entries: Mapping[str, Any],
+    left: Mapping[str, Any],
+    state: Mapping[str, Any] | None,
+    fallbacks: Mapping[str, float | None],
+) -> list[str]:
+    """Before a release: a line for each DER, what derctl has in it, and what stands there.
+
+    entries: of the journal. left: what earlier releases left. state: of `status`; None: no daemon answers, so nobody
+    knows what stands.
+    """
+    ders = {} if state is None else state["ders"]
+    found = {name: _before(each["stands_w"], ders.get(name)) for name, each in left.items()}
+    found |= {name: _written(each, ders.get(name)) for name, each in entries.items()}
+    lines = standing({name: found[name] for name in [*entries, *left]}, ders, fallbacks)
+    if not entries:
+        lines.insert(0, NOTHING)
+    if state is not None:
+        lines.insert(0, "derctl is in control" if state["mode"] == "control" else "derctl observes")
+    return lines
+
+
+def _before(stands_w: float, der: Mapping[str, Any] | None) -> str:
+    known = der is not None and der["state"] not in SILENT
+    return "released before" if known else f"released before; a limit of {watts(stands_w)} stood then"
+
+
+def _written(entry: Mapping[str, Any], der: Mapping[str, Any] | None) -> str:
+    text = f"written since {entry.get('since', 'an unknown time')}, not given back"
+    if der is None:
+        return f"{text}; no daemon answers, so what stands is not known"
+    return f"{text}; {STATES[der['state']]}, so what stands is not known" if der["state"] in SILENT else text
 
 
 def _untouched(der: Mapping[str, Any]) -> str:

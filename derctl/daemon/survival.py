@@ -97,7 +97,7 @@ class Survival:
         now, arming = self.clock.wall(), self.gate.arming
         word = None
         if arming.by is not None:
-            word = ArmWord(armed=arming.armed, by=arming.by, since=arming.since or "")
+            word = ArmWord(armed=arming.asked, by=arming.by, since=arming.since or "")
         wall, now_s = now if self.clock.synced else None, self.requests.clock()
         return Surviving(
             saved=now,

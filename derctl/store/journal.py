@@ -22,13 +22,16 @@ class Journal:
         self.folder = folder
         self.file = file
         self.entries: dict[str, Any] = {}
-        self._saved: dict[str, Any] = {}
+        self._saved = self.entries
         self._told = False
 
     @property
     def unsaved(self) -> bool:
-        """Whether something of it is not on disk."""
-        return self.entries is not self._saved and self.entries != self._saved
+        """Whether something of it is not on disk, as far as is known.
+
+        Each change makes new entries: equal ones may be older than a save that is still under way.
+        """
+        return self.entries is not self._saved
 
     def load(self) -> None:
         """Raises OSError, or ValueError where the file is none of ours."""
@@ -48,7 +51,8 @@ class Journal:
     def forget(self, released: Iterable[str]) -> bool:
         """They are given back. Returns whether one of them was there."""
         gone = set(released) & self.entries.keys()
-        self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
+        if gone:
+            self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
         return bool(gone)
 
     async def save(self) -> str | None:

@@ -52,7 +52,7 @@ def load(folder: Folder) -> tuple[Surviving, str | None]:
             return Surviving(), None
         raw = msgspec.json.decode(saved)
         return msgspec.convert(migrated(raw), Surviving), None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         aside = folder.set_aside(FILE)
         kept = Surviving(word=_disarmed(raw))
         return kept, f"{folder.path / FILE}: {error_text(error)}; kept as {aside}"

@@ -71,8 +71,7 @@ class Releaser:
         """Release every DER that derctl wrote; forget those that are released. lift: also those left with a limit."""
         if self._again is not None:
             await end([self._again])  # somebody waits for this one, which begins it all again
-        wrote = [*self._left(), *(self.standing() if lift else ())]
-        return await self._release(wrote, lift=lift, seconds=RELEASE_S)
+        return await self._release(None, lift=lift, seconds=RELEASE_S)
 
     def standing(self) -> dict[str, Release]:
         """What earlier releases left below the fallback, for the DERs that were not written since."""
@@ -97,18 +96,16 @@ class Releaser:
             trying = self._release(due, lift=lift and self._lift, seconds=PATIENT_S)
             self._again = asyncio.create_task(trying, name="release again")
 
-    async def stop(self) -> None:
-        """End a try that runs."""
-        if self._again is not None:
-            await end([self._again])
-
     def _left(self) -> list[str]:
         """What was written and not released yet, as far as the site file has it."""
         return [der_id for der_id in self.journal.entries if der_id in self.dispatch.writers]
 
-    async def _release(self, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
+    async def _release(self, wrote: Sequence[str] | None, *, lift: bool, seconds: float) -> dict[str, Release]:
+        """wrote None: all that is left once a release that is under way has ended."""
         async with self._lock:
             self._lift = lift
+            if wrote is None:
+                wrote = [*self._left(), *(self.standing() if lift else ())]
             result = await self.dispatch.release(wrote, lift=lift, seconds=seconds)
             self._tell(result)
             self.attempts = self.attempts.noted(result, self.clock())

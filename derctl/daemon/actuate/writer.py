@@ -259,6 +259,7 @@ class Writer:
         except (DeviceError, SettingError) as error:
             return Release(Released.REFUSED, str(error))
         self.hold = holds.released(self.hold, lift=lift)
+        self.outcome = replace(self.outcome, accepted=stands, accepted_s=self.clock())
         return Release(Released.RELEASED, stands_w=stands.p_ceiling_w)
 
 

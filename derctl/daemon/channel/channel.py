@@ -140,6 +140,8 @@ class Channel:
             words = await self.bus.request(self.unit, device.slow[name], priority=Priority.SLOW)
         except (BusError, DeviceError):
             return
+        if self.device is not device:  # found anew meanwhile: another's registers say nothing of it
+            return
         self.answers = {**self.answers, name: words}
         self.slow = slows.answered(self.slow, name, self.clock())
 

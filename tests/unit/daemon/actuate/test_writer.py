@@ -357,6 +357,16 @@ async def released_with(desk: Desk, *, lift: bool = False) -> Setpoint:
     return desk.device.released[-1]
 
 
+async def test_what_a_release_read_back_is_what_the_device_holds_now() -> None:
+    """Until the next poll `release` said of a battery at rest that -5,000 W stood in it."""
+    desk = Desk()
+    await desk.tick(ceiling(2000.0))
+    assert desk.writer.outcome.accepted == ceiling(2000.0)
+    desk.device.holds, desk.now_s = ceiling(5000.0), desk.now_s + 0.5
+    await released_with(desk)
+    assert (desk.writer.outcome.accepted, desk.writer.outcome.accepted_s) == (ceiling(5000.0), desk.now_s)
+
+
 async def test_a_release_knows_what_was_written_last_also_after_the_connection_was_lost() -> None:
     """Var that was written earlier and not given back is still in the device."""
     desk = Desk(readback="effect_only")
