@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -58,21 +59,32 @@ def run(args: argparse.Namespace) -> int:
 
 def _listed(site: Site, *, as_json: bool) -> int:
     from derctl.store.folder import Folder
-    from derctl.store.journal import Journal
+    from derctl.store.journal import LEFT, Journal
 
-    journal = Journal(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
+    folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
+    journal, left = Journal(folder), Journal(folder, LEFT)
     journal.load()
+    with suppress(OSError, ValueError):
+        left.load()
     state = _state(site)
     control = state is not None and state["mode"] == "control"
     if as_json:
-        print(json.dumps({"mode": None if state is None else state["mode"], "written": journal.entries}))
+        print(
+            json.dumps(
+                {
+                    "mode": None if state is None else state["mode"],
+                    "written": journal.entries,
+                    "standing": left.entries,
+                }
+            )
+        )
     else:
-        print("\n".join(kept(journal.entries, state, _fallbacks(site))))
+        print("\n".join(kept(journal.entries, left.entries, state, _fallbacks(site))))
     return NO if control or journal.entries else OK
 
 
 def _said(found: dict[str, Any], site: Site, *, lift: bool) -> list[str]:
-    state = _state(site)
+    state = _state(site, after=True)
     lines = standing(found, {} if state is None else state["ders"], _fallbacks(site))
     if lift and lines[-1:] == [LIFT]:
         lines.pop()
@@ -85,13 +97,16 @@ def _fallbacks(site: Site) -> dict[str, float | None]:
     return {der.id: der.fallback.p_ceiling_w for der in site.file.ders}
 
 
-def _state(site: Site) -> dict[str, Any] | None:
-    """`status` of the running daemon; None where there is none."""
+def _state(site: Site, *, after: bool = False) -> dict[str, Any] | None:
+    """`status` of the running daemon; None where there is none. after: once the devices were read after a release."""
+
+    def read() -> dict[str, Any]:
+        return dict(asyncio.run(ask(Path(site.file.site.socket), "status")))
+
     try:
-        state: dict[str, Any] = settled(lambda: asyncio.run(ask(Path(site.file.site.socket), "status")))
+        return settled(read) if after else read()
     except (LinkError, CommandError):
         return None
-    return state
 
 
 async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, Any]:

@@ -19,10 +19,10 @@ WORDS = {
 }
 """core.words.Released for people."""
 LIFT = "`derctl release --lift` raises it to the fallback"
-NOTHING = "nothing to release: derctl has written nothing that it has not given back"
 READ_AGAIN = 2
 """Ticks after which what a device reads back is from after the release."""
 READ_AGAIN_S = 5.0
+NOTHING = "nothing to release: derctl has written nothing that it has not given back"
 _NAMED = re.compile(r"(?:^|, )([a-z0-9][a-z0-9_-]*): ")
 
 
@@ -63,29 +63,6 @@ def standing(
     return [*lines, LIFT] if below else lines
 
 
-def kept(
-    entries: Mapping[str, Any], state: Mapping[str, Any] | None, fallbacks: Mapping[str, float | None]
-) -> list[str]:
-    """Before a release: a line for each DER, what derctl has in it, and what stands there.
-
-    entries: of the journal. state: of `status`; None: no daemon answers, so nobody knows what stands.
-    """
-    ders = {} if state is None else state["ders"]
-    found = {
-        name: _written(name, entries, ders.get(name))
-        for name in [*entries, *(each for each in ders if each not in entries)]
-    }
-    lines = standing(found, ders, fallbacks)
-    if not entries:
-        lines = [
-            NOTHING,
-            *(line for line in lines if line != LIFT),
-        ]  # a release lifts what derctl wrote, nothing else
-    if state is not None:
-        lines.insert(0, "derctl is in control" if state["mode"] == "control" else "derctl observes")
-    return lines
-
-
 def settled(status: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The state once the devices were read again after a release, or as it is when that takes too long."""
     state = status()
@@ -96,10 +73,35 @@ def settled(status: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return state
 
 
-def _written(name: str, entries: Mapping[str, Any], der: Mapping[str, Any] | None) -> str:
-    text = "nothing to give back"
-    if name in entries:
-        text = f"written since {entries[name].get('since', 'an unknown time')}, not given back"
+def kept(
+    entries: Mapping[str, Any],
+    left: Mapping[str, Any],
+    state: Mapping[str, Any] | None,
+    fallbacks: Mapping[str, float | None],
+) -> list[str]:
+    """Before a release: a line for each DER, what derctl has in it, and what stands there.
+
+    entries: of the journal. left: what earlier releases left. state: of `status`; None: no daemon answers, so nobody
+    knows what stands.
+    """
+    ders = {} if state is None else state["ders"]
+    found = {name: _before(each["stands_w"], ders.get(name)) for name, each in left.items()}
+    found |= {name: _written(each, ders.get(name)) for name, each in entries.items()}
+    lines = standing({name: found[name] for name in [*entries, *left]}, ders, fallbacks)
+    if not entries:
+        lines.insert(0, NOTHING)
+    if state is not None:
+        lines.insert(0, "derctl is in control" if state["mode"] == "control" else "derctl observes")
+    return lines
+
+
+def _before(stands_w: float, der: Mapping[str, Any] | None) -> str:
+    known = der is not None and der["state"] not in SILENT
+    return "released before" if known else f"released before; a limit of {watts(stands_w)} stood then"
+
+
+def _written(entry: Mapping[str, Any], der: Mapping[str, Any] | None) -> str:
+    text = f"written since {entry.get('since', 'an unknown time')}, not given back"
     if der is None:
         return f"{text}; no daemon answers, so what stands is not known"
     return f"{text}; {STATES[der['state']]}, so what stands is not known" if der["state"] in SILENT else text

@@ -101,7 +101,7 @@ NOON = {"since": "2026-11-26T12:00:00.000Z", "fallback": {}}
 def test_before_a_release_each_device_is_said_with_what_it_holds(house: Json) -> None:
     house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
     house["ders"]["pv2"]["state"] = "unreachable"
-    assert kept({"pv1": NOON, "pv2": NOON}, house, {"pv1": 5000.0, "pv2": None}) == [
+    assert kept({"pv1": NOON, "pv2": NOON}, {}, house, {"pv1": 5000.0, "pv2": None}) == [
         "derctl is in control",
         "pv1: written since 2026-11-26T12:00:00.000Z, not given back; a limit of 2,000 W stands",
         "pv2: written since 2026-11-26T12:00:00.000Z, not given back; can't be reached, so what stands is not known",
@@ -115,10 +115,23 @@ def test_a_limit_that_derctl_has_given_back_is_said_without_a_word_that_would_no
     house["ders"] = {"pv1": house["ders"]["pv1"]}
     house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
     lines = ["derctl observes", NOTHING, "pv1: nothing to give back; a limit of 2,000 W stands"]
-    assert kept({}, house, {"pv1": 5000.0}) == lines
+    assert kept({}, {}, house, {"pv1": 5000.0}) == lines
 
 
 def test_without_a_daemon_the_journal_alone_is_said() -> None:
     told = "written since 2026-11-26T12:00:00.000Z, not given back; no daemon answers, so what stands is not known"
-    assert kept({"pv1": NOON}, None, {"pv1": 5000.0}) == [f"pv1: {told}"]
-    assert kept({}, None, {"pv1": 5000.0}) == [NOTHING]
+    assert kept({"pv1": NOON}, {}, None, {"pv1": 5000.0}) == [f"pv1: {told}"]
+    assert kept({}, {}, None, {"pv1": 5000.0}) == [NOTHING]
+
+
+def test_a_limit_that_a_release_left_is_said_before_it_is_lifted(house: Json) -> None:
+    house["mode"] = "observe"
+    house["ders"] = {"pv1": house["ders"]["pv1"]}
+    house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
+    left = {"pv1": {"stands_w": 1200.0}}
+    lines = ["derctl observes", NOTHING, "pv1: released before; a limit of 2,000 W stands", LIFT]
+    assert kept({}, left, house, {"pv1": 5000.0}) == lines
+    stood = "pv1: released before; a limit of 1,200 W stood then"
+    assert kept({}, left, None, {"pv1": 5000.0}) == [NOTHING, stood]
+    house["ders"]["pv1"]["state"] = "unreachable"
+    assert kept({}, left, house, {"pv1": 5000.0})[-1] == stood

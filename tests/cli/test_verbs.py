@@ -12,7 +12,6 @@ import yaml
 
 import derctl
 from derctl.cli import VERBS, command, exits, local, main, release, schema, standing
-from derctl.cli.standing import LIFT
 from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -284,7 +283,7 @@ def test_what_is_not_given_back_is_listed_and_nothing_is_done(outside, site_file
         "pv1: written since noon, not given back; no daemon answers, so what stands is not known\n",
     )
     code, out, _ = outside("release", "--list", "--json", "-c", str(path))
-    assert (code, json.loads(out)) == (1, {"mode": None, "written": {"pv1": {"since": "noon"}}})
+    assert (code, json.loads(out)) == (1, {"mode": None, "written": {"pv1": {"since": "noon"}}, "standing": {}})
     assert [file.name for file in (tmp_path / "state").iterdir()] == ["written.json"]
 
 
@@ -343,7 +342,7 @@ async def test_a_limit_that_an_earlier_release_left_is_said_and_lifted_when_aske
     (tmp_path / "state" / "standing.json").write_text('{"pv1": {"stands_w": 1200.0}}')
     path = site_file(port=rig.ports()["pv1"])
     _, out, _ = await here("release", "-c", str(path))
-    assert out.splitlines() == ["pv1: released before; a limit of 1,200 W stands", LIFT]
+    assert out.splitlines() == ["pv1: released before; a limit of 1,200 W stands", standing.LIFT]
     assert rig.units["pv1"].log == []
     _, out, _ = await here("release", "--lift", "-c", str(path))
     assert out == "pv1: released; a limit of 3,000 W stands\n"

@@ -117,7 +117,7 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_pat
         assert "--lift" in said[-1]
         listed = (await listed_by_release(tmp_path, code=0)).splitlines()
         assert listed[0] == "derctl observes"
-        assert "pv1: nothing to give back; a limit of 1,200 W stands" in listed
+        assert "pv1: released before; a limit of 1,200 W stands" in listed and "--lift" in listed[-1]
         again = await call(b.app, "release")
         assert again["pv1"] == {"result": "released", "text": "released before", "stands_w": 1200.0}
         lifted = await call(b.app, "release", {"lift": True})

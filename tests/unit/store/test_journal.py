@@ -53,15 +53,6 @@ async def test_what_was_noted_comes_back_and_what_was_released_does_not(tmp_path
     assert on_disk(tmp_path) == {"pv2"}
 
 
-async def test_a_journal_that_cannot_be_read_is_left_as_it_is_until_something_is_written(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("{broken")
-    journal = Journal(Disk(tmp_path))
-    with pytest.raises(ValueError, match="malformed"):
-        journal.load()
-    assert await journal.save() is None
-    assert (tmp_path / FILE).read_text() == "{broken"
-
-
 async def test_a_limit_that_was_left_is_kept_apart_until_it_is_forgotten(tmp_path: Path) -> None:
     left = Journal(Disk(tmp_path), LEFT)
     left.keep("pv1", stands_w=1200.0)
@@ -70,6 +61,15 @@ async def test_a_limit_that_was_left_is_kept_apart_until_it_is_forgotten(tmp_pat
     again = Journal(Disk(tmp_path), LEFT)
     again.load()
     assert (again.entries, on_disk(tmp_path)) == ({"pv1": {"stands_w": 800.0}}, set())
+
+
+async def test_a_journal_that_cannot_be_read_is_left_as_it_is_until_something_is_written(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("{broken")
+    journal = Journal(Disk(tmp_path))
+    with pytest.raises(ValueError, match="malformed"):
+        journal.load()
+    assert await journal.save() is None
+    assert (tmp_path / FILE).read_text() == "{broken"
 
 
 async def test_a_der_that_is_written_again_costs_no_further_write_to_the_card(tmp_path: Path) -> None:
