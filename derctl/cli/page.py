@@ -20,9 +20,9 @@ from derctl.cli.plain import (
     watts,
     wrapped,
 )
+from derctl.core.words import Idle
 
-IDLE = frozenset({"no request", "inside the dead band", "inside its bounds", "above the reserve"})
-"""Reasons to abstain of a function that runs and has nothing to say."""
+IDLE = frozenset(Idle)
 OWN = {
     "own_function_on: the device runs its own": "the device runs its own",
     "own_function_on: the device's own mode can't be read back": "its own mode can't be read back",

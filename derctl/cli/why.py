@@ -10,6 +10,7 @@ from derctl.cli.holding import SILENT, accepted, asked_w, request_of, until
 from derctl.cli.local import add_socket, call, known_der
 from derctl.cli.page import abstention
 from derctl.cli.plain import STATES, Clockface, cleaned, number, reason, watts, who, wrapped
+from derctl.core.words import Idle
 
 PARTS = {
     "p_ceiling_w": "at most {} W",
@@ -128,7 +129,7 @@ def _abstained(der: dict[str, Any]) -> str:
     """Functions without a say, those with the same reason together; that nobody asked for anything goes without."""
     groups: dict[str, list[str]] = {}
     for kind, text in der["abstained"].items():
-        if text != "no request":
+        if text != Idle.NO_REQUEST:
             groups.setdefault(abstention(text), []).append(kind)
     parts = [f"{', '.join(kinds)} ({text})" for text, kinds in groups.items()]
     return f"Without a say now: {'; '.join(parts)}." if parts else ""
