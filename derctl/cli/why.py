@@ -6,7 +6,7 @@ import argparse
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli.holding import SILENT, accepted, asked_w, request_of, until
+from derctl.cli.holding import SILENT, accepted, asked_for, request_of, until
 from derctl.cli.local import add_socket, call, known_der
 from derctl.cli.page import abstention
 from derctl.cli.plain import STATES, Clockface, cleaned, number, reason, watts, who, wrapped
@@ -92,7 +92,7 @@ def _bound(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockfac
     for bound in bounds:
         text = f"{who(bound['by'])} {PARTS[bound['what']].format(number(bound['value']))}"
         if (request := request_of(bound["by"], name, state)) is not None:
-            text += f" (asked for {watts(asked_w(request))} until {until(request, state, face)})"
+            text += f" (asked for {asked_for(request)} until {until(request, state, face)})"
         if bound["why"] is not None:
             text += f" ({reason(bound['why'])})"
         parts.append(text)
