@@ -10,9 +10,11 @@ import msgspec
 
 from derctl.core.engine import Plan
 from derctl.core.types import SiteState
+from derctl.core.words import Refusal
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.gate import Gate
 from derctl.daemon.requests import Requests
+from derctl.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,17 @@ class Reach:
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""
         return any(f.kind == kind and (der is None or der in ids) for f, ids in self.plan.der_functions)
+
+    def known(self, der: str | None) -> None:
+        """Raises CommandError for a DER that the site doesn't have."""
+        there = [each.id for each in self.state().ders]
+        if der is not None and der not in there:
+            raise CommandError(Refusal.NO_DER, f"no DER {der!r}; known are {', '.join(there)}")
+
+    def admitted(self, order: Order) -> str:
+        """Until when. What is admitted is not what is written."""
+        text = f"until {order.until}"
+        return text if self.gate.open else f"{text}, but nothing is written in observe mode"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
