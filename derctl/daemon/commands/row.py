@@ -32,17 +32,6 @@ class Reach:
         """Whether the site file gives this function to this DER (None: to any)."""
         return any(f.kind == kind and (der is None or der in ids) for f, ids in self.plan.der_functions)
 
-    def known(self, der: str | None) -> None:
-        """Raises CommandError for a DER that the site doesn't have."""
-        there = [each.id for each in self.state().ders]
-        if der is not None and der not in there:
-            raise CommandError(Refusal.NO_DER, f"no DER {der!r}; known are {', '.join(there)}")
-
-    def admitted(self, order: Order) -> str:
-        """Until when. What is admitted is not what is written."""
-        text = f"until {order.until}"
-        return text if self.gate.open else f"{text}, but nothing is written in observe mode"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -79,3 +68,16 @@ class Command:
 
 class Nothing(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """A command without arguments."""
+
+
+def check_der(reach: Reach, der: str | None) -> None:
+    """Raises CommandError for a DER that the site doesn't have."""
+    known = [each.id for each in reach.state().ders]
+    if der is not None and der not in known:
+        raise CommandError(Refusal.NO_DER, f"no DER {der!r}; known are {', '.join(known)}")
+
+
+def admitted(reach: Reach, order: Order) -> str:
+    """Until when. What is admitted is not what is written."""
+    text = f"until {order.until}"
+    return text if reach.gate.open else f"{text}, but nothing is written in observe mode"
