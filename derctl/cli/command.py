@@ -8,12 +8,13 @@ import json
 from derctl.cli.amounts import seconds
 from derctl.cli.local import add_socket, call
 from derctl.core.text import clean
+from derctl.daemon.commands.rows import COMMANDS
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     add_socket(parser)
-    parser.add_argument("name", help="limit_power, set_battery_power, clear, arm, disarm, ping")
+    parser.add_argument("name", help=", ".join(COMMANDS))
     parser.add_argument(
         "args", type=pair, nargs="*", metavar="KEY=VALUE", help="for example p_ceiling_w=3000 der=pv1"
     )

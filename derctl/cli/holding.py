@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
-from derctl.cli.plain import STATES, Clockface, number, reason, watts, who
+from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
+from derctl.core.types import REQUESTS, Request
+from derctl.functions import ROWS, Scope
 
 NEAR_W = 0.5
 LITTLE = 0.005
@@ -14,11 +17,14 @@ SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "stale"})
 LOCAL = "local"
 """Who a request is by that came over the socket."""
 REQUEST_OF = {
-    "operator_limit": ("limit_power", True),
-    "operator_site_limit": ("limit_power", False),
-    "setpoint": ("set_battery_power", True),
+    row.kind: (kind, row.scope is Scope.DER)
+    for row in ROWS.values()
+    for kind, request in REQUESTS.items()
+    if row.passes_on is request
 }
 """A function that passes on a request: the request's kind, and whether it is for one DER."""
+COMMON = {item.name for item in fields(Request)} | {"until"}
+"""What a request of every kind has in `status`."""
 
 
 def holding(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
@@ -139,9 +145,9 @@ def owner(request: dict[str, Any]) -> str:
     return f"operator {request['by']}" if request.get("by") not in {None, "", LOCAL} else "operator"
 
 
-def asked_w(request: dict[str, Any]) -> float:
-    """The watts that a request of any kind asks for."""
-    return float(next(request[key] for key in ("value_w", "p_ceiling_w", "p_target_w") if key in request))
+def asked_for(request: dict[str, Any]) -> str:
+    """What a request of any kind asks for: the values that it has of its own."""
+    return ", ".join(amount(name, value) for name, value in request.items() if name not in COMMON)
 
 
 def until(request: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli.holding import LOCAL, asked_w, holding, owner, until
+from derctl.cli.holding import LOCAL, asked_for, holding, owner, until
 from derctl.cli.plain import (
+    ASKED,
     METER,
     STATES,
     Clockface,
@@ -20,9 +21,9 @@ from derctl.cli.plain import (
     watts,
     wrapped,
 )
+from derctl.core.words import Idle
 
-IDLE = frozenset({"no request", "inside the dead band", "inside its bounds", "above the reserve"})
-"""Reasons to abstain of a function that runs and has nothing to say."""
+IDLE = frozenset(Idle)
 OWN = {
     "own_function_on: the device runs its own": "the device runs its own",
     "own_function_on: the device's own mode can't be read back": "its own mode can't be read back",
@@ -123,10 +124,10 @@ def _trouble(state: dict[str, Any]) -> list[str]:
 def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
     found = []
     for request in state["requests"]:
-        what = "limit" if request["kind"] == "limit_power" else "setpoint"
+        what = ASKED.get(request["kind"], request["kind"].replace("_", " "))
         whom = request["der"] or "the site"
         left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
-        text = f"{what} {watts(asked_w(request))} on {whom} by {owner(request)} {left}"
+        text = " ".join((what, asked_for(request), f"on {whom} by {owner(request)} {left}"))
         found += wrapped(text, "requested: ", "  ")
     return found
 

@@ -7,28 +7,25 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from derctl.core.text import clean
+from derctl.functions import ROWS
 
 WIDTH = 80
 
 WHO: dict[str, str] = {
-    "bms_guard": "the battery's own limits",
     "comms_loss": "lost contact",
-    "contract_export_limit": "the contract",
     "fallback_stands": "its fallback, which stands without derctl",
-    "freq_droop": "frequency droop",
-    "operator_limit": "operator",
-    "operator_site_limit": "operator",
     "rating": "its rating",
-    "reserve": "the reserve",
     "s_max_va": "its apparent power",
-    "self_consumption": "self-consumption",
-    "setpoint": "operator",
-    "soc_guard": "the limits of charge",
     "unmeasured": "what it was told last, since its power is not measured",
-    "volt_var": "volt-var",
-    "volt_watt": "volt-watt",
-}
-"""Who bounds a setpoint. What is not here is shown by its code."""
+} | {row.kind: row.said for row in ROWS.values()}
+"""Who bounds a setpoint. What is not here, as from a newer daemon, is shown by its code."""
+
+ASKED: dict[str, str] = {"limit_power": "limit", "set_battery_power": "setpoint"}
+"""Requests whose command's name isn't what people call them."""
+
+POWERS = {"w": "W", "wh": "Wh", "va": "VA", "var": "var"}
+UNITS = {"v": "V", "pu": "pu", "hz": "Hz", "pct": "%"}
+"""The unit that a field's name ends in, as it is written; of the first nobody reads decimals."""
 
 REASONS: dict[str, str] = {
     "no_sun": "there is no sun",
@@ -142,6 +139,18 @@ def number(value: float | None, digits: int = 0) -> str:
 def watts(value: float | None) -> str:
     """`3,120 W`."""
     return f"{number(value)} W"
+
+
+def amount(name: str, value: Any) -> str:
+    """A field's value with the unit that its name ends in; a bare value where it ends in none."""
+    ending = name.rpartition("_")[2]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if ending == "s":
+        return span(value)
+    if ending in POWERS:
+        return f"{number(value)} {POWERS[ending]}"
+    return f"{value:g} {UNITS[ending]}" if ending in UNITS else f"{value:g}"
 
 
 def who(by: str) -> str:

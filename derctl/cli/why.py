@@ -6,10 +6,11 @@ import argparse
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli.holding import NEAR_W, SILENT, accepted, asked_w, owner, request_of, until
+from derctl.cli.holding import NEAR_W, SILENT, accepted, asked_for, owner, request_of, until
 from derctl.cli.local import add_socket, call, known_der
 from derctl.cli.page import abstention
 from derctl.cli.plain import STATES, Clockface, cleaned, number, reason, watts, who, wrapped
+from derctl.core.words import Idle
 
 PARTS = {
     "p_ceiling_w": "at most {} W",
@@ -102,7 +103,7 @@ def _bound(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockfac
         whose = who(bound["by"]) if request is None else owner(request)
         text = f"{whose} {PARTS[bound['what']].format(number(bound['value']))}"
         if request is not None:
-            text += f" (asked for {watts(asked_w(request))} until {until(request, state, face)})"
+            text += f" (asked for {asked_for(request)} until {until(request, state, face)})"
         if bound["why"] is not None:
             text += f" ({reason(bound['why'])})"
         parts.append(text)
@@ -140,7 +141,7 @@ def _abstained(der: dict[str, Any]) -> str:
     """Functions without a say, those with the same reason together; that nobody asked for anything goes without."""
     groups: dict[str, list[str]] = {}
     for kind, text in der["abstained"].items():
-        if text != "no request":
+        if text != Idle.NO_REQUEST:
             groups.setdefault(abstention(text), []).append(kind)
     parts = [f"{', '.join(kinds)} ({text})" for text, kinds in groups.items()]
     return f"Without a say now: {'; '.join(parts)}." if parts else ""

@@ -74,6 +74,15 @@ class Reason(StrEnum):
     OWN_FUNCTION_ON = "own_function_on"
 
 
+class Idle(StrEnum):
+    """Why a function that is well has nothing to say."""
+
+    NO_REQUEST = "no request"
+    INSIDE_THE_DEAD_BAND = "inside the dead band"
+    INSIDE_ITS_BOUNDS = "inside its bounds"
+    ABOVE_THE_RESERVE = "above the reserve"
+
+
 class Released(StrEnum):
     """What became of a release."""
 

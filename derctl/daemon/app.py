@@ -57,11 +57,19 @@ class App:
         self.outbox = Outbox()
         self.recorder = Recorder()
         self.requests = Requests()
-        self.news = News(self.log, self.clock.stamp, None if site.file.mqtt is None else self.outbox)
+        to_broker = None if site.file.mqtt is None else self.outbox
+        hearers = [] if to_broker is None else [lambda event: to_broker.put(Telemetry.event(event))]
+        self.news = News(self.log, self.clock.stamp, hearers)
         self.plant = build(site, self.news.tell)
         self.absent = Absent(site, self.plant.ders)
         self.presence = Presence(
-            Notifier(), self.news, self.clock, lambda: self.gate.arming, self.plant.ders, site.file.site.tick_s
+            Notifier(),
+            self.news,
+            to_broker,
+            self.clock,
+            lambda: self.gate.arming,
+            self.plant.ders,
+            site.file.site.tick_s,
         )
         self.gate = Gate(
             absence=self.absent.whole,

@@ -1,15 +1,13 @@
-"""Something that a person may want to know: to the log, to `status`, and to the broker."""
+"""Something that a person may want to know: to the log, to `status`, and to whoever else hears of it."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from derctl.daemon.log import priority_of
-from derctl.daemon.report.telemetry import Telemetry
-from derctl.store.outbox import Outbox
 
 KEPT = 50
 """Events that `status` shows."""
@@ -17,17 +15,18 @@ KEPT = 50
 
 @dataclass(slots=True)
 class News:
-    """stamp: the wall time as text. outbox: None where the site has no broker."""
+    """stamp: the wall time as text. hearers: called with each event as `status` and the topic have it."""
 
     log: Any
     stamp: Callable[[], str]
-    outbox: Outbox | None
+    hearers: Sequence[Callable[[Mapping[str, Any]], None]] = ()
     events: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def tell(self, name: str, der: str, text: str) -> None:
         """der: empty where it is the site's."""
         stamp = self.stamp()
         self.log.log(priority_of(name), name, der=der or None, text=text)
-        self.events.append({"t": stamp, "event": name, "der": der or None, "text": text})
-        if self.outbox is not None:
-            self.outbox.put(Telemetry.event(stamp, name, der, text))
+        event = {"t": stamp, "event": name, "der": der or None, "text": text}
+        self.events.append(event)
+        for hear in self.hearers:
+            hear(event)

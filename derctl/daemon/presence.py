@@ -14,7 +14,7 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.news import News
 from derctl.daemon.report.telemetry import encode
 from derctl.links.notify import Notifier
-from derctl.store.outbox import Message
+from derctl.store.outbox import Message, Outbox
 
 FREEZE_GC_TICK = 10
 """What lives by then lives for ever: the collector need not look at it again."""
@@ -22,10 +22,11 @@ FREEZE_GC_TICK = 10
 
 @dataclass(slots=True)
 class Presence:
-    """arming: as it is now."""
+    """outbox: None where the site has no broker. arming: as it is now."""
 
     notifier: Notifier
     news: News
+    outbox: Outbox | None
     clock: Clock
     arming: Callable[[], Arming]
     channels: Mapping[str, Channel]
@@ -36,8 +37,8 @@ class Presence:
         arming = self.arming()
         self.news.tell("mode_control" if arming.open else "mode_observe", "", arming.reason or "")
         self.notifier.send(f"STATUS={self.line()}")
-        if self.news.outbox is not None:
-            self.news.outbox.put(Message(topic="online", payload=self.hello(), qos=1, retain=True))
+        if self.outbox is not None:
+            self.outbox.put(Message(topic="online", payload=self.hello(), qos=1, retain=True))
 
     def vouch(self, ticks: int) -> None:
         """A tick and its dispatch are done: only now systemd hears of it."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from derctl.core.capability import clamp
 from derctl.core.response import Lag, follow, ramp
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.words import Idle
 from derctl.functions.settings import Settings, number
 
 SOURCE = "IEEE 1547-2018 6.5.2.7 table 24, as in OpenDER 2.2.0 and UL 1741 SB transcripts"
@@ -78,7 +79,7 @@ class FreqDroop(Settings):
         p_pu, top = p_w / unit_w, der.rating.p_max_w / unit_w
         shift, side = self._shift(f_hz, site.f_nom_hz)
         if memory.p_pre is None and side == 0:
-            return Memory(p_last=p_pu), Abstain("inside the dead band")
+            return Memory(p_last=p_pu), Abstain(Idle.INSIDE_THE_DEAD_BAND)
         memory = self._latched(memory, p_pu, side)
         assert memory.p_pre is not None and memory.lag is not None
         low = der.rating.p_min_w / unit_w if self.p_min_pu is None else self.p_min_pu
@@ -114,7 +115,7 @@ class FreqDroop(Settings):
         assert memory.lag is not None and memory.p_pre is not None
         risen = ramp(memory.p_pre, top, up_per_s=self.return_pu_per_s, dt_s=dt_s)
         if memory.side < 0 or risen >= top:
-            return Memory(p_last=p_pu), Abstain("inside the dead band")
+            return Memory(p_last=p_pu), Abstain(Idle.INSIDE_THE_DEAD_BAND)
         memory = replace(memory, p_pre=risen, lag=Lag(y=risen, u=risen), p_last=p_pu, back=True)
         return memory, self._propose(memory, der)
 

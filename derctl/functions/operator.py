@@ -17,11 +17,12 @@ from derctl.core.types import (
     SiteProposal,
     SiteState,
 )
+from derctl.core.words import Idle
 from derctl.functions.settings import Settings
 
 Asked = TypeVar("Asked", bound=Request)
 
-NO_REQUEST = Abstain("no request")
+NO_REQUEST = Abstain(Idle.NO_REQUEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

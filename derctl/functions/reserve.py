@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.words import Idle
 from derctl.functions.settings import Settings, number
 from derctl.functions.soc_guard import reached
 
@@ -40,5 +41,5 @@ class Reserve(Settings):
             held = reached(soc, self.min_pct, before=memory.held, hysteresis_pct=self.hysteresis_pct)
             memory = Memory(held=held)
             if not held:
-                return memory, Abstain("above the reserve")
+                return memory, Abstain(Idle.ABOVE_THE_RESERVE)
         return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0)

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Any
 
 from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
+from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event
@@ -53,20 +54,23 @@ class Survival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One function. Its kind and its rank are the class's.
+    """One function. Its kind and its rank are the class's. said: what people call it.
 
     reactive: a mode of reactive power, of which a DER has one at a time. also_on_device: many inverters run it too.
     every_der: its list of DERs must name all of the site's. comes_with: not written in a site file; that function,
-    given to any DER, brings it over all of them. survives: what of its memory outlives a restart.
+    given to any DER, brings it over all of them. passes_on: the requests that it brings to the devices.
+    survives: what of its memory outlives a restart.
     """
 
     function: type[Settings]
+    said: str
     scope: Scope = Scope.DER
     needs: frozenset[Need] = frozenset()
     reactive: bool = False
     also_on_device: bool = False
     every_der: bool = False
     comes_with: type[Settings] | None = None
+    passes_on: type[Request] | None = None
     survives: Survival | None = None
 
     @property
@@ -88,17 +92,28 @@ class Row:
 ROWS: Mapping[str, Row] = {
     row.kind: row
     for row in (
-        Row(function=BmsGuard, needs=STORAGE),
-        Row(function=SocGuard, needs=STORAGE),
-        Row(function=Reserve, needs=STORAGE),
-        Row(function=VoltWatt, also_on_device=True),
-        Row(function=FreqDroop, also_on_device=True, survives=Survival(keep=kept_event, revive=event_of)),
-        Row(function=VoltVar, also_on_device=True, reactive=True),
-        Row(function=OperatorLimit),
-        Row(function=SetpointFunction, needs=TARGET),
-        Row(function=ContractExportLimit, scope=Scope.SITE, needs=METER, every_der=True),
-        Row(function=OperatorSiteLimit, scope=Scope.SITE, comes_with=OperatorLimit),
-        Row(function=SelfConsumption, scope=Scope.SITE, needs=METER),
+        Row(function=BmsGuard, said="the battery's own limits", needs=STORAGE),
+        Row(function=SocGuard, said="the limits of charge", needs=STORAGE),
+        Row(function=Reserve, said="the reserve", needs=STORAGE),
+        Row(function=VoltWatt, said="volt-watt", also_on_device=True),
+        Row(
+            function=FreqDroop,
+            said="frequency droop",
+            also_on_device=True,
+            survives=Survival(keep=kept_event, revive=event_of),
+        ),
+        Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True),
+        Row(function=OperatorLimit, said="operator", passes_on=LimitRequest),
+        Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=BatteryRequest),
+        Row(function=ContractExportLimit, said="the contract", scope=Scope.SITE, needs=METER, every_der=True),
+        Row(
+            function=OperatorSiteLimit,
+            said="operator",
+            scope=Scope.SITE,
+            comes_with=OperatorLimit,
+            passes_on=LimitRequest,
+        ),
+        Row(function=SelfConsumption, said="self-consumption", scope=Scope.SITE, needs=METER),
     )
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.words import Idle
 from derctl.errors import SettingError
 from derctl.functions.settings import Settings, number
 
@@ -60,7 +61,7 @@ class SocGuard(Settings):
         full = reached(-soc, -self.max_pct, before=memory.full, hysteresis_pct=self.hysteresis_pct)
         memory = Memory(empty=empty, full=full)
         if not empty and not full:
-            return memory, Abstain("inside its bounds")
+            return memory, Abstain(Idle.INSIDE_ITS_BOUNDS)
         return memory, Proposal(
             by=self.kind, rank=self.rank, p_ceiling_w=0.0 if empty else None, p_floor_w=0.0 if full else None
         )

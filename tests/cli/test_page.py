@@ -282,6 +282,25 @@ def test_no_text_makes_a_line_wider_than_the_page_and_none_is_cut(text: str) -> 
     assert "".join("".join(lines).split()) == "first:" + "".join(clean(text).split())
 
 
+@pytest.mark.parametrize(
+    ("kind", "own", "says"),
+    [
+        ("limit_power", {"p_ceiling_w": 2000.0}, "limit 2,000 W on pv1"),
+        ("set_battery_power", {"p_target_w": -1500.4}, "setpoint -1,500 W on pv1"),
+        ("limit_power", {"value_w": 500.0}, "limit 500 W on pv1"),
+        ("set_power_factor", {"pf": -0.95}, "set power factor -0.95 on pv1"),
+        ("pause_charging", {"pause_s": 1200.0}, "pause charging 20 min on pv1"),
+        ("hold_charge", {"low_pct": 20.0, "high_pct": 62.5}, "hold charge 20 %, 62.5 % on pv1"),
+        ("be_quiet", {}, "be quiet on pv1"),
+        ("set_mode", {"mode": "eco", "hard": True}, "set mode eco, True on pv1"),
+    ],
+)
+def test_a_request_of_any_kind_is_said_with_its_own_values(house: Json, kind: str, own: Json, says: str) -> None:
+    request = {"id": "1", "kind": kind, "der": "pv1", "by": "anna", "remaining_s": 540.0, "until": house["t"]}
+    house["requests"] = [request | own]
+    assert any(line.startswith(f"requested: {says} by operator anna until ") for line in page(house))
+
+
 def test_every_code_that_a_page_shows_has_its_words() -> None:
     assert set(REASONS) == {*Reason} and set(STATES) == {*Shown}
     assert set(ROWS) <= {*WHO}

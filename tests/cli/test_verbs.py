@@ -12,6 +12,7 @@ import yaml
 
 import derctl
 from derctl.cli import VERBS, command, exits, local, main, release, schema, standing
+from derctl.daemon.commands.rows import COMMANDS
 from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,13 @@ def test_every_verb_explains_itself(verb, capsys):
         main([verb, "--help"])
     assert ended.value.code == 0
     assert f"derctl {verb}" in capsys.readouterr().out
+
+
+def test_the_help_of_command_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["command", "--help"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in COMMANDS)
 
 
 @pytest.mark.parametrize(

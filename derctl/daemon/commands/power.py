@@ -8,7 +8,7 @@ import msgspec
 
 from derctl.core.types import BatteryRequest, LimitRequest
 from derctl.core.words import Refusal
-from derctl.daemon.commands.row import Command, Order, Reach
+from derctl.daemon.commands.row import Command, Order, Reach, admitted, check_der
 from derctl.errors import CommandError
 
 
@@ -35,7 +35,7 @@ class Clear(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 async def limit_power(reach: Reach, order: Order) -> str:
     """A ceiling on a DER, or on the sum of all."""
     args: LimitPower = order.args
-    _known(reach, args.der)
+    check_der(reach, args.der)
     if not reach.has_function("operator_limit", args.der):
         raise CommandError(Refusal.NO_FUNCTION, "the site file has no operator_limit for it")
     ratings = {der.id: der.rating for der in reach.state().ders}
@@ -47,13 +47,13 @@ async def limit_power(reach: Reach, order: Order) -> str:
     if not order.synced and held and min(held) < args.p_ceiling_w:
         raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: raising a limit waits")
     reach.requests.put(LimitRequest(**order.asked, der=args.der, p_ceiling_w=args.p_ceiling_w))
-    return _until(reach, order)
+    return admitted(reach, order)
 
 
 async def set_battery_power(reach: Reach, order: Order) -> str:
     """A battery's power."""
     args: SetBatteryPower = order.args
-    _known(reach, args.der)
+    check_der(reach, args.der)
     if not reach.has_function("setpoint", args.der):
         raise CommandError(Refusal.NO_FUNCTION, f"the site file has no setpoint function for {args.der!r}")
     rating = next(der.rating for der in reach.state().ders if der.id == args.der)
@@ -61,30 +61,17 @@ async def set_battery_power(reach: Reach, order: Order) -> str:
         text = f"p_target_w = {args.p_target_w:g} is outside {rating.p_min_w:g} to {rating.p_max_w:g} W"
         raise CommandError(Refusal.OUT_OF_RANGE, text)
     reach.requests.put(BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
-    return _until(reach, order)
+    return admitted(reach, order)
 
 
 async def clear(reach: Reach, order: Order) -> str:
     """Drop what operators asked of a DER, or of all."""
     args: Clear = order.args
-    _known(reach, args.der)
+    check_der(reach, args.der)
     count = reach.requests.clear(args.der)
     if count == 0:
         return "nothing to drop: no operator asked for anything" + ("" if args.der is None else f" of {args.der}")
     return f"{count} {'request' if count == 1 else 'requests'} dropped"
-
-
-def _known(reach: Reach, der: str | None) -> None:
-    """Raises CommandError for a DER that the site doesn't have."""
-    known = [each.id for each in reach.state().ders]
-    if der is not None and der not in known:
-        raise CommandError(Refusal.NO_DER, f"no DER {der!r}; known are {', '.join(known)}")
-
-
-def _until(reach: Reach, order: Order) -> str:
-    """What is admitted is not what is written."""
-    text = f"until {order.until}"
-    return text if reach.gate.open else f"{text}, but nothing is written in observe mode"
 
 
 ROWS: dict[str, Command] = {

@@ -10,9 +10,11 @@ import msgspec
 
 from derctl.core.engine import Plan
 from derctl.core.types import SiteState
+from derctl.core.words import Refusal
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.gate import Gate
 from derctl.daemon.requests import Requests
+from derctl.errors import CommandError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +68,16 @@ class Command:
 
 class Nothing(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """A command without arguments."""
+
+
+def check_der(reach: Reach, der: str | None) -> None:
+    """Raises CommandError for a DER that the site doesn't have."""
+    known = [each.id for each in reach.state().ders]
+    if der is not None and der not in known:
+        raise CommandError(Refusal.NO_DER, f"no DER {der!r}; known are {', '.join(known)}")
+
+
+def admitted(reach: Reach, order: Order) -> str:
+    """Until when. What is admitted is not what is written."""
+    text = f"until {order.until}"
+    return text if reach.gate.open else f"{text}, but nothing is written in observe mode"

@@ -157,11 +157,9 @@ class Telemetry:
         return True
 
     @staticmethod
-    def event(stamp: str, name: str, der: str, text: str) -> Message:
-        """An event, to arrive (qos 1) and in order."""
-        return Message(
-            topic="event", payload=encode({"t": stamp, "event": name, "der": der or None, "text": text}), qos=1
-        )
+    def event(event: Mapping[str, Any]) -> Message:
+        """To arrive (qos 1) and in order."""
+        return Message(topic="event", payload=encode(event), qos=1)
 
 
 def _rounded(setpoint: Setpoint) -> tuple[float | None, ...]:

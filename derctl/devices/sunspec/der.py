@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.devices.kind import Models
+from derctl.devices.plausible import plausible
 from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.m123 import build_123
 from derctl.devices.sunspec.controls.m124 import build_124
 from derctl.devices.sunspec.controls.m704 import build_704
 from derctl.devices.sunspec.found import Found
 from derctl.devices.sunspec.layout import Layout, View, find
-from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, plausible
+from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter
 from derctl.devices.sunspec.nameplate import rating
 from derctl.devices.sunspec.own import Own, own_of
 from derctl.devices.sunspec.wrong import not_a

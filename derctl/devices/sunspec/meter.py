@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
 from derctl.devices.kind import Models
+from derctl.devices.plausible import metered
 from derctl.devices.sunspec.layout import find
-from derctl.devices.sunspec.measure import METERS, POINTS_METER, meter, plausible, without_volts
+from derctl.devices.sunspec.measure import METERS, POINTS_METER, meter
 from derctl.devices.sunspec.observed import Observed
 from derctl.devices.sunspec.wrong import not_a
 from derctl.devices.types import Answers, Options
@@ -19,11 +20,7 @@ class SunspecMeter(Observed):
     """A bound meter."""
 
     def decode(self, answers: Answers) -> Reading:
-        """0 V or 0 Hz: its voltage taps are lost, and the 0 W that it makes of that are no measurement."""
-        reading = meter(self.view.values(answers), sign=self.options.sign)
-        if without_volts(reading):
-            reading = replace(reading, p_w=None, q_var=None)
-        return plausible(reading, self.rating)
+        return metered(meter(self.view.values(answers), sign=self.options.sign), self.rating)
 
 
 def bind_meter(models: Models, options: Options) -> Exchange[SunspecMeter]:

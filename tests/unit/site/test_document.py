@@ -35,8 +35,9 @@ from derctl.daemon.commands.calls import CALLS
 from derctl.daemon.commands.desk import Desk, Envelope
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import logger
+from derctl.daemon.news import News
 from derctl.daemon.report.status import status
-from derctl.daemon.report.telemetry import Telemetry, measurement, of_decision, of_outcome
+from derctl.daemon.report.telemetry import measurement, of_decision, of_outcome
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
 from derctl.site import DerSection, load, profiles
@@ -177,11 +178,13 @@ def test_the_messages_have_the_documents_keys(document):
     decision = Decision(der="pv1", setpoint=Setpoint(q_var=-220.0), bound_by=(bound,))
     outcome = Outcome(requested=Setpoint(p_ceiling_w=1.0), requested_by="operator_limit", accepted=Setpoint())
     stamp = {"t": clock.stamp()}
+    news = News(logger(), clock.stamp)
+    news.tell("der_stale", "pv1", "text")
     made = {
         "measurement": stamp | measurement(Reading(), 0.08, None),
         "setpoint": stamp | of_decision(decision),
         "outcome": stamp | of_outcome(outcome, clock.now(), 0.0),
-        "event": json.loads(Telemetry.event(clock.stamp(), "der_stale", "pv1", "text").payload),
+        "event": dict(news.events[0]),
     }
     for name, ours in made.items():
         example = block(document, name)
