@@ -133,7 +133,8 @@ def _ask_der(
 ) -> None:
     said: Proposal | Abstain
     key = _key(function, case)
-    after[key], said = function.step(_memory(function, key, memories), case.der, state, dt_s)
+    memory = memories[key] if key in memories else function.start()
+    after[key], said = function.step(memory, case.der, state, dt_s)
     if isinstance(said, Abstain):
         case.abstained[function.kind] = said.reason
     else:

@@ -24,6 +24,9 @@ from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
 from derctl.links.bus import Priority
 
+ANSWERS = (Bind.OK, Bind.FROZEN)
+"""The states in which a device can be written."""
+
 
 class Wish(NamedTuple):
     """The tick's decision, the state it was made from, and when that was frozen.
@@ -118,14 +121,13 @@ class Writer:
         self.hold = holds.doubted(self.hold, self._on, wish.der, profile, self.fallback, wish.at_s)
         if refusals and self.hold.written is not None and not self.hold.refusals:
             self._happened(Happened.OBEYS)
-        desired = wish.decision.setpoint
-        self.hold = holds.wished(self.hold, desired, wish.der, profile, wish.at_s, busy=self.busy)
+        self.hold = holds.wished(self.hold, wish.decision.setpoint, wish.der, profile, wish.at_s, busy=self.busy)
 
     def _due(self, wish: Wish) -> WriteFor | None:
-        channel, hold = self.channel, self.hold
-        if channel.device is None or channel.state not in {Bind.OK, Bind.FROZEN} or not channel.verified:
+        channel, hold, profile = self.channel, self.hold, self._profile
+        if channel.state not in ANSWERS or not channel.verified:
             return None
-        if wish.at_s - hold.sent_s < self._profile.write_min_interval_s:
+        if wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
         return reason_to_write(
             _controllable(channel.device).sendable(wish.decision.setpoint),
@@ -133,9 +135,9 @@ class Writer:
             hold.written,
             rating=wish.der.rating,
             fallback=self.fallback,
-            profile=self._profile,
+            profile=profile,
             now_s=wish.at_s,
-            p_w=hold.effect_w(wish.der, self._profile, wish.at_s),
+            p_w=hold.effect_w(wish.der, profile, wish.at_s),
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
         )
 
