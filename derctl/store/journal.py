@@ -48,6 +48,12 @@ class Journal:
         """It was released, and this limit was left in it."""
         self.entries = {**self.entries, der_id: {"stands_w": stands_w}}
 
+    @property
+    def stands(self) -> dict[str, float]:
+        """W of the limits that were left, where an entry tells one."""
+        told = {name: entry.get("stands_w") for name, entry in self.entries.items() if isinstance(entry, dict)}
+        return {name: float(limit_w) for name, limit_w in told.items() if isinstance(limit_w, int | float)}
+
     def forget(self, released: Iterable[str]) -> bool:
         """They are given back. Returns whether one of them was there."""
         gone = set(released) & self.entries.keys()

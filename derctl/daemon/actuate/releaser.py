@@ -77,8 +77,8 @@ class Releaser:
         """What earlier releases left below the fallback, for the DERs that were not written since."""
         writers = self.dispatch.writers
         return {
-            der_id: released_before(entry["stands_w"])
-            for der_id, entry in self.left.entries.items()
+            der_id: released_before(limit_w)
+            for der_id, limit_w in self.left.stands.items()
             if der_id in writers and der_id not in self.journal.entries
         }
 

@@ -34,13 +34,15 @@ async def rescue(site: Site, *, lift: bool, seconds: float) -> dict[str, Release
         with suppress(OSError, ValueError):  # what stands from before keeps nothing from being released
             left.load()
         known = {der.id: der.fallback.p_ceiling_w for der in site.file.ders}
-        stood = {name: each for name, each in left.entries.items() if name in known and name not in journal.entries}
+        stood = {
+            name: limit_w for name, limit_w in left.stands.items() if name in known and name not in journal.entries
+        }
         wrote = [name for name in (*journal.entries, *(stood if lift else ())) if name in known]
         result = {name: Release(Released.NOT_IN_FILE, "not in the site file any more") for name in journal.entries}
         if wrote:
             result |= await _release(site, wrote, lift=lift, seconds=seconds)
         await _remember(journal, left, result, known)
-        return {name: released_before(each["stands_w"]) for name, each in stood.items()} | result
+        return {name: released_before(limit_w) for name, limit_w in stood.items()} | result
     finally:
         folder.let_go()
 

@@ -13,7 +13,7 @@ from derctl.core.words import Released
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.store.folder import Folder
-from derctl.store.journal import Journal
+from derctl.store.journal import LEFT, Journal
 
 
 class Ways:
@@ -38,6 +38,16 @@ def releaser_of(path: Path, ways: Ways) -> Releaser:
     return Releaser(
         Journal(Folder(path, path)), cast(Any, ways), stamp=lambda: "noon", on_event=lambda name, der, text: None
     )
+
+
+async def test_what_is_left_by_an_entry_that_tells_no_limit_harms_no_release(tmp_path: Path) -> None:
+    (tmp_path / LEFT).write_text('{"pv1": {"stands_w": 2000}, "pv2": 5, "pv3": {}, "gone": {"stands_w": 1.0}}')
+    ways = Ways("pv1", "pv2", "pv3")
+    releaser = releaser_of(tmp_path, ways)
+    releaser.restore()
+    assert {name: each.stands_w for name, each in releaser.standing().items()} == {"pv1": 2000.0}
+    ways.done.set()
+    assert set(await releaser.release(lift=True)) == {"pv1"}
 
 
 async def test_a_release_that_waited_for_another_one_releases_only_what_that_left(tmp_path: Path) -> None:
