@@ -69,15 +69,8 @@ def _listed(site: Site, *, as_json: bool) -> int:
     state = _state(site)
     control = state is not None and state["mode"] == "control"
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "mode": None if state is None else state["mode"],
-                    "written": journal.entries,
-                    "standing": left.entries,
-                }
-            )
-        )
+        mode = None if state is None else state["mode"]
+        print(json.dumps({"mode": mode, "written": journal.entries, "standing": left.entries}))
     else:
         print("\n".join(kept(journal.entries, left.entries, state, _fallbacks(site))))
     return NO if control or journal.entries else OK
