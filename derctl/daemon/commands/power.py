@@ -13,21 +13,21 @@ from derctl.errors import CommandError
 
 
 class LimitPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """limit_power."""
+    """Arguments of limit_power. der None: the whole site."""
 
     p_ceiling_w: float
     der: str | None = None
 
 
 class SetBatteryPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """set_battery_power; + discharges."""
+    """Arguments of set_battery_power; + discharges."""
 
     der: str
     p_target_w: float
 
 
 class Clear(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """clear."""
+    """Arguments of clear. der None: all of them, and the site's."""
 
     der: str | None = None
 

@@ -12,9 +12,10 @@ from msgspec import structs
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
 from derctl.core.words import Timer
+from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S
 from derctl.daemon.channel.channel import Channel
-from derctl.daemon.image import Image, absent, absent_w
+from derctl.daemon.image import Image
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
@@ -69,10 +70,14 @@ class Wire:
         return (self.count,)
 
 
+def absent_in(channel: Channel, section: DerSection | None = None) -> Absent:
+    """A site with this one DER and no contract."""
+    site: Any = SimpleNamespace(file=SimpleNamespace(ders=[section or SECTION]), limit_w=None)
+    return Absent(site, {"pv1": channel})
+
+
 def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Of a site with this one DER and no contract."""
-    site: Any = SimpleNamespace(file=SimpleNamespace(ders=[SECTION]), limit_w=None)
-    found = absent(site, {"pv1": channel})
+    found = absent_in(channel).whole()
     return found.by_der, found.unknown
 
 
@@ -110,8 +115,8 @@ async def test_a_der_that_was_forgotten_counts_as_what_it_was() -> None:
     channel, _, _ = await lost()
     assert absent_of(channel) == ({"pv1": 8000.0}, ())
     held = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
-    assert absent_w(held, channel) == 2000.0
-    assert absent_w(structs.replace(held, control=False), channel) == 8000.0
+    assert absent_in(channel, held).of("pv1").p_w == 2000.0
+    assert absent_in(channel, structs.replace(held, control=False)).of("pv1").p_w == 8000.0
 
 
 async def test_a_der_that_was_never_found_is_still_unknown() -> None:
@@ -125,7 +130,7 @@ async def test_a_der_that_was_never_found_is_still_unknown() -> None:
 async def test_a_der_that_was_forgotten_has_its_rating_and_can_be_given_nothing() -> None:
     channel, _, now = await lost()
     site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[SECTION])
-    state = Image(site, {"pv1": channel}, {}, None, Requests()).snapshot(now[0])
+    state = Image(site, absent_in(channel), {"pv1": channel}, {}, None, Requests()).snapshot(now[0])
     (der,) = state.ders
     assert (der.rating, der.absent_w) == (RATING, 8000.0)
     assert (der.can, der.fresh, der.controllable) == (Capability(), False, False)
@@ -190,7 +195,7 @@ async def test_the_limits_of_a_frozen_bms_are_old_from_that_moment() -> None:
     await inverter.poll()
     await bms.poll()
     site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[SECTION])
-    image = Image(site, {"pv1": inverter}, {"pv1": bms}, None, Requests())
+    image = Image(site, absent_in(inverter), {"pv1": inverter}, {"pv1": bms}, None, Requests())
     assert image.snapshot(now[0]).ders[0].bms_age_s == 0.0
     bms.reading = Reading(dc_p_w=-5000.0, soc_pct=50.0)
     wire.found.reading, wire.frozen = bms.reading, True
@@ -200,3 +205,16 @@ async def test_the_limits_of_a_frozen_bms_are_old_from_that_moment() -> None:
     der = image.snapshot(now[0]).ders[0]
     assert der.bms_age_s is not None and der.bms_age_s > 1e6
     assert der.reading.soc_pct is None
+
+
+async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_found_and_not_each_tick() -> None:
+    wire, now = Wire(), [1000.0]
+    channel = channel_on(wire, now)
+    absent = absent_in(channel)
+    unknown = absent.whole()
+    assert unknown.unknown == ("pv1",)
+    await channel.poll()
+    found = absent.whole()
+    assert found.by_der == {"pv1": 8000.0}
+    await channel.poll()
+    assert absent.whole() is found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from derctl.core.words import Released
 from derctl.daemon.actuate.release import Attempts, Release
 
@@ -58,3 +60,19 @@ def test_a_word_is_told_once_and_again_when_it_is_another_one_or_after_a_new_wri
 
 def test_a_release_says_what_the_device_answered_else_its_word() -> None:
     assert (str(NO), str(AWAY)) == ("exception 4 to function 16 at 40239 x 5", "unreachable")
+
+
+@pytest.mark.parametrize(
+    ("release", "ceiling_w", "below"),
+    [
+        (Release(Released.RELEASED, stands_w=1200.0), 3000.0, True),
+        (Release(Released.RELEASED, stands_w=1200.0), None, True),
+        (Release(Released.RELEASED, stands_w=2999.8), 3000.0, False),
+        (Release(Released.RELEASED), 3000.0, False),
+        (Release(Released.REFUSED, stands_w=1200.0), 3000.0, False),
+    ],
+)
+def test_only_a_limit_below_the_fallback_is_one_to_lift(
+    release: Release, ceiling_w: float | None, below: bool
+) -> None:
+    assert release.held_below(ceiling_w) is below
