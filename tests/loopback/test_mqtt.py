@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from derctl.links.ending import end
 from derctl.links.mqtt import BRIEFLY, Broker, MqttLink
 from derctl.store.outbox import EVENTS_MAX, Message, Outbox
 
@@ -64,7 +65,7 @@ class Site:
 
     async def end(self) -> None:
         if self.task is not None and not self.task.cancelled():
-            self.task.cancel()
+            await end([self.task])
             results = await asyncio.gather(self.task, return_exceptions=True)
             assert [type(result) for result in results] == [asyncio.CancelledError], results
 

@@ -14,6 +14,7 @@ import yaml
 
 from derctl.core.types import Decision, Outcome, Reading, Setpoint, Tick
 from derctl.daemon.app import App
+from derctl.links.ending import end
 from derctl.site import load
 
 BASE = "derctl/demo/house-12"
@@ -65,9 +66,7 @@ async def start(mosquitto: Any, tmp_path: Path, until: Any, monkeypatch: pytest.
         return app
 
     yield make
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    await end(running)
 
 
 @pytest.fixture
