@@ -12,7 +12,7 @@ import pytest
 
 from derctl.cli import exits
 from derctl.core import types
-from derctl.daemon.commands.desk import COMMANDS
+from derctl.daemon.commands.rows import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.functions import ROWS as FUNCTIONS
 

@@ -8,6 +8,7 @@ import pytest
 
 from derctl.core.exchange import Write
 from derctl.core.types import Fallback, Setpoint
+from derctl.core.words import FallbackBy
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.errors import DeviceRefused
 from tests.fake import bound, lay_out
@@ -37,7 +38,7 @@ def test_the_most_it_gives_without_derctl_is_what_the_device_makes_true(
     name: str, by: str, ceiling_w: float | None, absent_w: Any
 ) -> None:
     device = bound(lay_out(name), bind_storage if name.startswith("storage") else bind_pv)
-    assert device.absent_w(Fallback(p_ceiling_w=ceiling_w, by=by)) == absent_w
+    assert device.absent_w(Fallback(p_ceiling_w=ceiling_w, by=FallbackBy(by))) == absent_w
 
 
 @pytest.mark.parametrize("why", ["not implemented", "counts but nothing reverts"])
@@ -54,7 +55,7 @@ def test_a_timer_that_reverts_nothing_proves_nothing(name: str, why: str) -> Non
     device = bound(fake, bind_storage if name.startswith("storage") else bind_pv, **profile)
     assert device.absent_w(Fallback(p_ceiling_w=0.0)) == device.rating.p_max_w
     assert any("reversion" in problem for problem in device.problems)
-    assert device.absent_w(Fallback(p_ceiling_w=500.0, by="stands")) == 500.0
+    assert device.absent_w(Fallback(p_ceiling_w=500.0, by=FallbackBy.STANDS)) == 500.0
 
 
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx", "storage_124"])
@@ -98,8 +99,8 @@ def test_a_device_that_is_only_read_gives_its_rating_unless_a_limit_is_kept_in_i
     assert not device.can.limit
     assert any("only read" in problem for problem in device.problems)
     assert device.absent_w(Fallback(p_ceiling_w=100.0)) == FULL
-    assert device.absent_w(Fallback(p_ceiling_w=100.0, by="stands")) == FULL
-    assert device.absent_w(Fallback(p_ceiling_w=100.0, by="device")) == 100.0
+    assert device.absent_w(Fallback(p_ceiling_w=100.0, by=FallbackBy.STANDS)) == FULL
+    assert device.absent_w(Fallback(p_ceiling_w=100.0, by=FallbackBy.DEVICE)) == 100.0
 
 
 def written(fake: Any, device: Any, fallback: Any, **setpoint: Any) -> None:
@@ -156,7 +157,7 @@ def test_release_never_passes_through_more_power_than_before() -> None:
         fake = lay_out(name)
         device = bound(fake, bind_pv)
         written(fake, device, Fallback(p_ceiling_w=2000.0), p_ceiling_w=1000.0)
-        start, seen = fake.places[control], []
+        start, seen = fake.places[control], list[Any]()
         enable = "WMaxLim_Ena" if control == 123 else "WMaxLimPctEna"
 
         def store(
@@ -267,7 +268,7 @@ def test_a_limit_that_cannot_be_read_back_is_never_relaxed_by_a_guess(
         write_only(fake, 704, "WMaxLimPct", "WMaxLimPctEna")
     start, share, enable = (fake.places[123], 5, 9) if name == "pv_103" else (fake.places[704], 15, 14)
     accepted = fake.run(
-        device.release(Fallback(p_ceiling_w=ceiling, by=by), lift=lift, held=Setpoint(p_ceiling_w=held))
+        device.release(Fallback(p_ceiling_w=ceiling, by=FallbackBy(by)), lift=lift, held=Setpoint(p_ceiling_w=held))
     )
     assert accepted.p_ceiling_w is None
     if expected is None:
@@ -295,9 +296,9 @@ def test_var_that_cannot_be_read_back_is_given_back_where_derctl_wrote_it(name: 
     device = bound(fake, bind_storage if name == "storage_124" else bind_pv, readback="effect_only")
     write_only(fake, model_id, enable)
     start = fake.places[model_id]
-    fake.run(device.release(Fallback(by="stands"), lift=False))
+    fake.run(device.release(Fallback(by=FallbackBy.STANDS), lift=False))
     assert start + offset not in {op.address for op in fake.writes}
-    fake.run(device.release(Fallback(by="stands"), lift=False, held=Setpoint(q_var=0.0)))
+    fake.run(device.release(Fallback(by=FallbackBy.STANDS), lift=False, held=Setpoint(q_var=0.0)))
     assert [op.values for op in fake.writes if op.address == start + offset] == [(0,)]
 
 

@@ -151,7 +151,7 @@ def test_an_inverter_that_is_asleep_gives_no_megawatts_either(zero: Any, points:
     assert gone or reading.p_w == points["W"]
 
 
-ZERO_METER = {
+ZERO_METER: dict[str, dict[str, Any]] = {
     "volts": {"PhV": 0, "PhVphA": 0, "PhVphB": 0, "PhVphC": 0, "PPV": 0},
     "volts of the phases alone": {"PhV": None, "PhVphA": 0, "PhVphB": 0, "PhVphC": 0, "PPV": None},
     "hertz": {"Hz": 0},
@@ -362,7 +362,8 @@ def test_own_functions_read_back_on_off_or_not_at_all(function: str) -> None:
 
 @pytest.mark.parametrize(("function", "model_id"), [("volt_var", 126), ("volt_watt", 132), ("freq_droop", 134)])
 def test_the_older_curves_say_it_in_a_bit(function: str, model_id: int) -> None:
-    fake = lay_out("pv_103", **{f"m{model_id}": {"ModEna": 0, "NCrv": 1}})
+    curve: dict[str, Any] = {f"m{model_id}": {"ModEna": 0, "NCrv": 1}}
+    fake = lay_out("pv_103", **curve)
     device = bound(fake, bind_pv)
     for ena, on, off in ((0, False, True), (1, True, False), (None, False, False)):
         fake.put(model_id, ModEna=ena)

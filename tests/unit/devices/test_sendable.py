@@ -115,7 +115,7 @@ def test_more_than_the_base_of_the_percentage_is_not_asked_for_again_and_again()
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
 @pytest.mark.parametrize("w_max", [3333, 4999, 5000, 7001])
 def test_the_whole_rating_stays_the_whole_rating(name: str, w_max: int) -> None:
-    changes = {"m121": {"WMax": w_max}} if name == "pv_103" else {"m702": {"WMax": w_max}}
+    changes: dict[str, Any] = {"m121": {"WMax": w_max}} if name == "pv_103" else {"m702": {"WMax": w_max}}
     device = bound(lay_out(name, **changes), bind_pv)
     assert device.sendable(Setpoint(p_ceiling_w=1e6)).p_ceiling_w == device.rating.p_max_w == w_max
 

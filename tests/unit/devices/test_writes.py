@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from derctl.core.exchange import Read, Write
 from derctl.core.types import Fallback, Setpoint
+from derctl.core.words import FallbackBy
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.errors import DecodeError, DeviceRefused, NotRecognised
 from tests.fake import bound, from_dump, lay_out
@@ -72,7 +73,7 @@ def test_704_without_a_declared_ceiling_reverts_to_disabled() -> None:
 @pytest.mark.parametrize(("by", "seconds"), [("reversion", 45), ("stands", 0), ("device", 45)])
 def test_a_limit_that_is_meant_to_stand_has_no_timer(name: str, point: str, by: str, seconds: int) -> None:
     fake = lay_out(name)
-    do(fake, bound(fake, bind_pv), Fallback(p_ceiling_w=1000.0, by=by, after_s=45.0), p_ceiling_w=900.0)
+    do(fake, bound(fake, bind_pv), Fallback(p_ceiling_w=1000.0, by=FallbackBy(by), after_s=45.0), p_ceiling_w=900.0)
     assert fake.get(123 if name == "pv_103" else 704, point) == seconds
 
 

@@ -45,7 +45,7 @@ def meant(point: Any, rng: random.Random, sf: int) -> object:
 def counting(model: Any) -> set[str]:
     """Points that say how many groups there are; writing those would be another layout."""
 
-    def rules(groups: Any) -> Any:
+    def rules(groups: Any) -> set[str]:
         return {group.count for group in groups}.union(*(rules(group.groups) for group in groups))
 
     return {"ID", "L", "N", "NCrv", "NSchd", "NCell", "NMod"} | rules(model.groups)
@@ -54,10 +54,11 @@ def counting(model: Any) -> set[str]:
 def test_what_is_written_is_what_pysunspec2_reads(model_id: int) -> None:
     model, rng = MODELS[model_id], random.Random(model_id)
     registers = well_formed(model_id, rng)
-    placed, _ = arrange(model, decode(model, registers, length=registers[1]).values, length=registers[1])
+    counts: Any = decode(model, registers, length=registers[1]).values
+    placed, _ = arrange(model, counts, length=registers[1])
     points = dict(flatten(placed))
     scales = {name: rng.randint(-4, 4) for name, point in points.items() if point.type.name == "sunssf"}
-    values = {}
+    values: dict[str, Any] = {}
     for name, point in points.items():
         if point.type.name == "pad" or name in counting(model):
             continue

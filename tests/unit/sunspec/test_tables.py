@@ -101,10 +101,11 @@ def test_symbols_name_an_enum_and_the_bits_of_a_bitfield() -> None:
 
 
 def test_a_table_cannot_be_changed() -> None:
+    model: Any = MODELS[103]
     with pytest.raises(FrozenInstanceError):
-        MODELS[103].id = 101
+        model.id = 101
     with pytest.raises(TypeError):
-        MODELS[103].points["A"] = MODELS[103].points["W"]
+        model.points["A"] = model.points["W"]
 
 
 def test_a_group_may_bring_its_own_scale_factor() -> None:

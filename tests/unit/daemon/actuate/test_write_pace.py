@@ -13,7 +13,7 @@ import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Capability, Decision, DerState, Fallback, Port, Rating, Reading, Setpoint
-from derctl.core.words import Bind
+from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
 from derctl.errors import BusClosed, BusError, BusLate
@@ -82,7 +82,7 @@ class Inverter:
 class Site:
     """One inverter that is polled without a pause, since its bus is too slow for the tick."""
 
-    def __init__(self, *, tick_s: float, latency_s: float, parts: int = 1, **pace: float) -> None:
+    def __init__(self, *, tick_s: float, latency_s: float, parts: int = 1, **pace: Any) -> None:
         self.tick_s = tick_s
         self.wire = Wire(latency_s)
         self.bus = Bus("lan", self.wire, Pace(**pace), clock=now_s)
@@ -93,7 +93,7 @@ class Site:
             bus=self.bus, answers={}, options=SimpleNamespace(profile=profile),
         )  # fmt: skip
         self.writer = Writer(
-            id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by="stands"), control=True,
+            id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS), control=True,
             tick_s=tick_s, journal=self._journal, on_event=lambda *event: None, clock=now_s,
         )  # fmt: skip
 
@@ -133,7 +133,7 @@ class Site:
             await asyncio.sleep(self.tick_s)
 
 
-FRONIUS = {"min_interval_s": 1.0, "timeout_s": 10.0}
+FRONIUS: dict[str, Any] = {"min_interval_s": 1.0, "timeout_s": 10.0}
 """The values of derctl/devices/profiles/fronius.yaml, with the sources there."""
 
 

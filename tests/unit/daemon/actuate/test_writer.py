@@ -20,7 +20,7 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
-from derctl.core.words import Released
+from derctl.core.words import FallbackBy, Reason, Released, What
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Release
@@ -75,7 +75,7 @@ def codes(desk: Desk) -> list[str]:
 async def late(desk: Desk, times: int, *, seconds: float = 1.0) -> list[str | None]:
     """The reason after each of so many writes in a row that came too late."""
     desk.bus.error = BusLate("too late to send")
-    found = []
+    found: list[str | None] = []
     for _ in range(times):
         await desk.tick(ceiling(3000.0), seconds=seconds)
         found.append(desk.writer.trouble.code)
@@ -166,8 +166,8 @@ async def test_a_limit_that_ended_while_the_connection_was_lost_is_lifted_in_a_d
 
 
 async def test_after_a_reconnection_a_timer_is_armed_anew_and_what_just_stands_is_left_alone() -> None:
-    timed = Desk(fallback=Fallback(p_ceiling_w=2000.0, by="reversion", after_s=600.0))
-    stands = Desk(fallback=Fallback(p_ceiling_w=5000.0, by="stands"))
+    timed = Desk(fallback=Fallback(p_ceiling_w=2000.0, by=FallbackBy.REVERSION, after_s=600.0))
+    stands = Desk(fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS))
     for desk in (timed, stands):
         assert await writes(desk, ceiling(3000.0), seconds=60) == [1]
         desk.bus.generation += 1
@@ -248,7 +248,7 @@ async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_f
         await answer.wait()
         return await execute(*given, **named)
 
-    desk.bus.execute = slow  # type: ignore[method-assign]
+    desk.bus.execute = slow
     desk.writer.offer(Decision(der="pv1", setpoint=ceiling(3000.0)), desk.state(1000.0), True, desk.now_s)
     result = await Dispatch({"pv1": desk.writer}).release(["pv1"], lift=False, seconds=0.01)
     assert {name: each.result for name, each in result.items()} == {"pv1": "unreachable"}
@@ -314,7 +314,7 @@ async def test_a_device_that_keeps_its_var_is_not_asked_again() -> None:
 
 
 async def test_a_glitch_of_less_than_ten_seconds_costs_no_write() -> None:
-    desk = Desk(fallback=Fallback(p_ceiling_w=5000.0, by="stands", after_s=600.0))
+    desk = Desk(fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS, after_s=600.0))
     await desk.tick(VAR)
     for _ in range(3):
         assert await writes(desk, PLAIN, seconds=9) == []
@@ -386,9 +386,9 @@ async def test_what_a_device_never_took_or_cannot_tell_is_no_override() -> None:
         assert "override" not in [event for event, _, _ in desk.events]
 
 
-ASKED = {"requested": Setpoint(p_ceiling_w=3000.0), "requested_by": "operator_limit"}
-BY_CONTRACT = Bound(by="contract_export_limit", rank=15, what="p_ceiling_w", value=1000.0)
-BY_BMS = Bound(by="bms_guard", rank=0, what="p_ceiling_w", value=1000.0)
+ASKED: dict[str, Any] = {"requested": Setpoint(p_ceiling_w=3000.0), "requested_by": "operator_limit"}
+BY_CONTRACT = Bound(by="contract_export_limit", rank=15, what=What.CEILING, value=1000.0)
+BY_BMS = Bound(by="bms_guard", rank=0, what=What.CEILING, value=1000.0)
 LIMITED = Capability(ac=Port(limit=True))
 IN_THE_WAY: dict[str, tuple[Decision, Capability, str | None]] = {
     "nobody asked": (Decision(der="pv1", setpoint=ceiling(1000.0)), LIMITED, None),
@@ -396,7 +396,8 @@ IN_THE_WAY: dict[str, tuple[Decision, Capability, str | None]] = {
     "a senior": (Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT,), **ASKED), LIMITED,
         "senior_bound"),
     "a senior without its meter": (
-        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(replace(BY_CONTRACT, why="meter_lost"),), **ASKED),
+        Decision(
+            der="pv1", setpoint=ceiling(1000.0), bound_by=(replace(BY_CONTRACT, why=Reason.METER_LOST),), **ASKED),
         LIMITED, "meter_lost"),
     "the battery's own limit": (
         Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), LIMITED,

@@ -65,8 +65,8 @@ def test_what_was_found_is_kept_as_the_last_one_until_another_answers_in_its_pla
 
 
 def test_the_same_device_on_a_new_connection_is_verified_by_that_connection_alone() -> None:
-    bound = binds.found(Binding(), device(), 4)
-    assert binds.verified(bound, 5) == binds.found(Binding(), bound.device, 5)
+    found = device()
+    assert binds.verified(binds.found(Binding(), found, 4), 5) == binds.found(Binding(), found, 5)
 
 
 def test_a_map_that_lacks_what_it_had_is_walked_again_after_some_polls_in_a_row() -> None:

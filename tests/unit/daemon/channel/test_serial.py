@@ -161,7 +161,7 @@ async def test_what_is_wrong_with_a_map_is_told_when_it_is_found() -> None:
         device.problems = ("model 123 is short",)
         return device
 
-    line.bind = flawed  # type: ignore[method-assign]
+    line.bind = flawed
     channel = channel_on(line, on_event=lambda event, who, text: events.append((event, text)))
     await channel.poll()
     assert ("map_problem", "model 123 is short") in events

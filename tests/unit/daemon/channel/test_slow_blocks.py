@@ -168,7 +168,8 @@ async def test_a_bug_in_one_bus_of_slow_blocks_is_raised_and_ends_the_others() -
     house.add("b", None, OWN)
     house.add("c", 0.02, OWN, Pace())
     async with house.open(slow=False) as poller:
-        house.channels[2].device.slow = {"own_705": "no request"}  # type: ignore[union-attr,dict-item]
+        device: Any = house.channels[2].device
+        device.slow = {"own_705": "no request"}
         with pytest.raises(AttributeError):
             await poller.run_slow(0.5)
         assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("slow ")]

@@ -184,7 +184,7 @@ async def test_an_admitted_limit_is_held_for_the_rest_of_its_life(desk: Desk, wo
     assert reply["text"] == "until 2026-11-21T12:08:20.000Z"
     assert reply["t"] == "2026-11-21T12:00:00.000Z"
     (held,) = house.requests.alive()
-    assert (held.id, held.der, held.p_ceiling_w, held.remaining_s) == ("a1b2", "pv1", 4000.0, pytest.approx(500.0))
+    assert (held.id, held.der, value(held), held.remaining_s) == ("a1b2", "pv1", 4000.0, pytest.approx(500.0))
     assert house.changes == 1, "it has to survive a restart"
     world.later(499.0)
     assert house.requests.alive()

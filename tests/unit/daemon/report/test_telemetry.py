@@ -25,7 +25,7 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
-from derctl.core.words import Status
+from derctl.core.words import Achieved, Reason, Status, What
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.log import logger
@@ -66,7 +66,7 @@ def site(t_s: float, read: Reading | None = None, poc: Reading | None = None) ->
 
 
 def decision(p_ceiling_w: float = 3120.0, by: str = "contract_export_limit") -> Decision:
-    bound = Bound(by=by, rank=15, what="p_ceiling_w", value=p_ceiling_w)
+    bound = Bound(by=by, rank=15, what=What.CEILING, value=p_ceiling_w)
     return Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=p_ceiling_w, q_var=-220.0), bound_by=(bound,))
 
 
@@ -127,8 +127,8 @@ def test_an_outcome_has_the_documented_fields_and_its_times_are_on_the_wall_cloc
         requested_by="operator_limit",
         desired=Setpoint(p_ceiling_w=3120.0, q_var=-220.0),
         accepted=Setpoint(p_ceiling_w=3120.0, q_var=-220.0),
-        achieved="yes",
-        reason="senior_bound",
+        achieved=Achieved.YES,
+        reason=Reason.SENIOR_BOUND,
         requested_s=40.0,
         desired_s=98.0,
         accepted_s=98.12,
@@ -249,7 +249,7 @@ def test_who_bound_a_setpoint_goes_out_on_change_too(telemetry: Telemetry) -> No
     ],
 )
 def test_each_of_an_outcomes_words_goes_out_on_change(telemetry: Telemetry, change: dict[str, Any]) -> None:
-    before = Outcome(desired=Setpoint(p_ceiling_w=4000.0), achieved="pending")
+    before = Outcome(desired=Setpoint(p_ceiling_w=4000.0), achieved=Achieved.PENDING)
     assert "der/pv1/outcome" in topics(telemetry, site(1000.0), outcome=before)
     assert "der/pv1/outcome" not in topics(telemetry, site(1001.0), outcome=before)
     assert "der/pv1/outcome" in topics(telemetry, site(1002.0), outcome=replace(before, **change))
