@@ -12,7 +12,7 @@ from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
-from derctl.links.bus import Pace
+from derctl.links.bus import Pace, Priority
 from tests import make
 
 PV = make.rating(p_max_w=5000.0)
@@ -28,10 +28,12 @@ class FakeDevice:
     deaf: bool = False
     refuses: Exception | None = None
     gave_back: list[bool] = field(default_factory=list)
+    lifted: list[bool] = field(default_factory=list)
     released: list[Setpoint] = field(default_factory=list)
 
     def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Any:
         self.released.append(held)
+        self.lifted.append(lift)
         return self.holds
         yield
 
@@ -63,8 +65,10 @@ class FakeBus:
     generation: int = 1
     pace: Pace = field(default_factory=Pace)
     error: Exception | None = None
+    priorities: list[Priority] = field(default_factory=list)
 
-    async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
+    async def execute(self, unit: int, exchange: Any, *, priority: Priority, **_: Any) -> Any:
+        self.priorities.append(priority)
         if self.error is not None:
             exchange.close()
             raise self.error

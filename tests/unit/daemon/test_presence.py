@@ -77,6 +77,13 @@ def test_each_change_is_an_event_with_its_reason_and_a_line_for_systemd() -> Non
     ]
 
 
+def test_who_armed_and_who_disarmed_is_known_and_when() -> None:
+    daemon = Daemon()
+    for word, by in ((daemon.gate.arm, "anna"), (daemon.gate.disarm, "ben")):
+        word(by)
+        assert (daemon.gate.arming.by, daemon.gate.arming.since) == (by, "2027-01-15T08:00:00.000Z")
+
+
 def test_armed_and_held_is_observing_for_systemd() -> None:
     daemon = Daemon()
     daemon.gate.arm("anna")

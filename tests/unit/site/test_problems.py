@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derctl.core import engine
-from derctl.core.types import Capability, DerState, LimitRequest, Port, Rating, Reading, Setpoint, SiteState
+from derctl.core.types import Capability, LimitRequest, Port, Setpoint, SiteState
 from derctl.devices import CATALOGUE, Kind
 from derctl.errors import ConfigError, Problem
 from derctl.site import Site, load
 from derctl.site.lines import parse
 from derctl.site.profiles import profile
 from derctl.site.site import build
+from tests import make
 
 
 def named(problems: Any) -> Any:
@@ -188,15 +189,8 @@ def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(
         ("pv1", "bat1")
     ]
     ders = tuple(
-        DerState(
-            id=name,
-            rating=Rating(p_max_w=1e4, p_min_w=0, s_max_va=1e4, q_inj_max_var=0, q_abs_max_var=0, v_nom_v=230),
-            can=Capability(ac=Port(limit=True)),
-            reading=Reading(p_w=8e3, accepted=Setpoint(p_ceiling_w=1e4)),
-            age_s=0.0,
-            sample=1,
-            fresh=True,
-            controllable=True,
+        make.der(
+            name, make.rating(q=0.0), Capability(ac=Port(limit=True)), p_w=8e3, accepted=Setpoint(p_ceiling_w=1e4)
         )
         for name in ("pv1", "bat1")
     )

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Capability, DerState, Fallback, Port, Rating, Reading, Setpoint
+from derctl.core.types import Capability, DerState, Fallback, Port, Rating, Setpoint
 from derctl.core.words import FallbackBy, Status
 from derctl.daemon.actuate.deadband import Written, differs, reason_to_write, taken
 from derctl.daemon.actuate.judge import achieved
 from derctl.devices import Profile
+from tests import make
 
-PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5500.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=277.0)
+PV = make.rating(p_max_w=5000.0, s_max_va=5500.0, q=0.4, v_nom_v=277.0)
 BATTERY = replace(PV, p_max_w=3000.0, p_min_w=-5000.0)
 PROFILE = Profile()
 """Dead band 1 %, tolerance 3 % of the rating."""
@@ -286,16 +287,8 @@ def test_a_target_that_nobody_asks_for_any_more_is_not_left_beside_a_ceiling() -
 def der(
     p_w: float | None, q_var: float | None = 0.0, *, rating: Rating = PV, fresh: bool = True, **read: Any
 ) -> DerState:
-    return DerState(
-        id="pv1",
-        rating=rating,
-        can=Capability(ac=Port(limit=True, aim=True, var=True)),
-        reading=Reading(**{"p_w": p_w, "q_var": q_var, "status": Status.ON} | read),
-        age_s=0.1,
-        sample=1,
-        fresh=fresh,
-        controllable=True,
-    )
+    seen = {"p_w": p_w, "q_var": q_var, "age_s": 0.1, "fresh": fresh} | read
+    return make.der("pv1", rating, Capability(ac=Port(limit=True, aim=True, var=True)), **seen)
 
 
 WISH_Q = Setpoint(p_ceiling_w=5000.0, q_var=-1000.0)

@@ -9,6 +9,7 @@ import pytest
 from derctl.core.types import Setpoint
 from derctl.core.words import Bind, Released
 from derctl.errors import BusTimeout
+from derctl.links.bus import Pace, Priority
 from tests.writing import Desk, FakeDevice, ceiling
 
 
@@ -136,3 +137,50 @@ async def test_a_release_waits_for_the_write_that_is_under_way() -> None:
     release = asyncio.create_task(desk.writer.release(lift=True))
     assert (await release).result is Released.RELEASED
     assert desk.device.wrote == [ceiling(4000.0)] and not desk.writer.wrote
+
+
+async def test_writes_and_releases_go_before_everything_else_on_the_wire() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    await desk.writer.release(lift=True)
+    assert desk.bus.priorities == [Priority.WRITE, Priority.WRITE]
+    assert desk.device.lifted == [True]
+
+
+async def test_what_the_device_reads_back_is_known_as_soon_as_it_is_written() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    assert (desk.writer.outcome.accepted, desk.writer.outcome.accepted_s) == (ceiling(4000.0), desk.now_s)
+
+
+@pytest.mark.parametrize(("pace", "wrote"), [(Pace(timeout_s=3.0), 0), (Pace(timeout_s=3.0, min_interval_s=1.0), 1)])
+async def test_only_where_the_bus_cannot_keep_the_tick_may_a_decision_be_older(pace: Pace, wrote: int) -> None:
+    desk = Desk()
+    desk.bus.pace = pace
+
+    def later() -> None:
+        desk.now_s += 1.5
+
+    desk.meanwhile = later
+    assert await desk.tick(ceiling(4000.0)) == wrote
+
+
+async def test_a_setpoint_has_its_time_from_when_it_was_written_and_not_from_when_it_was_wished() -> None:
+    desk = Desk(settle_s=10.0)
+    for _ in range(30):
+        await desk.tick(ceiling(2000.0), p_w=4000.0, gate=False)
+    await desk.tick(ceiling(2000.0), p_w=4000.0)
+    await desk.tick(ceiling(2000.0), p_w=4000.0)
+    assert desk.writer.outcome.achieved == "pending"
+    for _ in range(10):
+        await desk.tick(ceiling(2000.0), p_w=4000.0)
+    assert desk.writer.outcome.achieved == "no"
+
+
+async def test_an_override_that_cannot_be_put_right_yet_is_told_once() -> None:
+    desk = Desk(write_min_interval_s=60.0)
+    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    desk.device.holds = ceiling(5000.0)
+    for _ in range(5):
+        await desk.tick(ceiling(2000.0), p_w=1900.0)
+    assert [event for event, _, _ in desk.events] == ["override"]

@@ -153,10 +153,15 @@ async def test_one_try_at_a_time_and_none_beside_a_release(house: House) -> None
     await house.tick(0.001)
     assert house.releaser.releasing and len(house.dispatch.asked) == 1
     await releasing
+    await asyncio.sleep(10.0)
+    assert len(house.dispatch.asked) == 1
     house.dispatch.result = {"pv1": AWAY}
     await house.wrote("pv1")
+    for _ in range(2):
+        house.releaser.follow(lift=False)
     for _ in range(3):
         await house.tick(0.001)
+    await asyncio.sleep(10.0)
     assert len(house.dispatch.asked) == 2
 
 

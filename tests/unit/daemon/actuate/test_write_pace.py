@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
-from derctl.core.types import Capability, Decision, DerState, Fallback, Port, Rating, Reading, Setpoint
+from derctl.core.types import Capability, Decision, Fallback, Port, Setpoint
 from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
 from derctl.errors import BusClosed, BusError, BusLate
 from derctl.links.bus import Bus, Pace, Priority
+from tests import make
 
 LIMITED = Capability(ac=Port(limit=True))
-PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
+PV = make.rating(p_max_w=5000.0, q=0.0)
 POLLED = Read(address=1, count=40)
 LIMIT = Write(address=105, values=(1, 2, 3, 4, 5))
 CHECK = Read(address=100, count=24)
@@ -119,11 +120,8 @@ class Site:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def offer(self, watts: float) -> None:
-        reading = Reading(p_w=500.0, accepted=Setpoint(p_ceiling_w=self.inverter.ceiling_w))
-        der = DerState(
-            id="pv1", rating=PV, can=LIMITED, reading=reading, age_s=0.1, sample=1, fresh=True,
-            controllable=True,
-        )  # fmt: skip
+        held = Setpoint(p_ceiling_w=self.inverter.ceiling_w)
+        der = make.der("pv1", PV, make.LIMITED, p_w=500.0, accepted=held, age_s=0.1)
         self.writer.raise_bugs()
         self.writer.offer(Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=watts)), der, True, now_s())
 

@@ -60,6 +60,7 @@ def test_what_was_found_is_kept_as_the_last_one_until_another_answers_in_its_pla
     )
     gone = binds.forgotten(bound)
     assert (gone.device, gone.last, gone.known) == (None, first, first.identity)
+    assert binds.forgotten(Binding(refused=2)).refused == 0
     assert (binds.another(bound).device, binds.another(bound).last) == (None, None)
     assert binds.another(bound).known == first.identity, "who is expected there stays known"
 

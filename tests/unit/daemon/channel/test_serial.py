@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read
-from derctl.core.types import Capability, Rating, Reading
+from derctl.core.types import Capability, Reading
 from derctl.daemon.channel.binding import REBIND_S
 from derctl.daemon.channel.channel import Channel
 from derctl.devices import Identity, Options
+from tests import make
 
-RATING = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
+RATING = make.rating(p_max_w=5000.0, q=0.0)
 
 
 class Line:

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
-from derctl.core.types import Capability, Rating, Reading
+from derctl.core.types import Capability, Reading
 from derctl.daemon.channel.binding import Binding, found, verified
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
 from derctl.errors import BusClosed
 from derctl.links.bus import Bus, Pace
+from tests import make
 
-RATING = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
+RATING = make.rating(p_max_w=5000.0, q=0.0)
 OWN = ["own_705", "own_706", "own_711", "own_712"]
 FRONIUS = Pace(min_interval_s=1.0, timeout_s=10.0)
 

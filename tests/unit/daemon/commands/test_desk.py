@@ -18,8 +18,6 @@ from derctl.core.types import (
     DerState,
     LimitRequest,
     Port,
-    Rating,
-    Reading,
     Request,
     SiteState,
 )
@@ -32,6 +30,7 @@ from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import logger
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
+from tests import make
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -57,19 +56,8 @@ class World:
 
 
 def der(der_id: str, p_max_w: float, p_min_w: float = 0.0) -> DerState:
-    rating = Rating(
-        p_max_w=p_max_w, p_min_w=p_min_w, s_max_va=p_max_w, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0
-    )
-    return DerState(
-        id=der_id,
-        rating=rating,
-        can=Capability(ac=Port(limit=True)),
-        reading=Reading(),
-        age_s=0.0,
-        sample=1,
-        fresh=True,
-        controllable=True,
-    )
+    rating = make.rating(p_max_w=p_max_w, p_min_w=p_min_w, q=0.0)
+    return make.der(der_id, rating, Capability(ac=Port(limit=True)))
 
 
 @dataclass
@@ -82,6 +70,7 @@ class House:
     )
     armed: list[str] = field(default_factory=list)
     changes: int = 0
+    saved_before_release: list[int] = field(default_factory=list)
     releasing: bool = False
 
     @property
@@ -130,6 +119,7 @@ class _Releaser:
 
     async def release(self, *, lift: bool) -> dict[str, Release]:
         assert not lift
+        self.house.saved_before_release.append(self.house.changes)
         return {"pv1": Release(Released.RELEASED), "bat1": Release(Released.REFUSED, "exception 4")}
 
 

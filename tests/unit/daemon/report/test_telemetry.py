@@ -14,13 +14,9 @@ import pytest
 
 from derctl.core.types import (
     Bound,
-    Capability,
     Decision,
-    DerState,
     Outcome,
     PocState,
-    Port,
-    Rating,
     Reading,
     Setpoint,
     SiteState,
@@ -30,12 +26,11 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.log import logger
 from derctl.daemon.report.telemetry import Telemetry, encode
+from tests import make
 
 DOCS = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text()
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-RATING = Rating(
-    p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=230.0
-)
+RATING = make.rating(p_max_w=5000.0)
 
 
 def example(name: str) -> dict[str, Any]:
@@ -51,16 +46,8 @@ def reading(p_w: float | None = 3120.0, **given: Any) -> Reading:
 
 
 def site(t_s: float, read: Reading | None = None, poc: Reading | None = None) -> SiteState:
-    der = DerState(
-        id="pv1",
-        rating=RATING,
-        can=Capability(ac=Port(limit=True, var=True)),
-        reading=reading() if read is None else read,
-        age_s=0.0812345,
-        sample=1,
-        fresh=True,
-        controllable=True,
-    )
+    der = make.der("pv1", RATING, make.LIMITED, age_s=0.0812345)
+    der = replace(der, reading=reading() if read is None else read)
     meter = None if poc is None else PocState(reading=poc, age_s=0.05, sample=1, fresh=True, v_nom_v=230.0)
     return SiteState(t_s=t_s, tick_s=1.0, f_nom_hz=50.0, ders=(der,), poc=meter)
 
