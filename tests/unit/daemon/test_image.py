@@ -12,7 +12,7 @@ from msgspec import structs
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
 from derctl.core.words import Timer
-from derctl.daemon.channel.binding import REBIND_S
+from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.image import Image, absent, absent_w
 from derctl.daemon.requests import Requests
@@ -180,6 +180,16 @@ async def test_one_whose_registers_stand_still_is_neither_fresh_nor_controllable
         await channel.poll()
     (der,) = image_of(channel).snapshot(now[0]).ders
     assert (channel.state, der.age_s, der.fresh, der.controllable) == ("frozen", 0.0, False, False)
+
+
+async def test_one_that_is_just_being_found_anew_is_not_fresh_however_young_its_reading_is() -> None:
+    """A tick may come while its map is walked."""
+    wire, now = Wire(), [1000.0]
+    channel = channel_on(wire, now)
+    await channel.poll()
+    channel.binding = forgotten(channel.binding)
+    (der,) = image_of(channel).snapshot(now[0]).ders
+    assert (channel.state, der.age_s, der.fresh, der.controllable) == ("ok", 0.0, False, False)
 
 
 # -- a BMS whose registers stand still ------------------------------------------------------------------------------

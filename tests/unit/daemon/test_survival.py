@@ -90,6 +90,12 @@ def test_a_proof_is_recalled_once_so_that_a_later_doubt_stands() -> None:
     assert not is_proven(memories)
 
 
+def test_a_meter_that_was_not_seen_to_follow_the_inverters_is_not_remembered_as_proven() -> None:
+    proof = MeterProof(meter("M-1"))
+    assert proof.learn({KIND: ContractMemory()}) is None
+    assert proof.proven is None
+
+
 def test_a_site_without_a_meter_has_nothing_to_recall() -> None:
     memories: dict[str, Any] = {}
     proof = MeterProof(None, "M-1 +1")
@@ -117,7 +123,7 @@ class House:
         gate = Gate(absence=Absence, on_change=lambda: None, stamp=lambda: "12:00")
         self.survival = Survival(
             folder=Folder(path, path),
-            clock=Clock(str(sync), lambda: WALL if wall is None else wall),
+            clock=Clock(str(sync), lambda: WALL + 1e6 if wall is None else wall),
             requests=self.requests,
             desk=cast(Any, SimpleNamespace(seen={})),
             gate=gate,

@@ -7,9 +7,11 @@ import asyncio
 import pytest
 
 from derctl.core.types import Setpoint
-from derctl.core.words import Bind, Released
+from derctl.core.words import Bind, Reason, Released
+from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.errors import BusTimeout
 from derctl.links.bus import Pace, Priority
+from tests import make
 from tests.writing import Desk, FakeDevice, ceiling
 
 
@@ -184,3 +186,28 @@ async def test_an_override_that_cannot_be_put_right_yet_is_told_once() -> None:
     for _ in range(5):
         await desk.tick(ceiling(2000.0), p_w=1900.0)
     assert [event for event, _, _ in desk.events] == ["override"]
+
+
+async def test_a_bug_in_a_write_comes_out_of_the_dispatch_of_the_next_decisions() -> None:
+    desk = Desk()
+    desk.bus.error = ZeroDivisionError("a bug")
+    desk.offer(ceiling(4000.0))
+    await desk.writer.wait()
+    with pytest.raises(ZeroDivisionError):
+        Dispatch({"pv1": desk.writer}).offer([], make.site(), gate_open=True)
+
+
+async def test_of_a_device_that_is_not_heard_it_is_said_why() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    desk.channel.binding.reason = Reason.FROZEN
+    await desk.tick(ceiling(4000.0), fresh=False)
+    assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("unknown", "frozen")
+
+
+async def test_what_an_old_reading_says_is_held_is_not_taken_for_what_is_held_now() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    desk.device.holds = ceiling(1.0)
+    await desk.tick(ceiling(4000.0), fresh=False)
+    assert desk.writer.outcome.accepted == ceiling(4000.0)

@@ -461,7 +461,9 @@ async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> 
         "down": writer("down", 500.0, 5000.0, 0.0),
         "silent": writer("silent", 500.0, 5000.0, 60.0),
     }
+    asked_s = asyncio.get_running_loop().time()
     found = await Dispatch(writers).release(list(writers), lift=False, seconds=0.4)
+    assert asyncio.get_running_loop().time() - asked_s == pytest.approx(0.4)
     words = {name: each.result for name, each in found.items()}
     assert words == {"up": "released", "down": "released", "silent": "unreachable"}
     assert began == ["down", "silent", "up"]

@@ -72,6 +72,8 @@ class House:
     changes: int = 0
     saved_before_release: list[int] = field(default_factory=list)
     releasing: bool = False
+    open: bool = True
+    pv1_w: float = 5000.0
 
     @property
     def reach(self) -> Reach:
@@ -81,7 +83,7 @@ class House:
         )
 
     def state(self) -> SiteState:
-        ders = (der("pv1", 5000.0), der("bat1", 3000.0, -3000.0))
+        ders = (der("pv1", self.pv1_w), der("bat1", 3000.0, -3000.0))
         return SiteState(t_s=0.0, tick_s=1.0, f_nom_hz=50.0, ders=ders)
 
     def changed(self) -> None:
@@ -100,7 +102,10 @@ class _Plan:
 @dataclass
 class _Gate:
     house: House
-    open: bool = True
+
+    @property
+    def open(self) -> bool:
+        return self.house.open
 
     def arm(self, by: str) -> None:
         self.house.armed.append("arm")

@@ -87,3 +87,19 @@ async def test_a_question_changes_nothing_that_has_to_be_saved(tmp_path: Path) -
     work = Work(tmp_path)
     await code_of(work.desk, "ping", command())
     assert work.house.changes == 0
+
+
+async def test_what_is_admitted_while_nothing_leaves_says_so(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    work.house.open = False
+    reply = await work.desk.by_mqtt("anna", "limit_power", command(p_ceiling_w=1.0), retained=False)
+    assert (reply["result"], reply["text"]) == (
+        "admitted",
+        "until 2026-11-21T12:10:00.000Z, but nothing is written in observe mode",
+    )
+
+
+async def test_a_rating_that_is_not_known_yet_bounds_no_limit(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    work.house.pv1_w = 0.0
+    assert await code_of(work.desk, "limit_power", command(p_ceiling_w=60_000)) is None
