@@ -139,6 +139,8 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         assert json.loads((b.app.survival.folder.path / "written.json").read_text()) == {}
         await ask(socket, "arm")
         await b.until(lambda: len(b.writes("pv2")) > count)
+        modes = [event["event"] for event in b.app.news.events if event["event"].startswith("mode_")]
+        assert modes == ["mode_control", "mode_observe", "mode_control"]
 
 
 async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> None:

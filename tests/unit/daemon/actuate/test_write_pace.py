@@ -16,9 +16,10 @@ from derctl.core.types import Capability, Decision, Fallback, Port, Setpoint
 from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
-from derctl.errors import BusClosed, BusError, BusLate
+from derctl.errors import BusError, BusLate
 from derctl.links.bus import Bus, Pace, Priority
 from tests import make
+from tests.wire import Up, now_s
 
 LIMITED = Capability(ac=Port(limit=True))
 PV = make.rating(p_max_w=5000.0, q=0.0)
@@ -27,26 +28,12 @@ LIMIT = Write(address=105, values=(1, 2, 3, 4, 5))
 CHECK = Read(address=100, count=24)
 
 
-def now_s() -> float:
-    return asyncio.get_running_loop().time()
-
-
-class Wire:
+class Wire(Up):
     """Answers after latency_s. sent: what went out, and when."""
 
     def __init__(self, latency_s: float) -> None:
         self.latency_s = latency_s
-        self.connected, self.debris = True, False
         self.sent: list[tuple[float, Read | Write]] = []
-
-    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
-        return
-
-    def stray(self, unit: int) -> str:
-        return ""
-
-    def close(self) -> None:
-        return
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         self.sent.append((now_s(), op))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
@@ -16,35 +16,21 @@ from derctl.daemon.channel.binding import Binding, found, verified
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
-from derctl.errors import BusClosed
 from derctl.links.bus import Bus, Pace
 from tests import make
+from tests.wire import Up, now_s
 
 RATING = make.rating(p_max_w=5000.0, q=0.0)
 OWN = ["own_705", "own_706", "own_711", "own_712"]
 FRONIUS = Pace(min_interval_s=1.0, timeout_s=10.0)
 
 
-def now_s() -> float:
-    return asyncio.get_running_loop().time()
-
-
-class Wire:
+class Wire(Up):
     """Answers after latency_s, or never. sent: when each address was asked."""
 
     def __init__(self, latency_s: float | None) -> None:
         self.latency_s = latency_s
-        self.connected, self.debris = True, False
         self.sent: list[tuple[float, int]] = []
-
-    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
-        return
-
-    def stray(self, unit: int) -> str:
-        return ""
-
-    def close(self) -> None:
-        return
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         self.sent.append((now_s(), op.address))
