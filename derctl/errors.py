@@ -36,7 +36,16 @@ class BusError(DerctlError):
 
 
 class BusTimeout(BusError):
-    """No answer within the deadline."""
+    """No answer within the deadline. hint: what to look at, for a person."""
+
+    def __init__(self, text: str = "", *, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(text)
+
+    @property
+    def full(self) -> str:
+        """With the hint."""
+        return f"{self}: {self.hint}" if self.hint else str(self)
 
 
 class BusLate(BusTimeout):
@@ -80,6 +89,10 @@ class DecodeError(DeviceError):
 
 class NotRecognised(DeviceError):
     """Whatever answers there is not the device that was asked for."""
+
+
+class NoMap(NotRecognised):
+    """A device that answers, with other registers than SunSpec's."""
 
 
 class WrongKind(NotRecognised):

@@ -126,8 +126,11 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         code = asyncio.run(_until_told(args))
-    except (ScenarioError, FileNotFoundError) as wrong:
+    except ScenarioError as wrong:
         print(wrong, file=sys.stderr)
+        return 2
+    except FileNotFoundError as wrong:
+        print(f"{wrong.filename}: there is no such file; `python -m hil list` names the scenarios", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130

@@ -15,8 +15,9 @@ def text(result: Result) -> str:
         return f"UNSUPPORTED {result.name}: {result.unsupported}"
     lines = [f"{'PASS' if c.passed else 'FAIL'}  {c.says}  [{c.seen}]" for c in result.checks]
     held = sum(c.passed for c in result.checks)
-    verdict = "held" if result.passed else "FAILED"
-    return "\n".join([*lines, f"{result.name}: {held} of {len(result.checks)} {verdict} in {result.wall_s:.0f} s"])
+    verdict = "" if result.passed else ", so it FAILED"
+    last = f"{result.name}: {held} of {len(result.checks)} held{verdict}, in {result.wall_s:.0f} s"
+    return "\n".join([*lines, last])
 
 
 def as_json(result: Result) -> dict[str, Any]:

@@ -57,6 +57,10 @@ class Rig:
             unit.face.refresh(self.world.view)
         for endpoint in self.endpoints.values():
             await endpoint.listen()
+        self.begin()
+
+    def begin(self) -> None:
+        """The time of the scenario is 0 now."""
         self.started_s = asyncio.get_running_loop().time()
 
     async def run(self, duration_s: float) -> None:

@@ -20,12 +20,13 @@ from hil.eyes import MqttEye, StatusEye
 from hil.faults import FaultBoard
 from hil.invariants import Watch, verdicts
 from hil.rig import Rig
-from hil.scenario import Scenario, filled, load, put
+from hil.scenario import Event, Scenario, filled, load, put
 from hil.snapshot import snapshot
 from hil.validate import validate
 
 Observer = Callable[[Mapping[str, Any]], None]
 STATUS_EVERY_S = 0.5
+ANSWERS_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +134,29 @@ class Run:
         words |= {"dir": str(self.directory), "mqtt_port": str(self.mqtt_port)}
         self.site = filled(copy.deepcopy(dict(self.scenario.site)), words)
         if self.scenario.controller:
-            self.write_site()
-            fakes = "faketime" in self.scenario.needs
-            config, offset_s = self.directory / "site.yaml", self.clock_offset_s if fakes else None
-            self.child = children.daemon(self.controller, config, self.directory, clock_offset_s=offset_s)
-            self.status = StatusEye(self.socket_path)
-            self.spawn(self.status.watch())
-            await self.child.start()
+            await self._start_daemon()
+        self.rig.begin()
         self.rig.each_step.append(self.observe)
+
+    async def _start_daemon(self) -> None:
+        """How long a program takes to start is the machine's matter: the plant stands still until it answers.
+
+        One that ends or never answers is judged by the expectations.
+        """
+        self.write_site()
+        fakes = "faketime" in self.scenario.needs
+        config, offset_s = self.directory / "site.yaml", self.clock_offset_s if fakes else None
+        self.child = children.daemon(self.controller, config, self.directory, clock_offset_s=offset_s)
+        self.status = StatusEye(self.socket_path)
+        self.spawn(self.status.watch())
+        for event in self.scenario.timeline:
+            if event.at_s == 0.0:
+                await self._do(event)
+        await self.child.start()
+        for _ in range(int(ANSWERS_WITHIN_S / 0.05)):
+            if self.status.status is not None or not self.child.running:
+                return
+            await asyncio.sleep(0.05)
 
     async def _start_broker(self) -> None:
         self.mqtt_port = children.free_port()
@@ -162,12 +178,17 @@ class Run:
     async def timeline(self) -> None:
         """Do each event at its time. A failing action fails the run."""
         for event in self.scenario.timeline:
+            if event.at_s == 0.0 and self.child is not None and not self.laps:
+                continue  # done before the daemon was started
             await asyncio.sleep(max(0.0, event.at_s + self.laps * self.scenario.duration_s - self.rig.now_s))
-            self.say(str(event.args.get("says") or f"{event.do} {dict(event.args)}"))
-            try:
-                await carry_out(self, event.do, event.args)
-            except (OSError, TimeoutError) as wrong:
-                self.say(f"{event.do} failed: {wrong!r}")
+            await self._do(event)
+
+    async def _do(self, event: Event) -> None:
+        self.say(str(event.args.get("says") or f"{event.do} {dict(event.args)}"))
+        try:
+            await carry_out(self, event.do, event.args)
+        except (OSError, TimeoutError) as wrong:
+            self.say(f"{event.do} failed: {wrong!r}")
 
     def observe(self) -> None:
         """After each plant step: record, watch, tell."""

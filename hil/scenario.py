@@ -48,7 +48,7 @@ class DeviceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something done at `at_s` of wall time."""
+    """Something done `at_s` of wall time after the daemon answered first; 0: before it was started."""
 
     at_s: float
     do: str

@@ -4,7 +4,8 @@
 set -eu
 python=$1
 shift
-unset PIP_TARGET PIP_PREFIX PIP_ROOT
+unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON
 # Set, since an environment variable goes before pip.conf.
 export PIP_USER=0 PIP_CONSTRAINT=/dev/null PIP_REQUIRE_HASHES=0
-exec "$python" -m pip --no-input --disable-pip-version-check "$@"
+# -I: what lies on PYTHONPATH would count as installed.
+exec "$python" -I -m pip --no-input --disable-pip-version-check "$@"

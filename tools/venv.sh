@@ -8,7 +8,7 @@ set -eu
 dir=$1 lock=$2 python=${3:-}
 here=$(dirname "$0")
 
-if ! "$dir/bin/python" -m pip --version >/dev/null 2>&1; then
+if ! "$dir/bin/python" -I -m pip --version >/dev/null 2>&1; then
     if test -z "$python" && ! python=$("$here/find-python.sh"); then
         echo "derctl needs Python 3.11 or newer; none was found. On Debian 12: sudo apt-get install python3" >&2
         exit 1

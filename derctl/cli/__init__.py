@@ -12,6 +12,7 @@ from types import ModuleType
 
 from derctl import __version__
 from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, UNREACHABLE
+from derctl.cli.plain import wrapped
 from derctl.core.text import clean
 from derctl.errors import BusError, CommandError, ConfigError, DeviceError, LinkError
 
@@ -87,7 +88,7 @@ def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace)
         _complain(str(error))
         return UNREACHABLE
     except CommandError as error:
-        _complain(f"{error.code}: {error}")
+        _complain("\n".join(wrapped(f"{error.code}: {error}", rest="  ")))
         return NO
     except BrokenPipeError:
         return 0

@@ -65,6 +65,9 @@ def wanted(words: Sequence[str], known: Iterable[str]) -> Wanted:
         if not kinds and _COMMA.fullmatch(word):
             raise _wrong(f"{word!r}: write a number without commas, such as 3000 or 3.5kW")
         (kinds[0] if kinds else names).append(word)
+    strange = [name for name in names if name not in ids]
+    if ids and strange and len(names) > 1:
+        raise _wrong(f"{strange[0]!r} is no power, no time and no DER; DERs are {', '.join(sorted(ids))}")
     for what, found in (("powers", powers), ("durations", times), ("DERs", names)):
         if len(found) > 1:
             raise _wrong(f"{len(found)} {what}: {' and '.join(found)}; give one")

@@ -9,6 +9,7 @@ from typing import Any
 
 from derctl.cli.exits import CONFIG, NO
 from derctl.cli.local import add_config, config_of
+from derctl.cli.plain import wrapped
 from derctl.core.words import Contract, Without
 from derctl.errors import ConfigError
 from derctl.site import Absence, Site, absence_of, load
@@ -83,16 +84,16 @@ def page(site: Site, absence: Absence) -> list[str]:
         f"  site {head.id}, {head.mode} mode, tick {head.tick_s:g} s",
         "  functions, senior first:",
     ]
-    lines += [f"    {row['rank']:>3}  {row['kind']:<22} {', '.join(row['ders'])}" for row in functions_of(site)]
+    for row in functions_of(site):
+        lines += wrapped(", ".join(row["ders"]), f"    {row['rank']:>3}  {row['kind']:<22} ")
     lines.append("  without derctl, at most:")
     width = max((len(der.id) for der in absence.ders), default=0)
     for der in absence.ders:
         watts = "?" if der.p_w is None else f"{der.least_w:,.0f} W"
-        lines.append(f"    {der.id:<{width}} {watts:>10}  {how_text(der)}")
+        lines += wrapped(how_text(der), f"    {der.id:<{width}} {watts:>10}  ")
     if absence.undecided and absence.limit_w is not None:
-        lines.append(f"  decided when found: {', '.join(absence.undecided)}")
-    lines.append(f"  {verdict_text(absence)}")
-    return lines
+        lines += wrapped(f"decided when found: {', '.join(absence.undecided)}", "  ", "    ")
+    return [*lines, *wrapped(verdict_text(absence), "  ", "    ")]
 
 
 def _found(site: Site) -> str:

@@ -68,7 +68,8 @@ def _row(name: str, der: dict[str, Any], status: dict[str, Any], paint: Paint) -
     if seen is None or seen["setpoint"] is None:
         return [numbers]
     ink = INK_OF.get(seen["outcome"]["achieved"], "dim") if status["mode"] == "control" else "dim"
-    text = holding(name, seen, status, Clockface(status["t"]))
+    told = seen | {"measurement": seen["measurement"] | {"soc_pct": None}}  # the plant's own stands above
+    text = holding(name, told, status, Clockface(status["t"]))
     return [numbers, *(paint(ink, line) for line in wrapped(text, " " * 6))]
 
 

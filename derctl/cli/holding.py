@@ -7,6 +7,8 @@ from typing import Any
 from derctl.cli.plain import STATES, Clockface, number, reason, watts, who
 
 NEAR_W = 0.5
+LITTLE = 0.005
+"""Var below this share of the rating come and go with the voltage's last digit."""
 SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "stale"})
 """States in which nothing of what is known is of now."""
 LOCAL = "local"
@@ -150,7 +152,7 @@ def until(request: dict[str, Any], state: dict[str, Any], face: Clockface) -> st
 
 def _var(der: dict[str, Any]) -> str | None:
     told = der["setpoint"] or {}
-    if told.get("q_var") is None or abs(told["q_var"]) < 0.5:
+    if told.get("q_var") is None or abs(told["q_var"]) < max(NEAR_W, LITTLE * der["rating"]["p_max_w"]):
         return None
     bound = next((b for b in reversed(told["bound_by"]) if b["what"] == "q_var"), None)
     return f"{number(told['q_var'])} var" + ("" if bound is None else f": {who(bound['by'])}")

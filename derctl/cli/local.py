@@ -26,9 +26,13 @@ def config_of(args: argparse.Namespace) -> Path:
     """The site file to use. Raises ArgumentError where none is given and there is no default."""
     if args.config is not None:
         return Path(args.config)
-    if os.path.lexists(SITE_FILE):
-        return SITE_FILE
-    raise argparse.ArgumentError(None, f"no site file: give one by -c FILE; there is no {SITE_FILE}")
+    try:
+        SITE_FILE.lstat()
+    except PermissionError:
+        pass  # whoever may not look whether it is there is told so when it is read
+    except OSError:
+        raise argparse.ArgumentError(None, f"no site file: give one by -c FILE; there is no {SITE_FILE}") from None
+    return SITE_FILE
 
 
 def add_socket(parser: argparse.ArgumentParser) -> None:

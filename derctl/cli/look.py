@@ -13,12 +13,11 @@ from typing import TypeVar
 from derctl.core.exchange import Exchange, Read, Registers, Write, patient, remembered
 from derctl.devices import Identity, Options
 from derctl.devices.sunspec.layout import Layout, find
-from derctl.errors import BusClosed, BusTimeout, DeviceRefused, NotRecognised
+from derctl.errors import BusClosed, BusTimeout, DeviceRefused, NoMap, NotRecognised
 from derctl.links.bus import Bus, Pace
 from derctl.links.models import model
 from derctl.links.wires.wire import ReadOnly, Wire
 from derctl.site import Place, place_at
-from derctl.sunspec.chain import MARKER, stood_at
 
 T = TypeVar("T")
 
@@ -162,28 +161,15 @@ def _silent(error: BusTimeout, stray: str, pulse: Pulse) -> str:
 
 
 def sunspec(options: Options) -> Exchange[Layout]:
-    """Find the map. Raises NotRecognised with what stands at the bases instead, the same answers told once."""
+    """Find the map. Raises NotRecognised with what stands at the bases instead."""
     try:
         return (yield from find(model, options))
-    except NotRecognised:
-        found: dict[str, list[int]] = {}
-        for base in options.profile.bases:
-            try:
-                words: Registers | DeviceRefused = yield Read(address=base, count=2)
-            except DeviceRefused as error:
-                words = error
-            if not isinstance(words, DeviceRefused) and tuple(words) == MARKER:
-                raise
-            found.setdefault(_stood(base, words), []).append(base)
-        there = "; ".join(f"{text} at {', '.join(map(str, bases))}" for text, bases in found.items())
-        raise NotRecognised(f"answers Modbus, but has no SunSpec map: {there} ({UNIT_HINT})") from None
-
-
-def _stood(base: int, words: Registers | DeviceRefused) -> str:
-    return f"exception {words.code}" if isinstance(words, DeviceRefused) else stood_at(base, words).partition(": ")[2]
+    except NoMap as error:
+        raise NotRecognised(f"{error} ({UNIT_HINT})") from None
 
 
 def heading(identity: Identity, unit: int, base: int) -> str:
     """Who answers, and where its map begins."""
     who = f"{identity.maker} {identity.model}".strip()
-    return f"{who}  serial {identity.serial}  firmware {identity.firmware}  unit {unit}  base {base}"
+    serial, firmware = identity.serial or "not told", identity.firmware or "not told"
+    return f"{who}  serial {serial}  firmware {firmware}  unit {unit}  base {base}"

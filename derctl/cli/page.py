@@ -168,4 +168,4 @@ def said(event: dict[str, Any]) -> str:
     """`pv1 device unreachable: no answer within 1 s`."""
     name = event["event"].replace("_", " ")
     text = f"{event['der']} {name}" if event["der"] else name
-    return f"{text}: {event['text']}" if event["text"] not in {"", event["event"]} else text
+    return text if name.endswith(event["text"]) else f"{text}: {event['text']}"

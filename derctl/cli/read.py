@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(tables, indent=2))
         return 0
     print(heading(layout.identity, args.unit, layout.chain.base))
+    print(f"  {'point':<28} {'raw':>12} {'value':>16} unit or meaning")
     for table in tables:
         print(f"{table['model']} {table['label']} at {table['address']}, L={table['length']}")
         for row in table["points"]:

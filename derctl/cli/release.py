@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 import msgspec
 
 from derctl.cli.amounts import seconds
-from derctl.cli.exits import BUSY, CONFIG, NO
+from derctl.cli.exits import BUSY, CONFIG, NO, OK
 from derctl.cli.local import add_config, config_of
-from derctl.cli.standing import LIFT, all_released, standing
+from derctl.cli.standing import LIFT, NOTHING, all_released, kept, settled, standing
+from derctl.core.text import error_text
 from derctl.errors import CommandError, LinkError
 from derctl.links.local import ask
 from derctl.site import Site, load
@@ -24,23 +26,29 @@ from derctl.site import Site, load
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     add_config(parser)
+    parser.add_argument("--list", action="store_true", help="only say what is not given back yet; nothing is written")
     parser.add_argument("--lift", action="store_true", help="raise limits to the fallback, too, instead of standing")
     parser.add_argument("--within", type=seconds, default=2.0, metavar="TIME", help="time for all of it (default 2s)")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if all were released; 1 if one could not be reached (it is left to its reversion) or refused."""
+    """0 if all were released; 1 if one could not be reached (it is left to its reversion) or refused.
+
+    With --list: 0 if nothing is left to release, 1 if something is, or derctl is in control.
+    """
     site = load(config_of(args))
     from derctl.store.folder import AlreadyRunning
 
     try:
+        if args.list:
+            return _listed(site, as_json=args.json)
         found = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
     except AlreadyRunning as error:
         print(f"{error}, which does not answer at {site.file.site.socket}", file=sys.stderr)
         return BUSY
     except OSError as error:
-        print(f"state_dir: {error}", file=sys.stderr)
+        print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG
     except msgspec.DecodeError as error:
         print(f"{site.file.site.state_dir}/written.json: {error}: what was written is not known", file=sys.stderr)
@@ -49,22 +57,56 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all_released(found) else NO
 
 
+def _listed(site: Site, *, as_json: bool) -> int:
+    from derctl.store.folder import Folder
+    from derctl.store.journal import LEFT, Journal
+
+    folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
+    journal, left = Journal(folder), Journal(folder, LEFT)
+    journal.load()
+    with suppress(OSError, ValueError):
+        left.load()
+    state = _state(site)
+    control = state is not None and state["mode"] == "control"
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "mode": None if state is None else state["mode"],
+                    "written": journal.entries,
+                    "standing": left.entries,
+                }
+            )
+        )
+    else:
+        print("\n".join(kept(journal.entries, left.entries, state, _fallbacks(site))))
+    return NO if control or journal.entries else OK
+
+
 def _said(found: dict[str, Any], site: Site, *, lift: bool) -> list[str]:
-    lines = standing(found, _ders(site), {der.id: der.fallback.p_ceiling_w for der in site.file.ders})
+    state = _state(site, after=True)
+    lines = standing(found, {} if state is None else state["ders"], _fallbacks(site))
     if lift and lines[-1:] == [LIFT]:
         lines.pop()
     if not found:
-        lines.insert(0, "nothing to release: derctl has written nothing that it has not given back")
+        lines.insert(0, NOTHING)
     return lines
 
 
-def _ders(site: Site) -> dict[str, Any]:
-    """The DERs as a running daemon sees them now; none where there is no daemon."""
+def _fallbacks(site: Site) -> dict[str, float | None]:
+    return {der.id: der.fallback.p_ceiling_w for der in site.file.ders}
+
+
+def _state(site: Site, *, after: bool = False) -> dict[str, Any] | None:
+    """`status` of the running daemon; None where there is none. after: once the devices were read after a release."""
+
+    def read() -> dict[str, Any]:
+        return dict(asyncio.run(ask(Path(site.file.site.socket), "status")))
+
     try:
-        state = asyncio.run(ask(Path(site.file.site.socket), "status"))
+        return settled(read) if after else read()
     except (LinkError, CommandError):
-        return {}
-    return dict(state["ders"])
+        return None
 
 
 async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from derctl import __version__
 from derctl.cli.exits import BUG, BUSY, CONFIG
 from derctl.cli.local import add_config, config_of
+from derctl.core.text import error_text
 from derctl.site import Site, load
 
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return BUSY
     except PermissionError as error:
-        print(f"state_dir: {error}", file=sys.stderr)
+        print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG
     except ExceptionGroup as group:
         _say(group)

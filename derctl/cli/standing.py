@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from derctl.cli.holding import NEAR_W, SILENT, accepted
@@ -18,6 +19,10 @@ WORDS = {
 }
 """core.words.Released for people."""
 LIFT = "`derctl release --lift` raises it to the fallback"
+READ_AGAIN = 2
+"""Ticks after which what a device reads back is from after the release."""
+READ_AGAIN_S = 5.0
+NOTHING = "nothing to release: derctl has written nothing that it has not given back"
 _NAMED = re.compile(r"(?:^|, )([a-z0-9][a-z0-9_-]*): ")
 
 
@@ -52,13 +57,58 @@ def standing(
         text = _became(found[name]) if name in found else _untouched(ders[name])
         limit_w, left = _left(found.get(name), ders.get(name))
         most_w = known.get(name)
-        below = below or (limit_w is not None and (most_w is None or limit_w < most_w - NEAR_W))
+        if name in found and limit_w is not None:
+            below = below or most_w is None or limit_w < most_w - NEAR_W
         lines.append(f"{name}: {text}" + (f"; {left} stands" if left is not None else ""))
     return [*lines, LIFT] if below else lines
 
 
+def settled(status: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The state once the devices were read again after a release, or as it is when that takes too long."""
+    state = status()
+    goal, ends_s = state["loop"]["ticks"] + READ_AGAIN, time.monotonic() + READ_AGAIN_S
+    while state["loop"]["ticks"] < goal and time.monotonic() < ends_s:
+        time.sleep(0.1)
+        state = status()
+    return state
+
+
+def kept(
+    entries: Mapping[str, Any],
+    left: Mapping[str, Any],
+    state: Mapping[str, Any] | None,
+    fallbacks: Mapping[str, float | None],
+) -> list[str]:
+    """Before a release: a line for each DER, what derctl has in it, and what stands there.
+
+    entries: of the journal. left: what earlier releases left. state: of `status`; None: no daemon answers, so nobody
+    knows what stands.
+    """
+    ders = {} if state is None else state["ders"]
+    found = {name: _before(each["stands_w"], ders.get(name)) for name, each in left.items()}
+    found |= {name: _written(each, ders.get(name)) for name, each in entries.items()}
+    lines = standing({name: found[name] for name in [*entries, *left]}, ders, fallbacks)
+    if not entries:
+        lines.insert(0, NOTHING)
+    if state is not None:
+        lines.insert(0, "derctl is in control" if state["mode"] == "control" else "derctl observes")
+    return lines
+
+
+def _before(stands_w: float, der: Mapping[str, Any] | None) -> str:
+    known = der is not None and der["state"] not in SILENT
+    return "released before" if known else f"released before; a limit of {watts(stands_w)} stood then"
+
+
+def _written(entry: Mapping[str, Any], der: Mapping[str, Any] | None) -> str:
+    text = f"written since {entry.get('since', 'an unknown time')}, not given back"
+    if der is None:
+        return f"{text}; no daemon answers, so what stands is not known"
+    return f"{text}; {STATES[der['state']]}, so what stands is not known" if der["state"] in SILENT else text
+
+
 def _untouched(der: Mapping[str, Any]) -> str:
-    text = "derctl has written nothing"
+    text = "nothing to give back"
     return f"{text}; {STATES[der['state']]}, so what stands is not known" if der["state"] in SILENT else text
 
 
@@ -66,15 +116,16 @@ def _became(result: Any) -> str:
     word = word_of(result)
     text = clean(result.get("text") or "") if isinstance(result, Mapping) else ""
     told = clean(WORDS.get(word, word))
+    if text.startswith(told):
+        return text
     return told if not text or text == word or told.startswith(text) else f"{told}: {text}"
 
 
 def _left(result: Any, der: Mapping[str, Any] | None) -> tuple[float | None, str | None]:
-    """The limit as the release found it or as the device reads back, and in words what stands; None: nothing."""
+    """The limit as the device reads back, or as the release found it, and in words what stands; None: nothing."""
+    if der is not None and der["state"] not in SILENT and (text := accepted(dict(der))) is not None:
+        limited = text.startswith("a limit")
+        return der["outcome"]["accepted"]["p_ceiling_w"] if limited else None, None if text == "no limit" else text
     if isinstance(result, Mapping) and result.get("stands_w") is not None:
         return result["stands_w"], f"a limit of {watts(result['stands_w'])}"
-    if der is None or der["state"] in SILENT:
-        return None, None
-    text = accepted(dict(der))
-    limited = text is not None and text.startswith("a limit")
-    return der["outcome"]["accepted"]["p_ceiling_w"] if limited else None, None if text == "no limit" else text
+    return None, None

@@ -6,7 +6,7 @@ import argparse
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli.holding import SILENT, accepted, asked_w, request_of, until
+from derctl.cli.holding import NEAR_W, SILENT, accepted, asked_w, owner, request_of, until
 from derctl.cli.local import add_socket, call, known_der
 from derctl.cli.page import abstention
 from derctl.cli.plain import STATES, Clockface, cleaned, number, reason, watts, who, wrapped
@@ -49,7 +49,7 @@ def why(name: str, state: dict[str, Any], *, zone: tzinfo | None = None) -> str:
         _gives(name, der),
         _told(der, control=state["mode"] == "control"),
         _bound(name, der, state, face),
-        _requested(der, face),
+        _requested(name, der, state, face),
         _accepted(der, face),
         _achieved(der, state, face),
         _abstained(der),
@@ -61,8 +61,15 @@ def _gives(name: str, der: dict[str, Any]) -> str:
     if der["state"] in SILENT:
         return f"{name}: {STATES[der['state']]}" + (f": {der['text']}." if der["text"] else ".")
     seen = der["measurement"]
-    status = seen["status"] if seen["status"] not in {"unknown", "on"} else ""
+    status = seen["status"] if seen["status"] not in {"unknown", "on"} else _way(seen["p_w"], der)
     return f"{name} gives {watts(seen['p_w'])}" + (f" ({status})." if status else ".")
+
+
+def _way(p_w: float | None, der: dict[str, Any]) -> str:
+    """Which way a battery's power goes."""
+    if p_w is None or abs(p_w) < NEAR_W or der["rating"]["p_min_w"] >= 0.0:
+        return ""
+    return "charging" if p_w < 0.0 else "discharging"
 
 
 def _told(der: dict[str, Any], *, control: bool) -> str:
@@ -71,6 +78,8 @@ def _told(der: dict[str, Any], *, control: bool) -> str:
     told = _setpoint(der["setpoint"])
     if not told:
         return "It is told nothing."
+    if (way := _way(der["setpoint"].get("p_target_w"), der)) != "":
+        told += f" ({way})"
     return f"It is told: {told}." if control else f"It would be told: {told}; nothing is written in observe mode."
 
 
@@ -89,8 +98,10 @@ def _bound(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockfac
         return "Nobody bounds it below its rating." if _told_something(der) else ""
     parts = []
     for bound in bounds:
-        text = f"{who(bound['by'])} {PARTS[bound['what']].format(number(bound['value']))}"
-        if (request := request_of(bound["by"], name, state)) is not None:
+        request = request_of(bound["by"], name, state)
+        whose = who(bound["by"]) if request is None else owner(request)
+        text = f"{whose} {PARTS[bound['what']].format(number(bound['value']))}"
+        if request is not None:
             text += f" (asked for {watts(asked_w(request))} until {until(request, state, face)})"
         if bound["why"] is not None:
             text += f" ({reason(bound['why'])})"
@@ -98,12 +109,13 @@ def _bound(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockfac
     return f"Bound in this order: {', then '.join(parts)}."
 
 
-def _requested(der: dict[str, Any], face: Clockface) -> str:
+def _requested(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
     outcome = der["outcome"]
     if (asked := outcome.get("requested")) is None:
         return ""
     since = _since(outcome.get("requested_t"), face)
-    return f"Requested by {who(asked['by'])}: {_setpoint(asked)}{since}."
+    request = request_of(asked["by"], name, state)
+    return f"Requested by {who(asked['by']) if request is None else owner(request)}: {_setpoint(asked)}{since}."
 
 
 def _accepted(der: dict[str, Any], face: Clockface) -> str:

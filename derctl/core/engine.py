@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation
@@ -133,7 +133,8 @@ def _ask_der(
 ) -> None:
     said: Proposal | Abstain
     key = _key(function, case)
-    after[key], said = function.step(_memory(function, key, memories), case.der, state, dt_s)
+    memory = memories[key] if key in memories else function.start()
+    after[key], said = function.step(memory, case.der, state, dt_s)
     if isinstance(said, Abstain):
         case.abstained[function.kind] = said.reason
     else:
@@ -213,7 +214,7 @@ def _decide(case: _Case) -> Decision:
     var = reactive(der, band, case.proposals)
     setpoint, bounds = _setpoint(der, band)
     if var.q_var is not None:
-        setpoint = replace(setpoint, q_var=var.q_var)
+        setpoint = Setpoint(p_ceiling_w=setpoint.p_ceiling_w, p_target_w=setpoint.p_target_w, q_var=var.q_var)
         bounds += var.bounds
     requested = _requested(case.proposals)
     return Decision(

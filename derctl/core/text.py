@@ -20,3 +20,10 @@ def serial_text(text: str) -> str:
     """A serial number; "" for one that can't be printed as it is: it may be other rubbish at each look."""
     bare = text.strip()
     return device_text(bare) if bare.isprintable() and "\ufffd" not in bare else ""
+
+
+def error_text(error: Exception) -> str:
+    """Its words, and the file's name where the system says it, without the system's number."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"

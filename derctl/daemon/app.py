@@ -12,6 +12,7 @@ from typing import Any
 from derctl import __version__
 from derctl.core.types import SiteState, Tick
 from derctl.core.words import Mode
+from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.writer import Writer
@@ -22,7 +23,7 @@ from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.gate import Gate
-from derctl.daemon.image import Image, absent
+from derctl.daemon.image import Image
 from derctl.daemon.log import logger
 from derctl.daemon.loop import Loop
 from derctl.daemon.news import News
@@ -58,11 +59,12 @@ class App:
         self.requests = Requests()
         self.news = News(self.log, self.clock.stamp, None if site.file.mqtt is None else self.outbox)
         self.plant = build(site, self.news.tell)
+        self.absent = Absent(site, self.plant.ders)
         self.presence = Presence(
             Notifier(), self.news, self.clock, lambda: self.gate.arming, self.plant.ders, site.file.site.tick_s
         )
         self.gate = Gate(
-            absence=lambda: absent(site, self.plant.ders),
+            absence=self.absent.whole,
             on_change=self.presence.mode_changed,
             stamp=self.clock.stamp,
             arming=Arming(state=Arm.LOOKING if observe else Arm.WATCHING),
@@ -85,7 +87,13 @@ class App:
             plan=site.plan,
             poller=Poller(self.plant.channels),
             image=Image(
-                site.file, ders, self.plant.bms, self.plant.poc, self.requests, lambda name: writers[name].hold.told
+                site=site.file,
+                absent=self.absent,
+                channels=ders,
+                bms=self.plant.bms,
+                poc=self.plant.poc,
+                requests=self.requests,
+                written=lambda name: writers[name].hold.told,
             ),
             gate=self.gate,
             dispatch=dispatch,
@@ -213,7 +221,7 @@ class App:
             self.releaser.follow(lift=self.gate.arming.state is Arm.WATCHING)
         self.proof.recall(self.loop.memories)
         if (proven := self.proof.learn(self.loop.memories)) is not None:
-            self.news.tell("meter_proven", "poc", f"{proven} followed a step of the inverters")
+            self.news.tell("meter_proven", "poc", f"{proven or 'it'} followed a step of the inverters")
             self.dirty.set()
         if self.telemetry is not None:
             outcomes = {name: writer.outcome for name, writer in self.loop.dispatch.writers.items()}

@@ -49,16 +49,18 @@ TABLE: dict[tuple[Arm, Said], Arm] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arming:
-    """by: who armed or disarmed last, None: the site file. since: when, as text."""
+    """asked: whether control was asked for last, also of a daemon that only looks. by: who asked, None: the site
+    file. since: when, as text."""
 
     state: Arm = Arm.WATCHING
+    asked: bool = False
     by: str | None = None
     since: str | None = None
     absence: Absence = field(default_factory=Absence)
 
     @property
     def armed(self) -> bool:
-        """Whether control was asked for."""
+        """Whether control was asked for, and of one that may."""
         return self.state in {Arm.HELD, Arm.CONTROLLING}
 
     @property
@@ -83,10 +85,13 @@ class Arming:
 
 def told(arming: Arming, said: Said, *, by: str | None = None, since: str | None = None) -> Arming:
     """After a word of the site file (by None) or of an operator."""
-    return replace(arming, state=TABLE[arming.state, said], by=by, since=since)
+    return replace(arming, state=TABLE[arming.state, said], asked=said is Said.ARM, by=by, since=since)
 
 
 def seen(arming: Arming, absence: Absence) -> Arming:
     """After the tick's look at what the site does without derctl."""
     said = Said.HOLDS if absence.objection is None else Said.BREAKS
-    return replace(arming, state=TABLE[arming.state, said], absence=absence)
+    state = TABLE[arming.state, said]
+    if state is arming.state and absence is arming.absence:
+        return arming
+    return replace(arming, state=state, absence=absence)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
 from derctl.core.words import Bind
+from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.requests import Requests
-from derctl.site import Absence, DerSection, Site, SiteFile, absence_of, der_absence, fallback_of, found_of, rating_of
-from derctl.site.absence import Found
+from derctl.site import DerSection, SiteFile, fallback_of, rating_of
 
 STALE_TICKS = 3
 STALE_MIN_S = 1.0
@@ -21,9 +21,10 @@ SOC_KEEP_S = 30.0
 
 @dataclass(slots=True)
 class Image:
-    """channels and bms by DER id. written: what derctl told a DER last."""
+    """channels and bms by DER id. absent: what the site does without derctl. written: what derctl told a DER last."""
 
     site: SiteFile
+    absent: Absent
     channels: Mapping[str, Channel]
     bms: Mapping[str, Channel]
     poc: Channel | None
@@ -71,7 +72,7 @@ class Image:
             controllable=fresh and section.control and can.steer,
             fallback=self.fallbacks[section.id],
             bms_age_s=None if bms is None else _bms_age(bms, now_s),
-            absent_w=absent_w(section, channel),
+            absent_w=self.absent.of(section.id).p_w,
             written=self.written(section.id),
         )
 
@@ -107,18 +108,3 @@ def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
         p_charge_limit_w=known.p_charge_limit_w,
         p_discharge_limit_w=known.p_discharge_limit_w,
     )
-
-
-def absent(site: Site, channels: Mapping[str, Channel]) -> Absence:
-    """The Pi-absent state, by what is known of the devices that were found last."""
-    sections = site.file.ders
-    return absence_of(sections, {each.id: _found(each, channels[each.id]) for each in sections}, site.limit_w)
-
-
-def absent_w(section: DerSection, channel: Channel) -> float | None:
-    """One DER's part of it."""
-    return der_absence(section, _found(section, channel)).p_w
-
-
-def _found(section: DerSection, channel: Channel) -> Found | None:
-    return found_of(channel.binding.last, fallback_of(section))

@@ -137,6 +137,7 @@ def sentence(fields: Mapping[str, Any]) -> str:
     name = str(fields.get("event", "")).replace("_", " ")
     head = f"{fields['der']} {name}" if fields.get("der") else name
     text = str(fields.get("text") or "")
+    text = "" if head.endswith(text) else text
     rest = [f"{key}={value}" for key, value in fields.items() if key not in {"event", "der", "text"}]
     return clean(" ".join([f"{head}: {text}" if text else head, *rest]))
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from derctl.core.engine import Memory
+from derctl.core.text import error_text
 from derctl.core.words import Belief, Mode
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.arming import Arming, Said, told
@@ -89,14 +90,14 @@ class Survival:
         try:
             await state.save(self.folder, self._now())
         except OSError as error:
-            self.log.error("state_not_saved", error=str(error))
+            self.log.error("state_not_saved", error=error_text(error))
         await self.releaser.save()
 
     def _now(self) -> Surviving:
         now, arming = self.clock.wall(), self.gate.arming
         word = None
         if arming.by is not None:
-            word = ArmWord(armed=arming.armed, by=arming.by, since=arming.since or "")
+            word = ArmWord(armed=arming.asked, by=arming.by, since=arming.since or "")
         wall, now_s = now if self.clock.synced else None, self.requests.clock()
         return Surviving(
             saved=now,

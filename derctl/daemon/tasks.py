@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from derctl.core.text import error_text
 from derctl.errors import LinkError
 from derctl.links.ending import end
 
@@ -35,16 +36,20 @@ class Tasks:
             try:
                 await run()
             except (LinkError, OSError) as error:
-                self._log.error("link_failed", link=name, error=str(error))
+                self._log.error("link_failed", link=name, error=error_text(error))
             except Exception:
                 self._log.exception("link_broke", link=name)
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
             wait_s = min(2.0 * wait_s, most_s)
 
     async def first_end(self) -> list[Exception]:
-        """Wait until one has ended. Returns the bugs that ended it, none where it was asked to."""
+        """Wait until one has ended. Returns the bugs that ended it, none where it was asked to.
+
+        Nobody here cancels one before: a cancellation that ends it came from inside, and is a bug as well.
+        """
         ended, _ = await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-        return [error for task in ended if isinstance(error := task.exception(), Exception)]
+        errors = [_cancelled(task) if task.cancelled() else task.exception() for task in ended]
+        return [error for error in errors if isinstance(error, Exception)]
 
     async def end(self, name: str) -> None:
         """End one of them."""
@@ -53,3 +58,7 @@ class Tasks:
     async def end_all(self) -> None:
         """End what still runs."""
         await end(self._tasks.values())
+
+
+def _cancelled(task: asyncio.Task[Any]) -> RuntimeError:
+    return RuntimeError(f"the task {task.get_name()} was cancelled from inside")

@@ -28,7 +28,7 @@ class Steps:
         return self._times(inside, math.floor(self._count(inside) + ON_STEP))
 
     def nearest(self, value: float) -> float:
-        """The nearest one."""
+        """The step next to it, on either side, within most."""
         inside = clamp(value, -self.most, self.most)
         return self._times(inside, round(self._count(inside)))
 

@@ -25,9 +25,10 @@ APPROACH = 0.5
 so while power moves the headroom is known only to about its slope times that skew."""
 
 PROBE_EVERY_S, PROBE_S, PROBE_PU = 60.0, 5.0, 0.15
-"""Until the meter is proven the sum stays below the limit without counting load, and this share of the rating lower
-for PROBE_S in every PROBE_EVERY_S, so that the meter has a step to follow (docs/sources.md).
-The same where it is doubted."""
+"""Until the meter is proven, and while it is doubted, load is not counted: the sum stays below the limit.
+
+For PROBE_S in every PROBE_EVERY_S it is lower by this share of the rating, so that the meter has a step to follow
+(docs/sources.md)."""
 
 
 OBEY_S = 5.0

@@ -145,6 +145,12 @@ def event_of(plain: Any) -> Memory:
 
 def _number(plain: Mapping[str, Any], name: str) -> float:
     value = plain.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} = {value!r} is no number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError as error:  # an int of JSON has no end
+        raise ValueError(f"{name} is no number: {error}") from error
+    if not math.isfinite(number):
+        raise ValueError(f"{name} = {number} is no number")
+    return number

@@ -71,8 +71,8 @@ def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState], t_s: float) -> 
     here = Point(t_s=t_s, ders=tuple(heard), ders_w=sum(heard.values(), 0.0), poc_w=poc.reading.p_w)
     scale = sum(der.rating.per_unit_w for der in ders)
     trust = replace(trust, sample=poc.sample)
-    if scale <= 0.0:
-        return trust
+    if scale <= 0.0:  # nobody is heard, or nobody has a rating: no step is measured from here
+        return replace(trust, judged=None, track=())
     began = trust.judged
     if began is None or not trust.track or began.ders != here.ders:
         return _from_here(replace(trust, track=(here,)), here)

@@ -52,7 +52,7 @@ class OperatorLimit(Operator):
     kind: ClassVar[str] = "operator_limit"
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
-        """One step."""
+        """The lowest of the limits that are alive."""
         asked = [request.p_ceiling_w for request in alive(site, LimitRequest, der.id)]
         return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=min(asked)) if asked else NO_REQUEST
 
@@ -89,6 +89,6 @@ class SetpointFunction(Operator):
     kind: ClassVar[str] = "setpoint"
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
-        """One step."""
+        """The lowest of the targets that are alive."""
         asked = [request.p_target_w for request in alive(site, BatteryRequest, der.id)]
         return memory, Proposal(by=self.kind, rank=self.rank, p_target_w=min(asked)) if asked else NO_REQUEST

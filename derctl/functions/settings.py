@@ -55,7 +55,7 @@ def violation(item: Field[Any], value: Any) -> SettingError | None:
 def _number_violation(name: str, value: Any, meta: Mapping[str, Any]) -> SettingError | None:
     if value is None and meta["optional"]:
         return None
-    allowed = f"{meta['low']:g} to {meta['high']:g} ({meta['source']})"
+    allowed = f"{meta['low']:.10g} to {meta['high']:.10g} ({meta['source']})"
     wrong_type = isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
     if wrong_type or not meta["low"] <= value <= meta["high"]:
         return SettingError(name, value, allowed)

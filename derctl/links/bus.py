@@ -152,8 +152,10 @@ class Bus:
         """Why the wire is not up, to be raised."""
         if isinstance(self._ended, BusClosed):
             return BusClosed(str(self._ended), hint=self._ended.hint)
-        after = "" if self._ended is None else f", after {self._ended}"
-        return BusClosed(f"{self.name}: not connected{after}")
+        if self._ended is None:
+            return BusClosed(f"{self.name}: not connected")
+        after = self._ended.full if isinstance(self._ended, BusTimeout) else self._ended
+        return BusClosed(f"{self.name}: not connected, after {after}")
 
     def _backoff_s(self) -> float:
         cap = min(self.pace.backoff_s, 0.5 * 2.0 ** min(self._failures, 16))
@@ -221,14 +223,16 @@ class Bus:
             self._pass_on()
 
     def _still_silent(self, unit: int, state: _Unit) -> BusTimeout:
-        """Who has answered once, or answers too late, has its unit id right."""
-        hint, stray = "", self.wire.stray(unit)
-        if stray:
-            hint = f", but {stray}"
-        elif not state.known:
-            hint = f": is the unit id right? derctl scan {self.place or self.name} -u {unit}"
         wait_s = state.not_before_s - self.clock()
-        return BusTimeout(f"{self.name} unit {unit}: silent, asked again in {wait_s:.1f} s{hint}")
+        text = f"{self.name} unit {unit}: silent, asked again in {wait_s:.1f} s"
+        return self._unheard(text, unit, state)
+
+    def _unheard(self, text: str, unit: int, state: _Unit) -> BusTimeout:
+        """Who has answered once, or answers too late, has its unit id right."""
+        if stray := self.wire.stray(unit):
+            return BusTimeout(f"{text}, but {stray}")
+        look = f"is the unit id right? derctl scan {self.place or self.name} -u {unit}"
+        return BusTimeout(text, hint="" if state.known else look)
 
     async def _pause(self) -> None:
         wait = self._last_s + self.pace.min_interval_s - self.clock()
@@ -242,9 +246,8 @@ class Bus:
                 answer = await self.wire.request(unit, op)
         except TimeoutError:
             self.counters.timeouts += 1
-            stray = self.wire.stray(unit)
             text = f"{self.name} unit {unit}: no answer within {self.pace.timeout_s:g} s"
-            late = BusTimeout(f"{text}, but {stray}" if stray else text)
+            late = self._unheard(text, unit, state)
             self._silence(state, late)
             raise late from None
         except BusFrameError as error:

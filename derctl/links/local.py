@@ -118,7 +118,7 @@ async def ask(path: Path, call: str, args: Mapping[str, Any] | None = None, *, s
     except TimeoutError as error:
         raise LinkError(f"{path}: the daemon gave no answer within {seconds:g} s") from error
     except OSError as error:
-        raise LinkError(f"{path}: {_why_not(error)}") from error
+        raise LinkError(f"{path}: {_why_not(path, error)}") from error
     if not line:
         raise LinkError(f"{path}: closed without an answer")
     reply = json.loads(line)
@@ -127,8 +127,10 @@ async def ask(path: Path, call: str, args: Mapping[str, Any] | None = None, *, s
     return reply["result"]
 
 
-def _why_not(error: OSError) -> str:
+def _why_not(path: Path, error: OSError) -> str:
     """What a person can do about a socket that can't be used."""
+    if isinstance(error, ConnectionRefusedError) and path.is_file():
+        return "this is no socket"
     if isinstance(error, FileNotFoundError):
         return "no such socket: is the daemon running? systemctl status derctl"
     if isinstance(error, ConnectionRefusedError):

@@ -19,6 +19,7 @@ from aiomqtt import ProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from derctl.errors import LinkError
+from derctl.links.ending import end
 
 CONNECT_S = 10.0
 GOODBYE_S = 1.0
@@ -31,7 +32,13 @@ BRIEFLY = 3
 """Sessions in a row, won at the first try, that lasted less than BRIEF_S: the broker lives and throws us out."""
 SESSION_TAKEN_OVER = 142
 """DISCONNECT reason of MQTT 5."""
-_NUMBERED = re.compile(r"^\[(?:Errno|code)[^\]]*\] ")
+_NUMBERED = re.compile(r"^\[[A-Za-z][^\]]*\] | \(_ssl\.c:[0-9]+\)$")
+OF_THE_LIBRARY = {
+    "Disconnected during message iteration": "the broker closed the connection",
+    "Operation timed out": "the broker does not answer",
+    "Unspecified error": "the broker ended the session without a reason",
+}
+"""What aiomqtt says, for people."""
 UNSUPPORTED_PROTOCOL = frozenset({1, 132})
 """CONNACK codes for "unacceptable protocol version": 1 in MQTT 3.1.1, 132 in MQTT 5."""
 
@@ -81,7 +88,7 @@ def _named(key: str, path: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise LinkError(f"mqtt.tls.{key}: {path}: there is no such file") from error
     except OSError as error:  # ssl.SSLError is one, too
-        raise LinkError(f"mqtt.tls.{key}: {path}: {error.strerror or error}") from error
+        raise LinkError(f"mqtt.tls.{key}: {path}: {_said(error)}") from error
 
 
 class TakenOver(LinkError):
@@ -190,15 +197,20 @@ class MqttLink:
         self.text = f"connected, but no command comes through: {refusals[0]}" if refusals else "connected"
         self.sessions += 1
         self._tell(connected=True)
+        tasks = (
+            asyncio.create_task(self._send(client), name="mqtt send"),
+            asyncio.create_task(self._receive(client), name="mqtt receive"),
+        )
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._send(client), name="mqtt send")
-                group.create_task(self._receive(client), name="mqtt receive")
-        except ExceptionGroup as both:
-            if any(_code_of(error) == SESSION_TAKEN_OVER for error in both.exceptions):
-                raise TakenOver("another client uses this site's id on the broker (session taken over)") from both
-            bugs = (error for error in both.exceptions if not isinstance(error, aiomqtt.MqttError))
-            raise next(bugs, both.exceptions[0]) from both
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(tasks)  # not a TaskGroup: it cancels once, and a publish that is just answered swallows that
+        ended = [task.exception() for task in tasks if not task.cancelled()]
+        errors = [error for error in ended if error is not None] or [LinkError("the session ended")]
+        if any(_code_of(error) == SESSION_TAKEN_OVER for error in errors):
+            raise TakenOver("another client uses this site's id on the broker (session taken over)") from errors[0]
+        bugs = (error for error in errors if not isinstance(error, aiomqtt.MqttError))
+        raise next(bugs, errors[0])
 
     async def _goodbye(self, client: aiomqtt.Client) -> None:
         """A clean disconnect discards the will (MQTT 5, 3.14.4), so its word is said here.
@@ -255,8 +267,9 @@ class MqttLink:
 
 
 def _said(error: Exception) -> str:
-    """Its words, without `[Errno 111]` and the like before them."""
-    return _NUMBERED.sub("", str(error)) or type(error).__name__
+    """Its words, without `[Errno 111]` and the like around them."""
+    text = _NUMBERED.sub("", str(error)) or type(error).__name__
+    return OF_THE_LIBRARY.get(text, text)
 
 
 def _code_of(error: BaseException) -> int | None:

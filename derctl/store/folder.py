@@ -54,10 +54,10 @@ class Folder:
         except FileNotFoundError:
             return None
 
-    async def replace(self, name: str, data: bytes) -> None:
+    async def replace(self, name: str, content: bytes) -> None:
         """A file in one piece, one at a time, off the loop's path. Raises OSError (a full or read-only disk)."""
         async with self._writing:
-            await asyncio.to_thread(replace_file, self.path / name, data)
+            await asyncio.to_thread(replace_file, self.path / name, content)
 
     def set_aside(self, name: str) -> str:
         """Keep a file that can't be used under another name, so that it isn't overwritten. Returns that name."""
@@ -69,15 +69,27 @@ class Folder:
 
 def _lock_in(folder: Path) -> TextIO:
     folder.mkdir(parents=True, exist_ok=True)
-    return (folder / "derctl.lock").open("a+", encoding="ascii")
+    return os.fdopen(_open(folder / "derctl.lock", os.O_RDWR | os.O_APPEND), "a+", encoding="ascii")
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def _open(path: Path, flags: int) -> int:
+    """A file that belongs to whom its folder does, so that the daemon can use what `sudo derctl release` wrote.
+
+    Through no link: in a folder that is the daemon's, root would write where the link leads.
+    """
+    file = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
+    return file
+
+
+def replace_file(path: Path, content: bytes) -> None:
     """Old or new, never mixed: write beside, fsync, rename, fsync the directory. Raises OSError."""
     beside = path.with_suffix(".new")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "wb") as file:
-            file.write(data)  # all of it: os.write would be short, without an error, where the disk fills up
+        with os.fdopen(_open(beside, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+            file.write(content)  # all of it: os.write would be short, without an error, where the disk fills up
             file.flush()
             os.fsync(file.fileno())
     except OSError:

@@ -1,4 +1,5 @@
-"""What derctl wrote to which DER and has not released: on disk before the write, so that a kill can't lose it."""
+"""What derctl wrote to which DER and has not released, on disk before the write, so that a kill can't lose it; and
+which limits its releases left standing."""
 
 from __future__ import annotations
 
@@ -7,46 +8,68 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.text import error_text
 from derctl.store.folder import Folder
 
 FILE = "written.json"
+LEFT = "standing.json"
 
 
 class Journal:
     """By DER id: since when, and its declared fallback then. Saved when asked; what could not be is saved later."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, file: str = FILE) -> None:
         self.folder = folder
+        self.file = file
         self.entries: dict[str, Any] = {}
-        self._saved: dict[str, Any] = {}
+        self._saved = self.entries
         self._told = False
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something of it is not on disk, as far as is known.
+
+        Each change makes new entries: equal ones may be older than a save that is still under way.
+        """
+        return self.entries is not self._saved
 
     def load(self) -> None:
         """Raises OSError, or ValueError where the file is none of ours."""
-        data = self.folder.read(FILE)
-        self.entries = {} if data is None else msgspec.json.decode(data, type=dict[str, Any])
-        self._saved = dict(self.entries)
+        saved = self.folder.read(self.file)
+        self.entries = {} if saved is None else msgspec.json.decode(saved, type=dict[str, Any])
+        self._saved = self.entries
 
     def note(self, der_id: str, *, since: str, fallback: Mapping[str, Any]) -> None:
         """It is about to be written."""
         if der_id not in self.entries:
             self.entries = {**self.entries, der_id: {"since": since, "fallback": dict(fallback)}}
 
+    def keep(self, der_id: str, *, stands_w: float) -> None:
+        """It was released, and this limit was left in it."""
+        self.entries = {**self.entries, der_id: {"stands_w": stands_w}}
+
+    @property
+    def stands(self) -> dict[str, float]:
+        """W of the limits that were left, where an entry tells one."""
+        told = {name: entry.get("stands_w") for name, entry in self.entries.items() if isinstance(entry, dict)}
+        return {name: float(limit_w) for name, limit_w in told.items() if isinstance(limit_w, int | float)}
+
     def forget(self, released: Iterable[str]) -> bool:
         """They are given back. Returns whether one of them was there."""
         gone = set(released) & self.entries.keys()
-        self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
+        if gone:
+            self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
         return bool(gone)
 
     async def save(self) -> str | None:
         """To disk, if it isn't there. Returns what kept it from it, once; what is not on disk is tried again."""
-        entries = self.entries
-        if entries == self._saved:
+        if not self.unsaved:
             return None
+        entries = self.entries
         try:
-            await self.folder.replace(FILE, msgspec.json.encode(entries))
+            await self.folder.replace(self.file, msgspec.json.encode(entries))
         except OSError as error:
             told, self._told = self._told, True
-            return None if told else str(error)
+            return None if told else error_text(error)
         self._saved, self._told = entries, False
         return None

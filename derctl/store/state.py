@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.text import error_text
 from derctl.store.folder import Folder
 
 VERSION = 2
@@ -46,15 +47,15 @@ def load(folder: Folder) -> tuple[Surviving, str | None]:
     """What was saved, and what was wrong with it: then the file is kept aside, and only a disarm in it counts."""
     raw: object = None
     try:
-        data = folder.read(FILE)
-        if data is None:
+        saved = folder.read(FILE)
+        if saved is None:
             return Surviving(), None
-        raw = msgspec.json.decode(data)
+        raw = msgspec.json.decode(saved)
         return msgspec.convert(migrated(raw), Surviving), None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         aside = folder.set_aside(FILE)
         kept = Surviving(word=_disarmed(raw))
-        return kept, f"{folder.path / FILE}: {error}; kept as {aside}"
+        return kept, f"{folder.path / FILE}: {error_text(error)}; kept as {aside}"
 
 
 async def save(folder: Folder, state: Surviving) -> None:

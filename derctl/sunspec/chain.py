@@ -5,11 +5,11 @@ Sources: Device Information Model Specification V1.2; what real devices do inste
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from derctl.core.exchange import Exchange
-from derctl.errors import DeviceRefused, NotRecognised
+from derctl.errors import DeviceRefused, NoMap, NotRecognised
 from derctl.sunspec.ask import ask
 
 MARKER = (0x5375, 0x6E53)  # "SunS"
@@ -18,8 +18,13 @@ _END = 0xFFFF
 _VENDOR = range(64000, _END)
 _MAX_LENGTH = 1024
 _LAST = 0xFFFE  # the last address with room for a header
+_FIRM = frozenset({1, 2, 3})
+"""Exceptions that no waiting turns into a map: illegal function, address and value."""
 _BACK = 8
 """Registers to look back for a header where L overshoots. SAX HOME counts L from the marker: 4 too many."""
+
+Stood = tuple[int, ...] | DeviceRefused
+"""What was found at a base instead of the marker: two registers, or an exception."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +98,15 @@ def walk(
     """Walk the chain from the first base that has the marker and a model behind it.
 
     known: the model ids that have a definition; others count as models from 64000 on. Reads headers only. A header
-    that makes no sense or is refused ends the walk, named in `problems`, and what was found stays. Raises
+    that makes no sense or is refused ends the walk, named in `problems`, and what was found stays. Raises NoMap or
     NotRecognised, naming what stood at each base; BusError passes through.
     """
-    seen: list[str] = []
+    seen: dict[int, Stood] = {}
+    begun: list[str] = []
     for base in bases:
         marker = yield from _try(base, 2, max_regs)
         if marker != MARKER:
-            seen.append(stood_at(base, marker))
+            seen[base] = marker
             continue
         state = _Walk(base=base, known=known, max_regs=max_regs)
         yield from _follow(state, max_models)
@@ -112,17 +118,30 @@ def walk(
                 repaired=state.repaired,
                 ended=state.ended,
             )
-        seen.append(f"{base}: SunS, but {'; '.join(state.problems)}")
-    raise NotRecognised("no SunSpec chain: " + ", ".join(seen))
+        begun.append(f"{base}: SunS, but {'; '.join(state.problems)}")
+    raise NotRecognised(f"no SunSpec chain: {', '.join(begun)}") if begun else _not_there(seen)
 
 
-def stood_at(base: int, words: Sequence[int] | DeviceRefused) -> str:
-    """What was found instead of the marker, for people."""
-    if isinstance(words, DeviceRefused):
-        return f"{base}: {words}"
-    if words[0] == _E3DC:
-        return f"{base}: 0xE3DC, the marker of E3/DC's simple mode"
-    return f"{base}: 0x{words[0]:04X} 0x{words[1]:04X}"
+def _not_there(seen: Mapping[int, Stood]) -> NotRecognised:
+    """What stood at the bases, the same said once. Who is busy may have a map."""
+    bases: dict[str, list[str]] = {}
+    for base, stood in seen.items():
+        bases.setdefault(_shown(stood), []).append(str(base))
+    there = "; ".join(f"{text} at {', '.join(where)}" for text, where in bases.items())
+    codes = {stood.code for stood in seen.values() if isinstance(stood, DeviceRefused)}
+    return (
+        NoMap(f"answers Modbus, but has no SunSpec map: {there}")
+        if codes <= _FIRM
+        else NotRecognised(f"no SunSpec chain: {there}")
+    )
+
+
+def _shown(stood: Stood) -> str:
+    if isinstance(stood, DeviceRefused):
+        return f"exception {stood.code}"
+    if stood[0] == _E3DC:
+        return "the marker of E3/DC's simple mode, 0xE3DC,"
+    return f"0x{stood[0]:04X} 0x{stood[1]:04X}"
 
 
 def _try(address: int, count: int, max_regs: int) -> Exchange[tuple[int, ...] | DeviceRefused]:

@@ -41,6 +41,7 @@ def test_what_is_left_out_is_the_site_and_the_usual_time(words: list[str], wish:
         (["pv1", "10m"], "how much? Give a power, such as 3000 or 3kW"),
         (["3,000"], "'3,000': write a number without commas, such as 3000 or 3.5kW"),
         (["3000", "0m"], "'0m' is no time"),
+        (["3000", "pv1", "10x"], f"'10x' is no power, no time and no DER; DERs are {', '.join(sorted(DERS))}"),
     ],
 )
 def test_what_can_be_taken_two_ways_is_refused_in_one_line(words: list[str], says: str) -> None:

@@ -155,6 +155,7 @@ DERS: dict[str, tuple[Change, str, str]] = {
         "pv2",
         "free (limit 10,000 W); -220 var: volt-var",
     ),
+    "no var that come and go": (lambda s: told(s, "pv2", q_var=-49.0), "pv2", "free (limit 10,000 W)"),
     "no var of nothing": (lambda s: told(s, "pv2", q_var=-0.2), "pv2", "free (limit 10,000 W)"),
     "charges less than told": (
         lambda s: s["ders"]["bat1"]["measurement"].update(p_w=-3000.0),

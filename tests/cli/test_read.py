@@ -45,7 +45,8 @@ async def test_read_shows_one_model_when_asked_for_one(at: At, here: Here) -> No
     assert code == 0
     assert "serial 1005" in out.splitlines()[0]
     assert out.splitlines()[0].endswith("unit 1  base 40000")
-    assert out.splitlines()[1].startswith("203 ")
+    assert out.splitlines()[1].split() == ["point", "raw", "value", "unit", "or", "meaning"]
+    assert out.splitlines()[2].startswith("203 ")
     [row] = [line.split() for line in out.splitlines() if line.strip().startswith("W ")]
     assert row[-1] == "W"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from derctl.cli.standing import LIFT, WORDS, all_released, results, standing
+from derctl.cli.standing import LIFT, NOTHING, WORDS, all_released, kept, results, settled, standing
 from derctl.core.words import Released
 
 Json = dict[str, Any]
@@ -54,11 +54,24 @@ def test_what_derctl_did_not_write_is_said_beside_what_it_reads_back(house: Json
     house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
     house["ders"]["pv2"]["outcome"]["accepted"] = {"p_ceiling_w": 10000.0, "p_target_w": None}
     assert standing({}, house["ders"]) == [
-        "pv1: derctl has written nothing; a limit of 2,000 W stands",
-        "pv2: derctl has written nothing",
-        "bat1: derctl has written nothing",
+        "pv1: nothing to give back; a limit of 2,000 W stands",
+        "pv2: nothing to give back",
+        "bat1: nothing to give back",
+    ]
+
+
+def test_only_a_limit_that_derctl_left_is_said_to_be_lifted(house: Json) -> None:
+    house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
+    found = {"pv1": result("released", "released before", stands_w=1200.0)}
+    assert standing(found, {"pv1": house["ders"]["pv1"]}) == [
+        "pv1: released before; a limit of 2,000 W stands",  # as it reads back now
         LIFT,
     ]
+
+
+def test_what_stands_is_asked_for_when_the_devices_were_read_again() -> None:
+    ticks = iter([4, 4, 5, 6, 7])
+    assert settled(lambda: {"loop": {"ticks": next(ticks)}}) == {"loop": {"ticks": 6}}
 
 
 def test_what_is_read_back_from_a_silent_device_is_not_of_now(house: Json) -> None:
@@ -68,7 +81,7 @@ def test_what_is_read_back_from_a_silent_device_is_not_of_now(house: Json) -> No
     }
     assert standing({"pv1": "unreachable"}, {"pv1": house["ders"]["pv1"]}) == [f"pv1: {WORDS['unreachable']}"]
     assert standing({}, {"pv1": house["ders"]["pv1"]}) == [
-        "pv1: derctl has written nothing; can't be reached, so what stands is not known"
+        "pv1: nothing to give back; can't be reached, so what stands is not known"
     ]
 
 
@@ -80,3 +93,45 @@ def test_a_reply_of_one_line_is_taken_apart() -> None:
     }
     assert results("nothing was written") == {}
     assert results({"pv1": result("released")}) == {"pv1": result("released")}
+
+
+NOON = {"since": "2026-11-26T12:00:00.000Z", "fallback": {}}
+
+
+def test_before_a_release_each_device_is_said_with_what_it_holds(house: Json) -> None:
+    house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
+    house["ders"]["pv2"]["state"] = "unreachable"
+    assert kept({"pv1": NOON, "pv2": NOON}, {}, house, {"pv1": 5000.0, "pv2": None}) == [
+        "derctl is in control",
+        "pv1: written since 2026-11-26T12:00:00.000Z, not given back; a limit of 2,000 W stands",
+        "pv2: written since 2026-11-26T12:00:00.000Z, not given back; can't be reached, so what stands is not known",
+        "bat1: nothing to give back",
+        LIFT,
+    ]
+
+
+def test_a_limit_that_derctl_has_given_back_is_said_without_a_word_that_would_not_lift_it(house: Json) -> None:
+    house["mode"] = "observe"
+    house["ders"] = {"pv1": house["ders"]["pv1"]}
+    house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
+    lines = ["derctl observes", NOTHING, "pv1: nothing to give back; a limit of 2,000 W stands"]
+    assert kept({}, {}, house, {"pv1": 5000.0}) == lines
+
+
+def test_without_a_daemon_the_journal_alone_is_said() -> None:
+    told = "written since 2026-11-26T12:00:00.000Z, not given back; no daemon answers, so what stands is not known"
+    assert kept({"pv1": NOON}, {}, None, {"pv1": 5000.0}) == [f"pv1: {told}"]
+    assert kept({}, {}, None, {"pv1": 5000.0}) == [NOTHING]
+
+
+def test_a_limit_that_a_release_left_is_said_before_it_is_lifted(house: Json) -> None:
+    house["mode"] = "observe"
+    house["ders"] = {"pv1": house["ders"]["pv1"]}
+    house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
+    left = {"pv1": {"stands_w": 1200.0}}
+    lines = ["derctl observes", NOTHING, "pv1: released before; a limit of 2,000 W stands", LIFT]
+    assert kept({}, left, house, {"pv1": 5000.0}) == lines
+    stood = "pv1: released before; a limit of 1,200 W stood then"
+    assert kept({}, left, None, {"pv1": 5000.0}) == [NOTHING, stood]
+    house["ders"]["pv1"]["state"] = "unreachable"
+    assert kept({}, left, house, {"pv1": 5000.0})[-1] == stood

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 import derctl
-from derctl.cli import VERBS, command, exits, local, main, schema
+from derctl.cli import VERBS, command, exits, local, main, release, schema, standing
 from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
 from hil.rig import Rig
 from tests.cli.calls import Here, Outside, SiteFile
@@ -63,11 +64,19 @@ def test_without_a_site_file_anywhere_it_is_said_where_it_was_looked_for(
     assert f"give one by -c FILE; there is no {tmp_path}/site.yaml" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_that_needs_a_site_file_has_the_installed_one_as_its_default(verb: Any) -> None:
+    parser = argparse.ArgumentParser()
+    VERBS[verb].load().add(parser)
+    options = {option: action for action in parser._actions for option in action.option_strings}
+    assert ("-c" in options) == (verb not in {"schema", "scan", "read", "demo"})
+    if "-c" in options:
+        assert options["-c"].default is None
+        assert "(default /etc/derctl/site.yaml)" in str(options["-c"].help)
+
+
 async def test_the_installed_site_file_is_the_default(
-    monkeypatch: pytest.MonkeyPatch,
-    here: Here,
-    site_file: SiteFile,
-    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, here: Here, site_file: SiteFile, tmp_path: Path
 ) -> None:
     path = site_file()
     monkeypatch.setattr(local, "SITE_FILE", path)
@@ -75,6 +84,14 @@ async def test_the_installed_site_file_is_the_default(
     assert (code, out.splitlines()[0]) == (0, f"{path}: no problems")
     code, _, err = await here("status")
     assert (code, err.startswith(f"{tmp_path}/derctl.sock: no such socket")) == (69, True)
+
+
+def test_a_site_file_that_may_not_be_looked_for_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "lstat", closed)
+    assert local.config_of(argparse.Namespace(config=None)) == Path("/etc/derctl/site.yaml")
 
 
 async def test_where_the_site_file_cannot_be_read_the_usual_socket_is_asked(
@@ -169,7 +186,8 @@ def test_check_foretells_what_happens_to_the_contract_without_derctl(
     path = site_file((old, new))
     ended, out, _ = outside("check", "-c", str(path))
     assert ended == code
-    assert verdict in out.splitlines()[-1]
+    assert verdict in " ".join(out.split())
+    assert max(len(line) for line in out.splitlines()[1:]) <= 80  # the first one has the path
     ended, out, _ = outside("check", "-c", str(path), "--json")
     assert (ended, json.loads(out)["absent"]["contract"] == "broken") == (code, code == 1)
 
@@ -281,6 +299,34 @@ def test_a_device_that_cannot_be_reached_is_not_released_and_stays_in_the_journa
     assert json.loads((tmp_path / "state" / "written.json").read_text()) == {"pv1": {}}
 
 
+def test_what_is_not_given_back_is_listed_and_nothing_is_done(
+    outside: Outside, site_file: SiteFile, tmp_path: Path
+) -> None:
+    path = site_file()
+    assert outside("release", "--list", "-c", str(path))[:2] == (0, f"{standing.NOTHING}\n")
+    assert not (tmp_path / "state").exists()
+    journal(tmp_path, '{"pv1": {"since": "noon"}}')
+    code, out, _ = outside("release", "--list", "-c", str(path))
+    assert (code, out) == (
+        1,
+        "pv1: written since noon, not given back; no daemon answers, so what stands is not known\n",
+    )
+    code, out, _ = outside("release", "--list", "--json", "-c", str(path))
+    assert (code, json.loads(out)) == (1, {"mode": None, "written": {"pv1": {"since": "noon"}}, "standing": {}})
+    assert [file.name for file in (tmp_path / "state").iterdir()] == ["written.json"]
+
+
+async def test_a_daemon_in_control_is_listed_before_it_has_written_anything(
+    here: Here, house: dict[str, Any], site_file: SiteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(path: Any, call: Any) -> Any:
+        return house
+
+    monkeypatch.setattr(release, "ask", answer)
+    code, out, _ = await here("release", "--list", "-c", str(site_file()))
+    assert (code, out.splitlines()[:2]) == (1, ["derctl is in control", standing.NOTHING])
+
+
 def test_a_journal_that_names_a_der_the_file_lacks_is_said(
     outside: Outside, site_file: SiteFile, tmp_path: Path
 ) -> None:
@@ -315,8 +361,9 @@ def test_a_second_instance_of_a_site_ends_with_75(
 async def test_release_moves_a_device_to_its_fallback_and_forgets_it(
     rig: Rig, here: Here, site_file: SiteFile, tmp_path: Path
 ) -> None:
-    """After a kill: what the journal names, and nothing else, is written."""
+    """After a kill: what the journal names, and nothing else, is written. What stood before keeps it from nothing."""
     journal(tmp_path, '{"pv1": {}}')
+    (tmp_path / "state" / "standing.json").write_text('{"pv1": ')
     path = site_file(port=rig.ports()["pv1"])
     code, out, _ = await here("release", "-c", str(path))
     assert (code, out.splitlines()[0]) == (0, "pv1: released; a limit of 3,000 W stands")
@@ -327,6 +374,21 @@ async def test_release_moves_a_device_to_its_fallback_and_forgets_it(
     before = len(rig.units["pv1"].log)
     assert (await here("release", "-c", str(path)))[1].startswith("nothing")
     assert len(rig.units["pv1"].log) == before
+
+
+async def test_a_limit_that_an_earlier_release_left_is_said_and_lifted_when_asked(
+    rig: Rig, here: Here, site_file: SiteFile, tmp_path: Path
+) -> None:
+    journal(tmp_path, "{}")
+    (tmp_path / "state" / "standing.json").write_text('{"pv1": {"stands_w": 1200.0}}')
+    path = site_file(port=rig.ports()["pv1"])
+    _, out, _ = await here("release", "-c", str(path))
+    assert out.splitlines() == ["pv1: released before; a limit of 1,200 W stands", standing.LIFT]
+    assert rig.units["pv1"].log == []
+    _, out, _ = await here("release", "--lift", "-c", str(path))
+    assert out == "pv1: released; a limit of 3,000 W stands\n"
+    assert rig.units["pv1"].face.bank.image(123).get("WMaxLimPct") == 60.0
+    assert (await here("release", "-c", str(path)))[1].startswith("nothing")
 
 
 @pytest.mark.parametrize(

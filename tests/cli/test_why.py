@@ -26,10 +26,10 @@ def test_the_paragraph_goes_from_what_it_gives_to_why(house: Json) -> None:
     }
     assert why("pv1", house, zone=UTC) == (
         "pv1 gives 2,000 W. It is told: at most 2,000 W. Bound in this order: the contract at most 3,120 W (the "
-        "meter is not proven yet: load is not counted), then operator at most 2,000 W (asked for 2,000 W until 15:27)"
-        ". Requested by operator: at most 2,000 W since 15:11:30. It reads back a limit of 2,000 W since 15:11:31. "
-        "It does what it is told. Without a say now: volt_var, volt_watt, freq_droop (its own mode can't be read "
-        "back)."
+        "meter is not proven yet: load is not counted), then operator anna at most 2,000 W (asked for 2,000 W until "
+        "15:27). Requested by operator anna: at most 2,000 W since 15:11:30. It reads back a limit of "
+        "2,000 W since 15:11:31. It does what it is told. Without a say now: volt_var, volt_watt, "
+        "freq_droop (its own mode can't be read back)."
     )
 
 
@@ -40,6 +40,12 @@ def test_in_observe_mode_it_is_what_would_be(house: Json) -> None:
         "pv2 gives 9,500 W. It would be told: at most 10,000 W; nothing is written in observe mode. "
         "Nobody bounds it below its rating."
     )
+
+
+def test_which_way_a_batterys_power_goes_is_said(house: Json) -> None:
+    house["ders"]["bat1"]["rating"] = {"p_max_w": 5000.0, "p_min_w": -5000.0}
+    told = why("bat1", house, zone=UTC)
+    assert told.startswith("bat1 gives -5,000 W (charging). It is told: -5,000 W (charging).")
 
 
 def test_of_what_is_told_nothing_no_verdict_is_said(house: Json) -> None:

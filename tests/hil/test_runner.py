@@ -100,6 +100,16 @@ async def test_a_scenario_that_cannot_be_carried_out_is_refused_at_once(changes:
         await run_scenario(small(**changes, duration_s=1, controller=False))
 
 
+async def test_a_scenario_s_time_begins_when_the_controller_answers_and_what_is_at_0_was_there_before() -> None:
+    """However long a busy machine takes to start a program."""
+    result = await run_scenario(
+        small(timeline=[{"at": 0, "do": "refuse", "on": "pv1"}], duration_s=3), controller=TINY
+    )
+    assert result.snapshots[0]["t_s"] < 2.0 and result.snapshots[0]["status"] is not None
+    assert result.snapshots[-1]["dev"]["pv1"]["connects"] == 0
+    assert result.snapshots[-1]["dev"]["pv2"]["connects"] > 0
+
+
 async def test_an_action_that_fails_on_its_way_fails_the_run() -> None:
     events = [{"at": 0.1, "do": "load_w", "load": "nobody", "to": 5}]
     result = await run_scenario(small(timeline=events, duration_s=1, controller=False))

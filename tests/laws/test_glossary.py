@@ -12,17 +12,21 @@ import pytest
 
 from derctl.cli import exits
 from derctl.core import types
+from derctl.daemon.actuate.trouble import SAYS
+from derctl.daemon.channel.binding import STATES
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.functions import ROWS as FUNCTIONS
 
 ROOT = Path(__file__).parents[2]
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-SAYING = {"CommandError", "event", "on_event", "Abstain"}
+SAYING = {"CommandError", "event", "on_event", "tell", "Abstain"}
 """Calls whose first argument is a code or a word for people."""
-PUT_TOGETHER = {"comms_loss", "fallback_stands", "unmeasured", "fallback_breaks_contract", "rating_unknown"} | {
-    f"device_{state}" for state in ("ok", "unreachable", "refused", "frozen")
-}
+PUT_TOGETHER = (
+    {"comms_loss", "fallback_stands", "unmeasured", "fallback_breaks_contract", "rating_unknown"}
+    | {f"device_{state}" for state in STATES.values()}
+    | set(SAYS.values())
+)
 """Codes that are no literal of such a call."""
 
 
@@ -114,6 +118,7 @@ def test_every_function_device_command_and_exit_code_is_explained() -> None:
     [
         ("raise CommandError('busy', 'x')", ["busy"]),
         ("self.on_event('a' if x else 'b', '', '')", ["a", "b"]),
+        ("self.news.tell('a', '', '')", ["a"]),
         ("self.event(name, '', '')", []),
         ("Bound(by='rating', rank=0)", ["rating"]),
     ],

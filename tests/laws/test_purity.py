@@ -1,6 +1,7 @@
 """The pure packages import what is listed here, and touch nothing outside: no file, clock, chance, log or await."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,11 @@ def test_the_law_sees_what_reaches_outside(line: str) -> None:
 def test_the_readme_s_promise_core_and_functions_are_the_standard_library_alone() -> None:
     ours = {"derctl.core", "derctl.functions", "derctl.errors"}
     assert ALLOWED["derctl/core"] | ALLOWED["derctl/functions"] == STANDARD | ours
+
+
+def test_the_readme_says_how_much_there_is_to_read() -> None:
+    files = [path for room in ("core", "functions") for path in (ROOT / "derctl" / room).glob("*.py")]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [said] = re.findall(r"some ([0-9,]+) lines, of which", readme)
+    assert int(said.replace(",", "")) == pytest.approx(lines, rel=0.1)

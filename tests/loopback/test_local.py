@@ -100,6 +100,12 @@ async def test_a_socket_that_cannot_be_used_says_what_to_do(
     assert str(failed.value).startswith(f"{path}: {says}")
 
 
+async def test_a_file_that_is_no_socket_is_not_taken_for_a_daemon_that_ended(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").touch()
+    with pytest.raises(LinkError, match=r"site\.yaml: this is no socket"):
+        await ask(tmp_path / "site.yaml", "status")
+
+
 # -- what is right --------------------------------------------------------------------------------------------------
 
 

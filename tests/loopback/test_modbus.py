@@ -689,6 +689,8 @@ async def test_a_connection_that_fails_says_where_and_the_systems_reason(device:
     assert refused.hint == "is Modbus TCP enabled in the inverter?"
     unknown = await why("no-such-host.invalid", 502)
     assert re.match(r"no-such-host.invalid:502: (no such host|host not found: .+)$", str(unknown))
+    for typed in ("inverter..local", "i" * 64, ".lan"):  # no name server can be asked for them
+        assert str(await why(typed, 502)) == f"{typed}:502: no such host"
     assert (
         str(await why("::1", device.port))
         == f"[::1]:{device.port}: {os.strerror(await errno_of('::1', device.port)).lower()}"

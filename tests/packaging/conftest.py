@@ -19,9 +19,9 @@ def clean_env() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV_", "COVERAGE"))}
 
 
-def run(command: list[str | Path], env: dict[str, str], cwd: Path = ROOT) -> str:
+def run(command: list[str | Path], env: dict[str, str], cwd: Path = ROOT, umask: int = -1) -> str:
     """Standard output; the test fails with all output where the command does."""
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, umask=umask)
     if done.returncode:
         pytest.fail(f"{command} -> {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done.stdout
@@ -58,9 +58,10 @@ def wheel(once: Callable[[str, Callable[[Path], None]], Path], clean_env: dict[s
 
 @dataclass(frozen=True)
 class Installed:
-    """What systemd/install.sh made below root."""
+    """What systemd/install.sh made below a folder that was then moved to root. built: where it was."""
 
     root: Path
+    built: Path
     env: dict[str, str]
 
     def python(self, *arguments: str) -> str:
@@ -69,15 +70,16 @@ class Installed:
 
     def derctl(self, *arguments: str) -> str:
         """Standard output of the command."""
-        return run([self.root / "opt/derctl/bin/derctl", *arguments], self.env, self.root)
+        return self.python(str(self.root / "opt/derctl/bin/derctl"), *arguments)
 
 
 @pytest.fixture(scope="session")
-def install(clean_env: dict[str, str]) -> Callable[..., None]:
-    """Runs systemd/install.sh with these arguments, with the Python of the tests."""
+def install(clean_env: dict[str, str]) -> Callable[..., str]:
+    """Runs systemd/install.sh with these arguments, with the Python of the tests and a tight umask."""
 
-    def call(*arguments: str | Path) -> None:
-        run(["sh", ROOT / "systemd/install.sh", *arguments], {**clean_env, "PYTHON": sys.executable})
+    def call(*arguments: str | Path) -> str:
+        command = ["sh", ROOT / "systemd/install.sh", *arguments]
+        return run(command, {**clean_env, "PYTHON": sys.executable}, umask=0o077)
 
     return call
 
@@ -86,9 +88,15 @@ def install(clean_env: dict[str, str]) -> Callable[..., None]:
 def installed(
     once: Callable[[str, Callable[[Path], None]], Path],
     wheel: Path,
-    install: Callable[..., None],
+    install: Callable[..., str],
     clean_env: dict[str, str],
 ) -> Installed:
-    """The wheel, installed clean with requirements-run.lock."""
-    root = once("installed", lambda folder: install("--wheel", wheel, "--root", folder))
-    return Installed(root, clean_env)
+    """The wheel, installed clean with requirements-run.lock into an image, which then becomes a machine's root."""
+
+    def make(folder: Path) -> None:
+        built = folder.with_name("built-here")
+        install("--wheel", wheel, "--root", built)
+        built.rename(folder)
+
+    root = once("installed", make)
+    return Installed(root, root.with_name("built-here"), clean_env)

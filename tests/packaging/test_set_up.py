@@ -133,12 +133,15 @@ def test_settings_for_other_work_change_neither_what_is_installed_nor_where(plac
     newest, config = place.folder / "newest.txt", place.folder / "pip.conf"
     newest.write_text("b==2.0\n", encoding="utf-8")
     config.write_text(f"[global]\nuser = true\nconstraint = {newest}\n", encoding="utf-8")
+    zipfile.ZipFile(place.folder / "index/b-1.0-py3-none-any.whl").extractall(place.folder / "other")
     settings = {
+        "PYTHONPATH": str(place.folder / "other"),
         "PIP_CONFIG_FILE": str(config),
         "PIP_CONSTRAINT": str(newest),
         "PIP_TARGET": str(place.folder / "elsewhere"),
         "PIP_PREFIX": str(place.folder / "elsewhere"),
         "PIP_ROOT": str(place.folder / "elsewhere"),
+        "PIP_PYTHON": sys.executable,
     }
     assert place.set_up(place.lock(a="1.0", b="1.0"), **settings) == 0
     assert place.installed() == {"pip": OLD, "a": "1.0", "b": "1.0"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from derctl.cli import exits
+from derctl.cli import exits, local
 from derctl.daemon import clock
 from derctl.site.schema import SiteSection
 
@@ -87,6 +87,18 @@ def test_a_word_that_systemd_does_not_know_would_be_seen(analyze: str, tmp_path:
 def test_systemd_is_told_by_the_daemon_alone() -> None:
     assert (one("Type"), one("NotifyAccess")) == ("notify", "main")
     assert one("ExecStart") == "/opt/derctl/bin/derctl run -c /etc/derctl/site.yaml"
+
+
+def test_a_person_needs_neither_file_nor_socket_to_mean_the_service_s() -> None:
+    assert one("ExecStart").endswith(f" -c {local.SITE_FILE}")
+    assert local.SOCKET.parent == Path("/run", one("RuntimeDirectory"))
+    assert str(local.SOCKET) in SiteSection.__struct_defaults__
+
+
+def test_the_group_may_come_to_the_socket_and_nobody_else() -> None:
+    """The socket's own mode, 0660, is tested where it is made."""
+    assert (one("RuntimeDirectoryMode"), one("StateDirectoryMode")) == ("0750", "0750")
+    assert one("Group") == "derctl"
 
 
 def test_the_watchdog_waits_for_the_longest_tick() -> None:

@@ -15,14 +15,12 @@ class Hold:
 
     holds: what it may still hold of all that was written, for one that can't be read back.
     on: the connection and the device that it was written on. sent_s: when a write began last.
-    var_asked_s: when somebody asked for var last.
     """
 
     written: Written | None = None
     holds: Setpoint = NOTHING
     on: tuple[int, object] = (-1, None)
     sent_s: float = -1e9
-    var_asked_s: float = -1e9
 
     @property
     def refusals(self) -> int:
@@ -34,9 +32,10 @@ class Hold:
         """What was written last, unless the device refused it or reads back something else."""
         return None if self.written is None or self.written.refusals else self.written.setpoint
 
-    def var_unasked_s(self, now_s: float) -> float | None:
-        """How long nobody has asked for var, where derctl wrote some and hasn't given it back."""
-        return None if self.holds.q_var is None else now_s - self.var_asked_s
+    def var_unasked_s(self, asked_s: float, now_s: float) -> float | None:
+        """How long nobody has asked for var, where derctl wrote some and hasn't given it back. asked_s: the last time
+        that somebody did."""
+        return None if self.holds.q_var is None else now_s - asked_s
 
     def effect_w(self, der: DerState, profile: Profile, now_s: float) -> float | None:
         """The power that was measured when the last write had had its time to show."""
@@ -47,10 +46,10 @@ class Hold:
 
 
 def wished(hold: Hold, desired: Setpoint, der: DerState, profile: Profile, now_s: float, *, busy: bool) -> Hold:
-    """A new wish: when var was asked for; what the device has given up by itself need not be given back."""
+    """A new wish without var: what the device has given up by itself need not be given back."""
     accepted = der.reading.accepted
-    if desired.q_var is not None:
-        return replace(hold, var_asked_s=now_s)
+    if hold.holds.q_var is None or desired.q_var is not None:
+        return hold
     if profile.readback == "effect_only" or busy or not der.fresh:
         return hold
     if now_s - der.age_s > hold.sent_s and accepted is not None and accepted.q_var is None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
-from derctl.core.types import Capability, Decision, DerState, Outcome, Setpoint
-from derctl.core.words import Achieved, Reason, Status
+from derctl.core.types import Bound, Capability, Decision, DerState, Outcome, Setpoint
+from derctl.core.words import Achieved, Reason, Status, What
 from derctl.daemon.actuate.deadband import Written, taken
 from derctl.devices import Profile
 
 Verdict = tuple[Achieved, Reason | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(NamedTuple):
     """What a judgement is made from. lost: why the device isn't heard, None while it is. trouble: what stands between
     the setpoint and the device. since_s: when the wish or its write changed last."""
 
@@ -49,16 +49,22 @@ def judged(outcome: Outcome, case: Case, now_s: float) -> Outcome:
 
 
 def _verdict(desired: Setpoint, case: Case, now_s: float) -> Verdict:
-    der, profile, decision = case.der, case.profile, case.decision
+    der, profile = case.der, case.profile
     if not case.written_at_all:
         return Achieved.UNKNOWN, Reason.GATE_CLOSED
     if not der.fresh:
         return Achieved.UNKNOWN, case.lost or Reason.STALE
     word, reason = achieved(desired, der, profile, now_s - case.since_s > profile.settle_s)
-    over = Reason.OVERRIDE if overridden(case.written, der, profile, now_s) else None
-    asked = decision.requested
-    short = None if asked is None else kept_back(asked, decision, der.can)
-    return word, case.trouble or over or reason or short
+    return word, case.trouble or _override(case, now_s) or reason or _short(case)
+
+
+def _override(case: Case, now_s: float) -> Reason | None:
+    return Reason.OVERRIDE if overridden(case.written, case.der, case.profile, now_s) else None
+
+
+def _short(case: Case) -> Reason | None:
+    asked = case.decision.requested
+    return None if asked is None else kept_back(asked, case.decision, case.der.can)
 
 
 def achieved(desired: Setpoint, der: DerState, profile: Profile, settled: bool) -> Verdict:
@@ -98,10 +104,18 @@ def kept_back(asked: Setpoint, decision: Decision, can: Capability) -> Reason | 
     if not (short or low):
         return None
     others = [bound for bound in decision.bound_by if bound.by != decision.requested_by]
-    if any(bound.by == "bms_guard" for bound in others):
+    if any(bound.by == "bms_guard" and _excludes(bound, asked) for bound in others):
         return Reason.BMS_LIMIT
     lost = any(bound.why == Reason.METER_LOST for bound in others)
     return Reason.METER_LOST if lost else Reason.SENIOR_BOUND
+
+
+def _excludes(bound: Bound, asked: Setpoint) -> bool:
+    """Whether a bound stands against what was asked: a battery's discharge limit does not against charging."""
+    wish_w = asked.p_ceiling_w if asked.p_target_w is None else asked.p_target_w
+    if wish_w is None or bound.what not in {What.CEILING, What.FLOOR}:
+        return True
+    return bound.value < wish_w if bound.what == What.CEILING else bound.value > wish_w
 
 
 def overridden(written: Written | None, der: DerState, profile: Profile, now_s: float) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from derctl.core.words import Released
+from derctl.site.absence import SLACK_W
 
 AGAIN_S = 10.0
 REFUSED_MAX_S = 3600.0
@@ -23,6 +24,17 @@ class Release:
 
     def __str__(self) -> str:
         return self.text or str(self.result)
+
+    def held_below(self, ceiling_w: float | None) -> bool:
+        """Whether it left a limit that a release with `lift` would raise. ceiling_w: the fallback's; None: none."""
+        if self.result is not Released.RELEASED or self.stands_w is None:
+            return False
+        return ceiling_w is None or self.stands_w < ceiling_w - SLACK_W
+
+
+def released_before(stands_w: float) -> Release:
+    """Of a DER that an earlier release left with this limit."""
+    return Release(Released.RELEASED, "released before", stands_w=stands_w)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +65,8 @@ class Attempts:
 
     def without(self, der_id: str) -> Attempts:
         """It is written again: the next release is a new one."""
+        if der_id not in self.by_der:
+            return self
         return replace(self, by_der={name: each for name, each in self.by_der.items() if name != der_id})
 
     def due(self, wrote: Iterable[str], now_s: float) -> list[str]:

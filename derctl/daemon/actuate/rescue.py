@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from derctl.core.words import Released
 from derctl.daemon.actuate.dispatch import Dispatch
-from derctl.daemon.actuate.release import Release
+from derctl.daemon.actuate.release import Release, released_before
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.build import Plant, build, writer_of
 from derctl.links.ending import end
 from derctl.site import Site
 from derctl.store.folder import Folder
-from derctl.store.journal import Journal
+from derctl.store.journal import LEFT, Journal
 
 AGAIN_S = 0.1
 
@@ -28,20 +29,38 @@ async def rescue(site: Site, *, lift: bool, seconds: float) -> dict[str, Release
     folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
     folder.hold()
     try:
-        journal = Journal(folder)
+        journal, left = Journal(folder), Journal(folder, LEFT)
         journal.load()
-        known = {der.id for der in site.file.ders}
-        wrote = [name for name in journal.entries if name in known]
+        with suppress(OSError, ValueError):  # what stands from before keeps nothing from being released
+            left.load()
+        known = {der.id: der.fallback.p_ceiling_w for der in site.file.ders}
+        stood = {
+            name: limit_w for name, limit_w in left.stands.items() if name in known and name not in journal.entries
+        }
+        wrote = [name for name in (*journal.entries, *(stood if lift else ())) if name in known]
         result = {name: Release(Released.NOT_IN_FILE, "not in the site file any more") for name in journal.entries}
         if wrote:
             result |= await _release(site, wrote, lift=lift, seconds=seconds)
-        if journal.forget(name for name, each in result.items() if each.result is Released.RELEASED):
-            problem = await journal.save()
-            if problem is not None:
-                raise OSError(problem)
-        return result
+        await _remember(journal, left, result, known)
+        return {name: released_before(limit_w) for name, limit_w in stood.items()} | result
     finally:
         folder.let_go()
+
+
+async def _remember(
+    journal: Journal, left: Journal, result: Mapping[str, Release], ceilings: Mapping[str, float | None]
+) -> None:
+    """Raises OSError where it can't be saved."""
+    done = {name: each for name, each in result.items() if each.result is Released.RELEASED}
+    journal.forget(done)
+    left.forget(done)
+    for name, each in done.items():
+        if each.stands_w is not None and each.held_below(ceilings[name]):
+            left.keep(name, stands_w=each.stands_w)
+    for book in (journal, left):
+        problem = await book.save()
+        if problem is not None:
+            raise OSError(problem)
 
 
 async def _release(site: Site, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:

@@ -21,13 +21,14 @@ def override_text(told: Setpoint, found: Setpoint | None) -> str:
         ("power", told.p_target_w, seen.p_target_w, "W"),
         ("reactive power", told.q_var, seen.q_var, "var"),
     )
-    parts = [
-        f"set its {what} to {_number(now, unit)} (derctl: {_number(ours, unit)})"
-        for what, ours, now, unit in pairs
-        if ours is not None and ours != now
-    ]
-    return f"something else {' and '.join(parts) or 'changed it'}; written again"
+    parts = [_changed(what, ours, now, unit) for what, ours, now, unit in pairs if ours is not None]
+    return f"something else {' and '.join(part for part in parts if part) or 'changed it'}; written again"
 
 
-def _number(value: float | None, unit: str) -> str:
-    return "its own" if value is None else f"{round(value) + 0:,} {unit}"
+def _changed(what: str, ours: float, now: float | None, unit: str) -> str:
+    """ "" where both are the same in print: who reads of it could not tell them apart."""
+    told = f"{round(ours) + 0:,} {unit}"
+    if now is None:
+        return f"took its {what} of {told} back"
+    found = f"{round(now) + 0:,} {unit}"
+    return "" if found == told else f"set its {what} to {found} (derctl: {told})"

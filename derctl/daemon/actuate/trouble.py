@@ -67,6 +67,8 @@ class Trouble:
 
 def after(trouble: Trouble, happened: Happened) -> Trouble:
     """The table's next state."""
+    if trouble.code is None and not trouble.late and happened in CLEARS:
+        return trouble
     if happened is Happened.LATE:
         late = trouble.late + 1
         return Trouble(code=SETS[happened] if late >= LATE_AFTER else trouble.code, late=late)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint
@@ -23,15 +24,31 @@ from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
 from derctl.links.bus import Priority
 
+ANSWERS = (Bind.OK, Bind.FROZEN)
+"""The states in which a device can be written."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """The tick's decision, the state it was made from, when that was frozen; since when the setpoint is the same."""
+
+class Wish(NamedTuple):
+    """The tick's decision, the state it was made from, and when that was frozen.
+
+    since_s: since when the setpoint is the same. var_asked_s: when somebody asked for var last.
+    """
 
     decision: Decision
     der: DerState
     at_s: float
     since_s: float
+    var_asked_s: float
+
+
+def wish_of(decision: Decision, der: DerState, before: Wish | None, at_s: float) -> Wish:
+    """The wish after another one."""
+    same = before is not None and before.decision.setpoint == decision.setpoint
+    since_s = before.since_s if before is not None and same else at_s
+    asked_s = -1e9 if before is None else before.var_asked_s
+    if decision.setpoint.q_var is not None:
+        asked_s = at_s
+    return Wish(decision=decision, der=der, at_s=at_s, since_s=since_s, var_asked_s=asked_s)
 
 
 @dataclass(slots=True)
@@ -88,11 +105,7 @@ class Writer:
 
         now: when the state was frozen, so that now - der.age_s is when it was read.
         """
-        before = self.wish
-        same = before is not None and before.decision.setpoint == decision.setpoint
-        self.wish = wish = Wish(
-            decision=decision, der=der, at_s=now, since_s=before.since_s if before is not None and same else now
-        )
+        self.wish = wish = wish_of(decision, der, self.wish, now)
         self.outcome = wished(self.outcome, decision, now)
         self._note(wish)
         writes = gate_open and self.control
@@ -108,14 +121,13 @@ class Writer:
         self.hold = holds.doubted(self.hold, self._on, wish.der, profile, self.fallback, wish.at_s)
         if refusals and self.hold.written is not None and not self.hold.refusals:
             self._happened(Happened.OBEYS)
-        desired = wish.decision.setpoint
-        self.hold = holds.wished(self.hold, desired, wish.der, profile, wish.at_s, busy=self.busy)
+        self.hold = holds.wished(self.hold, wish.decision.setpoint, wish.der, profile, wish.at_s, busy=self.busy)
 
     def _due(self, wish: Wish) -> WriteFor | None:
-        channel, hold = self.channel, self.hold
-        if channel.device is None or channel.state not in {Bind.OK, Bind.FROZEN} or not channel.verified:
+        channel, hold, profile = self.channel, self.hold, self._profile
+        if channel.state not in ANSWERS or not channel.verified:
             return None
-        if wish.at_s - hold.sent_s < self._profile.write_min_interval_s:
+        if wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
         return reason_to_write(
             _controllable(channel.device).sendable(wish.decision.setpoint),
@@ -123,10 +135,10 @@ class Writer:
             hold.written,
             rating=wish.der.rating,
             fallback=self.fallback,
-            profile=self._profile,
+            profile=profile,
             now_s=wish.at_s,
-            p_w=hold.effect_w(wish.der, self._profile, wish.at_s),
-            q_unasked_s=hold.var_unasked_s(wish.at_s),
+            p_w=hold.effect_w(wish.der, profile, wish.at_s),
+            q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
         )
 
     def _judge(self, wish: Wish, writes: bool) -> None:
@@ -155,7 +167,7 @@ class Writer:
         desired = _controllable(device).sendable(wish.decision.setpoint)
         before = self.hold
         accepted = wish.der.reading.accepted
-        give_back = var_left(desired, accepted, before.var_unasked_s(now), self._profile)
+        give_back = var_left(desired, accepted, before.var_unasked_s(wish.var_asked_s, now), self._profile)
         self.hold = holds.sending(before, desired, self._on, now)
         answers = dict(self.channel.answers)
         exchange = _controllable(device).write(desired, self.fallback, answers, give_back_var=give_back)
@@ -220,7 +232,7 @@ class Writer:
 
     def _happened(self, happened: Happened, text: str = "") -> None:
         before, self.trouble = self.trouble, after(self.trouble, happened)
-        name = news(before, self.trouble)
+        name = None if before is self.trouble else news(before, self.trouble)
         if name is not None:
             self.on_event(name, self.id, text)
 
@@ -249,6 +261,7 @@ class Writer:
         except (DeviceError, SettingError) as error:
             return Release(Released.REFUSED, str(error))
         self.hold = holds.released(self.hold, lift=lift)
+        self.outcome = replace(self.outcome, accepted=stands, accepted_s=self.clock())
         return Release(Released.RELEASED, stands_w=stands.p_ceiling_w)
 
 

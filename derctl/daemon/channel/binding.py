@@ -62,6 +62,8 @@ def seen(binding: Binding, look: Look, reason: Reason | None, text: str, *, age_
     """After a poll. age_s: since the daemon began to look."""
     early = binding.state is Bind.STARTING and look is Look.SILENT and age_s < START_S
     state = binding.state if early else STATES[look]
+    if (state, reason, text) == (binding.state, binding.reason, binding.text):
+        return binding
     return replace(binding, state=state, reason=reason, text=text)
 
 

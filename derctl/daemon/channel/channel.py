@@ -16,7 +16,7 @@ from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
-from derctl.errors import BusError, DeviceError, DeviceRefused, WrongKind
+from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
@@ -83,6 +83,8 @@ class Channel:
                 await self._verify(device)
             if self.device is not None:
                 await self._read(self.device)
+        except BusTimeout as error:
+            self._saw(Look.SILENT, Reason.UNREACHABLE, error.full)
         except BusError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
         except DeviceRefused as error:
@@ -92,6 +94,9 @@ class Channel:
         except WrongKind as error:
             self._rebound(binds.another(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
+        except NoMap as error:
+            self._rebound(binds.forgotten(self.binding))
+            self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
         except DeviceError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
             self._rebound(binds.forgotten(self.binding))
@@ -99,9 +104,8 @@ class Channel:
     async def _read(self, device: Device) -> None:
         fresh = {name: await self.bus.request(self.unit, read) for name, read in device.control.items()}
         now = self.clock()
-        gone = slows.expired(self.slow, now)
-        self.slow = slows.without(self.slow, gone)
-        self.answers = {name: words for name, words in self.answers.items() if name not in gone} | fresh
+        self._expire(now)
+        self.answers = {**self.answers, **fresh}
         self.reading = device.decode(self.answers)
         self.read_s = now
         self.sample += 1
@@ -112,6 +116,13 @@ class Channel:
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
             self._saw(Look.READ, None, "")
+
+    def _expire(self, now_s: float) -> None:
+        """An answer of a slow block that is too old counts no more."""
+        gone = slows.expired(self.slow, now_s)
+        if gone:
+            self.slow = slows.without(self.slow, gone)
+            self.answers = {name: words for name, words in self.answers.items() if name not in gone}
 
     async def read_slow(self, *, first: bool = False) -> None:
         """One slow block, if one is due; called when the bus has time. first: only one with a pace of its own."""
@@ -128,6 +139,8 @@ class Channel:
         try:
             words = await self.bus.request(self.unit, device.slow[name], priority=Priority.SLOW)
         except (BusError, DeviceError):
+            return
+        if self.device is not device:  # found anew meanwhile: another's registers say nothing of it
             return
         self.answers = {**self.answers, name: words}
         self.slow = slows.answered(self.slow, name, self.clock())
@@ -153,7 +166,7 @@ class Channel:
         self.still = Stillness(since_s=self.clock())
         for name in device.slow:
             await self._read_slow_block(device, name)
-        self.on_event("found", self.id, f"{device.identity.maker} {device.identity.model}, {device.identity.serial}")
+        self.on_event("found", self.id, _who(device.identity))
         for problem in device.problems:
             self.on_event("map_problem", self.id, problem)
 
@@ -186,3 +199,9 @@ class Channel:
         name = binds.news(before, self.binding)
         if name is not None:
             self.on_event(name, self.id, text or "answers again")
+
+
+def _who(identity: Identity) -> str:
+    """`Maker Model, serial 1001`."""
+    name = f"{identity.maker} {identity.model}".strip()
+    return f"{name}, serial {identity.serial}" if identity.serial else f"{name}, which tells no serial"

@@ -56,8 +56,11 @@ async def _release(calls: Calls, args: Args, who: str) -> Any:
     calls.reach.gate.disarm(who)
     calls.reach.changed()
     result = await calls.reach.releaser.release(lift=lift)
+    result = {**calls.reach.releaser.standing(), **result}
     said = ", ".join(f"{der_id}: {release}" for der_id, release in result.items()) or "nothing was written"
-    calls.desk.log.log(priority_of("command"), "command", text=f"{who}: release lift={lift}: {said}")
+    calls.desk.log.log(
+        priority_of("command"), "command", text=f"{who}: release{' lift=true' if lift else ''}: {said}"
+    )
     return {der_id: asdict(release) for der_id, release in result.items()}
 
 

@@ -12,6 +12,7 @@ import msgspec
 from derctl.core.types import LOCAL
 from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock, text_of
+from derctl.daemon.commands.arguments import convert
 from derctl.daemon.commands.row import Command, Order, Reach
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import priority_of
@@ -93,13 +94,13 @@ class Desk:
         seconds = fields.pop("expires_s", 3600.0)
         number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
         if not number or not 0.0 < seconds <= EXPIRES_MAX_S:
-            raise CommandError(Refusal.OUT_OF_RANGE, f"expires_s = {seconds!r} is outside 0 to {EXPIRES_MAX_S:g} s")
+            raise CommandError(Refusal.OUT_OF_RANGE, _no_life(seconds))
         order = Order(
             id=f"local-{self.clock.stamp()}",
             by=by,
             seconds=seconds,
             until=self._until(seconds),
-            args=_args(command, fields),
+            args=convert(fields, command.args),
         )
         return await self._apply(command, order)
 
@@ -108,13 +109,13 @@ class Desk:
         for key in ("id", "issued_at", "expires_s"):
             if key not in fields:
                 raise CommandError(Refusal.MISSING, f"{key} is missing")
-        envelope = _convert({key: fields.pop(key) for key in ("id", "issued_at", "expires_s")}, Envelope)
+        envelope = convert({key: fields.pop(key) for key in ("id", "issued_at", "expires_s")}, Envelope)
         if envelope.issued_at.tzinfo is None:
             raise CommandError(Refusal.BAD_ARGUMENT, "issued_at needs a time zone, such as Z")
         seconds = self._life(command, envelope)
         if envelope.id in self.seen:
             raise CommandError(Refusal.REPLAYED, f"id {envelope.id!r} was answered before")
-        args = _args(command, fields)
+        args = convert(fields, command.args)
         self._remember(envelope, seconds)
         until, synced = self._until(seconds), self.clock.synced
         order = Order(id=envelope.id, by=principal, seconds=seconds, until=until, args=args, synced=synced)
@@ -131,16 +132,15 @@ class Desk:
 
     def _log(self, by: str, name: str, fields: Mapping[str, Any], error: CommandError | None = None) -> None:
         """Who asked for what, with its values, and what became of it. What came is cut: a person may have sent it."""
-        given = " ".join(f"{key}={value}" for key, value in fields.items() if key not in UNSAID and value is not None)
+        given = [f"{key}={_value(value)}" for key, value in fields.items() if key not in UNSAID and value is not None]
         word = "admitted" if error is None else f"refused ({error.code}: {error})"
-        self.log.log(priority_of("command"), "command", text=f"{by}: {name} {given}"[:LOGGED_MAX] + f": {word}")
+        text = f"{by}: {' '.join((name, *given))}"[:LOGGED_MAX]
+        self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
 
     def _life(self, command: Command, envelope: Envelope) -> float:
         """Seconds it has left; a restrictive one lives its whole duration from now where the clock isn't set."""
         if not 0.0 < envelope.expires_s <= EXPIRES_MAX_S:
-            raise CommandError(
-                Refusal.OUT_OF_RANGE, f"expires_s = {envelope.expires_s:g} is outside 0 to {EXPIRES_MAX_S:g} s"
-            )
+            raise CommandError(Refusal.OUT_OF_RANGE, _no_life(envelope.expires_s))
         if not self.clock.synced:
             if command.relaxing:
                 raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: relaxing commands wait")
@@ -170,6 +170,13 @@ class Desk:
         }
 
 
+def _value(value: Any) -> str:
+    """As the sender wrote it: text without quotes, the rest as JSON has it."""
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
 def _fields(payload: bytes) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(payload)
@@ -180,18 +187,13 @@ def _fields(payload: bytes) -> dict[str, Any]:
     return fields
 
 
+def _no_life(seconds: Any) -> str:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    shown = f"{seconds:.10g}" if number else str(seconds)[:ID_MAX]
+    return f"expires_s = {shown} is outside 0 to {EXPIRES_MAX_S:.10g} s, which is {EXPIRES_MAX_S / 86400.0:g} days"
+
+
 def _row(name: str) -> Command:
     if name not in COMMANDS:
         raise CommandError(Refusal.UNKNOWN_COMMAND, f"no command {name!r}; known are {', '.join(COMMANDS)}")
     return COMMANDS[name]
-
-
-def _args(command: Command, fields: dict[str, Any]) -> Any:
-    return _convert(fields, command.args)
-
-
-def _convert(fields: dict[str, Any], kind: type[Any]) -> Any:
-    try:
-        return msgspec.convert(fields, kind)
-    except msgspec.ValidationError as error:
-        raise CommandError(Refusal.BAD_ARGUMENT, str(error)) from error

@@ -13,21 +13,21 @@ from derctl.errors import CommandError
 
 
 class LimitPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """limit_power."""
+    """Arguments of limit_power. der None: the whole site."""
 
     p_ceiling_w: float
     der: str | None = None
 
 
 class SetBatteryPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """set_battery_power; + discharges."""
+    """Arguments of set_battery_power; + discharges."""
 
     der: str
     p_target_w: float
 
 
 class Clear(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """clear."""
+    """Arguments of clear. der None: all of them, and the site's."""
 
     der: str | None = None
 
@@ -68,7 +68,10 @@ async def clear(reach: Reach, order: Order) -> str:
     """Drop what operators asked of a DER, or of all."""
     args: Clear = order.args
     _known(reach, args.der)
-    return f"{reach.requests.clear(args.der)} dropped"
+    count = reach.requests.clear(args.der)
+    if count == 0:
+        return "nothing to drop: no operator asked for anything" + ("" if args.der is None else f" of {args.der}")
+    return f"{count} {'request' if count == 1 else 'requests'} dropped"
 
 
 def _known(reach: Reach, der: str | None) -> None:

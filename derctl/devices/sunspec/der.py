@@ -35,19 +35,17 @@ ANY_MESSAGE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SunspecDer(Found):
-    """A bound inverter. ac, charge: measurements, and the battery's state where there is one."""
+    """A bound inverter. can: by the control groups that were found.
+
+    ac, charge: measurements, and the battery's state where there is one.
+    """
 
     rating: Rating
-    kind: Capability
+    can: Capability
     ac: View
     charge: View | None
     controls: Controls
     own: Own = field(default_factory=Own)
-
-    @property
-    def can(self) -> Capability:
-        """By the control groups that were found."""
-        return replace(self.kind, ac=self.controls.port)
 
     @property
     def control(self) -> Mapping[str, Read]:
@@ -66,7 +64,8 @@ class SunspecDer(Found):
         values = self.ac.values(answers)
         soc, soh = self._charge(answers)
         on, off = self.own.states(answers, self.options.own_functions)
-        accepted = None if self.controls.port == Port() else self.controls.accepted(answers)
+        told = self.can.steer or self.can.var
+        accepted = self.controls.accepted(answers) if told else None
         reading = inverter(
             self.ac.block.model_id, values, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off
         )
@@ -118,7 +117,7 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
         options=options,
         problems=(*layout.chain.problems, *controls.problems),
         rating=rated,
-        kind=kind,
+        can=replace(kind, ac=controls.port),
         ac=layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX),
         charge=_charge_of(layout) if kind.store else None,
         controls=controls,

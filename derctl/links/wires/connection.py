@@ -82,7 +82,7 @@ class Connection(ABC):
             if client.ctx.transport is None or client.ctx.transport.is_closing():
                 raise ConnectionResetError(errno.ECONNRESET, "reset on connecting")
             self.tune(client.ctx.transport)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that no name server can be asked for
             self.close()
             self._ended = self._closed(error)
             raise self._again() from error
@@ -139,6 +139,8 @@ def number_of(error: Exception | None) -> int | None:
         return CLOSED
     if isinstance(error, TimeoutError):
         return errno.ETIMEDOUT
+    if isinstance(error, ValueError):
+        return socket.EAI_NONAME
     number = getattr(error, "errno", None)
     found = None if number is not None else re.search(r"Errno (-?\d+)", str(error))
     return int(found.group(1)) if found is not None else number
@@ -148,6 +150,8 @@ def reason(error: Exception | None, number: int | None) -> str:
     """The system's words, in the same words for every event loop."""
     if error is None:
         return "closed by the device"
+    if isinstance(error, ValueError):
+        return "no such host"
     if isinstance(error, socket.gaierror):
         known = error.errno == socket.EAI_NONAME
         return "no such host" if known else f"host not found: {(error.strerror or str(error)).lower()}"

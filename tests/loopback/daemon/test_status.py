@@ -7,7 +7,10 @@ import json
 import re
 import sys
 import time
+from pathlib import Path
 from typing import Any
+
+from derctl.links.local import ask
 
 
 def no_broker(site: dict[str, Any]) -> None:
@@ -30,6 +33,10 @@ async def derctl(app: Any, *words: str, code: int = 0) -> str:
     out, err = await process.communicate()
     assert process.returncode == code, err.decode()
     return (out if code == 0 else err).decode()
+
+
+async def call(app: Any, name: str, args: dict[str, Any] | None = None) -> Any:
+    return await ask(Path(app.site.file.site.socket), name, args)
 
 
 async def test_the_page_says_what_the_json_says(bench: Any) -> None:
@@ -77,19 +84,45 @@ async def test_limit_takes_its_words_in_any_order_and_options_anywhere(bench: An
         assert "no DER 'pv9'; known are pv1, pv2, bat1" in await derctl(b.app, "clear", "pv9", code=1)
         assert "out_of_range" in await derctl(b.app, "limit", "1e6", "pv1", code=1)
         assert "give one" in await derctl(b.app, "limit", "1000", "2000", code=2)
-        assert await derctl(b.app, "clear", "pv1") == "1 dropped\n"
-        assert await derctl(b.app, "clear") == "1 dropped\n"
+        assert await derctl(b.app, "clear", "pv1") == "1 request dropped\n"
+        assert await derctl(b.app, "clear") == "1 request dropped\n"
 
 
-async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any) -> None:
+async def listed_by_release(folder: Path, *, code: int) -> str:
+    """What derctl has in the devices of the site file in this folder."""
+    words = ("release", "--list", "-c", str(folder / "site.yaml"))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "derctl", *words), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == code, out.decode()
+    return out.decode()
+
+
+async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_path: Path) -> None:
     async with bench(only_operators) as b:
         await b.until(lambda: b.app.gate.open)
         await derctl(b.app, "limit", "1200", "pv1")
         await b.until(lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].busy)
+        listed = (await listed_by_release(tmp_path, code=1)).splitlines()
+        assert listed[0] == "derctl is in control"
+        assert any(
+            re.fullmatch("pv1: written since .*Z, not given back; a limit of 1,200 W stands", x) for x in listed
+        )
+        assert "--lift" in listed[-1]
+        assert b.app.gate.open and b.app.releaser.journal.entries
         said = (await derctl(b.app, "disarm")).splitlines()
         assert said[0] == "disarmed: nothing is written any more"
         assert "pv1: released; a limit of 1,200 W stands" in said
         assert "--lift" in said[-1]
+        listed = (await listed_by_release(tmp_path, code=0)).splitlines()
+        assert listed[0] == "derctl observes"
+        assert "pv1: released before; a limit of 1,200 W stands" in listed and "--lift" in listed[-1]
+        again = await call(b.app, "release")
+        assert again["pv1"] == {"result": "released", "text": "released before", "stands_w": 1200.0}
+        lifted = await call(b.app, "release", {"lift": True})
+        assert lifted["pv1"] == {"result": "released", "text": "", "stands_w": 5000.0}
+        assert await call(b.app, "release") == {}
         assert "nothing is written in observe mode" in await derctl(b.app, "limit", "1000", "pv2")
         told = await derctl(b.app, "command", "limit_power", "p_ceiling_w=1", "--expires", "10m", "der=pv2")
         assert told.endswith(", but nothing is written in observe mode\n")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.text import clean, device_text, serial_text
+from derctl.core.text import clean, device_text, error_text, serial_text
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "replace")))
@@ -44,3 +44,11 @@ def test_what_can_not_be_printed_is_no_serial_number(said: str) -> None:
 @pytest.mark.parametrize(("said", "serial"), [("SN1 ", "SN1"), ("0000", "0000"), ("7E 01-x", "7E 01-x")])
 def test_a_serial_number_stays_as_it_is(said: str, serial: str) -> None:
     assert serial_text(said) == serial
+
+
+def test_an_errors_text_has_the_systems_words_and_the_file_but_not_its_number() -> None:
+    assert error_text(OSError(28, "No space left on device", "/var/lib/derctl/x")) == (
+        "/var/lib/derctl/x: No space left on device"
+    )
+    assert error_text(OSError(28, "No space left on device")) == "No space left on device"
+    assert error_text(OSError("one of ours")) == "one of ours" == error_text(ValueError("one of ours"))

@@ -12,9 +12,10 @@ from msgspec import structs
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
 from derctl.core.words import Timer
+from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
-from derctl.daemon.image import Image, absent, absent_w
+from derctl.daemon.image import Image
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
@@ -68,10 +69,14 @@ class Wire:
         return (self.count,)
 
 
+def absent_in(channel: Channel, section: DerSection | None = None) -> Absent:
+    """A site with this one DER and no contract."""
+    site: Any = SimpleNamespace(file=SimpleNamespace(ders=[section or SECTION]), limit_w=None)
+    return Absent(site, {"pv1": channel})
+
+
 def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Of a site with this one DER and no contract."""
-    site: Any = SimpleNamespace(file=SimpleNamespace(ders=[SECTION]), limit_w=None)
-    found = absent(site, {"pv1": channel})
+    found = absent_in(channel).whole()
     return found.by_der, found.unknown
 
 
@@ -109,8 +114,8 @@ async def test_a_der_that_was_forgotten_counts_as_what_it_was() -> None:
     channel, _, _ = await lost()
     assert absent_of(channel) == ({"pv1": 8000.0}, ())
     held = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
-    assert absent_w(held, channel) == 2000.0
-    assert absent_w(structs.replace(held, control=False), channel) == 8000.0
+    assert absent_in(channel, held).of("pv1").p_w == 2000.0
+    assert absent_in(channel, structs.replace(held, control=False)).of("pv1").p_w == 8000.0
 
 
 async def test_a_der_that_was_never_found_is_still_unknown() -> None:
@@ -141,7 +146,8 @@ async def test_of_another_device_in_its_place_nothing_is_known() -> None:
 def image_of(channel: Channel, section: DerSection = SECTION, *, bms: Channel | None = None) -> Image:
     """Of a site of one DER and a tick of 1 s."""
     site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[section])
-    return Image(site, {"pv1": channel}, {} if bms is None else {"pv1": bms}, None, Requests())
+    of_bms = {} if bms is None else {"pv1": bms}
+    return Image(site, absent_in(channel, section), {"pv1": channel}, of_bms, None, Requests())
 
 
 # -- who may be given setpoints -------------------------------------------------------------------------------------
@@ -266,3 +272,16 @@ async def test_the_state_of_charge_of_a_bms_that_fell_silent_is_soon_unknown_and
         der = image_of(inverter, bms=bms).snapshot(now[0]).ders[0]
         assert der.bms_age_s == pytest.approx(later_s) and der.reading.soc_pct == soc_pct
         assert (der.reading.p_w, der.reading.p_charge_limit_w) == (100.0, 2000.0)
+
+
+async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_found_and_not_each_tick() -> None:
+    wire, now = Wire(), [1000.0]
+    channel = channel_on(wire, now)
+    absent = absent_in(channel)
+    unknown = absent.whole()
+    assert unknown.unknown == ("pv1",)
+    await channel.poll()
+    found = absent.whole()
+    assert found.by_der == {"pv1": 8000.0}
+    await channel.poll()
+    assert absent.whole() is found

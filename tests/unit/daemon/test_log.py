@@ -142,3 +142,8 @@ def test_every_event_that_the_daemon_tells_has_its_priority() -> None:
 )
 def test_trouble_is_a_warning_and_what_is_not_kept_an_error(name: str, level: int) -> None:
     assert priority_of(name) == level
+
+
+def test_a_text_that_the_name_has_said_already_is_not_said_again() -> None:
+    assert sentence({"event": "released", "der": "pv1", "text": "released"}) == "pv1 released"
+    assert sentence({"event": "broker_connected", "text": "connected"}) == "broker connected"

@@ -14,6 +14,7 @@ import pytest
 from derctl.core.response import Lag
 from derctl.core.types import LimitRequest
 from derctl.core.words import Belief, Mode
+from derctl.daemon.arming import Arm, Arming
 from derctl.daemon.clock import Clock
 from derctl.daemon.gate import Gate
 from derctl.daemon.log import logger
@@ -245,6 +246,20 @@ async def test_an_operator_s_word_with_its_author_outlives_a_restart(tmp_path: P
     await before.survival.save()
     arming = House(tmp_path).restored(mode).survival.gate.arming
     assert (arming.armed, arming.by, arming.since) == (word == "arm", "anna", "12:00")
+
+
+@pytest.mark.parametrize("word", ["arm", "disarm"])
+async def test_a_run_that_only_looks_forgets_no_operator_s_word(tmp_path: Path, word: str) -> None:
+    """One with --observe in between: it obeys nobody, and what was said before counts again after it."""
+    before = House(tmp_path)
+    getattr(before.survival.gate, word)("anna")
+    await before.survival.save()
+    looking = House(tmp_path)
+    looking.survival.gate.arming = Arming(state=Arm.LOOKING)
+    await looking.restored(Mode.OBSERVE).survival.save()
+    assert not looking.survival.gate.arming.armed
+    arming = House(tmp_path).restored(Mode.OBSERVE).survival.gate.arming
+    assert (arming.armed, arming.by) == (word == "arm", "anna")
 
 
 async def test_where_nobody_said_anything_the_site_file_s_mode_counts_after_each_restart(tmp_path: Path) -> None:

@@ -78,3 +78,20 @@ async def test_what_was_asked_to_end_is_no_bug() -> None:
     assert await tasks.first_end() == []
     await tasks.end("bus")
     await tasks.end_all()
+
+
+async def test_a_cancellation_from_inside_is_told_and_does_not_run_past_the_release() -> None:
+    """A library may cancel what it made itself; whoever waits for the first end has a release to do after it."""
+    inner = asyncio.get_running_loop().create_future()
+    inner.cancel()
+
+    async def waiting() -> None:
+        await inner
+
+    tasks = Tasks(Book())
+    tasks.start("bus", asyncio.sleep(1e6))
+    tasks.start("control", waiting())
+    assert [repr(bug) for bug in await tasks.first_end()] == [
+        "RuntimeError('the task control was cancelled from inside')"
+    ]
+    await tasks.end_all()

@@ -134,6 +134,17 @@ def test_a_battery_that_answers_the_load_speaks_for_the_meter_and_not_against_it
     assert trust.agreed > 0
 
 
+def test_what_happens_while_no_inverter_is_heard_is_no_step() -> None:
+    """The only inverter is silent for a tick, the load comes while nobody looks: that neither proves nor strikes."""
+    trust = follow([(1_000.0, 0.0), (1_000.0, 0.0)])
+    assert trust.track
+    deaf = weigh(trust, make.meter(2_000.0, sample=trust.sample + 1), [], float(trust.sample + 1))
+    assert (deaf.strikes, deaf.agreed, deaf.points) == (0, 0, 0)
+    for meter_w in (2_000.0, -2_000.0):
+        after = follow([(3_000.0, meter_w)], deaf)
+        assert (after.strikes, after.agreed, after.points, after.proven) == (0, 0, 0, False)
+
+
 @pytest.mark.parametrize("tick_s", [0.1, 0.2, 1.0])
 @pytest.mark.parametrize("late_s", [0.0, 1.0, 2.0])
 def test_a_right_meter_is_proven_by_one_step_at_any_tick(tick_s: float, late_s: float) -> None:

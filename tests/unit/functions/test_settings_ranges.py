@@ -76,7 +76,7 @@ def test_a_number_outside_its_range_is_refused_with_the_range(kind: str, name: s
             make_with(kind, **{name: value})
         error = caught.value
         assert error.name == name and error.value is value
-        assert re.match(rf"{re.escape(f'{low:g}')} to {re.escape(f'{high:g}')} \(", error.allowed)
+        assert re.match(rf"{re.escape(f'{low:.10g}')} to {re.escape(f'{high:.10g}')} \(", error.allowed)
         assert error.allowed in str(error) and name in str(error)
 
 

@@ -55,6 +55,8 @@ def test_what_is_at_rest_or_measured_anew_is_not_kept() -> None:
         GOOD | {"side": [1]},
         GOOD | {"y": None},
         GOOD | {"p_pre": float("inf")},
+        GOOD | {"y": float("nan")},
+        GOOD | {"y": 10**400},
     ],
 )
 def test_one_that_is_spoilt_is_named_and_harms_no_other(spoilt: Any) -> None:

@@ -627,11 +627,13 @@ async def test_only_a_unit_that_never_answered_may_have_another_id(make_bus: Mak
     bus.place = "192.0.2.1:502"
     assert not answered or await usable(bus, 6)
     wire.units = {6: silent}
-    for _ in range(2):
-        await outcome(bus, 6)
-    told = str(await outcome(bus, 6))
-    assert told.startswith("line unit 6: silent, asked again in 0.5 s")
-    assert told.endswith("s: is the unit id right? derctl scan 192.0.2.1:502 -u 6") is not answered
+    told = [await outcome(bus, 6) for _ in range(3)]
+    assert [str(each) for each in told] == [
+        *["line unit 6: no answer within 0.5 s"] * 2,
+        "line unit 6: silent, asked again in 0.5 s",
+    ]
+    hint = "" if answered else "is the unit id right? derctl scan 192.0.2.1:502 -u 6"
+    assert [each.hint for each in told if isinstance(each, BusTimeout)] == [hint] * 3
 
 
 async def test_a_silence_in_which_something_else_came_says_what(make_bus: MakeBus) -> None:

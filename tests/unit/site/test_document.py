@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from derctl.cli import exits
+from derctl.cli import VERBS, exits
 from derctl.core.types import (
     Bound,
     Capability,
@@ -27,9 +29,11 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
-from derctl.core.words import What
+from derctl.core.words import Released, What
+from derctl.daemon.actuate.release import Release
 from derctl.daemon.app import App
 from derctl.daemon.clock import Clock
+from derctl.daemon.commands.calls import CALLS
 from derctl.daemon.commands.desk import Desk, Envelope
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import logger
@@ -38,6 +42,7 @@ from derctl.daemon.report.telemetry import Telemetry, measurement, of_decision, 
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
 from derctl.site import DerSection, Site, load, profiles
+from derctl.store.state import VERSION
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -237,6 +242,37 @@ async def test_the_status_has_the_documents_keys(document: dict[str, Any], app: 
     assert ours["events"][0].keys() == example["events"][0].keys()
 
 
+async def test_what_release_answers_is_the_documents(
+    document: dict[str, Any], app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = block(document, "release")
+    given = {name: Release(Released(each.pop("result")), **each) for name, each in example.items()}
+
+    async def release(wrote: Any, *, lift: Any, seconds: Any) -> Any:
+        return given
+
+    monkeypatch.setattr(type(app.releaser.dispatch), "release", lambda self, *args, **named: release(*args, **named))
+    ours = json.loads(json.dumps(await app.calls.answer("release", {"lift": False}, "ops")))
+    assert ours == block(document, "release")
+    listed = words_behind(document, "\n`result`:", "`stands_w`:") - {"text"}
+    assert listed == {*Released}
+
+
+def test_the_calls_of_the_socket_are_the_documents(document: dict[str, Any]) -> None:
+    table = document["text"].split("| call | `args` |", 1)[1].split("\n\n", 1)[0]
+    assert {*re.findall(r"^\| `([a-z]+)` \|", table, flags=re.MULTILINE)} == {*CALLS}
+
+
+def test_the_verbs_are_the_documents(document: dict[str, Any]) -> None:
+    table = document["text"].split("| verb | |", 1)[1].split("\n\n", 1)[0]
+    named = re.findall(r"^\| (.*?) \|", table, flags=re.MULTILINE)
+    assert {verb for cell in named for verb in re.findall(r"`([a-z]+)", cell)} == {*VERBS}
+
+
+def test_the_version_of_the_state_file_is_the_documents(document: dict[str, Any]) -> None:
+    assert f"`state.json` has a `version`, now {VERSION}." in document["text"]
+
+
 async def test_online_has_the_documents_keys(document: dict[str, Any], app: Any) -> None:
     app.presence.mode_changed()
     [online] = [json.loads(message.payload) for message in app.outbox.ordered if message.topic == "online"]
@@ -291,3 +327,15 @@ def test_the_mixed_example_is_the_one_of_the_document(document: dict[str, Any]) 
     pv1 = mixed["ders"][0]
     assert (pv1.pop("profile"), pv1.pop("own_functions")) == ("generic", "read")  # the defaults, spelled out
     assert mixed == yaml.safe_load(text)
+
+
+def test_the_commands_of_the_readme_are_understood() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [
+        shlex.split(line, comments=True) for line in re.findall(r"^    (derctl .*)$", readme, flags=re.MULTILINE)
+    ]
+    assert len(lines) > 5
+    for _, verb, *rest in lines:
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        VERBS[verb].load().add(parser)
+        parser.parse_intermixed_args(rest)

@@ -153,6 +153,8 @@ VALUES = [  # what replaces what in the small site, path, the whole message
     ("unit: 1,", "unit: '1',", "ders[0].unit", "'1': write 1 without quotes"),
     ("unit: 1,", "unit: ,", "ders[0].unit", "has no value: write a whole number from 0 to 255"),
     ("unit: 1,", "unit: 300,", "ders[0].unit", "300 is outside 0 to 255"),
+    ("limit_w: 5000", "limit_w: 1e9", "functions[0].limit_w",
+     "1000000000 is outside 0 to 100000000 (the connection agreement: most export, W)"),
     ("id: house", "id: Haus 12", "site.id", "'Haus 12': lower-case letters, digits, _ and -, e.g. haus_12"),
     ("id: house", "id: 12", "site.id", "'12' is no text for YAML: write it in quotes, '12'"),
     ("sunspec_pv}", "sunspec_pv, control: no}", "ders[0].control", "write true or false (got 'no')"),

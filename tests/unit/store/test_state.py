@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import subprocess
@@ -144,6 +145,13 @@ def test_of_a_file_of_version_1_that_is_broken_elsewhere_a_disarm_still_counts(t
     assert problem is not None and state == Surviving(word=ArmWord(armed=False, by="operator", since=""))
 
 
+def test_a_file_that_is_nested_without_end_is_set_aside_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_bytes(b"[" * 100_000)
+    state, problem = load(folder_of(tmp_path))
+    assert state == Surviving()
+    assert problem is not None and "kept as state.json.unreadable" in problem
+
+
 def test_every_older_version_has_its_way_to_today_s() -> None:
     assert set(MIGRATIONS) == set(range(1, VERSION))
 
@@ -222,6 +230,40 @@ def test_after_a_full_disk_the_next_save_works(tmp_path: Path) -> None:
     assert [child.name for child in tmp_path.iterdir()] == ["state.json"], "what was begun takes no space"
     replace_file(path, b"newer")
     assert path.read_bytes() == b"newer"
+
+
+async def test_what_root_writes_belongs_to_whom_the_folder_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo derctl release` would leave a journal and a lock that the daemon can't open."""
+    given: dict[str, tuple[int, int]] = {}
+
+    def note(file: int, uid: int, gid: int) -> None:
+        given[Path(f"/proc/self/fd/{file}").readlink().name] = (uid, gid)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", note)
+    folder = folder_of(tmp_path)
+    folder.hold()
+    await save(folder, STATE)
+    folder.let_go()
+    owner = tmp_path.stat()
+    assert given == dict.fromkeys(("derctl.lock", "state.new"), (owner.st_uid, owner.st_gid))
+
+
+@pytest.mark.parametrize("name", ["derctl.lock", "state.new"])
+async def test_no_link_in_the_folder_leads_a_write_elsewhere(tmp_path: Path, name: str) -> None:
+    victim, site = tmp_path / "victim", tmp_path / "site"
+    victim.write_text("untouched")
+    site.mkdir()
+    (site / name).symlink_to(victim)
+    folder = folder_of(site)
+    folder.hold()
+    with contextlib.suppress(OSError):
+        await save(folder, STATE)
+    folder.let_go()
+    assert victim.read_text() == "untouched"
+    assert (folder.problem is not None) == (name == "derctl.lock")
 
 
 async def test_a_directory_that_went_away_is_an_oserror(tmp_path: Path) -> None:

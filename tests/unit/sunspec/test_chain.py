@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.errors import BusFrameError, BusTimeout, DeviceRefused, NotRecognised
+from derctl.errors import BusFrameError, BusTimeout, DeviceRefused, NoMap, NotRecognised
 from derctl.sunspec import Block, walk
 from tests.judge import MODELS, Device
 
@@ -177,10 +177,22 @@ def test_a_chain_that_runs_out_of_the_register_space_ends(known: frozenset[int])
 
 def test_no_marker_anywhere_names_what_was_read_at_each_base(known: frozenset[int]) -> None:
     registers = at(40000, [0xE3DC, 2]) | at(50000, [0xABCD, 1])
-    with pytest.raises(NotRecognised) as caught:
+    with pytest.raises(NoMap) as caught:
         Device(registers).run(walk(known=known))
-    for text in ("40000: 0xE3DC", "E3/DC", "0: exception 2", "50000: 0xABCD", "4096: exception"):
-        assert text in str(caught.value)
+    assert str(caught.value) == (
+        "answers Modbus, but has no SunSpec map: the marker of E3/DC's simple mode, 0xE3DC, at 40000; "
+        "exception 2 at 0, 1, 4096; 0xABCD 0x0001 at 50000"
+    )
+
+
+@pytest.mark.parametrize("code", [4, 5, 6, 10, 11])
+def test_who_is_busy_is_not_said_to_have_no_map(known: frozenset[int], code: int) -> None:
+    exchange = walk(bases=[0, 1], known=known)
+    next(exchange)
+    exchange.throw(DeviceRefused(2, function=3, address=0, count=2))
+    with pytest.raises(NotRecognised, match=f"no SunSpec chain: exception 2 at 0; exception {code} at 1") as caught:
+        exchange.throw(DeviceRefused(code, function=3, address=1, count=2))
+    assert not isinstance(caught.value, NoMap)
 
 
 @pytest.mark.parametrize("behind", [END, [0, 0], []])

@@ -80,13 +80,12 @@ class Controls:
             target = self.target.steps.down(target)
         if self.var is not None and q_var is not None:
             q_var = self._on_step(q_var, self.var.steps)
-        return replace(setpoint, p_ceiling_w=ceiling, p_target_w=target, q_var=q_var)
+        return Setpoint(p_ceiling_w=ceiling, p_target_w=target, q_var=q_var)
 
     def _rated(self, setpoint: Setpoint) -> Setpoint:
         """Inside the rating, between the steps of the registers too."""
         rating, ceiling, target = self.rating, setpoint.p_ceiling_w, setpoint.p_target_w
-        return replace(
-            setpoint,
+        return Setpoint(
             p_ceiling_w=None if ceiling is None else self._awake(clamp(ceiling, 0.0, rating.p_max_w)),
             p_target_w=None if target is None else clamp(target, rating.p_min_w, rating.p_max_w),
             q_var=None if setpoint.q_var is None else q_box(rating, setpoint.q_var),

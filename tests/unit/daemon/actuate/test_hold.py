@@ -33,7 +33,7 @@ def der(p_w: float | None = 1000.0, accepted: Setpoint | None = None, *, age_s: 
 def told(setpoint: Setpoint, *, refusals: int = 0, at_s: float = 100.0) -> Hold:
     """As after a write that was taken, or not."""
     written = Written(setpoint=setpoint, at_s=at_s, refusals=refusals)
-    return Hold(written=written, holds=setpoint, on=HERE, sent_s=at_s, var_asked_s=at_s)
+    return Hold(written=written, holds=setpoint, on=HERE, sent_s=at_s)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,9 @@ def wished(hold: Hold, desired: Setpoint, **given: Any) -> Hold:
     return holds.wished(hold, desired, **(seen | given))
 
 
-def test_var_is_counted_as_asked_for_while_somebody_asks() -> None:
-    hold = wished(told(ceiling(2000.0, 300.0)), ceiling(2000.0, 200.0))
-    assert hold.var_unasked_s(130.0) == 10.0
-    assert Hold().var_unasked_s(130.0) is None, "none was written"
+def test_var_counts_from_when_somebody_asked_for_it_last_if_derctl_wrote_some() -> None:
+    assert told(ceiling(2000.0, 300.0)).var_unasked_s(120.0, 130.0) == 10.0
+    assert Hold().var_unasked_s(120.0, 130.0) is None, "none was written"
 
 
 def test_var_that_the_device_gave_up_by_itself_need_not_be_given_back() -> None:

@@ -26,7 +26,7 @@ def case(**given: Any) -> Case:
         der=battery, written=Written(setpoint=WISH, at_s=50.0), profile=Profile(), written_at_all=True, lost=None,
         trouble=None, since_s=50.0,
     )  # fmt: skip
-    return replace(basis, **given)
+    return basis._replace(**given)
 
 
 def reason(given: Case) -> Reason | None:
@@ -48,3 +48,10 @@ def test_a_bound_of_the_one_who_asked_is_no_senior_s(by: str, code: Reason) -> N
     asked = Setpoint(p_target_w=4000.0)
     decision = Decision(der="bat1", setpoint=WISH, bound_by=(bound,), requested=asked, requested_by="setpoint")
     assert kept_back(asked, decision, make.AIMED) is code
+
+
+def test_what_an_old_reading_says_is_held_is_not_taken_for_what_is_held_now() -> None:
+    told = Outcome(desired=WISH, accepted=WISH)
+    old = make.battery(p_w=500.0, accepted=Setpoint(p_target_w=500.0), fresh=False)
+    assert judged(told, case(der=old), 100.0).accepted == WISH
+    assert judged(told, case(der=replace(old, fresh=True)), 100.0).accepted == Setpoint(p_target_w=500.0)

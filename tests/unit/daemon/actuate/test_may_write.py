@@ -203,11 +203,3 @@ async def test_of_a_device_that_is_not_heard_it_is_said_why() -> None:
     desk.channel.binding.reason = Reason.FROZEN
     await desk.tick(ceiling(4000.0), fresh=False)
     assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("unknown", "frozen")
-
-
-async def test_what_an_old_reading_says_is_held_is_not_taken_for_what_is_held_now() -> None:
-    desk = Desk()
-    await desk.tick(ceiling(4000.0))
-    desk.device.holds = ceiling(1.0)
-    await desk.tick(ceiling(4000.0), fresh=False)
-    assert desk.writer.outcome.accepted == ceiling(4000.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from derctl.core.words import Released
 from derctl.daemon.actuate.release import Attempts, Release
 
@@ -71,3 +73,19 @@ def test_a_device_that_refuses_for_years_is_still_asked_every_hour() -> None:
     for _ in range(2000):
         attempts = attempts.noted({"pv1": NO}, 0.0)
     assert (attempts.due(["pv1"], 3600.0), attempts.due(["pv1"], 3601.0)) == ([], ["pv1"])
+
+
+@pytest.mark.parametrize(
+    ("release", "ceiling_w", "below"),
+    [
+        (Release(Released.RELEASED, stands_w=1200.0), 3000.0, True),
+        (Release(Released.RELEASED, stands_w=1200.0), None, True),
+        (Release(Released.RELEASED, stands_w=2999.8), 3000.0, False),
+        (Release(Released.RELEASED), 3000.0, False),
+        (Release(Released.REFUSED, stands_w=1200.0), 3000.0, False),
+    ],
+)
+def test_only_a_limit_below_the_fallback_is_one_to_lift(
+    release: Release, ceiling_w: float | None, below: bool
+) -> None:
+    assert release.held_below(ceiling_w) is below

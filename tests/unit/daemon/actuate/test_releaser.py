@@ -15,8 +15,9 @@ from derctl.core.words import Released
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import AGAIN_S, Release
 from derctl.daemon.actuate.releaser import PATIENT_S, RELEASE_S, Releaser
+from derctl.links.ending import end
 from derctl.store.folder import Folder
-from derctl.store.journal import FILE, Journal
+from derctl.store.journal import FILE, LEFT, Journal
 
 DONE, AWAY = Release(Released.RELEASED), Release(Released.UNREACHABLE)
 NO = Release(Released.REFUSED, "exception 4")
@@ -80,7 +81,8 @@ class House:
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     made = House(tmp_path)
     yield made
-    await made.releaser.stop()
+    if made.releaser._again is not None:
+        await end([made.releaser._again])
 
 
 async def test_a_name_is_on_disk_when_note_returns_and_gone_when_it_is_released(house: House) -> None:
@@ -177,14 +179,6 @@ async def test_a_release_ends_the_try_that_runs_and_begins_it_all_again(house: H
     await house.tick()
 
 
-async def test_a_stop_ends_the_try_that_runs(house: House) -> None:
-    await house.wrote("pv1")
-    house.dispatch.takes_s = 20.0
-    await house.tick(0.0)
-    await house.releaser.stop()
-    assert not house.releaser.releasing and house.on_disk() == {"pv1"}
-
-
 async def test_a_bug_in_a_try_comes_out_at_a_later_tick(house: House) -> None:
     await house.wrote("pv1")
     house.dispatch.breaks = ZeroDivisionError("a bug")
@@ -222,3 +216,22 @@ async def test_a_journal_that_cannot_be_read_or_saved_is_said(
     assert [event for event, _, _ in house.told] == ["journal_unreadable", "journal_not_saved"]
     assert house.told[1][2] == "no space left on device"
     assert house.releaser.journal.entries.keys() == {"pv1", "pv2"}
+
+
+async def test_what_is_left_by_an_entry_that_tells_no_limit_harms_no_release(tmp_path: Path) -> None:
+    (tmp_path / LEFT).write_text('{"pv1": {"stands_w": 2000}, "pv2": 5, "gone": {"stands_w": 1.0}}')
+    house = House(tmp_path)
+    house.releaser.restore()
+    assert {name: each.stands_w for name, each in house.releaser.standing().items()} == {"pv1": 2000.0}
+    assert set(await house.releaser.release(lift=True)) == {"pv1"}
+
+
+async def test_a_release_that_waited_for_another_one_releases_only_what_that_left(house: House) -> None:
+    """Two operators at once: what the first gave back may be somebody else's since."""
+    await house.wrote("pv1", "pv2")
+    house.dispatch.takes_s = 1.0
+    first = asyncio.create_task(house.releaser.release(lift=True))
+    second = asyncio.create_task(house.releaser.release(lift=False))
+    assert set(await first) == {"pv1", "pv2"}
+    assert await second == {}
+    assert house.dispatch.asked == [(["pv1", "pv2"], True, RELEASE_S), ([], False, RELEASE_S)]

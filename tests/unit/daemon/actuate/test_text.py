@@ -33,7 +33,12 @@ def test_a_setpoint_is_said_in_watts_and_var(setpoint: Setpoint | None, text: st
             Setpoint(p_target_w=-500.0, q_var=100.0),
             Setpoint(p_target_w=0.0),
             "something else set its power to 0 W (derctl: -500 W)"
-            " and set its reactive power to its own (derctl: 100 var); written again",
+            " and took its reactive power of 100 var back; written again",
+        ),
+        (
+            Setpoint(p_ceiling_w=9630.0, q_var=-0.3),
+            Setpoint(p_ceiling_w=10_000.0, q_var=0.0),
+            "something else set its limit to 10,000 W (derctl: 9,630 W); written again",
         ),
     ],
 )

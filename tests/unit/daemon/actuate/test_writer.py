@@ -226,6 +226,16 @@ async def released_with(desk: Desk, *, lift: bool = False) -> Setpoint:
     return desk.device.released[-1]
 
 
+async def test_what_a_release_read_back_is_what_the_device_holds_now() -> None:
+    """Until the next poll `release` said of a battery at rest that -5,000 W stood in it."""
+    desk = Desk()
+    await desk.tick(ceiling(2000.0))
+    assert desk.writer.outcome.accepted == ceiling(2000.0)
+    desk.device.holds, desk.now_s = ceiling(5000.0), desk.now_s + 0.5
+    await released_with(desk)
+    assert (desk.writer.outcome.accepted, desk.writer.outcome.accepted_s) == (ceiling(5000.0), desk.now_s)
+
+
 async def test_a_release_knows_what_was_written_last_also_after_the_connection_was_lost() -> None:
     """Var that was written earlier and not given back is still in the device."""
     desk = Desk(readback="effect_only")
@@ -402,6 +412,14 @@ IN_THE_WAY: dict[str, tuple[Decision, Capability, str | None]] = {
     "the battery's own limit": (
         Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), LIMITED,
         "bms_limit"),
+    "a senior, and a battery that would charge": (
+        Decision(der="pv1", setpoint=Setpoint(p_target_w=-3000.0), requested=Setpoint(p_target_w=-1500.0),
+            requested_by="setpoint", bound_by=(BY_BMS, BY_CONTRACT)),
+        Capability(ac=Port(limit=True, aim=True)), "senior_bound"),
+    "the battery's own charge limit": (
+        Decision(der="pv1", setpoint=Setpoint(p_target_w=-800.0), requested=Setpoint(p_target_w=-1500.0),
+            requested_by="setpoint", bound_by=(replace(BY_BMS, what=What.FLOOR, value=-800.0),)),
+        Capability(ac=Port(limit=True, aim=True)), "bms_limit"),
     "a device that is only read": (Decision(der="pv1", setpoint=Setpoint(), **ASKED), Capability(), "not_supported"),
     "a target for PV": (
         Decision(der="pv1", setpoint=ceiling(5000.0), requested=Setpoint(p_target_w=1.0), requested_by="setpoint"),

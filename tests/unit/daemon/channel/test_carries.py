@@ -77,7 +77,7 @@ class Line:
 async def test_a_device_that_is_found_has_all_its_blocks_read_at_once_and_is_told_of() -> None:
     line = Line()
     await line.poll()
-    assert line.asked == [200, 1] and line.events == [("found", "Acme One, SN1")]
+    assert line.asked == [200, 1] and line.events == [("found", "Acme One, serial SN1")]
     assert line.channel.reading.own_on == ("volt_var",)
 
 

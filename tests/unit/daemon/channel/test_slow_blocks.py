@@ -12,7 +12,7 @@ import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Capability, Reading
-from derctl.daemon.channel.binding import Binding, found, verified
+from derctl.daemon.channel.binding import Binding, forgotten, found, verified
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
@@ -112,6 +112,19 @@ class House:
             missing += now_s() - began > 30.0 and self.channels[-1].reading.soc_pct is None
             await asyncio.sleep(max(at + tick_s - now_s(), 0.0))
         return missing
+
+
+async def test_a_slow_answer_counts_for_no_device_but_the_one_that_was_asked() -> None:
+    house = House()
+    house.add("line", 1.0, ["soc"], Pace(timeout_s=10.0))
+    async with house.open(slow=False):
+        channel = house.channels[0]
+        asked = asyncio.create_task(channel.read_slow())
+        await asyncio.sleep(0.5)
+        assert house.wires[0].sent and not asked.done()
+        channel.binding = forgotten(channel.binding)
+        await asked
+        assert (channel.answers, channel.slow.read_s) == ({}, {})
 
 
 @pytest.mark.parametrize("silent", [1, 2, 4])

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 from derctl.core.exchange import Read, Registers, Write
+from derctl.core.words import Bind
 from derctl.daemon.channel.binding import START_S
 from derctl.daemon.channel.channel import Channel
 from derctl.devices import CATALOGUE, Options
 from derctl.errors import BusClosed
 from derctl.links.bus import Bus
+from derctl.links.wires.wire import Wire
 from tests.wire import Up
 
 REFUSED = "192.0.2.1:502: connection refused"
@@ -28,11 +30,25 @@ class Refusing(Up):
         raise AssertionError("not connected")
 
 
-async def test_an_unreachable_device_says_the_systems_reason() -> None:
+class Mute(Up):
+    """Nobody answers."""
+
+    async def request(self, unit: int, op: Read | Write) -> Registers:
+        await asyncio.Event().wait()
+        return ()
+
+
+class Other(Up):
+    """Registers of another map, everywhere."""
+
+    async def request(self, unit: int, op: Read | Write) -> Registers:
+        assert isinstance(op, Read)
+        return (7,) * op.count
+
+
+def channel_on(bus: Bus, events: list[tuple[str, str, str]]) -> Channel:
     now_s = asyncio.get_running_loop().time
-    events: list[tuple[str, str, str]] = []
-    bus = Bus("lan", Refusing(), clock=now_s)
-    channel = Channel(
+    return Channel(
         id="bat1",
         bus=bus,
         unit=1,
@@ -42,11 +58,37 @@ async def test_an_unreachable_device_says_the_systems_reason() -> None:
         clock=now_s,
         born_s=now_s(),
     )
+
+
+async def looked_at(wire: Wire, seconds: int) -> tuple[Channel, list[tuple[str, str, str]]]:
+    """A channel after so many polls, one a second."""
+    events: list[tuple[str, str, str]] = []
+    bus = Bus("lan", wire, clock=asyncio.get_running_loop().time, place="192.0.2.1:502")
+    channel = channel_on(bus, events)
     running = asyncio.create_task(bus.run())
-    for _ in range(int(START_S) + 2):
+    for _ in range(seconds):
         await channel.poll()
         await asyncio.sleep(1.0)
-    assert events == [("device_unreachable", "bat1", REFUSED)]
-    assert channel.binding.text == REFUSED
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+    return channel, events
+
+
+async def test_an_unreachable_device_says_the_systems_reason() -> None:
+    channel, events = await looked_at(Refusing(), int(START_S) + 2)
+    assert events == [("device_unreachable", "bat1", REFUSED)]
+    assert channel.binding.text == REFUSED
+
+
+async def test_a_unit_that_never_answered_says_how_to_look_for_it() -> None:
+    channel, [(name, _, text)] = await looked_at(Mute(), int(START_S) + 2)
+    assert name == "device_unreachable"
+    for told in (text, channel.binding.text):
+        assert told.endswith(": is the unit id right? derctl scan 192.0.2.1:502 -u 1")
+
+
+async def test_a_device_without_a_sunspec_map_is_refused_at_once_and_not_said_to_be_unreachable() -> None:
+    channel, events = await looked_at(Other(), 2)
+    text = "answers Modbus, but has no SunSpec map: 0x0007 0x0007 at 40000, 0, 50000, 1, 4096"
+    assert events == [("device_refused", "bat1", text)]
+    assert (channel.state, channel.binding.text) == (Bind.REFUSED, text)

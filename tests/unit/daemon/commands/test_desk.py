@@ -401,6 +401,49 @@ async def test_over_the_socket_nonsense_is_refused_too(
     assert house.requests.alive() == ()
 
 
+WORDS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "watts as text": (
+        "limit_power", {"p_ceiling_w": "abc"}, "p_ceiling_w: 'abc': write a number of watts, e.g. 7000"
+    ),
+    "watts with a unit": (
+        "limit_power", {"p_ceiling_w": "3 kW"}, "p_ceiling_w: '3 kW': write a number of watts, e.g. 3000"
+    ),
+    "watts as a truth value": (
+        "limit_power", {"p_ceiling_w": True}, "p_ceiling_w: true is no number: write a number of watts, e.g. 7000"
+    ),
+    "nothing": ("limit_power", {}, "p_ceiling_w is missing"),
+    "all at once": (
+        "set_battery_power", {"der": 5, "power": 3},
+        "no argument power; known are der, p_target_w; der: 5 is no text; p_target_w is missing",
+    ),
+    "arguments where none belong": ("ping", {"x": 1}, "no argument x; there are none"),
+    "too long a life": (
+        "ping", {"expires_s": 3_456_000.0}, "expires_s = 3456000 is outside 0 to 604800 s, which is 7 days"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "args", "says"), WORDS.values(), ids=WORDS)
+async def test_a_wrong_argument_says_what_to_write(desk: Desk, name: str, args: dict[str, Any], says: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        await desk.local(name, args)
+    assert str(refused.value) == says
+
+
+async def test_a_wrong_envelope_says_what_to_write(desk: Desk) -> None:
+    late = await desk.by_mqtt("ops", "ping", command(issued_at="noon"), False)
+    assert late["text"] == 'issued_at: "noon" is no time, such as 2026-11-21T12:00:00Z'
+    long = await desk.by_mqtt("ops", "ping", command(id="x" * 129), False)
+    assert long["text"].endswith("is no text of 1 to 128 characters")
+
+
+async def test_clear_says_how_much_it_dropped(desk: Desk) -> None:
+    await desk.local("limit_power", {"p_ceiling_w": 1000})
+    await desk.local("limit_power", {"p_ceiling_w": 1000, "der": "pv1"})
+    assert await desk.local("clear", {}) == "2 requests dropped"
+    assert await desk.local("clear", {"der": "pv1"}) == "nothing to drop: no operator asked for anything of pv1"
+
+
 # -- in the log -----------------------------------------------------------------------------------------------------
 
 
@@ -423,10 +466,14 @@ async def test_each_command_is_logged_with_its_values_who_sent_it_and_what_becam
     await desk.local("limit_power", {"p_ceiling_w": 1000, "der": None, "expires_s": 60}, "anna")
     with pytest.raises(CommandError):
         await desk.local("clear", {"der": "pv9"}, "anna")
+    await desk.local("ping", {"expires_s": 60.0}, "anna")
+    await desk.local("clear", {}, "anna")
     assert [text for _, _, text in book.lines] == [
         "ops: limit_power expires_s=600 p_ceiling_w=4000: admitted",
         "anna: limit_power p_ceiling_w=1000 expires_s=60: admitted",
         "anna: clear der=pv9: refused (no_der: no DER 'pv9'; known are pv1, bat1)",
+        "anna: ping expires_s=60: admitted",
+        "anna: clear: admitted",
     ]
     assert {(level, event) for level, event, _ in book.lines} == {(logging.INFO, "command")}
 
