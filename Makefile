@@ -54,7 +54,7 @@ check: $(VENV)/.dev-installed  ## format, lint, types, import contracts
 	@status=0; \
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/ruff check . || status=1; \
-	$(BIN)/mypy --strict -p derctl -p hil -p bench || status=1; \
+	$(BIN)/mypy --strict -p derctl -p hil -p bench -p tests || status=1; \
 	$(BIN)/lint-imports || status=1; \
 	exit $$status
 

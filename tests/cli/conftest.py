@@ -6,7 +6,7 @@ import asyncio
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import sunspec2.modbus.client
 from derctl.cli import main
 from hil.rig import Rig
 from hil.scenario import parse
+from tests.cli.calls import At, ByPysunspec2, Called, Here, Outside, Said, Scanned, SiteFile, Speaking
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVICES: tuple[dict[str, Any], ...] = (
@@ -26,7 +27,6 @@ DEVICES: tuple[dict[str, Any], ...] = (
     {"id": "meter", "face": "meter", "serial": "1005", "rating": {"p_max_w": 20000}},
     {"id": "solo", "face": "pv_1xx", "serial": "1006", "habits": {"max_clients": 1, "extra_clients": "silent"}},
 )
-Said = tuple[int, str, str]
 Json = dict[str, Any]
 OWN_UNREAD = "own_function_on: the device's own mode can't be read back"
 
@@ -44,7 +44,7 @@ async def rig() -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-def here(capsys: pytest.CaptureFixture[str]) -> Callable[..., Awaitable[Said]]:
+def here(capsys: pytest.CaptureFixture[str]) -> Here:
     """`await here("scan", ...)`: the command line in a thread of this process: code, stdout, stderr."""
 
     async def call(*words: str) -> Said:
@@ -64,13 +64,13 @@ def run(*words: str, cwd: Path = ROOT) -> Said:
 
 
 @pytest.fixture
-def outside() -> Callable[..., Said]:
+def outside() -> Outside:
     """The command line as a process of its own."""
     return run
 
 
 @pytest.fixture
-def site_file(tmp_path: Path) -> Callable[..., Path]:
+def site_file(tmp_path: Path) -> SiteFile:
     """A small site file, its state and socket in the test's directory; pairs of text are replaced in it."""
 
     def write(*pairs: tuple[str, str], port: int = 1) -> Path:
@@ -96,13 +96,13 @@ functions:
 
 
 @pytest.fixture
-def at(rig: Rig) -> Callable[[str], str]:
+def at(rig: Rig) -> At:
     """Where a device of the rig answers, as the command line takes it."""
     return lambda name: f"127.0.0.1:{rig.ports()[name]}"
 
 
 @pytest.fixture
-def called(rig: Rig) -> Callable[..., None]:
+def called(rig: Rig) -> Called:
     """`called(Mn="Maker")`: pv1 calls itself so from now on."""
 
     def call(**words: str) -> None:
@@ -123,7 +123,7 @@ def flat(group: Any, prefix: str = "") -> dict[str, Any]:
     return values
 
 
-def scanned(port: int, unit: int) -> list[tuple[int, dict[str, Any]]]:
+def scanned(port: int, unit: int) -> Scanned:
     """[(model id, values)] as the other client reads them."""
     device = sunspec2.modbus.client.SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr="127.0.0.1", ipport=port)
     try:
@@ -137,7 +137,7 @@ def scanned(port: int, unit: int) -> list[tuple[int, dict[str, Any]]]:
 
 
 @pytest.fixture
-def by_pysunspec2(rig: Rig) -> Callable[[str, int], Awaitable[list[tuple[int, dict[str, Any]]]]]:
+def by_pysunspec2(rig: Rig) -> ByPysunspec2:
     """`await by_pysunspec2("pv1", 1)`: each model id and its values."""
     return lambda name, unit: asyncio.to_thread(scanned, rig.ports()[name], unit)
 
@@ -146,7 +146,7 @@ Answer = Callable[[bytes], bytes | None]
 
 
 @pytest.fixture
-async def speaking() -> AsyncIterator[Callable[..., Awaitable[str]]]:
+async def speaking() -> AsyncIterator[Speaking]:
     """`await speaking(answer)`: where a server is that answers each request's 12 bytes with this PDU.
 
     None is silence. transaction: the one number of all its answers.
@@ -168,8 +168,10 @@ async def speaking() -> AsyncIterator[Callable[..., Awaitable[str]]]:
         return f"127.0.0.1:{servers[-1].sockets[0].getsockname()[1]}"
 
     yield start
-    for each in (*servers, *writers):
-        each.close()
+    for server in servers:
+        server.close()
+    for writer in writers:
+        writer.close()
     await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 

@@ -6,29 +6,37 @@ import argparse
 import asyncio
 import re
 import socket
+from typing import Any, cast
 
 import pytest
 
 from derctl.cli.look import add_endpoint, ask, endpoint
 from derctl.core.exchange import Write
 from derctl.links.wires.wire import ReadOnly
+from hil.rig import Rig
+from tests.cli.calls import At, Here, Outside, Speaking
 
 ENDPOINTS = [("pv1", 1), ("pv2", 1), ("bat", 1), ("bat", 2), ("meter", 1)]
 
 
-async def test_the_verbs_that_look_write_nothing(at, rig, here, outside):
+async def test_the_verbs_that_look_write_nothing(
+    at: At,
+    rig: Rig,
+    here: Here,
+    outside: Outside,
+) -> None:
     for name, unit in ENDPOINTS:
         assert (await here("scan", at(name), "-u", str(unit)))[0] == 0
         assert (await here("read", at(name), "-u", str(unit)))[0] == 0
     code, _, _ = await asyncio.to_thread(outside, "read", at("pv1"), "--json")
     assert code == 0
-    for unit in [rig.units[name] for name in ("pv1", "pv2", "bat1", "bms1", "meter")]:
-        assert unit.count.requests > 0
-        assert unit.count.writes == 0
-        assert unit.log == []
+    for device in [rig.units[name] for name in ("pv1", "pv2", "bat1", "bms1", "meter")]:
+        assert device.count.requests > 0
+        assert device.count.writes == 0
+        assert device.log == []
 
 
-async def test_no_text_of_a_device_commands_the_terminal(at, rig, here):
+async def test_no_text_of_a_device_commands_the_terminal(at: At, rig: Rig, here: Here) -> None:
     bank = rig.units["pv1"].face.bank
     bank.image(1).put("Mn", "Ma\x1b]0;owned\x07\nforged: line")
     bank.publish([1])
@@ -38,16 +46,16 @@ async def test_no_text_of_a_device_commands_the_terminal(at, rig, here):
         assert all(line.isprintable() for line in out.splitlines())
 
 
-async def test_a_read_only_wire_cannot_write():
+async def test_a_read_only_wire_cannot_write() -> None:
     with pytest.raises(TypeError):
-        await ReadOnly(None).request(1, Write(address=1, values=(1,)))
+        await ReadOnly(cast(Any, None)).request(1, Write(address=1, values=(1,)))
 
 
-def limiting():
+def limiting() -> Any:
     yield Write(address=40233, values=(0, 0, 0, 0, 1))
 
 
-async def test_even_a_driver_that_wants_to_write_cannot_through_a_verb_that_looks(at, rig):
+async def test_even_a_driver_that_wants_to_write_cannot_through_a_verb_that_looks(at: At, rig: Rig) -> None:
     parser = argparse.ArgumentParser()
     add_endpoint(parser)
     args = parser.parse_args([at("pv1")])
@@ -56,7 +64,7 @@ async def test_even_a_driver_that_wants_to_write_cannot_through_a_verb_that_look
     assert rig.units["pv1"].log == []
 
 
-async def test_looking_leaves_no_connection_behind(at, here):
+async def test_looking_leaves_no_connection_behind(at: At, here: Here) -> None:
     """SolarEdge serves one client and keeps a lost one's place for two minutes."""
     for _ in range(3):
         code, out, _ = await here("scan", at("solo"))
@@ -66,7 +74,7 @@ async def test_looking_leaves_no_connection_behind(at, here):
 MARKER = b"\x03\x04SunS"
 
 
-async def test_a_device_that_is_later_than_the_deadline_is_not_called_silent(speaking, here):
+async def test_a_device_that_is_later_than_the_deadline_is_not_called_silent(speaking: Speaking, here: Here) -> None:
     place = await speaking(lambda head: MARKER, delay_s=0.3)
     code, _, err = await here("scan", place, "--timeout", "0.2")
     assert code == 69
@@ -75,7 +83,7 @@ async def test_a_device_that_is_later_than_the_deadline_is_not_called_silent(spe
     assert "unit id" not in err
 
 
-async def test_a_gateway_that_counts_for_itself_is_told_once(speaking, here):
+async def test_a_gateway_that_counts_for_itself_is_told_once(speaking: Speaking, here: Here) -> None:
     """kellerza/sunsynk#680: the transaction id of the answer never matches."""
     place = await speaking(lambda head: MARKER, transaction=777)
     _, _, err = await here("scan", place, "--timeout", "0.2")
@@ -83,7 +91,7 @@ async def test_a_gateway_that_counts_for_itself_is_told_once(speaking, here):
 
 
 @pytest.mark.parametrize("verb", ["scan", "read"])
-async def test_a_device_without_sunspec_is_said_to_be_one(speaking, here, verb):
+async def test_a_device_without_sunspec_is_said_to_be_one(speaking: Speaking, here: Here, verb: str) -> None:
     place = await speaking(lambda head: b"\x83\x02")
     code, out, err = await here(verb, place)
     assert (code, out) == (69, "")
@@ -92,17 +100,17 @@ async def test_a_device_without_sunspec_is_said_to_be_one(speaking, here, verb):
     assert "40000, 0, 50000, 1, 4096" in err
 
 
-async def test_a_map_that_begins_and_cannot_be_followed_is_not_called_missing(speaking, here):
+async def test_a_map_that_begins_and_cannot_be_followed_is_not_called_missing(speaking: Speaking, here: Here) -> None:
     place = await speaking(lambda head: MARKER if head[8:10] == b"\x9c\x40" else b"\x83\x02")
     _, _, err = await here("scan", place)
     assert "40000: SunS, but 40002: " in readable(err)
     assert "no SunSpec map" not in err
 
 
-async def test_a_device_that_falls_silent_is_not_asked_for_its_unit_id(speaking, here):
+async def test_a_device_that_falls_silent_is_not_asked_for_its_unit_id(speaking: Speaking, here: Here) -> None:
     answers = iter([MARKER, b"\x03\x04\x00\x01\x00\x42"])
 
-    def answer(head):
+    def answer(head: Any) -> Any:
         return next(answers, None)
 
     code, _, err = await here("scan", await speaking(answer), "--timeout", "0.3")
@@ -112,14 +120,16 @@ async def test_a_device_that_falls_silent_is_not_asked_for_its_unit_id(speaking,
     assert "unit id" not in err
 
 
-def readable(err):
+def readable(err: Any) -> Any:
     """One line, short enough to be read, without a traceback."""
     assert err.count("\n") == 1, err
     assert "Traceback" not in err
     return err
 
 
-async def test_a_host_that_refuses_is_named_with_its_port_and_the_reason(here):
+async def test_a_host_that_refuses_is_named_with_its_port_and_the_reason(
+    here: Here,
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -129,14 +139,16 @@ async def test_a_host_that_refuses_is_named_with_its_port_and_the_reason(here):
         assert readable(err) == f"127.0.0.1:{port}: connection refused: is Modbus TCP enabled in the inverter?\n"
 
 
-async def test_a_host_that_does_not_exist_is_named(here):
+async def test_a_host_that_does_not_exist_is_named(here: Here) -> None:
     code, _, err = await here("scan", "no-such-host.invalid", "--timeout", "0.3")
     assert code == 69
     assert readable(err).startswith("no-such-host.invalid:502: ")
     assert "host" in err.removeprefix("no-such-host.invalid:502: ")
 
 
-async def test_a_host_that_accepts_and_stays_silent_is_named_with_the_unit(here):
+async def test_a_host_that_accepts_and_stays_silent_is_named_with_the_unit(
+    here: Here,
+) -> None:
     quiet = []
     server = await asyncio.start_server(lambda _, writer: quiet.append(writer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -151,7 +163,7 @@ async def test_a_host_that_accepts_and_stays_silent_is_named_with_the_unit(here)
         await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
 
-async def test_a_wrong_unit_is_said_to_be_one(at, here):
+async def test_a_wrong_unit_is_said_to_be_one(at: At, here: Here) -> None:
     code, _, err = await here("scan", at("pv1"), "-u", "9")
     assert code == 69
     assert at("pv1") in readable(err)
@@ -159,14 +171,14 @@ async def test_a_wrong_unit_is_said_to_be_one(at, here):
     assert "SMA 126" in err
 
 
-async def test_a_wrong_base_says_what_stood_there(at, here):
+async def test_a_wrong_base_says_what_stood_there(at: At, here: Here) -> None:
     """No "SunS" is reported as such, and nothing is guessed."""
     code, _, err = await here("scan", at("pv1"), "--base", "40001")
     assert code == 69
     assert "0x6E53 0x0001 at 40001" in readable(err)  # the marker's second half and model 1's id
 
 
-async def test_a_model_that_is_not_there_is_named_with_those_that_are(at, here):
+async def test_a_model_that_is_not_there_is_named_with_those_that_are(at: At, here: Here) -> None:
     code, _, err = await here("read", at("pv1"), "704")
     assert code == 69
     assert "704" in readable(err)
@@ -193,7 +205,9 @@ async def test_a_model_that_is_not_there_is_named_with_those_that_are(at, here):
         ["read", "h", "W"],
     ],
 )
-def test_a_command_line_that_makes_no_sense_ends_with_2_before_any_connection(outside, words):
+def test_a_command_line_that_makes_no_sense_ends_with_2_before_any_connection(
+    outside: Outside, words: list[str]
+) -> None:
     code, out, err = outside(*words)
     assert (code, out) == (2, "")
     assert "Traceback" not in err
@@ -204,5 +218,5 @@ def test_a_command_line_that_makes_no_sense_ends_with_2_before_any_connection(ou
     ("text", "name"),
     [("h", "h:502"), ("h:1502", "h:1502"), ("[::1]:1502", "[::1]:1502"), ("[::1]", "[::1]:502")],
 )
-def test_an_endpoint_is_a_host_and_perhaps_a_port(text, name):
+def test_an_endpoint_is_a_host_and_perhaps_a_port(text: str, name: str) -> None:
     assert endpoint(text).name == name

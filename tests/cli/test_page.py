@@ -17,7 +17,7 @@ from derctl.core.words import Reason, Shown
 from derctl.functions import ROWS
 
 Json = dict[str, Any]
-Change = Callable[[Json], None]
+Change = Callable[[Json], object]
 CONTRACT = "contract_export_limit"
 
 
@@ -36,8 +36,10 @@ def row(state: Json, name: str) -> str:
     return " ".join([lines[at], *more[: (*indented, False).index(False)]])
 
 
-def told(state: Json, name: str, **values: Any) -> None:
+def told(state: Json, name: str, **values: Any) -> Json:
+    """The state, changed."""
     state["ders"][name]["setpoint"].update(values)
+    return state
 
 
 def bound(by: str, what: str, value: float, why: str | None = None) -> Json:

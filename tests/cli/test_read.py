@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 import math
 from importlib import resources
+from typing import Any
 
 import pytest
+
+from hil.rig import Rig
+from tests.cli.calls import At, ByPysunspec2, Here
 
 ENDPOINTS = [("pv1", 1), ("pv2", 1), ("bat", 1), ("bat", 2), ("meter", 1)]
 
 
 @pytest.mark.parametrize(("name", "unit"), ENDPOINTS)
-async def test_read_gives_what_pysunspec2_reads_from_the_same_server(at, here, by_pysunspec2, name, unit):
+async def test_read_gives_what_pysunspec2_reads_from_the_same_server(
+    at: At,
+    here: Here,
+    by_pysunspec2: ByPysunspec2,
+    name: str,
+    unit: Any,
+) -> None:
     code, out, err = await here("read", at(name), "-u", str(unit), "--json")
     assert (code, err) == (0, "")
     ours = {table["model"]: {row["path"]: row["value"] for row in table["points"]} for table in json.loads(out)}
@@ -30,7 +40,7 @@ async def test_read_gives_what_pysunspec2_reads_from_the_same_server(at, here, b
     assert compared > 20
 
 
-async def test_read_shows_one_model_when_asked_for_one(at, here):
+async def test_read_shows_one_model_when_asked_for_one(at: At, here: Here) -> None:
     code, out, _ = await here("read", at("meter"), "203")
     assert code == 0
     assert "serial 1005" in out.splitlines()[0]
@@ -41,7 +51,7 @@ async def test_read_shows_one_model_when_asked_for_one(at, here):
     assert row[-1] == "W"
 
 
-async def test_what_is_not_implemented_is_shown_only_when_asked_for(at, here):
+async def test_what_is_not_implemented_is_shown_only_when_asked_for(at: At, here: Here) -> None:
     _, short, _ = await here("read", at("pv1"), "120")
     _, whole, _ = await here("read", at("pv1"), "120", "--all")
     assert "WHRtg " not in short
@@ -49,7 +59,7 @@ async def test_what_is_not_implemented_is_shown_only_when_asked_for(at, here):
     assert row[1:3] == ["65535", "-"]
 
 
-async def test_what_a_program_reads_is_json_whatever_the_registers_hold(at, rig, here):
+async def test_what_a_program_reads_is_json_whatever_the_registers_hold(at: At, rig: Rig, here: Here) -> None:
     """Text, floats that are no number, models without a definition."""
     rig.units["pv1"].face.bank.image(1).put("SN", None)
     for name, unit in ENDPOINTS:
@@ -59,14 +69,14 @@ async def test_what_a_program_reads_is_json_whatever_the_registers_hold(at, rig,
             assert all(row.keys() == {"path", "raw", "value", "unit", "name"} for row in table["points"])
 
 
-async def lines_of(here, *words):
+async def lines_of(here: Any, *words: Any) -> Any:
     """The rows that `read` prints, by path: the words behind it."""
     _, out, _ = await here("read", *words)
     rows = [line.split() for line in out.splitlines() if line.startswith("  ")]
     return {row[0]: row[1:] for row in rows}
 
 
-async def test_an_enumeration_and_a_bitfield_have_names(at, rig, here):
+async def test_an_enumeration_and_a_bitfield_have_names(at: At, rig: Rig, here: Here) -> None:
     """Words of the official model definitions."""
     bank = rig.units["bat1"].face.bank
     bank.image(701).put_raw("InvSt", 2)
@@ -84,7 +94,7 @@ async def test_an_enumeration_and_a_bitfield_have_names(at, rig, here):
     assert row == {"path": "InvSt", "raw": 2, "value": 2, "unit": "", "name": "STARTING"}
 
 
-async def test_the_points_of_a_group_that_repeats_have_units_too(at, here):
+async def test_the_points_of_a_group_that_repeats_have_units_too(at: At, here: Here) -> None:
     rows = await lines_of(here, at("pv2"), "705", "711")
     assert rows["Crv[0].Pt[0].V"][-1] == "VNomPct"
     assert rows["Crv[0].RspTms"][-1] == "Secs"

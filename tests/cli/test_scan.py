@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import struct
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +14,8 @@ import yaml
 from derctl.cli.look import Pulse, endpoint
 from derctl.cli.proposal import site_rows
 from derctl.devices import Identity, Profile
+from hil.rig import Rig
+from tests.cli.calls import At, ByPysunspec2, Called, Here, Speaking
 
 
 @pytest.mark.parametrize(
@@ -24,7 +28,14 @@ from derctl.devices import Identity, Profile
         ("meter", 1, "sunspec_meter", "reads"),
     ],
 )
-async def test_scan_says_who_is_there_and_as_what_it_can_be_configured(at, here, name, unit, kind, says):
+async def test_scan_says_who_is_there_and_as_what_it_can_be_configured(
+    at: At,
+    here: Here,
+    name: str,
+    unit: int,
+    kind: str,
+    says: str,
+) -> None:
     code, out, _ = await here("scan", at(name), "-u", str(unit))
     assert code == 0
     serial = {("pv1", 1): "1001", ("pv2", 1): "1002", ("bat", 1): "1003", ("bat", 2): "1004", ("meter", 1): "1005"}
@@ -33,7 +44,11 @@ async def test_scan_says_who_is_there_and_as_what_it_can_be_configured(at, here,
     assert says in line
 
 
-async def test_scan_as_json_carries_chain_rating_and_what_it_can_be_given(at, here, by_pysunspec2):
+async def test_scan_as_json_carries_chain_rating_and_what_it_can_be_given(
+    at: At,
+    here: Here,
+    by_pysunspec2: ByPysunspec2,
+) -> None:
     code, out, _ = await here("scan", at("pv2"), "--json")
     found = json.loads(out)
     theirs = await by_pysunspec2("pv2", 1)
@@ -44,7 +59,7 @@ async def test_scan_as_json_carries_chain_rating_and_what_it_can_be_given(at, he
     assert found["kinds"]["sunspec_pv"]["can"]["ac"] == {"limit": True, "aim": False, "var": True}
 
 
-async def test_a_scan_asks_nothing_twice_and_walks_the_chain_once(at, rig, here):
+async def test_a_scan_asks_nothing_twice_and_walks_the_chain_once(at: At, rig: Rig, here: Here) -> None:
     code, _, err = await here("scan", at("pv1"), "--progress")
     asked = answers_of(err)
     assert code == 0
@@ -57,12 +72,14 @@ HEADERS = [40002, 40070, 40122, 40150, 40182, 40228, 40254]
 """pv1's models 1, 103, 120, 121, 122, 123 and the end, from their lengths in the definitions."""
 
 
-def answers_of(err):
+def answers_of(err: Any) -> Any:
     """(address, count) of each answer that --progress told."""
     return [tuple(map(int, line.split("s")[0].split()[1:4:2])) for line in err.splitlines()]
 
 
-async def test_progress_is_told_while_it_works_only_where_it_is_wanted(at, here, monkeypatch):
+async def test_progress_is_told_while_it_works_only_where_it_is_wanted(
+    at: At, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert (await here("scan", at("meter")))[2] == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     _, _, err = await here("scan", at("meter"))
@@ -70,7 +87,7 @@ async def test_progress_is_told_while_it_works_only_where_it_is_wanted(at, here,
     assert err.endswith("\r\x1b[K")
 
 
-async def test_a_scan_says_as_what_a_device_cannot_be_used_and_why(at, here):
+async def test_a_scan_says_as_what_a_device_cannot_be_used_and_why(at: At, here: Here) -> None:
     _, out, _ = await here("scan", at("pv1"))
     lines = {line.partition(":")[0]: line.partition(": ")[2] for line in out.splitlines() if "as sunspec_" in line}
     assert {*lines} == {"as sunspec_pv", "not as sunspec_storage", "not as sunspec_meter", "not as sunspec_bms"}
@@ -78,13 +95,21 @@ async def test_a_scan_says_as_what_a_device_cannot_be_used_and_why(at, here):
     assert lines["not as sunspec_meter"] == "it answers as an inverter (model 103)"
 
 
-def rows_of(out):
+def rows_of(out: Any) -> Any:
     """The site file's rows as scan prints them."""
     return yaml.safe_load(out.partition("for the site file:\n")[2])
 
 
 @pytest.mark.parametrize(("name", "kind", "who"), [("pv1", "sunspec_pv", "pv1"), ("bat", "sunspec_storage", "bat1")])
-async def test_the_rows_for_the_site_file_are_taken_by_it(at, rig, here, tmp_path, name, kind, who):
+async def test_the_rows_for_the_site_file_are_taken_by_it(
+    at: At,
+    rig: Rig,
+    here: Here,
+    tmp_path: Path,
+    name: str,
+    kind: str,
+    who: str,
+) -> None:
     _, out, _ = await here("scan", at(name))
     rows = rows_of(out)
     assert rows["ders"][0].items() >= {"id": who, "kind": kind, "unit": 1}.items()
@@ -99,17 +124,22 @@ async def test_the_rows_for_the_site_file_are_taken_by_it(at, rig, here, tmp_pat
 @pytest.mark.parametrize(
     "serial", ["0123", "1e5", "null", "2026-01-01", "2026-99-99", "12:30", 'a"b, {c}: #d', "Ü 7", "A1"]
 )
-async def test_a_serial_stands_in_the_rows_as_it_is(called, at, here, serial):
+async def test_a_serial_stands_in_the_rows_as_it_is(
+    called: Called,
+    at: At,
+    here: Here,
+    serial: str,
+) -> None:
     called(SN=serial)
     _, out, _ = await here("scan", at("pv1"))
     assert rows_of(out)["ders"][0]["serial"] == serial
 
 
-async def test_a_device_that_states_no_rating_is_read_at_its_nameplate_s(speaking, here):
+async def test_a_device_that_states_no_rating_is_read_at_its_nameplate_s(speaking: Speaking, here: Here) -> None:
     """SolarEdge's own map ends behind model 103."""
     registers = solaredge(w=33300)
 
-    def answer(head):
+    def answer(head: Any) -> Any:
         address, count = struct.unpack(">HH", head[8:])
         words = registers[address : address + count]
         return struct.pack(f">BB{count}H", 3, 2 * count, *words) if len(words) == count else b"\x83\x02"
@@ -124,7 +154,7 @@ async def test_a_device_that_states_no_rating_is_read_at_its_nameplate_s(speakin
     assert found["kinds"]["sunspec_pv"]["rating"] is None
 
 
-def solaredge(w):
+def solaredge(w: Any) -> Any:
     """A map from address 0: model 1 with L = 65 and a serial of zeros, 103 with W, by the official definitions."""
     words = [0] * 121
     words[:4] = [0x5375, 0x6E53, 1, 65]
@@ -136,7 +166,7 @@ def solaredge(w):
     return [*words, 0xFFFF, 0]
 
 
-async def test_nobody_guesses_a_meters_sign(at, here):
+async def test_nobody_guesses_a_meters_sign(at: At, here: Here) -> None:
     _, out, _ = await here("scan", at("meter"))
     poc = rows_of(out)["poc"]
     assert poc["sign"] is None
@@ -144,7 +174,9 @@ async def test_nobody_guesses_a_meters_sign(at, here):
     assert re.search(r"# 1: its W is positive for export; -1: .*it reads [\d,]+ W now$", out, re.M)
 
 
-async def test_a_profile_is_proposed_by_maker_and_model_and_says_what_it_would_do(called, at, here):
+async def test_a_profile_is_proposed_by_maker_and_model_and_says_what_it_would_do(
+    called: Called, at: At, here: Here
+) -> None:
     called(Mn="KOSTAL", Md="PLENTICORE plus5.5")
     _, out, err = await here("scan", at("pv1"), "--progress")
     assert rows_of(out)["ders"][0]["profile"] == "kostal"
@@ -152,7 +184,7 @@ async def test_a_profile_is_proposed_by_maker_and_model_and_says_what_it_would_d
     assert 0 < max(count for _, count in later) <= 60
 
 
-def test_a_device_that_takes_its_time_gets_the_time_in_the_site_file():
+def test_a_device_that_takes_its_time_gets_the_time_in_the_site_file() -> None:
     rating, can = {"p_min_w": 0.0}, {"battery": None}
     kinds = {"sunspec_bms": {"usable": True, "role": "bms", "text": "reads", "rating": rating, "can": can}}
     for slowest_s, row in ((0.2, {}), (1.4, {"timeout_s": 3.0})):

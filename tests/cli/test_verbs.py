@@ -6,6 +6,7 @@ import argparse
 import fcntl
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,28 +15,30 @@ import derctl
 from derctl.cli import VERBS, command, exits, local, main, release, schema, standing
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
+from hil.rig import Rig
+from tests.cli.calls import Here, Outside, SiteFile
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def one_line(err):
+def one_line(err: Any) -> Any:
     assert err.count("\n") == 1, err
     assert "Traceback" not in err
     return err
 
 
-def test_the_version_is_the_packages(outside):
+def test_the_version_is_the_packages(outside: Outside) -> None:
     assert outside("--version") == (0, f"derctl {derctl.__version__}\n", "")
 
 
-def test_help_lists_every_verb(outside):
+def test_help_lists_every_verb(outside: Outside) -> None:
     code, out, _ = outside("--help")
     assert code == 0
     assert all(f"\n    {name} " in out for name in VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(verb, capsys):
+def test_every_verb_explains_itself(verb: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([verb, "--help"])
     assert ended.value.code == 0
@@ -52,14 +55,16 @@ def test_the_help_of_command_names_every_command(capsys):
 @pytest.mark.parametrize(
     "words", [[], ["frobnicate"], ["check", "-c"], ["status", "x"], ["limit"], ["why"], ["-c", "x", "status"]]
 )
-def test_a_wrong_command_line_ends_with_2(outside, words):
+def test_a_wrong_command_line_ends_with_2(outside: Outside, words: Any) -> None:
     code, out, err = outside(*words)
     assert (code, out) == (2, "")
     assert "usage: derctl" in err
 
 
 @pytest.mark.parametrize("verb", ["check", "run", "release"])
-def test_without_a_site_file_anywhere_it_is_said_where_it_was_looked_for(monkeypatch, capsys, tmp_path, verb):
+def test_without_a_site_file_anywhere_it_is_said_where_it_was_looked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, verb: str
+) -> None:
     monkeypatch.setattr(local, "SITE_FILE", tmp_path / "site.yaml")
     with pytest.raises(SystemExit) as ended:
         main([verb])
@@ -68,7 +73,7 @@ def test_without_a_site_file_anywhere_it_is_said_where_it_was_looked_for(monkeyp
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_that_needs_a_site_file_has_the_installed_one_as_its_default(verb):
+def test_every_verb_that_needs_a_site_file_has_the_installed_one_as_its_default(verb: Any) -> None:
     parser = argparse.ArgumentParser()
     VERBS[verb].load().add(parser)
     options = {option: action for action in parser._actions for option in action.option_strings}
@@ -78,7 +83,9 @@ def test_every_verb_that_needs_a_site_file_has_the_installed_one_as_its_default(
         assert "(default /etc/derctl/site.yaml)" in str(options["-c"].help)
 
 
-async def test_the_installed_site_file_is_the_default(monkeypatch, here, site_file, tmp_path):
+async def test_the_installed_site_file_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, here: Here, site_file: SiteFile, tmp_path: Path
+) -> None:
     path = site_file()
     monkeypatch.setattr(local, "SITE_FILE", path)
     code, out, _ = await here("check")
@@ -87,15 +94,17 @@ async def test_the_installed_site_file_is_the_default(monkeypatch, here, site_fi
     assert (code, err.startswith(f"{tmp_path}/derctl.sock: no such socket")) == (69, True)
 
 
-def test_a_site_file_that_may_not_be_looked_for_is_not_called_missing(monkeypatch):
-    def closed(path):
+def test_a_site_file_that_may_not_be_looked_for_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Any) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "lstat", closed)
     assert local.config_of(argparse.Namespace(config=None)) == Path("/etc/derctl/site.yaml")
 
 
-async def test_where_the_site_file_cannot_be_read_the_usual_socket_is_asked(monkeypatch, here, tmp_path):
+async def test_where_the_site_file_cannot_be_read_the_usual_socket_is_asked(
+    monkeypatch: pytest.MonkeyPatch, here: Here, tmp_path: Path
+) -> None:
     """It belongs to the group; that the socket does, too, is then what a person is told."""
     monkeypatch.setattr(local, "SITE_FILE", tmp_path / "nowhere.yaml")
     monkeypatch.setattr(local, "SOCKET", tmp_path / "usual.sock")
@@ -103,7 +112,7 @@ async def test_where_the_site_file_cannot_be_read_the_usual_socket_is_asked(monk
     assert (code, err.startswith(f"{tmp_path}/usual.sock: ")) == (69, True)
 
 
-def test_help_names_every_exit_code(outside):
+def test_help_names_every_exit_code(outside: Outside) -> None:
     told = outside("--help")[1].partition("exit codes:")[2]
     assert {int(line.split()[0]) for line in told.splitlines() if line.strip()} == {*exits.MEANINGS}
 
@@ -111,16 +120,21 @@ def test_help_names_every_exit_code(outside):
 @pytest.mark.parametrize(
     "words", [["--expires", "10m", "limit_power", "der=pv1"], ["limit_power", "--expires", "10m", "der=pv1"]]
 )
-async def test_options_may_stand_anywhere_among_the_arguments(monkeypatch, here, words):
+async def test_options_may_stand_anywhere_among_the_arguments(
+    monkeypatch: pytest.MonkeyPatch, here: Here, words: list[str]
+) -> None:
     asked = []
-    monkeypatch.setattr(
-        command, "call", lambda args, name, given=None: asked.append((name, given)) or {"mode": "control"}
-    )
+
+    def call(args: Any, name: str, given: Any = None) -> dict[str, str]:
+        asked.append((name, given))
+        return {"mode": "control"}
+
+    monkeypatch.setattr(command, "call", call)
     assert (await here("command", *words))[0] == 0
     assert asked[0] == ("limit_power", {"expires_s": 600.0, "der": "pv1"})
 
 
-def test_check_accepts_a_good_file_and_says_what_it_understood(outside, site_file):
+def test_check_accepts_a_good_file_and_says_what_it_understood(outside: Outside, site_file: SiteFile) -> None:
     path = site_file()
     code, out, err = outside("check", "-c", str(path))
     assert (code, err) == (0, "")
@@ -130,7 +144,9 @@ def test_check_accepts_a_good_file_and_says_what_it_understood(outside, site_fil
     assert any("3,000 W" in line and "5,000 W" in line and "holds" in line for line in lines)
 
 
-def test_check_asks_of_what_is_hardly_meant_and_run_logs_it(outside, site_file, tmp_path):
+def test_check_asks_of_what_is_hardly_meant_and_run_logs_it(
+    outside: Outside, site_file: SiteFile, tmp_path: Path
+) -> None:
     path = site_file(("limit_w: 5000", "limit_w: 7"), ("p_ceiling_w: 3000", "p_ceiling_w: 0"))
     asked = f"{path}:9: functions[0].limit_w: 7 is less than 100 W: if kW are meant, write 7000"
     code, out, err = outside("check", "-c", str(path))
@@ -148,7 +164,7 @@ def test_check_asks_of_what_is_hardly_meant_and_run_logs_it(outside, site_file, 
     assert line.endswith(asked)
 
 
-def test_check_as_json_says_the_same(outside, site_file):
+def test_check_as_json_says_the_same(outside: Outside, site_file: SiteFile) -> None:
     code, out, _ = outside("check", "-c", str(site_file()), "--json")
     found = json.loads(out)
     assert code == 0
@@ -167,7 +183,14 @@ def test_check_as_json_says_the_same(outside, site_file):
         ("by: stands}", "by: stands}, control: false, rating: {p_max_w: 9000}", 1, "broken"),
     ],
 )
-def test_check_foretells_what_happens_to_the_contract_without_derctl(outside, site_file, old, new, code, verdict):
+def test_check_foretells_what_happens_to_the_contract_without_derctl(
+    outside: Outside,
+    site_file: SiteFile,
+    old: str,
+    new: str,
+    code: int,
+    verdict: str,
+) -> None:
     path = site_file((old, new))
     ended, out, _ = outside("check", "-c", str(path))
     assert ended == code
@@ -177,7 +200,7 @@ def test_check_foretells_what_happens_to_the_contract_without_derctl(outside, si
     assert (ended, json.loads(out)["absent"]["contract"] == "broken") == (code, code == 1)
 
 
-def test_a_typo_is_named_with_file_line_path_and_what_is_known(outside, site_file):
+def test_a_typo_is_named_with_file_line_path_and_what_is_known(outside: Outside, site_file: SiteFile) -> None:
     path = site_file(("p_ceiling_w: 3000", "p_ceilng_w: 3000"))
     for verb in ("check", "run", "release"):
         code, out, err = outside(verb, "-c", str(path))
@@ -187,7 +210,7 @@ def test_a_typo_is_named_with_file_line_path_and_what_is_known(outside, site_fil
         )
 
 
-def test_every_problem_is_one_line_of_its_own(outside, site_file):
+def test_every_problem_is_one_line_of_its_own(outside: Outside, site_file: SiteFile) -> None:
     path = site_file(("unit: 1", "unit: 999"), ("sign: 1", "sign: 2"), ("limit_w: 5000", "limit: 5000"))
     code, _, err = outside("check", "-c", str(path))
     assert code == 78
@@ -201,7 +224,7 @@ def test_every_problem_is_one_line_of_its_own(outside, site_file):
 
 
 @pytest.mark.parametrize("text", ["", "hello", "a: [", "a: 2026-99-99", "&a [*a]"])
-def test_a_file_that_is_no_site_ends_with_78(outside, tmp_path, text):
+def test_a_file_that_is_no_site_ends_with_78(outside: Outside, tmp_path: Path, text: str) -> None:
     path = tmp_path / "site.yaml"
     path.write_text(text)
     code, out, err = outside("check", "-c", str(path))
@@ -210,7 +233,7 @@ def test_a_file_that_is_no_site_ends_with_78(outside, tmp_path, text):
     assert "Traceback" not in err
 
 
-def test_a_file_that_is_not_there_is_named(outside, tmp_path):
+def test_a_file_that_is_not_there_is_named(outside: Outside, tmp_path: Path) -> None:
     code, _, err = outside("check", "-c", str(tmp_path / "nowhere.yaml"))
     assert code == 78
     assert "nowhere.yaml" in one_line(err)
@@ -218,7 +241,7 @@ def test_a_file_that_is_not_there_is_named(outside, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["house.yaml", "mixed.yaml"])
-def test_the_examples_that_ship_check(outside, tmp_path, name):
+def test_the_examples_that_ship_check(outside: Outside, tmp_path: Path, name: str) -> None:
     text = (ROOT / "config" / name).read_text(encoding="utf-8").replace("/etc/derctl", str(tmp_path))
     (tmp_path / "mqtt.password").touch(0o600)
     path = tmp_path / name
@@ -228,21 +251,23 @@ def test_the_examples_that_ship_check(outside, tmp_path, name):
     assert "observe mode" in out
 
 
-def test_schema_prints_the_schema(outside):
+def test_schema_prints_the_schema(outside: Outside) -> None:
     code, out, _ = outside("schema")
     assert code == 0
     assert json.loads(out) == json.loads(json.dumps(schema.schema()))
 
 
 @pytest.mark.parametrize("words", [["status"], ["command", "ping"], ["status", "--json"]])
-def test_without_a_daemon_the_socket_is_named_and_the_code_is_69(outside, site_file, tmp_path, words):
+def test_without_a_daemon_the_socket_is_named_and_the_code_is_69(
+    outside: Outside, site_file: SiteFile, tmp_path: Path, words: list[str]
+) -> None:
     code, out, err = outside(*words, "-c", str(site_file()))
     assert (code, out) == (69, "")
     assert str(tmp_path / "derctl.sock") in one_line(err)
     assert "daemon" in err
 
 
-def test_a_socket_that_nobody_serves_any_more_is_69_too(outside, tmp_path):
+def test_a_socket_that_nobody_serves_any_more_is_69_too(outside: Outside, tmp_path: Path) -> None:
     import socket
 
     path = tmp_path / "old.sock"
@@ -254,13 +279,13 @@ def test_a_socket_that_nobody_serves_any_more_is_69_too(outside, tmp_path):
 
 
 @pytest.mark.parametrize("word", ["p_ceiling_w", "=3000", "3000"])
-def test_an_argument_of_a_command_that_is_no_pair_ends_with_2(outside, word):
+def test_an_argument_of_a_command_that_is_no_pair_ends_with_2(outside: Outside, word: str) -> None:
     code, _, err = outside("command", "limit_power", word)
     assert code == 2
     assert repr(word) in err
 
 
-def test_release_with_nothing_written_is_done(outside, site_file):
+def test_release_with_nothing_written_is_done(outside: Outside, site_file: SiteFile) -> None:
     path = site_file()
     code, out, err = outside("release", "-c", str(path))
     assert (code, err) == (0, "")
@@ -268,19 +293,23 @@ def test_release_with_nothing_written_is_done(outside, site_file):
     assert outside("release", "-c", str(path), "--json") == (0, "{}\n", "")
 
 
-def journal(tmp_path, content):
+def journal(tmp_path: Any, content: Any) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "written.json").write_text(content)
 
 
-def test_a_device_that_cannot_be_reached_is_not_released_and_stays_in_the_journal(outside, site_file, tmp_path):
+def test_a_device_that_cannot_be_reached_is_not_released_and_stays_in_the_journal(
+    outside: Outside, site_file: SiteFile, tmp_path: Path
+) -> None:
     journal(tmp_path, '{"pv1": {}}')
     code, out, _ = outside("release", "-c", str(site_file()), "--within", "0.5", "--json")
     assert (code, json.loads(out)["pv1"]["result"]) == (1, "unreachable")
     assert json.loads((tmp_path / "state" / "written.json").read_text()) == {"pv1": {}}
 
 
-def test_what_is_not_given_back_is_listed_and_nothing_is_done(outside, site_file, tmp_path):
+def test_what_is_not_given_back_is_listed_and_nothing_is_done(
+    outside: Outside, site_file: SiteFile, tmp_path: Path
+) -> None:
     path = site_file()
     assert outside("release", "--list", "-c", str(path))[:2] == (0, f"{standing.NOTHING}\n")
     assert not (tmp_path / "state").exists()
@@ -295,8 +324,10 @@ def test_what_is_not_given_back_is_listed_and_nothing_is_done(outside, site_file
     assert [file.name for file in (tmp_path / "state").iterdir()] == ["written.json"]
 
 
-async def test_a_daemon_in_control_is_listed_before_it_has_written_anything(here, house, site_file, monkeypatch):
-    async def answer(path, call):
+async def test_a_daemon_in_control_is_listed_before_it_has_written_anything(
+    here: Here, house: dict[str, Any], site_file: SiteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(path: Any, call: Any) -> Any:
         return house
 
     monkeypatch.setattr(release, "ask", answer)
@@ -304,14 +335,18 @@ async def test_a_daemon_in_control_is_listed_before_it_has_written_anything(here
     assert (code, out.splitlines()[:2]) == (1, ["derctl is in control", standing.NOTHING])
 
 
-def test_a_journal_that_names_a_der_the_file_lacks_is_said(outside, site_file, tmp_path):
+def test_a_journal_that_names_a_der_the_file_lacks_is_said(
+    outside: Outside, site_file: SiteFile, tmp_path: Path
+) -> None:
     journal(tmp_path, '{"pv7": {}}')
     code, out, _ = outside("release", "-c", str(site_file()), "--within", "0.5")
     assert code == 1
     assert out.startswith("pv7: not in the site file any more")
 
 
-def test_a_journal_that_cannot_be_read_is_no_clean_release(outside, site_file, tmp_path):
+def test_a_journal_that_cannot_be_read_is_no_clean_release(
+    outside: Outside, site_file: SiteFile, tmp_path: Path
+) -> None:
     journal(tmp_path, '{"pv1": ')
     code, out, err = outside("release", "-c", str(site_file()))
     assert (code, out) == (1, "")
@@ -319,7 +354,9 @@ def test_a_journal_that_cannot_be_read_is_no_clean_release(outside, site_file, t
 
 
 @pytest.mark.parametrize("verb", ["run", "release"])
-def test_a_second_instance_of_a_site_ends_with_75(outside, site_file, tmp_path, verb):
+def test_a_second_instance_of_a_site_ends_with_75(
+    outside: Outside, site_file: SiteFile, tmp_path: Path, verb: str
+) -> None:
     (tmp_path / "state").mkdir()
     with (tmp_path / "state" / "derctl.lock").open("a+") as held:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -329,7 +366,9 @@ def test_a_second_instance_of_a_site_ends_with_75(outside, site_file, tmp_path, 
     assert "Traceback" not in err
 
 
-async def test_release_moves_a_device_to_its_fallback_and_forgets_it(rig, here, site_file, tmp_path):
+async def test_release_moves_a_device_to_its_fallback_and_forgets_it(
+    rig: Rig, here: Here, site_file: SiteFile, tmp_path: Path
+) -> None:
     """After a kill: what the journal names, and nothing else, is written. What stood before keeps it from nothing."""
     journal(tmp_path, '{"pv1": {}}')
     (tmp_path / "state" / "standing.json").write_text('{"pv1": ')
@@ -345,7 +384,9 @@ async def test_release_moves_a_device_to_its_fallback_and_forgets_it(rig, here, 
     assert len(rig.units["pv1"].log) == before
 
 
-async def test_a_limit_that_an_earlier_release_left_is_said_and_lifted_when_asked(rig, here, site_file, tmp_path):
+async def test_a_limit_that_an_earlier_release_left_is_said_and_lifted_when_asked(
+    rig: Rig, here: Here, site_file: SiteFile, tmp_path: Path
+) -> None:
     journal(tmp_path, "{}")
     (tmp_path / "state" / "standing.json").write_text('{"pv1": {"stands_w": 1200.0}}')
     path = site_file(port=rig.ports()["pv1"])
@@ -371,8 +412,10 @@ async def test_a_limit_that_an_earlier_release_left_is_said_and_lifted_when_aske
         (BrokenPipeError(), 0, ""),
     ],
 )
-def test_each_error_has_its_exit_code(monkeypatch, capsys, error, code, says):
-    def fail(args):
+def test_each_error_has_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Any, code: int, says: str
+) -> None:
+    def fail(args: Any) -> None:
         raise error
 
     monkeypatch.setattr(schema, "run", fail)
@@ -380,8 +423,8 @@ def test_each_error_has_its_exit_code(monkeypatch, capsys, error, code, says):
     assert capsys.readouterr().err == says
 
 
-def test_a_bug_is_70_and_shows_where(monkeypatch, capsys):
-    def fail(args):
+def test_a_bug_is_70_and_shows_where(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(args: Any) -> None:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(schema, "run", fail)
@@ -391,7 +434,7 @@ def test_a_bug_is_70_and_shows_where(monkeypatch, capsys):
     assert "bug in derctl" in err.splitlines()[-1]
 
 
-def test_the_readmes_commands_are_verbs():
+def test_the_readmes_commands_are_verbs() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     words = {line.split()[1] for line in readme.splitlines() if line.startswith("    derctl ")}
     assert words

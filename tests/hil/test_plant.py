@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def driven(
     **inputs: float,
 ) -> InverterState:
     state = state or InverterState()
-    given = {"v_pu": 1.0, "f_hz": 50.0, "f_nom_hz": 50.0, "p_available_w": 5000.0, **inputs}
+    given: dict[str, Any] = {"v_pu": 1.0, "f_hz": 50.0, "f_nom_hz": 50.0, "p_available_w": 5000.0, **inputs}
     for _ in range(round(seconds / 0.1)):
         state = inverter_step(state, params, InverterInputs(command=command, **given), 0.1)
     return state

@@ -25,7 +25,7 @@ def declared(extras: Iterable[str]) -> set[str]:
         *project["dependencies"],
         *(text for extra in extras for text in project["optional-dependencies"][extra]),
     ]
-    return {canonicalize_name(Requirement(text).name) for text in texts} - OWN
+    return {str(canonicalize_name(Requirement(text).name)) for text in texts} - OWN
 
 
 def imported(source: str) -> set[str]:

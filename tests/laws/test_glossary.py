@@ -14,7 +14,7 @@ from derctl.cli import exits
 from derctl.core import types
 from derctl.daemon.actuate.trouble import SAYS
 from derctl.daemon.channel.binding import STATES
-from derctl.daemon.commands.desk import COMMANDS
+from derctl.daemon.commands.rows import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.functions import ROWS as FUNCTIONS
 

@@ -21,6 +21,7 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 import uvloop
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 BOTH_LOOPS = {"test_modbus"}
@@ -163,7 +164,7 @@ class Outside:
     subscribed: bool = False
 
     def __post_init__(self) -> None:
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         if self.username is not None:
             self.client.username_pw_set(self.username, self.password)
         if self.tls is not None:
@@ -172,7 +173,7 @@ class Outside:
         self.client.on_subscribe = self._on_subscribe
 
     def _on_message(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
-        self.seen.append((message.topic, message.payload, message.retain, message.qos))
+        self.seen.append((message.topic, bytes(message.payload), message.retain, message.qos))
 
     def _on_subscribe(self, *given: Any) -> None:
         self.subscribed = True

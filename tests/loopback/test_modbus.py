@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from derctl.core.exchange import Read, Write
-from derctl.errors import BusClosed, BusFrameError, BusTimeout, DerctlError, DeviceRefused
+from derctl.errors import BusClosed, BusError, BusFrameError, BusTimeout, DerctlError, DeviceRefused
 from derctl.links.bus import Bus, Pace
 from derctl.links.wires.connection import number_of, reason
 from derctl.links.wires.tcp import PymodbusTcp
@@ -749,8 +749,12 @@ async def test_a_reset_right_after_connecting_is_told_in_one_of_two_ways() -> No
         for _ in range(200):
             wire = PymodbusTcp("127.0.0.1", listener.getsockname()[1])
             lost = asyncio.Event()
+
+            def on_lost(error: BusError, lost: asyncio.Event = lost) -> None:
+                lost.set()
+
             try:
-                await wire.connect(lambda error, lost=lost: lost.set())
+                await wire.connect(on_lost)
             except BusClosed:
                 continue
             async with asyncio.timeout(PATIENCE_S):

@@ -29,9 +29,8 @@ class Site:
         self.outbox = Outbox()
         self.commands: list[tuple[str, bytes, bool]] = []
         self.hellos = 0
-        broker = Broker(
-            **{"host": "127.0.0.1", "port": port, "base": BASE, "will": b'{"online":false}', "keepalive_s": 5} | given
-        )
+        basis: dict[str, Any] = {"host": "127.0.0.1", "port": port, "base": BASE, "keepalive_s": 5}
+        broker = Broker(**basis | {"will": b'{"online":false}'} | given)
         self.may = True
         self.tries = 0
         self.changes: list[tuple[bool, str]] = []

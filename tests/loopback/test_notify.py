@@ -32,7 +32,7 @@ def test_each_send_is_one_datagram_of_lines(listener: tuple[socket.socket, str])
     notifier.send("WATCHDOG=1")
     assert sock.recv(1000) == "READY=1\nSTATUS=observing, 0 of 3 DERs answer – é".encode()
     assert sock.recv(1000) == b"WATCHDOG=1"
-    notifier._socket.close()  # type: ignore[union-attr]
+    notifier._socket.close()
 
 
 def test_the_address_comes_from_the_environment(
@@ -43,7 +43,7 @@ def test_the_address_comes_from_the_environment(
     notifier = Notifier()
     notifier.send("WATCHDOG=1")
     assert sock.recv(1000) == b"WATCHDOG=1"
-    notifier._socket.close()  # type: ignore[union-attr]
+    notifier._socket.close()
 
 
 def test_without_systemd_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,4 +72,4 @@ def test_a_listener_that_is_gone_or_full_is_no_reason_to_stop(tmp_path: Path) ->
         notifier.send("WATCHDOG=1")
         assert listener.recv(2000) == b"WATCHDOG=1"
     notifier.send("WATCHDOG=1")
-    notifier._socket.close()  # type: ignore[union-attr]
+    notifier._socket.close()

@@ -65,7 +65,7 @@ class WithRtu(BusSection, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class SiteWithRtu(SiteFile, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    buses: list[WithRtu]  # type: ignore[assignment]
+    buses: list[WithRtu]
 
 
 @pytest.fixture(autouse=True)

@@ -75,7 +75,7 @@ def old_pip(once: Callable[[str, Callable[[Path], None]], Path], clean_env: dict
     """The wheel of Debian 12's pip, from where the set-up gets its packages."""
 
     def fetch(folder: Path) -> None:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "-d", folder]
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "-d", str(folder)]
         done = subprocess.run([*command, "-r", HERE / "old-pip.txt"], env=clean_env, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
 

@@ -12,7 +12,7 @@ import pytest
 STUCK_S = 10.0
 
 
-class _Jumping(selectors.DefaultSelector):  # type: ignore[misc]  # its base depends on the platform
+class _Jumping(selectors.DefaultSelector):
     """Advances the loop's clock instead of waiting."""
 
     def __init__(self) -> None:

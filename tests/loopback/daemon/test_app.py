@@ -15,6 +15,7 @@ import pytest
 
 from derctl.core.engine import Plan, step
 from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.release import Release
 from derctl.daemon.tasks import Tasks
 from derctl.errors import CommandError
 from derctl.links.local import ask
@@ -138,6 +139,8 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         assert json.loads((b.app.survival.folder.path / "written.json").read_text()) == {}
         await ask(socket, "arm")
         await b.until(lambda: len(b.writes("pv2")) > count)
+        modes = [event["event"] for event in b.app.news.events if event["event"].startswith("mode_")]
+        assert modes == ["mode_control", "mode_observe", "mode_control"]
 
 
 async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> None:
@@ -187,7 +190,7 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
     monkeypatch.setattr("derctl.daemon.actuate.release.AGAIN_S", 0.2)
     tries: list[tuple[list[str], float]] = []
 
-    async def counted(self: Dispatch, wrote: Sequence[str], **given: Any) -> dict[str, str]:
+    async def counted(self: Dispatch, wrote: Sequence[str], **given: Any) -> dict[str, Release]:
         tries.append((list(wrote), time.monotonic()))
         return await release(self, wrote, **given)
 
@@ -405,7 +408,8 @@ class Broken:
 async def test_a_bug_in_a_function_ends_the_daemon(bench: Any) -> None:
     async with bench() as b:
         await b.ticks(3)
-        b.app.loop.plan = Plan(der_functions=((Broken(), ("pv1",)),))
+        broken: Any = Broken()
+        b.app.loop.plan = Plan(der_functions=((broken, ("pv1",)),))
         with pytest.raises(ExceptionGroup) as ended:
             await b.running
         assert ended.group_contains(ZeroDivisionError)
@@ -436,7 +440,7 @@ async def test_a_stop_releases_and_gives_that_two_seconds(bench: Any, monkeypatc
     """That no release takes longer than it is given: tests of Dispatch."""
     given_s: list[float] = []
 
-    async def noted(self: Dispatch, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, str]:
+    async def noted(self: Dispatch, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
         given_s.append(seconds)
         return await release(self, wrote, lift=lift, seconds=seconds)
 

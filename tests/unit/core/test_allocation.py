@@ -198,9 +198,8 @@ def test_storage_lifts_the_sum_to_the_floor_where_seniors_allow(data: st.DataObj
     bands = hold_up(made, wish)
     pv = sum(min(s.band.high_w, s.der.reading.p_w or 0.0) for s in made if not s.der.can.aim)
     stores = [s for s in made if s.der.can.aim]
-    before, after = (
-        sum(aim_of(b(s)) for s in stores) for b in (lambda s: s.band, lambda s: bands.get(s.der.id, s.band))
-    )
+    before = sum(aim_of(s.band) for s in stores)
+    after = sum(aim_of(bands.get(s.der.id, s.band)) for s in stores)
     most = sum(max(s.hard_high_w, aim_of(s.band)) for s in stores)
     assert after >= min(wish.p_floor_w - pv, most) - NEAR and after >= before - NEAR
     assert not [s for s in made if not s.der.can.aim and s.der.id in bands], "never PV"
@@ -220,7 +219,7 @@ def test_a_target_is_split_over_storage_within_its_bands(data: st.DataObject, go
     for s in made:
         senior = s.band.target_by is not None and s.band.target_by.rank <= 70
         assert (s.der.id in bands) == (s.der.can.aim and not senior)
-    shares = [bands[s.der.id].target_w for s in made if s.der.id in bands]
+    shares = [bands[s.der.id].target_w or 0.0 for s in made if s.der.id in bands]
     rooms = [max(s.band.high_w if goal >= 0.0 else -s.band.low_w, 0.0) for s in made if s.der.id in bands]
     weighty = [
         r for s, r in zip([s for s in made if s.der.id in bands], rooms, strict=True) if _weight(s, goal) > 0.0

@@ -90,7 +90,8 @@ def test_a_site_s_ceiling_lifts_nobody_and_its_floor_curtails_nobody(data: st.Da
     said = {der.id: data.draw(strategies.proposals(3)) for der in ders}
     made, over, watts = slots(said, ders, 15), tuple(said), data.draw(strategies.WATTS)
     for what, narrow, sign in (("p_ceiling_w", cap, 1.0), ("p_floor_w", hold_up, -1.0)):
-        bands = narrow(made, SiteProposal(by="w", rank=15, over=over, **{what: watts}))
+        wish: dict[str, Any] = {what: watts}
+        bands = narrow(made, SiteProposal(by="w", rank=15, over=over, **wish))
         for slot in made:
             band = bands.get(slot.der.id, slot.band)
             assert slot.der.rating.p_min_w - NEAR <= band.low_w <= band.high_w <= slot.der.rating.p_max_w + NEAR

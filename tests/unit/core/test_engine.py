@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from derctl.core.engine import Plan, step
 from derctl.core.types import Abstain, Capability, Fallback, LimitRequest, Port, Proposal, Setpoint, SiteProposal
+from derctl.core.words import FallbackBy
 from derctl.functions import ROWS
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop
@@ -184,12 +185,12 @@ def test_droop_lifts_power_above_a_utility_s_or_operator_s_limit_and_never_above
     limit_w: float, under_hz: float
 ) -> None:
     for rank in (40, 50, 60):
-        limit = make.Says("limit", rank, Proposal(by="limit", rank=rank, p_ceiling_w=limit_w))
+        limit = make.says(Proposal(by="limit", rank=rank, p_ceiling_w=limit_w), "pv1")
         contract = ContractExportLimit(limit_w=limit_w, margin_w=0.0)
         droop = FreqDroop()
         for contracted in (False, True):
             plan = Plan(
-                der_functions=((droop, ("pv1",)), (limit, ("pv1",))),
+                der_functions=((droop, ("pv1",)), limit),
                 site_functions=((contract, ("pv1",)),) if contracted else (),
             )
             memories: Any = {}
@@ -250,9 +251,9 @@ def test_the_circle_gives_way_to_no_floor() -> None:
 def test_a_gateway_function_runs_only_where_the_device_s_own_reads_back_off(
     kind: str, on: tuple[str, ...], off: tuple[str, ...], why: str | None
 ) -> None:
-    reads = {"own_on": tuple(kind for _ in on), "own_off": tuple(kind for _ in off)}
-    function = make.Says(kind, 20, Proposal(by=kind, rank=20, p_ceiling_w=1_000.0))
-    plan = Plan(der_functions=((function, ("pv1",)),), also_on_device=ALSO_ON_DEVICE)
+    reads: dict[str, Any] = {"own_on": tuple(kind for _ in on), "own_off": tuple(kind for _ in off)}
+    function = make.says(Proposal(by=kind, rank=20, p_ceiling_w=1_000.0), "pv1")
+    plan = Plan(der_functions=(function,), also_on_device=ALSO_ON_DEVICE)
     after, (decision,) = step(plan, {f"{kind}/pv1": 41}, make.site(make.pv(**reads)), 1.0)
     if why is None:
         assert decision.setpoint.p_ceiling_w == 1_000.0 and decision.abstained == {}
@@ -263,8 +264,8 @@ def test_a_gateway_function_runs_only_where_the_device_s_own_reads_back_off(
 
 
 def test_another_function_does_not_ask_what_the_device_runs() -> None:
-    function = make.Says("operator_limit", 60, Proposal(by="operator_limit", rank=60, p_ceiling_w=1_000.0))
-    plan = Plan(der_functions=((function, ("pv1",)),), also_on_device=ALSO_ON_DEVICE)
+    function = make.says(Proposal(by="operator_limit", rank=60, p_ceiling_w=1_000.0), "pv1")
+    plan = Plan(der_functions=(function,), also_on_device=ALSO_ON_DEVICE)
     assert decide(plan, make.site(make.pv(own_off=())))["pv1"].setpoint.p_ceiling_w == 1_000.0
 
 
@@ -337,7 +338,7 @@ def test_a_fallback_without_a_ceiling_asks_for_the_full_rating() -> None:
 
 @pytest.mark.parametrize(("by", "bound"), [("stands", 2_000.0), ("reversion", 10_000.0), ("device", 10_000.0)])
 def test_only_a_limit_that_stands_without_derctl_is_never_exceeded_while_it_is_there(by: str, bound: float) -> None:
-    fallback = Fallback(p_ceiling_w=2_000.0, by=by)
+    fallback = Fallback(p_ceiling_w=2_000.0, by=FallbackBy(by))
     decision = decide(make.plan({"pv1": []}, []), make.site(make.pv(fallback=fallback)))["pv1"]
     assert decision.setpoint.p_ceiling_w == bound
     assert [b.by for b in decision.bound_by] == (["fallback_stands"] if by == "stands" else [])
@@ -393,7 +394,7 @@ def test_the_target_s_author_is_named_first() -> None:
 
 
 def test_a_site_function_s_silence_is_told_to_all_its_ders() -> None:
-    silent = make.SiteSays("self_consumption", 70, Abstain("meter_lost"))
+    silent: Any = make.SiteSays("self_consumption", 70, Abstain("meter_lost"))
     plan = Plan(site_functions=((silent, ("a", "b")),))
     after, decisions = step(plan, {}, make.site(make.pv("a"), make.pv("b"), make.pv("c")), 1.0)
     assert [d.abstained for d in decisions] == [{"self_consumption": "meter_lost"}] * 2 + [{}]

@@ -47,7 +47,8 @@ PLAN = plan_of(
 
 
 def test_the_plan_holds_every_function_of_the_catalogue() -> None:
-    kinds = {function.kind for function, _ in (*PLAN.der_functions, *PLAN.site_functions)}
+    plan = PLAN
+    kinds = {f.kind for f, _ in plan.der_functions} | {f.kind for f, _ in plan.site_functions}
     assert kinds == ROWS.keys()
 
 

@@ -13,7 +13,7 @@ from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
 from derctl.core.words import Timer
 from derctl.daemon.absent import Absent
-from derctl.daemon.channel.binding import REBIND_S
+from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.image import Image
 from derctl.daemon.requests import Requests
@@ -21,10 +21,9 @@ from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
 from derctl.site import DerSection
 from derctl.site.schema import FallbackSection
+from tests import make
 
-RATING = Rating(
-    p_max_w=8000.0, p_min_w=0.0, s_max_va=8000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0, e_max_wh=None
-)
+RATING = make.rating(p_max_w=8000.0, q=0.0)
 
 
 class Inverter:
@@ -129,8 +128,7 @@ async def test_a_der_that_was_never_found_is_still_unknown() -> None:
 
 async def test_a_der_that_was_forgotten_has_its_rating_and_can_be_given_nothing() -> None:
     channel, _, now = await lost()
-    site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[SECTION])
-    state = Image(site, absent_in(channel), {"pv1": channel}, {}, None, Requests()).snapshot(now[0])
+    state = image_of(channel).snapshot(now[0])
     (der,) = state.ders
     assert (der.rating, der.absent_w) == (RATING, 8000.0)
     assert (der.can, der.fresh, der.controllable) == (Capability(), False, False)
@@ -143,6 +141,61 @@ async def test_of_another_device_in_its_place_nothing_is_known() -> None:
     await channel.poll()
     assert channel.binding.reason == "identity_changed"
     assert absent_of(channel) == ({}, ("pv1",))
+
+
+def image_of(channel: Channel, section: DerSection = SECTION, *, bms: Channel | None = None) -> Image:
+    """Of a site of one DER and a tick of 1 s."""
+    site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[section])
+    of_bms = {} if bms is None else {"pv1": bms}
+    return Image(site, absent_in(channel, section), {"pv1": channel}, of_bms, None, Requests())
+
+
+# -- who may be given setpoints -------------------------------------------------------------------------------------
+
+
+async def test_only_a_der_that_the_site_file_lets_be_controlled_counts_as_controllable() -> None:
+    """One that is not counts with what it is measured to give, and nothing is planned with it."""
+    wire, now = Wire(), [1000.0]
+    channel = channel_on(wire, now)
+    await channel.poll()
+    for control in (True, False):
+        (der,) = image_of(channel, structs.replace(SECTION, control=control)).snapshot(now[0]).ders
+        assert (der.fresh, der.controllable) == (True, control)
+
+
+async def test_one_that_takes_nothing_or_whose_reading_is_old_is_not_controllable() -> None:
+    wire, now = Wire(), [1000.0]
+    channel = channel_on(wire, now)
+    await channel.poll()
+    for later_s, fresh in ((3.0, True), (3.1, False)):
+        (der,) = image_of(channel).snapshot(now[0] + later_s).ders
+        assert (der.fresh, der.controllable) == (fresh, fresh), "three ticks"
+    assert wire.found is not None
+    wire.found.can = Capability()
+    (der,) = image_of(channel).snapshot(now[0]).ders
+    assert (der.fresh, der.controllable) == (True, False)
+
+
+async def test_one_whose_registers_stand_still_is_neither_fresh_nor_controllable() -> None:
+    wire, now = Wire(), [1000.0]
+    channel = channel_on(wire, now)
+    await channel.poll()
+    wire.frozen = True
+    while channel.state == "ok":
+        now[0] += 1.0
+        await channel.poll()
+    (der,) = image_of(channel).snapshot(now[0]).ders
+    assert (channel.state, der.age_s, der.fresh, der.controllable) == ("frozen", 0.0, False, False)
+
+
+async def test_one_that_is_just_being_found_anew_is_not_fresh_however_young_its_reading_is() -> None:
+    """A tick may come while its map is walked."""
+    wire, now = Wire(), [1000.0]
+    channel = channel_on(wire, now)
+    await channel.poll()
+    channel.binding = forgotten(channel.binding)
+    (der,) = image_of(channel).snapshot(now[0]).ders
+    assert (channel.state, der.age_s, der.fresh, der.controllable) == ("ok", 0.0, False, False)
 
 
 # -- a BMS whose registers stand still ------------------------------------------------------------------------------
@@ -194,8 +247,7 @@ async def test_the_limits_of_a_frozen_bms_are_old_from_that_moment() -> None:
     inverter, bms = channel_on(wire, now), channel_on(wire, now)
     await inverter.poll()
     await bms.poll()
-    site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[SECTION])
-    image = Image(site, absent_in(inverter), {"pv1": inverter}, {"pv1": bms}, None, Requests())
+    image = image_of(inverter, bms=bms)
     assert image.snapshot(now[0]).ders[0].bms_age_s == 0.0
     bms.reading = Reading(dc_p_w=-5000.0, soc_pct=50.0)
     wire.found.reading, wire.frozen = bms.reading, True
@@ -205,6 +257,21 @@ async def test_the_limits_of_a_frozen_bms_are_old_from_that_moment() -> None:
     der = image.snapshot(now[0]).ders[0]
     assert der.bms_age_s is not None and der.bms_age_s > 1e6
     assert der.reading.soc_pct is None
+
+
+async def test_the_state_of_charge_of_a_bms_that_fell_silent_is_soon_unknown_and_its_limits_stand() -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.reading = Reading(soc_pct=50.0, p_charge_limit_w=2000.0)
+    inverter, bms = channel_on(wire, now), channel_on(wire, now)
+    await bms.poll()
+    wire.found.reading = Reading(p_w=100.0)
+    for later_s, soc_pct in ((30.0, 50.0), (30.1, None)):
+        now[0] = 1000.0 + later_s
+        await inverter.poll()
+        der = image_of(inverter, bms=bms).snapshot(now[0]).ders[0]
+        assert der.bms_age_s == pytest.approx(later_s) and der.reading.soc_pct == soc_pct
+        assert (der.reading.p_w, der.reading.p_charge_limit_w) == (100.0, 2000.0)
 
 
 async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_found_and_not_each_tick() -> None:

@@ -73,3 +73,11 @@ def test_a_request_ends_by_the_monotonic_clock_and_of_a_kind_the_latest_counts()
     now_s = 130.0
     assert [r.id for r in requests.alive()] == ["b"]
     assert requests.clear("bat1") == 1 and requests.alive() == ()
+
+
+def test_what_is_cleared_of_one_der_is_its_own_and_without_a_name_everything_is() -> None:
+    requests = Requests(clock=lambda: 100.0)
+    for request in (LIMIT, TARGET):
+        requests.put(request)
+    assert requests.clear("nobody") == 0
+    assert requests.clear(None) == 2 and requests.alive() == ()

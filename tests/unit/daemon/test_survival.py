@@ -19,11 +19,12 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.gate import Gate
 from derctl.daemon.log import logger
 from derctl.daemon.requests import Requests
-from derctl.daemon.survival import MeterProof, Survival
+from derctl.daemon.survival import SAVE_EVERY_S, MeterProof, Survival
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.meter_trust import Trust
+from derctl.links.ending import end
 from derctl.site.absence import Absence
 from derctl.store.folder import Folder
 from derctl.store.state import VERSION
@@ -90,6 +91,12 @@ def test_a_proof_is_recalled_once_so_that_a_later_doubt_stands() -> None:
     assert not is_proven(memories)
 
 
+def test_a_meter_that_was_not_seen_to_follow_the_inverters_is_not_remembered_as_proven() -> None:
+    proof = MeterProof(meter("M-1"))
+    assert proof.learn({KIND: ContractMemory()}) is None
+    assert proof.proven is None
+
+
 def test_a_site_without_a_meter_has_nothing_to_recall() -> None:
     memories: dict[str, Any] = {}
     proof = MeterProof(None, "M-1 +1")
@@ -108,15 +115,16 @@ class House:
 
     def __init__(self, path: Path, *, wall: float | None = WALL, now_s: float = 500.0) -> None:
         self.told: list[tuple[str, str]] = []
+        self.journal_saves = 0
         sync = path / "synced"
         sync.unlink(missing_ok=True)
-        if wall is not None:
+        if wall is not None and path.exists():
             sync.touch()
         self.requests = Requests(clock=lambda: now_s)
         gate = Gate(absence=Absence, on_change=lambda: None, stamp=lambda: "12:00")
         self.survival = Survival(
             folder=Folder(path, path),
-            clock=Clock(str(sync), lambda: WALL if wall is None else wall),
+            clock=Clock(str(sync), lambda: WALL + 1e6 if wall is None else wall),
             requests=self.requests,
             desk=cast(Any, SimpleNamespace(seen={})),
             gate=gate,
@@ -129,6 +137,7 @@ class House:
 
     async def journalled(self) -> None:
         """What is not on disk of the journal goes there with the state."""
+        self.journal_saves += 1
 
     def limit(self, value_w: float, seconds: float) -> None:
         self.requests.put(LimitRequest(id="a", by="home", der="pv1", p_ceiling_w=value_w, remaining_s=seconds))
@@ -184,6 +193,50 @@ async def test_a_droop_event_goes_on_where_the_daemon_was_not_away_for_long(
     await before.survival.save()
     memories = House(tmp_path, wall=WALL + later_s).restored().survival.loop.memories
     assert memories == ({"freq_droop/pv1": replace(acting, lag=Lag(y=0.6, u=0.6))} if lives else {})
+
+
+async def test_without_a_clock_nobody_knows_how_old_a_droop_event_is(tmp_path: Path) -> None:
+    before = House(tmp_path)
+    before.survival.loop.memories = {"freq_droop/pv1": DroopMemory(p_pre=0.8, side=1, lag=Lag(y=0.6, u=0.5))}
+    await before.survival.save()
+    house = House(tmp_path)
+    (tmp_path / "synced").unlink()
+    assert house.restored().survival.loop.memories == {}
+
+
+async def test_the_ids_that_were_answered_and_the_meter_that_was_proven_outlive_a_restart(tmp_path: Path) -> None:
+    before = House(tmp_path)
+    before.survival.desk.seen, before.survival.proof.proven = {"a1": WALL + 60.0}, "M-1 +1"
+    await before.survival.save()
+    after = House(tmp_path).restored().survival
+    assert (after.desk.seen, after.proof.proven) == ({"a1": WALL + 60.0}, "M-1 +1")
+
+
+async def test_it_is_saved_at_each_change_and_every_half_minute_and_the_journal_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, saved_s = House(tmp_path), list[float]()
+    now_s = asyncio.get_running_loop().time
+
+    async def noted(name: str, data: bytes) -> None:
+        saved_s.append(now_s())
+
+    monkeypatch.setattr(house.survival.folder, "replace", noted)
+    began_s, running = now_s(), asyncio.create_task(house.survival.run())
+    await asyncio.sleep(10.0)
+    house.survival.dirty.set()
+    await asyncio.sleep(2.5 * SAVE_EVERY_S)
+    await end([running])
+    due_s = [10.0, 10.0 + SAVE_EVERY_S, 10.0 + 2.0 * SAVE_EVERY_S]
+    assert [at_s - began_s for at_s in saved_s] == pytest.approx(due_s)
+    assert house.journal_saves == 3
+
+
+async def test_a_disk_that_takes_nothing_keeps_neither_control_nor_the_journal_back(tmp_path: Path) -> None:
+    house = House(tmp_path / "gone")
+    house.survival.clock = Clock("assume", lambda: WALL)
+    await house.survival.save()
+    assert house.journal_saves == 1
 
 
 @pytest.mark.parametrize(("word", "mode"), [("disarm", Mode.CONTROL), ("arm", Mode.OBSERVE)])

@@ -1,45 +1,97 @@
-"""The daemon's tasks: which end ends it, and as what."""
+"""The daemon's tasks: what is around control is started again for ever, control itself never."""
 
 from __future__ import annotations
 
 import asyncio
+import random
+from typing import Any
 
-from derctl.daemon.log import logger
-from derctl.daemon.tasks import Tasks
+import pytest
+
+from derctl.daemon.tasks import RESTART_S, Tasks
+from derctl.errors import LinkError
 
 
-async def lasting() -> None:
-    await asyncio.Event().wait()
+class Book:
+    """A log that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+
+    def error(self, event: str, **given: Any) -> None:
+        self.lines.append((event, given))
+
+    exception = error
 
 
-async def first_end_of(work: asyncio.Future[None]) -> list[str]:
-    """What ends the daemon, where this is what one of its tasks waits for."""
+class Link:
+    """Breaks each time it is run; began: when."""
 
-    async def waiting() -> None:
-        await work
+    def __init__(self, breaks: BaseException | None) -> None:
+        self.breaks = breaks
+        self.began: list[float] = []
 
-    tasks = Tasks(logger())
-    tasks.start("bus", lasting())
-    tasks.start("control", waiting())
-    found = [repr(bug) for bug in await tasks.first_end()]
+    async def run(self) -> None:
+        self.began.append(asyncio.get_running_loop().time())
+        if self.breaks is not None:
+            raise self.breaks
+
+
+@pytest.mark.parametrize(
+    ("breaks", "says"),
+    [
+        (LinkError("no broker"), [("link_failed", {"link": "mqtt", "error": "no broker"})]),
+        (OSError("address in use"), [("link_failed", {"link": "mqtt", "error": "address in use"})]),
+        (RuntimeError("a bug"), [("link_broke", {"link": "mqtt"})]),
+        (None, []),
+    ],
+)
+async def test_a_link_that_breaks_is_said_and_started_again_each_time_with_a_pause_that_grows_to_a_bound(
+    breaks: Exception | None, says: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+    link, book = Link(breaks), Book()
+    tasks = Tasks(book)
+    tasks.guard("mqtt", link.run)
+    await asyncio.sleep(200.0)
     await tasks.end_all()
-    return found
+    pauses = [after - before for before, after in zip(link.began, link.began[1:], strict=False)]
+    first, most = RESTART_S
+    assert pauses == pytest.approx([first, 2.0 * first, 4.0 * first, 8.0 * first, 16.0 * first] + [most] * 5)
+    assert book.lines == says * len(link.began)
 
 
-async def test_a_task_that_was_asked_to_end_is_no_bug() -> None:
-    work = asyncio.get_running_loop().create_future()
-    work.set_result(None)
-    assert await first_end_of(work) == []
+async def test_a_bug_in_the_control_path_is_handed_to_the_daemon_and_one_in_a_link_is_not() -> None:
+    tasks = Tasks(Book())
+    bug = RuntimeError("a bug")
+    tasks.guard("mqtt", Link(RuntimeError("another")).run)
+    tasks.start("control", Link(bug).run())
+    assert await tasks.first_end() == [bug]
+    await tasks.end_all()
 
 
-async def test_an_exception_that_ends_a_task_is_told() -> None:
-    work = asyncio.get_running_loop().create_future()
-    work.set_exception(ZeroDivisionError("a bug"))
-    assert await first_end_of(work) == ["ZeroDivisionError('a bug')"]
+async def test_what_was_asked_to_end_is_no_bug() -> None:
+    tasks, stop = Tasks(Book()), asyncio.Event()
+    tasks.start("bus", asyncio.sleep(1e6))
+    tasks.start("stop", stop.wait())
+    stop.set()
+    assert await tasks.first_end() == []
+    await tasks.end("bus")
+    await tasks.end_all()
 
 
 async def test_a_cancellation_from_inside_is_told_and_does_not_run_past_the_release() -> None:
     """A library may cancel what it made itself; whoever waits for the first end has a release to do after it."""
-    work = asyncio.get_running_loop().create_future()
-    work.cancel()
-    assert await first_end_of(work) == ["RuntimeError('the task control was cancelled from inside')"]
+    inner = asyncio.get_running_loop().create_future()
+    inner.cancel()
+
+    async def waiting() -> None:
+        await inner
+
+    tasks = Tasks(Book())
+    tasks.start("bus", asyncio.sleep(1e6))
+    tasks.start("control", waiting())
+    assert [repr(bug) for bug in await tasks.first_end()] == [
+        "RuntimeError('the task control was cancelled from inside')"
+    ]
+    await tasks.end_all()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from derctl.core.exchange import Write
 from derctl.core.types import Fallback, Setpoint
+from derctl.core.words import FallbackBy
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.errors import DeviceRefused
+from tests.fake import bound, lay_out
 
 FULL = 5000.0
 
@@ -31,15 +35,15 @@ FULL = 5000.0
     ],
 )
 def test_the_most_it_gives_without_derctl_is_what_the_device_makes_true(
-    lay_out, bound, name, by, ceiling_w, absent_w
-):
+    name: str, by: str, ceiling_w: float | None, absent_w: Any
+) -> None:
     device = bound(lay_out(name), bind_storage if name.startswith("storage") else bind_pv)
-    assert device.absent_w(Fallback(p_ceiling_w=ceiling_w, by=by)) == absent_w
+    assert device.absent_w(Fallback(p_ceiling_w=ceiling_w, by=FallbackBy(by))) == absent_w
 
 
 @pytest.mark.parametrize("why", ["not implemented", "counts but nothing reverts"])
 @pytest.mark.parametrize("name", ["pv_7xx", "storage_7xx", "storage_124"])
-def test_a_timer_that_reverts_nothing_proves_nothing(lay_out, bound, name, why):
+def test_a_timer_that_reverts_nothing_proves_nothing(name: str, why: str) -> None:
     """OutBack implements no RvrtTms; FranklinWH's counts down and nothing follows (PyPI franklinwh-modbus)."""
     fake = lay_out(name)
     profile = {"timer_rearm": "none"} if why != "not implemented" else {}
@@ -51,13 +55,11 @@ def test_a_timer_that_reverts_nothing_proves_nothing(lay_out, bound, name, why):
     device = bound(fake, bind_storage if name.startswith("storage") else bind_pv, **profile)
     assert device.absent_w(Fallback(p_ceiling_w=0.0)) == device.rating.p_max_w
     assert any("reversion" in problem for problem in device.problems)
-    assert device.absent_w(Fallback(p_ceiling_w=500.0, by="stands")) == 500.0
+    assert device.absent_w(Fallback(p_ceiling_w=500.0, by=FallbackBy.STANDS)) == 500.0
 
 
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx", "storage_124"])
-def test_a_timer_that_any_message_starts_again_is_told_and_still_counts_for_a_derctl_that_is_gone(
-    lay_out, bound, name
-):
+def test_a_timer_that_any_message_starts_again_is_told_and_still_counts_for_a_derctl_that_is_gone(name: str) -> None:
     """Fronius (Datamanager Modbus manual)."""
     bind = bind_storage if name == "storage_124" else bind_pv
     device = bound(lay_out(name), bind, timer_rearm="any_message")
@@ -77,7 +79,7 @@ def test_a_timer_that_any_message_starts_again_is_told_and_still_counts_for_a_de
         ("storage_7xx", {"WSet": None, "WSetPctRvrt": None}),
     ],
 )
-def test_a_timer_without_its_target_proves_nothing(lay_out, bound, name, points):
+def test_a_timer_without_its_target_proves_nothing(name: str, points: Any) -> None:
     fake = lay_out(name)
     fake.put(704, **points)
     device = bound(fake, bind_storage if name.startswith("storage") else bind_pv)
@@ -86,22 +88,22 @@ def test_a_timer_without_its_target_proves_nothing(lay_out, bound, name, points)
 
 
 @pytest.mark.parametrize("points", [{"WSetPctRvrt": None}, {"WSet": None, "WSetRvrt": None}])
-def test_the_target_in_the_unit_that_is_not_used_is_not_needed(lay_out, bound, points):
+def test_the_target_in_the_unit_that_is_not_used_is_not_needed(points: Any) -> None:
     fake = lay_out("storage_7xx")
     fake.put(704, **points)
     assert bound(fake, bind_storage).absent_w(Fallback(p_ceiling_w=0.0)) == 0.0
 
 
-def test_a_device_that_is_only_read_gives_its_rating_unless_a_limit_is_kept_in_it(lay_out, bound):
+def test_a_device_that_is_only_read_gives_its_rating_unless_a_limit_is_kept_in_it() -> None:
     device = bound(lay_out("pv_103", m123=None), bind_pv)
     assert not device.can.limit
     assert any("only read" in problem for problem in device.problems)
     assert device.absent_w(Fallback(p_ceiling_w=100.0)) == FULL
-    assert device.absent_w(Fallback(p_ceiling_w=100.0, by="stands")) == FULL
-    assert device.absent_w(Fallback(p_ceiling_w=100.0, by="device")) == 100.0
+    assert device.absent_w(Fallback(p_ceiling_w=100.0, by=FallbackBy.STANDS)) == FULL
+    assert device.absent_w(Fallback(p_ceiling_w=100.0, by=FallbackBy.DEVICE)) == 100.0
 
 
-def written(fake, device, fallback, **setpoint):
+def written(fake: Any, device: Any, fallback: Any, **setpoint: Any) -> None:
     fake.run(device.write(Setpoint(**setpoint), fallback, fake.poll(device)))
     fake.ops.clear()
 
@@ -119,7 +121,9 @@ RELEASED = [  # present W, fallback W, lift, what stands in W (None: no limit)
 
 
 @pytest.mark.parametrize(("present", "ceiling", "lift", "stands"), RELEASED)
-def test_a_released_limit_of_123_stands_at_the_lower_without_a_timer(lay_out, bound, present, ceiling, lift, stands):
+def test_a_released_limit_of_123_stands_at_the_lower_without_a_timer(
+    present: Any, ceiling: Any, lift: Any, stands: Any
+) -> None:
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
     fallback = Fallback(p_ceiling_w=ceiling)
@@ -133,7 +137,9 @@ def test_a_released_limit_of_123_stands_at_the_lower_without_a_timer(lay_out, bo
 
 
 @pytest.mark.parametrize(("present", "ceiling", "lift", "stands"), RELEASED)
-def test_a_released_limit_of_704_stands_at_the_lower_without_a_timer(lay_out, bound, present, ceiling, lift, stands):
+def test_a_released_limit_of_704_stands_at_the_lower_without_a_timer(
+    present: Any, ceiling: Any, lift: Any, stands: Any
+) -> None:
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
     fallback = Fallback(p_ceiling_w=ceiling)
@@ -145,16 +151,24 @@ def test_a_released_limit_of_704_stands_at_the_lower_without_a_timer(lay_out, bo
     assert offsets[-2:] == [15, 14]  # the enable last
 
 
-def test_release_never_passes_through_more_power_than_before(lay_out, bound):
+def test_release_never_passes_through_more_power_than_before() -> None:
     """Stopping never relaxes a limit, not even between two writes."""
     for name, control, share in (("pv_103", 123, "WMaxLimPct"), ("pv_7xx", 704, "WMaxLimPct")):
         fake = lay_out(name)
         device = bound(fake, bind_pv)
         written(fake, device, Fallback(p_ceiling_w=2000.0), p_ceiling_w=1000.0)
-        start, seen = fake.places[control], []
+        start, seen = fake.places[control], list[Any]()
         enable = "WMaxLim_Ena" if control == 123 else "WMaxLimPctEna"
 
-        def store(address, value, fake=fake, seen=seen, control=control, enable=enable, share=share):
+        def store(
+            address: Any,
+            value: Any,
+            fake: Any = fake,
+            seen: Any = seen,
+            control: Any = control,
+            enable: Any = enable,
+            share: Any = share,
+        ) -> None:
             fake.registers[address] = value
             seen.append((fake.get(control, enable), fake.get(control, share)))
 
@@ -164,7 +178,7 @@ def test_release_never_passes_through_more_power_than_before(lay_out, bound):
         assert {(1, 20.0)} == {*seen}
 
 
-def test_a_released_setpoint_of_704_is_given_back_or_rests(lay_out, bound):
+def test_a_released_setpoint_of_704_is_given_back_or_rests() -> None:
     for ceiling, enabled, accepted_w in ((None, 0, None), (0.0, 1, 0.0)):
         fake = lay_out("storage_7xx")
         device = bound(fake, bind_storage)
@@ -177,7 +191,7 @@ def test_a_released_setpoint_of_704_is_given_back_or_rests(lay_out, bound):
             assert fake.get(704, "WSetRvrtTms") == 0
 
 
-def test_a_released_setpoint_of_124_is_given_back_or_rests(lay_out, bound):
+def test_a_released_setpoint_of_124_is_given_back_or_rests() -> None:
     for ceiling, mode, accepted_w in ((None, 0, None), (0.0, 3, 0.0)):
         fake = lay_out("storage_124")
         device = bound(fake, bind_storage)
@@ -189,7 +203,7 @@ def test_a_released_setpoint_of_124_is_given_back_or_rests(lay_out, bound):
         assert fake.get(124, "InOutWRte_RvrtTms") == (60 if mode == 0 else 0)
 
 
-def test_var_is_given_back_before_the_limit_is_touched(lay_out, bound):
+def test_var_is_given_back_before_the_limit_is_touched() -> None:
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
     written(fake, device, Fallback(), p_ceiling_w=1000.0, q_var=300.0)
@@ -197,7 +211,7 @@ def test_var_is_given_back_before_the_limit_is_touched(lay_out, bound):
     assert [op.address - fake.places[704] for op in fake.writes] == [35, 15, 14]
 
 
-def test_release_reads_what_stands_now_before_it_writes(lay_out, bound):
+def test_release_reads_what_stands_now_before_it_writes() -> None:
     """Somebody may have lowered the limit since: the lower one stands."""
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
@@ -206,7 +220,7 @@ def test_release_reads_what_stands_now_before_it_writes(lay_out, bound):
     assert fake.run(device.release(Fallback(p_ceiling_w=2000.0), lift=False)).p_ceiling_w == 600.0
 
 
-def test_a_release_that_is_refused_says_so(lay_out, bound):
+def test_a_release_that_is_refused_says_so() -> None:
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
     fake.refuse = lambda op: 4 if hasattr(op, "values") else None
@@ -214,7 +228,7 @@ def test_a_release_that_is_refused_says_so(lay_out, bound):
         fake.run(device.release(Fallback(), lift=False))
 
 
-def write_only(fake, model_id, *points):
+def write_only(fake: Any, model_id: Any, *points: Any) -> None:
     """These points take writes and always read as not implemented (SMA's model 123: technical information)."""
     fake.put(model_id, **dict.fromkeys(points))
     fake.store = lambda address, value: None
@@ -244,8 +258,8 @@ UNREAD = [  # fallback W, by, what derctl wrote last, lift, what is written: (pe
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
 @pytest.mark.parametrize(("ceiling", "by", "held", "lift", "expected"), UNREAD)
 def test_a_limit_that_cannot_be_read_back_is_never_relaxed_by_a_guess(
-    lay_out, bound, name, ceiling, by, held, lift, expected
-):
+    name: str, ceiling: Any, by: Any, held: Any, lift: Any, expected: Any
+) -> None:
     fake = lay_out(name)
     device = bound(fake, bind_pv, readback="effect_only")
     if name == "pv_103":
@@ -254,7 +268,7 @@ def test_a_limit_that_cannot_be_read_back_is_never_relaxed_by_a_guess(
         write_only(fake, 704, "WMaxLimPct", "WMaxLimPctEna")
     start, share, enable = (fake.places[123], 5, 9) if name == "pv_103" else (fake.places[704], 15, 14)
     accepted = fake.run(
-        device.release(Fallback(p_ceiling_w=ceiling, by=by), lift=lift, held=Setpoint(p_ceiling_w=held))
+        device.release(Fallback(p_ceiling_w=ceiling, by=FallbackBy(by)), lift=lift, held=Setpoint(p_ceiling_w=held))
     )
     assert accepted.p_ceiling_w is None
     if expected is None:
@@ -266,7 +280,7 @@ def test_a_limit_that_cannot_be_read_back_is_never_relaxed_by_a_guess(
     assert [sent[offset] for offset in timers] == [0] * len(timers)
 
 
-def test_what_is_read_back_counts_and_not_what_was_written(lay_out, bound):
+def test_what_is_read_back_counts_and_not_what_was_written() -> None:
     """Somebody lowered it since: 1000 W stand, not the 3000 W that derctl wrote."""
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
@@ -276,15 +290,15 @@ def test_what_is_read_back_counts_and_not_what_was_written(lay_out, bound):
 
 
 @pytest.mark.parametrize(("name", "offset"), [("pv_103", 22), ("pv_7xx", 35), ("storage_124", 22)])
-def test_var_that_cannot_be_read_back_is_given_back_where_derctl_wrote_it(lay_out, bound, name, offset):
+def test_var_that_cannot_be_read_back_is_given_back_where_derctl_wrote_it(name: str, offset: int) -> None:
     fake = lay_out(name)
     model_id, enable = ENABLE_VAR[name]
     device = bound(fake, bind_storage if name == "storage_124" else bind_pv, readback="effect_only")
     write_only(fake, model_id, enable)
     start = fake.places[model_id]
-    fake.run(device.release(Fallback(by="stands"), lift=False))
+    fake.run(device.release(Fallback(by=FallbackBy.STANDS), lift=False))
     assert start + offset not in {op.address for op in fake.writes}
-    fake.run(device.release(Fallback(by="stands"), lift=False, held=Setpoint(q_var=0.0)))
+    fake.run(device.release(Fallback(by=FallbackBy.STANDS), lift=False, held=Setpoint(q_var=0.0)))
     assert [op.values for op in fake.writes if op.address == start + offset] == [(0,)]
 
 
@@ -293,7 +307,7 @@ ENABLE_VAR |= {"storage_124": (123, "VArPct_Ena")}
 
 
 @pytest.mark.parametrize("name", ENABLE_VAR)
-def test_power_is_released_although_the_device_refuses_to_take_var_back(lay_out, bound, name):
+def test_power_is_released_although_the_device_refuses_to_take_var_back(name: str) -> None:
     """Exception 3 on VArPct_Ena left StorCtl_Mod at 3 and the battery at 75 %."""
     fake = lay_out(name)
     storage = name.startswith("storage")
@@ -310,7 +324,7 @@ def test_power_is_released_although_the_device_refuses_to_take_var_back(lay_out,
     assert fake.get(model_id, point) == 1
 
 
-def test_of_two_refusals_the_first_is_told(lay_out, bound):
+def test_of_two_refusals_the_first_is_told() -> None:
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
     written(fake, device, Fallback(), p_ceiling_w=1000.0, q_var=300.0)
@@ -322,7 +336,7 @@ def test_of_two_refusals_the_first_is_told(lay_out, bound):
     assert {op.address for op in fake.writes} == {*codes}
 
 
-def test_releasing_what_can_only_be_read_writes_nothing(lay_out, bound):
+def test_releasing_what_can_only_be_read_writes_nothing() -> None:
     fake = lay_out("pv_103", m123=None)
     device = bound(fake, bind_pv)
     fake.run(device.release(Fallback(p_ceiling_w=100.0), lift=True))

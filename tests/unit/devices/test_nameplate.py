@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from derctl.core.types import Fallback, Setpoint
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.errors import NotRecognised
+from tests.fake import bound, lay_out
 
 CHARGES = {"W_SF": 0, "WMax": 5000, "WChaRteMax": 4000}
 ZEROS = [  # (device, storage, what reads 0, the field of the rating, what it is then)
@@ -31,8 +34,8 @@ ZEROS = [  # (device, storage, what reads 0, the field of the rating, what it is
 
 @pytest.mark.parametrize(("name", "storage", "zeros", "field", "expected"), ZEROS)
 def test_a_size_of_zero_is_not_stated_and_a_setting_of_zero_is_kept(
-    lay_out, bound, name, storage, zeros, field, expected
-):
+    name: str, storage: Any, zeros: Any, field: Any, expected: Any
+) -> None:
     fake = lay_out(name)
     for model_id, points in zeros.items():
         fake.put(model_id, **dict.fromkeys(points, 0))
@@ -48,7 +51,7 @@ def test_a_size_of_zero_is_not_stated_and_a_setting_of_zero_is_kept(
         ("storage_7xx", {702: "WChaRteMaxRtg"}, "WChaRteMax"),
     ],
 )
-def test_where_every_source_says_zero_the_device_is_not_recognised(lay_out, bound, name, zeros, named):
+def test_where_every_source_says_zero_the_device_is_not_recognised(name: str, zeros: Any, named: str) -> None:
     fake = lay_out(name)
     for model_id, point in zeros.items():
         fake.put(model_id, **{point: 0})
@@ -60,7 +63,7 @@ def test_where_every_source_says_zero_the_device_is_not_recognised(lay_out, boun
         bound(fake, bind_storage if name.startswith("storage") else bind_pv)
 
 
-def test_percentages_of_704_never_count_from_zero(lay_out, bound):
+def test_percentages_of_704_never_count_from_zero() -> None:
     """The setting 702.WMax at 0: 100 % is the rating, 6000 W."""
     fake = lay_out("pv_7xx", m702={"WMax": 0})
     device = bound(fake, bind_pv)
@@ -69,7 +72,7 @@ def test_percentages_of_704_never_count_from_zero(lay_out, bound):
 
 
 @pytest.mark.parametrize("w_cha_max", [None, 0])
-def test_model_124_behind_a_702_needs_a_base_of_its_own(lay_out, bound, w_cha_max):
+def test_model_124_behind_a_702_needs_a_base_of_its_own(w_cha_max: int | None) -> None:
     """702 states the charge rating, 124 and 120 don't: percent of what?"""
     fake = lay_out("storage_124", m120=None, m121=None, m702=CHARGES)
     fake.put(124, WChaMax=w_cha_max)
@@ -78,7 +81,7 @@ def test_model_124_behind_a_702_needs_a_base_of_its_own(lay_out, bound, w_cha_ma
 
 
 @pytest.mark.parametrize("w_cha_max", [None, 0])
-def test_model_124_counts_from_the_nameplate_where_its_own_base_is_not_stated(lay_out, bound, w_cha_max):
+def test_model_124_counts_from_the_nameplate_where_its_own_base_is_not_stated(w_cha_max: int | None) -> None:
     fake = lay_out("storage_124")
     fake.put(124, WChaMax=w_cha_max)
     device = bound(fake, bind_storage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from typing import Any
 
 import pytest
 import sunspec2.device
@@ -13,6 +14,7 @@ from derctl.devices.sunspec.bms import bind_bms
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from derctl.errors import DecodeError, NotRecognised, SettingError
+from tests.fake import bound, lay_out
 
 MEASURED = {
     ("pv_101", 101): bind_pv, ("pv_103", 103): bind_pv, ("pv_113", 113): bind_pv, ("pv_7xx", 701): bind_pv,
@@ -28,14 +30,14 @@ SKIPPED = {"ID", "L"}
 NO_VAR = {("q_inj_max_var", "Var_SF"), ("q_abs_max_var", "Var_SF")}  # then it is given no var at all
 
 
-def points_of(model_id):
+def points_of(model_id: Any) -> Any:
     return [name for name in sunspec2.device.Model(model_id=model_id).points if name not in SKIPPED]
 
 
 EACH = [(name, model_id, bind, point) for (name, model_id), bind in MEASURED.items() for point in points_of(model_id)]
 
 
-def values_of(reading):
+def values_of(reading: Any) -> Any:
     flat = {item.name: getattr(reading, item.name) for item in fields(Reading)}
     accepted = flat.pop("accepted")
     return flat | ({} if accepted is None else {f"accepted.{k}": v for k, v in asdict(accepted).items()})
@@ -46,7 +48,9 @@ def values_of(reading):
     EACH,
     ids=[f"{name}-{model_id}-{point}" for name, model_id, _, point in EACH],
 )
-def test_a_point_that_is_not_implemented_any_more_is_none_and_never_zero(lay_out, bound, name, model_id, bind, point):
+def test_a_point_that_is_not_implemented_any_more_is_none_and_never_zero(
+    name: str, model_id: int, bind: Any, point: str
+) -> None:
     fake = lay_out(name)
     device = bound(fake, bind)
     before = values_of(fake.reading(device))
@@ -68,8 +72,8 @@ def test_a_point_that_is_not_implemented_any_more_is_none_and_never_zero(lay_out
 
 
 @pytest.mark.parametrize(("name", "model_id"), [("pv_103", 103), ("pv_7xx", 701), ("meter_203", 203), ("bms", 802)])
-def test_with_nothing_implemented_nothing_is_measured(lay_out, bound, name, model_id):
-    bind = {"pv": bind_pv, "meter": bind_meter, "bms": bind_bms}[name.split("_")[0]]
+def test_with_nothing_implemented_nothing_is_measured(name: str, model_id: int) -> None:
+    bind = {"pv": bind_pv, "meter": bind_meter, "bms": bind_bms}[name.split("_", maxsplit=1)[0]]
     fake = lay_out(name)
     device = bound(fake, bind)
     fake.put(model_id, **dict.fromkeys(points_of(model_id)))
@@ -79,7 +83,7 @@ def test_with_nothing_implemented_nothing_is_measured(lay_out, bound, name, mode
 
 
 @pytest.mark.parametrize(("name", "model_id"), [("pv_103", 120), ("pv_103", 121), ("pv_7xx", 702)])
-def test_a_rating_point_that_is_missing_is_found_elsewhere_or_is_not_claimed(lay_out, bound, name, model_id):
+def test_a_rating_point_that_is_missing_is_found_elsewhere_or_is_not_claimed(name: str, model_id: int) -> None:
     whole = asdict(bound(lay_out(name), bind_pv).rating)
     for point in points_of(model_id):
         fake = lay_out(name)
@@ -93,7 +97,7 @@ def test_a_rating_point_that_is_missing_is_found_elsewhere_or_is_not_claimed(lay
             assert value == whole[key] or value > 0.0 or (key, point) in NO_VAR, point
 
 
-def test_without_any_power_rating_a_device_is_not_recognised(lay_out, bound):
+def test_without_any_power_rating_a_device_is_not_recognised() -> None:
     for name, changes in (("pv_103", {120: "WRtg", 121: "WMax"}), ("pv_7xx", {702: "WMaxRtg"})):
         fake = lay_out(name)
         for model_id, point in changes.items():
@@ -113,7 +117,7 @@ ABSENT = {"uint16": {0xFFFF}, "int16": {0x8000}, "enum16": {0xFFFF}}
     ("name", "bind", "model_id"),
     [("pv_103", bind_pv, 123), ("storage_124", bind_storage, 124)],
 )
-def test_whatever_is_missing_no_not_implemented_value_is_written_to_12x(lay_out, bound, name, bind, model_id):
+def test_whatever_is_missing_no_not_implemented_value_is_written_to_12x(name: str, bind: Any, model_id: int) -> None:
     """For models that are written point by point and never read into what is written."""
     told = Setpoint(p_ceiling_w=1000.0, p_target_w=700.0, q_var=300.0)
     wrote = 0

@@ -1,5 +1,9 @@
 """Which profile fits a device, by the words that real ones say in SunSpec model 1."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 
 from derctl.site import profiles
@@ -20,12 +24,12 @@ SEEN = [
 
 
 @pytest.mark.parametrize(("maker", "model", "name"), SEEN)
-def test_a_device_that_was_seen_fits_its_makers_profile_alone(maker, model, name):
+def test_a_device_that_was_seen_fits_its_makers_profile_alone(maker: Any, model: Any, name: str) -> None:
     fitting = {each.name for each in profiles().values() if each.fit(maker, model)}
     assert fitting == ({name} if name else set())
 
 
-def test_a_row_fits_where_all_that_it_names_does():
+def test_a_row_fits_where_all_that_it_names_does() -> None:
     kostal = profiles()["kostal"]
     assert kostal.fit("kostal", "Plenticore plus 10") == 2
     assert kostal.fit("KOSTAL", "Smart Energy Meter") == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from derctl.errors import DecodeError, NotRecognised
 from derctl.links.models import model
+from tests.fake import bound, lay_out
 
 INVERTERS = ("pv_101", "pv_103", "pv_111", "pv_113", "pv_7xx")
 PHASES_103 = ("PhVphA", "PhVphB", "PhVphC", "PPVphAB", "PPVphBC", "PPVphCA")
@@ -21,7 +23,7 @@ METERS = ("meter_201", "meter_203", "meter_204", "meter_211", "meter_213")
 
 
 @pytest.mark.parametrize("name", INVERTERS)
-def test_an_inverter_reads_as_it_was_laid_out(lay_out, bound, name):
+def test_an_inverter_reads_as_it_was_laid_out(name: str) -> None:
     fake = lay_out(name)
     reading = fake.reading(bound(fake, bind_pv))
     assert reading.p_w == pytest.approx(3120)
@@ -34,20 +36,20 @@ def test_an_inverter_reads_as_it_was_laid_out(lay_out, bound, name):
 
 
 @pytest.mark.parametrize("name", INVERTERS)
-def test_the_identity_is_the_common_models(lay_out, bound, name):
+def test_the_identity_is_the_common_models(name: str) -> None:
     identity = bound(lay_out(name), bind_pv).identity
     assert (identity.maker, identity.model) == ("Maker", "Model 5")
     assert (identity.firmware, identity.serial) == ("1.2.3", "SN-0001")
 
 
 @pytest.mark.parametrize("base", [0, 1, 4096, 40000, 50000])
-def test_a_device_is_found_at_every_base_seen_in_the_field(lay_out, bound, base):
+def test_a_device_is_found_at_every_base_seen_in_the_field(base: int) -> None:
     fake = lay_out("pv_103", base=base)
     assert fake.reading(bound(fake, bind_pv)).p_w == 3120
 
 
 @pytest.mark.parametrize("name", ["pv_101", "pv_103", "pv_7xx", "meter_203"])
-def test_a_scale_factor_that_changes_between_polls_changes_no_value(lay_out, bound, name):
+def test_a_scale_factor_that_changes_between_polls_changes_no_value(name: str) -> None:
     """Fronius, SolarEdge: scale factors move at run time (CJNE/ha-sunspec#14, evcc-io/evcc#2162)."""
     fake = lay_out(name)
     meter = name.startswith("meter")
@@ -74,7 +76,7 @@ def test_a_scale_factor_that_changes_between_polls_changes_no_value(lay_out, bou
         ),
     ],
 )
-def test_the_operating_state_is_the_models_own_enumeration(lay_out, bound, name, point, words):
+def test_the_operating_state_is_the_models_own_enumeration(name: str, point: str, words: Any) -> None:
     fake = lay_out(name)
     device = bound(fake, bind_pv)
     for raw, word in words.items():
@@ -82,7 +84,7 @@ def test_the_operating_state_is_the_models_own_enumeration(lay_out, bound, name,
         assert fake.reading(device).status == word
 
 
-def test_without_an_inverter_state_701_says_on_or_off_by_its_own_state(lay_out, bound):
+def test_without_an_inverter_state_701_says_on_or_off_by_its_own_state() -> None:
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
     fake.put(701, InvSt=None, St=1)
@@ -95,7 +97,7 @@ def test_without_an_inverter_state_701_says_on_or_off_by_its_own_state(lay_out, 
 
 @pytest.mark.parametrize("zero", ["volts", "hertz"])
 @pytest.mark.parametrize("name", ["pv_101", "pv_103", "pv_7xx"])
-def test_an_inverter_at_zero_volts_or_hertz_is_asleep_and_no_grid_fault(lay_out, bound, name, zero):
+def test_an_inverter_at_zero_volts_or_hertz_is_asleep_and_no_grid_fault(name: str, zero: str) -> None:
     """KACO fills its registers with zeros at night (PyPI kaco-modbus, BLUEPLANET_86TL3_ASLEEP)."""
     fake = lay_out(name)
     ac = 701 if name == "pv_7xx" else int(name[3:])
@@ -123,7 +125,7 @@ def test_an_inverter_at_zero_volts_or_hertz_is_asleep_and_no_grid_fault(lay_out,
         ({"W": 0, "VAr": 0}, set()),
     ],
 )
-def test_what_cannot_be_true_is_dropped_and_the_rest_stays(lay_out, bound, points, gone):
+def test_what_cannot_be_true_is_dropped_and_the_rest_stays(points: Any, gone: Any) -> None:
     """docs/sources.md: |W| <= 1.2 x rating, a frequency of this planet, 0.5 to 1.5 of nominal."""
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
@@ -137,7 +139,7 @@ def test_what_cannot_be_true_is_dropped_and_the_rest_stays(lay_out, bound, point
     ("points", "gone"),
     [({"W": 3_000_000}, {"p_w"}), ({"VAr": -3_000_000}, {"q_var"}), ({"W": 40}, set()), ({"W": -5}, set())],
 )
-def test_an_inverter_that_is_asleep_gives_no_megawatts_either(lay_out, bound, zero, points, gone):
+def test_an_inverter_that_is_asleep_gives_no_megawatts_either(zero: Any, points: Any, gone: Any) -> None:
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
     fake.put(103, W_SF=2, VAr_SF=2, W=0, VAr=0)
@@ -149,7 +151,7 @@ def test_an_inverter_that_is_asleep_gives_no_megawatts_either(lay_out, bound, ze
     assert gone or reading.p_w == points["W"]
 
 
-ZERO_METER = {
+ZERO_METER: dict[str, dict[str, Any]] = {
     "volts": {"PhV": 0, "PhVphA": 0, "PhVphB": 0, "PhVphC": 0, "PPV": 0},
     "volts of the phases alone": {"PhV": None, "PhVphA": 0, "PhVphB": 0, "PhVphC": 0, "PPV": None},
     "hertz": {"Hz": 0},
@@ -160,7 +162,7 @@ ZERO_METER = {
 @pytest.mark.parametrize("zero", ZERO_METER)
 @pytest.mark.parametrize("name", ["meter_203", "meter_213"])
 @pytest.mark.parametrize("p_w", [0, 4200])
-def test_a_meter_without_its_voltage_taps_measures_no_power(lay_out, bound, name, zero, p_w):
+def test_a_meter_without_its_voltage_taps_measures_no_power(name: str, zero: Any, p_w: int) -> None:
     """0 V x 40 A is 0 W on its display; the site may still export 9 kW."""
     fake = lay_out(name)
     device = bound(fake, bind_meter)
@@ -180,7 +182,7 @@ def test_a_meter_without_its_voltage_taps_measures_no_power(lay_out, bound, name
         {"PhV": None, "PhVphA": None, "PhVphB": None, "PhVphC": None, "PPV": None, "Hz": None},
     ],
 )
-def test_a_meter_that_measures_some_voltage_or_implements_none_measures_power(lay_out, bound, points):
+def test_a_meter_that_measures_some_voltage_or_implements_none_measures_power(points: Any) -> None:
     fake = lay_out("meter_203")
     device = bound(fake, bind_meter)
     fake.put(203, **points)
@@ -189,7 +191,7 @@ def test_a_meter_that_measures_some_voltage_or_implements_none_measures_power(la
 
 
 @pytest.mark.parametrize("v_nom_v", [120.0, 230.0, 277.0])
-def test_plausible_volts_follow_the_nominal_and_no_literal(lay_out, bound, v_nom_v):
+def test_plausible_volts_follow_the_nominal_and_no_literal(v_nom_v: float) -> None:
     fake = lay_out("pv_101")
     device = bound(fake, bind_pv, v_nom_v=v_nom_v)
     for share, kept in ((0.4, False), (0.6, True), (1.4, True), (1.6, False)):
@@ -197,7 +199,7 @@ def test_plausible_volts_follow_the_nominal_and_no_literal(lay_out, bound, v_nom
         assert (fake.reading(device).v_v is not None) == kept
 
 
-def test_line_voltages_serve_where_there_are_no_phase_voltages(lay_out, bound):
+def test_line_voltages_serve_where_there_are_no_phase_voltages() -> None:
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
     fake.put(103, PhVphA=None, PhVphB=None, PhVphC=None)
@@ -206,7 +208,7 @@ def test_line_voltages_serve_where_there_are_no_phase_voltages(lay_out, bound):
 
 @pytest.mark.parametrize("name", METERS)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_meter_is_turned_so_that_export_is_positive(lay_out, bound, name, sign):
+def test_a_meter_is_turned_so_that_export_is_positive(name: str, sign: int) -> None:
     fake = lay_out(name)
     reading = fake.reading(bound(fake, bind_meter, sign=sign))
     assert reading.p_w == pytest.approx(sign * 4200)
@@ -216,30 +218,30 @@ def test_a_meter_is_turned_so_that_export_is_positive(lay_out, bound, name, sign
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_delivered_energy_is_the_counter_that_the_model_calls_exported(lay_out, bound, sign):
+def test_delivered_energy_is_the_counter_that_the_model_calls_exported(sign: int) -> None:
     """Model 203 TotWhExp: "Total Real Energy Exported". Veris (W + on import) counts in TotWhImp."""
     fake = lay_out("meter_203")
     assert fake.reading(bound(fake, bind_meter, sign=sign)).energy_wh == 8000
 
 
-def test_a_meter_is_found_behind_an_inverter(lay_out, bound):
+def test_a_meter_is_found_behind_an_inverter() -> None:
     """SolarEdge and Fronius show their meter in the inverter's chain."""
     fake = lay_out("pv_103", m203={"W_SF": 0, "W": 777})
     assert fake.reading(bound(fake, bind_meter)).p_w == 777
 
 
-def test_storage_with_713_reads_charge_and_health(lay_out, bound):
+def test_storage_with_713_reads_charge_and_health() -> None:
     fake = lay_out("storage_7xx")
     reading = fake.reading(bound(fake, bind_storage))
     assert (reading.soc_pct, reading.soh_pct) == (60.5, 99.5)
 
 
-def test_storage_with_124_reads_its_charge_there(lay_out, bound):
+def test_storage_with_124_reads_its_charge_there() -> None:
     fake = lay_out("storage_124")
     assert fake.reading(bound(fake, bind_storage)).soc_pct == 55.5
 
 
-def test_charging_is_negative_at_the_ac_terminals(lay_out, bound):
+def test_charging_is_negative_at_the_ac_terminals() -> None:
     for name, ac in (("storage_7xx", 701), ("storage_124", 103)):
         fake = lay_out(name)
         device = bound(fake, bind_storage)
@@ -248,14 +250,14 @@ def test_charging_is_negative_at_the_ac_terminals(lay_out, bound):
 
 
 @pytest.mark.parametrize("soc", [100.1, 655.34])
-def test_a_state_of_charge_that_no_battery_has_is_dropped(lay_out, bound, soc):
+def test_a_state_of_charge_that_no_battery_has_is_dropped(soc: float) -> None:
     fake = lay_out("storage_124")
     device = bound(fake, bind_storage)
     fake.put(124, ChaState=soc)
     assert fake.reading(device).soc_pct is None
 
 
-def test_the_bms_permits_the_smaller_of_its_current_and_its_power(lay_out, bound):
+def test_the_bms_permits_the_smaller_of_its_current_and_its_power() -> None:
     fake = lay_out("bms")
     reading = fake.reading(bound(fake, bind_bms))
     assert reading.soc_pct == 61.5
@@ -275,7 +277,7 @@ def test_the_bms_permits_the_smaller_of_its_current_and_its_power(lay_out, bound
         ({"AChaMax": 0}, 0),
     ],
 )
-def test_a_bms_limit_that_is_not_stated_is_not_invented(lay_out, bound, points, charge):
+def test_a_bms_limit_that_is_not_stated_is_not_invented(points: Any, charge: int | None) -> None:
     fake = lay_out("bms")
     fake.put(802, **points)
     device = bound(fake, bind_bms)
@@ -296,7 +298,9 @@ def test_a_bms_limit_that_is_not_stated_is_not_invented(lay_out, bound, points, 
         ("SoC", 4012, 5000),
     ],
 )
-def test_a_bms_limit_whose_point_goes_missing_is_unknown_and_never_larger(lay_out, bound, gone, charge, discharge):
+def test_a_bms_limit_whose_point_goes_missing_is_unknown_and_never_larger(
+    gone: str, charge: int | None, discharge: int | None
+) -> None:
     """10 A x 401.2 V below 5000 W: without the volts it isn't 5000 W, it is not known."""
     fake = lay_out("bms")
     device = bound(fake, bind_bms)
@@ -307,7 +311,7 @@ def test_a_bms_limit_whose_point_goes_missing_is_unknown_and_never_larger(lay_ou
 
 
 @pytest.mark.parametrize(("first", "then"), [("AChaMax", "V"), ("V", "AChaMax"), ("V", "V"), ("AChaMax", "AChaMax")])
-def test_what_a_bms_never_stated_is_not_missed(lay_out, bound, first, then):
+def test_what_a_bms_never_stated_is_not_missed(first: str, then: str) -> None:
     """Volts alone bound nothing, nor do amperes."""
     fake = lay_out("bms")
     fake.put(802, **{first: None})
@@ -317,7 +321,7 @@ def test_what_a_bms_never_stated_is_not_missed(lay_out, bound, first, then):
     assert fake.reading(device).p_charge_limit_w == (None if (first, then) == ("V", "AChaMax") else 5000)
 
 
-def test_a_limit_that_a_bms_states_only_later_counts_from_then_on(lay_out, bound):
+def test_a_limit_that_a_bms_states_only_later_counts_from_then_on() -> None:
     fake = lay_out("bms")
     fake.put(802, AChaMax=None)
     device = bound(fake, bind_bms)
@@ -325,7 +329,7 @@ def test_a_limit_that_a_bms_states_only_later_counts_from_then_on(lay_out, bound
     assert fake.reading(device).p_charge_limit_w == pytest.approx(4012)
 
 
-def test_a_battery_in_a_fault_permits_nothing_whatever_is_missing(lay_out, bound):
+def test_a_battery_in_a_fault_permits_nothing_whatever_is_missing() -> None:
     fake = lay_out("bms")
     device = bound(fake, bind_bms)
     fake.put(802, V=None, WChaRteMax=None, State=99)
@@ -334,7 +338,7 @@ def test_a_battery_in_a_fault_permits_nothing_whatever_is_missing(lay_out, bound
 
 
 @pytest.mark.parametrize(("state", "flows"), [(1, False), (3, True), (4, True), (6, False), (99, False)])
-def test_a_battery_that_is_disconnected_or_faulty_permits_nothing(lay_out, bound, state, flows):
+def test_a_battery_that_is_disconnected_or_faulty_permits_nothing(state: int, flows: bool) -> None:
     """802.State: 1 disconnected, 3 connected, 4 standby, 6 suspending, 99 fault (SunSpec model 802)."""
     fake = lay_out("bms")
     device = bound(fake, bind_bms)
@@ -345,7 +349,7 @@ def test_a_battery_that_is_disconnected_or_faulty_permits_nothing(lay_out, bound
 
 
 @pytest.mark.parametrize("function", ["volt_var", "volt_watt", "freq_droop", "watt_var"])
-def test_own_functions_read_back_on_off_or_not_at_all(lay_out, bound, function):
+def test_own_functions_read_back_on_off_or_not_at_all(function: str) -> None:
     model_id = {"volt_var": 705, "volt_watt": 706, "freq_droop": 711, "watt_var": 712}[function]
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
@@ -357,8 +361,9 @@ def test_own_functions_read_back_on_off_or_not_at_all(lay_out, bound, function):
 
 
 @pytest.mark.parametrize(("function", "model_id"), [("volt_var", 126), ("volt_watt", 132), ("freq_droop", 134)])
-def test_the_older_curves_say_it_in_a_bit(lay_out, bound, function, model_id):
-    fake = lay_out("pv_103", **{f"m{model_id}": {"ModEna": 0, "NCrv": 1}})
+def test_the_older_curves_say_it_in_a_bit(function: str, model_id: int) -> None:
+    curve: dict[str, Any] = {f"m{model_id}": {"ModEna": 0, "NCrv": 1}}
+    fake = lay_out("pv_103", **curve)
     device = bound(fake, bind_pv)
     for ena, on, off in ((0, False, True), (1, True, False), (None, False, False)):
         fake.put(model_id, ModEna=ena)
@@ -366,7 +371,7 @@ def test_the_older_curves_say_it_in_a_bit(lay_out, bound, function, model_id):
         assert (function in reading.own_on, function in reading.own_off) == (on, off)
 
 
-def test_every_model_that_could_run_a_function_must_say_off(lay_out, bound):
+def test_every_model_that_could_run_a_function_must_say_off() -> None:
     fake = lay_out("pv_103", m134={"ModEna": 0, "NCrv": 1}, m127={"ModEna": 0})
     device = bound(fake, bind_pv)
     assert "freq_droop" in fake.reading(device).own_off
@@ -377,12 +382,12 @@ def test_every_model_that_could_run_a_function_must_say_off(lay_out, bound):
     assert "freq_droop" not in device.decode(answers).own_off
 
 
-def test_a_device_without_such_a_model_leaves_its_function_unknown(lay_out, bound):
+def test_a_device_without_such_a_model_leaves_its_function_unknown() -> None:
     reading = (fake := lay_out("pv_103")).reading(bound(fake, bind_pv))
     assert (reading.own_on, reading.own_off) == ((), ())
 
 
-def test_the_installers_word_switches_all_of_them_off(lay_out, bound):
+def test_the_installers_word_switches_all_of_them_off() -> None:
     fake = lay_out("pv_7xx", m705={"Ena": 1})
     reading = fake.reading(bound(fake, bind_pv, own_functions="off"))
     assert reading.own_on == ()
@@ -394,7 +399,7 @@ def test_the_installers_word_switches_all_of_them_off(lay_out, bound):
     [("pv_103", bind_pv, 103), ("pv_103", bind_pv, 123), ("pv_7xx", bind_pv, 704), ("meter_203", bind_meter, 203),
      ("bms", bind_bms, 802), ("storage_124", bind_storage, 124)],
 )  # fmt: skip
-def test_a_map_that_has_moved_is_a_decode_error_and_no_reading(lay_out, bound, name, bind, model_id):
+def test_a_map_that_has_moved_is_a_decode_error_and_no_reading(name: str, bind: Any, model_id: int) -> None:
     fake = lay_out(name)
     device = bound(fake, bind)
     fake.registers[fake.places[model_id]] = 160
@@ -406,7 +411,7 @@ def test_a_map_that_has_moved_is_a_decode_error_and_no_reading(lay_out, bound, n
         fake.reading(device)
 
 
-def test_identify_asks_again_and_sees_another_device(lay_out, bound):
+def test_identify_asks_again_and_sees_another_device() -> None:
     """Two inverters exchange addresses; one restarts with another base."""
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
@@ -420,7 +425,7 @@ def test_identify_asks_again_and_sees_another_device(lay_out, bound):
         fake.run(device.identify())
 
 
-def test_no_driver_writes_while_it_binds_or_reads(lay_out, bound):
+def test_no_driver_writes_while_it_binds_or_reads() -> None:
     for name, bind in (("pv_103", bind_pv), ("pv_7xx", bind_pv), ("storage_124", bind_storage), ("bms", bind_bms)):
         fake = lay_out(name)
         fake.reading(bound(fake, bind))
@@ -429,13 +434,13 @@ def test_no_driver_writes_while_it_binds_or_reads(lay_out, bound):
 
 
 @pytest.mark.parametrize("wanted", [bind_pv, bind_storage, bind_meter, bind_bms])
-def test_a_device_of_no_kind_is_not_recognised_and_the_error_says_what_was_sought(lay_out, bound, wanted):
+def test_a_device_of_no_kind_is_not_recognised_and_the_error_says_what_was_sought(wanted: Any) -> None:
     sought = {bind_pv: "103", bind_storage: "103", bind_meter: "201-204", bind_bms: "802"}[wanted]
     with pytest.raises(NotRecognised, match=sought):
         bound(lay_out("pv_103", m103=None), wanted)
 
 
-def test_a_read_never_runs_into_the_next_model(lay_out, bound):
+def test_a_read_never_runs_into_the_next_model() -> None:
     """A model may be sold shorter than its definition; its scale factors are then not there."""
     fake = lay_out("pv_7xx")
     start = fake.places[704]
@@ -453,7 +458,7 @@ def test_a_read_never_runs_into_the_next_model(lay_out, bound):
 
 
 @pytest.mark.parametrize("max_regs", [60, 100])
-def test_no_request_is_longer_than_the_profile_allows(lay_out, bound, max_regs):
+def test_no_request_is_longer_than_the_profile_allows(max_regs: int) -> None:
     fake = lay_out("pv_103")
     device = fake.run(bind_pv(model, Options(profile=Profile(max_regs=max_regs))))
     asked = [*fake.ops, *device.control.values(), *device.slow.values()]
@@ -461,14 +466,14 @@ def test_no_request_is_longer_than_the_profile_allows(lay_out, bound, max_regs):
 
 
 @pytest.mark.parametrize(("connected", "charge_w"), [(0, 0.0), (1, 4012.0), (None, 4012.0)])
-def test_a_battery_with_no_string_connected_permits_nothing(lay_out, bound, connected, charge_w):
+def test_a_battery_with_no_string_connected_permits_nothing(connected: int | None, charge_w: float) -> None:
     """803.NStrCon: strings connected; not implemented says nothing. 10 A x 401.2 V by model 802."""
     fake = lay_out("bms")
     fake.put(803, NStrCon=connected)
     assert fake.reading(bound(fake, bind_bms)).p_charge_limit_w == pytest.approx(charge_w)
 
 
-def test_what_a_device_calls_itself_can_be_shown_and_rubbish_is_no_serial_number(lay_out, bound):
+def test_what_a_device_calls_itself_can_be_shown_and_rubbish_is_no_serial_number() -> None:
     fake = lay_out("pv_103", m1={"Mn": "Ma\x1b[2Jker ", "Md": "a\nb", "Vr": "1.0\u202e", "SN": "SN-1\r\n", "DA": 1})
     device = bound(fake, bind_pv)
     assert device.identity == Identity(maker="Ma?[2Jker", model="a b", firmware="1.0?", serial="SN-1")

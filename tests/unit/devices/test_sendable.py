@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from derctl.core.types import Fallback, Rating, Setpoint
 from derctl.daemon.actuate.deadband import Written, reason_to_write
 from derctl.devices import Profile
 from derctl.devices.sunspec.der import bind_pv, bind_storage
+from tests.fake import bound, lay_out
 
 ANY_W = st.floats(-1e7, 1e7) | st.floats(-6000, 6000)
 
@@ -30,14 +33,14 @@ VARS = [  # 2200 var, or 5000 W
 ]
 
 
-def there(lay_out, bound, how, **options):
+def there(lay_out: Any, bound: Any, how: Any, **options: Any) -> Any:
     name, model_id, points, step = how
     fake = lay_out(name)
     fake.put(model_id, **points)
     return fake, bound(fake, bind_storage if name.startswith("storage") else bind_pv, **options), step
 
 
-def sent(fake, device, **asked):
+def sent(fake: Any, device: Any, **asked: Any) -> Any:
     """What is sent, and what reads back of it."""
     sendable = device.sendable(Setpoint(**asked))
     assert device.sendable(sendable) == sendable
@@ -46,7 +49,7 @@ def sent(fake, device, **asked):
 
 
 @given(asked=ANY_W, how=st.sampled_from(LIMITS))
-def test_a_ceiling_is_sent_on_the_step_below_it(lay_out, bound, asked, how):
+def test_a_ceiling_is_sent_on_the_step_below_it(asked: Any, how: Any) -> None:
     fake, device, step = there(lay_out, bound, how)
     ours, held = sent(fake, device, p_ceiling_w=asked)
     assert ours.p_ceiling_w == pytest.approx(held.p_ceiling_w, abs=1e-3)
@@ -55,7 +58,7 @@ def test_a_ceiling_is_sent_on_the_step_below_it(lay_out, bound, asked, how):
 
 
 @given(asked=ANY_W, how=st.sampled_from(TARGETS))
-def test_a_target_is_sent_on_the_step_nearer_to_rest(lay_out, bound, asked, how):
+def test_a_target_is_sent_on_the_step_nearer_to_rest(asked: Any, how: Any) -> None:
     fake, device, step = there(lay_out, bound, how)
     ours, held = sent(fake, device, p_target_w=asked)
     assert ours.p_target_w == pytest.approx(held.p_target_w, abs=1e-3)
@@ -65,7 +68,7 @@ def test_a_target_is_sent_on_the_step_nearer_to_rest(lay_out, bound, asked, how)
 
 
 @given(asked=ANY_W, how=st.sampled_from(VARS))
-def test_var_is_sent_on_the_nearest_step_inside_the_rating(lay_out, bound, asked, how):
+def test_var_is_sent_on_the_nearest_step_inside_the_rating(asked: Any, how: Any) -> None:
     fake, device, step = there(lay_out, bound, how)
     ours, held = sent(fake, device, q_var=asked)
     assert ours.q_var == pytest.approx(held.q_var, abs=1e-3)
@@ -75,7 +78,7 @@ def test_var_is_sent_on_the_nearest_step_inside_the_rating(lay_out, bound, asked
 
 
 @pytest.mark.parametrize(("asked", "var"), [(2240.0, 2200.0), (2260.0, 2200.0), (2149.0, 2100.0), (-2260.0, -2200.0)])
-def test_the_nearest_step_is_no_excuse_to_leave_the_rating(lay_out, bound, asked, var):
+def test_the_nearest_step_is_no_excuse_to_leave_the_rating(asked: float, var: float) -> None:
     """100 var a step in a rating of 2260 var: 2300 var would be nearer."""
     fake = lay_out("pv_7xx", m702={"VarMaxInj": 2260, "VarMaxAbs": 2260})
     fake.put(704, VarSet_SF=2)
@@ -83,7 +86,7 @@ def test_the_nearest_step_is_no_excuse_to_leave_the_rating(lay_out, bound, asked
     assert (ours.q_var, held.q_var) == (var, var)
 
 
-def test_a_target_that_reads_back_as_it_was_sent_is_not_written_again(lay_out, bound):
+def test_a_target_that_reads_back_as_it_was_sent_is_not_written_again() -> None:
     """1 % of a WChaMax of 8 kW is 80 W, more than the dead band of 50 W: -2399 W reads back as -2320 W."""
     fake = lay_out("storage_124", m124={"InOutWRte_SF": 0, "WChaMax": 8000}, m120={"MaxChaRte": 8000})
     device = bound(fake, bind_storage)
@@ -102,7 +105,7 @@ def test_a_target_that_reads_back_as_it_was_sent_is_not_written_again(lay_out, b
     assert why is None
 
 
-def test_more_than_the_base_of_the_percentage_is_not_asked_for_again_and_again(lay_out, bound):
+def test_more_than_the_base_of_the_percentage_is_not_asked_for_again_and_again() -> None:
     """A battery of 5 kW whose 100 % are 4 kW."""
     fake = lay_out("storage_124")
     ours, held = sent(fake, bound(fake, bind_storage), p_target_w=5000.0)
@@ -111,13 +114,13 @@ def test_more_than_the_base_of_the_percentage_is_not_asked_for_again_and_again(l
 
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
 @pytest.mark.parametrize("w_max", [3333, 4999, 5000, 7001])
-def test_the_whole_rating_stays_the_whole_rating(lay_out, bound, name, w_max):
-    changes = {"m121": {"WMax": w_max}} if name == "pv_103" else {"m702": {"WMax": w_max}}
+def test_the_whole_rating_stays_the_whole_rating(name: str, w_max: int) -> None:
+    changes: dict[str, Any] = {"m121": {"WMax": w_max}} if name == "pv_103" else {"m702": {"WMax": w_max}}
     device = bound(lay_out(name, **changes), bind_pv)
     assert device.sendable(Setpoint(p_ceiling_w=1e6)).p_ceiling_w == device.rating.p_max_w == w_max
 
 
-def test_a_step_below_what_keeps_the_inverter_awake_is_zero(lay_out, bound):
+def test_a_step_below_what_keeps_the_inverter_awake_is_zero() -> None:
     """12 % of 5000 W are 600 W; 10 % a step: 700 W are 500 W, where it would fall asleep."""
     fake = lay_out("pv_103", m123={"WMaxLimPct_SF": 1, "WMaxLimPct": 100})
     ours, held = sent(fake, bound(fake, bind_pv, min_limit_pct=12.0), p_ceiling_w=700.0)
@@ -125,7 +128,7 @@ def test_a_step_below_what_keeps_the_inverter_awake_is_zero(lay_out, bound):
 
 
 @given(w_max=st.integers(1000, 30000), above=st.floats(0.0, 0.99))
-def test_the_step_that_just_keeps_the_inverter_awake_is_kept(lay_out, bound, w_max, above):
+def test_the_step_that_just_keeps_the_inverter_awake_is_kept(w_max: Any, above: Any) -> None:
     """10 % of 0.1 % steps: binary fractions below it are not 0 W."""
     device = bound(lay_out("pv_103", m121={"WMax": w_max}), bind_pv, min_limit_pct=10.0)
     asked = w_max * (0.1 + 0.001 * above)
@@ -143,13 +146,15 @@ def test_the_step_that_just_keeps_the_inverter_awake_is_kept(lay_out, bound, w_m
         ("storage_124", 124, ("InOutWRte_SF",), {"p_target_w": 1234.56}),
     ],
 )
-def test_without_a_scale_factor_at_bind_a_setpoint_stays_as_it_is(lay_out, bound, name, model_id, points, asked):
+def test_without_a_scale_factor_at_bind_a_setpoint_stays_as_it_is(
+    name: str, model_id: int, points: Any, asked: Any
+) -> None:
     _, device, _ = there(lay_out, bound, (name, model_id, dict.fromkeys(points), 0.0))
     assert device.sendable(Setpoint(**asked)) == Setpoint(**asked)
 
 
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
-def test_a_scale_factor_that_changed_since_bind_costs_one_step_at_most(lay_out, bound, name):
+def test_a_scale_factor_that_changed_since_bind_costs_one_step_at_most(name: str) -> None:
     fake, device, _ = there(lay_out, bound, next(how for how in LIMITS if how[0] == name))
     for sf in (-1, 0):
         fake.put(123 if name == "pv_103" else 704, WMaxLimPct_SF=sf, WMaxLimPct=100)
@@ -157,7 +162,7 @@ def test_a_scale_factor_that_changed_since_bind_costs_one_step_at_most(lay_out, 
         assert ours.p_ceiling_w - 50.0 * 10.0**sf <= held.p_ceiling_w <= ours.p_ceiling_w
 
 
-def test_what_cannot_be_told_is_only_clamped(lay_out, bound):
+def test_what_cannot_be_told_is_only_clamped() -> None:
     device = bound(lay_out("storage_124", m123=None), bind_storage)
     asked = Setpoint(p_ceiling_w=9000.4, q_var=0.3)
     assert device.sendable(asked) == Setpoint(p_ceiling_w=5000.0, q_var=0.3)

@@ -5,30 +5,34 @@ Offsets in here are those of SunSpec's model definitions, counted from the model
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core.exchange import Read, Write
 from derctl.core.types import Fallback, Setpoint
+from derctl.core.words import FallbackBy
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.errors import DecodeError, DeviceRefused, NotRecognised
+from tests.fake import bound, from_dump, lay_out
 
 ANY_W = st.floats(-1e7, 1e7) | st.floats(-6000, 6000)
 
 
-def do(fake, device, fallback=None, **setpoint):
+def do(fake: Any, device: Any, fallback: Any = None, **setpoint: Any) -> Any:
     answers = fake.poll(device)
     return fake.run(device.write(Setpoint(**setpoint), fallback or Fallback(), answers))
 
 
-def steps(fake, model_id):
+def steps(fake: Any, model_id: Any) -> Any:
     """(offset from the model's ID, values, function) of each write."""
     start = fake.places[model_id]
     return [(op.address - start, op.values, op.function) for op in fake.writes]
 
 
-def test_123_limits_in_one_write_of_five_registers_with_the_enable_last(lay_out, bound):
+def test_123_limits_in_one_write_of_five_registers_with_the_enable_last() -> None:
     """[5..9] WMaxLimPct, WinTms = 0, RvrtTms, RmpTms, WMaxLim_Ena = 1; percent of 121.WMax."""
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
@@ -38,7 +42,7 @@ def test_123_limits_in_one_write_of_five_registers_with_the_enable_last(lay_out,
     assert accepted.p_ceiling_w == 2000.0
 
 
-def test_the_base_is_the_setting_and_without_one_the_rating(lay_out, bound):
+def test_the_base_is_the_setting_and_without_one_the_rating() -> None:
     fake = lay_out("pv_103")
     fake.put(121, WMax=None)
     device = bound(fake, bind_pv)
@@ -47,7 +51,7 @@ def test_the_base_is_the_setting_and_without_one_the_rating(lay_out, bound):
     assert fake.get(123, "WMaxLimPct") == 25.0
 
 
-def test_704_limits_with_timer_and_target_before_the_enable(lay_out, bound):
+def test_704_limits_with_timer_and_target_before_the_enable() -> None:
     """[15..19] WMaxLimPct, Rvrt, EnaRvrt, RvrtTms (2), then [14] WMaxLimPctEna = 1."""
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
@@ -58,7 +62,7 @@ def test_704_limits_with_timer_and_target_before_the_enable(lay_out, bound):
     assert accepted.p_ceiling_w == 2000.0
 
 
-def test_704_without_a_declared_ceiling_reverts_to_disabled(lay_out, bound):
+def test_704_without_a_declared_ceiling_reverts_to_disabled() -> None:
     fake = lay_out("pv_7xx")
     do(fake, bound(fake, bind_pv), Fallback(after_s=30.0), p_ceiling_w=500.0)
     assert fake.get(704, "WMaxLimPctEnaRvrt") == 0
@@ -67,13 +71,13 @@ def test_704_without_a_declared_ceiling_reverts_to_disabled(lay_out, bound):
 
 @pytest.mark.parametrize(("name", "point"), [("pv_103", "WMaxLimPct_RvrtTms"), ("pv_7xx", "WMaxLimPctRvrtTms")])
 @pytest.mark.parametrize(("by", "seconds"), [("reversion", 45), ("stands", 0), ("device", 45)])
-def test_a_limit_that_is_meant_to_stand_has_no_timer(lay_out, bound, name, point, by, seconds):
+def test_a_limit_that_is_meant_to_stand_has_no_timer(name: str, point: str, by: str, seconds: int) -> None:
     fake = lay_out(name)
-    do(fake, bound(fake, bind_pv), Fallback(p_ceiling_w=1000.0, by=by, after_s=45.0), p_ceiling_w=900.0)
+    do(fake, bound(fake, bind_pv), Fallback(p_ceiling_w=1000.0, by=FallbackBy(by), after_s=45.0), p_ceiling_w=900.0)
     assert fake.get(123 if name == "pv_103" else 704, point) == seconds
 
 
-def test_704_sets_storage_in_watts_with_mode_timer_and_rest_before_the_enable(lay_out, bound):
+def test_704_sets_storage_in_watts_with_mode_timer_and_rest_before_the_enable() -> None:
     """[23..32] WSetMod, WSet (2), WSetRvrt (2), WSetPct, WSetPctRvrt, WSetEnaRvrt, RvrtTms (2), then [22] WSetEna."""
     fake = lay_out("storage_7xx")
     fake.put(704, WSetPct=12.5)
@@ -85,7 +89,7 @@ def test_704_sets_storage_in_watts_with_mode_timer_and_rest_before_the_enable(la
     assert accepted.p_target_w == -1500.0
 
 
-def test_704_in_percent_where_the_device_has_no_watts(lay_out, bound):
+def test_704_in_percent_where_the_device_has_no_watts() -> None:
     """OutBack implements WSetPct alone, although WSet's scale factor is there (docs/sources.md, dumps)."""
     fake = lay_out("storage_7xx")
     fake.put(704, WSet=None, WSetRvrt=None, WSetMod=0)
@@ -95,7 +99,7 @@ def test_704_in_percent_where_the_device_has_no_watts(lay_out, bound):
     assert accepted.p_target_w == 1250.0
 
 
-def test_704_percentages_count_from_wmax_and_not_from_the_discharge_rate(lay_out, bound):
+def test_704_percentages_count_from_wmax_and_not_from_the_discharge_rate() -> None:
     """Percent of 702.WMax (model 704). A battery that discharges at 3 kW behind 5 kW: 3 kW are 60 %."""
     fake = lay_out("storage_7xx", m702={"WDisChaRteMax": 3000, "WChaRteMax": 4000})
     fake.put(704, WSet=None, WSetMod=0)
@@ -107,7 +111,7 @@ def test_704_percentages_count_from_wmax_and_not_from_the_discharge_rate(lay_out
     assert fake.get(704, "WSetPct") == -80.0
 
 
-def test_704_with_neither_watts_nor_percent_is_refused_before_any_write(lay_out, bound):
+def test_704_with_neither_watts_nor_percent_is_refused_before_any_write() -> None:
     fake = lay_out("storage_7xx")
     fake.put(704, WSet=None, WSetPct=None, WSetPct_SF=None)
     with pytest.raises(DecodeError, match="WSetPct"):
@@ -115,7 +119,7 @@ def test_704_with_neither_watts_nor_percent_is_refused_before_any_write(lay_out,
     assert fake.writes == []
 
 
-def test_124_writes_rates_and_timers_before_the_mode(lay_out, bound):
+def test_124_writes_rates_and_timers_before_the_mode() -> None:
     """[12..16] OutWRte, InWRte, WinTms, RvrtTms, RmpTms, then [5] StorCtl_Mod: both bits, both rates at one power."""
     fake = lay_out("storage_124")
     device = bound(fake, bind_storage)
@@ -128,7 +132,7 @@ def test_124_writes_rates_and_timers_before_the_mode(lay_out, bound):
 
 
 @pytest.mark.parametrize(("w_cha_max", "percent"), [(11520, 21.7), (2500, 100.0), (5000, 50.0)])
-def test_124_counts_from_wchamax_whatever_the_inverter_is_rated(lay_out, bound, w_cha_max, percent):
+def test_124_counts_from_wchamax_whatever_the_inverter_is_rated(w_cha_max: int, percent: float) -> None:
     """A Symo Hybrid says 11520 there (callifo/fronius_modbus): percent of that, not of the inverter."""
     fake = lay_out("storage_124")
     fake.put(124, WChaMax=w_cha_max)
@@ -137,7 +141,7 @@ def test_124_counts_from_wchamax_whatever_the_inverter_is_rated(lay_out, bound, 
     assert accepted.p_target_w == pytest.approx(2500.0, abs=1.0)
 
 
-def test_124_that_never_says_its_base_is_no_storage(lay_out, bound):
+def test_124_that_never_says_its_base_is_no_storage() -> None:
     """SMA shows model 124 with every value not implemented: a percentage of nothing is not a setpoint."""
     fake = lay_out("storage_124")
     fake.put(124, WChaMax=None)
@@ -148,7 +152,7 @@ def test_124_that_never_says_its_base_is_no_storage(lay_out, bound):
         bound(fake, bind_storage)
 
 
-def test_a_battery_charges_no_faster_than_its_nameplate(lay_out, bound):
+def test_a_battery_charges_no_faster_than_its_nameplate() -> None:
     fake = lay_out("storage_124", m120={"MaxChaRte": 3000})
     assert bound(fake, bind_storage).rating.p_min_w == -3000
 
@@ -160,7 +164,9 @@ def test_a_battery_charges_no_faster_than_its_nameplate(lay_out, bound):
         ({"VArMaxPct": None}, 1, "VArWMaxPct", 15, 22.0),  # of 5000 W
     ],
 )
-def test_123_var_says_what_it_is_a_percentage_of(lay_out, bound, there, mode, point, offset, percent):
+def test_123_var_says_what_it_is_a_percentage_of(
+    there: Any, mode: int, point: str, offset: int, percent: float
+) -> None:
     """[21] VArPct_Mod, the matching point, [18..20] timers, [22] VArPct_Ena = 1."""
     fake = lay_out("pv_103")
     fake.put(123, VArPct_Mod=3, **there)
@@ -173,13 +179,13 @@ def test_123_var_says_what_it_is_a_percentage_of(lay_out, bound, there, mode, po
     assert accepted.q_var == pytest.approx(-1100.0)
 
 
-def test_123_leaves_the_var_mode_alone_where_it_is_right_already(lay_out, bound):
+def test_123_leaves_the_var_mode_alone_where_it_is_right_already() -> None:
     fake = lay_out("pv_103")
     do(fake, bound(fake, bind_pv), q_var=220.0)
     assert [offset for offset, _, _ in steps(fake, 123)] == [16, 18, 22]
 
 
-def test_704_sets_var_with_mode_and_priority_before_the_enable(lay_out, bound):
+def test_704_sets_var_with_mode_and_priority_before_the_enable() -> None:
     """[36..46] VarSetMod, VarSetPri, VarSet (2), Rvrt (2), Pct, PctRvrt, EnaRvrt, RvrtTms (2), then [35]."""
     fake = lay_out("pv_7xx")
     accepted = do(fake, bound(fake, bind_pv), Fallback(after_s=60.0), q_var=-1100.0)
@@ -188,7 +194,7 @@ def test_704_sets_var_with_mode_and_priority_before_the_enable(lay_out, bound):
     assert accepted.q_var == -1100.0
 
 
-def test_704_var_in_percent_of_varmax_where_the_device_has_no_var(lay_out, bound):
+def test_704_var_in_percent_of_varmax_where_the_device_has_no_var() -> None:
     fake = lay_out("pv_7xx")
     fake.put(704, VarSet=None, VarSetMod=0)
     accepted = do(fake, bound(fake, bind_pv), q_var=1100.0)
@@ -196,7 +202,7 @@ def test_704_var_in_percent_of_varmax_where_the_device_has_no_var(lay_out, bound
     assert accepted.q_var == 1100.0
 
 
-def test_power_goes_before_var_and_all_is_read_back_last(lay_out, bound):
+def test_power_goes_before_var_and_all_is_read_back_last() -> None:
     fake = lay_out("pv_7xx")
     accepted = do(fake, bound(fake, bind_pv), p_ceiling_w=1000.0, q_var=300.0)
     assert [offset for offset, _, _ in steps(fake, 704)] == [15, 14, 36, 35]
@@ -205,7 +211,7 @@ def test_power_goes_before_var_and_all_is_read_back_last(lay_out, bound):
 
 
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx", "storage_7xx", "storage_124"])
-def test_a_device_that_takes_function_6_only_gets_single_registers_with_the_enable_last(lay_out, bound, name):
+def test_a_device_that_takes_function_6_only_gets_single_registers_with_the_enable_last(name: str) -> None:
     """Kostal refuses function 16 (evcc PR#31487)."""
     fake = lay_out(name)
     fake.refuse = lambda op: 1 if isinstance(op, Write) and op.function == 16 else None
@@ -222,7 +228,7 @@ def test_a_device_that_takes_function_6_only_gets_single_registers_with_the_enab
 SINGLE_123 = [(5, (400,), 16), (6, (0,), 16), (7, (60,), 16), (8, (0,), 16), (9, (1,), 16)]
 
 
-def test_a_device_that_takes_points_singly_gets_five_writes_for_123(lay_out, bound):
+def test_a_device_that_takes_points_singly_gets_five_writes_for_123() -> None:
     """The first fall-back: five single FC16, the enable last."""
     fake = lay_out("pv_103")
     accepted = do(fake, bound(fake, bind_pv, writes="points"), Fallback(after_s=60.0), p_ceiling_w=2000.0)
@@ -231,7 +237,7 @@ def test_a_device_that_takes_points_singly_gets_five_writes_for_123(lay_out, bou
 
 
 @pytest.mark.parametrize("code", [2, 3, 4])
-def test_a_device_that_refuses_a_block_gets_its_points_singly(lay_out, bound, code):
+def test_a_device_that_refuses_a_block_gets_its_points_singly(code: int) -> None:
     fake = lay_out("pv_103")
     fake.refuse = lambda op: code if isinstance(op, Write) and len(op.values) > 1 else None
     accepted = do(fake, bound(fake, bind_pv), Fallback(after_s=60.0), p_ceiling_w=2000.0)
@@ -239,7 +245,7 @@ def test_a_device_that_refuses_a_block_gets_its_points_singly(lay_out, bound, co
     assert accepted.p_ceiling_w == 2000.0
 
 
-def test_a_wide_point_is_never_cut_in_two(lay_out, bound):
+def test_a_wide_point_is_never_cut_in_two() -> None:
     fake = lay_out("storage_7xx")
     do(fake, bound(fake, bind_storage, writes="points"), Fallback(after_s=90000.0), p_target_w=-1500.0)
     assert (24, (0xFFFF, 64036), 16) in steps(fake, 704)
@@ -247,7 +253,7 @@ def test_a_wide_point_is_never_cut_in_two(lay_out, bound):
 
 
 @pytest.mark.parametrize("code", [1, 5, 6])
-def test_a_block_refused_for_another_reason_is_not_tried_in_pieces(lay_out, bound, code):
+def test_a_block_refused_for_another_reason_is_not_tried_in_pieces(code: int) -> None:
     fake = lay_out("pv_103")
     fake.refuse = lambda op: code if isinstance(op, Write) else None
     with pytest.raises(DeviceRefused):
@@ -255,7 +261,7 @@ def test_a_block_refused_for_another_reason_is_not_tried_in_pieces(lay_out, boun
     assert len(fake.writes) == 1
 
 
-def strict(fake, model_id):
+def strict(fake: Any, model_id: Any) -> None:
     """Refuse each write that touches a point which reads as not implemented, as many devices do."""
     made = fake.decoded(model_id)
     missing = {
@@ -269,7 +275,7 @@ def strict(fake, model_id):
     )
 
 
-def test_123_leaves_out_the_points_that_a_device_does_not_have(lay_out, bound):
+def test_123_leaves_out_the_points_that_a_device_does_not_have() -> None:
     """KACO implements no WinTms and no RmpTms (dump)."""
     fake = lay_out("pv_103", m123={"WMaxLimPct_WinTms": None, "WMaxLimPct_RmpTms": None, "VArPct_RmpTms": None})
     strict(fake, 123)
@@ -281,7 +287,7 @@ def test_123_leaves_out_the_points_that_a_device_does_not_have(lay_out, bound):
     assert (accepted.p_ceiling_w, accepted.q_var) == (2000.0, 220.0)
 
 
-def test_124_leaves_out_the_points_that_a_device_does_not_have(lay_out, bound):
+def test_124_leaves_out_the_points_that_a_device_does_not_have() -> None:
     fake = lay_out("storage_124", m124={"InOutWRte_WinTms": None, "InOutWRte_RvrtTms": None})
     strict(fake, 124)
     assert do(fake, bound(fake, bind_storage), p_target_w=1000.0).p_target_w == 1000.0
@@ -300,7 +306,7 @@ NOT_OUTBACK |= {
 }
 
 
-def test_outback_takes_a_setpoint_although_it_has_neither_watts_nor_timers(from_dump, bound):
+def test_outback_takes_a_setpoint_although_it_has_neither_watts_nor_timers() -> None:
     fake = from_dump("outback")
     assert {name for name in NOT_OUTBACK if fake.get(704, name) is None} == NOT_OUTBACK
     strict(fake, 704)
@@ -311,7 +317,7 @@ def test_outback_takes_a_setpoint_although_it_has_neither_watts_nor_timers(from_
     assert accepted.p_target_w == pytest.approx(device.rating.p_max_w / 4, abs=8.0)
 
 
-def test_outback_takes_a_limit_without_a_reversion_target(from_dump, bound):
+def test_outback_takes_a_limit_without_a_reversion_target() -> None:
     fake = from_dump("outback")
     strict(fake, 704)
     device = bound(fake, bind_pv)
@@ -320,7 +326,7 @@ def test_outback_takes_a_limit_without_a_reversion_target(from_dump, bound):
     assert fake.get(704, "WMaxLimPct") == 50.0
 
 
-def test_kaco_takes_a_limit_as_it_stands(from_dump, bound):
+def test_kaco_takes_a_limit_as_it_stands() -> None:
     fake = from_dump("kaco_blueplanet_86tl3_blueplanet_86tl3")
     strict(fake, 123)
     device = bound(fake, bind_pv)
@@ -328,7 +334,7 @@ def test_kaco_takes_a_limit_as_it_stands(from_dump, bound):
     assert [offset for offset, _, _ in steps(fake, 123)] == [5, 7, 9]
 
 
-def test_where_control_points_never_read_as_anything_all_of_them_are_written(lay_out, bound):
+def test_where_control_points_never_read_as_anything_all_of_them_are_written() -> None:
     """SMA's model 123 reads as not implemented and takes writes (technical information)."""
     fake = lay_out("pv_103")
     timers = {f"WMaxLimPct_{name}": None for name in ("WinTms", "RvrtTms", "RmpTms")}
@@ -337,7 +343,7 @@ def test_where_control_points_never_read_as_anything_all_of_them_are_written(lay
     assert steps(fake, 123) == [(5, (400, 0, 60, 0, 1), 16)]
 
 
-def test_the_limit_and_its_enable_are_written_however_they_read(lay_out, bound):
+def test_the_limit_and_its_enable_are_written_however_they_read() -> None:
     fake = lay_out("pv_103")
     device = bound(fake, bind_pv)
     fake.put(123, WMaxLimPct=None, WMaxLim_Ena=None)
@@ -346,7 +352,7 @@ def test_the_limit_and_its_enable_are_written_however_they_read(lay_out, bound):
 
 
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
-def test_the_scale_factor_of_the_last_poll_is_the_one_that_is_written_with(lay_out, bound, name):
+def test_the_scale_factor_of_the_last_poll_is_the_one_that_is_written_with(name: str) -> None:
     """evcc-io/evcc#16008: a scale factor ignored on writing is a wrong limit."""
     control = 123 if name == "pv_103" else 704
     fake = lay_out(name)
@@ -358,7 +364,7 @@ def test_the_scale_factor_of_the_last_poll_is_the_one_that_is_written_with(lay_o
 
 
 @pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
-def test_without_a_scale_factor_nothing_is_written(lay_out, bound, name):
+def test_without_a_scale_factor_nothing_is_written(name: str) -> None:
     control = 123 if name == "pv_103" else 704
     fake = lay_out(name)
     device = bound(fake, bind_pv)
@@ -369,14 +375,14 @@ def test_without_a_scale_factor_nothing_is_written(lay_out, bound, name):
 
 
 @pytest.mark.parametrize(("sf", "percent"), [(0, 40.0), (-1, 40.9), (-2, 40.99)])
-def test_a_ceiling_between_two_steps_takes_the_lower(lay_out, bound, sf, percent):
+def test_a_ceiling_between_two_steps_takes_the_lower(sf: int, percent: float) -> None:
     fake = lay_out("pv_103", m123={"WMaxLimPct_SF": sf})
     do(fake, bound(fake, bind_pv), p_ceiling_w=2049.9)  # 40.998 % of 5000 W
     assert fake.get(123, "WMaxLimPct") == percent
 
 
 @given(ceiling_w=ANY_W, name=st.sampled_from(["pv_103", "pv_7xx"]), sf=st.sampled_from([-2, -1, 0]))
-def test_a_ceiling_is_clamped_to_the_rating_and_never_rounded_up(lay_out, bound, ceiling_w, name, sf):
+def test_a_ceiling_is_clamped_to_the_rating_and_never_rounded_up(ceiling_w: Any, name: str, sf: Any) -> None:
     control = 123 if name == "pv_103" else 704
     fake = lay_out(name)
     device = bound(fake, bind_pv)
@@ -395,7 +401,7 @@ TARGETS = [  # (device, its scale factor, one step of it in W)
 
 
 @given(target_w=ANY_W, how=st.sampled_from(TARGETS))
-def test_a_target_is_clamped_to_what_the_storage_can_and_is_never_more_than_asked(lay_out, bound, target_w, how):
+def test_a_target_is_clamped_to_what_the_storage_can_and_is_never_more_than_asked(target_w: Any, how: Any) -> None:
     """In each direction; between two steps it takes the one nearer to rest."""
     name, points, step_w = how
     fake = lay_out(name)
@@ -408,7 +414,7 @@ def test_a_target_is_clamped_to_what_the_storage_can_and_is_never_more_than_aske
 
 
 @pytest.mark.parametrize(("asked", "out", "into"), [(-160.0, -1, 1), (160.0, 1, -1), (-99.0, 0, 0), (-200.0, -2, 2)])
-def test_124_with_a_coarse_scale_charges_no_more_than_asked(lay_out, bound, asked, out, into):
+def test_124_with_a_coarse_scale_charges_no_more_than_asked(asked: float, out: int, into: int) -> None:
     """1 % of 10 kW: 160 W are 100 W and not 200 W, and never 0 in one direction alone."""
     fake = lay_out("storage_124", m124={"InOutWRte_SF": 0, "WChaMax": 10000}, m120={"MaxChaRte": 10000})
     fake.put(121, WMax=10000)
@@ -427,7 +433,9 @@ def test_124_with_a_coarse_scale_charges_no_more_than_asked(lay_out, bound, aske
         ({"WSet": None, "WSetPct_SF": 0}, 1299.0, "WSetPct", 25),
     ],
 )
-def test_704_with_a_coarse_scale_gives_no_more_than_asked(lay_out, bound, points, asked, point, written):
+def test_704_with_a_coarse_scale_gives_no_more_than_asked(
+    points: Any, asked: float, point: str, written: int
+) -> None:
     fake = lay_out("storage_7xx")
     fake.put(704, **points)
     do(fake, bound(fake, bind_storage), p_target_w=asked)
@@ -436,7 +444,7 @@ def test_704_with_a_coarse_scale_gives_no_more_than_asked(lay_out, bound, points
 
 @pytest.mark.parametrize("name", ["storage_7xx", "storage_124"])
 @pytest.mark.parametrize("asked", [0.1 + 0.2, 1100.0, -2300.0, 3999.6, 1234.8])
-def test_a_target_on_a_step_stays_on_it(lay_out, bound, name, asked):
+def test_a_target_on_a_step_stays_on_it(name: str, asked: float) -> None:
     """Binary fractions: 0.3 W is 3 steps of 0.1 W, 0.29999999 too."""
     fake = lay_out(name)
     if name == "storage_7xx":
@@ -448,28 +456,28 @@ def test_a_target_on_a_step_stays_on_it(lay_out, bound, name, asked):
 
 
 @given(q_var=ANY_W, name=st.sampled_from(["pv_103", "pv_7xx"]))
-def test_var_is_clamped_to_the_rating(lay_out, bound, q_var, name):
+def test_var_is_clamped_to_the_rating(q_var: Any, name: str) -> None:
     fake = lay_out(name)
     accepted = do(fake, bound(fake, bind_pv), q_var=q_var).q_var
     assert accepted == pytest.approx(min(max(q_var, -2200.0), 2200.0), abs=1.2)
 
 
 @pytest.mark.parametrize(("asked", "written"), [(400.0, 0.0), (499.0, 0.0), (500.0, 10.0), (0.0, 0.0)])
-def test_a_limit_below_what_keeps_the_inverter_awake_is_written_as_zero(lay_out, bound, asked, written):
+def test_a_limit_below_what_keeps_the_inverter_awake_is_written_as_zero(asked: float, written: float) -> None:
     """Fronius: below 10 % the inverter may go to standby (Datamanager manual)."""
     fake = lay_out("pv_103")
     do(fake, bound(fake, bind_pv, min_limit_pct=10.0), p_ceiling_w=asked)
     assert fake.get(123, "WMaxLimPct") == written
 
 
-def test_what_the_device_clips_is_what_is_accepted(lay_out, bound):
+def test_what_the_device_clips_is_what_is_accepted() -> None:
     fake = lay_out("pv_103")
     limit = fake.places[123] + 5
     fake.store = lambda address, value: max(value, 300) if address == limit else value
     assert do(fake, bound(fake, bind_pv), p_ceiling_w=500.0).p_ceiling_w == 1500.0
 
 
-def test_what_the_device_ignores_is_not_accepted(lay_out, bound):
+def test_what_the_device_ignores_is_not_accepted() -> None:
     fake = lay_out("pv_7xx")
     fake.store = lambda address, value: None
     accepted = do(fake, bound(fake, bind_pv), p_ceiling_w=500.0, q_var=100.0)
@@ -477,7 +485,7 @@ def test_what_the_device_ignores_is_not_accepted(lay_out, bound):
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 6])
-def test_a_refusal_ends_the_write_before_the_enable(lay_out, bound, code):
+def test_a_refusal_ends_the_write_before_the_enable(code: int) -> None:
     fake = lay_out("pv_7xx")
     fake.refuse = lambda op: code if isinstance(op, Write) else None
     with pytest.raises(DeviceRefused) as caught:
@@ -487,7 +495,7 @@ def test_a_refusal_ends_the_write_before_the_enable(lay_out, bound, code):
     assert fake.get(704, "WMaxLimPctEna") == 0
 
 
-def test_what_nobody_asked_for_is_not_written(lay_out, bound):
+def test_what_nobody_asked_for_is_not_written() -> None:
     for name, bind in (("pv_103", bind_pv), ("pv_7xx", bind_pv), ("storage_7xx", bind_storage)):
         fake = lay_out(name)
         do(fake, bound(fake, bind))
@@ -507,7 +515,9 @@ def test_what_nobody_asked_for_is_not_written(lay_out, bound):
         ("pv_7xx", "WMaxLimPct_SF", None, None),
     ],
 )
-def test_an_accepted_ceiling_is_what_reads_back_or_unknown(lay_out, bound, name, point, value, accepted):
+def test_an_accepted_ceiling_is_what_reads_back_or_unknown(
+    name: str, point: str, value: int | None, accepted: float | None
+) -> None:
     control = 123 if name == "pv_103" else 704
     fake = lay_out(name)
     device = bound(fake, bind_pv)
@@ -537,7 +547,9 @@ def test_an_accepted_ceiling_is_what_reads_back_or_unknown(lay_out, bound, name,
         ("pv_7xx", 704, {"VarSet": None}, "q_var"),
     ],
 )
-def test_a_setpoint_that_is_off_or_unreadable_is_not_accepted(lay_out, bound, name, model_id, points, field):
+def test_a_setpoint_that_is_off_or_unreadable_is_not_accepted(
+    name: str, model_id: int, points: Any, field: str
+) -> None:
     fake = lay_out(name)
     storage = name.startswith("storage")
     device = bound(fake, bind_storage if storage else bind_pv)
@@ -551,7 +563,7 @@ VAR_ENABLE |= {"storage_7xx": (704, "VarSetEna"), "storage_124": (123, "VArPct_E
 
 
 @pytest.mark.parametrize("name", VAR_ENABLE)
-def test_var_is_given_back_after_the_power_and_only_when_told(lay_out, bound, name):
+def test_var_is_given_back_after_the_power_and_only_when_told(name: str) -> None:
     """Without a reversion timer the last var stood for ever once volt_var abstained."""
     fake = lay_out(name)
     storage = name.startswith("storage")
@@ -568,7 +580,7 @@ def test_var_is_given_back_after_the_power_and_only_when_told(lay_out, bound, na
     assert accepted == Setpoint(**power)
 
 
-def test_var_is_given_back_without_any_power_too(lay_out, bound):
+def test_var_is_given_back_without_any_power_too() -> None:
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
     do(fake, device, q_var=300.0)
@@ -577,7 +589,7 @@ def test_var_is_given_back_without_any_power_too(lay_out, bound):
     assert steps(fake, 704) == [(35, (0,), 16)]
 
 
-def test_var_that_is_told_is_not_given_back(lay_out, bound):
+def test_var_that_is_told_is_not_given_back() -> None:
     fake = lay_out("pv_7xx")
     device = bound(fake, bind_pv)
     told = Setpoint(q_var=0.0)
@@ -585,7 +597,7 @@ def test_var_that_is_told_is_not_given_back(lay_out, bound):
     assert (accepted.q_var, fake.get(704, "VarSetEna")) == (0.0, 1)
 
 
-def test_what_takes_no_var_has_none_to_give_back(lay_out, bound):
+def test_what_takes_no_var_has_none_to_give_back() -> None:
     fake = lay_out("storage_124", m123=None)
     device = bound(fake, bind_storage)
     fake.run(device.write(Setpoint(), Fallback(), fake.poll(device), give_back_var=True))

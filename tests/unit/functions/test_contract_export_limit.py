@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -33,13 +34,7 @@ class Plant:
     """PV behind a meter with a load. Dead time in whole ticks: of the inverter's obedience, of either reading."""
 
     def __init__(
-        self,
-        function: ContractExportLimit,
-        *,
-        load_w: float,
-        obey: int = 0,
-        meter: int = 0,
-        inverter: int = 0,
+        self, function: ContractExportLimit, *, load_w: float, obey: int = 0, meter: int = 0, inverter: int = 0
     ) -> None:
         self.time = PlanTimeline(Plan(site_functions=((function, ("pv1",)),)))
         self.load_w, self.sun_w = load_w, P_MAX
@@ -48,7 +43,7 @@ class Plant:
         self.pv_w: list[float] = []
         self.export_w: list[float] = []
         self.heard = True
-        self.reads = lambda export_w: export_w
+        self.reads: Callable[[float], float] = lambda export_w: export_w
 
     @property
     def memory(self) -> Memory:
@@ -74,6 +69,7 @@ class Plant:
         der = make.pv(p_w=self.pv_w[max(n - self.inverter_lag, 0)], accepted=accepted, sample=n)
         poc: PocState = make.meter(seen, sample=n, fresh=self.heard)
         setpoint = self.time.told(der, dt_s=dt_s if n else 0.0, poc=poc)["pv1"]
+        assert setpoint.p_ceiling_w is not None
         self.told.append(setpoint.p_ceiling_w)
 
 
@@ -221,7 +217,7 @@ def test_in_closed_loop_the_plant_is_below_the_limit_one_tick_after_the_meter_is
 def test_ders_out_of_our_hands_count_with_the_worst_they_may_do() -> None:
     function = ContractExportLimit(limit_w=7_000.0)
     fallback = Fallback(p_ceiling_w=2_000.0, after_s=60.0)
-    gone = {"controllable": False, "fresh": False, "fallback": fallback, "absent_w": 2_000.0}
+    gone: dict[str, Any] = {"controllable": False, "fresh": False, "fallback": fallback, "absent_w": 2_000.0}
     held = Setpoint(p_ceiling_w=4_000.0)
     ours = make.pv("ours", p_w=5_000.0)
     for other, worst in (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from derctl.core.engine import Plan
@@ -76,7 +78,7 @@ def test_a_store_that_is_neither_measured_nor_told_gets_no_share_of_a_sum_withou
 def test_in_closed_loop_a_battery_without_a_measurement_carries_its_half() -> None:
     """Two at one charge; b tells what it was told and not what it gives. 4 kW of load are 2 kW each."""
     time = PlanTimeline(Plan(site_functions=((SelfConsumption(), ("a", "b")),)))
-    told = [(0.0, 0.0)]
+    told: list[Any] = [(0.0, 0.0)]
     for n in range(60):
         a, b = told[-1]
         ders = [
@@ -91,7 +93,7 @@ def test_in_closed_loop_a_battery_without_a_measurement_carries_its_half() -> No
 @pytest.mark.parametrize("dead", [1, 2])
 def test_in_closed_loop_two_batteries_bring_import_to_zero(dead: int) -> None:
     time = PlanTimeline(Plan(site_functions=((SelfConsumption(), ("a", "b")),)))
-    told = [(0.0, 0.0)] * (dead + 1)
+    told: list[Any] = [(0.0, 0.0)] * (dead + 1)
     for n in range(60):
         a, b = told[-dead]
         ders = [make.battery("a", p_w=a, soc_pct=80.0, sample=n), make.battery("b", p_w=b, soc_pct=40.0, sample=n)]

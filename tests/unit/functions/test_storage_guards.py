@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ def edges(said: Any) -> tuple[float | None, float | None]:
     return (said.p_ceiling_w, said.p_floor_w) if isinstance(said, Proposal) else (None, None)
 
 
-def through(function: Any, socs: list[float | None], **given: Any) -> list[tuple[float | None, float | None]]:
+def through(function: Any, socs: Sequence[float | None], **given: Any) -> list[tuple[float | None, float | None]]:
     batteries = [make.battery(soc_pct=soc, p_w=0.0, **given) for soc in socs]
     return [edges(said) for said in DerTimeline(function).through(batteries)]
 
@@ -60,7 +61,7 @@ def test_without_a_fresh_charge_the_reserve_is_held() -> None:
     assert through(Reserve(min_pct=20.0), [90.0, None, 90.0])[-1] == (None, None)
 
 
-LIMITS = {"p_charge_limit_w": 3_000.0, "p_discharge_limit_w": 4_000.0}
+LIMITS: dict[str, Any] = {"p_charge_limit_w": 3_000.0, "p_discharge_limit_w": 4_000.0}
 """DC, at the battery. 4000 W out of it are 3800 W at the AC terminals with the default efficiency of 0.95."""
 
 
@@ -105,7 +106,7 @@ def test_ramp_and_stop_times_are_settings() -> None:
 def test_limits_older_than_two_periods_are_not_taken_over(tick_s: float) -> None:
     first = DerTimeline(BmsGuard(), Clock(tick_s=tick_s))
     first.at(make.battery(bms_age_s=0.0, **LIMITS), dt_s=tick_s)
-    wider = {"p_charge_limit_w": 5_000.0, "p_discharge_limit_w": 5_000.0}
+    wider: dict[str, Any] = {"p_charge_limit_w": 5_000.0, "p_discharge_limit_w": 5_000.0}
     for age, expected in ((2.0 * tick_s, (4_750.0, -5_000.0)), (2.0 * tick_s + 0.01, (3_800.0, -3_000.0))):
         later = replace(first, clock=replace(first.clock))
         assert edges(later.at(make.battery(bms_age_s=age, **wider), dt_s=tick_s)) == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""volt_var and volt_watt: how they begin, stop and begin again. The numbers are in test_against_opender."""
+"""volt_var and volt_watt: how they begin, stop and begin again. The numbers are in tests/conformance."""
 
 from __future__ import annotations
 

@@ -460,11 +460,11 @@ async def test_a_storm_costs_at_most_one_connect_a_second(make_bus: MakeBus, sto
     if storm == "reset on connect":
         connect = wire.connect
 
-        async def reset(on_lost: Callable[[], None]) -> None:
+        async def reset(on_lost: Callable[[BusClosed], None]) -> None:
             await connect(on_lost)
             wire.lose()
 
-        wire.connect = reset  # type: ignore[method-assign]
+        wire.connect = reset
     bus, _ = await make_bus(wire, jitter=jitter, timeout_s=0.1, backoff_s=8.0)
     good: dict[int, int] = {}
     polling = asyncio.create_task(poll_each_second(bus, 1, good))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import convert
 
 from derctl.core.words import Certainty, Contract, Refusal, Timer, Without
 from derctl.site import DerSection, absence_of, der_absence
@@ -33,7 +35,7 @@ def section(
         kind=kind,
         control=control,
         rating=RatingSection(p_max_w=rated),
-        fallback=FallbackSection(by=by, p_ceiling_w=ceiling),
+        fallback=convert({"by": by, "p_ceiling_w": ceiling}, FallbackSection),
     )
 
 
@@ -65,7 +67,9 @@ NOT_FOUND = [  # by, ceiling, control, rating -> how, what counts, at least, at 
 
 
 @pytest.mark.parametrize(("by", "ceiling", "control", "rated", "how", "counts", "least", "most"), NOT_FOUND)
-def test_of_what_was_never_found_the_site_files_word_counts(by, ceiling, control, rated, how, counts, least, most):
+def test_of_what_was_never_found_the_site_files_word_counts(
+    by: Any, ceiling: Any, control: Any, rated: Any, how: Any, counts: Any, least: Any, most: Any
+) -> None:
     part = der_absence(section(by, ceiling, control=control, rated=rated), None)
     assert (part.how, part.p_w, part.least_w, part.most_w) == (how, counts, least, most)
     unknown = Certainty.UNKNOWN if counts is None else Certainty.EXPECTED
@@ -90,7 +94,9 @@ FOUND = [  # by, ceiling, control, timer, writable -> how, W
 
 
 @pytest.mark.parametrize(("by", "ceiling", "control", "timer", "writable", "how", "watts"), FOUND)
-def test_of_what_was_found_the_device_decides(by, ceiling, control, timer, writable, how, watts):
+def test_of_what_was_found_the_device_decides(
+    by: Any, ceiling: Any, control: Any, timer: Any, writable: Any, how: Any, watts: Any
+) -> None:
     found = device(by, ceiling, timer, writable=writable)
     part = der_absence(section(by, ceiling, control=control), found)
     assert (part.how, part.p_w, part.least_w, part.most_w) == (how, watts, watts, watts)
@@ -142,7 +148,7 @@ REASONS = [  # how it comes about, kind, what is said
 
 
 @pytest.mark.parametrize(("given", "found", "kind", "says"), REASONS)
-def test_the_objection_says_why_and_what_to_write(given, found, kind, says):
+def test_the_objection_says_why_and_what_to_write(given: Any, found: Any, kind: Any, says: Any) -> None:
     by, ceiling, control = given
     absence = absence_of([section(by, ceiling, control=control, kind=kind)], {"pv1": found}, LOW)
     assert absence.objection == (
@@ -151,7 +157,7 @@ def test_the_objection_says_why_and_what_to_write(given, found, kind, says):
     )
 
 
-def test_a_device_that_is_still_to_be_found_counts_with_its_rating_and_it_is_said():
+def test_a_device_that_is_still_to_be_found_counts_with_its_rating_and_it_is_said() -> None:
     absence = absence_of([section(rated=FULL)], {}, 4000.0)
     assert absence.objection is not None
     code, text = absence.objection
@@ -159,7 +165,7 @@ def test_a_device_that_is_still_to_be_found_counts_with_its_rating_and_it_is_sai
     assert text.startswith("pv1: not found yet, so it counts with its full rating, 5,000 W, not 3,000.")
 
 
-def test_fallbacks_that_are_kept_and_too_high_in_all_are_added_up():
+def test_fallbacks_that_are_kept_and_too_high_in_all_are_added_up() -> None:
     sections = [section("stands", LOW), section("stands", 4500.0, name="pv2")]
     found = {each.id: device("stands", each.fallback.p_ceiling_w, Timer.NO_TARGET) for each in sections}
     absence = absence_of(sections, found, 7000.0)
@@ -170,7 +176,7 @@ def test_fallbacks_that_are_kept_and_too_high_in_all_are_added_up():
     )
 
 
-def test_nothing_known_of_one_is_an_objection_although_the_others_fit():
+def test_nothing_known_of_one_is_an_objection_although_the_others_fit() -> None:
     absence = absence_of([section("stands", 0.0), section(ceiling=None, name="pv2")], {}, 7000.0)
     assert (absence.by_der, absence.unknown, absence.holds) == ({"pv1": 0.0}, ("pv2",), False)
     assert absence.objection is not None
@@ -194,7 +200,9 @@ def test_nothing_known_of_one_is_an_objection_although_the_others_fit():
         ("stands", LOW, None, None, Contract.NONE),
     ],
 )
-def test_the_file_alone_says_whether_the_contract_is_kept_broken_or_open(by, ceiling, rated, limit, verdict):
+def test_the_file_alone_says_whether_the_contract_is_kept_broken_or_open(
+    by: str, ceiling: Any, rated: Any, limit: Any, verdict: Any
+) -> None:
     assert absence_of([section(by, ceiling, rated=rated)], {}, limit).verdict is verdict
 
 
@@ -212,7 +220,7 @@ DEVICES = [(timer, writable) for timer in Timer for writable in (True, False)]
     rows=st.lists(st.tuples(st.sampled_from(SECTIONS), st.sampled_from(DEVICES)), min_size=1, max_size=4),
     limit=st.sampled_from([None, 0.0, 3000.0, 5000.0, 8000.0, 13000.0]),
 )
-def test_check_and_gate_agree_on_every_device_that_fits_the_file(rows, limit):
+def test_check_and_gate_agree_on_every_device_that_fits_the_file(rows: Any, limit: Any) -> None:
     """A device fits if it has the rating that the file declares, and none below the ceiling that it declares."""
     sections = [section(by, low, control=c, rated=r, name=f"pv{i}") for i, ((by, low, c, r), _) in enumerate(rows)]
     found = {f"pv{i}": device(by, low, timer, writable=w) for i, ((by, low, _, _), (timer, w)) in enumerate(rows)}

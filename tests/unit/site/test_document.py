@@ -7,9 +7,11 @@ import ast
 import json
 import re
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -27,7 +29,7 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
-from derctl.core.words import Released
+from derctl.core.words import Released, What
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.app import App
 from derctl.daemon.clock import Clock
@@ -40,31 +42,31 @@ from derctl.daemon.report.status import status
 from derctl.daemon.report.telemetry import measurement, of_decision, of_outcome
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
-from derctl.site import DerSection, load, profiles
+from derctl.site import DerSection, Site, load, profiles
 from derctl.store.state import VERSION
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def block(document, head):
+def block(document: Any, head: Any) -> Any:
     [text] = [text for name, text in document["json"] if name == head]
     return json.loads(text)
 
 
-def words_behind(document, start, end):
+def words_behind(document: Any, start: Any, end: Any) -> Any:
     """The words in back quotes between two places of the text."""
     part = document["text"].split(start, 1)[1].split(end, 1)[0]
     return set(re.findall(r"`([a-z0-9_]+)`", part))
 
 
-def literals(folder="derctl"):
+def literals(folder: Any = "derctl") -> Any:
     """Every string literal of the code."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / folder).rglob("*.py"))
     nodes = (node for tree in trees for node in ast.walk(tree))
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
-def test_every_block_is_marked_and_is_json_or_yaml(document):
+def test_every_block_is_marked_and_is_json_or_yaml(document: dict[str, Any]) -> None:
     assert [name for name, _ in document["yaml"]] == ["site"]
     names = [name for name, _ in document["json"]]
     assert len(names) == len({*names}) == document["text"].count("```json")
@@ -72,37 +74,47 @@ def test_every_block_is_marked_and_is_json_or_yaml(document):
         assert isinstance(json.loads(text), dict)
 
 
-def test_the_site_file_of_the_document_loads(document, secrets, site_of):
+def test_the_site_file_of_the_document_loads(
+    document: dict[str, Any], secrets: Callable[[str], str], site_of: Callable[[str], Site]
+) -> None:
     [(_, text)] = document["yaml"]
     site = site_of(secrets(text))
     assert site.secret == "secret"
     assert site.limit_w == 7000
     assert [der.id for der in site.file.ders] == ["pv1", "pv2", "bat1"]
-    kinds = {function.kind for function, _ in (*site.plan.der_functions, *site.plan.site_functions)}
+    plan = site.plan
+    kinds = {f.kind for f, _ in plan.der_functions} | {f.kind for f, _ in plan.site_functions}
     named = {row["kind"] for row in yaml.safe_load(text)["functions"]}
     assert kinds - {"operator_site_limit"} == named
 
 
-def rated(der_id, low):
+def rated(der_id: Any, low: Any) -> Any:
     rating = Rating(p_max_w=5000, p_min_w=low, s_max_va=5000, q_inj_max_var=0, q_abs_max_var=0, v_nom_v=230)
-    seen = {"can": Capability(), "reading": Reading(), "age_s": 0, "sample": 1, "fresh": True, "controllable": True}
+    seen: dict[str, Any] = {
+        "can": Capability(),
+        "reading": Reading(),
+        "age_s": 0,
+        "sample": 1,
+        "fresh": True,
+        "controllable": True,
+    }
     return DerState(id=der_id, rating=rating, **seen)
 
 
 class Plain:
     """As much of a site as a command touches."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.requests = Requests()
         self.asked = 0
 
-    def state(self):
+    def state(self) -> Any:
         return SiteState(t_s=0.0, tick_s=1.0, f_nom_hz=50.0, ders=(rated("pv1", 0), rated("bat1", -5000)))
 
-    def has_function(self, kind, der):
+    def has_function(self, kind: Any, der: Any) -> Any:
         return True
 
-    def changed(self):
+    def changed(self) -> None:
         self.asked += 1
 
     gate = SimpleNamespace(open=True, arm=lambda by: None, disarm=lambda by: None)
@@ -110,13 +122,15 @@ class Plain:
 
 
 @pytest.fixture
-def desk():
+def desk() -> Any:
     wall = datetime(2026, 11, 21, 12, 0, 0, 100000, tzinfo=UTC).timestamp()
-    return Desk(Plain(), Clock("assume", lambda: wall), logger())
+    return Desk(cast(Any, Plain()), Clock("assume", lambda: wall), logger())
 
 
 @pytest.mark.parametrize("name", ["limit_power", "set_battery_power"])
-async def test_a_command_of_the_document_is_admitted_and_answered_as_documented(document, desk, name):
+async def test_a_command_of_the_document_is_admitted_and_answered_as_documented(
+    document: dict[str, Any], desk: Any, name: str
+) -> None:
     given = block(document, f"command {name}")
     reply = await desk.by_mqtt("ops", name, json.dumps(given).encode(), False)
     assert reply["result"] == "admitted", reply
@@ -126,7 +140,9 @@ async def test_a_command_of_the_document_is_admitted_and_answered_as_documented(
         assert reply == example
 
 
-async def test_a_command_without_any_one_of_its_fields_is_refused_with_a_documented_code(document, desk):
+async def test_a_command_without_any_one_of_its_fields_is_refused_with_a_documented_code(
+    document: dict[str, Any], desk: Any
+) -> None:
     codes = words_behind(document, "`code` one of", "Admitted says nothing")
     for name, text in document["json"]:
         if not name.startswith("command"):
@@ -140,7 +156,7 @@ async def test_a_command_without_any_one_of_its_fields_is_refused_with_a_documen
     assert desk.reach.asked == 0
 
 
-def test_the_commands_and_their_arguments_are_the_documents(document):
+def test_the_commands_and_their_arguments_are_the_documents(document: dict[str, Any]) -> None:
     table = document["text"].split("### Commands", 1)[1].split("```json", 1)[0]
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.*?) \|", table, flags=re.MULTILINE))
     assert rows.keys() == COMMANDS.keys()
@@ -150,7 +166,7 @@ def test_the_commands_and_their_arguments_are_the_documents(document):
     assert {*re.findall(r"`([a-z_]+)`", envelope)} == {*Envelope.__struct_fields__}
 
 
-def test_every_code_of_a_refusal_is_in_the_document_and_in_the_code(document):
+def test_every_code_of_a_refusal_is_in_the_document_and_in_the_code(document: dict[str, Any]) -> None:
     listed = words_behind(document, "`code` one of", "Admitted says nothing")
     raised = set()
     for path in (ROOT / "derctl" / "daemon").glob("*.py"):
@@ -162,7 +178,7 @@ def test_every_code_of_a_refusal_is_in_the_document_and_in_the_code(document):
     assert listed <= literals()
 
 
-def test_every_reason_and_state_of_the_document_is_one_that_the_code_can_give(document):
+def test_every_reason_and_state_of_the_document_is_one_that_the_code_can_give(document: dict[str, Any]) -> None:
     reasons = words_behind(document, "`reason` is null or one of", "Kept for later") - {"control"}
     states = words_behind(document, "`state` of a DER:", "## 5.") - {"control"}
     assert len(reasons) > 10
@@ -172,9 +188,9 @@ def test_every_reason_and_state_of_the_document_is_one_that_the_code_can_give(do
     assert reasons - said == set()
 
 
-def test_the_messages_have_the_documents_keys(document):
+def test_the_messages_have_the_documents_keys(document: dict[str, Any]) -> None:
     clock = Clock("assume", lambda: 1.8e9)
-    bound = Bound(by="volt_var", rank=30, what="q_var", value=-220.0)
+    bound = Bound(by="volt_var", rank=30, what=What.VAR, value=-220.0)
     decision = Decision(der="pv1", setpoint=Setpoint(q_var=-220.0), bound_by=(bound,))
     outcome = Outcome(requested=Setpoint(p_ceiling_w=1.0), requested_by="operator_limit", accepted=Setpoint())
     stamp = {"t": clock.stamp()}
@@ -196,20 +212,20 @@ def test_the_messages_have_the_documents_keys(document):
                 assert ours[key][0].keys() == value[0].keys(), (name, key)
 
 
-def test_times_are_written_as_in_the_document(document):
+def test_times_are_written_as_in_the_document(document: dict[str, Any]) -> None:
     clock = Clock("assume", lambda: datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp())
     assert block(document, "event")["t"] == clock.stamp()
 
 
 @pytest.fixture
-def app(document, secrets, tmp_path):
+def app(document: dict[str, Any], secrets: Callable[[str], str], tmp_path: Path) -> Any:
     [(_, text)] = document["yaml"]
     path = tmp_path / "site.yaml"
     path.write_text(secrets(text).replace("/run/derctl", str(tmp_path)))
     return App(load(path))
 
 
-async def test_the_status_has_the_documents_keys(document, app):
+async def test_the_status_has_the_documents_keys(document: dict[str, Any], app: Any) -> None:
     app.requests.put(LimitRequest(id="a1b2", by="home", der="pv1", p_ceiling_w=4000.0, remaining_s=600.0))
     app.news.tell("mode_control", "", "")
     ours, example = json.loads(json.dumps(status(app.view()))), block(document, "status")
@@ -229,11 +245,13 @@ async def test_the_status_has_the_documents_keys(document, app):
     assert ours["events"][0].keys() == example["events"][0].keys()
 
 
-async def test_what_release_answers_is_the_documents(document, app, monkeypatch):
+async def test_what_release_answers_is_the_documents(
+    document: dict[str, Any], app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     example = block(document, "release")
     given = {name: Release(Released(each.pop("result")), **each) for name, each in example.items()}
 
-    async def release(wrote, *, lift, seconds):
+    async def release(wrote: Any, *, lift: Any, seconds: Any) -> Any:
         return given
 
     monkeypatch.setattr(type(app.releaser.dispatch), "release", lambda self, *args, **named: release(*args, **named))
@@ -243,68 +261,70 @@ async def test_what_release_answers_is_the_documents(document, app, monkeypatch)
     assert listed == {*Released}
 
 
-def test_the_calls_of_the_socket_are_the_documents(document):
+def test_the_calls_of_the_socket_are_the_documents(document: dict[str, Any]) -> None:
     table = document["text"].split("| call | `args` |", 1)[1].split("\n\n", 1)[0]
     assert {*re.findall(r"^\| `([a-z]+)` \|", table, flags=re.MULTILINE)} == {*CALLS}
 
 
-def test_the_verbs_are_the_documents(document):
+def test_the_verbs_are_the_documents(document: dict[str, Any]) -> None:
     table = document["text"].split("| verb | |", 1)[1].split("\n\n", 1)[0]
     named = re.findall(r"^\| (.*?) \|", table, flags=re.MULTILINE)
     assert {verb for cell in named for verb in re.findall(r"`([a-z]+)", cell)} == {*VERBS}
 
 
-def test_the_version_of_the_state_file_is_the_documents(document):
+def test_the_version_of_the_state_file_is_the_documents(document: dict[str, Any]) -> None:
     assert f"`state.json` has a `version`, now {VERSION}." in document["text"]
 
 
-async def test_online_has_the_documents_keys(document, app):
+async def test_online_has_the_documents_keys(document: dict[str, Any], app: Any) -> None:
     app.presence.mode_changed()
     [online] = [json.loads(message.payload) for message in app.outbox.ordered if message.topic == "online"]
     assert online.keys() == block(document, "online").keys()
 
 
-def test_the_exit_codes_are_the_documents(document):
+def test_the_exit_codes_are_the_documents(document: dict[str, Any]) -> None:
     table = document["text"].split("| code | meaning |", 1)[1]
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE)}
     assert listed == {*exits.MEANINGS}
 
 
-def test_the_keys_of_a_der_are_the_documents(document):
+def test_the_keys_of_a_der_are_the_documents(document: dict[str, Any]) -> None:
     listed = words_behind(document, "`ders[]` keys:", "\n\n")
     assert {*DerSection.__struct_fields__} <= listed
 
 
-def test_every_profile_that_ships_loads_under_its_own_name():
+def test_every_profile_that_ships_loads_under_its_own_name() -> None:
     folder = ROOT / "derctl" / "devices" / "profiles"
     assert {*profiles()} == {path.stem for path in folder.glob("*.yaml")}
 
 
-def test_every_value_of_a_profile_says_where_it_was_seen():
+def test_every_value_of_a_profile_says_where_it_was_seen() -> None:
     for path in (ROOT / "derctl" / "devices" / "profiles").glob("*.yaml"):
         text = path.read_text(encoding="utf-8")
         assert "Seen in:" in text.splitlines()[0] or path.stem == "generic"
 
 
 @pytest.mark.parametrize("name", ["house.yaml", "mixed.yaml"])
-def test_an_example_that_ships_loads(secrets, site_of, name):
+def test_an_example_that_ships_loads(
+    secrets: Callable[[str], str], site_of: Callable[[str], Site], name: str
+) -> None:
     site = site_of(secrets((ROOT / "config" / name).read_text(encoding="utf-8")))
     assert site.file.site.mode == "observe"  # nobody arms a site by copying an example
     assert site.limit_w is not None
 
 
-def test_there_is_no_example_that_nobody_tests():
+def test_there_is_no_example_that_nobody_tests() -> None:
     assert {path.name for path in (ROOT / "config").glob("*.yaml")} == {"house.yaml", "mixed.yaml"}
 
 
-def test_the_small_example_is_the_one_of_the_readme():
+def test_the_small_example_is_the_one_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     [text] = re.findall(r"^```yaml\n(.*?)^```$", readme, flags=re.MULTILINE | re.DOTALL)
     assert len(text.splitlines()) <= 20
     assert yaml.safe_load((ROOT / "config" / "house.yaml").read_text(encoding="utf-8")) == yaml.safe_load(text)
 
 
-def test_the_mixed_example_is_the_one_of_the_document(document):
+def test_the_mixed_example_is_the_one_of_the_document(document: dict[str, Any]) -> None:
     [(_, text)] = document["yaml"]
     mixed = yaml.safe_load((ROOT / "config" / "mixed.yaml").read_text(encoding="utf-8"))
     pv1 = mixed["ders"][0]
@@ -312,7 +332,7 @@ def test_the_mixed_example_is_the_one_of_the_document(document):
     assert mixed == yaml.safe_load(text)
 
 
-def test_the_commands_of_the_readme_are_understood():
+def test_the_commands_of_the_readme_are_understood() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = [
         shlex.split(line, comments=True) for line in re.findall(r"^    (derctl .*)$", readme, flags=re.MULTILINE)

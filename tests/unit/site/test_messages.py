@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.errors import ConfigError
-from derctl.site import load
+from derctl.errors import ConfigError, Problem
+from derctl.site import Site, load
 from derctl.site.hosts import host_problem
 from derctl.site.lines import parse
 from derctl.site.scalars import Unclear, scalar
@@ -58,14 +61,14 @@ NOT_YAML = [  # text, line, what is said
 
 
 @pytest.mark.parametrize(("text", "line", "says"), NOT_YAML)
-def test_text_that_is_no_yaml_is_one_line_with_the_change(text, line, says):
+def test_text_that_is_no_yaml_is_one_line_with_the_change(text: Any, line: Any, says: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(text, "site.yaml")
     assert str(caught.value) == f"site.yaml:{line}: {says}"
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
-def test_a_line_is_counted_whatever_ends_it(ends):
+def test_a_line_is_counted_whatever_ends_it(ends: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(ends.join(["site:", "  id: x", " v: 1", ""]), "site.yaml")
     assert caught.value.problems[0].line == 3
@@ -101,18 +104,18 @@ UNCLEAR = ["010", "08", "-012", "7_000", "0b11", "0o17", "1:30", "12:30:45", "20
 
 
 @pytest.mark.parametrize(("word", "value"), SCALARS)
-def test_a_word_has_the_value_of_yaml_1_2(word, value):
+def test_a_word_has_the_value_of_yaml_1_2(word: Any, value: Any) -> None:
     found = scalar(word)
     assert (found, type(found)) == (value, type(value))
 
 
 @pytest.mark.parametrize("word", UNCLEAR)
-def test_a_word_that_yaml_1_1_and_1_2_read_differently_is_neither(word):
+def test_a_word_that_yaml_1_1_and_1_2_read_differently_is_neither(word: Any) -> None:
     assert isinstance(scalar(word), Unclear)
 
 
 @given(st.from_regex(r"[-+0-9._eExXob:]{1,12}", fullmatch=True))
-def test_what_is_a_number_here_is_the_same_number_for_pyyaml_or_a_text(word):
+def test_what_is_a_number_here_is_the_same_number_for_pyyaml_or_a_text(word: Any) -> None:
     """PyYAML is of 1.1; where it sees a number too, it is the same one."""
     ours, theirs = scalar(word), yaml.safe_load(f"[{word}]")[0] if re.fullmatch(r"[-+0-9.eE]+", word) else None
     if isinstance(ours, int | float) and isinstance(theirs, int | float):
@@ -200,18 +203,27 @@ VALUES = [  # what replaces what in the small site, path, the whole message
 
 
 @pytest.mark.parametrize(("old", "new", "path", "says"), VALUES)
-def test_a_value_that_is_none_says_what_to_write(small, problems_of, old, new, path, says):
+def test_a_value_that_is_none_says_what_to_write(
+    small: Callable[..., str],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    old: Any,
+    new: Any,
+    path: Any,
+    says: Any,
+) -> None:
     text = small((old, new))
     [problem] = problems_of(text)
     assert (problem.path, problem.message) == (path, says)
     assert path.endswith("]") or path.rpartition(".")[2] in text.splitlines()[problem.line - 1]
 
 
-def test_a_number_as_other_programs_write_it_is_accepted(small, site_of):
+def test_a_number_as_other_programs_write_it_is_accepted(
+    small: Callable[..., str], site_of: Callable[[str], Site]
+) -> None:
     assert site_of(small(("limit_w: 5000", "limit_w: 1e+06"))).limit_w == 1_000_000
 
 
-def test_anchors_are_accepted(small, site_of):
+def test_anchors_are_accepted(small: Callable[..., str], site_of: Callable[[str], Site]) -> None:
     text = small(
         ("unit: 1,", "unit: &u 7,"), ("unit: 3", "unit: 9"), ("limit_w: 5000", "limit_w: &l 6000, margin_w: *l")
     )
@@ -243,12 +255,12 @@ HOSTS = [
 
 
 @pytest.mark.parametrize(("host", "says"), HOSTS)
-def test_a_host_is_a_name_or_an_address(host, says):
+def test_a_host_is_a_name_or_an_address(host: Any, says: Any) -> None:
     assert host_problem(host) == says
 
 
 @given(st.text(max_size=30))
-def test_no_host_whatever_raises(host):
+def test_no_host_whatever_raises(host: Any) -> None:
     host_problem(host)
 
 
@@ -272,13 +284,22 @@ REFUSED = [  # surely wrong: path, a part of what is said
 
 
 @pytest.mark.parametrize(("old", "new", "path", "says"), REFUSED)
-def test_what_is_surely_wrong_is_refused(small, problems_of, old, new, path, says):
+def test_what_is_surely_wrong_is_refused(
+    small: Callable[..., str],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    old: Any,
+    new: Any,
+    path: Any,
+    says: Any,
+) -> None:
     [problem] = problems_of(small((old, new)))
     assert problem.path == path
     assert says in problem.message
 
 
-def test_two_ders_of_a_kind_with_one_serial_are_one_device_written_twice(small, problems_of):
+def test_two_ders_of_a_kind_with_one_serial_are_one_device_written_twice(
+    small: Callable[..., str], problems_of: Callable[[str], tuple[Problem, ...]]
+) -> None:
     text = small(("kind: sunspec_pv}", "kind: sunspec_pv, serial: 'A1'}"),
                  ("kind: sunspec_storage}", "kind: sunspec_pv, serial: 'A1'}"))  # fmt: skip
     [problem] = problems_of(text)
@@ -303,7 +324,9 @@ QUESTIONED = [  # may be meant
 
 
 @pytest.mark.parametrize(("old", "new", "path", "says"), QUESTIONED)
-def test_what_may_be_meant_otherwise_is_a_question_and_loads(small, site_of, old, new, path, says):
+def test_what_may_be_meant_otherwise_is_a_question_and_loads(
+    small: Callable[..., str], site_of: Callable[[str], Site], old: Any, new: Any, path: Any, says: Any
+) -> None:
     [question] = site_of(small((old, new))).questions
     assert question.path == path
     assert says in question.message
@@ -319,18 +342,24 @@ def test_what_may_be_meant_otherwise_is_a_question_and_loads(small, site_of, old
         ("v_nom_v: 230, f_nom_hz: 50", "v_nom_v: 230, f_nom_hz: 60"),
     ],
 )
-def test_what_is_usual_is_not_questioned(small, site_of, old, new):
+def test_what_is_usual_is_not_questioned(
+    small: Callable[..., str], site_of: Callable[[str], Site], old: str, new: str
+) -> None:
     assert site_of(small((old, new))).questions == ()
 
 
-def test_an_inverter_may_show_its_battery_under_its_own_serial(small, site_of):
+def test_an_inverter_may_show_its_battery_under_its_own_serial(
+    small: Callable[..., str], site_of: Callable[[str], Site]
+) -> None:
     text = small(("kind: sunspec_pv}", "kind: sunspec_pv, serial: 'A1'}"),
                  ("kind: sunspec_storage}", "kind: sunspec_storage, serial: 'A1'}"))  # fmt: skip
     [question] = site_of(text).questions
     assert (question.path, question.line) == ("ders[1].serial", 7)
 
 
-def test_an_inverter_may_show_its_meter_under_its_own_serial(small, site_of):
+def test_an_inverter_may_show_its_meter_under_its_own_serial(
+    small: Callable[..., str], site_of: Callable[[str], Site]
+) -> None:
     text = small(("kind: sunspec_pv}", "kind: sunspec_pv, serial: 'A1'}"), ("sign: 1}", "sign: 1, serial: 'A1'}"))
     [question] = site_of(text).questions
     assert (question.path, question.line) == ("poc.serial", 8)
@@ -358,7 +387,9 @@ functions:
 """
 
 
-def test_every_kind_of_problem_comes_in_one_go_and_none_that_another_one_causes(problems_of):
+def test_every_kind_of_problem_comes_in_one_go_and_none_that_another_one_causes(
+    problems_of: Callable[[str], tuple[Problem, ...]],
+) -> None:
     """Structure, words, references, functions, secrets, doubts; no noise of what can't be known any more."""
     assert {(problem.line, problem.path) for problem in problems_of(EVERYTHING)} == {
         (2, "site.id"),
@@ -388,7 +419,7 @@ WORDS = st.sampled_from(EVERYTHING.replace("{", " ").replace("}", " ").split())
 
 
 @given(cut=st.lists(WORDS, max_size=4), other=st.sampled_from(["", "~", "[]", "x", "7.000", "-1", "{a: b}"]))
-def test_no_message_shows_what_stands_in_for_a_value(cut, other):
+def test_no_message_shows_what_stands_in_for_a_value(cut: Any, other: Any) -> None:
     text = EVERYTHING
     for word in cut:
         text = text.replace(word, other, 1)
@@ -401,25 +432,25 @@ def test_no_message_shows_what_stands_in_for_a_value(cut, other):
 # -- files ----------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_is_not_there_says_so_and_no_more(tmp_path):
+def test_a_file_that_is_not_there_says_so_and_no_more(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "nosuch.yaml")
     assert str(caught.value) == f"{tmp_path}/nosuch.yaml: there is no such file"
 
 
-def test_a_directory_is_no_file(tmp_path):
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path)
     assert str(caught.value) == f"{tmp_path}: this is a directory, no file"
 
 
-def test_a_file_without_permission_says_who_may_read_it():
+def test_a_file_without_permission_says_who_may_read_it() -> None:
     assert said(PermissionError(13, "Permission denied")) == (
         "no permission to read it: use sudo, or join the group derctl"
     )
 
 
-def test_another_encoding_is_named_with_its_line(tmp_path, small):
+def test_another_encoding_is_named_with_its_line(tmp_path: Path, small: Callable[..., str]) -> None:
     path = tmp_path / "site.yaml"
     path.write_bytes(small(("id: house", "id: h\xe4user")).encode("latin-1"))
     with pytest.raises(ConfigError) as caught:
@@ -429,7 +460,9 @@ def test_another_encoding_is_named_with_its_line(tmp_path, small):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
-def test_the_marks_of_other_editors_do_no_harm(tmp_path, small, encoding, ends):
+def test_the_marks_of_other_editors_do_no_harm(
+    tmp_path: Path, small: Callable[..., str], encoding: str, ends: str
+) -> None:
     path = tmp_path / "site.yaml"
     path.write_bytes(small().replace("\n", ends).encode(encoding))
     assert load(path).limit_w == 5000
@@ -439,7 +472,13 @@ def test_the_marks_of_other_editors_do_no_harm(tmp_path, small, encoding, ends):
     ("content", "says"),
     [("a\nb\n", "has several lines"), (b"\xff", "no UTF-8 text"), (None, "there is no such file")],
 )
-def test_a_password_file_that_holds_no_password_is_refused(small, problems_of, tmp_path, content, says):
+def test_a_password_file_that_holds_no_password_is_refused(
+    small: Callable[..., str],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    tmp_path: Path,
+    content: bytes | str | None,
+    says: str,
+) -> None:
     path = tmp_path / "password"
     if content is not None:
         path.write_bytes(content.encode() if isinstance(content, str) else content)

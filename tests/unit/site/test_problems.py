@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,24 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derctl.core import engine
-from derctl.core.types import Capability, DerState, LimitRequest, Port, Rating, Reading, Setpoint, SiteState
+from derctl.core.types import Capability, LimitRequest, Port, Setpoint, SiteState
 from derctl.devices import CATALOGUE, Kind
 from derctl.errors import ConfigError, Problem
-from derctl.site import load
+from derctl.site import Site, load
 from derctl.site.lines import parse
 from derctl.site.profiles import profile
 from derctl.site.site import build
+from tests import make
 
 
-def named(problems):
+def named(problems: Any) -> Any:
     return {problem.path for problem in problems}
 
 
-def test_the_small_site_is_right(small, site_of):
+def test_the_small_site_is_right(small: Callable[..., str], site_of: Callable[[str], Site]) -> None:
     assert site_of(small()).limit_w == 5000
 
 
-def test_all_problems_come_at_once_with_file_line_and_path(problems_of):
+def test_all_problems_come_at_once_with_file_line_and_path(problems_of: Callable[[str], tuple[Problem, ...]]) -> None:
     text = """\
 version: 2
 site:
@@ -66,7 +70,7 @@ functions: volt_var
         assert "\n" not in line
 
 
-def test_references_and_functions_are_all_checked_at_once(problems_of):
+def test_references_and_functions_are_all_checked_at_once(problems_of: Callable[[str], tuple[Problem, ...]]) -> None:
     text = """\
 version: 1
 site: {id: house, v_nom_v: 230, f_nom_hz: 50}
@@ -140,7 +144,14 @@ functions:
         ("  - {kind: contract", "  - {kind: operator_site_limit}\n  - {kind: contract", "functions[0].kind", "known"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_named_where_it_stands(small, problems_of, old, new, path, says):
+def test_a_mistake_is_named_where_it_stands(
+    small: Callable[..., str],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    old: str,
+    new: str,
+    path: str,
+    says: str,
+) -> None:
     problems = problems_of(small((old, new)))
     assert [problem.path for problem in problems] == [path], problems
     assert says in problems[0].message
@@ -148,14 +159,18 @@ def test_a_mistake_is_named_where_it_stands(small, problems_of, old, new, path, 
     assert path.endswith("]") or path.rpartition(".")[2] in line
 
 
-def test_off_is_a_word_of_the_site_file_and_no_truth_value(small, site_of):
+def test_off_is_a_word_of_the_site_file_and_no_truth_value(
+    small: Callable[..., str], site_of: Callable[[str], Site]
+) -> None:
     """The README and the table write `own_functions: off`; YAML 1.1 would make it false."""
     site = site_of(small(("kind: sunspec_pv}", "kind: sunspec_pv, own_functions: off}")))
     assert site.file.ders[0].own_functions == "off"
     assert site_of(small(("kind: sunspec_pv}", "kind: sunspec_pv, control: false}"))).file.ders[0].control is False
 
 
-def test_a_der_has_one_function_of_a_kind_and_one_reactive_mode(small, problems_of):
+def test_a_der_has_one_function_of_a_kind_and_one_reactive_mode(
+    small: Callable[..., str], problems_of: Callable[[str], tuple[Problem, ...]]
+) -> None:
     twice = "  - {kind: volt_var}\n  - {kind: volt_var, ders: [bat1]}\n  - {kind: contract"
     problems = problems_of(small(("  - {kind: contract", twice)))
     assert [(problem.path, problem.line) for problem in problems] == [("functions[1]", 11)]
@@ -164,7 +179,9 @@ def test_a_der_has_one_function_of_a_kind_and_one_reactive_mode(small, problems_
 
 
 @pytest.mark.parametrize("sections", [["ders: [pv1]"], ["ders: [pv1]", "ders: [bat1]"], [""]])
-def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(small, site_of, sections):
+def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(
+    small: Callable[..., str], site_of: Callable[[str], Site], sections: list[str]
+) -> None:
     """A section each for pv1 and bat1 once gave each of them the whole limit."""
     given = "".join(f"  - {{kind: operator_limit, {each}}}\n" for each in sections)
     plan = site_of(small(("  - {kind: contract", f"{given}  - {{kind: contract"))).plan
@@ -172,15 +189,8 @@ def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(sma
         ("pv1", "bat1")
     ]
     ders = tuple(
-        DerState(
-            id=name,
-            rating=Rating(p_max_w=1e4, p_min_w=0, s_max_va=1e4, q_inj_max_var=0, q_abs_max_var=0, v_nom_v=230),
-            can=Capability(ac=Port(limit=True)),
-            reading=Reading(p_w=8e3, accepted=Setpoint(p_ceiling_w=1e4)),
-            age_s=0.0,
-            sample=1,
-            fresh=True,
-            controllable=True,
+        make.der(
+            name, make.rating(q=0.0), Capability(ac=Port(limit=True)), p_w=8e3, accepted=Setpoint(p_ceiling_w=1e4)
         )
         for name in ("pv1", "bat1")
     )
@@ -188,16 +198,20 @@ def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(sma
     functions = tuple(each for each in plan.site_functions if each[0].kind == "operator_site_limit")
     state = SiteState(t_s=1.0, tick_s=1.0, f_nom_hz=50.0, ders=ders, requests=(asked,))
     _, decisions = engine.step(engine.Plan(site_functions=functions), {}, state, 1.0)
-    assert sum(decision.setpoint.p_ceiling_w for decision in decisions) == pytest.approx(5e3)
+    assert sum(decision.setpoint.p_ceiling_w or 0.0 for decision in decisions) == pytest.approx(5e3)
 
 
-def test_without_an_operator_limit_nobody_limits_the_site(small, site_of):
+def test_without_an_operator_limit_nobody_limits_the_site(
+    small: Callable[..., str], site_of: Callable[[str], Site]
+) -> None:
     kinds = [function.kind for function, _ in site_of(small()).plan.site_functions]
     assert kinds == ["contract_export_limit"]
 
 
 @pytest.mark.parametrize(("given", "missing"), [("[pv1]", "bat1"), ("[bat1]", "pv1"), ("[]", "pv1, bat1")])
-def test_the_contract_is_over_every_der_or_refused(small, problems_of, given, missing):
+def test_the_contract_is_over_every_der_or_refused(
+    small: Callable[..., str], problems_of: Callable[[str], tuple[Problem, ...]], given: str, missing: str
+) -> None:
     """A DER that the limit doesn't count gives all it can when the meter is lost: 16 kW of 6 (pv2 not named)."""
     [problem] = problems_of(small(("limit_w: 5000", f"limit_w: 5000, ders: {given}")))
     assert (problem.path, problem.line) == ("functions[0].ders", 10)
@@ -206,7 +220,9 @@ def test_the_contract_is_over_every_der_or_refused(small, problems_of, given, mi
 
 
 @pytest.mark.parametrize("given", ["", ", ders: [bat1, pv1]"])
-def test_the_contract_counts_a_der_that_derctl_must_not_write(small, site_of, given):
+def test_the_contract_counts_a_der_that_derctl_must_not_write(
+    small: Callable[..., str], site_of: Callable[[str], Site], given: str
+) -> None:
     text = small(
         ("limit_w: 5000", f"limit_w: 5000{given}"), ("kind: sunspec_pv}", "kind: sunspec_pv, control: false}")
     )
@@ -215,7 +231,12 @@ def test_the_contract_counts_a_der_that_derctl_must_not_write(small, site_of, gi
 
 
 @pytest.mark.parametrize("kind", ["soc_guard", "reserve", "bms_guard", "setpoint"])
-def test_what_needs_storage_goes_to_storage_only(small, site_of, problems_of, kind):
+def test_what_needs_storage_goes_to_storage_only(
+    small: Callable[..., str],
+    site_of: Callable[[str], Site],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    kind: str,
+) -> None:
     needs = ", min_pct: 20" if kind in {"soc_guard", "reserve"} else ""
     site = site_of(small(("  - {kind: contract", f"  - {{kind: {kind}{needs}}}\n  - {{kind: contract")))
     assert [ids for function, ids in site.plan.der_functions if function.kind == kind] == [("bat1",)]
@@ -225,10 +246,15 @@ def test_what_needs_storage_goes_to_storage_only(small, site_of, problems_of, ki
     assert "pv1" in problems[0].message
 
 
-def test_a_kind_that_is_only_aimed_takes_setpoints_and_no_battery_s_guards(small, site_of, problems_of, monkeypatch):
+def test_a_kind_that_is_only_aimed_takes_setpoints_and_no_battery_s_guards(
+    small: Callable[..., str],
+    site_of: Callable[[str], Site],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """An EV charger: one row of the catalogue, and the site file knows what it can be given."""
 
-    def nobody(options):
+    def nobody(options: Any) -> Any:
         raise AssertionError("a site file finds no devices")
 
     charger = Kind(role="der", bind=nobody, can=Capability(ac=Port(aim=True)))
@@ -243,7 +269,9 @@ def test_a_kind_that_is_only_aimed_takes_setpoints_and_no_battery_s_guards(small
 
 
 @pytest.mark.parametrize("kind", ["contract_export_limit, limit_w: 1", "self_consumption"])
-def test_a_site_function_without_a_meter_is_refused(small, problems_of, kind):
+def test_a_site_function_without_a_meter_is_refused(
+    small: Callable[..., str], problems_of: Callable[[str], tuple[Problem, ...]], kind: str
+) -> None:
     text = small(("poc: {bus: lan, unit: 3, sign: 1}\n", "")).replace("contract_export_limit, limit_w: 5000", kind)
     assert "meter" in problems_of(text)[0].message
 
@@ -259,7 +287,9 @@ def test_a_site_function_without_a_meter_is_refused(small, problems_of, kind):
         "[1, 2, 3, 4]",
     ],
 )
-def test_a_curve_that_is_none_is_refused_with_its_place(small, problems_of, points):
+def test_a_curve_that_is_none_is_refused_with_its_place(
+    small: Callable[..., str], problems_of: Callable[[str], tuple[Problem, ...]], points: str
+) -> None:
     text = small(("  - {kind: contract", f"  - {{kind: volt_var, points: {points}}}\n  - {{kind: contract"))
     assert {path.removesuffix("[1]").removesuffix("[2]") for path in named(problems_of(text))} == {
         "functions[0].points"
@@ -284,7 +314,9 @@ def test_a_curve_that_is_none_is_refused_with_its_place(small, problems_of, poin
         ("# nothing but a comment\n", 1),
     ],
 )  # fmt: skip
-def test_what_is_no_site_file_at_all_is_a_config_error(problems_of, text, line):
+def test_what_is_no_site_file_at_all_is_a_config_error(
+    problems_of: Callable[[str], tuple[Problem, ...]], text: Any, line: int | None
+) -> None:
     problems = problems_of(text)
     assert all(isinstance(problem, Problem) for problem in problems)
     if line is not None:
@@ -295,19 +327,21 @@ def test_what_is_no_site_file_at_all_is_a_config_error(problems_of, text, line):
     "value",
     ["2026-99-99", "0b_", "!!int abc", "!!bool maybe", "!!timestamp soon", "!!float x", "!secret x", "1" * 5000],
 )
-def test_a_word_that_yaml_itself_stumbles_over_is_named(small, problems_of, value):
+def test_a_word_that_yaml_itself_stumbles_over_is_named(
+    small: Callable[..., str], problems_of: Callable[[str], tuple[Problem, ...]], value: Any
+) -> None:
     problems = problems_of(small(("kind: sunspec_pv}", f"kind: sunspec_pv, serial: {value}}}")))
     assert named(problems) == {"ders[0].serial"}
     assert problems[0].line == 6
     assert len(str(problems[0])) < 200
 
 
-def test_an_empty_file_lists_what_it_needs(problems_of):
+def test_an_empty_file_lists_what_it_needs(problems_of: Callable[[str], tuple[Problem, ...]]) -> None:
     says = {problem.message for problem in problems_of("")}
     assert says == {"buses is missing", "ders is missing", "site is missing", "version is missing"}
 
 
-def test_a_file_that_is_not_there_or_no_text_is_a_config_error(tmp_path):
+def test_a_file_that_is_not_there_or_no_text_is_a_config_error(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_bytes(b"version: \xff\xfe")
     for path in (tmp_path / "none.yaml", tmp_path, bad):
@@ -322,7 +356,14 @@ MQTT = "mqtt: {{host: broker, password_file: {path}}}\nfunctions:"
 @pytest.mark.parametrize(
     ("mode", "refused"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True), (0o602, True)]
 )
-def test_a_secret_that_everyone_can_read_or_write_is_refused(small, site_of, problems_of, tmp_path, mode, refused):
+def test_a_secret_that_everyone_can_read_or_write_is_refused(
+    small: Callable[..., str],
+    site_of: Callable[[str], Site],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    tmp_path: Path,
+    mode: int,
+    refused: bool,
+) -> None:
     path = tmp_path / "password"
     path.write_text("hunter2\n")
     path.chmod(mode)
@@ -337,7 +378,14 @@ def test_a_secret_that_everyone_can_read_or_write_is_refused(small, site_of, pro
 
 
 @pytest.mark.parametrize(("mode", "refused"), [(0o600, False), (0o640, False), (0o644, True)])
-def test_a_private_key_that_everyone_can_read_is_refused(small, site_of, problems_of, tmp_path, mode, refused):
+def test_a_private_key_that_everyone_can_read_is_refused(
+    small: Callable[..., str],
+    site_of: Callable[[str], Site],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    tmp_path: Path,
+    mode: int,
+    refused: bool,
+) -> None:
     key = tmp_path / "site.key"
     key.write_text("key\n")
     key.chmod(mode)
@@ -350,7 +398,12 @@ def test_a_private_key_that_everyone_can_read_is_refused(small, site_of, problem
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_a_secret_that_cannot_be_read_is_refused(small, problems_of, tmp_path, content):
+def test_a_secret_that_cannot_be_read_is_refused(
+    small: Callable[..., str],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    tmp_path: Path,
+    content: bytes | None,
+) -> None:
     path = tmp_path / "password"
     if content is not None:
         path.write_bytes(content)
@@ -376,13 +429,13 @@ def test_a_secret_that_cannot_be_read_is_refused(small, problems_of, tmp_path, c
         ("acme", "(file)"),
     ],
 )
-def test_a_profile_with_a_mistake_is_refused_with_its_place(text, path):
+def test_a_profile_with_a_mistake_is_refused_with_its_place(text: str, path: str) -> None:
     with pytest.raises(ConfigError) as caught:
         profile(parse(text, "acme.yaml"))
     assert named(caught.value.problems) == {path}
 
 
-def test_all_mistakes_of_a_profile_come_at_once():
+def test_all_mistakes_of_a_profile_come_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         profile(parse("name: 3\nfoo: 1\nbases: 3\n", "acme.yaml"))
     assert [problem.line for problem in caught.value.problems] == [1, 2, 3]
@@ -403,7 +456,7 @@ VALUES = st.recursive(
 
 @settings(deadline=None)
 @given(value=VALUES)
-def test_no_value_whatever_raises_anything_but_config_error(value):
+def test_no_value_whatever_raises_anything_but_config_error(value: Any) -> None:
     with pytest.raises(ConfigError):
         build(parse(yaml.safe_dump(value, allow_unicode=True), "any.yaml"))
 
@@ -418,7 +471,9 @@ PLACES = [
 
 @settings(deadline=None)
 @given(place=st.sampled_from(PLACES), value=VALUES)
-def test_no_value_at_any_place_of_a_good_file_raises_anything_but_config_error(small, place, value):
+def test_no_value_at_any_place_of_a_good_file_raises_anything_but_config_error(
+    small: Callable[..., str], place: Any, value: Any
+) -> None:
     whole = copy.deepcopy(yaml.safe_load(small()))
     inner = whole
     for step in place[:-1]:
@@ -432,6 +487,6 @@ def test_no_value_at_any_place_of_a_good_file_raises_anything_but_config_error(s
 
 @settings(deadline=None)
 @given(text=st.text(max_size=80) | st.text(alphabet="{}[]:,-&*!|>#'\"?%@` \nab1.", max_size=60))
-def test_no_text_whatever_raises_anything_but_config_error(text):
+def test_no_text_whatever_raises_anything_but_config_error(text: Any) -> None:
     with pytest.raises(ConfigError):
         build(parse(text, "any.yaml"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
 from derctl.cli.schema import schema
+from derctl.errors import Problem
 from derctl.functions import ROWS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -17,20 +20,20 @@ PAGES = ["docs", "house.yaml", "mixed.yaml"]
 
 
 @pytest.fixture(scope="session")
-def validator():
+def validator() -> Any:
     made = schema()
     jsonschema.Draft202012Validator.check_schema(made)
     return jsonschema.Draft202012Validator(made)
 
 
 @pytest.fixture
-def example(document):
+def example(document: dict[str, Any]) -> Any:
     [(_, text)] = document["yaml"]
     return yaml.safe_load(text)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_schema_takes_every_example(validator, document, page):
+def test_the_schema_takes_every_example(validator: Any, document: dict[str, Any], page: Any) -> None:
     text = document["yaml"][0][1] if page == "docs" else (ROOT / "config" / page).read_text(encoding="utf-8")
     assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
 
@@ -71,7 +74,14 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("path", "value"), MISTAKES, ids=[".".join(map(str, path)) for path, _ in MISTAKES])
-def test_the_schema_and_the_loader_refuse_the_same_mistake(validator, example, secrets, problems_of, path, value):
+def test_the_schema_and_the_loader_refuse_the_same_mistake(
+    validator: Any,
+    example: Any,
+    secrets: Callable[[str], str],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    path: Any,
+    value: Any,
+) -> None:
     wrong = copy.deepcopy(example)
     inner = wrong
     for step in path[:-1]:
@@ -86,7 +96,13 @@ NEEDED = [("version",), ("site",), ("buses",), ("ders",), ("site", "id"), ("site
 
 
 @pytest.mark.parametrize("path", NEEDED, ids=[".".join(map(str, path)) for path in NEEDED])
-def test_the_schema_and_the_loader_miss_the_same_thing(validator, example, secrets, problems_of, path):
+def test_the_schema_and_the_loader_miss_the_same_thing(
+    validator: Any,
+    example: Any,
+    secrets: Callable[[str], str],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    path: Any,
+) -> None:
     wrong = copy.deepcopy(example)
     inner = wrong
     for step in path[:-1]:
@@ -96,7 +112,7 @@ def test_the_schema_and_the_loader_miss_the_same_thing(validator, example, secre
     assert problems_of(secrets(yaml.safe_dump(wrong)))
 
 
-def test_every_function_is_in_the_schema_with_range_default_and_source():
+def test_every_function_is_in_the_schema_with_range_default_and_source() -> None:
     rows = {row["title"]: row for row in schema()["$defs"]["SiteFile"]["properties"]["functions"]["items"]["oneOf"]}
     assert {*rows} == {*ROWS} - {"operator_site_limit"}
     for kind, row in rows.items():

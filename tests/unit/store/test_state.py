@@ -129,6 +129,7 @@ def test_the_file_of_an_older_version_is_migrated_and_no_word_of_it_is_lost(tmp_
     ]
     assert state.memories == AS_0_1_WROTE_IT["droop"]
     assert (state.seen, state.proven_meter, state.version) == ({"a": 2.0}, "M-1 +1", VERSION)
+    assert state.saved == AS_0_1_WROTE_IT["saved"], "droop is revived by its age"
 
 
 @pytest.mark.parametrize(("armed", "word"), [(None, None), (True, True), (False, False)])
@@ -136,6 +137,12 @@ def test_each_word_of_version_1_is_understood(tmp_path: Path, armed: bool | None
     (tmp_path / "state.json").write_bytes(msgspec.json.encode(AS_0_1_WROTE_IT | {"armed": armed}))
     state, _ = load(folder_of(tmp_path))
     assert (None if state.word is None else state.word.armed) is word
+
+
+def test_of_a_file_of_version_1_that_is_broken_elsewhere_a_disarm_still_counts(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_bytes(msgspec.json.encode(AS_0_1_WROTE_IT | {"requests": 5}))
+    state, problem = load(folder_of(tmp_path))
+    assert problem is not None and state == Surviving(word=ArmWord(armed=False, by="operator", since=""))
 
 
 def test_a_file_that_is_nested_without_end_is_set_aside_like_any_other(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,12 +13,13 @@ from hypothesis import strategies as st
 
 from derctl.errors import SettingError
 from derctl.sunspec import absent, arrange, compile_model, decode, encode_point, flatten, span
+from tests.judge import MODELS, same, second_opinion, well_formed
 
 NUMBERS = {"int16", "uint16", "count", "acc16", "enum16", "bitfield16", "int32", "uint32", "acc32", "enum32"}
 NUMBERS |= {"bitfield32", "int64", "uint64", "acc64", "sunssf"}
 
 
-def meant(point, rng: random.Random, sf: int) -> object:
+def meant(point: Any, rng: random.Random, sf: int) -> object:
     """A value that this type can say, by the specification's ranges."""
     kind, bits = point.type.name, 16 * point.size
     if kind in NUMBERS:
@@ -40,22 +42,23 @@ def meant(point, rng: random.Random, sf: int) -> object:
     }[kind]
 
 
-def counting(model) -> set[str]:
+def counting(model: Any) -> set[str]:
     """Points that say how many groups there are; writing those would be another layout."""
 
-    def rules(groups):
+    def rules(groups: Any) -> set[str]:
         return {group.count for group in groups}.union(*(rules(group.groups) for group in groups))
 
     return {"ID", "L", "N", "NCrv", "NSchd", "NCell", "NMod"} | rules(model.groups)
 
 
-def test_what_is_written_is_what_pysunspec2_reads(model_id, models, well_formed, second_opinion, same):
-    model, rng = models[model_id], random.Random(model_id)
+def test_what_is_written_is_what_pysunspec2_reads(model_id: int) -> None:
+    model, rng = MODELS[model_id], random.Random(model_id)
     registers = well_formed(model_id, rng)
-    placed, _ = arrange(model, decode(model, registers, length=registers[1]).values, length=registers[1])
+    counts: Any = decode(model, registers, length=registers[1]).values
+    placed, _ = arrange(model, counts, length=registers[1])
     points = dict(flatten(placed))
     scales = {name: rng.randint(-4, 4) for name, point in points.items() if point.type.name == "sunssf"}
-    values = {}
+    values: dict[str, Any] = {}
     for name, point in points.items():
         if point.type.name == "pad" or name in counting(model):
             continue
@@ -69,7 +72,7 @@ def test_what_is_written_is_what_pysunspec2_reads(model_id, models, well_formed,
     assert {name: found[name] for name in values} == values
 
 
-def paths(decoded, prefix=""):
+def paths(decoded: Any, prefix: Any = "") -> Any:
     for name, value in decoded.values.items():
         yield prefix + name, value
     for name, instances in decoded.groups.items():
@@ -77,23 +80,23 @@ def paths(decoded, prefix=""):
             yield from paths(instance, f"{prefix}{name}[{index}].")
 
 
-def test_a_limit_in_percent_is_written_in_the_scale_just_read(models):
-    assert encode_point(models[123], "WMaxLimPct", 42.5, sf=-2) == (4250,)
-    assert encode_point(models[123], "WMaxLimPct", 42.5, sf=0) == (42,)
-    assert encode_point(models[704], "WSet", -1500, sf=2) == (0xFFFF, 0x10000 - 15)
-    assert encode_point(models[704], "PFWInj.PF", 0.95, sf=-3) == (950,)
+def test_a_limit_in_percent_is_written_in_the_scale_just_read() -> None:
+    assert encode_point(MODELS[123], "WMaxLimPct", 42.5, sf=-2) == (4250,)
+    assert encode_point(MODELS[123], "WMaxLimPct", 42.5, sf=0) == (42,)
+    assert encode_point(MODELS[704], "WSet", -1500, sf=2) == (0xFFFF, 0x10000 - 15)
+    assert encode_point(MODELS[704], "PFWInj.PF", 0.95, sf=-3) == (950,)
 
 
-def test_a_scale_that_was_not_read_is_not_assumed(models):
+def test_a_scale_that_was_not_read_is_not_assumed() -> None:
     with pytest.raises(SettingError) as caught:
-        encode_point(models[123], "WMaxLimPct", 42.5, sf=None)
+        encode_point(MODELS[123], "WMaxLimPct", 42.5, sf=None)
     assert "WMaxLimPct_SF" in caught.value.name
 
 
 @pytest.mark.parametrize("sf", [-11, 11, -0x8000])
-def test_a_scale_out_of_range_is_refused(models, sf):
+def test_a_scale_out_of_range_is_refused(sf: int) -> None:
     with pytest.raises(SettingError):
-        encode_point(models[123], "WMaxLimPct", 1, sf=sf)
+        encode_point(MODELS[123], "WMaxLimPct", 1, sf=sf)
 
 
 @pytest.mark.parametrize(
@@ -126,30 +129,30 @@ def test_a_scale_out_of_range_is_refused(models, sf):
         (123, "Nowhere", 1, None),
     ],
 )
-def test_what_a_point_cannot_say_is_refused_with_its_name(models, model, point, value, sf):
+def test_what_a_point_cannot_say_is_refused_with_its_name(model: int, point: str, value: Any, sf: int | None) -> None:
     with pytest.raises(SettingError) as caught:
-        encode_point(models[model], point, value, sf=sf)
+        encode_point(MODELS[model], point, value, sf=sf)
     assert str(model) in caught.value.name
     assert point in caught.value.name
 
 
-def test_a_refusal_carries_the_raw_value_and_the_range(models):
+def test_a_refusal_carries_the_raw_value_and_the_range() -> None:
     with pytest.raises(SettingError) as caught:
-        encode_point(models[123], "WMaxLimPct", 700, sf=-2)
+        encode_point(MODELS[123], "WMaxLimPct", 700, sf=-2)
     assert "70000" in caught.value.name
     assert "0..655.34" in caught.value.allowed
     assert "65534" in caught.value.allowed
 
 
-def test_an_empty_text_is_written_as_the_specification_has_it(models):
-    assert encode_point(models[1], "Opt", "", sf=None) == (0x0080, *[0] * 7)
+def test_an_empty_text_is_written_as_the_specification_has_it() -> None:
+    assert encode_point(MODELS[1], "Opt", "", sf=None) == (0x0080, *[0] * 7)
 
 
-def test_a_constant_scale_comes_from_the_definition(models):
-    assert encode_point(models[307], "TmpAmb", 21.5, sf=None) == (215,)
+def test_a_constant_scale_comes_from_the_definition() -> None:
+    assert encode_point(MODELS[307], "TmpAmb", 21.5, sf=None) == (215,)
 
 
-def test_the_power_limit_goes_out_in_one_write(models):
+def test_the_power_limit_goes_out_in_one_write() -> None:
     values = {
         "WMaxLimPct": 60.0,
         "WMaxLimPct_WinTms": 0,
@@ -157,39 +160,39 @@ def test_the_power_limit_goes_out_in_one_write(models):
         "WMaxLimPct_RmpTms": 0,
         "WMaxLim_Ena": 1,
     }
-    offset, registers = span(models[123], "WMaxLimPct", "WMaxLim_Ena", values, {"WMaxLimPct_SF": -1})
+    offset, registers = span(MODELS[123], "WMaxLimPct", "WMaxLim_Ena", values, {"WMaxLimPct_SF": -1})
     assert (offset, registers) == (5, (600, 0, 120, 0, 1))
 
 
-def test_none_in_a_span_says_not_implemented_on_purpose(models):
+def test_none_in_a_span_says_not_implemented_on_purpose() -> None:
     values = dict.fromkeys(("WMaxLimPct", "WMaxLimPct_WinTms", "WMaxLimPct_RvrtTms"))
-    assert span(models[123], "WMaxLimPct", "WMaxLimPct_RvrtTms", values, {}) == (5, (0xFFFF, 0xFFFF, 0xFFFF))
+    assert span(MODELS[123], "WMaxLimPct", "WMaxLimPct_RvrtTms", values, {}) == (5, (0xFFFF, 0xFFFF, 0xFFFF))
 
 
-def test_a_span_never_makes_up_a_value(models):
+def test_a_span_never_makes_up_a_value() -> None:
     with pytest.raises(SettingError) as caught:
-        span(models[123], "WMaxLimPct", "WMaxLim_Ena", {"WMaxLimPct": 1, "WMaxLim_Ena": 1}, {"WMaxLimPct_SF": 0})
+        span(MODELS[123], "WMaxLimPct", "WMaxLim_Ena", {"WMaxLimPct": 1, "WMaxLim_Ena": 1}, {"WMaxLimPct_SF": 0})
     assert "WMaxLimPct_WinTms" in caught.value.name
 
 
 @pytest.mark.parametrize(("first", "last"), [("WMaxLim_Ena", "WMaxLimPct"), ("WMaxLimPct", "x"), ("x", "WMaxLimPct")])
-def test_a_span_runs_forward_between_points_that_are_there(models, first, last):
+def test_a_span_runs_forward_between_points_that_are_there(first: str, last: str) -> None:
     with pytest.raises(SettingError):
-        span(models[123], first, last, {}, {})
+        span(MODELS[123], first, last, {}, {})
 
 
-def test_a_pad_in_a_span_needs_no_value(models):
-    offset, registers = span(models[1], "DA", "Pad", {"DA": 3}, {})
+def test_a_pad_in_a_span_needs_no_value() -> None:
+    offset, registers = span(MODELS[1], "DA", "Pad", {"DA": 3}, {})
     assert (offset, registers) == (66, (3, 0x8000))
 
 
-def test_a_curve_is_written_into_its_place(models):
-    placed, _ = arrange(models[705], {"NCrv": 3, "NPt": 4}, length=67)
+def test_a_curve_is_written_into_its_place() -> None:
+    placed, _ = arrange(MODELS[705], {"NCrv": 3, "NPt": 4}, length=67)
     points = dict(flatten(placed))
     assert points["Crv[1].ActPt"].offset == 15 + 18  # model 705: 10 + 2 NPt registers a curve
     values = {"Crv[1].Pt[0].V": 92.0, "Crv[1].Pt[0].Var": 44.0, "Crv[1].Pt[1].V": 98.0, "Crv[1].Pt[1].Var": -0.5}
     scales = {"V_SF": -1, "DeptRef_SF": -1}
-    offset, registers = span(models[705], "Crv[1].Pt[0].V", "Crv[1].Pt[1].Var", values, scales, points=points)
+    offset, registers = span(MODELS[705], "Crv[1].Pt[0].V", "Crv[1].Pt[1].Var", values, scales, points=points)
     assert (offset, registers) == (15 + 18 + 10, (920, 440, 980, 0xFFFB))
 
 
@@ -204,20 +207,20 @@ def test_a_curve_is_written_into_its_place(models):
         (11, "MAC", (0, 0xFFFF, 0xFFFF, 0xFFFF)),
     ],
 )
-def test_not_implemented_is_written_as_the_specification_has_it(models, model, point, registers):
-    assert absent(models[model].points[point]) == registers
+def test_not_implemented_is_written_as_the_specification_has_it(model: int, point: str, registers: Any) -> None:
+    assert absent(MODELS[model].points[point]) == registers
 
 
 @given(value=st.floats() | st.integers(), sf=st.integers(-12, 12), name=st.sampled_from(["W", "WH", "Evt1", "St"]))
-def test_what_is_encoded_is_never_not_implemented(models, value, sf, name):
+def test_what_is_encoded_is_never_not_implemented(value: Any, sf: Any, name: str) -> None:
     try:
-        registers = encode_point(models[103], name, value, sf=sf)
+        registers = encode_point(MODELS[103], name, value, sf=sf)
     except SettingError:
         return
-    assert registers != absent(models[103].points[name])
+    assert registers != absent(MODELS[103].points[name])
 
 
-def test_raw16_says_everything_and_is_absent_as_zero():
+def test_raw16_says_everything_and_is_absent_as_zero() -> None:
     points = [
         {"name": name, "type": kind, "size": 1} for name, kind in (("ID", "uint16"), ("L", "uint16"), ("X", "raw16"))
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 
@@ -40,13 +41,13 @@ def read(kind: str, registers: list[int]) -> object:
     return meaning(POINT_TYPES[kind], unpack(POINT_TYPES[kind], registers))
 
 
-def test_every_type_of_the_specification_is_known():
+def test_every_type_of_the_specification_is_known() -> None:
     others = {"float32", "float64", "string", "ipaddr", "ipv6addr", "eui48", "pad", "raw16"}
     assert set(POINT_TYPES) == others | set(SPECIFICATION)
 
 
 @pytest.mark.parametrize("kind", SPECIFICATION)
-def test_the_bounds_of_a_type_have_a_value_and_its_mark_has_none(kind):
+def test_the_bounds_of_a_type_have_a_value_and_its_mark_has_none(kind: Any) -> None:
     registers, low, high, absent = SPECIFICATION[kind]
     assert read(kind, big_endian(low, registers)) == low
     assert read(kind, big_endian(high, registers)) == high
@@ -54,7 +55,7 @@ def test_the_bounds_of_a_type_have_a_value_and_its_mark_has_none(kind):
 
 
 @pytest.mark.parametrize("kind", ["bitfield16", "bitfield32", "bitfield64"])
-def test_a_bitfield_with_its_top_bit_set_is_ignored_whole(kind):
+def test_a_bitfield_with_its_top_bit_set_is_ignored_whole(kind: str) -> None:
     assert read(kind, [0x8001, *[0] * (POINT_TYPES[kind].size - 1)]) is None
 
 
@@ -87,15 +88,15 @@ def test_a_bitfield_with_its_top_bit_set_is_ignored_whole(kind):
         ("string", [0xFFFF, 0xFFFF], "\ufffd" * 4),
     ],
 )
-def test_texts_floats_and_addresses(kind, registers, value):
+def test_texts_floats_and_addresses(kind: str, registers: Any, value: Any) -> None:
     assert read(kind, registers) == value
 
 
-def test_a_point_takes_exactly_its_registers():
+def test_a_point_takes_exactly_its_registers() -> None:
     with pytest.raises(DecodeError):
         unpack(POINT_TYPES["uint32"], [1])
 
 
-def test_what_does_not_fit_into_a_register_is_refused():
+def test_what_does_not_fit_into_a_register_is_refused() -> None:
     with pytest.raises(DecodeError):
         unpack(POINT_TYPES["uint16"], [0x10000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,21 +11,22 @@ from hypothesis import strategies as st
 
 from derctl.errors import DecodeError
 from derctl.sunspec import compile_model, compile_reader, decode
+from tests.judge import MODELS, well_formed
 
 
-def flat(decoded) -> dict[str, object]:
+def flat(decoded: Any) -> dict[str, object]:
     """Values by the reader's names: groups that don't repeat under a dotted name."""
     single = ((name, group[0]) for name, group in decoded.groups.items() if len(group) == 1)
     return {**decoded.values, **{f"{name}.{key}": value for name, one in single for key, value in one.values.items()}}
 
 
-def typed(values) -> dict[str, tuple[type, object]]:
+def typed(values: Any) -> dict[str, tuple[type, object]]:
     return {name: (type(value), value) for name, value in values.items()}
 
 
 @pytest.mark.parametrize("sf_default", [None, 0, -2])
-def test_a_reader_of_everything_equals_decode_for_every_model(model_id, models, well_formed, sf_default):
-    model = models[model_id]
+def test_a_reader_of_everything_equals_decode_for_every_model(model_id: int, sf_default: int | None) -> None:
+    model = MODELS[model_id]
     reader = compile_reader(model, [*model.fixed], sf_default=sf_default)
     for seed in range(10):
         registers = well_formed(model_id, random.Random(seed))
@@ -33,8 +35,8 @@ def test_a_reader_of_everything_equals_decode_for_every_model(model_id, models, 
 
 
 @given(data=st.data())
-def test_a_reader_of_anything_over_anything_equals_decode(models, data):
-    model = models[data.draw(st.sampled_from([1, 103, 113, 122, 305, 701, 704, 802]))]
+def test_a_reader_of_anything_over_anything_equals_decode(data: st.DataObject) -> None:
+    model = MODELS[data.draw(st.sampled_from([1, 103, 113, 122, 305, 701, 704, 802]))]
     names = data.draw(st.lists(st.sampled_from([*model.fixed]), unique=True))
     word = st.one_of(st.integers(0, 0xFFFF), st.sampled_from([0, 1, 0xFFFE, 0xFFFF, 0x8000]))
     size = model.length
@@ -49,50 +51,50 @@ def test_a_reader_of_anything_over_anything_equals_decode(models, data):
     assert typed(reader(cut, -reader.first)) == typed(reader(registers))
 
 
-def test_a_reader_spans_its_points_and_their_scale_factors(models):
-    reader = compile_reader(models[103], ["W", "A"])
+def test_a_reader_spans_its_points_and_their_scale_factors() -> None:
+    reader = compile_reader(MODELS[103], ["W", "A"])
     assert (reader.first, reader.count) == (2, 14)  # A at 2, A_SF at 6, W at 14, W_SF at 15
     registers = [1000, 0, 0, 0, 0xFFFF, *[0] * 7, 0x8000, 0]
     assert reader(registers, -2) == {"W": None, "A": 100.0}
 
 
-def test_a_reader_keeps_the_order_it_was_asked_in(models):
-    assert [*compile_reader(models[103], ["W", "ID", "A"])([103, 50, *[0] * 50])] == ["W", "ID", "A"]
+def test_a_reader_keeps_the_order_it_was_asked_in() -> None:
+    assert [*compile_reader(MODELS[103], ["W", "ID", "A"])([103, 50, *[0] * 50])] == ["W", "ID", "A"]
 
 
-def test_a_reader_of_nothing_reads_nothing(models):
-    reader = compile_reader(models[103], [])
+def test_a_reader_of_nothing_reads_nothing() -> None:
+    reader = compile_reader(MODELS[103], [])
     assert (reader.count, reader([])) == (0, {})
 
 
-def test_a_scale_factor_that_is_missing_takes_the_default(models):
+def test_a_scale_factor_that_is_missing_takes_the_default() -> None:
     registers = [103, 50, *[0x8000] * 50]
     registers[14] = 7
-    assert compile_reader(models[103], ["W"])(registers) == {"W": None}
-    assert compile_reader(models[103], ["W"], sf_default=1)(registers) == {"W": 70.0}
+    assert compile_reader(MODELS[103], ["W"])(registers) == {"W": None}
+    assert compile_reader(MODELS[103], ["W"], sf_default=1)(registers) == {"W": 70.0}
 
 
 @pytest.mark.parametrize(
     ("registers", "offset"),
     [([103] * 5, 0), ([103] * 60, -10), ([103] * 60, 50), ([70000] * 60, 0), ([-1] * 60, 0), ([1.5] * 60, 0)],
 )
-def test_registers_that_are_missing_or_none_are_refused(models, registers, offset):
-    reader = compile_reader(models[103], ["W", "A"])
+def test_registers_that_are_missing_or_none_are_refused(registers: Any, offset: int) -> None:
+    reader = compile_reader(MODELS[103], ["W", "A"])
     with pytest.raises(DecodeError):
         reader(registers, offset)
 
 
-def test_a_point_that_is_not_there_is_refused(models):
+def test_a_point_that_is_not_there_is_refused() -> None:
     with pytest.raises(DecodeError, match="Watts"):
-        compile_reader(models[103], ["Watts"])
+        compile_reader(MODELS[103], ["Watts"])
 
 
-def test_a_default_scale_factor_that_is_none_is_refused(models):
+def test_a_default_scale_factor_that_is_none_is_refused() -> None:
     with pytest.raises(DecodeError):
-        compile_reader(models[103], ["W"], sf_default=20)
+        compile_reader(MODELS[103], ["W"], sf_default=20)
 
 
-def test_types_that_no_official_model_scales_are_scaled_with_care():
+def test_types_that_no_official_model_scales_are_scaled_with_care() -> None:
     head = [{"name": "ID", "type": "uint16", "size": 1}, {"name": "L", "type": "uint16", "size": 1}]
     kinds = {"float32": 2, "float64": 4, "int64": 4, "acc64": 4, "bitfield64": 4, "raw16": 1}
     points = [{"name": kind, "type": kind, "size": size, "sf": "SF"} for kind, size in kinds.items()]

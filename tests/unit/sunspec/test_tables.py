@@ -1,14 +1,16 @@
-"""The compiled tables against the sizes the definitions state and the JSON's own words."""
+"""The compiled tables against the sizes the DEFINITIONS state and the JSON's own words."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 
 from derctl.errors import DecodeError
 from derctl.sunspec import compile_model
+from tests.judge import DEFINITIONS, MODELS
 
 # id: L of the fixed part, points in it with ID and L, writable ones
 SIZES = {
@@ -35,20 +37,20 @@ SIZES = {
 
 
 @pytest.mark.parametrize("number", SIZES)
-def test_the_fixed_part_has_the_size_of_the_specification(models, number):
-    model = models[number]
+def test_the_fixed_part_has_the_size_of_the_specification(number: Any) -> None:
+    model = MODELS[number]
     assert (model.length, len(model.points), sum(p.writable for p in model.points.values())) == SIZES[number]
 
 
-def test_704_counts_its_single_groups_as_fixed(models):
-    assert (models[704].length, len(models[704].fixed)) == (65, 53)
-    assert models[704].fixed["PFWInj.PF"].offset == 59
-    assert models[704].fixed["PFWAbsRvrt.Ext"].offset == 66
-    assert [group.sync for group in models[704].groups] == [True] * 4
+def test_704_counts_its_single_groups_as_fixed() -> None:
+    assert (MODELS[704].length, len(MODELS[704].fixed)) == (65, 53)
+    assert MODELS[704].fixed["PFWInj.PF"].offset == 59
+    assert MODELS[704].fixed["PFWAbsRvrt.Ext"].offset == 66
+    assert [group.sync for group in MODELS[704].groups] == [True] * 4
 
 
-def test_every_definition_compiles_with_every_point(model_id, models, definitions):
-    model, definition = models[model_id], definitions[model_id]
+def test_every_definition_compiles_with_every_point(model_id: int) -> None:
+    model, definition = MODELS[model_id], DEFINITIONS[model_id]
     assert model.id == definition["id"]
     assert [(p.name, p.type.name, p.size) for p in model.points.values()] == [
         (p["name"], p["type"], p["size"]) for p in definition["group"]["points"]
@@ -70,14 +72,16 @@ def test_every_definition_compiles_with_every_point(model_id, models, definition
         (804, "lithium_ion_string_module", "NMod", 16, 0),
     ],
 )
-def test_groups_have_the_size_and_the_count_of_the_specification(models, number, group, count, size, nested):
-    (found,) = models[number].groups
+def test_groups_have_the_size_and_the_count_of_the_specification(
+    number: int, group: str, count: int | str, size: int, nested: int
+) -> None:
+    (found,) = MODELS[number].groups
     assert (found.name, found.count, found.size) == (group, count, size)
     assert sum(child.size for child in found.groups) == nested
 
 
-def test_a_point_knows_its_place_scale_unit_access_and_symbols(models):
-    limit = models[123].points["WMaxLimPct"]
+def test_a_point_knows_its_place_scale_unit_access_and_symbols() -> None:
+    limit = MODELS[123].points["WMaxLimPct"]
     assert (limit.offset, limit.sf, limit.units, limit.writable, limit.mandatory) == (
         5,
         "WMaxLimPct_SF",
@@ -85,25 +89,26 @@ def test_a_point_knows_its_place_scale_unit_access_and_symbols(models):
         True,
         True,
     )
-    assert models[704].points["WMaxLimPct_SF"].static
-    assert models[307].points["TmpAmb"].sf == -1
-    assert models[103].points["A"].label == "Amps"
+    assert MODELS[704].points["WMaxLimPct_SF"].static
+    assert MODELS[307].points["TmpAmb"].sf == -1
+    assert MODELS[103].points["A"].label == "Amps"
 
 
-def test_symbols_name_an_enum_and_the_bits_of_a_bitfield(models):
-    assert models[103].points["St"].names(4) == ("MPPT",)
-    assert models[103].points["St"].names(77) == ()
-    assert models[701].points["DERMode"].names(0b101) == ("GRID_FOLLOWING", "PV_CLIPPED")
+def test_symbols_name_an_enum_and_the_bits_of_a_bitfield() -> None:
+    assert MODELS[103].points["St"].names(4) == ("MPPT",)
+    assert MODELS[103].points["St"].names(77) == ()
+    assert MODELS[701].points["DERMode"].names(0b101) == ("GRID_FOLLOWING", "PV_CLIPPED")
 
 
-def test_a_table_cannot_be_changed(models):
+def test_a_table_cannot_be_changed() -> None:
+    model: Any = MODELS[103]
     with pytest.raises(FrozenInstanceError):
-        models[103].id = 101
+        model.id = 101
     with pytest.raises(TypeError):
-        models[103].points["A"] = models[103].points["W"]
+        model.points["A"] = model.points["W"]
 
 
-def test_a_group_may_bring_its_own_scale_factor():
+def test_a_group_may_bring_its_own_scale_factor() -> None:
     head = [{"name": "ID", "type": "uint16", "size": 1}, {"name": "L", "type": "uint16", "size": 1}]
     own = [{"name": "X", "type": "int16", "size": 1, "sf": "X_SF"}, {"name": "X_SF", "type": "sunssf", "size": 1}]
     model = compile_model(
@@ -113,7 +118,7 @@ def test_a_group_may_bring_its_own_scale_factor():
     assert model.fixed["g.X_SF"].offset == 3
 
 
-def broken(definition, change):
+def broken(definition: Any, change: Any) -> Any:
     definition = copy.deepcopy(definition)
     change(definition["group"])
     return definition
@@ -136,12 +141,12 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("change", BREAKS.values(), ids=BREAKS.keys())
-def test_a_broken_definition_is_refused(definitions, change):
+def test_a_broken_definition_is_refused(change: Any) -> None:
     with pytest.raises(DecodeError, match="705"):
-        compile_model(broken(definitions[705], change))
+        compile_model(broken(DEFINITIONS[705], change))
 
 
 @pytest.mark.parametrize("definition", [{}, {"id": 3}, None, {"id": "x", "group": {}}])
-def test_what_is_no_definition_at_all_is_refused(definition):
+def test_what_is_no_definition_at_all_is_refused(definition: Any) -> None:
     with pytest.raises(DecodeError):
         compile_model(definition)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Capability, DerState, Fallback, Port, Rating, Reading, Setpoint
-from derctl.core.words import Status
+from derctl.core.types import Capability, DerState, Fallback, Port, Rating, Setpoint
+from derctl.core.words import FallbackBy, Status
 from derctl.daemon.actuate.deadband import Written, differs, reason_to_write, taken
 from derctl.daemon.actuate.judge import achieved
 from derctl.devices import Profile
+from tests import make
 
-PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5500.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=277.0)
+PV = make.rating(p_max_w=5000.0, s_max_va=5500.0, q=0.4, v_nom_v=277.0)
 BATTERY = replace(PV, p_max_w=3000.0, p_min_w=-5000.0)
 PROFILE = Profile()
 """Dead band 1 %, tolerance 3 % of the rating."""
@@ -167,7 +168,7 @@ def test_a_limit_found_in_the_device_that_is_not_ours_is_changed() -> None:
 @pytest.mark.parametrize("after_s", [10.0, 60.0, 600.0])
 @pytest.mark.parametrize("by", ["reversion", "device"])
 def test_it_is_written_again_when_half_of_the_reversion_time_is_spent(after_s: float, by: str) -> None:
-    fallback = Fallback(p_ceiling_w=2000.0, by=by, after_s=after_s)
+    fallback = Fallback(p_ceiling_w=2000.0, by=FallbackBy(by), after_s=after_s)
     accepted, written = held(4000.0, at_s=0.0)
     before, then = after_s / 2 - 0.1, after_s / 2
     assert reason(ceiling(4000.0), accepted, written, now_s=before, fallback=fallback) is None
@@ -176,7 +177,7 @@ def test_it_is_written_again_when_half_of_the_reversion_time_is_spent(after_s: f
 
 def test_a_limit_without_a_timer_is_not_written_again() -> None:
     """Model 123 with `stands`: every write wears a flash somewhere."""
-    fallback = Fallback(p_ceiling_w=2000.0, by="stands", after_s=60.0)
+    fallback = Fallback(p_ceiling_w=2000.0, by=FallbackBy.STANDS, after_s=60.0)
     accepted, written = held(2000.0, at_s=0.0)
     assert reason(ceiling(2000.0), accepted, written, now_s=86_400.0, fallback=fallback) is None
 
@@ -187,7 +188,7 @@ def test_a_limit_without_a_timer_is_not_written_again() -> None:
 def waits(refusals: int, **profile: Any) -> float:
     """Seconds until a device that never takes 1000 W over is written again."""
     written = Written(setpoint=ceiling(1000.0), at_s=0.0, refusals=refusals)
-    fallback = Fallback(by="stands", p_ceiling_w=5000.0)
+    fallback = Fallback(by=FallbackBy.STANDS, p_ceiling_w=5000.0)
     tenths = range(1, 10_000)
     return next(
         t / 10
@@ -216,7 +217,10 @@ def test_what_asks_for_less_power_waits_for_no_patience(
     desired: Setpoint, tried: Setpoint, found: str | None
 ) -> None:
     written = Written(setpoint=tried, at_s=99.0, refusals=9)
-    assert reason(desired, ceiling(5000.0), written, fallback=Fallback(by="stands", p_ceiling_w=5000.0)) == found
+    assert (
+        reason(desired, ceiling(5000.0), written, fallback=Fallback(by=FallbackBy.STANDS, p_ceiling_w=5000.0))
+        == found
+    )
 
 
 def test_a_device_that_takes_nothing_is_not_flooded_while_the_limit_falls() -> None:
@@ -224,7 +228,13 @@ def test_a_device_that_takes_nothing_is_not_flooded_while_the_limit_falls() -> N
     written, writes = Written(setpoint=ceiling(5000.0), at_s=0.0, refusals=9), 0
     for tick in range(1001):
         now_s, desired = tick / 100, ceiling(5000.0 - 5.0 * tick)
-        if reason(desired, ceiling(5000.0), written, now_s=now_s, fallback=Fallback(by="stands", p_ceiling_w=5000.0)):
+        if reason(
+            desired,
+            ceiling(5000.0),
+            written,
+            now_s=now_s,
+            fallback=Fallback(by=FallbackBy.STANDS, p_ceiling_w=5000.0),
+        ):
             written, writes = Written(setpoint=desired, at_s=now_s, refusals=9), writes + 1
     assert 80 < writes < 102
 
@@ -232,7 +242,7 @@ def test_a_device_that_takes_nothing_is_not_flooded_while_the_limit_falls() -> N
 @pytest.mark.parametrize("deadband_pct", [0.0, 0.1])
 def test_a_profile_without_a_dead_band_floods_nobody(deadband_pct: float) -> None:
     written = Written(setpoint=ceiling(1000.0), at_s=99.0, refusals=9)
-    fallback = Fallback(by="stands", p_ceiling_w=5000.0)
+    fallback = Fallback(by=FallbackBy.STANDS, p_ceiling_w=5000.0)
     assert reason(ceiling(995.0), ceiling(5000.0), written, fallback=fallback, deadband_pct=deadband_pct) is None
 
 
@@ -248,7 +258,7 @@ def test_the_patience_with_a_device_never_outlasts_its_reversion_timer(refusals:
     """A device that clips a limit holds a limit: it must not revert because derctl waits."""
     accepted = ceiling(3000.0)
     written = Written(setpoint=ceiling(1000.0), at_s=0.0, refusals=refusals)
-    fallback = Fallback(p_ceiling_w=5000.0, by="reversion", after_s=after_s)
+    fallback = Fallback(p_ceiling_w=5000.0, by=FallbackBy.REVERSION, after_s=after_s)
     assert reason(ceiling(1000.0), accepted, written, now_s=after_s / 2 + 0.1, fallback=fallback) is not None
 
 
@@ -277,16 +287,8 @@ def test_a_target_that_nobody_asks_for_any_more_is_not_left_beside_a_ceiling() -
 def der(
     p_w: float | None, q_var: float | None = 0.0, *, rating: Rating = PV, fresh: bool = True, **read: Any
 ) -> DerState:
-    return DerState(
-        id="pv1",
-        rating=rating,
-        can=Capability(ac=Port(limit=True, aim=True, var=True)),
-        reading=Reading(**{"p_w": p_w, "q_var": q_var, "status": Status.ON} | read),
-        age_s=0.1,
-        sample=1,
-        fresh=fresh,
-        controllable=True,
-    )
+    seen = {"p_w": p_w, "q_var": q_var, "age_s": 0.1, "fresh": fresh} | read
+    return make.der("pv1", rating, Capability(ac=Port(limit=True, aim=True, var=True)), **seen)
 
 
 WISH_Q = Setpoint(p_ceiling_w=5000.0, q_var=-1000.0)
@@ -332,7 +334,7 @@ def test_achieved_is_measured_and_a_ceiling_above_the_sun_is_no_success(name: st
 
 def blind(desired: Setpoint, written: Written | None, **given: Any) -> str | None:
     """SMA: 123's points read as not implemented. `stands`: no timer, so no refresh."""
-    fallback = Fallback(p_ceiling_w=5000.0, by="stands")
+    fallback = Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS)
     return reason(desired, None, written, readback="effect_only", **{"fallback": fallback} | given)
 
 
@@ -346,7 +348,7 @@ def test_more_power_than_the_limit_is_the_only_sign_that_it_was_forgotten() -> N
 
 
 def test_a_device_that_reads_back_is_not_judged_by_its_power() -> None:
-    stands = Fallback(p_ceiling_w=5000.0, by="stands")
+    stands = Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS)
     assert reason(ceiling(3000.0), *held(3000.0, at_s=0.0), fallback=stands, p_w=4900.0) is None
 
 
@@ -390,7 +392,7 @@ def test_var_that_stands_unasked_is_given_back_after_ten_seconds(
     accepted: Setpoint | None, unasked_s: float | None, readback: str, found: str | None
 ) -> None:
     _, written = held(4000.0)
-    given = {"q_unasked_s": unasked_s, "readback": readback}
+    given: dict[str, Any] = {"q_unasked_s": unasked_s, "readback": readback}
     assert reason(ceiling(4000.0), accepted, written, **given) == found
 
 

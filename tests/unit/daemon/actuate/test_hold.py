@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import NOTHING, Capability, DerState, Fallback, Port, Rating, Reading, Setpoint
+from derctl.core.types import NOTHING, DerState, Fallback, Setpoint
 from derctl.core.words import FallbackBy
 from derctl.daemon.actuate import hold as holds
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.hold import Hold
 from derctl.devices import Profile
+from tests import make
 
-PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=230.0)
+PV = make.rating(p_max_w=5000.0)
 VALUES, BLIND = Profile(), Profile(readback="effect_only")
 STANDS = Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS)
 TIMER = Fallback(p_ceiling_w=5000.0, by=FallbackBy.REVERSION)
@@ -26,16 +27,7 @@ def ceiling(watts: float, q_var: float | None = None) -> Setpoint:
 
 
 def der(p_w: float | None = 1000.0, accepted: Setpoint | None = None, *, age_s: float = 0.1) -> DerState:
-    return DerState(
-        id="pv1",
-        rating=PV,
-        can=Capability(ac=Port(limit=True, var=True)),
-        reading=Reading(p_w=p_w, accepted=accepted),
-        age_s=age_s,
-        sample=1,
-        fresh=True,
-        controllable=True,
-    )
+    return make.der("pv1", PV, make.LIMITED, p_w=p_w, accepted=accepted, age_s=age_s)
 
 
 def told(setpoint: Setpoint, *, refusals: int = 0, at_s: float = 100.0) -> Hold:
@@ -138,3 +130,14 @@ def test_var_that_the_device_gave_up_by_itself_need_not_be_given_back() -> None:
         {"der": der(accepted=None)},
     ):
         assert wished(hold, ceiling(2000.0), **kept).holds.q_var == 300.0
+
+
+def test_each_part_that_is_not_sent_stays_as_it_was() -> None:
+    all_parts = Setpoint(p_ceiling_w=2000.0, p_target_w=1000.0, q_var=300.0)
+    before = told(all_parts)
+    for sent in (ceiling(1500.0), Setpoint(p_target_w=500.0), Setpoint(q_var=5.0)):
+        parts = {name: getattr(sent, name) for name in ("p_ceiling_w", "p_target_w", "q_var")}
+        given = {name: value for name, value in parts.items() if value is not None}
+        sending = holds.sending(before, sent, HERE, 5.0)
+        after = holds.arrived(sending, before, sent, 6.0, gave_back=False, refusals=0)
+        assert sending.holds == after.holds == replace(all_parts, **given)

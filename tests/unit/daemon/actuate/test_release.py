@@ -62,6 +62,19 @@ def test_a_release_says_what_the_device_answered_else_its_word() -> None:
     assert (str(NO), str(AWAY)) == ("exception 4 to function 16 at 40239 x 5", "unreachable")
 
 
+def test_what_becomes_of_one_der_leaves_the_others_as_they_were() -> None:
+    attempts = Attempts().noted({"pv1": NO, "pv2": NO}, 0.0).noted({"pv1": AWAY}, 0.0)
+    assert attempts.due(["pv1", "pv2"], 15.0) == ["pv1"]
+    assert attempts.without("pv1").due(["pv1", "pv2"], 0.0) == ["pv1"]
+
+
+def test_a_device_that_refuses_for_years_is_still_asked_every_hour() -> None:
+    attempts = Attempts()
+    for _ in range(2000):
+        attempts = attempts.noted({"pv1": NO}, 0.0)
+    assert (attempts.due(["pv1"], 3600.0), attempts.due(["pv1"], 3601.0)) == ([], ["pv1"])
+
+
 @pytest.mark.parametrize(
     ("release", "ceiling_w", "below"),
     [

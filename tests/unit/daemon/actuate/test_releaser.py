@@ -1,65 +1,237 @@
-"""What is released, by whom it was asked for, and what is left of it after another release."""
+"""What becomes of the journal as writes and releases come and go, and what people are told of it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
+
+import pytest
 
 from derctl.core.types import Fallback
 from derctl.core.words import Released
-from derctl.daemon.actuate.release import Release
-from derctl.daemon.actuate.releaser import Releaser
+from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.release import AGAIN_S, Release
+from derctl.daemon.actuate.releaser import PATIENT_S, RELEASE_S, Releaser
+from derctl.links.ending import end
 from derctl.store.folder import Folder
-from derctl.store.journal import LEFT, Journal
+from derctl.store.journal import FILE, LEFT, Journal
+
+DONE, AWAY = Release(Released.RELEASED), Release(Released.UNREACHABLE)
+NO = Release(Released.REFUSED, "exception 4")
 
 
-class Ways:
-    """The writers of a site; a release tells that it began, and takes until `done` is set.
+class FakeDispatch:
+    """Releases what the test says, after takes_s. asked: which, lifted or not, and within what time."""
 
-    asked: who was released, with lift or without.
-    """
+    def __init__(self) -> None:
+        self.writers = {name: SimpleNamespace(fallback=Fallback(), wrote=False) for name in ("pv1", "pv2")}
+        self.result: dict[str, Release] = {}
+        self.asked: list[tuple[list[str], bool, float]] = []
+        self.takes_s = 0.0
+        self.breaks: Exception | None = None
 
-    def __init__(self, *ders: str) -> None:
-        self.writers = {name: SimpleNamespace(wrote=False, fallback=Fallback()) for name in ders}
-        self.asked: list[tuple[Sequence[str], bool]] = []
-        self.began, self.done = asyncio.Event(), asyncio.Event()
-
-    async def release(self, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
-        self.asked.append((list(wrote), lift))
-        self.began.set()
-        await self.done.wait()
-        return {name: Release(Released.RELEASED) for name in wrote}
+    async def release(self, wrote: list[str], *, lift: bool, seconds: float) -> dict[str, Release]:
+        self.asked.append((list(wrote), lift, seconds))
+        await asyncio.sleep(self.takes_s)
+        if self.breaks is not None:
+            raise self.breaks
+        return {name: self.result.get(name, DONE) for name in wrote}
 
 
-def releaser_of(path: Path, ways: Ways) -> Releaser:
-    return Releaser(
-        Journal(Folder(path, path)), cast(Any, ways), stamp=lambda: "noon", on_event=lambda name, der, text: None
-    )
+class House:
+    """A releaser over a journal on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.folder, self.dispatch = Folder(path, path), FakeDispatch()
+        self.told: list[tuple[str, str, str]] = []
+        self.releaser = Releaser(
+            Journal(self.folder),
+            cast(Dispatch, self.dispatch),
+            stamp=lambda: "12:00",
+            on_event=lambda *event: self.told.append(event),
+            clock=asyncio.get_running_loop().time,
+        )
+
+    def on_disk(self) -> set[str]:
+        journal = Journal(self.folder)
+        journal.load()
+        return set(journal.entries)
+
+    async def wrote(self, *names: str) -> House:
+        for name in names:
+            await self.releaser.note(name)
+        return self
+
+    async def tick(self, seconds: float = AGAIN_S + 1.0, *, lift: bool = True) -> None:
+        """A tick with the gate closed, after a while."""
+        await asyncio.sleep(seconds)
+        self.releaser.follow(lift=lift)
+        await asyncio.sleep(0.001)
+
+    async def settled(self) -> None:
+        """When no try is under way; the journal's disk has its own time."""
+        while self.releaser.releasing:  # noqa: ASYNC110  # in a thread, which no virtual time waits for
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    made = House(tmp_path)
+    yield made
+    if made.releaser._again is not None:
+        await end([made.releaser._again])
+
+
+async def test_a_name_is_on_disk_when_note_returns_and_gone_when_it_is_released(house: House) -> None:
+    await house.wrote("pv1", "pv2")
+    assert house.on_disk() == {"pv1", "pv2"}
+    house.dispatch.result = {"pv2": NO}
+    await house.releaser.release(lift=False)
+    assert house.on_disk() == {"pv2"}
+    assert house.dispatch.asked == [(["pv1", "pv2"], False, RELEASE_S)]
+
+
+async def test_one_that_is_being_written_again_stays_in_the_journal(house: House) -> None:
+    """A write that began while the release was under way must not be forgotten."""
+    await house.wrote("pv1")
+    house.dispatch.writers["pv1"].wrote = True
+    await house.releaser.release(lift=False)
+    assert house.on_disk() == {"pv1"}
+
+
+async def test_what_became_of_a_release_is_told_once_for_each_word(house: House) -> None:
+    await house.wrote("pv1")
+    house.dispatch.result = {"pv1": AWAY}
+    await house.releaser.release(lift=False)
+    for _ in range(3):
+        await house.tick()
+    house.dispatch.result = {"pv1": NO}
+    await house.tick()
+    house.dispatch.result = {}
+    await house.tick(60.0)
+    await house.settled()
+    told = [("not_released", "pv1", "unreachable"), ("not_released", "pv1", "exception 4")]
+    assert house.told == [*told, ("released", "pv1", "released")]
+    assert house.on_disk() == set()
+
+
+async def test_a_word_is_told_again_after_a_new_write(house: House) -> None:
+    house.dispatch.result = {"pv1": AWAY}
+    for _ in range(2):
+        await (await house.wrote("pv1")).releaser.release(lift=False)
+    assert [event for event, _, _ in house.told] == ["not_released"] * 2
+
+
+async def test_those_whose_time_has_come_are_tried_again_with_more_patience(house: House) -> None:
+    await house.wrote("pv1", "pv2")
+    house.dispatch.result = {"pv1": AWAY, "pv2": NO}
+    await house.releaser.release(lift=False)
+    await house.tick(AGAIN_S - 1.0)
+    assert len(house.dispatch.asked) == 1
+    await house.tick(2.0)
+    assert house.dispatch.asked[1:] == [(["pv1"], False, PATIENT_S)]
+
+
+@pytest.mark.parametrize(
+    ("said", "stands", "lifts"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+async def test_a_try_lifts_what_the_release_that_it_repeats_lifted_as_long_as_that_stands(
+    house: House, said: bool, stands: bool, lifts: bool
+) -> None:
+    await house.wrote("pv1")
+    house.dispatch.result = {"pv1": AWAY}
+    await house.releaser.release(lift=said)
+    await house.tick(lift=stands)
+    assert house.dispatch.asked[-1] == (["pv1"], lifts, PATIENT_S)
+
+
+async def test_one_try_at_a_time_and_none_beside_a_release(house: House) -> None:
+    await house.wrote("pv1")
+    house.dispatch.takes_s = 5.0
+    releasing = asyncio.create_task(house.releaser.release(lift=False))
+    await house.tick(0.001)
+    assert house.releaser.releasing and len(house.dispatch.asked) == 1
+    await releasing
+    await asyncio.sleep(10.0)
+    assert len(house.dispatch.asked) == 1
+    house.dispatch.result = {"pv1": AWAY}
+    await house.wrote("pv1")
+    for _ in range(2):
+        house.releaser.follow(lift=False)
+    for _ in range(3):
+        await house.tick(0.001)
+    await asyncio.sleep(10.0)
+    assert len(house.dispatch.asked) == 2
+
+
+async def test_a_release_ends_the_try_that_runs_and_begins_it_all_again(house: House) -> None:
+    await house.wrote("pv1")
+    house.dispatch.takes_s = 20.0
+    await house.tick(0.0)
+    began = asyncio.get_running_loop().time()
+    house.dispatch.takes_s = 1.0
+    await house.releaser.release(lift=True)
+    assert asyncio.get_running_loop().time() - began < 2.0
+    assert [lift for _, lift, _ in house.dispatch.asked] == [False, True]
+    await house.tick()
+
+
+async def test_a_bug_in_a_try_comes_out_at_a_later_tick(house: House) -> None:
+    await house.wrote("pv1")
+    house.dispatch.breaks = ZeroDivisionError("a bug")
+    await house.tick()
+    with pytest.raises(ZeroDivisionError):
+        house.releaser.follow(lift=False)
+
+
+async def test_what_was_written_before_a_restart_is_released_and_what_the_site_file_lacks_is_left(
+    tmp_path: Path,
+) -> None:
+    before = Journal(Folder(tmp_path, tmp_path))
+    for name in ("pv1", "gone"):
+        before.note(name, since="11:00", fallback={})
+    await before.save()
+    house = House(tmp_path)
+    house.releaser.restore()
+    await house.tick()
+    await house.settled()
+    assert house.dispatch.asked == [(["pv1"], False, PATIENT_S)] and house.on_disk() == {"gone"}
+
+
+async def test_a_journal_that_cannot_be_read_or_saved_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE).write_text("[1]")
+    house = House(tmp_path)
+    house.releaser.restore()
+
+    async def full(name: str, data: bytes) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(house.folder, "replace", full)
+    await house.wrote("pv1", "pv2")
+    assert [event for event, _, _ in house.told] == ["journal_unreadable", "journal_not_saved"]
+    assert house.told[1][2] == "no space left on device"
+    assert house.releaser.journal.entries.keys() == {"pv1", "pv2"}
 
 
 async def test_what_is_left_by_an_entry_that_tells_no_limit_harms_no_release(tmp_path: Path) -> None:
-    (tmp_path / LEFT).write_text('{"pv1": {"stands_w": 2000}, "pv2": 5, "pv3": {}, "gone": {"stands_w": 1.0}}')
-    ways = Ways("pv1", "pv2", "pv3")
-    releaser = releaser_of(tmp_path, ways)
-    releaser.restore()
-    assert {name: each.stands_w for name, each in releaser.standing().items()} == {"pv1": 2000.0}
-    ways.done.set()
-    assert set(await releaser.release(lift=True)) == {"pv1"}
+    (tmp_path / LEFT).write_text('{"pv1": {"stands_w": 2000}, "pv2": 5, "gone": {"stands_w": 1.0}}')
+    house = House(tmp_path)
+    house.releaser.restore()
+    assert {name: each.stands_w for name, each in house.releaser.standing().items()} == {"pv1": 2000.0}
+    assert set(await house.releaser.release(lift=True)) == {"pv1"}
 
 
-async def test_a_release_that_waited_for_another_one_releases_only_what_that_left(tmp_path: Path) -> None:
+async def test_a_release_that_waited_for_another_one_releases_only_what_that_left(house: House) -> None:
     """Two operators at once: what the first gave back may be somebody else's since."""
-    ways = Ways("pv1", "pv2")
-    releaser = releaser_of(tmp_path, ways)
-    await releaser.note("pv1")
-    await releaser.note("pv2")
-    first = asyncio.create_task(releaser.release(lift=True))
-    second = asyncio.create_task(releaser.release(lift=False))
-    await ways.began.wait()
-    ways.done.set()
+    await house.wrote("pv1", "pv2")
+    house.dispatch.takes_s = 1.0
+    first = asyncio.create_task(house.releaser.release(lift=True))
+    second = asyncio.create_task(house.releaser.release(lift=False))
     assert set(await first) == {"pv1", "pv2"}
     assert await second == {}
-    assert ways.asked == [(["pv1", "pv2"], True), ([], False)]
+    assert house.dispatch.asked == [(["pv1", "pv2"], True, RELEASE_S), ([], False, RELEASE_S)]

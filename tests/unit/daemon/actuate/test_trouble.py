@@ -61,3 +61,8 @@ def test_ignored_and_clipped_are_one_piece_of_news_and_being_unreachable_is_the_
     assert (news(ignored, clipped), news(clipped, ignored)) == (None, None)
     assert news(Trouble(), after(Trouble(), H.SILENT)) is None
     assert news(ignored, Trouble()) is None
+
+
+def test_a_device_that_obeys_by_itself_says_nothing_of_a_wire_that_is_late() -> None:
+    trouble = after(after(after(Trouble(), H.LATE), H.LATE), H.OBEYS)
+    assert after(trouble, H.LATE).code is R.LATE

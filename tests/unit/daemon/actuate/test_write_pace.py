@@ -12,40 +12,28 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
-from derctl.core.types import Capability, Decision, DerState, Fallback, Port, Rating, Reading, Setpoint
-from derctl.core.words import Bind
+from derctl.core.types import Capability, Decision, Fallback, Port, Setpoint
+from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
-from derctl.errors import BusClosed, BusError, BusLate
+from derctl.errors import BusError, BusLate
 from derctl.links.bus import Bus, Pace, Priority
+from tests import make
+from tests.wire import Up, now_s
 
 LIMITED = Capability(ac=Port(limit=True))
-PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
+PV = make.rating(p_max_w=5000.0, q=0.0)
 POLLED = Read(address=1, count=40)
 LIMIT = Write(address=105, values=(1, 2, 3, 4, 5))
 CHECK = Read(address=100, count=24)
 
 
-def now_s() -> float:
-    return asyncio.get_running_loop().time()
-
-
-class Wire:
+class Wire(Up):
     """Answers after latency_s. sent: what went out, and when."""
 
     def __init__(self, latency_s: float) -> None:
         self.latency_s = latency_s
-        self.connected, self.debris = True, False
         self.sent: list[tuple[float, Read | Write]] = []
-
-    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
-        return
-
-    def stray(self, unit: int) -> str:
-        return ""
-
-    def close(self) -> None:
-        return
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         self.sent.append((now_s(), op))
@@ -82,7 +70,7 @@ class Inverter:
 class Site:
     """One inverter that is polled without a pause, since its bus is too slow for the tick."""
 
-    def __init__(self, *, tick_s: float, latency_s: float, parts: int = 1, **pace: float) -> None:
+    def __init__(self, *, tick_s: float, latency_s: float, parts: int = 1, **pace: Any) -> None:
         self.tick_s = tick_s
         self.wire = Wire(latency_s)
         self.bus = Bus("lan", self.wire, Pace(**pace), clock=now_s)
@@ -93,7 +81,7 @@ class Site:
             bus=self.bus, answers={}, options=SimpleNamespace(profile=profile),
         )  # fmt: skip
         self.writer = Writer(
-            id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by="stands"), control=True,
+            id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS), control=True,
             tick_s=tick_s, journal=self._journal, on_event=lambda *event: None, clock=now_s,
         )  # fmt: skip
 
@@ -119,11 +107,8 @@ class Site:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def offer(self, watts: float) -> None:
-        reading = Reading(p_w=500.0, accepted=Setpoint(p_ceiling_w=self.inverter.ceiling_w))
-        der = DerState(
-            id="pv1", rating=PV, can=LIMITED, reading=reading, age_s=0.1, sample=1, fresh=True,
-            controllable=True,
-        )  # fmt: skip
+        held = Setpoint(p_ceiling_w=self.inverter.ceiling_w)
+        der = make.der("pv1", PV, make.LIMITED, p_w=500.0, accepted=held, age_s=0.1)
         self.writer.raise_bugs()
         self.writer.offer(Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=watts)), der, True, now_s())
 
@@ -133,7 +118,7 @@ class Site:
             await asyncio.sleep(self.tick_s)
 
 
-FRONIUS = {"min_interval_s": 1.0, "timeout_s": 10.0}
+FRONIUS: dict[str, Any] = {"min_interval_s": 1.0, "timeout_s": 10.0}
 """The values of derctl/devices/profiles/fronius.yaml, with the sources there."""
 
 

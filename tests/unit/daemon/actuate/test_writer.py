@@ -1,10 +1,10 @@
-"""One DER's writer, on a bus and a device that do what the test says, with a clock that the test moves."""
+"""What a writer writes, what it makes of the answer, and what it says of it."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,148 +15,17 @@ from derctl.core.types import (
     Bound,
     Capability,
     Decision,
-    DerState,
     Fallback,
     Port,
-    Rating,
-    Reading,
     Setpoint,
     SiteState,
 )
-from derctl.core.words import Bind, Released, Status
+from derctl.core.words import FallbackBy, Reason, Released, What
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Release
-from derctl.daemon.actuate.writer import Writer
-from derctl.devices import Profile
 from derctl.errors import BusLate, BusTimeout, DeviceRefused
-from derctl.links.bus import Pace
-
-PV = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=230.0)
-STANDS = Fallback(p_ceiling_w=5000.0, by="stands")
-
-
-@dataclass
-class FakeDevice:
-    """Takes what it is told, unless `deaf`. holds: what it reads back."""
-
-    holds: Setpoint = field(default_factory=Setpoint)
-    wrote: list[Setpoint] = field(default_factory=list)
-    deaf: bool = False
-    refuses: Exception | None = None
-    gave_back: list[bool] = field(default_factory=list)
-    released: list[Setpoint] = field(default_factory=list)
-
-    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Any:
-        self.released.append(held)
-        return self.holds
-        yield
-
-    def sendable(self, setpoint: Setpoint) -> Setpoint:
-        return setpoint
-
-    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Any, *, give_back_var: bool = False) -> Any:
-        self.wrote.append(setpoint)
-        self.gave_back.append(give_back_var)
-        if give_back_var and self.refuses is not None:
-            raise self.refuses
-        if not self.deaf:
-            given = {name: value for name, value in _parts(setpoint) if value is not None}
-            self.holds = replace(self.holds, **given)
-            if give_back_var:
-                self.holds = replace(self.holds, q_var=None)
-        return self.holds
-        yield
-
-
-def _parts(setpoint: Setpoint) -> list[tuple[str, float | None]]:
-    return [(name, getattr(setpoint, name)) for name in ("p_ceiling_w", "p_target_w", "q_var")]
-
-
-@dataclass
-class FakeBus:
-    """Raises `error` at the next exchange, else runs it to its end."""
-
-    generation: int = 1
-    pace: Pace = field(default_factory=Pace)
-    error: Exception | None = None
-
-    async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
-        if self.error is not None:
-            exchange.close()
-            raise self.error
-        try:
-            next(exchange)
-        except StopIteration as stop:
-            return stop.value
-        raise AssertionError("the fake device asks for nothing")
-
-
-class Desk:
-    """A writer with all that it needs. `tick` offers a decision and waits until it is written."""
-
-    def __init__(self, *, fallback: Fallback = STANDS, **profile: Any) -> None:
-        self.now_s = 1000.0
-        self.age_s = 0.1
-        self.device = FakeDevice()
-        self.bus = FakeBus()
-        self.events: list[tuple[str, str, str]] = []
-        channel: Any = SimpleNamespace(
-            device=self.device,
-            state=Bind.OK,
-            verified=True,
-            binding=SimpleNamespace(reason=None),
-            unit=1,
-            bus=self.bus,
-            answers={},
-            options=SimpleNamespace(profile=replace(Profile(), **profile)),
-        )
-        self.channel = channel
-        self.writer = Writer(
-            id="pv1",
-            channel=channel,
-            fallback=fallback,
-            control=True,
-            tick_s=1.0,
-            journal=self._journal,
-            on_event=lambda *event: self.events.append(event),
-            clock=lambda: self.now_s,
-        )
-
-    async def _journal(self, der_id: str) -> None:
-        return
-
-    @property
-    def readable(self) -> bool:
-        return self.channel.options.profile.readback == "values"
-
-    def state(self, p_w: float | None, *, fresh: bool = True) -> DerState:
-        accepted = self.device.holds if self.readable else Setpoint()
-        return DerState(
-            id="pv1",
-            rating=PV,
-            can=Capability(ac=Port(limit=True, var=True)),
-            reading=Reading(p_w=p_w, q_var=0.0, status=Status.ON, accepted=accepted),
-            age_s=self.age_s,
-            sample=1,
-            fresh=fresh,
-            controllable=fresh,
-        )
-
-    async def tick(
-        self, setpoint: Setpoint, p_w: float | None = 1000.0, *, fresh: bool = True, seconds: float = 1.0
-    ) -> int:
-        """How many times a write was sent in this tick."""
-        before = self.writer.writes
-        self.now_s += seconds
-        self.writer.offer(Decision(der="pv1", setpoint=setpoint), self.state(p_w, fresh=fresh), True, self.now_s)
-        await self.writer.wait()
-        self.writer.raise_bugs()
-        return self.writer.writes - before
-
-
-def ceiling(watts: float) -> Setpoint:
-    return Setpoint(p_ceiling_w=watts)
+from tests.writing import Desk, FakeDevice, ceiling
 
 
 async def failing(desk: Desk, error: Exception, setpoint: Setpoint) -> None:
@@ -206,7 +75,7 @@ def codes(desk: Desk) -> list[str]:
 async def late(desk: Desk, times: int, *, seconds: float = 1.0) -> list[str | None]:
     """The reason after each of so many writes in a row that came too late."""
     desk.bus.error = BusLate("too late to send")
-    found = []
+    found: list[str | None] = []
     for _ in range(times):
         await desk.tick(ceiling(3000.0), seconds=seconds)
         found.append(desk.writer.trouble.code)
@@ -297,8 +166,8 @@ async def test_a_limit_that_ended_while_the_connection_was_lost_is_lifted_in_a_d
 
 
 async def test_after_a_reconnection_a_timer_is_armed_anew_and_what_just_stands_is_left_alone() -> None:
-    timed = Desk(fallback=Fallback(p_ceiling_w=2000.0, by="reversion", after_s=600.0))
-    stands = Desk(fallback=Fallback(p_ceiling_w=5000.0, by="stands"))
+    timed = Desk(fallback=Fallback(p_ceiling_w=2000.0, by=FallbackBy.REVERSION, after_s=600.0))
+    stands = Desk(fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS))
     for desk in (timed, stands):
         assert await writes(desk, ceiling(3000.0), seconds=60) == [1]
         desk.bus.generation += 1
@@ -389,7 +258,7 @@ async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_f
         await answer.wait()
         return await execute(*given, **named)
 
-    desk.bus.execute = slow  # type: ignore[method-assign]
+    desk.bus.execute = slow
     desk.writer.offer(Decision(der="pv1", setpoint=ceiling(3000.0)), desk.state(1000.0), True, desk.now_s)
     result = await Dispatch({"pv1": desk.writer}).release(["pv1"], lift=False, seconds=0.01)
     assert {name: each.result for name, each in result.items()} == {"pv1": "unreachable"}
@@ -455,7 +324,7 @@ async def test_a_device_that_keeps_its_var_is_not_asked_again() -> None:
 
 
 async def test_a_glitch_of_less_than_ten_seconds_costs_no_write() -> None:
-    desk = Desk(fallback=Fallback(p_ceiling_w=5000.0, by="stands", after_s=600.0))
+    desk = Desk(fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS, after_s=600.0))
     await desk.tick(VAR)
     for _ in range(3):
         assert await writes(desk, PLAIN, seconds=9) == []
@@ -527,9 +396,9 @@ async def test_what_a_device_never_took_or_cannot_tell_is_no_override() -> None:
         assert "override" not in [event for event, _, _ in desk.events]
 
 
-ASKED = {"requested": Setpoint(p_ceiling_w=3000.0), "requested_by": "operator_limit"}
-BY_CONTRACT = Bound(by="contract_export_limit", rank=15, what="p_ceiling_w", value=1000.0)
-BY_BMS = Bound(by="bms_guard", rank=0, what="p_ceiling_w", value=1000.0)
+ASKED: dict[str, Any] = {"requested": Setpoint(p_ceiling_w=3000.0), "requested_by": "operator_limit"}
+BY_CONTRACT = Bound(by="contract_export_limit", rank=15, what=What.CEILING, value=1000.0)
+BY_BMS = Bound(by="bms_guard", rank=0, what=What.CEILING, value=1000.0)
 LIMITED = Capability(ac=Port(limit=True))
 IN_THE_WAY: dict[str, tuple[Decision, Capability, str | None]] = {
     "nobody asked": (Decision(der="pv1", setpoint=ceiling(1000.0)), LIMITED, None),
@@ -537,7 +406,8 @@ IN_THE_WAY: dict[str, tuple[Decision, Capability, str | None]] = {
     "a senior": (Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT,), **ASKED), LIMITED,
         "senior_bound"),
     "a senior without its meter": (
-        Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(replace(BY_CONTRACT, why="meter_lost"),), **ASKED),
+        Decision(
+            der="pv1", setpoint=ceiling(1000.0), bound_by=(replace(BY_CONTRACT, why=Reason.METER_LOST),), **ASKED),
         LIMITED, "meter_lost"),
     "the battery's own limit": (
         Decision(der="pv1", setpoint=ceiling(1000.0), bound_by=(BY_CONTRACT, BY_BMS), **ASKED), LIMITED,
@@ -548,7 +418,7 @@ IN_THE_WAY: dict[str, tuple[Decision, Capability, str | None]] = {
         Capability(ac=Port(limit=True, aim=True)), "senior_bound"),
     "the battery's own charge limit": (
         Decision(der="pv1", setpoint=Setpoint(p_target_w=-800.0), requested=Setpoint(p_target_w=-1500.0),
-            requested_by="setpoint", bound_by=(replace(BY_BMS, what="p_floor_w", value=-800.0),)),
+            requested_by="setpoint", bound_by=(replace(BY_BMS, what=What.FLOOR, value=-800.0),)),
         Capability(ac=Port(limit=True, aim=True)), "bms_limit"),
     "a device that is only read": (Decision(der="pv1", setpoint=Setpoint(), **ASKED), Capability(), "not_supported"),
     "a target for PV": (
@@ -609,7 +479,9 @@ async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> 
         "down": writer("down", 500.0, 5000.0, 0.0),
         "silent": writer("silent", 500.0, 5000.0, 60.0),
     }
+    asked_s = asyncio.get_running_loop().time()
     found = await Dispatch(writers).release(list(writers), lift=False, seconds=0.4)
+    assert asyncio.get_running_loop().time() - asked_s == pytest.approx(0.4)
     words = {name: each.result for name, each in found.items()}
     assert words == {"up": "released", "down": "released", "silent": "unreachable"}
     assert began == ["down", "silent", "up"]

@@ -60,13 +60,14 @@ def test_what_was_found_is_kept_as_the_last_one_until_another_answers_in_its_pla
     )
     gone = binds.forgotten(bound)
     assert (gone.device, gone.last, gone.known) == (None, first, first.identity)
+    assert binds.forgotten(Binding(refused=2)).refused == 0
     assert (binds.another(bound).device, binds.another(bound).last) == (None, None)
     assert binds.another(bound).known == first.identity, "who is expected there stays known"
 
 
 def test_the_same_device_on_a_new_connection_is_verified_by_that_connection_alone() -> None:
-    bound = binds.found(Binding(), device(), 4)
-    assert binds.verified(bound, 5) == binds.found(Binding(), bound.device, 5)
+    found = device()
+    assert binds.verified(binds.found(Binding(), found, 4), 5) == binds.found(Binding(), found, 5)
 
 
 def test_a_map_that_lacks_what_it_had_is_walked_again_after_some_polls_in_a_row() -> None:

@@ -52,3 +52,9 @@ def test_a_block_that_could_not_be_read_has_had_its_turn_and_keeps_its_last_answ
     slow = slows.asked(slows.answered(Slow(), "soc", 0.0), "soc", NAMES, 5.0)
     assert slow.read_s == {"soc": 0.0}
     assert slows.due(slow, ["soc"], 6.0, first=False) is None
+
+
+def test_a_block_with_a_pace_of_its_own_is_due_when_its_time_has_come_and_not_before() -> None:
+    slow = slows.asked(Slow(), "soc", NAMES, 100.0)
+    early, late = 100.0 + SLOW_EVERY_S - 0.1, 100.0 + SLOW_EVERY_S
+    assert [slows.due(slow, NAMES, at, first=True) for at in (early, late)] == [None, "soc"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
@@ -11,39 +11,26 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
-from derctl.core.types import Capability, Rating, Reading
+from derctl.core.types import Capability, Reading
 from derctl.daemon.channel.binding import Binding, forgotten, found, verified
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
-from derctl.errors import BusClosed
 from derctl.links.bus import Bus, Pace
+from tests import make
+from tests.wire import Up, now_s
 
-RATING = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
+RATING = make.rating(p_max_w=5000.0, q=0.0)
 OWN = ["own_705", "own_706", "own_711", "own_712"]
 FRONIUS = Pace(min_interval_s=1.0, timeout_s=10.0)
 
 
-def now_s() -> float:
-    return asyncio.get_running_loop().time()
-
-
-class Wire:
+class Wire(Up):
     """Answers after latency_s, or never. sent: when each address was asked."""
 
     def __init__(self, latency_s: float | None) -> None:
         self.latency_s = latency_s
-        self.connected, self.debris = True, False
         self.sent: list[tuple[float, int]] = []
-
-    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
-        return
-
-    def stray(self, unit: int) -> str:
-        return ""
-
-    def close(self) -> None:
-        return
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         self.sent.append((now_s(), op.address))
@@ -181,7 +168,8 @@ async def test_a_bug_in_one_bus_of_slow_blocks_is_raised_and_ends_the_others() -
     house.add("b", None, OWN)
     house.add("c", 0.02, OWN, Pace())
     async with house.open(slow=False) as poller:
-        house.channels[2].device.slow = {"own_705": "no request"}  # type: ignore[union-attr,dict-item]
+        device: Any = house.channels[2].device
+        device.slow = {"own_705": "no request"}
         with pytest.raises(AttributeError):
             await poller.run_slow(0.5)
         assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("slow ")]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from derctl.daemon.channel.stillness import Stillness, frozen, observe
+from derctl.core.types import Reading
+from derctl.daemon.channel.stillness import Stillness, frozen, observe, stands_still
+from tests import make
 
 
 def frozen_after(
@@ -68,3 +70,10 @@ def test_without_a_poll_nothing_is_known_and_nothing_moves_the_clock_back() -> N
     still = observe(Stillness(since_s=50.0), (1, 2), None, 60.0)
     assert still.since_s == 60.0
     assert observe(still, [1, 2], None, 70.0).since_s == 60.0, "a list and a tuple of the same words are the same"
+
+
+@pytest.mark.parametrize(("p_w", "stands"), [(49.0, False), (51.0, True)])
+def test_a_meter_which_states_no_rating_may_stand_still_below_fifty_watts(p_w: float, stands: bool) -> None:
+    still = observe(Stillness(), (1,), None, 0.0)
+    nothing = make.rating(p_max_w=0.0)
+    assert stands_still(still, Reading(p_w=p_w), nothing, 1.0, 86_400.0) is stands

@@ -13,35 +13,21 @@ from derctl.devices import CATALOGUE, Options
 from derctl.errors import BusClosed
 from derctl.links.bus import Bus
 from derctl.links.wires.wire import Wire
+from tests.wire import Up
 
 REFUSED = "192.0.2.1:502: connection refused"
 
 
-class Refusing:
+class Refusing(Up):
     """A wire that leads nowhere."""
 
-    connected, debris = False, False
-
-    def stray(self, unit: int) -> str:
-        return ""
+    connected = False
 
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         raise BusClosed(REFUSED, hint="is it enabled?")
 
-    def close(self) -> None:
-        return
-
     async def request(self, unit: int, op: Read | Write) -> Registers:
         raise AssertionError("not connected")
-
-
-class Up(Refusing):
-    """A wire that is there."""
-
-    connected = True
-
-    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
-        return
 
 
 class Mute(Up):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -30,16 +30,13 @@ from derctl.core.words import Status
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel
 from derctl.devices import Identity, Kind, Options, Reversion
-from derctl.errors import BusClosed, DeviceRefused, NotRecognised
+from derctl.errors import DeviceRefused, NotRecognised
 from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.links.bus import Bus, Pace
+from tests.wire import Up, now_s
 
 BOTH = Capability(ac=Port(limit=True, aim=True), pv=Port(), battery=Port())
 CHARGER = Capability(ac=Port(aim=True))
-
-
-def now_s() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def rating(p_max_w: float, p_min_w: float) -> Rating:
@@ -132,22 +129,11 @@ KINDS = {
 
 
 @dataclass
-class Box:
+class Box(Up):
     """The device: its sun shines, its limit and its target count at once."""
 
     registers: list[int]
     sun_w: float = 0.0
-
-    connected, debris = True, False
-
-    def stray(self, unit: int) -> str:
-        return ""
-
-    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
-        return
-
-    def close(self) -> None:
-        return
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         await asyncio.sleep(0.01)

@@ -18,8 +18,6 @@ from derctl.core.types import (
     DerState,
     LimitRequest,
     Port,
-    Rating,
-    Reading,
     Request,
     SiteState,
 )
@@ -32,6 +30,7 @@ from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import logger
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
+from tests import make
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -57,19 +56,8 @@ class World:
 
 
 def der(der_id: str, p_max_w: float, p_min_w: float = 0.0) -> DerState:
-    rating = Rating(
-        p_max_w=p_max_w, p_min_w=p_min_w, s_max_va=p_max_w, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0
-    )
-    return DerState(
-        id=der_id,
-        rating=rating,
-        can=Capability(ac=Port(limit=True)),
-        reading=Reading(),
-        age_s=0.0,
-        sample=1,
-        fresh=True,
-        controllable=True,
-    )
+    rating = make.rating(p_max_w=p_max_w, p_min_w=p_min_w, q=0.0)
+    return make.der(der_id, rating, Capability(ac=Port(limit=True)))
 
 
 @dataclass
@@ -82,7 +70,10 @@ class House:
     )
     armed: list[str] = field(default_factory=list)
     changes: int = 0
+    saved_before_release: list[int] = field(default_factory=list)
     releasing: bool = False
+    open: bool = True
+    pv1_w: float = 5000.0
 
     @property
     def reach(self) -> Reach:
@@ -92,7 +83,7 @@ class House:
         )
 
     def state(self) -> SiteState:
-        ders = (der("pv1", 5000.0), der("bat1", 3000.0, -3000.0))
+        ders = (der("pv1", self.pv1_w), der("bat1", 3000.0, -3000.0))
         return SiteState(t_s=0.0, tick_s=1.0, f_nom_hz=50.0, ders=ders)
 
     def changed(self) -> None:
@@ -111,7 +102,10 @@ class _Plan:
 @dataclass
 class _Gate:
     house: House
-    open: bool = True
+
+    @property
+    def open(self) -> bool:
+        return self.house.open
 
     def arm(self, by: str) -> None:
         self.house.armed.append("arm")
@@ -130,6 +124,7 @@ class _Releaser:
 
     async def release(self, *, lift: bool) -> dict[str, Release]:
         assert not lift
+        self.house.saved_before_release.append(self.house.changes)
         return {"pv1": Release(Released.RELEASED), "bat1": Release(Released.REFUSED, "exception 4")}
 
 
@@ -184,7 +179,7 @@ async def test_an_admitted_limit_is_held_for_the_rest_of_its_life(desk: Desk, wo
     assert reply["text"] == "until 2026-11-21T12:08:20.000Z"
     assert reply["t"] == "2026-11-21T12:00:00.000Z"
     (held,) = house.requests.alive()
-    assert (held.id, held.der, held.p_ceiling_w, held.remaining_s) == ("a1b2", "pv1", 4000.0, pytest.approx(500.0))
+    assert (held.id, held.der, value(held), held.remaining_s) == ("a1b2", "pv1", 4000.0, pytest.approx(500.0))
     assert house.changes == 1, "it has to survive a restart"
     world.later(499.0)
     assert house.requests.alive()

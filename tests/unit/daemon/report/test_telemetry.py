@@ -14,28 +14,23 @@ import pytest
 
 from derctl.core.types import (
     Bound,
-    Capability,
     Decision,
-    DerState,
     Outcome,
     PocState,
-    Port,
-    Rating,
     Reading,
     Setpoint,
     SiteState,
 )
-from derctl.core.words import Status
+from derctl.core.words import Achieved, Reason, Status, What
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.log import logger
 from derctl.daemon.report.telemetry import Telemetry, encode
+from tests import make
 
 DOCS = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text()
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-RATING = Rating(
-    p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=2200.0, q_abs_max_var=2200.0, v_nom_v=230.0
-)
+RATING = make.rating(p_max_w=5000.0)
 
 
 def example(name: str) -> dict[str, Any]:
@@ -51,22 +46,14 @@ def reading(p_w: float | None = 3120.0, **given: Any) -> Reading:
 
 
 def site(t_s: float, read: Reading | None = None, poc: Reading | None = None) -> SiteState:
-    der = DerState(
-        id="pv1",
-        rating=RATING,
-        can=Capability(ac=Port(limit=True, var=True)),
-        reading=reading() if read is None else read,
-        age_s=0.0812345,
-        sample=1,
-        fresh=True,
-        controllable=True,
-    )
+    der = make.der("pv1", RATING, make.LIMITED, age_s=0.0812345)
+    der = replace(der, reading=reading() if read is None else read)
     meter = None if poc is None else PocState(reading=poc, age_s=0.05, sample=1, fresh=True, v_nom_v=230.0)
     return SiteState(t_s=t_s, tick_s=1.0, f_nom_hz=50.0, ders=(der,), poc=meter)
 
 
 def decision(p_ceiling_w: float = 3120.0, by: str = "contract_export_limit") -> Decision:
-    bound = Bound(by=by, rank=15, what="p_ceiling_w", value=p_ceiling_w)
+    bound = Bound(by=by, rank=15, what=What.CEILING, value=p_ceiling_w)
     return Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=p_ceiling_w, q_var=-220.0), bound_by=(bound,))
 
 
@@ -127,8 +114,8 @@ def test_an_outcome_has_the_documented_fields_and_its_times_are_on_the_wall_cloc
         requested_by="operator_limit",
         desired=Setpoint(p_ceiling_w=3120.0, q_var=-220.0),
         accepted=Setpoint(p_ceiling_w=3120.0, q_var=-220.0),
-        achieved="yes",
-        reason="senior_bound",
+        achieved=Achieved.YES,
+        reason=Reason.SENIOR_BOUND,
         requested_s=40.0,
         desired_s=98.0,
         accepted_s=98.12,
@@ -249,7 +236,7 @@ def test_who_bound_a_setpoint_goes_out_on_change_too(telemetry: Telemetry) -> No
     ],
 )
 def test_each_of_an_outcomes_words_goes_out_on_change(telemetry: Telemetry, change: dict[str, Any]) -> None:
-    before = Outcome(desired=Setpoint(p_ceiling_w=4000.0), achieved="pending")
+    before = Outcome(desired=Setpoint(p_ceiling_w=4000.0), achieved=Achieved.PENDING)
     assert "der/pv1/outcome" in topics(telemetry, site(1000.0), outcome=before)
     assert "der/pv1/outcome" not in topics(telemetry, site(1001.0), outcome=before)
     assert "der/pv1/outcome" in topics(telemetry, site(1002.0), outcome=replace(before, **change))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sunspec2.device
@@ -16,6 +17,7 @@ from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from derctl.errors import DecodeError, NotRecognised
 from derctl.links.models import model
+from tests.fake import bound, from_dump
 
 BINDS = {"pv": bind_pv, "storage": bind_storage, "meter": bind_meter, "bms": bind_bms}
 USABLE = {  # what each recording can be bound as; the others must say why not
@@ -37,7 +39,7 @@ USABLE = {  # what each recording can be bound as; the others must say why not
 DECLARED = Rating(p_max_w=85000.0, p_min_w=0.0, s_max_va=85000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=277.0)
 
 
-def theirs(fake, model_id, point):
+def theirs(fake: Any, model_id: Any, point: Any) -> Any:
     """pysunspec2's cvalue of one recorded point."""
     start = fake.places[model_id]
     length = fake.registers[start + 1]
@@ -46,7 +48,7 @@ def theirs(fake, model_id, point):
 
 
 @pytest.mark.parametrize("kind", BINDS)
-def test_every_recording_is_a_device_or_says_why_not(sunspec_dump, from_dump, bound, kind):
+def test_every_recording_is_a_device_or_says_why_not(sunspec_dump: str, kind: Any) -> None:
     fake = from_dump(sunspec_dump)
     if kind in USABLE[sunspec_dump]:
         device = bound(
@@ -63,7 +65,7 @@ def test_every_recording_is_a_device_or_says_why_not(sunspec_dump, from_dump, bo
 @pytest.mark.parametrize(
     "name", [n for n, kinds in USABLE.items() if "pv" in kinds and "asleep" not in n and "outback" not in n]
 )
-def test_an_inverter_reads_as_pysunspec2_reads_it(from_dump, bound, name):
+def test_an_inverter_reads_as_pysunspec2_reads_it(name: str) -> None:
     fake = from_dump(name)
     ac = bound(fake, bind_pv).ac.block.model_id
     phases = [volts for x in "ABC" if (volts := theirs(fake, ac, f"PhVph{x}"))]
@@ -86,7 +88,7 @@ def test_an_inverter_reads_as_pysunspec2_reads_it(from_dump, bound, name):
 
 @pytest.mark.parametrize("name", ["elkor_w2_m1_sn_203_02", "veris_e51c2_sn_203_01"])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_meter_reads_as_pysunspec2_reads_it(from_dump, bound, name, sign):
+def test_a_meter_reads_as_pysunspec2_reads_it(name: str, sign: int) -> None:
     fake = from_dump(name)
     reading = fake.reading(bound(fake, bind_meter, sign=sign, v_nom_v=120.0))
     assert reading.p_w == sign * theirs(fake, 203, "W")
@@ -96,7 +98,7 @@ def test_a_meter_reads_as_pysunspec2_reads_it(from_dump, bound, name, sign):
     assert reading.energy_wh == theirs(fake, 203, "TotWhExp")
 
 
-def test_a_recorded_meter_with_one_phase_at_zero_volts_measures_power_and_with_all_of_them_none(from_dump, bound):
+def test_a_recorded_meter_with_one_phase_at_zero_volts_measures_power_and_with_all_of_them_none() -> None:
     """An Elkor on two of three phases: C reads 0.0 V."""
     fake = from_dump("elkor_w2_m1_sn_203_02")
     device = bound(fake, bind_meter, v_nom_v=120.0)
@@ -106,7 +108,7 @@ def test_a_recorded_meter_with_one_phase_at_zero_volts_measures_power_and_with_a
     assert (fake.reading(device).p_w, fake.reading(device).q_var) == (None, None)
 
 
-def test_kaco_asleep_is_asleep(from_dump, bound):
+def test_kaco_asleep_is_asleep() -> None:
     fake = from_dump("kaco_blueplanet_86tl3_blueplanet_86tl3_asleep")
     reading = fake.reading(bound(fake, bind_pv))
     assert (theirs(fake, 103, "PhVphA"), theirs(fake, 103, "Hz")) == (0, 0)
@@ -114,7 +116,7 @@ def test_kaco_asleep_is_asleep(from_dump, bound):
     assert (reading.v_v, reading.f_hz) == (None, None)
 
 
-def test_kaco_awake_says_what_it_is_limited_to(from_dump, bound):
+def test_kaco_awake_says_what_it_is_limited_to() -> None:
     fake = from_dump("kaco_blueplanet_86tl3_blueplanet_86tl3")
     device = bound(fake, bind_pv)
     assert theirs(fake, 123, "WMaxLim_Ena") == 0
@@ -124,7 +126,7 @@ def test_kaco_awake_says_what_it_is_limited_to(from_dump, bound):
     assert theirs(fake, 123, "WMaxLimPct_RvrtTms") == 60
 
 
-def test_outback_counts_from_its_ratings_since_it_has_no_settings(from_dump, bound):
+def test_outback_counts_from_its_ratings_since_it_has_no_settings() -> None:
     fake = from_dump("outback")
     assert (theirs(fake, 702, "WMax"), theirs(fake, 702, "WMaxRtg")) == (None, 7680)
     rating = bound(fake, bind_storage, v_nom_v=120.0).rating
@@ -133,7 +135,7 @@ def test_outback_counts_from_its_ratings_since_it_has_no_settings(from_dump, bou
 
 
 @pytest.mark.parametrize("bind", [bind_pv, bind_storage])
-def test_outback_has_no_reversion_timer_and_that_is_said_and_counted(from_dump, bound, bind):
+def test_outback_has_no_reversion_timer_and_that_is_said_and_counted(bind: Any) -> None:
     fake = from_dump("outback")
     assert theirs(fake, 704, "WMaxLimPctRvrtTms") is None
     assert theirs(fake, 704, "WSetRvrtTms") is None
@@ -142,7 +144,7 @@ def test_outback_has_no_reversion_timer_and_that_is_said_and_counted(from_dump, 
     assert device.absent_w(Fallback(p_ceiling_w=0.0)) == 7680
 
 
-def test_outback_reads_as_pysunspec2_reads_it(from_dump, bound):
+def test_outback_reads_as_pysunspec2_reads_it() -> None:
     fake = from_dump("outback")
     reading = fake.reading(bound(fake, bind_storage, v_nom_v=120.0))
     assert (reading.p_w, reading.q_var) == (theirs(fake, 701, "W"), theirs(fake, 701, "Var"))
@@ -151,7 +153,7 @@ def test_outback_reads_as_pysunspec2_reads_it(from_dump, bound):
     assert reading.soh_pct is None is theirs(fake, 713, "SoH")
 
 
-def test_outback_is_told_in_percent_since_it_has_no_watts(from_dump, bound):
+def test_outback_is_told_in_percent_since_it_has_no_watts() -> None:
     """Only WSetPct is implemented, although WSet_SF says -3."""
     fake = from_dump("outback")
     assert (theirs(fake, 704, "WSet"), theirs(fake, 704, "WSet_SF")) == (None, -3)
@@ -162,7 +164,7 @@ def test_outback_is_told_in_percent_since_it_has_no_watts(from_dump, bound):
     assert accepted.p_target_w == -1920.0
 
 
-def test_fronius_takes_var_in_percent_of_varmax(from_dump, bound):
+def test_fronius_takes_var_in_percent_of_varmax() -> None:
     fake = from_dump("fronius_ig_plus")
     device = bound(fake, bind_pv)
     accepted = fake.run(device.write(Setpoint(q_var=-3000.0), Fallback(), fake.poll(device)))
@@ -170,7 +172,7 @@ def test_fronius_takes_var_in_percent_of_varmax(from_dump, bound):
     assert accepted.q_var == -3000.0
 
 
-def test_sma_reads_back_nothing_of_its_limit_and_claims_nothing(from_dump, bound):
+def test_sma_reads_back_nothing_of_its_limit_and_claims_nothing() -> None:
     """Its control points are write-only: 0xFFFF (victronenergy/dbus-fronius README)."""
     fake = from_dump("sma_solar_inverter_9338")
     assert theirs(fake, 123, "WMaxLimPct") is None
@@ -181,7 +183,7 @@ SILENT = ["solaredge_se33_3k_sn_103_01", "solaredge_se33_3k_sn_103_02", "solren_
 
 
 @pytest.mark.parametrize("name", SILENT)
-def test_an_inverter_that_states_no_rating_needs_the_site_files(from_dump, bound, name):
+def test_an_inverter_that_states_no_rating_needs_the_site_files(name: str) -> None:
     with pytest.raises(NotRecognised, match=r"rating\.p_max_w"):
         bound(from_dump(name), bind_pv)
     with pytest.raises(NotRecognised, match=r"rating\.p_max_w"):
@@ -189,7 +191,7 @@ def test_an_inverter_that_states_no_rating_needs_the_site_files(from_dump, bound
 
 
 @pytest.mark.parametrize("name", SILENT)
-def test_with_the_site_files_rating_it_is_read_and_not_controlled(from_dump, bound, name):
+def test_with_the_site_files_rating_it_is_read_and_not_controlled(name: str) -> None:
     fake = from_dump(name)
     device = bound(fake, bind_pv, declared=DECLARED)
     reading = fake.reading(device)
@@ -200,13 +202,13 @@ def test_with_the_site_files_rating_it_is_read_and_not_controlled(from_dump, bou
     assert device.absent_w(Fallback(p_ceiling_w=0.0)) == DECLARED.p_max_w
 
 
-def test_what_is_no_sunspec_device_says_what_stood_at_each_base(from_dump):
+def test_what_is_no_sunspec_device_says_what_stood_at_each_base() -> None:
     fake = from_dump("goodwe")
     with pytest.raises(NotRecognised, match=r"40000.*50000"):
         fake.run(bind_pv(model, Options()))
 
 
-def test_a_recorded_map_that_moves_is_noticed(sunspec_dump, from_dump, bound):
+def test_a_recorded_map_that_moves_is_noticed(sunspec_dump: str) -> None:
     kinds = USABLE[sunspec_dump]
     if not kinds:
         assert sunspec_dump in USABLE

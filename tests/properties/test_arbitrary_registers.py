@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from derctl.errors import DecodeError, DeviceError, SettingError
 from derctl.links.models import model
+from tests.fake import bound, lay_out
 
 ALL = {
     "pv_101": bind_pv, "pv_103": bind_pv, "pv_113": bind_pv, "pv_7xx": bind_pv, "storage_7xx": bind_storage,
@@ -25,7 +27,7 @@ WORD = st.one_of(st.integers(0, 0xFFFF), st.sampled_from([0, 1, 0x7FFF, 0x8000, 
 FINITE = st.floats(-1e6, 1e6)
 
 
-def scrambled(data, fake, device):
+def scrambled(data: Any, fake: Any, device: Any) -> Any:
     """Answers of the right length with the right headers; everything else is drawn."""
     answers = {}
     for name, read in {**device.control, **device.slow}.items():
@@ -40,7 +42,9 @@ def scrambled(data, fake, device):
 
 
 @given(name=st.sampled_from(sorted(ALL)), data=st.data())
-def test_arbitrary_registers_behind_a_valid_header_raise_nothing_but_decode_error(lay_out, bound, name, data):
+def test_arbitrary_registers_behind_a_valid_header_raise_nothing_but_decode_error(
+    name: str, data: st.DataObject
+) -> None:
     fake = lay_out(name)
     device = bound(fake, ALL[name])
     try:
@@ -58,7 +62,7 @@ def test_arbitrary_registers_behind_a_valid_header_raise_nothing_but_decode_erro
 
 
 @given(name=st.sampled_from(["pv_103", "pv_7xx", "storage_7xx", "storage_124"]), data=st.data())
-def test_over_arbitrary_registers_a_write_stays_in_its_models_or_is_refused(lay_out, bound, name, data):
+def test_over_arbitrary_registers_a_write_stays_in_its_models_or_is_refused(name: str, data: st.DataObject) -> None:
     fake = lay_out(name)
     device = bound(fake, ALL[name])
     answers = scrambled(data, fake, device)
@@ -74,7 +78,7 @@ def test_over_arbitrary_registers_a_write_stays_in_its_models_or_is_refused(lay_
 
 
 @given(data=st.data(), storage=st.booleans())
-def test_a_map_of_arbitrary_words_is_bound_or_refused_with_a_device_error(lay_out, data, storage):
+def test_a_map_of_arbitrary_words_is_bound_or_refused_with_a_device_error(data: st.DataObject, storage: Any) -> None:
     fake = lay_out(data.draw(st.sampled_from(["pv_103", "pv_7xx", "storage_124", "bms"])))
     for address in data.draw(st.lists(st.sampled_from(sorted(fake.registers)), max_size=30)):
         fake.registers[address] = data.draw(WORD)

@@ -1,0 +1,116 @@
+"""What the daemon says of itself as its mode changes: the retained word, the event, and systemd's line."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from derctl.core.words import Bind
+from derctl.daemon.arming import Arming
+from derctl.daemon.clock import Clock
+from derctl.daemon.gate import Gate
+from derctl.daemon.log import logger
+from derctl.daemon.news import News
+from derctl.daemon.presence import Presence
+from derctl.site.absence import Absence
+from derctl.store.outbox import Outbox
+
+WALL = 1_800_000_000.0
+
+
+class Systemd:
+    """Keeps what it was notified of."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def send(self, *lines: str) -> None:
+        self.lines += lines
+
+
+class Daemon:
+    """A gate, and what it says of itself. Two DERs; the second doesn't answer."""
+
+    def __init__(self, *, sync: str = "assume", broker: bool = True) -> None:
+        self.systemd, self.outbox = Systemd(), Outbox()
+        clock = Clock(sync, lambda: WALL)
+        self.news = News(logger(), clock.stamp, self.outbox if broker else None)
+        channels = {name: SimpleNamespace(state=state) for name, state in (("a", Bind.OK), ("b", Bind.UNREACHABLE))}
+        self.presence = Presence(
+            cast(Any, self.systemd), self.news, clock, lambda: self.gate.arming, cast(Any, channels), 0.5
+        )
+        self.gate = Gate(absence=Absence, on_change=self.presence.mode_changed, stamp=clock.stamp, arming=Arming())
+
+    @property
+    def retained(self) -> list[str]:
+        """The modes that went out as the retained word, each to arrive for certain."""
+        told = [message for message in self.outbox.ordered if message.topic == "online"]
+        assert all((message.qos, message.retain) == (1, True) for message in told)
+        return [json.loads(message.payload)["mode"] for message in told]
+
+
+def test_the_retained_word_follows_the_mode_and_nothing_else() -> None:
+    daemon = Daemon()
+    daemon.gate.arm("anna")
+    assert daemon.retained == [], "armed is not yet control"
+    for _ in range(3):
+        daemon.gate.evaluate()
+    assert daemon.retained == ["control"]
+    for _ in range(2):
+        daemon.gate.disarm("anna")
+    assert daemon.retained == ["control", "observe"]
+
+
+def test_each_change_is_an_event_with_its_reason_and_a_line_for_systemd() -> None:
+    daemon = Daemon()
+    daemon.gate.arm("anna")
+    daemon.gate.evaluate()
+    daemon.gate.disarm("anna")
+    told = [(event["event"], event["text"]) for event in daemon.news.events]
+    assert told == [("mode_control", ""), ("mode_observe", "not armed")]
+    assert daemon.systemd.lines == [
+        "STATUS=controlling, 1 of 2 DERs answer",
+        "STATUS=observing (not armed), 1 of 2 DERs answer",
+    ]
+
+
+def test_who_armed_and_who_disarmed_is_known_and_when() -> None:
+    daemon = Daemon()
+    for word, by in ((daemon.gate.arm, "anna"), (daemon.gate.disarm, "ben")):
+        word(by)
+        assert (daemon.gate.arming.by, daemon.gate.arming.since) == (by, "2027-01-15T08:00:00.000Z")
+
+
+def test_armed_and_held_is_observing_for_systemd() -> None:
+    daemon = Daemon()
+    daemon.gate.arm("anna")
+    assert daemon.presence.line().startswith("observing (")
+
+
+def test_a_site_without_a_broker_tells_the_others() -> None:
+    daemon = Daemon(broker=False)
+    daemon.gate.arm("anna")
+    daemon.gate.evaluate()
+    assert not daemon.outbox.ordered
+    assert len(daemon.news.events) == len(daemon.systemd.lines) == 1
+
+
+@pytest.mark.parametrize(("sync", "synced"), [("assume", True), ("/nonexistent/synced", False)])
+def test_the_retained_word_says_whether_its_time_can_be_believed(sync: str, synced: bool) -> None:
+    hello = json.loads(Daemon(sync=sync).presence.hello())
+    version = hello.pop("version")
+    assert version
+    t = "2027-01-15T08:00:00.000Z"
+    assert hello == {"online": True, "t": t, "synced": synced, "mode": "observe", "tick_s": 0.5}
+
+
+def test_systemd_hears_once_that_the_daemon_is_ready_and_after_every_tick_that_it_lives() -> None:
+    daemon = Daemon()
+    for tick in (1, 2, 3):
+        daemon.presence.vouch(tick)
+    daemon.presence.ending()
+    ready = ["READY=1", "STATUS=observing (not armed), 1 of 2 DERs answer"]
+    assert daemon.systemd.lines == [*ready, *["WATCHDOG=1"] * 3, "STOPPING=1"]

@@ -1,0 +1,28 @@
+"""A wire without a socket, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from derctl.errors import BusClosed
+
+
+def now_s() -> float:
+    """By the clock of the loop that runs."""
+    return asyncio.get_running_loop().time()
+
+
+class Up:
+    """It is up and stays so; what it answers is each test's own."""
+
+    connected, debris = True, False
+
+    def stray(self, unit: int) -> str:
+        return ""
+
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
+        return
+
+    def close(self) -> None:
+        return
