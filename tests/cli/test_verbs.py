@@ -45,7 +45,7 @@ def test_every_verb_explains_itself(verb: Any, capsys: pytest.CaptureFixture[str
     assert f"derctl {verb}" in capsys.readouterr().out
 
 
-def test_the_help_of_command_names_every_command(capsys):
+def test_the_help_of_command_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["command", "--help"])
     out = capsys.readouterr().out

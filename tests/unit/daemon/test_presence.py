@@ -37,12 +37,21 @@ class Daemon:
     def __init__(self, *, sync: str = "assume", broker: bool = True) -> None:
         self.systemd, self.outbox = Systemd(), Outbox()
         clock = Clock(sync, lambda: WALL)
-        self.news = News(logger(), clock.stamp, self.outbox if broker else None)
+        self.news = News(logger(), clock.stamp)
         channels = {name: SimpleNamespace(state=state) for name, state in (("a", Bind.OK), ("b", Bind.UNREACHABLE))}
         self.presence = Presence(
-            cast(Any, self.systemd), self.news, clock, lambda: self.gate.arming, cast(Any, channels), 0.5
+            notifier=cast(Any, self.systemd),
+            news=self.news,
+            outbox=self.outbox if broker else None,
+            clock=clock,
+            arming=self._arming,
+            channels=cast(Any, channels),
+            tick_s=0.5,
         )
         self.gate = Gate(absence=Absence, on_change=self.presence.mode_changed, stamp=clock.stamp, arming=Arming())
+
+    def _arming(self) -> Arming:
+        return self.gate.arming
 
     @property
     def retained(self) -> list[str]:
