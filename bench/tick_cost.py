@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -17,8 +17,7 @@ from derctl.core.exchange import Read, Registers, Write
 from derctl.core.types import LimitRequest
 from derctl.daemon.app import App
 from derctl.daemon.log import configure
-from derctl.errors import BusClosed
-from derctl.links.wires.wire import Wire
+from derctl.links.wires.wire import Around, Wire
 from derctl.site import load
 
 AIM = 1.5
@@ -27,29 +26,12 @@ Requests = list[tuple[int, Read | Write]]
 """(unit, request) in the order in which one bus sent them."""
 
 
-class Listened:
-    """A Wire that notes what passes."""
+class Listened(Around):
+    """One that notes what passes."""
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        super().__init__(wire)
         self.passed: Requests = []
-
-    @property
-    def connected(self) -> bool:
-        return self._wire.connected
-
-    @property
-    def debris(self) -> bool:
-        return self._wire.debris
-
-    def stray(self, unit: int) -> str:
-        return self._wire.stray(unit)
-
-    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
-        await self._wire.connect(on_lost)
-
-    def close(self) -> None:
-        self._wire.close()
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         self.passed.append((unit, op))

@@ -42,8 +42,8 @@ class Wire(Protocol):
         ...
 
 
-class ReadOnly:
-    """A Wire that can't write: for verbs that only look."""
+class Around:
+    """A Wire that hands everything on to another one."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -66,7 +66,14 @@ class ReadOnly:
         self._wire.close()
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
+        return await self._wire.request(unit, op)
+
+
+class ReadOnly(Around):
+    """One that can't write: for verbs that only look."""
+
+    async def request(self, unit: int, op: Read | Write) -> Registers:
         """Raises TypeError for a write: asking for one here is a bug."""
         if not isinstance(op, Read):
             raise TypeError(f"a read-only wire was asked to write {op}")
-        return await self._wire.request(unit, op)
+        return await super().request(unit, op)
