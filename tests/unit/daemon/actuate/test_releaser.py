@@ -235,3 +235,18 @@ async def test_a_release_that_waited_for_another_one_releases_only_what_that_lef
     assert set(await first) == {"pv1", "pv2"}
     assert await second == {}
     assert house.dispatch.asked == [(["pv1", "pv2"], True, RELEASE_S), ([], False, RELEASE_S)]
+
+
+async def test_a_limit_that_a_release_left_standing_is_known_after_a_restart_and_given_back_only_by_lift(
+    house: House, tmp_path: Path
+) -> None:
+    await house.wrote("pv1")
+    house.dispatch.result = {"pv1": Release(Released.RELEASED, stands_w=2000.0)}
+    await house.releaser.release(lift=False)
+    later = House(tmp_path)
+    later.releaser.restore()
+    assert {name: each.stands_w for name, each in later.releaser.standing().items()} == {"pv1": 2000.0}
+    for lift, asked in ((False, []), (True, ["pv1"]), (True, [])):
+        await later.releaser.release(lift=lift)
+        assert later.dispatch.asked[-1] == (asked, lift, RELEASE_S)
+    assert later.releaser.standing() == {}
