@@ -16,6 +16,7 @@ import pytest
 from derctl.core.engine import Plan, step
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Release
+from derctl.daemon.arming import Arm
 from derctl.daemon.tasks import Tasks
 from derctl.errors import CommandError
 from derctl.links.local import ask
@@ -141,6 +142,17 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         await b.until(lambda: len(b.writes("pv2")) > count)
         modes = [event["event"] for event in b.app.news.events if event["event"].startswith("mode_")]
         assert modes == ["mode_control", "mode_observe", "mode_control"]
+
+
+async def test_a_site_that_may_not_be_controlled_any_more_is_released_though_it_is_armed(bench: Any) -> None:
+    """What is found of a device may break the contract without derctl; the gate closes by itself then."""
+    async with bench() as b:
+        await b.until(lambda: b.writers["pv2"].hold.written is not None)
+        found = b.app.gate.absence()
+        b.app.gate.absence = lambda: replace(found, limit_w=1.0)
+        await b.until(lambda: not b.app.releaser.journal.entries)
+        assert b.app.gate.arming.state is Arm.HELD and b.app.gate.arming.armed
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0, "no more than the declared fallback stands"
 
 
 async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> None:
