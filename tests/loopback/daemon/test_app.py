@@ -16,6 +16,7 @@ import pytest
 from derctl.core.engine import Plan, step
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Release
+from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.arming import Arm
 from derctl.daemon.tasks import Tasks
 from derctl.errors import CommandError
@@ -144,14 +145,30 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         assert modes == ["mode_control", "mode_observe", "mode_control"]
 
 
-async def test_a_site_that_may_not_be_controlled_any_more_is_released_though_it_is_armed(bench: Any) -> None:
-    """What is found of a device may break the contract without derctl; the gate closes by itself then."""
+async def test_a_site_that_may_not_be_controlled_any_more_is_released_though_it_is_armed(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found of a device may break the contract without derctl; the gate closes by itself then.
+
+    An operator's word to lift limits does not stand any more once somebody has armed.
+    """
+    lifts: set[tuple[Arm, bool]] = set()
+
+    def noted(self: Releaser, *, lift: bool) -> None:
+        lifts.add((b.app.gate.arming.state, lift))
+        follow(self, lift=lift)
+
+    follow = Releaser.follow
+    monkeypatch.setattr(Releaser, "follow", noted)
     async with bench() as b:
         await b.until(lambda: b.writers["pv2"].hold.written is not None)
         found = b.app.gate.absence()
         b.app.gate.absence = lambda: replace(found, limit_w=1.0)
         await b.until(lambda: not b.app.releaser.journal.entries)
         assert b.app.gate.arming.state is Arm.HELD and b.app.gate.arming.armed
+        await ask(Path(b.app.site.file.site.socket), "disarm")
+        await b.ticks(2)
+        assert lifts == {(Arm.HELD, False), (Arm.WATCHING, True)}
         assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0, "no more than the declared fallback stands"
 
 
@@ -267,7 +284,9 @@ async def test_what_a_killed_daemon_wrote_is_released_by_one_that_observes_but_n
     async with bench(observe_mode, observe=observe) as b:
         if observe:
             await b.ticks(15)
-            assert b.writes("pv2") == [] and set(journal(b)) == {"pv2", "sold"}
+            b.app.stop()
+            await b.running
+            assert b.writes("pv2") == [] and set(journal(b)) == {"pv2", "sold"}, "not at its end either"
             return
         await b.until(lambda: set(journal(b)) == {"sold"})
         assert b.writes("pv2") != []
@@ -449,20 +468,22 @@ async def test_a_bug_in_the_brokers_link_is_restarted_and_never_reaches_control(
 
 
 async def test_a_stop_releases_and_gives_that_two_seconds(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That no release takes longer than it is given: tests of Dispatch."""
-    given_s: list[float] = []
+    """That no release takes longer than it is given: tests of Dispatch. A stop lifts no limit, and saves last."""
+    given: list[tuple[bool, float]] = []
 
     async def noted(self: Dispatch, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
-        given_s.append(seconds)
+        given.append((lift, seconds))
         return await release(self, wrote, lift=lift, seconds=seconds)
 
     release = Dispatch.release
     monkeypatch.setattr(Dispatch, "release", noted)
     async with bench() as b:
         await b.until(lambda: b.writers["pv2"].hold.written is not None)
+        stopped = time.time()
         b.app.stop()
         await b.running
-        assert given_s == [2.0]
+        assert given == [(False, 2.0)]
+        assert json.loads((b.app.survival.folder.path / "state.json").read_text())["saved"] >= stopped
         assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0
 
 
