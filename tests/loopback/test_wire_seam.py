@@ -174,8 +174,9 @@ async def test_what_a_device_says_and_does_not_say_is_told_the_same_way(bus: Bus
     for _ in range(2):
         with pytest.raises(BusTimeout):
             await bus.request(7, Read(address=1, count=1))
-    with pytest.raises(BusTimeout, match=f"unit id right.*derctl scan {line.name} -u 7"):
+    with pytest.raises(BusTimeout) as silent:
         await bus.request(7, Read(address=1, count=1))
+    assert silent.value.hint == f"is the unit id right? derctl scan {line.name} -u 7"
 
 
 async def test_the_checks_that_pymodbus_leaves_out_hold_on_the_added_wire(bus: Bus, line: Line) -> None:
