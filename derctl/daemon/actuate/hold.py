@@ -79,8 +79,9 @@ def doubted(
 def sending(hold: Hold, desired: Setpoint, on: tuple[int, object], now_s: float) -> Hold:
     """On its way: until the device answers it may hold the lower limit of both."""
     limits = [limit for limit in (hold.holds.p_ceiling_w, desired.p_ceiling_w) if limit is not None]
-    holds = replace(_with(hold.holds, desired), p_ceiling_w=min(limits, default=None))
-    return replace(hold, holds=holds, on=on, sent_s=now_s)
+    both = _with(hold.holds, desired)
+    holds = Setpoint(p_ceiling_w=min(limits, default=None), p_target_w=both.p_target_w, q_var=both.q_var)
+    return Hold(written=hold.written, holds=holds, on=on, sent_s=now_s)
 
 
 def refused(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, var_kept: bool) -> Hold:
@@ -95,7 +96,7 @@ def arrived(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, gave_b
     """The device answered; a part that was not sent stays as it was. before: the state before it was sent."""
     base = replace(before.holds, q_var=None) if gave_back else before.holds
     written = Written(setpoint=desired, at_s=now_s, refusals=refusals)
-    return replace(hold, written=written, holds=_with(base, desired))
+    return Hold(written=written, holds=_with(base, desired), on=hold.on, sent_s=hold.sent_s)
 
 
 def released(hold: Hold, *, lift: bool) -> Hold:

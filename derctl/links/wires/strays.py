@@ -29,7 +29,8 @@ class Strays:
                 self._send(transaction, unit)
             elif (transaction, unit) == self._asked:
                 self._sent_s.pop(transaction, None)
-                self.told.pop(unit, None)
+                if self.told:
+                    self.told.pop(unit, None)
             elif len(content) >= length + 6:
                 self.told[self._asked[1]] = self._words(transaction, unit)
         return content
