@@ -89,6 +89,7 @@ class Released(StrEnum):
     RELEASED = "released"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    WAITS = "waits"
     NOT_IN_FILE = "not_in_file"
 
 
@@ -171,7 +172,7 @@ class Timer(StrEnum):
 
 
 class Without(StrEnum):
-    """How a DER comes to what it gives without derctl; the last five are its full rating."""
+    """How a DER comes to what it gives without derctl; from no_target on it is its full rating."""
 
     TIMER = "timer"
     STANDS = "stands"
@@ -181,6 +182,7 @@ class Without(StrEnum):
     NO_CEILING = "no_ceiling"
     NOT_WRITTEN = "not_written"
     ONLY_READ = "only_read"
+    ANOTHER = "another"
 
 
 class Certainty(StrEnum):

@@ -61,7 +61,8 @@ class App:
         hearers = [] if to_broker is None else [lambda event: to_broker.put(Telemetry.event(event))]
         self.news = News(self.log, self.clock.stamp, hearers)
         self.plant = build(site, self.news.tell)
-        self.absent = Absent(site, self.plant.ders)
+        self.dirty = asyncio.Event()
+        self.absent = Absent(site, self.plant.ders, changed=self.dirty.set)
         self.presence = Presence(
             Notifier(),
             self.news,
@@ -74,10 +75,10 @@ class App:
         self.gate = Gate(
             absence=self.absent.whole,
             on_change=self.presence.mode_changed,
+            on_broken=lambda text: self.news.tell("fallback_broken", "", text),
             stamp=self.clock.stamp,
             arming=Arming(state=Arm.LOOKING if observe else Arm.WATCHING),
         )
-        self.dirty = asyncio.Event()
         self._wire_control(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self._wire_links()
         self._stop = asyncio.Event()
@@ -133,6 +134,7 @@ class App:
             proof=self.proof,
             log=self.log,
             dirty=self.dirty,
+            known=self.absent.known,
         )
         self.mqtt: MqttLink | None = None
         self.telemetry: Telemetry | None = None

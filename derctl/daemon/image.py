@@ -10,7 +10,7 @@ from derctl.core.words import Bind
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.requests import Requests
-from derctl.site import DerSection, SiteFile, fallback_of, rating_of
+from derctl.site import DerSection, SiteFile, fallback_of
 
 STALE_TICKS = 3
 STALE_MIN_S = 1.0
@@ -57,13 +57,13 @@ class Image:
 
     def _der(self, section: DerSection, now_s: float) -> DerState:
         channel = self.channels[section.id]
-        device, last = channel.device, channel.binding.last
+        device = channel.device
         fresh = self.fresh(channel, now_s)
         bms = self.bms.get(section.id)
         can = Capability() if device is None else device.can
         return DerState(
             id=section.id,
-            rating=rating_of(section, self.site.site.v_nom_v) if last is None else last.rating,
+            rating=self.absent.rating(section, self.site.site.v_nom_v),
             can=can,
             reading=channel.reading if bms is None else merged(channel.reading, bms, now_s),
             age_s=now_s - channel.read_s,

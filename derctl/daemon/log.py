@@ -27,6 +27,7 @@ PRIORITIES: dict[str, str] = {
     "device_starting": "info",
     "device_unreachable": "warning",
     "firmware_changed": "warning",
+    "fallback_broken": "warning",
     "found": "info",
     "journal_not_saved": "error",
     "journal_unreadable": "error",

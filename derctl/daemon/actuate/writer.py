@@ -100,6 +100,11 @@ class Writer:
         """Whether something was written, or is being written, since the device was released."""
         return self.busy or self.hold.written is not None
 
+    @property
+    def lost(self) -> bool:
+        """Whether its device can't be told anything."""
+        return self.channel.state not in ANSWERS or not self.channel.verified
+
     def offer(self, decision: Decision, der: DerState, gate_open: bool, now: float) -> None:
         """Take the tick's decision; start writing if something has to be written and the gate is open.
 

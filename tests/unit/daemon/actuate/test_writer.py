@@ -471,7 +471,10 @@ async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> 
 
         accepted = Setpoint(p_ceiling_w=held_w)
         return SimpleNamespace(
-            outcome=SimpleNamespace(accepted=accepted), fallback=Fallback(p_ceiling_w=goal_w), release=release
+            outcome=SimpleNamespace(accepted=accepted),
+            fallback=Fallback(p_ceiling_w=goal_w),
+            release=release,
+            lost=False,
         )
 
     writers = {
