@@ -53,8 +53,8 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
         "absent": {
-            "by_der": absence.by_der,
-            "unknown": list(absence.unknown),
+            "by_der": {der.id: der.least_w if der.p_w is None else der.p_w for der in absence.ders if der.declared},
+            "unknown": list(absence.boundless),
             "ders": {der.id: asdict(der) for der in absence.ders},
             "least_w": absence.least_w,
             "most_w": absence.most_w,
