@@ -194,6 +194,14 @@ class Certainty(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Promise(StrEnum):
+    """How far a device is known to keep its fallback: nothing of it was written, written, or it reads back."""
+
+    UNPROVEN = "unproven"
+    WRITTEN = "written"
+    READ_BACK = "read_back"
+
+
 class Contract(StrEnum):
     """What a site file alone says of the contract. open: decided when the devices are found."""
 

@@ -29,6 +29,7 @@ from derctl.daemon.loop import Loop
 from derctl.daemon.news import News
 from derctl.daemon.poller import Poller
 from derctl.daemon.presence import Presence
+from derctl.daemon.promises import Promises
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.report.view import View, der_view, loop_view, mqtt_view, poc_view
 from derctl.daemon.requests import Requests
@@ -91,6 +92,7 @@ class App:
         self.releaser = Releaser(Journal(folder), dispatch, self.clock.stamp, tell)
         for der in site.file.ders:
             writers[der.id] = writer_of(site, der, ders[der.id], self.releaser.note, tell)
+        self.promises = Promises(writers, self.absent, lambda: self.gate.arming, tell)
         self.loop = Loop(
             tick_s=site.file.site.tick_s,
             plan=site.plan,
@@ -103,6 +105,7 @@ class App:
                 poc=self.plant.poc,
                 requests=self.requests,
                 written=lambda name: writers[name].hold.told,
+                halted=lambda: self.promises.halted,
             ),
             gate=self.gate,
             dispatch=dispatch,
@@ -227,6 +230,7 @@ class App:
     def _report(self, tick: Tick) -> None:
         """The tick's end. A closed gate leaves nothing to lapse: what was written is released, and tried again."""
         self.recorder.add(tick)
+        self.promises.look(tick.state.t_s)
         if self.gate.arming.state in {Arm.WATCHING, Arm.HELD}:
             self.releaser.follow(lift=self.gate.arming.state is Arm.WATCHING)
         self.proof.recall(self.loop.memories)

@@ -21,7 +21,10 @@ SOC_KEEP_S = 30.0
 
 @dataclass(slots=True)
 class Image:
-    """channels and bms by DER id. absent: what the site does without derctl. written: what derctl told a DER last."""
+    """channels and bms by DER id. absent: what the site does without derctl. written: what derctl told a DER last.
+
+    halted: whether nobody may be raised now.
+    """
 
     site: SiteFile
     absent: Absent
@@ -30,6 +33,7 @@ class Image:
     poc: Channel | None
     requests: Requests
     written: Callable[[str], Setpoint | None] = lambda der: None
+    halted: Callable[[], bool] = lambda: False
     fallbacks: dict[str, Fallback] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,11 +46,12 @@ class Image:
 
     def snapshot(self, now_s: float) -> SiteState:
         """Nothing in it changes under the functions."""
+        halted = self.halted()
         return SiteState(
             t_s=now_s,
             tick_s=self.site.site.tick_s,
             f_nom_hz=float(self.site.site.f_nom_hz),
-            ders=tuple(self._der(section, now_s) for section in self.site.ders),
+            ders=tuple(self._der(section, now_s, halted=halted) for section in self.site.ders),
             poc=self._poc(now_s),
             requests=self.requests.alive(),
         )
@@ -55,7 +60,7 @@ class Image:
         """Young enough, from a device that is found and not frozen."""
         return channel.device is not None and channel.state is Bind.OK and now_s - channel.read_s <= self.stale_s
 
-    def _der(self, section: DerSection, now_s: float) -> DerState:
+    def _der(self, section: DerSection, now_s: float, *, halted: bool) -> DerState:
         channel = self.channels[section.id]
         device = channel.device
         fresh = self.fresh(channel, now_s)
@@ -74,6 +79,7 @@ class Image:
             bms_age_s=None if bms is None else _bms_age(bms, now_s),
             absent_w=self.absent.of(section.id).p_w,
             written=self.written(section.id),
+            halted=halted,
         )
 
     def _poc(self, now_s: float) -> PocState | None:

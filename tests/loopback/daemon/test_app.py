@@ -27,6 +27,7 @@ from derctl.store.ticks import replay
 from hil.faces.bank import Refused
 from hil.faults import refuse
 from hil.rig import Rig
+from hil.world import Knob
 
 
 def observe_mode(site: dict[str, Any]) -> None:
@@ -588,3 +589,38 @@ async def test_a_battery_that_charges_is_not_let_go_while_an_inverter_is_lost(be
         await ask(Path(b.app.site.file.site.socket), "disarm")
         assert said(b, "bat1") == ["not_released"] and "bat1" in journal(b)
         assert b.p_w("bat1") < -500.0, "it charges on"
+
+
+async def test_nothing_is_raised_before_every_device_has_read_back_its_fallback(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pv2 takes writes over only later: until then the battery does not serve the house."""
+    monkeypatch.setattr("derctl.daemon.promises.PROMISE_S", 60.0)
+
+    def held_back(rig: Rig) -> None:
+        rig.units["pv2"].write_faults[0] = lambda address, content: None
+
+    async with bench(promises_in_full, prepare=held_back) as b:
+        rig: Rig = b.rig
+        for forced in rig.world.forced.values():
+            forced.irradiance = Knob(0.0)
+        await b.until(lambda: b.app.gate.open and len(b.writes("pv2")) > 3 and b.writes("bat1"))
+        assert b.app.promises.halted and b.p_w("bat1") < 50.0
+        assert "unproven_fallback" in {bound.by for bound in b.app.recorder.latest.decisions[2].bound_by}
+        rig.units["pv2"].write_faults.clear()
+        await b.until(lambda: not b.app.promises.halted)
+        assert all(writer.promised == "read_back" for writer in b.writers.values())
+        await b.until(lambda: b.p_w("bat1") > 500.0)
+
+
+async def test_one_that_never_shows_its_fallback_is_named_and_holds_the_others_down_no_longer(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.promises.PROMISE_S", 1.0)
+
+    def ignored(rig: Rig) -> None:
+        rig.units["pv2"].write_faults[0] = lambda address, content: None
+
+    async with bench(promises_in_full, prepare=ignored) as b:
+        await b.until(lambda: told(b, "fallback_unproven") == 1)
+        assert not b.app.promises.halted and b.writers["pv2"].promised != "read_back"
