@@ -42,7 +42,7 @@ class Dispatch:
                 waiting = {
                     name: Release(Released.WAITS, waits_text(first))
                     for name in up
-                    if _rises(self.writers[name], lift=lift)
+                    if rises(self.writers[name], lift=lift)
                 }
             tasks |= self._releases([name for name in up if name not in waiting], lift=lift)
             if tasks:
@@ -80,7 +80,7 @@ def _held_w(writer: Writer) -> float | None:
     return held.p_ceiling_w if held.p_target_w is None else held.p_target_w
 
 
-def _rises(writer: Writer, *, lift: bool) -> bool:
+def rises(writer: Writer, *, lift: bool) -> bool:
     """Whether a release may make it give more: a store that charges comes to rest, one without a fallback does what
     it likes. A limit stays where it is, unless it is lifted."""
     held, goal = writer.outcome.accepted or NOTHING, writer.fallback.p_ceiling_w

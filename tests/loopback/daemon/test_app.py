@@ -203,7 +203,7 @@ async def test_a_der_that_was_unreachable_at_the_release_is_released_when_it_ans
         back = await refuse(b.rig.endpoint_of("pv2"))
         await b.until(lambda: b.app.plant.ders["pv2"].state == "unreachable")
         told = await ask(Path(b.app.site.file.site.socket), "disarm")
-        assert "pv2: unreachable" in told and list(journal(b)) == ["pv2"]
+        assert "pv2: unreachable" in told and "pv2" in journal(b) and "pv1" not in journal(b)
         await b.ticks(12)
         assert said(b, "pv2") == ["not_released"], "said once, not with each try"
         await back()
@@ -235,7 +235,7 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
         await b.until(lambda: all(b.writers[name].hold.written is not None for name in ("pv1", "pv2")))
         b.rig.units["pv2"].write_faults[1] = no
         told = await ask(Path(b.app.site.file.site.socket), "disarm")
-        assert "pv2: exception 4" in told and list(journal(b)) == ["pv2"]
+        assert "pv2: exception 4" in told and "pv2" in journal(b) and "pv1" not in journal(b)
         await b.until(lambda: len(tries) == 4)
         assert [wrote for wrote, _ in tries[1:]] == [["pv2"]] * 3
         pauses = [later - earlier for (_, earlier), (_, later) in pairwise(tries)]
