@@ -75,7 +75,7 @@ class App:
         )
         self.gate = Gate(
             absence=self.absent.whole,
-            on_change=self.presence.mode_changed,
+            on_change=self._mode_changed,
             on_broken=lambda text: self.news.tell("fallback_broken", "", text),
             stamp=self.clock.stamp,
             arming=Arming(state=Arm.LOOKING if observe else Arm.WATCHING),
@@ -152,6 +152,11 @@ class App:
                 lambda up, text: self.news.tell("broker_connected" if up else "broker_lost", "", text),
             )
             self.telemetry = Telemetry(self.clock, section.measurement_every_s, section.measurement_min_s)
+
+    def _mode_changed(self) -> None:
+        """Control has begun or ended: said, and saved with what it began under."""
+        self.presence.mode_changed()
+        self.dirty.set()
 
     def state(self) -> SiteState:
         """Now."""

@@ -94,6 +94,8 @@ def told(arming: Arming, said: Said, *, by: str | None = None, since: str | None
 def seen(arming: Arming, absence: Absence, *, resumed: bool = False) -> Arming:
     """After the tick's look at what the site does without derctl. resumed: control had begun under the same agreement
     before a restart, so that a device which another one replaced meanwhile keeps nobody else from it."""
+    if absence is arming.absence and arming.state is not Arm.HELD:
+        return arming
     holds = absence.objection is None or (resumed and absence.held)
     said = Said.HOLDS if holds else Said.BREAKS
     state = TABLE[arming.state, said]

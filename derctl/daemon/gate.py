@@ -40,7 +40,8 @@ class Gate:
         absence, before = self.absence(), self.arming
         if before.state is Arm.WATCHING:
             self.agreed = None
-        self._become(seen(before, absence, resumed=self.agreed == absence.agreement))
+        resumed = before.state is Arm.HELD and self.agreed == absence.agreement
+        self._become(seen(before, absence, resumed=resumed))
         if self.open and self.arming is not before:
             self.agreed = absence.agreement
             self._say_broken(before.absence if before.open else None, absence)

@@ -48,9 +48,11 @@ class Promises:
 
     def look(self, now_s: float) -> None:
         """At the end of each tick."""
-        unproven = self._unproven()
-        before = self.settling
-        self.settling = after(before, self.arming(), bool(unproven), now_s)
+        before, arming = self.settling, self.arming()
+        if before.done and arming.armed:
+            return
+        unproven = self._unproven() if arming.open else []
+        self.settling = after(before, arming, bool(unproven), now_s)
         if self.settling.done and not before.done:
             for der_id in unproven:
                 text = "what it falls back to does not read back as it was written: look at its timer"
