@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
+from derctl.core.text import serial_text
 from derctl.core.types import Rating
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.known import Known
@@ -12,8 +14,17 @@ from derctl.devices import Device
 from derctl.site import Absence, DerSection, Site, der_absence, fallback_of, found_of, rating_of
 from derctl.site.absence import DerAbsence
 
-Seen = tuple[Device | None, float | None]
-"""The device that was found last, and the rating of another that answers in its place."""
+DARK_PU = 0.01
+"""What gives less than this share of its rating may be asleep, and hide the models that it is written by."""
+
+
+class Seen(NamedTuple):
+    """The device that was found last; the rating of another that answers in its place; whether the one that was found
+    hides in the dark what it was once found with."""
+
+    last: Device | None
+    stranger_w: float | None
+    hides: bool
 
 
 @dataclass(slots=True)
@@ -29,6 +40,10 @@ class Absent:
     changed: Callable[[], None] = lambda: None
     _of: dict[str, tuple[Seen, DerAbsence]] = field(default_factory=dict)
     _whole: Absence | None = None
+    _sections: dict[str, DerSection] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sections = {section.id: section for section in self.site.file.ders}
 
     def whole(self) -> Absence:
         """The site's."""
@@ -39,13 +54,21 @@ class Absent:
 
     def of(self, der_id: str) -> DerAbsence:
         """One DER's part of it."""
-        binding = self.channels[der_id].binding
-        seen = (binding.last, binding.stranger_w)
-        known = self._of.get(der_id)
-        if known is None or known[0][0] is not seen[0] or known[0][1] != seen[1]:
-            self._learn(der_id, *seen)
-            known = self._of[der_id] = (seen, self._part(self._section(der_id), *seen))
+        section = self._sections[der_id]
+        seen, known = self._seen(section), self._of.get(der_id)
+        if known is None or known[0].last is not seen.last or known[0][1:] != seen[1:]:
+            self._learn(der_id, seen)
+            known = self._of[der_id] = (seen, self._part(section, seen))
         return known[1]
+
+    def _seen(self, section: DerSection) -> Seen:
+        """An inverter that drops its control model at night is the one that it was by day."""
+        channel, record = self.channels[section.id], self.known.record(section)
+        last, stranger_w = channel.binding.last, channel.binding.stranger_w
+        if last is None or last.can.steer or record is None or not record.writable:
+            return Seen(last, stranger_w, hides=False)
+        dark = (channel.reading.p_w or 0.0) <= DARK_PU * last.rating.p_max_w
+        return Seen(last, stranger_w, hides=dark and record.serial == serial_text(last.identity.serial))
 
     def rating(self, section: DerSection, v_nom_v: float) -> Rating:
         """Of the device that was found last, or ever, or as the site file declares it; of another one in its place
@@ -57,21 +80,21 @@ class Absent:
         stranger_w = self._stranger_w(section)
         return rating if stranger_w is None else replace(rating, p_max_w=max(rating.p_max_w, stranger_w))
 
-    def _learn(self, der_id: str, last: Device | None, stranger_w: float | None) -> None:
-        new = last is not None and self.known.learn(der_id, last)
-        if last is None and stranger_w is not None:
-            new = self.known.replaced(der_id, stranger_w)
+    def _learn(self, der_id: str, seen: Seen) -> None:
+        if seen.hides:
+            return
+        new = seen.last is not None and self.known.learn(der_id, seen.last)
+        if seen.last is None and seen.stranger_w is not None:
+            new = self.known.replaced(der_id, seen.stranger_w)
         if new:
             self.changed()
 
-    def _part(self, section: DerSection, last: Device | None, stranger_w: float | None) -> DerAbsence:
-        found = found_of(last, fallback_of(section)) or self.known.found(section)
-        return der_absence(section, found, None if last is not None else self._stranger_w(section))
+    def _part(self, section: DerSection, seen: Seen) -> DerAbsence:
+        once = self.known.found(section)
+        found = once if seen.hides else found_of(seen.last, fallback_of(section)) or once
+        return der_absence(section, found, None if seen.last is not None else self._stranger_w(section))
 
     def _stranger_w(self, section: DerSection) -> float | None:
         """A restart does not make another device the right one."""
         now_w, record = self.channels[section.id].binding.stranger_w, self.known.record(section)
         return now_w if now_w is not None or record is None else record.stranger_w
-
-    def _section(self, der_id: str) -> DerSection:
-        return next(section for section in self.site.file.ders if section.id == der_id)

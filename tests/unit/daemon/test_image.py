@@ -187,6 +187,24 @@ async def test_one_that_sleeps_at_the_start_counts_with_what_it_promised_before(
     assert der.rating == (RATING if counts_w is not None else replace(RATING, p_max_w=0.0, s_max_va=0.0))
 
 
+@pytest.mark.parametrize(
+    ("p_w", "counts_w"),
+    [(None, 2000.0), (0.0, 2000.0), (79.0, 2000.0), (4000.0, 8000.0)],  # 1 % of 8 kW
+)
+async def test_one_that_hides_its_control_model_at_night_is_the_one_that_it_was_by_day(
+    p_w: float | None, counts_w: float
+) -> None:
+    """SMA drops models at night. By day one that can only be read counts at its rating."""
+    known = await found_once()
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.can, wire.found.keeps, wire.found.reading = Capability(), False, Reading(p_w=p_w)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    assert absent_in(channel, HELD, known=known).of("pv1").p_w == counts_w
+    assert known.of["pv1"].writable is (counts_w == 2000.0), "what it was by day is not forgotten in the dark"
+
+
 async def test_another_device_that_answered_before_a_restart_is_not_the_right_one_after_it() -> None:
     known = await found_once()
     wire, now = Wire(), [1000.0]
