@@ -21,7 +21,7 @@ from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
 from derctl.site import DerSection
-from derctl.site.schema import FallbackSection
+from derctl.site.schema import FallbackSection, RatingSection
 from tests import make
 
 RATING = make.rating(p_max_w=8000.0, q=0.0)
@@ -168,7 +168,8 @@ HELD = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
     [
         (HELD, 2000.0),
         (structs.replace(HELD, serial=" 1 "), 2000.0),
-        (structs.replace(HELD, serial="7"), None),  # that one was never found
+        (structs.replace(HELD, serial="7", rating=RatingSection(p_max_w=9000.0)), 9000.0),  # never found
+        (structs.replace(HELD, serial="7"), 2000.0),  # nor rated: the installer's word
         (structs.replace(HELD, fallback=FallbackSection(p_ceiling_w=500.0)), 500.0),
         (structs.replace(HELD, fallback=FallbackSection(p_ceiling_w=500.0, by="stands")), 500.0),
         (SECTION, 8000.0),  # no fallback is declared
@@ -176,7 +177,7 @@ HELD = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
     ],
 )
 async def test_one_that_sleeps_at_the_start_counts_with_what_it_promised_before(
-    section: DerSection, counts_w: float | None
+    section: DerSection, counts_w: float
 ) -> None:
     known = await found_once()
     asleep = channel_on(Wire(), [1000.0])
@@ -184,7 +185,7 @@ async def test_one_that_sleeps_at_the_start_counts_with_what_it_promised_before(
     assert absent.of("pv1").p_w == counts_w
     (der,) = image_of(asleep, section, known=known).snapshot(1000.0).ders
     assert (der.absent_w, der.fresh, der.controllable) == (counts_w, False, False)
-    assert der.rating == (RATING if counts_w is not None else replace(RATING, p_max_w=0.0, s_max_va=0.0))
+    assert der.rating.p_max_w == (RATING.p_max_w if section.serial != "7" else section.rating.p_max_w or 0.0)
 
 
 @pytest.mark.parametrize(
