@@ -50,7 +50,8 @@ def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
                 f"{spelled} is {value:.10g} here: write {spelled.replace('.', '')}, without a point, or {value:.10g}",
             )
     for (a, first), (b, second) in combinations(enumerate(site.ders), 2):
-        if first.serial and first.serial == second.serial and first.kind == second.kind:
+        sections = (first.bus, first.unit) == (second.bus, second.unit) and first.section != second.section
+        if first.serial and first.serial == second.serial and first.kind == second.kind and not sections:
             yield f"ders[{b}].serial", f"{second.serial!r} is ders[{a}] already ({first.id}): each device stands once"
     tls = None if site.mqtt is None else site.mqtt.tls
     if tls is not None and tls.key_file is not None and tls.cert_file is None:

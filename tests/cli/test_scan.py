@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from derctl.cli.look import Pulse, endpoint
-from derctl.cli.proposal import site_rows
-from derctl.devices import Identity, Profile
+from derctl.cli.proposal import Use, site_rows
+from derctl.devices import Profile
+from derctl.devices.sunspec.section import Section, Seen
 from hil.rig import Rig
 from tests.cli.calls import At, ByPysunspec2, Called, Here, Speaking
 
@@ -185,10 +186,11 @@ async def test_a_profile_is_proposed_by_maker_and_model_and_says_what_it_would_d
 
 
 def test_a_device_that_takes_its_time_gets_the_time_in_the_site_file() -> None:
-    rating, can = {"p_min_w": 0.0}, {"battery": None}
-    kinds = {"sunspec_bms": {"usable": True, "role": "bms", "text": "reads", "rating": rating, "can": can}}
-    for slowest_s, row in ((0.2, {}), (1.4, {"timeout_s": 3.0})):
+    row = {"usable": True, "role": "bms", "text": "reads", "rating": {"p_min_w": 0.0}, "can": {"battery": None}}
+    seen = Seen(section=Section(index=1, common=None, blocks=()))
+    use = Use(kind="sunspec_bms", row=row, seen=seen, needed=False)
+    for slowest_s, more in ((0.2, {}), (1.4, {"timeout_s": 3.0})):
         pulse = Pulse(unit=1, lines=False, answers=12, slowest_s=slowest_s)
-        rows = site_rows(endpoint("h"), 1, Identity(), kinds, Profile(), pulse)
+        rows = site_rows(endpoint("h"), 1, [use], Profile(), pulse)
         [bus] = yaml.safe_load("\n".join(rows[:2]))["buses"]
-        assert bus == {"id": "lan1", "tcp": {"host": "h", "port": 502}} | row
+        assert bus == {"id": "lan1", "tcp": {"host": "h", "port": 502}} | more

@@ -16,7 +16,7 @@ from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
-from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
+from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, SectionUnclear, WrongKind
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
@@ -94,6 +94,9 @@ class Channel:
         except WrongKind as error:
             self._rebound(binds.another(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
+        except SectionUnclear as error:
+            self._rebound(binds.another(self.binding))
+            self._saw(Look.WRONG, Reason.SECTION_UNCLEAR, str(error))
         except NoMap as error:
             self._rebound(binds.forgotten(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
