@@ -59,6 +59,9 @@ def site_rows(place: Place, unit: int, uses: Sequence[Use], profile: Profile, pu
     lines += [_bms(_row(use, unit, profile)) for use in batteries]
     if ders:  # the unit stands in the file already
         meters = [replace(use, needed=True) for use in meters]
+    meters.sort(
+        key=lambda use: "export" not in use.seen.opt.lower()
+    )  # SolarEdge: Export+Import is the one at the poc
     return [*lines, *_meters(meters, [_row(use, unit, profile) for use in meters])]
 
 

@@ -175,6 +175,55 @@ async def test_nobody_guesses_a_meters_sign(at: At, here: Here) -> None:
     assert re.search(r"# 1: its W is positive for export; -1: .*it reads [\d,]+ W now$", out, re.M)
 
 
+async def test_a_unit_with_several_sections_shows_each_with_what_tells_it_from_the_others(at: At, here: Here) -> None:
+    code, out, _ = await here("scan", at("many"))
+    lines = out.splitlines()
+    assert code == 0
+    for number, opt in ((1, "no Opt"), (2, "Opt 'Production'"), (3, "Opt 'Export+Import'")):
+        [line] = [line for line in lines if line.startswith(f"section {number} (")]
+        assert opt in line and f"serial 1007-{number}" in line
+        assert re.search(r"(103|203): [\d,-]+ W, [\d,]+ V", line)
+    assert sum(line.startswith("as sunspec_meter, section ") for line in lines) == 2
+
+
+async def test_the_rows_name_the_section_where_it_is_needed_and_are_taken(at: At, here: Here, tmp_path: Path) -> None:
+    _, out, _ = await here("scan", at("many"))
+    rows = rows_of(out)
+    assert "section" not in rows["ders"][0], "one inverter"
+    assert (rows["poc"]["section"], rows["poc"]["serial"]) == (3, "1007-3")
+    [other] = [line for line in out.splitlines() if line.startswith("# or poc:")]
+    assert yaml.safe_load(other.removeprefix("# or "))["poc"]["section"] == 2
+    rows["poc"]["sign"] = 1
+    rows["ders"][0]["rating"]["p_max_w"] = 10000
+    site = {"id": "house", "v_nom_v": 230, "f_nom_hz": 50, "state_dir": str(tmp_path), "socket": str(tmp_path / "s")}
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump({"version": 1, "site": site, **rows}))
+    code, _, err = await here("check", "-c", str(path))
+    assert (code, err) == (0, "")
+
+
+async def test_as_json_each_section_has_its_identity_and_its_kinds(at: At, here: Here) -> None:
+    found = json.loads((await here("scan", at("many"), "--json"))[1])
+    assert [(each["section"], each["opt"], each["models"]) for each in found["sections"]] == [
+        (1, "", [1, 103]),
+        (2, "Production", [1, 203]),
+        (3, "Export+Import", [1, 203]),
+    ]
+    assert [each["identity"]["serial"] for each in found["sections"]] == ["1007-1", "1007-2", "1007-3"]
+    assert [*found["sections"][2]["kinds"]] == ["sunspec_meter"]
+    assert "2 sections of this unit hold a meter" in found["kinds"]["sunspec_meter"]["text"]
+    alone = json.loads((await here("scan", at("meter"), "--json"))[1])
+    assert [each["section"] for each in alone["sections"]] == [1]
+
+
+async def test_read_says_in_which_section_a_model_stands(at: At, here: Here) -> None:
+    _, out, _ = await here("read", at("many"), "203")
+    assert re.findall(r"^203 .*, section (\d)$", out, re.M) == ["2", "3"]
+    tables = json.loads((await here("read", at("many"), "--json"))[1])
+    assert [table["section"] for table in tables] == [1, 1, 2, 2, 3, 3]
+    assert ", section" not in (await here("read", at("meter"), "203"))[1]
+
+
 async def test_a_profile_is_proposed_by_maker_and_model_and_says_what_it_would_do(
     called: Called, at: At, here: Here
 ) -> None:

@@ -28,6 +28,7 @@ class SunspecBms(Observed):
         return self.limits.reads
 
     def decode(self, answers: Answers) -> Reading:
+        self.confirm(answers)
         return self.limits.told(answers, LimitsBy.BMS)
 
 

@@ -61,13 +61,14 @@ class SunspecDer(Found):
     @property
     def slow(self) -> Mapping[str, Read]:
         charge = () if self.charge is None else (self.charge,)
-        return {view.name: view.read for view in (*charge, *self.own.views.values())}
+        return {**self.whose, **{view.name: view.read for view in (*charge, *self.own.views.values())}}
 
     @property
     def reversion(self) -> Reversion:
         return self.controls.reversion
 
     def decode(self, answers: Answers) -> Reading:
+        self.confirm(answers)
         values = self.ac.values(answers)
         soc, soh = self._charge(answers)
         on, off = self.own.states(answers, self.options.own_functions)

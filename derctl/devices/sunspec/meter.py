@@ -21,6 +21,7 @@ class SunspecMeter(Observed):
     """A bound meter."""
 
     def decode(self, answers: Answers) -> Reading:
+        self.confirm(answers)
         return metered(meter(self.view.values(answers), sign=self.options.sign), self.rating)
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from derctl.core.exchange import Exchange
 from derctl.core.text import device_text, serial_text
-from derctl.devices.sunspec.layout import Layout
+from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.measure import INVERTERS, METERS
 from derctl.devices.types import Identity
-from derctl.errors import DecodeError, DeviceError, SectionUnclear
+from derctl.errors import DecodeError, DeviceError, NotRecognised, SectionUnclear
 from derctl.sunspec import Block, Chain
 
 BATTERIES = (802,)
@@ -138,7 +138,8 @@ def chosen(layout: Layout, wanted: int | str | None, ids: tuple[int, ...]) -> Ex
         return layout
     found = [] if wanted is None else (yield from _meant(layout, sections, wanted))
     if len(found) == 1 and found[0] in fits:
-        return (yield from within(layout, found[0]))
+        own = yield from within(layout, found[0])
+        return own if len(fits) < 2 or found[0].common is None else replace(own, who=_whose(own, found[0].common))
     listed: tuple[str, ...] = ()
     for section in fits:
         listed = (*listed, str((yield from look(layout, section))))
@@ -158,6 +159,14 @@ def within(layout: Layout, section: Section) -> Exchange[Layout]:
     if section.common is None or section.common == layout.find(1):
         return own
     return replace(own, identity=(yield from own.identify()))
+
+
+def _whose(layout: Layout, common: Block) -> View | None:
+    """Its serial number; None where that does not fit into one request."""
+    try:
+        return layout.view("who", common, ("SN",))
+    except NotRecognised:
+        return None
 
 
 def _meant(layout: Layout, sections: Sequence[Section], wanted: int | str) -> Exchange[list[Section]]:

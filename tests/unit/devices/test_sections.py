@@ -10,7 +10,7 @@ from derctl.devices.sunspec.bms import bind_bms
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from derctl.devices.sunspec.section import sections_of
-from derctl.errors import SectionUnclear
+from derctl.errors import DecodeError, SectionUnclear
 from derctl.links.models import model
 from tests.fake import (
     AC_1XX,
@@ -180,6 +180,30 @@ def test_storage_takes_the_battery_that_stands_beside_it() -> None:
     pair = ((701, AC_701), (702, PLATE_702), (704, OFF_704))
     fake = chained((1, COMMON), *pair, (802, BATTERY_802), *pair, (802, {**BATTERY_802, "SoC": 12.0}))
     assert [fake.reading(bind(fake, bind_storage, section=n)).soc_pct for n in (1, 2)] == [61.5, 12.0]
+
+
+def test_a_meter_that_moves_up_into_the_place_of_another_is_noticed() -> None:
+    """The first one is switched off and vanishes from the chain: the map reads as before, another meter answers."""
+    fake, after = chained(*SOLAREDGE), chained(INVERTER, (103, AC_1XX), SUN, SUN_203)
+    meter = bind(fake, bind_meter, section=2)
+    assert fake.reading(meter).p_w == 4200
+    fake.registers |= after.registers
+    with pytest.raises(DecodeError, match="'MET3' stands where 'MET2' stood"):
+        fake.reading(meter)
+    assert meter.decode({"ac": fake.poll(meter)["ac"]}).p_w == 1100, "until its turn to be read comes"
+
+
+def test_one_that_tells_no_serial_any_more_is_not_another_one() -> None:
+    fake = chained(*SOLAREDGE)
+    meter = bind(fake, bind_meter, section=2)
+    for offset in range(52, 68):
+        fake.registers[fake.starts[2] + offset] = 0
+    assert fake.reading(meter).p_w == 4200
+
+
+def test_a_unit_whose_serial_needs_more_than_one_request_is_read_without_that_look() -> None:
+    fake = chained(*SOLAREDGE)
+    assert bind(fake, bind_meter, section=2, max_regs=60).slow == {}
 
 
 def test_every_block_of_a_chain_is_in_a_section() -> None:
