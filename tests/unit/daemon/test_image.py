@@ -11,7 +11,7 @@ from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
-from derctl.core.words import Timer
+from derctl.core.words import LimitsBy, Timer
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
@@ -20,7 +20,7 @@ from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
 from derctl.site import DerSection
-from derctl.site.schema import FallbackSection
+from derctl.site.schema import BmsSection, FallbackSection
 from tests import make
 
 RATING = make.rating(p_max_w=8000.0, q=0.0)
@@ -272,6 +272,44 @@ async def test_the_state_of_charge_of_a_bms_that_fell_silent_is_soon_unknown_and
         der = image_of(inverter, bms=bms).snapshot(now[0]).ders[0]
         assert der.bms_age_s == pytest.approx(later_s) and der.reading.soc_pct == soc_pct
         assert (der.reading.p_w, der.reading.p_charge_limit_w) == (100.0, 2000.0)
+
+
+async def test_limits_in_the_own_chain_are_as_old_as_the_poll_and_for_ever_where_the_block_is_refused() -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.control["bms"] = Read(address=2, count=1)
+    wire.found.reading = Reading(p_w=0.0, p_charge_limit_w=2000.0, limits_by=LimitsBy.CHAIN)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    assert image_of(channel).snapshot(now[0] + 1.5).ders[0].bms_age_s == 1.5
+    channel.answers = {"ac": (1,)}
+    age_s = image_of(channel).snapshot(now[0]).ders[0].bms_age_s
+    assert age_s is not None and age_s > 1e6
+
+
+@pytest.mark.parametrize(("bms", "rests"), [(None, False), (BmsSection(bus="lan", unit=1), True)])
+async def test_a_battery_whose_own_chain_was_named_and_has_none_has_never_been_heard(
+    bms: BmsSection | None, rests: bool
+) -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.reading = Reading(p_w=0.0, limits_by=LimitsBy.NOBODY)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    age_s = image_of(channel, structs.replace(SECTION, bms=bms)).snapshot(now[0]).ders[0].bms_age_s
+    assert (age_s is not None) is rests
+
+
+@pytest.mark.parametrize(("told", "by"), [(LimitsBy.BMS, "bms"), (LimitsBy.NOBODY, "nobody"), (None, "bms")])
+async def test_a_bms_of_its_own_reads_the_limits_unless_it_states_none(told: LimitsBy | None, by: str) -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    inverter, bms = channel_on(wire, now), channel_on(wire, now)
+    wire.found.reading = Reading(p_w=0.0, limits_by=LimitsBy.NOBODY)
+    await inverter.poll()
+    bms.reading = Reading(limits_by=told, alarms=("fan_error",))
+    reading = image_of(inverter, bms=bms).snapshot(now[0]).ders[0].reading
+    assert (reading.limits_by, reading.alarms) == (by, ("fan_error",))
 
 
 async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_found_and_not_each_tick() -> None:
