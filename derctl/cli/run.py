@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT."""
     path = config_of(args)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: the file is being read anyway
     site = load(path)
     from derctl.daemon.app import App
     from derctl.daemon.log import Style, configure, logger, priority_of

@@ -18,6 +18,7 @@ from derctl.core.words import Mode, Refusal
 from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.arming import Arm
 from derctl.daemon.build import Plant, rebuild, writer_of
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
@@ -121,7 +122,8 @@ def leaving(app: App, new: Site, plant: Plant) -> Sequence[str]:
 async def take(app: App, change: Change) -> None:
     """By the control task, between two ticks."""
     site, plant, old, before = change.site, change.plant, app.plant, app.site
-    await app.releaser.release_of(leaving(app, site, plant))
+    if app.gate.arming.state is not Arm.LOOKING:
+        await app.releaser.release_of(leaving(app, site, plant))
     for writer in app.loop.dispatch.writers.values():
         await writer.wait()
     await app.loop.poller.change(plant.channels)
@@ -170,7 +172,8 @@ def _writer(app: App, der: DerSection) -> Writer:
 async def _restart(app: App, before: Site, old: Plant) -> None:
     """The tasks that work on something else now."""
     tasks = app.tasks
-    if fresh(old, app.plant) or len(old.channels) != len(app.plant.channels):
+    other_pace = before.file.site.tick_s != app.site.file.site.tick_s
+    if other_pace or fresh(old, app.plant) or len(old.channels) != len(app.plant.channels):
         await tasks.drop("slow blocks")
         app.start_slow()
     for name, bus in old.buses.items():

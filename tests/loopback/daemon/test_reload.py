@@ -171,6 +171,20 @@ async def test_one_that_must_not_be_written_any_more_is_released(bench: Any) -> 
         assert "pv2" not in b.app.releaser.journal.entries
 
 
+async def test_a_daemon_that_only_looks_writes_nothing_for_a_file_that_changes_either(bench: Any) -> None:
+    async with bench(observe=True) as b:
+        await b.app.releaser.note("pv2")
+
+        def leave(site: dict[str, Any]) -> None:
+            site["ders"].pop(1)
+            for function in site["functions"]:
+                function.pop("ders", None)
+
+        await reloaded(b, leave)
+        await b.ticks(3)
+        assert [b.writes(device) for device in ("pv1", "pv2", "bat1")] == [[], [], []]
+
+
 async def test_an_operators_limit_and_disarm_outlive_a_new_file(bench: Any) -> None:
     async with bench() as b:
         await controlling(b)
