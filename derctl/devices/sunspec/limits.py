@@ -33,12 +33,13 @@ NOBODY = "nobody reads the battery's limits"
 class Limits:
     """bank: model 803, where it is there, says how many of its strings are connected.
 
-    stated: the points of 802 that were implemented when it was found.
+    stated: the points of 802 that were implemented when it was found; unread: it could not be read then.
     """
 
     view: View
     bank: View | None = None
     stated: frozenset[str] = frozenset()
+    unread: bool = False
 
     @property
     def reads(self) -> Mapping[str, Read]:
@@ -47,8 +48,8 @@ class Limits:
 
     @property
     def states(self) -> bool:
-        """Whether it tells any limit at all."""
-        return bool(self.stated & PERMITS)
+        """Whether it tells any limit at all, as far as is known."""
+        return self.unread or bool(self.stated & PERMITS)
 
     def told(self, answers: Answers, by: LimitsBy) -> Reading:
         """Limits in W: the smaller of the power limit and current limit times voltage, each where it is given.
@@ -102,12 +103,13 @@ def limits_of(layout: Layout, block: Block, strings: Block | None) -> Exchange[L
 
 
 def limits_unread(layout: Layout, block: Block, strings: Block | None) -> Exchange[tuple[Limits, str]]:
-    """The same, and what is wrong: what can't be read now counts as stated, so the battery rests until it answers."""
+    """The same, and what is wrong. One that can't be read now is expected to state limits: the battery rests until it
+    answers."""
     try:
         return (yield from limits_of(layout, block, strings)), ""
     except DeviceRefused as error:
         text = f"model 802 can't be read ({error}): the battery rests until it can"
-        return _made(layout, block, strings, frozenset(POINTS_802)), text
+        return replace(_made(layout, block, strings, frozenset()), unread=True), text
 
 
 def _made(layout: Layout, block: Block, strings: Block | None, stated: frozenset[str]) -> Limits:

@@ -114,8 +114,14 @@ async def test_the_same_file_changes_nothing(bench: Any) -> None:
 
 
 async def test_another_fallback_is_armed_in_the_device_at_once(bench: Any) -> None:
-    async with bench() as b:
+    def steady(site: dict[str, Any]) -> None:
+        """Nothing moves, so that nothing else is a reason to write."""
+        site["functions"] = [{"kind": "operator_limit"}]
+        site["ders"][1]["fallback"]["after_s"] = 600
+
+    async with bench(steady) as b:
         await controlling(b)
+        await b.ticks(20)
         count = len(b.writes("pv2"))
 
         def change(site: dict[str, Any]) -> None:

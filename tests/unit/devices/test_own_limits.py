@@ -71,8 +71,12 @@ def test_a_battery_that_refuses_while_its_inverter_is_looked_for_is_found_all_th
     fake.refuse = lambda op: 4 if op.address >= fake.places[802] and op.count > 2 else None
     device = bind(fake, bind_storage)
     assert "802 can't be read" in device.problems[-1]
+    answers = fake.poll(device)
+    assert device.decode({name: answers[name] for name in answers if name != "bms"}).limits_by == "chain"
     fake.refuse = lambda op: None
     assert fake.reading(device).p_charge_limit_w == pytest.approx(4012.0)
+    fake.put(802, AChaMax=None)
+    assert fake.reading(device).p_charge_limit_w == 5000.0, "what it doesn't have keeps nobody from what it has"
 
 
 @pytest.mark.parametrize("name", [NEW, OLD])
