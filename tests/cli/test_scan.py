@@ -13,7 +13,7 @@ import yaml
 
 from derctl.cli.look import Pulse, endpoint
 from derctl.cli.proposal import Use, site_rows
-from derctl.devices import Profile
+from derctl.devices import Identity, Profile
 from derctl.devices.sunspec.section import Section, Seen
 from hil.rig import Rig
 from tests.cli.calls import At, ByPysunspec2, Called, Here, Speaking
@@ -243,3 +243,29 @@ def test_a_device_that_takes_its_time_gets_the_time_in_the_site_file() -> None:
         rows = site_rows(endpoint("h"), 1, [use], Profile(), pulse)
         [bus] = yaml.safe_load("\n".join(rows[:2]))["buses"]
         assert bus == {"id": "lan1", "tcp": {"host": "h", "port": 502}} | more
+
+
+def seen_as(index: int, kind: str, *, stores: bool = False, several: bool = True) -> Use:
+    """A section that can be used as this kind."""
+    rating = {"p_min_w": -3000.0 if stores else 0.0}
+    can = {"battery": {} if kind == "sunspec_storage" else None}
+    row = {"usable": True, "role": "der", "text": "", "rating": rating, "can": can, "now_w": 1.0}
+    identity = Identity(serial=f"S{index}")
+    seen = Seen(section=Section(index=index, common=None, blocks=()), identity=identity)
+    return Use(kind=kind, row=row, seen=seen, needed=several)
+
+
+def test_each_inverter_of_a_unit_gets_its_row_once_and_one_that_stores_as_a_battery() -> None:
+    uses = [
+        seen_as(1, "sunspec_pv"),
+        seen_as(2, "sunspec_pv"),
+        seen_as(3, "sunspec_pv"),
+        seen_as(2, "sunspec_storage", stores=True),
+    ]
+    pulse = Pulse(unit=1, lines=False, answers=12, slowest_s=0.1)
+    rows = yaml.safe_load("\n".join(site_rows(endpoint("h"), 1, uses, Profile(), pulse)))["ders"]
+    assert [(row["id"], row["kind"], row["section"], row["serial"]) for row in rows] == [
+        ("pv1", "sunspec_pv", 1, "S1"),
+        ("bat1", "sunspec_storage", 2, "S2"),
+        ("pv2", "sunspec_pv", 3, "S3"),
+    ]
