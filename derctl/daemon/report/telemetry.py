@@ -14,7 +14,7 @@ from derctl.store.outbox import Message
 
 CHANGE_PU = 0.01
 CHANGE_W = 50.0
-"""A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status or alarms changed."""
+"""A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status or alarms did."""
 
 
 ELSEWHERE = frozenset({"accepted", "own_on", "own_off"})
