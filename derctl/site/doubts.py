@@ -132,12 +132,14 @@ def _voltage(site: SiteFile) -> Iterator[tuple[str, str]]:
 
 def _serials(site: SiteFile) -> Iterator[tuple[str, str]]:
     """One serial under two kinds may be right: an inverter that also shows its meter or its battery."""
-    given = [(f"ders[{i}].serial", der.serial, der.kind) for i, der in enumerate(site.ders)]
-    given += [(f"ders[{i}].bms.serial", der.bms.serial, "bms") for i, der in enumerate(site.ders) if der.bms]
+    given = [(f"ders[{i}].serial", der.serial, der.kind, (der.bus, der.unit)) for i, der in enumerate(site.ders)]
+    for i, der in enumerate(site.ders):
+        if der.bms is not None:
+            given.append((f"ders[{i}].bms.serial", der.bms.serial, "bms", (der.bms.bus, der.bms.unit)))
     if site.poc is not None:
-        given.append(("poc.serial", site.poc.serial, site.poc.kind))
-    for (a, first, kind), (b, second, other) in combinations(given, 2):
-        if first and first == second and (kind != other or kind not in CATALOGUE):
+        given.append(("poc.serial", site.poc.serial, site.poc.kind, (site.poc.bus, site.poc.unit)))
+    for (a, first, kind, place), (b, second, other, there) in combinations(given, 2):
+        if first and first == second and place != there and (kind != other or kind not in CATALOGUE):
             yield b, f"{second!r} is {a} too: is it one device?"
 
 
