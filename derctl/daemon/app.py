@@ -31,7 +31,7 @@ from derctl.daemon.loop import Loop
 from derctl.daemon.news import News
 from derctl.daemon.poller import Poller
 from derctl.daemon.presence import Presence
-from derctl.daemon.reload import Change, reread, take
+from derctl.daemon.reload import Change, reread, take, task_of
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.report.view import View, der_view, loop_view, mqtt_view, poc_view
 from derctl.daemon.requests import Requests
@@ -251,8 +251,8 @@ class App:
             running.add_signal_handler(number, self.stop)
         running.add_signal_handler(signal.SIGHUP, self._hup.set)
         tasks = self.tasks
-        for name, bus in self.plant.buses.items():
-            tasks.start(f"bus {name}", bus.run())
+        for bus in self.plant.buses.values():
+            tasks.start(task_of(bus), bus.run())
         tasks.start("control", self._control())
         self.start_slow()
         tasks.guard("socket", lambda: serve(Path(self.site.file.site.socket), self._answer))

@@ -24,6 +24,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
 from derctl.errors import CommandError, ConfigError
 from derctl.functions import ROWS, Need
+from derctl.links.bus import Bus
 from derctl.site import DerSection, Site, fallback_of
 
 if TYPE_CHECKING:
@@ -80,18 +81,26 @@ def _problems(error: ConfigError) -> str:
     return f"{error.problems[0]}{f' (and {more} more: derctl check)' if more else ''}"
 
 
+def task_of(bus: Bus) -> str:
+    """The task that keeps it connected. Two buses of one name at two places live side by side for a while."""
+    return f"bus {bus.name} at {bus.place}"
+
+
 def fresh(old: Plant, new: Plant) -> list[Channel]:
     """Channels that are new."""
     return [channel for channel in new.channels if all(channel is not other for other in old.channels)]
 
 
 async def _find(app: App, plant: Plant) -> None:
-    """Look for the new devices while the running file still controls, so that control need not wait for them."""
-    for name, bus in plant.buses.items():
-        if name not in app.plant.buses:
-            app.tasks.start(f"bus {name}", bus.run())
-    running = [bus for name, bus in plant.buses.items() if app.plant.buses.get(name, bus) is bus]
-    channels = [channel for channel in fresh(app.plant, plant) if any(channel.bus is bus for bus in running)]
+    """Look for the new devices while the running file still controls, so that control need not wait for them.
+
+    Not where a bus of the running file holds the very place: many devices take one client only.
+    """
+    for bus in plant.buses.values():
+        if not app.tasks.has(task_of(bus)):
+            app.tasks.start(task_of(bus), bus.run())
+    held = {bus.place for bus in app.plant.buses.values() if all(bus is not other for other in plant.buses.values())}
+    channels = [channel for channel in fresh(app.plant, plant) if channel.bus.place not in held]
     if channels:
         poller = Poller(channels)
         await poller.warm_up(FIND_S)
@@ -105,9 +114,9 @@ async def _check_contract(app: App, new: Site, plant: Plant) -> None:
     ends_by_word = mode is Mode.OBSERVE and before is not mode
     if objection is None or not app.gate.open or ends_by_word:
         return
-    for name in plant.buses:
-        if name not in app.plant.buses:
-            await app.tasks.drop(f"bus {name}")
+    for bus in plant.buses.values():
+        if all(task_of(bus) != task_of(other) for other in app.plant.buses.values()):
+            await app.tasks.drop(task_of(bus))
     code, text = objection
     raise CommandError(Refusal.BAD_SITE_FILE, f"control would end with it: {code}: {text}")
 
@@ -176,12 +185,12 @@ async def _restart(app: App, before: Site, old: Plant) -> None:
     if other_pace or fresh(old, app.plant) or len(old.channels) != len(app.plant.channels):
         await tasks.drop("slow blocks")
         app.start_slow()
-    for name, bus in old.buses.items():
-        if app.plant.buses.get(name) is not bus:
-            await tasks.drop(f"bus {name}")
-    for name, bus in app.plant.buses.items():
-        if not tasks.has(f"bus {name}"):
-            tasks.start(f"bus {name}", bus.run())
+    for bus in old.buses.values():
+        if all(bus is not other for other in app.plant.buses.values()):
+            await tasks.drop(task_of(bus))
+    for bus in app.plant.buses.values():
+        if not tasks.has(task_of(bus)):
+            tasks.start(task_of(bus), bus.run())
     if _broker(before) != _broker(app.site):
         await tasks.drop("mqtt")
         app.wire_broker()

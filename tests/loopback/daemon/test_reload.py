@@ -258,6 +258,8 @@ async def test_another_pace_is_taken_without_a_new_connection_and_another_place_
         await reloaded(b, place)
         assert b.app.plant.buses["lan_pv1"] is not bus
         assert not bus.connected
+        assert b.app.plant.ders["pv1"].sample > 0, "it was looked for while the old file controlled"
+        assert b.app.gate.open
         await b.until(lambda: b.app.plant.ders["pv1"].sample > 0)
 
 
