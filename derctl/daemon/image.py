@@ -9,6 +9,7 @@ from derctl.core.types import Capability, DerState, Fallback, PocState, Reading,
 from derctl.core.words import Bind, LimitsBy
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.stillness import stands_still
 from derctl.daemon.requests import Requests
 from derctl.devices.sunspec.limits import BLOCK, with_bms
 from derctl.site import DerSection, SiteFile, fallback_of, rating_of
@@ -98,7 +99,18 @@ def _own_bms_age(section: DerSection, channel: Channel, now_s: float) -> float |
     """Age of the limits in the device's own chain; None where it has none and the site file names none."""
     if channel.reading.limits_by is not LimitsBy.CHAIN and section.bms is None:
         return None
-    return now_s - channel.read_s if BLOCK in channel.answers else 1e9
+    if BLOCK not in channel.answers or _battery_stands_still(channel, now_s):
+        return 1e9
+    return now_s - channel.read_s
+
+
+def _battery_stands_still(channel: Channel, now_s: float) -> bool:
+    """As for a BMS of its own: under power its registers have to change."""
+    device, reading = channel.device, channel.reading
+    dc_p_w = reading.p_w if reading.dc_p_w is None else reading.dc_p_w
+    battery = replace(reading, p_w=None, dc_p_w=dc_p_w)
+    refresh_s = channel.options.profile.refresh_s
+    return device is not None and stands_still(channel.battery, battery, device.rating, refresh_s, now_s)
 
 
 def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:

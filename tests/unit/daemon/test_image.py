@@ -50,7 +50,8 @@ class Inverter:
 
 
 class Wire:
-    """Answers every poll. found: what a walk over the map finds, None: nothing that makes sense."""
+    """Answers every poll. found: what a walk over the map finds, None: nothing that makes sense. still: addresses
+    whose registers stay as they are."""
 
     def __init__(self) -> None:
         self.found: Inverter | None = Inverter()
@@ -58,15 +59,16 @@ class Wire:
         self.generation = 1
         self.count = 0
         self.frozen = False
+        self.still: set[int] = set()
 
     async def execute(self, *_: Any, **__: Any) -> Inverter:
         if self.found is None:
             raise DecodeError("no map there")
         return self.found
 
-    async def request(self, *_: Any, **__: Any) -> tuple[int, ...]:
+    async def request(self, unit: int, read: Any, **_: Any) -> tuple[int, ...]:
         self.count += not self.frozen
-        return (self.count,)
+        return (self.count if read.address not in self.still else 7,)
 
 
 def absent_in(channel: Channel, section: DerSection | None = None) -> Absent:
@@ -285,6 +287,27 @@ async def test_limits_in_the_own_chain_are_as_old_as_the_poll_and_for_ever_where
     channel.answers = {"ac": (1,)}
     age_s = image_of(channel).snapshot(now[0]).ders[0].bms_age_s
     assert age_s is not None and age_s > 1e6
+
+
+@pytest.mark.parametrize(("dc_p_w", "p_w", "stands"), [(-5000.0, 0.0, True), (None, 5000.0, True), (0.0, 0.0, False)])
+async def test_limits_in_the_own_chain_that_stand_still_under_power_are_old_as_those_of_any_bms(
+    dc_p_w: float | None, p_w: float, stands: bool
+) -> None:
+    """The inverter's registers go on; the battery's are those that its inverter heard of it last."""
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.control["bms"] = Read(address=2, count=1)
+    wire.found.reading = Reading(p_w=p_w, dc_p_w=dc_p_w, p_charge_limit_w=2000.0, limits_by=LimitsBy.CHAIN)
+    wire.still.add(2)
+    channel = channel_on(wire, now)
+    ages = []
+    for _ in range(40):
+        now[0] += 1.0
+        await channel.poll()
+        ages.append(image_of(channel).snapshot(now[0]).ders[0].bms_age_s)
+    assert channel.state == "ok"
+    assert ages[:29] == [0.0] * 29
+    assert (ages[-1] == 1e9) is stands
 
 
 @pytest.mark.parametrize(("bms", "rests"), [(None, False), (BmsSection(bus="lan", unit=1), True)])
