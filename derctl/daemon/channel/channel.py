@@ -16,7 +16,8 @@ from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
-from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
+from derctl.devices.sunspec.limits import BLOCK
+from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, SectionUnclear, WrongKind
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
@@ -26,7 +27,8 @@ GATEWAY = frozenset({0x0A, 0x0B})
 
 @dataclass(slots=True)
 class Channel:
-    """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still.
+    """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still,
+    and whether the battery in its chain does.
 
     check: what is wrong with a device that was found, None if it is the right one. read_s, sample: of `reading`.
     heard_s: when it answered last, a refusal counts. answers: the registers that it was decoded from, by block.
@@ -45,6 +47,7 @@ class Channel:
     binding: Binding = field(default_factory=Binding)
     slow: Slow = field(default_factory=Slow)
     still: Stillness = field(default_factory=Stillness)
+    battery: Stillness = field(default_factory=Stillness)
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
     heard_s: float = -1e9
@@ -103,6 +106,9 @@ class Channel:
         except WrongKind as error:
             self._rebound(binds.another(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
+        except SectionUnclear as error:
+            self._rebound(binds.another(self.binding))
+            self._saw(Look.WRONG, Reason.SECTION_UNCLEAR, str(error))
         except NoMap as error:
             self._rebound(binds.forgotten(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
@@ -120,6 +126,8 @@ class Channel:
         self.sample += 1
         self.binding = binds.answered(self.binding)
         self.still = observe(self.still, next(iter(fresh.values())), self.reading.energy_wh, now)
+        if BLOCK in fresh:
+            self.battery = observe(self.battery, fresh[BLOCK], None, now)
         if stands_still(self.still, self.reading, device.rating, self.options.profile.refresh_s, now):
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
