@@ -98,6 +98,7 @@ class Desk:
             unit=1,
             bus=self.bus,
             answers={},
+            returns=0,
             options=SimpleNamespace(profile=replace(Profile(), **profile)),
         )
         self.channel = channel

@@ -93,7 +93,7 @@ class App:
         self.loop = Loop(
             tick_s=site.file.site.tick_s,
             plan=site.plan,
-            poller=Poller(self.plant.channels),
+            poller=Poller(self.plant.channels, lambda name: dispatch.heard(name, self.gate.open)),
             image=Image(
                 site=site.file,
                 absent=self.absent,
@@ -117,6 +117,7 @@ class App:
             requests=self.requests,
             gate=self.gate,
             releaser=self.releaser,
+            look=self.loop.poller.look_again,
             state=self.state,
             changed=self.dirty.set,
         )

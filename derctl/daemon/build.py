@@ -63,6 +63,7 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         v_nom_v=v_nom_v,
         own_functions=der.own_functions,
         declared=rating_of(der, v_nom_v),
+        control=der.control,
     )
     return Channel(
         id=der.id,

@@ -14,12 +14,12 @@ class Hold:
     """written: the last write, None before it and where the device may have forgotten it.
 
     holds: what it may still hold of all that was written, for one that can't be read back.
-    on: the connection and the device that it was written on. sent_s: when a write began last.
+    on: the device that it was written on, and since when that was not away. sent_s: when a write began last.
     """
 
     written: Written | None = None
     holds: Setpoint = NOTHING
-    on: tuple[int, object] = (-1, None)
+    on: tuple[object, object] = (None, None)
     sent_s: float = -1e9
 
     @property
@@ -58,7 +58,7 @@ def wished(hold: Hold, desired: Setpoint, der: DerState, profile: Profile, now_s
 
 
 def doubted(
-    hold: Hold, on: tuple[int, object], der: DerState, profile: Profile, fallback: Fallback, now_s: float
+    hold: Hold, on: tuple[object, object], der: DerState, profile: Profile, fallback: Fallback, now_s: float
 ) -> Hold:
     """What was written is not taken for granted on a new connection or in a device that was found anew.
 
@@ -76,7 +76,7 @@ def doubted(
     return hold
 
 
-def sending(hold: Hold, desired: Setpoint, on: tuple[int, object], now_s: float) -> Hold:
+def sending(hold: Hold, desired: Setpoint, on: tuple[object, object], now_s: float) -> Hold:
     """On its way: until the device answers it may hold the lower limit of both."""
     limits = [limit for limit in (hold.holds.p_ceiling_w, desired.p_ceiling_w) if limit is not None]
     both = _with(hold.holds, desired)

@@ -75,8 +75,8 @@ class Writer:
         return self.channel.options.profile
 
     @property
-    def _on(self) -> tuple[int, object]:
-        return self.channel.bus.generation, self.channel.device
+    def _on(self) -> tuple[object, object]:
+        return (self.channel.bus.generation, self.channel.returns), self.channel.device
 
     @property
     def _keep_s(self) -> float:
@@ -113,6 +113,22 @@ class Writer:
         if why is None and not self.busy and now - self.hold.sent_s >= self._profile.write_min_interval_s:
             self._happened(Happened.HEARD if der.fresh else Happened.QUIET)
         self._judge(wish, writes)
+        if why is not None:
+            self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
+
+    def heard(self, gate_open: bool) -> None:
+        """A poll ended behind its tick: what the device doesn't hold is written now, by the last decision, while that
+        is not too old."""
+        wish, now = self.wish, self.clock()
+        if wish is None or self.busy or not (gate_open and self.control) or now - wish.at_s > self.tick_s:
+            return
+        seen = self.channel.reading
+        reading = replace(wish.der.reading, accepted=seen.accepted, p_w=seen.p_w)
+        self.wish = wish = wish._replace(
+            der=replace(wish.der, reading=reading, age_s=wish.at_s - self.channel.read_s)
+        )
+        self._note(wish)
+        why = self._due(wish)
         if why is not None:
             self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
 

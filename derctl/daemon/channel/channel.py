@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from derctl.core.exchange import Registers, patient
-from derctl.core.text import serial_text
 from derctl.core.types import Reading
 from derctl.core.words import Bind, Reason
+from derctl.daemon.channel import believed
 from derctl.daemon.channel import binding as binds
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.binding import Binding, Look
+from derctl.daemon.channel.parts import Parts, polled
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
@@ -20,14 +21,18 @@ from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMa
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
+AWAY_S = 3.0
+"""One that was silent for longer may have restarted meanwhile and forgotten what it was told (docs/sources.md)."""
 
 
 @dataclass(slots=True)
 class Channel:
-    """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still.
+    """Carries a device's states: how it is bound (binding), what of it is refused (parts), which slow block is next
+    (slow), whether it stands still.
 
-    check: what is wrong with a device that was found, None if it is the right one. read_s, sample: of `reading`.
-    answers: the registers that it was decoded from, by block.
+    check: what is wrong with a device that was found, None if it is the right one. more: the same device, found with
+    more than before, until a poll has read it. read_s, sample: of `reading`. answers: the registers that it was
+    decoded from, by block. returns: how often it came back after a silence, and may have forgotten what it was told.
     """
 
     id: str
@@ -42,16 +47,25 @@ class Channel:
     born_s: float = field(default_factory=time.monotonic)
     binding: Binding = field(default_factory=Binding)
     slow: Slow = field(default_factory=Slow)
+    parts: Parts = field(default_factory=Parts)
+    more: Device | None = None
     still: Stillness = field(default_factory=Stillness)
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
+    returns: int = 0
+    _present: tuple[Device | None, Mapping[str, str], Device | None] = (None, {}, None)
 
     @property
     def device(self) -> Device | None:
-        """The device that was found, None while none is."""
-        return self.binding.device
+        """The device that was found, without what it refuses now; None while none is found."""
+        whole, lost = self.binding.device, self.parts.lost
+        if whole is None or not lost:
+            return whole
+        if self._present[0] is not whole or self._present[1] != lost:
+            self._present = (whole, lost, whole.without(lost))
+        return self._present[2]
 
     @property
     def state(self) -> Bind:
@@ -67,22 +81,34 @@ class Channel:
         """The device that answers on this connection is the one that was found: only then it may be written."""
         return self.device is not None and self.binding.generation == self.bus.generation
 
+    @property
+    def incomplete(self) -> bool:
+        """Another look may find more."""
+        whole = self.binding.device
+        return whole is not None and bool(whole.lacks or self.parts.lost)
+
+    @property
+    def wants_look(self) -> bool:
+        """Whether it is time for one."""
+        return self.incomplete and self.more is None and self.verified and self.binding.due(self.clock())
+
     def look_again(self) -> None:
-        """Find the device at the next poll, however recently that failed."""
-        self.binding = binds.looked_for(self.binding, -1e9)
+        """Look for it, or for what it lacks, at the next occasion, however recently that failed."""
+        self.binding = binds.again(self.binding)
 
     async def poll(self) -> None:
         """One control poll. Never raises for what the device or the bus does; binding and reading say how it went."""
         try:
             if not self.bus.connected:
                 raise self.bus.closed()
-            device = self.device
-            if device is None:
+            self.binding = binds.connected(self.binding, self.bus.generation)
+            whole = self.binding.device
+            if whole is None:
                 await self._bind_if_due()
             elif not self.verified:
-                await self._verify(device)
-            if self.device is not None:
-                await self._read(self.device)
+                await self._verify(whole)
+            if self.binding.device is not None:
+                await self._read(self.more or self.binding.device)
         except BusTimeout as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, error.full)
         except BusError as error:
@@ -101,12 +127,17 @@ class Channel:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
             self._rebound(binds.forgotten(self.binding))
 
-    async def _read(self, device: Device) -> None:
-        fresh = {name: await self.bus.request(self.unit, read) for name, read in device.control.items()}
+    async def _read(self, whole: Device) -> None:
+        fresh, refusals = await self._ask(whole)
         now = self.clock()
         self._expire(now)
+        if whole is not self.binding.device:
+            self._became(whole)
+        self._miss(refusals)
         self.answers = {**self.answers, **fresh}
-        self.reading = device.decode(self.answers)
+        device = self.device or whole
+        self.reading = device.decode({name: words for name, words in self.answers.items() if name not in refusals})
+        self.returns += self.state is Bind.UNREACHABLE and now - self.read_s > AWAY_S
         self.read_s = now
         self.sample += 1
         self.binding = binds.answered(self.binding)
@@ -115,7 +146,57 @@ class Channel:
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
-            self._saw(Look.READ, None, "")
+            self._saw(Look.READ, None, "; ".join(device.problems) if self.parts.lost else "")
+
+    async def _ask(self, whole: Device) -> tuple[dict[str, Registers], dict[str, str]]:
+        """The blocks of the fast poll, and why those were refused without which it is still a device."""
+        fresh, refusals = dict[str, Registers](), dict[str, str]()
+        for name, read in whole.control.items():
+            try:
+                fresh[name] = await self.bus.request(self.unit, read)
+            except DeviceRefused as refused:
+                why = {name: f"exception {refused.code}, so it is not used until it answers again"}
+                if whole.without(why) is None:
+                    raise
+                refusals |= why
+        return fresh, refusals
+
+    def _miss(self, refusals: Mapping[str, str]) -> None:
+        """What was refused in this poll, and what is back."""
+        before, self.parts = self.parts.lost, polled(self.parts, refusals)
+        lost, whole = self.parts.lost, self.binding.device
+        if lost.keys() - before.keys() and self.device is not None and whole is not None:
+            self.on_event("part_lost", self.id, "; ".join(self.device.problems[len(whole.problems) :]))
+        if before.keys() - lost.keys():
+            self.on_event("part_back", self.id, "what it refused answers again")
+
+    def _became(self, whole: Device) -> None:
+        """The same device with more than before; what was read from the same registers still counts."""
+        before, self.more = self.binding.device, None
+        old = {} if before is None else {**before.slow, **before.control}
+        kept = {name for name, read in {**whole.slow, **whole.control}.items() if old.get(name) == read}
+        self.answers = {name: words for name, words in self.answers.items() if name in kept}
+        self.slow = slows.without(self.slow, self.slow.read_s.keys() - kept)
+        self.binding, self.parts = binds.gained(self.binding, whole), Parts()
+        lacked = () if before is None else before.lacks
+        news = [lack for lack in lacked if lack not in whole.lacks]
+        self.on_event("found_more", self.id, f"has now {', '.join(news)}" if news else "its map has changed")
+
+    async def look(self) -> None:
+        """Find it again beside the polls, for what it lacked. Never raises for what the device or the bus does."""
+        whole, generation = self.binding.device, self.bus.generation
+        self.binding = binds.looked_for(self.binding, self.clock())
+        try:
+            exchange = patient(self.kind.bind(self.options))
+            found = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
+        except (BusError, DeviceError):
+            return
+        if whole is None or self.binding.device is not whole or generation != self.bus.generation:
+            return
+        if (wrong := self._wrong(found)) is not None:
+            self._refuse(wrong)
+        elif binds.better(found, whole):
+            self.more = found
 
     def _expire(self, now_s: float) -> None:
         """An answer of a slow block that is too old counts no more."""
@@ -126,7 +207,7 @@ class Channel:
 
     async def read_slow(self, *, first: bool = False) -> None:
         """One slow block, if one is due; called when the bus has time. first: only one with a pace of its own."""
-        device = self.device
+        device = self.binding.device
         if device is None or not self.bus.connected:
             return
         name = slows.due(self.slow, device.slow, self.clock(), first=first)
@@ -140,7 +221,7 @@ class Channel:
             words = await self.bus.request(self.unit, device.slow[name], priority=Priority.SLOW)
         except (BusError, DeviceError):
             return
-        if self.device is not device:  # found anew meanwhile: another's registers say nothing of it
+        if self.binding.device is not device:  # found anew meanwhile: another's registers say nothing of it
             return
         self.answers = {**self.answers, name: words}
         self.slow = slows.answered(self.slow, name, self.clock())
@@ -156,14 +237,13 @@ class Channel:
         device = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
         wrong = self._wrong(device)
         if wrong is not None:
-            self.binding = binds.another(self.binding)
-            self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, wrong)
+            self._refuse(wrong)
             return
-        known, firmware = self.known, device.identity.firmware
-        if known is not None and known.firmware != firmware:
-            self.on_event("firmware_changed", self.id, f"firmware is now {firmware}")
-        self.binding = binds.found(self.binding, device, generation)
-        self.still = Stillness(since_s=self.clock())
+        known = self.known
+        if known is not None and believed.newer(known, device.identity):
+            self.on_event("firmware_changed", self.id, f"firmware is now {device.identity.firmware}")
+        self.binding = binds.found(self.binding, device, generation, self.clock())
+        self.still, self.parts, self.more = Stillness(since_s=self.clock()), Parts(), None
         for name in device.slow:
             await self._read_slow_block(device, name)
         self.on_event("found", self.id, _who(device.identity))
@@ -171,27 +251,52 @@ class Channel:
             self.on_event("map_problem", self.id, problem)
 
     def _wrong(self, device: Device) -> str | None:
-        serial = serial_text(device.identity.serial)
-        expected = serial_text(self.serial or ("" if self.known is None else self.known.serial))
-        if expected.strip("0") and expected != serial:  # zeros alone: it was not filled in yet
-            return f"serial {serial!r} answers, {expected!r} is expected"
-        return self.check(device)
+        verdict = believed.judged(self.known, self.serial, device.identity)
+        if verdict.objection is not None or verdict.by_serial:
+            return verdict.objection or self.check(device)
+        if not verdict.sure:
+            return f"tells no serial number now, {self.serial!r} is expected"
+        return (None if device.lacks else believed.rates_differ(self.binding.rated, device.rating)) or self.check(
+            device
+        )
 
-    async def _verify(self, device: Device) -> None:
-        """After a reconnection: is it still the same device with the same firmware? If not, it is found anew."""
+    def _refuse(self, why: str) -> None:
+        """Another one answers in its place."""
+        self._rebound(binds.another(self.binding))
+        self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, why)
+
+    async def _verify(self, whole: Device) -> None:
+        """After a reconnection: is it still the same device with the same firmware? If not, it is found anew.
+
+        Where it doesn't say who it is, nothing changes but that it isn't written.
+        """
         generation = self.bus.generation
-        identity = await self.bus.execute(self.unit, patient(device.identify()), priority=Priority.POLL)
-        if identity == device.identity:
-            self.binding = binds.verified(self.binding, generation)
+        try:
+            told = await self.bus.execute(self.unit, patient(whole.identify()), priority=Priority.POLL)
+            verdict = believed.judged(self.known, self.serial, told)
+            objection = verdict.objection
+            if objection is None and verdict.sure and not verdict.by_serial and not whole.lacks:
+                rating = await self.bus.execute(self.unit, patient(whole.rate()), priority=Priority.POLL)
+                objection = believed.rates_differ(self.binding.rated, rating)
+        except DeviceError:
+            self._rebound(binds.unsure(self.binding))
             return
-        self._rebound(binds.forgotten(self.binding))
-        await self._bind()
+        if objection is not None:
+            self._refuse(objection)
+        elif self.known is not None and believed.newer(self.known, told):
+            self._rebound(binds.forgotten(self.binding))
+            await self._bind()
+        elif verdict.sure:
+            learnt = self.known is None or believed.number(self.known.serial) != believed.number(told.serial)
+            self.binding = binds.verified(self.binding, told, generation)
+            if learnt and believed.number(told.serial):
+                self.on_event("found", self.id, _who(told))
 
     def _rebound(self, binding: Binding) -> None:
         """What was read of a device that has to be found anew counts no more."""
         self.binding = binding
         if binding.device is None:
-            self.answers, self.slow = {}, Slow()
+            self.answers, self.slow, self.parts, self.more = {}, Slow(), Parts(), None
 
     def _saw(self, look: Look, reason: Reason | None, text: str) -> None:
         before = self.binding

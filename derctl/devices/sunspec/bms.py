@@ -10,6 +10,7 @@ from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Reading
 from derctl.core.words import Status
 from derctl.devices.kind import Models
+from derctl.devices.sunspec.found import incomplete
 from derctl.devices.sunspec.layout import View, find
 from derctl.devices.sunspec.observed import Observed
 from derctl.devices.sunspec.wrong import not_a
@@ -46,7 +47,8 @@ class SunspecBms(Observed):
         0 W both ways in a fault, and while no string is connected.
         """
         values = self.view.values(answers)
-        connected = None if self.bank is None else self.bank.values(answers)["NStrCon"]
+        bank = None if self.bank is None or self.bank.name not in answers else self.bank
+        connected = None if bank is None else bank.values(answers)["NStrCon"]
         off = values.get("State") in FAULTS or connected == 0
         soc = values.get("SoC")
         return Reading(
@@ -82,5 +84,8 @@ def bind_bms(models: Models, options: Options) -> Exchange[SunspecBms]:
     stated = frozenset(point for point, value in first.items() if value is not None)
     strings = layout.find(803)
     bank = None if strings is None else layout.view("bank", strings, POINTS_803)
-    problems = layout.chain.problems
-    return SunspecBms(layout=layout, options=options, view=view, bank=bank, stated=stated, problems=problems)
+    lacks = layout.lacks
+    problems = (*layout.chain.problems, *incomplete(lacks))
+    return SunspecBms(
+        layout=layout, options=options, view=view, bank=bank, stated=stated, problems=problems, lacks=lacks
+    )

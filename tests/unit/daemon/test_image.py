@@ -36,6 +36,7 @@ class Inverter:
         self.control = {"ac": Read(address=1, count=1)}
         self.slow: dict[str, Read] = {}
         self.problems: tuple[str, ...] = ()
+        self.lacks: tuple[str, ...] = ()
         self.reversion = Reversion(timer=Timer.TARGET, model=704)
         self.broken = False
         self.reading = Reading(p_w=1000.0)

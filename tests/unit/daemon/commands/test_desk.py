@@ -70,6 +70,7 @@ class House:
     )
     armed: list[str] = field(default_factory=list)
     changes: int = 0
+    looked: int = 0
     saved_before_release: list[int] = field(default_factory=list)
     releasing: bool = False
     open: bool = True
@@ -79,8 +80,12 @@ class House:
     def reach(self) -> Reach:
         gate, releaser, plan = cast(Any, _Gate(self)), cast(Any, _Releaser(self)), cast(Any, _Plan(self))
         return Reach(
-            plan=plan, requests=self.requests, gate=gate, releaser=releaser, state=self.state, changed=self.changed
-        )
+            plan=plan, requests=self.requests, gate=gate, releaser=releaser, state=self.state, changed=self.changed,
+            look=self.look,
+        )  # fmt: skip
+
+    async def look(self, seconds: float) -> None:
+        self.looked += 1
 
     def state(self) -> SiteState:
         ders = (der("pv1", self.pv1_w), der("bat1", 3000.0, -3000.0))
