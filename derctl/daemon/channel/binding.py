@@ -139,9 +139,11 @@ def better(device: Device, than: Device) -> bool:
     return fewer or (moved and len(device.lacks) == len(than.lacks))
 
 
-def verified(binding: Binding, told: Identity, generation: int) -> Binding:
-    """The same device answers on a new connection. generation: of the connection before it was asked."""
-    return replace(binding, known=merged(binding.known, told), generation=generation, unsure=0)
+def verified(binding: Binding, generation: int, told: Identity | None = None) -> Binding:
+    """The same device answers on a new connection. generation: of the connection before it was asked. told: who it
+    said it is."""
+    known = binding.known if told is None else merged(binding.known, told)
+    return replace(binding, known=known, generation=generation, unsure=0)
 
 
 def unsure(binding: Binding) -> Binding:

@@ -288,7 +288,7 @@ class Channel:
             await self._bind()
         elif verdict.sure:
             learnt = self.known is None or believed.number(self.known.serial) != believed.number(told.serial)
-            self.binding = binds.verified(self.binding, told, generation)
+            self.binding = binds.verified(self.binding, generation, told)
             if learnt and believed.number(told.serial):
                 self.on_event("found", self.id, _who(told))
 

@@ -83,7 +83,7 @@ def test_what_was_found_is_kept_as_the_last_one_until_another_answers_in_its_pla
 def test_the_same_device_on_a_new_connection_is_verified_by_that_connection_alone() -> None:
     found = device()
     bound = binds.found(Binding(), found, 4, 100.0)
-    assert binds.verified(bound, found.identity, 5) == binds.found(Binding(), found, 5, 100.0)
+    assert binds.verified(bound, 5, found.identity) == binds.found(Binding(), found, 5, 100.0)
 
 
 def test_a_map_that_lacks_what_it_had_is_walked_again_after_some_polls_in_a_row() -> None:
@@ -153,5 +153,5 @@ def test_who_can_not_be_read_some_times_in_a_row_is_found_anew() -> None:
     for _ in range(REFUSED_LIMIT - 1):
         bound = binds.unsure(bound)
         assert bound.device is not None
-    assert binds.unsure(binds.verified(bound, device().identity, 2)).device is not None
+    assert binds.unsure(binds.verified(bound, 2)).device is not None
     assert binds.unsure(bound).device is None
