@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from derctl.core.words import Bind
 from derctl.daemon.channel.channel import Channel
 from derctl.devices import Device
 from derctl.site import Absence, Site, der_absence, fallback_of, found_of
@@ -29,9 +30,11 @@ class Absent:
 
     def of(self, der_id: str) -> DerAbsence:
         """One DER's part of it."""
-        last = self.channels[der_id].binding.last
+        binding = self.channels[der_id].binding
+        last, refused = binding.last, binding.text if binding.state is Bind.REFUSED else ""
         known = self._of.get(der_id)
-        if known is None or known[0] is not last:
+        if known is None or known[0] is not last or known[1].refused != refused:
             section = next(section for section in self.site.file.ders if section.id == der_id)
-            known = self._of[der_id] = (last, der_absence(section, found_of(last, fallback_of(section))))
+            part = replace(der_absence(section, found_of(last, fallback_of(section))), refused=refused)
+            known = self._of[der_id] = (last, part)
         return known[1]

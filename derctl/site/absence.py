@@ -33,7 +33,7 @@ class DerAbsence:
     """One DER's part. p_w: what counts now, None where nothing is known.
 
     least_w and most_w: what finding the device can still make of it; most_w None: no bound is known.
-    ceiling_w: what the site file declares.
+    ceiling_w: what the site file declares. refused: why what answers in its place is not taken for it.
     """
 
     id: str
@@ -46,6 +46,7 @@ class DerAbsence:
     after_s: float = 60.0
     storage: bool = False
     model: int | None = None
+    refused: str = ""
 
     @property
     def settled(self) -> bool:
@@ -119,7 +120,9 @@ class Absence:
             return None
         if self.unknown:
             names = ", ".join(self.unknown)
-            return Refusal.RATING_UNKNOWN, f"nothing is known yet of {names}: give rating.p_max_w or a fallback"
+            refused = "".join(f"{der.id} is refused: {der.refused}. " for der in self.ders if der.refused)
+            text = f"{refused}nothing is known yet of {names}: give rating.p_max_w or a fallback"
+            return Refusal.RATING_UNKNOWN, text
         return Refusal.FALLBACK_BREAKS_CONTRACT, " ".join((*self.reasons, self.sum))
 
     @property
@@ -231,7 +234,8 @@ def _cause(der: DerAbsence) -> str:
     """The begin of a sentence that ends in watts."""
     model = "its" if der.model is None else f"model {der.model}'s"
     if der.certainty is not Certainty.FOUND and der.how is Without.TIMER:
-        return "not found yet, so it counts with its full rating,"
+        why = f"refused ({der.refused})" if der.refused else "not found yet"
+        return f"{why}, so it counts with its full rating,"
     return {
         Without.NO_TARGET: f"{model} timer has no target, so it returns to",
         Without.NO_TIMER: "it has no timer that reverts, so it may give",
@@ -243,7 +247,7 @@ def _cause(der: DerAbsence) -> str:
 
 def _remedy(der: DerAbsence) -> str:
     if der.certainty is not Certainty.FOUND and der.how is Without.TIMER:
-        return "This is decided when it is found."
+        return "This is decided when the right one is found." if der.refused else "This is decided when it is found."
     if der.how is Without.NO_CEILING:
         return "Give it one."
     if der.how in {Without.NOT_WRITTEN, Without.ONLY_READ} or der.storage:

@@ -77,6 +77,13 @@ class _Walk:
     def sane(self, header: Sequence[int]) -> bool:
         return (header[0] in self.known or header[0] in _VENDOR) and 0 < header[1] <= _MAX_LENGTH
 
+    def named(self, address: int, answer: tuple[int, ...] | DeviceRefused) -> tuple[int, ...] | None:
+        """The header; a refusal is a problem."""
+        if isinstance(answer, tuple):
+            return answer
+        self.problems.append(f"{address}: {answer}: no end marker")
+        return None
+
     def unknown(self, header: Sequence[int]) -> bool:
         """Whether it could be a model's that has no definition here."""
         return 0 < header[0] < _END and 0 < header[1] <= _MAX_LENGTH
@@ -180,41 +187,36 @@ def _follow(state: _Walk, max_models: int) -> Exchange[None]:
 
 
 def _header(state: _Walk, address: int) -> Exchange[tuple[int, ...] | None]:
-    """Two registers, or None with a problem named. An end marker that has no L register is asked for alone."""
+    """Two registers, or None with a problem named."""
     if address > _LAST:
         state.problems.append(f"{address}: the chain runs out of the register space: no end marker")
         return None
+    return state.named(address, (yield from _asked(state, address)))
+
+
+def _asked(state: _Walk, address: int) -> Exchange[tuple[int, ...] | DeviceRefused]:
+    """An end marker that has no L register is asked for alone; a header whose first register can be read was refused
+    in passing, and is asked for again."""
     header = yield from _try(address, 2, state.max_regs)
-    return (yield from _lone_end(state, address, header)) if isinstance(header, DeviceRefused) else header
-
-
-def _lone_end(state: _Walk, address: int, refused: DeviceRefused) -> Exchange[tuple[int, ...] | None]:
-    """One whose first register can be read was refused in passing, and is asked for again."""
-    lone = yield from _try(address, 1, state.max_regs)
-    if lone == (_END,):
-        return _END, 0
-    again = refused if isinstance(lone, DeviceRefused) else (yield from _try(address, 2, state.max_regs))
-    if not isinstance(again, DeviceRefused):
-        return again
-    state.problems.append(f"{address}: {again}: no end marker")
-    return None
+    lone = (yield from _try(address, 1, state.max_regs)) if isinstance(header, DeviceRefused) else header[:1]
+    again = isinstance(header, DeviceRefused) and isinstance(lone, tuple) and lone != (_END,)
+    header = (yield from _try(address, 2, state.max_regs)) if again else header
+    return (_END, 0) if isinstance(header, DeviceRefused) and lone == (_END,) else header
 
 
 def _passable(state: _Walk, address: int, header: Sequence[int]) -> Exchange[bool]:
     """Whether a model without a definition stands here: its length leads to a header that is known, or to the end.
 
-    Zeros are what fills a register space, so the end counts with its L only, where it has one.
+    Such words may fill a register space, so the end counts with the right L only, where it has one.
     """
     for _ in range(_UNKNOWN):
         address += 2 + header[1]
         if not state.unknown(header) or address > _LAST:
             return False
-        behind = yield from _try(address, 2, state.max_regs)
-        if isinstance(behind, DeviceRefused):
-            return (yield from _try(address, 1, state.max_regs)) == (_END,)
-        if state.sane(behind) or behind == (_END, 0):
+        behind = yield from _asked(state, address)
+        header = behind if isinstance(behind, tuple) else (0, 0)
+        if state.sane(header) or header == (_END, 0):
             return True
-        header = behind
     return False
 
 

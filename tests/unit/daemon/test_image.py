@@ -11,7 +11,7 @@ from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
-from derctl.core.words import Timer
+from derctl.core.words import Certainty, Timer
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
@@ -20,7 +20,7 @@ from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
 from derctl.site import DerSection
-from derctl.site.schema import FallbackSection
+from derctl.site.schema import FallbackSection, RatingSection
 from tests import make
 
 RATING = make.rating(p_max_w=8000.0, q=0.0)
@@ -286,3 +286,22 @@ async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_fou
     assert found.by_der == {"pv1": 8000.0}
     await channel.poll()
     assert absent.whole() is found
+
+
+async def test_what_was_refused_in_a_ders_place_is_what_stands_against_control() -> None:
+    channel, wire, now = await lost()
+    timed = structs.replace(
+        SECTION, fallback=FallbackSection(p_ceiling_w=2000.0), rating=RatingSection(p_max_w=8000.0)
+    )
+    absent = absent_in(channel, timed)
+    absent.whole()
+    wire.found = Inverter(serial="2")
+    now[0] += REBIND_S
+    await channel.poll()
+    why = "serial '2' answers, '1' is expected"
+    assert (absent.of("pv1").refused, absent_in(channel, SECTION).whole().unknown) == (why, ("pv1",))
+    assert f"pv1: refused ({why}), so it counts with its full rating, 8,000 W" in str(absent.of("pv1").why)
+    wire.found = Inverter()
+    now[0] += REBIND_S
+    await channel.poll()
+    assert absent.of("pv1").refused == "" and absent.of("pv1").certainty is Certainty.FOUND
