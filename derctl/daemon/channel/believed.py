@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from derctl.core.exchange import Exchange
 from derctl.core.text import serial_text
 from derctl.core.types import Rating
-from derctl.devices import Identity
+from derctl.devices import Device, Identity
 
 RATING_TOLERANCE = 0.05
 """Two ratings of one device differ by less (docs/sources.md)."""
@@ -36,6 +37,28 @@ def judged(known: Identity | None, expected: str | None, told: Identity) -> Verd
         met = known is not None and number(known.serial) == demanded
         return Verdict(None if met else f"tells no serial number, {demanded!r} is expected", sure=False)
     return Verdict(other)
+
+
+def asked(
+    whole: Device, known: Identity, rated: Rating | None, expected: str | None
+) -> Exchange[tuple[Identity, Verdict]]:
+    """Who answers, and whether it is that device. One that doesn't prove it by its serial number is asked for its
+    rating too. rated: of the one that is known, where it was found whole."""
+    told = yield from whole.identify()
+    verdict = judged(known, expected, told)
+    if verdict.objection is None and verdict.sure and not verdict.by_serial and not whole.lacks:
+        verdict = verdict._replace(objection=rates_differ(rated, (yield from whole.rate())))
+    return told, verdict
+
+
+def objection(known: Identity | None, rated: Rating | None, expected: str | None, device: Device) -> str | None:
+    """What speaks against a device that was found."""
+    verdict = judged(known, expected, device.identity)
+    if verdict.objection is not None or verdict.by_serial:
+        return verdict.objection
+    if not verdict.sure:
+        return f"tells no serial number now, {expected!r} is expected"
+    return None if device.lacks else rates_differ(rated, device.rating)
 
 
 def number(serial: str) -> str:

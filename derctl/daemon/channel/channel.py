@@ -55,17 +55,11 @@ class Channel:
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
     returns: int = 0
-    _present: tuple[Device | None, Mapping[str, str], Device | None] = (None, {}, None)
 
     @property
     def device(self) -> Device | None:
         """The device that was found, without what it refuses now; None while none is found."""
-        whole, lost = self.binding.device, self.parts.lost
-        if whole is None or not lost:
-            return whole
-        if self._present[0] is not whole or self._present[1] != lost:
-            self._present = (whole, lost, whole.without(lost))
-        return self._present[2]
+        return self.parts.left or self.binding.device
 
     @property
     def state(self) -> Bind:
@@ -133,7 +127,7 @@ class Channel:
         self._expire(now)
         if whole is not self.binding.device:
             self._became(whole)
-        self._miss(refusals)
+        self._miss(whole, refusals)
         self.answers = {**self.answers, **fresh}
         device = self.device or whole
         self.reading = device.decode({name: words for name, words in self.answers.items() if name not in refusals})
@@ -146,7 +140,7 @@ class Channel:
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
-            self._saw(Look.READ, None, "; ".join(device.problems) if self.parts.lost else "")
+            self._saw(Look.READ, None, self.parts.text(whole))
 
     async def _ask(self, whole: Device) -> tuple[dict[str, Registers], dict[str, str]]:
         """The blocks of the fast poll, and why those were refused without which it is still a device."""
@@ -161,13 +155,12 @@ class Channel:
                 refusals |= why
         return fresh, refusals
 
-    def _miss(self, refusals: Mapping[str, str]) -> None:
+    def _miss(self, whole: Device, refusals: Mapping[str, str]) -> None:
         """What was refused in this poll, and what is back."""
-        before, self.parts = self.parts.lost, polled(self.parts, refusals)
-        lost, whole = self.parts.lost, self.binding.device
-        if lost.keys() - before.keys() and self.device is not None and whole is not None:
-            self.on_event("part_lost", self.id, "; ".join(self.device.problems[len(whole.problems) :]))
-        if before.keys() - lost.keys():
+        before, self.parts = self.parts, polled(self.parts, refusals, whole)
+        if self.parts.lost.keys() - before.lost.keys():
+            self.on_event("part_lost", self.id, self.parts.text(whole))
+        if before.lost.keys() - self.parts.lost.keys():
             self.on_event("part_back", self.id, "what it refused answers again")
 
     def _became(self, whole: Device) -> None:
@@ -251,14 +244,7 @@ class Channel:
             self.on_event("map_problem", self.id, problem)
 
     def _wrong(self, device: Device) -> str | None:
-        verdict = believed.judged(self.known, self.serial, device.identity)
-        if verdict.objection is not None or verdict.by_serial:
-            return verdict.objection or self.check(device)
-        if not verdict.sure:
-            return f"tells no serial number now, {self.serial!r} is expected"
-        return (None if device.lacks else believed.rates_differ(self.binding.rated, device.rating)) or self.check(
-            device
-        )
+        return believed.objection(self.known, self.binding.rated, self.serial, device) or self.check(device)
 
     def _refuse(self, why: str) -> None:
         """Another one answers in its place."""
@@ -270,26 +256,21 @@ class Channel:
 
         Where it doesn't say who it is, nothing changes but that it isn't written.
         """
-        generation = self.bus.generation
+        generation, known = self.bus.generation, self.known or whole.identity
+        exchange = patient(believed.asked(whole, known, self.binding.rated, self.serial))
         try:
-            told = await self.bus.execute(self.unit, patient(whole.identify()), priority=Priority.POLL)
-            verdict = believed.judged(self.known, self.serial, told)
-            objection = verdict.objection
-            if objection is None and verdict.sure and not verdict.by_serial and not whole.lacks:
-                rating = await self.bus.execute(self.unit, patient(whole.rate()), priority=Priority.POLL)
-                objection = believed.rates_differ(self.binding.rated, rating)
+            told, verdict = await self.bus.execute(self.unit, exchange, priority=Priority.POLL)
         except DeviceError:
             self._rebound(binds.unsure(self.binding))
             return
-        if objection is not None:
-            self._refuse(objection)
-        elif self.known is not None and believed.newer(self.known, told):
+        if verdict.objection is not None:
+            self._refuse(verdict.objection)
+        elif believed.newer(known, told):
             self._rebound(binds.forgotten(self.binding))
             await self._bind()
         elif verdict.sure:
-            learnt = self.known is None or believed.number(self.known.serial) != believed.number(told.serial)
             self.binding = binds.verified(self.binding, generation, told)
-            if learnt and believed.number(told.serial):
+            if believed.number(told.serial) and not believed.number(known.serial):
                 self.on_event("found", self.id, _who(told))
 
     def _rebound(self, binding: Binding) -> None:

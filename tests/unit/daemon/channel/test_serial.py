@@ -35,7 +35,8 @@ class Line:
         with pytest.raises(StopIteration) as stop:
             next(exchange)
             self.meanwhile()
-            exchange.send((1,))
+            while True:
+                exchange.send((1,))
         return stop.value.value
 
     async def request(self, *_: Any, **__: Any) -> tuple[int, ...]:
