@@ -98,7 +98,7 @@ class Desk:
             unit=1,
             bus=self.bus,
             answers={},
-            returns=0,
+            back_s=-1e9,
             options=SimpleNamespace(profile=replace(Profile(), **profile)),
         )
         self.channel = channel

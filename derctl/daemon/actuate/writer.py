@@ -76,7 +76,7 @@ class Writer:
 
     @property
     def _on(self) -> tuple[object, object]:
-        return (self.channel.bus.generation, self.channel.returns), self.channel.device
+        return (self.channel.bus.generation, self.channel.back_s), self.channel.device
 
     @property
     def _keep_s(self) -> float:
@@ -146,7 +146,7 @@ class Writer:
         if wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
         return reason_to_write(
-            _controllable(channel.device).sendable(wish.decision.setpoint),
+            _controllable(channel.device).sendable(self._wanted(wish)),
             wish.der.reading.accepted,
             hold.written,
             rating=wish.der.rating,
@@ -156,6 +156,15 @@ class Writer:
             p_w=hold.effect_w(wish.der, profile, wish.at_s),
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
         )
+
+    def _wanted(self, wish: Wish) -> Setpoint:
+        """The decision. One that was away may have forgotten its limit, and what it gave by that is no measure: until
+        its limit has had its time to show again, it gets no higher one than it had."""
+        wanted, held_w = wish.decision.setpoint, self.hold.holds.p_ceiling_w
+        back = self.clock() - self.channel.back_s <= self._profile.settle_s
+        if not back or held_w is None or wanted.p_ceiling_w is None:
+            return wanted
+        return replace(wanted, p_ceiling_w=min(wanted.p_ceiling_w, held_w))
 
     def _judge(self, wish: Wish, writes: bool) -> None:
         written = self.hold.written
@@ -180,7 +189,7 @@ class Writer:
         wish, device, now = self.wish, self.channel.device, self.clock()
         if wish is None or device is None or now - wish.at_s > self._keep_s or not self.channel.verified:
             return
-        desired = _controllable(device).sendable(wish.decision.setpoint)
+        desired = _controllable(device).sendable(self._wanted(wish))
         before = self.hold
         accepted = wish.der.reading.accepted
         give_back = var_left(desired, accepted, before.var_unasked_s(wish.var_asked_s, now), self._profile)

@@ -32,7 +32,7 @@ class Channel:
 
     check: what is wrong with a device that was found, None if it is the right one. more: the same device, found with
     more than before, until a poll has read it. read_s, sample: of `reading`. answers: the registers that it was
-    decoded from, by block. returns: how often it came back after a silence, and may have forgotten what it was told.
+    decoded from, by block. back_s: when it came back from a silence; it may have forgotten what it was told.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Channel:
     read_s: float = -1e9
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
-    returns: int = 0
+    back_s: float = -1e9
 
     @property
     def device(self) -> Device | None:
@@ -131,7 +131,8 @@ class Channel:
         self.answers = {**self.answers, **fresh}
         device = self.device or whole
         self.reading = device.decode({name: words for name, words in self.answers.items() if name not in refusals})
-        self.returns += self.state is Bind.UNREACHABLE and now - self.read_s > AWAY_S
+        if self.state is Bind.UNREACHABLE and now - self.read_s > AWAY_S:
+            self.back_s = now
         self.read_s = now
         self.sample += 1
         self.binding = binds.answered(self.binding)

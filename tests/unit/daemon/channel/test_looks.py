@@ -284,10 +284,9 @@ async def test_a_battery_whose_strings_are_not_told_keeps_its_limits() -> None:
 async def test_a_device_that_was_silent_for_a_while_may_have_forgotten() -> None:
     async with house("pv_103", "sunspec_pv") as at:
         await at.ticks(3)
-        before = at.channel.returns
-        for silent_s, returns in ((1, 0), (10, 1)):
+        for silent_s, away in ((1, False), (10, True)):
             at.fake.refuse = lambda op: FAILURE
             await at.ticks(silent_s)
             at.fake.refuse = lambda op: None
             await at.ticks()
-            assert at.channel.returns - before == returns
+            assert (at.channel.back_s == at.channel.read_s) is away
