@@ -45,15 +45,25 @@ def asked(
     """Who answers, and whether it is that device. One that doesn't prove it by its serial number is asked for its
     rating too. rated: of the one that is known, where it was found whole."""
     told = yield from whole.identify()
+    if judged(known, expected, told).objection is not None:
+        told = unchanged(told, (yield from whole.identify()))
     verdict = judged(known, expected, told)
     if verdict.objection is None and verdict.sure and not verdict.by_serial and not whole.lacks:
         verdict = verdict._replace(objection=rates_differ(rated, (yield from whole.rate())))
     return told, verdict
 
 
-def objection(known: Identity | None, rated: Rating | None, expected: str | None, device: Device) -> str | None:
+def unchanged(told: Identity, again: Identity) -> Identity:
+    """What is told alike twice: rubbish is other rubbish at each look, and nothing is known by it."""
+    pairs = {name: (getattr(told, name), getattr(again, name)) for name in ("maker", "model", "serial", "firmware")}
+    return Identity(**{name: first if first == second else "" for name, (first, second) in pairs.items()})
+
+
+def objection(
+    device: Device, told: Identity, known: Identity | None, rated: Rating | None, expected: str | None
+) -> str | None:
     """What speaks against a device that was found."""
-    verdict = judged(known, expected, device.identity)
+    verdict = judged(known, expected, told)
     if verdict.objection is not None or verdict.by_serial:
         return verdict.objection
     if not verdict.sure:

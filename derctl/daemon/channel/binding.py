@@ -107,7 +107,9 @@ def connected(binding: Binding, generation: int) -> Binding:
     return binding if binding.looked_on == generation else replace(again(binding), looked_on=generation)
 
 
-def found(binding: Binding, device: Device, generation: int, now_s: float = -1e9) -> Binding:
+def found(
+    binding: Binding, device: Device, generation: int, now_s: float = -1e9, told: Identity | None = None
+) -> Binding:
     """It answers, and is the right one. generation: of the connection before it was asked.
 
     One that lacks something is looked at again.
@@ -116,7 +118,7 @@ def found(binding: Binding, device: Device, generation: int, now_s: float = -1e9
         binding,
         device=device,
         last=device,
-        known=merged(binding.known, device.identity),
+        known=merged(binding.known, told or device.identity),
         rated=binding.rated if device.lacks else device.rating,
         generation=generation,
         refused=0,

@@ -183,11 +183,12 @@ class Channel:
         try:
             exchange = patient(self.kind.bind(self.options))
             found = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
+            told = await self._told(found)
         except (BusError, DeviceError):
             return
         if whole is None or self.binding.device is not whole or generation != self.bus.generation:
             return
-        if (wrong := self._wrong(found)) is not None:
+        if (wrong := self._wrong(found, told)) is not None:
             self._refuse(wrong)
         elif binds.better(found, whole):
             self.more = found
@@ -229,14 +230,15 @@ class Channel:
         generation = self.bus.generation
         exchange = patient(self.kind.bind(self.options))
         device = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
-        wrong = self._wrong(device)
+        told = await self._told(device)
+        wrong = self._wrong(device, told)
         if wrong is not None:
             self._refuse(wrong)
             return
         known = self.known
-        if known is not None and believed.newer(known, device.identity):
-            self.on_event("firmware_changed", self.id, f"firmware is now {device.identity.firmware}")
-        self.binding = binds.found(self.binding, device, generation, self.clock())
+        if known is not None and believed.newer(known, told):
+            self.on_event("firmware_changed", self.id, f"firmware is now {told.firmware}")
+        self.binding = binds.found(self.binding, device, generation, self.clock(), told)
         self.still, self.parts, self.more = Stillness(since_s=self.clock()), Parts(), None
         for name in device.slow:
             await self._read_slow_block(device, name)
@@ -244,8 +246,16 @@ class Channel:
         for problem in device.problems:
             self.on_event("map_problem", self.id, problem)
 
-    def _wrong(self, device: Device) -> str | None:
-        return believed.objection(self.known, self.binding.rated, self.serial, device) or self.check(device)
+    async def _told(self, device: Device) -> Identity:
+        """Who it says it is; what speaks against it counts where it says so twice."""
+        if believed.judged(self.known, self.serial, device.identity).objection is None:
+            return device.identity
+        again = await self.bus.execute(self.unit, patient(device.identify()), priority=Priority.SLOW)
+        return believed.unchanged(device.identity, again)
+
+    def _wrong(self, device: Device, told: Identity) -> str | None:
+        known, rated = self.known, self.binding.rated
+        return believed.objection(device, told, known, rated, self.serial) or self.check(device)
 
     def _refuse(self, why: str) -> None:
         """Another one answers in its place."""

@@ -41,6 +41,10 @@ class Inverter:
         self.broken = False
         self.reading = Reading(p_w=1000.0)
 
+    def identify(self) -> Exchange[Identity]:
+        yield Read(address=0, count=1)
+        return self.identity
+
     def decode(self, answers: Any) -> Reading:
         if self.broken:
             raise DecodeError("model 0 where 103 was")
@@ -60,10 +64,14 @@ class Wire:
         self.count = 0
         self.frozen = False
 
-    async def execute(self, *_: Any, **__: Any) -> Inverter:
+    async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
+        """What the exchange finds; where it finds nothing by itself, the inverter."""
         if self.found is None:
             raise DecodeError("no map there")
-        return self.found
+        with pytest.raises(StopIteration) as stop:
+            next(exchange)
+            exchange.send((0,))
+        return stop.value.value or self.found
 
     async def request(self, *_: Any, **__: Any) -> tuple[int, ...]:
         self.count += not self.frozen
@@ -82,8 +90,7 @@ def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
 
 
 def nothing(*_: Any) -> Exchange[Any]:
-    return None
-    yield
+    yield Read(address=0, count=1)
 
 
 SECTION = DerSection(id="pv1", bus="b", unit=1, kind="sunspec_pv")

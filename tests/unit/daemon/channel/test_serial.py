@@ -10,7 +10,7 @@ import pytest
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Rating, Reading
-from derctl.daemon.channel.binding import REBIND_S
+from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
 from derctl.devices import Identity, Options
 from derctl.errors import DeviceRefused, NotRecognised
@@ -28,6 +28,7 @@ class Line:
         self.serial, self.firmware, self.asked = "", "1", 0
         self.model, self.rating = "One", RATING
         self.mute: Exception | None = None
+        self.rubbish, self.said = False, 0
         self.meanwhile: Callable[[], None] = lambda: None
 
     async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
@@ -50,6 +51,9 @@ class Line:
         yield Read(address=0, count=1)
         if self.mute is not None:
             raise self.mute
+        self.said += 1
+        if self.rubbish:
+            return Identity(maker=f"a{self.said}", model=f"b{self.said}", serial=f"SN{self.said}", firmware="x")
         return Identity(maker="Acme", model=self.model, serial=self.serial, firmware=self.firmware)
 
     def rate(self) -> Exchange[Rating]:
@@ -141,6 +145,20 @@ async def test_rubbish_that_is_new_at_each_look_costs_one_look_at_the_rating_and
         await channel.poll()
         assert channel.verified and channel.state == "ok"
     assert events == ["found"]
+
+
+async def test_rubbish_that_can_be_printed_is_known_by_being_other_rubbish_at_each_look() -> None:
+    line, now_s = Line(), 1000.0
+    channel = channel_on(line, clock=lambda: now_s)
+    line.rubbish = True
+    for _ in range(5):
+        await channel.poll()
+        assert channel.state == "ok" and channel.verified
+        line.reconnect()
+    channel.binding = forgotten(channel.binding)
+    now_s += REBIND_S
+    await channel.poll()
+    assert channel.state == "ok" and channel.verified, "found anew, too"
 
 
 @pytest.mark.parametrize(
