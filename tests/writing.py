@@ -99,6 +99,7 @@ class Desk:
             bus=self.bus,
             answers={},
             back_s=-1e9,
+            missing="",
             options=SimpleNamespace(profile=replace(Profile(), **profile)),
         )
         self.channel = channel

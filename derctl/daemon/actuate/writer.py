@@ -285,6 +285,8 @@ class Writer:
             return Release(Released.UNREACHABLE)
         except (DeviceError, SettingError) as error:
             return Release(Released.REFUSED, str(error))
+        if self.channel.missing:  # what stands there could not be given back
+            return Release(Released.REFUSED, self.channel.missing, stands_w=stands.p_ceiling_w)
         self.hold = holds.released(self.hold, lift=lift)
         self.outcome = replace(self.outcome, accepted=stands, accepted_s=self.clock())
         return Release(Released.RELEASED, stands_w=stands.p_ceiling_w)

@@ -12,7 +12,7 @@ from derctl.devices import Device, Identity
 
 REBIND_S = 5.0
 """A device that isn't found is looked for this often."""
-BACK_S, BACK_TRIES = 1.0, 10
+BACK_S, BACK_TRIES = 1.0, 60
 """One that was found before is looked for this often at first: it may have restarted."""
 LOOK_MOST_S = 60.0
 """One that was found incomplete is looked at again after REBIND_S, doubled up to this."""
@@ -161,7 +161,8 @@ def another(binding: Binding) -> Binding:
 
 def forgotten(binding: Binding) -> Binding:
     """It has to be found anew."""
-    return replace(binding, device=None, refused=0, unsure=0, looks=0)
+    looks = binding.looks if binding.device is None else 0
+    return replace(binding, device=None, refused=0, unsure=0, looks=looks)
 
 
 def refused(binding: Binding) -> Binding:

@@ -76,6 +76,12 @@ class Channel:
         return self.device is not None and self.binding.generation == self.bus.generation
 
     @property
+    def missing(self) -> str:
+        """What of the device is refused now, in words."""
+        whole = self.binding.device
+        return "" if whole is None else self.parts.text(whole)
+
+    @property
     def incomplete(self) -> bool:
         """Another look may find more."""
         whole = self.binding.device
@@ -141,7 +147,7 @@ class Channel:
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
-            self._saw(Look.READ, None, self.parts.text(whole))
+            self._saw(Look.READ, None, self.missing)
 
     async def _ask(self, whole: Device) -> tuple[dict[str, Registers], dict[str, str]]:
         """The blocks of the fast poll, and why those were refused without which it is still a device."""

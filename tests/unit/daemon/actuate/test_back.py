@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from derctl.core.types import Fallback, Reading, Setpoint
-from derctl.core.words import FallbackBy
+from derctl.core.words import FallbackBy, Released
+from derctl.daemon.actuate.release import Release
 from tests.writing import STANDS, Desk, ceiling
 
 REVERTS = Fallback(p_ceiling_w=1_000.0, by=FallbackBy.REVERSION, after_s=60.0)
@@ -49,6 +50,15 @@ async def test_one_that_was_never_told_a_limit_gets_what_is_decided() -> None:
     desk.channel.back_s = desk.now_s
     await desk.tick(ceiling(4000.0), 3000.0)
     assert desk.device.holds == ceiling(4000.0)
+
+
+async def test_what_is_refused_of_a_device_is_not_said_to_be_released() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(3000.0), 3000.0)
+    desk.channel.missing = "model 124: exception 4"
+    assert await desk.writer.release(lift=False) == Release(
+        Released.REFUSED, "model 124: exception 4", stands_w=desk.device.holds.p_ceiling_w
+    )
 
 
 # -- heard behind the tick ------------------------------------------------------------------------------------------

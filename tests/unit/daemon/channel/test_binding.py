@@ -100,7 +100,7 @@ def test_one_that_was_found_before_is_looked_for_each_second_at_first() -> None:
     binding = binds.forgotten(binds.found(Binding(), device(), 1, 100.0))
     pauses = []
     for _ in range(BACK_TRIES + 2):
-        binding = binds.looked_for(binding, 200.0)
+        binding = binds.forgotten(binds.looked_for(binding, 200.0))
         pauses.append(binding.next_s - 200.0)
     assert pauses == [BACK_S] * BACK_TRIES + [REBIND_S] * 2
 

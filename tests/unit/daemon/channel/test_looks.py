@@ -129,6 +129,20 @@ async def test_a_header_that_was_refused_is_walked_over_again_and_the_device_the
 
 
 @pytest.mark.parametrize("code", [NO_ADDRESS, FAILURE])
+@pytest.mark.parametrize(("name", "number"), [("storage_124", 124), ("storage_7xx", 704), ("storage_7xx", 713)])
+async def test_a_battery_inverter_whose_models_were_refused_is_read_and_looked_at_again(
+    name: str, number: int, code: int
+) -> None:
+    async with house(name, "sunspec_storage", refuse=body(number, code)) as at:
+        await at.ticks(3)
+        assert at.channel.reading.p_w is not None and at.channel.state == "ok"
+        assert at.can == (False, number == 713), "a state of charge is no control"
+        at.fake.refuse = lambda op: None
+        await at.ticks(int(REBIND_S) + 2)
+        assert at.can == (False, True) and at.rating().p_min_w == -4_000.0
+
+
+@pytest.mark.parametrize("code", [NO_ADDRESS, FAILURE])
 @pytest.mark.parametrize(("name", "number"), [("pv_103", 121), ("pv_7xx", 702), ("pv_7xx", 704), ("pv_103", 123)])
 async def test_a_body_that_was_refused_while_it_was_found_is_asked_for_again(
     name: str, number: int, code: int
@@ -242,7 +256,7 @@ async def test_a_control_block_in_fault_is_missed_and_not_the_device() -> None:
             assert at.can == (False, tick < LOST_AFTER)
         assert at.channel.reading.p_w is not None
         assert at.told("part_lost") == ["model 124: exception 4, so it is not used until it answers again"]
-        assert "model 124: exception 4" in at.channel.binding.text
+        assert "model 124: exception 4" in at.channel.binding.text and at.channel.missing == at.channel.binding.text
         assert at.channel.binding.last is not None and at.channel.binding.last.can.ac.aim, "what was promised stands"
         at.fake.refuse = lambda op: None
         await at.ticks()
