@@ -134,6 +134,7 @@ class Writer:
 
     def _note(self, wish: Wish) -> None:
         refusals, profile = self.hold.refusals, self._profile
+        self.hold = holds.returned(self.hold, self.channel.back_s)
         self.hold = holds.doubted(self.hold, self._on, wish.der, profile, self.fallback, wish.at_s)
         if refusals and self.hold.written is not None and not self.hold.refusals:
             self._happened(Happened.OBEYS)
@@ -158,13 +159,7 @@ class Writer:
         )
 
     def _wanted(self, wish: Wish) -> Setpoint:
-        """The decision. One that was away may have forgotten its limit, and what it gave by that is no measure: until
-        its limit has had its time to show again, it gets no higher one than it had."""
-        wanted, held_w = wish.decision.setpoint, self.hold.holds.p_ceiling_w
-        back = self.clock() - self.channel.back_s <= self._profile.settle_s
-        if not back or held_w is None or wanted.p_ceiling_w is None:
-            return wanted
-        return replace(wanted, p_ceiling_w=min(wanted.p_ceiling_w, held_w))
+        return holds.bounded(self.hold, wish.decision.setpoint, self._profile, self.clock())
 
     def _judge(self, wish: Wish, writes: bool) -> None:
         written = self.hold.written

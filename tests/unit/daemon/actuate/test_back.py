@@ -45,6 +45,16 @@ async def test_what_it_gave_without_its_limit_is_no_reason_for_a_higher_one(fall
     assert desk.device.holds == ceiling(4600.0), "and afterwards any"
 
 
+async def test_the_fallback_that_is_written_first_is_no_bound_for_what_comes_then() -> None:
+    """The last decision before it was heard again knew nothing of it."""
+    desk = Desk()
+    await desk.tick(ceiling(3000.0), 3000.0)
+    await forgot(desk)
+    await desk.tick(ceiling(1000.0), 4800.0)
+    await desk.tick(ceiling(4600.0), 1000.0)
+    assert desk.device.wrote[-2:] == [ceiling(1000.0), ceiling(3000.0)]
+
+
 async def test_one_that_was_never_told_a_limit_gets_what_is_decided() -> None:
     desk = Desk()
     desk.channel.back_s = desk.now_s
