@@ -53,7 +53,10 @@ class Poller:
 
     async def look_again(self, seconds: float) -> None:
         """Look now for what was not found, or found incomplete, and wait for it, `seconds` at most."""
-        for channel in self.channels:
+        wanted = [channel for channel in self.channels if channel.device is None or channel.incomplete]
+        if not wanted:
+            return
+        for channel in wanted:
             channel.look_again()
         self._look()
         try:

@@ -119,7 +119,7 @@ class Writer:
     def heard(self, gate_open: bool) -> None:
         """A poll ended behind its tick: what the device doesn't hold is written now, by the last decision, while that
         is not too old."""
-        wish, now = self.wish, self.clock()
+        wish, now = self._latest(), self.clock()
         if wish is None or self.busy or not (gate_open and self.control) or now - wish.at_s > self.tick_s:
             return
         seen = self.channel.reading
@@ -131,6 +131,16 @@ class Writer:
         why = self._due(wish)
         if why is not None:
             self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
+
+    def _latest(self) -> Wish | None:
+        """The last decision. One that was made in the device's silence asks for its fallback: what stood before is
+        asserted instead, so that a short silence lets nothing dip; the next tick decides."""
+        wish, held = self.wish, self.hold.holds
+        if wish is None or wish.der.fresh:
+            return wish
+        if held.p_ceiling_w is None or held.p_target_w is not None:
+            return None
+        return wish._replace(decision=replace(wish.decision, setpoint=Setpoint(p_ceiling_w=held.p_ceiling_w)))
 
     def _note(self, wish: Wish) -> None:
         refusals, profile = self.hold.refusals, self._profile

@@ -6,7 +6,7 @@ from derctl.core.words import Refusal
 from derctl.daemon.commands.row import Command, Nothing, Order, Reach
 from derctl.errors import CommandError
 
-LOOK_S = 4.0
+LOOK_S = 3.0
 """What was found incomplete is looked at again before control is refused for it (docs/sources.md)."""
 
 

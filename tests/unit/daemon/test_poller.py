@@ -17,6 +17,7 @@ class Channel:
         self.id, self.takes_s, self.breaks = name, takes_s, breaks
         self.began = self.ended = self.looks = 0
         self.wants_look, self.look_s = False, 0.0
+        self.device, self.incomplete = "found", True
 
     async def poll(self) -> None:
         self.began += 1
@@ -111,3 +112,10 @@ async def test_a_look_that_somebody_waits_for_is_polled_behind_and_ends_in_time(
     assert asyncio.get_running_loop().time() - began_s == pytest.approx(took_s)
     assert (channel.looks, channel.began) == ((1, 1) if look_s < 3.0 else (0, 0))
     await poller.stop()
+
+
+async def test_where_all_is_found_whole_nobody_waits_for_a_look() -> None:
+    channel = Channel("whole", 0.1)
+    channel.incomplete = False
+    await poller_of(channel).look_again(3.0)
+    assert (channel.began, channel.looks) == (0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from derctl.core.types import Fallback, Reading, Setpoint
-from derctl.core.words import FallbackBy, Released
+from derctl.core.words import Bind, FallbackBy, Released
 from derctl.daemon.actuate.release import Release
 from tests.writing import STANDS, Desk, ceiling
 
@@ -106,6 +106,33 @@ async def test_an_old_decision_a_closed_gate_and_a_der_that_is_only_read_write_n
     desk.device.holds = Setpoint(p_ceiling_w=5000.0)
     heard(desk, desk.device.holds, later_s=later_s, gate=gate)
     assert not desk.writer.busy
+
+
+@pytest.mark.parametrize(
+    ("forgets", "target", "wrote"), [(True, None, [ceiling(3000.0)]), (False, None, []), (True, -500.0, [])]
+)
+async def test_a_decision_that_was_made_in_its_silence_lets_nothing_dip(
+    forgets: bool, target: float | None, wrote: list[Setpoint]
+) -> None:
+    """It asks for the fallback; what stood before is asserted, and the next tick decides."""
+    desk = Desk()
+    await desk.tick(Setpoint(p_ceiling_w=3000.0, p_target_w=target), 3000.0)
+    desk.channel.state = Bind.UNREACHABLE
+    await desk.tick(ceiling(1000.0), fresh=False)
+    desk.channel.state = Bind.OK
+    desk.device.wrote.clear()
+    if forgets:
+        desk.device.holds = Setpoint(p_ceiling_w=5000.0)
+    heard(desk, desk.device.holds)
+    await desk.writer.wait()
+    assert desk.device.wrote == wrote
+
+
+async def test_one_that_can_not_be_read_back_is_told_again_after_a_silence() -> None:
+    desk = Desk(readback="effect_only")
+    await desk.tick(ceiling(3000.0), 3000.0)
+    await forgot(desk)
+    assert await desk.tick(ceiling(3000.0), 2900.0) == 1
 
 
 async def test_before_the_first_decision_and_while_one_is_written_a_late_poll_changes_nothing() -> None:
