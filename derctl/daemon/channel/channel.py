@@ -137,7 +137,7 @@ class Channel:
         self.answers = {**self.answers, **fresh}
         device = self.device or whole
         self.reading = device.decode({name: words for name, words in self.answers.items() if name not in refusals})
-        if self.state is Bind.UNREACHABLE and now - self.read_s > AWAY_S:
+        if self.state not in {Bind.OK, Bind.FROZEN} and now - self.read_s > AWAY_S:
             self.back_s = now
         self.read_s = now
         self.sample += 1

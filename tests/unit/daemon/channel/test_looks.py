@@ -304,3 +304,30 @@ async def test_a_device_that_was_silent_for_a_while_may_have_forgotten() -> None
             at.fake.refuse = lambda op: None
             await at.ticks()
             assert (at.channel.back_s == at.channel.read_s) is away
+
+
+@pytest.mark.parametrize("code", [NO_ADDRESS, FAILURE, BUSY])
+async def test_a_device_that_refuses_everything_while_it_starts_is_found_again_within_two_ticks(code: int) -> None:
+    async with house("pv_103", "sunspec_pv") as at:
+        at.fake.put(103, W=0)  # else its registers stand still under power
+        await at.ticks(3)
+        for away_s in (5, 20, 50):
+            at.fake.refuse = lambda op: code
+            await at.ticks(away_s)
+            at.fake.refuse = lambda op: None
+            await at.ticks(2)
+            assert at.channel.state == "ok" and at.can == (True, False)
+            assert now_s() - at.channel.back_s < 2.5
+
+
+async def test_zeros_in_all_registers_while_it_starts_are_no_other_device() -> None:
+    async with house("pv_103", "sunspec_pv") as at:
+        await at.ticks(3)
+        right = dict(at.fake.registers)
+        at.fake.registers = dict.fromkeys(range(39000, 42000), 0)
+        at.bus.generation += 1
+        await at.ticks(20)
+        assert at.channel.binding.last is not None, "what was promised stands"
+        at.fake.registers = right
+        await at.ticks(2)
+        assert at.channel.state == "ok" and at.channel.verified and at.can == (True, False)
