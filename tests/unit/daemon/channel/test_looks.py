@@ -22,7 +22,7 @@ from derctl.devices import CATALOGUE, Options
 from derctl.links.bus import Bus, Pace
 from derctl.links.models import model
 from tests import make
-from tests.fake import Fake, lay_out
+from tests.fake import DEVICES, Fake, laid_out, lay_out
 from tests.wire import Up, now_s
 
 BUSY, NO_ADDRESS, FAILURE = 6, 2, 4
@@ -70,9 +70,9 @@ class House:
 
 @asynccontextmanager
 async def house(
-    name: str, kind: str, *, refuse: Callable[[Fake, Any], int | None] | None = None, **given: Any
+    name: str | Fake, kind: str, *, refuse: Callable[[Fake, Any], int | None] | None = None, **given: Any
 ) -> AsyncIterator[House]:
-    fake = lay_out(name)
+    fake = lay_out(name) if isinstance(name, str) else name
     if refuse is not None:
         fake.refuse = lambda op: refuse(fake, op)
     bus = Bus("lan", Wire(fake), Pace(), clock=now_s)
@@ -156,6 +156,18 @@ async def test_a_body_that_was_refused_while_it_was_found_is_asked_for_again(
         await at.ticks(int(REBIND_S) + 2)
         assert at.can == (True, False)
         assert at.rating().p_max_w == 5_000.0, "the setting, not the rating of 6 kW"
+
+
+async def test_a_control_model_that_is_seen_before_its_rating_is_not_used_without_it() -> None:
+    """The order of models is free: Wattsonic has 123 before 121, whose setting its percentages count from."""
+    order = (1, 103, 120, 123, 121)
+    wattsonic = laid_out({number: DEVICES["pv_103"][number] for number in order})
+    async with house(wattsonic, "sunspec_pv", refuse=header(121)) as at:
+        await at.ticks(3)
+        assert at.channel.reading.p_w is not None and at.can == (False, False)
+        at.fake.refuse = lambda op: None
+        await at.ticks(int(REBIND_S) + 2)
+        assert at.can == (True, False) and at.rating().p_max_w == 5_000.0
 
 
 async def test_a_device_that_is_whole_later_keeps_its_reading_meanwhile() -> None:
