@@ -280,9 +280,7 @@ class Channel:
         except DeviceError:
             self._rebound(binds.unsure(self.binding))
             return
-        if verdict.objection is not None:
-            self._refuse(verdict.objection)
-        elif believed.newer(known, told):
+        if verdict.objection is not None or believed.newer(known, told):
             self._rebound(binds.forgotten(self.binding))
             await self._bind()
         elif verdict.sure:
