@@ -77,8 +77,10 @@ class Channel:
 
     @property
     def missing(self) -> str:
-        """What of the device is refused now, in words."""
+        """What can't be given back now, in words: what it refuses, or all that it could be told."""
         whole = self.binding.device
+        if whole is not None and whole.lacks and not whole.can.steer:
+            return f"found without {', '.join(whole.lacks)}"
         return "" if whole is None else self.parts.text(whole)
 
     @property
@@ -147,7 +149,7 @@ class Channel:
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
-            self._saw(Look.READ, None, self.missing)
+            self._saw(Look.READ, None, self.parts.text(whole))
 
     async def _ask(self, whole: Device) -> tuple[dict[str, Registers], dict[str, str]]:
         """The blocks of the fast poll, and why those were refused without which it is still a device."""

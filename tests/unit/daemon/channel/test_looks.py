@@ -182,6 +182,15 @@ async def test_a_device_that_is_whole_later_keeps_its_reading_meanwhile() -> Non
         assert at.told("device_unreachable") == [] and len(at.told("found")) == 1
 
 
+async def test_a_device_that_was_found_without_its_control_model_has_given_nothing_back() -> None:
+    async with house("pv_103", "sunspec_pv", refuse=header(123)) as at:
+        await at.ticks(2)
+        assert at.channel.missing == "found without the end of its map, a control group that limits its power"
+        at.fake.refuse = lambda op: None
+        await at.ticks(int(REBIND_S) + 2)
+        assert at.channel.missing == ""
+
+
 async def test_one_that_stays_incomplete_is_asked_ever_less_often() -> None:
     async with house("pv_103", "sunspec_pv", refuse=header(123)) as at:
         await at.ticks(2)
