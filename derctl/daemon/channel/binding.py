@@ -16,6 +16,8 @@ BACK_S, BACK_TRIES = 1.0, 60
 """One that was found before is looked for this often at first: it may have restarted."""
 LOOK_MOST_S = 60.0
 """One that was found incomplete is looked at again after REBIND_S, doubled up to this."""
+SILENT_S = 10.0
+"""A device that was silent for so long may be another one: it is asked who it is before anything else."""
 START_S = 10.0
 """A device that isn't found yet is `starting` for so long before it is called unreachable."""
 REFUSED_LIMIT = 3
@@ -45,10 +47,11 @@ class Binding:
     """reason and text: what stands behind the state.
 
     device: the one that was found, None while none is. last: the one that was found last, kept while it can't be
-    found; None once another one answers in its place. known: who it said it is, rated: and at which rating, whole.
-    generation: the connection on which it said so. refused: polls refused in a row, unsure: identities that could
-    not be read in a row. looks: since something gave reason to look. next_s: when it is looked for again at the
-    soonest. looked_on: the connection on which it was.
+    found; None once another one answers in its place. stranger_w: the rating of that other one, until the right one
+    is found again. known: who it said it is, rated: and at which rating, whole. generation: the connection on which
+    it said so. refused: polls refused in a row, unsure: identities that could not be read in a row. looks: since
+    something gave reason to look. next_s: when it is looked for again at the soonest. looked_on: the connection on
+    which it was.
     """
 
     state: Bind = Bind.STARTING
@@ -56,6 +59,7 @@ class Binding:
     text: str = "not found yet"
     device: Device | None = None
     last: Device | None = None
+    stranger_w: float | None = None
     known: Identity | None = None
     rated: Rating | None = None
     generation: int = -1
@@ -118,6 +122,7 @@ def found(
         binding,
         device=device,
         last=device,
+        stranger_w=None,
         known=merged(binding.known, told or device.identity),
         rated=binding.rated if device.lacks else device.rating,
         generation=generation,
@@ -154,9 +159,15 @@ def unsure(binding: Binding) -> Binding:
     return forgotten(binding) if count >= REFUSED_LIMIT else replace(binding, unsure=count)
 
 
-def another(binding: Binding) -> Binding:
-    """Something else answers in its place: what was promised by the one before counts no more."""
-    return replace(binding, device=None, last=None)
+def doubted(binding: Binding) -> Binding:
+    """It may be another one since: it has to say who it is."""
+    return replace(binding, generation=-1)
+
+
+def another(binding: Binding, rated_w: float = 0.0) -> Binding:
+    """Something else answers in its place: what was promised by the one before counts no more. rated_w: what it can
+    give, 0 where it isn't even of the right kind."""
+    return replace(binding, device=None, last=None, stranger_w=rated_w)
 
 
 def forgotten(binding: Binding) -> Binding:

@@ -17,22 +17,26 @@ from derctl.daemon.channel.parts import Parts, polled
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
-from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
+from derctl.devices.sunspec.limits import BLOCK
+from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, SectionUnclear, WrongKind
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
 AWAY_S = 3.0
 """One that was silent for longer may have restarted meanwhile and forgotten what it was told (docs/sources.md)."""
+GATEWAY = frozenset({0x0A, 0x0B})
+"""Exceptions that a gateway answers for a device which is silent."""
 
 
 @dataclass(slots=True)
 class Channel:
     """Carries a device's states: how it is bound (binding), what of it is refused (parts), which slow block is next
-    (slow), whether it stands still.
+    (slow), whether it stands still, and whether the battery in its chain does.
 
     check: what is wrong with a device that was found, None if it is the right one. more: the same device, found with
-    more than before, until a poll has read it. read_s, sample: of `reading`. answers: the registers that it was
-    decoded from, by block. back_s: when it came back from a silence; it may have forgotten what it was told.
+    more than before, until a poll has read it. read_s, sample: of `reading`. heard_s: when it answered last, a
+    refusal counts. answers: the registers that it was decoded from, by block. back_s: when it came back from a
+    silence; it may have forgotten what it was told.
     """
 
     id: str
@@ -50,8 +54,10 @@ class Channel:
     parts: Parts = field(default_factory=Parts)
     more: Device | None = None
     still: Stillness = field(default_factory=Stillness)
+    battery: Stillness = field(default_factory=Stillness)
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
+    heard_s: float = -1e9
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
     back_s: float = -1e9
@@ -94,6 +100,11 @@ class Channel:
         """Whether it is time for one."""
         return self.incomplete and self.more is None and self.verified and self.binding.due(self.clock())
 
+    @property
+    def _long_silent(self) -> bool:
+        """Behind a gateway a device is changed without a new connection."""
+        return self.state is Bind.UNREACHABLE and self.clock() - self.heard_s > binds.SILENT_S
+
     def look_again(self) -> None:
         """Look for it, or for what it lacks, at the next occasion, however recently that failed."""
         self.binding = binds.again(self.binding)
@@ -107,7 +118,7 @@ class Channel:
             whole = self.binding.device
             if whole is None:
                 await self._bind_if_due()
-            elif not self.verified:
+            elif not self.verified or self._long_silent:
                 await self._verify(whole)
             if self.binding.device is not None:
                 await self._read(self.more or self.binding.device)
@@ -116,12 +127,16 @@ class Channel:
         except BusError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
         except DeviceRefused as error:
+            self.heard_s = self.heard_s if error.code in GATEWAY else self.clock()
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
             if error.code == ILLEGAL_ADDRESS:
                 self._rebound(binds.refused(self.binding))
         except WrongKind as error:
             self._rebound(binds.another(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
+        except SectionUnclear as error:
+            self._rebound(binds.another(self.binding))
+            self._saw(Look.WRONG, Reason.SECTION_UNCLEAR, str(error))
         except NoMap as error:
             self._rebound(binds.forgotten(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
@@ -137,15 +152,19 @@ class Channel:
             self._became(whole)
         self._miss(whole, refusals)
         self.answers = {**self.answers, **fresh}
-        device = self.device or whole
-        self.reading = device.decode({name: words for name, words in self.answers.items() if name not in refusals})
+        known = {name: words for name, words in self.answers.items() if name not in refusals}
+        self.reading = (self.device or whole).decode(known)
+        if BLOCK in refusals:  # what it permitted counts no more; a control group keeps what a write needs
+            self.answers = {name: words for name, words in self.answers.items() if name != BLOCK}
         if self.state not in {Bind.OK, Bind.FROZEN} and now - self.read_s > AWAY_S:
             self.back_s = now
-        self.read_s = now
+        self.read_s = self.heard_s = now
         self.sample += 1
         self.binding = binds.answered(self.binding)
         self.still = observe(self.still, next(iter(fresh.values())), self.reading.energy_wh, now)
-        if stands_still(self.still, self.reading, device.rating, self.options.profile.refresh_s, now):
+        if BLOCK in fresh:
+            self.battery = observe(self.battery, fresh[BLOCK], None, now)
+        if stands_still(self.still, self.reading, whole.rating, self.options.profile.refresh_s, now):
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
@@ -192,12 +211,16 @@ class Channel:
             exchange = patient(self.kind.bind(self.options))
             found = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
             told = await self._told(found)
+        except SectionUnclear as error:
+            self._rebound(binds.another(self.binding))
+            self._saw(Look.WRONG, Reason.SECTION_UNCLEAR, str(error))
+            return
         except (BusError, DeviceError):
             return
         if whole is None or self.binding.device is not whole or generation != self.bus.generation:
             return
         if (wrong := self._wrong(found, told)) is not None:
-            self._refuse(wrong)
+            self._refuse(wrong, found)
         elif binds.better(found, whole):
             self.more = found
 
@@ -241,7 +264,7 @@ class Channel:
         told = await self._told(device)
         wrong = self._wrong(device, told)
         if wrong is not None:
-            self._refuse(wrong)
+            self._refuse(wrong, device)
             return
         known = self.known
         if known is not None and believed.newer(known, told):
@@ -265,9 +288,9 @@ class Channel:
         known, rated = self.known, self.binding.rated
         return believed.objection(device, told, known, rated, self.serial) or self.check(device)
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str, device: Device) -> None:
         """Another one answers in its place."""
-        self._rebound(binds.another(self.binding))
+        self._rebound(binds.another(self.binding, device.rating.p_max_w))
         self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, why)
 
     async def _verify(self, whole: Device) -> None:
@@ -276,6 +299,7 @@ class Channel:
         Where it doesn't say who it is, nothing changes but that it isn't written.
         """
         generation, known = self.bus.generation, self.known or whole.identity
+        self.binding = binds.doubted(self.binding)
         exchange = patient(believed.asked(whole, known, self.binding.rated, self.serial))
         try:
             told, verdict = await self.bus.execute(self.unit, exchange, priority=Priority.POLL)

@@ -16,7 +16,7 @@ async def arm(reach: Reach, order: Order) -> str:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
     await reach.look(LOOK_S)
     reach.gate.arm(order.by)
-    return "armed"
+    return "armed" if reach.gate.warning is None else f"armed; {reach.gate.warning}"
 
 
 async def disarm(reach: Reach, order: Order) -> str:

@@ -51,7 +51,8 @@ class View:
 class Layout:
     """A walked device: its chain, who it is, and the models that have a definition.
 
-    unread: what `asked` was refused, by model, in words.
+    unread: what `asked` was refused, by model, in words. who: its serial number, to be read again and again where it
+    is one of several sections of a unit.
     """
 
     chain: Chain
@@ -59,6 +60,7 @@ class Layout:
     models: Models
     max_regs: int = 125
     unread: dict[int, str] = field(default_factory=dict, compare=False)
+    who: View | None = None
 
     @property
     def lacks(self) -> tuple[str, ...]:
