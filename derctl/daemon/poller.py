@@ -106,7 +106,8 @@ class Poller:
     async def change(self, channels: Sequence[Channel]) -> None:
         """From now on these. A poll of one that stays goes on."""
         stays = {channel.id for channel in self.channels if any(channel is other for other in channels)}
-        gone = [self._running.pop(name) for name in list(self._running) if name not in stays]
+        both = (self._running, self._looking)
+        gone = [tasks.pop(name) for tasks in both for name in list(tasks) if name not in stays]
         self.channels = channels
         await end(gone)
 

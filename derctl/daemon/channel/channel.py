@@ -84,10 +84,12 @@ class Channel:
     @property
     def missing(self) -> str:
         """What can't be given back now, in words: what it refuses, or all that it could be told."""
-        whole = self.binding.device
-        if whole is not None and whole.lacks and not whole.can.steer:
+        whole, left = self.binding.device, self.parts.left
+        if whole is None:
+            return ""
+        if whole.lacks and not whole.can.steer:
             return f"found without {', '.join(whole.lacks)}"
-        return "" if whole is None else self.parts.text(whole)
+        return self.parts.text(whole) if left is not None and left.can != whole.can else ""
 
     @property
     def incomplete(self) -> bool:

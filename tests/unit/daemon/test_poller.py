@@ -119,3 +119,16 @@ async def test_where_all_is_found_whole_nobody_waits_for_a_look() -> None:
     channel.incomplete = False
     await poller_of(channel).look_again(3.0)
     assert (channel.began, channel.looks) == (0, 0)
+
+
+async def test_a_look_at_one_that_leaves_ends_with_it() -> None:
+    stays, leaves = Channel("stays", 0.1), Channel("leaves", 0.1)
+    for channel in (stays, leaves):
+        channel.wants_look, channel.look_s = True, 2.0
+    poller = poller_of(stays, leaves)
+    await poller.poll(0.4)
+    given: Any = (stays,)
+    await poller.change(given)
+    await asyncio.sleep(3.0)
+    assert (stays.looks, leaves.looks) == (1, 0)
+    await poller.stop()

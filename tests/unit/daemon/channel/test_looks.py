@@ -304,6 +304,21 @@ async def test_without_its_measurement_nothing_is_left_of_a_device() -> None:
         assert at.channel.state == "unreachable" and at.told("part_lost") == []
 
 
+async def test_limits_in_the_own_chain_that_are_refused_let_the_battery_rest_and_its_control_be() -> None:
+    battery = laid_out({**DEVICES["storage_7xx"], 802: DEVICES["bms"][802]})
+    async with house(battery, "sunspec_storage") as at:
+        await at.ticks(2)
+        assert at.channel.reading.p_charge_limit_w is not None
+        at.fake.refuse = partial(body(802, FAILURE, 62), at.fake)
+        await at.ticks(LOST_AFTER + 1)
+        assert at.channel.state == "ok" and at.can == (False, True) and at.channel.missing == ""
+        assert at.channel.reading.p_charge_limit_w is None and "bms" not in at.channel.answers
+        assert at.told("part_lost") == ["the battery's limits: exception 4, so it is not used until it answers again"]
+        at.fake.refuse = lambda op: None
+        await at.ticks(2)
+        assert at.channel.reading.p_charge_limit_w is not None
+
+
 async def test_a_battery_whose_strings_are_not_told_keeps_its_limits() -> None:
     async with house("bms", "sunspec_bms") as at:
         await at.ticks(2)
