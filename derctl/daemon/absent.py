@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from derctl.core.text import serial_text
 from derctl.core.types import Rating
+from derctl.core.words import Bind
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.known import Known
 from derctl.devices import Device
@@ -19,11 +20,12 @@ DARK_PU = 0.01
 
 
 class Seen(NamedTuple):
-    """The device that was found last; the rating of another that answers in its place; whether the one that was found
-    hides in the dark what it was once found with."""
+    """The device that was found last; the rating of another that answers in its place, and why that one is refused;
+    whether the one that was found hides now what it was once found with."""
 
     last: Device | None
     stranger_w: float | None
+    refused: str
     hides: bool
 
 
@@ -58,17 +60,19 @@ class Absent:
         seen, known = self._seen(section), self._of.get(der_id)
         if known is None or known[0].last is not seen.last or known[0][1:] != seen[1:]:
             self._learn(der_id, seen)
-            known = self._of[der_id] = (seen, self._part(section, seen))
+            known = self._of[der_id] = (seen, replace(self._part(section, seen), refused=seen.refused))
         return known[1]
 
     def _seen(self, section: DerSection) -> Seen:
         """An inverter that drops its control model at night is the one that it was by day."""
         channel, record = self.channels[section.id], self.known.record(section)
-        last, stranger_w = channel.binding.last, channel.binding.stranger_w
-        if last is None or last.can.steer or record is None or not record.writable:
-            return Seen(last, stranger_w, hides=False)
-        dark = (channel.reading.p_w or 0.0) <= DARK_PU * last.rating.p_max_w
-        return Seen(last, stranger_w, hides=dark and record.serial == serial_text(last.identity.serial))
+        binding = channel.binding
+        last, hides = binding.last, False
+        if last is not None and not last.can.steer and record is not None and record.writable:
+            dark = (channel.reading.p_w or 0.0) <= DARK_PU * last.rating.p_max_w
+            hides = (dark or _half(last)) and record.serial == serial_text(last.identity.serial)
+        refused = binding.text if binding.state is Bind.REFUSED else ""
+        return Seen(last, binding.stranger_w, refused, hides=hides)
 
     def rating(self, section: DerSection, v_nom_v: float) -> Rating:
         """Of the device that was found last, or ever, or as the site file declares it; of another one in its place
@@ -81,9 +85,7 @@ class Absent:
         return rating if stranger_w is None else replace(rating, p_max_w=max(rating.p_max_w, stranger_w))
 
     def _learn(self, der_id: str, seen: Seen) -> None:
-        if seen.hides:
-            return
-        new = seen.last is not None and self.known.learn(der_id, seen.last)
+        new = seen.last is not None and not (seen.hides or _half(seen.last)) and self.known.learn(der_id, seen.last)
         if seen.last is None and seen.stranger_w is not None:
             new = self.known.replaced(der_id, seen.stranger_w)
         if new:
@@ -98,3 +100,8 @@ class Absent:
         """A restart does not make another device the right one."""
         now_w, record = self.channels[section.id].binding.stranger_w, self.known.record(section)
         return now_w if now_w is not None or record is None else record.stranger_w
+
+
+def _half(device: Device) -> bool:
+    """Whether it was found without all that it can be told: what it was known to promise stands."""
+    return bool(device.lacks) and not device.can.steer
