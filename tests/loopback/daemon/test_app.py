@@ -222,7 +222,8 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
     tries: list[tuple[list[str], float]] = []
 
     async def counted(self: Dispatch, wrote: Sequence[str], **given: Any) -> dict[str, Release]:
-        tries.append((list(wrote), time.monotonic()))
+        if "pv2" in wrote:  # a battery that charges waits, and is tried beside it
+            tries.append((list(wrote), time.monotonic()))
         return await release(self, wrote, **given)
 
     release = Dispatch.release
@@ -237,7 +238,7 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
         told = await ask(Path(b.app.site.file.site.socket), "disarm")
         assert "pv2: exception 4" in told and "pv2" in journal(b) and "pv1" not in journal(b)
         await b.until(lambda: len(tries) == 4)
-        assert [wrote for wrote, _ in tries[1:]] == [["pv2"]] * 3
+        assert all("pv1" not in wrote for wrote, _ in tries[1:])
         pauses = [later - earlier for (_, earlier), (_, later) in pairwise(tries)]
         assert all(pause >= least for pause, least in zip(pauses, (0.4, 0.8, 1.6), strict=True)), pauses
         assert said(b, "pv2") == ["not_released"]
