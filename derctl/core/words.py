@@ -72,6 +72,9 @@ class Reason(StrEnum):
     FROZEN = "frozen"
     IDENTITY_CHANGED = "identity_changed"
     OWN_FUNCTION_ON = "own_function_on"
+    HELD = "held"
+    NO_MEASURED_SUN = "no_measured_sun"
+    RELAXING = "relaxing"
 
 
 class Idle(StrEnum):
@@ -160,6 +163,17 @@ class Refusal(StrEnum):
     FALLBACK_BREAKS_CONTRACT = "fallback_breaks_contract"
     RATING_UNKNOWN = "rating_unknown"
     NOT_READY = "not_ready"
+    TOO_MANY = "too_many"
+
+
+class Standing(StrEnum):
+    """What became of an operator's limit or setpoint after it was admitted."""
+
+    BINDS = "binds"
+    WAITS = "waits"
+    EXPIRED = "expired"
+    CLEARED = "cleared"
+    REPLACED = "replaced"
 
 
 class Timer(StrEnum):

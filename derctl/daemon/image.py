@@ -49,6 +49,7 @@ class Image:
             ders=tuple(self._der(section, now_s) for section in self.site.ders),
             poc=self._poc(now_s),
             requests=self.requests.alive(),
+            id=self.site.site.id,
         )
 
     def fresh(self, channel: Channel, now_s: float) -> bool:

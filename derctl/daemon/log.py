@@ -37,6 +37,7 @@ PRIORITIES: dict[str, str] = {
     "not_released": "warning",
     "override": "warning",
     "released": "info",
+    "request_changed": "info",
     "started": "info",
     "state_unreadable": "error",
     "stopped": "info",
