@@ -50,6 +50,7 @@ REASONS: dict[str, str] = {
     "held": "it has no input now",
     "no_measured_sun": "no store draws from the grid unasked",
     "relaxing": "a limit has ended, and power comes back on a ramp",
+    "section_unclear": "it has several sections, and which one is meant is not said",
 }
 """core.words.Reason for people."""
 
