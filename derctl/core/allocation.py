@@ -196,10 +196,14 @@ def hold_up(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
 
 
 def share_target(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
-    """Split `wish.p_target_w` over those that no senior aimed, by rating times SoC distance to the bound."""
+    """Split `wish.p_target_w` over those that no senior aimed, by rating times SoC distance to the bound.
+
+    What seniors aim the others at is part of the sum.
+    """
     assert wish.p_target_w is not None
-    stores = [slot for slot in slots if slot.der.can.aim and _open_to(slot.band, wish)]
-    goal = wish.p_target_w
+    aims = [slot for slot in slots if slot.der.can.aim]
+    stores = [slot for slot in aims if _open_to(slot.band, wish)]
+    goal = wish.p_target_w - sum(aim_of(slot.band) for slot in aims if not _open_to(slot.band, wish))
     discharging = goal >= 0.0
     weights = [_reach(slot.der, discharging=discharging) for slot in stores]
     rooms = [max(slot.band.high_w if discharging else -slot.band.low_w, 0.0) for slot in stores]

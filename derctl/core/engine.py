@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation, lost, sun
@@ -260,7 +259,12 @@ def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal], split:
             _apply(cases, allocation.share_target(slots(wish), wish))
     stores = [case for case in cases.values() if case.der.can.store]
     _apply(cases, allocation.from_sun([split.slot(case, 0) for case in stores], split.sun_w))
-    cap = partial(allocation.cap, sun_w=split.sun_w)
+
+    def cap(made: Sequence[allocation.Slot], wish: SiteProposal) -> Mapping[str, Band]:
+        elsewhere = [split.slot(case, 0) for case in stores if case.der.id not in wish.over]
+        drawn_w = sum(slot.unasked_w(aim_of(slot.band)) for slot in elsewhere)
+        return allocation.cap(made, wish, split.sun_w - drawn_w)
+
     edges: list[tuple[SiteProposal, Callable[..., Mapping[str, Band]]]]
     edges = [(wish, allocation.hold_up) for wish in ordered if wish.p_floor_w is not None]
     edges += [(wish, cap) for wish in ordered if wish.p_ceiling_w is not None]

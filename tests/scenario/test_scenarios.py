@@ -56,7 +56,7 @@ def test_every_named_scenario_is_there() -> None:
         "one_none",
         "input_lost",
         "night_unasked",
-        "night_dark",
+        "two_batteries",
         "self_reversed",
         "two_limits",
     ):

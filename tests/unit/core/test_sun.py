@@ -120,6 +120,15 @@ def test_all_stores_together_draw_no_more_than_the_sun() -> None:
     assert charged_w(found) + charged_w(found, "bat2") == pytest.approx(2_000.0)
 
 
+def test_two_ceilings_over_different_stores_share_the_same_sun() -> None:
+    wishes = [
+        SiteProposal(by="contract", rank=15, over=("bat1",), p_ceiling_w=-3_000.0),
+        SiteProposal(by="limit", rank=60, over=("bat2",), p_ceiling_w=-3_000.0),
+    ]
+    _, found = decide(wishes, BAT, make.battery("bat2", p_w=0.0), make.pv(p_w=2_000.0))
+    assert charged_w(found) + charged_w(found, "bat2") == pytest.approx(2_000.0)
+
+
 # ---- who may ask
 
 
