@@ -244,6 +244,13 @@ class _Split:
             seen_w=self.seen.get(case.der.id),
         )
 
+    def store(self, case: _Case) -> allocation.Slot:
+        """What it draws is all that is asked of it."""
+        low_w, high_w = case.band.low_w, case.band.high_w
+        return allocation.Slot(
+            der=case.der, band=case.band, hard_low_w=low_w, hard_high_w=high_w, asked_w=case.asked_w
+        )
+
 
 def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal], split: _Split) -> None:
     """Targets first, since they narrow nothing, seniors before juniors. Then floors and ceilings from junior to
@@ -258,10 +265,10 @@ def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal], split:
         if wish.p_target_w is not None:
             _apply(cases, allocation.share_target(slots(wish), wish))
     stores = [case for case in cases.values() if case.der.can.store]
-    _apply(cases, allocation.from_sun([split.slot(case, 0) for case in stores], split.sun_w))
+    _apply(cases, allocation.from_sun([split.store(case) for case in stores], split.sun_w))
 
     def cap(made: Sequence[allocation.Slot], wish: SiteProposal) -> Mapping[str, Band]:
-        elsewhere = [split.slot(case, 0) for case in stores if case.der.id not in wish.over]
+        elsewhere = [split.store(case) for case in stores if case.der.id not in wish.over]
         drawn_w = sum(slot.unasked_w(aim_of(slot.band)) for slot in elsewhere)
         return allocation.cap(made, wish, split.sun_w - drawn_w)
 
