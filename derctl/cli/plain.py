@@ -43,6 +43,9 @@ REASONS: dict[str, str] = {
     "late": "its bus has no time for writes",
     "stale": "its last reading is too old",
     "frozen": "its registers stand still",
+    "unmeasured": "it answers, but measures nothing",
+    "implausible": "it reads what can't be true",
+    "mismatch": "it is not as the site file says",
     "identity_changed": "another device answers",
     "own_function_on": "the device runs its own",
 }
@@ -53,6 +56,7 @@ STATES: dict[str, str] = {
     "unreachable": "can't be reached",
     "refused": "not accepted",
     "frozen": "stands still",
+    "unmeasured": "measures nothing",
     "stale": "its last reading is too old",
     "asleep": "asleep",
     "fault": "reports a fault",

@@ -17,6 +17,7 @@ from derctl.core.text import clean
 from derctl.core.types import Rating, Reading
 from derctl.daemon.kinds import KINDS
 from derctl.devices import Device, Options, Profile
+from derctl.devices.plausible import plausible
 from derctl.devices.sunspec.layout import Layout
 from derctl.errors import DecodeError, DeviceError, WrongKind
 from derctl.links.models import model
@@ -93,7 +94,7 @@ def _reading(device: Device) -> Exchange[Reading]:
         answers = {}
         for name, read in device.control.items():
             answers[name] = yield read
-        return device.decode(answers)
+        return plausible(device.decode(answers), device.rating)
     except (DecodeError, DeviceError):
         return Reading()
 

@@ -125,6 +125,7 @@ class BmsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bus: Id
     unit: Unit
     serial: str | None = None
+    model: str | None = None
     profile: str = "generic"
 
 
@@ -137,6 +138,7 @@ class DerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: str
     profile: str = "generic"
     serial: str | None = None
+    model: str | None = None
     rating: RatingSection = RatingSection()
     control: bool = True
     fallback: FallbackSection = FallbackSection()
@@ -152,6 +154,7 @@ class PocSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: str = "sunspec_meter"
     profile: str = "generic"
     serial: str | None = None
+    model: str | None = None
     sign: Literal[1, -1]
 
 

@@ -17,10 +17,11 @@ REFUSED_LIMIT = 3
 
 
 class Look(StrEnum):
-    """What a poll saw: a reading, registers that stand still, nothing, or another device."""
+    """What a poll saw: a reading, registers that stand still or say nothing, no answer, or another device."""
 
     READ = "read"
     STILL = "still"
+    BLANK = "blank"
     SILENT = "silent"
     WRONG = "wrong"
 
@@ -28,6 +29,7 @@ class Look(StrEnum):
 STATES: dict[Look, Bind] = {
     Look.READ: Bind.OK,
     Look.STILL: Bind.FROZEN,
+    Look.BLANK: Bind.UNMEASURED,
     Look.SILENT: Bind.UNREACHABLE,
     Look.WRONG: Bind.REFUSED,
 }
@@ -39,8 +41,9 @@ class Binding:
     """reason and text: what stands behind the state.
 
     device: the one that was found, None while none is. last: the one that was found last, kept while it can't be
-    found; None once another one answers in its place. known: who it said it is. generation: the connection on which
-    it said so. refused: polls refused in a row. next_s: when it is looked for again at the soonest.
+    found; None once another one answers in its place. barred: one that is not as the site file says: it is only read.
+    known: who it said it is. generation: the connection on which it said so. refused: polls refused in a row.
+    next_s: when it is looked for again at the soonest.
     """
 
     state: Bind = Bind.STARTING
@@ -48,6 +51,7 @@ class Binding:
     text: str = "not found yet"
     device: Device | None = None
     last: Device | None = None
+    barred: Device | None = None
     known: Identity | None = None
     generation: int = -1
     refused: int = 0
@@ -81,7 +85,8 @@ def looked_for(binding: Binding, now_s: float) -> Binding:
 
 def found(binding: Binding, device: Device, generation: int) -> Binding:
     """It answers, and is the right one. generation: of the connection before it was asked."""
-    return replace(binding, device=device, last=device, known=device.identity, generation=generation, refused=0)
+    known = device.identity
+    return replace(binding, device=device, last=device, barred=None, known=known, generation=generation, refused=0)
 
 
 def verified(binding: Binding, generation: int) -> Binding:
@@ -91,12 +96,17 @@ def verified(binding: Binding, generation: int) -> Binding:
 
 def another(binding: Binding) -> Binding:
     """Something else answers in its place: what was promised by the one before counts no more."""
-    return replace(binding, device=None, last=None)
+    return replace(binding, device=None, last=None, barred=None)
+
+
+def barred(binding: Binding, device: Device) -> Binding:
+    """The right one, and not as the site file says: it is read and never written, and promises nothing."""
+    return replace(binding, device=None, last=None, barred=device)
 
 
 def forgotten(binding: Binding) -> Binding:
     """It has to be found anew."""
-    return replace(binding, device=None, refused=0)
+    return replace(binding, device=None, barred=None, refused=0)
 
 
 def refused(binding: Binding) -> Binding:

@@ -14,8 +14,11 @@ from derctl.daemon.channel import binding as binds
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.slow import Slow
+from derctl.daemon.channel.steady import Steady, fitted, named, rated, steadied, unmeasured_text
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
+from derctl.devices.nominal import fits
+from derctl.devices.plausible import plausible, unmeasured
 from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
 from derctl.links.bus import Bus, Priority
 
@@ -26,8 +29,8 @@ ILLEGAL_ADDRESS = 2
 class Channel:
     """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still.
 
-    check: what is wrong with a device that was found, None if it is the right one. read_s, sample: of `reading`.
-    answers: the registers that it was decoded from, by block.
+    check: what of a device that was found is not as the site file says, None if all is; doubts: the same for what it
+    measures. read_s, sample: of `reading`. answers: the registers that it was decoded from, by block.
     """
 
     id: str
@@ -37,12 +40,14 @@ class Channel:
     options: Options
     serial: str | None = None
     check: Callable[[Device], str | None] = lambda device: None
+    doubts: Callable[[Device, Reading], str | None] = lambda device, seen: None
     on_event: Callable[[str, str, str], None] = lambda event, who, text: None
     clock: Callable[[], float] = time.monotonic
     born_s: float = field(default_factory=time.monotonic)
     binding: Binding = field(default_factory=Binding)
     slow: Slow = field(default_factory=Slow)
     still: Stillness = field(default_factory=Stillness)
+    steady: Steady = field(default_factory=Steady)
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
     sample: int = 0
@@ -83,6 +88,8 @@ class Channel:
                 await self._verify(device)
             if self.device is not None:
                 await self._read(self.device)
+            elif self.binding.barred is not None:
+                await self._look_at(self.binding.barred)
         except BusTimeout as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, error.full)
         except BusError as error:
@@ -106,16 +113,42 @@ class Channel:
         now = self.clock()
         self._expire(now)
         self.answers = {**self.answers, **fresh}
-        self.reading = device.decode(self.answers)
-        self.read_s = now
-        self.sample += 1
+        held = self._believe(device, device.decode(self.answers), now)
         self.binding = binds.answered(self.binding)
         self.still = observe(self.still, next(iter(fresh.values())), self.reading.energy_wh, now)
-        if stands_still(self.still, self.reading, device.rating, self.options.profile.refresh_s, now):
+        if self.steady.misfit:
+            self._bar(device, self.steady.misfit)
+        elif stands_still(self.still, self.reading, device.rating, self.options.profile.refresh_s, now):
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
+        elif unmeasured(self.reading, device.rating):
+            look = Look.READ if device.rating.size_w > 0.0 else Look.BLANK
+            self._saw(look, Reason.UNMEASURED, unmeasured_text(device.rating))
         else:
-            self._saw(Look.READ, None, "")
+            self._saw(Look.READ, Reason.IMPLAUSIBLE if held else None, held)
+
+    def _believe(self, device: Device, seen: Reading, now_s: float) -> str:
+        """Keep what can be believed of what was read; what is held, as text."""
+        proven = fits(seen, self.options.v_nom_v, self.options.f_nom_hz)
+        self.steady = fitted(self.steady, self.doubts(device, seen), proven=proven)
+        kept = plausible(seen, device.rating)
+        self.steady, self.reading, held = steadied(self.steady, kept, device.rating, now_s)
+        self.read_s = now_s
+        self.sample += 1
+        if held:
+            self.steady, new = named(self.steady, held.split(" reads")[0], now_s)
+            if new:
+                self.on_event("value_held", self.id, held)
+        return held
+
+    async def _look_at(self, device: Device) -> None:
+        """What a device measures that is not as the site file says: for people, nothing is done with it."""
+        answers = {name: await self.bus.request(self.unit, read) for name, read in device.control.items()}
+        self._believe(device, device.decode(answers), self.clock())
+
+    def _bar(self, device: Device, text: str) -> None:
+        self._rebound(binds.barred(self.binding, device))
+        self._saw(Look.WRONG, Reason.MISMATCH, text)
 
     def _expire(self, now_s: float) -> None:
         """An answer of a slow block that is too old counts no more."""
@@ -159,6 +192,8 @@ class Channel:
             self.binding = binds.another(self.binding)
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, wrong)
             return
+        if self._differs(device):
+            return
         known, firmware = self.known, device.identity.firmware
         if known is not None and known.firmware != firmware:
             self.on_event("firmware_changed", self.id, f"firmware is now {firmware}")
@@ -175,7 +210,21 @@ class Channel:
         expected = serial_text(self.serial or ("" if self.known is None else self.known.serial))
         if expected.strip("0") and expected != serial:  # zeros alone: it was not filled in yet
             return f"serial {serial!r} answers, {expected!r} is expected"
-        return self.check(device)
+        return None
+
+    def _differs(self, device: Device) -> bool:
+        """Whether it is the right device, and not as the site file says, or not as it was before."""
+        if self.known is not None and self.known.serial != device.identity.serial:
+            self.steady = Steady()
+        misfit = self.check(device) or self.steady.misfit
+        if misfit:
+            self._bar(device, misfit)
+            return True
+        self.steady, jump = rated(self.steady, device.rating, self.clock())
+        if jump:
+            self._rebound(binds.forgotten(self.binding))
+            self._saw(Look.WRONG, Reason.IMPLAUSIBLE, jump)
+        return bool(jump)
 
     async def _verify(self, device: Device) -> None:
         """After a reconnection: is it still the same device with the same firmware? If not, it is found anew."""

@@ -48,9 +48,8 @@ class SunspecBms(Observed):
         values = self.view.values(answers)
         connected = None if self.bank is None else self.bank.values(answers)["NStrCon"]
         off = values.get("State") in FAULTS or connected == 0
-        soc = values.get("SoC")
         return Reading(
-            soc_pct=soc if soc is not None and 0.0 <= soc <= 100.0 else None,
+            soc_pct=values.get("SoC"),
             soh_pct=values.get("SoH"),
             dc_p_w=values.get("W"),
             p_charge_limit_w=0.0 if off else permitted_w(values, self.stated, "AChaMax", "WChaRteMax"),

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.devices.kind import Models
-from derctl.devices.plausible import plausible
+from derctl.devices.nominal import Nominal, System
 from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.m123 import build_123
 from derctl.devices.sunspec.controls.m124 import build_124
 from derctl.devices.sunspec.controls.m704 import build_704
 from derctl.devices.sunspec.found import Found
 from derctl.devices.sunspec.layout import Layout, View, find
-from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter
-from derctl.devices.sunspec.nameplate import rating
+from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, system_of
+from derctl.devices.sunspec.nameplate import plate_of
 from derctl.devices.sunspec.own import Own, own_of
 from derctl.devices.sunspec.wrong import not_a
 from derctl.devices.types import Answers, Options, Reversion
+from derctl.errors import DeviceError
 
 PV = Capability(ac=Port(limit=True, var=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True, var=True), battery=Port())
@@ -47,6 +48,7 @@ class SunspecDer(Found):
     charge: View | None
     controls: Controls
     own: Own = field(default_factory=Own)
+    nominal: Nominal = field(default_factory=Nominal)
 
     @property
     def control(self) -> Mapping[str, Read]:
@@ -67,18 +69,16 @@ class SunspecDer(Found):
         on, off = self.own.states(answers, self.options.own_functions)
         told = self.can.steer or self.can.var
         accepted = self.controls.accepted(answers) if told else None
-        reading = inverter(
+        return inverter(
             self.ac.block.model_id, values, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off
         )
-        return plausible(reading, self.rating)
 
     def _charge(self, answers: Answers) -> tuple[float | None, float | None]:
         """State of charge and of health, percent."""
         if self.charge is None or self.charge.name not in answers:
             return None, None
         values = self.charge.values(answers)
-        soc = values.get("SoC", values.get("ChaState"))
-        return soc if soc is not None and 0.0 <= soc <= 100.0 else None, values.get("SoH")
+        return values.get("SoC", values.get("ChaState")), values.get("SoH")
 
     def absent_w(self, fallback: Fallback) -> float:
         return self.controls.absent_w(fallback)
@@ -111,19 +111,32 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
     if ac is None:
         expected = "sunspec_storage" if kind.store else "sunspec_pv"
         raise not_a(expected, layout, "no inverter model (701, 101-103, 111-113) in the chain")
-    rated, stated = yield from rating(layout, options, storage=kind.store)
-    controls = yield from _controls(layout, options, rated, kind.ac, stated=stated)
+    plate = yield from plate_of(layout, options, storage=kind.store)
+    controls = yield from _controls(layout, options, plate.rating, kind.ac, stated=plate.stated)
+    view = layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX)
+    system = yield from _system(view)
     return SunspecDer(
         layout=layout,
         options=options,
         problems=(*layout.chain.problems, *controls.problems),
-        rating=rated,
+        rating=plate.rating,
         can=replace(kind, ac=controls.port),
-        ac=layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX),
+        ac=view,
         charge=_charge_of(layout) if kind.store else None,
         controls=controls,
         own=own_of(layout),
+        nominal=replace(plate.nominal, system=system),
     )
+
+
+def _system(ac: View) -> Exchange[System | None]:
+    """How it is connected: by its model, or by what a 701 says of itself, where it can be read now."""
+    if ac.block.model_id != 701:
+        return system_of(ac.block.model_id, {})
+    try:
+        return system_of(701, ac.values({ac.name: (yield ac.read)}))
+    except DeviceError:
+        return None
 
 
 def _charge_of(layout: Layout) -> View | None:

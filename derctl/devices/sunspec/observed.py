@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from derctl.core.exchange import Read
 from derctl.core.types import Capability, Fallback, Rating
+from derctl.devices.nominal import Nominal
 from derctl.devices.sunspec.found import Found
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Reversion
@@ -22,6 +23,11 @@ class Observed(Found):
     def rating(self) -> Rating:
         v_nom_v = self.options.v_nom_v
         return Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=v_nom_v)
+
+    @property
+    def nominal(self) -> Nominal:
+        """It states none."""
+        return Nominal()
 
     @property
     def can(self) -> Capability:

@@ -13,7 +13,13 @@ from derctl.daemon.channel.binding import REBIND_S, REFUSED_LIMIT, START_S, Bind
 from derctl.devices import Identity
 
 LATER = START_S + 1.0
-NEXT = {Look.READ: Bind.OK, Look.STILL: Bind.FROZEN, Look.SILENT: Bind.UNREACHABLE, Look.WRONG: Bind.REFUSED}
+NEXT = {
+    Look.READ: Bind.OK,
+    Look.BLANK: Bind.UNMEASURED,
+    Look.STILL: Bind.FROZEN,
+    Look.SILENT: Bind.UNREACHABLE,
+    Look.WRONG: Bind.REFUSED,
+}
 
 
 def device(serial: str = "1") -> Any:
