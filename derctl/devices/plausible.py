@@ -22,27 +22,29 @@ AWAKE_PU = 0.02
 NUMBERS = tuple(item.name for item in fields(Reading) if item.type == "float | None")
 POWERS = ("p_w", "q_var", "dc_p_w", "p_charge_limit_w", "p_discharge_limit_w")
 AWAKE = frozenset({Status.ON, Status.THROTTLED, Status.STARTING, Status.FAULT})
-"""Who says one of these of itself, and measures nothing, is not asleep but not measured."""
+"""Who says one of these of itself, and measures nothing, may give anything: its power is not known."""
 
 
 def plausible(reading: Reading, rating: Rating) -> Reading:
     """Drop what can't be true (docs/sources.md): it becomes None, so no function acts on it.
 
     An inverter whose power, voltage and frequency are all missing or 0, or that has 0 V or 0 Hz and gives nothing, is
-    asleep: that is night, not a grid fault. A meter with 0 V or 0 Hz has lost its voltage taps, and the 0 W that it
-    makes of that are none. rating: of a meter or a battery management system, zeros.
+    asleep: that is night, not a grid fault. It gives 0 W then, unless it says of itself that it is at work. A meter
+    with 0 V or 0 Hz has lost its voltage taps, and the 0 W that it makes of that are none. rating: of a meter or a
+    battery management system, zeros.
     """
     dark = _dark(reading)
     reading = _within(reading, rating)
     if rating.size_w <= 0.0:
         return _usable(replace(reading, p_w=None, q_var=None) if without_volts(reading) else reading, rating)
     still = reading.p_w is None or abs(reading.p_w) <= AWAKE_PU * rating.size_w
-    if not (without_volts(reading) and still) and not (dark and reading.status not in AWAKE):
+    if not (without_volts(reading) and still) and not (dark and reading.status is not Status.FAULT):
         return _usable(reading, rating)
+    rests = dark and reading.status not in AWAKE
     return replace(
         reading,
-        p_w=0.0 if dark else reading.p_w,
-        q_var=0.0 if dark else reading.q_var,
+        p_w=0.0 if rests else reading.p_w,
+        q_var=0.0 if rests else reading.q_var,
         v_v=None,
         f_hz=None,
         status=Status.ASLEEP,

@@ -80,10 +80,11 @@ def test_an_inverter_that_shows_no_sign_of_life_is_asleep_and_gives_nothing(stat
 
 
 @pytest.mark.parametrize("status", [Status.ON, Status.THROTTLED, Status.STARTING, Status.FAULT])
-def test_one_that_says_it_is_at_work_and_shows_nothing_is_not_measured(status: Status) -> None:
-    """SolarEdge: every value reads 0x8000 while it produces (WillCodeForCats/solaredge-modbus-multi#1007)."""
-    seen = Reading(status=status)
-    assert plausible(seen, PV) == seen and unmeasured(seen, PV)
+def test_one_that_says_it_is_at_work_and_shows_nothing_may_give_anything(status: Status) -> None:
+    """Its power is not known, and not 0 (WillCodeForCats/solaredge-modbus-multi#1007)."""
+    found = plausible(Reading(status=status), PV)
+    assert found == Reading(status=status if status is Status.FAULT else Status.ASLEEP)
+    assert unmeasured(found, PV)
 
 
 @pytest.mark.parametrize(
