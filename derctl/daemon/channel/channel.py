@@ -13,12 +13,11 @@ from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import binding as binds
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.binding import Binding, Look
+from derctl.daemon.channel.sight import Sight, sight
 from derctl.daemon.channel.slow import Slow
-from derctl.daemon.channel.steady import Steady, fitted, named, rated, steadied, unmeasured_text
+from derctl.daemon.channel.steady import Steady, rated
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
-from derctl.devices.nominal import fits
-from derctl.devices.plausible import plausible, unmeasured
 from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
 from derctl.links.bus import Bus, Priority
 
@@ -89,7 +88,7 @@ class Channel:
             if self.device is not None:
                 await self._read(self.device)
             elif self.binding.barred is not None:
-                await self._look_at(self.binding.barred)
+                await self._watch(self.binding.barred)
         except BusTimeout as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, error.full)
         except BusError as error:
@@ -113,38 +112,31 @@ class Channel:
         now = self.clock()
         self._expire(now)
         self.answers = {**self.answers, **fresh}
-        held = self._believe(device, device.decode(self.answers), now)
+        seen = self._look(device, self.answers, now)
         self.binding = binds.answered(self.binding)
         self.still = observe(self.still, next(iter(fresh.values())), self.reading.energy_wh, now)
-        if self.steady.misfit:
-            self._bar(device, self.steady.misfit)
+        if seen.look is Look.WRONG:
+            self._bar(device, seen.text)
         elif stands_still(self.still, self.reading, device.rating, self.options.profile.refresh_s, now):
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
-        elif unmeasured(self.reading, device.rating):
-            look = Look.READ if device.rating.size_w > 0.0 else Look.BLANK
-            self._saw(look, Reason.UNMEASURED, unmeasured_text(device.rating))
         else:
-            self._saw(Look.READ, Reason.IMPLAUSIBLE if held else None, held)
+            self._saw(seen.look, seen.reason, seen.text)
 
-    def _believe(self, device: Device, seen: Reading, now_s: float) -> str:
-        """Keep what can be believed of what was read; what is held, as text."""
-        proven = fits(seen, self.options.v_nom_v, self.options.f_nom_hz)
-        self.steady = fitted(self.steady, self.doubts(device, seen), proven=proven)
-        kept = plausible(seen, device.rating)
-        self.steady, self.reading, held = steadied(self.steady, kept, device.rating, now_s)
-        self.read_s = now_s
+    def _look(self, device: Device, answers: Mapping[str, Registers], now_s: float) -> Sight:
+        """Keep what can be believed of these answers."""
+        read = device.decode(answers)
+        seen = sight(self.steady, read, device, self.options, self.doubts(device, read), now_s)
+        self.steady, self.reading, self.read_s = seen.steady, seen.reading, now_s
         self.sample += 1
-        if held:
-            self.steady, new = named(self.steady, held.split(" reads")[0], now_s)
-            if new:
-                self.on_event("value_held", self.id, held)
-        return held
+        if seen.news:
+            self.on_event("value_held", self.id, seen.news)
+        return seen
 
-    async def _look_at(self, device: Device) -> None:
+    async def _watch(self, device: Device) -> None:
         """What a device measures that is not as the site file says: for people, nothing is done with it."""
         answers = {name: await self.bus.request(self.unit, read) for name, read in device.control.items()}
-        self._believe(device, device.decode(answers), self.clock())
+        self._look(device, answers, self.clock())
 
     def _bar(self, device: Device, text: str) -> None:
         self._rebound(binds.barred(self.binding, device))

@@ -118,13 +118,6 @@ def fitted(steady: Steady, misfit: str | None, *, proven: bool) -> Steady:
     return replace(steady, fits=fits, misfit=misfit)
 
 
-def unmeasured_text(rating: Rating) -> str:
-    """rating: of a meter or a battery management system, zeros."""
-    if rating.size_w > 0.0:
-        return "it answers, but its power is not implemented or can't be true"
-    return "it answers, but measures nothing: its values are not implemented, 0 V, or beyond any plant"
-
-
 def named(steady: Steady, what: str, now_s: float) -> tuple[Steady, bool]:
     """Whether it is time to name it."""
     if now_s - steady.named_s.get(what, -1e9) < NAMED_S:

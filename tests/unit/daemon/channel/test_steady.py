@@ -18,7 +18,6 @@ from derctl.daemon.channel.steady import (
     named,
     rated,
     steadied,
-    unmeasured_text,
 )
 from tests import make
 
@@ -169,11 +168,6 @@ def test_what_was_once_right_is_not_asked_again_and_what_is_wrong_may_come_right
     assert fitted(steady, None, proven=False).misfit == ""
     steady = fitted(steady, None, proven=True)
     assert fitted(steady, "126 V, not 230", proven=False) is steady
-
-
-def test_a_meter_that_measures_nothing_and_an_inverter_without_power_are_told_apart() -> None:
-    assert "measures nothing" in unmeasured_text(METER)
-    assert "its power" in unmeasured_text(PV)
 
 
 def test_time_and_number_are_as_documented() -> None:
