@@ -206,8 +206,6 @@ class Channel:
 
     def _differs(self, device: Device) -> bool:
         """Whether it is the right device, and not as the site file says, or not as it was before."""
-        if self.known is not None and self.known.serial != device.identity.serial:
-            self.steady = Steady()
         misfit = self.check(device) or self.steady.misfit
         if misfit:
             self._bar(device, misfit)
