@@ -51,9 +51,8 @@ class Line:
     def bind(self, options: Options) -> Exchange[Any]:
         yield Read(address=0, count=1)
         return SimpleNamespace(
-            identity=Identity(serial=self.serial), rating=self.rating, can=Capability(), problems=(), lacks=(), slow={},
-            control={"ac": Read(address=1, count=1)},
-            decode=lambda answers: self.seen,
+            identity=Identity(serial=self.serial), rating=self.rating, can=Capability(), problems=(),
+            lacks=(), slow={}, control={"ac": Read(address=1, count=1)}, decode=lambda answers: self.seen,
         )  # fmt: skip
 
     async def poll(self, seen: Reading | None = None, times: int = 1) -> Any:
