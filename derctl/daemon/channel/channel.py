@@ -22,6 +22,8 @@ from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMa
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
+GATEWAY = frozenset({0x0A, 0x0B})
+"""Exceptions that a gateway answers for a device which is silent."""
 
 
 @dataclass(slots=True)
@@ -29,7 +31,8 @@ class Channel:
     """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still.
 
     check: what of a device that was found is not as the site file says, None if all is; doubts: the same for what it
-    measures. read_s, sample: of `reading`. answers: the registers that it was decoded from, by block.
+    measures. read_s, sample: of `reading`. heard_s: when it answered last, a refusal counts. answers: the registers
+    that it was decoded from, by block.
     """
 
     id: str
@@ -49,6 +52,7 @@ class Channel:
     steady: Steady = field(default_factory=Steady)
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
+    heard_s: float = -1e9
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
 
@@ -71,6 +75,11 @@ class Channel:
         """The device that answers on this connection is the one that was found: only then it may be written."""
         return self.device is not None and self.binding.generation == self.bus.generation
 
+    @property
+    def _long_silent(self) -> bool:
+        """Behind a gateway a device is changed without a new connection."""
+        return self.state is Bind.UNREACHABLE and self.clock() - self.heard_s > binds.SILENT_S
+
     def look_again(self) -> None:
         """Find the device at the next poll, however recently that failed."""
         self.binding = binds.looked_for(self.binding, -1e9)
@@ -83,7 +92,7 @@ class Channel:
             device = self.device
             if device is None:
                 await self._bind_if_due()
-            elif not self.verified:
+            elif not self.verified or self._long_silent:
                 await self._verify(device)
             if self.device is not None:
                 await self._read(self.device)
@@ -94,6 +103,7 @@ class Channel:
         except BusError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
         except DeviceRefused as error:
+            self.heard_s = self.heard_s if error.code in GATEWAY else self.clock()
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
             if error.code == ILLEGAL_ADDRESS:
                 self._rebound(binds.refused(self.binding))
@@ -127,7 +137,8 @@ class Channel:
         """Keep what can be believed of these answers."""
         read = device.decode(answers)
         seen = sight(self.steady, read, device, self.options, self.doubts(device, read), now_s)
-        self.steady, self.reading, self.read_s = seen.steady, seen.reading, now_s
+        self.steady, self.reading = seen.steady, seen.reading
+        self.read_s = self.heard_s = now_s
         self.sample += 1
         if seen.news:
             self.on_event("value_held", self.id, seen.news)
@@ -181,7 +192,7 @@ class Channel:
         device = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
         wrong = self._wrong(device)
         if wrong is not None:
-            self.binding = binds.another(self.binding)
+            self.binding = binds.another(self.binding, device.rating.p_max_w)
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, wrong)
             return
         if self._differs(device):

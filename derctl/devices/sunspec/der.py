@@ -80,6 +80,9 @@ class SunspecDer(Found):
         values = self.charge.values(answers)
         return values.get("SoC", values.get("ChaState")), values.get("SoH")
 
+    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
+        return self.controls.promises(answers, fallback)
+
     def absent_w(self, fallback: Fallback) -> float:
         return self.controls.absent_w(fallback)
 
