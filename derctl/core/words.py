@@ -77,6 +77,7 @@ class Reason(StrEnum):
     IDENTITY_CHANGED = "identity_changed"
     MISMATCH = "mismatch"
     OWN_FUNCTION_ON = "own_function_on"
+    SECTION_UNCLEAR = "section_unclear"
 
 
 class Idle(StrEnum):
@@ -112,6 +113,14 @@ class Belief(StrEnum):
     PROVEN = "proven"
     DOUBTED = "doubted"
     LOST = "lost"
+
+
+class LimitsBy(StrEnum):
+    """Who reads a battery's limits: its own chain, a management system of its own, or nobody."""
+
+    CHAIN = "chain"
+    BMS = "bms"
+    NOBODY = "nobody"
 
 
 class FallbackBy(StrEnum):
@@ -166,6 +175,7 @@ class Refusal(StrEnum):
     FALLBACK_BREAKS_CONTRACT = "fallback_breaks_contract"
     RATING_UNKNOWN = "rating_unknown"
     NOT_READY = "not_ready"
+    BAD_SITE_FILE = "bad_site_file"
 
 
 class Timer(StrEnum):

@@ -40,6 +40,8 @@ PRIORITIES: dict[str, str] = {
     "not_released": "warning",
     "override": "warning",
     "released": "info",
+    "site_file_refused": "error",
+    "site_file_reloaded": "info",
     "started": "info",
     "state_unreadable": "error",
     "stopped": "info",

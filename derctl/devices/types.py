@@ -31,6 +31,9 @@ class Options:
     """What the site file says about one device. sign: of a meter's W, +1 is export.
 
     declared: the installer's rating, for a device that states none; such a device is only read.
+    section: which of several in the chain it is: its number, or the Opt or serial of its model 1.
+    bms_here: whether the battery's management system is in this chain, None where the site file doesn't say;
+    bms_section, bms_serial: which one that is.
     """
 
     profile: Profile = field(default_factory=Profile)
@@ -39,6 +42,10 @@ class Options:
     own_functions: str = "read"
     sign: int = 1
     declared: Rating | None = None
+    section: int | str | None = None
+    bms_here: bool | None = None
+    bms_section: int | str | None = None
+    bms_serial: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,8 @@ from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.steady import Steady, rated
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
-from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
+from derctl.devices.sunspec.limits import BLOCK
+from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, SectionUnclear, WrongKind
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
@@ -28,7 +29,8 @@ GATEWAY = frozenset({0x0A, 0x0B})
 
 @dataclass(slots=True)
 class Channel:
-    """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still.
+    """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still,
+    and whether the battery in its chain does.
 
     check: what of a device that was found is not as the site file says, None if all is; doubts: the same for what it
     measures. read_s, sample: of `reading`. heard_s: when it answered last, a refusal counts. answers: the registers
@@ -50,6 +52,7 @@ class Channel:
     slow: Slow = field(default_factory=Slow)
     still: Stillness = field(default_factory=Stillness)
     steady: Steady = field(default_factory=Steady)
+    battery: Stillness = field(default_factory=Stillness)
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
     heard_s: float = -1e9
@@ -110,6 +113,9 @@ class Channel:
         except WrongKind as error:
             self._rebound(binds.another(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
+        except SectionUnclear as error:
+            self._rebound(binds.another(self.binding))
+            self._saw(Look.WRONG, Reason.SECTION_UNCLEAR, str(error))
         except NoMap as error:
             self._rebound(binds.forgotten(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
@@ -125,6 +131,8 @@ class Channel:
         seen = self._look(device, self.answers, now)
         self.binding = binds.answered(self.binding)
         self.still = observe(self.still, next(iter(fresh.values())), self.reading.energy_wh, now)
+        if BLOCK in fresh:
+            self.battery = observe(self.battery, fresh[BLOCK], None, now)
         if seen.look is Look.WRONG:
             self._bar(device, seen.text)
         elif stands_still(self.still, self.reading, device.rating, self.options.profile.refresh_s, now):

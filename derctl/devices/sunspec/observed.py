@@ -39,7 +39,7 @@ class Observed(Found):
 
     @property
     def slow(self) -> Mapping[str, Read]:
-        return {}
+        return self.whose
 
     @property
     def reversion(self) -> Reversion:
