@@ -5,7 +5,7 @@ A size of 0 is not stated. 0 as a setting for charging or for var is a word: non
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from derctl.core.exchange import Exchange
@@ -23,37 +23,62 @@ POINTS_702 = (
 )
 
 
+DECLARED = "the rating is the site file's word: this device is only read"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plate:
-    """stated: the device itself states its rating."""
+    """only_read: why the device can only be read at this rating, "" where it can be controlled."""
 
     rating: Rating
     nominal: Nominal = field(default_factory=Nominal)
-    stated: bool = True
+    only_read: str = ""
 
 
 def plate_of(layout: Layout, options: Options, *, storage: bool) -> Exchange[Plate]:
     """What the device is rated for. Raises NotRecognised where nobody says how large it is.
 
     A device that has the models and does not fill them in (some at night) is asked again later, not taken at the
-    site file's word.
+    site file's word. One that refuses them is read at it meanwhile.
     """
     plate = yield from _plate(layout, options, storage=storage)
-    if storage and plate.rating.p_min_w == 0.0 and not (yield from _charges(layout)):
-        raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
-    return plate
+    rated = plate.rating
+    if storage and rated.p_min_w == 0.0 and not (yield from _charges(layout)):
+        if not layout.lacks:
+            raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
+        if options.declared is not None:
+            rated = replace(rated, p_min_w=options.declared.p_min_w)
+    return replace(plate, rating=rated)
 
 
 def _plate(layout: Layout, options: Options, *, storage: bool) -> Exchange[Plate]:
+    word = options.declared if options.declared is not None and options.declared.p_max_w else None
     if layout.find(120, 121, 702) is None:
-        if options.declared is None or not options.declared.p_max_w:
+        if word is None:
             text = (
                 "no model 120, 121 or 702 says how large the inverter is: with rating.p_max_w in the site file it is"
             )
             raise NotRecognised(f"{text} read, but not controlled")
-        return Plate(rating=options.declared, stated=False)
+        return Plate(rating=word, only_read=DECLARED)
     rate = _ratings_1xx if layout.find(702) is None else _ratings_702
-    return (yield from rate(layout, options.v_nom_v, storage=storage))
+    try:
+        plate = yield from rate(layout, options.v_nom_v, storage=storage)
+    except NotRecognised:
+        if word is None or not layout.unread:
+            raise
+        plate = Plate(rating=word)
+    only_read = _unsure(layout)
+    rated = word if only_read and word is not None else plate.rating
+    return replace(plate, rating=rated, only_read=only_read)
+
+
+def _unsure(layout: Layout) -> str:
+    """Percentages count from the setting in model 121 or 702: where that may be and was not read, none is written."""
+    refused = [text for number, text in layout.unread.items() if number in {121, 702}]
+    if refused:
+        return f"{refused[0]} was refused, so its rating is not sure: this device is only read"
+    seen = layout.chain.ended or layout.find(121, 702) is not None
+    return "" if seen else "no model 121 was seen so far, so its rating is not sure: this device is only read"
 
 
 def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Plate]:
@@ -133,4 +158,4 @@ def _maybe(layout: Layout, model_id: int, points: tuple[str, ...]) -> Exchange[d
     block = layout.find(model_id)
     if block is None:
         return {}
-    return (yield from layout.once(block, points))
+    return (yield from layout.asked(block, points))
