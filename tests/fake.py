@@ -11,6 +11,7 @@ import sunspec2.device
 
 from derctl.core.exchange import Exchange, Pause, Read, Write
 from derctl.devices import Options, Profile
+from derctl.devices.plausible import plausible
 from derctl.errors import DeviceRefused
 from derctl.links.models import model
 from tests.recorded import dump, registers_of
@@ -146,6 +147,15 @@ class Fake:
         except StopIteration as stop:
             return stop.value
 
+    def served(self, op: Read | Write) -> tuple[int, ...]:
+        """One request, as a wire answers it. Raises DeviceRefused."""
+        self.ops.append(op)
+        code = self.refuse(op) or self._outside(op)
+        if code is not None:
+            count = op.count if isinstance(op, Read) else len(op.values)
+            raise DeviceRefused(code, function=op.function, address=op.address, count=count)
+        return self._answer(op)
+
     def _outside(self, op: Read | Write) -> int | None:
         count = op.count if isinstance(op, Read) else len(op.values)
         assert 1 <= count <= (125 if isinstance(op, Read) else 123)
@@ -169,7 +179,8 @@ class Fake:
         return {name: self._answer(read) for name, read in blocks.items()}
 
     def reading(self, device: Any) -> Any:
-        return device.decode(self.poll(device))
+        """As a channel believes it."""
+        return plausible(device.decode(self.poll(device)), device.rating)
 
     def put(self, model_id: int, **values: Any) -> None:
         """Change points through pysunspec2: scale factors first, None is "not implemented"."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from derctl.core.exchange import Exchange, Read, Registers
 from derctl.core.types import NOTHING, Capability, Fallback, Rating, Reading, Setpoint
 from derctl.core.words import Timer
+from derctl.devices.nominal import Nominal
 from derctl.devices.profile import Profile
 
 Answers = Mapping[str, Registers]
@@ -29,7 +30,8 @@ class Identity:
 class Options:
     """What the site file says about one device. sign: of a meter's W, +1 is export.
 
-    declared: the installer's rating, for a device that states none; such a device is only read.
+    declared: the installer's rating, for a device that states none; such a device is only read. control: whether the
+    site wants to write it.
     section: which of several in the chain it is: its number, or the Opt or serial of its model 1.
     bms_here: whether the battery's management system is in this chain, None where the site file doesn't say;
     bms_section, bms_serial: which one that is.
@@ -37,9 +39,11 @@ class Options:
 
     profile: Profile = field(default_factory=Profile)
     v_nom_v: float = 230.0
+    f_nom_hz: float = 50.0
     own_functions: str = "read"
     sign: int = 1
     declared: Rating | None = None
+    control: bool = True
     section: int | str | None = None
     bms_here: bool | None = None
     bms_section: int | str | None = None
@@ -66,6 +70,11 @@ class Device(Protocol):
         ...
 
     @property
+    def nominal(self) -> Nominal:
+        """The voltage and frequency that it states."""
+        ...
+
+    @property
     def can(self) -> Capability: ...
 
     @property
@@ -84,14 +93,30 @@ class Device(Protocol):
         ...
 
     @property
+    def lacks(self) -> tuple[str, ...]:
+        """What another look may find, in words; () for a device that was found whole."""
+        ...
+
+    @property
     def reversion(self) -> Reversion: ...
 
     def identify(self) -> Exchange[Identity]:
         """Ask again who answers there. Raises NotRecognised."""
         ...
 
+    def rate(self) -> Exchange[Rating]:
+        """Ask again for its rating. Raises DeviceError."""
+        ...
+
+    def without(self, refused: Mapping[str, str]) -> Device | None:
+        """The device without what stands in these blocks of its fast poll (refused: why not, by name); None where
+        nothing is left of it."""
+        ...
+
     def decode(self, answers: Answers) -> Reading:
-        """Registers to engineering units, sign normalised. Raises DecodeError where the map has moved."""
+        """Registers to engineering units, sign normalised, as they stand: what can't be true is dropped by
+        `plausible`, for all drivers alike. Of a control block that is missing nothing is known. Raises DecodeError
+        where the map has moved."""
         ...
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:

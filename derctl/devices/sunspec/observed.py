@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
-from derctl.core.exchange import Read
+from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Rating
+from derctl.devices.nominal import Nominal
 from derctl.devices.sunspec.found import Found
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers, Reversion
@@ -24,6 +26,11 @@ class Observed(Found):
         return Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=v_nom_v)
 
     @property
+    def nominal(self) -> Nominal:
+        """It states none."""
+        return Nominal()
+
+    @property
     def can(self) -> Capability:
         return Capability()
 
@@ -38,6 +45,14 @@ class Observed(Found):
     @property
     def reversion(self) -> Reversion:
         return Reversion()
+
+    def without(self, refused: Mapping[str, str]) -> Self | None:
+        return None if self.view.name in refused else self
+
+    def rate(self) -> Exchange[Rating]:
+        """It has none."""
+        yield from ()
+        return self.rating
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
         return None
