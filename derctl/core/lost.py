@@ -103,19 +103,21 @@ def _held(hold: Hold, der: DerState) -> tuple[Proposal, ...]:
 
 
 def _fallen(hold: Hold, lost: Abstain, der: DerState) -> tuple[Proposal, ...]:
-    """Rank 0: the tighter of what was held, the fallback and what the function asks for then. Var, and what raises,
-    at the function's own rank, on their way to 0. A mode of var alone says nothing of the power."""
+    """Rank 0: the tighter of what was held, the fallback and what the function asks for then; but none below rest, or
+    it would charge a battery over the head of its BMS. That, var, and what raises: at the function's own rank, on
+    their way to 0. A mode of var alone says nothing of the power."""
     said, then = hold.said or _NOTHING, lost.then or _NOTHING
     fallback_w = None if said.q_var is not None else der.fallback.p_ceiling_w
     raises = said.p_floor_w is not None and said.p_floor_w > 0.0
+    draws = said.p_ceiling_w is not None and said.p_ceiling_w < 0.0
     bound = replace(
         _NOTHING,
-        p_ceiling_w=_least(said.p_ceiling_w, fallback_w, then.p_ceiling_w),
+        p_ceiling_w=_least(0.0 if draws else said.p_ceiling_w, fallback_w, then.p_ceiling_w),
         p_floor_w=_most(None if raises else said.p_floor_w, then.p_floor_w),
     )
     rest = replace(
         said,
-        p_ceiling_w=None,
+        p_ceiling_w=_share(said.p_ceiling_w, hold.over_s) if draws else None,
         p_floor_w=_faded(said.p_floor_w, hold, der) if raises else None,
         p_target_w=_faded(said.p_target_w, hold, der),
         q_var=_share(said.q_var, hold.over_s),
@@ -129,7 +131,8 @@ def _merged(found: tuple[Proposal, ...]) -> Proposal | None:
     if len(found) < 2:
         return found[0] if found else None
     bound, rest = found
-    return replace(bound, p_floor_w=_most(bound.p_floor_w, rest.p_floor_w), q_var=rest.q_var)
+    ceiling_w = _least(bound.p_ceiling_w, rest.p_ceiling_w)
+    return replace(bound, p_ceiling_w=ceiling_w, p_floor_w=_most(bound.p_floor_w, rest.p_floor_w), q_var=rest.q_var)
 
 
 def _faded(value: float | None, hold: Hold, der: DerState) -> float | None:

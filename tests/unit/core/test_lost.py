@@ -181,13 +181,37 @@ def test_a_target_of_a_function_without_input_goes_to_0_within_10_s() -> None:
 
 def test_a_floor_that_only_forbids_charging_is_held_like_a_ceiling() -> None:
     line = store(fallback=Fallback())
-    line.says(p_floor_w=-1_000.0, p_ceiling_w=-1_000.0)
+    line.says(p_floor_w=-1_000.0, p_ceiling_w=1_000.0)
     line.gone()
-    assert targets(line, 30) == [-1_000.0] * 30
+    targets(line, 30)
+    hold = line.memories["held/mouth/bat1"]
+    assert (hold.given.p_floor_w, hold.given.p_ceiling_w) == (-1_000.0, 1_000.0)
     line.function.said = Abstain("nothing to do")
     line.decide()
     hold = line.memories["held/mouth/bat1"]
-    assert (hold.given.p_floor_w, hold.given.p_ceiling_w) == (-1_500.0, -500.0), "both sides open on the ramp"
+    assert (hold.given.p_floor_w, hold.given.p_ceiling_w) == (-1_500.0, 1_500.0), "both sides open on the ramp"
+
+
+def test_a_ceiling_below_0_charges_and_so_it_is_held_at_its_own_rank_and_then_goes_to_rest() -> None:
+    """At rank 0 it would charge a battery that its own protection has full."""
+    line = store(fallback=Fallback())
+    line.says(p_ceiling_w=-2_000.0)
+    line.gone()
+    told = targets(line, 16)
+    assert told[:4] == [-2_000.0] * 4
+    assert told[4:14] == pytest.approx([-1_800.0 + 200.0 * n for n in range(10)]) and told[14:] == [0.0, 0.0]
+    assert held_by(line.decide()) == [("input_lost", 0, "held")]
+
+
+def test_a_full_battery_is_not_charged_by_a_droop_that_lost_its_frequency() -> None:
+    plan = Plan(der_functions=((SocGuard(), ("bat1",)), (FreqDroop(olrt_s=0.2), ("bat1",))))
+    memories: dict[str, Any] = {}
+    bat = make.battery(p_w=-3_000.0, f_hz=51.0, soc_pct=90.0)
+    for n in range(40):
+        bat = make.again(bat, f_hz=51.0 if n < 10 else None, soc_pct=90.0 if n < 20 else 96.0)
+        memories, (decision,) = step(plan, memories, make.site(bat), 1.0)
+        if n >= 20:
+            assert decision.setpoint.p_target_w == 0.0
 
 
 def test_nobody_is_raised_who_is_not_heard() -> None:
@@ -212,11 +236,11 @@ def test_var_is_held_then_goes_to_0_within_10_s_and_is_given_back_to_the_device(
 
 def test_a_mode_that_speaks_of_power_and_of_var_falls_back_with_both() -> None:
     line = store(fallback=Fallback())
-    line.says(p_floor_w=-500.0, p_ceiling_w=-500.0, q_var=1_000.0)
+    line.says(p_floor_w=-500.0, p_ceiling_w=500.0, q_var=1_000.0)
     line.gone()
     targets(line, 10)
     given = line.memories["held/mouth/bat1"].given
-    assert (given.p_ceiling_w, given.p_floor_w) == (-500.0, -500.0) and 0.0 < given.q_var < 1_000.0
+    assert (given.p_ceiling_w, given.p_floor_w) == (500.0, -500.0) and 0.0 < given.q_var < 1_000.0
 
 
 # ---- the functions themselves
