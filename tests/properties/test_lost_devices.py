@@ -107,9 +107,18 @@ def test_whoever_is_lost_costs_only_itself(
             told = decided[der.id]
             assert (told.p_target_w if der.id == "bat1" else told.p_ceiling_w) is not None, "it stays in hand"
             house.told[der.id] = told
-        least = all(give[der.id] <= der.rating.p_min_w + TIGHT_W for der in healthy)
+        least = all(give[der.id] <= least_w(der, give, healthy, meter=meter) + TIGHT_W for der in healthy)
         above_s = above_s + 1 if export_w > LIMIT_W + TIGHT_W and not least else 0
         assert above_s <= CONTAINED_S, (n, give, house.lost)
+
+
+def least_w(der: DerState, give: dict[str, float], healthy: list[DerState], *, meter: bool) -> float:
+    """What an inverter that nobody measures may give makes no store charge from the grid: without a meter it takes
+    what is measured of the others, give or take 100 W."""
+    if meter or not der.can.store:
+        return der.rating.p_min_w
+    measured_w = sum(max(give[other.id], 0.0) for other in healthy if not other.can.store)
+    return max(der.rating.p_min_w, -measured_w)
 
 
 def lapse(house: House, name: str, way: str, n: int) -> None:
