@@ -14,8 +14,10 @@ WIDTH = 80
 WHO: dict[str, str] = {
     "comms_loss": "lost contact",
     "fallback_stands": "its fallback, which stands without derctl",
+    "found_limit": "a limit that was found in it",
     "rating": "its rating",
     "s_max_va": "its apparent power",
+    "slow_rise": "the slow rise from what stood in it",
     "unmeasured": "what it was told last, since its power is not measured",
 } | {row.kind: row.said for row in ROWS.values()}
 """Who bounds a setpoint. What is not here, as from a newer daemon, is shown by its code."""

@@ -161,9 +161,10 @@ def _ask_site(
 
 def _fallback(case: _Case) -> None:
     """Rank 0. A DER whose reading is too old is asked for its declared fallback and nothing else. One whose last
-    limit will stand without derctl is never given a higher one than that. Nobody is raised unseen, but to rest."""
+    limit will stand without derctl is never given a higher one than that; so is one in which somebody else's was
+    found. What stood in it is relaxed slowly. Nobody is raised unseen, but to rest."""
     der, fallback = case.der, case.der.fallback
-    limits: dict[str, float | None] = {}
+    limits: dict[str, float | None] = {"found_limit": der.found_w, "slow_rise": der.rise_w}
     if not der.fresh:
         case.proposals = [p for p in case.proposals if p.p_target_w is None and p.q_var is None]
         limits["comms_loss"] = fallback.p_ceiling_w

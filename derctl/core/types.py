@@ -152,6 +152,8 @@ class DerState:
     bms_age_s: age of the battery's limits where they come from a BMS of its own; None where there is none.
     absent_w: the most it gives when derctl is not there, once its timer is out; None: its full rating.
     written: what derctl wrote last, unless the device refused it; for one that can't be read back, all that is known.
+    found_w: somebody else's limit that was found in it and has to be kept. rise_w: the most it gets while what stood
+    in it is relaxed.
     """
 
     id: str
@@ -166,6 +168,8 @@ class DerState:
     bms_age_s: float | None = None
     absent_w: float | None = None
     written: Setpoint | None = None
+    found_w: float | None = None
+    rise_w: float | None = None
 
     @property
     def v_pu(self) -> float | None:

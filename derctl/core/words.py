@@ -160,6 +160,7 @@ class Refusal(StrEnum):
     FALLBACK_BREAKS_CONTRACT = "fallback_breaks_contract"
     RATING_UNKNOWN = "rating_unknown"
     NOT_READY = "not_ready"
+    UNCONFIRMED = "unconfirmed"
 
 
 class Timer(StrEnum):

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from derctl.core.words import Refusal
-from derctl.daemon.arming import Arm, Arming, Said, seen, told
+from derctl.core.words import Mode, Refusal
+from derctl.daemon.arming import Arm, Arming, Said, filed, seen, told
+from derctl.daemon.picture import AGAIN, Offer, Picture, lines
 from derctl.errors import CommandError
 from derctl.site.absence import Absence
 
 
 @dataclass(slots=True)
 class Gate:
-    """absence: what the site does without derctl, as far as it is known now. on_change: it has opened or closed."""
+    """absence: what the site does without derctl, as far as it is known now. on_change: it has opened or closed.
+
+    picture: what arming would write now. offer: the last that was shown.
+    """
 
     absence: Callable[[], Absence]
     on_change: Callable[[], None]
     stamp: Callable[[], str]
     arming: Arming = field(default_factory=Arming)
+    picture: Callable[[], Picture] = Picture
+    clock: Callable[[], float] = time.monotonic
+    offer: Offer | None = None
 
     @property
     def open(self) -> bool:
@@ -28,6 +37,26 @@ class Gate:
         """Once a tick: whether setpoints may leave."""
         self._become(seen(self.arming, self.absence()))
         return self.open
+
+    def ask(self, by: str, confirm: str | None) -> None:
+        """An operator's word, which has to come twice: the first shows what would be written and does nothing.
+
+        Raises CommandError, with the picture where a second word would do it.
+        """
+        if self.arming.armed or self.arming.state is Arm.LOOKING:
+            self.arm(by)
+            return
+        now_s, picture = self.clock(), self.picture()
+        objection = self.absence().objection
+        if objection is not None:
+            raise CommandError(objection[0], "\n".join((objection[1], *lines(picture))))
+        if self.offer is not None and self.offer.stands(by, confirm, picture, now_s):
+            self.offer = None
+            self.arm(by)
+            return
+        self.offer = Offer(token=secrets.token_hex(4), by=by, at_s=now_s, picture=picture)
+        text = "\n".join((*lines(picture), AGAIN))
+        raise CommandError(Refusal.UNCONFIRMED, text, confirm=self.offer.token)
 
     def arm(self, by: str) -> None:
         """An operator's word; control begins with the next tick. Raises CommandError with what stands against it."""
@@ -41,6 +70,10 @@ class Gate:
     def disarm(self, by: str) -> None:
         """An operator's word: from now on nothing but releases is written."""
         self._become(told(self.arming, Said.DISARM, by=by, since=self.stamp()))
+
+    def read(self, mode: Mode) -> None:
+        """The site file was read: its mode counts where it has changed since the last word."""
+        self._become(filed(self.arming, mode))
 
     def _become(self, arming: Arming) -> None:
         before, self.arming = self.arming, arming

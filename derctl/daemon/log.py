@@ -30,6 +30,8 @@ PRIORITIES: dict[str, str] = {
     "found": "info",
     "journal_not_saved": "error",
     "journal_unreadable": "error",
+    "limit_found": "warning",
+    "limit_lifted": "info",
     "map_problem": "warning",
     "meter_proven": "info",
     "mode_control": "info",

@@ -13,13 +13,14 @@ from derctl.core.engine import Memory
 from derctl.core.text import error_text
 from derctl.core.words import Belief, Mode
 from derctl.daemon.actuate.releaser import Releaser
-from derctl.daemon.arming import Arming, Said, told
+from derctl.daemon.arming import Arming, Said, filed, told
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.gate import Gate
 from derctl.daemon.loop import Loop
 from derctl.daemon.requests import Requests, from_plain, to_plain
+from derctl.daemon.standings import Standings
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.survival import kept, revived
@@ -43,12 +44,13 @@ class Survival:
     gate: Gate
     releaser: Releaser
     loop: Loop
+    standings: Standings
     proof: MeterProof
     log: Any
     dirty: asyncio.Event
 
     def restore(self, mode: Mode, tell: Callable[[str, str, str], None]) -> None:
-        """mode: the site file's, where no operator has said otherwise."""
+        """mode: the site file's, which counts where no operator has said otherwise since it was changed."""
         saved, problem = state.load(self.folder)
         for text in (self.folder.problem, problem):
             if text is not None:
@@ -56,6 +58,7 @@ class Survival:
         self.proof.proven = saved.proven_meter
         self.gate.arming = armed(self.gate.arming, mode, saved.word)
         self.desk.seen = dict(saved.seen)
+        self._found(saved.found, tell)
         synced, now = self.clock.synced, self.clock.wall()
         for each in saved.requests:
             self._revive(each, now if synced else None, tell)
@@ -74,6 +77,13 @@ class Survival:
             return
         if request.remaining_s > 0.0:
             self.requests.put(request)
+            self.standings.waiting.add(request.id)
+
+    def _found(self, plain: Mapping[str, Any] | None, tell: Callable[[str, str, str], None]) -> None:
+        try:
+            self.standings.revive(plain)
+        except msgspec.ValidationError as error:
+            tell("state_unreadable", "", f"the limits that were found in the devices: {error}")
 
     async def run(self) -> None:
         """Save when something has changed, and every SAVE_EVERY_S."""
@@ -97,23 +107,26 @@ class Survival:
         now, arming = self.clock.wall(), self.gate.arming
         word = None
         if arming.by is not None:
-            word = ArmWord(armed=arming.asked, by=arming.by, since=arming.since or "")
+            word = ArmWord(armed=arming.asked, by=arming.by, since=arming.since or "", mode=arming.file)
         wall, now_s = now if self.clock.synced else None, self.requests.clock()
         return Surviving(
             saved=now,
             word=word,
             requests=[to_plain(held, wall=wall, now_s=now_s) for held in self.requests.held.values()],
             memories=kept(self.loop.memories),
+            found=self.standings.kept(),
             seen=dict(self.desk.seen),
             proven_meter=self.proof.proven,
         )
 
 
 def armed(arming: Arming, mode: Mode, word: ArmWord | None) -> Arming:
-    """Where arming starts: the operator's last word, else the site file's mode."""
-    if word is None:
-        return told(arming, Said.ARM if mode is Mode.CONTROL else Said.DISARM)
-    return told(arming, Said.ARM if word.armed else Said.DISARM, by=word.by, since=word.since)
+    """Where arming starts: the last word counts, be it the operator's, or a mode of the site file that is another one
+    than when the operator spoke. Of an older version's word nobody knows that: the file counts as unchanged."""
+    if word is None or word.mode not in {None, mode}:
+        return filed(replace(arming, file=None), mode)
+    said = Said.ARM if word.armed else Said.DISARM
+    return told(replace(arming, file=mode), said, by=word.by, since=word.since)
 
 
 @dataclass(slots=True)

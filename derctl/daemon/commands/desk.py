@@ -75,7 +75,8 @@ class Desk:
             text = await self._take(principal, name, dict(fields))
         except CommandError as error:
             self._log(principal, name, fields, error)
-            return self._reply(command_id, name, "refused", error.code, str(error))
+            confirm = {} if error.confirm is None else {"confirm": error.confirm}
+            return self._reply(command_id, name, "refused", error.code, str(error)) | confirm
         self._log(principal, name, fields)
         return self._reply(command_id, name, "admitted", None, text)
 
@@ -134,6 +135,7 @@ class Desk:
         """Who asked for what, with its values, and what became of it. What came is cut: a person may have sent it."""
         given = [f"{key}={_value(value)}" for key, value in fields.items() if key not in UNSAID and value is not None]
         word = "admitted" if error is None else f"refused ({error.code}: {error})"
+        word = " ".join(word.split())
         text = f"{by}: {' '.join((name, *given))}"[:LOGGED_MAX]
         self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
 

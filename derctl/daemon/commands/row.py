@@ -19,7 +19,8 @@ from derctl.errors import CommandError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What a command may touch. changed: something that must survive a restart has changed."""
+    """What a command may touch. changed: something that must survive a restart has changed. lift_found: of a DER
+    (None: all); gives those in which a limit had been found."""
 
     plan: Plan
     requests: Requests
@@ -27,6 +28,7 @@ class Reach:
     releaser: Releaser
     state: Callable[[], SiteState]
     changed: Callable[[], None]
+    lift_found: Callable[[str | None], list[str]] = lambda der: []
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""

@@ -139,7 +139,13 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         await b.ticks(10)
         assert len(b.writes("pv2")) == count, "nothing is written while it observes"
         assert json.loads((b.app.survival.folder.path / "written.json").read_text()) == {}
-        await ask(socket, "arm")
+        await b.until(lambda: b.p_w("pv2") < 2100.0)
+        await b.ticks(5)
+        with pytest.raises(CommandError, match="say arm again") as shown:
+            await ask(socket, "arm")
+        await b.ticks(5)
+        assert len(b.writes("pv2")) == count, "the first word writes nothing"
+        await ask(socket, "arm", {"confirm": shown.value.confirm})
         await b.until(lambda: len(b.writes("pv2")) > count)
         modes = [event["event"] for event in b.app.news.events if event["event"].startswith("mode_")]
         assert modes == ["mode_control", "mode_observe", "mode_control"]

@@ -36,6 +36,8 @@ class SlowPoller:
 class Still:
     """Image, gate and dispatch of a site without DERs."""
 
+    open = True
+
     def snapshot(self, now_s: float) -> SiteState:
         return SiteState(t_s=now_s, tick_s=1.0, f_nom_hz=50.0, ders=())
 

@@ -1,0 +1,155 @@
+"""Carries what stood in each device, and which operators' limits of before a restart stand again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from derctl.core.types import DerState, LimitRequest, SiteState
+from derctl.daemon import standing as stands
+from derctl.daemon.standing import Standing
+from derctl.devices import Profile
+from derctl.site import Site
+from derctl.store.journal import Journal
+
+
+class Kept(msgspec.Struct, kw_only=True, frozen=True):
+    """What of a Standing survives a restart."""
+
+    limit_w: float | None = None
+    lifted: bool = False
+    own_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How a DER's read-back is taken. ceiling_w: its declared fallback, which a release may have left in it."""
+
+    profile: Profile
+    ceiling_w: float | None
+
+
+def rules_of(site: Site) -> dict[str, Rule]:
+    """Of the DERs that derctl may write."""
+    return {
+        der.id: Rule(profile=site.profiles[der.profile], ceiling_w=der.fallback.p_ceiling_w)
+        for der in site.file.ders
+        if der.control
+    }
+
+
+@dataclass(slots=True)
+class Standings:
+    """rules: of the DERs that derctl may write. written, left: of the journal, and of what releases left standing.
+
+    waiting: ids of limits from before the restart that do not stand in their devices yet: until they do nobody is
+    raised. changed: something that must survive a restart has changed. older: a version was here that noted nothing.
+    """
+
+    rules: Mapping[str, Rule]
+    written: Journal
+    left: Journal
+    tell: Callable[[str, str, str], None]
+    changed: Callable[[], None]
+    by_der: dict[str, Standing] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+    older: bool = False
+    _begun: set[str] = field(default_factory=set)
+    _stood: dict[str, tuple[float | None, float]] = field(default_factory=dict)
+
+    def tick(self, state: SiteState, dt_s: float, gate_open: bool) -> SiteState:
+        """The tick's state with what stands. gate_open: setpoints may have left since the last tick."""
+        self._look(state)
+        return replace(state, ders=tuple(self._with(der, state.t_s, dt_s, gate_open) for der in state.ders))
+
+    def found_w(self, der_id: str) -> float | None:
+        """The limit that was found in it and has to be kept, None: none."""
+        return self.by_der.get(der_id, Standing()).found_w
+
+    def view(self, der_id: str) -> dict[str, Any] | None:
+        """For `status`; None: no limit of somebody else stood in it."""
+        standing = self.by_der.get(der_id, Standing())
+        return None if standing.limit_w is None else {"limit_w": standing.limit_w, "lifted": standing.lifted}
+
+    def lift(self, der_id: str | None) -> list[str]:
+        """An operator's word for a DER (None: all). Returns those that had a limit to lift."""
+        ids = [name for name in self.by_der if der_id in {None, name} and self.found_w(name) is not None]
+        for name in ids:
+            self.by_der[name] = stands.lifted(self.by_der[name])
+            self.tell("limit_lifted", name, f"the {self.by_der[name].limit_w:,.0f} W that stood in it")
+        return ids
+
+    def kept(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        found = {
+            name: Kept(limit_w=each.limit_w, lifted=each.lifted, own_w=each.own_w)
+            for name, each in self.by_der.items()
+        }
+        return {name: msgspec.to_builtins(each) for name, each in found.items() if each != Kept()}
+
+    def revive(self, saved: Mapping[str, Any] | None) -> None:
+        """None: from a version that kept nothing. Raises msgspec.ValidationError for what kept never gave."""
+        self.older = saved is None
+        for name, plain in (saved or {}).items():
+            known = msgspec.convert(plain, Kept)
+            self.by_der[name] = Standing(limit_w=known.limit_w, lifted=known.lifted, own_w=known.own_w)
+
+    def _look(self, state: SiteState) -> None:
+        """Which limits of before the restart are still waited for."""
+        if not self.waiting:
+            return
+        ders = [(der, self.rules[der.id].profile) for der in state.ders if der.id in self.rules]
+        alive = {each.id: each for each in state.requests if isinstance(each, LimitRequest)}
+        self.waiting = {name for name in self.waiting if name in alive and not stands.asserted(alive[name], ders)}
+
+    def _reads_w(self, der: DerState, profile: Profile, t_s: float) -> float | None:
+        """What it reads back. A limit that came while one looked, or that derctl wrote, gets its time until the power
+        follows; of another one that stood there at first sight the power tells at once."""
+        raw_w = stands.read_w(der, profile, settled=False)
+        first_s = t_s if der.id in self.written.entries else -1e9
+        before_w, since_s = self._stood.get(der.id, (raw_w, first_s))
+        if not stands.near(raw_w, before_w, der.rating.p_max_w):
+            since_s = t_s
+        self._stood[der.id] = (raw_w, since_s)
+        return stands.read_w(der, profile, settled=t_s - since_s > profile.settle_s)
+
+    def _with(self, der: DerState, t_s: float, dt_s: float, gate_open: bool) -> DerState:
+        rule = self.rules.get(der.id)
+        if rule is None or der.rating.p_max_w <= 0.0:
+            return der
+        before = self.by_der.get(der.id, Standing())
+        reads_w = self._reads_w(der, rule.profile, t_s) if der.fresh else None
+        now = self.by_der[der.id] = self._after(before, der, reads_w, dt_s, gate_open) if der.fresh else before
+        if now.found_w is not None and before.found_w is None:
+            text = f"a limit of {now.found_w:,.0f} W stood in it: it is kept until `derctl clear {der.id} --found`"
+            self.tell("limit_found", der.id, text)
+        if (now.limit_w, now.lifted) != (before.limit_w, before.lifted):
+            self.changed()
+        return replace(der, found_w=now.found_w, rise_w=now.rise_w)
+
+    def _after(
+        self, before: Standing, der: DerState, reads_w: float | None, dt_s: float, gate_open: bool
+    ) -> Standing:
+        full_w = der.rating.p_max_w
+        written = gate_open and der.id in self._begun
+        self._begun.add(der.id)
+        if not written:
+            before = self._at_rest(before, der.id, reads_w, full_w)
+        if self.waiting:
+            return stands.halted(before, der, reads_w, blind=self.rules[der.id].profile.readback == "effect_only")
+        if not der.can.limit:
+            return replace(before, rise_w=None)
+        return stands.risen(before, reads_w, full_w, dt_s) if written else before
+
+    def _at_rest(self, before: Standing, der_id: str, reads_w: float | None, full_w: float) -> Standing:
+        """Nothing was written since the last look: what stands in it now is where it starts."""
+        if reads_w is None:
+            return replace(before, rise_w=None)
+        if der_id in self.written.entries:
+            return stands.come_back(before, reads_w, full_w)
+        was_here = self.older or before.own_w is not None
+        ceiling_w = self.rules[der_id].ceiling_w if was_here else None
+        return stands.watched(before, reads_w, full_w, (ceiling_w, self.left.stands.get(der_id)))
