@@ -17,6 +17,7 @@ WHO: dict[str, str] = {
     "found_limit": "a limit that was found in it",
     "rating": "its rating",
     "s_max_va": "its apparent power",
+    "slow_rest": "the slow way to rest",
     "slow_rise": "the slow rise from what stood in it",
     "unmeasured": "what it was told last, since its power is not measured",
 } | {row.kind: row.said for row in ROWS.values()}

@@ -10,6 +10,9 @@ from derctl.core.capability import clamp, q_box, room
 from derctl.core.types import Bound, DerState, Proposal, Rating
 from derctl.core.words import Priority, What
 
+LAST = 99
+"""Junior to every function: whoever aims takes over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
@@ -80,6 +83,13 @@ def confine(band: Band, most_w: float, *, by: str) -> Band:
 def _aim(band: Band, target_w: float, *, by: str, rank: int) -> Band:
     bound = Bound(by=by, rank=rank, what=What.TARGET, value=target_w)
     return Band(low_w=band.low_w, high_w=band.high_w, target_w=target_w, target_by=bound, bounds=band.bounds)
+
+
+def rested(band: Band, der: DerState) -> Band:
+    """One that nobody aims at, and that takes nothing but targets, goes to rest from where it was, not at once."""
+    if der.rest_w is None or not der.fresh or not der.can.rest or band.target_by is not None:
+        return band
+    return _aim(band, der.rest_w, by="slow_rest", rank=LAST)
 
 
 def _with(band: Band, bound: Bound, *, low_w: float | None = None, high_w: float | None = None) -> Band:

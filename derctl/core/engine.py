@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation
-from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, whole
+from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, rested, whole
 from derctl.core.capability import told_w
 from derctl.core.types import (
     Abstain,
@@ -106,7 +106,7 @@ def step(
     ]
     for case in cases.values():
         _fallback(case)
-        case.band = _left(case)
+        case.band = rested(_left(case), case.der)
     _allocate(cases, wishes)
     return after, tuple(_decide(case) for case in cases.values())
 

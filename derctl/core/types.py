@@ -153,7 +153,7 @@ class DerState:
     absent_w: the most it gives when derctl is not there, once its timer is out; None: its full rating.
     written: what derctl wrote last, unless the device refused it; for one that can't be read back, all that is known.
     found_w: somebody else's limit that was found in it and has to be kept. rise_w: the most it gets while what stood
-    in it is relaxed.
+    in it is relaxed. rest_w: where it rests while nobody aims at it, on its way from what it gave; None: at 0 W.
     """
 
     id: str
@@ -170,6 +170,7 @@ class DerState:
     written: Setpoint | None = None
     found_w: float | None = None
     rise_w: float | None = None
+    rest_w: float | None = None
 
     @property
     def v_pu(self) -> float | None:

@@ -5,6 +5,7 @@ Pure; daemon/standings carries it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,13 +23,14 @@ class Standing:
     """limit_w: somebody else's limit that was found, None: none. lifted: an operator said that it need not be kept.
 
     own_w: what stood last while derctl had written, None: it never had. rise_w: the most that it gets now, None: its
-    rating.
+    rating. rest_w: where one rests that takes targets alone, None: at 0 W.
     """
 
     limit_w: float | None = None
     lifted: bool = False
     own_w: float | None = None
     rise_w: float | None = None
+    rest_w: float | None = None
 
     @property
     def found_w(self) -> float | None:
@@ -86,6 +88,18 @@ def risen(standing: Standing, reads_w: float | None, full_w: float, dt_s: float)
     goal_w = full_w if standing.found_w is None else min(standing.found_w, full_w)
     up_w = min(goal_w, standing.rise_w + RISE_PU_PER_S * full_w * dt_s)
     return replace(standing, rise_w=None if up_w >= goal_w else up_w)
+
+
+def resting(rest_w: float | None, der: DerState, dt_s: float, *, written: bool) -> float | None:
+    """What it gives by itself while it isn't written; from there to 0 W on the ramp."""
+    if not der.can.rest:
+        return None
+    if not written:
+        return der.reading.p_w
+    if rest_w is None:
+        return None
+    left_w = abs(rest_w) - RISE_PU_PER_S * der.rating.size_w * dt_s
+    return math.copysign(left_w, rest_w) if left_w > 0.0 else None
 
 
 def lifted(standing: Standing) -> Standing:

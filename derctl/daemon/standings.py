@@ -118,7 +118,7 @@ class Standings:
 
     def _with(self, der: DerState, t_s: float, dt_s: float, gate_open: bool) -> DerState:
         rule = self.rules.get(der.id)
-        if rule is None or der.rating.p_max_w <= 0.0:
+        if rule is None or der.rating.size_w <= 0.0:
             return der
         before = self.by_der.get(der.id, Standing())
         reads_w = self._reads_w(der, rule.profile, t_s) if der.fresh else None
@@ -128,7 +128,7 @@ class Standings:
             self.tell("limit_found", der.id, text)
         if (now.limit_w, now.lifted) != (before.limit_w, before.lifted):
             self.changed()
-        return replace(der, found_w=now.found_w, rise_w=now.rise_w)
+        return replace(der, found_w=now.found_w, rise_w=now.rise_w, rest_w=now.rest_w)
 
     def _after(
         self, before: Standing, der: DerState, reads_w: float | None, dt_s: float, gate_open: bool
@@ -136,6 +136,7 @@ class Standings:
         full_w = der.rating.p_max_w
         written = gate_open and der.id in self._begun
         self._begun.add(der.id)
+        before = replace(before, rest_w=stands.resting(before.rest_w, der, dt_s, written=written))
         if not written:
             before = self._at_rest(before, der.id, reads_w, full_w)
         if self.waiting:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Capability, DerState, LimitRequest, Port, Setpoint
+from derctl.core.types import Capability, DerState, LimitRequest, Setpoint
 from derctl.daemon.standing import Standing, asserted, read_w
 from derctl.daemon.standings import Rule, Standings
 from derctl.devices import Profile
@@ -252,7 +252,15 @@ def test_one_that_tells_no_limit_keeps_what_it_gave(tmp_path: Path) -> None:
     assert site.tick(away, bat(5_000.0, None), open=True)["bat1"] == (None, None), "nothing is known of it"
 
 
-UNTOLD = Capability(ac=Port(limit=True, var=True))
+def test_a_battery_that_nobody_aims_at_goes_to_rest_from_what_it_gave_by_itself(site: Site) -> None:
+    def rests(p_w: float | None, *, open: bool) -> float | None:
+        (der,) = site.stands.tick(make.site(make.battery("bat1", p_w=p_w)), 1.0, open).ders
+        return der.rest_w
+
+    assert [rests(2_000.0, open=False), rests(-1_300.0, open=False)] == [2_000.0, -1_300.0]
+    assert [rests(-1_300.0, open=True) for _ in range(4)] == [-800.0, -300.0, None, None]
+    site.tick(pv(p_w=3_000.0))
+    assert site.stands.by_der["pv1"].rest_w is None, "what takes a limit is free"
 
 
 @pytest.mark.parametrize(
