@@ -100,6 +100,7 @@ class App:
         for der in site.file.ders:
             writers[der.id] = writer_of(site, der, ders[der.id], self.releaser.note, tell)
             writers[der.id].found_w = partial(self.standings.found_w, der.id)
+            writers[der.id].spared_w = partial(self.standings.unsure.get, der.id)
         self.loop = Loop(
             tick_s=site.file.site.tick_s,
             plan=site.plan,

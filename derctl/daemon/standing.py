@@ -53,6 +53,17 @@ def read_w(der: DerState, profile: Profile, *, settled: bool = True) -> float | 
     return min(ceiling_w, der.rating.p_max_w)
 
 
+def told_by_power(der: DerState, profile: Profile, limit_w: float, *, settled: bool) -> bool:
+    """Whether the power tells by now that this is a limit, or that it is none: one that gives more may be on its way
+    down, and that one gives nothing under a limit of nothing may be the night."""
+    if near(limit_w, der.rating.p_max_w, der.rating.p_max_w):
+        return True
+    small_w, p_w = profile.tolerance_pct / 100.0 * der.rating.size_w, der.reading.p_w
+    if limit_w <= small_w and (p_w is None or p_w <= small_w):
+        return False
+    return settled or p_w is None or p_w <= limit_w + small_w
+
+
 def near(a: float | None, b: float | None, full_w: float) -> bool:
     """Whether both are the same limit."""
     return a is not None and b is not None and abs(a - b) <= SAME_PU * full_w

@@ -32,6 +32,17 @@ class Rule:
     ceiling_w: float | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """raw_w: what a device reads back, since when. first: it stood there at first sight, and nothing has told yet
+    what it is. empty: its power has shown that it is no limit."""
+
+    raw_w: float | None
+    since_s: float
+    first: bool
+    empty: bool = False
+
+
 def rules_of(site: Site) -> dict[str, Rule]:
     """Of the DERs that derctl may write."""
     return {
@@ -47,6 +58,8 @@ class Standings:
 
     waiting: ids of limits from before the restart that do not stand in their devices yet: until they do nobody is
     raised. changed: something that must survive a restart has changed. older: a version was here that noted nothing.
+
+    unsure: by DER id, what reads back as a limit and may be none: it is not touched until the power has told.
     """
 
     rules: Mapping[str, Rule]
@@ -57,8 +70,9 @@ class Standings:
     by_der: dict[str, Standing] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
     older: bool = False
+    unsure: dict[str, float] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
-    _stood: dict[str, tuple[float | None, float]] = field(default_factory=dict)
+    _looks: dict[str, Look] = field(default_factory=dict)
 
     def tick(self, state: SiteState, dt_s: float, gate_open: bool) -> SiteState:
         """The tick's state with what stands. gate_open: setpoints may have left since the last tick."""
@@ -71,11 +85,17 @@ class Standings:
 
     def view(self, der_id: str) -> dict[str, Any] | None:
         """For `status`; None: no limit of somebody else stood in it."""
+        if der_id in self.unsure:
+            return {"limit_w": self.unsure[der_id], "lifted": False}
         standing = self.by_der.get(der_id, Standing())
         return None if standing.limit_w is None else {"limit_w": standing.limit_w, "lifted": standing.lifted}
 
     def lift(self, der_id: str | None) -> list[str]:
         """An operator's word for a DER (None: all). Returns those that had a limit to lift."""
+        for name in [name for name in self.unsure if der_id in {None, name}]:
+            limit_w = self.unsure.pop(name)
+            self._looks[name] = replace(self._looks[name], first=False)
+            self.by_der[name] = Standing(limit_w=limit_w, rise_w=limit_w)
         ids = [name for name in self.by_der if der_id in {None, name} and self.found_w(name) is not None]
         for name in ids:
             self.by_der[name] = stands.lifted(self.by_der[name])
@@ -106,36 +126,48 @@ class Standings:
         self.waiting = {name for name in self.waiting if name in alive and not stands.asserted(alive[name], ders)}
 
     def _reads_w(self, der: DerState, profile: Profile, t_s: float) -> float | None:
-        """What it reads back. A limit that came while one looked, or that derctl wrote, gets its time until the power
-        follows; of another one that stood there at first sight the power tells at once."""
-        raw_w = stands.read_w(der, profile, settled=False)
-        first_s = t_s if der.id in self.written.entries else -1e9
-        before_w, since_s = self._stood.get(der.id, (raw_w, first_s))
-        if not stands.near(raw_w, before_w, der.rating.p_max_w):
-            since_s = t_s
-        self._stood[der.id] = (raw_w, since_s)
-        return stands.read_w(der, profile, settled=t_s - since_s > profile.settle_s)
+        """What it reads back. While nothing tells whether what stood there at first sight is a limit at all, it is
+        unsure: None. What was seen to be none is none until something else stands there."""
+        raw_w, full_w = stands.read_w(der, profile, settled=False), der.rating.p_max_w
+        look = self._looks.get(der.id) or Look(raw_w=raw_w, since_s=t_s, first=der.id not in self.written.entries)
+        if not stands.near(raw_w, look.raw_w, full_w):
+            look = Look(raw_w=raw_w, since_s=t_s, first=False)
+        settled = t_s - look.since_s > profile.settle_s
+        self.unsure.pop(der.id, None)
+        if raw_w is not None and look.first and not stands.told_by_power(der, profile, raw_w, settled=settled):
+            self._looks[der.id], self.unsure[der.id] = look, raw_w
+            return None
+        reads_w = full_w if look.empty else stands.read_w(der, profile, settled=settled)
+        self._looks[der.id] = replace(look, first=False, empty=reads_w != raw_w)
+        return reads_w
 
     def _with(self, der: DerState, t_s: float, dt_s: float, gate_open: bool) -> DerState:
         rule = self.rules.get(der.id)
         if rule is None or der.rating.size_w <= 0.0:
             return der
         before = self.by_der.get(der.id, Standing())
-        reads_w = self._reads_w(der, rule.profile, t_s) if der.fresh else None
-        now = self.by_der[der.id] = self._after(before, der, reads_w, dt_s, gate_open) if der.fresh else before
+        if der.fresh:
+            reads_w = self._reads_w(der, rule.profile, t_s)
+            self.by_der[der.id] = self._after(before, der, reads_w, dt_s, gate_open)
+        now = self.by_der.get(der.id, before)
+        self._note(der.id, before, now)
+        found_w = self.unsure.get(der.id, now.found_w)
+        return replace(der, found_w=found_w, rise_w=now.rise_w, rest_w=now.rest_w)
+
+    def _note(self, der_id: str, before: Standing, now: Standing) -> None:
         if now.found_w is not None and before.found_w is None:
-            text = f"a limit of {now.found_w:,.0f} W stood in it: it is kept until `derctl clear {der.id} --found`"
-            self.tell("limit_found", der.id, text)
+            text = f"a limit of {now.found_w:,.0f} W stood in it: it is kept until `derctl clear {der_id} --found`"
+            self.tell("limit_found", der_id, text)
         if (now.limit_w, now.lifted) != (before.limit_w, before.lifted):
             self.changed()
-        return replace(der, found_w=now.found_w, rise_w=now.rise_w, rest_w=now.rest_w)
 
     def _after(
         self, before: Standing, der: DerState, reads_w: float | None, dt_s: float, gate_open: bool
     ) -> Standing:
         full_w = der.rating.p_max_w
         written = gate_open and der.id in self._begun
-        self._begun.add(der.id)
+        if der.id not in self.unsure:
+            self._begun.add(der.id)
         before = replace(before, rest_w=stands.resting(before.rest_w, der, dt_s, written=written))
         if not written:
             before = self._at_rest(before, der.id, reads_w, full_w)

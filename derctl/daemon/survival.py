@@ -57,6 +57,8 @@ class Survival:
                 tell("state_unreadable", "", text)
         self.proof.proven = saved.proven_meter
         self.gate.arming = armed(self.gate.arming, mode, saved.word)
+        if self._word() != saved.word:
+            self.dirty.set()  # or a kill would bring back a word that is over
         self.desk.seen = dict(saved.seen)
         self._found(saved.found, tell)
         synced, now = self.clock.synced, self.clock.wall()
@@ -103,15 +105,19 @@ class Survival:
             self.log.error("state_not_saved", error=error_text(error))
         await self.releaser.save()
 
+    def _word(self) -> ArmWord | None:
+        """The operator's that counts, None: the site file's mode does."""
+        arming = self.gate.arming
+        if arming.by is None:
+            return None
+        return ArmWord(armed=arming.asked, by=arming.by, since=arming.since or "", mode=arming.file)
+
     def _now(self) -> Surviving:
-        now, arming = self.clock.wall(), self.gate.arming
-        word = None
-        if arming.by is not None:
-            word = ArmWord(armed=arming.asked, by=arming.by, since=arming.since or "", mode=arming.file)
+        now = self.clock.wall()
         wall, now_s = now if self.clock.synced else None, self.requests.clock()
         return Surviving(
             saved=now,
-            word=word,
+            word=self._word(),
             requests=[to_plain(held, wall=wall, now_s=now_s) for held in self.requests.held.values()],
             memories=kept(self.loop.memories),
             found=self.standings.kept(),

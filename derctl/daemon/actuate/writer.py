@@ -55,7 +55,8 @@ def wish_of(decision: Decision, der: DerState, before: Wish | None, at_s: float)
 class Writer:
     """Carries a DER's states: what it is to do (wish), what its device holds (hold), what is between (trouble).
 
-    found_w: somebody's limit that stood in it and has to be kept, with and without derctl; None: none.
+    found_w: somebody's limit that stood in it and has to be kept, with and without derctl; None: none. spared_w: what
+    may be one: only a lower limit is written over it.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Writer:
     journal: Callable[[str], Awaitable[None]]
     on_event: Callable[[str, str, str], None]
     found_w: Callable[[], float | None] = lambda: None
+    spared_w: Callable[[], float | None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     outcome: Outcome = field(default_factory=Outcome)
     writes: int = 0
@@ -132,13 +134,17 @@ class Writer:
         self.wish = wish = wish_of(decision, der, self.wish, now)
         self.outcome = wished(self.outcome, decision, now)
         self._note(wish)
-        writes = gate_open and self.control
+        writes = gate_open and self.control and not self._spares(decision.setpoint)
         why = self._due(wish) if writes and not self.busy else None
         if why is None and not self.busy and now - self.hold.sent_s >= self._profile.write_min_interval_s:
             self._happened(Happened.HEARD if der.fresh else Happened.QUIET)
         self._judge(wish, writes)
         if why is not None:
             self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
+
+    def _spares(self, desired: Setpoint) -> bool:
+        spared_w, ceiling_w = self.spared_w(), desired.p_ceiling_w
+        return spared_w is not None and ceiling_w is not None and ceiling_w >= spared_w
 
     def _note(self, wish: Wish) -> None:
         refusals, profile = self.hold.refusals, self._profile

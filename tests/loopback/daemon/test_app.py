@@ -151,6 +151,34 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         assert modes == ["mode_control", "mode_observe", "mode_control"]
 
 
+async def test_somebody_s_limit_is_kept_by_a_site_that_controls_from_its_first_tick_and_restored_when_it_stops(
+    bench: Any,
+) -> None:
+    """70 % of 10 kW by a grid operator's installer, in an inverter whose declared fallback allows more."""
+
+    def change(site: dict[str, Any]) -> None:
+        no_contract(site)
+        site["ders"][1]["fallback"] = {"p_ceiling_w": 9000, "by": "reversion", "after_s": 60}
+
+    def somebody(rig: Rig) -> None:
+        face = rig.units["pv2"].face
+        face.bank.image(704).put_all({"WMaxLimPct": 70.0, "WMaxLimPctEna": 1})
+        face.adopt_all()
+        face.bank.publish()
+
+    async with bench(change, prepare=somebody) as b:
+        await b.until(lambda: b.writers["pv2"].hold.written is not None and not b.writers["pv2"].busy)
+        await b.ticks(20)
+        assert b.p_w("pv2") <= 7050.0
+        assert b.app.standings.view("pv2") == {"limit_w": 7000.0, "lifted": False}
+        assert b.rig.units["pv2"].face.bank.image(704).get("WMaxLimPctRvrt") <= 70.0, "without derctl too"
+        await ask(Path(b.app.site.file.site.socket), "release", {"lift": True})
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 7000.0
+        await ask(Path(b.app.site.file.site.socket), "clear", {"found": True})
+        b.app.gate.arm("tests")
+        await b.until(lambda: b.p_w("pv2") > 8500.0)
+
+
 async def test_a_site_that_may_not_be_controlled_any_more_is_released_though_it_is_armed(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

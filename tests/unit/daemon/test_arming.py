@@ -158,8 +158,8 @@ def test_what_the_first_answer_gave_confirms_it_and_nothing_else_does() -> None:
     [
         ("ben", 1.0, picture()),
         ("anna", WITHIN_S + 0.1, picture()),
-        ("anna", 1.0, picture(5001.0)),
-        ("anna", 1.0, picture(2999.0)),
+        ("anna", 1.0, picture(6501.0)),
+        ("anna", 1.0, picture(1499.0)),
         ("anna", 1.0, picture(why="it does not answer")),
         ("anna", 1.0, picture(found_w=3000.0)),
         ("anna", 1.0, Picture()),
@@ -181,7 +181,7 @@ def test_another_person_too_late_or_another_picture_is_shown_again(by: str, late
 def test_what_moves_with_the_sun_is_the_same_picture() -> None:
     site = Asked()
     site.ask()
-    site.shown = picture(4999.0)
+    site.shown = picture(6499.0)
     assert site.ask() is None
 
 

@@ -51,9 +51,9 @@ ONE = Stroke(der="pv1", size_w=10_000.0, setpoint=Setpoint(p_ceiling_w=4000.0, q
     [
         (ONE, True),
         (replace(ONE, by=("volt_watt",), holds=Setpoint(p_ceiling_w=1.0)), True),
-        (replace(ONE, setpoint=Setpoint(p_ceiling_w=4900.0, q_var=-800.0)), True),
-        (replace(ONE, setpoint=Setpoint(p_ceiling_w=5100.0, q_var=100.0)), False),
-        (replace(ONE, setpoint=Setpoint(p_ceiling_w=4000.0, q_var=1200.0)), False),
+        (replace(ONE, setpoint=Setpoint(p_ceiling_w=6400.0, q_var=-2300.0)), True),
+        (replace(ONE, setpoint=Setpoint(p_ceiling_w=6600.0, q_var=100.0)), False),
+        (replace(ONE, setpoint=Setpoint(p_ceiling_w=4000.0, q_var=2700.0)), False),
         (replace(ONE, setpoint=Setpoint(p_ceiling_w=4000.0, p_target_w=0.0, q_var=100.0)), False),
         (replace(ONE, setpoint=Setpoint(p_ceiling_w=4000.0)), False),
         (replace(ONE, fallback=Fallback(p_ceiling_w=0.0)), False),

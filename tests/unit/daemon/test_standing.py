@@ -96,10 +96,41 @@ def test_while_nothing_is_written_what_somebody_else_makes_of_it_counts(site: Si
     assert site.tick(pv()) == {"pv1": (None, None)}, "whoever set it has lifted it"
 
 
+def test_what_gives_more_than_its_limit_at_first_sight_is_left_alone_until_that_is_settled(site: Site) -> None:
+    """1,080 W under "0 %, enabled" is no limit; an inverter on its way down to one takes some seconds."""
+    for t_s, p_w, stands in ((0.0, 1_080.0, 0.0), (10.0, 1_080.0, 0.0), (11.0, 1_080.0, None)):
+        site.t_s = t_s
+        assert site.tick(pv(reads_w=0.0, p_w=p_w), open=True)["pv1"][0] == stands
+        assert site.stands.unsure.get("pv1") == stands
+    assert site.tick(pv(reads_w=0.0, p_w=0.0))["pv1"] == (None, None), "nor is it one in the night"
+    assert site.tick(pv(reads_w=4_000.0, p_w=0.0))["pv1"][0] == 4_000.0, "but another one may be"
+    site.stands.by_der, site.stands.unsure, site.told[:] = {}, {}, []
+    for t_s, p_w, unsure in ((0.0, 9_000.0, 6_000.0), (3.0, 7_000.0, 6_000.0), (5.0, 6_000.0, None)):
+        site.t_s = t_s
+        assert site.tick(pv("pv2", reads_w=6_000.0, p_w=p_w), open=True)["pv2"][0] == 6_000.0
+        assert site.stands.unsure.get("pv2") == unsure
+    assert site.told == [("limit_found", "pv2")]
+
+
+def test_that_nothing_is_given_under_a_limit_of_nothing_may_be_the_night(site: Site) -> None:
+    for t_s in (0.0, 3_600.0):
+        site.t_s = t_s
+        assert site.tick(pv(reads_w=0.0, p_w=0.0), pv("pv2", reads_w=0.0, p_w=None), open=True) == {
+            "pv1": (0.0, None),
+            "pv2": (0.0, None),
+        }
+        assert site.stands.unsure == {"pv1": 0.0, "pv2": 0.0}
+    assert site.stands.view("pv1") == {"limit_w": 0.0, "lifted": False}
+    assert site.tick(pv(reads_w=0.0, p_w=900.0), open=True)["pv1"] == (None, None), "in the morning it gives power"
+    assert site.stands.lift(None) == ["pv2"] and site.stands.unsure == {}
+    site.wrote("pv2")
+    assert site.tick(pv("pv2", reads_w=0.0, p_w=0.0), open=True)["pv2"] == (None, 0.0)
+    assert site.tick(pv("pv2", reads_w=0.0, p_w=0.0), open=True)["pv2"] == (None, 1_000.0)
+
+
 @pytest.mark.parametrize(
     ("der", "profile"),
     [
-        (pv(reads_w=0.0, p_w=1_080.0), Profile()),  # it gives 1,080 W under "0 %, enabled"
         (pv(reads_w=0.0, p_w=0.0), BLIND),
         (pv(reads_w=None), Profile()),
         (pv(reads_w=3_000.0, fresh=False), Profile()),

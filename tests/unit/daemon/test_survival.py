@@ -291,6 +291,16 @@ async def test_a_mode_that_was_changed_in_the_site_file_after_an_operator_s_word
         await house.survival.save()
 
 
+async def test_a_word_that_is_over_is_taken_off_the_disk_at_once(tmp_path: Path) -> None:
+    """Killed before the next save, it would come back with the next change of the site file."""
+    before = House(tmp_path).restored(Mode.CONTROL)
+    assert not before.survival.dirty.is_set()
+    before.survival.gate.disarm("anna")
+    await before.survival.save()
+    assert not House(tmp_path).restored(Mode.CONTROL).survival.dirty.is_set()
+    assert House(tmp_path).restored(Mode.OBSERVE).survival.dirty.is_set()
+
+
 async def test_an_operator_s_word_after_the_change_counts_again(tmp_path: Path) -> None:
     before = House(tmp_path).restored(Mode.OBSERVE)
     before.survival.gate.read(Mode.CONTROL)
