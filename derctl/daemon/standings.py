@@ -13,7 +13,9 @@ from derctl.daemon import standing as stands
 from derctl.daemon.standing import Standing
 from derctl.devices import Profile
 from derctl.site import Site
+from derctl.store.folder import Folder
 from derctl.store.journal import Journal
+from derctl.store.state import FILE
 
 
 class Kept(msgspec.Struct, kw_only=True, frozen=True):
@@ -22,6 +24,17 @@ class Kept(msgspec.Struct, kw_only=True, frozen=True):
     limit_w: float | None = None
     lifted: bool = False
     own_w: float | None = None
+
+
+def found_before(folder: Folder) -> dict[str, float]:
+    """W of the limits that have to be kept, by the state file alone: for a release without a daemon. What can't be
+    read names none."""
+    try:
+        saved = msgspec.json.decode(folder.read(FILE) or b"{}", type=dict[str, Any]).get("found") or {}
+        known = {name: msgspec.convert(plain, Kept) for name, plain in saved.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return {name: each.limit_w for name, each in known.items() if each.limit_w is not None and not each.lifted}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -420,7 +420,7 @@ def test_memories_are_kept_by_kind_and_der() -> None:
         ({"found_w": 12_000.0}, 10_000.0, []),
     ],
 )
-def test_what_stood_in_a_device_binds_before_everybody(given: dict[str, float], most_w: float, by: list[str]) -> None:
+def test_what_stood_in_a_device_binds_before_everybody(given: dict[str, Any], most_w: float, by: list[str]) -> None:
     lifts = make.says(Proposal(by="droop", rank=20, p_floor_w=9_000.0), "pv1")
     decision = decide(Plan(der_functions=(lifts,)), make.site(make.pv(p_w=1_000.0, **given)))["pv1"]
     assert decision.setpoint.p_ceiling_w == most_w

@@ -104,7 +104,7 @@ def test_while_nothing_is_written_nobody_s_memory_winds_up_and_what_stands_is_lo
     """Recorded is what was really used, so that a tick can be replayed."""
     for gate_open, kept in ((False, {"elsewhere": 2}), (True, {"volt_var/pv1": 1, "elsewhere": 2})):
         monkeypatch.setattr(Still, "open", gate_open)
-        time, looks, ticks = Time(), [], []
+        time, looks, ticks = Time(), list[Any](), list[Tick]()
         still: Any = Still()
         poller: Any = SlowPoller(time, [0.1])
 

@@ -11,7 +11,7 @@ import pytest
 
 from derctl.core.types import Capability, DerState, LimitRequest, Setpoint
 from derctl.daemon.standing import Standing, asserted, read_w
-from derctl.daemon.standings import Rule, Standings
+from derctl.daemon.standings import Rule, Standings, found_before
 from derctl.devices import Profile
 from derctl.store.folder import Folder
 from derctl.store.journal import LEFT, Journal
@@ -335,3 +335,26 @@ def test_a_limit_above_the_rating_reads_as_none() -> None:
 def test_what_is_kept_for_a_restart_is_only_what_says_something(site: Site) -> None:
     site.stands.by_der = {"pv1": Standing(rise_w=5.0), "pv2": Standing(limit_w=3.0, lifted=True, own_w=2.0)}
     assert site.stands.kept() == {"pv2": {"limit_w": 3.0, "lifted": True, "own_w": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (None, {}),
+        (b"{", {}),
+        (b"{}", {}),
+        (b'{"found": null}', {}),
+        (b'{"found": [1]}', {}),
+        (b'{"found": {"pv1": 3}}', {}),
+        (
+            b'{"found": {"pv1": {"limit_w": 3000}, "pv2": {"limit_w": 1, "lifted": true}, "pv3": {"own_w": 2}}}',
+            {"pv1": 3000.0},
+        ),
+    ],
+)
+def test_a_release_without_a_daemon_knows_what_was_found_by_the_state_file(
+    tmp_path: Path, content: bytes | None, found: dict[str, float]
+) -> None:
+    if content is not None:
+        (tmp_path / "state.json").write_bytes(content)
+    assert found_before(Folder(tmp_path, tmp_path)) == found
