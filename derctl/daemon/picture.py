@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.words import FallbackBy
@@ -111,7 +111,11 @@ def _line(stroke: Stroke) -> str:
 
 
 def _held(stroke: Stroke) -> str:
-    return "nothing that it tells" if stroke.holds in {None, NOTHING} else setpoint_text(stroke.holds)
+    held = stroke.holds or NOTHING
+    if held.p_ceiling_w is not None and held.p_ceiling_w >= stroke.size_w:
+        held = replace(held, p_ceiling_w=None)
+        return "no limit" if held == NOTHING else f"no limit, {setpoint_text(held)}"
+    return "nothing that it tells" if held == NOTHING else setpoint_text(held)
 
 
 def _without(fallback: Fallback) -> str:

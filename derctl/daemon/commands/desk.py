@@ -134,8 +134,7 @@ class Desk:
     def _log(self, by: str, name: str, fields: Mapping[str, Any], error: CommandError | None = None) -> None:
         """Who asked for what, with its values, and what became of it. What came is cut: a person may have sent it."""
         given = [f"{key}={_value(value)}" for key, value in fields.items() if key not in UNSAID and value is not None]
-        word = "admitted" if error is None else f"refused ({error.code}: {error})"
-        word = " ".join(word.split())
+        word = "admitted" if error is None else f"refused ({error.code}: {str(error).splitlines()[0]})"
         text = f"{by}: {' '.join((name, *given))}"[:LOGGED_MAX]
         self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
 
