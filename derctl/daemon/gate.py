@@ -19,6 +19,9 @@ class Gate:
     """absence: what the site does without derctl, as far as it is known now. on_change: it has opened or closed.
 
     picture: what arming would write now. offer: the last that was shown.
+
+    on_broken: while it is open, what it opened under holds no more, and why. agreed: what control began under last,
+    before a restart too.
     """
 
     absence: Callable[[], Absence]
@@ -28,15 +31,34 @@ class Gate:
     picture: Callable[[], Picture] = Picture
     clock: Callable[[], float] = time.monotonic
     offer: Offer | None = None
+    on_broken: Callable[[str], None] = lambda text: None
+    agreed: str | None = None
 
     @property
     def open(self) -> bool:
         return self.arming.open
 
+    @property
+    def warning(self) -> str | None:
+        """What does not stand against control, and should be mended."""
+        return self.absence().warning
+
     def evaluate(self) -> bool:
         """Once a tick: whether setpoints may leave."""
-        self._become(seen(self.arming, self.absence()))
+        absence, before = self.absence(), self.arming
+        if before.state is Arm.WATCHING:
+            self.agreed = None
+        resumed = before.state is Arm.HELD and self.agreed == absence.agreement
+        self._become(seen(before, absence, resumed=resumed))
+        if self.open and self.arming is not before:
+            self.agreed = absence.agreement
+            self._say_broken(before.absence if before.open else None, absence)
         return self.open
+
+    def _say_broken(self, before: Absence | None, now: Absence) -> None:
+        known = None if before is None else before.objection
+        if now.objection is not None and now.objection != known:
+            self.on_broken(now.objection[1])
 
     def ask(self, by: str, confirm: str | None) -> None:
         """An operator's word, which has to come twice: the first shows what would be written and does nothing.
@@ -71,7 +93,7 @@ class Gate:
         """An operator's word: from now on nothing but releases is written."""
         self._become(told(self.arming, Said.DISARM, by=by, since=self.stamp()))
 
-    def read(self, mode: Mode) -> None:
+    def file_says(self, mode: Mode) -> None:
         """The site file was read: its mode counts where it has changed since the last word."""
         self._become(filed(self.arming, mode))
 

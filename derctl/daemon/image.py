@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
-from derctl.core.words import Bind
+from derctl.core.words import Bind, LimitsBy
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.stillness import stands_still
 from derctl.daemon.requests import Requests
-from derctl.site import DerSection, SiteFile, fallback_of, rating_of
+from derctl.devices.sunspec.limits import BLOCK, with_bms
+from derctl.site import DerSection, SiteFile, fallback_of
 
 STALE_TICKS = 3
 STALE_MIN_S = 1.0
@@ -21,7 +23,10 @@ SOC_KEEP_S = 30.0
 
 @dataclass(slots=True)
 class Image:
-    """channels and bms by DER id. absent: what the site does without derctl. written: what derctl told a DER last."""
+    """channels and bms by DER id. absent: what the site does without derctl. written: what derctl told a DER last.
+
+    halted: whether nobody may be raised now.
+    """
 
     site: SiteFile
     absent: Absent
@@ -30,6 +35,7 @@ class Image:
     poc: Channel | None
     requests: Requests
     written: Callable[[str], Setpoint | None] = lambda der: None
+    halted: Callable[[], bool] = lambda: False
     fallbacks: dict[str, Fallback] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,11 +48,12 @@ class Image:
 
     def snapshot(self, now_s: float) -> SiteState:
         """Nothing in it changes under the functions."""
+        halted = self.halted()
         return SiteState(
             t_s=now_s,
             tick_s=self.site.site.tick_s,
             f_nom_hz=float(self.site.site.f_nom_hz),
-            ders=tuple(self._der(section, now_s) for section in self.site.ders),
+            ders=tuple(self._der(section, now_s, halted=halted) for section in self.site.ders),
             poc=self._poc(now_s),
             requests=self.requests.alive(),
         )
@@ -55,15 +62,15 @@ class Image:
         """Young enough, from a device that is found and not frozen."""
         return channel.device is not None and channel.state is Bind.OK and now_s - channel.read_s <= self.stale_s
 
-    def _der(self, section: DerSection, now_s: float) -> DerState:
+    def _der(self, section: DerSection, now_s: float, *, halted: bool) -> DerState:
         channel = self.channels[section.id]
-        device, last = channel.device, channel.binding.last
+        device = channel.device
         fresh = self.fresh(channel, now_s)
         bms = self.bms.get(section.id)
         can = Capability() if device is None else device.can
         return DerState(
             id=section.id,
-            rating=rating_of(section, self.site.site.v_nom_v) if last is None else last.rating,
+            rating=self.absent.rating(section, self.site.site.v_nom_v),
             can=can,
             reading=channel.reading if bms is None else merged(channel.reading, bms, now_s),
             age_s=now_s - channel.read_s,
@@ -71,9 +78,10 @@ class Image:
             fresh=fresh,
             controllable=fresh and section.control and can.steer,
             fallback=self.fallbacks[section.id],
-            bms_age_s=None if bms is None else _bms_age(bms, now_s),
+            bms_age_s=_own_bms_age(section, channel, now_s) if bms is None else _bms_age(bms, now_s),
             absent_w=self.absent.of(section.id).p_w,
             written=self.written(section.id),
+            halted=halted,
         )
 
     def _poc(self, now_s: float) -> PocState | None:
@@ -93,18 +101,27 @@ def _bms_age(bms: Channel, now_s: float) -> float:
     return 1e9 if bms.state is Bind.FROZEN else now_s - bms.read_s
 
 
+def _own_bms_age(section: DerSection, channel: Channel, now_s: float) -> float | None:
+    """Age of the limits in the device's own chain; None where it has none and the site file names none."""
+    if channel.reading.limits_by is not LimitsBy.CHAIN and section.bms is None:
+        return None
+    if BLOCK not in channel.answers or _battery_stands_still(channel, now_s):
+        return 1e9
+    return now_s - channel.read_s
+
+
+def _battery_stands_still(channel: Channel, now_s: float) -> bool:
+    """As for a BMS of its own: under power its registers have to change."""
+    device, reading = channel.device, channel.reading
+    dc_p_w = reading.p_w if reading.dc_p_w is None else reading.dc_p_w
+    battery = replace(reading, p_w=None, dc_p_w=dc_p_w)
+    refresh_s = channel.options.profile.refresh_s
+    return device is not None and stands_still(channel.battery, battery, device.rating, refresh_s, now_s)
+
+
 def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
     """The inverter's reading with what its BMS knows better."""
-    known = bms.reading
+    known = replace(bms.reading, limits_by=bms.reading.limits_by or LimitsBy.BMS)
     if bms.state is Bind.FROZEN or now_s - bms.read_s > SOC_KEEP_S:
-        return replace(
-            reading, p_charge_limit_w=known.p_charge_limit_w, p_discharge_limit_w=known.p_discharge_limit_w
-        )
-    return replace(
-        reading,
-        soc_pct=reading.soc_pct if known.soc_pct is None else known.soc_pct,
-        soh_pct=reading.soh_pct if known.soh_pct is None else known.soh_pct,
-        dc_p_w=reading.dc_p_w if known.dc_p_w is None else known.dc_p_w,
-        p_charge_limit_w=known.p_charge_limit_w,
-        p_discharge_limit_w=known.p_discharge_limit_w,
-    )
+        known = replace(known, soc_pct=None, soh_pct=None, dc_p_w=None)
+    return with_bms(reading, known)

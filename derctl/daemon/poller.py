@@ -62,6 +62,13 @@ class Poller:
         finally:
             await end(tasks)
 
+    async def change(self, channels: Sequence[Channel]) -> None:
+        """From now on these. A poll of one that stays goes on."""
+        stays = {channel.id for channel in self.channels if any(channel is other for other in channels)}
+        gone = [self._running.pop(name) for name in list(self._running) if name not in stays]
+        self.channels = channels
+        await end(gone)
+
     async def stop(self) -> None:
         """End what still runs."""
         await end(self._running.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -114,6 +114,13 @@ class Standings:
             self.by_der[name] = stands.lifted(self.by_der[name])
             self.tell("limit_lifted", name, f"the {self.by_der[name].limit_w:,.0f} W that stood in it")
         return ids
+
+    def forget(self, ders: Iterable[str]) -> None:
+        """They are other devices now."""
+        for name in ders:
+            for known in (self.by_der, self.unsure, self._looks):
+                known.pop(name, None)
+            self._begun.discard(name)
 
     def kept(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

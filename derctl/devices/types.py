@@ -30,6 +30,9 @@ class Options:
     """What the site file says about one device. sign: of a meter's W, +1 is export.
 
     declared: the installer's rating, for a device that states none; such a device is only read.
+    section: which of several in the chain it is: its number, or the Opt or serial of its model 1.
+    bms_here: whether the battery's management system is in this chain, None where the site file doesn't say;
+    bms_section, bms_serial: which one that is.
     """
 
     profile: Profile = field(default_factory=Profile)
@@ -37,6 +40,10 @@ class Options:
     own_functions: str = "read"
     sign: int = 1
     declared: Rating | None = None
+    section: int | str | None = None
+    bms_here: bool | None = None
+    bms_section: int | str | None = None
+    bms_serial: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,10 @@ class Device(Protocol):
 
     def decode(self, answers: Answers) -> Reading:
         """Registers to engineering units, sign normalised. Raises DecodeError where the map has moved."""
+        ...
+
+    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
+        """Whether it reads back what makes the fallback true; None where that can't be read back."""
         ...
 
     def absent_w(self, fallback: Fallback) -> float:

@@ -37,6 +37,8 @@ class Surviving(msgspec.Struct, kw_only=True):
 
     seen: ids of commands already answered, with expiry.
     proven_meter: serial and sign of the meter that was seen to follow the inverters.
+    known: by DER id who was ever found, as daemon/known writes them.
+    agreed: what control began under, None: it has not.
     """
 
     version: int = VERSION
@@ -47,6 +49,8 @@ class Surviving(msgspec.Struct, kw_only=True):
     found: Raw | None = {}
     seen: dict[str, float] = {}
     proven_meter: str | None = None
+    known: Raw = {}
+    agreed: str | None = None
 
 
 def load(folder: Folder) -> tuple[Surviving, str | None]:

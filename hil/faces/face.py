@@ -48,6 +48,7 @@ class Face:
         self.reverted = 0
         self.deaf = False
         self.violations: list[str] = []
+        self.joined: list[Face] = []
         self.adopt_all()
         if habits.write_only:
             self.bank.overlays[-1] = self._hide_controls
@@ -65,11 +66,20 @@ class Face:
     def check(self, image: ModelImage, slots: Sequence[Slot]) -> None:
         """Raise Refused, or note a violation, for values that the device does not take."""
 
+    def join(self, other: "Face") -> None:
+        """Another device's models stand behind this one's in the same chain: a battery's 802 beside its 704."""
+        overlays = self.bank.overlays
+        self.bank = Bank([*self.bank.images, *other.bank.images[1:]], base=self.habits.base)
+        self.bank.overlays = overlays
+        self.joined.append(other)
+
     # the life of the registers
 
     def refresh(self, view: SiteView) -> None:
         """New measured values, published at once."""
         self.fill(view)
+        for other in self.joined:
+            other.fill(view)
         self._show_remaining()
         self.bank.publish()
 

@@ -16,18 +16,22 @@ from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options
-from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
+from derctl.devices.sunspec.limits import BLOCK
+from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, SectionUnclear, WrongKind
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
+GATEWAY = frozenset({0x0A, 0x0B})
+"""Exceptions that a gateway answers for a device which is silent."""
 
 
 @dataclass(slots=True)
 class Channel:
-    """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still.
+    """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still,
+    and whether the battery in its chain does.
 
     check: what is wrong with a device that was found, None if it is the right one. read_s, sample: of `reading`.
-    answers: the registers that it was decoded from, by block.
+    heard_s: when it answered last, a refusal counts. answers: the registers that it was decoded from, by block.
     """
 
     id: str
@@ -43,8 +47,10 @@ class Channel:
     binding: Binding = field(default_factory=Binding)
     slow: Slow = field(default_factory=Slow)
     still: Stillness = field(default_factory=Stillness)
+    battery: Stillness = field(default_factory=Stillness)
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
+    heard_s: float = -1e9
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
 
@@ -67,6 +73,11 @@ class Channel:
         """The device that answers on this connection is the one that was found: only then it may be written."""
         return self.device is not None and self.binding.generation == self.bus.generation
 
+    @property
+    def _long_silent(self) -> bool:
+        """Behind a gateway a device is changed without a new connection."""
+        return self.state is Bind.UNREACHABLE and self.clock() - self.heard_s > binds.SILENT_S
+
     def look_again(self) -> None:
         """Find the device at the next poll, however recently that failed."""
         self.binding = binds.looked_for(self.binding, -1e9)
@@ -79,7 +90,7 @@ class Channel:
             device = self.device
             if device is None:
                 await self._bind_if_due()
-            elif not self.verified:
+            elif not self.verified or self._long_silent:
                 await self._verify(device)
             if self.device is not None:
                 await self._read(self.device)
@@ -88,12 +99,16 @@ class Channel:
         except BusError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
         except DeviceRefused as error:
+            self.heard_s = self.heard_s if error.code in GATEWAY else self.clock()
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
             if error.code == ILLEGAL_ADDRESS:
                 self._rebound(binds.refused(self.binding))
         except WrongKind as error:
             self._rebound(binds.another(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
+        except SectionUnclear as error:
+            self._rebound(binds.another(self.binding))
+            self._saw(Look.WRONG, Reason.SECTION_UNCLEAR, str(error))
         except NoMap as error:
             self._rebound(binds.forgotten(self.binding))
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, str(error))
@@ -107,10 +122,12 @@ class Channel:
         self._expire(now)
         self.answers = {**self.answers, **fresh}
         self.reading = device.decode(self.answers)
-        self.read_s = now
+        self.read_s = self.heard_s = now
         self.sample += 1
         self.binding = binds.answered(self.binding)
         self.still = observe(self.still, next(iter(fresh.values())), self.reading.energy_wh, now)
+        if BLOCK in fresh:
+            self.battery = observe(self.battery, fresh[BLOCK], None, now)
         if stands_still(self.still, self.reading, device.rating, self.options.profile.refresh_s, now):
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
@@ -156,7 +173,7 @@ class Channel:
         device = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
         wrong = self._wrong(device)
         if wrong is not None:
-            self.binding = binds.another(self.binding)
+            self.binding = binds.another(self.binding, device.rating.p_max_w)
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, wrong)
             return
         known, firmware = self.known, device.identity.firmware

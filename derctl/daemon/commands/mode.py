@@ -22,7 +22,7 @@ async def arm(reach: Reach, order: Order) -> str:
     if reach.releaser.releasing:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
     reach.gate.ask(order.by, order.args.confirm)
-    return "armed"
+    return "armed" if reach.gate.warning is None else f"armed; {reach.gate.warning}"
 
 
 async def disarm(reach: Reach, order: Order) -> str:

@@ -49,12 +49,16 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A walked device: its chain, who it is, and the models that have a definition."""
+    """A walked device: its chain, who it is, and the models that have a definition.
+
+    who: its serial number, to be read again and again where it is one of several sections of a unit.
+    """
 
     chain: Chain
     identity: Identity
     models: Models
     max_regs: int = 125
+    who: View | None = None
 
     def find(self, *ids: int) -> Block | None:
         """The first block of one of these models, in the order asked."""

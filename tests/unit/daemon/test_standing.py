@@ -358,3 +358,10 @@ def test_a_release_without_a_daemon_knows_what_was_found_by_the_state_file(
     if content is not None:
         (tmp_path / "state.json").write_bytes(content)
     assert found_before(Folder(tmp_path, tmp_path)) == found
+
+
+def test_of_a_device_that_is_another_one_now_nothing_is_kept(site: Site) -> None:
+    site.tick(pv(reads_w=6_000.0), pv("pv2", reads_w=0.0, p_w=0.0))
+    site.stands.forget(["pv1", "pv2", "gone"])
+    assert (site.stands.by_der, site.stands.unsure) == ({}, {})
+    assert site.tick(pv()) == {"pv1": (None, None)}

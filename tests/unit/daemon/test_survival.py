@@ -39,7 +39,7 @@ WALL = 1_800_000_000.0
 def meter(serial: str | None, sign: int = 1) -> Any:
     """A channel's word for who answers; None: nobody has yet. sign: what the site file gives."""
     known = None if serial is None else SimpleNamespace(serial=serial)
-    return SimpleNamespace(known=known, options=SimpleNamespace(sign=sign))
+    return SimpleNamespace(known=known, options=SimpleNamespace(sign=sign, section=None))
 
 
 def is_proven(memories: dict[str, Any]) -> bool:
@@ -303,10 +303,10 @@ async def test_a_word_that_is_over_is_taken_off_the_disk_at_once(tmp_path: Path)
 
 async def test_an_operator_s_word_after_the_change_counts_again(tmp_path: Path) -> None:
     before = House(tmp_path).restored(Mode.OBSERVE)
-    before.survival.gate.read(Mode.CONTROL)
+    before.survival.gate.file_says(Mode.CONTROL)
     assert before.survival.gate.arming.armed and before.survival.gate.arming.by is None
     before.survival.gate.disarm("ben")
-    before.survival.gate.read(Mode.CONTROL)
+    before.survival.gate.file_says(Mode.CONTROL)
     assert not before.survival.gate.arming.armed, "read again, it is no new word"
     await before.survival.save()
     assert House(tmp_path).restored(Mode.CONTROL).survival.gate.arming.by == "ben"
