@@ -69,16 +69,16 @@ class Gate:
             self.arm(by)
             return
         now_s, picture = self.clock(), self.picture()
+        shown = [*lines(picture), *([] if self.warning is None else [f"! {self.warning}"])]
         objection = self.absence().objection
         if objection is not None:
-            raise CommandError(objection[0], "\n".join((objection[1], *lines(picture))))
+            raise CommandError(objection[0], "\n".join((objection[1], *shown)))
         if self.offer is not None and self.offer.stands(by, confirm, picture, now_s):
             self.offer = None
             self.arm(by)
             return
         self.offer = Offer(token=secrets.token_hex(4), by=by, at_s=now_s, picture=picture)
-        text = "\n".join((*lines(picture), AGAIN))
-        raise CommandError(Refusal.UNCONFIRMED, text, confirm=self.offer.token)
+        raise CommandError(Refusal.UNCONFIRMED, "\n".join((*shown, AGAIN)), confirm=self.offer.token)
 
     def arm(self, by: str) -> None:
         """An operator's word; control begins with the next tick. Raises CommandError with what stands against it."""

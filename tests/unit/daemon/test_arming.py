@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from msgspec import structs
@@ -12,7 +13,7 @@ from derctl.core.types import Setpoint
 from derctl.core.words import Certainty, Mode, Without
 from derctl.daemon.arming import TABLE, Arm, Arming, Said, seen, told
 from derctl.daemon.gate import Gate
-from derctl.daemon.picture import WITHIN_S, Picture, Stroke
+from derctl.daemon.picture import AGAIN, WITHIN_S, Picture, Stroke
 from derctl.daemon.survival import armed
 from derctl.errors import CommandError
 from derctl.site.absence import Absence, DerAbsence
@@ -240,6 +241,14 @@ def test_what_stands_against_it_is_said_at_once_with_what_would_be_written() -> 
         site.gate.ask("anna", None)
     assert (refused.value.code, refused.value.confirm) == ("fallback_breaks_contract", None)
     assert str(refused.value).splitlines()[1].startswith("pv1: limit 4,000 W")
+
+
+def test_what_should_be_mended_is_shown_too() -> None:
+    site = Asked()
+    site.gate.absence = lambda: cast(Absence, SimpleNamespace(objection=None, warning="a timer is late"))
+    with pytest.raises(CommandError) as shown:
+        site.gate.ask("anna", None)
+    assert str(shown.value).splitlines()[-2:] == ["! a timer is late", AGAIN]
 
 
 def test_who_is_armed_already_is_not_asked_twice() -> None:
