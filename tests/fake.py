@@ -146,6 +146,15 @@ class Fake:
         except StopIteration as stop:
             return stop.value
 
+    def served(self, op: Read | Write) -> tuple[int, ...]:
+        """One request, as a wire answers it. Raises DeviceRefused."""
+        self.ops.append(op)
+        code = self.refuse(op) or self._outside(op)
+        if code is not None:
+            count = op.count if isinstance(op, Read) else len(op.values)
+            raise DeviceRefused(code, function=op.function, address=op.address, count=count)
+        return self._answer(op)
+
     def _outside(self, op: Read | Write) -> int | None:
         count = op.count if isinstance(op, Read) else len(op.values)
         assert 1 <= count <= (125 if isinstance(op, Read) else 123)

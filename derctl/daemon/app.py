@@ -117,7 +117,7 @@ class App:
         self.loop = Loop(
             tick_s=site.file.site.tick_s,
             plan=site.plan,
-            poller=Poller(self.plant.channels),
+            poller=Poller(self.plant.channels, lambda name: self.loop.dispatch.heard(name, self.gate.open)),
             image=self.image(writers),
             gate=self.gate,
             dispatch=dispatch,
@@ -152,6 +152,7 @@ class App:
             requests=self.requests,
             gate=self.gate,
             releaser=self.releaser,
+            look=self.loop.poller.look_again,
             state=self.state,
             changed=self.dirty.set,
             lift_found=self.standings.lift,

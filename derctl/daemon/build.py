@@ -99,6 +99,7 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         v_nom_v=v_nom_v,
         own_functions=der.own_functions,
         declared=rating_of(der, v_nom_v),
+        control=der.control,
         section=der.section,
         bms_here=der.bms_here,
         bms_section=None if der.bms is None else der.bms.section,

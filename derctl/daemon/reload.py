@@ -21,6 +21,7 @@ from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.arming import Arm
 from derctl.daemon.build import Plant, rebuild, writer_of
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.known import Known
 from derctl.daemon.poller import Poller
 from derctl.daemon.promises import Promises
 from derctl.daemon.standings import rules_of
@@ -110,8 +111,10 @@ async def _find(app: App, plant: Plant) -> None:
 
 
 async def _check_contract(app: App, new: Site, plant: Plant) -> None:
-    """A file with which control would end is not taken over while derctl controls."""
-    objection = Absent(new, plant.ders, known=app.absent.known).whole().objection
+    """A file with which control would end is not taken over while derctl controls. What is learnt by the look is only
+    kept with the file."""
+    known = Known(dict(app.absent.known.of))
+    objection = Absent(new, plant.ders, known=known).whole().objection
     mode, before = Mode(new.file.site.mode), Mode(app.site.file.site.mode)
     ends_by_word = mode is Mode.OBSERVE and before is not mode
     if objection is None or not app.gate.open or ends_by_word:

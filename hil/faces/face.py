@@ -48,6 +48,7 @@ class Face:
         self.reverted = 0
         self.deaf = False
         self.violations: list[str] = []
+        self._delivered = {id(image): bytes(image.memory) for image in self.bank.images}
         self.joined: list[Face] = []
         self.adopt_all()
         if habits.write_only:
@@ -105,6 +106,18 @@ class Face:
             self.timers[name], reverts = elapse(self.timers[name], dt_s, acts=acts)
             if reverts:
                 self._fall_back(name, control)
+
+    def power_on(self) -> None:
+        """After a restart: what was written is forgotten, and no timer runs."""
+        for image in self.bank.images:
+            delivered = self._delivered[id(image)]
+            for slot in image.slots.values():
+                if slot.writable:
+                    first, last = slot.at * 2, (slot.at + slot.size) * 2
+                    image.memory[first:last] = delivered[first:last]
+        self.timers = {name: DeadMan() for name in self.controls}
+        self.adopt_all()
+        self.bank.publish()
 
     def any_message(self) -> None:
         """A message arrived: restarts the timers of devices that count that as life."""

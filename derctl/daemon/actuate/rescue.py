@@ -93,11 +93,14 @@ async def _found(plant: Plant, names: Sequence[str], tasks: dict[str, asyncio.Ta
 
 
 async def _ready(plant: Plant, der_id: str) -> None:
-    """Connected, found, and read once, so that what stands now is known; tried again until then."""
+    """Connected, found so that it can be told something, and read once, so that what stands now is known; tried
+    again until then."""
     channel = plant.ders[der_id]
-    while channel.sample == 0:
+    while channel.sample == 0 or channel.missing:
         await channel.bus.wait_connected()
         channel.look_again()
+        if channel.wants_look:
+            await channel.look()
         await channel.poll()
         await asyncio.sleep(AGAIN_S)
 

@@ -10,6 +10,9 @@ from derctl.core.words import Refusal
 from derctl.daemon.commands.row import Command, Nothing, Order, Reach
 from derctl.errors import CommandError
 
+LOOK_S = 3.0
+"""What was found incomplete is looked at again before control is refused for it (docs/sources.md)."""
+
 
 class Arm(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Arguments of arm. confirm: what the first answer gave; the same sender's second arm needs none."""
@@ -21,6 +24,7 @@ async def arm(reach: Reach, order: Order) -> str:
     """Observe to control: the first word shows what would be written, the second does it."""
     if reach.releaser.releasing:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
+    await reach.look(LOOK_S)
     reach.gate.ask(order.by, order.args.confirm)
     return "armed" if reach.gate.warning is None else f"armed; {reach.gate.warning}"
 

@@ -9,6 +9,7 @@ from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Reading
 from derctl.core.words import LimitsBy
 from derctl.devices.kind import Models
+from derctl.devices.sunspec.found import incomplete
 from derctl.devices.sunspec.layout import find
 from derctl.devices.sunspec.limits import Limits, limits_of
 from derctl.devices.sunspec.observed import Observed
@@ -39,5 +40,6 @@ def bind_bms(models: Models, options: Options) -> Exchange[SunspecBms]:
     if block is None:
         raise not_a("sunspec_bms", layout, "no battery model (802) in the chain")
     limits = yield from limits_of(layout, block, layout.find(803))
-    problems = layout.chain.problems
-    return SunspecBms(layout=layout, options=options, view=limits.view, limits=limits, problems=problems)
+    lacks = layout.lacks
+    problems = (*layout.chain.problems, *incomplete(lacks))
+    return SunspecBms(layout=layout, options=options, view=limits.view, limits=limits, problems=problems, lacks=lacks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange, Read
@@ -12,13 +12,19 @@ from derctl.devices.types import Answers, Identity, Options
 from derctl.errors import DecodeError
 
 
+def incomplete(lacks: Sequence[str]) -> tuple[str, ...]:
+    """As a problem of the device."""
+    return (f"incomplete, so it is looked at again for {', '.join(lacks)}",) if lacks else ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """problems: what was wrong with the map, or is missing for control."""
+    """problems: what was wrong with the map, or is missing for control. lacks: what another look may find."""
 
     layout: Layout
     options: Options
     problems: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     @property
     def identity(self) -> Identity:

@@ -8,6 +8,7 @@ from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
 from derctl.devices.kind import Models
 from derctl.devices.plausible import metered
+from derctl.devices.sunspec.found import incomplete
 from derctl.devices.sunspec.layout import find
 from derctl.devices.sunspec.measure import METERS, POINTS_METER, meter
 from derctl.devices.sunspec.observed import Observed
@@ -32,4 +33,6 @@ def bind_meter(models: Models, options: Options) -> Exchange[SunspecMeter]:
     if block is None:
         raise not_a("sunspec_meter", layout, "no meter model (201-204, 211-214) in the chain")
     view = layout.view("ac", block, POINTS_METER)
-    return SunspecMeter(layout=layout, options=options, view=view, problems=layout.chain.problems)
+    lacks = layout.lacks
+    problems = (*layout.chain.problems, *incomplete(lacks))
+    return SunspecMeter(layout=layout, options=options, view=view, problems=problems, lacks=lacks)

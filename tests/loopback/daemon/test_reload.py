@@ -106,6 +106,24 @@ async def test_a_file_that_can_not_be_taken_over_leaves_the_running_one_and_is_s
         await b.ticks(3)
 
 
+async def test_a_refused_file_teaches_nothing(bench: Any) -> None:
+    """Its pv2 is another device, which is found before the file is weighed."""
+
+    def change(site: dict[str, Any]) -> None:
+        site["ders"][1] |= {"bus": site["ders"][0]["bus"], "fallback": {"p_ceiling_w": 9000, "by": "reversion"}}
+        del site["ders"][0]
+        site["functions"][0]["limit_w"] = 1000
+        for function in site["functions"]:
+            function.pop("ders", None)
+
+    async with bench() as b:
+        await controlling(b)
+        known = dict(b.app.absent.known.of)
+        with pytest.raises(CommandError, match="control would end"):
+            await reloaded(b, change)
+        assert b.app.absent.known.of == known
+
+
 async def test_the_same_file_changes_nothing(bench: Any) -> None:
     async with bench() as b:
         await controlling(b)

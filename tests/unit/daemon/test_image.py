@@ -11,7 +11,7 @@ from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
-from derctl.core.words import LimitsBy, Timer
+from derctl.core.words import Certainty, LimitsBy, Timer
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
@@ -21,7 +21,7 @@ from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
 from derctl.site import DerSection
-from derctl.site.schema import BmsSection, FallbackSection
+from derctl.site.schema import BmsSection, FallbackSection, RatingSection
 from tests import make
 
 RATING = make.rating(p_max_w=8000.0, q=0.0)
@@ -37,10 +37,15 @@ class Inverter:
         self.control = {"ac": Read(address=1, count=1)}
         self.slow: dict[str, Read] = {}
         self.problems: tuple[str, ...] = ()
+        self.lacks: tuple[str, ...] = ()
         self.reversion = Reversion(timer=Timer.TARGET, model=704)
         self.broken = False
         self.keeps = True
         self.reading = Reading(p_w=1000.0)
+
+    def identify(self) -> Exchange[Identity]:
+        yield Read(address=0, count=1)
+        return self.identity
 
     def decode(self, answers: Any) -> Reading:
         if self.broken:
@@ -63,10 +68,14 @@ class Wire:
         self.frozen = False
         self.still: set[int] = set()
 
-    async def execute(self, *_: Any, **__: Any) -> Inverter:
+    async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
+        """What the exchange finds; where it finds nothing by itself, the inverter."""
         if self.found is None:
             raise DecodeError("no map there")
-        return self.found
+        with pytest.raises(StopIteration) as stop:
+            next(exchange)
+            exchange.send((0,))
+        return stop.value.value or self.found
 
     async def request(self, unit: int, read: Any, **_: Any) -> tuple[int, ...]:
         self.count += not self.frozen
@@ -85,8 +94,7 @@ def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
 
 
 def nothing(*_: Any) -> Exchange[Any]:
-    return None
-    yield
+    yield Read(address=0, count=1)
 
 
 SECTION = DerSection(id="pv1", bus="b", unit=1, kind="sunspec_pv")
@@ -429,3 +437,37 @@ async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_fou
     assert found.by_der == {"pv1": 8000.0}
     await channel.poll()
     assert absent.whole() is found
+
+
+async def test_what_was_refused_in_a_ders_place_is_what_stands_against_control() -> None:
+    channel, wire, now = await lost()
+    timed = structs.replace(
+        SECTION, fallback=FallbackSection(p_ceiling_w=2000.0), rating=RatingSection(p_max_w=8000.0)
+    )
+    absent = absent_in(channel, timed)
+    absent.whole()
+    wire.found = Inverter(serial="2")
+    now[0] += REBIND_S
+    await channel.poll()
+    why = "serial '2' answers, '1' is expected"
+    assert absent.of("pv1").refused == why
+    assert f"pv1: another device answers in its place ({why}), so it may give 8,000 W" in str(absent.of("pv1").why)
+    wire.found = Inverter()
+    now[0] += REBIND_S
+    await channel.poll()
+    assert absent.of("pv1").refused == "" and absent.of("pv1").certainty is Certainty.FOUND
+
+
+async def test_a_der_that_is_found_in_part_promises_what_it_was_known_to_promise() -> None:
+    """The daemon is started again while its inverter is busy at the header of its control model."""
+    channel, wire, now = await lost()
+    held = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
+    absent = absent_in(channel, held)
+    assert absent.of("pv1").p_w == 2000.0
+    wire.found = half = Inverter()
+    half.can, half.lacks = Capability(), ("a control group that limits its power",)
+    half.absent_w = lambda fallback: half.rating.p_max_w  # type: ignore[method-assign]
+    now[0] += REBIND_S
+    await channel.poll()
+    assert absent.of("pv1").p_w == 2000.0, "the record is not overwritten, and counts"
+    assert absent_in(channel, held).of("pv1").p_w == 8000.0, "without one it is not known to keep anything"

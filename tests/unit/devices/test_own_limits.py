@@ -70,7 +70,8 @@ def test_a_battery_that_refuses_while_its_inverter_is_looked_for_is_found_all_th
     fake = storage(NEW)
     fake.refuse = lambda op: 4 if op.address >= fake.places[802] and op.count > 2 else None
     device = bind(fake, bind_storage)
-    assert "802 can't be read" in device.problems[-1]
+    assert "802 can't be read" in device.problems[-2]
+    assert device.lacks == ("the battery's limits in model 802",), "it is looked at again for them"
     answers = fake.poll(device)
     assert device.decode({name: answers[name] for name in answers if name != "bms"}).limits_by == "chain"
     fake.refuse = lambda op: None

@@ -86,8 +86,12 @@ class House:
             releaser=releaser,
             state=self.state,
             changed=self.changed,
+            look=self.look,
             lift_found=self.lift_found,
         )
+
+    async def look(self, seconds: float) -> None:
+        self.armed.append("looked")
 
     def lift_found(self, der: str | None) -> list[str]:
         """One stands in pv1."""
@@ -225,9 +229,13 @@ async def test_the_other_commands_do_what_they_say(desk: Desk, house: House) -> 
 
 async def test_arming_is_shown_first_and_done_with_what_the_answer_gave(desk: Desk, house: House) -> None:
     shown = await desk.by_mqtt("ops", "arm", command(id="1"), False)
-    assert (shown["result"], shown["code"], house.armed) == ("refused", "unconfirmed", [])
+    assert (shown["result"], shown["code"], house.armed) == ("refused", "unconfirmed", ["looked"])
     done = await desk.by_mqtt("ops", "arm", command(id="2", confirm=shown["confirm"]), False)
-    assert (done["result"], done["text"], house.armed) == ("admitted", "armed", ["arm by ops with c0ffee"])
+    assert (done["result"], done["text"], house.armed) == (
+        "admitted",
+        "armed",
+        ["looked", "looked", "arm by ops with c0ffee"],
+    )
     assert "confirm" not in done
     assert await code_of(desk, "arm", command(id="3", confirm="")) == "bad_argument"
 
