@@ -256,7 +256,8 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
     tries: list[tuple[list[str], float]] = []
 
     async def counted(self: Dispatch, wrote: Sequence[str], **given: Any) -> dict[str, Release]:
-        tries.append((list(wrote), time.monotonic()))
+        if "pv2" in wrote:  # a battery that charges waits for it, and is asked between
+            tries.append((list(wrote), time.monotonic()))
         return await release(self, wrote, **given)
 
     release = Dispatch.release
