@@ -117,10 +117,11 @@ class LinkError(DerctlError):
 
 
 class CommandError(DerctlError):
-    """A command that is refused. `code` is stable, for the reply."""
+    """A command that is refused. `code` is stable, for the reply. confirm: what has to be said for it to be done."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, confirm: str | None = None) -> None:
         self.code = code
+        self.confirm = confirm
         super().__init__(message)
 
 

@@ -158,6 +158,16 @@ async def publish(run: "Run", *, topic: str, payload: Any, retain: bool = False)
     await run.publish(topic.replace("{prefix}", run.prefix), payload, retain=retain)
 
 
+async def registers(run: "Run", *, on: str, set: Mapping[str, float]) -> None:
+    """Somebody else than the daemon sets a device: {"123.WMaxLimPct": 60, "123.WMaxLim_Ena": 1}, scaled values."""
+    face = run.rig.units[on].face
+    for name, value in set.items():
+        model_id, _, point = name.partition(".")
+        face.bank.image(int(model_id)).put_all({point: value})
+    face.adopt_all()
+    face.bank.publish()
+
+
 async def clock_step(run: "Run", *, by_s: float) -> None:
     """The daemon's wall clock jumps (its monotonic one does not). Needs libfaketime: `needs: [faketime]`."""
     run.clock_offset_s += by_s
@@ -181,7 +191,7 @@ ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
         note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, battery, clear_faults, controller,
-        kill_loop, broker, command, publish, clock_step, site_file,
+        kill_loop, broker, command, publish, registers, clock_step, site_file,
     )
 }  # fmt: skip
 

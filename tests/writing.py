@@ -12,6 +12,7 @@ from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
 from derctl.devices import Profile
+from derctl.devices.types import Reversion
 from derctl.links.bus import Pace, Priority
 from tests import make
 
@@ -30,9 +31,12 @@ class FakeDevice:
     gave_back: list[bool] = field(default_factory=list)
     lifted: list[bool] = field(default_factory=list)
     released: list[Setpoint] = field(default_factory=list)
+    promised: list[Fallback] = field(default_factory=list)
+    reversion: Reversion = field(default_factory=Reversion)
 
     def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Any:
         self.released.append(held)
+        self.promised.append(fallback)
         self.lifted.append(lift)
         return self.holds
         yield
@@ -42,6 +46,7 @@ class FakeDevice:
 
     def write(self, setpoint: Setpoint, fallback: Fallback, answers: Any, *, give_back_var: bool = False) -> Any:
         self.wrote.append(setpoint)
+        self.promised.append(fallback)
         self.gave_back.append(give_back_var)
         if give_back_var and self.refuses is not None:
             raise self.refuses

@@ -44,17 +44,32 @@ def render(state: dict[str, Any], *, zone: tzinfo | None = None) -> str:
 
 
 def _head(state: dict[str, Any], face: Clockface) -> list[str]:
-    armed = state.get("armed") or {}
-    text = ""
-    if armed.get("armed") and armed.get("since"):
-        by = armed.get("by")
-        text = f"armed {face.at(armed['since'])}" + ("" if by in {None, "", LOCAL} else f" by {by}")
+    text = _decided(state.get("armed") or {}, face)
     clock = f"{face.now:%H:%M:%S}" if state["synced"] else "clock not synchronised"
     if state["mode"] == "control":
         return sides(f"{state['site']}   CONTROL" + (f", {text}" if text else ""), clock)
     why = (state["mode_reason"] or "").partition(": ")
-    head = f"{state['site']}   OBSERVE" + (f", although {text}" if text else f": {why[0]}" if not why[2] else "")
+    head = f"{state['site']}   OBSERVE" + _watching(state.get("armed") or {}, text, why[0] if not why[2] else "")
     return [*sides(head, clock), *(wrapped(why[2], "  not in control: ") if why[2] else [])]
+
+
+def _watching(armed: dict[str, Any], text: str, why: str) -> str:
+    """Why it only observes, and who said so. text: who decided. why: empty where a line of its own says it."""
+    if armed.get("armed"):
+        return f", although armed {text}" if armed.get("by") is None else f", although {text}"
+    if armed.get("by") is not None and why == "not armed":
+        return f", {text}"
+    return f": {why}" if why else ""
+
+
+def _decided(armed: dict[str, Any], face: Clockface) -> str:
+    """Who decided the mode: `armed 15:11 by anna`, or the site file. Empty where the daemon doesn't say."""
+    by, since = armed.get("by"), armed.get("since")
+    if by is None:
+        return "by the site file" if armed else ""
+    word = "armed" if armed.get("armed") else "disarmed"
+    at = f" {face.at(since)}" if since else ""
+    return f"{word}{at}" + ("" if by in {"", LOCAL} else f" by {by}")
 
 
 def _poc(state: dict[str, Any]) -> list[str]:

@@ -14,9 +14,12 @@ WIDTH = 80
 WHO: dict[str, str] = {
     "comms_loss": "lost contact",
     "fallback_stands": "its fallback, which stands without derctl",
+    "found_limit": "a limit that was found in it",
     "input_lost": "a function that has no input any more",
     "rating": "its rating",
     "s_max_va": "its apparent power",
+    "slow_rest": "the slow way to rest",
+    "slow_rise": "the slow rise from what stood in it",
     "sun_only": "the sun, which is measured to give no more",
     "unmeasured": "what it was told last, since its power is not measured",
 } | {row.kind: row.said for row in ROWS.values()}

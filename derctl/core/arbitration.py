@@ -10,6 +10,9 @@ from derctl.core.capability import clamp, q_box, room
 from derctl.core.types import Bound, DerState, Proposal, Rating
 from derctl.core.words import Priority, Reason, What
 
+LAST = 99
+"""Junior to every function: whoever aims takes over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
@@ -81,6 +84,13 @@ def _aim(band: Band, wish: Proposal) -> Band:
     assert wish.p_target_w is not None
     bound = Bound(by=wish.by, rank=wish.rank, what=What.TARGET, value=wish.p_target_w, why=wish.why)
     return Band(low_w=band.low_w, high_w=band.high_w, target_w=wish.p_target_w, target_by=bound, bounds=band.bounds)
+
+
+def rested(band: Band, der: DerState) -> Band:
+    """One that nobody aims at, and that takes nothing but targets, goes to rest from where it was, not at once."""
+    if der.rest_w is None or not der.fresh or not der.can.rest or band.target_by is not None:
+        return band
+    return _aim(band, Proposal(by="slow_rest", rank=LAST, p_target_w=der.rest_w))
 
 
 def _with(band: Band, bound: Bound, *, low_w: float | None = None, high_w: float | None = None) -> Band:

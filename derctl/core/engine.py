@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation, lost, sun
-from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, whole
+from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, rested, whole
 from derctl.core.capability import present_w, told_w
 from derctl.core.types import (
     Abstain,
@@ -112,7 +112,7 @@ def step(
     ]
     for case in cases.values():
         _fallback(case)
-        case.band = _left(case)
+        case.band = rested(_left(case), case.der)
         case.asked_w = max(-aim_of(case.band), 0.0)
     after[SUN] = seen = sun.watched(memories.get(SUN, sun.Memory()), state.ders, dt_s)
     _allocate(cases, wishes, _Split(seen, state, wishes))
@@ -199,10 +199,11 @@ def memory_type(plan: Plan, key: str) -> type[Memory]:
 
 def _fallback(case: _Case) -> None:
     """Rank 0. A DER whose reading is too old is asked for its declared fallback and nothing else. One whose last
-    limit will stand without derctl is never given a higher one than that. Nobody is raised unseen, but to rest; nor
-    before the fallbacks are proven."""
+    limit will stand without derctl is never given a higher one than that; so is one in which somebody else's was
+    found. What stood in it is relaxed slowly. Nobody is raised unseen, but to rest; nor before the fallbacks are
+    proven."""
     der, fallback = case.der, case.der.fallback
-    limits: dict[str, float | None] = {}
+    limits: dict[str, float | None] = {"found_limit": der.found_w, "slow_rise": der.rise_w}
     if not der.fresh:
         case.proposals = [p for p in case.proposals if p.p_target_w is None and p.q_var is None]
         limits["comms_loss"] = fallback.p_ceiling_w

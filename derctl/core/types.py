@@ -155,6 +155,8 @@ class DerState:
     bms_age_s: age of the battery's limits where they come from a BMS of its own; None where there is none.
     absent_w: the most it gives when derctl is not there, once its timer is out; None: its full rating.
     written: what derctl wrote last, unless the device refused it; for one that can't be read back, all that is known.
+    found_w: somebody else's limit that was found in it and has to be kept. rise_w: the most it gets while what stood
+    in it is relaxed. rest_w: where it rests while nobody aims at it, on its way from what it gave; None: at 0 W.
     halted: nobody is raised now, since somebody's fallback is not proven yet.
     """
 
@@ -170,6 +172,9 @@ class DerState:
     bms_age_s: float | None = None
     absent_w: float | None = None
     written: Setpoint | None = None
+    found_w: float | None = None
+    rise_w: float | None = None
+    rest_w: float | None = None
     halted: bool = False
 
     @property

@@ -178,6 +178,7 @@ class Refusal(StrEnum):
     FALLBACK_BREAKS_CONTRACT = "fallback_breaks_contract"
     RATING_UNKNOWN = "rating_unknown"
     NOT_READY = "not_ready"
+    UNCONFIRMED = "unconfirmed"
     BAD_SITE_FILE = "bad_site_file"
     TOO_MANY = "too_many"
 

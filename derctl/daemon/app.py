@@ -8,12 +8,13 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from derctl import __version__
 from derctl.core.types import SiteState, Tick
-from derctl.core.words import Mode
+from derctl.core.words import Mode, Refusal
 from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.releaser import Releaser
@@ -30,6 +31,7 @@ from derctl.daemon.image import Image
 from derctl.daemon.log import logger
 from derctl.daemon.loop import Loop
 from derctl.daemon.news import News
+from derctl.daemon.picture import Picture, stroke
 from derctl.daemon.poller import Poller
 from derctl.daemon.presence import Presence
 from derctl.daemon.promises import Promises
@@ -37,6 +39,7 @@ from derctl.daemon.reload import Change, reread, take, task_of
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.report.view import View, der_view, loop_view, mqtt_view, poc_view
 from derctl.daemon.requests import Requests
+from derctl.daemon.standings import Standings, rules_of
 from derctl.daemon.survival import MeterProof, Survival
 from derctl.daemon.tasks import Tasks
 from derctl.errors import CommandError
@@ -84,6 +87,7 @@ class App:
             on_broken=lambda text: self.news.tell("fallback_broken", "", text),
             stamp=self.clock.stamp,
             arming=Arming(state=Arm.LOOKING if observe else Arm.WATCHING),
+            picture=self.picture,
         )
         self._wire_control(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self._wire_links()
@@ -102,9 +106,14 @@ class App:
         site, ders, tell = self.site, self.plant.ders, self.news.tell
         writers: dict[str, Writer] = {}
         dispatch = Dispatch(writers)
-        self.releaser = Releaser(Journal(folder), dispatch, self.clock.stamp, tell)
+        journal = Journal(folder)
+        self.releaser = Releaser(journal, dispatch, self.clock.stamp, tell)
+        self.standings = Standings(
+            rules=rules_of(site), written=journal, left=self.releaser.left, tell=tell, changed=self.dirty.set
+        )
         for der in site.file.ders:
             writers[der.id] = writer_of(site, der, ders[der.id], self.releaser.note, tell)
+            self.look_after(writers[der.id])
         self.promises = Promises(writers, self.absent, lambda: self.gate.arming, tell)
         self.loop = Loop(
             tick_s=site.file.site.tick_s,
@@ -115,8 +124,14 @@ class App:
             dispatch=dispatch,
             report=self._report,
             vouch=lambda: self.presence.vouch(self.loop.ticks),
+            standing=self.standings.tick,
         )
         self.proof = MeterProof(self.plant.poc)
+
+    def look_after(self, writer: Writer) -> None:
+        """What stood in its device is kept."""
+        writer.found_w = partial(self.standings.found_w, writer.id)
+        writer.spared_w = partial(self.standings.unsure.get, writer.id)
 
     def image(self, writers: Mapping[str, Writer]) -> Image:
         """Of the plant as the site file has it."""
@@ -141,6 +156,7 @@ class App:
             look=self.loop.poller.look_again,
             state=self.state,
             changed=self.dirty.set,
+            lift_found=self.standings.lift,
         )
 
     def _wire_links(self) -> None:
@@ -158,6 +174,7 @@ class App:
             gate=self.gate,
             releaser=self.releaser,
             loop=self.loop,
+            standings=self.standings,
             proof=self.proof,
             log=self.log,
             dirty=self.dirty,
@@ -191,13 +208,33 @@ class App:
         """Now."""
         return self.loop.image.snapshot(time.monotonic())
 
+    def picture(self) -> Picture:
+        """What the last tick would have written. Raises CommandError before the first."""
+        tick, writers = self.recorder.latest, self.loop.dispatch.writers
+        if tick is None:
+            raise CommandError(Refusal.NOT_READY, "the first tick is not done yet")
+        decisions = {decision.der: decision for decision in tick.decisions}
+        return Picture(
+            ders=tuple(
+                stroke(der, decisions.get(der.id), writers[der.id].promise, writers[der.id].kept_from(der))
+                for der in tick.state.ders
+            )
+        )
+
     def view(self) -> View:
         """Now, for people."""
         state, tick, writers = self.state(), self.recorder.latest, self.loop.dispatch.writers
         decisions = {} if tick is None else {decision.der: decision for decision in tick.decisions}
         kinds = {section.id: section.kind for section in self.site.file.ders}
         ders = [
-            der_view(kinds[der.id], der, self.plant.ders[der.id], writers[der.id], decisions.get(der.id))
+            der_view(
+                kinds[der.id],
+                der,
+                self.plant.ders[der.id],
+                writers[der.id],
+                decisions.get(der.id),
+                self.standings.view(der.id),
+            )
             for der in state.ders
         ]
         return View(

@@ -53,12 +53,13 @@ for, and a release may break the contract by itself."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arming:
     """asked: whether control was asked for last, also of a daemon that only looks. by: who asked, None: the site
-    file. since: when, as text."""
+    file. since: when, as text. file: the site file's mode when that was said; another one is a later word."""
 
     state: Arm = Arm.WATCHING
     asked: bool = False
     by: str | None = None
     since: str | None = None
+    file: Mode | None = None
     absence: Absence = field(default_factory=Absence)
 
     @property
@@ -87,8 +88,15 @@ class Arming:
 
 
 def told(arming: Arming, said: Said, *, by: str | None = None, since: str | None = None) -> Arming:
-    """After a word of the site file (by None) or of an operator."""
+    """After a word of an operator; by None: of the site file."""
     return replace(arming, state=TABLE[arming.state, said], asked=said is Said.ARM, by=by, since=since)
+
+
+def filed(arming: Arming, mode: Mode) -> Arming:
+    """After a look at the site file: its mode is a word where it isn't the one that the last word was given under."""
+    if mode is arming.file:
+        return arming
+    return told(replace(arming, file=mode), Said.ARM if mode is Mode.CONTROL else Said.DISARM)
 
 
 def seen(arming: Arming, absence: Absence, *, resumed: bool = False) -> Arming:

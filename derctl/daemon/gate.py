@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from derctl.core.words import Mode, Refusal
-from derctl.daemon.arming import Arm, Arming, Said, seen, told
+from derctl.daemon.arming import Arm, Arming, Said, filed, seen, told
+from derctl.daemon.picture import AGAIN, Offer, Picture, lines
 from derctl.errors import CommandError
 from derctl.site.absence import Absence
 
@@ -14,6 +17,8 @@ from derctl.site.absence import Absence
 @dataclass(slots=True)
 class Gate:
     """absence: what the site does without derctl, as far as it is known now. on_change: it has opened or closed.
+
+    picture: what arming would write now. offer: the last that was shown.
 
     on_broken: while it is open, what it opened under holds no more, and why. agreed: what control began under last,
     before a restart too.
@@ -23,6 +28,9 @@ class Gate:
     on_change: Callable[[], None]
     stamp: Callable[[], str]
     arming: Arming = field(default_factory=Arming)
+    picture: Callable[[], Picture] = Picture
+    clock: Callable[[], float] = time.monotonic
+    offer: Offer | None = None
     on_broken: Callable[[str], None] = lambda text: None
     agreed: str | None = None
 
@@ -52,6 +60,26 @@ class Gate:
         if now.objection is not None and now.objection != known:
             self.on_broken(now.objection[1])
 
+    def ask(self, by: str, confirm: str | None) -> None:
+        """An operator's word, which has to come twice: the first shows what would be written and does nothing.
+
+        Raises CommandError, with the picture where a second word would do it.
+        """
+        if self.arming.armed or self.arming.state is Arm.LOOKING:
+            self.arm(by)
+            return
+        now_s, picture = self.clock(), self.picture()
+        shown = [*lines(picture), *([] if self.warning is None else [f"! {self.warning}"])]
+        objection = self.absence().objection
+        if objection is not None:
+            raise CommandError(objection[0], "\n".join((objection[1], *shown)))
+        if self.offer is not None and self.offer.stands(by, confirm, picture, now_s):
+            self.offer = None
+            self.arm(by)
+            return
+        self.offer = Offer(token=secrets.token_hex(4), by=by, at_s=now_s, picture=picture)
+        raise CommandError(Refusal.UNCONFIRMED, "\n".join((*shown, AGAIN)), confirm=self.offer.token)
+
     def arm(self, by: str) -> None:
         """An operator's word; control begins with the next tick. Raises CommandError with what stands against it."""
         if self.arming.state is Arm.LOOKING:
@@ -66,8 +94,8 @@ class Gate:
         self._become(told(self.arming, Said.DISARM, by=by, since=self.stamp()))
 
     def file_says(self, mode: Mode) -> None:
-        """The site file's mode has changed while derctl runs: that is the last word then."""
-        self._become(told(self.arming, Said.ARM if mode is Mode.CONTROL else Said.DISARM))
+        """The site file was read: its mode counts where it has changed since the last word."""
+        self._become(filed(self.arming, mode))
 
     def _become(self, arming: Arming) -> None:
         before, self.arming = self.arming, arming

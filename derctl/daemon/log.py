@@ -34,6 +34,8 @@ PRIORITIES: dict[str, str] = {
     "found_more": "info",
     "journal_not_saved": "error",
     "journal_unreadable": "error",
+    "limit_found": "warning",
+    "limit_lifted": "info",
     "map_problem": "warning",
     "meter_proven": "info",
     "mode_control": "info",

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from derctl.core.engine import Memory, Plan, step
-from derctl.core.types import Tick
+from derctl.core.types import SiteState, Tick
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.gate import Gate
 from derctl.daemon.image import Image
 from derctl.daemon.poller import Poller
+from derctl.functions.tracking import tracked
 
 MEASURE_SHARE = 0.4
 """Share of the period after which the tick goes on with what has been measured (docs/sources.md)."""
@@ -20,7 +21,10 @@ MEASURE_SHARE = 0.4
 
 @dataclass(slots=True)
 class Loop:
-    """Missed ticks are skipped and counted, never replayed; dt_s is measured. report and vouch come last."""
+    """Missed ticks are skipped and counted, never replayed; dt_s is measured. report and vouch come last.
+
+    standing: adds to the state what stood in the devices.
+    """
 
     tick_s: float
     plan: Plan
@@ -31,6 +35,7 @@ class Loop:
     report: Callable[[Tick], None]
     vouch: Callable[[], None]
     memories: dict[str, Memory] = field(default_factory=dict)
+    standing: Callable[[SiteState, float, bool], SiteState] = lambda state, dt_s, gate_open: state
     clock: Callable[[], float] = time.monotonic
     ticks: int = 0
     missed: int = 0
@@ -69,8 +74,8 @@ class Loop:
         now = self.clock()
         dt_s = 0.0 if self._stepped_s is None else now - self._stepped_s
         self._stepped_s = now
-        state = self.image.snapshot(now)
-        before = self.memories
+        state = self.standing(self.image.snapshot(now), dt_s, self.gate.open)
+        before = self.memories if self.gate.open else tracked(self.memories)
         self.memories, decisions = step(self.plan, before, state, dt_s)
         self.dispatch.offer(decisions, state, self.gate.evaluate())
         self.ticks += 1

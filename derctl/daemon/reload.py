@@ -25,6 +25,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.known import Known
 from derctl.daemon.poller import Poller
 from derctl.daemon.promises import Promises
+from derctl.daemon.standings import rules_of
 from derctl.errors import CommandError, ConfigError
 from derctl.functions import ROWS, Need
 from derctl.links.bus import Bus
@@ -161,6 +162,7 @@ def _rewire(app: App, old: Plant) -> None:
     app.presence.outbox = None if site.file.mqtt is None else app.outbox
     if old.poc is not plant.poc:
         app.proof.look_at(plant.poc)
+    app.standings.rules = rules_of(site)
     writers = {der.id: _writer(app, der) for der in site.file.ders}
     app.promises = Promises(writers, app.absent, lambda: app.gate.arming, app.news.tell)
     loop = app.loop
@@ -175,7 +177,9 @@ def _writer(app: App, der: DerSection) -> Writer:
     channel, tick_s = app.plant.ders[der.id], app.site.file.site.tick_s
     writer = app.loop.dispatch.writers.get(der.id)
     if writer is None or writer.channel is not channel:
-        return writer_of(app.site, der, channel, app.releaser.note, app.news.tell)
+        writer = writer_of(app.site, der, channel, app.releaser.note, app.news.tell)
+        app.look_after(writer)
+        return writer
     fallback = fallback_of(der)
     if fallback != writer.fallback:
         writer.fallback = fallback
@@ -212,6 +216,7 @@ def _broker(site: Site) -> tuple[object, ...]:
 def _forget(app: App, old: Plant, plant: Plant) -> None:
     """What was remembered of a device that is another one now, and of a meter the loops on it."""
     gone = {name for name, channel in old.ders.items() if plant.ders.get(name) is not channel}
+    app.standings.forget(gone)
     for name in gone - set(plant.ders):
         app.requests.clear(name)
     meter = {row.kind for row in ROWS.values() if Need.METER in row.needs} if old.poc is not plant.poc else set()

@@ -13,7 +13,7 @@ from derctl.core.engine import Memory
 from derctl.core.text import error_text
 from derctl.core.words import Belief, Mode
 from derctl.daemon.actuate.releaser import Releaser
-from derctl.daemon.arming import Arming, Said, told
+from derctl.daemon.arming import Arming, Said, filed, told
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
@@ -22,6 +22,7 @@ from derctl.daemon.known import Known
 from derctl.daemon.known import revived as known_again
 from derctl.daemon.loop import Loop
 from derctl.daemon.requests import Requests, from_plain, to_plain
+from derctl.daemon.standings import Standings
 from derctl.errors import CommandError
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
@@ -46,25 +47,29 @@ class Survival:
     gate: Gate
     releaser: Releaser
     loop: Loop
+    standings: Standings
     proof: MeterProof
     log: Any
     dirty: asyncio.Event
     known: Known = field(default_factory=Known)
 
     def restore(self, mode: Mode, tell: Callable[[str, str, str], None]) -> None:
-        """mode: the site file's, where no operator has said otherwise."""
+        """mode: the site file's, which counts where no operator has said otherwise since it was changed."""
         saved, problem = state.load(self.folder)
         for text in (self.folder.problem, problem):
             if text is not None:
                 tell("state_unreadable", "", text)
         self.proof.proven = saved.proven_meter
         self.gate.arming = armed(self.gate.arming, mode, saved.word)
+        if self._word() != saved.word:
+            self.dirty.set()  # or a kill would bring back a word that is over
         self.gate.agreed = saved.agreed
         found, refused = known_again(saved.known)
         self.known.of |= found
         for der_id, text in refused.items():
             tell("state_unreadable", der_id, text)
         self.desk.seen = dict(saved.seen)
+        self._found(saved.found, tell)
         synced, now = self.clock.synced, self.clock.wall()
         for each in saved.requests:
             self._revive(each, now if synced else None, tell)
@@ -79,8 +84,15 @@ class Survival:
             request = from_plain(plain, wall=wall)
             if request.remaining_s > 0.0:
                 self.requests.put(request)
+                self.standings.waiting.add(request.id)
         except (msgspec.ValidationError, CommandError) as error:
             tell("state_unreadable", "", f"a request from before the restart: {error}")
+
+    def _found(self, plain: Mapping[str, Any] | None, tell: Callable[[str, str, str], None]) -> None:
+        try:
+            self.standings.revive(plain)
+        except msgspec.ValidationError as error:
+            tell("state_unreadable", "", f"the limits that were found in the devices: {error}")
 
     async def run(self) -> None:
         """Save when something has changed, and every SAVE_EVERY_S."""
@@ -100,17 +112,22 @@ class Survival:
             self.log.error("state_not_saved", error=error_text(error))
         await self.releaser.save()
 
+    def _word(self) -> ArmWord | None:
+        """The operator's that counts, None: the site file's mode does."""
+        arming = self.gate.arming
+        if arming.by is None:
+            return None
+        return ArmWord(armed=arming.asked, by=arming.by, since=arming.since or "", mode=arming.file)
+
     def _now(self) -> Surviving:
-        now, arming = self.clock.wall(), self.gate.arming
-        word = None
-        if arming.by is not None:
-            word = ArmWord(armed=arming.asked, by=arming.by, since=arming.since or "")
+        now = self.clock.wall()
         wall, now_s = now if self.clock.synced else None, self.requests.clock()
         return Surviving(
             saved=now,
-            word=word,
+            word=self._word(),
             requests=[to_plain(held, wall=wall, now_s=now_s) for held in self.requests.held.values()],
             memories=kept(self.loop.memories),
+            found=self.standings.kept(),
             seen=dict(self.desk.seen),
             proven_meter=self.proof.proven,
             known=self.known.plain(),
@@ -119,10 +136,12 @@ class Survival:
 
 
 def armed(arming: Arming, mode: Mode, word: ArmWord | None) -> Arming:
-    """Where arming starts: the operator's last word, else the site file's mode."""
-    if word is None:
-        return told(arming, Said.ARM if mode is Mode.CONTROL else Said.DISARM)
-    return told(arming, Said.ARM if word.armed else Said.DISARM, by=word.by, since=word.since)
+    """Where arming starts: the last word counts, be it the operator's, or a mode of the site file that is another one
+    than when the operator spoke. Of an older version's word nobody knows that: the file counts as unchanged."""
+    if word is None or word.mode not in {None, mode}:
+        return filed(replace(arming, file=None), mode)
+    said = Said.ARM if word.armed else Said.DISARM
+    return told(replace(arming, file=mode), said, by=word.by, since=word.since)
 
 
 @dataclass(slots=True)

@@ -31,6 +31,9 @@ PROBE_EVERY_S, PROBE_S, PROBE_PU = 60.0, 5.0, 0.15
 For PROBE_S in every PROBE_EVERY_S it is lower by this share of the rating, so that the meter has a step to follow
 (docs/sources.md)."""
 
+PROBE_AFTER_S = 5.0
+"""From the first setpoint to the first probe: arming alone dips nobody (docs/sources.md)."""
+
 
 OBEY_S = 5.0
 """How long the DERs may take to come down to what they were told before the others make up for them."""
@@ -262,6 +265,13 @@ def regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerSta
     come = sum(assumed_w(der) for der in steered if der.id not in memory.over)
     ceiling = max(memory.ceiling_w - gone, min(memory.ceiling_w, stay)) + come
     return replace(memory, ceiling_w=ceiling, floor_w=None, over=ids)
+
+
+def seen_of_the_meter(memory: Memory) -> Memory:
+    """While nothing is written: what is known of the meter. The sum starts anew from what is measured, and the first
+    probe comes PROBE_AFTER_S after control has begun."""
+    unproven_s = PROBE_EVERY_S - PROBE_AFTER_S
+    return Memory(lost=memory.lost, good=memory.good, unproven_s=unproven_s, trust=memory.trust)
 
 
 def worst_w(der: DerState) -> float:

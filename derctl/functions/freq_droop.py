@@ -127,6 +127,20 @@ class FreqDroop(Settings):
         return Proposal(by=self.kind, rank=self.rank, p_floor_w=p_w)
 
 
+def uncut_event(memory: Memory) -> Memory:
+    """While nothing is written: the event with what it was latched at; its response begins at the measured power,
+    since nobody has followed it. After the event nothing was cut, so nothing has to return."""
+    if memory.p_pre is None or memory.lag is None or memory.p_last is None:
+        return memory
+    if memory.back:
+        return Memory(p_last=memory.p_last)
+    if memory.side > 0:
+        y = max(memory.lag.y, min(memory.p_last, memory.p_pre))
+    else:
+        y = min(memory.lag.y, max(memory.p_last, memory.p_pre))
+    return replace(memory, lag=Lag(y=y, u=y))
+
+
 def kept_event(memory: Memory) -> dict[str, float] | None:
     """An event in progress, for a restart; None at rest."""
     if memory.p_pre is None or memory.lag is None:

@@ -10,8 +10,8 @@ from typing import Any
 from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
 from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.functions.bms_guard import BmsGuard
-from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.freq_droop import FreqDroop, event_of, kept_event
+from derctl.functions.contract_export_limit import ContractExportLimit, seen_of_the_meter
+from derctl.functions.freq_droop import FreqDroop, event_of, kept_event, uncut_event
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction, kept_limit, limit_of
 from derctl.functions.reserve import Reserve
 from derctl.functions.self_consumption import SelfConsumption
@@ -61,7 +61,8 @@ class Row:
     reactive: a mode of reactive power, of which a DER has one at a time. also_on_device: many inverters run it too.
     every_der: its list of DERs must name all of the site's. comes_with: not written in a site file; that function,
     given to any DER, brings it over all of them. passes_on: the requests that it brings to the devices.
-    survives: what of its memory outlives a restart.
+    survives: what of its memory outlives a restart. evidence: what of it stays while nothing is written, None:
+    nothing, so that it starts anew in each tick.
     """
 
     function: type[Settings]
@@ -74,6 +75,7 @@ class Row:
     comes_with: type[Settings] | None = None
     passes_on: type[Request] | None = None
     survives: Survival | None = None
+    evidence: Callable[[Memory], Memory] | None = None
 
     @property
     def kind(self) -> str:
@@ -91,25 +93,38 @@ class Row:
         return self.comes_with is None
 
 
+def all_of_it(memory: Memory) -> Memory:
+    """It remembers what was seen, and nothing of what it asked for."""
+    return memory
+
+
 LIMIT = Survival(keep=kept_limit, revive=limit_of)
 
 ROWS: Mapping[str, Row] = {
     row.kind: row
     for row in (
-        Row(function=BmsGuard, said="the battery's own limits", needs=STORAGE),
-        Row(function=SocGuard, said="the limits of charge", needs=STORAGE),
-        Row(function=Reserve, said="the reserve", needs=STORAGE),
+        Row(function=BmsGuard, said="the battery's own limits", needs=STORAGE, evidence=all_of_it),
+        Row(function=SocGuard, said="the limits of charge", needs=STORAGE, evidence=all_of_it),
+        Row(function=Reserve, said="the reserve", needs=STORAGE, evidence=all_of_it),
         Row(function=VoltWatt, said="volt-watt", also_on_device=True),
         Row(
             function=FreqDroop,
             said="frequency droop",
             also_on_device=True,
             survives=Survival(keep=kept_event, revive=event_of, ages=True),
+            evidence=uncut_event,
         ),
         Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True),
         Row(function=OperatorLimit, said="operator", passes_on=LimitRequest, survives=LIMIT),
         Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=BatteryRequest),
-        Row(function=ContractExportLimit, said="the contract", scope=Scope.SITE, needs=METER, every_der=True),
+        Row(
+            function=ContractExportLimit,
+            said="the contract",
+            scope=Scope.SITE,
+            needs=METER,
+            every_der=True,
+            evidence=seen_of_the_meter,
+        ),
         Row(
             function=OperatorSiteLimit,
             said="operator",

@@ -102,7 +102,8 @@ async def _reply(line: bytes, answer: Answer, who: str) -> dict[str, Any]:
     try:
         return {"ok": True, "result": await answer(call, args, who)}
     except CommandError as error:
-        return {"ok": False, "code": error.code, "text": str(error)}
+        confirm = {} if error.confirm is None else {"confirm": error.confirm}
+        return {"ok": False, "code": error.code, "text": str(error)} | confirm
 
 
 async def ask(path: Path, call: str, args: Mapping[str, Any] | None = None, *, seconds: float = 5.0) -> Any:
@@ -123,7 +124,7 @@ async def ask(path: Path, call: str, args: Mapping[str, Any] | None = None, *, s
         raise LinkError(f"{path}: closed without an answer")
     reply = json.loads(line)
     if not reply["ok"]:
-        raise CommandError(reply["code"], reply["text"])
+        raise CommandError(reply["code"], reply["text"], confirm=reply.get("confirm"))
     return reply["result"]
 
 

@@ -9,26 +9,31 @@ from typing import Any
 import msgspec
 
 from derctl.core.text import error_text
+from derctl.core.words import Mode
 from derctl.store.folder import Folder
 
-VERSION = 2
+VERSION = 3
 FILE = "state.json"
 
 Raw = dict[str, Any]
 
 
 class ArmWord(msgspec.Struct, kw_only=True, frozen=True):
-    """An operator's word to arm or to disarm. by: who said it. since: wall time as text."""
+    """An operator's word to arm or to disarm. by: who said it. since: wall time as text. mode: the site file's then;
+    None: not known."""
 
     armed: bool
     by: str
     since: str
+    mode: Mode | None = None
 
 
 class Surviving(msgspec.Struct, kw_only=True):
     """word: the operator's last, None: the site file's mode counts.
 
     requests: as daemon/requests writes them. memories: by memory key, as functions/survival writes them.
+
+    found: what stood in the devices, by DER id, as daemon/standings writes it; None: an older version noted nothing.
 
     seen: ids of commands already answered, with expiry.
     proven_meter: serial and sign of the meter that was seen to follow the inverters.
@@ -41,6 +46,7 @@ class Surviving(msgspec.Struct, kw_only=True):
     word: ArmWord | None = None
     requests: list[Raw] = []
     memories: Raw = {}
+    found: Raw | None = {}
     seen: dict[str, float] = {}
     proven_meter: str | None = None
     known: Raw = {}
@@ -104,7 +110,12 @@ def _request_from_1(old: Raw) -> Raw:
     return same | {"by": "operator", value: old["value_w"], "remaining_s": old["left_s"], "ends": old.get("ends")}
 
 
-MIGRATIONS: dict[int, Callable[[Raw], Raw]] = {1: _from_1}
+def _from_2(raw: Raw) -> Raw:
+    """0.1: an operator's word without the site file's mode, nothing of limits that were found in devices."""
+    return {**raw, "version": 3, "found": None}
+
+
+MIGRATIONS: dict[int, Callable[[Raw], Raw]] = {1: _from_1, 2: _from_2}
 """From a version to the next one."""
 
 

@@ -88,6 +88,34 @@ def test_why_it_only_observes_is_said(house: Json) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("mode", "armed", "by", "head"),
+    [
+        ("control", True, None, "CONTROL, by the site file   "),
+        ("control", True, "local", "CONTROL, armed 15:11   "),
+        ("observe", False, "ben", "OBSERVE, disarmed 15:11 by ben   "),
+        ("observe", False, "local", "OBSERVE, disarmed 15:11   "),
+    ],
+)
+def test_who_decided_the_mode_is_said(house: Json, mode: str, armed: bool, by: str | None, head: str) -> None:
+    since = None if by is None else house["armed"]["since"]
+    reason = None if mode == "control" else "not armed"
+    house |= {"mode": mode, "mode_reason": reason, "armed": {"armed": armed, "by": by, "since": since}}
+    assert page(house)[0].startswith(f"house-12   {head}")
+
+
+def test_a_site_file_s_word_that_is_held_back_is_said(house: Json) -> None:
+    house |= {"mode": "observe", "mode_reason": "rating_unknown: pv1", "armed": {"armed": True, "by": None}}
+    assert page(house)[0].startswith("house-12   OBSERVE, although armed by the site file")
+    house |= {"mode_reason": "started with --observe", "armed": {"armed": False, "by": "ben", "since": None}}
+    assert page(house)[0].startswith("house-12   OBSERVE: started with --observe")
+
+
+def test_a_limit_that_was_found_is_said_by_name(house: Json) -> None:
+    told(house, "pv1", p_ceiling_w=3000.0, bound_by=[bound("found_limit", "p_ceiling_w", 3000.0)])
+    assert "limited to 3,000 W by a limit that was found in it" in row(house, "pv1")
+
+
 def test_what_stands_against_control_is_said_with_its_watts(house: Json) -> None:
     text = "without derctl the site may export pv1 5000 W + pv2 9000 W = 14000 W, the contract allows 7000 W"
     house |= {"mode": "observe", "mode_reason": f"fallback_breaks_contract: {text}"}

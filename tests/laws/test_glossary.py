@@ -23,7 +23,16 @@ GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 SAYING = {"CommandError", "event", "on_event", "tell", "Abstain"}
 """Calls whose first argument is a code or a word for people."""
 PUT_TOGETHER = (
-    {"comms_loss", "fallback_stands", "unmeasured", "fallback_breaks_contract", "rating_unknown"}
+    {
+        "comms_loss",
+        "fallback_stands",
+        "found_limit",
+        "slow_rest",
+        "slow_rise",
+        "unmeasured",
+        "fallback_breaks_contract",
+        "rating_unknown",
+    }
     | {f"device_{state}" for state in STATES.values()}
     | set(SAYS.values())
 )

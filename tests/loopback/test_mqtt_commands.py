@@ -194,7 +194,7 @@ async def test_a_flood_of_commands_is_answered_one_by_one(
     await until(lambda: len(outside.of("reply/ops")) == 600)
     codes = [json.loads(reply)["code"] for reply in outside.of("reply/ops")]
     assert (codes.count(None), codes.count("replayed")) == (300, 300)
-    assert len(app.requests.alive()) == 1
+    assert 0 < len(app.requests.alive()) < 64, "what another one covers is not kept"
 
 
 async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any, until: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from derctl.core.words import Released
@@ -13,6 +14,7 @@ from derctl.daemon.actuate.dispatch import Dispatch, rises
 from derctl.daemon.actuate.release import Release, released_before
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.build import Plant, build, writer_of
+from derctl.daemon.standings import found_before
 from derctl.links.ending import end
 from derctl.site import Site
 from derctl.store.folder import Folder
@@ -111,4 +113,6 @@ def _writer(site: Site, plant: Plant, der_id: str) -> Writer:
 
     writer = writer_of(site, section, plant.ders[der_id], no_journal, lambda event, who, text: None)
     writer.outcome = replace(writer.outcome, accepted=plant.ders[der_id].reading.accepted)
+    folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
+    writer.found_w = partial(found_before(folder).get, der_id)
     return writer

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint
-from derctl.core.words import Bind, Promise, Reason, Released, WriteFor
+from derctl.core.words import Bind, FallbackBy, Promise, Reason, Released, Timer, WriteFor
 from derctl.daemon.actuate import hold as holds
 from derctl.daemon.actuate.deadband import reason_to_write, taken, var_left
 from derctl.daemon.actuate.hold import Hold
@@ -53,7 +53,11 @@ def wish_of(decision: Decision, der: DerState, before: Wish | None, at_s: float)
 
 @dataclass(slots=True)
 class Writer:
-    """Carries a DER's states: what it is to do (wish), what its device holds (hold), what is between (trouble)."""
+    """Carries a DER's states: what it is to do (wish), what its device holds (hold), what is between (trouble).
+
+    found_w: somebody's limit that stood in it and has to be kept, with and without derctl; None: none. spared_w: what
+    may be one: only a lower limit is written over it.
+    """
 
     id: str
     channel: Channel
@@ -62,6 +66,8 @@ class Writer:
     tick_s: float
     journal: Callable[[str], Awaitable[None]]
     on_event: Callable[[str, str, str], None]
+    found_w: Callable[[], float | None] = lambda: None
+    spared_w: Callable[[], float | None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     outcome: Outcome = field(default_factory=Outcome)
     writes: int = 0
@@ -73,6 +79,18 @@ class Writer:
     @property
     def _profile(self) -> Profile:
         return self.channel.options.profile
+
+    @property
+    def promise(self) -> Fallback:
+        """What the device is told to do without derctl: never more than the limit that was found in it. Where its own
+        timer would let go of every limit it gets none: the last one stands."""
+        found_w, ceiling_w = self.found_w(), self.fallback.p_ceiling_w
+        if found_w is None:
+            return self.fallback
+        ceiling_w = found_w if ceiling_w is None else min(found_w, ceiling_w)
+        device = self.channel.device
+        forgets = device is not None and device.reversion.timer is Timer.NO_TARGET
+        return replace(self.fallback, p_ceiling_w=ceiling_w, by=FallbackBy.STANDS if forgets else self.fallback.by)
 
     @property
     def _on(self) -> tuple[object, object]:
@@ -90,6 +108,14 @@ class Writer:
         if 4.0 * pace.min_interval_s <= self.tick_s:
             return self.tick_s
         return max(self.tick_s, 2.0 * pace.min_interval_s + pace.timeout_s)
+
+    def kept_from(self, der: DerState) -> str | None:
+        """Why it would not be written now, in words; None: it would."""
+        if not self.control:
+            return "control: false in the site file"
+        if not der.fresh:
+            return self.channel.binding.text or "it does not answer"
+        return None if der.can.steer or der.can.var else "derctl can only read it"
 
     @property
     def busy(self) -> bool:
@@ -111,7 +137,7 @@ class Writer:
         written, device, channel = self.hold.written, self.channel.device, self.channel
         if written is None or device is None or written.refusals:
             return Promise.UNPROVEN
-        reads = device.promises(channel.answers, self.fallback) if channel.read_s > written.at_s else None
+        reads = device.promises(channel.answers, self.promise) if channel.read_s > written.at_s else None
         return Promise.READ_BACK if reads else Promise.WRITTEN
 
     @property
@@ -128,7 +154,7 @@ class Writer:
         self.wish = wish = wish_of(decision, der, self.wish, now)
         self.outcome = wished(self.outcome, decision, now)
         self._note(wish)
-        writes = gate_open and self.control
+        writes = gate_open and self.control and not self._spares(decision.setpoint)
         why = self._due(wish) if writes and not self.busy else None
         if why is None and not self.busy and now - self.hold.sent_s >= self._profile.write_min_interval_s:
             self._happened(Happened.HEARD if der.fresh else Happened.QUIET)
@@ -136,11 +162,17 @@ class Writer:
         if why is not None:
             self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
 
+    def _spares(self, desired: Setpoint) -> bool:
+        spared_w, ceiling_w = self.spared_w(), desired.p_ceiling_w
+        return spared_w is not None and ceiling_w is not None and ceiling_w >= spared_w
+
     def heard(self, gate_open: bool) -> None:
         """A poll ended behind its tick: what the device doesn't hold is written now, by the last decision, while that
         is not too old."""
         wish, now = self._latest(), self.clock()
         if wish is None or self.busy or not (gate_open and self.control) or now - wish.at_s > self.tick_s:
+            return
+        if self._spares(wish.decision.setpoint):
             return
         seen = self.channel.reading
         reading = replace(wish.der.reading, accepted=seen.accepted, p_w=seen.p_w)
@@ -220,7 +252,7 @@ class Writer:
         give_back = var_left(desired, accepted, before.var_unasked_s(wish.var_asked_s, now), self._profile)
         self.hold = holds.sending(before, desired, self._on, now)
         answers = dict(self.channel.answers)
-        exchange = _controllable(device).write(desired, self.fallback, answers, give_back_var=give_back)
+        exchange = _controllable(device).write(desired, self.promise, answers, give_back_var=give_back)
         found = await self._send(exchange, desired, before, wish.at_s + self._keep_s, give_back=give_back)
         if found is not None:
             refusals = self._taken(desired, found, before, wish.der, why)
@@ -303,7 +335,7 @@ class Writer:
         device = self.channel.device
         if device is None or not self.channel.verified:
             return Release(Released.UNREACHABLE)
-        exchange = _controllable(device).release(self.fallback, lift=lift, held=self.hold.holds)
+        exchange = _controllable(device).release(self.promise, lift=lift, held=self.hold.holds)
         try:
             stands = await self.channel.bus.execute(self.channel.unit, exchange, priority=Priority.WRITE)
         except BusError:

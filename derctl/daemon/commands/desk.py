@@ -78,7 +78,8 @@ class Desk:
             text = await self._take(principal, name, dict(fields))
         except CommandError as error:
             self._log(principal, name, fields, error)
-            return reply(command_id, name, "refused", error.code, str(error), self.clock.stamp())
+            confirm = {} if error.confirm is None else {"confirm": error.confirm}
+            return reply(command_id, name, "refused", error.code, str(error), self.clock.stamp()) | confirm
         self._log(principal, name, fields)
         return reply(command_id, name, "admitted", None, text, self.clock.stamp())
 
@@ -137,7 +138,7 @@ class Desk:
     def _log(self, by: str, name: str, fields: Mapping[str, Any], error: CommandError | None = None) -> None:
         """Who asked for what, with its values, and what became of it. What came is cut: a person may have sent it."""
         given = [f"{key}={_value(value)}" for key, value in fields.items() if key not in UNSAID and value is not None]
-        word = "admitted" if error is None else f"refused ({error.code}: {error})"
+        word = "admitted" if error is None else f"refused ({error.code}: {str(error).splitlines()[0]})"
         text = f"{by}: {' '.join((name, *given))}"[:LOGGED_MAX]
         self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from derctl.core.words import Refusal
 from derctl.daemon.commands.row import Command, Nothing, Order, Reach
 from derctl.errors import CommandError
@@ -10,12 +14,18 @@ LOOK_S = 3.0
 """What was found incomplete is looked at again before control is refused for it (docs/sources.md)."""
 
 
+class Arm(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Arguments of arm. confirm: what the first answer gave; the same sender's second arm needs none."""
+
+    confirm: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+
+
 async def arm(reach: Reach, order: Order) -> str:
-    """Observe to control."""
+    """Observe to control: the first word shows what would be written, the second does it."""
     if reach.releaser.releasing:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
     await reach.look(LOOK_S)
-    reach.gate.arm(order.by)
+    reach.gate.ask(order.by, order.args.confirm)
     return "armed" if reach.gate.warning is None else f"armed; {reach.gate.warning}"
 
 
@@ -33,7 +43,7 @@ async def ping(reach: Reach, order: Order) -> str:
 
 
 ROWS: dict[str, Command] = {
-    "arm": Command(args=Nothing, apply=arm, relaxing=True),
+    "arm": Command(args=Arm, apply=arm, relaxing=True),
     "disarm": Command(args=Nothing, apply=disarm, relaxing=False),
     "ping": Command(args=Nothing, apply=ping, relaxing=False, saved=False),
 }

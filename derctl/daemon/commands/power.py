@@ -28,9 +28,10 @@ class SetBatteryPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_
 
 
 class Clear(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Arguments of clear. der None: all of them, and the site's."""
+    """Arguments of clear. der None: all of them, and the site's. found: the limits that were found in devices."""
 
     der: str | None = None
+    found: bool = False
 
 
 async def limit_power(reach: Reach, order: Order) -> str:
@@ -77,13 +78,21 @@ async def set_battery_power(reach: Reach, order: Order) -> str:
 
 
 async def clear(reach: Reach, order: Order) -> str:
-    """Drop what operators asked of a DER, or of all."""
+    """Drop what operators asked of a DER, or of all; with `found` the limits that stood in them before."""
     args: Clear = order.args
     check_der(reach, args.der)
+    if args.found:
+        return _lifted(reach.lift_found(args.der), args.der)
     count = reach.requests.clear(args.der)
     if count == 0:
         return "nothing to drop: no operator asked for anything" + ("" if args.der is None else f" of {args.der}")
     return f"{count} {'request' if count == 1 else 'requests'} dropped"
+
+
+def _lifted(ders: list[str], der: str | None) -> str:
+    if not ders:
+        return "nothing to lift: no limit was found" + ("" if der is None else f" in {der}")
+    return f"the limit that was found in {', '.join(ders)} is not kept any more"
 
 
 ROWS: dict[str, Command] = {

@@ -20,7 +20,8 @@ from derctl.errors import CommandError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """What a command may touch. look: look again for what was not found, or found incomplete, for so many seconds at
-    most. changed: something that must survive a restart has changed."""
+    most. changed: something that must survive a restart has changed. lift_found: of a DER (None: all); gives those in
+    which a limit had been found."""
 
     plan: Plan
     requests: Requests
@@ -29,6 +30,7 @@ class Reach:
     state: Callable[[], SiteState]
     changed: Callable[[], None]
     look: Callable[[float], Awaitable[None]]
+    lift_found: Callable[[str | None], list[str]] = lambda der: []
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""

@@ -79,6 +79,7 @@ def _der(view: View, each: DerView) -> dict[str, Any]:
         "rating": asdict(der.rating),
         "can": asdict(der.can),
         "fallback": asdict(der.fallback),
+        "found": each.found,
         "measurement": measurement(der.reading, age_of(der), der.v_pu),
         "setpoint": None if decision is None else of_decision(decision),
         "outcome": of_outcome(each.outcome, view.now, view.now_s),

@@ -42,7 +42,8 @@ class DeviceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DerView:
-    """One DER. control: the site file lets derctl write it. decision None: before the first tick."""
+    """One DER. control: the site file lets derctl write it. decision None: before the first tick. found: somebody's
+    limit that stood in it (limit_w), and whether it was lifted."""
 
     kind: str
     control: bool
@@ -51,6 +52,7 @@ class DerView:
     decision: Decision | None
     outcome: Outcome
     writes: int
+    found: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,14 @@ def device_view(channel: Channel) -> DeviceView:
     )
 
 
-def der_view(kind: str, der: DerState, channel: Channel, writer: Writer, decision: Decision | None) -> DerView:
+def der_view(
+    kind: str,
+    der: DerState,
+    channel: Channel,
+    writer: Writer,
+    decision: Decision | None,
+    found: Mapping[str, Any] | None = None,
+) -> DerView:
     """One DER now."""
     return DerView(
         kind=kind,
@@ -131,6 +140,7 @@ def der_view(kind: str, der: DerState, channel: Channel, writer: Writer, decisio
         decision=decision,
         outcome=writer.outcome,
         writes=writer.writes,
+        found=found,
     )
 
 

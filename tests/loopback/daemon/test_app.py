@@ -140,10 +140,44 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         await b.ticks(10)
         assert len(b.writes("pv2")) == count, "nothing is written while it observes"
         assert json.loads((b.app.survival.folder.path / "written.json").read_text()) == {}
-        await ask(socket, "arm")
+        await b.until(lambda: b.p_w("pv2") < 2100.0)
+        await b.ticks(5)
+        with pytest.raises(CommandError, match="say arm again") as shown:
+            await ask(socket, "arm")
+        await b.ticks(5)
+        assert len(b.writes("pv2")) == count, "the first word writes nothing"
+        await ask(socket, "arm", {"confirm": shown.value.confirm})
         await b.until(lambda: len(b.writes("pv2")) > count)
         modes = [event["event"] for event in b.app.news.events if event["event"].startswith("mode_")]
         assert modes == ["mode_control", "mode_observe", "mode_control"]
+
+
+async def test_somebody_s_limit_is_kept_by_a_site_that_controls_from_its_first_tick_and_restored_when_it_stops(
+    bench: Any,
+) -> None:
+    """70 % of 10 kW by a grid operator's installer, in an inverter whose declared fallback allows more."""
+
+    def change(site: dict[str, Any]) -> None:
+        no_contract(site)
+        site["ders"][1]["fallback"] = {"p_ceiling_w": 9000, "by": "reversion", "after_s": 60}
+
+    def somebody(rig: Rig) -> None:
+        face = rig.units["pv2"].face
+        face.bank.image(704).put_all({"WMaxLimPct": 70.0, "WMaxLimPctEna": 1})
+        face.adopt_all()
+        face.bank.publish()
+
+    async with bench(change, prepare=somebody) as b:
+        await b.until(lambda: b.writers["pv2"].hold.written is not None and not b.writers["pv2"].busy)
+        await b.ticks(20)
+        assert b.p_w("pv2") <= 7050.0
+        assert b.app.standings.view("pv2") == {"limit_w": 7000.0, "lifted": False}
+        assert b.rig.units["pv2"].face.bank.image(704).get("WMaxLimPctRvrt") <= 70.0, "without derctl too"
+        await ask(Path(b.app.site.file.site.socket), "release", {"lift": True})
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 7000.0
+        await ask(Path(b.app.site.file.site.socket), "clear", {"found": True})
+        b.app.gate.arm("tests")
+        await b.until(lambda: b.p_w("pv2") > 8500.0)
 
 
 async def test_control_that_has_begun_goes_on_when_the_contract_would_not_hold_without_it_any_more(
@@ -222,7 +256,7 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
     tries: list[tuple[list[str], float]] = []
 
     async def counted(self: Dispatch, wrote: Sequence[str], **given: Any) -> dict[str, Release]:
-        if "pv2" in wrote:  # a battery that charges waits, and is tried beside it
+        if "pv2" in wrote:  # a battery that charges waits for it, and is asked between
             tries.append((list(wrote), time.monotonic()))
         return await release(self, wrote, **given)
 

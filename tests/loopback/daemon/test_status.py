@@ -35,6 +35,17 @@ async def derctl(app: Any, *words: str, code: int = 0) -> str:
     return (out if code == 0 else err).decode()
 
 
+async def derctl_shows(app: Any, *words: str) -> str:
+    """What a command prints that answers no, since it only shows."""
+    place = ("--socket", str(app.site.file.site.socket))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "derctl", *words, *place), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 1, out.decode()
+    return out.decode()
+
+
 async def call(app: Any, name: str, args: dict[str, Any] | None = None) -> Any:
     return await ask(Path(app.site.file.site.socket), name, args)
 
@@ -128,8 +139,17 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_pat
         assert "nothing is written in observe mode" in await derctl(b.app, "limit", "1000", "pv2")
         told = await derctl(b.app, "command", "limit_power", "p_ceiling_w=1", "--expires", "10m", "der=pv2")
         assert told.endswith(", but nothing is written in observe mode\n")
-        assert await derctl(b.app, "arm") == "armed\n"
+        shown = await derctl_shows(b.app, "arm")
+        assert re.search(r"^pv1: limit [\d,]+ W.*; without derctl at most 5,000 W, after", shown, re.M)
+        assert "say arm again within 120 s" in shown and not b.app.gate.arming.armed
+        assert await derctl(b.app, "arm") == "armed\n", "the second word does it"
         await b.until(lambda: b.app.gate.open)
+        page = await derctl(b.app, "status")
+        assert re.match(r"demo   CONTROL, armed \d\d:\d\d( by \w+)?  ", page)
+        await derctl(b.app, "disarm")
+        assert re.match(r"demo   OBSERVE, disarmed \d\d:\d\d( by \w+)?  ", await derctl(b.app, "status"))
+        at_once = (await derctl(b.app, "arm", "--yes")).splitlines()
+        assert at_once[0].startswith("pv1: ") and at_once[-1] == "armed"
 
 
 async def test_arm_is_refused_with_what_stands_against_it(bench: Any) -> None:

@@ -442,3 +442,53 @@ def test_memories_are_kept_by_kind_and_der() -> None:
     row = make.says(Abstain("x"), "a", "b")
     memories, _ = step(Plan(der_functions=(row,)), {"silent/a": 5}, make.site(make.pv("a"), make.pv("b")), 1.0)
     assert own(memories) == {"silent/a": 6, "silent/b": 1}
+
+
+# ---- what stood in a device before
+
+
+@pytest.mark.parametrize(
+    ("given", "most_w", "by"),
+    [
+        ({"found_w": 3_000.0}, 3_000.0, ["found_limit"]),
+        ({"rise_w": 2_000.0}, 2_000.0, ["slow_rise"]),
+        ({"found_w": 3_000.0, "rise_w": 3_000.0}, 3_000.0, ["found_limit"]),
+        ({"found_w": 3_000.0, "rise_w": 2_000.0}, 2_000.0, ["slow_rise"]),
+        ({"found_w": 12_000.0}, 10_000.0, []),
+    ],
+)
+def test_what_stood_in_a_device_binds_before_everybody(given: dict[str, Any], most_w: float, by: list[str]) -> None:
+    lifts = make.says(Proposal(by="droop", rank=20, p_floor_w=9_000.0), "pv1")
+    decision = decide(Plan(der_functions=(lifts,)), make.site(make.pv(p_w=1_000.0, **given)))["pv1"]
+    assert decision.setpoint.p_ceiling_w == most_w
+    assert [b.by for b in decision.bound_by if b.what == "p_ceiling_w"] == by
+
+
+@pytest.mark.parametrize(
+    ("said", "target_w", "by"),
+    [
+        (None, -1_500.0, "slow_rest"),
+        (Proposal(by="setpoint", rank=60, p_target_w=700.0), 700.0, "setpoint"),
+        (Proposal(by="bms_guard", rank=0, p_floor_w=-400.0), -400.0, "slow_rest"),
+    ],
+)
+def test_a_battery_that_nobody_aims_at_is_on_its_way_to_rest_inside_its_band(
+    said: Proposal | None, target_w: float, by: str
+) -> None:
+    rows = () if said is None else (make.says(said, "bat1"),)
+    decision = decide(Plan(der_functions=rows), make.site(make.battery(p_w=-1_500.0, rest_w=-1_500.0)))["bat1"]
+    assert decision.setpoint.p_target_w == target_w
+    assert decision.bound_by[0].by == by
+    assert decision.requested_by == ("setpoint" if by == "setpoint" else None), "nobody asked for rest"
+
+
+def test_who_aims_at_the_site_takes_a_battery_that_is_on_its_way_to_rest() -> None:
+    wish = SiteProposal(by="self", rank=70, over=("bat1",), p_target_w=900.0)
+    plan = Plan(site_functions=make.wishes(wish))
+    assert decide(plan, make.site(make.battery(p_w=0.0, rest_w=-2_000.0)))["bat1"].setpoint.p_target_w == 900.0
+
+
+def test_one_that_is_not_heard_or_takes_limits_too_is_not_sent_to_rest() -> None:
+    state = make.site(make.battery(p_w=500.0, rest_w=500.0, fresh=False), make.pv(p_w=500.0, rest_w=500.0))
+    found = decide(Plan(), state)
+    assert (found["bat1"].setpoint.p_target_w, found["pv1"].setpoint.p_target_w) == (0.0, None)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from msgspec import structs
 
+from derctl.core.types import Setpoint
 from derctl.core.words import Certainty, Mode, Without
 from derctl.daemon.arming import TABLE, Arm, Arming, Said, seen, told
 from derctl.daemon.gate import Gate
+from derctl.daemon.picture import AGAIN, WITHIN_S, Picture, Stroke
 from derctl.daemon.survival import armed
 from derctl.errors import CommandError
 from derctl.site.absence import Absence, DerAbsence
@@ -147,6 +152,116 @@ def test_a_daemon_that_only_looks_is_armed_by_nobody() -> None:
     assert not site.gate.evaluate() and site.modes == []
 
 
+def picture(watts: float = 4000.0, *, why: str | None = None, found_w: float | None = None) -> Picture:
+    """Of one inverter of 10 kW."""
+    told = Setpoint(p_ceiling_w=watts)
+    return Picture(ders=(Stroke(der="pv1", size_w=10_000.0, why=why, setpoint=told, found_w=found_w),))
+
+
+class Asked(Site):
+    """A gate that shows a picture, and a clock."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.now_s, self.shown = 100.0, picture()
+        self.gate.picture = lambda: self.shown
+        self.gate.clock = lambda: self.now_s
+
+    def ask(self, by: str = "anna", confirm: str | None = None) -> str | None:
+        """What confirms it, None where it is armed."""
+        try:
+            self.gate.ask(by, confirm)
+        except CommandError as error:
+            assert error.code == "unconfirmed" and not self.gate.arming.armed
+            assert str(error).startswith("pv1: ") and error.confirm is not None
+            return error.confirm
+        return None
+
+
+def test_the_first_word_shows_and_the_second_of_the_same_person_arms() -> None:
+    site = Asked()
+    assert site.ask() is not None
+    site.now_s += WITHIN_S
+    assert site.ask() is None
+    assert (site.gate.arming.state, site.gate.arming.by) == (H, "anna")
+
+
+def test_what_the_first_answer_gave_confirms_it_and_nothing_else_does() -> None:
+    site = Asked()
+    token = site.ask()
+    assert site.ask(confirm="yes") not in {None, token}, "it is shown again"
+    assert site.ask(confirm=token) is not None, "an older picture's"
+    token = site.ask(by="ben")
+    assert site.ask(by="ben", confirm=token) is None
+
+
+@pytest.mark.parametrize(
+    ("by", "later_s", "then"),
+    [
+        ("ben", 1.0, picture()),
+        ("anna", WITHIN_S + 0.1, picture()),
+        ("anna", 1.0, picture(6501.0)),
+        ("anna", 1.0, picture(1499.0)),
+        ("anna", 1.0, picture(why="it does not answer")),
+        ("anna", 1.0, picture(found_w=3000.0)),
+        ("anna", 1.0, Picture()),
+    ],
+)
+def test_another_person_too_late_or_another_picture_is_shown_again(by: str, later_s: float, then: Picture) -> None:
+    site = Asked()
+    site.ask()
+    site.now_s += later_s
+    site.shown = then
+    if then.ders:
+        assert site.ask(by) is not None
+        assert site.ask(by) is None
+    else:
+        with pytest.raises(CommandError):
+            site.gate.ask(by, None)
+
+
+def test_what_moves_with_the_sun_is_the_same_picture() -> None:
+    site = Asked()
+    site.ask()
+    site.shown = picture(6499.0)
+    assert site.ask() is None
+
+
+def test_one_picture_is_good_for_one_arming() -> None:
+    site = Asked()
+    token = site.ask()
+    assert site.ask(confirm=token) is None
+    site.gate.disarm("anna")
+    assert site.ask(confirm=token) is not None
+
+
+def test_what_stands_against_it_is_said_at_once_with_what_would_be_written() -> None:
+    site = Asked(without=BREAKS)
+    with pytest.raises(CommandError) as refused:
+        site.gate.ask("anna", None)
+    assert (refused.value.code, refused.value.confirm) == ("fallback_breaks_contract", None)
+    assert str(refused.value).splitlines()[1].startswith("pv1: limit 4,000 W")
+
+
+def test_what_should_be_mended_is_shown_too() -> None:
+    site = Asked()
+    site.gate.absence = lambda: cast(Absence, SimpleNamespace(objection=None, warning="a timer is late"))
+    with pytest.raises(CommandError) as shown:
+        site.gate.ask("anna", None)
+    assert str(shown.value).splitlines()[-2:] == ["! a timer is late", AGAIN]
+
+
+def test_who_is_armed_already_is_not_asked_twice() -> None:
+    site = Asked()
+    site.gate.arm("anna")
+    site.gate.ask("ben", None)
+    assert site.gate.arming.by == "ben"
+    looking = Asked(state=L)
+    with pytest.raises(CommandError) as refused:
+        looking.gate.ask("anna", None)
+    assert refused.value.code == "not_ready"
+
+
 ARM, DISARM = (ArmWord(armed=armed, by="anna", since="yesterday") for armed in (True, False))
 
 
@@ -170,3 +285,22 @@ def test_the_operator_s_last_word_outlives_a_restart_and_outranks_the_site_file(
 
 def test_a_word_of_the_site_file_is_nobody_s() -> None:
     assert told(Arming(by="anna", since="now"), Said.ARM).by is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "word", "by"),
+    [
+        (Mode.OBSERVE, structs.replace(ARM, mode=Mode.OBSERVE), "anna"),
+        (Mode.CONTROL, structs.replace(ARM, mode=Mode.OBSERVE), None),
+        (Mode.CONTROL, structs.replace(DISARM, mode=Mode.CONTROL), "anna"),
+        (Mode.OBSERVE, structs.replace(DISARM, mode=Mode.CONTROL), None),
+        (Mode.OBSERVE, ARM, "anna"),  # of an older version's word nobody knows
+        (Mode.CONTROL, DISARM, "anna"),
+    ],
+)
+def test_the_last_act_counts_be_it_a_word_or_a_change_of_the_site_file(
+    mode: Mode, word: ArmWord, by: str | None
+) -> None:
+    arming = armed(Arming(), mode, word)
+    assert (arming.by, arming.file) == (by, mode)
+    assert arming.armed is (word.armed if by else mode is Mode.CONTROL)

@@ -36,6 +36,8 @@ class SlowPoller:
 class Still:
     """Image, gate and dispatch of a site without DERs."""
 
+    open = True
+
     def snapshot(self, now_s: float) -> SiteState:
         return SiteState(t_s=now_s, tick_s=1.0, f_nom_hz=50.0, ders=())
 
@@ -96,3 +98,34 @@ def test_a_tick_that_overruns_is_counted_and_the_missed_ones_are_not_replayed(mo
 def test_the_watchdog_is_vouched_for_only_after_the_tick_is_reported(monkeypatch: Any) -> None:
     _, _, order = run([0.1, 0.1], monkeypatch)
     assert order == ["report", "vouch"] * 2
+
+
+def test_while_nothing_is_written_nobody_s_memory_winds_up_and_what_stands_is_looked_at(monkeypatch: Any) -> None:
+    """Recorded is what was really used, so that a tick can be replayed."""
+    for gate_open, kept in ((False, {"elsewhere": 2}), (True, {"volt_var/pv1": 1, "elsewhere": 2})):
+        monkeypatch.setattr(Still, "open", gate_open)
+        time, looks, ticks = Time(), list[Any](), list[Tick]()
+        still: Any = Still()
+        poller: Any = SlowPoller(time, [0.1])
+
+        def standing(state: SiteState, dt_s: float, open_: bool, into: list[Any] = looks) -> SiteState:
+            into.append((state.t_s, dt_s, open_))
+            return state
+
+        loop = Loop(
+            tick_s=1.0,
+            plan=Plan(),
+            poller=poller,
+            image=still,
+            gate=still,
+            dispatch=still,
+            report=ticks.append,
+            vouch=lambda: None,
+            memories={"volt_var/pv1": 1, "elsewhere": 2},
+            standing=standing,
+            clock=time,
+        )
+        with asyncio.Runner() as runner:
+            runner.run(loop.tick())
+        assert ticks[0].memories == kept
+        assert looks == [(100.1, 0.0, gate_open)]

@@ -19,6 +19,8 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.gate import Gate
 from derctl.daemon.log import logger
 from derctl.daemon.requests import Requests
+from derctl.daemon.standing import Standing
+from derctl.daemon.standings import Standings
 from derctl.daemon.survival import SAVE_EVERY_S, MeterProof, Survival
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
@@ -27,6 +29,7 @@ from derctl.functions.meter_trust import Trust
 from derctl.links.ending import end
 from derctl.site.absence import Absence
 from derctl.store.folder import Folder
+from derctl.store.journal import LEFT, Journal
 from derctl.store.state import VERSION
 
 KIND = ContractExportLimit.kind
@@ -130,6 +133,13 @@ class House:
             gate=gate,
             releaser=cast(Any, SimpleNamespace(save=self.journalled)),
             loop=cast(Any, SimpleNamespace(memories={})),
+            standings=Standings(
+                rules={},
+                written=Journal(Folder(path, path)),
+                left=Journal(Folder(path, path), LEFT),
+                tell=lambda *event: None,
+                changed=lambda: None,
+            ),
             proof=MeterProof(None),
             log=logger(),
             dirty=asyncio.Event(),
@@ -260,6 +270,73 @@ async def test_a_run_that_only_looks_forgets_no_operator_s_word(tmp_path: Path, 
     assert not looking.survival.gate.arming.armed
     arming = House(tmp_path).restored(Mode.OBSERVE).survival.gate.arming
     assert (arming.armed, arming.by) == (word == "arm", "anna")
+
+
+@pytest.mark.parametrize("word", ["arm", "disarm"])
+async def test_a_mode_that_was_changed_in_the_site_file_after_an_operator_s_word_is_the_last_act(
+    tmp_path: Path, word: str
+) -> None:
+    """And so it is after one more restart, and when it is changed back."""
+    first, other = (Mode.OBSERVE, Mode.CONTROL) if word == "arm" else (Mode.CONTROL, Mode.OBSERVE)
+    before = House(tmp_path).restored(first)
+    getattr(before.survival.gate, word)("anna")
+    await before.survival.save()
+    for mode in (first, first):
+        house = House(tmp_path).restored(mode)
+        assert (house.survival.gate.arming.armed, house.survival.gate.arming.by) == (word == "arm", "anna")
+        await house.survival.save()
+    for mode in (other, other, first):
+        house = House(tmp_path).restored(mode)
+        assert (house.survival.gate.arming.armed, house.survival.gate.arming.by) == (mode is Mode.CONTROL, None)
+        await house.survival.save()
+
+
+async def test_a_word_that_is_over_is_taken_off_the_disk_at_once(tmp_path: Path) -> None:
+    """Killed before the next save, it would come back with the next change of the site file."""
+    before = House(tmp_path).restored(Mode.CONTROL)
+    assert not before.survival.dirty.is_set()
+    before.survival.gate.disarm("anna")
+    await before.survival.save()
+    assert not House(tmp_path).restored(Mode.CONTROL).survival.dirty.is_set()
+    assert House(tmp_path).restored(Mode.OBSERVE).survival.dirty.is_set()
+
+
+async def test_an_operator_s_word_after_the_change_counts_again(tmp_path: Path) -> None:
+    before = House(tmp_path).restored(Mode.OBSERVE)
+    before.survival.gate.file_says(Mode.CONTROL)
+    assert before.survival.gate.arming.armed and before.survival.gate.arming.by is None
+    before.survival.gate.disarm("ben")
+    before.survival.gate.file_says(Mode.CONTROL)
+    assert not before.survival.gate.arming.armed, "read again, it is no new word"
+    await before.survival.save()
+    assert House(tmp_path).restored(Mode.CONTROL).survival.gate.arming.by == "ben"
+
+
+async def test_a_limit_that_was_found_and_one_that_was_lifted_outlive_a_restart(tmp_path: Path) -> None:
+    before = House(tmp_path)
+    found = {"pv1": Standing(limit_w=3000.0, own_w=2000.0, rise_w=1.0), "pv2": Standing(limit_w=5.0, lifted=True)}
+    before.survival.standings.by_der = {**found, "pv3": Standing()}
+    await before.survival.save()
+    after = House(tmp_path).restored().survival.standings
+    assert after.by_der == {"pv1": Standing(limit_w=3000.0, own_w=2000.0), "pv2": found["pv2"]}
+    assert not after.older
+
+
+def test_what_was_found_and_cannot_be_read_is_told_and_harms_no_other(tmp_path: Path) -> None:
+    saved = {"version": VERSION, "saved": WALL, "found": {"pv1": {"limit_w": "much"}}, "proven_meter": "M-1 +1"}
+    (tmp_path / "state.json").write_bytes(msgspec.json.encode(saved))
+    house = House(tmp_path).restored()
+    assert [name for name, _ in house.told] == ["state_unreadable"]
+    assert house.survival.proof.proven == "M-1 +1"
+
+
+async def test_the_requests_of_before_the_restart_are_waited_for(tmp_path: Path) -> None:
+    before = House(tmp_path)
+    before.limit(1234.0, 60.0)
+    await before.survival.save()
+    assert House(tmp_path).restored().survival.standings.waiting == {"a"}
+    assert House(tmp_path, wall=None).restored().survival.standings.waiting == {"a"}, "its duration counts"
+    assert House(tmp_path, wall=WALL + 61.0).restored().survival.standings.waiting == set()
 
 
 async def test_where_nobody_said_anything_the_site_file_s_mode_counts_after_each_restart(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from derctl.core.types import (
     Capability,
     Decision,
     DerState,
+    Fallback,
     LimitRequest,
     Outcome,
     Rating,
@@ -36,13 +37,15 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import CALLS
 from derctl.daemon.commands.desk import Desk, Envelope
 from derctl.daemon.commands.rows import COMMANDS
+from derctl.daemon.gate import Gate
 from derctl.daemon.log import logger
 from derctl.daemon.news import News
+from derctl.daemon.picture import Picture, Stroke
 from derctl.daemon.report.status import status
 from derctl.daemon.report.telemetry import measurement, of_decision, of_outcome
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
-from derctl.site import DerSection, Site, load, profiles
+from derctl.site import Absence, DerSection, Site, load, profiles
 from derctl.store.state import VERSION
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -117,6 +120,9 @@ class Plain:
     def changed(self) -> None:
         self.asked += 1
 
+    async def look(self, seconds: float) -> None:
+        return
+
     gate = SimpleNamespace(open=True, arm=lambda by: None, disarm=lambda by: None)
     releaser = SimpleNamespace(releasing=False)
 
@@ -138,6 +144,25 @@ async def test_a_command_of_the_document_is_admitted_and_answered_as_documented(
     assert reply.keys() == example.keys()
     if name == example["command"]:
         assert reply == example
+
+
+async def test_an_arm_that_only_shows_is_answered_as_documented(document: dict[str, Any], desk: Any) -> None:
+    """The picture of the document's inverter."""
+    example = block(document, "reply shown")
+    stroke = Stroke(
+        der="pv1",
+        size_w=5000.0,
+        setpoint=Setpoint(p_ceiling_w=4120.0),
+        by=("contract_export_limit",),
+        fallback=Fallback(p_ceiling_w=5000.0),
+        holds=Setpoint(p_ceiling_w=5000.0),
+    )
+    gate = Gate(Absence, lambda: None, lambda: "", picture=lambda: Picture(ders=(stroke,)))
+    desk.reach.gate = gate
+    sent = {"id": "a1b4", "issued_at": "2026-11-21T12:00:00Z", "expires_s": 600}
+    reply = await desk.by_mqtt("ops", "arm", json.dumps(sent).encode(), False)
+    assert reply | {"confirm": example["confirm"]} == example
+    assert gate.offer is not None and reply["confirm"] == gate.offer.token
 
 
 async def test_a_command_without_any_one_of_its_fields_is_refused_with_a_documented_code(

@@ -132,6 +132,17 @@ def test_the_file_of_an_older_version_is_migrated_and_no_word_of_it_is_lost(tmp_
     assert state.saved == AS_0_1_WROTE_IT["saved"], "droop is revived by its age"
 
 
+def test_of_a_word_of_version_2_the_site_file_s_mode_is_not_known_and_nothing_was_noted_of_limits(
+    tmp_path: Path,
+) -> None:
+    old = {"version": 2, "saved": 5.0, "word": {"armed": False, "by": "anna", "since": "noon"}, "proven_meter": "M"}
+    (tmp_path / "state.json").write_bytes(msgspec.json.encode(old))
+    state, problem = load(folder_of(tmp_path))
+    assert problem is None
+    assert state.word == ArmWord(armed=False, by="anna", since="noon", mode=None)
+    assert (state.found, state.proven_meter, state.version) == (None, "M", VERSION)
+
+
 @pytest.mark.parametrize(("armed", "word"), [(None, None), (True, True), (False, False)])
 def test_each_word_of_version_1_is_understood(tmp_path: Path, armed: bool | None, word: bool | None) -> None:
     (tmp_path / "state.json").write_bytes(msgspec.json.encode(AS_0_1_WROTE_IT | {"armed": armed}))

@@ -144,3 +144,11 @@ async def test_before_the_first_decision_and_while_one_is_written_a_late_poll_ch
     heard(desk, Setpoint(p_ceiling_w=5000.0), later_s=0.0)
     await desk.writer.wait()
     assert desk.device.wrote == [ceiling(3000.0)]
+
+
+async def test_a_late_poll_writes_nothing_over_what_may_be_somebody_s_limit() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(3000.0), 3000.0)
+    desk.writer.spared_w = lambda: 2500.0
+    heard(desk, Setpoint(p_ceiling_w=2500.0))
+    assert not desk.writer.busy

@@ -20,10 +20,11 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
-from derctl.core.words import FallbackBy, Reason, Released, What
+from derctl.core.words import FallbackBy, Reason, Released, Timer, What
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Release
+from derctl.devices.types import Reversion
 from derctl.errors import BusLate, BusTimeout, DeviceRefused
 from tests.writing import Desk, FakeDevice, ceiling
 
@@ -543,3 +544,57 @@ async def test_one_that_is_lost_and_was_never_written_counts_too() -> None:
     }
     found = await Dispatch(writers).release(["bat1"], lift=False, seconds=0.2)
     assert {name: each.result for name, each in found.items()} == {"bat1": "waits"} and began == []
+
+
+# -- a limit that stood in the device before ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("declared", "found_w", "timer", "told"),
+    [
+        (Fallback(p_ceiling_w=5000.0), None, Timer.TARGET, Fallback(p_ceiling_w=5000.0)),
+        (Fallback(p_ceiling_w=5000.0), 3000.0, Timer.TARGET, Fallback(p_ceiling_w=3000.0)),
+        (Fallback(p_ceiling_w=2000.0), 3000.0, Timer.TARGET, Fallback(p_ceiling_w=2000.0)),
+        (Fallback(), 3000.0, Timer.TARGET, Fallback(p_ceiling_w=3000.0)),
+        (Fallback(), 3000.0, Timer.NO_TARGET, Fallback(p_ceiling_w=3000.0, by=FallbackBy.STANDS)),
+    ],
+)
+async def test_without_derctl_a_device_never_gives_more_than_the_limit_that_was_found_in_it(
+    declared: Fallback, found_w: float | None, timer: Timer, told: Fallback
+) -> None:
+    """A timer without a target would let go of it: the last limit stands."""
+    desk = Desk(fallback=declared)
+    desk.device.reversion = Reversion(timer=timer)
+    desk.writer.found_w = lambda: found_w
+    assert desk.writer.promise == told
+    await desk.tick(ceiling(2000.0))
+    await desk.writer.release(lift=True)
+    assert desk.device.promised == [told, told]
+
+
+@pytest.mark.parametrize(
+    ("spared_w", "wanted_w", "writes"), [(3000.0, 3000.0, 0), (3000.0, 2900.0, 1), (None, 3000.0, 1)]
+)
+async def test_over_what_may_be_a_limit_only_a_lower_one_is_written(
+    spared_w: float | None, wanted_w: float, writes: int
+) -> None:
+    desk = Desk()
+    desk.writer.spared_w = lambda: spared_w
+    assert await desk.tick(ceiling(wanted_w)) == writes
+    assert (desk.writer.outcome.reason is Reason.GATE_CLOSED) is (writes == 0)
+
+
+@pytest.mark.parametrize(
+    ("fresh", "control", "can", "why"),
+    [
+        (True, True, Capability(ac=Port(limit=True)), None),
+        (True, True, Capability(ac=Port(var=True)), None),
+        (True, True, Capability(), "derctl can only read it"),
+        (False, True, Capability(ac=Port(limit=True)), "no answer"),
+        (True, False, Capability(ac=Port(limit=True)), "control: false in the site file"),
+    ],
+)
+def test_why_one_would_not_be_written_is_said(fresh: bool, control: bool, can: Capability, why: str | None) -> None:
+    desk = Desk(control=control)
+    desk.channel.binding.text = "no answer"
+    assert desk.writer.kept_from(replace(desk.state(1.0, fresh=fresh), can=can)) == why

@@ -74,17 +74,30 @@ class House:
     releasing: bool = False
     open: bool = True
     pv1_w: float = 5000.0
+    lifted: list[str] = field(default_factory=list)
 
     @property
     def reach(self) -> Reach:
         gate, releaser, plan = cast(Any, _Gate(self)), cast(Any, _Releaser(self)), cast(Any, _Plan(self))
         return Reach(
-            plan=plan, requests=self.requests, gate=gate, releaser=releaser, state=self.state, changed=self.changed,
+            plan=plan,
+            requests=self.requests,
+            gate=gate,
+            releaser=releaser,
+            state=self.state,
+            changed=self.changed,
             look=self.look,
-        )  # fmt: skip
+            lift_found=self.lift_found,
+        )
 
     async def look(self, seconds: float) -> None:
         self.armed.append("looked")
+
+    def lift_found(self, der: str | None) -> list[str]:
+        """One stands in pv1."""
+        ids = [name for name in ("pv1",) if der in {None, name}]
+        self.lifted += ids
+        return ids
 
     def state(self) -> SiteState:
         ders = (der("pv1", self.pv1_w), der("bat1", 3000.0, -3000.0))
@@ -112,8 +125,10 @@ class _Gate:
     def open(self) -> bool:
         return self.house.open
 
-    def arm(self, by: str) -> None:
-        self.house.armed.append("arm")
+    def ask(self, by: str, confirm: str | None) -> None:
+        if confirm is None:
+            raise CommandError("unconfirmed", "pv1: nothing\nsay it again", confirm="c0ffee")
+        self.house.armed.append(f"arm by {by} with {confirm}")
 
     def disarm(self, by: str) -> None:
         self.house.armed.append("disarm")
@@ -207,9 +222,35 @@ async def test_the_other_commands_do_what_they_say(desk: Desk, house: House) -> 
     assert [r.der for r in house.requests.alive()] == [None]
     assert await code_of(desk, "clear", command(id="4")) is None
     assert house.requests.alive() == ()
-    for number, name in enumerate(("arm", "disarm", "ping")):
+    for number, name in enumerate(("disarm", "ping")):
         assert await code_of(desk, name, command(id=f"b{number}")) is None
-    assert house.armed == ["looked", "arm", "disarm"], "what was found incomplete is looked at before it counts"
+    assert house.armed == ["disarm"]
+
+
+async def test_arming_is_shown_first_and_done_with_what_the_answer_gave(desk: Desk, house: House) -> None:
+    shown = await desk.by_mqtt("ops", "arm", command(id="1"), False)
+    assert (shown["result"], shown["code"], house.armed) == ("refused", "unconfirmed", ["looked"])
+    done = await desk.by_mqtt("ops", "arm", command(id="2", confirm=shown["confirm"]), False)
+    assert (done["result"], done["text"], house.armed) == (
+        "admitted",
+        "armed",
+        ["looked", "looked", "arm by ops with c0ffee"],
+    )
+    assert "confirm" not in done
+    assert await code_of(desk, "arm", command(id="3", confirm="")) == "bad_argument"
+
+
+async def test_a_limit_that_was_found_is_lifted_only_where_that_is_said(desk: Desk, house: House) -> None:
+    await code_of(desk, "limit_power", command(id="1", **LIMIT))
+    reply = await desk.by_mqtt("ops", "clear", command(id="2", der="pv1", found=True), False)
+    assert (reply["text"], house.lifted) == ("the limit that was found in pv1 is not kept any more", ["pv1"])
+    assert house.requests.alive(), "an operator's own limit is another thing"
+    reply = await desk.by_mqtt("ops", "clear", command(id="3", der="bat1", found=True), False)
+    assert reply["text"] == "nothing to lift: no limit was found in bat1"
+    reply = await desk.by_mqtt("ops", "clear", command(id="4", found=True), False)
+    assert reply["text"] == "the limit that was found in pv1 is not kept any more"
+    await code_of(desk, "clear", command(id="5"))
+    assert len(house.lifted) == 2
 
 
 async def test_a_second_limit_erases_no_tighter_one_and_its_sender_hears_so(desk: Desk, house: House) -> None:
