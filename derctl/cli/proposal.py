@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 
 from derctl.cli.look import Pulse
 from derctl.devices import Identity, Profile
+from derctl.links.wires.strays import enough_s
 from derctl.site import Place
 
 ORDER = {"der": 0, "bms": 1, "meter": 2}
@@ -19,7 +19,13 @@ ORDER = {"der": 0, "bms": 1, "meter": 2}
 
 
 def site_rows(
-    place: Place, unit: int, who: Identity, kinds: dict[str, dict[str, Any]], profile: Profile, pulse: Pulse
+    place: Place,
+    unit: int,
+    who: Identity,
+    kinds: dict[str, dict[str, Any]],
+    profile: Profile,
+    pulse: Pulse,
+    header: str = "strict",
 ) -> list[str]:
     """YAML for the site file. A meter's sign is left open: nobody but who sees the wiring can tell."""
     usable = {kind: row for kind, row in kinds.items() if row["usable"]}
@@ -31,9 +37,16 @@ def site_rows(
     row |= {"kind": kind} if role != "bms" else {}
     row |= {"profile": profile.name} if profile.name != "generic" else {}
     row |= {"serial": who.serial} if who.serial.strip("0") else {}
-    pace = {"timeout_s": float(math.ceil(2.0 * pulse.slowest_s))} if 2.0 * pulse.slowest_s > profile.timeout_s else {}
-    wire = {"id": "lan1", place.key: msgspec.to_builtins(place.section)} | pace
+    deadline_s = timeout_of(profile, pulse)
+    more: dict[str, Any] = {} if deadline_s is None else {"timeout_s": deadline_s}
+    more |= {} if header == "strict" else {"header": header}
+    wire = {"id": "lan1", place.key: msgspec.to_builtins(place.section)} | more
     return ["buses:", f"  - {_flow(wire)}", *_device(role, row, usable[kind])]
+
+
+def timeout_of(profile: Profile, pulse: Pulse) -> float | None:
+    """The `timeout_s` that the bus needs, None where the profile's is enough."""
+    return float(enough_s(pulse.slowest_s)) if 2.0 * pulse.slowest_s > profile.timeout_s else None
 
 
 def _stores(row: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
-from derctl.cli.proposal import site_rows
+from derctl.cli.proposal import site_rows, timeout_of
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
 from derctl.core.types import Rating, Reading
@@ -35,15 +35,19 @@ def run(args: argparse.Namespace) -> int:
     profile = Profile(max_regs=args.max_regs, bases=tuple(args.base or BASES))
     options = Options(profile=profile, v_nom_v=args.v_nom, declared=UNSTATED)
     (layout, kinds, name), pulse = ask(args, _look(options, known))
-    rows = site_rows(args.endpoint, args.unit, layout.identity, kinds, known[name], pulse)
+    rows = site_rows(args.endpoint, args.unit, layout.identity, kinds, known[name], pulse, args.header)
+    deadline_s = timeout_of(known[name], pulse)
     if args.json:
         found = _summary(layout) | {"kinds": kinds, "profile": name, "site_file": rows}
-        print(json.dumps(found | {"answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3)}, indent=2))
+        found |= {"answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3), "timeout_s": deadline_s}
+        print(json.dumps(found, indent=2))
         return 0
     print(heading(layout.identity, args.unit, layout.chain.base))
     for line in _lines(layout, kinds):
         print(line)
     print(f"profile {name}; {pulse.answers} answers, the slowest after {pulse.slowest_s:.2f} s")
+    if deadline_s is not None:
+        print(f"  ! answers take up to {pulse.slowest_s:.1f} s: the site file needs timeout_s: {deadline_s:g}")
     if rows:
         print("\nfor the site file:")
         print("\n".join(rows))

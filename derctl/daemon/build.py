@@ -53,7 +53,7 @@ def build(site: Site, on_event: OnEvent) -> Plant:
 
 def _bus(site: Site, section: BusSection) -> Bus:
     place = place_of(section)
-    return Bus(section.id, place.open(), Pace(**slowest(site, section)), place=place.name)
+    return Bus(section.id, place.open(header=section.header), Pace(**slowest(site, section)), place=place.name)
 
 
 def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:

@@ -10,7 +10,7 @@ from derctl.site.convert import named
 from derctl.site.hints import similar
 from derctl.site.lines import Source
 from derctl.site.schema import DerSection, SiteFile
-from derctl.site.wires import check_wires
+from derctl.site.wires import check_headers, check_wires
 
 
 def check_references(source: Source, site: SiteFile, problems: list[Problem]) -> None:
@@ -25,6 +25,7 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
             problems.append(source.problem(f"{path}.unit", f"{bus} unit {unit} is already {places[bus, unit]}"))
         places.setdefault((bus, unit), path)
     check_wires(source, site, problems)
+    check_headers(source, site, problems)
     for i, der in enumerate(site.ders):
         _check_der(source, f"ders[{i}]", der, site.site.tick_s, problems)
     if site.poc is not None and _role(site.poc.kind) != "meter":

@@ -379,8 +379,11 @@ async def test_a_late_answer_is_never_taken_for_another_requests(device: Device,
 
 
 STRAY: dict[str, tuple[Callable[[Asked], bytes], str]] = {
-    "a transaction of its own": (lambda a: framed(60000, a.unit, a.right), "under transaction 60000 for"),
-    "a unit of its own": (lambda a: framed(a.tid, 0, a.right), "unit 0 answered for unit 5"),
+    "a transaction of its own": (
+        lambda a: framed(60000, a.unit, a.right),
+        "under another transaction id \\(60000 for ",
+    ),
+    "a unit of its own": (lambda a: framed(a.tid, 0, a.right), "as unit 0's, not unit 5's"),
 }
 """evcc-io/evcc#21026 and #25307: gateways that answer at once, and are thrown away."""
 
@@ -411,7 +414,7 @@ async def test_a_gateway_whose_number_is_always_the_same_is_not_called_late(devi
     device.act = frame_of(lambda asked: framed(1, asked.unit, asked.right))
     await bus.request(5, read())
     for number in (2, 3):
-        with pytest.raises(BusTimeout, match=f"but one came under transaction 1 for {number}: "):
+        with pytest.raises(BusTimeout, match=f"transaction id .1 for {number}.: what .* header: ignore_transaction"):
             await bus.request(5, read())
 
 
@@ -422,9 +425,9 @@ async def test_a_device_that_is_always_late_is_told_to_be_late(device: Device, d
     bus = await dial(timeout_s=0.2)
     with pytest.raises(BusTimeout, match=r"within 0\.2 s$"):
         await bus.request(5, read())
-    with pytest.raises(BusTimeout, match=r"but one came after 0\.[34] s: the deadline is too short"):
+    with pytest.raises(BusTimeout, match=r"but answers arrive late, after 0\.[34] s: raise timeout_s to 1$"):
         await bus.request(5, read())
-    with pytest.raises(BusTimeout, match=r"asked again in .* but one came after 0\.[34] s"):
+    with pytest.raises(BusTimeout, match=r"asked again in .* but answers arrive late"):
         await bus.request(5, read())
 
 

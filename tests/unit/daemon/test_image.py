@@ -19,6 +19,7 @@ from derctl.daemon.image import Image
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
+from derctl.links.bus import Pace
 from derctl.site import DerSection
 from derctl.site.schema import FallbackSection
 from tests import make
@@ -56,6 +57,8 @@ class Wire:
         self.found: Inverter | None = Inverter()
         self.connected = True
         self.generation = 1
+        self.pace = Pace()
+        self.answer_s = 0.0
         self.count = 0
         self.frozen = False
 

@@ -14,6 +14,7 @@ import pytest
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceRefused
 from derctl.links.bus import Bus, Pace, Priority
+from derctl.links.wires.strays import Tally
 
 READ = Read(address=40000, count=2)
 WRITE = Write(address=40100, values=(7,))
@@ -50,6 +51,7 @@ class FakeWire:
 
     units: dict[int, Behaviour] = field(default_factory=dict)
     strays: dict[int, str] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
     refuses: bool = False
     debris: bool = False
     up: bool = False
