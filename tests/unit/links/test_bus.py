@@ -646,3 +646,152 @@ async def test_a_silence_in_which_something_else_came_says_what(make_bus: MakeBu
         "line unit 6: silent, asked again in 1.0 s, but one came after 1.4 s",
     ]
     assert str(await outcome(bus, 7)) == "line unit 7: no answer within 1 s"
+
+
+async def test_what_was_answered_late_or_under_other_numbers_counts_as_no_silence(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=0.5)
+    for _ in range(2):
+        await outcome(bus, 1)
+    wire.tally.late, wire.tally.foreign = 1, 0
+    counted = bus.counted()
+    assert (counted["timeouts"], counted["late"], counted["foreign"]) == (1, 1, 0)
+    wire.tally.foreign = 5
+    assert bus.counted()["timeouts"] == 0
+
+
+# -- a device that closes after each answer -------------------------------------------------------------------------
+
+
+def closes(wire: FakeWire, *, after: int = 1, delay_s: float = 0.0) -> Behaviour:
+    """Answers, and ends the connection after so many answers; the end is seen after delay_s."""
+    left = [after]
+
+    def cut(of: int) -> None:
+        if wire.up and len(wire.connects) == of:
+            wire.lose()
+
+    async def behave(op: Read | Write) -> Registers:
+        if left[0] == 0:
+            left[0] = after
+        await asyncio.sleep(0.01)
+        left[0] -= 1
+        if left[0] == 0:
+            asyncio.get_running_loop().call_later(delay_s, cut, len(wire.connects))
+        return tuple(range(op.count)) if isinstance(op, Read) else ()
+
+    return behave
+
+
+async def served(bus: Bus, seconds: float, *, requests: int = 3) -> tuple[int, int]:
+    """Of polls of several requests, one a second: those that came through, and all."""
+    good = polls = 0
+    until_s = now_s() + seconds
+    while now_s() < until_s:
+        polls += 1
+        due = now_s() + 1.0
+        answers_ = [await outcome(bus, 1) for _ in range(requests)]
+        good += all(answer == (0, 1) for answer in answers_)
+        await asyncio.sleep(max(due - now_s(), 0.0))
+    return good, polls
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.002, 0.3])
+@pytest.mark.parametrize("after", [1, 2])
+async def test_a_device_that_closes_after_each_answer_is_polled_at_the_tick(
+    make_bus: MakeBus, delay_s: float, after: int
+) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire, after=after, delay_s=delay_s)
+    bus, _ = await make_bus(wire)
+    await served(bus, 5.0)
+    good, polls = await served(bus, 40.0)
+    assert good == polls
+    assert bus.generation <= 4, "it is the same device, asked anew who it is once a minute"
+
+
+async def test_who_closes_is_asked_who_it_is_once_a_minute(make_bus: MakeBus) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire)
+    bus, _ = await make_bus(wire)
+    await served(bus, 5.0)
+    before = bus.generation
+    good, polls = await served(bus, 600.0)
+    assert 9 <= bus.generation - before <= 11
+    assert good == polls
+
+
+async def test_a_write_to_a_device_that_closes_is_sent_once(make_bus: MakeBus) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire)
+    bus, _ = await make_bus(wire)
+    await served(bus, 5.0)
+    wire.log.clear()
+    assert await bus.request(1, WRITE, priority=Priority.WRITE) == ()
+    assert [op for _, _, op in wire.log] == [WRITE]
+
+
+async def test_a_device_that_closes_and_then_listens_no_more_is_lost(make_bus: MakeBus) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire)
+    bus, _ = await make_bus(wire, timeout_s=1.0)
+    await served(bus, 5.0)
+    wire.refuses = True
+    began = now_s()
+    assert isinstance(await outcome(bus, 1), BusClosed)
+    assert now_s() - began <= 1.0, "the deadline of a request"
+    assert not bus.connected
+    gaps = [later - earlier for earlier, later in pairwise(wire.connects[-3:])]
+    wire.refuses = False
+    await bus.wait_connected()
+    assert gaps
+    assert (await served(bus, 5.0, requests=1))[0] >= 3
+
+
+async def test_a_device_that_closes_once_is_made_anew_as_ever(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+    await usable(bus)
+    wire.lose()
+    assert not bus.connected
+    lost = now_s()
+    await bus.wait_connected()
+    assert (now_s() - lost, bus.generation) == (pytest.approx(1.0), 2)
+
+
+async def test_a_device_that_ends_its_habit_keeps_its_connection(make_bus: MakeBus) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire)
+    bus, _ = await make_bus(wire)
+    await served(bus, 5.0)
+    wire.units.clear()
+    await served(bus, 70.0)
+    before = len(wire.connects)
+    await served(bus, 70.0)
+    assert len(wire.connects) == before
+
+
+async def test_a_silent_connection_is_listened_to_until_the_next(make_bus: MakeBus) -> None:
+    """Whoever is only late is known by its answer."""
+    bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=0.1, jitter=lambda low, high: 5.0)
+    while bus.connected:
+        await outcome(bus, 1)
+        await asyncio.sleep(0.1)
+    assert wire.up
+    lost = now_s()
+    await asyncio.sleep(4.8)
+    assert wire.up
+    await asyncio.sleep(0.3)
+    assert not wire.up
+    await bus.wait_connected()
+    assert now_s() - lost == pytest.approx(6.0, abs=0.2)
+
+
+async def test_the_slowest_answer_is_remembered_and_soon_forgotten(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: answers(0.8)}))
+    await bus.request(1, READ)
+    assert bus.answer_s == pytest.approx(0.8)
+    wire.units[1] = answers(0.1)
+    await bus.request(1, READ)
+    assert bus.answer_s > 0.7
+    for _ in range(40):
+        await bus.request(1, READ)
+    assert bus.answer_s == pytest.approx(0.1, abs=0.02)
