@@ -24,8 +24,8 @@ class Allowed:
 
     def words(self) -> str:
         """What it doesn't take, for people; "" where it takes all."""
-        kept = [] if self.retain else ["keeps no retained messages, so who connects later sees no `online`"]
-        sure = [] if self.qos else ["takes QoS 0 only, so events may be lost"]
+        kept = [] if self.retain else ["keeps no retained messages (who connects later sees no `online`)"]
+        sure = [] if self.qos else ["takes QoS 0 only (events may be lost)"]
         return "" if not kept + sure else f"the broker {' and '.join(kept + sure)}"
 
 

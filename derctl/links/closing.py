@@ -15,10 +15,12 @@ LOOK_AGAIN_S = 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
     """brief: connections in a row that the device ended soon after an answer. looked_s: when who answers was last in
-    question. since_s, answered: of the present connection, when it came up, and whether it had an answer."""
+    question. since_s, answered: of the present connection, when it came up, and whether it had an answer. spared: the
+    one before ended without one, as a reset that overtakes its answer."""
 
     brief: int = 0
     answered: bool = False
+    spared: bool = False
     since_s: float = -1e9
     looked_s: float = -1e9
 
@@ -47,10 +49,14 @@ def due(closing: Closing, now_s: float) -> bool:
 
 def answered(closing: Closing, now_s: float) -> Closing:
     """An answer came. A connection that lives on is no habit."""
-    return replace(closing, answered=True, brief=closing.brief if now_s - closing.since_s < BRIEF_S else 0)
+    return replace(
+        closing, answered=True, spared=False, brief=closing.brief if now_s - closing.since_s < BRIEF_S else 0
+    )
 
 
 def ended(closing: Closing, now_s: float) -> Closing:
     """The device ended the connection."""
-    by_habit = closing.answered and now_s - closing.since_s < BRIEF_S
-    return replace(closing, brief=closing.brief + 1 if by_habit else 0, answered=False)
+    soon = now_s - closing.since_s < BRIEF_S
+    if closing.habit and soon and not closing.answered and not closing.spared:
+        return replace(closing, spared=True)
+    return replace(closing, brief=closing.brief + 1 if closing.answered and soon else 0, answered=False)

@@ -21,6 +21,16 @@ def test_who_ends_a_connection_without_an_answer_or_after_a_while_has_no_habit()
     assert ended(answered(connected(once, 1.0), 1.1), 1.0 + BRIEF_S).brief == 0
 
 
+def test_of_one_that_closes_by_habit_one_answer_may_be_lost_to_the_end_that_overtakes_it() -> None:
+    habit = brief(brief(Closing(), 0.0), 1.0)
+    once = ended(rejoined(habit, 2.0), 2.1)
+    assert once.habit
+    assert not ended(rejoined(once, 3.0), 3.1).habit, "not two in a row"
+    well = ended(answered(rejoined(once, 3.0), 3.1), 3.2)
+    assert ended(rejoined(well, 4.0), 4.1).habit
+    assert not ended(rejoined(habit, 2.0), 2.0 + BRIEF_S).habit
+
+
 def test_a_connection_that_lives_on_ends_the_habit() -> None:
     habit = brief(brief(Closing(), 0.0), 1.0)
     up = rejoined(habit, 2.0)
