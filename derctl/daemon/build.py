@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel
@@ -12,6 +12,7 @@ from derctl.daemon.report.telemetry import encode
 from derctl.devices import Device, Options
 from derctl.links.bus import Bus, Pace
 from derctl.links.mqtt import Broker
+from derctl.links.wires.strays import Header
 from derctl.site import (
     BusSection,
     DerSection,
@@ -53,7 +54,10 @@ def build(site: Site, on_event: OnEvent) -> Plant:
 
 def _bus(site: Site, section: BusSection) -> Bus:
     place = place_of(section)
-    return Bus(section.id, place.open(header=section.header), Pace(**slowest(site, section)), place=place.name)
+    pace = Pace(**slowest(site, section))
+    if Header(section.header) is Header.IGNORE_TRANSACTION:
+        pace = replace(pace, drain_s=pace.timeout_s)
+    return Bus(section.id, place.open(header=section.header), pace, place=place.name)
 
 
 def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:

@@ -60,13 +60,15 @@ class _Unit:
 class Pace:
     """timeout_s: the one deadline. min_interval_s: between two requests. connect_delay_s: after connecting.
 
-    backoff_s: cap of the reconnection's jitter.
+    backoff_s: cap of the reconnection's jitter. drain_s: how long a new connection is only listened to where answers
+    may still be on their way, for a wire that can't tell them apart.
     """
 
     timeout_s: float = 1.0
     min_interval_s: float = 0.0
     connect_delay_s: float = 0.0
     backoff_s: float = 8.0
+    drain_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -162,6 +164,8 @@ class Bus:
         except BusClosed as error:
             self._ended = error
             raise
+        if self._silent or isinstance(self._ended, BusFrameError):
+            await asyncio.sleep(self.pace.drain_s)
         self._silent = 0
         self.generation += 1
         self.closing = closings.connected(self.closing, self.clock())
