@@ -178,10 +178,10 @@ def _unhurried(op: Op, bus: Bus, unit: int) -> Exchange[Registers]:
         except BusTimeout:
             asked_s = time.monotonic() - bus.pace.timeout_s
             while bus.wire.tally.late == before and time.monotonic() - asked_s < bus.pace.timeout_s + LISTEN_S:
-                if bus.wire.tally.foreign or not bus.connected:
+                if bus.wire.tally.foreign or not bus.wire.connected:
                     raise
                 yield Pause(seconds=LOOK_S)
-            if bus.wire.tally.late == before:
+            if bus.wire.tally.late == before or not bus.connected:
                 raise
             bus.pace = replace(bus.pace, timeout_s=enough_s(time.monotonic() - asked_s))
 

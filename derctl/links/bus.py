@@ -290,7 +290,7 @@ class Bus:
     def _unheard(self, text: str, unit: int, state: _Unit) -> BusTimeout:
         """Who has answered once, or answers too late, has its unit id right."""
         if stray := self.wire.stray(unit):
-            return BusTimeout(f"{text}, but {stray}")
+            return BusTimeout(f"{text}, but {stray}", stray=stray)
         look = f"is the unit id right? derctl scan {self.place or self.name} -u {unit}"
         return BusTimeout(text, hint="" if state.known else look)
 

@@ -27,7 +27,8 @@ class Channel:
     """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still.
 
     check: what is wrong with a device that was found, None if it is the right one. read_s, sample: of `reading`.
-    answers: the registers that it was decoded from, by block.
+    answers: the registers that it was decoded from, by block. strayed: that something came instead of answers was
+    told. told: the last event.
     """
 
     id: str
@@ -47,6 +48,8 @@ class Channel:
     read_s: float = -1e9
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
+    strayed: bool = False
+    told: str = ""
 
     @property
     def device(self) -> Device | None:
@@ -85,6 +88,7 @@ class Channel:
                 await self._read(self.device)
         except BusTimeout as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, error.full)
+            self._heard(error)
         except BusError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
         except DeviceRefused as error:
@@ -193,12 +197,26 @@ class Channel:
         if binding.device is None:
             self.answers, self.slow = {}, Slow()
 
+    def _heard(self, error: BusTimeout) -> None:
+        """What comes instead of answers is news once, where the silence was told already."""
+        if not error.stray or self.state is not Bind.UNREACHABLE:
+            return
+        if not self.strayed and error.stray not in self.told:
+            self._tell(f"device_{self.state}", error.full)
+        self.strayed = True
+
+    def _tell(self, name: str, text: str) -> None:
+        self.told = text
+        self.on_event(name, self.id, text)
+
     def _saw(self, look: Look, reason: Reason | None, text: str) -> None:
         before = self.binding
         self.binding = binds.seen(before, look, reason, text, age_s=self.clock() - self.born_s)
         name = binds.news(before, self.binding)
+        if look is not Look.SILENT:
+            self.strayed = False
         if name is not None:
-            self.on_event(name, self.id, text or "answers again")
+            self._tell(name, text or "answers again")
 
 
 def _who(identity: Identity) -> str:
