@@ -100,24 +100,22 @@ class Telemetry:
         if not self.clock.synced:
             stamp["synced"] = False
         found: list[Message] = []
-        if state.poc is not None:
-            poc = state.poc
+        poc = state.poc
+        if poc is not None and not self._waits("poc", now_s):
             v_pu = None if poc.reading.v_v is None else poc.reading.v_v / poc.v_nom_v
             self._measured("poc", poc.reading, age_of(poc), v_pu, CHANGE_W, stamp, now_s, found)
         for der in state.ders:
-            scale = max(CHANGE_W, CHANGE_PU * der.rating.size_w)
             topic = f"der/{der.id}/measurement"
-            self._measured(topic, der.reading, age_of(der), der.v_pu, scale, stamp, now_s, found)
+            if not self._waits(topic, now_s):
+                scale = max(CHANGE_W, CHANGE_PU * der.rating.size_w)
+                self._measured(topic, der.reading, age_of(der), der.v_pu, scale, stamp, now_s, found)
         for decision in decisions:
             topic = f"der/{decision.der}/setpoint"
-            who = tuple((bound.by, bound.what) for bound in decision.bound_by)
-            if self._changed(topic, (_rounded(decision.setpoint), who), now_s):
+            if not self._waits(topic, now_s) and self._changed(topic, _told(decision), now_s):
                 found.append(Message(topic=topic, payload=encode(of_decision(decision) | stamp)))
         for der_id, outcome in outcomes.items():
-            accepted = None if outcome.accepted is None else _rounded(outcome.accepted)
-            key = (outcome.requested, _rounded(outcome.desired), accepted, outcome.achieved, outcome.reason)
             topic = f"der/{der_id}/outcome"
-            if self._changed(topic, key, now_s):
+            if not self._waits(topic, now_s) and self._changed(topic, _became(outcome), now_s):
                 found.append(Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp)))
         return found
 
@@ -132,25 +130,25 @@ class Telemetry:
         now_s: float,
         found: list[Message],
     ) -> None:
-        since = now_s - self._sent_s.get(topic, -1e9)
-        if since < self.min_s - 1e-3:
-            return
         p_w, status = self._power.get(topic, (None, ""))
         moved = (
             status != str(reading.status)
             or (p_w is None) != (reading.p_w is None)
             or (p_w is not None and reading.p_w is not None and abs(p_w - reading.p_w) >= step_w)
         )
-        if not moved and since < self.every_s:
+        if not moved and now_s - self._sent_s.get(topic, -1e9) < self.every_s:
             return
         self._sent_s[topic] = now_s
         self._power[topic] = (reading.p_w, str(reading.status))
         found.append(Message(topic=topic, payload=encode(stamp | measurement(reading, age_s, v_pu))))
 
+    def _waits(self, topic: str, now_s: float) -> bool:
+        """Whether it was sent too short a time ago."""
+        return now_s - self._sent_s.get(topic, -1e9) < self.min_s - 1e-3
+
     def _changed(self, topic: str, key: object, now_s: float) -> bool:
         """Whether this topic is due; if so it counts as sent."""
-        since = now_s - self._sent_s.get(topic, -1e9)
-        if since < self.min_s - 1e-3 or (self._last.get(topic) == key and since < self.every_s):
+        if self._last.get(topic) == key and now_s - self._sent_s.get(topic, -1e9) < self.every_s:
             return False
         self._sent_s[topic] = now_s
         self._last[topic] = key
@@ -160,6 +158,17 @@ class Telemetry:
     def event(event: Mapping[str, Any]) -> Message:
         """To arrive (qos 1) and in order."""
         return Message(topic="event", payload=encode(event), qos=1)
+
+
+def _told(decision: Decision) -> tuple[object, ...]:
+    """A decision with another one of these is news."""
+    return _rounded(decision.setpoint), tuple((bound.by, bound.what) for bound in decision.bound_by)
+
+
+def _became(outcome: Outcome) -> tuple[object, ...]:
+    """An outcome with another one of these is news."""
+    accepted = None if outcome.accepted is None else _rounded(outcome.accepted)
+    return outcome.requested, _rounded(outcome.desired), accepted, outcome.achieved, outcome.reason
 
 
 def _rounded(setpoint: Setpoint) -> tuple[float | None, ...]:
