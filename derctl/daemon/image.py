@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, Round, stale_s
+from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, WRITES, Round, stale_s
 from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
 from derctl.core.words import Bind
 from derctl.daemon.absent import Absent
@@ -53,6 +53,7 @@ class Image:
         )
         poll = Round(
             requests=sum(_requests(other) for other in others),
+            writes=WRITES * sum(other.device is not None and other.device.can.steer for other in others),
             min_interval_s=bus.pace.min_interval_s,
             answer_s=bus.answer_s,
             lost_s=silent * bus.pace.timeout_s,

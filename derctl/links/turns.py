@@ -1,4 +1,4 @@
-"""Who has the wire next: by priority, then by who was served longest ago."""
+"""Who has the wire next: by priority, then by who was served longest ago. Nobody waits for ever."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ class Priority(IntEnum):
     SLOW = 2
 
 
+PASSED_MAX = 4
+"""Turns after which something slow goes as a poll: units that are polled without a pause would leave it none."""
+
+
 @dataclass(slots=True)
 class Served:
     """last: the number of this unit's latest turn."""
@@ -28,6 +32,13 @@ class _Turn:
     unit: Served
     order: int
     ready: asyncio.Future[None]
+    passed: int = 0
+
+    @property
+    def rank(self) -> tuple[Priority, int, int]:
+        """The least goes first."""
+        aged = self.priority is Priority.SLOW and self.passed >= PASSED_MAX
+        return Priority.POLL if aged else self.priority, self.unit.last, self.order
 
 
 @dataclass(slots=True)
@@ -63,7 +74,9 @@ class Turns:
             self._waiting.clear()
             self._busy = False
             return
-        first = min(waiting, key=lambda turn: (turn.priority, turn.unit.last, turn.order))
+        first = min(waiting, key=lambda turn: turn.rank)
         waiting.remove(first)
+        for turn in waiting:
+            turn.passed += 1
         self._waiting = waiting
         first.ready.set_result(None)

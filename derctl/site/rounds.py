@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, Round, stale_s
+from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, WRITES, Round, stale_s
 from derctl.devices import CATALOGUE
 from derctl.site.site import Site, slowest
 
@@ -29,13 +29,15 @@ def rounds_of(site: Site) -> tuple[BusRound, ...]:
     """Of each bus that something is on."""
     found = []
     for bus in site.file.buses:
-        requests = sum(EXPECTED.get(role, 1) for role in _roles(site, bus.id))
+        roles = _roles(site, bus.id)
+        requests = sum(EXPECTED.get(role, 1) for role in roles)
         if not requests:
             continue
         pace, tick_s = slowest(site, bus), site.file.site.tick_s
         meter = site.file.poc is not None and site.file.poc.bus == bus.id
         most_s = METER_STALE_MAX_S if meter else STALE_MAX_S
-        expected = Round(requests=requests, min_interval_s=pace["min_interval_s"])
+        writes = WRITES * roles.count("der")
+        expected = Round(requests=requests, writes=writes, min_interval_s=pace["min_interval_s"])
         found.append(
             BusRound(
                 bus=bus.id,

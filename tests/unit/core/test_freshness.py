@@ -14,7 +14,7 @@ from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, Round, period_
         (1.0, Round(requests=4, answer_s=0.05), 3.0),
         (0.1, Round(requests=2, answer_s=0.02), 1.0),
         (5.0, Round(requests=4, answer_s=0.05), 15.0),
-        (1.0, Round(requests=10, answer_s=0.1), 3.0),
+        (1.0, Round(requests=10, answer_s=0.1, writes=4), 3.0),
     ],
 )
 def test_where_a_poll_fits_into_a_tick_three_ticks_count(tick_s: float, round_: Round, old_s: float) -> None:
@@ -26,6 +26,7 @@ def test_where_a_poll_fits_into_a_tick_three_ticks_count(tick_s: float, round_: 
     [
         (1.0, Round(requests=3, min_interval_s=1.0), 9.0),
         (1.0, Round(requests=3, min_interval_s=1.0, answer_s=0.05), 12.0),
+        (1.0, Round(requests=3, min_interval_s=1.0, writes=4), 13.0),
         (0.5, Round(requests=3, min_interval_s=0.25, answer_s=0.01), 3.0),
         (2.0, Round(requests=3, answer_s=1.4), 18.0),
         (1.0, Round(requests=2, answer_s=0.05, lost_s=2.0), 5.0),
