@@ -48,7 +48,9 @@ def due(closing: Closing, now_s: float) -> bool:
 
 
 def answered(closing: Closing, now_s: float) -> Closing:
-    """An answer came. A connection that lives on is no habit."""
+    """An answer came. A connection that lives on is no habit. Nothing is made anew for each answer of a usual one."""
+    if closing.answered and not closing.brief:
+        return closing
     return replace(
         closing, answered=True, spared=False, brief=closing.brief if now_s - closing.since_s < BRIEF_S else 0
     )

@@ -673,7 +673,10 @@ def closes(wire: FakeWire, *, after: int = 1, delay_s: float = 0.0) -> Behaviour
     async def behave(op: Read | Write) -> Registers:
         if left[0] == 0:
             left[0] = after
+        mine = len(wire.connects)
         await asyncio.sleep(0.01)
+        if not wire.up or len(wire.connects) != mine:
+            raise BusClosed("lost")
         left[0] -= 1
         if left[0] == 0:
             asyncio.get_running_loop().call_later(delay_s, cut, len(wire.connects))
@@ -704,8 +707,10 @@ async def test_a_device_that_closes_after_each_answer_is_polled_at_the_tick(
     wire.units[1] = closes(wire, after=after, delay_s=delay_s)
     bus, _ = await make_bus(wire)
     await served(bus, 5.0)
+    wire.log.clear()
     good, polls = await served(bus, 40.0)
     assert good == polls
+    assert len(wire.log) == 3 * polls, "nothing is sent into a connection that is being closed"
     assert bus.generation <= 4, "it is the same device, asked anew who it is once a minute"
 
 
