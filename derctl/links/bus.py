@@ -301,6 +301,7 @@ class Bus:
 
     async def _ask(self, unit: int, state: _Unit, op: Read | Write) -> Registers:
         self.counters.requests += 1
+        self.closing = closings.asked(self.closing)
         sent_s = self.clock()
         try:
             async with asyncio.timeout(self.pace.timeout_s):

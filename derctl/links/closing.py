@@ -15,10 +15,13 @@ LOOK_AGAIN_S = 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
     """brief: connections in a row that the device ended soon after an answer. looked_s: when who answers was last in
-    question. since_s, answered: of the present connection, when it came up, and whether it had an answer. spared: the
-    one before ended without one, as a reset that overtakes its answer."""
+    question. spared: the connection before ended without an answer, as by a reset that overtakes it.
+
+    since_s, asked, answered: of the present connection, when it came up, and whether it had a request and an answer.
+    """
 
     brief: int = 0
+    asked: bool = False
     answered: bool = False
     spared: bool = False
     since_s: float = -1e9
@@ -32,19 +35,24 @@ class Closing:
 
 def connected(closing: Closing, now_s: float) -> Closing:
     """A connection that may lead to another device."""
-    return replace(closing, answered=False, since_s=now_s, looked_s=now_s)
+    return replace(closing, asked=False, answered=False, since_s=now_s, looked_s=now_s)
 
 
 def rejoined(closing: Closing, now_s: float) -> Closing:
     """Another connection to the same device. Once in LOOK_AGAIN_S the habit has to be shown again."""
     if due(closing, now_s):
         return replace(connected(closing, now_s), brief=HABIT_AFTER - 1)
-    return replace(closing, answered=False, since_s=now_s)
+    return replace(closing, asked=False, answered=False, since_s=now_s)
 
 
 def due(closing: Closing, now_s: float) -> bool:
     """Whether who answers there is in question again."""
     return now_s - closing.looked_s >= LOOK_AGAIN_S
+
+
+def asked(closing: Closing) -> Closing:
+    """A request is being sent."""
+    return closing if closing.asked else replace(closing, asked=True)
 
 
 def answered(closing: Closing, now_s: float) -> Closing:
@@ -57,7 +65,9 @@ def answered(closing: Closing, now_s: float) -> Closing:
 
 
 def ended(closing: Closing, now_s: float) -> Closing:
-    """The device ended the connection."""
+    """The device ended the connection. One that nobody used shows a habit that one before it has shown already."""
+    if not closing.asked and closing.brief:
+        return replace(closing, brief=max(closing.brief, HABIT_AFTER))
     soon = now_s - closing.since_s < BRIEF_S
     if closing.habit and soon and not closing.answered and not closing.spared:
         return replace(closing, spared=True)

@@ -714,6 +714,24 @@ async def test_a_device_that_closes_after_each_answer_is_polled_at_the_tick(
     assert bus.generation <= 4, "it is the same device, asked anew who it is once a minute"
 
 
+@pytest.mark.parametrize("idle_s", [0.2, 0.7])
+async def test_a_device_that_closes_what_is_idle_is_polled_at_the_tick(make_bus: MakeBus, idle_s: float) -> None:
+    bus, wire = await make_bus()
+
+    async def close_idle() -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            last_s = max([wire.connects[-1], *wire.ended[-1:]])
+            if wire.up and not wire.in_flight and now_s() - last_s > idle_s:
+                wire.lose()
+
+    closing = asyncio.create_task(close_idle())
+    await served(bus, 8.0)
+    good, polls = await served(bus, 60.0)
+    closing.cancel()
+    assert good == polls
+
+
 async def test_who_closes_is_asked_who_it_is_once_a_minute(make_bus: MakeBus) -> None:
     wire = FakeWire()
     wire.units[1] = closes(wire)
