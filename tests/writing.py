@@ -98,6 +98,8 @@ class Desk:
             unit=1,
             bus=self.bus,
             answers={},
+            back_s=-1e9,
+            missing="",
             options=SimpleNamespace(profile=replace(Profile(), **profile)),
         )
         self.channel = channel

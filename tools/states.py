@@ -80,8 +80,10 @@ def binding_machine() -> Machine:
     return Machine(
         title="Binding: is this the device, and can it be believed?",
         source="derctl/daemon/channel/binding.py",
-        text=f"{prose(Look)} A device that is not found is looked for every {binding.REBIND_S:g} s; "
-        f"{binding.REFUSED_LIMIT} polls in a row that are refused with exception 2 have it found anew.",
+        text=f"{prose(Look)} A device that is not found is looked for every {binding.REBIND_S:g} s, one that was "
+        f"found before every {binding.BACK_S:g} s at first; {binding.REFUSED_LIMIT} polls in a row that are refused "
+        f"with exception 2 have it found anew. One that was found incomplete is looked at again after "
+        f"{binding.REBIND_S:g} s, doubled up to {binding.LOOK_MOST_S:g} s, and at once on a new connection.",
         start=str(Binding().state),
         steps=steps,
         told=told,
@@ -180,6 +182,7 @@ def released() -> str:
         Released.RELEASED: "given back; out of the journal",
         Released.UNREACHABLE: f"tried again {_waits(Released.UNREACHABLE)}",
         Released.REFUSED: f"tried again {_waits(Released.REFUSED)}",
+        Released.WAITS: f"tried again {_waits(Released.WAITS)}; its own timer ends what was written meanwhile",
         Released.NOT_IN_FILE: "none: only said by `derctl release` without a daemon; it stays in the journal",
     }
     return table(["result", "what follows"], [[f"`{result}`", results[result]] for result in Released])

@@ -72,6 +72,7 @@ class Reason(StrEnum):
     FROZEN = "frozen"
     IDENTITY_CHANGED = "identity_changed"
     OWN_FUNCTION_ON = "own_function_on"
+    SECTION_UNCLEAR = "section_unclear"
 
 
 class Idle(StrEnum):
@@ -89,6 +90,7 @@ class Released(StrEnum):
     RELEASED = "released"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    WAITS = "waits"
     NOT_IN_FILE = "not_in_file"
 
 
@@ -106,6 +108,14 @@ class Belief(StrEnum):
     PROVEN = "proven"
     DOUBTED = "doubted"
     LOST = "lost"
+
+
+class LimitsBy(StrEnum):
+    """Who reads a battery's limits: its own chain, a management system of its own, or nobody."""
+
+    CHAIN = "chain"
+    BMS = "bms"
+    NOBODY = "nobody"
 
 
 class FallbackBy(StrEnum):
@@ -160,6 +170,7 @@ class Refusal(StrEnum):
     FALLBACK_BREAKS_CONTRACT = "fallback_breaks_contract"
     RATING_UNKNOWN = "rating_unknown"
     NOT_READY = "not_ready"
+    BAD_SITE_FILE = "bad_site_file"
 
 
 class Timer(StrEnum):
@@ -171,7 +182,7 @@ class Timer(StrEnum):
 
 
 class Without(StrEnum):
-    """How a DER comes to what it gives without derctl; the last five are its full rating."""
+    """How a DER comes to what it gives without derctl; from no_target on it is its full rating."""
 
     TIMER = "timer"
     STANDS = "stands"
@@ -181,6 +192,7 @@ class Without(StrEnum):
     NO_CEILING = "no_ceiling"
     NOT_WRITTEN = "not_written"
     ONLY_READ = "only_read"
+    ANOTHER = "another"
 
 
 class Certainty(StrEnum):
@@ -190,6 +202,14 @@ class Certainty(StrEnum):
     DECLARED = "declared"
     EXPECTED = "expected"
     UNKNOWN = "unknown"
+
+
+class Promise(StrEnum):
+    """How far a device is known to keep its fallback: nothing of it was written, written, or it reads back."""
+
+    UNPROVEN = "unproven"
+    WRITTEN = "written"
+    READ_BACK = "read_back"
 
 
 class Contract(StrEnum):

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, WRITES, Round, stale_s
 from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
-from derctl.core.words import Bind
+from derctl.core.words import Bind, LimitsBy
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.stillness import stands_still
 from derctl.daemon.requests import Requests
-from derctl.site import DerSection, SiteFile, fallback_of, rating_of
+from derctl.devices.sunspec.limits import BLOCK, with_bms
+from derctl.site import DerSection, SiteFile, fallback_of
 
 EPSILON_S = 1e-6
 """A reading that is exactly as old as it may be still counts, whatever binary fractions make of it."""
@@ -23,7 +25,7 @@ SOC_KEEP_S = 30.0
 class Image:
     """channels and bms by DER id, lines by bus. absent: what the site does without derctl.
 
-    written: what derctl told a DER last. least_s: what three ticks allow.
+    written: what derctl told a DER last. halted: whether nobody may be raised now. least_s: what three ticks allow.
     """
 
     site: SiteFile
@@ -33,6 +35,7 @@ class Image:
     poc: Channel | None
     requests: Requests
     written: Callable[[str], Setpoint | None] = lambda der: None
+    halted: Callable[[], bool] = lambda: False
     fallbacks: dict[str, Fallback] = field(init=False)
     lines: dict[int, list[Channel]] = field(init=False)
     least_s: float = field(init=False)
@@ -62,11 +65,12 @@ class Image:
 
     def snapshot(self, now_s: float) -> SiteState:
         """Nothing in it changes under the functions."""
+        halted = self.halted()
         return SiteState(
             t_s=now_s,
             tick_s=self.site.site.tick_s,
             f_nom_hz=float(self.site.site.f_nom_hz),
-            ders=tuple(self._der(section, now_s) for section in self.site.ders),
+            ders=tuple(self._der(section, now_s, halted=halted) for section in self.site.ders),
             poc=self._poc(now_s),
             requests=self.requests.alive(),
         )
@@ -80,15 +84,15 @@ class Image:
         age_s = now_s - channel.read_s - EPSILON_S
         return age_s <= self.least_s or age_s <= self.stale_s(channel)
 
-    def _der(self, section: DerSection, now_s: float) -> DerState:
+    def _der(self, section: DerSection, now_s: float, *, halted: bool) -> DerState:
         channel = self.channels[section.id]
-        device, last = channel.device, channel.binding.last
+        device = channel.device
         fresh = self.fresh(channel, now_s)
         bms = self.bms.get(section.id)
         can = Capability() if device is None else device.can
         return DerState(
             id=section.id,
-            rating=rating_of(section, self.site.site.v_nom_v) if last is None else last.rating,
+            rating=self.absent.rating(section, self.site.site.v_nom_v),
             can=can,
             reading=channel.reading if bms is None else merged(channel.reading, bms, now_s),
             age_s=now_s - channel.read_s,
@@ -96,9 +100,10 @@ class Image:
             fresh=fresh,
             controllable=fresh and section.control and can.steer,
             fallback=self.fallbacks[section.id],
-            bms_age_s=None if bms is None else _bms_age(bms, now_s),
+            bms_age_s=_own_bms_age(section, channel, now_s) if bms is None else _bms_age(bms, now_s),
             absent_w=self.absent.of(section.id).p_w,
             written=self.written(section.id),
+            halted=halted,
         )
 
     def _poc(self, now_s: float) -> PocState | None:
@@ -124,18 +129,27 @@ def _bms_age(bms: Channel, now_s: float) -> float:
     return 1e9 if bms.state is Bind.FROZEN else now_s - bms.read_s
 
 
+def _own_bms_age(section: DerSection, channel: Channel, now_s: float) -> float | None:
+    """Age of the limits in the device's own chain; None where it has none and the site file names none."""
+    if channel.reading.limits_by is not LimitsBy.CHAIN and section.bms is None:
+        return None
+    if BLOCK not in channel.answers or _battery_stands_still(channel, now_s):
+        return 1e9
+    return now_s - channel.read_s
+
+
+def _battery_stands_still(channel: Channel, now_s: float) -> bool:
+    """As for a BMS of its own: under power its registers have to change."""
+    device, reading = channel.device, channel.reading
+    dc_p_w = reading.p_w if reading.dc_p_w is None else reading.dc_p_w
+    battery = replace(reading, p_w=None, dc_p_w=dc_p_w)
+    refresh_s = channel.options.profile.refresh_s
+    return device is not None and stands_still(channel.battery, battery, device.rating, refresh_s, now_s)
+
+
 def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
     """The inverter's reading with what its BMS knows better."""
-    known = bms.reading
+    known = replace(bms.reading, limits_by=bms.reading.limits_by or LimitsBy.BMS)
     if bms.state is Bind.FROZEN or now_s - bms.read_s > SOC_KEEP_S:
-        return replace(
-            reading, p_charge_limit_w=known.p_charge_limit_w, p_discharge_limit_w=known.p_discharge_limit_w
-        )
-    return replace(
-        reading,
-        soc_pct=reading.soc_pct if known.soc_pct is None else known.soc_pct,
-        soh_pct=reading.soh_pct if known.soh_pct is None else known.soh_pct,
-        dc_p_w=reading.dc_p_w if known.dc_p_w is None else known.dc_p_w,
-        p_charge_limit_w=known.p_charge_limit_w,
-        p_discharge_limit_w=known.p_discharge_limit_w,
-    )
+        known = replace(known, soc_pct=None, soh_pct=None, dc_p_w=None)
+    return with_bms(reading, known)

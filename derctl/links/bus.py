@@ -1,13 +1,12 @@
 """One Bus per wire: the only user of that connection. One request in flight, writes before polls, fair between units.
 
-It never retries: the next poll is the retry. It owns reconnection, with full jitter, at most one connect a second;
-but a device that closes the connection after each answer gets one for each request.
+It never retries: the next poll is the retry. It owns reconnection: at first once a second, then ever less often; a
+device that closes the connection after each answer gets one for each request.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -26,10 +25,17 @@ T = TypeVar("T")
 
 DEMOTE_AFTER = 2
 DEMOTED_MAX_S = 5.0
-"""A unit silent twice in a row is asked ever less often, at least every 5 s, so that the others keep their pace."""
+"""A unit silent twice in a row is asked ever less often, at least every 5 s, so that the others keep their pace. One
+that has the wire to itself holds up nobody."""
 GIVE_UP_AFTER = 3
 """Silences in a row, over all units, after which the connection itself is in doubt and is made anew."""
+PATIENT_EVERY = 4
+GIVE_UP_PATIENT = 12
+"""Of connections without an answer one in so many is kept for more silences: who is very late is heard there."""
 CONNECT_GAP_S = 1.0
+CONNECT_TRIES = 60
+"""Connects in a row, one a second, before the back-off begins: a device restarts in less than a minute or so. A wire
+has one client, so there is nobody to keep out of step with."""
 REJOIN_S = 0.05
 """The first pause where a device that closes after each answer doesn't listen again at once; each next doubles."""
 FORGETS = 0.1
@@ -60,7 +66,7 @@ class _Unit:
 class Pace:
     """timeout_s: the one deadline. min_interval_s: between two requests. connect_delay_s: after connecting.
 
-    backoff_s: cap of the reconnection's jitter. drain_s: how long a new connection is only listened to where answers
+    backoff_s: cap of the reconnection's pause. drain_s: how long a new connection is only listened to where answers
     may still be on their way, for a wire that can't tell them apart.
     """
 
@@ -83,7 +89,6 @@ class Bus:
     pace: Pace = field(default_factory=Pace)
     place: str = ""
     clock: Callable[[], float] = time.monotonic
-    jitter: Callable[[float, float], float] = random.uniform
     counters: Counters = field(default_factory=Counters)
     closing: Closing = field(default_factory=Closing)
     generation: int = 0
@@ -91,6 +96,7 @@ class Bus:
     _turns: Turns = field(default_factory=Turns)
     _silent: int = 0
     _failures: int = 0
+    _tried_s: float = -1e9
     _last_s: float = -1e9
     _slowest_s: float = 0.0
     _resting: bool = False
@@ -128,18 +134,17 @@ class Bus:
                 except BusClosed:
                     pass
                 self._up.clear()
-                await self._pause_listening(self._backoff_s())
+                await self._pause(self._tried_s + self._backoff_s() - self.clock())
         finally:
             self._up.clear()
             self.wire.close()
 
-    async def _pause_listening(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> None:
         """A silent connection is closed at the end of the pause: whoever is only late is known by its answer."""
-        if isinstance(self._ended, BusTimeout):
-            await asyncio.sleep(max(seconds - CONNECT_GAP_S, 0.0))
-            seconds = CONNECT_GAP_S
+        if not isinstance(self._ended, BusTimeout):
+            self.wire.close()
+        await asyncio.sleep(max(seconds, 0.0))
         self.wire.close()
-        await asyncio.sleep(seconds)
 
     def _cut(self, error: BusClosed) -> None:
         """The wire's word that the connection has ended."""
@@ -159,6 +164,7 @@ class Bus:
         """One try. Raises BusClosed."""
         self._lost.clear()
         self._failures += 1
+        self._tried_s = self.clock()
         try:
             await self._dial()
         except BusClosed as error:
@@ -167,6 +173,8 @@ class Bus:
         if self._silent or isinstance(self._ended, BusFrameError):
             await asyncio.sleep(self.pace.drain_s)
         self._silent = 0
+        for unit in self._units.values():
+            unit.silent, unit.not_before_s = 0, 0.0
         self.generation += 1
         self.closing = closings.connected(self.closing, self.clock())
         self._up.set()
@@ -205,8 +213,9 @@ class Bus:
         return BusClosed(f"{self.name}: not connected, after {after}")
 
     def _backoff_s(self) -> float:
-        cap = min(self.pace.backoff_s, 0.5 * 2.0 ** min(self._failures, 16))
-        return CONNECT_GAP_S + self.jitter(0.0, max(cap - CONNECT_GAP_S, 0.0))
+        """From one connect to the next."""
+        more = max(self._failures - CONNECT_TRIES, 0)
+        return max(CONNECT_GAP_S, min(self.pace.backoff_s, CONNECT_GAP_S * 2.0 ** min(more, 16)))
 
     async def execute(
         self,
@@ -270,7 +279,7 @@ class Bus:
         again = False
         while True:
             if self.pace.min_interval_s > 0.0:
-                await self._pause()
+                await self._keep_interval()
             if self._resting:
                 await self._rejoin()
             if not_after_s is not None and self.clock() > not_after_s:
@@ -294,7 +303,7 @@ class Bus:
         look = f"is the unit id right? derctl scan {self.place or self.name} -u {unit}"
         return BusTimeout(text, hint="" if state.known else look)
 
-    async def _pause(self) -> None:
+    async def _keep_interval(self) -> None:
         wait = self._last_s + self.pace.min_interval_s - self.clock()
         if wait > 0.0:
             await asyncio.sleep(wait)
@@ -353,11 +362,17 @@ class Bus:
     def _silence(self, state: _Unit, error: BusTimeout) -> None:
         self._demote(state)
         self._silent += 1
-        if self._silent >= GIVE_UP_AFTER or self.wire.debris:
+        if self._silent >= (GIVE_UP_PATIENT if self._patient else GIVE_UP_AFTER) or self.wire.debris:
             self._drop(error)
+
+    @property
+    def _patient(self) -> bool:
+        """Not where somebody answered in time lately: a device that restarts is to be reached at once."""
+        unheard = self._failures > CONNECT_TRIES or not any(unit.known for unit in self._units.values())
+        return unheard and self._failures % PATIENT_EVERY == 2
 
     def _demote(self, state: _Unit) -> None:
         state.silent += 1
-        if state.silent >= DEMOTE_AFTER:
+        if state.silent >= DEMOTE_AFTER and len(self._units) > 1:
             wait = min(DEMOTED_MAX_S, self.pace.timeout_s * 2.0 ** min(state.silent - DEMOTE_AFTER, 16))
             state.not_before_s = self.clock() + wait

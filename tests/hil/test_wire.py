@@ -440,6 +440,21 @@ async def test_frozen_registers_stand_still_while_controls_echo(site: Rig) -> No
     assert struct.unpack(">h", await shown(site, wire, 103, "W"))[0] == pytest.approx(3000, abs=2)
 
 
+async def test_a_unit_that_restarted_has_forgotten_what_it_was_told_and_counts_until_it_is_told_again(
+    site: Rig,
+) -> None:
+    unit, wire = site.units["pv1"], await dial(site)
+    at = point_at(site, 123, "WMaxLimPct")
+    await wire.ask(write_many(at, 300, 0, 60, 0, 1))
+    assert unit.face.command().p_ceiling_w is not None and unit.told_s is None, "nobody restarted it"
+    unit.restart(site.endpoint_of("pv1").now_s)
+    assert unit.face.command().p_ceiling_w is None and unit.face.timers["ceiling"].remaining_s is None
+    assert await shown(site, wire, 123, "WMaxLimPct") == struct.pack(">H", 1000), "as delivered"
+    assert unit.told_s is None
+    await wire.ask(write_many(at, 300, 0, 60, 0, 1))
+    assert unit.told_s is not None and unit.back_s is not None and 0.0 < unit.told_s <= unit.back_s
+
+
 async def test_points_can_be_not_implemented(site: Rig) -> None:
     board, wire = FaultBoard(site), await dial(site)
     number = await board.start("not_implemented", "pv1", point="103.W")
@@ -500,6 +515,25 @@ async def test_another_serial_shows_up(site: Rig) -> None:
     assert (await shown(site, wire, 1, "SN", 16)).startswith(b"STRANGER")
     await board.stop(number)
     assert (await shown(site, wire, 1, "SN", 16)).startswith(b"HIL-pv1")
+
+
+async def test_a_device_that_was_changed_holds_nothing_of_what_the_one_before_was_told(site: Rig) -> None:
+    board, wire = FaultBoard(site), await dial(site)
+    await wire.ask(write_many(point_at(site, 123, "WMaxLimPct"), 300, 0, 0, 0, 1))
+    assert site.units["pv1"].face.command().p_ceiling_w == 3000.0
+    await board.start("swapped", "pv1", serial="STRANGER")
+    assert (await shown(site, wire, 1, "SN", 16)).startswith(b"STRANGER")
+    assert site.units["pv1"].face.command().p_ceiling_w is None
+
+
+async def test_a_device_without_a_map_answers_garbage_and_the_same_each_time(site: Rig) -> None:
+    board, wire = FaultBoard(site), await dial(site)
+    before = await shown(site, wire, 103, "ID")
+    number = await board.start("no_map", "pv1")
+    garbage = await shown(site, wire, 103, "ID", 16)
+    assert garbage[:2] != before and await shown(site, wire, 103, "ID", 16) == garbage
+    await board.stop(number)
+    assert await shown(site, wire, 103, "ID") == before
 
 
 @pytest.mark.parametrize(("keeps_echo", "reads"), [(False, 1000), (True, 300)])

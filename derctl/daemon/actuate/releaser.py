@@ -73,6 +73,11 @@ class Releaser:
             await end([self._again])  # somebody waits for this one, which begins it all again
         return await self._release(None, lift=lift, seconds=RELEASE_S)
 
+    async def release_of(self, leaving: Sequence[str]) -> dict[str, Release]:
+        """Release these, as far as derctl wrote them: it will not write them any more."""
+        wrote = [der_id for der_id in leaving if der_id in self.journal.entries]
+        return await self._release(wrote, lift=False, seconds=RELEASE_S) if wrote else {}
+
     def standing(self) -> dict[str, Release]:
         """What earlier releases left below the fallback, for the DERs that were not written since."""
         writers = self.dispatch.writers

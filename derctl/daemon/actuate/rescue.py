@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from derctl.core.words import Released
-from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.dispatch import Dispatch, rises
 from derctl.daemon.actuate.release import Release, released_before
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.build import Plant, build, writer_of
@@ -64,27 +64,41 @@ async def _remember(
 
 
 async def _release(site: Site, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
+    """Where one of them would give more afterwards, the others are looked for too: none of those may be lost then."""
     plant = build(site, lambda event, who, text: None)
-    used = {plant.ders[name].bus.name for name in wrote}
-    tasks = [asyncio.create_task(bus.run()) for name, bus in plant.buses.items() if name in used]
+    tasks: dict[str, asyncio.Task[None]] = {}
     try:
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(_ready(plant, name) for name in wrote))
-    except TimeoutError:
-        pass
-    try:
-        dispatch = Dispatch({name: _writer(site, plant, name) for name in wrote})
-        return await dispatch.release(wrote, lift=lift, seconds=seconds)
+        ends_s = asyncio.get_running_loop().time() + seconds
+        await _found(plant, wrote, tasks, ends_s)
+        writers = {name: _writer(site, plant, name) for name in wrote}
+        if any(rises(writer, lift=lift) for writer in writers.values()):
+            others = [name for name in plant.ders if name not in writers]
+            await _found(plant, others, tasks, ends_s)
+            writers |= {name: _writer(site, plant, name) for name in others}
+        return await Dispatch(writers).release(wrote, lift=lift, seconds=seconds)
     finally:
-        await end(tasks)
+        await end(tasks.values())
+
+
+async def _found(plant: Plant, names: Sequence[str], tasks: dict[str, asyncio.Task[None]], ends_s: float) -> None:
+    """All of them read once, or until then."""
+    for bus in (plant.ders[name].bus for name in names):
+        if bus.name not in tasks:
+            tasks[bus.name] = asyncio.create_task(bus.run())
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(ends_s):
+            await asyncio.gather(*(_ready(plant, name) for name in names))
 
 
 async def _ready(plant: Plant, der_id: str) -> None:
-    """Connected, found, and read once, so that what stands now is known; tried again until then."""
+    """Connected, found so that it can be told something, and read once, so that what stands now is known; tried
+    again until then."""
     channel = plant.ders[der_id]
-    while channel.sample == 0:
+    while channel.sample == 0 or channel.missing:
         await channel.bus.wait_connected()
         channel.look_again()
+        if channel.wants_look:
+            await channel.look()
         await channel.poll()
         await asyncio.sleep(AGAIN_S)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint
-from derctl.core.words import Bind, Reason, Released, WriteFor
+from derctl.core.words import Bind, Promise, Reason, Released, WriteFor
 from derctl.daemon.actuate import hold as holds
 from derctl.daemon.actuate.deadband import reason_to_write, taken, var_left
 from derctl.daemon.actuate.hold import Hold
@@ -75,8 +75,8 @@ class Writer:
         return self.channel.options.profile
 
     @property
-    def _on(self) -> tuple[int, object]:
-        return self.channel.bus.generation, self.channel.device
+    def _on(self) -> tuple[object, object]:
+        return (self.channel.bus.generation, self.channel.back_s), self.channel.device
 
     @property
     def _keep_s(self) -> float:
@@ -100,6 +100,26 @@ class Writer:
         """Whether something was written, or is being written, since the device was released."""
         return self.busy or self.hold.written is not None
 
+    @property
+    def lost(self) -> bool:
+        """Whether its device can't be told anything."""
+        return self.channel.state not in ANSWERS or not self.channel.verified
+
+    @property
+    def promised(self) -> Promise:
+        """How far its device is known to keep the fallback."""
+        written, device, channel = self.hold.written, self.channel.device, self.channel
+        if written is None or device is None or written.refusals:
+            return Promise.UNPROVEN
+        reads = device.promises(channel.answers, self.fallback) if channel.read_s > written.at_s else None
+        return Promise.READ_BACK if reads else Promise.WRITTEN
+
+    @property
+    def proven(self) -> bool:
+        """Whether that is as much as can be known of such a device."""
+        blind = self._profile.readback == "effect_only"
+        return self.promised is Promise.READ_BACK or (blind and self.promised is Promise.WRITTEN)
+
     def offer(self, decision: Decision, der: DerState, gate_open: bool, now: float) -> None:
         """Take the tick's decision; start writing if something has to be written and the gate is open.
 
@@ -116,8 +136,35 @@ class Writer:
         if why is not None:
             self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
 
+    def heard(self, gate_open: bool) -> None:
+        """A poll ended behind its tick: what the device doesn't hold is written now, by the last decision, while that
+        is not too old."""
+        wish, now = self._latest(), self.clock()
+        if wish is None or self.busy or not (gate_open and self.control) or now - wish.at_s > self.tick_s:
+            return
+        seen = self.channel.reading
+        reading = replace(wish.der.reading, accepted=seen.accepted, p_w=seen.p_w)
+        self.wish = wish = wish._replace(
+            der=replace(wish.der, reading=reading, age_s=wish.at_s - self.channel.read_s)
+        )
+        self._note(wish)
+        why = self._due(wish)
+        if why is not None:
+            self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
+
+    def _latest(self) -> Wish | None:
+        """The last decision. One that was made in the device's silence asks for its fallback: what stood before is
+        asserted instead, so that a short silence lets nothing dip; the next tick decides."""
+        wish, held = self.wish, self.hold.holds
+        if wish is None or wish.der.fresh:
+            return wish
+        if held.p_ceiling_w is None or held.p_target_w is not None:
+            return None
+        return wish._replace(decision=replace(wish.decision, setpoint=Setpoint(p_ceiling_w=held.p_ceiling_w)))
+
     def _note(self, wish: Wish) -> None:
         refusals, profile = self.hold.refusals, self._profile
+        self.hold = holds.returned(self.hold, self.channel.back_s)
         self.hold = holds.doubted(self.hold, self._on, wish.der, profile, self.fallback, wish.at_s)
         if refusals and self.hold.written is not None and not self.hold.refusals:
             self._happened(Happened.OBEYS)
@@ -130,7 +177,7 @@ class Writer:
         if wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
         return reason_to_write(
-            _controllable(channel.device).sendable(wish.decision.setpoint),
+            _controllable(channel.device).sendable(self._wanted(wish)),
             wish.der.reading.accepted,
             hold.written,
             rating=wish.der.rating,
@@ -140,6 +187,9 @@ class Writer:
             p_w=hold.effect_w(wish.der, profile, wish.at_s),
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
         )
+
+    def _wanted(self, wish: Wish) -> Setpoint:
+        return holds.bounded(self.hold, wish.decision.setpoint, self._profile, self.clock())
 
     def _judge(self, wish: Wish, writes: bool) -> None:
         written = self.hold.written
@@ -164,7 +214,7 @@ class Writer:
         wish, device, now = self.wish, self.channel.device, self.clock()
         if wish is None or device is None or now - wish.at_s > self._keep_s or not self.channel.verified:
             return
-        desired = _controllable(device).sendable(wish.decision.setpoint)
+        desired = _controllable(device).sendable(self._wanted(wish))
         before = self.hold
         accepted = wish.der.reading.accepted
         give_back = var_left(desired, accepted, before.var_unasked_s(wish.var_asked_s, now), self._profile)
@@ -260,6 +310,8 @@ class Writer:
             return Release(Released.UNREACHABLE)
         except (DeviceError, SettingError) as error:
             return Release(Released.REFUSED, str(error))
+        if self.channel.missing:  # what stands there could not be given back
+            return Release(Released.REFUSED, self.channel.missing, stands_w=stands.p_ceiling_w)
         self.hold = holds.released(self.hold, lift=lift)
         self.outcome = replace(self.outcome, accepted=stands, accepted_s=self.clock())
         return Release(Released.RELEASED, stands_w=stands.p_ceiling_w)

@@ -11,17 +11,18 @@ from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
-from derctl.core.words import Timer
+from derctl.core.words import Certainty, LimitsBy, Timer
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.image import Image
+from derctl.daemon.known import Known, revived
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
 from derctl.links.bus import Pace
 from derctl.site import DerSection
-from derctl.site.schema import FallbackSection
+from derctl.site.schema import BmsSection, FallbackSection, RatingSection
 from tests import make
 
 RATING = make.rating(p_max_w=8000.0, q=0.0)
@@ -37,9 +38,15 @@ class Inverter:
         self.control = {"ac": Read(address=1, count=1)}
         self.slow: dict[str, Read] = {}
         self.problems: tuple[str, ...] = ()
+        self.lacks: tuple[str, ...] = ()
         self.reversion = Reversion(timer=Timer.TARGET, model=704)
         self.broken = False
+        self.keeps = True
         self.reading = Reading(p_w=1000.0)
+
+    def identify(self) -> Exchange[Identity]:
+        yield Read(address=0, count=1)
+        return self.identity
 
     def decode(self, answers: Any) -> Reading:
         if self.broken:
@@ -47,11 +54,12 @@ class Inverter:
         return self.reading
 
     def absent_w(self, fallback: Fallback) -> float:
-        return self.rating.p_max_w if fallback.p_ceiling_w is None else fallback.p_ceiling_w
+        return self.rating.p_max_w if fallback.p_ceiling_w is None or not self.keeps else fallback.p_ceiling_w
 
 
 class Wire:
-    """Answers every poll. found: what a walk over the map finds, None: nothing that makes sense."""
+    """Answers every poll. found: what a walk over the map finds, None: nothing that makes sense. still: addresses
+    whose registers stay as they are."""
 
     def __init__(self) -> None:
         self.found: Inverter | None = Inverter()
@@ -61,21 +69,26 @@ class Wire:
         self.answer_s = 0.0
         self.count = 0
         self.frozen = False
+        self.still: set[int] = set()
 
-    async def execute(self, *_: Any, **__: Any) -> Inverter:
+    async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
+        """What the exchange finds; where it finds nothing by itself, the inverter."""
         if self.found is None:
             raise DecodeError("no map there")
-        return self.found
+        with pytest.raises(StopIteration) as stop:
+            next(exchange)
+            exchange.send((0,))
+        return stop.value.value or self.found
 
-    async def request(self, *_: Any, **__: Any) -> tuple[int, ...]:
+    async def request(self, unit: int, read: Any, **_: Any) -> tuple[int, ...]:
         self.count += not self.frozen
-        return (self.count,)
+        return (self.count if read.address not in self.still else 7,)
 
 
-def absent_in(channel: Channel, section: DerSection | None = None) -> Absent:
+def absent_in(channel: Channel, section: DerSection | None = None, **given: Any) -> Absent:
     """A site with this one DER and no contract."""
     site: Any = SimpleNamespace(file=SimpleNamespace(ders=[section or SECTION]), limit_w=None)
-    return Absent(site, {"pv1": channel})
+    return Absent(site, {"pv1": channel}, **given)
 
 
 def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -84,8 +97,7 @@ def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
 
 
 def nothing(*_: Any) -> Exchange[Any]:
-    return None
-    yield
+    yield Read(address=0, count=1)
 
 
 SECTION = DerSection(id="pv1", bus="b", unit=1, kind="sunspec_pv")
@@ -137,20 +149,101 @@ async def test_a_der_that_was_forgotten_has_its_rating_and_can_be_given_nothing(
     assert (der.can, der.fresh, der.controllable) == (Capability(), False, False)
 
 
-async def test_of_another_device_in_its_place_nothing_is_known() -> None:
+async def test_another_device_in_its_place_counts_at_the_higher_rating_of_both_and_is_given_nothing() -> None:
     channel, wire, now = await lost()
     wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
     now[0] += REBIND_S
     await channel.poll()
     assert channel.binding.reason == "identity_changed"
-    assert absent_of(channel) == ({}, ("pv1",))
+    assert absent_of(channel) == ({"pv1": 20_000.0}, ())
+    (der,) = image_of(channel).snapshot(now[0]).ders
+    assert (der.rating.p_max_w, der.absent_w, der.controllable) == (20_000.0, 20_000.0, False)
+    wire.found = None
+    now[0] += REBIND_S
+    await channel.poll()
+    assert absent_of(channel) == ({"pv1": 20_000.0}, ()), "nor when that one falls silent"
 
 
-def image_of(channel: Channel, section: DerSection = SECTION, *, bms: Channel | None = None) -> Image:
+async def found_once() -> Known:
+    """What is remembered of an inverter of serial 1 that was found, held to its fallback by its timer."""
+    wire, now, known = Wire(), [1000.0], Known()
+    channel = channel_on(wire, now)
+    await channel.poll()
+    absent_in(channel, HELD, known=known).whole()
+    return Known(revived(known.plain())[0])
+
+
+HELD = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
+
+
+@pytest.mark.parametrize(
+    ("section", "counts_w"),
+    [
+        (HELD, 2000.0),
+        (structs.replace(HELD, serial=" 1 "), 2000.0),
+        (structs.replace(HELD, serial="7"), None),  # that one was never found
+        (structs.replace(HELD, fallback=FallbackSection(p_ceiling_w=500.0)), 500.0),
+        (structs.replace(HELD, fallback=FallbackSection(p_ceiling_w=500.0, by="stands")), 500.0),
+        (SECTION, 8000.0),  # no fallback is declared
+        (structs.replace(HELD, control=False), 8000.0),
+    ],
+)
+async def test_one_that_sleeps_at_the_start_counts_with_what_it_promised_before(
+    section: DerSection, counts_w: float | None
+) -> None:
+    known = await found_once()
+    asleep = channel_on(Wire(), [1000.0])
+    absent = absent_in(asleep, section, known=known)
+    assert absent.of("pv1").p_w == counts_w
+    (der,) = image_of(asleep, section, known=known).snapshot(1000.0).ders
+    assert (der.absent_w, der.fresh, der.controllable) == (counts_w, False, False)
+    assert der.rating == (RATING if counts_w is not None else replace(RATING, p_max_w=0.0, s_max_va=0.0))
+
+
+async def test_another_device_that_answered_before_a_restart_is_not_the_right_one_after_it() -> None:
+    known = await found_once()
+    wire, now = Wire(), [1000.0]
+    wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
+    channel = channel_on(wire, now)
+    channel.serial = "1"
+    section = structs.replace(HELD, serial="1")
+    saved: list[bool] = []
+    await channel.poll()
+    assert absent_in(channel, section, known=known, changed=lambda: saved.append(True)).of("pv1").p_w == 20_000.0
+    assert saved == [True]
+    after = Known(revived(known.plain())[0])
+    silent = channel_on(Wire(), now)
+    assert absent_in(silent, section, known=after).of("pv1").p_w == 20_000.0
+    await silent.poll()  # serial 1 answers again
+    assert absent_in(silent, section, known=after).of("pv1").p_w == 2000.0
+    assert after.of["pv1"].stranger_w is None
+
+
+def test_a_record_that_cannot_be_read_is_named_and_its_der_was_never_found() -> None:
+    good, refused = revived({"pv1": {"serial": 3}, "pv2": "much"})
+    assert good == {} and set(refused) == {"pv1", "pv2"}
+
+
+async def test_one_that_takes_no_ceiling_is_remembered_with_its_full_rating() -> None:
+    wire, now, known = Wire(), [1000.0], Known()
+    assert wire.found is not None
+    wire.found.keeps = False
+    channel = channel_on(wire, now)
+    await channel.poll()
+    absent_in(channel, HELD, known=known).whole()
+    assert (
+        known.of["pv1"].keeps == () and absent_in(channel_on(Wire(), now), HELD, known=known).of("pv1").p_w == 8000.0
+    )
+
+
+def image_of(
+    channel: Channel, section: DerSection = SECTION, *, bms: Channel | None = None, known: Known | None = None
+) -> Image:
     """Of a site of one DER and a tick of 1 s."""
     site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[section])
     of_bms = {} if bms is None else {"pv1": bms}
-    return Image(site, absent_in(channel, section), {"pv1": channel}, of_bms, None, Requests())
+    absent = absent_in(channel, section, known=known or Known())
+    return Image(site, absent, {"pv1": channel}, of_bms, None, Requests())
 
 
 # -- who may be given setpoints -------------------------------------------------------------------------------------
@@ -332,6 +425,65 @@ async def test_the_state_of_charge_of_a_bms_that_fell_silent_is_soon_unknown_and
         assert (der.reading.p_w, der.reading.p_charge_limit_w) == (100.0, 2000.0)
 
 
+async def test_limits_in_the_own_chain_are_as_old_as_the_poll_and_for_ever_where_the_block_is_refused() -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.control["bms"] = Read(address=2, count=1)
+    wire.found.reading = Reading(p_w=0.0, p_charge_limit_w=2000.0, limits_by=LimitsBy.CHAIN)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    assert image_of(channel).snapshot(now[0] + 1.5).ders[0].bms_age_s == 1.5
+    channel.answers = {"ac": (1,)}
+    age_s = image_of(channel).snapshot(now[0]).ders[0].bms_age_s
+    assert age_s is not None and age_s > 1e6
+
+
+@pytest.mark.parametrize(("dc_p_w", "p_w", "stands"), [(-5000.0, 0.0, True), (None, 5000.0, True), (0.0, 0.0, False)])
+async def test_limits_in_the_own_chain_that_stand_still_under_power_are_old_as_those_of_any_bms(
+    dc_p_w: float | None, p_w: float, stands: bool
+) -> None:
+    """The inverter's registers go on; the battery's are those that its inverter heard of it last."""
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.control["bms"] = Read(address=2, count=1)
+    wire.found.reading = Reading(p_w=p_w, dc_p_w=dc_p_w, p_charge_limit_w=2000.0, limits_by=LimitsBy.CHAIN)
+    wire.still.add(2)
+    channel = channel_on(wire, now)
+    ages = []
+    for _ in range(40):
+        now[0] += 1.0
+        await channel.poll()
+        ages.append(image_of(channel).snapshot(now[0]).ders[0].bms_age_s)
+    assert channel.state == "ok"
+    assert ages[:29] == [0.0] * 29
+    assert (ages[-1] == 1e9) is stands
+
+
+@pytest.mark.parametrize(("bms", "rests"), [(None, False), (BmsSection(bus="lan", unit=1), True)])
+async def test_a_battery_whose_own_chain_was_named_and_has_none_has_never_been_heard(
+    bms: BmsSection | None, rests: bool
+) -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.reading = Reading(p_w=0.0, limits_by=LimitsBy.NOBODY)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    age_s = image_of(channel, structs.replace(SECTION, bms=bms)).snapshot(now[0]).ders[0].bms_age_s
+    assert (age_s is not None) is rests
+
+
+@pytest.mark.parametrize(("told", "by"), [(LimitsBy.BMS, "bms"), (LimitsBy.NOBODY, "nobody"), (None, "bms")])
+async def test_a_bms_of_its_own_reads_the_limits_unless_it_states_none(told: LimitsBy | None, by: str) -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    inverter, bms = channel_on(wire, now), channel_on(wire, now)
+    wire.found.reading = Reading(p_w=0.0, limits_by=LimitsBy.NOBODY)
+    await inverter.poll()
+    bms.reading = Reading(limits_by=told, alarms=("fan_error",))
+    reading = image_of(inverter, bms=bms).snapshot(now[0]).ders[0].reading
+    assert (reading.limits_by, reading.alarms) == (by, ("fan_error",))
+
+
 async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_found_and_not_each_tick() -> None:
     wire, now = Wire(), [1000.0]
     channel = channel_on(wire, now)
@@ -343,3 +495,37 @@ async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_fou
     assert found.by_der == {"pv1": 8000.0}
     await channel.poll()
     assert absent.whole() is found
+
+
+async def test_what_was_refused_in_a_ders_place_is_what_stands_against_control() -> None:
+    channel, wire, now = await lost()
+    timed = structs.replace(
+        SECTION, fallback=FallbackSection(p_ceiling_w=2000.0), rating=RatingSection(p_max_w=8000.0)
+    )
+    absent = absent_in(channel, timed)
+    absent.whole()
+    wire.found = Inverter(serial="2")
+    now[0] += REBIND_S
+    await channel.poll()
+    why = "serial '2' answers, '1' is expected"
+    assert absent.of("pv1").refused == why
+    assert f"pv1: another device answers in its place ({why}), so it may give 8,000 W" in str(absent.of("pv1").why)
+    wire.found = Inverter()
+    now[0] += REBIND_S
+    await channel.poll()
+    assert absent.of("pv1").refused == "" and absent.of("pv1").certainty is Certainty.FOUND
+
+
+async def test_a_der_that_is_found_in_part_promises_what_it_was_known_to_promise() -> None:
+    """The daemon is started again while its inverter is busy at the header of its control model."""
+    channel, wire, now = await lost()
+    held = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
+    absent = absent_in(channel, held)
+    assert absent.of("pv1").p_w == 2000.0
+    wire.found = half = Inverter()
+    half.can, half.lacks = Capability(), ("a control group that limits its power",)
+    half.absent_w = lambda fallback: half.rating.p_max_w  # type: ignore[method-assign]
+    now[0] += REBIND_S
+    await channel.poll()
+    assert absent.of("pv1").p_w == 2000.0, "the record is not overwritten, and counts"
+    assert absent_in(channel, held).of("pv1").p_w == 8000.0, "without one it is not known to keep anything"

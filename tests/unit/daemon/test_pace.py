@@ -29,6 +29,7 @@ class Inverter:
     """So many control blocks, and one slow one."""
 
     problems: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
     reversion = Reversion()
     rating = make.rating(p_max_w=8000.0)
     can = Capability(ac=Port(limit=True))
@@ -43,6 +44,9 @@ class Inverter:
 
     def absent_w(self, fallback: Any) -> float:
         return 0.0
+
+    def promises(self, answers: Any, fallback: Any) -> bool | None:
+        return None
 
 
 class Slow(Up):

@@ -52,6 +52,19 @@ class Controls:
             problems=(*self.problems, *other.problems),
         )
 
+    def without(self, refused: Mapping[str, str]) -> Controls:
+        """Without the groups that stand in these blocks; refused: why not, by block."""
+        lost = {view.block.model_id: refused[name] for name, view in self.views.items() if name in refused}
+        limit, target, var = self.limit, self.target, self.var
+        return replace(
+            self,
+            views={name: view for name, view in self.views.items() if name not in refused},
+            limit=None if limit is None or limit.view.name in refused else limit,
+            target=None if target is None or target.view.name in refused else target,
+            var=None if var is None or var.view.name in refused else var,
+            problems=(*self.problems, *(f"model {number}: {why}" for number, why in lost.items())),
+        )
+
     def accepted(self, answers: Answers) -> Setpoint:
         """What the device reads back, W and var."""
         values = {name: view.values(answers) for name, view in self.views.items()}
@@ -61,6 +74,17 @@ class Controls:
             p_target_w=None if target is None else target.accepted_w(values[target.view.name]),
             q_var=None if var is None else var.accepted_var(values[var.view.name]),
         )
+
+    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
+        """Of those that are counted upon one is enough, since the lower one binds; a full rating needs none."""
+        powers: list[Power] = [power for power in (self.limit, self.target) if power is not None]
+        full = self.rating.p_max_w
+        counted = [power for power in powers if power.absent_w(fallback, full) < full]
+        if fallback.by == FallbackBy.DEVICE or not counted:
+            return True
+        if self.profile.readback == "effect_only":
+            return None
+        return any(power.promises(power.view.values(answers), fallback) for power in counted)
 
     def absent_w(self, fallback: Fallback) -> float:
         """The most that it gives when derctl is not there; a limit beside a target holds whatever that does."""

@@ -29,7 +29,9 @@ def build_123(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     if block is None:
         return nothing
     view = layout.view("ctl", block, POINTS_123)
-    values = yield from layout.once(block, POINTS_123)
+    values = yield from layout.asked(block, POINTS_123)
+    if 123 in layout.unread:
+        return nothing
     return Controls(
         rating=rating,
         profile=profile,
@@ -54,6 +56,11 @@ class Limit123(Group):
 
     def accepted_w(self, values: dict[str, Any], unlimited_w: float) -> float | None:
         return self._limit_w(values["WMaxLim_Ena"], values["WMaxLimPct"], unlimited_w)
+
+    def promises(self, values: dict[str, Any], fallback: Fallback) -> bool:
+        percent, enabled = values["WMaxLimPct"], values["WMaxLim_Ena"]
+        held_w = percent * self.base / 100.0 if enabled and percent is not None else None
+        return self._kept(values["WMaxLimPct_RvrtTms"], held_w, fallback)
 
     def write(self, ceiling_w: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
         timer_s = 0.0 if fallback.by == FallbackBy.STANDS else fallback.after_s

@@ -26,8 +26,10 @@ def build_124(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     if block is None or not want.aim:
         return nothing
     view = layout.view("sto", block, POINTS_124)
-    base = yield from base_124(layout)
-    target = Target124.build(view, (yield from layout.once(block, POINTS_124)), base, profile)
+    values = yield from layout.asked(block, POINTS_124)
+    if 124 in layout.unread:
+        return nothing
+    target = Target124.build(view, values, (yield from base_124(layout)), profile)
     problems = (NO_TIMER,) if target.timer is Timer.NONE else ()
     return Controls(rating=rating, profile=profile, views={view.name: view}, target=target, problems=problems)
 
@@ -51,6 +53,9 @@ class Target124(Group):
         if values["StorCtl_Mod"] != 3 or values["OutWRte"] is None:
             return None
         return float(values["OutWRte"] * self.base / 100.0)
+
+    def promises(self, values: dict[str, Any], fallback: Fallback) -> bool:
+        return self._kept(values["InOutWRte_RvrtTms"], self.accepted_w(values), fallback)
 
     def write(self, target_w: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
         yield from self._aim(target_w, 0.0 if fallback.by == FallbackBy.STANDS else fallback.after_s, answers)

@@ -30,7 +30,9 @@ def build_704(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     if block is None:
         return nothing
     view = layout.view("ctl", block, POINTS_704)
-    values = yield from layout.once(block, POINTS_704)
+    values = yield from layout.asked(block, POINTS_704)
+    if 704 in layout.unread:
+        return nothing
     base = (yield from base_704(layout)) or rating.p_max_w
     limit = Limit704.build(view, values, base, profile) if want.limit else None
     target = Target704.build(view, values, base, profile) if want.aim else None
@@ -61,6 +63,15 @@ class Limit704(Group):
 
     def accepted_w(self, values: dict[str, Any], unlimited_w: float) -> float | None:
         return self._limit_w(values["WMaxLimPctEna"], values["WMaxLimPct"], unlimited_w)
+
+    def promises(self, values: dict[str, Any], fallback: Fallback) -> bool:
+        if fallback.by == FallbackBy.STANDS:
+            percent, enabled = values["WMaxLimPct"], values["WMaxLimPctEna"]
+        else:
+            percent, enabled = values["WMaxLimPctRvrt"], values["WMaxLimPctEnaRvrt"]
+        held_w = None if percent is None else percent * self.base / 100.0
+        both = bool(enabled and values["WMaxLimPctEna"])
+        return both and self._kept(values["WMaxLimPctRvrtTms"], held_w, fallback)
 
     def write(self, ceiling_w: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
         revert = self.base if fallback.p_ceiling_w is None else fallback.p_ceiling_w
