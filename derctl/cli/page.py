@@ -128,6 +128,7 @@ def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
         whom = request["der"] or "the site"
         left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
         text = " ".join((what, asked_for(request), f"on {whom} by {owner(request)} {left}"))
+        text += "" if request.get("binds", True) else "; a tighter one binds"
         found += wrapped(text, "requested: ", "  ")
     return found
 

@@ -26,6 +26,7 @@ class Bind(StrEnum):
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
     FROZEN = "frozen"
+    UNMEASURED = "unmeasured"
 
 
 class Shown(StrEnum):
@@ -36,6 +37,7 @@ class Shown(StrEnum):
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
     FROZEN = "frozen"
+    UNMEASURED = "unmeasured"
     STALE = "stale"
     OBSERVED = "observed"
     ASLEEP = "asleep"
@@ -70,9 +72,15 @@ class Reason(StrEnum):
     LATE = "late"
     STALE = "stale"
     FROZEN = "frozen"
+    UNMEASURED = "unmeasured"
+    IMPLAUSIBLE = "implausible"
     IDENTITY_CHANGED = "identity_changed"
+    MISMATCH = "mismatch"
     OWN_FUNCTION_ON = "own_function_on"
     SECTION_UNCLEAR = "section_unclear"
+    HELD = "held"
+    NO_MEASURED_SUN = "no_measured_sun"
+    RELAXING = "relaxing"
 
 
 class Idle(StrEnum):
@@ -171,6 +179,17 @@ class Refusal(StrEnum):
     RATING_UNKNOWN = "rating_unknown"
     NOT_READY = "not_ready"
     BAD_SITE_FILE = "bad_site_file"
+    TOO_MANY = "too_many"
+
+
+class Standing(StrEnum):
+    """What became of an operator's limit or setpoint after it was admitted."""
+
+    BINDS = "binds"
+    WAITS = "waits"
+    EXPIRED = "expired"
+    CLEARED = "cleared"
+    REPLACED = "replaced"
 
 
 class Timer(StrEnum):

@@ -240,7 +240,9 @@ def image_of(
     channel: Channel, section: DerSection = SECTION, *, bms: Channel | None = None, known: Known | None = None
 ) -> Image:
     """Of a site of one DER and a tick of 1 s."""
-    site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[section])
+    site: Any = SimpleNamespace(
+        site=SimpleNamespace(id="demo", tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[section]
+    )
     of_bms = {} if bms is None else {"pv1": bms}
     absent = absent_in(channel, section, known=known or Known())
     return Image(site, absent, {"pv1": channel}, of_bms, None, Requests())

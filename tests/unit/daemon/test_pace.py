@@ -77,7 +77,9 @@ class Site:
         self.bus = Bus("lan", self.wire, pace, clock=now_s)
         self.channels = {f"d{n}": self.channel(f"d{n}", count) for n, count in enumerate(blocks)}
         sections = [DerSection(id=name, bus="lan", unit=1, kind="sunspec_pv") for name in self.channels]
-        file: Any = SimpleNamespace(site=SimpleNamespace(tick_s=tick_s, f_nom_hz=50.0, v_nom_v=230.0), ders=sections)
+        file: Any = SimpleNamespace(
+            site=SimpleNamespace(id="demo", tick_s=tick_s, f_nom_hz=50.0, v_nom_v=230.0), ders=sections
+        )
         whole: Any = SimpleNamespace(file=file, limit_w=None)
         self.image = Image(file, Absent(whole, self.channels), self.channels, {}, None, Requests())
         self.looks: list[bool] = []
