@@ -36,10 +36,11 @@ class BusError(DerctlError):
 
 
 class BusTimeout(BusError):
-    """No answer within the deadline. hint: what to look at, for a person."""
+    """No answer within the deadline. hint: what to look at, for a person. stray: what came instead, if anything."""
 
-    def __init__(self, text: str = "", *, hint: str = "") -> None:
+    def __init__(self, text: str = "", *, hint: str = "", stray: str = "") -> None:
         self.hint = hint
+        self.stray = stray
         super().__init__(text)
 
     @property

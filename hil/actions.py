@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hil.children import write_clock
-from hil.eyes import ask
+from hil.eyes import ask, usurp
 from hil.faults import NAMES
 from hil.world import Knob
 
@@ -136,7 +136,7 @@ def _signal(to: str) -> signal.Signals:
 
 async def command(run: "Run", *, name: str, via: str = "socket", args: Mapping[str, Any] | None = None,
                   principal: str = "hil", expires_s: float = 600.0, retain: bool = False, id: str | None = None,
-                  issued_ago_s: float = 0.0, bare: bool = False) -> None:  # fmt: skip
+                  issued_ago_s: float = 0.0, bare: bool = False, qos: int = 1) -> None:  # fmt: skip
     """A command to the daemon, over its socket or MQTT (docs/interfaces.md 3, 4); `bare` adds no id and times.
 
     The socket's answer is the signal `reply`; that over MQTT is `mqtt.last.reply/PRINCIPAL`.
@@ -146,7 +146,7 @@ async def command(run: "Run", *, name: str, via: str = "socket", args: Mapping[s
         issued = datetime.fromtimestamp(time.time() - issued_ago_s, UTC)
         own = {"id": id or uuid.uuid4().hex[:12], "issued_at": issued.isoformat(timespec="milliseconds")}
         payload = payload if bare else {**own, "expires_s": expires_s, **payload}
-        await run.publish(f"{run.prefix}/cmd/{principal}/{name}", payload, retain=retain)
+        await run.publish(f"{run.prefix}/cmd/{principal}/{name}", payload, retain=retain, qos=qos)
         return
     answer = await ask(run.socket_path, name, payload if bare else {"expires_s": expires_s, **payload})
     run.say(f"{name}: {json.dumps(answer)[:300]}")
@@ -166,6 +166,18 @@ async def registers(run: "Run", *, on: str, set: Mapping[str, float]) -> None:
         face.bank.image(int(model_id)).put_all({point: value})
     face.adopt_all()
     face.bank.publish()
+
+
+async def namesake(run: "Run", *, times: int = 1, every_s: float = 1.0) -> None:
+    """Another client comes to the broker under the daemon's name, `times` over, as a cloned card does."""
+    name = run.prefix.replace("/", "-")
+
+    async def loop() -> None:
+        for _ in range(times):
+            await usurp(run.mqtt_port, name)
+            await asyncio.sleep(every_s)
+
+    run.spawn(loop())
 
 
 async def clock_step(run: "Run", *, by_s: float) -> None:
@@ -191,7 +203,7 @@ ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
         note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, battery, clear_faults, controller,
-        kill_loop, broker, command, publish, registers, clock_step, site_file,
+        kill_loop, broker, command, publish, registers, namesake, clock_step, site_file,
     )
 }  # fmt: skip
 

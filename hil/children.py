@@ -132,13 +132,13 @@ def write_clock(directory: Path, offset_s: float) -> None:
     partial.replace(directory / "faketime")
 
 
-def broker(port: int, directory: Path) -> Child:
-    """A broker on loopback: mosquitto if it is installed, else amqtt."""
+def broker(port: int, directory: Path, lines: Sequence[str] = ()) -> Child:
+    """A broker on loopback: mosquitto if it is installed, else amqtt. lines: more of mosquitto's configuration."""
     program = mosquitto()
     if program is None:
         return Child("broker", [sys.executable, "-m", "hil.broker", str(port)], directory)
     config = directory / "mosquitto.conf"
-    text = f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+    text = "\n".join([f"listener {port} 127.0.0.1", "allow_anonymous true", "persistence false", *lines, ""])
     config.write_text(text + ("user root\n" if os.geteuid() == 0 else ""), encoding="utf-8")
     return Child("broker", [program, "-c", str(config)], directory)
 

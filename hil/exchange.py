@@ -16,7 +16,8 @@ PAIR = struct.Struct(">HH")
 class Exchange:
     """A request and what will go back: `sends` are (delay from now in s, bytes). Faults change it in place.
 
-    `answered` False: nothing goes back. `spoiled`: a fault touched it. `close`: "fin", "rst", "half" or "".
+    `answered` False: nothing goes back. `spoiled`: a fault touched it. `close`: "fin", "rst", "half" or "". `habit`:
+    the device always closes, and the answer went out before it.
     """
 
     connection: "Connection"
@@ -32,6 +33,7 @@ class Exchange:
     sends: list[tuple[float, bytes]] = field(default_factory=list)
     spoiled: bool = False
     close: str = ""
+    habit: bool = False
 
     @property
     def function(self) -> int:

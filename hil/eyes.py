@@ -31,6 +31,15 @@ async def ask(socket_path: Path, call: str, args: dict[str, Any] | None = None) 
     return answer
 
 
+async def usurp(port: int, name: str) -> None:
+    """Connect to the broker under this client id, and leave (MQTT 5, 3.1): who had it loses the session."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = b"\x00\x04MQTT\x05\x02\x00\x3c\x00" + len(name).to_bytes(2, "big") + name.encode()
+    writer.write(b"\x10" + bytes((len(body),)) + body)
+    await reader.read(1)
+    writer.close()
+
+
 class StatusEye:
     """Polls `status`. `status` is the last result, `seen_s` when it came (loop clock), None while there is none."""
 

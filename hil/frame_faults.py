@@ -89,6 +89,20 @@ def tid_zero(x: Exchange) -> None:
     _altered(x, framed(0, x.unit_id, x.answer))
 
 
+def own_numbers(x: Exchange, *, transaction: str = "next", unit_id: int | None = None) -> None:
+    """A gateway's habit: right answers under transaction id "next", "one", "swapped" or "same", or another unit id
+    (kellerza/sunsynk#680, evcc-io/evcc#21026 and #25307). Not counted as spoiled."""
+    swapped = x.tid >> 8 | (x.tid & 0xFF) << 8
+    tid = {"next": (x.tid + 1) & 0xFFFF, "one": 1, "swapped": swapped, "same": x.tid}[transaction]
+    if x.sends:
+        x.sends = [(x.sends[0][0], framed(tid, x.unit_id if unit_id is None else unit_id, x.answer))]
+
+
+def closes(x: Exchange, *, how: str = "fin") -> None:
+    """A device's habit: it ends the connection after each answer. Not counted as spoiled."""
+    x.close, x.habit = how, True
+
+
 def wrong_unit(x: Exchange, *, unit_id: int | None = None) -> None:
     """Another unit id."""
     _altered(x, framed(x.tid, (x.unit_id + 1) % 248 if unit_id is None else unit_id, x.answer))
@@ -225,7 +239,8 @@ REQUEST: Mapping[str, Callable[..., None]] = {
 ANSWER: Mapping[str, Callable[..., None]] = {
     f.__name__: f
     for f in (
-        canary, drop_response, duplicate, late_answer, wrong_tid, tid_zero, wrong_unit, wrong_function, wrong_length,
+        canary, own_numbers, closes,
+        drop_response, duplicate, late_answer, wrong_tid, tid_zero, wrong_unit, wrong_function, wrong_length,
         short_pdu, long_pdu, echo_differs, split, merge, bit_flip, garbage, rst, fin, half_close, slow_loris,
     )
 }  # fmt: skip

@@ -118,11 +118,11 @@ class Run:
         """Call in delay_s of wall time."""
         asyncio.get_running_loop().call_later(delay_s, act)
 
-    async def publish(self, topic: str, payload: Any, *, retain: bool = False) -> None:
+    async def publish(self, topic: str, payload: Any, *, retain: bool = False, qos: int = 1) -> None:
         """Over MQTT."""
         if self.mqtt is None:
             raise ValueError("no broker in this scenario: mqtt: true")
-        await self.mqtt.publish(topic, payload, retain=retain)
+        await self.mqtt.publish(topic, payload, retain=retain, qos=qos)
 
     def change_site(self, changes: Mapping[str, Any]) -> None:
         """Set values in the rendered site file by dotted path."""
@@ -171,7 +171,8 @@ class Run:
 
     async def _start_broker(self) -> None:
         self.mqtt_port = children.free_port()
-        self.broker = children.broker(self.mqtt_port, self.directory)
+        lines = () if isinstance(self.scenario.mqtt, bool) else self.scenario.mqtt
+        self.broker = children.broker(self.mqtt_port, self.directory, lines)
         await self.broker.start()
         if not await children.listening(self.mqtt_port, 15.0):
             raise RuntimeError(f"the broker does not listen: {self.broker.stderr()[-300:]}")

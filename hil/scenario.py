@@ -1,7 +1,7 @@
 """A scenario file: plant, devices, the daemon's site file, timeline, expectations. See hil/README.md."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """The parsed file. `waive` names common invariants that this scenario breaks on purpose, with the reason."""
+    """The parsed file. `waive` names common invariants that this scenario breaks on purpose, with the reason.
+
+    `mqtt`: a broker; a list has lines of mosquitto's configuration.
+    """
 
     name: str
     about: str = ""
@@ -65,7 +68,7 @@ class Scenario:
     duration_s: float = 30.0
     plant_speed: float = 1.0
     controller: bool = True
-    mqtt: bool = False
+    mqtt: bool | Sequence[str] = False
     plant: Args = field(default_factory=dict)
     devices: tuple[DeviceSpec, ...] = ()
     site: Args = field(default_factory=dict)

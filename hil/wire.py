@@ -345,7 +345,8 @@ class Endpoint:
     def _account(self, exchange: Exchange) -> None:
         if exchange.unit is None:
             return
-        clean = exchange.answered and bool(exchange.sends) and not exchange.spoiled and not exchange.close
+        clean = exchange.answered and bool(exchange.sends) and not exchange.spoiled
+        clean = clean and (exchange.habit or not exchange.close)
         if clean:
             exchange.unit.count.clean_s = self.now_s
             if exchange.unit.answered_s < 0.0:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from derctl.errors import BusClosed
+from derctl.links.wires.strays import Tally
 
 
 def now_s() -> float:
@@ -17,6 +18,8 @@ class Up:
     """It is up and stays so; what it answers is each test's own."""
 
     connected, debris = True, False
+
+    tally = Tally()
 
     def stray(self, unit: int) -> str:
         return ""

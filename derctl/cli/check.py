@@ -11,9 +11,10 @@ from derctl.cli.exits import CONFIG, NO
 from derctl.cli.local import add_config, config_of
 from derctl.cli.plain import wrapped
 from derctl.cli.told import batteries, clock_of, limits_by
+from derctl.core.freshness import Round, stale_s
 from derctl.core.words import Contract, Without
 from derctl.errors import ConfigError
-from derctl.site import Absence, Site, absence_of, load
+from derctl.site import Absence, Site, absence_of, load, rounds_of
 from derctl.site.absence import DerAbsence
 
 
@@ -53,6 +54,7 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "problems": [],
         "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
+        "buses": [asdict(each) for each in rounds_of(site)],
         "batteries": {der.id: asdict(limits_by(der)) for der in batteries(site)},
         "clock": asdict(clock_of(site)),
         "absent": {
@@ -86,6 +88,7 @@ def page(site: Site, absence: Absence) -> list[str]:
     lines = [
         *(f"  {question}" for question in site.questions),
         f"  site {head.id}, {head.mode} mode, tick {head.tick_s:g} s",
+        *readings_text(site),
         "  functions, senior first:",
     ]
     for row in functions_of(site):
@@ -102,6 +105,23 @@ def page(site: Site, absence: Absence) -> list[str]:
         lines += wrapped(f"{battery.id}: {limits_by(battery).text}", "  ", "    ")
     clock = clock_of(site)
     return lines if clock.synced else [*lines, *wrapped(clock.text, "  ", "    ")]
+
+
+def readings_text(site: Site) -> list[str]:
+    """How long a reading counts: three ticks, more on a bus that needs longer for a poll."""
+    rounds = rounds_of(site)
+    usual_s = stale_s(site.file.site.tick_s, Round())
+    lines = [f"  a reading counts for {usual_s:g} s"]
+    for each in rounds:
+        if each.stale_s > usual_s:
+            text = f"bus {each.bus}: {each.stale_s:g} s, at a request each {each.min_interval_s:g} s and about"
+            lines += wrapped(f"{text} {each.requests} for a poll", "    ", "      ")
+    most_s = max((each.stale_most_s for each in rounds), default=usual_s)
+    meter = next((each for each in rounds if each.stale_most_s < most_s), None)
+    if most_s > usual_s:
+        than = "" if meter is None else f" ({meter.stale_most_s:g} s on the meter's bus)"
+        lines += wrapped(f"where answers take longer: up to {most_s:g} s{than}", "    ", "      ")
+    return lines
 
 
 def _found(site: Site) -> str:

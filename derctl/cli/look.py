@@ -7,15 +7,17 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from derctl.core.exchange import Exchange, Read, Registers, Write, patient, remembered
-from derctl.devices import Identity, Options
+from derctl.core.exchange import Exchange, Op, Pause, Read, Registers, Write, patient, remembered, through
+from derctl.devices import Identity, Options, Profile
 from derctl.devices.sunspec.layout import Layout, find
 from derctl.errors import BusClosed, BusTimeout, DeviceRefused, NoMap, NotRecognised
 from derctl.links.bus import DEMOTE_AFTER, GATEWAY_CODES, Bus, Pace
+from derctl.links.closing import HABIT_AFTER, Closing
 from derctl.links.models import model
+from derctl.links.wires.strays import Header, enough_s
 from derctl.links.wires.wire import ReadOnly, Wire
 from derctl.site import Place, place_at
 
@@ -30,16 +32,31 @@ def add_endpoint(parser: argparse.ArgumentParser) -> None:
     unit, regs, base = between(int, 0, 255), between(int, 2, 125), between(int, 0, 65533)
     parser.add_argument("-u", "--unit", type=unit, default=1, help="unit id (default 1; SMA 126, Kostal 71)")
     deadline, pause = between(float, 0.05, 60), between(float, 0, 60)
-    parser.add_argument("--timeout", type=deadline, default=2.0, metavar="S", help="deadline of one request")
+    parser.add_argument(
+        "--timeout",
+        type=deadline,
+        metavar="S",
+        help=f"deadline of one request (default {DEADLINE_S:g}, or as needed)",
+    )
     parser.add_argument("--min-interval", type=pause, default=0.0, metavar="S", help="pause between requests")
     parser.add_argument("--max-regs", type=regs, default=125, help="registers in one read")
     parser.add_argument("--base", type=base, action="append", help="base address; may be given more than once")
+    words = [str(word) for word in Header]
+    parser.add_argument("--header", choices=words, default="strict", help="as the key of a bus in the site file")
     parser.add_argument("--progress", action="store_true", help="a line on stderr for each answer")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
+DEADLINE_S = Profile().timeout_s
+"""The daemon's, too."""
+LISTEN_S = 4.0
+"""How long a late answer is waited for where no deadline was given."""
+PROGRESS_S = 5.0
+"""How long nothing is said of the looking where nobody watches a terminal."""
 LOOK_S = 0.02
 BASES = (40000, 0, 50000, 1, 4096)
+CONNECT_S = 2.0
+"""The least time that a connection gets to come up."""
 UNIT_HINT = "is the unit id right? SMA 126, Kostal 71; see -u and --base"
 
 
@@ -68,17 +85,24 @@ def endpoint(text: str) -> Place:
 
 @dataclass(slots=True)
 class Pulse:
-    """How the looking goes. lines: each answer is told on a line of its own, as for a log."""
+    """How the looking goes. lines: each answer is told on a line of its own, as for a log. told_s: when anything was
+    told last."""
 
     unit: int
     lines: bool
     answers: int = 0
     slowest_s: float = 0.0
+    told_s: float = field(default_factory=time.monotonic)
 
     def asks(self, op: Read) -> None:
-        if not self.lines and sys.stderr.isatty():
-            text = f"unit {self.unit}: {self.answers} answers; asking for {op.count} registers at {op.address}"
+        if self.lines:
+            return
+        text = f"unit {self.unit}: {self.answers} answers; asking for {op.count} registers at {op.address}"
+        if sys.stderr.isatty():
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - self.told_s >= PROGRESS_S:
+            self.told_s = time.monotonic()
+            print(text, file=sys.stderr, flush=True)
 
     def answered(self, op: Read, seconds: float) -> None:
         self.answers += 1
@@ -126,22 +150,45 @@ def ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Pulse]:
 async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Pulse]:
     place: Place = args.endpoint
     pulse = Pulse(unit=args.unit, lines=args.progress)
-    wire = Felt(place.open(args.timeout), pulse)
-    bus = Bus(place.name, wire, Pace(timeout_s=args.timeout, min_interval_s=args.min_interval))
+    deadline_s = args.timeout or DEADLINE_S
+    wire = Felt(place.open(max(deadline_s, CONNECT_S), args.header), pulse)
+    pace = Pace(timeout_s=deadline_s, min_interval_s=args.min_interval)
+    bus = Bus(place.name, wire, pace, closing=Closing(brief=HABIT_AFTER - 1))
+    looking = remembered(exchange)
+    if args.timeout is None:
+        looking = through(looking, lambda op: _unhurried(op, bus, args.unit))
     try:
         await bus.connect()
-        return await bus.execute(args.unit, patient(remembered(exchange))), pulse
+        return await bus.execute(args.unit, patient(looking)), pulse
     except BusClosed as error:
         raise BusClosed(f"{error}: {error.hint}" if error.hint else str(error)) from error
     except BusTimeout as error:
         if not bus.counters.timeouts:
             raise BusTimeout(f"{place.name}: no such unit: {args.unit} ({UNIT_HINT})") from error
-        raise BusTimeout(_silent(error, await _stray(wire, args.unit, args.timeout), pulse)) from error
+        heard = await _stray(wire, args.unit, 0.0 if args.timeout is None else deadline_s)
+        raise BusTimeout(_silent(error, heard, pulse)) from error
     except NotRecognised as error:
         raise NotRecognised(f"{place.name} unit {args.unit}: {error}") from error
     finally:
         pulse.ends()
         wire.close()
+
+
+def _unhurried(op: Op, bus: Bus, unit: int) -> Exchange[Registers]:
+    """The same request with a longer deadline, where its answer came after the one that it had."""
+    while True:
+        before = bus.wire.tally.late
+        try:
+            return (yield op)
+        except BusTimeout:
+            asked_s = time.monotonic() - bus.pace.timeout_s
+            while bus.wire.tally.late == before and time.monotonic() - asked_s < bus.pace.timeout_s + LISTEN_S:
+                if bus.wire.tally.foreign or not bus.wire.connected:
+                    raise
+                yield Pause(seconds=LOOK_S)
+            if bus.wire.tally.late == before or not bus.connected:
+                raise
+            bus.pace = replace(bus.pace, timeout_s=enough_s(time.monotonic() - asked_s))
 
 
 async def _stray(wire: Wire, unit: int, seconds: float) -> str:
@@ -150,13 +197,14 @@ async def _stray(wire: Wire, unit: int, seconds: float) -> str:
         if found := wire.stray(unit):
             return found
         await asyncio.sleep(LOOK_S)
-    return ""
+    return wire.stray(unit)
 
 
 def _silent(error: BusTimeout, stray: str, pulse: Pulse) -> str:
     """Something else came, nothing ever came, or nothing comes any more."""
     if stray:
-        return str(error) if stray in str(error) else f"{error}, but {stray}"
+        here = " (here: --header)" if "header:" in stray else " (here: --timeout)"
+        return f"{error}{here}" if stray in str(error) else f"{error}, but {stray}{here}"
     if not pulse.answers:
         return f"{error}: connected, but silent ({UNIT_HINT})"
     late = (

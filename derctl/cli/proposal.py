@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from derctl.cli.look import Pulse
 from derctl.core.text import clean
 from derctl.devices import Profile
 from derctl.devices.sunspec.section import Seen
+from derctl.links.wires.strays import enough_s
 from derctl.site import Place
 
 Row = dict[str, Any]
@@ -42,14 +42,18 @@ class Use:
         return row["rating"] is not None and row["can"]["battery"] is not None and row["rating"]["p_min_w"] < 0.0
 
 
-def site_rows(place: Place, unit: int, uses: Sequence[Use], profile: Profile, pulse: Pulse) -> list[str]:
+def site_rows(
+    place: Place, unit: int, uses: Sequence[Use], profile: Profile, pulse: Pulse, header: str = "strict"
+) -> list[str]:
     """YAML for the site file. A meter's sign is left open: nobody but who sees the wiring can tell."""
     ders, meters = _ders(uses), [use for use in uses if use.role == "meter"]
     batteries = [] if ders else [use for use in uses if use.role == "bms"]
     if not ders and not meters and not batteries:
         return []
-    pace = {"timeout_s": float(math.ceil(2.0 * pulse.slowest_s))} if 2.0 * pulse.slowest_s > profile.timeout_s else {}
-    wire = {"id": "lan1", place.key: msgspec.to_builtins(place.section)} | pace
+    deadline_s = timeout_of(profile, pulse)
+    more: Row = {} if deadline_s is None else {"timeout_s": deadline_s}
+    more |= {} if header == "strict" else {"header": header}
+    wire = {"id": "lan1", place.key: msgspec.to_builtins(place.section)} | more
     lines = ["buses:", f"  - {_flow(wire)}"]
     lines += ["ders:"] if ders or batteries else []
     numbers = {True: 0, False: 0}
@@ -63,6 +67,11 @@ def site_rows(place: Place, unit: int, uses: Sequence[Use], profile: Profile, pu
         key=lambda use: "export" not in use.seen.opt.lower()
     )  # SolarEdge: Export+Import is the one at the poc
     return [*lines, *_meters(meters, [_row(use, unit, profile) for use in meters])]
+
+
+def timeout_of(profile: Profile, pulse: Pulse) -> float | None:
+    """The `timeout_s` that the bus needs, None where the profile's is enough."""
+    return float(enough_s(pulse.slowest_s)) if 2.0 * pulse.slowest_s > profile.timeout_s else None
 
 
 def _ders(uses: Sequence[Use]) -> list[Use]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
-from derctl.cli.proposal import Row, Use, site_rows
+from derctl.cli.proposal import Row, Use, site_rows, timeout_of
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
 from derctl.core.types import Rating, Reading
@@ -40,16 +40,20 @@ def run(args: argparse.Namespace) -> int:
     options = Options(profile=profile, v_nom_v=args.v_nom, declared=UNSTATED)
     found, pulse = ask(args, _look(options, known))
     layout, name = found.layout, found.profile
-    rows = site_rows(args.endpoint, args.unit, found.uses, known[name], pulse)
+    rows = site_rows(args.endpoint, args.unit, found.uses, known[name], pulse, args.header)
+    deadline_s = timeout_of(known[name], pulse)
     if args.json:
         said = _summary(layout) | {"sections": found.sections, "kinds": found.kinds, "profile": name}
         said |= {"site_file": rows, "answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3)}
+        said |= {"timeout_s": deadline_s}
         print(json.dumps(said, indent=2))
         return 0
     print(heading(layout.identity, args.unit, layout.chain.base))
     for line in _lines(found):
         print(line)
     print(f"profile {name}; {pulse.answers} answers, the slowest after {pulse.slowest_s:.2f} s")
+    if deadline_s is not None:
+        print(f"  ! answers take up to {pulse.slowest_s:.1f} s: the site file needs timeout_s: {deadline_s:g}")
     if rows:
         print("\nfor the site file:")
         print("\n".join(rows))

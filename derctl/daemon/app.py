@@ -196,6 +196,7 @@ class App:
                 self.presence.hello,
                 lambda: section.tls is None or self.clock.synced,
                 lambda up, text: self.news.tell("broker_connected" if up else "broker_lost", "", text),
+                lambda event, text: self.news.tell(event, "", text),
             )
             self.telemetry = Telemetry(self.clock, section.measurement_every_s, section.measurement_min_s)
 

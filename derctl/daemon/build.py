@@ -16,6 +16,7 @@ from derctl.devices import Device, Options
 from derctl.devices.nominal import measured_problem, stated_problem
 from derctl.links.bus import Bus, Pace
 from derctl.links.mqtt import Broker
+from derctl.links.wires.strays import Header
 from derctl.site import (
     BusSection,
     DerSection,
@@ -91,7 +92,10 @@ def _kept(fresh: Channel, old: Channel | None) -> Channel:
 
 def _bus(site: Site, section: BusSection) -> Bus:
     place = place_of(section)
-    return Bus(section.id, place.open(), Pace(**slowest(site, section)), place=place.name)
+    pace = Pace(**slowest(site, section))
+    if Header(section.header) is Header.IGNORE_TRANSACTION:
+        pace = Pace(**slowest(site, section), drain_s=pace.timeout_s)
+    return Bus(section.id, place.open(header=section.header), pace, place=place.name)
 
 
 def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, WRITES, Round, stale_s
 from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
 from derctl.core.words import Bind, LimitsBy
 from derctl.daemon.absent import Absent
@@ -14,18 +15,17 @@ from derctl.daemon.requests import Requests
 from derctl.devices.sunspec.limits import BLOCK, with_bms
 from derctl.site import DerSection, SiteFile, fallback_of
 
-STALE_TICKS = 3
-STALE_MIN_S = 1.0
-"""A reading older than three ticks, or 1 s where the tick is shorter, is not acted on (docs/sources.md)."""
+EPSILON_S = 1e-6
+"""A reading that is exactly as old as it may be still counts, whatever binary fractions make of it."""
 SOC_KEEP_S = 30.0
 """A state of charge older than this is unknown; a silent BMS stops the battery after as long (docs/sources.md)."""
 
 
 @dataclass(slots=True)
 class Image:
-    """channels and bms by DER id. absent: what the site does without derctl. written: what derctl told a DER last.
+    """channels and bms by DER id, lines by bus. absent: what the site does without derctl.
 
-    halted: whether nobody may be raised now.
+    written: what derctl told a DER last. halted: whether nobody may be raised now. least_s: what three ticks allow.
     """
 
     site: SiteFile
@@ -37,14 +37,31 @@ class Image:
     written: Callable[[str], Setpoint | None] = lambda der: None
     halted: Callable[[], bool] = lambda: False
     fallbacks: dict[str, Fallback] = field(init=False)
+    lines: dict[int, list[Channel]] = field(init=False)
+    least_s: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.least_s = stale_s(self.site.site.tick_s, Round())
+        self.lines = {}
+        for channel in (*self.channels.values(), *self.bms.values(), *([] if self.poc is None else [self.poc])):
+            self.lines.setdefault(id(channel.bus), []).append(channel)
         self.fallbacks = {section.id: fallback_of(section) for section in self.site.ders}
 
-    @property
-    def stale_s(self) -> float:
-        """The age from which a reading is not acted on."""
-        return max(STALE_TICKS * self.site.site.tick_s, STALE_MIN_S) + 1e-6
+    def stale_s(self, channel: Channel) -> float:
+        """The age from which its reading is not acted on: by what all units of its bus need for a poll."""
+        bus = channel.bus
+        others = self.lines[id(bus)]
+        silent = sum(
+            other is not channel and (other.device is None or other.state is not Bind.OK) for other in others
+        )
+        poll = Round(
+            requests=sum(_requests(other) for other in others),
+            writes=WRITES * sum(other.device is not None and other.device.can.steer for other in others),
+            min_interval_s=bus.pace.min_interval_s,
+            answer_s=bus.answer_s,
+            lost_s=silent * bus.pace.timeout_s,
+        )
+        return stale_s(self.site.site.tick_s, poll, METER_STALE_MAX_S if channel is self.poc else STALE_MAX_S)
 
     def snapshot(self, now_s: float) -> SiteState:
         """Nothing in it changes under the functions."""
@@ -61,7 +78,12 @@ class Image:
 
     def fresh(self, channel: Channel, now_s: float) -> bool:
         """Young enough, from a device that is found and not frozen."""
-        return channel.device is not None and channel.state is Bind.OK and now_s - channel.read_s <= self.stale_s
+        return channel.device is not None and channel.state is Bind.OK and self._young(channel, now_s)
+
+    def _young(self, channel: Channel, now_s: float) -> bool:
+        """What three ticks allow is allowed on every bus."""
+        age_s = now_s - channel.read_s - EPSILON_S
+        return age_s <= self.least_s or age_s <= self.stale_s(channel)
 
     def _der(self, section: DerSection, now_s: float, *, halted: bool) -> DerState:
         channel = self.channels[section.id]
@@ -96,6 +118,12 @@ class Image:
             fresh=self.fresh(channel, now_s),
             v_nom_v=self.site.site.v_nom_v,
         )
+
+
+def _requests(channel: Channel) -> int:
+    """Of one poll, and of the slow block that may stand before it."""
+    device = channel.device
+    return 1 if device is None else len(device.control) + bool(device.slow)
 
 
 def _bms_age(bms: Channel, now_s: float) -> float:

@@ -19,7 +19,9 @@ from derctl.core.text import clean
 
 PRIORITIES: dict[str, str] = {
     "broker_connected": "info",
+    "broker_limits": "warning",
     "broker_lost": "warning",
+    "broker_taken_over": "error",
     "command": "info",
     "device_frozen": "warning",
     "device_ok": "info",

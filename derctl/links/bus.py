@@ -1,6 +1,7 @@
 """One Bus per wire: the only user of that connection. One request in flight, writes before polls, fair between units.
 
-It never retries: the next poll is the retry. It owns reconnection: at first once a second, then ever less often.
+It never retries: the next poll is the retry. It owns reconnection: at first once a second, then ever less often; a
+device that closes the connection after each answer gets one for each request.
 """
 
 from __future__ import annotations
@@ -8,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import IntEnum
+from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceError, DeviceRefused
+from derctl.links import closing as closings
+from derctl.links.closing import Closing
+from derctl.links.turns import Priority, Served, Turns
 from derctl.links.wires.wire import Wire
+
+__all__ = ["Bus", "Counters", "Pace", "Priority"]
 
 T = TypeVar("T")
 
@@ -24,24 +29,23 @@ DEMOTED_MAX_S = 5.0
 that has the wire to itself holds up nobody."""
 GIVE_UP_AFTER = 3
 """Silences in a row, over all units, after which the connection itself is in doubt and is made anew."""
+PATIENT_EVERY = 4
+GIVE_UP_PATIENT = 12
+"""Of connections without an answer one in so many is kept for more silences: who is very late is heard there."""
 CONNECT_GAP_S = 1.0
 CONNECT_TRIES = 60
 """Connects in a row, one a second, before the back-off begins: a device restarts in less than a minute or so. A wire
 has one client, so there is nobody to keep out of step with."""
+REJOIN_S = 0.05
+"""The first pause where a device that closes after each answer doesn't listen again at once; each next doubles."""
+FORGETS = 0.1
+"""Share of the way down to the present answer's time that the slowest one goes with each answer."""
 GATEWAY_CODES = frozenset({0x0A, 0x0B})
-
-
-class Priority(IntEnum):
-    """Who goes first."""
-
-    WRITE = 0
-    POLL = 1
-    SLOW = 2
 
 
 @dataclass(slots=True)
 class Counters:
-    """What happened on this bus since it was made."""
+    """What happened on this bus since it was made. timeouts: no answer in time, whatever came later or instead."""
 
     requests: int = 0
     timeouts: int = 0
@@ -52,31 +56,25 @@ class Counters:
 
 @dataclass(slots=True)
 class _Unit:
-    served: int = 0
+    served: Served = field(default_factory=Served)
     silent: int = 0
     known: bool = False
     not_before_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Turn:
-    priority: Priority
-    unit: _Unit
-    order: int
-    ready: asyncio.Future[None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """timeout_s: the one deadline. min_interval_s: between two requests. connect_delay_s: after connecting.
 
-    backoff_s: cap of the reconnection's pause.
+    backoff_s: cap of the reconnection's pause. drain_s: how long a new connection is only listened to where answers
+    may still be on their way, for a wire that can't tell them apart.
     """
 
     timeout_s: float = 1.0
     min_interval_s: float = 0.0
     connect_delay_s: float = 0.0
     backoff_s: float = 8.0
+    drain_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -92,23 +90,35 @@ class Bus:
     place: str = ""
     clock: Callable[[], float] = time.monotonic
     counters: Counters = field(default_factory=Counters)
+    closing: Closing = field(default_factory=Closing)
     generation: int = 0
     _units: dict[int, _Unit] = field(default_factory=dict)
-    _waiting: list[_Turn] = field(default_factory=list)
-    _busy: bool = False
-    _order: int = 0
+    _turns: Turns = field(default_factory=Turns)
     _silent: int = 0
     _failures: int = 0
     _tried_s: float = -1e9
     _last_s: float = -1e9
+    _slowest_s: float = 0.0
+    _resting: bool = False
     _ended: BusError | None = None
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
     _up: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def connected(self) -> bool:
-        """Whether the wire is up now."""
-        return self.wire.connected and self._up.is_set()
+        """Whether the wire is up now, or will be for the next request."""
+        return (self._resting or self.wire.connected) and self._up.is_set()
+
+    @property
+    def answer_s(self) -> float:
+        """How long an answer takes here: the slowest of late, soon forgotten."""
+        return self._slowest_s
+
+    def counted(self) -> dict[str, int]:
+        """For people: what was answered late or under other numbers is no silence."""
+        tally = self.wire.tally
+        silent = max(self.counters.timeouts - tally.late - tally.foreign, 0)
+        return asdict(self.counters) | {"timeouts": silent} | asdict(tally)
 
     async def wait_connected(self) -> None:
         """Return when the wire is up."""
@@ -124,15 +134,29 @@ class Bus:
                 except BusClosed:
                     pass
                 self._up.clear()
-                self.wire.close()
-                await asyncio.sleep(self._tried_s + self._backoff_s() - self.clock())
+                await self._pause(self._tried_s + self._backoff_s() - self.clock())
         finally:
             self._up.clear()
             self.wire.close()
 
+    async def _pause(self, seconds: float) -> None:
+        """A silent connection is closed at the end of the pause: whoever is only late is known by its answer."""
+        if not isinstance(self._ended, BusTimeout):
+            self.wire.close()
+        await asyncio.sleep(max(seconds, 0.0))
+        self.wire.close()
+
+    def _cut(self, error: BusClosed) -> None:
+        """The wire's word that the connection has ended."""
+        self.closing = closings.ended(self.closing, self.clock())
+        if self.closing.habit:
+            self._ended, self._resting = error, True
+        else:
+            self._drop(error)
+
     def _drop(self, error: BusError) -> None:
         """Out of service from this moment, and why; `run` closes and reconnects."""
-        self._ended = error
+        self._ended, self._resting = error, False
         self._up.clear()
         self._lost.set()
 
@@ -141,18 +165,43 @@ class Bus:
         self._lost.clear()
         self._failures += 1
         self._tried_s = self.clock()
-        self.counters.connects += 1
         try:
-            await self.wire.connect(self._drop)
+            await self._dial()
         except BusClosed as error:
             self._ended = error
             raise
-        await asyncio.sleep(self.pace.connect_delay_s)
+        if self._silent or isinstance(self._ended, BusFrameError):
+            await asyncio.sleep(self.pace.drain_s)
         self._silent = 0
         for unit in self._units.values():
             unit.silent, unit.not_before_s = 0, 0.0
         self.generation += 1
+        self.closing = closings.connected(self.closing, self.clock())
         self._up.set()
+
+    async def _dial(self) -> None:
+        self.counters.connects += 1
+        await self.wire.connect(self._cut)
+        await asyncio.sleep(self.pace.connect_delay_s)
+
+    async def _rejoin(self) -> None:
+        """Connect to a device that closes after each answer, once it listens again: its deadline is the request's."""
+        self._resting = False
+        until_s, pause_s = self.clock() + self.pace.timeout_s, REJOIN_S
+        while True:
+            try:
+                await self._dial()
+                break
+            except BusClosed as error:
+                if self.clock() + pause_s > until_s:
+                    self._drop(error)
+                    raise
+            await asyncio.sleep(pause_s)
+            pause_s *= 2.0
+        now_s = self.clock()
+        if closings.due(self.closing, now_s):
+            self.generation += 1
+        self.closing = closings.rejoined(self.closing, now_s)
 
     def closed(self) -> BusClosed:
         """Why the wire is not up, to be raised."""
@@ -217,17 +266,30 @@ class Bus:
             state = self._units[unit] = _Unit()
         if priority is not Priority.WRITE and self.clock() < state.not_before_s:
             raise self._still_silent(unit, state)
-        await self._wait_turn(priority, state)
+        await self._turns.wait(priority, state.served)
         try:
             if not self.connected:
                 raise self.closed()
+            return await self._send(unit, state, op, not_after_s)
+        finally:
+            self._turns.pass_on()
+
+    async def _send(self, unit: int, state: _Unit, op: Read | Write, not_after_s: float | None) -> Registers:
+        """Once more where a device that closes after each answer had closed before it saw the request."""
+        again = False
+        while True:
             if self.pace.min_interval_s > 0.0:
-                await self._pause()
+                await self._keep_interval()
+            if self._resting:
+                await self._rejoin()
             if not_after_s is not None and self.clock() > not_after_s:
                 raise BusLate(f"{self.name} unit {unit}: too late to send")
-            return await self._ask(unit, state, op)
-        finally:
-            self._pass_on()
+            try:
+                return await self._ask(unit, state, op)
+            except BusClosed:
+                if again or not self._resting:
+                    raise
+                again = True
 
     def _still_silent(self, unit: int, state: _Unit) -> BusTimeout:
         wait_s = state.not_before_s - self.clock()
@@ -237,17 +299,19 @@ class Bus:
     def _unheard(self, text: str, unit: int, state: _Unit) -> BusTimeout:
         """Who has answered once, or answers too late, has its unit id right."""
         if stray := self.wire.stray(unit):
-            return BusTimeout(f"{text}, but {stray}")
+            return BusTimeout(f"{text}, but {stray}", stray=stray)
         look = f"is the unit id right? derctl scan {self.place or self.name} -u {unit}"
         return BusTimeout(text, hint="" if state.known else look)
 
-    async def _pause(self) -> None:
+    async def _keep_interval(self) -> None:
         wait = self._last_s + self.pace.min_interval_s - self.clock()
         if wait > 0.0:
             await asyncio.sleep(wait)
 
     async def _ask(self, unit: int, state: _Unit, op: Read | Write) -> Registers:
         self.counters.requests += 1
+        self.closing = closings.asked(self.closing)
+        sent_s = self.clock()
         try:
             async with asyncio.timeout(self.pace.timeout_s):
                 answer = await self.wire.request(unit, op)
@@ -262,7 +326,8 @@ class Bus:
             self._drop(error)
             raise
         except BusClosed as error:
-            self._drop(error)
+            if not self._resting:
+                self._drop(error)
             raise
         except DeviceRefused as error:
             self.counters.refused += 1
@@ -270,11 +335,22 @@ class Bus:
                 self._demote(state)
             else:
                 self._answered(state)
+            self._rest_by_habit()
             raise
         finally:
             self._last_s = self.clock()
         self._answered(state)
+        self._rest_by_habit()
+        took_s = self._last_s - sent_s
+        self._slowest_s = max(took_s, self._slowest_s - FORGETS * (self._slowest_s - took_s))
         return answer
+
+    def _rest_by_habit(self) -> None:
+        """Close before the device does, so that no request meets a connection that is being closed."""
+        self.closing = closings.answered(self.closing, self.clock())
+        if self.closing.habit and not self._resting:
+            self.wire.close()
+            self._resting = True
 
     def _answered(self, state: _Unit) -> None:
         state.silent = 0
@@ -286,40 +362,17 @@ class Bus:
     def _silence(self, state: _Unit, error: BusTimeout) -> None:
         self._demote(state)
         self._silent += 1
-        if self._silent >= GIVE_UP_AFTER or self.wire.debris:
+        if self._silent >= (GIVE_UP_PATIENT if self._patient else GIVE_UP_AFTER) or self.wire.debris:
             self._drop(error)
+
+    @property
+    def _patient(self) -> bool:
+        """Not where somebody answered in time lately: a device that restarts is to be reached at once."""
+        unheard = self._failures > CONNECT_TRIES or not any(unit.known for unit in self._units.values())
+        return unheard and self._failures % PATIENT_EVERY == 2
 
     def _demote(self, state: _Unit) -> None:
         state.silent += 1
         if state.silent >= DEMOTE_AFTER and len(self._units) > 1:
             wait = min(DEMOTED_MAX_S, self.pace.timeout_s * 2.0 ** min(state.silent - DEMOTE_AFTER, 16))
             state.not_before_s = self.clock() + wait
-
-    async def _wait_turn(self, priority: Priority, unit: _Unit) -> None:
-        """Hold the wire from here to `_pass_on`. Waiters go by priority, then by who was served longest ago."""
-        self._order += 1
-        if self._busy:
-            turn = _Turn(priority, unit, self._order, asyncio.get_running_loop().create_future())
-            self._waiting.append(turn)
-            try:
-                await turn.ready
-            except asyncio.CancelledError:
-                if not turn.ready.cancelled():
-                    self._pass_on()
-                elif turn in self._waiting:
-                    self._waiting.remove(turn)
-                raise
-        self._busy = True
-        self._order += 1
-        unit.served = self._order
-
-    def _pass_on(self) -> None:
-        waiting = [turn for turn in self._waiting if not turn.ready.cancelled()]
-        if not waiting:
-            self._waiting.clear()
-            self._busy = False
-            return
-        first = min(waiting, key=lambda turn: (turn.priority, turn.unit.served, turn.order))
-        waiting.remove(first)
-        self._waiting = waiting
-        first.ready.set_result(None)

@@ -10,28 +10,28 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiomqtt
 from aiomqtt import ProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from derctl.errors import LinkError
+from derctl.links.allowed import Allowed, Packet, announced, fitted, refused
 from derctl.links.ending import end
+from derctl.links.sessions import BRIEF_S, STEADY_S, End, Sessions, after, pause_s
 
 CONNECT_S = 10.0
 GOODBYE_S = 1.0
 """How long the end of a session may take: a broker that stands still must not hold up the daemon's."""
-BACKOFF_S = (1.0, 15.0)
-TAKEN_OVER_S = 60.0
-"""How long another client with this site's name is left alone: two that take turns disturb each other for ever."""
-BRIEF_S = 5.0
-BRIEFLY = 3
-"""Sessions in a row, won at the first try, that lasted less than BRIEF_S: the broker lives and throws us out."""
 SESSION_TAKEN_OVER = 142
 """DISCONNECT reason of MQTT 5."""
+CLOSED = frozenset({MQTTErrorCode.MQTT_ERR_CONN_LOST.value, 128})
+"""What a session ends with where the broker gives no reason: the library's, and the "unspecified error" of MQTT 5."""
+ANOTHER = "each session is closed soon: another client may use this site's id on the broker"
 _NUMBERED = re.compile(r"^\[[A-Za-z][^\]]*\] | \(_ssl\.c:[0-9]+\)$")
 OF_THE_LIBRARY = {
     "Disconnected during message iteration": "the broker closed the connection",
@@ -44,10 +44,11 @@ UNSUPPORTED_PROTOCOL = frozenset({1, 132})
 
 
 class Source(Protocol):
-    """Where messages (topic, payload, qos, retain) come from; one stays until it is `sent`."""
+    """Where messages (topic, payload, qos, retain) come from; one stays until it is `sent`, or `left_out`."""
 
     async def peek(self) -> Any: ...
     def sent(self, message: Any) -> None: ...
+    def left_out(self, message: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,18 @@ def _named(key: str, path: str) -> Iterator[None]:
         raise LinkError(f"mqtt.tls.{key}: {path}: {_said(error)}") from error
 
 
+class Client(aiomqtt.Client):
+    """It keeps what the broker announces in its CONNACK, which aiomqtt throws away."""
+
+    announced: Any = None
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
+    ) -> None:
+        self.announced = properties
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+
 class TakenOver(LinkError):
     """Another client came to the broker under this site's name."""
 
@@ -101,8 +114,11 @@ OnCommand = Callable[[str, bytes, bool], Awaitable[None]]
 
 @dataclass(slots=True)
 class MqttLink:
-    """Keeps a session until cancelled. hello() makes the retained `online` message of each new session. on_change
-    hears of the first try's end, and then of each session won or lost."""
+    """Keeps a session until cancelled. hello() makes the retained `online` message of each new session.
+
+    on_change hears of the first try's end, and then of each session won or lost; one that follows a session which did
+    not last is won when it has lasted. on_news: event and text of what else a person has to know, once each.
+    """
 
     broker: Broker
     source: Source
@@ -110,7 +126,10 @@ class MqttLink:
     hello: Callable[[], bytes]
     may_connect: Callable[[], bool] = lambda: True
     on_change: Callable[[bool, str], None] = lambda connected, text: None
+    on_news: Callable[[str, str], None] = lambda event, text: None
     jitter: Callable[[float, float], float] = random.uniform
+    history: Sessions = field(default_factory=Sessions)
+    allowed: Allowed = field(default_factory=Allowed)
     connected: bool = False
     protocol: str = "5"
     text: str = "not connected yet"
@@ -118,61 +137,76 @@ class MqttLink:
     _version: ProtocolVersion = field(default=ProtocolVersion.V5)
     _ending: bool = False
     _told: bool | None = None
-    _brief: int = 0
+    _won_s: float | None = None
+    _largest: int = 0
+    _limits: str = ""
+    _packet_said: int | None = None
 
     async def run(self) -> None:
         """Connect, talk, back off, again. Only cancellation ends it."""
-        failures = 0
         while True:
-            began, began_s = self.sessions, time.monotonic()
-            try:
-                if not self.may_connect():
-                    raise LinkError("TLS waits for the clock to be set")
-                if failures % 2 and not self.sessions and self._version is ProtocolVersion.V5:
-                    await self._ask_version()
-                await self._session()
-            except aiomqtt.MqttCodeError as error:
-                if self._refuses_protocol(error):
-                    continue
-                self.text = _said(error)
-            except TakenOver as error:
-                self.text, self._brief = str(error), BRIEFLY
-            except (aiomqtt.MqttError, LinkError, OSError, ValueError) as error:
-                self.text = _said(error)
-            finally:
-                self.connected = False
-            if self._ending:
-                raise asyncio.CancelledError
-            least_s = self._pause_s(won=self.sessions > began, lasted_s=time.monotonic() - began_s)
-            self._tell(connected=False)
-            failures = 0 if self.sessions > began else failures + 1
-            cap = min(BACKOFF_S[1], BACKOFF_S[0] * 2.0 ** min(failures, 10))
-            await asyncio.sleep(least_s + self.jitter(0.0, cap))
+            self._won_s, self._largest = None, 0
+            wait_s = self._ended(await self._try(), time.monotonic())
+            if wait_s is not None:
+                await asyncio.sleep(wait_s)
 
-    def _pause_s(self, *, won: bool, lasted_s: float) -> float:
-        """The least pause before the next try; a long one where another client takes the session again and again.
+    def _ended(self, error: Exception, now_s: float) -> float | None:
+        """The pause until the next try; None: at once. The error isn't kept: it holds the session's socket."""
+        if self._ending:
+            raise asyncio.CancelledError
+        if self._takes_less(error):
+            return None
+        won = self._won_s is not None
+        lasted_s = 0.0 if self._won_s is None else now_s - self._won_s
+        closed, taken_over = won and _code_of(error) in CLOSED, isinstance(error, TakenOver)
+        return self._lost(error, End(won=won, lasted_s=lasted_s, closed=closed, taken_over=taken_over))
 
-        Some brokers (mosquitto 2.0.11, all with 3.1.1) close a session that is taken over without a word.
-        """
-        if self._brief < BRIEFLY:
-            self._brief = self._brief + 1 if won and lasted_s < BRIEF_S else 0
-            if self._brief < BRIEFLY:
-                return BACKOFF_S[0]
-            self.text = "each session is closed at once: another client may use this site's id on the broker"
-        self.text, self._brief = f"{self.text}; next try in {TAKEN_OVER_S:g} s", 0
-        return TAKEN_OVER_S
+    async def _try(self) -> Exception:
+        """One session, from its beginning to what ended it."""
+        try:
+            if not self.may_connect():
+                raise LinkError("TLS waits for the clock to be set")
+            if self.history.failed % 2 and not self.sessions and self._version is ProtocolVersion.V5:
+                await self._ask_version()
+            await self._session()
+        except (aiomqtt.MqttError, LinkError, OSError, ValueError) as error:
+            return error
+        finally:
+            self.connected = False
+        return LinkError("the session ended")
+
+    def _lost(self, error: Exception, end: End) -> float:
+        """What is said of it, and the pause until the next try."""
+        before, self.history = self.history, after(self.history, end)
+        least_s, more_s = pause_s(self.history, end)
+        wait_s = least_s + self.jitter(0.0, more_s)
+        self.text = _said(error)
+        if self.history.contested and (end.closed or end.taken_over):
+            said = self.text if end.taken_over else ANOTHER
+            self.text = f"{said}; next try in {wait_s:.0f} s"
+            if not before.contested:
+                self._told = False
+                self.on_news("broker_taken_over", self.text)
+                return wait_s
+        elif self.history.brief:
+            self.text = f"{self.text} after {end.lasted_s:.0f} s: does another client use this site's id?"
+        self._tell(connected=False)
+        return wait_s
 
     def _tell(self, *, connected: bool) -> None:
         if connected is not self._told:
             self._told = connected
             self.on_change(connected, self.text)
 
-    def _refuses_protocol(self, error: aiomqtt.MqttCodeError) -> bool:
-        code = error.rc.value if isinstance(error.rc, ReasonCode) else error.rc
-        if self._version is not ProtocolVersion.V5 or code not in UNSUPPORTED_PROTOCOL:
-            return False
-        self._version, self.protocol = ProtocolVersion.V311, "3.1.1"
-        return True
+    def _takes_less(self, error: Exception) -> bool:
+        """Whether the broker refused something that can be left out: then it is asked again at once."""
+        code = _code_of(error)
+        if self._version is ProtocolVersion.V5 and code in UNSUPPORTED_PROTOCOL:
+            self._version, self.protocol = ProtocolVersion.V311, "3.1.1"
+            return True
+        less = refused(self.allowed, code, self._largest)
+        changed, self.allowed = less != self.allowed, less
+        return changed
 
     async def _ask_version(self) -> None:
         """A CONNECT without a will: amqtt drops one of MQTT 5 with a will before it looks at the version."""
@@ -180,24 +214,28 @@ class MqttLink:
             await self._enter(stack, self._client(None))
 
     async def _session(self) -> None:
-        will = aiomqtt.Will(self._topic("online"), self.broker.will, qos=1, retain=True)
+        last = fitted(self._online(self.broker.will), replace(self.allowed, packet_max=None))
+        assert last is not None
+        will = aiomqtt.Will(last.topic, last.payload, qos=last.qos, retain=last.retain)
         async with AsyncExitStack() as stack:
             client = await self._enter(stack, self._client(will))
+            self.allowed = announced(self.allowed, client.announced)
             try:
                 await self._talk(client)
             except asyncio.CancelledError:
                 await self._goodbye(client)
                 raise
 
-    async def _talk(self, client: aiomqtt.Client) -> None:
-        await client.publish(self._topic("online"), self.hello(), qos=1, retain=True)
+    async def _talk(self, client: Client) -> None:
+        await self._publish(client, self._online(self.hello()))
         granted = await client.subscribe(self._topic("cmd/#"), qos=1)
         refusals = [str(code) for code in granted if isinstance(code, ReasonCode) and code.is_failure]
         self.connected = True
         self.text = f"connected, but no command comes through: {refusals[0]}" if refusals else "connected"
-        self.sessions += 1
-        self._tell(connected=True)
+        self.sessions, self._won_s = self.sessions + 1, time.monotonic()
+        self._say_limits()
         tasks = (
+            asyncio.create_task(self._last(), name="mqtt last"),
             asyncio.create_task(self._send(client), name="mqtt send"),
             asyncio.create_task(self._receive(client), name="mqtt receive"),
         )
@@ -212,7 +250,23 @@ class MqttLink:
         bugs = (error for error in errors if not isinstance(error, aiomqtt.MqttError))
         raise next(bugs, errors[0])
 
-    async def _goodbye(self, client: aiomqtt.Client) -> None:
+    def _say_limits(self) -> None:
+        words = self.allowed.words()
+        if words:
+            self.text = f"{self.text}; {words}"
+        if words and words != self._limits:
+            self.on_news("broker_limits", words)
+        self._limits = words
+
+    async def _last(self) -> None:
+        """A session that may be taken again is told when it has lasted."""
+        if self.history.doubtful:
+            await asyncio.sleep(STEADY_S if self.history.contested else BRIEF_S)
+            self.history = Sessions()
+        self._tell(connected=True)
+        await asyncio.Event().wait()
+
+    async def _goodbye(self, client: Client) -> None:
         """A clean disconnect discards the will (MQTT 5, 3.14.4), so its word is said here.
 
         The disconnect that follows may fail and then raises in the place of the cancellation: `run` has to know.
@@ -220,12 +274,12 @@ class MqttLink:
         self._ending = True
         client.timeout = GOODBYE_S
         try:
-            await client.publish(self._topic("online"), self.broker.will, qos=1, retain=True)
+            await self._publish(client, self._online(self.broker.will))
         except aiomqtt.MqttError:
             return
 
     @staticmethod
-    async def _enter(stack: AsyncExitStack, client: aiomqtt.Client) -> aiomqtt.Client:
+    async def _enter(stack: AsyncExitStack, client: Client) -> Client:
         """aiomqtt leaves socket and task of a failed connection alive for a keepalive: end them now."""
         try:
             return await stack.enter_async_context(client)
@@ -234,9 +288,9 @@ class MqttLink:
             client._client.disconnect()
             raise
 
-    def _client(self, will: aiomqtt.Will | None) -> aiomqtt.Client:
+    def _client(self, will: aiomqtt.Will | None) -> Client:
         broker = self.broker
-        return aiomqtt.Client(
+        return Client(
             broker.host,
             broker.port,
             username=broker.username,
@@ -253,13 +307,39 @@ class MqttLink:
     def _topic(self, name: str) -> str:
         return f"{self.broker.base}/{name}"
 
-    async def _send(self, client: aiomqtt.Client) -> None:
+    def _online(self, payload: bytes) -> Packet:
+        return Packet(topic=self._topic("online"), payload=payload, qos=1, retain=True)
+
+    async def _send(self, client: Client) -> None:
         while True:
             message = await self.source.peek()
-            await client.publish(self._topic(message.topic), message.payload, qos=message.qos, retain=message.retain)
-            self.source.sent(message)
+            topic = self._topic(message.topic)
+            packet = Packet(topic=topic, payload=message.payload, qos=message.qos, retain=message.retain)
+            if await self._publish(client, packet):
+                self.source.sent(message)
+            else:
+                self.source.left_out(message)
 
-    async def _receive(self, client: aiomqtt.Client) -> None:
+    async def _publish(self, client: Client, packet: Packet) -> bool:
+        """As the broker takes it. Whether it does."""
+        fits = fitted(packet, self.allowed)
+        if fits is None or len(fits.payload) < len(packet.payload):
+            self._say_too_large(packet)
+        if fits is None:
+            return False
+        self._largest = max(self._largest, fits.size)
+        await client.publish(fits.topic, fits.payload, qos=fits.qos, retain=fits.retain)
+        return True
+
+    def _say_too_large(self, packet: Packet) -> None:
+        """Once for each limit."""
+        limit, topic = self.allowed.packet_max, packet.topic.removeprefix(f"{self.broker.base}/")
+        if limit != self._packet_said:
+            self._packet_said = limit
+            text = f"the broker takes {limit} bytes in one message, {topic} has {packet.size}"
+            self.on_news("broker_limits", f"{text}: texts are cut to fit, what else is larger is left out")
+
+    async def _receive(self, client: Client) -> None:
         async for message in client.messages:
             topic = message.topic.value.removeprefix(self.broker.base + "/")
             payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
@@ -274,7 +354,7 @@ def _said(error: Exception) -> str:
 
 def _code_of(error: BaseException) -> int | None:
     """The broker's reason for a session's end: aiomqtt has it in the cause of what it raises."""
-    code = next((each.rc for each in (error, error.__cause__) if isinstance(each, aiomqtt.MqttCodeError)), None)
+    code = next((each.rc for each in (error.__cause__, error) if isinstance(each, aiomqtt.MqttCodeError)), None)
     return code.value if isinstance(code, ReasonCode) else code
 
 

@@ -12,7 +12,7 @@ from derctl.site.hints import similar
 from derctl.site.lines import Source
 from derctl.site.schema import DerSection, SiteFile
 from derctl.site.timers import least_after_s
-from derctl.site.wires import check_wires
+from derctl.site.wires import check_headers, check_wires
 
 
 def check_references(source: Source, site: SiteFile, problems: list[Problem]) -> None:
@@ -24,6 +24,7 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
             problems.append(source.problem(f"{path}.bus", f"no bus {bus!r} in buses{similar(bus, buses)}"))
     _check_units(source, site, problems)
     check_wires(source, site, problems)
+    check_headers(source, site, problems)
     for i, der in enumerate(site.ders):
         _check_der(source, f"ders[{i}]", der, site.site.tick_s, problems)
     if site.poc is not None and _role(site.poc.kind) != "meter":

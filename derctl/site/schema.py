@@ -105,6 +105,10 @@ class BusSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_interval_s: Annotated[float, Meta(ge=0, le=10)] | None = None
     connect_delay_s: Annotated[float, Meta(ge=0, le=60)] | None = None
     backoff_s: Annotated[float, Meta(ge=1, le=600)] | None = None
+    header: Annotated[
+        Literal["strict", "ignore_transaction", "ignore_unit"],
+        Meta(description="what of an answer's header may differ from its request's; not strict: one unit id only"),
+    ] = "strict"
 
 
 class RatingSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec import UNSET
 
 from derctl.errors import Problem
+from derctl.links.wires.strays import Header
 from derctl.links.wires.wire import Wire
 from derctl.site.lines import Source
 from derctl.site.schema import BusSection, SiteFile, TcpSection, WireSection
@@ -16,22 +16,25 @@ from derctl.site.schema import BusSection, SiteFile, TcpSection, WireSection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireKind:
-    """open: the section and the time to connect in, s; nothing is connected yet. of: the section that a word of the
+    """open: the section and the time to connect in, s; nothing is connected yet. headed: its frames have a header of
+    numbers, and `open` takes what of it may differ, too. of: the section that a word of the
     command line means, None where the word means another kind; raises ValueError where it makes no sense."""
 
-    open: Callable[[Any, float], Wire]
+    open: Callable[..., Wire]
     of: Callable[[str], WireSection | None]
+    headed: bool = False
 
 
-def _tcp(section: TcpSection, connect_timeout_s: float) -> Wire:
+def _tcp(section: TcpSection, connect_timeout_s: float, header: str = "strict") -> Wire:
     """Imported here: a verb that only checks a site file needs no pymodbus."""
     from derctl.links.wires.tcp import PymodbusTcp
 
-    return PymodbusTcp(section.host, section.port, connect_timeout_s=connect_timeout_s)
+    how = Header(header)
+    return PymodbusTcp(section.host, section.port, connect_timeout_s=connect_timeout_s, header=how)
 
 
 WIRES: dict[str, WireKind] = {
-    "tcp": WireKind(open=_tcp, of=TcpSection.of),
+    "tcp": WireKind(open=_tcp, of=TcpSection.of, headed=True),
 }
 """By the key of the section in `buses[]`. The last one takes any word."""
 
@@ -47,9 +50,11 @@ class Place:
     def name(self) -> str:
         return self.section.name
 
-    def open(self, connect_timeout_s: float = 3.0) -> Wire:
+    def open(self, connect_timeout_s: float = 3.0, header: str = "strict") -> Wire:
         """Nothing is connected yet."""
-        return WIRES[self.key].open(self.section, connect_timeout_s)
+        kind = WIRES[self.key]
+        how = (header,) if kind.headed else ()
+        return kind.open(self.section, connect_timeout_s, *how)
 
 
 def given(bus: BusSection) -> dict[str, WireSection]:
@@ -71,6 +76,35 @@ def place_at(word: str) -> Place:
         if section is not None:
             return Place(key=key, section=section)
     raise ValueError(f"{word!r} names no wire")
+
+
+def units_of(site: SiteFile) -> dict[str, set[int]]:
+    """The unit ids that are asked on each bus, by its id."""
+    found: dict[str, set[int]] = {}
+    for der in site.ders:
+        found.setdefault(der.bus, set()).add(der.unit)
+        if der.bms is not None:
+            found.setdefault(der.bms.bus, set()).add(der.bms.unit)
+    if site.poc is not None:
+        found.setdefault(site.poc.bus, set()).add(site.poc.unit)
+    return found
+
+
+def check_headers(source: Source, site: SiteFile, problems: list[Problem]) -> None:
+    """Where a number of an answer may differ nothing says whose it is: one unit has to have the wire for itself."""
+    units = units_of(site)
+    for i, bus in enumerate(site.buses):
+        if bus.header == "strict":
+            continue
+        path, asked = f"buses[{i}].header", sorted(units.get(bus.id, ()))
+        if len(asked) > 1:
+            listed = ", ".join(map(str, asked))
+            text = (
+                f"{bus.header} on a bus with the units {listed}: an answer could be taken for another's; only strict"
+            )
+            problems.append(source.problem(path, text))
+        bare = [name for name in given(bus) if not WIRES[name].headed]
+        problems += [source.problem(path, f"{name} has no such header: take this line out") for name in bare]
 
 
 def check_wires(source: Source, site: SiteFile, problems: list[Problem]) -> None:

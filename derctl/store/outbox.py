@@ -52,6 +52,14 @@ class Outbox:
     def sent(self, message: Message) -> None:
         """Take it out, unless a newer one has come in its place."""
         self.published += 1
+        self._take_out(message)
+
+    def left_out(self, message: Message) -> None:
+        """The same for one that the broker would not take."""
+        self.dropped += 1
+        self._take_out(message)
+
+    def _take_out(self, message: Message) -> None:
         if self.ordered and self.ordered[0] is message:
             self.ordered.popleft()
         elif self.latest.get(message.topic) is message:

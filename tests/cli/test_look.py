@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import re
 import socket
+import struct
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from derctl.cli.look import add_endpoint, ask, endpoint
 from derctl.core.exchange import Write
 from derctl.links.wires.wire import ReadOnly
+from hil.faces.bank import Refused
 from hil.rig import Rig
 from tests.cli.calls import At, Here, Outside, Speaking
 
@@ -78,7 +80,7 @@ async def test_a_device_that_is_later_than_the_deadline_is_not_called_silent(spe
     place = await speaking(lambda head: MARKER, delay_s=0.3)
     code, _, err = await here("scan", place, "--timeout", "0.2")
     assert code == 69
-    late = r"no answer within 0\.2 s, but one came after 0\.[34] s: the deadline is too short$"
+    late = r"within 0\.2 s, but answers arrive late, after 0\.[34] s: raise timeout_s to 1 \(here: --timeout\)$"
     assert re.search(late, readable(err).strip())
     assert "unit id" not in err
 
@@ -87,7 +89,35 @@ async def test_a_gateway_that_counts_for_itself_is_told_once(speaking: Speaking,
     """kellerza/sunsynk#680: the transaction id of the answer never matches."""
     place = await speaking(lambda head: MARKER, transaction=777)
     _, _, err = await here("scan", place, "--timeout", "0.2")
-    assert readable(err).count("but one came under transaction 777 for 1") == 1
+    assert readable(err).count("but answers arrive under another transaction id (777 for 1)") == 1
+    assert readable(err).strip().endswith("header: ignore_transaction (here: --header)")
+
+
+async def test_a_device_that_takes_its_time_is_waited_for_and_its_time_told(speaking: Speaking, here: Here) -> None:
+    """wlcrs/tmodbus#88: the deadline is the daemon's, and what the daemon needs is said."""
+    place = await speaking(lambda head: MARKER if head[8:10] == b"\x9c\x40" else b"\x83\x02", delay_s=1.2)
+    code, _, err = await here("scan", place, "--base", "40000")
+    assert code == 69
+    assert "40000: SunS, but 40002: exception 2" in err, "it was asked again, with a longer deadline"
+
+
+async def test_what_a_bus_has_in_the_site_file_can_be_tried_by_a_scan(
+    speaking: Speaking, here: Here, at: At, rig: Rig
+) -> None:
+    bank = rig.units["meter"].face.bank
+
+    def answer(head: bytes) -> bytes:
+        address, count = struct.unpack(">HH", head[8:])
+        try:
+            content = bank.read(address, count)
+        except Refused as refused:
+            return bytes((0x83, refused.code))
+        return bytes((3, len(content))) + content
+
+    place = await speaking(answer, transaction=1)
+    code, out, _ = await here("scan", place, "--header", "ignore_transaction")
+    assert code == 0, out
+    assert "header: ignore_transaction" in out.partition("for the site file:")[2]
 
 
 @pytest.mark.parametrize("verb", ["scan", "read"])

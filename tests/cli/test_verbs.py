@@ -142,6 +142,19 @@ def test_check_accepts_a_good_file_and_says_what_it_understood(outside: Outside,
     assert lines[0] == f"{path}: no problems"
     assert any("15" in line and "contract_export_limit" in line and "pv1" in line for line in lines)
     assert any("3,000 W" in line and "5,000 W" in line and "holds" in line for line in lines)
+    assert "  a reading counts for 3 s" in lines
+
+
+def test_check_says_how_long_a_reading_counts_on_a_slow_bus(outside: Outside, site_file: SiteFile) -> None:
+    path = site_file(("kind: sunspec_pv", "kind: sunspec_pv, profile: fronius"))
+    _, out, _ = outside("check", "-c", str(path))
+    said = " ".join(out.split())
+    assert "bus lan: 15 s, at a request each 1 s and about 5 for a poll" in said
+    assert "where answers take longer: up to 15 s" in said, "the meter is on it"
+    _, out, _ = outside("check", "-c", str(path), "--json")
+    [bus] = json.loads(out)["buses"]
+    expected = {"requests": 5, "min_interval_s": 1.0, "timeout_s": 10.0, "stale_s": 15.0, "stale_most_s": 15.0}
+    assert bus.items() >= expected.items()
 
 
 def test_check_asks_of_what_is_hardly_meant_and_run_logs_it(

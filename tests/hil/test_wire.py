@@ -237,6 +237,7 @@ async def test_requests_closer_than_the_minimum_interval_wait(make_rig: MakeRig)
 NORMAL = b"\x03\x04" + SUNS
 SEEN: dict[str, tuple[dict[str, Any], Callable[[tuple[int, int, int, bytes]], bool]]] = {
     "wrong_tid": ({"offset": 3}, lambda f: f == (3, 0, 1, NORMAL)),
+    "own_numbers": ({"transaction": "one", "unit_id": 7}, lambda f: f == (-100, 0, 7, NORMAL)),
     "tid_zero": ({}, lambda f: f == (-101, 0, 1, NORMAL)),
     "wrong_unit": ({"unit_id": 9}, lambda f: f == (0, 0, 9, NORMAL)),
     "wrong_function": ({}, lambda f: f == (0, 0, 1, b"\x04" + NORMAL[1:])),
@@ -268,6 +269,7 @@ RAW: dict[str, tuple[dict[str, Any], Callable[[bytes], bool]]] = {
     "duplicate": ({}, lambda c: c.count(SUNS) == 2),
     "garbage": ({"size": 33, "where": "instead"}, lambda c: len(c) == 33 and SUNS not in c),
     "rst": ({}, lambda c: c == b"RST"),
+    "closes": ({}, lambda c: c.endswith(SUNS + b"FIN")),
     "fin": ({}, lambda c: c == b"FIN"),
     "half_close": ({}, lambda c: c.endswith(b"FIN") and SUNS not in c),
     "merge": ({"wait_s": 0.1}, lambda c: c.endswith(SUNS)),

@@ -23,6 +23,7 @@ from derctl.core.exchange import Read, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusTimeout, DerctlError, DeviceRefused
 from derctl.links.bus import Bus, Pace
 from derctl.links.wires.connection import number_of, reason
+from derctl.links.wires.strays import Header
 from derctl.links.wires.tcp import PymodbusTcp
 from derctl.links.wires.wire import ReadOnly
 
@@ -169,9 +170,11 @@ async def dial(device: Device, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     """
     running: list[asyncio.Task[None]] = []
 
-    async def make(*, connected: bool = True, gap_s: float = 0.03, **pace: Any) -> Bus:
+    async def make(
+        *, connected: bool = True, gap_s: float = 0.03, header: Header = Header.STRICT, **pace: Any
+    ) -> Bus:
         monkeypatch.setattr("derctl.links.bus.CONNECT_GAP_S", gap_s)
-        wire = PymodbusTcp("127.0.0.1", device.port)
+        wire = PymodbusTcp("127.0.0.1", device.port, header=header)
         bus = Bus("lan", wire, Pace(**{"timeout_s": 1.0} | pace))
         running.append(asyncio.create_task(bus.run()))
         if connected:
@@ -379,8 +382,11 @@ async def test_a_late_answer_is_never_taken_for_another_requests(device: Device,
 
 
 STRAY: dict[str, tuple[Callable[[Asked], bytes], str]] = {
-    "a transaction of its own": (lambda a: framed(60000, a.unit, a.right), "under transaction 60000 for"),
-    "a unit of its own": (lambda a: framed(a.tid, 0, a.right), "unit 0 answered for unit 5"),
+    "a transaction of its own": (
+        lambda a: framed(60000, a.unit, a.right),
+        "under another transaction id \\(60000 for ",
+    ),
+    "a unit of its own": (lambda a: framed(a.tid, 0, a.right), "as unit 0's, not unit 5's"),
 }
 """evcc-io/evcc#21026 and #25307: gateways that answer at once, and are thrown away."""
 
@@ -411,7 +417,7 @@ async def test_a_gateway_whose_number_is_always_the_same_is_not_called_late(devi
     device.act = frame_of(lambda asked: framed(1, asked.unit, asked.right))
     await bus.request(5, read())
     for number in (2, 3):
-        with pytest.raises(BusTimeout, match=f"but one came under transaction 1 for {number}: "):
+        with pytest.raises(BusTimeout, match=f"transaction id .1 for {number}.: what .* header: ignore_transaction"):
             await bus.request(5, read())
 
 
@@ -423,10 +429,99 @@ async def test_a_device_that_is_always_late_is_told_to_be_late(device: Device, d
     device.act = lambda asked: loop.call_later(0.3, asked.send, asked.frame)
     with pytest.raises(BusTimeout, match=r"within 0\.2 s$"):
         await bus.request(5, read())
-    with pytest.raises(BusTimeout, match=r"but one came after 0\.[34] s: the deadline is too short"):
+    with pytest.raises(BusTimeout, match=r"but answers arrive late, after 0\.[34] s: raise timeout_s to 1$"):
         await bus.request(5, read())
-    with pytest.raises(BusTimeout, match=r"asked again in .* but one came after 0\.[34] s"):
+    with pytest.raises(BusTimeout, match=r"asked again in .* but answers arrive late"):
         await bus.request(5, read())
+
+
+NUMBERS: dict[str, Callable[[Asked], int]] = {
+    "the next": lambda a: a.tid + 1,
+    "the one before": lambda a: a.tid - 1,
+    "always 1": lambda a: 1,
+    "always 0": lambda a: 0,
+    "bytes swapped": lambda a: a.tid >> 8 | (a.tid & 255) << 8,
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+async def test_a_gateway_that_does_not_repeat_the_number_is_read_and_written_by_order(
+    device: Device, dial: Dial, name: str
+) -> None:
+    bus = await dial(header=Header.IGNORE_TRANSACTION)
+    device.act = frame_of(lambda asked: framed(NUMBERS[name](asked), asked.unit, asked.right))
+    for n in range(20):
+        assert list(await bus.request(5, read(40000 + n, 1 + n))) == held(read(40000 + n, 1 + n))
+    assert await bus.request(5, Write(address=40232, values=(505, 0))) == ()
+    device.act = frame_of(lambda asked: framed(NUMBERS[name](asked), asked.unit, b"\x83\x02"))
+    with pytest.raises(DeviceRefused):
+        await bus.request(5, read())
+    assert (len(device.connects), bus.counters.frame_errors) == (1, 0)
+
+
+@pytest.mark.parametrize("unit", [0, 255, 6])
+async def test_a_gateway_that_answers_as_another_unit_is_read_by_its_number(
+    device: Device, dial: Dial, unit: int
+) -> None:
+    bus = await dial(header=Header.IGNORE_UNIT)
+    device.act = frame_of(lambda asked: framed(asked.tid, unit, asked.right))
+    assert list(await bus.request(5, read())) == held(read())
+    assert await bus.request(5, Write(address=40232, values=(505,), function=6)) == ()
+
+
+@pytest.mark.parametrize("way", ["on its own connection", "on the next one", "in the time of the next request"])
+async def test_without_numbers_a_late_answer_is_never_taken_for_another_requests(
+    device: Device, dial: Dial, way: str
+) -> None:
+    """Every answer carries the number of its request; every fourth comes after the deadline."""
+    kept: list[bytes] = []
+
+    def canary(asked: Asked) -> None:
+        content = framed(1, asked.unit, struct.pack(">BB2H", 3, 4, 100, asked.n))
+        if asked.n % 4 == 0:
+            kept.append(content)
+            if way == "on its own connection":
+                asyncio.get_running_loop().call_later(0.25, asked.send, content)
+        elif kept and way == "in the time of the next request":
+            asked.send(kept.pop() + content)
+        else:
+            asked.send(content)
+
+    def greet(transport: asyncio.Transport) -> None:
+        if kept and way == "on the next one":
+            asyncio.get_running_loop().call_later(0.05, transport.write, kept.pop())
+
+    device.act, device.on_connect = canary, greet
+    bus = await dial(header=Header.IGNORE_TRANSACTION, timeout_s=0.2, drain_s=0.2)
+    good = 0
+    while good < 20:
+        try:
+            _, number = await bus.request(5, read(100, 2))
+        except BusError:
+            await asyncio.wait_for(bus.wait_connected(), PATIENCE_S)
+            continue
+        if way != "in the time of the next request":  # a gateway that answers twice on one connection has no cure
+            assert number == device.asked[-1].n, "an answer of another request"
+        good += 1
+    assert bus.counters.timeouts >= 4
+
+
+@pytest.mark.parametrize("spoil", ["another function", "another count", "another echo"])
+async def test_without_numbers_what_does_not_fit_its_request_is_no_answer(
+    device: Device, dial: Dial, spoil: str
+) -> None:
+    bus = await dial(header=Header.IGNORE_TRANSACTION)
+    op: Read | Write = Write(address=100, values=(1, 2)) if spoil == "another echo" else read()
+    pdu = {
+        "another function": b"\x04\x08" + bytes(8),
+        "another count": b"\x03\x06" + bytes(6),
+        "another echo": struct.pack(">BHH", 16, 101, 2),
+    }[spoil]
+    device.act = frame_of(lambda asked: framed(1, asked.unit, pdu))
+    with pytest.raises(BusFrameError):
+        await bus.request(5, op)
+    assert not bus.connected
+    await comes_back(bus, device)
 
 
 async def test_an_answer_may_be_split_at_every_byte(device: Device, dial: Dial) -> None:
@@ -602,6 +697,42 @@ async def test_a_connection_that_ends_while_nobody_asks_is_noticed_and_made_anew
         await bus.wait_connected()
     assert list(await bus.request(1, read())) == held(read())
     assert bus.generation == 2
+
+
+@pytest.mark.parametrize("end", [asyncio.Transport.close, None])
+@pytest.mark.parametrize("delay_s", [0.0, 0.01])
+async def test_a_device_that_closes_after_each_answer_is_read_and_written(
+    device: Device, dial: Dial, end: Callable[[asyncio.Transport], None] | None, delay_s: float
+) -> None:
+    """By FIN and by RST, at once and a little later: in the time of the next request."""
+    loop = asyncio.get_running_loop()
+
+    def answer_and_close(asked: Asked) -> None:
+        asked.send(asked.frame)
+        loop.call_later(delay_s, ending, asked)
+
+    def ending(asked: Asked) -> None:
+        if asked.transport.is_closing():  # by an answer before
+            return
+        if end is None:
+            asked.reset()
+        else:
+            asked.transport.close()
+
+    device.act = answer_and_close
+    bus = await dial()
+    while not bus.closing.habit:
+        try:
+            await bus.request(1, read())
+        except BusClosed:
+            await asyncio.wait_for(bus.wait_connected(), PATIENCE_S)
+    before = bus.generation
+    for n in range(40):
+        assert list(await bus.request(1, read(40000 + n))) == held(read(40000 + n))
+        if n % 8 == 0:
+            assert await bus.request(1, Write(address=40232, values=(n,))) == ()
+    assert bus.generation == before
+    assert bus.connected
 
 
 async def test_a_device_that_accepts_and_stays_silent_is_given_up(device: Device, dial: Dial) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
+import shutil
 import signal
 import socket
 import ssl
@@ -15,7 +18,8 @@ from typing import Any
 import pytest
 
 from derctl.links.ending import end
-from derctl.links.mqtt import BRIEFLY, Broker, MqttLink
+from derctl.links.mqtt import Broker, MqttLink
+from derctl.links.sessions import BRIEFLY
 from derctl.store.outbox import EVENTS_MAX, Message, Outbox
 
 BASE = "derctl/demo/house-12"
@@ -34,6 +38,7 @@ class Site:
         self.may = True
         self.tries = 0
         self.changes: list[tuple[bool, str]] = []
+        self.news: list[tuple[str, str]] = []
         self.link = MqttLink(
             broker,
             self.outbox,
@@ -41,6 +46,7 @@ class Site:
             self.hello,
             self.may_connect,
             on_change=lambda connected, text: self.changes.append((connected, text)),
+            on_news=lambda event, text: self.news.append((event, text)),
             jitter=lambda low, high: low,
         )
         self.task: asyncio.Task[None] | None = None
@@ -72,7 +78,7 @@ class Site:
 @pytest.fixture
 async def start(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
     """A site whose link runs; reconnections are made without delay."""
-    monkeypatch.setattr("derctl.links.mqtt.BACKOFF_S", (0.05, 0.1))
+    monkeypatch.setattr("derctl.links.sessions.BACKOFF_S", (0.05, 0.1))
     sites: list[Site] = []
 
     def make(port: int, **given: Any) -> Site:
@@ -138,7 +144,7 @@ async def test_a_command_comes_in_with_its_topic_and_whether_it_was_retained(
 CHILD = """
 import asyncio, sys
 from derctl.store.outbox import Outbox
-from derctl.links.mqtt import BRIEFLY, Broker, MqttLink
+from derctl.links.mqtt import Broker, MqttLink
 broker = Broker(host="127.0.0.1", port=int(sys.argv[1]), base=sys.argv[2], will=b'{"online":false}')
 async def ignore(*given): pass
 asyncio.run(MqttLink(broker, Outbox(), ignore, lambda: b'{"online":true}').run())
@@ -156,19 +162,21 @@ async def test_a_session_won_or_lost_is_told_once(mosquitto: Any, start: Start, 
     mosquitto.start()
     await until(lambda: site.link.connected)
     assert [connected for connected, _ in site.changes] == [True, False, True]
-    assert [text for _, text in site.changes[:2]] == ["connected", "the broker closed the connection"]
+    told, lost = [text for _, text in site.changes[:2]]
+    assert told == "connected"
+    assert re.fullmatch(r"the broker closed the connection after \d+ s: does another client .*\?", lost)
 
 
 async def test_another_client_with_the_sites_name_is_told_and_left_alone_for_a_while(
     mosquitto: Any, start: Start, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two daemons of one site took the session from each other every 2 s; this broker closes without a reason."""
-    monkeypatch.setattr("derctl.links.mqtt.TAKEN_OVER_S", 600.0)
+    monkeypatch.setattr("derctl.links.sessions.TAKEN_OVER_S", 200.0)
     site = start(mosquitto.port)
     for n in range(BRIEFLY):
         await until(lambda n=n: site.link.sessions == n + 1)
         await usurp(mosquitto.port, BASE.replace("/", "-"))
-    said = "another client may use this site's id on the broker; next try in 600 s"
+    said = "another client may use this site's id on the broker; next try in 200 s"
     await until(lambda: site.link.text.endswith(said))
     assert (site.link.sessions, [connected for connected, _ in site.changes][-1]) == (BRIEFLY, False)
 
@@ -248,6 +256,7 @@ async def test_a_broker_that_is_killed_again_and_again_gets_the_events_in_order_
         assert site.task is not None
         assert not site.task.done(), "only cancellation ends a link"
         site.may = False
+        await until(lambda: "clock" in site.link.text)
         mosquitto.start()
     outside = await make_outside(mosquitto.port).watch()
     site.may = True
@@ -432,10 +441,10 @@ class Usurped(Accountant):
 async def test_a_broker_that_says_that_the_session_was_taken_over_is_believed_at_once(
     start: Start, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("derctl.links.mqtt.TAKEN_OVER_S", 600.0)
+    monkeypatch.setattr("derctl.links.sessions.TAKEN_OVER_S", 200.0)
     server = await asyncio.get_running_loop().create_server(lambda: Usurped([b""]), "127.0.0.1", 0)
     site = start(server.sockets[0].getsockname()[1])
-    said = "another client uses this site's id on the broker (session taken over); next try in 600 s"
+    said = "another client uses this site's id on the broker (session taken over); next try in 200 s"
     await until(lambda: site.link.text == said)
     assert site.link.sessions == 1
     await site.end()
@@ -456,6 +465,140 @@ async def test_the_end_of_a_link_waits_for_no_broker(
     site.event(1)
     async with asyncio.timeout(60.0):
         await site.end()
+
+
+# -- what a broker takes --------------------------------------------------------------------------------------------
+
+
+class Subscriber:
+    """The broker's own client, in MQTT 5: (retained, QoS, topic, payload) of each message."""
+
+    def __init__(self, port: int) -> None:
+        tool = shutil.which("mosquitto_sub") or pytest.fail("NOT TESTED: mosquitto_sub is missing")
+        words = [tool, "-h", "127.0.0.1", "-p", str(port), "-V", "5", "-q", "1", "-t", "#", "-F", "%r %q %t %p"]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.text = ""
+
+    @property
+    def seen(self) -> list[tuple[str, str, str, str]]:
+        assert self.process.stdout is not None
+        self.text += (self.process.stdout.read() or b"").decode()
+        lines = [line.split(" ", 3) for line in self.text.splitlines()]
+        return [(line[0], line[1], line[2], line[3]) for line in lines if len(line) == 4]
+
+    def topics(self) -> list[str]:
+        return [topic.removeprefix(f"{BASE}/") for _, _, topic, _ in self.seen]
+
+    def leave(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def subscriber() -> Any:
+    found: list[Subscriber] = []
+
+    def make(port: int) -> Subscriber:
+        found.append(Subscriber(port))
+        return found[-1]
+
+    yield make
+    for each in found:
+        each.leave()
+
+
+async def test_a_broker_that_keeps_nothing_and_has_qos_0_only_gets_everything(
+    make_mosquitto: Any, start: Start, until: Any, subscriber: Any
+) -> None:
+    mosquitto = make_mosquitto("allow_anonymous true", "retain_available false", "max_qos 0")
+    outside = subscriber(mosquitto.port)
+    await until(lambda: "#" in mosquitto.log)
+    site = start(mosquitto.port)
+    await until(lambda: site.link.connected)
+    site.event(1)
+    site.measure(2)
+    await until(lambda: len(outside.seen) == 3)
+    assert sorted(outside.topics()) == ["der/pv1/measurement", "event", "online"]
+    assert {(retained, qos) for retained, qos, _, _ in outside.seen} == {("0", "0")}
+    assert [event for event, _ in site.news] == ["broker_limits"]
+    assert site.link.text == f"connected; {site.news[0][1]}"
+    for words in ("no retained messages", "QoS 0"):
+        assert words in site.link.text
+    assert (site.link.sessions, site.outbox.dropped, site.link.protocol) == (1, 0, "5")
+    await site.end()
+    await until(lambda: outside.topics().count("online") == 2)
+    assert json.loads(outside.seen[-1][3]) == {"online": False}
+
+
+async def test_a_broker_of_small_packets_gets_what_fits_and_says_so_once(
+    make_mosquitto: Any, start: Start, until: Any, subscriber: Any
+) -> None:
+    mosquitto = make_mosquitto("allow_anonymous true", "max_packet_size 150")
+    outside = subscriber(mosquitto.port)
+    await until(lambda: "#" in mosquitto.log)
+    site = start(mosquitto.port)
+    await until(lambda: site.link.connected)
+    for n in range(3):
+        long = {"event": f"e{n}", "text": "x" * 300}
+        site.outbox.put(Message(topic="event", payload=json.dumps(long).encode(), qos=1))
+        site.outbox.put(Message(topic="der/pv1/outcome", payload=b"y" * 300))
+        site.measure(n)
+        await until(lambda n=n: outside.topics().count("event") == n + 1 and not site.outbox.latest)
+    assert {*outside.topics()} == {"online", "event", "der/pv1/measurement"}
+    events = [json.loads(payload) for _, _, topic, payload in outside.seen if topic.endswith("event")]
+    assert [event["event"] for event in events] == ["e0", "e1", "e2"]
+    assert all(event["text"].endswith("x...") for event in events)
+    assert [event for event, _ in site.news] == ["broker_limits"], "once"
+    assert "150 bytes" in site.news[0][1]
+    assert (site.link.sessions, site.outbox.dropped) == (1, 3)
+
+
+class Strict(Accountant):
+    """A broker that announces nothing and ends the session with this reason at what it doesn't take."""
+
+    def __init__(self, events: list[bytes], reason: int) -> None:
+        super().__init__([b"", *events])
+        self.reason, self.taken = reason, events
+
+    def take(self, kind: int, body: bytes) -> None:
+        if kind == 3 and len(body) > 100:
+            self.transport.write(bytes((0xE0, 1, self.reason)))
+            self.transport.close()
+            return
+        super().take(kind, body)
+
+
+async def test_a_broker_that_ends_the_session_at_a_large_packet_is_sent_smaller(start: Start, until: Any) -> None:
+    running = asyncio.get_running_loop()
+    server = await running.create_server(lambda: Strict([], 149), "127.0.0.1", 0)
+    site = start(server.sockets[0].getsockname()[1])
+    await until(lambda: site.link.connected)
+    site.outbox.put(Message(topic="event", payload=b"z" * 90, qos=1))
+    site.outbox.put(Message(topic="event", payload=b"small", qos=1))
+    await until(lambda: not site.outbox.ordered)
+    assert (site.outbox.published, site.outbox.dropped) == (1, 1)
+    assert [event for event, _ in site.news] == ["broker_limits"]
+    await site.end()
+    server.close()
+
+
+async def test_a_session_that_is_taken_again_and_again_is_one_event(
+    start: Start, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.links.sessions.TAKEN_OVER_S", 0.05)
+    server = await asyncio.get_running_loop().create_server(lambda: Usurped([b""]), "127.0.0.1", 0)
+    site = start(server.sockets[0].getsockname()[1])
+    await until(lambda: site.link.sessions >= 4)
+    assert [event for event, _ in site.news] == ["broker_taken_over"]
+    said = "another client uses this site's id on the broker (session taken over); next try in "
+    assert site.news[0][1].startswith(said)
+    assert [connected for connected, _ in site.changes] == [True], "a session is won when it has lasted"
+    await site.end()
+    server.close()
 
 
 # -- who may --------------------------------------------------------------------------------------------------------

@@ -196,6 +196,11 @@ def test_a_bus_has_one_wire() -> None:
     assert problems("backoff_s: 5") == [("buses[0]", "rtu or tcp is missing")]
 
 
+def test_a_wire_without_numbers_has_no_header() -> None:
+    told = [("buses[0].header", "rtu has no such header: take this line out")]
+    assert problems("rtu: {line: /dev/pts/1}, header: ignore_unit") == told
+
+
 def test_two_buses_on_one_line_are_one_bus() -> None:
     assert problems("rtu: {line: /dev/pts/1}", "tcp: {host: a}", "rtu: {line: /dev/pts/1}") == [
         ("buses[2].rtu", "same endpoint as bus 'b0': use one bus")

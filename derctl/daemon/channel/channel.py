@@ -38,7 +38,8 @@ class Channel:
     check: what of a device that was found is not as the site file says, None if all is; doubts: the same for what it
     measures. more: the same device, found with more than before, until a poll has read it. read_s, sample: of
     `reading`. heard_s: when it answered last, a refusal counts. answers: the registers that it was decoded from, by
-    block. back_s: when it came back from a silence; it may have forgotten what it was told.
+    block. back_s: when it came back from a silence; it may have forgotten what it was told. strayed: that something
+    came instead of answers was told. told: the last event.
     """
 
     id: str
@@ -64,6 +65,8 @@ class Channel:
     heard_s: float = -1e9
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
+    strayed: bool = False
+    told: str = ""
     back_s: float = -1e9
 
     @property
@@ -132,6 +135,7 @@ class Channel:
                 await self._watch(self.binding.barred)
         except BusTimeout as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, error.full)
+            self._heard(error)
         except BusError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
         except DeviceRefused as error:
@@ -364,12 +368,26 @@ class Channel:
         if binding.device is None:
             self.answers, self.slow, self.parts, self.more = {}, Slow(), Parts(), None
 
+    def _heard(self, error: BusTimeout) -> None:
+        """What comes instead of answers is news once, where the silence was told already."""
+        if not error.stray or self.state is not Bind.UNREACHABLE:
+            return
+        if not self.strayed and error.stray not in self.told:
+            self._tell(f"device_{self.state}", error.full)
+        self.strayed = True
+
+    def _tell(self, name: str, text: str) -> None:
+        self.told = text
+        self.on_event(name, self.id, text)
+
     def _saw(self, look: Look, reason: Reason | None, text: str) -> None:
         before = self.binding
         self.binding = binds.seen(before, look, reason, text, age_s=self.clock() - self.born_s)
         name = binds.news(before, self.binding)
+        if look is not Look.SILENT:
+            self.strayed = False
         if name is not None:
-            self.on_event(name, self.id, text or "answers again")
+            self._tell(name, text or "answers again")
 
 
 def _who(identity: Identity) -> str:

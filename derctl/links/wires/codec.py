@@ -20,6 +20,7 @@ from pymodbus.pdu.register_message import (
 
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusFrameError, DeviceRefused
+from derctl.links.wires.strays import Asked, Frame, foreign
 
 
 class HoldingRegisters(ReadHoldingRegistersResponse):
@@ -66,16 +67,20 @@ def taken(op: Read | Write, request: ModbusPDU, answer: ModbusPDU, where: str) -
 
 def _check_envelope(request: ModbusPDU, answer: ModbusPDU, where: str) -> None:
     if answer.transaction_id != request.transaction_id:
-        text = f"transaction {answer.transaction_id} for {request.transaction_id}"
-        raise BusFrameError(f"{where} unit {request.dev_id}: {text}")
+        raise BusFrameError(f"{where} unit {request.dev_id}: {_differs(request, answer)}")
     if answer.dev_id != request.dev_id:
-        raise BusFrameError(f"{where}: unit {answer.dev_id} answered for unit {request.dev_id}")
+        raise BusFrameError(f"{where}: {_differs(request, answer)}")
     function = answer.function_code & 0x7F
     if function != request.function_code:
         raise BusFrameError(f"{where} unit {request.dev_id}: function {function} for {request.function_code}")
     if answer.isError():
         code = answer.exception_code
         raise DeviceRefused(code, function=function, address=request.address, count=request.count)
+
+
+def _differs(request: ModbusPDU, answer: ModbusPDU) -> str:
+    asked = Asked(request.transaction_id, request.dev_id)
+    return foreign(asked, Frame(0, 0, answer.transaction_id, answer.dev_id))
 
 
 def _registers(op: Read, answer: ModbusPDU, where: str) -> Registers:

@@ -18,6 +18,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed, BusFrameError
 from derctl.links.wires.codec import ANSWERS, request_of, taken
+from derctl.links.wires.strays import Tally
 
 CLOSED = 0
 """Stands for a number where the peer ended the connection in the regular way."""
@@ -38,6 +39,7 @@ class Connection(ABC):
         self._connect_timeout_s = connect_timeout_s
         self._client: ModbusBaseClient | None = None
         self._ended = BusClosed(f"{where}: not connected")
+        self._none = Tally()
 
     @abstractmethod
     def client(self) -> ModbusBaseClient:
@@ -58,6 +60,10 @@ class Connection(ABC):
     def stray(self, unit: int) -> str:
         """Nothing is known where frames carry no number."""
         return ""
+
+    @property
+    def tally(self) -> Tally:
+        return self._none
 
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         self.close()

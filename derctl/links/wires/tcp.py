@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.base import ModbusBaseClient
 
 from derctl.core.exchange import Read, Registers, Write
+from derctl.errors import BusClosed, BusFrameError
 from derctl.links.wires.connection import CLOSED, Connection
-from derctl.links.wires.strays import Strays
+from derctl.links.wires.strays import Header, Strays, Tally
 
 ONLY_CLIENT = "many inverters serve one client: does another one hold the connection?"
 ELSEWHERE = "is the address right, and the device switched on and in this network?"
 
 
 class PymodbusTcp(Connection):
-    """A Wire over one TCP connection. user_timeout_s: how long sent bytes may stay unacknowledged."""
+    """A Wire over one TCP connection. user_timeout_s: how long sent bytes may stay unacknowledged.
+
+    header: what of an answer's header has to be its request's. Where the number may differ an answer is known by its
+    order alone (and by function, length and echo, as always): after a deadline, or bytes that nobody asked for,
+    nothing more is asked on that connection.
+    """
 
     HINTS: Mapping[int, str] = {
         errno.ECONNREFUSED: "is Modbus TCP enabled in the inverter?",
@@ -31,19 +37,40 @@ class PymodbusTcp(Connection):
         socket.EAI_NONAME: "is the name right? An address like 192.168.1.20 needs no name server",
     }
 
-    def __init__(self, host: str, port: int, *, connect_timeout_s: float = 3.0, user_timeout_s: float = 4.0) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        connect_timeout_s: float = 3.0,
+        user_timeout_s: float = 4.0,
+        header: Header = Header.STRICT,
+    ) -> None:
         super().__init__(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", connect_timeout_s)
         self._host = host
         self._port = port
-        self._strays = Strays()
+        self._strays = Strays(header)
         self._user_timeout_ms = int(user_timeout_s * 1000)
 
     def client(self) -> ModbusBaseClient:
-        self._strays = Strays()
         watch = self._strays.watch
         return AsyncModbusTcpClient(self._host, port=self._port, retries=0, reconnect_delay=0, trace_packet=watch)
 
+    @property
+    def debris(self) -> bool:
+        return super().debris or self._strays.spent
+
+    @property
+    def tally(self) -> Tally:
+        return self._strays.tally
+
+    async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
+        self._strays.begin()
+        await super().connect(on_lost)
+
     async def request(self, unit: int, op: Read | Write) -> Registers:
+        if self._strays.spent:
+            raise BusFrameError(f"{self.where}: bytes came that answer no request, and without numbers none is known")
         try:
             return await super().request(unit, op)
         except asyncio.CancelledError:

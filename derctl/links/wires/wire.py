@@ -7,6 +7,7 @@ from typing import Protocol
 
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed
+from derctl.links.wires.strays import Tally
 
 
 class Wire(Protocol):
@@ -24,6 +25,11 @@ class Wire(Protocol):
 
     def stray(self, unit: int) -> str:
         """What came lately instead of an answer to this unit's requests, for people; "" where nothing did."""
+        ...
+
+    @property
+    def tally(self) -> Tally:
+        """The answers that could not be taken, counted since the wire was made."""
         ...
 
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
@@ -58,6 +64,10 @@ class Around:
 
     def stray(self, unit: int) -> str:
         return self._wire.stray(unit)
+
+    @property
+    def tally(self) -> Tally:
+        return self._wire.tally
 
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         await self._wire.connect(on_lost)

@@ -20,6 +20,7 @@ from derctl.daemon.known import Known, revived
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
+from derctl.links.bus import Pace
 from derctl.site import DerSection
 from derctl.site.schema import BmsSection, FallbackSection, RatingSection
 from tests import make
@@ -64,6 +65,8 @@ class Wire:
         self.found: Inverter | None = Inverter()
         self.connected = True
         self.generation = 1
+        self.pace = Pace()
+        self.answer_s = 0.0
         self.count = 0
         self.frozen = False
         self.still: set[int] = set()
@@ -310,6 +313,61 @@ async def test_one_that_is_just_being_found_anew_is_not_fresh_however_young_its_
     channel.binding = forgotten(channel.binding)
     (der,) = image_of(channel).snapshot(now[0]).ders
     assert (channel.state, der.age_s, der.fresh, der.controllable) == ("ok", 0.0, False, False)
+
+
+# -- how old a reading may be ---------------------------------------------------------------------------------------
+
+
+async def young_for(image: Image, now: list[float], most_s: int = 60) -> int:
+    """The whole seconds for which the DER stays fresh without another answer."""
+    began = now[0]
+    for later_s in range(most_s):
+        if not image.snapshot(began + later_s).ders[0].fresh:
+            return later_s - 1
+    raise AssertionError("for ever")
+
+
+@pytest.mark.parametrize(
+    ("min_interval_s", "answer_s", "blocks", "young_s"),
+    [(0.0, 0.0, 2, 3), (0.0, 0.3, 3, 3), (1.0, 0.05, 2, 13), (1.0, 0.0, 3, 13), (0.5, 0.0, 4, 8), (0.0, 1.4, 2, 14)],
+)
+async def test_a_reading_counts_for_three_polls_of_its_bus(
+    min_interval_s: float, answer_s: float, blocks: int, young_s: int
+) -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.control = {str(n): Read(address=n, count=1) for n in range(blocks)}
+    wire.pace, wire.answer_s = Pace(min_interval_s=min_interval_s), answer_s
+    channel = channel_on(wire, now)
+    await channel.poll()
+    assert await young_for(image_of(channel), now) == young_s
+
+
+async def test_units_on_one_bus_and_slow_blocks_take_their_time_and_a_silent_one_its_deadline() -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.pace = Pace(min_interval_s=1.0)
+    inverter, bms = channel_on(wire, now), channel_on(wire, now)
+    await inverter.poll()
+    await bms.poll()
+    image = image_of(inverter, bms=bms)
+    wire.found.can = Capability()
+    assert await young_for(image, now) == 6
+    wire.found.slow = {"soc": Read(address=9, count=1)}
+    assert await young_for(image, now) == 12, "both have one"
+    silent = channel_on(wire, now)
+    assert await young_for(image_of(inverter, bms=silent), now) == 3 * (2 + 1) + 1, "what is not found is asked once"
+
+
+async def test_no_bus_is_slow_enough_for_an_old_reading_to_count_and_a_meter_counts_for_less() -> None:
+    wire, now = Wire(), [1000.0]
+    wire.pace, wire.answer_s = Pace(min_interval_s=10.0), 60.0
+    channel = channel_on(wire, now)
+    await channel.poll()
+    image = image_of(channel)
+    assert await young_for(image, now) == 30
+    image.poc = channel
+    assert image.stale_s(channel) == 15.0
 
 
 # -- a BMS whose registers stand still ------------------------------------------------------------------------------

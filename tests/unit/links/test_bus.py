@@ -13,7 +13,8 @@ import pytest
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceRefused
-from derctl.links.bus import CONNECT_TRIES, Bus, Pace, Priority
+from derctl.links.bus import CONNECT_TRIES, GIVE_UP_PATIENT, Bus, Pace, Priority
+from derctl.links.wires.strays import Tally
 
 READ = Read(address=40000, count=2)
 WRITE = Write(address=40100, values=(7,))
@@ -50,6 +51,7 @@ class FakeWire:
 
     units: dict[int, Behaviour] = field(default_factory=dict)
     strays: dict[int, str] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
     refuses: bool = False
     debris: bool = False
     up: bool = False
@@ -469,7 +471,7 @@ async def test_a_storm_costs_at_most_one_connect_a_second(make_bus: MakeBus, sto
     gaps = [later - earlier for earlier, later in pairwise(wire.connects)]
     assert len(gaps) > CONNECT_TRIES
     assert min(gaps) >= 1.0
-    assert max(gaps) <= 8.0 + 3.0, "three silences come on top"
+    assert max(gaps) <= 8.0 + GIVE_UP_PATIENT, "three silences come on top"
     assert not good
 
 
@@ -695,3 +697,189 @@ async def test_a_silence_in_which_something_else_came_says_what(make_bus: MakeBu
         "line unit 6: silent, asked again in 1.0 s, but one came after 1.4 s",
     ]
     assert str(await outcome(bus, 7)) == "line unit 7: no answer within 1 s"
+
+
+async def test_what_was_answered_late_or_under_other_numbers_counts_as_no_silence(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=0.5)
+    for _ in range(2):
+        await outcome(bus, 1)
+    wire.tally.late, wire.tally.foreign = 1, 0
+    counted = bus.counted()
+    assert (counted["timeouts"], counted["late"], counted["foreign"]) == (1, 1, 0)
+    wire.tally.foreign = 5
+    assert bus.counted()["timeouts"] == 0
+
+
+# -- a device that closes after each answer -------------------------------------------------------------------------
+
+
+def closes(wire: FakeWire, *, after: int = 1, delay_s: float = 0.0) -> Behaviour:
+    """Answers, and ends the connection after so many answers; the end is seen after delay_s."""
+    left = [after]
+
+    def cut(of: int) -> None:
+        if wire.up and len(wire.connects) == of:
+            wire.lose()
+
+    async def behave(op: Read | Write) -> Registers:
+        if left[0] == 0:
+            left[0] = after
+        mine = len(wire.connects)
+        await asyncio.sleep(0.01)
+        if not wire.up or len(wire.connects) != mine:
+            raise BusClosed("lost")
+        left[0] -= 1
+        if left[0] == 0:
+            asyncio.get_running_loop().call_later(delay_s, cut, len(wire.connects))
+        return tuple(range(op.count)) if isinstance(op, Read) else ()
+
+    return behave
+
+
+async def served(bus: Bus, seconds: float, *, requests: int = 3) -> tuple[int, int]:
+    """Of polls of several requests, one a second: those that came through, and all."""
+    good = polls = 0
+    until_s = now_s() + seconds
+    while now_s() < until_s:
+        polls += 1
+        due = now_s() + 1.0
+        answers_ = [await outcome(bus, 1) for _ in range(requests)]
+        good += all(answer == (0, 1) for answer in answers_)
+        await asyncio.sleep(max(due - now_s(), 0.0))
+    return good, polls
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.002, 0.3])
+@pytest.mark.parametrize("after", [1, 2])
+async def test_a_device_that_closes_after_each_answer_is_polled_at_the_tick(
+    make_bus: MakeBus, delay_s: float, after: int
+) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire, after=after, delay_s=delay_s)
+    bus, _ = await make_bus(wire)
+    await served(bus, 5.0)
+    wire.log.clear()
+    good, polls = await served(bus, 40.0)
+    assert good == polls
+    assert len(wire.log) == 3 * polls, "nothing is sent into a connection that is being closed"
+    assert bus.generation <= 4, "it is the same device, asked anew who it is once a minute"
+
+
+@pytest.mark.parametrize("idle_s", [0.2, 0.7])
+async def test_a_device_that_closes_what_is_idle_is_polled_at_the_tick(make_bus: MakeBus, idle_s: float) -> None:
+    bus, wire = await make_bus()
+
+    async def close_idle() -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            last_s = max([wire.connects[-1], *wire.ended[-1:]])
+            if wire.up and not wire.in_flight and now_s() - last_s > idle_s:
+                wire.lose()
+
+    closing = asyncio.create_task(close_idle())
+    await served(bus, 8.0)
+    good, polls = await served(bus, 60.0)
+    closing.cancel()
+    assert good == polls
+
+
+async def test_who_closes_is_asked_who_it_is_once_a_minute(make_bus: MakeBus) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire)
+    bus, _ = await make_bus(wire)
+    await served(bus, 5.0)
+    before = bus.generation
+    good, polls = await served(bus, 600.0)
+    assert 9 <= bus.generation - before <= 11
+    assert good == polls
+
+
+async def test_a_write_to_a_device_that_closes_is_sent_once(make_bus: MakeBus) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire)
+    bus, _ = await make_bus(wire)
+    await served(bus, 5.0)
+    wire.log.clear()
+    assert await bus.request(1, WRITE, priority=Priority.WRITE) == ()
+    assert [op for _, _, op in wire.log] == [WRITE]
+
+
+async def test_a_device_that_closes_and_then_listens_no_more_is_lost(make_bus: MakeBus) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire)
+    bus, _ = await make_bus(wire, timeout_s=1.0)
+    await served(bus, 5.0)
+    wire.refuses = True
+    began = now_s()
+    assert isinstance(await outcome(bus, 1), BusClosed)
+    assert now_s() - began <= 1.0, "the deadline of a request"
+    assert not bus.connected
+    gaps = [later - earlier for earlier, later in pairwise(wire.connects[-3:])]
+    wire.refuses = False
+    await bus.wait_connected()
+    assert gaps
+    assert (await served(bus, 5.0, requests=1))[0] >= 3
+
+
+async def test_a_device_that_closes_once_is_made_anew_as_ever(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+    await usable(bus)
+    wire.lose()
+    assert not bus.connected
+    lost = now_s()
+    await bus.wait_connected()
+    assert (now_s() - lost, bus.generation) == (pytest.approx(1.0, abs=0.02), 2)
+
+
+async def test_a_device_that_ends_its_habit_keeps_its_connection(make_bus: MakeBus) -> None:
+    wire = FakeWire()
+    wire.units[1] = closes(wire)
+    bus, _ = await make_bus(wire)
+    await served(bus, 5.0)
+    wire.units.clear()
+    await served(bus, 70.0)
+    before = len(wire.connects)
+    await served(bus, 70.0)
+    assert len(wire.connects) == before
+
+
+async def test_a_silent_connection_is_listened_to_until_the_next(make_bus: MakeBus) -> None:
+    """Whoever is only late is known by its answer."""
+    bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=0.1)
+    while bus.connected:
+        await outcome(bus, 1)
+    assert now_s() - wire.connects[0] == pytest.approx(0.3)
+    assert wire.up
+    await asyncio.sleep(0.6)
+    assert (wire.up, len(wire.connects)) == (True, 1)
+    await asyncio.sleep(0.2)
+    assert (wire.closes, len(wire.connects)) == (1, 2)
+
+
+async def test_who_never_answers_is_listened_to_for_longer_now_and_then(make_bus: MakeBus) -> None:
+    """A device that takes more than three deadlines for each answer is late, too. One that answered once is not."""
+    silences = []
+    for known in (False, True):
+        bus, wire = await make_bus(timeout_s=1.0)
+        assert not known or await usable(bus, 1)
+        wire.units[1] = silent
+        wire.log.clear()
+        for _ in range(6):
+            await bus.wait_connected()
+            before = len(wire.log)
+            while bus.connected:
+                await outcome(bus, 1)
+            silences.append(len(wire.log) - before)
+    assert silences == [3, 12, 3, 3, 3, 12, *[3] * 6]
+
+
+async def test_the_slowest_answer_is_remembered_and_soon_forgotten(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: answers(0.8)}))
+    await bus.request(1, READ)
+    assert bus.answer_s == pytest.approx(0.8)
+    wire.units[1] = answers(0.1)
+    await bus.request(1, READ)
+    assert bus.answer_s > 0.7
+    for _ in range(40):
+        await bus.request(1, READ)
+    assert bus.answer_s == pytest.approx(0.1, abs=0.02)

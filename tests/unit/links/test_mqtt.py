@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiomqtt
 import pytest
 
 from derctl.links.ending import end
@@ -21,6 +20,7 @@ class Client:
     def __init__(self) -> None:
         self.publishing = asyncio.Event()
         self.timeout = 10.0
+        self.announced = None
 
     async def __aenter__(self) -> Client:
         return self
@@ -47,7 +47,7 @@ class Client:
 
 async def test_a_session_ends_though_a_publish_swallows_the_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client()
-    monkeypatch.setattr(aiomqtt, "Client", lambda *args, **given: client)
+    monkeypatch.setattr("derctl.links.mqtt.Client", lambda *args, **given: client)
     outbox = Outbox()
     link = MqttLink(
         Broker(host="127.0.0.1", port=1, base="a/b/c", will=b""), outbox, nothing, lambda: b"", lambda: True

@@ -490,3 +490,34 @@ def test_no_value_at_any_place_of_a_good_file_raises_anything_but_config_error(
 def test_no_text_whatever_raises_anything_but_config_error(text: Any) -> None:
     with pytest.raises(ConfigError):
         build(parse(text, "any.yaml"))
+
+
+@pytest.mark.parametrize("header", ["ignore_transaction", "ignore_unit"])
+def test_a_loose_header_needs_a_bus_of_one_unit(
+    small: Callable[..., str],
+    site_of: Callable[[str], Site],
+    problems_of: Callable[[str], tuple[Problem, ...]],
+    header: str,
+) -> None:
+    """An answer could be taken for another's."""
+    loose = ("tcp: {host: pv.example}}", f"tcp: {{host: pv.example}}, header: {header}}}")
+    [problem] = problems_of(small(loose))
+    assert (problem.path, problem.line) == ("buses[0].header", 4)
+    assert "the units 1, 2, 3" in problem.message
+    alone = f"{loose[1]}\n  - {{id: other, tcp: {{host: b.example}}}}"
+    text = small(
+        (loose[0], alone), ("bat1, bus: lan", "bat1, bus: other"), ("bus: lan, unit: 3", "bus: other, unit: 3")
+    )
+    assert site_of(text).file.buses[0].header == header
+
+
+def test_a_header_is_one_of_three_words(
+    small: Callable[..., str], problems_of: Callable[[str], tuple[Problem, ...]]
+) -> None:
+    [problem] = problems_of(small(("pv.example}}", "pv.example}, header: ignore_transactions}")))
+    assert problem.path == "buses[0].header"
+    assert "did you mean" in problem.message or "ignore_transaction'" in problem.message
+
+
+def test_strict_is_for_any_bus(small: Callable[..., str], site_of: Callable[[str], Site]) -> None:
+    assert site_of(small(("pv.example}}", "pv.example}, header: strict}"))).limit_w == 5000

@@ -87,3 +87,12 @@ async def test_who_waits_is_woken_by_the_next_message() -> None:
     assert not waiting.done()
     outbox.put(event(1))
     assert (await waiting).payload == b"1"
+
+
+async def test_what_a_broker_does_not_take_is_left_out_and_counted() -> None:
+    outbox = Outbox()
+    outbox.put(measured(1))
+    outbox.put(event(1))
+    outbox.left_out(await outbox.peek())
+    outbox.left_out(await outbox.peek())
+    assert (outbox.published, outbox.dropped, len(outbox.ordered), len(outbox.latest)) == (0, 2, 0, 0)

@@ -87,6 +87,28 @@ async def test_a_unit_that_never_answered_says_how_to_look_for_it() -> None:
         assert told.endswith(": is the unit id right? derctl scan 192.0.2.1:502 -u 1")
 
 
+class Late(Mute):
+    """Somebody answers, and is heard from some moment on to be too late."""
+
+    def __init__(self, heard_s: float) -> None:
+        self.heard_s = asyncio.get_running_loop().time() + heard_s
+
+    def stray(self, unit: int) -> str:
+        now_s = asyncio.get_running_loop().time()
+        return f"answers arrive late, after {now_s:.1f} s" if now_s >= self.heard_s else ""
+
+
+async def test_that_answers_are_late_is_news_once_whenever_it_is_heard() -> None:
+    """With the silence, or after that was told already."""
+    _, events = await looked_at(Late(3.0), int(START_S) + 20)
+    [(name, _, text)] = events
+    assert name == "device_unreachable"
+    assert "answers arrive late" in text
+    _, events = await looked_at(Late(START_S + 8.0), int(START_S) + 40)
+    assert [name for name, _, _ in events] == ["device_unreachable"] * 2
+    assert ["late" in text for _, _, text in events] == [False, True]
+
+
 async def test_a_device_without_a_sunspec_map_is_refused_at_once_and_not_said_to_be_unreachable() -> None:
     channel, events = await looked_at(Other(), 2)
     text = "answers Modbus, but has no SunSpec map: 0x0007 0x0007 at 40000, 0, 50000, 1, 4096"

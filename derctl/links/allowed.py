@@ -1,0 +1,102 @@
+"""What a broker lets a client send (CONNACK properties of MQTT 5, 3.2.2.3), and messages made to fit. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+RETAIN_NOT_SUPPORTED = 154
+QOS_NOT_SUPPORTED = 155
+PACKET_TOO_LARGE = 149
+"""Reason codes of CONNACK and DISCONNECT (MQTT 5, 2.4)."""
+CUT = "..."
+"""Ends a text that was made shorter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """packet_max: bytes of one packet, None where the broker names no limit."""
+
+    retain: bool = True
+    qos: int = 1
+    packet_max: int | None = None
+
+    def words(self) -> str:
+        """What it doesn't take, for people; "" where it takes all."""
+        kept = [] if self.retain else ["keeps no retained messages (who connects later sees no `online`)"]
+        sure = [] if self.qos else ["takes QoS 0 only (events may be lost)"]
+        return "" if not kept + sure else f"the broker {' and '.join(kept + sure)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """A PUBLISH, its topic whole."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, without properties (MQTT 5, 3.3)."""
+        rest = 2 + len(self.topic.encode()) + (2 if self.qos else 0) + 1 + len(self.payload)
+        return 1 + _digits(rest) + rest
+
+
+def announced(allowed: Allowed, properties: Any) -> Allowed:
+    """With what a CONNACK says. What was learned from a refusal stays."""
+    size = getattr(properties, "MaximumPacketSize", None)
+    sizes = [each for each in (allowed.packet_max, size) if each is not None]
+    return Allowed(
+        retain=allowed.retain and bool(getattr(properties, "RetainAvailable", 1)),
+        qos=min(allowed.qos, getattr(properties, "MaximumQoS", 2)),
+        packet_max=min(sizes) if sizes else None,
+    )
+
+
+def refused(allowed: Allowed, code: int | None, largest: int) -> Allowed:
+    """With what a refusal or an end of a session says. largest: of the packets that were sent, bytes."""
+    if code == RETAIN_NOT_SUPPORTED:
+        return replace(allowed, retain=False)
+    if code == QOS_NOT_SUPPORTED:
+        return replace(allowed, qos=0)
+    if code == PACKET_TOO_LARGE and largest:
+        return replace(allowed, packet_max=largest - 1)
+    return allowed
+
+
+def fitted(packet: Packet, allowed: Allowed) -> Packet | None:
+    """As the broker takes it: a text in it is cut where it is too large, else there is none."""
+    packet = replace(packet, qos=min(packet.qos, allowed.qos), retain=packet.retain and allowed.retain)
+    over = 0 if allowed.packet_max is None else packet.size - allowed.packet_max
+    if over <= 0:
+        return packet
+    shorter = _shorter(packet.payload, over)
+    return None if shorter is None else replace(packet, payload=shorter)
+
+
+def _shorter(payload: bytes, over: int) -> bytes | None:
+    """None where it has no text, or where that alone doesn't make it small enough."""
+    try:
+        value = json.loads(payload)
+    except ValueError:
+        return None
+    text = value.get("text") if isinstance(value, dict) else None
+    if not isinstance(text, str):
+        return None
+    keep, over = len(text), over + len(CUT) + len(_encoded(value)) - len(payload)
+    while keep and over > 0:
+        keep -= 1
+        over -= len(json.dumps(text[keep])) - 2
+    return None if over > 0 else _encoded(value | {"text": text[:keep] + CUT})
+
+
+def _encoded(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _digits(number: int) -> int:
+    """Bytes of a variable byte integer (MQTT 5, 1.5.5)."""
+    return 1 if number < 128 else 1 + _digits(number // 128)

@@ -1,0 +1,82 @@
+"""Who has the wire next: by priority, then by who was served longest ago. Nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Priority(IntEnum):
+    """Who goes first."""
+
+    WRITE = 0
+    POLL = 1
+    SLOW = 2
+
+
+PASSED_MAX = 4
+"""Turns after which something slow goes as a poll: units that are polled without a pause would leave it none."""
+
+
+@dataclass(slots=True)
+class Served:
+    """last: the number of this unit's latest turn."""
+
+    last: int = 0
+
+
+@dataclass(slots=True)
+class _Turn:
+    priority: Priority
+    unit: Served
+    order: int
+    ready: asyncio.Future[None]
+    passed: int = 0
+
+    @property
+    def rank(self) -> tuple[Priority, int, int]:
+        """The least goes first."""
+        aged = self.priority is Priority.SLOW and self.passed >= PASSED_MAX
+        return Priority.POLL if aged else self.priority, self.unit.last, self.order
+
+
+@dataclass(slots=True)
+class Turns:
+    """One holds the wire at a time."""
+
+    _waiting: list[_Turn] = field(default_factory=list)
+    _busy: bool = False
+    _order: int = 0
+
+    async def wait(self, priority: Priority, unit: Served) -> None:
+        """Hold the wire from here to `pass_on`."""
+        self._order += 1
+        if self._busy:
+            turn = _Turn(priority, unit, self._order, asyncio.get_running_loop().create_future())
+            self._waiting.append(turn)
+            try:
+                await turn.ready
+            except asyncio.CancelledError:
+                if not turn.ready.cancelled():
+                    self.pass_on()
+                elif turn in self._waiting:
+                    self._waiting.remove(turn)
+                raise
+        self._busy = True
+        self._order += 1
+        unit.last = self._order
+
+    def pass_on(self) -> None:
+        """To the next who waits."""
+        waiting = [turn for turn in self._waiting if not turn.ready.cancelled()]
+        if not waiting:
+            self._waiting.clear()
+            self._busy = False
+            return
+        first = min(waiting, key=lambda turn: turn.rank)
+        waiting.remove(first)
+        for turn in waiting:
+            turn.passed += 1
+        self._waiting = waiting
+        first.ready.set_result(None)
