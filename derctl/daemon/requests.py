@@ -14,6 +14,8 @@ from derctl.core.words import Refusal, Standing
 from derctl.errors import CommandError
 from derctl.store.requests import plain_of, request_of
 
+CLOCKS_S = 1.0
+"""Two ends this near to each other are the same: the sender's clock and ours tell them."""
 HELD_MAX = 64
 """Limits and setpoints alive at once, of the whole site."""
 
@@ -50,6 +52,8 @@ class Requests:
         if len(self.held) - len(gone) >= HELD_MAX:
             text = f"{HELD_MAX} limits and setpoints are alive: clear some, or wait until one ends"
             raise CommandError(Refusal.TOO_MANY, text)
+        if isinstance(request, LimitRequest):
+            ends_s = max([ends_s, *(self.held[key].ends_s for key in gone)])
         for key in gone:
             self._end(key, Standing.REPLACED)
         self.held[_key(request)] = Held(request=request, ends_s=ends_s)
@@ -116,14 +120,14 @@ def _key(request: Request) -> tuple[str, str]:
 
 
 def _replaced(held: Held, new: Request, ends_s: float) -> bool:
-    """A setpoint by the next one. A limit by its own sender's that is as tight and lasts as long: it would never bind
-    again, and who renews a limit each minute shall not fill the list."""
+    """A setpoint by the next one. A limit by its own sender's that is as tight and lasts as long, by the clocks of
+    both: it would never bind again, and who renews a limit each minute shall not fill the list."""
     old = held.request
     if (old.kind, old.der) != (new.kind, new.der):
         return False
     if not isinstance(old, LimitRequest) or not isinstance(new, LimitRequest):
         return True
-    return old.by == new.by and new.p_ceiling_w <= old.p_ceiling_w and ends_s >= held.ends_s
+    return old.by == new.by and new.p_ceiling_w <= old.p_ceiling_w and ends_s >= held.ends_s - CLOCKS_S
 
 
 def to_plain(held: Held, *, wall: float | None, now_s: float) -> dict[str, Any]:

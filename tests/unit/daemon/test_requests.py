@@ -144,6 +144,13 @@ def test_only_a_limit_that_can_never_bind_again_makes_room_for_its_sender_s_next
     assert {r.id for r in days.requests.alive()} == alive
 
 
+def test_the_same_limit_again_ends_with_the_later_of_the_two_whatever_two_clocks_say() -> None:
+    days = Days()
+    days.requests.put(limit("old", 2_000.0, 60.0))
+    days.requests.put(limit("new", 2_000.0, 59.7))
+    assert [(r.id, r.remaining_s) for r in days.requests.alive()] == [("new", 60.0)]
+
+
 def test_an_id_that_is_alive_replaces_nothing() -> None:
     """The list of ids that were answered is bounded: an old one may come again."""
     days = Days()
