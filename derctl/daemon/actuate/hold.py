@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from derctl.core.types import NOTHING, DerState, Fallback, Setpoint
 from derctl.daemon.actuate.deadband import Written, obeys
+from derctl.daemon.course import Course, went_on
 from derctl.devices import Profile
 
 
@@ -14,13 +15,20 @@ class Hold:
     """written: the last write, None before it and where the device may have forgotten it.
 
     holds: what it may still hold of all that was written, for one that can't be read back.
-    on: the connection and the device that it was written on. sent_s: when a write began last.
+    on: the connection and the device that it was written on. sent_s: when a write began last. course: what the device
+    took over of late; its power has to follow that.
     """
 
     written: Written | None = None
     holds: Setpoint = NOTHING
     on: tuple[int, object] = (-1, None)
     sent_s: float = -1e9
+    course: Course | None = None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a write is under way, or broke off: it may be half in the device."""
+        return self.written is not None and self.sent_s > self.written.at_s
 
     @property
     def refusals(self) -> int:
@@ -70,10 +78,15 @@ def doubted(
         return hold
     if hold.on[0] != on[0] or hold.on[1] is not on[1]:
         forgets = profile.readback == "effect_only" or fallback.by != "stands"
-        return replace(hold, written=None) if forgets else hold
+        return replace(hold, written=None, course=None) if forgets else hold
     if written.refusals and obeys(written, hold.effect_w(der, profile, now_s), der.rating, profile):
         return replace(hold, written=replace(written, refusals=0))
     return hold
+
+
+def measured(hold: Hold, course: Course) -> Hold:
+    """Its power was seen to follow, or not."""
+    return hold if course is hold.course else replace(hold, course=course)
 
 
 def sending(hold: Hold, desired: Setpoint, on: tuple[int, object], now_s: float) -> Hold:
@@ -81,7 +94,7 @@ def sending(hold: Hold, desired: Setpoint, on: tuple[int, object], now_s: float)
     limits = [limit for limit in (hold.holds.p_ceiling_w, desired.p_ceiling_w) if limit is not None]
     both = _with(hold.holds, desired)
     holds = Setpoint(p_ceiling_w=min(limits, default=None), p_target_w=both.p_target_w, q_var=both.q_var)
-    return Hold(written=hold.written, holds=holds, on=on, sent_s=now_s)
+    return replace(hold, holds=holds, on=on, sent_s=now_s)
 
 
 def refused(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, var_kept: bool) -> Hold:
@@ -92,16 +105,18 @@ def refused(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, var_ke
     return replace(hold, written=written, holds=holds)
 
 
-def arrived(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, gave_back: bool, refusals: int) -> Hold:
+def arrived(hold: Hold, before: Hold, written: Written, settle_s: float, *, gave_back: bool) -> Hold:
     """The device answered; a part that was not sent stays as it was. before: the state before it was sent."""
     base = replace(before.holds, q_var=None) if gave_back else before.holds
-    written = Written(setpoint=desired, at_s=now_s, refusals=refusals)
-    return Hold(written=written, holds=_with(base, desired), on=hold.on, sent_s=hold.sent_s)
+    course = went_on(before.course, written.setpoint, written.at_s, settle_s)
+    return replace(hold, written=written, holds=_with(base, written.setpoint), course=course)
 
 
-def released(hold: Hold, *, lift: bool) -> Hold:
-    """Given back: a limit stands, unless it was lifted."""
-    return replace(hold, written=None, holds=NOTHING if lift else Setpoint(p_ceiling_w=hold.holds.p_ceiling_w))
+def released(hold: Hold, left: Setpoint | None, *, lift: bool) -> Hold:
+    """Given back: a limit stands, unless it was lifted. left: in one that can't be read back."""
+    if left is None:
+        left = NOTHING if lift else Setpoint(p_ceiling_w=hold.holds.p_ceiling_w)
+    return replace(hold, written=None, holds=replace(left, q_var=None), course=None)
 
 
 def _with(held: Setpoint, sent: Setpoint) -> Setpoint:

@@ -3,85 +3,120 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from derctl.core.words import Released
+from derctl.core.words import Record, Released
 from derctl.daemon.actuate.dispatch import Dispatch
-from derctl.daemon.actuate.release import Release, released_before
+from derctl.daemon.actuate.release import Release
+from derctl.daemon.actuate.releaser import Releaser
+from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.actuate.writer import Writer
-from derctl.daemon.build import Plant, build, writer_of
+from derctl.daemon.build import build, writer_of
+from derctl.daemon.channel.channel import Channel
 from derctl.links.ending import end
 from derctl.site import Site
 from derctl.store.folder import Folder
-from derctl.store.journal import LEFT, Journal
+from derctl.store.journal import Journal
 
 AGAIN_S = 0.1
+OTHERS_S = 2.0
+"""How long devices are looked for that nothing is written to."""
 
 
-async def rescue(site: Site, *, lift: bool, seconds: float) -> dict[str, Release]:
-    """By DER id. Raises AlreadyRunning, OSError, or ValueError where the journal can't be read.
+async def rescue(site: Site, tell: Callable[[str], None], *, lift: bool, seconds: float) -> dict[str, Release]:
+    """By DER id: what became of its release, or what stands in it. Raises AlreadyRunning, OSError.
 
-    What is not in the site file any more can't be reached from here, and is named.
+    What is not in the site file any more can't be reached from here, and is named. tell: hears what is wrong with the
+    record of what was written.
     """
-    folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
+    folder, unsaved = _folder(site), list[str]()
+
+    def heard(event: str, who: str, text: str) -> None:
+        if event == "journal_not_saved":
+            unsaved.append(text)
+        elif event == "journal_unreadable":
+            tell(text)
+
     folder.hold()
     try:
-        journal, left = Journal(folder), Journal(folder, LEFT)
-        journal.load()
-        with suppress(OSError, ValueError):  # what stands from before keeps nothing from being released
-            left.load()
-        known = {der.id: der.fallback.p_ceiling_w for der in site.file.ders}
-        stood = {
-            name: limit_w for name, limit_w in left.stands.items() if name in known and name not in journal.entries
-        }
-        wrote = [name for name in (*journal.entries, *(stood if lift else ())) if name in known]
-        result = {name: Release(Released.NOT_IN_FILE, "not in the site file any more") for name in journal.entries}
-        if wrote:
-            result |= await _release(site, wrote, lift=lift, seconds=seconds)
-        await _remember(journal, left, result, known)
-        return {name: released_before(limit_w) for name, limit_w in stood.items()} | result
+        async with _house(site, folder, heard) as releaser:
+            releaser.restore()
+            await _read(releaser, seconds, lift=lift)
+            entries = releaser.journal.entries
+            gone = [name for name in entries if name not in releaser.dispatch.writers]
+            result = {name: Release(Released.NOT_IN_FILE, "not in the site file any more") for name in gone}
+            result |= await releaser.release(lift=lift, seconds=seconds)
+            result |= await _read_again(releaser, result, seconds)
+            await releaser.save()
+        if unsaved:
+            raise OSError(unsaved[0])
+        return result
     finally:
         folder.let_go()
 
 
-async def _remember(
-    journal: Journal, left: Journal, result: Mapping[str, Release], ceilings: Mapping[str, float | None]
-) -> None:
-    """Raises OSError where it can't be saved."""
-    done = {name: each for name, each in result.items() if each.result is Released.RELEASED}
-    journal.forget(done)
-    left.forget(done)
-    for name, each in done.items():
-        if each.stands_w is not None and each.held_below(ceilings[name]):
-            left.keep(name, stands_w=each.stands_w)
-    for book in (journal, left):
-        problem = await book.save()
-        if problem is not None:
-            raise OSError(problem)
+async def look(site: Site, *, seconds: float = OTHERS_S) -> dict[str, Standing]:
+    """What stands in each DER that derctl may write; nothing is written. Raises OSError."""
+    async with _house(site, _folder(site), lambda event, who, text: None) as releaser:
+        releaser.restore(touch=False)
+        await _read(releaser, seconds, lift=True)
+        return {name: releaser.stands(name) for name, each in releaser.dispatch.writers.items() if each.control}
 
 
-async def _release(site: Site, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
+def _folder(site: Site) -> Folder:
+    return Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
+
+
+@asynccontextmanager
+async def _house(site: Site, folder: Folder, on_event: Callable[[str, str, str], None]) -> AsyncIterator[Releaser]:
+    """The site's DERs, on buses that connect."""
     plant = build(site, lambda event, who, text: None)
-    used = {plant.ders[name].bus.name for name in wrote}
-    tasks = [asyncio.create_task(bus.run()) for name, bus in plant.buses.items() if name in used]
+    dispatch = Dispatch({name: _writer(site, channel) for name, channel in plant.ders.items()})
+    used = {id(channel.bus): channel.bus for channel in plant.ders.values()}
+    tasks = [asyncio.create_task(bus.run()) for bus in used.values()]
     try:
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(_ready(plant, name) for name in wrote))
-    except TimeoutError:
-        pass
-    try:
-        dispatch = Dispatch({name: _writer(site, plant, name) for name in wrote})
-        return await dispatch.release(wrote, lift=lift, seconds=seconds)
+        yield Releaser(Journal(folder), dispatch, lambda: "", on_event)
     finally:
         await end(tasks)
 
 
-async def _ready(plant: Plant, der_id: str) -> None:
+async def _read(releaser: Releaser, seconds: float, *, lift: bool) -> None:
+    """Until those that are to be released answer, and the others for as long as OTHERS_S."""
+    writers = releaser.dispatch.writers
+    reads = {name: asyncio.create_task(_ready(each.channel)) for name, each in writers.items()}
+    needed = [task for name, task in reads.items() if lift or releaser.record(name) is Record.WRITTEN]
+    try:
+        if reads:
+            await asyncio.wait(reads.values(), timeout=min(OTHERS_S, seconds))
+        if needed and seconds > OTHERS_S:
+            await asyncio.wait(needed, timeout=seconds - OTHERS_S)
+    finally:
+        await end(reads.values())
+    for writer in writers.values():
+        writer.outcome = replace(writer.outcome, accepted=writer.channel.reading.accepted)
+
+
+async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: float) -> dict[str, Release]:
+    """What stands in those that were released, by another poll."""
+    writers = releaser.dispatch.writers
+    done = [name for name, each in result.items() if each.result is Released.RELEASED and name in writers]
+    polls = {name: asyncio.create_task(writers[name].channel.poll()) for name in done}
+    try:
+        if polls:
+            await asyncio.wait(polls.values(), timeout=seconds)
+    finally:
+        await end(polls.values())
+    for name in done:
+        read = writers[name].channel.reading.accepted
+        writers[name].outcome = replace(writers[name].outcome, accepted=read)
+    return {name: replace(result[name], standing=releaser.stands(name)) for name in done}
+
+
+async def _ready(channel: Channel) -> None:
     """Connected, found, and read once, so that what stands now is known; tried again until then."""
-    channel = plant.ders[der_id]
     while channel.sample == 0:
         await channel.bus.wait_connected()
         channel.look_again()
@@ -89,12 +124,10 @@ async def _ready(plant: Plant, der_id: str) -> None:
         await asyncio.sleep(AGAIN_S)
 
 
-def _writer(site: Site, plant: Plant, der_id: str) -> Writer:
-    section = next(der for der in site.file.ders if der.id == der_id)
+def _writer(site: Site, channel: Channel) -> Writer:
+    section = next(der for der in site.file.ders if der.id == channel.id)
 
     async def no_journal(name: str) -> None:
         return
 
-    writer = writer_of(site, section, plant.ders[der_id], no_journal, lambda event, who, text: None)
-    writer.outcome = replace(writer.outcome, accepted=plant.ders[der_id].reading.accepted)
-    return writer
+    return writer_of(site, section, channel, no_journal, lambda event, who, text: None)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from derctl.core.exchange import Registers, patient
 from derctl.core.text import serial_text
-from derctl.core.types import Reading
+from derctl.core.types import Reading, Setpoint
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import binding as binds
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.binding import Binding, Look
+from derctl.daemon.channel.claim import Claim, believed, profile_of, weighed
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
-from derctl.devices import Device, Identity, Kind, Options
+from derctl.devices import Device, Identity, Kind, Options, Profile
 from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, WrongKind
 from derctl.links.bus import Bus, Priority
 
@@ -27,7 +28,8 @@ class Channel:
     """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still.
 
     check: what is wrong with a device that was found, None if it is the right one. read_s, sample: of `reading`.
-    answers: the registers that it was decoded from, by block.
+    answers: the registers that it was decoded from, by block. claim: what its read-back is worth; where that is
+    nothing, `reading.accepted` is None.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Channel:
     read_s: float = -1e9
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
+    claim: Claim = field(default_factory=Claim)
 
     @property
     def device(self) -> Device | None:
@@ -66,6 +69,15 @@ class Channel:
     def verified(self) -> bool:
         """The device that answers on this connection is the one that was found: only then it may be written."""
         return self.device is not None and self.binding.generation == self.bus.generation
+
+    @property
+    def profile(self) -> Profile:
+        """Its profile, by what it has shown."""
+        return profile_of(self.claim, self.options.profile)
+
+    def believed(self, accepted: Setpoint | None) -> Setpoint | None:
+        """What it reads back, where that says anything."""
+        return accepted if believed(self.claim, self.options.profile) else None
 
     def look_again(self) -> None:
         """Find the device at the next poll, however recently that failed."""
@@ -103,7 +115,7 @@ class Channel:
 
     async def _read(self, device: Device) -> None:
         fresh = {name: await self.bus.request(self.unit, read) for name, read in device.control.items()}
-        now = self.clock()
+        now, before_s = self.clock(), self.read_s
         self._expire(now)
         self.answers = {**self.answers, **fresh}
         self.reading = device.decode(self.answers)
@@ -116,6 +128,15 @@ class Channel:
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
             self._saw(Look.READ, None, "")
+        self._weigh(device, before_s)
+
+    def _weigh(self, device: Device, before_s: float) -> None:
+        """Registers that stand still contradict nothing. What is no claim goes no further."""
+        if self.state is Bind.OK:
+            profile = self.options.profile
+            self.claim = weighed(self.claim, self.reading, device.rating, profile, self.read_s, before_s=before_s)
+        if self.reading.accepted is not None and self.believed(self.reading.accepted) is None:
+            self.reading = replace(self.reading, accepted=None)
 
     def _expire(self, now_s: float) -> None:
         """An answer of a slow block that is too old counts no more."""
@@ -160,6 +181,8 @@ class Channel:
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, wrong)
             return
         known, firmware = self.known, device.identity.firmware
+        if known is not None and known.serial != device.identity.serial:
+            self.claim = Claim()
         if known is not None and known.firmware != firmware:
             self.on_event("firmware_changed", self.id, f"firmware is now {firmware}")
         self.binding = binds.found(self.binding, device, generation)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 from derctl.core.types import Decision, DerState, Outcome, PocState, Request
-from derctl.core.words import Belief, Bind, Reason, Shown, Status
+from derctl.core.words import Belief, Bind, Reason, Record, Shown, Status
+from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.arming import Arming
 from derctl.daemon.channel.channel import Channel
@@ -51,6 +52,7 @@ class DerView:
     decision: Decision | None
     outcome: Outcome
     writes: int
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +120,10 @@ def device_view(channel: Channel) -> DeviceView:
     )
 
 
-def der_view(kind: str, der: DerState, channel: Channel, writer: Writer, decision: Decision | None) -> DerView:
-    """One DER now."""
+def der_view(
+    kind: str, der: DerState, channel: Channel, writer: Writer, decision: Decision | None, record: Record
+) -> DerView:
+    """One DER now. record: what derctl has written down of it."""
     return DerView(
         kind=kind,
         control=writer.control,
@@ -128,6 +132,7 @@ def der_view(kind: str, der: DerState, channel: Channel, writer: Writer, decisio
         decision=decision,
         outcome=writer.outcome,
         writes=writer.writes,
+        standing=writer.standing(record),
     )
 
 
