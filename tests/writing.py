@@ -31,9 +31,11 @@ class FakeDevice:
     gave_back: list[bool] = field(default_factory=list)
     lifted: list[bool] = field(default_factory=list)
     released: list[Setpoint] = field(default_factory=list)
+    believed: list[bool] = field(default_factory=list)
 
     def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True) -> Any:
         self.released.append(held)
+        self.believed.append(believed)
         self.lifted.append(lift)
         self.holds = Setpoint() if lift else replace(self.holds, q_var=None)
         return self.holds

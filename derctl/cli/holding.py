@@ -7,6 +7,7 @@ from typing import Any
 
 from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
 from derctl.core.types import REQUESTS, Request
+from derctl.core.words import Reason, Seen
 from derctl.functions import ROWS, Scope
 
 NEAR_W = 0.5
@@ -52,8 +53,16 @@ def _silent(der: dict[str, Any]) -> str:
 
 
 def _reads_back(der: dict[str, Any]) -> str | None:
+    """Of one that does not tell, or whose power contradicts it: what was written last."""
     text = accepted(der)
-    return None if text is None else f"it reads back {text}"
+    if text is not None:
+        return f"it reads back {text}"
+    if der["outcome"]["reason"] == Reason.CONTRADICTED:
+        return reason(Reason.CONTRADICTED)
+    written = der.get("standing") or {}
+    if written.get("seen") == Seen.AS_WRITTEN and written["p_ceiling_w"] is not None:
+        return f"a limit of {watts(written['p_ceiling_w'])} was written"
+    return None
 
 
 def accepted(der: dict[str, Any]) -> str | None:

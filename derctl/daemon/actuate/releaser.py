@@ -179,7 +179,8 @@ class Releaser:
 
     def _remember(self, der_id: str, release: Release) -> None:
         """What was left in it, its fallback too: it stands until somebody takes it off."""
-        if self.dispatch.writers[der_id].standing(Record.LEFT).anything:
+        each = self.dispatch.writers[der_id].standing(Record.LEFT)
+        if each.anything or each.seen is Seen.NOT_KNOWN:
             self.left.keep(der_id, stands_w=release.stands_w)
         else:
             self.left.forget([der_id])

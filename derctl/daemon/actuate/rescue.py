@@ -116,8 +116,8 @@ async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: f
 
 
 async def _ready(channel: Channel) -> None:
-    """Connected, found, and read once, so that what stands now is known; tried again until then."""
-    while channel.sample == 0:
+    """Connected, found, and read, so that what stands now is known; again as long as the power is above that."""
+    while channel.sample == 0 or channel.claim.doubtful:
         await channel.bus.wait_connected()
         channel.look_again()
         await channel.poll()

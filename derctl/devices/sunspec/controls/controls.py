@@ -127,7 +127,8 @@ class Controls:
         accepted, refusals = self.accepted(answers), list[DeviceError]()
         believed = believed and self.profile.readback == "values"
         present = accepted.p_ceiling_w if believed else None
-        stands = self._stands(fallback, held.p_ceiling_w if present is None else present, lift=lift)
+        present = held.p_ceiling_w if present is None else present
+        stands = self._stands(fallback, present, lift=lift)
         for part in (
             self._release_var(accepted, answers, held),
             self._release_limit(stands, answers),
@@ -172,7 +173,12 @@ class Controls:
             return low
         if present is not None:
             return min(present, low)
-        return low if fallback.by == FallbackBy.REVERSION and low < full else None
+        return low if fallback.by == FallbackBy.REVERSION and low < full and self._lets_go() else None
+
+    def _lets_go(self) -> bool:
+        """Whether its timer may let go of a limit altogether: of one that reads back nothing that isn't known."""
+        no_target = self.limit is not None and self.limit.timer is Timer.NO_TARGET
+        return no_target or self.profile.readback == "effect_only"
 
     def read_back(self) -> Exchange[Setpoint]:
         """Read the control groups again and say what they hold."""

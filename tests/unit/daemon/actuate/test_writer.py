@@ -24,6 +24,8 @@ from derctl.core.words import FallbackBy, Reason, Released, What
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Release
+from derctl.daemon.channel.claim import Claim
+from derctl.daemon.course import Course
 from derctl.errors import BusLate, BusTimeout, DeviceRefused
 from tests.writing import Desk, FakeDevice, ceiling
 
@@ -271,6 +273,32 @@ async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_f
 async def test_a_release_of_what_this_process_never_wrote_is_told_nothing() -> None:
     """After a kill: the journal knows names, not setpoints."""
     assert await released_with(Desk(readback="effect_only")) == NOTHING
+
+
+async def test_a_release_goes_by_what_was_written_where_the_power_contradicts_what_is_read() -> None:
+    """An SMA reads 0 % and enabled by day and by night; by day it gives 1,080 W."""
+    desk = Desk()
+    await desk.tick(ceiling(3000.0))
+    course = Course(setpoint=ceiling(0.0), since_s=0.0, astray_s=desk.now_s)
+    for claim in (Claim(course=course), Claim(void=True, said_w=0.0)):
+        desk.channel.claim = claim
+        desk.device.holds = ceiling(0.0)
+        assert await released_with(desk) == ceiling(3000.0)
+        assert desk.device.believed[-1] is False
+
+
+async def test_a_release_of_a_device_that_never_took_over_and_reads_back_less_leaves_it_alone() -> None:
+    """Armed by night: it reads 0 W, gives nothing, and shows nothing of what is written."""
+    desk = Desk()
+    desk.device.holds, desk.device.deaf = ceiling(0.0), True
+    await writes(desk, ceiling(3000.0), seconds=60, p_w=0.0)
+    assert (await released_with(desk), desk.device.believed[-1]) == (NOTHING, False)
+    taker = Desk()
+    await writes(taker, ceiling(3000.0), seconds=60, p_w=0.0)
+    taker.device.holds = ceiling(0.0)
+    await taker.tick(ceiling(3000.0), seconds=0.0)
+    await released_with(taker)
+    assert taker.device.believed[-1] is True, "it had taken it over: somebody has lowered it since"
 
 
 async def test_of_a_write_that_got_lost_the_lower_limit_of_both_may_stand() -> None:
