@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from derctl.cli.holding import NEAR_W, SILENT, accepted
-from derctl.cli.plain import STATES, number, watts
+from derctl.cli.holding import NEAR_W, SILENT, accepted, parts_of
+from derctl.cli.plain import STATES, watts
 from derctl.core.text import clean
 from derctl.core.words import Record, Released, Seen
 from derctl.daemon.actuate.standing import Standing
@@ -177,12 +177,7 @@ def _left(result: Any, der: Mapping[str, Any] | None) -> tuple[float | None, str
 
 def stands(given: Mapping[str, Any]) -> str | None:
     """What stands in a DER, in words; None: nothing."""
-    parts = [
-        None if given["p_ceiling_w"] is None else f"a limit of {watts(given['p_ceiling_w'])}",
-        None if given["p_target_w"] is None else f"a setpoint of {watts(given['p_target_w'])}",
-        None if given["q_var"] is None else f"{number(given['q_var'])} var",
-    ]
-    told = " and ".join(part for part in parts if part is not None)
+    told = parts_of(dict(given))
     if not told:
         return "what stands is not known" if given["seen"] in {Seen.NOT_KNOWN, Seen.OLD} else None
     how = {Seen.AS_WRITTEN: " (as it was written: it does not tell)", Seen.OLD: " (as it was read last)"}
