@@ -181,8 +181,6 @@ class Channel:
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, wrong)
             return
         known, firmware = self.known, device.identity.firmware
-        if known is not None and known.serial != device.identity.serial:
-            self.claim = Claim()
         if known is not None and known.firmware != firmware:
             self.on_event("firmware_changed", self.id, f"firmware is now {firmware}")
         self.binding = binds.found(self.binding, device, generation)
