@@ -1,4 +1,4 @@
-"""What is no claim goes no further than the channel: with SunSpec's own driver, through a day, a night and a restart."""
+"""What is no claim goes no further than the channel: with SunSpec's driver, through a day, a night, a reconnection."""
 
 from __future__ import annotations
 
