@@ -6,10 +6,12 @@ Points are named `MODEL.POINT`, as in `103.W` or `704.PFWInj.PF`.
 import asyncio
 import contextlib
 import itertools
+import random
 from collections.abc import Callable, Mapping, Sequence
 
 from hil.faces.bank import Overlay, Refused
 from hil.faces.image import INT_RANGE, ModelImage, Slot
+from hil.plant.reversion import DeadMan
 from hil.wire import Unit
 
 Undo = Callable[[], None]
@@ -167,6 +169,27 @@ def identity(unit: Unit, *, serial: str | None = None, version: str | None = Non
     return lambda: change(*before)
 
 
+def swapped(unit: Unit, *, serial: str) -> Undo:
+    """Another device of the same type answers in its place, as it left the factory: nothing is limited or set."""
+    for control in unit.face.controls.values():
+        image = unit.face.bank.image(control.model_id)
+        image.put_raw(control.enable, control.off)
+    unit.face.timers = {name: DeadMan() for name in unit.face.controls}
+    unit.face.adopt_all()
+    return identity(unit, serial=serial)
+
+
+def no_map(unit: Unit) -> Undo:
+    """All its registers read as garbage: the same bytes at each look, and no SunSpec map among them."""
+    noise = random.Random(unit.unit_id)
+    rubbish = {id(image): noise.randbytes(len(image.memory)) for image in unit.face.bank.images}
+
+    def overlay(image: ModelImage, memory: bytearray) -> None:
+        memory[:] = rubbish[id(image)]
+
+    return _overlay(unit, overlay)
+
+
 def write_ignored(unit: Unit, *, keeps_echo: bool = False) -> Undo:
     """Writes are answered as done and change nothing; `keeps_echo`: they read back, and the device does not act."""
     if not keeps_echo:
@@ -214,6 +237,6 @@ REGISTER: Mapping[str, Callable[..., Undo]] = {
     f.__name__: f
     for f in (
         frozen, not_implemented, all_not_implemented, scale_factor, sign_flip, word_swap, spike, stuck_at, identity,
-        write_ignored, write_clipped, write_late,
+        swapped, no_map, write_ignored, write_clipped, write_late,
     )
 }  # fmt: skip

@@ -53,14 +53,15 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
         "absent": {
-            "by_der": absence.by_der,
-            "unknown": list(absence.unknown),
+            "by_der": {der.id: der.least_w if der.p_w is None else der.p_w for der in absence.ders if der.declared},
+            "unknown": list(absence.boundless),
             "ders": {der.id: asdict(der) for der in absence.ders},
             "least_w": absence.least_w,
             "most_w": absence.most_w,
             "limit_w": absence.limit_w,
             "contract": absence.verdict,
             "undecided": list(absence.undecided),
+            "between": None if absence.between is None else asdict(absence.between),
             "text": verdict_text(absence),
         },
     }
@@ -89,7 +90,7 @@ def page(site: Site, absence: Absence) -> list[str]:
     lines.append("  without derctl, at most:")
     width = max((len(der.id) for der in absence.ders), default=0)
     for der in absence.ders:
-        watts = "?" if der.p_w is None else f"{der.least_w:,.0f} W"
+        watts = f"{der.least_w:,.0f} W" if der.declared else "?"
         lines += wrapped(how_text(der), f"    {der.id:<{width}} {watts:>10}  ")
     if absence.undecided and absence.limit_w is not None:
         lines += wrapped(f"decided when found: {', '.join(absence.undecided)}", "  ", "    ")
@@ -118,10 +119,14 @@ def how_text(der: DerAbsence) -> str:
 
 def verdict_text(absence: Absence) -> str:
     """The sum against the contract."""
-    total = f"{'at least ' if absence.unknown else ''}{absence.least_w:,.0f} W in all"
+    total = f"{'at least ' if absence.boundless else ''}{absence.least_w:,.0f} W in all"
     if absence.limit_w is None:
         return f"{total}; no contract_export_limit stands against it"
-    return f"{total}, {absence.limit_w:,.0f} W allowed: the contract {_holds(absence)}"
+    text = f"{total}, {absence.limit_w:,.0f} W allowed: the contract {_holds(absence)}"
+    between = absence.between
+    if between is None or absence.verdict is Contract.BROKEN:
+        return text
+    return f"{text}; but {between.text}"
 
 
 def _holds(absence: Absence) -> str:
@@ -129,8 +134,8 @@ def _holds(absence: Absence) -> str:
         return "is broken: control will be refused"
     if absence.verdict is Contract.HOLDS:
         return "holds"
-    if absence.unknown:
-        names = absence.unknown
+    if absence.boundless:
+        names = absence.boundless
         return f"is decided when {', '.join(names)} {'is' if len(names) == 1 else 'are'} found"
     open_ = [der for der in absence.ders if not der.settled]
     timers = ["each timer has its target"] if any(der.how is Without.TIMER for der in open_) else []

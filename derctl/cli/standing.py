@@ -17,6 +17,7 @@ WORDS = {
     "released": "released",
     "unreachable": "can't be reached; what was written stands until its own timer ends it, where it has one",
     "refused": "refuses to be released",
+    "waits": "waits: it would give more while another DER is lost; its own timer ends what was written",
     "not_in_file": "not in the site file any more, and not touched",
     "not_written": "nothing to give back",
 }

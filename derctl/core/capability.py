@@ -34,6 +34,15 @@ def told_w(der: DerState) -> float | None:
     return der.written.p_ceiling_w
 
 
+def present_w(der: DerState) -> float:
+    """The most that it may give without being raised: the limit in force, or what a store gives; at least rest. 0 W
+    where nothing is known."""
+    known = told_w(der) if der.can.limit else der.reading.p_w
+    if known is None:
+        known = der.reading.p_w
+    return max(known or 0.0, 0.0)
+
+
 def held_w(der: DerState) -> float:
     """The most that it may give under what it was told."""
     told = told_w(der)

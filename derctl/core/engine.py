@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation
 from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, whole
-from derctl.core.capability import told_w
+from derctl.core.capability import present_w, told_w
 from derctl.core.types import (
     Abstain,
     Bound,
@@ -161,7 +161,8 @@ def _ask_site(
 
 def _fallback(case: _Case) -> None:
     """Rank 0. A DER whose reading is too old is asked for its declared fallback and nothing else. One whose last
-    limit will stand without derctl is never given a higher one than that. Nobody is raised unseen, but to rest."""
+    limit will stand without derctl is never given a higher one than that. Nobody is raised unseen, but to rest; nor
+    before the fallbacks are proven."""
     der, fallback = case.der, case.der.fallback
     limits: dict[str, float | None] = {}
     if not der.fresh:
@@ -169,6 +170,8 @@ def _fallback(case: _Case) -> None:
         limits["comms_loss"] = fallback.p_ceiling_w
     elif fallback.by == FallbackBy.STANDS:
         limits["fallback_stands"] = fallback.p_ceiling_w
+    if der.halted:
+        limits["unproven_fallback"] = present_w(der)
     if (not der.fresh or der.reading.p_w is None) and not der.can.rest:
         told = told_w(der)
         limits["unmeasured"] = max(told, 0.0) if told is not None and der.can.aim else told

@@ -152,6 +152,7 @@ class DerState:
     bms_age_s: age of the battery's limits where they come from a BMS of its own; None where there is none.
     absent_w: the most it gives when derctl is not there, once its timer is out; None: its full rating.
     written: what derctl wrote last, unless the device refused it; for one that can't be read back, all that is known.
+    halted: nobody is raised now, since somebody's fallback is not proven yet.
     """
 
     id: str
@@ -166,6 +167,7 @@ class DerState:
     bms_age_s: float | None = None
     absent_w: float | None = None
     written: Setpoint | None = None
+    halted: bool = False
 
     @property
     def v_pu(self) -> float | None:

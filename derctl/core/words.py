@@ -91,6 +91,7 @@ class Released(StrEnum):
     RELEASED = "released"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    WAITS = "waits"
     NOT_IN_FILE = "not_in_file"
     NOT_WRITTEN = "not_written"
 
@@ -192,7 +193,7 @@ class Timer(StrEnum):
 
 
 class Without(StrEnum):
-    """How a DER comes to what it gives without derctl; the last five are its full rating."""
+    """How a DER comes to what it gives without derctl; from no_target on it is its full rating."""
 
     TIMER = "timer"
     STANDS = "stands"
@@ -202,6 +203,7 @@ class Without(StrEnum):
     NO_CEILING = "no_ceiling"
     NOT_WRITTEN = "not_written"
     ONLY_READ = "only_read"
+    ANOTHER = "another"
 
 
 class Certainty(StrEnum):
@@ -211,6 +213,14 @@ class Certainty(StrEnum):
     DECLARED = "declared"
     EXPECTED = "expected"
     UNKNOWN = "unknown"
+
+
+class Promise(StrEnum):
+    """How far a device is known to keep its fallback: nothing of it was written, written, or it reads back."""
+
+    UNPROVEN = "unproven"
+    WRITTEN = "written"
+    READ_BACK = "read_back"
 
 
 class Contract(StrEnum):

@@ -29,6 +29,7 @@ from derctl.daemon.loop import Loop
 from derctl.daemon.news import News
 from derctl.daemon.poller import Poller
 from derctl.daemon.presence import Presence
+from derctl.daemon.promises import Promises
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.report.view import View, der_view, loop_view, mqtt_view, poc_view
 from derctl.daemon.requests import Requests
@@ -63,7 +64,8 @@ class App:
         hearers = [] if to_broker is None else [lambda event: to_broker.put(Telemetry.event(event))]
         self.news = News(self.log, self.clock.stamp, hearers)
         self.plant = build(site, self.news.tell)
-        self.absent = Absent(site, self.plant.ders)
+        self.dirty = asyncio.Event()
+        self.absent = Absent(site, self.plant.ders, changed=self.dirty.set)
         self.presence = Presence(
             Notifier(),
             self.news,
@@ -75,11 +77,11 @@ class App:
         )
         self.gate = Gate(
             absence=self.absent.whole,
-            on_change=self.presence.mode_changed,
+            on_change=self._mode_changed,
+            on_broken=lambda text: self.news.tell("fallback_broken", "", text),
             stamp=self.clock.stamp,
             arming=Arming(state=Arm.LOOKING if observe else Arm.WATCHING),
         )
-        self.dirty = asyncio.Event()
         self._wire_control(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self._wire_links()
         self._stop = asyncio.Event()
@@ -92,6 +94,7 @@ class App:
         self.releaser = Releaser(Journal(folder), dispatch, self.clock.stamp, tell)
         for der in site.file.ders:
             writers[der.id] = writer_of(site, der, ders[der.id], self.releaser.note, tell)
+        self.promises = Promises(writers, self.absent, lambda: self.gate.arming, tell)
         self.loop = Loop(
             tick_s=site.file.site.tick_s,
             plan=site.plan,
@@ -104,6 +107,7 @@ class App:
                 poc=self.plant.poc,
                 requests=self.requests,
                 written=lambda name: writers[name].hold.told,
+                halted=lambda: self.promises.halted,
             ),
             gate=self.gate,
             dispatch=dispatch,
@@ -135,6 +139,7 @@ class App:
             proof=self.proof,
             log=self.log,
             dirty=self.dirty,
+            known=self.absent.known,
         )
         self.mqtt: MqttLink | None = None
         self.telemetry: Telemetry | None = None
@@ -149,6 +154,11 @@ class App:
                 lambda up, text: self.news.tell("broker_connected" if up else "broker_lost", "", text),
             )
             self.telemetry = Telemetry(self.clock, section.measurement_every_s, section.measurement_min_s)
+
+    def _mode_changed(self) -> None:
+        """Control has begun or ended: said, and saved with what it began under."""
+        self.presence.mode_changed()
+        self.dirty.set()
 
     def state(self) -> SiteState:
         """Now."""
@@ -229,6 +239,7 @@ class App:
     def _report(self, tick: Tick) -> None:
         """The tick's end. A closed gate leaves nothing to lapse: what was written is released, and tried again."""
         self.recorder.add(tick)
+        self.promises.look(tick.state.t_s)
         if self.gate.arming.state in {Arm.WATCHING, Arm.HELD}:
             self.releaser.follow(lift=self.gate.arming.state is Arm.WATCHING)
         self.proof.recall(self.loop.memories)
@@ -244,9 +255,9 @@ class App:
     def _tell_standing(self, *, last: bool = False) -> None:
         """last: derctl ends, and controls no more."""
         if self.telemetry is not None:
-            standing = {name: self.releaser.stands(name) for name in self.loop.dispatch.writers}
+            ders, stands = self.loop.dispatch.writers, self.releaser.stands
             mode = Mode.OBSERVE if last else self.gate.arming.mode
-            for message in self.telemetry.standing(standing, mode, time.monotonic(), last=last):
+            for message in self.telemetry.standing(ders, stands, mode, time.monotonic(), last=last):
                 self.outbox.put(message)
 
     async def _end(self, tasks: Tasks) -> None:

@@ -42,9 +42,12 @@ TABLE: dict[tuple[Arm, Said], Arm] = {
     (Arm.CONTROLLING, Said.ARM): Arm.CONTROLLING,
     (Arm.CONTROLLING, Said.DISARM): Arm.WATCHING,
     (Arm.CONTROLLING, Said.HOLDS): Arm.CONTROLLING,
-    (Arm.CONTROLLING, Said.BREAKS): Arm.HELD,
+    (Arm.CONTROLLING, Said.BREAKS): Arm.CONTROLLING,
 }
-"""Arming takes effect with the next tick that finds nothing against it; disarming at once."""
+"""Arming takes effect with the next tick that finds nothing against it; disarming at once.
+
+Control that has begun ends by a word only: to let go of the others since one was lost would be just what it is lost
+for, and a release may break the contract by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +91,13 @@ def told(arming: Arming, said: Said, *, by: str | None = None, since: str | None
     return replace(arming, state=TABLE[arming.state, said], asked=said is Said.ARM, by=by, since=since)
 
 
-def seen(arming: Arming, absence: Absence) -> Arming:
-    """After the tick's look at what the site does without derctl."""
-    said = Said.HOLDS if absence.objection is None else Said.BREAKS
+def seen(arming: Arming, absence: Absence, *, resumed: bool = False) -> Arming:
+    """After the tick's look at what the site does without derctl. resumed: control had begun under the same agreement
+    before a restart, so that a device which another one replaced meanwhile keeps nobody else from it."""
+    if absence is arming.absence and arming.state is not Arm.HELD:
+        return arming
+    holds = absence.objection is None or (resumed and absence.held)
+    said = Said.HOLDS if holds else Said.BREAKS
     state = TABLE[arming.state, said]
     if state is arming.state and absence is arming.absence:
         return arming

@@ -13,21 +13,44 @@ from derctl.site.absence import Absence
 
 @dataclass(slots=True)
 class Gate:
-    """absence: what the site does without derctl, as far as it is known now. on_change: it has opened or closed."""
+    """absence: what the site does without derctl, as far as it is known now. on_change: it has opened or closed.
+
+    on_broken: while it is open, what it opened under holds no more, and why. agreed: what control began under last,
+    before a restart too.
+    """
 
     absence: Callable[[], Absence]
     on_change: Callable[[], None]
     stamp: Callable[[], str]
     arming: Arming = field(default_factory=Arming)
+    on_broken: Callable[[str], None] = lambda text: None
+    agreed: str | None = None
 
     @property
     def open(self) -> bool:
         return self.arming.open
 
+    @property
+    def warning(self) -> str | None:
+        """What does not stand against control, and should be mended."""
+        return self.absence().warning
+
     def evaluate(self) -> bool:
         """Once a tick: whether setpoints may leave."""
-        self._become(seen(self.arming, self.absence()))
+        absence, before = self.absence(), self.arming
+        if before.state is Arm.WATCHING:
+            self.agreed = None
+        resumed = before.state is Arm.HELD and self.agreed == absence.agreement
+        self._become(seen(before, absence, resumed=resumed))
+        if self.open and self.arming is not before:
+            self.agreed = absence.agreement
+            self._say_broken(before.absence if before.open else None, absence)
         return self.open
+
+    def _say_broken(self, before: Absence | None, now: Absence) -> None:
+        known = None if before is None else before.objection
+        if now.objection is not None and now.objection != known:
+            self.on_broken(now.objection[1])
 
     def arm(self, by: str) -> None:
         """An operator's word; control begins with the next tick. Raises CommandError with what stands against it."""

@@ -10,7 +10,7 @@ from derctl.core.words import Bind
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.requests import Requests
-from derctl.site import DerSection, SiteFile, fallback_of, rating_of
+from derctl.site import DerSection, SiteFile, fallback_of
 
 STALE_TICKS = 3
 STALE_MIN_S = 1.0
@@ -21,7 +21,10 @@ SOC_KEEP_S = 30.0
 
 @dataclass(slots=True)
 class Image:
-    """channels and bms by DER id. absent: what the site does without derctl. written: what derctl told a DER last."""
+    """channels and bms by DER id. absent: what the site does without derctl. written: what derctl told a DER last.
+
+    halted: whether nobody may be raised now.
+    """
 
     site: SiteFile
     absent: Absent
@@ -30,6 +33,7 @@ class Image:
     poc: Channel | None
     requests: Requests
     written: Callable[[str], Setpoint | None] = lambda der: None
+    halted: Callable[[], bool] = lambda: False
     fallbacks: dict[str, Fallback] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,11 +46,12 @@ class Image:
 
     def snapshot(self, now_s: float) -> SiteState:
         """Nothing in it changes under the functions."""
+        halted = self.halted()
         return SiteState(
             t_s=now_s,
             tick_s=self.site.site.tick_s,
             f_nom_hz=float(self.site.site.f_nom_hz),
-            ders=tuple(self._der(section, now_s) for section in self.site.ders),
+            ders=tuple(self._der(section, now_s, halted=halted) for section in self.site.ders),
             poc=self._poc(now_s),
             requests=self.requests.alive(),
         )
@@ -55,15 +60,15 @@ class Image:
         """Young enough, from a device that is found and not frozen."""
         return channel.device is not None and channel.state is Bind.OK and now_s - channel.read_s <= self.stale_s
 
-    def _der(self, section: DerSection, now_s: float) -> DerState:
+    def _der(self, section: DerSection, now_s: float, *, halted: bool) -> DerState:
         channel = self.channels[section.id]
-        device, last = channel.device, channel.binding.last
+        device = channel.device
         fresh = self.fresh(channel, now_s)
         bms = self.bms.get(section.id)
         can = Capability() if device is None else device.can
         return DerState(
             id=section.id,
-            rating=rating_of(section, self.site.site.v_nom_v) if last is None else last.rating,
+            rating=self.absent.rating(section, self.site.site.v_nom_v),
             can=can,
             reading=channel.reading if bms is None else merged(channel.reading, bms, now_s),
             age_s=now_s - channel.read_s,
@@ -74,6 +79,7 @@ class Image:
             bms_age_s=None if bms is None else _bms_age(bms, now_s),
             absent_w=self.absent.of(section.id).p_w,
             written=self.written(section.id),
+            halted=halted,
         )
 
     def _poc(self, now_s: float) -> PocState | None:

@@ -28,6 +28,8 @@ PRIORITIES: dict[str, str] = {
     "device_starting": "info",
     "device_unreachable": "warning",
     "firmware_changed": "warning",
+    "fallback_broken": "warning",
+    "fallback_unproven": "error",
     "found": "info",
     "journal_not_saved": "error",
     "journal_unreadable": "error",

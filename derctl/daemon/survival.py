@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -18,6 +18,8 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.gate import Gate
+from derctl.daemon.known import Known
+from derctl.daemon.known import revived as known_again
 from derctl.daemon.loop import Loop
 from derctl.daemon.requests import Requests, from_plain, to_plain
 from derctl.functions.contract_export_limit import ContractExportLimit
@@ -46,6 +48,7 @@ class Survival:
     proof: MeterProof
     log: Any
     dirty: asyncio.Event
+    known: Known = field(default_factory=Known)
 
     def restore(self, mode: Mode, tell: Callable[[str, str, str], None]) -> None:
         """mode: the site file's, where no operator has said otherwise."""
@@ -55,6 +58,11 @@ class Survival:
                 tell("state_unreadable", "", text)
         self.proof.proven = saved.proven_meter
         self.gate.arming = armed(self.gate.arming, mode, saved.word)
+        self.gate.agreed = saved.agreed
+        found, refused = known_again(saved.known)
+        self.known.of |= found
+        for der_id, text in refused.items():
+            tell("state_unreadable", der_id, text)
         self.desk.seen = dict(saved.seen)
         synced, now = self.clock.synced, self.clock.wall()
         for each in saved.requests:
@@ -106,6 +114,8 @@ class Survival:
             memories=kept(self.loop.memories),
             seen=dict(self.desk.seen),
             proven_meter=self.proof.proven,
+            known=self.known.plain(),
+            agreed=self.gate.agreed,
         )
 
 

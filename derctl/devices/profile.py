@@ -17,6 +17,7 @@ class Profile:
     settle_s: until a setpoint shows at the terminals. tolerance_pct: of the rating, for accepted and achieved.
     readback: values | effect_only (control points read as not implemented). timer_rearm: write | any_message
     (polling keeps it from running out, which is a problem of the device) | none (counts but nothing reverts).
+    volatile: its control points lie in memory that doesn't wear out, so that they may be written every few seconds.
     match: what maker and model in SunSpec model 1 begin with, in any case; a row fits where all that it names does.
     """
 
@@ -35,6 +36,7 @@ class Profile:
     write_min_interval_s: float = 0.0
     readback: Literal["values", "effect_only"] = "values"
     timer_rearm: Literal["write", "any_message", "none"] = "write"
+    volatile: bool = True
     bases: tuple[int, ...] = (40000, 0, 50000, 1, 4096)
     match: tuple[dict[Literal["maker", "model"], str], ...] = field(default=(), hash=False)
 

@@ -87,6 +87,10 @@ class Device(Protocol):
         """Registers to engineering units, sign normalised. Raises DecodeError where the map has moved."""
         ...
 
+    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
+        """Whether it reads back what makes the fallback true; None where that can't be read back."""
+        ...
+
     def absent_w(self, fallback: Fallback) -> float:
         """The most it may give when derctl is not there, as far as the device itself makes the fallback true."""
         ...

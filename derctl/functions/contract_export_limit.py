@@ -173,7 +173,8 @@ class ContractExportLimit(Settings):
         """While no meter is believed: does the sum come down to what was asked? A battery that does not charge as it
         was told, an inverter that ignores its limit: the others make up for it."""
         if not memory.lost and memory.trust.proven:
-            return replace(memory, excess_w=0.0, over_s=0.0)
+            free = memory.excess_w == 0.0 and memory.over_s == 0.0
+            return memory if free else replace(memory, excess_w=0.0, over_s=0.0)
         allowed = self._without_load(ders, steered)
         over_w = sum(map(assumed_w, steered), 0.0) - allowed
         over_s = memory.over_s + dt_s if over_w > 0.0 else 0.0
@@ -223,7 +224,9 @@ def regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerSta
     """A DER that leaves our hands takes its share of the sum along, and one that comes brings its own: else the
     others would be given what it still has. Not below what the others give now; the law judges that."""
     ids = tuple(der.id for der in steered)
-    if memory.ceiling_w is None or ids == memory.over:
+    if ids == memory.over:
+        return memory
+    if memory.ceiling_w is None:
         return replace(memory, over=ids)
     gone = sum(held_w(der) for der in ders if der.id in memory.over and der.id not in ids)
     stay = sum(assumed_w(der) for der in steered if der.id in memory.over)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from derctl.core.types import DerState, PocState
 
@@ -70,15 +71,13 @@ def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState], t_s: float) -> 
     heard = {der.id: der.reading.p_w for der in ders if der.reading.p_w is not None}
     here = Point(t_s=t_s, ders=tuple(heard), ders_w=sum(heard.values(), 0.0), poc_w=poc.reading.p_w)
     scale = sum(der.rating.per_unit_w for der in ders)
-    trust = replace(trust, sample=poc.sample)
     if scale <= 0.0:  # nobody is heard, or nobody has a rating: no step is measured from here
-        return replace(trust, judged=None, track=())
+        return replace(trust, sample=poc.sample, judged=None, track=())
     began = trust.judged
     if began is None or not trust.track or began.ders != here.ders:
-        return _from_here(replace(trust, track=(here,)), here)
-    trust = _added(trust, here)
+        return _from_here(replace(trust, sample=poc.sample, track=(here,)), here)
     at_rest = abs(here.ders_w - trust.track[0].ders_w) < REST_PU * scale
-    trust = _proved(trust, here, scale)
+    trust = _proved(_added(trust, here, poc.sample), here, scale)
     if abs(here.ders_w - began.ders_w) >= STEP_PU * scale:
         return _from_here(_judged(trust), here)
     return _from_here(trust, here) if at_rest else trust
@@ -88,27 +87,33 @@ def _from_here(trust: Trust, here: Point) -> Trust:
     return replace(trust, judged=here, squares=0.0, products=0.0)
 
 
-def _added(trust: Trust, here: Point) -> Trust:
+def _added(trust: Trust, here: Point, sample: int) -> Trust:
+    """The point joins the track; of what is older than PROOF_S, the newest stays."""
     last = trust.track[-1]
     moved, seen = here.ders_w - last.ders_w, here.poc_w - last.poc_w
     return replace(
         trust,
+        sample=sample,
         slept=trust.slept if seen == 0.0 else 0,
         squares=trust.squares + moved * moved,
         products=trust.products + moved * seen,
+        track=(*trust.track[max(_old(trust.track, here) - 1, 0) :], here),
     )
+
+
+def _old(track: tuple[Point, ...], here: Point) -> int:
+    """How many of them are older than PROOF_S."""
+    return sum(1 for _ in takewhile(lambda point: here.t_s - point.t_s >= PROOF_S, track))
 
 
 def _proved(trust: Trust, here: Point, scale: float) -> Trust:
     """Weigh the last few seconds together; those that proved something are not weighed again."""
-    old = [point for point in trust.track if here.t_s - point.t_s >= PROOF_S]
-    track = (*old[-1:], *trust.track[len(old) :], here)
+    track = trust.track
     moved, shown = here.ders_w - track[0].ders_w, here.poc_w - track[0].poc_w
-    trust = replace(trust, track=track)
     if abs(moved) < PROOF_PU * scale or moved == 0.0:
         return trust
     off = abs(shown / moved - 1.0)
-    leaving = bool(old) and abs(here.ders_w - track[1].ders_w) < PROOF_PU * scale
+    leaving = _old(track, here) > 0 and abs(here.ders_w - track[1].ders_w) < PROOF_PU * scale
     if off > (0.5 if leaving else 0.25):
         return replace(trust, points=0) if shown * moved < 0.0 else trust
     points = trust.points + (2 if off <= 0.25 else 1)

@@ -6,15 +6,16 @@ The one truth for `derctl check`, which has found nothing yet, for the gate and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from derctl.core.types import Fallback
 from derctl.core.words import Certainty, Contract, FallbackBy, Refusal, Timer, Without
 from derctl.devices import CATALOGUE, Device
+from derctl.site.between import SLACK_W, Between, worst_between
 from derctl.site.schema import DerSection
 
-SLACK_W = 0.5
-"""Sums of rounded watts."""
+QUICKER = "Shorten fallback.after_s of those that hold on, or lengthen it of those that lapse first."
+_RATING_REMEDY = "Wait until it is found, or give the rating."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Found:
 
     p_max_w: float
     absent_w: float
+    p_min_w: float = 0.0
     writable: bool = True
     timer: Timer = Timer.TARGET
     model: int | None = None
@@ -33,7 +35,9 @@ class DerAbsence:
     """One DER's part. p_w: what counts now, None where nothing is known.
 
     least_w and most_w: what finding the device can still make of it; most_w None: no bound is known.
-    ceiling_w: what the site file declares.
+    ceiling_w, by, after_s: what the site file declares. promised_w: of one in whose place another answers, what it
+    counted with before. low_w, top_w: what it may be held between, None: not known. lapses: it has a timer that ends
+    what it was told.
     """
 
     id: str
@@ -43,7 +47,12 @@ class DerAbsence:
     least_w: float
     most_w: float | None
     ceiling_w: float | None = None
+    by: FallbackBy = FallbackBy.REVERSION
     after_s: float = 60.0
+    promised_w: float | None = None
+    low_w: float | None = 0.0
+    top_w: float | None = None
+    lapses: bool = False
     storage: bool = False
     model: int | None = None
 
@@ -51,6 +60,11 @@ class DerAbsence:
     def settled(self) -> bool:
         """Whether finding the device changes nothing any more."""
         return self.most_w is not None and self.most_w <= self.least_w
+
+    @property
+    def declared(self) -> bool:
+        """Whether something is known of it, or will hold once it is found."""
+        return self.p_w is not None or self.how in {Without.TIMER, Without.STANDS}
 
     @property
     def why(self) -> str | None:
@@ -78,6 +92,11 @@ class Absence:
         return tuple(der.id for der in self.ders if der.p_w is None)
 
     @property
+    def boundless(self) -> tuple[str, ...]:
+        """Those of which not even the site file says what they give."""
+        return tuple(der.id for der in self.ders if not der.declared)
+
+    @property
     def p_export_w(self) -> float:
         return sum(der.p_w for der in self.ders if der.p_w is not None)
 
@@ -103,6 +122,20 @@ class Absence:
         return self.limit_w is None or (not self.unknown and self.p_export_w <= self.limit_w + SLACK_W)
 
     @property
+    def held(self) -> bool:
+        """Whether it was kept before another device answered in one's place."""
+        parts = [der.p_w if der.promised_w is None else der.promised_w for der in self.ders]
+        if self.limit_w is None:
+            return True
+        return None not in parts and sum(part or 0.0 for part in parts) <= self.limit_w + SLACK_W
+
+    @property
+    def agreement(self) -> str:
+        """What the site file promises, in a line that changes with it."""
+        ders = [f"{der.id} {der.by} {der.ceiling_w} W {der.after_s:g} s" for der in self.ders]
+        return ", ".join([*ders, f"limit {self.limit_w} W"])
+
+    @property
     def verdict(self) -> Contract:
         """Whether it keeps the contract whatever is found: what a file alone can tell."""
         if self.limit_w is None:
@@ -113,13 +146,31 @@ class Absence:
         return Contract.HOLDS if kept else Contract.OPEN
 
     @property
+    def between(self) -> Between | None:
+        """The worst moment of a kill, where some have lapsed and others have not: above the contract for how long.
+
+        Of a site that may break it in the end that is not asked.
+        """
+        open_end = self.boundless or self.verdict is Contract.BROKEN
+        return None if open_end else worst_between(self.ders, self.limit_w)
+
+    @property
+    def warning(self) -> str | None:
+        """What does not stand against control, and should be mended."""
+        between = self.between
+        return None if not self.holds or between is None or between.contained else between.text
+
+    @property
     def objection(self) -> tuple[Refusal, str] | None:
         """Code and text of what stands against control."""
         if self.holds:
-            return None
+            between = self.between
+            if between is None or not between.refused:
+                return None
+            return Refusal.FALLBACK_BREAKS_CONTRACT, f"{between.text}. {QUICKER}"
         if self.unknown:
             names = ", ".join(self.unknown)
-            return Refusal.RATING_UNKNOWN, f"nothing is known yet of {names}: give rating.p_max_w or a fallback"
+            return Refusal.RATING_UNKNOWN, f"{names}: not found yet, and no rating.p_max_w is given. {_RATING_REMEDY}"
         return Refusal.FALLBACK_BREAKS_CONTRACT, " ".join((*self.reasons, self.sum))
 
     @property
@@ -153,6 +204,7 @@ def found_of(device: Device | None, fallback: Fallback) -> Found | None:
     return Found(
         p_max_w=device.rating.p_max_w,
         absent_w=device.absent_w(fallback),
+        p_min_w=device.rating.p_min_w,
         writable=device.can.steer,
         timer=device.reversion.timer,
         model=device.reversion.model,
@@ -166,15 +218,29 @@ def absence_of(
     return Absence(ders=tuple(der_absence(each, found.get(each.id)) for each in sections), limit_w=limit_w)
 
 
-def der_absence(section: DerSection, found: Found | None) -> DerAbsence:
-    """One DER's part of it. A limit kept in the device (by: device) counts whether or not derctl writes it."""
+def der_absence(section: DerSection, found: Found | None, stranger_w: float | None = None) -> DerAbsence:
+    """One DER's part of it. A limit kept in the device (by: device) counts whether or not derctl writes it.
+
+    found: also of one that was found once, and is lost. stranger_w: the rating of another that answers in its place.
+    """
+    if stranger_w is not None:
+        return _another(section, der_absence(section, found), found, stranger_w)
     ceiling = section.fallback.p_ceiling_w
     if _by(section) is FallbackBy.DEVICE and ceiling is not None:
-        return _part(section, Without.DEVICE, Certainty.DECLARED, ceiling, (ceiling, ceiling))
+        return _part(section, Without.DEVICE, Certainty.DECLARED, ceiling, (ceiling, ceiling), found)
     if found is None:
         return _expected(section)
     watts = found.absent_w if section.control else found.p_max_w
-    return _part(section, _how(section, found), Certainty.FOUND, watts, (watts, watts), found.model)
+    return _part(section, _how(section, found), Certainty.FOUND, watts, (watts, watts), found)
+
+
+def _another(section: DerSection, before: DerAbsence, found: Found | None, stranger_w: float) -> DerAbsence:
+    """Nothing of what the one before promised counts. Of another kind (0 W) nothing more is known."""
+    rated = [w for w in (section.rating.p_max_w, None if found is None else found.p_max_w, stranger_w) if w]
+    watts = max(rated) if rated else None
+    certainty = Certainty.UNKNOWN if watts is None else Certainty.EXPECTED
+    part = _part(section, Without.ANOTHER, certainty, watts, (watts or 0.0, watts), found)
+    return replace(part, promised_w=before.p_w, top_w=watts, lapses=False)
 
 
 def _how(section: DerSection, found: Found) -> Without:
@@ -192,16 +258,15 @@ def _how(section: DerSection, found: Found) -> Without:
 
 
 def _expected(section: DerSection) -> DerAbsence:
-    """Of one that was never found the site file's word counts; with a timer, the higher of rating and ceiling."""
+    """One that was never found counts with its rating; what its fallback makes of it is decided when it is found."""
     ceiling, rated = section.fallback.p_ceiling_w, section.rating.p_max_w
+    certainty = Certainty.UNKNOWN if rated is None else Certainty.EXPECTED
     if not section.control or ceiling is None:
         how = Without.NO_CEILING if section.control else Without.NOT_WRITTEN
-        certainty = Certainty.UNKNOWN if rated is None else Certainty.EXPECTED
         return _part(section, how, certainty, rated, (rated or 0.0, rated))
-    if _by(section) is FallbackBy.STANDS:
-        return _part(section, Without.STANDS, Certainty.EXPECTED, ceiling, (ceiling, rated))
-    watts = ceiling if rated is None else max(rated, ceiling)
-    return _part(section, Without.TIMER, Certainty.EXPECTED, watts, (ceiling, rated))
+    how = Without.STANDS if _by(section) is FallbackBy.STANDS else Without.TIMER
+    watts = None if rated is None else max(rated, ceiling)
+    return _part(section, how, certainty, watts, (ceiling, rated))
 
 
 def _part(
@@ -210,9 +275,11 @@ def _part(
     certainty: Certainty,
     p_w: float | None,
     bounds: tuple[float, float | None],
-    model: int | None = None,
+    found: Found | None = None,
 ) -> DerAbsence:
-    kind = CATALOGUE.get(section.kind)
+    kind, by = CATALOGUE.get(section.kind), _by(section)
+    storage = kind is not None and kind.can.store
+    timer = Timer.TARGET if found is None else found.timer
     return DerAbsence(
         id=section.id,
         how=how,
@@ -221,16 +288,41 @@ def _part(
         least_w=bounds[0],
         most_w=bounds[1],
         ceiling_w=section.fallback.p_ceiling_w,
+        by=by,
         after_s=section.fallback.after_s,
-        storage=kind is not None and kind.can.store,
-        model=model,
+        low_w=_low_w(section, found, storage=storage),
+        top_w=_top_w(section, found, storage=storage),
+        lapses=section.control and by is not FallbackBy.STANDS and timer is not Timer.NONE,
+        storage=storage,
+        model=None if found is None else found.model,
     )
+
+
+def _low_w(section: DerSection, found: Found | None, *, storage: bool) -> float | None:
+    """The least that it may be held at: a store charges. Of PV whose rating isn't known only that it is limited."""
+    if found is not None:
+        return found.p_min_w
+    charge_w = section.rating.p_charge_max_w
+    if storage:
+        return None if charge_w is None else -charge_w
+    return 0.0 if section.rating.p_max_w is not None else section.fallback.p_ceiling_w or 0.0
+
+
+def _top_w(section: DerSection, found: Found | None, *, storage: bool) -> float | None:
+    """The most that it may be held at; a limit that stands is never above the fallback. No store is discharged above
+    it while others are held down."""
+    rated = section.rating.p_max_w if found is None else found.p_max_w
+    ceiling = section.fallback.p_ceiling_w
+    bounded = storage or _by(section) is FallbackBy.STANDS
+    if not bounded or ceiling is None or not section.control:
+        return rated
+    return ceiling if rated is None else min(rated, ceiling)
 
 
 def _cause(der: DerAbsence) -> str:
     """The begin of a sentence that ends in watts."""
     model = "its" if der.model is None else f"model {der.model}'s"
-    if der.certainty is not Certainty.FOUND and der.how is Without.TIMER:
+    if der.certainty is not Certainty.FOUND and der.how in {Without.TIMER, Without.STANDS}:
         return "not found yet, so it counts with its full rating,"
     return {
         Without.NO_TARGET: f"{model} timer has no target, so it returns to",
@@ -238,12 +330,15 @@ def _cause(der: DerAbsence) -> str:
         Without.NO_CEILING: "it has no fallback.p_ceiling_w, so it may give",
         Without.NOT_WRITTEN: "derctl doesn't write it (control: false), so it may give",
         Without.ONLY_READ: "derctl can only read it, so it may give",
+        Without.ANOTHER: "another device answers in its place, so it may give",
     }.get(der.how, "it may give")
 
 
 def _remedy(der: DerAbsence) -> str:
-    if der.certainty is not Certainty.FOUND and der.how is Without.TIMER:
+    if der.certainty is not Certainty.FOUND and der.how in {Without.TIMER, Without.STANDS}:
         return "This is decided when it is found."
+    if der.how is Without.ANOTHER:
+        return "If it was replaced, write its serial."
     if der.how is Without.NO_CEILING:
         return "Give it one."
     if der.how in {Without.NOT_WRITTEN, Without.ONLY_READ} or der.storage:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from derctl.devices import CATALOGUE
+from derctl.devices import CATALOGUE, Profile
 from derctl.errors import Problem
 from derctl.site.hosts import host_problem
 from derctl.site.lines import Source
 from derctl.site.schema import SiteFile
+from derctl.site.timers import out_of_order
 from derctl.site.wires import given
 
 KILO_W = 100.0
@@ -28,11 +29,17 @@ PLANT_HZ = {120.0: 60, 277.0: 60}
 """Voltages to neutral that go with one frequency only (ANSI C84.1)."""
 
 
-def check_doubts(source: Source, site: SiteFile, problems: list[Problem], questions: list[Problem]) -> None:
+def check_doubts(
+    source: Source,
+    site: SiteFile,
+    problems: list[Problem],
+    questions: list[Problem],
+    profiles: Mapping[str, Profile] | None = None,
+) -> None:
     """`problems` are refused; `questions` are printed by `check` and logged by `run`."""
     for path, message in refused(source, site):
         problems.append(source.problem(path, message))
-    for path, message in questioned(site):
+    for path, message in (*questioned(site), *out_of_order(site, profiles or {})):
         questions.append(source.problem(path, message))
 
 

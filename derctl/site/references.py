@@ -10,6 +10,7 @@ from derctl.site.convert import named
 from derctl.site.hints import similar
 from derctl.site.lines import Source
 from derctl.site.schema import DerSection, SiteFile
+from derctl.site.timers import least_after_s
 from derctl.site.wires import check_wires
 
 
@@ -59,8 +60,10 @@ def _check_der(source: Source, path: str, der: DerSection, tick_s: float, proble
     if fallback.by == "stands" and DEVICES[der.kind].can.aim:
         text = "a setpoint that stands would charge or discharge on without its guards; use reversion or device"
         problems.append(source.problem(f"{path}.fallback.by", text))
-    if fallback.after_s < 4.0 * tick_s + 2.0:
-        text = f"{fallback.after_s:g} s can't be refreshed in time: at least 4 ticks + 2 s = {4.0 * tick_s + 2.0:g} s"
+    if fallback.after_s < least_after_s(tick_s):
+        text = (
+            f"{fallback.after_s:g} s can't be refreshed in time: at least 4 ticks + 2 s = {least_after_s(tick_s):g} s"
+        )
         problems.append(source.problem(f"{path}.fallback.after_s", text))
     if fallback.by != "reversion" and fallback.p_ceiling_w is None:
         problems.append(source.problem(f"{path}.fallback", f"by: {fallback.by} needs p_ceiling_w"))

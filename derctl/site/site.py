@@ -68,7 +68,7 @@ def build(source: Source) -> Site:
     check_references(source, site_file, later)
     plan = plan_of(source, site_file, later)
     secret = secret_of(source, site_file, later, questions)
-    check_doubts(source, site_file, later, questions)
+    check_doubts(source, site_file, later, questions, profiles)
     problems += [problem for problem in later if not conversion.concerns(problem)]
     if problems:
         raise ConfigError(problems)

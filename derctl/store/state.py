@@ -32,6 +32,8 @@ class Surviving(msgspec.Struct, kw_only=True):
 
     seen: ids of commands already answered, with expiry.
     proven_meter: serial and sign of the meter that was seen to follow the inverters.
+    known: by DER id who was ever found, as daemon/known writes them.
+    agreed: what control began under, None: it has not.
     """
 
     version: int = VERSION
@@ -41,6 +43,8 @@ class Surviving(msgspec.Struct, kw_only=True):
     memories: Raw = {}
     seen: dict[str, float] = {}
     proven_meter: str | None = None
+    known: Raw = {}
+    agreed: str | None = None
 
 
 def load(folder: Folder) -> tuple[Surviving, str | None]:

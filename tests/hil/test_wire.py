@@ -500,6 +500,25 @@ async def test_another_serial_shows_up(site: Rig) -> None:
     assert (await shown(site, wire, 1, "SN", 16)).startswith(b"HIL-pv1")
 
 
+async def test_a_device_that_was_changed_holds_nothing_of_what_the_one_before_was_told(site: Rig) -> None:
+    board, wire = FaultBoard(site), await dial(site)
+    await wire.ask(write_many(point_at(site, 123, "WMaxLimPct"), 300, 0, 0, 0, 1))
+    assert site.units["pv1"].face.command().p_ceiling_w == 3000.0
+    await board.start("swapped", "pv1", serial="STRANGER")
+    assert (await shown(site, wire, 1, "SN", 16)).startswith(b"STRANGER")
+    assert site.units["pv1"].face.command().p_ceiling_w is None
+
+
+async def test_a_device_without_a_map_answers_garbage_and_the_same_each_time(site: Rig) -> None:
+    board, wire = FaultBoard(site), await dial(site)
+    before = await shown(site, wire, 103, "ID")
+    number = await board.start("no_map", "pv1")
+    garbage = await shown(site, wire, 103, "ID", 16)
+    assert garbage[:2] != before and await shown(site, wire, 103, "ID", 16) == garbage
+    await board.stop(number)
+    assert await shown(site, wire, 103, "ID") == before
+
+
 @pytest.mark.parametrize(("keeps_echo", "reads"), [(False, 1000), (True, 300)])
 async def test_an_ignored_write_answers_well_and_does_nothing(site: Rig, keeps_echo: bool, reads: int) -> None:
     board, wire = FaultBoard(site), await dial(site)

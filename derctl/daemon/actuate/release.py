@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from derctl.core.words import Released
 from derctl.daemon.actuate.standing import Standing
-from derctl.site.absence import SLACK_W
+from derctl.site.between import SLACK_W
 
 AGAIN_S = 10.0
 REFUSED_MAX_S = 3600.0
@@ -33,6 +33,11 @@ class Release:
         if self.result is not Released.RELEASED or self.stands_w is None:
             return False
         return ceiling_w is None or self.stands_w < ceiling_w - SLACK_W
+
+
+def waits_text(lost: str) -> str:
+    """Why a DER that would give more afterwards is not released."""
+    return f"waits: it would give more, and {lost} is lost or not released; its own timer ends what was written"
 
 
 def released_before(stands_w: float | None) -> Release:

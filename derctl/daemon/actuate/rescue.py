@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from derctl.core.words import Record, Released
-from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.dispatch import Dispatch, rises
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.standing import Standing
@@ -84,18 +84,32 @@ async def _house(site: Site, folder: Folder, on_event: Callable[[str, str, str],
 
 
 async def _read(releaser: Releaser, seconds: float, *, lift: bool) -> None:
-    """Until those that are to be released answer, and the others for as long as OTHERS_S."""
+    """Until those that are to be released answer, and the others for as long as OTHERS_S. Where one would give more
+    afterwards, none of the others may be lost: all are waited for then."""
     writers = releaser.dispatch.writers
     reads = {name: asyncio.create_task(_ready(each.channel)) for name, each in writers.items()}
-    needed = [task for name, task in reads.items() if lift or releaser.record(name) is Record.WRITTEN]
+    wrote = [name for name in reads if lift or releaser.record(name) is Record.WRITTEN]
+    ends_s = asyncio.get_running_loop().time() + seconds
     try:
-        if reads:
-            await asyncio.wait(reads.values(), timeout=min(OTHERS_S, seconds))
-        if needed and seconds > OTHERS_S:
-            await asyncio.wait(needed, timeout=seconds - OTHERS_S)
+        await _until(reads.values(), min(ends_s, asyncio.get_running_loop().time() + OTHERS_S))
+        await _until([reads[name] for name in wrote], ends_s)
+        _take_over(writers.values())
+        if any(rises(writers[name], lift=lift) for name in wrote):
+            await _until(reads.values(), ends_s)
     finally:
         await end(reads.values())
-    for writer in writers.values():
+    _take_over(writers.values())
+
+
+async def _until(tasks: Collection[asyncio.Task[None]], ends_s: float) -> None:
+    left_s = ends_s - asyncio.get_running_loop().time()
+    if tasks and left_s > 0.0:
+        await asyncio.wait(tasks, timeout=left_s)
+
+
+def _take_over(writers: Iterable[Writer]) -> None:
+    """What the devices read back is what they hold."""
+    for writer in writers:
         writer.outcome = replace(writer.outcome, accepted=writer.channel.reading.accepted)
 
 
@@ -103,15 +117,12 @@ async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: f
     """What stands in those that were released, by another poll."""
     writers = releaser.dispatch.writers
     done = [name for name, each in result.items() if each.result is Released.RELEASED and name in writers]
-    polls = {name: asyncio.create_task(writers[name].channel.poll()) for name in done}
+    polls = [asyncio.create_task(writers[name].channel.poll()) for name in done]
     try:
-        if polls:
-            await asyncio.wait(polls.values(), timeout=seconds)
+        await _until(polls, asyncio.get_running_loop().time() + seconds)
     finally:
-        await end(polls.values())
-    for name in done:
-        read = writers[name].channel.reading.accepted
-        writers[name].outcome = replace(writers[name].outcome, accepted=read)
+        await end(polls)
+    _take_over(writers[name] for name in done)
     return {name: replace(result[name], standing=releaser.stands(name)) for name in done}
 
 

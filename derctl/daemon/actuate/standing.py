@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from derctl.core.types import NOTHING, Rating, Setpoint
 from derctl.core.words import Record, Seen
-from derctl.site.absence import SLACK_W
+from derctl.site.between import SLACK_W
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

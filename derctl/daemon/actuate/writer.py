@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint
-from derctl.core.words import Bind, Reason, Record, Released, WriteFor
+from derctl.core.words import Bind, Promise, Reason, Record, Released, WriteFor
 from derctl.daemon.actuate import hold as holds
 from derctl.daemon.actuate.deadband import Written, near, reason_to_write, taken, var_left
 from derctl.daemon.actuate.hold import Hold
@@ -102,6 +102,26 @@ class Writer:
     def wrote(self) -> bool:
         """Whether something was written, or is being written, since the device was released."""
         return self.busy or self.hold.written is not None
+
+    @property
+    def lost(self) -> bool:
+        """Whether its device can't be told anything."""
+        return self.channel.state not in ANSWERS or not self.channel.verified
+
+    @property
+    def promised(self) -> Promise:
+        """How far its device is known to keep the fallback."""
+        written, device, channel = self.hold.written, self.channel.device, self.channel
+        if written is None or device is None or written.refusals:
+            return Promise.UNPROVEN
+        reads = device.promises(channel.answers, self.fallback) if channel.read_s > written.at_s else None
+        return Promise.READ_BACK if reads else Promise.WRITTEN
+
+    @property
+    def proven(self) -> bool:
+        """Whether that is as much as can be known of such a device."""
+        blind = self._profile.readback == "effect_only"
+        return self.promised is Promise.READ_BACK or (blind and self.promised is Promise.WRITTEN)
 
     def offer(self, decision: Decision, der: DerState, gate_open: bool, now: float) -> None:
         """Take the tick's decision; start writing if something has to be written and the gate is open.

@@ -10,6 +10,8 @@ from derctl.devices import Device, Identity
 
 REBIND_S = 5.0
 """A device that isn't found is looked for this often."""
+SILENT_S = 10.0
+"""A device that was silent for so long may be another one: it is asked who it is before anything else."""
 START_S = 10.0
 """A device that isn't found yet is `starting` for so long before it is called unreachable."""
 REFUSED_LIMIT = 3
@@ -39,8 +41,9 @@ class Binding:
     """reason and text: what stands behind the state.
 
     device: the one that was found, None while none is. last: the one that was found last, kept while it can't be
-    found; None once another one answers in its place. known: who it said it is. generation: the connection on which
-    it said so. refused: polls refused in a row. next_s: when it is looked for again at the soonest.
+    found; None once another one answers in its place. stranger_w: the rating of that other one, until the right one
+    is found again. known: who it said it is. generation: the connection on which it said so. refused: polls refused
+    in a row. next_s: when it is looked for again at the soonest.
     """
 
     state: Bind = Bind.STARTING
@@ -48,6 +51,7 @@ class Binding:
     text: str = "not found yet"
     device: Device | None = None
     last: Device | None = None
+    stranger_w: float | None = None
     known: Identity | None = None
     generation: int = -1
     refused: int = 0
@@ -81,7 +85,15 @@ def looked_for(binding: Binding, now_s: float) -> Binding:
 
 def found(binding: Binding, device: Device, generation: int) -> Binding:
     """It answers, and is the right one. generation: of the connection before it was asked."""
-    return replace(binding, device=device, last=device, known=device.identity, generation=generation, refused=0)
+    return replace(
+        binding,
+        device=device,
+        last=device,
+        stranger_w=None,
+        known=device.identity,
+        generation=generation,
+        refused=0,
+    )
 
 
 def verified(binding: Binding, generation: int) -> Binding:
@@ -89,9 +101,10 @@ def verified(binding: Binding, generation: int) -> Binding:
     return replace(binding, generation=generation)
 
 
-def another(binding: Binding) -> Binding:
-    """Something else answers in its place: what was promised by the one before counts no more."""
-    return replace(binding, device=None, last=None)
+def another(binding: Binding, rated_w: float = 0.0) -> Binding:
+    """Something else answers in its place: what was promised by the one before counts no more. rated_w: what it can
+    give, 0 where it isn't even of the right kind."""
+    return replace(binding, device=None, last=None, stranger_w=rated_w)
 
 
 def forgotten(binding: Binding) -> Binding:

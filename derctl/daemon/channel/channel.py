@@ -21,6 +21,8 @@ from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMa
 from derctl.links.bus import Bus, Priority
 
 ILLEGAL_ADDRESS = 2
+GATEWAY = frozenset({0x0A, 0x0B})
+"""Exceptions that a gateway answers for a device which is silent."""
 
 
 @dataclass(slots=True)
@@ -28,8 +30,8 @@ class Channel:
     """Carries a device's states: how it is bound (binding), which slow block is next (slow), whether it stands still.
 
     check: what is wrong with a device that was found, None if it is the right one. read_s, sample: of `reading`.
-    answers: the registers that it was decoded from, by block. claim: what its read-back is worth; where that is
-    nothing, `reading.accepted` is None.
+    heard_s: when it answered last, a refusal counts. answers: the registers that it was decoded from, by block.
+    claim: what its read-back is worth; where that is nothing, `reading.accepted` is None.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Channel:
     still: Stillness = field(default_factory=Stillness)
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
+    heard_s: float = -1e9
     sample: int = 0
     answers: Mapping[str, Registers] = field(default_factory=dict)
     claim: Claim = field(default_factory=Claim)
@@ -79,6 +82,11 @@ class Channel:
         """What it reads back, where that says anything."""
         return accepted if believed(self.claim, self.options.profile) else None
 
+    @property
+    def _long_silent(self) -> bool:
+        """Behind a gateway a device is changed without a new connection."""
+        return self.state is Bind.UNREACHABLE and self.clock() - self.heard_s > binds.SILENT_S
+
     def look_again(self) -> None:
         """Find the device at the next poll, however recently that failed."""
         self.binding = binds.looked_for(self.binding, -1e9)
@@ -91,7 +99,7 @@ class Channel:
             device = self.device
             if device is None:
                 await self._bind_if_due()
-            elif not self.verified:
+            elif not self.verified or self._long_silent:
                 await self._verify(device)
             if self.device is not None:
                 await self._read(self.device)
@@ -100,6 +108,7 @@ class Channel:
         except BusError as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
         except DeviceRefused as error:
+            self.heard_s = self.heard_s if error.code in GATEWAY else self.clock()
             self._saw(Look.SILENT, Reason.UNREACHABLE, str(error))
             if error.code == ILLEGAL_ADDRESS:
                 self._rebound(binds.refused(self.binding))
@@ -119,7 +128,7 @@ class Channel:
         self._expire(now)
         self.answers = {**self.answers, **fresh}
         self.reading = device.decode(self.answers)
-        self.read_s = now
+        self.read_s = self.heard_s = now
         self.sample += 1
         self.binding = binds.answered(self.binding)
         self.still = observe(self.still, next(iter(fresh.values())), self.reading.energy_wh, now)
@@ -177,7 +186,7 @@ class Channel:
         device = await self.bus.execute(self.unit, exchange, priority=Priority.SLOW)
         wrong = self._wrong(device)
         if wrong is not None:
-            self.binding = binds.another(self.binding)
+            self.binding = binds.another(self.binding, device.rating.p_max_w)
             self._saw(Look.WRONG, Reason.IDENTITY_CHANGED, wrong)
             return
         known, firmware = self.known, device.identity.firmware

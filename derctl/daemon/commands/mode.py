@@ -13,7 +13,7 @@ async def arm(reach: Reach, order: Order) -> str:
     if reach.releaser.releasing:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
     reach.gate.arm(order.by)
-    return "armed"
+    return "armed" if reach.gate.warning is None else f"armed; {reach.gate.warning}"
 
 
 async def disarm(reach: Reach, order: Order) -> str:

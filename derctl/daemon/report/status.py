@@ -49,6 +49,7 @@ def _absent(arming: Arming) -> dict[str, Any]:
         "holds": absence.holds,
         "by_der": dict(absence.by_der),
         "unknown": list(absence.unknown),
+        "between": None if absence.between is None else asdict(absence.between),
     }
 
 

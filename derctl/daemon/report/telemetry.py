@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -102,36 +102,37 @@ class Telemetry:
         if not self.clock.synced:
             stamp["synced"] = False
         found: list[Message] = []
-        if state.poc is not None:
-            poc = state.poc
+        poc = state.poc
+        if poc is not None and not self._waits("poc", now_s):
             v_pu = None if poc.reading.v_v is None else poc.reading.v_v / poc.v_nom_v
             self._measured("poc", poc.reading, age_of(poc), v_pu, CHANGE_W, stamp, now_s, found)
         for der in state.ders:
-            scale = max(CHANGE_W, CHANGE_PU * der.rating.size_w)
             topic = f"der/{der.id}/measurement"
-            self._measured(topic, der.reading, age_of(der), der.v_pu, scale, stamp, now_s, found)
+            if not self._waits(topic, now_s):
+                scale = max(CHANGE_W, CHANGE_PU * der.rating.size_w)
+                self._measured(topic, der.reading, age_of(der), der.v_pu, scale, stamp, now_s, found)
         for decision in decisions:
             topic = f"der/{decision.der}/setpoint"
-            who = tuple((bound.by, bound.what) for bound in decision.bound_by)
-            if self._changed(topic, (_rounded(decision.setpoint), who), now_s):
+            if not self._waits(topic, now_s) and self._changed(topic, _told(decision), now_s):
                 found.append(Message(topic=topic, payload=encode(of_decision(decision) | stamp)))
         for der_id, outcome in outcomes.items():
-            accepted = None if outcome.accepted is None else _rounded(outcome.accepted)
-            key = (outcome.requested, _rounded(outcome.desired), accepted, outcome.achieved, outcome.reason)
             topic = f"der/{der_id}/outcome"
-            if self._changed(topic, key, now_s):
+            if not self._waits(topic, now_s) and self._changed(topic, _became(outcome), now_s):
                 found.append(Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp)))
         return found
 
     def standing(
-        self, standing: Mapping[str, Standing], mode: Mode, now_s: float, *, last: bool = False
+        self, ders: Iterable[str], stands: Callable[[str], Standing], mode: Mode, now_s: float, *, last: bool = False
     ) -> list[Message]:
         """What stands in each device, retained, so that it can be seen when derctl is gone. While control runs the
         setpoint moves all the time, and `outcome` tells it: only that it is so is told then. last: all of it."""
         found: list[Message] = []
-        for der_id, each in standing.items():
-            key = (mode, each.record, each.seen) if mode is Mode.CONTROL else (mode, _whole(each))
+        for der_id in ders:
             topic = f"der/{der_id}/standing"
+            if not last and self._waits(topic, now_s):
+                continue
+            each = stands(der_id)
+            key = (mode, each.record, each.seen) if mode is Mode.CONTROL else (mode, _whole(each))
             if last or self._changed(topic, key, now_s):
                 payload = {"t": self.clock.stamp(), "mode": mode} | asdict(each)
                 found.append(Message(topic=topic, payload=encode(payload), retain=True))
@@ -148,25 +149,25 @@ class Telemetry:
         now_s: float,
         found: list[Message],
     ) -> None:
-        since = now_s - self._sent_s.get(topic, -1e9)
-        if since < self.min_s - 1e-3:
-            return
         p_w, status = self._power.get(topic, (None, ""))
         moved = (
             status != str(reading.status)
             or (p_w is None) != (reading.p_w is None)
             or (p_w is not None and reading.p_w is not None and abs(p_w - reading.p_w) >= step_w)
         )
-        if not moved and since < self.every_s:
+        if not moved and now_s - self._sent_s.get(topic, -1e9) < self.every_s:
             return
         self._sent_s[topic] = now_s
         self._power[topic] = (reading.p_w, str(reading.status))
         found.append(Message(topic=topic, payload=encode(stamp | measurement(reading, age_s, v_pu))))
 
+    def _waits(self, topic: str, now_s: float) -> bool:
+        """Whether it was sent too short a time ago."""
+        return now_s - self._sent_s.get(topic, -1e9) < self.min_s - 1e-3
+
     def _changed(self, topic: str, key: object, now_s: float) -> bool:
         """Whether this topic is due; if so it counts as sent."""
-        since = now_s - self._sent_s.get(topic, -1e9)
-        if since < self.min_s - 1e-3 or (self._last.get(topic) == key and since < self.every_s):
+        if self._last.get(topic) == key and now_s - self._sent_s.get(topic, -1e9) < self.every_s:
             return False
         self._sent_s[topic] = now_s
         self._last[topic] = key
@@ -181,6 +182,17 @@ class Telemetry:
 def _whole(standing: Standing) -> tuple[object, ...]:
     told = (standing.p_ceiling_w, standing.p_target_w, standing.q_var)
     return (*(None if value is None else round(value) for value in told), standing.seen, standing.record)
+
+
+def _told(decision: Decision) -> tuple[object, ...]:
+    """A decision with another one of these is news."""
+    return _rounded(decision.setpoint), tuple((bound.by, bound.what) for bound in decision.bound_by)
+
+
+def _became(outcome: Outcome) -> tuple[object, ...]:
+    """An outcome with another one of these is news."""
+    accepted = None if outcome.accepted is None else _rounded(outcome.accepted)
+    return outcome.requested, _rounded(outcome.desired), accepted, outcome.achieved, outcome.reason
 
 
 def _rounded(setpoint: Setpoint) -> tuple[float | None, ...]:

@@ -80,6 +80,9 @@ class SunspecDer(Found):
         soc = values.get("SoC", values.get("ChaState"))
         return soc if soc is not None and 0.0 <= soc <= 100.0 else None, values.get("SoH")
 
+    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
+        return self.controls.promises(answers, fallback)
+
     def absent_w(self, fallback: Fallback) -> float:
         return self.controls.absent_w(fallback)
 

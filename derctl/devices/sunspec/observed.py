@@ -9,7 +9,7 @@ from derctl.core.exchange import Read
 from derctl.core.types import Capability, Fallback, Rating
 from derctl.devices.sunspec.found import Found
 from derctl.devices.sunspec.layout import View
-from derctl.devices.types import Reversion
+from derctl.devices.types import Answers, Reversion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,9 @@ class Observed(Found):
     @property
     def reversion(self) -> Reversion:
         return Reversion()
+
+    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
+        return None
 
     def absent_w(self, fallback: Fallback) -> float:
         return 0.0

@@ -21,8 +21,6 @@ from derctl.links.wires.codec import ANSWERS, request_of, taken
 
 CLOSED = 0
 """Stands for a number where the peer ended the connection in the regular way."""
-NEVER_S = 3600.0
-"""pymodbus's own timeout: out of the way, the bus's deadline is the only one."""
 BUFFER_MAX = 4096
 """Bytes; pymodbus drops everything at 264, also a late answer in one segment with the right one."""
 
@@ -72,7 +70,7 @@ class Connection(ABC):
                 on_lost(self._ended)
 
         client.ctx.callback_disconnected = lost  # type: ignore[assignment, method-assign]
-        client.ctx.comm_params.timeout_connect = NEVER_S
+        client.ctx.comm_params.timeout_connect = None  # type: ignore[assignment]  # the bus's deadline is the only one
         client.ctx.max_buffer_size = BUFFER_MAX
         for answer in ANSWERS:
             client.register(answer)

@@ -27,6 +27,7 @@ from derctl.store.ticks import replay
 from hil.faces.bank import Refused
 from hil.faults import refuse
 from hil.rig import Rig
+from hil.world import Knob
 
 
 def observe_mode(site: dict[str, Any]) -> None:
@@ -145,10 +146,10 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         assert modes == ["mode_control", "mode_observe", "mode_control"]
 
 
-async def test_a_site_that_may_not_be_controlled_any_more_is_released_though_it_is_armed(
+async def test_control_that_has_begun_goes_on_when_the_contract_would_not_hold_without_it_any_more(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is found of a device may break the contract without derctl; the gate closes by itself then.
+    """To let go of the devices then would be just what breaks it. An operator's word ends it, and releases.
 
     An operator's word to lift limits does not stand any more once somebody has armed.
     """
@@ -164,11 +165,12 @@ async def test_a_site_that_may_not_be_controlled_any_more_is_released_though_it_
         await b.until(lambda: b.writers["pv2"].hold.written is not None)
         found = b.app.gate.absence()
         b.app.gate.absence = lambda: replace(found, limit_w=1.0)
-        await b.until(lambda: not b.app.releaser.journal.entries)
-        assert b.app.gate.arming.state is Arm.HELD and b.app.gate.arming.armed
+        await b.ticks(10)
+        assert b.app.gate.open and told(b, "fallback_broken") == 1
+        assert "pv2" in b.app.releaser.journal.entries and told(b, "released") == 0
         await ask(Path(b.app.site.file.site.socket), "disarm")
         await b.ticks(2)
-        assert lifts == {(Arm.HELD, False), (Arm.WATCHING, True)}
+        assert lifts == {(Arm.WATCHING, True)}
         assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0, "no more than the declared fallback stands"
 
 
@@ -201,7 +203,7 @@ async def test_a_der_that_was_unreachable_at_the_release_is_released_when_it_ans
         back = await refuse(b.rig.endpoint_of("pv2"))
         await b.until(lambda: b.app.plant.ders["pv2"].state == "unreachable")
         told = await ask(Path(b.app.site.file.site.socket), "disarm")
-        assert "pv2: unreachable" in told and list(journal(b)) == ["pv2"]
+        assert "pv2: unreachable" in told and "pv2" in journal(b) and "pv1" not in journal(b)
         await b.ticks(12)
         assert said(b, "pv2") == ["not_released"], "said once, not with each try"
         await back()
@@ -233,7 +235,7 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
         await b.until(lambda: all(b.writers[name].hold.written is not None for name in ("pv1", "pv2")))
         b.rig.units["pv2"].write_faults[1] = no
         told = await ask(Path(b.app.site.file.site.socket), "disarm")
-        assert "pv2: exception 4" in told and list(journal(b)) == ["pv2"]
+        assert "pv2: exception 4" in told and "pv2" in journal(b) and "pv1" not in journal(b)
         await b.until(lambda: len(tries) == 4)
         assert [wrote for wrote, _ in tries[1:]] == [["pv2"]] * 3
         pauses = [later - earlier for (_, earlier), (_, later) in pairwise(tries)]
@@ -270,7 +272,7 @@ async def test_a_stop_does_not_wait_for_a_patient_release(bench: Any, monkeypatc
         await b.until(lambda: b.app.releaser.releasing)
         b.app.stop()
         await b.running
-        assert said(b, "pv2") == ["not_released"] and list(journal(b)) == ["pv2"], "the time would have been enough"
+        assert said(b, "pv2") == ["not_released"] and "pv2" in journal(b), "the time would have been enough"
 
 
 @pytest.mark.parametrize("observe", [False, True])
@@ -548,3 +550,122 @@ async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_
         await b.until(lambda: b.app.plant.ders["pv2"].binding.reason == "identity_changed")
         await b.ticks(10)
         assert {name: len(b.writes(name)) for name in ("pv1", "pv2")} == before
+
+
+def promises_in_full(site: dict[str, Any]) -> None:
+    """The sum of the fallbacks is the contract: pv1 stands at 1 kW, pv2 returns to 2 kW, the battery rests."""
+    site["ders"][0]["fallback"] = {"p_ceiling_w": 1000, "by": "stands"}
+    site["ders"][1]["fallback"] = {"p_ceiling_w": 2000, "by": "reversion", "after_s": 15}
+    site["functions"] = [{"kind": "contract_export_limit", "limit_w": 3000}, {"kind": "self_consumption"}]
+
+
+def gone(*names: str) -> Any:
+    """These don't answer from the start."""
+
+    def prepare(rig: Rig) -> None:
+        for name in names:
+            rig.endpoint_of(name).refuse()
+
+    return prepare
+
+
+async def test_a_site_starts_at_night_with_what_it_knows_of_inverters_that_sleep(bench: Any) -> None:
+    async with bench(promises_in_full) as b:
+        await b.until(lambda: b.app.gate.open)
+    async with bench(promises_in_full, prepare=gone("pv1", "pv2")) as b:
+        await b.until(lambda: b.writers["bat1"].hold.written is not None)
+        status = await ask(Path(b.app.site.file.site.socket), "status")
+        assert (status["mode"], status["absent"]["by_der"]) == ("control", {"pv1": 1000, "pv2": 2000, "bat1": 0})
+        assert status["ders"]["pv2"]["rating"]["p_max_w"] == 10_000.0
+
+
+async def test_a_site_that_never_found_one_of_its_inverters_is_not_armed_until_it_does(bench: Any) -> None:
+    """One that is slow to boot. Without a rating nothing is known of it; with one it counts in full."""
+
+    def rated(site: dict[str, Any]) -> None:
+        promises_in_full(site)
+        site["ders"][1]["rating"] = {"p_max_w": 10_000}
+
+    for change, code in ((promises_in_full, "rating_unknown"), (rated, "fallback_breaks_contract")):
+        async with bench(change, prepare=gone("pv2")) as b:
+            await b.until(lambda: b.app.plant.ders["bat1"].sample > 0)
+            await b.ticks(3)
+            assert not b.app.gate.open and b.app.gate.arming.reason.startswith(code)
+            assert b.writes("bat1") == []
+        (b.app.survival.folder.path / "state.json").unlink()
+    async with bench(rated, prepare=gone("pv2")) as b:
+        await b.until(lambda: b.app.plant.ders["bat1"].sample > 0)
+        await b.rig.endpoint_of("pv2").listen()
+        await b.until(lambda: b.app.gate.open)
+
+
+async def test_a_device_that_was_swapped_while_the_daemon_was_down_keeps_nobody_else_from_control(bench: Any) -> None:
+    def named(site: dict[str, Any]) -> None:
+        promises_in_full(site)
+        site["ders"][1]["serial"] = "1002"
+
+    def swapped(rig: Rig) -> None:
+        rig.world.faces["pv2"].bank.image(1).put("SN", "9999")
+        rig.world.faces["pv2"].bank.publish()
+
+    async with bench(named) as b:
+        await b.until(lambda: b.app.gate.open)
+    async with bench(named, prepare=swapped) as b:
+        await b.until(lambda: b.app.plant.ders["pv2"].state == "refused")
+        await b.until(lambda: b.app.gate.open and b.writers["bat1"].hold.written is not None)
+        await b.ticks(5)
+        assert b.writes("pv2") == [] and b.app.gate.absence().by_der["pv2"] == 10_000.0
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "disarm")
+        with pytest.raises(CommandError) as refused:
+            await ask(socket, "arm")
+        assert refused.value.code == "fallback_breaks_contract", "nobody arms a site like that"
+
+
+async def test_a_battery_that_charges_is_not_let_go_while_an_inverter_is_lost(bench: Any) -> None:
+    """A disarm would raise what the site gives by what it charges. Its own timer ends it."""
+    async with bench(promises_in_full) as b:
+        await b.until(lambda: b.p_w("bat1") < -500.0)
+        rig: Rig = b.rig
+        rig.endpoint_of("pv2").refuse()
+        for connection in [*rig.endpoint_of("pv2").open]:
+            connection.end("rst")
+        await b.until(lambda: b.app.plant.ders["pv2"].state == "unreachable")
+        await ask(Path(b.app.site.file.site.socket), "disarm")
+        assert said(b, "bat1") == ["not_released"] and "bat1" in journal(b)
+        assert b.p_w("bat1") < -500.0, "it charges on"
+
+
+async def test_nothing_is_raised_before_every_device_has_read_back_its_fallback(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pv2 takes writes over only later: until then the battery does not serve the house."""
+    monkeypatch.setattr("derctl.daemon.promises.PROMISE_S", 60.0)
+
+    def held_back(rig: Rig) -> None:
+        rig.units["pv2"].write_faults[0] = lambda address, content: None
+
+    async with bench(promises_in_full, prepare=held_back) as b:
+        rig: Rig = b.rig
+        for forced in rig.world.forced.values():
+            forced.irradiance = Knob(0.0)
+        await b.until(lambda: b.app.gate.open and len(b.writes("pv2")) > 3 and b.writes("bat1"))
+        assert b.app.promises.halted and b.p_w("bat1") < 50.0
+        assert "unproven_fallback" in {bound.by for bound in b.app.recorder.latest.decisions[2].bound_by}
+        rig.units["pv2"].write_faults.clear()
+        await b.until(lambda: not b.app.promises.halted)
+        assert all(writer.promised == "read_back" for writer in b.writers.values())
+        await b.until(lambda: b.p_w("bat1") > 500.0)
+
+
+async def test_one_that_never_shows_its_fallback_is_named_and_holds_the_others_down_no_longer(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.promises.PROMISE_S", 1.0)
+
+    def ignored(rig: Rig) -> None:
+        rig.units["pv2"].write_faults[0] = lambda address, content: None
+
+    async with bench(promises_in_full, prepare=ignored) as b:
+        await b.until(lambda: told(b, "fallback_unproven") == 1)
+        assert not b.app.promises.halted and b.writers["pv2"].promised != "read_back"

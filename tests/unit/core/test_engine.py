@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core.engine import Plan, step
-from derctl.core.types import Abstain, Capability, Fallback, LimitRequest, Port, Proposal, Setpoint, SiteProposal
+from derctl.core.types import (
+    Abstain,
+    Capability,
+    DerState,
+    Fallback,
+    LimitRequest,
+    Port,
+    Proposal,
+    Setpoint,
+    SiteProposal,
+)
 from derctl.core.words import FallbackBy
 from derctl.functions import ROWS
 from derctl.functions.contract_export_limit import ContractExportLimit
@@ -322,6 +332,25 @@ def test_nobody_is_raised_unseen(case: str) -> None:
     decision = decide(make.plan({"pv1": []}, []), make.site(der))["pv1"]
     assert decision.setpoint.p_ceiling_w == ceiling_w
     assert [bound.by for bound in decision.bound_by][-1:] == ([] if by is None else [by])
+
+
+@pytest.mark.parametrize(
+    ("der", "most_w"),
+    [
+        (make.pv(p_w=400.0, accepted=HELD, halted=True), 900.0),  # the limit in force
+        (make.pv(p_w=400.0, halted=True), 400.0),  # it tells none
+        (make.pv(p_w=None, halted=True), 0.0),  # nothing is known of it
+        (make.battery(p_w=700.0, accepted=Setpoint(p_target_w=2_000.0), halted=True), 700.0),
+        (make.battery(p_w=-700.0, halted=True), 0.0),  # a store may always rest
+        (make.pv(p_w=400.0, accepted=HELD), 9_000.0),
+    ],
+)
+def test_nobody_is_raised_before_the_fallbacks_are_proven(der: DerState, most_w: float) -> None:
+    wish = Proposal(by="somebody", rank=60, p_target_w=9_000.0, p_floor_w=9_000.0, p_ceiling_w=9_000.0)
+    found = decide(make.plan({der.id: [wish]}, []), make.site(der))[der.id]
+    told = found.setpoint.p_target_w if der.can.aim else found.setpoint.p_ceiling_w
+    assert told == most_w
+    assert ("unproven_fallback" in [bound.by for bound in found.bound_by]) is der.halted
 
 
 def test_a_battery_that_is_not_measured_still_takes_a_target() -> None:

@@ -16,6 +16,7 @@ from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.image import Image
+from derctl.daemon.known import Known, revived
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
@@ -38,6 +39,7 @@ class Inverter:
         self.problems: tuple[str, ...] = ()
         self.reversion = Reversion(timer=Timer.TARGET, model=704)
         self.broken = False
+        self.keeps = True
         self.reading = Reading(p_w=1000.0)
 
     def decode(self, answers: Any) -> Reading:
@@ -46,7 +48,7 @@ class Inverter:
         return self.reading
 
     def absent_w(self, fallback: Fallback) -> float:
-        return self.rating.p_max_w if fallback.p_ceiling_w is None else fallback.p_ceiling_w
+        return self.rating.p_max_w if fallback.p_ceiling_w is None or not self.keeps else fallback.p_ceiling_w
 
 
 class Wire:
@@ -69,10 +71,10 @@ class Wire:
         return (self.count,)
 
 
-def absent_in(channel: Channel, section: DerSection | None = None) -> Absent:
+def absent_in(channel: Channel, section: DerSection | None = None, **given: Any) -> Absent:
     """A site with this one DER and no contract."""
     site: Any = SimpleNamespace(file=SimpleNamespace(ders=[section or SECTION]), limit_w=None)
-    return Absent(site, {"pv1": channel})
+    return Absent(site, {"pv1": channel}, **given)
 
 
 def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -134,20 +136,101 @@ async def test_a_der_that_was_forgotten_has_its_rating_and_can_be_given_nothing(
     assert (der.can, der.fresh, der.controllable) == (Capability(), False, False)
 
 
-async def test_of_another_device_in_its_place_nothing_is_known() -> None:
+async def test_another_device_in_its_place_counts_at_the_higher_rating_of_both_and_is_given_nothing() -> None:
     channel, wire, now = await lost()
     wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
     now[0] += REBIND_S
     await channel.poll()
     assert channel.binding.reason == "identity_changed"
-    assert absent_of(channel) == ({}, ("pv1",))
+    assert absent_of(channel) == ({"pv1": 20_000.0}, ())
+    (der,) = image_of(channel).snapshot(now[0]).ders
+    assert (der.rating.p_max_w, der.absent_w, der.controllable) == (20_000.0, 20_000.0, False)
+    wire.found = None
+    now[0] += REBIND_S
+    await channel.poll()
+    assert absent_of(channel) == ({"pv1": 20_000.0}, ()), "nor when that one falls silent"
 
 
-def image_of(channel: Channel, section: DerSection = SECTION, *, bms: Channel | None = None) -> Image:
+async def found_once() -> Known:
+    """What is remembered of an inverter of serial 1 that was found, held to its fallback by its timer."""
+    wire, now, known = Wire(), [1000.0], Known()
+    channel = channel_on(wire, now)
+    await channel.poll()
+    absent_in(channel, HELD, known=known).whole()
+    return Known(revived(known.plain())[0])
+
+
+HELD = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
+
+
+@pytest.mark.parametrize(
+    ("section", "counts_w"),
+    [
+        (HELD, 2000.0),
+        (structs.replace(HELD, serial=" 1 "), 2000.0),
+        (structs.replace(HELD, serial="7"), None),  # that one was never found
+        (structs.replace(HELD, fallback=FallbackSection(p_ceiling_w=500.0)), 500.0),
+        (structs.replace(HELD, fallback=FallbackSection(p_ceiling_w=500.0, by="stands")), 500.0),
+        (SECTION, 8000.0),  # no fallback is declared
+        (structs.replace(HELD, control=False), 8000.0),
+    ],
+)
+async def test_one_that_sleeps_at_the_start_counts_with_what_it_promised_before(
+    section: DerSection, counts_w: float | None
+) -> None:
+    known = await found_once()
+    asleep = channel_on(Wire(), [1000.0])
+    absent = absent_in(asleep, section, known=known)
+    assert absent.of("pv1").p_w == counts_w
+    (der,) = image_of(asleep, section, known=known).snapshot(1000.0).ders
+    assert (der.absent_w, der.fresh, der.controllable) == (counts_w, False, False)
+    assert der.rating == (RATING if counts_w is not None else replace(RATING, p_max_w=0.0, s_max_va=0.0))
+
+
+async def test_another_device_that_answered_before_a_restart_is_not_the_right_one_after_it() -> None:
+    known = await found_once()
+    wire, now = Wire(), [1000.0]
+    wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
+    channel = channel_on(wire, now)
+    channel.serial = "1"
+    section = structs.replace(HELD, serial="1")
+    saved: list[bool] = []
+    await channel.poll()
+    assert absent_in(channel, section, known=known, changed=lambda: saved.append(True)).of("pv1").p_w == 20_000.0
+    assert saved == [True]
+    after = Known(revived(known.plain())[0])
+    silent = channel_on(Wire(), now)
+    assert absent_in(silent, section, known=after).of("pv1").p_w == 20_000.0
+    await silent.poll()  # serial 1 answers again
+    assert absent_in(silent, section, known=after).of("pv1").p_w == 2000.0
+    assert after.of["pv1"].stranger_w is None
+
+
+def test_a_record_that_cannot_be_read_is_named_and_its_der_was_never_found() -> None:
+    good, refused = revived({"pv1": {"serial": 3}, "pv2": "much"})
+    assert good == {} and set(refused) == {"pv1", "pv2"}
+
+
+async def test_one_that_takes_no_ceiling_is_remembered_with_its_full_rating() -> None:
+    wire, now, known = Wire(), [1000.0], Known()
+    assert wire.found is not None
+    wire.found.keeps = False
+    channel = channel_on(wire, now)
+    await channel.poll()
+    absent_in(channel, HELD, known=known).whole()
+    assert (
+        known.of["pv1"].keeps == () and absent_in(channel_on(Wire(), now), HELD, known=known).of("pv1").p_w == 8000.0
+    )
+
+
+def image_of(
+    channel: Channel, section: DerSection = SECTION, *, bms: Channel | None = None, known: Known | None = None
+) -> Image:
     """Of a site of one DER and a tick of 1 s."""
     site: Any = SimpleNamespace(site=SimpleNamespace(tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[section])
     of_bms = {} if bms is None else {"pv1": bms}
-    return Image(site, absent_in(channel, section), {"pv1": channel}, of_bms, None, Requests())
+    absent = absent_in(channel, section, known=known or Known())
+    return Image(site, absent, {"pv1": channel}, of_bms, None, Requests())
 
 
 # -- who may be given setpoints -------------------------------------------------------------------------------------

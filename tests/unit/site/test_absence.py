@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -47,7 +48,7 @@ def device(by: str, ceiling: float | None, timer: Timer, *, full: float = FULL, 
 
 
 NOT_FOUND = [  # by, ceiling, control, rating -> how, what counts, at least, at most (None: unknown)
-    ("reversion", LOW, True, None, Without.TIMER, LOW, LOW, None),
+    ("reversion", LOW, True, None, Without.TIMER, None, LOW, None),
     ("reversion", LOW, True, FULL, Without.TIMER, FULL, LOW, FULL),
     ("reversion", None, True, None, Without.NO_CEILING, None, 0.0, None),
     ("reversion", None, True, FULL, Without.NO_CEILING, FULL, FULL, FULL),
@@ -55,8 +56,8 @@ NOT_FOUND = [  # by, ceiling, control, rating -> how, what counts, at least, at 
     ("reversion", LOW, False, FULL, Without.NOT_WRITTEN, FULL, FULL, FULL),
     ("reversion", None, False, None, Without.NOT_WRITTEN, None, 0.0, None),
     ("reversion", None, False, FULL, Without.NOT_WRITTEN, FULL, FULL, FULL),
-    ("stands", LOW, True, None, Without.STANDS, LOW, LOW, None),
-    ("stands", LOW, True, FULL, Without.STANDS, LOW, LOW, FULL),
+    ("stands", LOW, True, None, Without.STANDS, None, LOW, None),
+    ("stands", LOW, True, FULL, Without.STANDS, FULL, LOW, FULL),
     ("stands", LOW, False, None, Without.NOT_WRITTEN, None, 0.0, None),  # nobody wrote the limit that would stand
     ("stands", LOW, False, FULL, Without.NOT_WRITTEN, FULL, FULL, FULL),
     ("device", LOW, True, None, Without.DEVICE, LOW, LOW, LOW),
@@ -67,7 +68,7 @@ NOT_FOUND = [  # by, ceiling, control, rating -> how, what counts, at least, at 
 
 
 @pytest.mark.parametrize(("by", "ceiling", "control", "rated", "how", "counts", "least", "most"), NOT_FOUND)
-def test_of_what_was_never_found_the_site_files_word_counts(
+def test_what_was_never_found_counts_at_its_rating_whatever_the_site_file_promises(
     by: Any, ceiling: Any, control: Any, rated: Any, how: Any, counts: Any, least: Any, most: Any
 ) -> None:
     part = der_absence(section(by, ceiling, control=control, rated=rated), None)
@@ -177,7 +178,7 @@ def test_fallbacks_that_are_kept_and_too_high_in_all_are_added_up() -> None:
 
 
 def test_nothing_known_of_one_is_an_objection_although_the_others_fit() -> None:
-    absence = absence_of([section("stands", 0.0), section(ceiling=None, name="pv2")], {}, 7000.0)
+    absence = absence_of([section("device", 0.0), section(ceiling=None, name="pv2")], {}, 7000.0)
     assert (absence.by_der, absence.unknown, absence.holds) == ({"pv1": 0.0}, ("pv2",), False)
     assert absence.objection is not None
     assert absence.objection[0] == "rating_unknown"
@@ -206,6 +207,45 @@ def test_the_file_alone_says_whether_the_contract_is_kept_broken_or_open(
     assert absence_of([section(by, ceiling, rated=rated)], {}, limit).verdict is verdict
 
 
+ANOTHER = [  # by, ceiling, rating in the file, rating of the one before, of the stranger -> W
+    ("reversion", LOW, None, FULL, 8000.0, 8000.0),
+    ("reversion", LOW, None, FULL, 0.0, FULL),  # of another kind: as much as the one that should be there
+    ("stands", LOW, 6000.0, FULL, 4000.0, 6000.0),
+    ("device", LOW, None, FULL, 4000.0, FULL),  # the limit was kept in the device that is gone
+    ("device", LOW, None, None, 0.0, None),
+    ("reversion", LOW, None, None, 8000.0, 8000.0),
+]
+
+
+@pytest.mark.parametrize(("by", "ceiling", "rated", "full", "stranger", "watts"), ANOTHER)
+def test_another_device_in_its_place_counts_at_the_highest_rating_that_is_known(
+    by: Any, ceiling: Any, rated: Any, full: Any, stranger: Any, watts: Any
+) -> None:
+    found = None if full is None else device(by, ceiling, Timer.TARGET, full=full)
+    part = der_absence(section(by, ceiling, rated=rated), found, stranger)
+    assert (part.how, part.p_w) == (Without.ANOTHER, watts)
+    assert part.promised_w == der_absence(section(by, ceiling, rated=rated), found).p_w
+
+
+def test_another_device_is_named_in_the_objection_and_what_to_write() -> None:
+    part = der_absence(section(), device("reversion", LOW, Timer.TARGET), 8000.0)
+    objection = Absence(ders=(part,), limit_w=LOW).objection
+    assert objection is not None
+    assert objection[1].startswith(
+        "pv1: another device answers in its place, so it may give 8,000 W, not 3,000. "
+        "If it was replaced, write its serial."
+    )
+
+
+def test_what_control_began_under_is_held_although_another_device_answers_now() -> None:
+    kept = der_absence(section(), device("reversion", LOW, Timer.TARGET), 8000.0)
+    alone = der_absence(section("device", None), None, 8000.0)
+    assert Absence(ders=(kept,), limit_w=LOW).held and not Absence(ders=(kept,), limit_w=LOW).holds
+    assert not Absence(ders=(kept, kept), limit_w=LOW).held
+    assert not Absence(ders=(replace(alone, promised_w=None, p_w=None),), limit_w=LOW).held
+    assert Absence(ders=(alone,)).held, "without a contract"
+
+
 SECTIONS = [
     (by, ceiling, control, rated)
     for by, ceiling, control, rated in product(
@@ -232,6 +272,7 @@ def test_check_and_gate_agree_on_every_device_that_fits_the_file(rows: Any, limi
         assert gate.objection is None
     if not check.undecided:
         assert (check.by_der, check.holds) == (gate.by_der, gate.holds)
+    assert set(check.boundless) <= set(check.unknown)
 
 
 def assert_bounds(check: Absence, gate: Absence) -> None:

@@ -62,6 +62,17 @@ class Controls:
             q_var=None if var is None else var.accepted_var(values[var.view.name]),
         )
 
+    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
+        """Of those that are counted upon one is enough, since the lower one binds; a full rating needs none."""
+        powers: list[Power] = [power for power in (self.limit, self.target) if power is not None]
+        full = self.rating.p_max_w
+        counted = [power for power in powers if power.absent_w(fallback, full) < full]
+        if fallback.by == FallbackBy.DEVICE or not counted:
+            return True
+        if self.profile.readback == "effect_only":
+            return None
+        return any(power.promises(power.view.values(answers), fallback) for power in counted)
+
     def absent_w(self, fallback: Fallback) -> float:
         """The most that it gives when derctl is not there; a limit beside a target holds whatever that does."""
         powers: list[Power] = [power for power in (self.limit, self.target) if power is not None]

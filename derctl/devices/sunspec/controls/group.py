@@ -23,6 +23,9 @@ from derctl.sunspec import absent, encode_point
 NO_TIMER = "no reversion timer that reverts"
 """A problem of the device: fallback by reversion proves nothing there."""
 
+NEAR_PU = 0.005
+"""A fallback that reads back is the right one within this share of the base: registers have steps."""
+
 UNTAKEN = frozenset({2, 3, 4})
 """Exception codes that a device may answer where it takes the points of a block singly only."""
 
@@ -55,6 +58,11 @@ class Group:
         if fallback.p_ceiling_w is None or (fallback.by == FallbackBy.REVERSION and self.timer is not Timer.TARGET):
             return p_max_w
         return max(fallback.p_ceiling_w, 0.0)
+
+    def _kept(self, seconds: float | None, held_w: float | None, fallback: Fallback) -> bool:
+        """Whether this stands with such a timer, or comes with it: a limit that stands has none."""
+        runs = not seconds if fallback.by == FallbackBy.STANDS else 0.0 < (seconds or 0.0) <= fallback.after_s + 1.0
+        return runs and held_w is not None and held_w <= (fallback.p_ceiling_w or 0.0) + NEAR_PU * self.base
 
     def _limit_w(self, enabled: int | None, percent: float | None, unlimited_w: float) -> float | None:
         """A limit in percent as it reads back; None where the device doesn't tell."""

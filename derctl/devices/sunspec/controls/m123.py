@@ -55,6 +55,11 @@ class Limit123(Group):
     def accepted_w(self, values: dict[str, Any], unlimited_w: float) -> float | None:
         return self._limit_w(values["WMaxLim_Ena"], values["WMaxLimPct"], unlimited_w)
 
+    def promises(self, values: dict[str, Any], fallback: Fallback) -> bool:
+        percent, enabled = values["WMaxLimPct"], values["WMaxLim_Ena"]
+        held_w = percent * self.base / 100.0 if enabled and percent is not None else None
+        return self._kept(values["WMaxLimPct_RvrtTms"], held_w, fallback)
+
     def write(self, ceiling_w: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
         timer_s = 0.0 if fallback.by == FallbackBy.STANDS else fallback.after_s
         yield from self._write(answers, self._points(ceiling_w, timer_s, 1, answers))

@@ -52,6 +52,9 @@ class Target124(Group):
             return None
         return float(values["OutWRte"] * self.base / 100.0)
 
+    def promises(self, values: dict[str, Any], fallback: Fallback) -> bool:
+        return self._kept(values["InOutWRte_RvrtTms"], self.accepted_w(values), fallback)
+
     def write(self, target_w: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
         yield from self._aim(target_w, 0.0 if fallback.by == FallbackBy.STANDS else fallback.after_s, answers)
 

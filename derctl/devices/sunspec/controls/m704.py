@@ -62,6 +62,15 @@ class Limit704(Group):
     def accepted_w(self, values: dict[str, Any], unlimited_w: float) -> float | None:
         return self._limit_w(values["WMaxLimPctEna"], values["WMaxLimPct"], unlimited_w)
 
+    def promises(self, values: dict[str, Any], fallback: Fallback) -> bool:
+        if fallback.by == FallbackBy.STANDS:
+            percent, enabled = values["WMaxLimPct"], values["WMaxLimPctEna"]
+        else:
+            percent, enabled = values["WMaxLimPctRvrt"], values["WMaxLimPctEnaRvrt"]
+        held_w = None if percent is None else percent * self.base / 100.0
+        both = bool(enabled and values["WMaxLimPctEna"])
+        return both and self._kept(values["WMaxLimPctRvrtTms"], held_w, fallback)
+
     def write(self, ceiling_w: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
         revert = self.base if fallback.p_ceiling_w is None else fallback.p_ceiling_w
         timer_s = 0.0 if fallback.by == FallbackBy.STANDS else fallback.after_s

@@ -30,6 +30,10 @@ class Power(Part, Protocol):
 
     def absent_w(self, fallback: Fallback, p_max_w: float) -> float: ...
 
+    def promises(self, values: dict[str, Any], fallback: Fallback) -> bool:
+        """Whether these registers make the fallback true."""
+        ...
+
 
 class Limit(Power, Protocol):
     """Takes a ceiling."""

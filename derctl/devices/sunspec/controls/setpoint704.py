@@ -95,6 +95,15 @@ class Target704(Setpoint704):
     def accepted_w(self, values: dict[str, Any]) -> float | None:
         return self._held(values)
 
+    def promises(self, values: dict[str, Any], fallback: Fallback) -> bool:
+        if fallback.by == FallbackBy.STANDS:
+            return self._kept(values["WSetRvrtTms"], self._held(values), fallback)
+        plain_w = values["WSetMod"] == self.PLAIN
+        revert = values["WSetRvrt"] if plain_w else values["WSetPctRvrt"]
+        held_w = revert if plain_w or revert is None else revert * self.base / 100.0
+        both = bool(values["WSetEna"] and values["WSetEnaRvrt"])
+        return both and self._kept(values["WSetRvrtTms"], held_w, fallback)
+
     def write(self, target_w: float, fallback: Fallback, answers: Answers) -> Exchange[None]:
         """Reverts to rest (0 W) where a fallback ceiling is declared, else to the device's own mode."""
         timer_s = 0.0 if fallback.by == FallbackBy.STANDS else fallback.after_s

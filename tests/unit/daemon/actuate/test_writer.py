@@ -500,7 +500,10 @@ async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> 
 
         accepted = Setpoint(p_ceiling_w=held_w)
         return SimpleNamespace(
-            outcome=SimpleNamespace(accepted=accepted), fallback=Fallback(p_ceiling_w=goal_w), release=release
+            outcome=SimpleNamespace(accepted=accepted),
+            fallback=Fallback(p_ceiling_w=goal_w),
+            release=release,
+            lost=False,
         )
 
     writers = {
@@ -515,3 +518,57 @@ async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> 
     assert words == {"up": "released", "down": "released", "silent": "unreachable"}
     assert began == ["down", "silent", "up"]
     assert await Dispatch({}).release([], lift=False, seconds=0.4) == {}
+
+
+def held_writer(held: Setpoint, goal_w: float | None, result: Released, began: list[str], name: str) -> Any:
+    """One that holds this, and whose release gives that. goal_w: its fallback."""
+
+    async def release(*, lift: bool) -> Release:
+        began.append(name)
+        return Release(result)
+
+    return SimpleNamespace(
+        outcome=SimpleNamespace(accepted=held),
+        fallback=Fallback(p_ceiling_w=goal_w),
+        release=release,
+        lost=result is Released.UNREACHABLE,
+    )
+
+
+CHARGES, RESTS, LIMITED = Setpoint(p_target_w=-3000.0), Setpoint(p_target_w=0.0), ceiling(500.0)
+RISING = [  # what it holds, its fallback, lift -> whether its release may make it give more
+    (CHARGES, 0.0, False, True),
+    (CHARGES, None, False, True),
+    (RESTS, None, False, True),  # back to its own mode
+    (RESTS, 0.0, False, False),
+    (LIMITED, 2000.0, False, False),  # the limit stands where it is
+    (LIMITED, 2000.0, True, True),
+    (LIMITED, None, True, True),
+    (LIMITED, 500.0, True, False),
+]
+
+
+@pytest.mark.parametrize(("held", "goal_w", "lift", "rises"), RISING)
+@pytest.mark.parametrize("lost", [Released.UNREACHABLE, Released.REFUSED, None])
+async def test_while_one_is_lost_or_not_released_no_release_makes_another_give_more(
+    held: Setpoint, goal_w: float | None, lift: bool, rises: bool, lost: Released | None
+) -> None:
+    began: list[str] = []
+    writers = {"bat1": held_writer(held, goal_w, Released.RELEASED, began, "bat1")}
+    writers["pv1"] = held_writer(ceiling(5000.0), 500.0, lost or Released.RELEASED, began, "pv1")
+    found = await Dispatch(writers).release(["bat1", "pv1"], lift=lift, seconds=0.2)
+    waits = rises and lost is not None
+    assert found["bat1"].result == ("waits" if waits else "released")
+    assert ("bat1" in began) is not waits and "pv1" in began
+    if waits:
+        assert str(found["bat1"]).startswith("waits: it would give more, and pv1 is lost or not released")
+
+
+async def test_one_that_is_lost_and_was_never_written_counts_too() -> None:
+    began: list[str] = []
+    writers = {
+        "bat1": held_writer(CHARGES, 0.0, Released.RELEASED, began, "bat1"),
+        "pv1": held_writer(ceiling(5000.0), 500.0, Released.UNREACHABLE, began, "pv1"),
+    }
+    found = await Dispatch(writers).release(["bat1"], lift=False, seconds=0.2)
+    assert {name: each.result for name, each in found.items()} == {"bat1": "waits"} and began == []

@@ -1,4 +1,4 @@
-"""What is no claim goes no further than the channel: with SunSpec's driver, through a day, a night, a reconnection."""
+"""What is no claim goes no further than the channel: with SunSpec's driver, through a day, a night, a break."""
 
 from __future__ import annotations
 

@@ -102,6 +102,7 @@ class _Plan:
 @dataclass
 class _Gate:
     house: House
+    warning: str | None = None
 
     @property
     def open(self) -> bool:

@@ -260,7 +260,7 @@ LEFT = Standing(p_ceiling_w=3640.0, seen=Seen.READ_BACK, record=Record.LEFT)
 
 
 def test_what_stands_has_the_documented_fields_and_is_retained(telemetry: Telemetry) -> None:
-    (message,) = telemetry.standing({"pv1": LEFT}, Mode.OBSERVE, 1.0)
+    (message,) = telemetry.standing(["pv1"], lambda der: LEFT, Mode.OBSERVE, 1.0)
     assert (message.topic, message.retain) == ("der/pv1/standing", True)
     assert json.loads(message.payload) == example("standing")
 
@@ -269,7 +269,7 @@ def test_what_stands_is_told_on_change_and_in_control_only_when_it_is_another_ki
     telemetry: Telemetry,
 ) -> None:
     def told(standing: Standing, mode: Mode, now_s: float, *, last: bool = False) -> int:
-        return len(telemetry.standing({"pv1": standing}, mode, now_s, last=last))
+        return len(telemetry.standing(["pv1"], lambda der: standing, mode, now_s, last=last))
 
     assert [told(LEFT, Mode.OBSERVE, now_s) for now_s in (1.0, 3.0)] == [1, 0]
     assert told(replace(LEFT, p_ceiling_w=3000.0), Mode.OBSERVE, 5.0) == 1

@@ -1,0 +1,67 @@
+"""`derctl release` without a daemon, over real sockets: what it gives back, and what has to wait for a lost one."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from derctl.daemon.actuate.release import Release
+from derctl.daemon.actuate.rescue import rescue
+from derctl.site import load
+from hil.faults import refuse
+from hil.rig import Rig
+from hil.scenario import load as load_scenario
+from tests.loopback.daemon.conftest import DEMO
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    """The demo's devices, and their plant."""
+    scenario = load_scenario(DEMO)
+    site = copy.deepcopy(dict(scenario.site))
+    site.pop("mqtt", None)
+    made = Rig(dataclasses.replace(scenario, site=site))
+    await made.start()
+    stepping = asyncio.create_task(made.run(600.0))
+    yield made
+    stepping.cancel()
+    await asyncio.gather(stepping, return_exceptions=True)
+    await made.stop()
+
+
+async def released(rig: Rig, path: Path, *wrote: str) -> dict[str, Release]:
+    """As ExecStopPost does it, where the daemon wrote these."""
+    site = load(rig.site_file(path))
+    folder = Path(site.file.site.state_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "written.json").write_text("{" + ", ".join(f'"{name}": {{}}' for name in wrote) + "}")
+    return await rescue(site, pytest.fail, lift=False, seconds=3.0)
+
+
+def charge(rig: Rig, watts: float) -> None:
+    """The battery was told to, and its timer has not run out."""
+    image = rig.world.faces["bat1"].bank.image(704)
+    for point, value in (("WSetMod", 1), ("WSet", watts), ("WSetEna", 1)):
+        image.put(point, value)
+    rig.world.faces["bat1"].adopt_all()
+    rig.world.faces["bat1"].bank.publish()
+
+
+@pytest.mark.parametrize(
+    ("lost", "watts", "result"), [(True, -3000, "waits"), (False, -3000, "released"), (True, 500, "released")]
+)
+async def test_a_battery_that_charges_waits_while_an_inverter_that_was_never_written_is_lost(
+    rig: Rig, tmp_path: Path, lost: bool, watts: float, result: str
+) -> None:
+    charge(rig, watts)
+    if lost:
+        await refuse(rig.endpoint_of("pv2"))
+    found = await released(rig, tmp_path, "bat1")
+    assert {name: str(each.result) for name, each in found.items()} == {"bat1": result}
+    target_w = rig.world.faces["bat1"].command().p_target_w
+    assert target_w == (watts if result == "waits" else 0.0)
