@@ -127,8 +127,9 @@ async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: f
 
 
 async def _ready(channel: Channel) -> None:
-    """Connected, found, and read, so that what stands now is known; again as long as the power is above that."""
-    while channel.sample == 0 or channel.claim.doubtful:
+    """Connected, found, and read, so that what stands now is known; again as long as the power is above that, unless
+    it is known that this goes on."""
+    while channel.sample == 0 or (channel.claim.doubtful and not channel.claim.void):
         await channel.bus.wait_connected()
         channel.look_again()
         await channel.poll()

@@ -246,7 +246,7 @@ class Writer:
             self._happened(Happened.TAKEN)
             return 0
         refusals = before.refusals + 1
-        if refusals >= IGNORED_AFTER:
+        if refusals >= IGNORED_AFTER and not self.channel.claim.doubtful:  # else it is what reads back that is wrong
             known = self.outcome.accepted
             unmoved = known is None or found == known
             ignored = unmoved and not taken(desired, found, der.rating, self._profile)

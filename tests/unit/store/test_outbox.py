@@ -87,3 +87,17 @@ async def test_who_waits_is_woken_by_the_next_message() -> None:
     assert not waiting.done()
     outbox.put(event(1))
     assert (await waiting).payload == b"1"
+
+
+async def test_at_the_end_it_is_waited_for_until_all_is_sent_and_no_longer_than_said() -> None:
+    outbox, began = Outbox(), asyncio.get_running_loop().time()
+    outbox.put(event(1))
+    outbox.put(measured(2))
+    await outbox.emptied(0.05)
+    assert asyncio.get_running_loop().time() - began >= 0.05, "a broker that stands still"
+    waiting = asyncio.create_task(outbox.emptied(60.0))
+    await asyncio.sleep(0)
+    await drain(outbox)
+    await waiting
+    await outbox.emptied(60.0)
+    assert asyncio.get_running_loop().time() - began < 30.0

@@ -12,6 +12,7 @@ import pytest
 
 from derctl.core.types import Setpoint
 from derctl.daemon.channel.claim import Claim
+from derctl.daemon.course import Course
 from derctl.errors import BusTimeout
 from tests.writing import Desk, ceiling
 
@@ -168,6 +169,19 @@ async def test_a_claim_that_the_power_contradicts_is_named_once_and_is_not_what_
             assert desk.writer.outcome.reason == "contradicted"
     assert codes(desk) == ["contradicted"]
     assert desk.events[0][2] == "reads back 0 W and gives 1,080 W: what it reads back does not count"
+
+
+async def test_until_it_is_known_to_contradict_itself_it_is_not_said_to_ignore_writes() -> None:
+    desk = Desk()
+    desk.device.holds, desk.device.deaf = ceiling(0.0), True
+    course = Course(setpoint=ceiling(0.0), since_s=0.0, astray_s=desk.now_s)
+    desk.channel.claim = Claim(course=course)
+    for _ in range(9):
+        await desk.tick(ceiling(3000.0), 1080.0)
+    assert codes(desk) == []
+    desk.channel.claim = Claim()
+    await desk.tick(ceiling(3000.0), 1080.0, seconds=40.0)
+    assert codes(desk) == ["write_ignored"]
 
 
 async def test_a_device_that_shows_what_it_was_told_and_ignores_it_is_not_said_to_contradict_itself() -> None:
