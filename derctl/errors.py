@@ -104,6 +104,14 @@ class WrongKind(NotRecognised):
         super().__init__(f"answers as {found}, the site file says {expected}")
 
 
+class SectionUnclear(NotRecognised):
+    """Several sections of a device fit, or not the one that is named. sections: those that fit, as text."""
+
+    def __init__(self, text: str, sections: tuple[str, ...] = ()) -> None:
+        self.sections = sections
+        super().__init__(text)
+
+
 class LinkError(DerctlError):
     """Broker or socket trouble. Retried around, never felt in control."""
 

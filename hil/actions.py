@@ -70,6 +70,19 @@ async def trip(run: "Run", *, der: str, for_s: float = 0.5) -> None:
     run.later(for_s, release)
 
 
+async def restart(run: "Run", *, on: str, for_s: float = 10.0, connection: str = "broken") -> None:
+    """The device restarts: it is away for for_s and has forgotten what it was told. `connection` kept: behind a
+    gateway, whose socket lives; only the device is silent."""
+    number = await run.faults.start("refuse" if connection == "broken" else "blackhole", on)
+    unit, endpoint = run.rig.units[on], run.rig.endpoint_of(on)
+
+    async def back() -> None:
+        unit.restart(endpoint.now_s)
+        await run.faults.stop(number)
+
+    run.later(for_s, lambda: run.spawn(back()))
+
+
 async def battery(run: "Run", *, der: str, **changes: Any) -> None:
     """Force charge_limit_a, discharge_limit_a, temperature_c, soc_pct, open_contactor, cell_spread_v on a battery."""
     forced = run.rig.world.forced[der]
@@ -167,8 +180,8 @@ def _turn(run: "Run", knob: Knob, to: float | None, over_s: float, points: Any) 
 ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
-        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, battery, clear_faults, controller, kill_loop,
-        broker, command, publish, clock_step, site_file,
+        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, battery, clear_faults, controller,
+        kill_loop, broker, command, publish, clock_step, site_file,
     )
 }  # fmt: skip
 

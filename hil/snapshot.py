@@ -92,6 +92,8 @@ def _device(rig: Rig, name: str) -> dict[str, Any]:
         "connects": endpoint.connects,
         "open": len(endpoint.open),
         "turned_away": endpoint.turned_away,
+        "told_s": unit.told_s,
+        "back_s": unit.back_s,
         "canary": unit.canaries[-1][1] if unit.canaries else None,
     }
 

@@ -53,6 +53,24 @@ class Unit:
         self.unverified: dict[tuple[int, int], tuple[float, int]] = {}
         self.canaries: list[tuple[float, int]] = []
         self.write_faults: dict[int, Callable[[int, bytes], bytes | None]] = {}
+        self.restarted_s = -1.0
+        self.answered_s = -1.0
+        self.told_s: float | None = None
+        self.back_s: float | None = None
+
+    def restart(self, now_s: float) -> None:
+        """It has forgotten what it was told. `told_s` and `back_s`: until it is told a power again, from its first
+        clean answer and from now."""
+        self.face.power_on()
+        self.restarted_s, self.answered_s = now_s, -1.0
+        self.told_s = self.back_s = None
+
+    def _told(self, now_s: float) -> None:
+        command = self.face.command()
+        if self.restarted_s < 0.0 or (command.p_ceiling_w is None and command.p_target_w is None):
+            return
+        self.told_s, self.back_s = now_s - self.answered_s, now_s - self.restarted_s
+        self.restarted_s = -1.0
 
     def answer(self, pdu: bytes, now_s: float) -> bytes:
         """The PDU that goes back."""
@@ -92,6 +110,7 @@ class Unit:
         try:
             self._apply(address, content)
             accepted = True
+            self._told(now_s)
         finally:
             self.count.writes += 1
             record = WriteRecord(t_s=now_s, unit_id=self.unit_id, address=address, content=content, accepted=accepted)
@@ -329,5 +348,7 @@ class Endpoint:
         clean = exchange.answered and bool(exchange.sends) and not exchange.spoiled and not exchange.close
         if clean:
             exchange.unit.count.clean_s = self.now_s
+            if exchange.unit.answered_s < 0.0:
+                exchange.unit.answered_s = self.now_s
         else:
             exchange.unit.count.spoiled_s = self.now_s

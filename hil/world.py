@@ -8,8 +8,9 @@ from hil.faces.bms import Bms
 from hil.faces.der_7xx import Der7xx
 from hil.faces.face import Face
 from hil.faces.meter import Meter
-from hil.faces.personality import personality
+from hil.faces.personality import Personality, personality
 from hil.faces.pv_1xx import Inverter1xx
+from hil.faces.sections import Sections
 from hil.faces.view import Rating, SiteView
 from hil.plant.battery import BatteryInputs, BatteryParams, settled
 from hil.plant.curve import Points, interpolate, points_of
@@ -172,6 +173,14 @@ def _der(spec: DeviceSpec) -> Der:
     return Der(id=spec.id, node=spec.node, inverter=inverter, battery=battery_of(spec), obeys_bms=obeys_bms)
 
 
+def _bms(owner: DeviceSpec, habits: Personality, serial: str, seed: int, **options: Any) -> Bms:
+    """The BMS of a DER's battery."""
+    pack = battery_of(owner)
+    if pack is None:
+        raise ScenarioError(f"{owner.id} has no battery")
+    return Bms(habits, rating_of(owner), der=owner.id, serial=serial, pack=pack, seed=seed, **options)
+
+
 def face_of(spec: DeviceSpec, world: World, *, seed: int) -> Face:
     """The registers of a device, by the name of its face."""
     habits = personality(spec.personality, {"model": f"HIL {spec.face}", **spec.habits})
@@ -179,14 +188,16 @@ def face_of(spec: DeviceSpec, world: World, *, seed: int) -> Face:
         habits = personality(spec.personality, spec.habits)
     serial = spec.serial or f"HIL-{spec.id}"
     options = dict(spec.options)
+    if options.pop("own_bms", False):
+        face = face_of(replace(spec, options=options), world, seed=seed)
+        face.join(_bms(spec, habits, f"{serial}-bms", seed))
+        return face
+    if spec.face == "sections":
+        return Sections(habits, rating_of(spec), serial=serial, der=spec.der, seed=seed, **options)
     if spec.face == "meter":
         return Meter(habits, rating_of(spec), serial=serial, view=world.view, seed=seed, **options)
     if spec.face == "bms":
-        owner = world.ders[spec.der]
-        pack = battery_of(owner)
-        if pack is None:
-            raise ScenarioError(f"{spec.id}: {spec.der} has no battery")
-        return Bms(habits, rating_of(owner), der=spec.der, serial=serial, pack=pack, seed=seed, **options)
+        return _bms(world.ders[spec.der], habits, serial, seed, **options)
     if spec.face in ("pv_1xx", "storage_124"):
         return Inverter1xx(habits, rating_of(spec), der=spec.id, serial=serial, view=world.view, seed=seed, **options)
     if spec.face in ("pv_7xx", "storage_7xx"):

@@ -119,6 +119,7 @@ class Fake:
 
     registers: dict[int, int] = field(default_factory=dict)
     places: dict[int, int] = field(default_factory=dict)
+    starts: list[int] = field(default_factory=list)
     models: dict[int, Any] = field(default_factory=dict)
     ops: list[Read | Write] = field(default_factory=list)
     refuse: Callable[[Read | Write], int | None] = lambda op: None
@@ -144,6 +145,15 @@ class Fake:
                     op = exchange.send(self._answer(op))
         except StopIteration as stop:
             return stop.value
+
+    def served(self, op: Read | Write) -> tuple[int, ...]:
+        """One request, as a wire answers it. Raises DeviceRefused."""
+        self.ops.append(op)
+        code = self.refuse(op) or self._outside(op)
+        if code is not None:
+            count = op.count if isinstance(op, Read) else len(op.values)
+            raise DeviceRefused(code, function=op.function, address=op.address, count=count)
+        return self._answer(op)
 
     def _outside(self, op: Read | Write) -> int | None:
         count = op.count if isinstance(op, Read) else len(op.values)
@@ -193,11 +203,17 @@ class Fake:
 
 
 def laid_out(models: Mapping[int, Values], base: int = 40000) -> Fake:
+    return chained(*models.items(), base=base)
+
+
+def chained(*models: tuple[int, Values], base: int = 40000) -> Fake:
+    """The same for models that repeat; `places` has the first of each, `starts` all of them in order."""
     fake = Fake(registers=dict(zip((base, base + 1), (0x5375, 0x6E53), strict=True)))
     address = base + 2
-    for model_id, values in models.items():
+    for model_id, values in models:
         made = encoded(model_id, values)
-        fake.places[model_id] = address
+        fake.places.setdefault(model_id, address)
+        fake.starts.append(address)
         for word in words_of(made.get_mb()):
             fake.registers[address] = word
             address += 1

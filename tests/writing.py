@@ -102,6 +102,8 @@ class Desk:
             unit=1,
             bus=self.bus,
             answers={},
+            back_s=-1e9,
+            missing="",
             sample=1,
             claim=Claim(),
             profile=replace(Profile(), **profile),

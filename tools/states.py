@@ -80,8 +80,10 @@ def binding_machine() -> Machine:
     return Machine(
         title="Binding: is this the device, and can it be believed?",
         source="derctl/daemon/channel/binding.py",
-        text=f"{prose(Look)} A device that is not found is looked for every {binding.REBIND_S:g} s; "
-        f"{binding.REFUSED_LIMIT} polls in a row that are refused with exception 2 have it found anew.",
+        text=f"{prose(Look)} A device that is not found is looked for every {binding.REBIND_S:g} s, one that was "
+        f"found before every {binding.BACK_S:g} s at first; {binding.REFUSED_LIMIT} polls in a row that are refused "
+        f"with exception 2 have it found anew. One that was found incomplete is looked at again after "
+        f"{binding.REBIND_S:g} s, doubled up to {binding.LOOK_MOST_S:g} s, and at once on a new connection.",
         start=str(Binding().state),
         steps=steps,
         told=told,

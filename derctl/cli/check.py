@@ -10,6 +10,7 @@ from typing import Any
 from derctl.cli.exits import CONFIG, NO
 from derctl.cli.local import add_config, config_of
 from derctl.cli.plain import wrapped
+from derctl.cli.told import batteries, clock_of, limits_by
 from derctl.core.words import Contract, Without
 from derctl.errors import ConfigError
 from derctl.site import Absence, Site, absence_of, load
@@ -52,6 +53,8 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "problems": [],
         "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
+        "batteries": {der.id: asdict(limits_by(der)) for der in batteries(site)},
+        "clock": asdict(clock_of(site)),
         "absent": {
             "by_der": {der.id: der.least_w if der.p_w is None else der.p_w for der in absence.ders if der.declared},
             "unknown": list(absence.boundless),
@@ -94,7 +97,11 @@ def page(site: Site, absence: Absence) -> list[str]:
         lines += wrapped(how_text(der), f"    {der.id:<{width}} {watts:>10}  ")
     if absence.undecided and absence.limit_w is not None:
         lines += wrapped(f"decided when found: {', '.join(absence.undecided)}", "  ", "    ")
-    return [*lines, *wrapped(verdict_text(absence), "  ", "    ")]
+    lines += wrapped(verdict_text(absence), "  ", "    ")
+    for battery in batteries(site):
+        lines += wrapped(f"{battery.id}: {limits_by(battery).text}", "  ", "    ")
+    clock = clock_of(site)
+    return lines if clock.synced else [*lines, *wrapped(clock.text, "  ", "    ")]
 
 
 def _found(site: Site) -> str:

@@ -42,8 +42,16 @@ def holding(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockfa
         _var(der) if der["state"] != "observed" else None,
         _reads_back(der) if not written else None,
         None if soc is None else f"{number(soc)} %",
+        _battery(der["measurement"]),
     ]
     return "; ".join(part for part in parts if part is not None)
+
+
+def _battery(seen: dict[str, Any]) -> str | None:
+    """What its BMS complains of, and that nobody reads its limits."""
+    alarms = ", ".join(alarm.replace("_", " ") for alarm in seen.get("alarms") or ())
+    parts = [f"battery: {alarms}" if alarms else "", "limits not read" if seen.get("limits_by") == "nobody" else ""]
+    return "; ".join(part for part in parts if part) or None
 
 
 def _silent(der: dict[str, Any]) -> str:

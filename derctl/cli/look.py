@@ -14,7 +14,7 @@ from derctl.core.exchange import Exchange, Read, Registers, Write, patient, reme
 from derctl.devices import Identity, Options
 from derctl.devices.sunspec.layout import Layout, find
 from derctl.errors import BusClosed, BusTimeout, DeviceRefused, NoMap, NotRecognised
-from derctl.links.bus import Bus, Pace
+from derctl.links.bus import DEMOTE_AFTER, GATEWAY_CODES, Bus, Pace
 from derctl.links.models import model
 from derctl.links.wires.wire import ReadOnly, Wire
 from derctl.site import Place, place_at
@@ -92,11 +92,12 @@ class Pulse:
 
 
 class Felt(ReadOnly):
-    """A read-only wire that tells the pulse."""
+    """A read-only wire that tells the pulse. Who is not heard although a gateway was asked twice isn't there."""
 
     def __init__(self, wire: Wire, pulse: Pulse) -> None:
         super().__init__(wire)
         self._pulse = pulse
+        self._absent = 0
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         if isinstance(op, Read):
@@ -104,10 +105,14 @@ class Felt(ReadOnly):
         began = time.monotonic()
         try:
             answer = await super().request(unit, op)
-        except DeviceRefused:
+        except DeviceRefused as refused:
             if isinstance(op, Read):
                 self._pulse.answered(op, time.monotonic() - began)
+            self._absent = self._absent + 1 if refused.code in GATEWAY_CODES else 0
+            if self._absent >= DEMOTE_AFTER:
+                raise BusTimeout("a gateway answered for it") from refused
             raise
+        self._absent = 0
         if isinstance(op, Read):
             self._pulse.answered(op, time.monotonic() - began)
         return answer
@@ -129,7 +134,7 @@ async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Puls
     except BusClosed as error:
         raise BusClosed(f"{error}: {error.hint}" if error.hint else str(error)) from error
     except BusTimeout as error:
-        if not bus.counters.timeouts:  # a gateway answered for it
+        if not bus.counters.timeouts:
             raise BusTimeout(f"{place.name}: no such unit: {args.unit} ({UNIT_HINT})") from error
         raise BusTimeout(_silent(error, await _stray(wire, args.unit, args.timeout), pulse)) from error
     except NotRecognised as error:

@@ -47,6 +47,7 @@ REASONS: dict[str, str] = {
     "frozen": "its registers stand still",
     "identity_changed": "another device answers",
     "own_function_on": "the device runs its own",
+    "section_unclear": "it has several sections, and which one is meant is not said",
 }
 """core.words.Reason for people."""
 

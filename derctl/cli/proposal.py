@@ -5,52 +5,105 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import yaml
 
 from derctl.cli.look import Pulse
-from derctl.devices import Identity, Profile
+from derctl.core.text import clean
+from derctl.devices import Profile
+from derctl.devices.sunspec.section import Seen
 from derctl.site import Place
 
-ORDER = {"der": 0, "bms": 1, "meter": 2}
-"""One unit id stands in the site file once: where a device is several things, it is a DER first."""
+Row = dict[str, Any]
+"""What is known of a device as one kind, plain."""
 
 
-def site_rows(
-    place: Place, unit: int, who: Identity, kinds: dict[str, dict[str, Any]], profile: Profile, pulse: Pulse
-) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One kind that a section can be used as. needed: several sections can, so the site file has to say which."""
+
+    kind: str
+    row: Row
+    seen: Seen
+    needed: bool
+
+    @property
+    def role(self) -> str:
+        return str(self.row["role"])
+
+    @property
+    def stores(self) -> bool:
+        """It can be aimed both ways: a PV inverter with 704 could be taken for a battery, but has no charging."""
+        row = self.row
+        return row["rating"] is not None and row["can"]["battery"] is not None and row["rating"]["p_min_w"] < 0.0
+
+
+def site_rows(place: Place, unit: int, uses: Sequence[Use], profile: Profile, pulse: Pulse) -> list[str]:
     """YAML for the site file. A meter's sign is left open: nobody but who sees the wiring can tell."""
-    usable = {kind: row for kind, row in kinds.items() if row["usable"]}
-    if not usable:
+    ders, meters = _ders(uses), [use for use in uses if use.role == "meter"]
+    batteries = [] if ders else [use for use in uses if use.role == "bms"]
+    if not ders and not meters and not batteries:
         return []
-    kind = min(usable, key=lambda kind: (ORDER[usable[kind]["role"]], not _stores(usable[kind])))
-    role = usable[kind]["role"]
-    row: dict[str, Any] = {"bus": "lan1", "unit": unit}
-    row |= {"kind": kind} if role != "bms" else {}
-    row |= {"profile": profile.name} if profile.name != "generic" else {}
-    row |= {"serial": who.serial} if who.serial.strip("0") else {}
     pace = {"timeout_s": float(math.ceil(2.0 * pulse.slowest_s))} if 2.0 * pulse.slowest_s > profile.timeout_s else {}
     wire = {"id": "lan1", place.key: msgspec.to_builtins(place.section)} | pace
-    return ["buses:", f"  - {_flow(wire)}", *_device(role, row, usable[kind])]
+    lines = ["buses:", f"  - {_flow(wire)}"]
+    lines += ["ders:"] if ders or batteries else []
+    numbers = {True: 0, False: 0}
+    for use in ders:
+        numbers[use.stores] += 1
+        lines.append(_der(use, numbers[use.stores], _row(use, unit, profile)))
+    lines += [_bms(_row(use, unit, profile)) for use in batteries]
+    if ders:  # the unit stands in the file already
+        meters = [replace(use, needed=True) for use in meters]
+    meters.sort(
+        key=lambda use: "export" not in use.seen.opt.lower()
+    )  # SolarEdge: Export+Import is the one at the poc
+    return [*lines, *_meters(meters, [_row(use, unit, profile) for use in meters])]
 
 
-def _stores(row: dict[str, Any]) -> bool:
-    """It can be aimed both ways: a PV inverter with model 704 could be taken for a battery, but has no charging."""
-    return row["rating"] is not None and row["can"]["battery"] is not None and row["rating"]["p_min_w"] < 0.0
+def _ders(uses: Sequence[Use]) -> list[Use]:
+    """Each inverter once: one that stores as a battery, any other as PV."""
+    by_section: dict[int, Use] = {}
+    for use in uses:
+        index = use.seen.section.index
+        if use.role == "der" and (index not in by_section or use.stores):
+            by_section[index] = use
+    return list(by_section.values())
 
 
-def _device(role: str, row: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    if role == "meter":
-        now = "" if found["now_w"] is None else f"; it reads {found['now_w']:,.0f} W now"
-        return [f"poc: {_flow(row)[:-1]}, sign: }}   # 1: its W is positive for export; -1: for import{now}"]
-    if role == "bms":
-        return ["ders:", f"  - {{id: bat1, ..., bms: {_flow(row)}}}   # in the row of the battery's inverter"]
-    der = _flow({"id": "bat1" if _stores(found) else "pv1"} | row)
-    if found["rating"] is None:
-        return ["ders:", f"  - {der[:-1]}, rating: {{p_max_w: }}}}   # what its nameplate says, W"]
-    return ["ders:", f"  - {der}"]
+def _row(use: Use, unit: int, profile: Profile) -> Row:
+    serial = use.seen.identity.serial
+    row: Row = {"bus": "lan1", "unit": unit}
+    row |= {"kind": use.kind} if use.role != "bms" else {}
+    row |= {"section": use.seen.section.index} if use.needed else {}
+    row |= {"profile": profile.name} if profile.name != "generic" else {}
+    return row | ({"serial": serial} if serial.strip("0") else {})
+
+
+def _der(use: Use, number: int, row: Row) -> str:
+    der = _flow({"id": f"{'bat' if use.stores else 'pv'}{number}"} | row)
+    if use.row["rating"] is None:
+        return f"  - {der[:-1]}, rating: {{p_max_w: }}}}   # what its nameplate says, W"
+    return f"  - {der}"
+
+
+def _bms(row: Row) -> str:
+    return f"  - {{id: bat1, ..., bms: {_flow(row)}}}   # in the row of the battery's inverter"
+
+
+def _meters(uses: Sequence[Use], rows: Sequence[Row]) -> list[str]:
+    """The first one; the others beside it to choose from."""
+    lines = []
+    for number, (use, row) in enumerate(zip(uses, rows, strict=True)):
+        now = "" if use.row["now_w"] is None else f"; it reads {use.row['now_w']:,.0f} W now"
+        opt = f"; {clean(use.seen.opt)}" if use.seen.opt and use.needed else ""
+        text = f"poc: {_flow(row)[:-1]}, sign: }}   # 1: its W is positive for export; -1: for import{now}{opt}"
+        lines.append(f"# or {text}" if number else text)
+    return lines
 
 
 def _flow(value: Any) -> str:

@@ -13,6 +13,7 @@ from derctl.core.exchange import Exchange
 from derctl.core.text import clean, device_text
 from derctl.devices import Options, Profile
 from derctl.devices.sunspec.layout import Layout
+from derctl.devices.sunspec.section import sections_of
 from derctl.errors import DecodeError, NotRecognised
 from derctl.links.models import model
 from derctl.sunspec import Block, Decoded, Group, Model, Point, Raw, Value, decode, read_block
@@ -34,8 +35,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(heading(layout.identity, args.unit, layout.chain.base))
     print(f"  {'point':<28} {'raw':>12} {'value':>16} unit or meaning")
+    several = max((table["section"] for table in tables), default=1) > 1
     for table in tables:
-        print(f"{table['model']} {table['label']} at {table['address']}, L={table['length']}")
+        section = f", section {table['section']}" if several else ""
+        print(f"{table['model']} {table['label']} at {table['address']}, L={table['length']}{section}")
         for row in table["points"]:
             if args.all or row["value"] is not None:
                 print(_line(row))
@@ -61,10 +64,12 @@ def _read(options: Options, wanted: tuple[int, ...]) -> Exchange[tuple[Layout, l
         present = ", ".join(str(block.model_id) for block in layout.chain.blocks)
         raise NotRecognised(f"no model {', '.join(map(str, sorted(missing)))} there; there are {present}")
     tables = []
+    sections = sections_of(layout.chain)
     for block in there:
         table = model(block.model_id)
         registers = yield from read_block(block, max_regs=options.profile.max_regs, model=table)
-        tables.append(_table(block, table, registers))
+        section = next(each.index for each in reversed(sections) if block in each.blocks)
+        tables.append({"section": section} | _table(block, table, registers))
     return layout, tables
 
 

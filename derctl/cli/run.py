@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Callable
 
@@ -24,7 +25,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT."""
-    site = load(config_of(args))
+    path = config_of(args)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: the file is being read anyway
+    site = load(path)
     from derctl.daemon.app import App
     from derctl.daemon.log import Style, configure, logger, priority_of
     from derctl.store.folder import AlreadyRunning
@@ -35,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         logger().warning("site_file", text=str(question))
 
     async def daemon() -> None:
-        await App(site, observe=args.observe).run()
+        await App(site, observe=args.observe, read=lambda: load(path)).run()
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
-from derctl.cli.proposal import site_rows
+from derctl.cli.proposal import Row, Use, site_rows
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
 from derctl.core.types import Rating, Reading
 from derctl.daemon.kinds import KINDS
-from derctl.devices import Device, Options, Profile
+from derctl.devices import Device, Kind, Options, Profile
 from derctl.devices.sunspec.layout import Layout
+from derctl.devices.sunspec.measure import INVERTERS, METERS
+from derctl.devices.sunspec.section import BATTERIES, Seen, look, sections_of
 from derctl.errors import DecodeError, DeviceError, WrongKind
 from derctl.links.models import model
 from derctl.site import profiles
@@ -34,14 +37,16 @@ def run(args: argparse.Namespace) -> int:
     known = profiles()
     profile = Profile(max_regs=args.max_regs, bases=tuple(args.base or BASES))
     options = Options(profile=profile, v_nom_v=args.v_nom, declared=UNSTATED)
-    (layout, kinds, name), pulse = ask(args, _look(options, known))
-    rows = site_rows(args.endpoint, args.unit, layout.identity, kinds, known[name], pulse)
+    found, pulse = ask(args, _look(options, known))
+    layout, name = found.layout, found.profile
+    rows = site_rows(args.endpoint, args.unit, found.uses, known[name], pulse)
     if args.json:
-        found = _summary(layout) | {"kinds": kinds, "profile": name, "site_file": rows}
-        print(json.dumps(found | {"answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3)}, indent=2))
+        said = _summary(layout) | {"sections": found.sections, "kinds": found.kinds, "profile": name}
+        said |= {"site_file": rows, "answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3)}
+        print(json.dumps(said, indent=2))
         return 0
     print(heading(layout.identity, args.unit, layout.chain.base))
-    for line in _lines(layout, kinds):
+    for line in _lines(found):
         print(line)
     print(f"profile {name}; {pulse.answers} answers, the slowest after {pulse.slowest_s:.2f} s")
     if rows:
@@ -50,41 +55,103 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(layout: Layout, kinds: dict[str, dict[str, Any]]) -> list[str]:
-    chain = layout.chain
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """seen: the unit's sections. kinds: each kind of the catalogue for the unit as a whole, as a site file that names
+    no section would find it. uses: what can be used, each with the section that it takes."""
+
+    layout: Layout
+    profile: str
+    seen: tuple[Seen, ...]
+    kinds: dict[str, Row]
+    uses: tuple[Use, ...]
+
+    @property
+    def sections(self) -> list[Row]:
+        """For programs."""
+        return [
+            {
+                "section": seen.section.index,
+                "opt": seen.opt,
+                "identity": asdict(seen.identity),
+                "models": [block.model_id for block in seen.section.blocks],
+                "now": seen.now,
+                "kinds": {use.kind: use.row for use in self.uses if use.seen is seen},
+            }
+            for seen in self.seen
+        ]
+
+
+def _lines(found: Found) -> list[str]:
+    chain = found.layout.chain
     lines = [f"  {b.address:>6}  {b.model_id:>5}  L={b.length:<5} {_label(b.model_id)}" for b in chain.blocks]
     lines += [f"  ! {clean(problem)}" for problem in chain.problems]
     if not chain.ended:
         lines.append("  ! the chain was not followed to its end: what is behind it was not seen; scan again")
-    return lines + [f"{'as' if row['usable'] else 'not as'} {kind}: {row['text']}" for kind, row in kinds.items()]
+    if len(found.seen) > 1:
+        lines += [clean(str(seen)) for seen in found.seen]
+    for kind, row in found.kinds.items():
+        several = [use for use in found.uses if use.kind == kind and use.needed]
+        lines += [f"as {kind}, section {use.seen.section.index}: {use.row['text']}" for use in several]
+        lines += [] if several else [f"{'as' if row['usable'] else 'not as'} {kind}: {row['text']}"]
+    return lines
 
 
+HEADS = {"der": INVERTERS, "meter": METERS, "bms": BATTERIES}
+"""Models by which a section can be what a kind of this role is."""
 UNSTATED = Rating(p_max_w=1e9, p_min_w=0.0, s_max_va=1e9, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=1.0)
 """Stands for the rating that a device doesn't state: it is found all the same, and no reading is above it."""
 
-Found = tuple[Layout, dict[str, dict[str, Any]], str]
-
 
 def _look(options: Options, known: dict[str, Profile]) -> Exchange[Found]:
-    """The map, each kind of the catalogue, and the profile that fits; a kind is bound as that profile has it."""
+    """The map, its sections, each kind of the catalogue, and the profile that fits: a kind is bound as it has it."""
     layout = yield from sunspec(options)
     who = layout.identity
     name = max(known, key=lambda name: (known[name].fit(who.maker, who.model), name == "generic"))
     asked = options.profile
     vendor = replace(known[name], bases=(layout.chain.base,), max_regs=min(asked.max_regs, known[name].max_regs))
-    kinds: dict[str, dict[str, Any]] = {}
+    options = replace(options, profile=vendor)
+    seen = yield from _seen(layout)
+    kinds: dict[str, Row] = {}
+    uses: list[Use] = []
     for kind, row in KINDS.items():
-        try:
-            device = yield from row.bind(replace(options, profile=vendor))
-        except WrongKind as error:
-            kinds[kind] = {"usable": False, "role": row.role, "text": f"it answers as {error.found}"}
-        except DeviceError as error:
-            kinds[kind] = {"usable": False, "role": row.role, "text": clean(str(error))}
-        else:
-            reading = yield from _reading(device)
-            kinds[kind] = {"usable": True, "role": row.role, "text": _describe(device, reading), "now_w": reading.p_w}
-            kinds[kind] |= _facts(device)
-    return layout, kinds, name
+        kinds[kind] = yield from _as(row, options)
+        if kinds[kind]["usable"]:
+            uses.append(Use(kind=kind, row=kinds[kind], seen=_home(seen, row), needed=False))
+            continue
+        several = [each for each in seen if each.section.head(*HEADS[row.role]) is not None]
+        for each in several if len(several) > 1 else ():
+            found = yield from _as(row, replace(options, section=each.section.index))
+            uses += [Use(kind=kind, row=found, seen=each, needed=True)] if found["usable"] else []
+    return Found(layout=layout, profile=name, seen=seen, kinds=kinds, uses=tuple(uses))
+
+
+def _seen(layout: Layout) -> Exchange[tuple[Seen, ...]]:
+    """Each section; what it measures now only where there are several to be told apart."""
+    sections = sections_of(layout.chain)
+    if len(sections) == 1:
+        return (Seen(section=sections[0], identity=layout.identity),)
+    found: tuple[Seen, ...] = ()
+    for section in sections:
+        found = (*found, (yield from look(layout, section)))
+    return found
+
+
+def _home(seen: Sequence[Seen], row: Kind) -> Seen:
+    """The one section in which it stands."""
+    return next((each for each in seen if each.section.head(*HEADS[row.role]) is not None), seen[0])
+
+
+def _as(row: Kind, options: Options) -> Exchange[Row]:
+    try:
+        device = yield from row.bind(options)
+    except WrongKind as error:
+        return {"usable": False, "role": row.role, "text": f"it answers as {error.found}"}
+    except DeviceError as error:
+        return {"usable": False, "role": row.role, "text": clean(str(error))}
+    reading = yield from _reading(device)
+    found = {"usable": True, "role": row.role, "text": _describe(device, reading), "now_w": reading.p_w}
+    return found | _facts(device)
 
 
 def _reading(device: Device) -> Exchange[Reading]:

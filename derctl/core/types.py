@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from derctl.core.words import Achieved, FallbackBy, Priority, Reason, Status, What
+from derctl.core.words import Achieved, FallbackBy, LimitsBy, Priority, Reason, Status, What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +110,10 @@ class Reading:
     """One poll of one device. None: not implemented, not readable, or not a number; never 0 instead.
 
     v_v is the mean phase-to-neutral voltage. energy_wh counts what was delivered; it grows.
-    p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive. accepted is the setpoint as
-    the device reads it back. own_on and own_off name the device's own grid functions that read back on and off; one
-    in neither can't be read back.
+    p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive; limits_by: where they come
+    from, None of what has no battery. alarms: what the BMS complains of, None where nobody tells. accepted is the
+    setpoint as the device reads it back. own_on and own_off name the device's own grid functions that read back on
+    and off; one in neither can't be read back.
     """
 
     p_w: float | None = None
@@ -124,6 +125,8 @@ class Reading:
     dc_p_w: float | None = None
     p_charge_limit_w: float | None = None
     p_discharge_limit_w: float | None = None
+    limits_by: LimitsBy | None = None
+    alarms: tuple[str, ...] | None = None
     energy_wh: float | None = None
     status: Status = Status.UNKNOWN
     accepted: Setpoint | None = None

@@ -74,6 +74,7 @@ class Reason(StrEnum):
     FROZEN = "frozen"
     IDENTITY_CHANGED = "identity_changed"
     OWN_FUNCTION_ON = "own_function_on"
+    SECTION_UNCLEAR = "section_unclear"
 
 
 class Idle(StrEnum):
@@ -130,6 +131,14 @@ class Belief(StrEnum):
     LOST = "lost"
 
 
+class LimitsBy(StrEnum):
+    """Who reads a battery's limits: its own chain, a management system of its own, or nobody."""
+
+    CHAIN = "chain"
+    BMS = "bms"
+    NOBODY = "nobody"
+
+
 class FallbackBy(StrEnum):
     """What makes a declared fallback true."""
 
@@ -182,6 +191,7 @@ class Refusal(StrEnum):
     FALLBACK_BREAKS_CONTRACT = "fallback_breaks_contract"
     RATING_UNKNOWN = "rating_unknown"
     NOT_READY = "not_ready"
+    BAD_SITE_FILE = "bad_site_file"
 
 
 class Timer(StrEnum):

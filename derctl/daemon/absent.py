@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from derctl.core.types import Rating
+from derctl.core.words import Bind
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.known import Known
 from derctl.devices import Device
 from derctl.site import Absence, DerSection, Site, der_absence, fallback_of, found_of, rating_of
 from derctl.site.absence import DerAbsence
 
-Seen = tuple[Device | None, float | None]
-"""The device that was found last, and the rating of another that answers in its place."""
+Seen = tuple[Device | None, float | None, str]
+"""The device that was found last, the rating of another that answers in its place, and why that one is refused."""
 
 
 @dataclass(slots=True)
@@ -40,11 +41,12 @@ class Absent:
     def of(self, der_id: str) -> DerAbsence:
         """One DER's part of it."""
         binding = self.channels[der_id].binding
-        seen = (binding.last, binding.stranger_w)
+        seen = (binding.last, binding.stranger_w, binding.text if binding.state is Bind.REFUSED else "")
         known = self._of.get(der_id)
-        if known is None or known[0][0] is not seen[0] or known[0][1] != seen[1]:
-            self._learn(der_id, *seen)
-            known = self._of[der_id] = (seen, self._part(self._section(der_id), *seen))
+        if known is None or known[0][0] is not seen[0] or known[0][1:] != seen[1:]:
+            self._learn(der_id, seen[0], seen[1])
+            part = replace(self._part(self._section(der_id), seen[0], seen[1]), refused=seen[2])
+            known = self._of[der_id] = (seen, part)
         return known[1]
 
     def rating(self, section: DerSection, v_nom_v: float) -> Rating:
@@ -58,14 +60,16 @@ class Absent:
         return rating if stranger_w is None else replace(rating, p_max_w=max(rating.p_max_w, stranger_w))
 
     def _learn(self, der_id: str, last: Device | None, stranger_w: float | None) -> None:
-        new = last is not None and self.known.learn(der_id, last)
+        new = last is not None and not _half(last) and self.known.learn(der_id, last)
         if last is None and stranger_w is not None:
             new = self.known.replaced(der_id, stranger_w)
         if new:
             self.changed()
 
     def _part(self, section: DerSection, last: Device | None, stranger_w: float | None) -> DerAbsence:
-        found = found_of(last, fallback_of(section)) or self.known.found(section)
+        found = found_of(last, fallback_of(section))
+        if found is None or (last is not None and _half(last)):
+            found = self.known.found(section) or found
         return der_absence(section, found, None if last is not None else self._stranger_w(section))
 
     def _stranger_w(self, section: DerSection) -> float | None:
@@ -75,3 +79,8 @@ class Absent:
 
     def _section(self, der_id: str) -> DerSection:
         return next(section for section in self.site.file.ders if section.id == der_id)
+
+
+def _half(device: Device) -> bool:
+    """Whether it was found without all that it can be told: what it was known to promise stands."""
+    return bool(device.lacks) and not device.can.steer

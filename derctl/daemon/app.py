@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.arming import Arm, Arming
-from derctl.daemon.build import broker_of, build, writer_of
+from derctl.daemon.build import Plant, broker_of, build, writer_of
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
@@ -30,11 +32,13 @@ from derctl.daemon.news import News
 from derctl.daemon.poller import Poller
 from derctl.daemon.presence import Presence
 from derctl.daemon.promises import Promises
+from derctl.daemon.reload import Change, reread, take, task_of
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.report.view import View, der_view, loop_view, mqtt_view, poc_view
 from derctl.daemon.requests import Requests
 from derctl.daemon.survival import MeterProof, Survival
 from derctl.daemon.tasks import Tasks
+from derctl.errors import CommandError
 from derctl.links.local import serve
 from derctl.links.mqtt import MqttLink
 from derctl.links.notify import Notifier
@@ -52,24 +56,24 @@ LAST_WORDS_S = 0.5
 class App:
     """A site under control. `run` returns when the daemon was asked to stop and has released what it wrote."""
 
-    def __init__(self, site: Site, *, observe: bool = False) -> None:
+    def __init__(self, site: Site, *, observe: bool = False, read: Callable[[], Site] | None = None) -> None:
+        """read: the site file as it is now, for a reload."""
         self.site = site
+        self.read = read or (lambda: site)
         self.log = logger()
         self.clock = Clock(site.file.site.clock_sync)
         self.started_s = time.monotonic()
         self.outbox = Outbox()
         self.recorder = Recorder()
         self.requests = Requests()
-        to_broker = None if site.file.mqtt is None else self.outbox
-        hearers = [] if to_broker is None else [lambda event: to_broker.put(Telemetry.event(event))]
-        self.news = News(self.log, self.clock.stamp, hearers)
+        self.news = News(self.log, self.clock.stamp, [self._to_broker])
         self.plant = build(site, self.news.tell)
         self.dirty = asyncio.Event()
         self.absent = Absent(site, self.plant.ders, changed=self.dirty.set)
         self.presence = Presence(
             Notifier(),
             self.news,
-            to_broker,
+            None if site.file.mqtt is None else self.outbox,
             self.clock,
             lambda: self.gate.arming,
             self.plant.ders,
@@ -84,7 +88,15 @@ class App:
         )
         self._wire_control(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self._wire_links()
+        self.tasks = Tasks(self.log)
         self._stop = asyncio.Event()
+        self._hup = asyncio.Event()
+        self._change: Change | None = None
+        self._reloading = asyncio.Lock()
+
+    def _to_broker(self, event: Mapping[str, Any]) -> None:
+        if self.site.file.mqtt is not None:
+            self.outbox.put(Telemetry.event(event))
 
     def _wire_control(self, folder: Folder) -> None:
         """From the image to the registers."""
@@ -98,17 +110,8 @@ class App:
         self.loop = Loop(
             tick_s=site.file.site.tick_s,
             plan=site.plan,
-            poller=Poller(self.plant.channels),
-            image=Image(
-                site=site.file,
-                absent=self.absent,
-                channels=ders,
-                bms=self.plant.bms,
-                poc=self.plant.poc,
-                requests=self.requests,
-                written=lambda name: writers[name].hold.told,
-                halted=lambda: self.promises.halted,
-            ),
+            poller=Poller(self.plant.channels, lambda name: self.loop.dispatch.heard(name, self.gate.open)),
+            image=self.image(writers),
             gate=self.gate,
             dispatch=dispatch,
             report=self._report,
@@ -116,18 +119,36 @@ class App:
         )
         self.proof = MeterProof(self.plant.poc)
 
-    def _wire_links(self) -> None:
-        """Operators, the broker, and what survives a restart."""
-        reach = Reach(
+    def image(self, writers: Mapping[str, Writer]) -> Image:
+        """Of the plant as the site file has it."""
+        return Image(
+            site=self.site.file,
+            absent=self.absent,
+            channels=self.plant.ders,
+            bms=self.plant.bms,
+            poc=self.plant.poc,
+            requests=self.requests,
+            written=lambda name: writers[name].hold.told,
+            halted=lambda: self.promises.halted,
+        )
+
+    def reach(self) -> Reach:
+        """What a command may touch."""
+        return Reach(
             plan=self.site.plan,
             requests=self.requests,
             gate=self.gate,
             releaser=self.releaser,
+            look=self.loop.poller.look_again,
             state=self.state,
             changed=self.dirty.set,
         )
+
+    def _wire_links(self) -> None:
+        """Operators, the broker, and what survives a restart."""
+        reach = self.reach()
         desk = Desk(reach, self.clock, self.log)
-        self.calls = Calls(desk=desk, reach=reach, recorder=self.recorder, view=self.view)
+        self.calls = Calls(desk=desk, reach=reach, recorder=self.recorder, view=self.view, reload=self.reload)
         self.survival = Survival(
             folder=self.releaser.journal.folder,
             clock=self.clock,
@@ -143,12 +164,17 @@ class App:
         )
         self.mqtt: MqttLink | None = None
         self.telemetry: Telemetry | None = None
+        self.wire_broker()
+
+    def wire_broker(self) -> None:
+        """The session that the site file wants, if any; not connected yet."""
         section = self.site.file.mqtt
+        self.mqtt = self.telemetry = None
         if section is not None:
             self.mqtt = MqttLink(
                 broker_of(self.site, section),
                 self.outbox,
-                desk.on_mqtt(self.outbox.put),
+                self.calls.desk.on_mqtt(self.outbox.put),
                 self.presence.hello,
                 lambda: section.tls is None or self.clock.synced,
                 lambda up, text: self.news.tell("broker_connected" if up else "broker_lost", "", text),
@@ -197,6 +223,31 @@ class App:
         """Ask for the end; `run` returns when it is reached."""
         self._stop.set()
 
+    async def reload(self) -> str:
+        """Read the site file again; what became of it, in words. Raises CommandError where the running one stays."""
+        async with self._reloading:
+            try:
+                text = await reread(self)
+            except CommandError as error:
+                self.news.tell("site_file_refused", "", f"{error}; the running one stays")
+                raise
+            self.news.tell("site_file_reloaded", "", text)
+            return text
+
+    async def _reloads(self) -> None:
+        """At each SIGHUP."""
+        while True:
+            await self._hup.wait()
+            self._hup.clear()
+            with suppress(CommandError):
+                await self.reload()
+
+    async def change(self, site: Site, plant: Plant) -> None:
+        """Another site file, between two ticks."""
+        change = self._change = Change(site=site, plant=plant)
+        self.loop.stop()
+        await change.done.wait()
+
     async def run(self) -> None:
         """Raises AlreadyRunning, OSError (state directory), or whatever bug ended the control path."""
         folder = self.survival.folder
@@ -213,28 +264,43 @@ class App:
         running.set_exception_handler(self._loop_problem)
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self.stop)
-        tasks = Tasks(self.log)
-        for name, bus in self.plant.buses.items():
-            tasks.start(f"bus {name}", bus.run())
+        running.add_signal_handler(signal.SIGHUP, self._hup.set)
+        tasks = self.tasks
+        for bus in self.plant.buses.values():
+            tasks.start(task_of(bus), bus.run())
         tasks.start("control", self._control())
-        tasks.start("slow blocks", self.loop.poller.run_slow(min(self.loop.tick_s, 1.0) / 2.0))
-        tasks.guard("socket", lambda: serve(Path(self.site.file.site.socket), self.calls.answer))
+        self.start_slow()
+        tasks.guard("socket", lambda: serve(Path(self.site.file.site.socket), self._answer))
+        tasks.guard("reload", self._reloads)
         tasks.guard("state", self.survival.run)
         if self.mqtt is not None:
             tasks.guard("mqtt", self.mqtt.run)
         tasks.start("stop", self._stop.wait())
         try:
             bugs = await tasks.first_end()
-            await self._end(tasks)
+            await self._end()
         finally:
             await tasks.end_all()
         if bugs:
             raise ExceptionGroup("a bug in the control path", bugs)
 
+    async def _answer(self, call: str, args: Mapping[str, Any], who: str) -> Any:
+        return await self.calls.answer(call, args, who)
+
+    def start_slow(self) -> None:
+        """The slow blocks of the devices as they are now."""
+        self.tasks.start("slow blocks", self.loop.poller.run_slow(min(self.loop.tick_s, 1.0) / 2.0))
+
     async def _control(self) -> None:
         await self.loop.poller.warm_up(WARM_UP_S)
         self.proof.recall(self.loop.memories)
-        await self.loop.run()
+        while True:
+            change, self._change = self._change, None
+            if change is not None:
+                await take(self, change)
+            await self.loop.run()
+            if self._change is None:
+                return
 
     def _report(self, tick: Tick) -> None:
         """The tick's end. A closed gate leaves nothing to lapse: what was written is released, and tried again."""
@@ -260,10 +326,10 @@ class App:
             for message in self.telemetry.standing(ders, stands, mode, time.monotonic(), last=last):
                 self.outbox.put(message)
 
-    async def _end(self, tasks: Tasks) -> None:
+    async def _end(self) -> None:
         self.presence.ending()
         self.loop.stop()
-        await tasks.end("control")
+        await self.tasks.end("control")
         await self.loop.poller.stop()
         if self.gate.arming.state is not Arm.LOOKING:
             await self.releaser.release(lift=False)

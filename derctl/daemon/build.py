@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.kinds import KINDS
@@ -47,8 +49,42 @@ def build(site: Site, on_event: OnEvent) -> Plant:
     """Nothing is connected yet."""
     buses = {section.id: _bus(site, section) for section in site.file.buses}
     ders = {der.id: _der(site, der, buses, on_event) for der in site.file.ders}
-    bms = {der.id: _bms(site, der, buses, on_event) for der in site.file.ders if der.bms is not None}
+    bms = {der.id: _bms(site, der, buses, on_event) for der in site.file.ders if der.bms_here is False}
     return Plant(buses=buses, ders=ders, bms=bms, poc=_poc(site, buses, on_event))
+
+
+def rebuild(site: Site, on_event: OnEvent, old: Site, plant: Plant) -> Plant:
+    """The same for a site file that was read again; what it leaves as it was is kept, with all that is known."""
+    fresh = build(site, on_event)
+    was = {section.id: section for section in old.file.buses}
+    buses = dict(fresh.buses)
+    for section in site.file.buses:
+        if section.id in was and _wire(was[section.id]) == _wire(section):
+            buses[section.id] = plant.buses[section.id]
+            buses[section.id].pace = fresh.buses[section.id].pace
+    for channel in fresh.channels:
+        channel.bus = buses[channel.bus.name]
+    ratings = {der.id: der.rating for der in old.file.ders}
+    same = {der.id for der in site.file.ders if ratings.get(der.id) == der.rating}
+    return Plant(
+        buses=buses,
+        ders={name: _kept(each, plant.ders.get(name) if name in same else None) for name, each in fresh.ders.items()},
+        bms={name: _kept(each, plant.bms.get(name)) for name, each in fresh.bms.items()},
+        poc=None if fresh.poc is None else _kept(fresh.poc, plant.poc),
+    )
+
+
+def _wire(section: BusSection) -> BusSection:
+    """What can't change under a connection; the pace can."""
+    return replace(section, timeout_s=None, min_interval_s=None, connect_delay_s=None, backoff_s=None)
+
+
+def _kept(fresh: Channel, old: Channel | None) -> Channel:
+    """The channel from before, where it is the same device asked in the same way."""
+    if old is None or old.bus is not fresh.bus:
+        return fresh
+    parts = ("unit", "kind", "options", "serial")
+    return old if all(getattr(old, part) == getattr(fresh, part) for part in parts) else fresh
 
 
 def _bus(site: Site, section: BusSection) -> Bus:
@@ -63,6 +99,11 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         v_nom_v=v_nom_v,
         own_functions=der.own_functions,
         declared=rating_of(der, v_nom_v),
+        control=der.control,
+        section=der.section,
+        bms_here=der.bms_here,
+        bms_section=None if der.bms is None else der.bms.section,
+        bms_serial=None if der.bms is None else der.bms.serial,
     )
     return Channel(
         id=der.id,
@@ -79,12 +120,14 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
 def _bms(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:
     section = der.bms
     assert section is not None
+    profile = site.profiles[section.profile]
+    options = Options(profile=profile, v_nom_v=site.file.site.v_nom_v, section=section.section)
     return Channel(
         id=f"{der.id}.bms",
         bus=buses[section.bus],
         unit=section.unit,
         kind=KINDS["sunspec_bms"],
-        options=Options(profile=site.profiles[section.profile], v_nom_v=site.file.site.v_nom_v),
+        options=options,
         serial=section.serial,
         on_event=on_event,
     )
@@ -94,7 +137,12 @@ def _poc(site: Site, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel | N
     section = site.file.poc
     if section is None:
         return None
-    options = Options(profile=site.profiles[section.profile], v_nom_v=site.file.site.v_nom_v, sign=section.sign)
+    options = Options(
+        profile=site.profiles[section.profile],
+        v_nom_v=site.file.site.v_nom_v,
+        sign=section.sign,
+        section=section.section,
+    )
     return Channel(
         id="poc",
         bus=buses[section.bus],

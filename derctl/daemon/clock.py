@@ -15,7 +15,7 @@ TIME_ERROR = 5
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Clock:
     """mode: auto (ask the kernel), assume, or a file that exists once the clock is set."""
 

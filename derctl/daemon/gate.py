@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from derctl.core.words import Refusal
+from derctl.core.words import Mode, Refusal
 from derctl.daemon.arming import Arm, Arming, Said, seen, told
 from derctl.errors import CommandError
 from derctl.site.absence import Absence
@@ -64,6 +64,10 @@ class Gate:
     def disarm(self, by: str) -> None:
         """An operator's word: from now on nothing but releases is written."""
         self._become(told(self.arming, Said.DISARM, by=by, since=self.stamp()))
+
+    def file_says(self, mode: Mode) -> None:
+        """The site file's mode has changed while derctl runs: that is the last word then."""
+        self._become(told(self.arming, Said.ARM if mode is Mode.CONTROL else Said.DISARM))
 
     def _become(self, arming: Arming) -> None:
         before, self.arming = self.arming, arming

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
-from derctl.core.words import Bind
+from derctl.core.words import Bind, LimitsBy
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.stillness import stands_still
 from derctl.daemon.requests import Requests
+from derctl.devices.sunspec.limits import BLOCK, with_bms
 from derctl.site import DerSection, SiteFile, fallback_of
 
 STALE_TICKS = 3
@@ -76,7 +78,7 @@ class Image:
             fresh=fresh,
             controllable=fresh and section.control and can.steer,
             fallback=self.fallbacks[section.id],
-            bms_age_s=None if bms is None else _bms_age(bms, now_s),
+            bms_age_s=_own_bms_age(section, channel, now_s) if bms is None else _bms_age(bms, now_s),
             absent_w=self.absent.of(section.id).p_w,
             written=self.written(section.id),
             halted=halted,
@@ -99,18 +101,27 @@ def _bms_age(bms: Channel, now_s: float) -> float:
     return 1e9 if bms.state is Bind.FROZEN else now_s - bms.read_s
 
 
+def _own_bms_age(section: DerSection, channel: Channel, now_s: float) -> float | None:
+    """Age of the limits in the device's own chain; None where it has none and the site file names none."""
+    if channel.reading.limits_by is not LimitsBy.CHAIN and section.bms is None:
+        return None
+    if BLOCK not in channel.answers or _battery_stands_still(channel, now_s):
+        return 1e9
+    return now_s - channel.read_s
+
+
+def _battery_stands_still(channel: Channel, now_s: float) -> bool:
+    """As for a BMS of its own: under power its registers have to change."""
+    device, reading = channel.device, channel.reading
+    dc_p_w = reading.p_w if reading.dc_p_w is None else reading.dc_p_w
+    battery = replace(reading, p_w=None, dc_p_w=dc_p_w)
+    refresh_s = channel.options.profile.refresh_s
+    return device is not None and stands_still(channel.battery, battery, device.rating, refresh_s, now_s)
+
+
 def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
     """The inverter's reading with what its BMS knows better."""
-    known = bms.reading
+    known = replace(bms.reading, limits_by=bms.reading.limits_by or LimitsBy.BMS)
     if bms.state is Bind.FROZEN or now_s - bms.read_s > SOC_KEEP_S:
-        return replace(
-            reading, p_charge_limit_w=known.p_charge_limit_w, p_discharge_limit_w=known.p_discharge_limit_w
-        )
-    return replace(
-        reading,
-        soc_pct=reading.soc_pct if known.soc_pct is None else known.soc_pct,
-        soh_pct=reading.soh_pct if known.soh_pct is None else known.soh_pct,
-        dc_p_w=reading.dc_p_w if known.dc_p_w is None else known.dc_p_w,
-        p_charge_limit_w=known.p_charge_limit_w,
-        p_discharge_limit_w=known.p_discharge_limit_w,
-    )
+        known = replace(known, soc_pct=None, soh_pct=None, dc_p_w=None)
+    return with_bms(reading, known)

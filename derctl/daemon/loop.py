@@ -42,6 +42,7 @@ class Loop:
 
     async def run(self) -> None:
         """Until `stop`."""
+        self._stopping = False
         due = self.clock()
         while not self._stopping:
             began = self.clock()

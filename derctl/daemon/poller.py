@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from derctl.daemon.channel.channel import Channel
 from derctl.links.ending import end
@@ -12,20 +13,59 @@ from derctl.links.ending import end
 
 @dataclass(slots=True)
 class Poller:
-    """A poll that isn't back by the deadline goes on; its channel is asked again only after it ended."""
+    """A poll that isn't back by the deadline goes on; its channel is asked again only after it ended.
+
+    on_late: told of the channel whose poll ended behind its tick. Beside the polls, what was found incomplete is
+    looked at again.
+    """
 
     channels: Sequence[Channel]
+    on_late: Callable[[str], None] = lambda channel: None
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _looking: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _waiting: int = 0
 
     async def poll(self, seconds: float) -> None:
         """Return when all have answered, or after `seconds` with what is there. A bug in a poll is raised here."""
         self._collect()
         for channel in self.channels:
             if channel.id not in self._running:
-                self._running[channel.id] = asyncio.create_task(channel.poll(), name=f"poll {channel.id}")
+                task = asyncio.create_task(channel.poll(), name=f"poll {channel.id}")
+                task.add_done_callback(partial(self._ended, channel.id))
+                self._running[channel.id] = task
         if self._running:
-            await asyncio.wait(self._running.values(), timeout=seconds)
+            self._waiting += 1
+            try:
+                await asyncio.wait(self._running.values(), timeout=seconds)
+            finally:
+                self._waiting -= 1
         self._collect()
+        self._look()
+
+    def _ended(self, channel: str, task: asyncio.Task[None]) -> None:
+        if not self._waiting and not task.cancelled() and task.exception() is None:
+            self.on_late(channel)
+
+    def _look(self) -> None:
+        for channel in self.channels:
+            if channel.id not in self._looking and channel.wants_look:
+                self._looking[channel.id] = asyncio.create_task(channel.look(), name=f"look {channel.id}")
+
+    async def look_again(self, seconds: float) -> None:
+        """Look now for what was not found, or found incomplete, and wait for it, `seconds` at most."""
+        wanted = [channel for channel in self.channels if channel.device is None or channel.incomplete]
+        if not wanted:
+            return
+        for channel in wanted:
+            channel.look_again()
+        self._look()
+        try:
+            async with asyncio.timeout(seconds):
+                if self._looking:
+                    await asyncio.wait(self._looking.values())
+                await self.poll(seconds)
+        except TimeoutError:
+            pass
 
     async def warm_up(self, seconds: float) -> None:
         """Give the buses time to connect and the devices time to be found, so that the first tick sees them."""
@@ -37,10 +77,11 @@ class Poller:
         await self.poll(seconds)
 
     def _collect(self) -> None:
-        for channel_id, task in list(self._running.items()):
-            if task.done():
-                del self._running[channel_id]
-                task.result()
+        for tasks in (self._running, self._looking):
+            for channel_id, task in list(tasks.items()):
+                if task.done():
+                    del tasks[channel_id]
+                    task.result()
 
     async def run_slow(self, every_s: float) -> None:
         """Read slow blocks, one at a time a device, forever. The bus puts them behind everything else.
@@ -62,10 +103,19 @@ class Poller:
         finally:
             await end(tasks)
 
+    async def change(self, channels: Sequence[Channel]) -> None:
+        """From now on these. A poll of one that stays goes on."""
+        stays = {channel.id for channel in self.channels if any(channel is other for other in channels)}
+        both = (self._running, self._looking)
+        gone = [tasks.pop(name) for tasks in both for name in list(tasks) if name not in stays]
+        self.channels = channels
+        await end(gone)
+
     async def stop(self) -> None:
         """End what still runs."""
-        await end(self._running.values())
+        await end([*self._running.values(), *self._looking.values()])
         self._running.clear()
+        self._looking.clear()
 
 
 async def _read_line(channels: Sequence[Channel], every_s: float) -> None:

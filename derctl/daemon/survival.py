@@ -145,7 +145,14 @@ class MeterProof:
 
     @property
     def _name(self) -> str | None:
-        return None if self.poc is None or self._serial is None else f"{self._serial} {self.poc.options.sign:+d}"
+        if self.poc is None or self._serial is None:
+            return None
+        section = "" if self.poc.options.section is None else f" section {self.poc.options.section}"
+        return f"{self._serial} {self.poc.options.sign:+d}{section}"
+
+    def look_at(self, poc: Channel | None) -> None:
+        """Another meter, perhaps: it is recalled once it answers."""
+        self.poc, self._recalled = poc, False
 
     def recall(self, memories: MutableMapping[str, Memory]) -> None:
         """Trust the meter from before the restart, as soon as it answers."""

@@ -21,10 +21,16 @@ class Tasks:
     def __init__(self, log: Any) -> None:
         self._log = log
         self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._over = asyncio.Event()
 
     def start(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
         """One that must not end by itself: whatever it ends with ends the daemon."""
-        self._tasks[name] = asyncio.create_task(work, name=name)
+        task = self._tasks[name] = asyncio.create_task(work, name=name)
+        task.add_done_callback(lambda ended: self._ended(name, ended))
+
+    def _ended(self, name: str, task: asyncio.Task[Any]) -> None:
+        if self._tasks.get(name) is task:
+            self._over.set()
 
     def guard(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """A failure domain: whatever breaks in there is said, and it is started again with capped back-off."""
@@ -47,9 +53,19 @@ class Tasks:
 
         Nobody here cancels one before: a cancellation that ends it came from inside, and is a bug as well.
         """
-        ended, _ = await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        await self._over.wait()
+        ended = [task for task in self._tasks.values() if task.done()]
         errors = [_cancelled(task) if task.cancelled() else task.exception() for task in ended]
         return [error for error in errors if isinstance(error, Exception)]
+
+    def has(self, name: str) -> bool:
+        """Whether there is one of this name."""
+        return name in self._tasks
+
+    async def drop(self, name: str) -> None:
+        """End one that is not needed any more, if there is one: that ends nothing else."""
+        task = self._tasks.pop(name, None)
+        await end([] if task is None else [task])
 
     async def end(self, name: str) -> None:
         """End one of them."""

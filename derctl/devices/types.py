@@ -29,7 +29,11 @@ class Identity:
 class Options:
     """What the site file says about one device. sign: of a meter's W, +1 is export.
 
-    declared: the installer's rating, for a device that states none; such a device is only read.
+    declared: the installer's rating, for a device that states none; such a device is only read. control: whether the
+    site wants to write it.
+    section: which of several in the chain it is: its number, or the Opt or serial of its model 1.
+    bms_here: whether the battery's management system is in this chain, None where the site file doesn't say;
+    bms_section, bms_serial: which one that is.
     """
 
     profile: Profile = field(default_factory=Profile)
@@ -37,6 +41,11 @@ class Options:
     own_functions: str = "read"
     sign: int = 1
     declared: Rating | None = None
+    control: bool = True
+    section: int | str | None = None
+    bms_here: bool | None = None
+    bms_section: int | str | None = None
+    bms_serial: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +86,29 @@ class Device(Protocol):
         ...
 
     @property
+    def lacks(self) -> tuple[str, ...]:
+        """What another look may find, in words; () for a device that was found whole."""
+        ...
+
+    @property
     def reversion(self) -> Reversion: ...
 
     def identify(self) -> Exchange[Identity]:
         """Ask again who answers there. Raises NotRecognised."""
         ...
 
+    def rate(self) -> Exchange[Rating]:
+        """Ask again for its rating. Raises DeviceError."""
+        ...
+
+    def without(self, refused: Mapping[str, str]) -> Device | None:
+        """The device without what stands in these blocks of its fast poll (refused: why not, by name); None where
+        nothing is left of it."""
+        ...
+
     def decode(self, answers: Answers) -> Reading:
-        """Registers to engineering units, sign normalised. Raises DecodeError where the map has moved."""
+        """Registers to engineering units, sign normalised; of a control block that is missing nothing is known.
+        Raises DecodeError where the map has moved."""
         ...
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:

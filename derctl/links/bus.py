@@ -1,12 +1,11 @@
 """One Bus per wire: the only user of that connection. One request in flight, writes before polls, fair between units.
 
-It never retries: the next poll is the retry. It owns reconnection, with full jitter, at most one connect a second.
+It never retries: the next poll is the retry. It owns reconnection: at first once a second, then ever less often.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,10 +20,14 @@ T = TypeVar("T")
 
 DEMOTE_AFTER = 2
 DEMOTED_MAX_S = 5.0
-"""A unit silent twice in a row is asked ever less often, at least every 5 s, so that the others keep their pace."""
+"""A unit silent twice in a row is asked ever less often, at least every 5 s, so that the others keep their pace. One
+that has the wire to itself holds up nobody."""
 GIVE_UP_AFTER = 3
 """Silences in a row, over all units, after which the connection itself is in doubt and is made anew."""
 CONNECT_GAP_S = 1.0
+CONNECT_TRIES = 60
+"""Connects in a row, one a second, before the back-off begins: a device restarts in less than a minute or so. A wire
+has one client, so there is nobody to keep out of step with."""
 GATEWAY_CODES = frozenset({0x0A, 0x0B})
 
 
@@ -67,7 +70,7 @@ class _Turn:
 class Pace:
     """timeout_s: the one deadline. min_interval_s: between two requests. connect_delay_s: after connecting.
 
-    backoff_s: cap of the reconnection's jitter.
+    backoff_s: cap of the reconnection's pause.
     """
 
     timeout_s: float = 1.0
@@ -88,7 +91,6 @@ class Bus:
     pace: Pace = field(default_factory=Pace)
     place: str = ""
     clock: Callable[[], float] = time.monotonic
-    jitter: Callable[[float, float], float] = random.uniform
     counters: Counters = field(default_factory=Counters)
     generation: int = 0
     _units: dict[int, _Unit] = field(default_factory=dict)
@@ -97,6 +99,7 @@ class Bus:
     _order: int = 0
     _silent: int = 0
     _failures: int = 0
+    _tried_s: float = -1e9
     _last_s: float = -1e9
     _ended: BusError | None = None
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
@@ -122,7 +125,7 @@ class Bus:
                     pass
                 self._up.clear()
                 self.wire.close()
-                await asyncio.sleep(self._backoff_s())
+                await asyncio.sleep(self._tried_s + self._backoff_s() - self.clock())
         finally:
             self._up.clear()
             self.wire.close()
@@ -137,6 +140,7 @@ class Bus:
         """One try. Raises BusClosed."""
         self._lost.clear()
         self._failures += 1
+        self._tried_s = self.clock()
         self.counters.connects += 1
         try:
             await self.wire.connect(self._drop)
@@ -145,6 +149,8 @@ class Bus:
             raise
         await asyncio.sleep(self.pace.connect_delay_s)
         self._silent = 0
+        for unit in self._units.values():
+            unit.silent, unit.not_before_s = 0, 0.0
         self.generation += 1
         self._up.set()
 
@@ -158,8 +164,9 @@ class Bus:
         return BusClosed(f"{self.name}: not connected, after {after}")
 
     def _backoff_s(self) -> float:
-        cap = min(self.pace.backoff_s, 0.5 * 2.0 ** min(self._failures, 16))
-        return CONNECT_GAP_S + self.jitter(0.0, max(cap - CONNECT_GAP_S, 0.0))
+        """From one connect to the next."""
+        more = max(self._failures - CONNECT_TRIES, 0)
+        return max(CONNECT_GAP_S, min(self.pace.backoff_s, CONNECT_GAP_S * 2.0 ** min(more, 16)))
 
     async def execute(
         self,
@@ -284,7 +291,7 @@ class Bus:
 
     def _demote(self, state: _Unit) -> None:
         state.silent += 1
-        if state.silent >= DEMOTE_AFTER:
+        if state.silent >= DEMOTE_AFTER and len(self._units) > 1:
             wait = min(DEMOTED_MAX_S, self.pace.timeout_s * 2.0 ** min(state.silent - DEMOTE_AFTER, 16))
             state.not_before_s = self.clock() + wait
 

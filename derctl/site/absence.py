@@ -37,7 +37,7 @@ class DerAbsence:
     least_w and most_w: what finding the device can still make of it; most_w None: no bound is known.
     ceiling_w, by, after_s: what the site file declares. promised_w: of one in whose place another answers, what it
     counted with before. low_w, top_w: what it may be held between, None: not known. lapses: it has a timer that ends
-    what it was told.
+    what it was told. refused: why what answers in its place is not taken for it.
     """
 
     id: str
@@ -55,6 +55,7 @@ class DerAbsence:
     lapses: bool = False
     storage: bool = False
     model: int | None = None
+    refused: str = ""
 
     @property
     def settled(self) -> bool:
@@ -170,7 +171,9 @@ class Absence:
             return Refusal.FALLBACK_BREAKS_CONTRACT, f"{between.text}. {QUICKER}"
         if self.unknown:
             names = ", ".join(self.unknown)
-            return Refusal.RATING_UNKNOWN, f"{names}: not found yet, and no rating.p_max_w is given. {_RATING_REMEDY}"
+            refused = "".join(f"{der.id} is refused: {der.refused}. " for der in self.ders if der.refused)
+            text = f"{refused}{names}: not found yet, and no rating.p_max_w is given. {_RATING_REMEDY}"
+            return Refusal.RATING_UNKNOWN, text
         return Refusal.FALLBACK_BREAKS_CONTRACT, " ".join((*self.reasons, self.sum))
 
     @property
@@ -323,20 +326,22 @@ def _cause(der: DerAbsence) -> str:
     """The begin of a sentence that ends in watts."""
     model = "its" if der.model is None else f"model {der.model}'s"
     if der.certainty is not Certainty.FOUND and der.how in {Without.TIMER, Without.STANDS}:
-        return "not found yet, so it counts with its full rating,"
+        why = f"refused ({der.refused})" if der.refused else "not found yet"
+        return f"{why}, so it counts with its full rating,"
+    another = f" ({der.refused})" if der.refused else ""
     return {
         Without.NO_TARGET: f"{model} timer has no target, so it returns to",
         Without.NO_TIMER: "it has no timer that reverts, so it may give",
         Without.NO_CEILING: "it has no fallback.p_ceiling_w, so it may give",
         Without.NOT_WRITTEN: "derctl doesn't write it (control: false), so it may give",
         Without.ONLY_READ: "derctl can only read it, so it may give",
-        Without.ANOTHER: "another device answers in its place, so it may give",
+        Without.ANOTHER: f"another device answers in its place{another}, so it may give",
     }.get(der.how, "it may give")
 
 
 def _remedy(der: DerAbsence) -> str:
     if der.certainty is not Certainty.FOUND and der.how in {Without.TIMER, Without.STANDS}:
-        return "This is decided when it is found."
+        return "This is decided when the right one is found." if der.refused else "This is decided when it is found."
     if der.how is Without.ANOTHER:
         return "If it was replaced, write its serial."
     if der.how is Without.NO_CEILING:

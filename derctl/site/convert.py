@@ -142,6 +142,8 @@ def problem_of(source: Source, value: Any, kind: Any, path: str) -> str | None:
     if words := _words(kind):
         near = hints.similar(value, [word for word in words if isinstance(word, str)])
         return f"expected {' or '.join(map(repr, words))}{near} (got {_got(value)})"
+    if {int, str} <= {part for part in _parts(kind) if isinstance(part, type)}:
+        return hints.number_or_text(value, low, high)
     if base is bool:
         return f"write true or false (got {_got(value)})"
     if base is str:

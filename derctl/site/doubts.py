@@ -57,7 +57,8 @@ def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
                 f"{spelled} is {value:.10g} here: write {spelled.replace('.', '')}, without a point, or {value:.10g}",
             )
     for (a, first), (b, second) in combinations(enumerate(site.ders), 2):
-        if first.serial and first.serial == second.serial and first.kind == second.kind:
+        sections = (first.bus, first.unit) == (second.bus, second.unit) and first.section != second.section
+        if first.serial and first.serial == second.serial and first.kind == second.kind and not sections:
             yield f"ders[{b}].serial", f"{second.serial!r} is ders[{a}] already ({first.id}): each device stands once"
     tls = None if site.mqtt is None else site.mqtt.tls
     if tls is not None and tls.key_file is not None and tls.cert_file is None:
@@ -138,12 +139,14 @@ def _voltage(site: SiteFile) -> Iterator[tuple[str, str]]:
 
 def _serials(site: SiteFile) -> Iterator[tuple[str, str]]:
     """One serial under two kinds may be right: an inverter that also shows its meter or its battery."""
-    given = [(f"ders[{i}].serial", der.serial, der.kind) for i, der in enumerate(site.ders)]
-    given += [(f"ders[{i}].bms.serial", der.bms.serial, "bms") for i, der in enumerate(site.ders) if der.bms]
+    given = [(f"ders[{i}].serial", der.serial, der.kind, (der.bus, der.unit)) for i, der in enumerate(site.ders)]
+    for i, der in enumerate(site.ders):
+        if der.bms is not None:
+            given.append((f"ders[{i}].bms.serial", der.bms.serial, "bms", (der.bms.bus, der.bms.unit)))
     if site.poc is not None:
-        given.append(("poc.serial", site.poc.serial, site.poc.kind))
-    for (a, first, kind), (b, second, other) in combinations(given, 2):
-        if first and first == second and (kind != other or kind not in CATALOGUE):
+        given.append(("poc.serial", site.poc.serial, site.poc.kind, (site.poc.bus, site.poc.unit)))
+    for (a, first, kind, place), (b, second, other, there) in combinations(given, 2):
+        if first and first == second and place != there and (kind != other or kind not in CATALOGUE):
             yield b, f"{second!r} is {a} too: is it one device?"
 
 

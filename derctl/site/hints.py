@@ -53,6 +53,16 @@ def whole(name: str, value: object, low: float, high: float) -> str:
     return f"{_short(value)}: write {found or wanted}"
 
 
+def number_or_text(value: object, low: float, high: float) -> str:
+    """For a value that should have been a whole number or a text."""
+    wanted = f"a whole number from {low:g} to {high:g}, or a text"
+    if value is None:
+        return f"has no value: write {wanted}"
+    digits = isinstance(value, int) and not isinstance(value, bool)
+    quoted = f"; a number that is meant as text is written in quotes, '{value}'" if digits else " in quotes"
+    return f"{_short(value)}: write {wanted}{quoted}"
+
+
 def split_number(before: str, behind: str) -> str:
     """A number with a decimal comma, which YAML takes for the end of an entry."""
     return f"{before},{behind}: {_comma(before, behind)}"

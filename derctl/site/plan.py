@@ -11,6 +11,7 @@ from derctl.core.engine import Plan
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
 from derctl.functions import ROWS, Need, Row, Scope, Settings, rows
+from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.settings import required, violation
 from derctl.site.convert import named
 from derctl.site.hints import nearest, number, similar
@@ -35,10 +36,20 @@ def plan_of(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
         if Need.METER in row.needs and site.poc is None:
             problems.append(source.problem(path, f"{row.kind} needs a meter at the point of connection (poc)"))
         (site_functions if row.scope is Scope.SITE else der_functions).append((function, ids))
+    der_functions += _unasked(site, der_functions)
     given = {type(function) for function, _ in der_functions}
     brought = [row.function() for row in ROWS.values() if row.comes_with in given]
     site_functions += [(function, tuple(der.id for der in site.ders)) for function in brought]
     return rows.plan_of(der_functions, site_functions)
+
+
+def _unasked(site: SiteFile, given: Collection[tuple[Settings, tuple[str, ...]]]) -> list[Any]:
+    """A battery's own limits bind whether or not the file asks for it: what its BMS permits is no preference."""
+    guarded = {der_id for function, ids in given if isinstance(function, BmsGuard) for der_id in ids}
+    needs = ROWS[BmsGuard.kind].needs
+    ids = tuple(der.id for der in site.ders if der.kind in DEVICES and not _lacks(der.kind, needs))
+    alone = tuple(der_id for der_id in ids if der_id not in guarded)
+    return [(BmsGuard(), alone)] if alone else []
 
 
 def _row(source: Source, path: str, section: Mapping[str, object], problems: list[Problem]) -> Row | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem
@@ -18,13 +19,10 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
     buses = {bus.id for bus in site.buses}
     _unique(source, "buses", [bus.id for bus in site.buses], problems)
     _unique(source, "ders", [der.id for der in site.ders], problems)
-    places: dict[tuple[str, int], str] = {}
-    for path, bus, unit in _places(site):
+    for path, bus in _buses(site):
         if bus not in buses and named(buses):
             problems.append(source.problem(f"{path}.bus", f"no bus {bus!r} in buses{similar(bus, buses)}"))
-        if (bus, unit) in places:
-            problems.append(source.problem(f"{path}.unit", f"{bus} unit {unit} is already {places[bus, unit]}"))
-        places.setdefault((bus, unit), path)
+    _check_units(source, site, problems)
     check_wires(source, site, problems)
     for i, der in enumerate(site.ders):
         _check_der(source, f"ders[{i}]", der, site.site.tick_s, problems)
@@ -37,13 +35,55 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
         )
 
 
-def _places(site: SiteFile) -> Iterable[tuple[str, str, int]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a device is, and as what: one unit may hold an inverter, its battery and a meter, and several of each."""
+
+    path: str
+    bus: str
+    unit: int
+    role: str
+    section: int | str | None
+
+    def same(self, other: _Place) -> bool:
+        """Whether both may mean one device, as far as sections tell them apart."""
+        if (self.bus, self.unit) != (other.bus, other.unit):
+            return False
+        if self.role != other.role:
+            return self.section is None and other.section is None
+        return self.section is None or other.section is None or str(self.section) == str(other.section)
+
+
+def _check_units(source: Source, site: SiteFile, problems: list[Problem]) -> None:
+    seen: list[_Place] = []
+    for place in _places(site):
+        before = next((other for other in seen if place.same(other)), None)
+        if before is not None:
+            text = f"{place.bus} unit {place.unit} is already {before.path}"
+            if place.role != before.role or place.section != before.section:
+                text += "; what stands in one unit with another is named by its section: derctl scan shows them"
+            problems.append(source.problem(f"{place.path}.unit", text))
+        seen.append(place)
+
+
+def _places(site: SiteFile) -> Iterator[_Place]:
+    """A BMS in the DER's own chain is that DER's, and no place of its own."""
     for i, der in enumerate(site.ders):
-        yield f"ders[{i}]", der.bus, der.unit
-        if der.bms is not None:
-            yield f"ders[{i}].bms", der.bms.bus, der.bms.unit
+        yield _Place(path=f"ders[{i}]", bus=der.bus, unit=der.unit, role="der", section=der.section)
+        if der.bms is not None and not der.bms_here:
+            bms = der.bms
+            yield _Place(path=f"ders[{i}].bms", bus=bms.bus, unit=bms.unit, role="bms", section=bms.section)
     if site.poc is not None:
-        yield "poc", site.poc.bus, site.poc.unit
+        yield _Place(path="poc", bus=site.poc.bus, unit=site.poc.unit, role="meter", section=site.poc.section)
+
+
+def _buses(site: SiteFile) -> Iterator[tuple[str, str]]:
+    for i, der in enumerate(site.ders):
+        yield f"ders[{i}]", der.bus
+        if der.bms is not None:
+            yield f"ders[{i}].bms", der.bms.bus
+    if site.poc is not None:
+        yield "poc", site.poc.bus
 
 
 def _check_der(source: Source, path: str, der: DerSection, tick_s: float, problems: list[Problem]) -> None:

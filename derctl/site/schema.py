@@ -9,6 +9,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="lower case, digits, _ and -")]
 Unit = Annotated[int, Meta(ge=0, le=255)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
+Which = (
+    Annotated[int, Meta(ge=1, le=200, description="the section's number, as `derctl scan` shows it")]
+    | Annotated[str, Meta(min_length=1, max_length=64, description="Opt or serial number of the section's model 1")]
+)
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e9)]
 
@@ -120,10 +124,11 @@ class FallbackSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class BmsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """ders[].bms: the battery's own management system."""
+    """ders[].bms: the battery's own management system. The DER's own bus and unit: model 802 in the same chain."""
 
     bus: Id
     unit: Unit
+    section: Which | None = None
     serial: str | None = None
     profile: str = "generic"
 
@@ -135,6 +140,7 @@ class DerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bus: Id
     unit: Unit
     kind: str
+    section: Which | None = None
     profile: str = "generic"
     serial: str | None = None
     rating: RatingSection = RatingSection()
@@ -143,6 +149,11 @@ class DerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bms: BmsSection | None = None
     own_functions: Literal["read", "off"] = "read"
 
+    @property
+    def bms_here(self) -> bool | None:
+        """Whether its management system is in its own chain; None where nothing is said of one."""
+        return None if self.bms is None else (self.bms.bus, self.bms.unit) == (self.bus, self.unit)
+
 
 class PocSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """poc: the meter at the point of connection."""
@@ -150,6 +161,7 @@ class PocSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bus: Id
     unit: Unit
     kind: str = "sunspec_meter"
+    section: Which | None = None
     profile: str = "generic"
     serial: str | None = None
     sign: Literal[1, -1]

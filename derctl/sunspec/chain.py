@@ -20,6 +20,8 @@ _MAX_LENGTH = 1024
 _LAST = 0xFFFE  # the last address with room for a header
 _FIRM = frozenset({1, 2, 3})
 """Exceptions that no waiting turns into a map: illegal function, address and value."""
+_UNKNOWN = 3
+"""Models without a definition that are passed over in a row, where a header that is known stands behind them."""
 _BACK = 8
 """Registers to look back for a header where L overshoots. SAX HOME counts L from the marker: 4 too many."""
 
@@ -75,6 +77,17 @@ class _Walk:
     def sane(self, header: Sequence[int]) -> bool:
         return (header[0] in self.known or header[0] in _VENDOR) and 0 < header[1] <= _MAX_LENGTH
 
+    def named(self, address: int, answer: tuple[int, ...] | DeviceRefused) -> tuple[int, ...] | None:
+        """The header; a refusal is a problem."""
+        if isinstance(answer, tuple):
+            return answer
+        self.problems.append(f"{address}: {answer}: no end marker")
+        return None
+
+    def unknown(self, header: Sequence[int]) -> bool:
+        """Whether it could be a model's that has no definition here."""
+        return 0 < header[0] < _END and 0 < header[1] <= _MAX_LENGTH
+
     def plausible(self, header: Sequence[int]) -> bool:
         """A model's header or the end marker's."""
         return header[0] == _END or self.sane(header)
@@ -97,9 +110,9 @@ def walk(
 ) -> Exchange[Chain]:
     """Walk the chain from the first base that has the marker and a model behind it.
 
-    known: the model ids that have a definition; others count as models from 64000 on. Reads headers only. A header
-    that makes no sense or is refused ends the walk, named in `problems`, and what was found stays. Raises NoMap or
-    NotRecognised, naming what stood at each base; BusError passes through.
+    known: the model ids that have a definition; others count as models from 64000 on, and where a known header stands
+    behind them. Reads headers only. A header that makes no sense or is refused ends the walk, named in `problems`,
+    and what was found stays. Raises NoMap or NotRecognised, naming what stood at each base; BusError passes through.
     """
     seen: dict[int, Stood] = {}
     begun: list[str] = []
@@ -157,7 +170,7 @@ def _follow(state: _Walk, max_models: int) -> Exchange[None]:
         header = yield from _header(state, address)
         if header is None:
             return
-        if not state.plausible(header):
+        if not state.plausible(header) and not (yield from _passable(state, address, header)):
             found = yield from _repair(state, address)
             if found is None:
                 state.problems.append(f"{address}: id {header[0]}, L {header[1]} is no model: no end marker")
@@ -174,19 +187,37 @@ def _follow(state: _Walk, max_models: int) -> Exchange[None]:
 
 
 def _header(state: _Walk, address: int) -> Exchange[tuple[int, ...] | None]:
-    """Two registers, or None with a problem named. An end marker that has no L register is asked for alone."""
+    """Two registers, or None with a problem named."""
     if address > _LAST:
         state.problems.append(f"{address}: the chain runs out of the register space: no end marker")
         return None
+    return state.named(address, (yield from _asked(state, address)))
+
+
+def _asked(state: _Walk, address: int) -> Exchange[tuple[int, ...] | DeviceRefused]:
+    """An end marker that has no L register is asked for alone; a header whose first register can be read was refused
+    in passing, and is asked for again."""
     header = yield from _try(address, 2, state.max_regs)
-    return (yield from _lone_end(state, address, header)) if isinstance(header, DeviceRefused) else header
+    lone = (yield from _try(address, 1, state.max_regs)) if isinstance(header, DeviceRefused) else header[:1]
+    again = isinstance(header, DeviceRefused) and isinstance(lone, tuple) and lone != (_END,)
+    header = (yield from _try(address, 2, state.max_regs)) if again else header
+    return (_END, 0) if isinstance(header, DeviceRefused) and lone == (_END,) else header
 
 
-def _lone_end(state: _Walk, address: int, refused: DeviceRefused) -> Exchange[tuple[int, ...] | None]:
-    if (yield from _try(address, 1, state.max_regs)) == (_END,):
-        return _END, 0
-    state.problems.append(f"{address}: {refused}: no end marker")
-    return None
+def _passable(state: _Walk, address: int, header: Sequence[int]) -> Exchange[bool]:
+    """Whether a model without a definition stands here: its length leads to a header that is known, or to the end.
+
+    Such words may fill a register space, so the end counts with the right L only, where it has one.
+    """
+    for _ in range(_UNKNOWN):
+        address += 2 + header[1]
+        if not state.unknown(header) or address > _LAST:
+            return False
+        behind = yield from _asked(state, address)
+        header = behind if isinstance(behind, tuple) else (0, 0)
+        if state.sane(header) or header == (_END, 0):
+            return True
+    return False
 
 
 def _end(state: _Walk, address: int, header: tuple[int, ...]) -> None:

@@ -48,6 +48,8 @@ class Face:
         self.reverted = 0
         self.deaf = False
         self.violations: list[str] = []
+        self._delivered = {id(image): bytes(image.memory) for image in self.bank.images}
+        self.joined: list[Face] = []
         self.adopt_all()
         if habits.write_only:
             self.bank.overlays[-1] = self._hide_controls
@@ -65,11 +67,20 @@ class Face:
     def check(self, image: ModelImage, slots: Sequence[Slot]) -> None:
         """Raise Refused, or note a violation, for values that the device does not take."""
 
+    def join(self, other: "Face") -> None:
+        """Another device's models stand behind this one's in the same chain: a battery's 802 beside its 704."""
+        overlays = self.bank.overlays
+        self.bank = Bank([*self.bank.images, *other.bank.images[1:]], base=self.habits.base)
+        self.bank.overlays = overlays
+        self.joined.append(other)
+
     # the life of the registers
 
     def refresh(self, view: SiteView) -> None:
         """New measured values, published at once."""
         self.fill(view)
+        for other in self.joined:
+            other.fill(view)
         self._show_remaining()
         self.bank.publish()
 
@@ -95,6 +106,18 @@ class Face:
             self.timers[name], reverts = elapse(self.timers[name], dt_s, acts=acts)
             if reverts:
                 self._fall_back(name, control)
+
+    def power_on(self) -> None:
+        """After a restart: what was written is forgotten, and no timer runs."""
+        for image in self.bank.images:
+            delivered = self._delivered[id(image)]
+            for slot in image.slots.values():
+                if slot.writable:
+                    first, last = slot.at * 2, (slot.at + slot.size) * 2
+                    image.memory[first:last] = delivered[first:last]
+        self.timers = {name: DeadMan() for name in self.controls}
+        self.adopt_all()
+        self.bank.publish()
 
     def any_message(self) -> None:
         """A message arrived: restarts the timers of devices that count that as life."""

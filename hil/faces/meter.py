@@ -34,31 +34,37 @@ class Meter(Face):
 
     def fill(self, view: SiteView) -> None:
         """The flow at the point of connection."""
-        poc = view.state.poc
-        reading = AcReading(
-            p_w=poc.p_w,
-            q_var=poc.q_var,
-            v_v=phase_voltages_v(view, poc.v_pu),
-            f_hz=poc.f_hz,
-            energy_out_wh=poc.export_wh,
-            energy_in_wh=poc.import_wh,
-        )
-        self.bank.image(self.model).put_all(self._values(self.noised(reading)))
+        self.bank.image(self.model).put_all(meter_values(self.noised(flow(view)), self.sign))
 
-    def _values(self, reading: AcReading) -> dict[str, float | str | None]:
-        phases, sign = len(reading.v_v), self.sign
-        values: dict[str, float | str | None] = {
-            "A": reading.current_a, "PhV": reading.v_mean_v, "Hz": reading.f_hz, "W": sign * reading.p_w,
-            "VA": reading.s_va, "VAR": sign * reading.q_var, "PF": 100.0 * sign * reading.pf, "Evt": 0,
-            "TotWhExp": 1000.0 + reading.energy_out_wh, "TotWhImp": 1000.0 + reading.energy_in_wh,
-            "PPV": reading.v_mean_v * sqrt(3.0) if phases == 3 else None,
-        }  # fmt: skip
-        for phase, volts in zip(ac.PHASES, reading.v_v, strict=False):
-            values[f"Aph{phase}"] = reading.current_a / phases
-            values[f"PhVph{phase}"] = volts
-            values[f"Wph{phase}"] = sign * reading.p_w / phases
-            values[f"VAph{phase}"] = reading.s_va / phases
-            values[f"VARph{phase}"] = sign * reading.q_var / phases
-        for pair in ("AB", "BC", "CA") if phases == 3 else ():
-            values[f"PhVph{pair}"] = values[f"PPVph{pair}"] = reading.v_mean_v * sqrt(3.0)
-        return values
+
+def flow(view: SiteView) -> AcReading:
+    """What crosses the point of connection."""
+    poc = view.state.poc
+    return AcReading(
+        p_w=poc.p_w,
+        q_var=poc.q_var,
+        v_v=phase_voltages_v(view, poc.v_pu),
+        f_hz=poc.f_hz,
+        energy_out_wh=poc.export_wh,
+        energy_in_wh=poc.import_wh,
+    )
+
+
+def meter_values(reading: AcReading, sign: int) -> dict[str, float | str | None]:
+    """The points of a meter's model."""
+    phases = len(reading.v_v)
+    values: dict[str, float | str | None] = {
+        "A": reading.current_a, "PhV": reading.v_mean_v, "Hz": reading.f_hz, "W": sign * reading.p_w,
+        "VA": reading.s_va, "VAR": sign * reading.q_var, "PF": 100.0 * sign * reading.pf, "Evt": 0,
+        "TotWhExp": 1000.0 + reading.energy_out_wh, "TotWhImp": 1000.0 + reading.energy_in_wh,
+        "PPV": reading.v_mean_v * sqrt(3.0) if phases == 3 else None,
+    }  # fmt: skip
+    for phase, volts in zip(ac.PHASES, reading.v_v, strict=False):
+        values[f"Aph{phase}"] = reading.current_a / phases
+        values[f"PhVph{phase}"] = volts
+        values[f"Wph{phase}"] = sign * reading.p_w / phases
+        values[f"VAph{phase}"] = reading.s_va / phases
+        values[f"VARph{phase}"] = sign * reading.q_var / phases
+    for pair in ("AB", "BC", "CA") if phases == 3 else ():
+        values[f"PhVph{pair}"] = values[f"PPVph{pair}"] = reading.v_mean_v * sqrt(3.0)
+    return values

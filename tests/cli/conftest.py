@@ -25,6 +25,7 @@ DEVICES: tuple[dict[str, Any], ...] = (
     {"id": "bat1", "face": "storage_7xx", "serial": "1003", "endpoint": "bat", "battery": {"soc_pct": 60}},
     {"id": "bms1", "face": "bms", "serial": "1004", "der": "bat1", "endpoint": "bat", "unit": 2},
     {"id": "meter", "face": "meter", "serial": "1005", "rating": {"p_max_w": 20000}},
+    {"id": "many", "face": "sections", "serial": "1007", "der": "pv1", "habits": {"maker": "SolarEdge"}},
     {"id": "solo", "face": "pv_1xx", "serial": "1006", "habits": {"max_clients": 1, "extra_clients": "silent"}},
 )
 Json = dict[str, Any]

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from derctl.cli.look import Pulse, endpoint
-from derctl.cli.proposal import site_rows
+from derctl.cli.proposal import Use, site_rows
 from derctl.devices import Identity, Profile
+from derctl.devices.sunspec.section import Section, Seen
 from hil.rig import Rig
 from tests.cli.calls import At, ByPysunspec2, Called, Here, Speaking
 
@@ -174,6 +175,55 @@ async def test_nobody_guesses_a_meters_sign(at: At, here: Here) -> None:
     assert re.search(r"# 1: its W is positive for export; -1: .*it reads [\d,]+ W now$", out, re.M)
 
 
+async def test_a_unit_with_several_sections_shows_each_with_what_tells_it_from_the_others(at: At, here: Here) -> None:
+    code, out, _ = await here("scan", at("many"))
+    lines = out.splitlines()
+    assert code == 0
+    for number, opt in ((1, "no Opt"), (2, "Opt 'Production'"), (3, "Opt 'Export+Import'")):
+        [line] = [line for line in lines if line.startswith(f"section {number} (")]
+        assert opt in line and f"serial 1007-{number}" in line
+        assert re.search(r"(103|203): [\d,-]+ W, [\d,]+ V", line)
+    assert sum(line.startswith("as sunspec_meter, section ") for line in lines) == 2
+
+
+async def test_the_rows_name_the_section_where_it_is_needed_and_are_taken(at: At, here: Here, tmp_path: Path) -> None:
+    _, out, _ = await here("scan", at("many"))
+    rows = rows_of(out)
+    assert "section" not in rows["ders"][0], "one inverter"
+    assert (rows["poc"]["section"], rows["poc"]["serial"]) == (3, "1007-3")
+    [other] = [line for line in out.splitlines() if line.startswith("# or poc:")]
+    assert yaml.safe_load(other.removeprefix("# or "))["poc"]["section"] == 2
+    rows["poc"]["sign"] = 1
+    rows["ders"][0]["rating"]["p_max_w"] = 10000
+    site = {"id": "house", "v_nom_v": 230, "f_nom_hz": 50, "state_dir": str(tmp_path), "socket": str(tmp_path / "s")}
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump({"version": 1, "site": site, **rows}))
+    code, _, err = await here("check", "-c", str(path))
+    assert (code, err) == (0, "")
+
+
+async def test_as_json_each_section_has_its_identity_and_its_kinds(at: At, here: Here) -> None:
+    found = json.loads((await here("scan", at("many"), "--json"))[1])
+    assert [(each["section"], each["opt"], each["models"]) for each in found["sections"]] == [
+        (1, "", [1, 103]),
+        (2, "Production", [1, 203]),
+        (3, "Export+Import", [1, 203]),
+    ]
+    assert [each["identity"]["serial"] for each in found["sections"]] == ["1007-1", "1007-2", "1007-3"]
+    assert [*found["sections"][2]["kinds"]] == ["sunspec_meter"]
+    assert "2 sections of this unit hold a meter" in found["kinds"]["sunspec_meter"]["text"]
+    alone = json.loads((await here("scan", at("meter"), "--json"))[1])
+    assert [each["section"] for each in alone["sections"]] == [1]
+
+
+async def test_read_says_in_which_section_a_model_stands(at: At, here: Here) -> None:
+    _, out, _ = await here("read", at("many"), "203")
+    assert re.findall(r"^203 .*, section (\d)$", out, re.M) == ["2", "3"]
+    tables = json.loads((await here("read", at("many"), "--json"))[1])
+    assert [table["section"] for table in tables] == [1, 1, 2, 2, 3, 3]
+    assert ", section" not in (await here("read", at("meter"), "203"))[1]
+
+
 async def test_a_profile_is_proposed_by_maker_and_model_and_says_what_it_would_do(
     called: Called, at: At, here: Here
 ) -> None:
@@ -185,10 +235,37 @@ async def test_a_profile_is_proposed_by_maker_and_model_and_says_what_it_would_d
 
 
 def test_a_device_that_takes_its_time_gets_the_time_in_the_site_file() -> None:
-    rating, can = {"p_min_w": 0.0}, {"battery": None}
-    kinds = {"sunspec_bms": {"usable": True, "role": "bms", "text": "reads", "rating": rating, "can": can}}
-    for slowest_s, row in ((0.2, {}), (1.4, {"timeout_s": 3.0})):
+    row = {"usable": True, "role": "bms", "text": "reads", "rating": {"p_min_w": 0.0}, "can": {"battery": None}}
+    seen = Seen(section=Section(index=1, common=None, blocks=()))
+    use = Use(kind="sunspec_bms", row=row, seen=seen, needed=False)
+    for slowest_s, more in ((0.2, {}), (1.4, {"timeout_s": 3.0})):
         pulse = Pulse(unit=1, lines=False, answers=12, slowest_s=slowest_s)
-        rows = site_rows(endpoint("h"), 1, Identity(), kinds, Profile(), pulse)
+        rows = site_rows(endpoint("h"), 1, [use], Profile(), pulse)
         [bus] = yaml.safe_load("\n".join(rows[:2]))["buses"]
-        assert bus == {"id": "lan1", "tcp": {"host": "h", "port": 502}} | row
+        assert bus == {"id": "lan1", "tcp": {"host": "h", "port": 502}} | more
+
+
+def seen_as(index: int, kind: str, *, stores: bool = False, several: bool = True) -> Use:
+    """A section that can be used as this kind."""
+    rating = {"p_min_w": -3000.0 if stores else 0.0}
+    can = {"battery": {} if kind == "sunspec_storage" else None}
+    row = {"usable": True, "role": "der", "text": "", "rating": rating, "can": can, "now_w": 1.0}
+    identity = Identity(serial=f"S{index}")
+    seen = Seen(section=Section(index=index, common=None, blocks=()), identity=identity)
+    return Use(kind=kind, row=row, seen=seen, needed=several)
+
+
+def test_each_inverter_of_a_unit_gets_its_row_once_and_one_that_stores_as_a_battery() -> None:
+    uses = [
+        seen_as(1, "sunspec_pv"),
+        seen_as(2, "sunspec_pv"),
+        seen_as(3, "sunspec_pv"),
+        seen_as(2, "sunspec_storage", stores=True),
+    ]
+    pulse = Pulse(unit=1, lines=False, answers=12, slowest_s=0.1)
+    rows = yaml.safe_load("\n".join(site_rows(endpoint("h"), 1, uses, Profile(), pulse)))["ders"]
+    assert [(row["id"], row["kind"], row["section"], row["serial"]) for row in rows] == [
+        ("pv1", "sunspec_pv", 1, "S1"),
+        ("bat1", "sunspec_storage", 2, "S2"),
+        ("pv2", "sunspec_pv", 3, "S3"),
+    ]

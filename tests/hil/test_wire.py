@@ -438,6 +438,21 @@ async def test_frozen_registers_stand_still_while_controls_echo(site: Rig) -> No
     assert struct.unpack(">h", await shown(site, wire, 103, "W"))[0] == pytest.approx(3000, abs=2)
 
 
+async def test_a_unit_that_restarted_has_forgotten_what_it_was_told_and_counts_until_it_is_told_again(
+    site: Rig,
+) -> None:
+    unit, wire = site.units["pv1"], await dial(site)
+    at = point_at(site, 123, "WMaxLimPct")
+    await wire.ask(write_many(at, 300, 0, 60, 0, 1))
+    assert unit.face.command().p_ceiling_w is not None and unit.told_s is None, "nobody restarted it"
+    unit.restart(site.endpoint_of("pv1").now_s)
+    assert unit.face.command().p_ceiling_w is None and unit.face.timers["ceiling"].remaining_s is None
+    assert await shown(site, wire, 123, "WMaxLimPct") == struct.pack(">H", 1000), "as delivered"
+    assert unit.told_s is None
+    await wire.ask(write_many(at, 300, 0, 60, 0, 1))
+    assert unit.told_s is not None and unit.back_s is not None and 0.0 < unit.told_s <= unit.back_s
+
+
 async def test_points_can_be_not_implemented(site: Rig) -> None:
     board, wire = FaultBoard(site), await dial(site)
     number = await board.start("not_implemented", "pv1", point="103.W")

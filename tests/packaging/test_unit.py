@@ -53,6 +53,10 @@ def security(analyze: str, unit: Path) -> tuple[int, str]:
     return judge(analyze, "security", "--offline=yes", "--threshold=20", unit)
 
 
+def test_a_reload_asks_the_daemon_itself() -> None:
+    assert one("ExecReload") == "/bin/kill -HUP $MAINPID"
+
+
 def test_systemd_finds_the_sandbox_tight(analyze: str) -> None:
     code, output = security(analyze, FILE)
     assert code == 0, output

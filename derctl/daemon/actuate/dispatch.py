@@ -27,6 +27,11 @@ class Dispatch:
         for decision in decisions:
             self.writers[decision.der].offer(decision, ders[decision.der], gate_open, state.t_s)
 
+    def heard(self, der_id: str, gate_open: bool) -> None:
+        """A device has been heard behind its tick."""
+        if der_id in self.writers:
+            self.writers[der_id].heard(gate_open)
+
     async def release(self, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
         """Release what was written, within `seconds`. Those whose power goes down come first: one of them that does
         not answer keeps the others waiting for half of the time at most. Those whose power goes up wait for good

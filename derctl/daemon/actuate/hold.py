@@ -15,14 +15,17 @@ class Hold:
     """written: the last write, None before it and where the device may have forgotten it.
 
     holds: what it may still hold of all that was written, for one that can't be read back.
-    on: the connection and the device that it was written on. sent_s: when a write began last. course: what the device
-    took over of late; its power has to follow that.
+    back_s, before_w: when the device came back last, and the limit that it had been told until then.
+    on: the device that it was written on, and since when that was not away. sent_s: when a write began last.
+    course: what the device took over of late; its power has to follow that.
     """
 
     written: Written | None = None
     holds: Setpoint = NOTHING
-    on: tuple[int, object] = (-1, None)
+    on: tuple[object, object] = (None, None)
     sent_s: float = -1e9
+    back_s: float = -1e9
+    before_w: float | None = None
     course: Course | None = None
 
     @property
@@ -66,7 +69,7 @@ def wished(hold: Hold, desired: Setpoint, der: DerState, profile: Profile, now_s
 
 
 def doubted(
-    hold: Hold, on: tuple[int, object], der: DerState, profile: Profile, fallback: Fallback, now_s: float
+    hold: Hold, on: tuple[object, object], der: DerState, profile: Profile, fallback: Fallback, now_s: float
 ) -> Hold:
     """What was written is not taken for granted on a new connection or in a device that was found anew.
 
@@ -89,7 +92,20 @@ def measured(hold: Hold, course: Course) -> Hold:
     return hold if course is hold.course else replace(hold, course=course)
 
 
-def sending(hold: Hold, desired: Setpoint, on: tuple[int, object], now_s: float) -> Hold:
+def returned(hold: Hold, back_s: float) -> Hold:
+    """The device is back since then."""
+    return hold if back_s == hold.back_s else replace(hold, back_s=back_s, before_w=hold.holds.p_ceiling_w)
+
+
+def bounded(hold: Hold, wanted: Setpoint, profile: Profile, now_s: float) -> Setpoint:
+    """What it may be told. One that was away may have forgotten its limit, and what it gave by that is no measure:
+    until the limit has had its time to show again, it gets no higher one than it had."""
+    if hold.before_w is None or wanted.p_ceiling_w is None or now_s - hold.back_s > profile.settle_s:
+        return wanted
+    return replace(wanted, p_ceiling_w=min(wanted.p_ceiling_w, hold.before_w))
+
+
+def sending(hold: Hold, desired: Setpoint, on: tuple[object, object], now_s: float) -> Hold:
     """On its way: until the device answers it may hold the lower limit of both."""
     limits = [limit for limit in (hold.holds.p_ceiling_w, desired.p_ceiling_w) if limit is not None]
     both = _with(hold.holds, desired)

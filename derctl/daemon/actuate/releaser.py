@@ -117,6 +117,11 @@ class Releaser:
             name: not_written(each) for name, each in rest.items() if name not in before and told_of(each)
         }
 
+    async def release_of(self, leaving: Sequence[str]) -> dict[str, Release]:
+        """Release these, as far as derctl wrote them: it will not write them any more."""
+        wrote = [der_id for der_id in leaving if der_id in self.journal.entries]
+        return await self._release(wrote, lift=False, seconds=RELEASE_S) if wrote else {}
+
     def standing(self) -> dict[str, Release]:
         """What earlier releases left, for the DERs that were not written since."""
         limits = self.left.stands

@@ -127,11 +127,13 @@ async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: f
 
 
 async def _ready(channel: Channel) -> None:
-    """Connected, found, and read, so that what stands now is known; again as long as the power is above that, unless
-    it is known that this goes on."""
-    while channel.sample == 0 or (channel.claim.doubtful and not channel.claim.void):
+    """Connected, found so that it can be told something, and read, so that what stands now is known; again as long as
+    the power is above that, unless it is known that this goes on."""
+    while channel.sample == 0 or channel.missing or (channel.claim.doubtful and not channel.claim.void):
         await channel.bus.wait_connected()
         channel.look_again()
+        if channel.wants_look:
+            await channel.look()
         await channel.poll()
         await asyncio.sleep(AGAIN_S)
 

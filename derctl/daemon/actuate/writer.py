@@ -78,8 +78,8 @@ class Writer:
         return self.channel.profile
 
     @property
-    def _on(self) -> tuple[int, object]:
-        return self.channel.bus.generation, self.channel.device
+    def _on(self) -> tuple[object, object]:
+        return (self.channel.bus.generation, self.channel.back_s), self.channel.device
 
     @property
     def _keep_s(self) -> float:
@@ -139,9 +139,36 @@ class Writer:
         if why is not None:
             self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
 
+    def heard(self, gate_open: bool) -> None:
+        """A poll ended behind its tick: what the device doesn't hold is written now, by the last decision, while that
+        is not too old."""
+        wish, now = self._latest(), self.clock()
+        if wish is None or self.busy or not (gate_open and self.control) or now - wish.at_s > self.tick_s:
+            return
+        seen = self.channel.reading
+        reading = replace(wish.der.reading, accepted=seen.accepted, p_w=seen.p_w)
+        self.wish = wish = wish._replace(
+            der=replace(wish.der, reading=reading, age_s=wish.at_s - self.channel.read_s)
+        )
+        self._note(wish)
+        why = self._due(wish)
+        if why is not None:
+            self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
+
+    def _latest(self) -> Wish | None:
+        """The last decision. One that was made in the device's silence asks for its fallback: what stood before is
+        asserted instead, so that a short silence lets nothing dip; the next tick decides."""
+        wish, held = self.wish, self.hold.holds
+        if wish is None or wish.der.fresh:
+            return wish
+        if held.p_ceiling_w is None or held.p_target_w is not None:
+            return None
+        return wish._replace(decision=replace(wish.decision, setpoint=Setpoint(p_ceiling_w=held.p_ceiling_w)))
+
     def _note(self, wish: Wish) -> None:
         profile, der, wanted = self._profile, wish.der, wish.decision.setpoint
-        hold = holds.doubted(self.hold, self._on, der, profile, self.fallback, wish.at_s)
+        hold = holds.returned(self.hold, self.channel.back_s)
+        hold = holds.doubted(hold, self._on, der, profile, self.fallback, wish.at_s)
         hold = holds.wished(hold, wanted, der, profile, wish.at_s, busy=self.busy)
         if hold.course is not None and der.fresh and der.reading.p_w is not None:
             astray = missed(wanted, der, profile) is not None
@@ -155,7 +182,7 @@ class Writer:
         if wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
         return reason_to_write(
-            _controllable(channel.device).sendable(wish.decision.setpoint),
+            _controllable(channel.device).sendable(self._wanted(wish)),
             wish.der.reading.accepted,
             hold.written,
             rating=wish.der.rating,
@@ -165,6 +192,9 @@ class Writer:
             p_w=hold.effect_w(wish.der, profile, wish.at_s),
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
         )
+
+    def _wanted(self, wish: Wish) -> Setpoint:
+        return holds.bounded(self.hold, wish.decision.setpoint, self._profile, self.clock())
 
     def _judge(self, wish: Wish, writes: bool) -> None:
         case = Case(
@@ -198,7 +228,7 @@ class Writer:
         wish, device, now = self.wish, self.channel.device, self.clock()
         if wish is None or device is None or now - wish.at_s > self._keep_s or not self.channel.verified:
             return
-        desired = _controllable(device).sendable(wish.decision.setpoint)
+        desired = _controllable(device).sendable(self._wanted(wish))
         before = self.hold
         accepted = wish.der.reading.accepted
         give_back = var_left(desired, accepted, before.var_unasked_s(wish.var_asked_s, now), self._profile)
@@ -298,6 +328,8 @@ class Writer:
             return Release(Released.UNREACHABLE)
         except (DeviceError, SettingError) as error:
             return Release(Released.REFUSED, str(error))
+        if self.channel.missing:  # what stands there could not be given back
+            return Release(Released.REFUSED, self.channel.missing, stands_w=stands.p_ceiling_w)
         read = self.channel.believed(stands) if believed or stands.p_ceiling_w is not None else None
         self.hold = holds.released(self.hold, stands if read is None else None, lift=lift)
         self.outcome = replace(self.outcome, accepted=read, accepted_s=self.clock())

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from derctl.core.types import Rating
 from derctl.core.words import Bind, Reason
+from derctl.daemon.channel.believed import merged
 from derctl.devices import Device, Identity
 
 REBIND_S = 5.0
 """A device that isn't found is looked for this often."""
+BACK_S, BACK_TRIES = 1.0, 60
+"""One that was found before is looked for this often at first: it may have restarted."""
+LOOK_MOST_S = 60.0
+"""One that was found incomplete is looked at again after REBIND_S, doubled up to this."""
 SILENT_S = 10.0
 """A device that was silent for so long may be another one: it is asked who it is before anything else."""
 START_S = 10.0
@@ -42,8 +48,10 @@ class Binding:
 
     device: the one that was found, None while none is. last: the one that was found last, kept while it can't be
     found; None once another one answers in its place. stranger_w: the rating of that other one, until the right one
-    is found again. known: who it said it is. generation: the connection on which it said so. refused: polls refused
-    in a row. next_s: when it is looked for again at the soonest.
+    is found again. known: who it said it is, rated: and at which rating, whole. generation: the connection on which
+    it said so. refused: polls refused in a row, unsure: identities that could not be read in a row. looks: since
+    something gave reason to look. next_s: when it is looked for again at the soonest. looked_on: the connection on
+    which it was.
     """
 
     state: Bind = Bind.STARTING
@@ -53,9 +61,13 @@ class Binding:
     last: Device | None = None
     stranger_w: float | None = None
     known: Identity | None = None
+    rated: Rating | None = None
     generation: int = -1
     refused: int = 0
+    unsure: int = 0
+    looks: int = 0
     next_s: float = -1e9
+    looked_on: int = -1
 
     def due(self, now_s: float) -> bool:
         """Whether it is time to look for it."""
@@ -79,26 +91,77 @@ def news(before: Binding, now: Binding) -> str | None:
 
 
 def looked_for(binding: Binding, now_s: float) -> Binding:
-    """It is being looked for; not again for REBIND_S."""
-    return replace(binding, next_s=now_s + REBIND_S)
+    """It is being looked for; not again for a while."""
+    return replace(binding, looks=binding.looks + 1, next_s=now_s + _pause_s(binding))
 
 
-def found(binding: Binding, device: Device, generation: int) -> Binding:
-    """It answers, and is the right one. generation: of the connection before it was asked."""
+def _pause_s(binding: Binding) -> float:
+    if binding.device is not None:
+        return float(min(LOOK_MOST_S, REBIND_S * 2.0 ** min(binding.looks, 16)))
+    return BACK_S if binding.last is not None and binding.looks < BACK_TRIES else REBIND_S
+
+
+def again(binding: Binding) -> Binding:
+    """Something gives reason to look now."""
+    return replace(binding, looks=0, next_s=-1e9)
+
+
+def connected(binding: Binding, generation: int) -> Binding:
+    """The wire is up; on a new connection there may be more than before."""
+    return binding if binding.looked_on == generation else replace(again(binding), looked_on=generation)
+
+
+def found(
+    binding: Binding, device: Device, generation: int, now_s: float = -1e9, told: Identity | None = None
+) -> Binding:
+    """It answers, and is the right one. generation: of the connection before it was asked.
+
+    One that lacks something is looked at again.
+    """
     return replace(
         binding,
         device=device,
         last=device,
         stranger_w=None,
-        known=device.identity,
+        known=merged(binding.known, told or device.identity),
+        rated=binding.rated if device.lacks else device.rating,
         generation=generation,
         refused=0,
+        unsure=0,
+        looks=1,
+        next_s=now_s + REBIND_S,
     )
 
 
-def verified(binding: Binding, generation: int) -> Binding:
-    """The same device answers on a new connection. generation: of the connection before it was asked."""
-    return replace(binding, generation=generation)
+def gained(binding: Binding, device: Device) -> Binding:
+    """The same device, found with more than before."""
+    rated = binding.rated if device.lacks else device.rating
+    return replace(binding, device=device, last=device, rated=rated)
+
+
+def better(device: Device, than: Device) -> bool:
+    """Whether another look has found more, or the same elsewhere. What it missed in passing is no loss."""
+    fewer = len(device.lacks) < len(than.lacks)
+    moved = (device.rating, device.control) != (than.rating, than.control)
+    return fewer or (moved and len(device.lacks) == len(than.lacks))
+
+
+def verified(binding: Binding, generation: int, told: Identity | None = None) -> Binding:
+    """The same device answers on a new connection. generation: of the connection before it was asked. told: who it
+    said it is."""
+    known = binding.known if told is None else merged(binding.known, told)
+    return replace(binding, known=known, generation=generation, unsure=0)
+
+
+def unsure(binding: Binding) -> Binding:
+    """Who it is can't be read: nothing changes, but after REFUSED_LIMIT in a row it is found anew."""
+    count = binding.unsure + 1
+    return forgotten(binding) if count >= REFUSED_LIMIT else replace(binding, unsure=count)
+
+
+def doubted(binding: Binding) -> Binding:
+    """It may be another one since: it has to say who it is."""
+    return replace(binding, generation=-1)
 
 
 def another(binding: Binding, rated_w: float = 0.0) -> Binding:
@@ -109,7 +172,8 @@ def another(binding: Binding, rated_w: float = 0.0) -> Binding:
 
 def forgotten(binding: Binding) -> Binding:
     """It has to be found anew."""
-    return replace(binding, device=None, refused=0)
+    looks = binding.looks if binding.device is None else 0
+    return replace(binding, device=None, refused=0, unsure=0, looks=looks)
 
 
 def refused(binding: Binding) -> Binding:

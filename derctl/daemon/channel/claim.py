@@ -69,7 +69,7 @@ def claimed_w(accepted: Setpoint | None, rating: Rating) -> float | None:
     return None if ceiling_w is None or ceiling_w >= rating.p_max_w else ceiling_w
 
 
-def believed(claim: Claim, profile: Profile) -> bool:
+def counts(claim: Claim, profile: Profile) -> bool:
     """Whether what it reads back says anything."""
     return profile.readback == "values" and not claim.void
 

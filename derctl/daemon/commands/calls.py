@@ -20,14 +20,20 @@ from derctl.store.ticks import Recorder
 Args = Mapping[str, Any]
 
 
+async def no_reload() -> str:
+    """Of a daemon that was started without a file."""
+    raise CommandError(Refusal.NOT_READY, "this daemon was started without a site file to read again")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Answers the socket. view: the daemon as it is now."""
+    """Answers the socket. view: the daemon as it is now. reload: reads the site file again."""
 
     desk: Desk
     reach: Reach
     recorder: Recorder
     view: Callable[[], View]
+    reload: Callable[[], Awaitable[str]] = no_reload
 
     async def answer(self, call: str, args: Args, who: str) -> Any:
         """who: who asks. Raises CommandError."""
@@ -62,8 +68,15 @@ async def _release(calls: Calls, args: Args, who: str) -> Any:
     return {der_id: asdict(release) for der_id, release in result.items()}
 
 
+async def _reload(calls: Calls, args: Args, who: str) -> Any:
+    """The site file as it is now."""
+    calls.desk.log.log(priority_of("command"), "command", text=f"{who}: reload")
+    return await calls.reload()
+
+
 CALLS: dict[str, Callable[[Calls, Args, str], Awaitable[Any]]] = {
     "status": _status,
     "record": _record,
     "release": _release,
+    "reload": _reload,
 }

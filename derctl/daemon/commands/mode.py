@@ -7,11 +7,15 @@ from derctl.daemon.actuate.text import released_text
 from derctl.daemon.commands.row import Command, Nothing, Order, Reach
 from derctl.errors import CommandError
 
+LOOK_S = 3.0
+"""What was found incomplete is looked at again before control is refused for it (docs/sources.md)."""
+
 
 async def arm(reach: Reach, order: Order) -> str:
     """Observe to control."""
     if reach.releaser.releasing:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
+    await reach.look(LOOK_S)
     reach.gate.arm(order.by)
     return "armed" if reach.gate.warning is None else f"armed; {reach.gate.warning}"
 

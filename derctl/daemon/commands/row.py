@@ -19,7 +19,8 @@ from derctl.errors import CommandError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """What a command may touch. changed: something that must survive a restart has changed."""
+    """What a command may touch. look: look again for what was not found, or found incomplete, for so many seconds at
+    most. changed: something that must survive a restart has changed."""
 
     plan: Plan
     requests: Requests
@@ -27,6 +28,7 @@ class Reach:
     releaser: Releaser
     state: Callable[[], SiteState]
     changed: Callable[[], None]
+    look: Callable[[float], Awaitable[None]]
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""

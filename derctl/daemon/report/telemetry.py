@@ -16,7 +16,7 @@ from derctl.store.outbox import Message
 
 CHANGE_PU = 0.01
 CHANGE_W = 50.0
-"""A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status changed."""
+"""A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status or alarms did."""
 
 
 ELSEWHERE = frozenset({"accepted", "own_on", "own_off"})
@@ -90,7 +90,7 @@ class Telemetry:
     every_s: float
     min_s: float
     _sent_s: dict[str, float] = field(default_factory=dict)
-    _power: dict[str, tuple[float | None, str]] = field(default_factory=dict)
+    _power: dict[str, tuple[float | None, tuple[str, ...]]] = field(default_factory=dict)
     _last: dict[str, object] = field(default_factory=dict)
 
     def messages(
@@ -149,16 +149,17 @@ class Telemetry:
         now_s: float,
         found: list[Message],
     ) -> None:
-        p_w, status = self._power.get(topic, (None, ""))
+        p_w, said = self._power.get(topic, (None, ()))
+        says = (str(reading.status), *(reading.alarms or ()))
         moved = (
-            status != str(reading.status)
+            said != says
             or (p_w is None) != (reading.p_w is None)
             or (p_w is not None and reading.p_w is not None and abs(p_w - reading.p_w) >= step_w)
         )
         if not moved and now_s - self._sent_s.get(topic, -1e9) < self.every_s:
             return
         self._sent_s[topic] = now_s
-        self._power[topic] = (reading.p_w, str(reading.status))
+        self._power[topic] = (reading.p_w, says)
         found.append(Message(topic=topic, payload=encode(stamp | measurement(reading, age_s, v_pu))))
 
     def _waits(self, topic: str, now_s: float) -> bool:

@@ -7,19 +7,23 @@ from dataclasses import dataclass, field, replace
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
+from derctl.core.words import LimitsBy
 from derctl.devices.kind import Models
 from derctl.devices.plausible import plausible
 from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.m123 import build_123
 from derctl.devices.sunspec.controls.m124 import build_124
 from derctl.devices.sunspec.controls.m704 import build_704
-from derctl.devices.sunspec.found import Found
+from derctl.devices.sunspec.found import Found, incomplete
 from derctl.devices.sunspec.layout import Layout, View, find
+from derctl.devices.sunspec.limits import BLOCK, Limits, own_limits, with_bms
 from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter
 from derctl.devices.sunspec.nameplate import rating
 from derctl.devices.sunspec.own import Own, own_of
+from derctl.devices.sunspec.section import chosen
 from derctl.devices.sunspec.wrong import not_a
 from derctl.devices.types import Answers, Options, Reversion
+from derctl.errors import NotRecognised
 
 PV = Capability(ac=Port(limit=True, var=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True, var=True), battery=Port())
@@ -38,7 +42,8 @@ ANY_MESSAGE = (
 class SunspecDer(Found):
     """A bound inverter. can: by the control groups that were found.
 
-    ac, charge: measurements, and the battery's state where there is one.
+    ac, charge: measurements, and the battery's state where there is one. limits: of a battery management system in
+    the same chain.
     """
 
     rating: Rating
@@ -47,30 +52,60 @@ class SunspecDer(Found):
     charge: View | None
     controls: Controls
     own: Own = field(default_factory=Own)
+    limits: Limits | None = None
 
     @property
     def control(self) -> Mapping[str, Read]:
-        return {view.name: view.read for view in (self.ac, *self.controls.views.values())}
+        reads = {view.name: view.read for view in (self.ac, *self.controls.views.values())}
+        return reads if self.limits is None else {**reads, **self.limits.reads}
 
     @property
     def slow(self) -> Mapping[str, Read]:
         charge = () if self.charge is None else (self.charge,)
-        return {view.name: view.read for view in (*charge, *self.own.views.values())}
+        return {**self.whose, **{view.name: view.read for view in (*charge, *self.own.views.values())}}
 
     @property
     def reversion(self) -> Reversion:
         return self.controls.reversion
 
+    def without(self, refused: Mapping[str, str]) -> SunspecDer | None:
+        if self.ac.name in refused:
+            return None
+        controls = self.controls.without(refused)
+        problems = controls.problems[len(self.controls.problems) :]
+        if self.limits is not None:
+            problems += tuple(
+                f"the battery's limits: {refused[name]}" for name in self.limits.reads if name in refused
+            )
+        can = replace(self.can, ac=controls.port)
+        return replace(self, can=can, controls=controls, problems=(*self.problems, *problems))
+
+    def rate(self) -> Exchange[Rating]:
+        layout = replace(self.layout, unread={})
+        rated, _ = yield from rating(layout, self.options, storage=self.can.store)
+        if layout.unread:
+            raise NotRecognised(f"{', '.join(layout.unread.values())} was refused")
+        return rated
+
     def decode(self, answers: Answers) -> Reading:
+        self.confirm(answers)
         values = self.ac.values(answers)
         soc, soh = self._charge(answers)
         on, off = self.own.states(answers, self.options.own_functions)
-        told = self.can.steer or self.can.var
+        told = (self.can.steer or self.can.var) and self.controls.views.keys() <= answers.keys()
         accepted = self.controls.accepted(answers) if told else None
         reading = inverter(
             self.ac.block.model_id, values, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off
         )
-        return plausible(reading, self.rating)
+        return plausible(self._with_bms(reading, answers), self.rating)
+
+    def _with_bms(self, reading: Reading, answers: Answers) -> Reading:
+        """A block that can't be read now tells nothing: what it permitted is not permitted for ever."""
+        if self.limits is None:
+            return replace(reading, limits_by=LimitsBy.NOBODY) if self.can.store else reading
+        if BLOCK not in answers:
+            return replace(reading, limits_by=LimitsBy.CHAIN if self.limits.states else LimitsBy.NOBODY)
+        return with_bms(reading, self.limits.told(answers, LimitsBy.CHAIN))
 
     def _charge(self, answers: Answers) -> tuple[float | None, float | None]:
         """State of charge and of health, percent."""
@@ -106,29 +141,44 @@ def bind_pv(models: Models, options: Options) -> Exchange[SunspecDer]:
 
 
 def bind_storage(models: Models, options: Options) -> Exchange[SunspecDer]:
-    """Find a battery inverter: power through 704 or 124, state from 713 or 124 unless a BMS of its own tells more."""
+    """Find a battery inverter: power through 704 or 124, state from 713 or 124 unless a BMS tells more: 802 in its
+    own chain, or a device of its own."""
     return (yield from _bind(models, options, STORAGE))
 
 
 def _bind(models: Models, options: Options, kind: Capability) -> Exchange[SunspecDer]:
-    layout = yield from find(models, options)
+    whole = yield from find(models, options)
+    layout = yield from chosen(whole, options.section, INVERTERS)
     ac = layout.find(*INVERTERS)
     if ac is None:
         expected = "sunspec_storage" if kind.store else "sunspec_pv"
         raise not_a(expected, layout, "no inverter model (701, 101-103, 111-113) in the chain")
-    rated, stated = yield from rating(layout, options, storage=kind.store)
-    controls = yield from _controls(layout, options, rated, kind.ac, stated=stated)
+    rated, only_read = yield from rating(layout, options, storage=kind.store)
+    controls = yield from _controls(layout, options, rated, kind.ac, only_read=only_read)
+    limits, unread = (yield from own_limits(whole, layout, ac, options)) if kind.store else (None, "")
+    lacks = (*layout.lacks, *(_missing(controls.port, kind.ac) if options.control else ()))
+    if limits is not None and limits.unread:
+        lacks = (*lacks, "the battery's limits in model 802")
     return SunspecDer(
         layout=layout,
         options=options,
-        problems=(*layout.chain.problems, *controls.problems),
+        problems=(*layout.chain.problems, *controls.problems, *([unread] if unread else []), *incomplete(lacks)),
+        lacks=lacks,
         rating=rated,
         can=replace(kind, ac=controls.port),
         ac=layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX),
         charge=_charge_of(layout) if kind.store else None,
         controls=controls,
         own=own_of(layout),
+        limits=limits,
     )
+
+
+def _missing(port: Port, want: Port) -> tuple[str, ...]:
+    """The control groups that the kind could have and the device hasn't."""
+    limit = ("a control group that limits its power",) if want.limit and not port.limit else ()
+    aim = ("a control group that sets its power",) if want.aim and not port.aim else ()
+    return (*limit, *aim)
 
 
 def _charge_of(layout: Layout) -> View | None:
@@ -136,14 +186,14 @@ def _charge_of(layout: Layout) -> View | None:
     return None if block is None else layout.view("soc", block, CHARGE[block.model_id])
 
 
-def _controls(layout: Layout, options: Options, rated: Rating, want: Port, *, stated: bool) -> Exchange[Controls]:
+def _controls(layout: Layout, options: Options, rated: Rating, want: Port, *, only_read: str) -> Exchange[Controls]:
     """704 before the older models. Without groups where the device is only read; its problems say why."""
     profile = options.profile
     unread = Controls(rating=rated, profile=profile)
     if layout.chain.repaired:
         return replace(unread, problems=("the chain had to be repaired: this device is only read",))
-    if not stated:
-        return replace(unread, problems=("the rating is the site file's word: this device is only read",))
+    if only_read:
+        return replace(unread, problems=(only_read,))
     if layout.find(704) is not None:
         found = yield from build_704(layout, rated, profile, want)
     else:

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from derctl.core.exchange import Exchange
+from derctl.core.exchange import Exchange, Read
+from derctl.core.text import serial_text
 from derctl.devices.sunspec.layout import Layout
-from derctl.devices.types import Identity, Options
+from derctl.devices.types import Answers, Identity, Options
+from derctl.errors import DecodeError
+
+
+def incomplete(lacks: Sequence[str]) -> tuple[str, ...]:
+    """As a problem of the device."""
+    return (f"incomplete, so it is looked at again for {', '.join(lacks)}",) if lacks else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """problems: what was wrong with the map, or is missing for control."""
+    """problems: what was wrong with the map, or is missing for control. lacks: what another look may find."""
 
     layout: Layout
     options: Options
     problems: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     @property
     def identity(self) -> Identity:
         return self.layout.identity
+
+    @property
+    def whose(self) -> Mapping[str, Read]:
+        """A slow block that tells whose the others are, where one of several sections was meant."""
+        return {} if self.layout.who is None else {self.layout.who.name: self.layout.who.read}
+
+    def confirm(self, answers: Answers) -> None:
+        """Raises DecodeError where another section has come to stand in its place: a meter that is switched off may
+        vanish from the chain, and those behind it move up."""
+        who = self.layout.who
+        if who is None or who.name not in answers:
+            return
+        serial = serial_text(who.values(answers)["SN"] or "")
+        if serial and self.identity.serial and serial != self.identity.serial:
+            raise DecodeError(
+                f"serial {serial!r} stands where {self.identity.serial!r} stood: the sections have moved"
+            )
 
     def identify(self) -> Exchange[Identity]:
         return self.layout.identify()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.text import device_text, serial_text
 from derctl.devices.kind import Models
 from derctl.devices.types import Answers, Identity, Options
-from derctl.errors import DecodeError, NotRecognised
+from derctl.errors import DecodeError, DeviceRefused, NotRecognised
 from derctl.sunspec import Block, Chain, Model, Reader, compile_reader, read_block, walk
 
 
@@ -49,12 +49,24 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A walked device: its chain, who it is, and the models that have a definition."""
+    """A walked device: its chain, who it is, and the models that have a definition.
+
+    unread: what `asked` was refused, by model, in words. who: its serial number, to be read again and again where it
+    is one of several sections of a unit.
+    """
 
     chain: Chain
     identity: Identity
     models: Models
     max_regs: int = 125
+    unread: dict[int, str] = field(default_factory=dict, compare=False)
+    who: View | None = None
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What another look may find."""
+        end = () if self.chain.ended and not self.chain.repaired else ("the end of its map",)
+        return (*end, *self.unread.values())
 
     def find(self, *ids: int) -> Block | None:
         """The first block of one of these models, in the order asked."""
@@ -98,9 +110,26 @@ class Layout:
             raise NotRecognised(f"model {block.model_id} has no definition")
         registers = yield from read_block(block, max_regs=self.max_regs)
         usable = _usable(model, points, len(registers))
+        if _holed(model, usable, registers):
+            self.unread[block.model_id] = f"all of model {block.model_id}"
         values: dict[str, Any] = dict.fromkeys(points)
         values.update(compile_reader(model, usable)(registers))
         return values
+
+    def asked(self, block: Block, points: Sequence[str]) -> Exchange[dict[str, Any]]:
+        """The same of a block without which the device is still one: refused, its points are None."""
+        try:
+            return (yield from self.once(block, points))
+        except DeviceRefused as refused:
+            self.unread[block.model_id] = f"model {block.model_id} (exception {refused.code})"
+            return dict.fromkeys(points)
+
+
+def _holed(model: Model, points: Sequence[str], registers: Sequence[int | None]) -> bool:
+    """Whether one of these points, or its scale factor, was refused."""
+    scales = {sf for point in points if isinstance(sf := model.fixed[point].sf, str)}
+    places = [model.fixed[name] for name in {*points, *scales}]
+    return any(None in registers[place.offset : place.end] for place in places)
 
 
 def _usable(model: Model, points: Sequence[str], end: int) -> list[str]:

@@ -8,9 +8,11 @@ from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
 from derctl.devices.kind import Models
 from derctl.devices.plausible import metered
+from derctl.devices.sunspec.found import incomplete
 from derctl.devices.sunspec.layout import find
 from derctl.devices.sunspec.measure import METERS, POINTS_METER, meter
 from derctl.devices.sunspec.observed import Observed
+from derctl.devices.sunspec.section import chosen
 from derctl.devices.sunspec.wrong import not_a
 from derctl.devices.types import Answers, Options
 
@@ -20,14 +22,17 @@ class SunspecMeter(Observed):
     """A bound meter."""
 
     def decode(self, answers: Answers) -> Reading:
+        self.confirm(answers)
         return metered(meter(self.view.values(answers), sign=self.options.sign), self.rating)
 
 
 def bind_meter(models: Models, options: Options) -> Exchange[SunspecMeter]:
-    """Find a meter model, in whichever section of the chain."""
-    layout = yield from find(models, options)
+    """Find a meter model, in whichever section of the chain, if one alone has it. Raises SectionUnclear."""
+    layout = yield from chosen((yield from find(models, options)), options.section, METERS)
     block = layout.find(*METERS)
     if block is None:
         raise not_a("sunspec_meter", layout, "no meter model (201-204, 211-214) in the chain")
     view = layout.view("ac", block, POINTS_METER)
-    return SunspecMeter(layout=layout, options=options, view=view, problems=layout.chain.problems)
+    lacks = layout.lacks
+    problems = (*layout.chain.problems, *incomplete(lacks))
+    return SunspecMeter(layout=layout, options=options, view=view, problems=problems, lacks=lacks)

@@ -5,6 +5,7 @@ A size of 0 is not stated. 0 as a setting for charging or for var is a word: non
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from derctl.core.exchange import Exchange
@@ -21,28 +22,52 @@ POINTS_702 = (
 )
 
 
-def rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, bool]]:
-    """The rating, and whether the device itself states it. Raises NotRecognised where nobody does.
+DECLARED = "the rating is the site file's word: this device is only read"
+
+
+def rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, str]]:
+    """The rating, and why the device can only be read at it, "" where it can be controlled. Raises NotRecognised
+    where nobody states one.
 
     A device that has the models and does not fill them in (some at night) is asked again later, not taken at the
-    site file's word.
+    site file's word. One that refuses them is read at it meanwhile.
     """
-    rated, stated = yield from _rating(layout, options, storage=storage)
+    rated, only_read = yield from _rating(layout, options, storage=storage)
     if storage and rated.p_min_w == 0.0 and not (yield from _charges(layout)):
-        raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
-    return rated, stated
+        if not layout.lacks:
+            raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
+        if options.declared is not None:
+            rated = replace(rated, p_min_w=options.declared.p_min_w)
+    return rated, only_read
 
 
-def _rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, bool]]:
+def _rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, str]]:
+    word = options.declared if options.declared is not None and options.declared.p_max_w else None
     if layout.find(120, 121, 702) is None:
-        if options.declared is None or not options.declared.p_max_w:
+        if word is None:
             text = (
                 "no model 120, 121 or 702 says how large the inverter is: with rating.p_max_w in the site file it is"
             )
             raise NotRecognised(f"{text} read, but not controlled")
-        return options.declared, False
+        return word, DECLARED
     rate = _ratings_1xx if layout.find(702) is None else _ratings_702
-    return (yield from rate(layout, options.v_nom_v, storage=storage)), True
+    try:
+        rated = yield from rate(layout, options.v_nom_v, storage=storage)
+    except NotRecognised:
+        if word is None or not layout.unread:
+            raise
+        rated = word
+    only_read = _unsure(layout)
+    return (word if only_read and word is not None else rated), only_read
+
+
+def _unsure(layout: Layout) -> str:
+    """Percentages count from the setting in model 121 or 702: where that may be and was not read, none is written."""
+    refused = [text for number, text in layout.unread.items() if number in {121, 702}]
+    if refused:
+        return f"{refused[0]} was refused, so its rating is not sure: this device is only read"
+    seen = layout.chain.ended or layout.find(121, 702) is not None
+    return "" if seen else "no model 121 was seen so far, so its rating is not sure: this device is only read"
 
 
 def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
@@ -120,4 +145,4 @@ def _maybe(layout: Layout, model_id: int, points: tuple[str, ...]) -> Exchange[d
     block = layout.find(model_id)
     if block is None:
         return {}
-    return (yield from layout.once(block, points))
+    return (yield from layout.asked(block, points))

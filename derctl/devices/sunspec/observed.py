@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
-from derctl.core.exchange import Read
+from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Rating
 from derctl.devices.sunspec.found import Found
 from derctl.devices.sunspec.layout import View
@@ -33,11 +34,19 @@ class Observed(Found):
 
     @property
     def slow(self) -> Mapping[str, Read]:
-        return {}
+        return self.whose
 
     @property
     def reversion(self) -> Reversion:
         return Reversion()
+
+    def without(self, refused: Mapping[str, str]) -> Self | None:
+        return None if self.view.name in refused else self
+
+    def rate(self) -> Exchange[Rating]:
+        """It has none."""
+        yield from ()
+        return self.rating
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
         return None

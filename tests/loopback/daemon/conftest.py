@@ -87,7 +87,8 @@ def bench(tmp_path: Path) -> Callable[..., Any]:
         if prepare is not None:
             prepare(rig)
         stepping = asyncio.create_task(rig.run(600.0))
-        app = App(load(rig.site_file(tmp_path)), observe=observe)
+        path = rig.site_file(tmp_path)
+        app = App(load(path), observe=observe, read=lambda: load(path))
         running = asyncio.create_task(app.run())
         made = Bench(rig, app, running)
         try:

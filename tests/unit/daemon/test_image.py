@@ -11,7 +11,7 @@ from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Port, Rating, Reading
-from derctl.core.words import Timer
+from derctl.core.words import Certainty, LimitsBy, Timer
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
@@ -21,7 +21,7 @@ from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
 from derctl.site import DerSection
-from derctl.site.schema import FallbackSection
+from derctl.site.schema import BmsSection, FallbackSection, RatingSection
 from tests import make
 
 RATING = make.rating(p_max_w=8000.0, q=0.0)
@@ -37,10 +37,15 @@ class Inverter:
         self.control = {"ac": Read(address=1, count=1)}
         self.slow: dict[str, Read] = {}
         self.problems: tuple[str, ...] = ()
+        self.lacks: tuple[str, ...] = ()
         self.reversion = Reversion(timer=Timer.TARGET, model=704)
         self.broken = False
         self.keeps = True
         self.reading = Reading(p_w=1000.0)
+
+    def identify(self) -> Exchange[Identity]:
+        yield Read(address=0, count=1)
+        return self.identity
 
     def decode(self, answers: Any) -> Reading:
         if self.broken:
@@ -52,7 +57,8 @@ class Inverter:
 
 
 class Wire:
-    """Answers every poll. found: what a walk over the map finds, None: nothing that makes sense."""
+    """Answers every poll. found: what a walk over the map finds, None: nothing that makes sense. still: addresses
+    whose registers stay as they are."""
 
     def __init__(self) -> None:
         self.found: Inverter | None = Inverter()
@@ -60,15 +66,20 @@ class Wire:
         self.generation = 1
         self.count = 0
         self.frozen = False
+        self.still: set[int] = set()
 
-    async def execute(self, *_: Any, **__: Any) -> Inverter:
+    async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
+        """What the exchange finds; where it finds nothing by itself, the inverter."""
         if self.found is None:
             raise DecodeError("no map there")
-        return self.found
+        with pytest.raises(StopIteration) as stop:
+            next(exchange)
+            exchange.send((0,))
+        return stop.value.value or self.found
 
-    async def request(self, *_: Any, **__: Any) -> tuple[int, ...]:
+    async def request(self, unit: int, read: Any, **_: Any) -> tuple[int, ...]:
         self.count += not self.frozen
-        return (self.count,)
+        return (self.count if read.address not in self.still else 7,)
 
 
 def absent_in(channel: Channel, section: DerSection | None = None, **given: Any) -> Absent:
@@ -83,8 +94,7 @@ def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
 
 
 def nothing(*_: Any) -> Exchange[Any]:
-    return None
-    yield
+    yield Read(address=0, count=1)
 
 
 SECTION = DerSection(id="pv1", bus="b", unit=1, kind="sunspec_pv")
@@ -357,6 +367,65 @@ async def test_the_state_of_charge_of_a_bms_that_fell_silent_is_soon_unknown_and
         assert (der.reading.p_w, der.reading.p_charge_limit_w) == (100.0, 2000.0)
 
 
+async def test_limits_in_the_own_chain_are_as_old_as_the_poll_and_for_ever_where_the_block_is_refused() -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.control["bms"] = Read(address=2, count=1)
+    wire.found.reading = Reading(p_w=0.0, p_charge_limit_w=2000.0, limits_by=LimitsBy.CHAIN)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    assert image_of(channel).snapshot(now[0] + 1.5).ders[0].bms_age_s == 1.5
+    channel.answers = {"ac": (1,)}
+    age_s = image_of(channel).snapshot(now[0]).ders[0].bms_age_s
+    assert age_s is not None and age_s > 1e6
+
+
+@pytest.mark.parametrize(("dc_p_w", "p_w", "stands"), [(-5000.0, 0.0, True), (None, 5000.0, True), (0.0, 0.0, False)])
+async def test_limits_in_the_own_chain_that_stand_still_under_power_are_old_as_those_of_any_bms(
+    dc_p_w: float | None, p_w: float, stands: bool
+) -> None:
+    """The inverter's registers go on; the battery's are those that its inverter heard of it last."""
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.control["bms"] = Read(address=2, count=1)
+    wire.found.reading = Reading(p_w=p_w, dc_p_w=dc_p_w, p_charge_limit_w=2000.0, limits_by=LimitsBy.CHAIN)
+    wire.still.add(2)
+    channel = channel_on(wire, now)
+    ages = []
+    for _ in range(40):
+        now[0] += 1.0
+        await channel.poll()
+        ages.append(image_of(channel).snapshot(now[0]).ders[0].bms_age_s)
+    assert channel.state == "ok"
+    assert ages[:29] == [0.0] * 29
+    assert (ages[-1] == 1e9) is stands
+
+
+@pytest.mark.parametrize(("bms", "rests"), [(None, False), (BmsSection(bus="lan", unit=1), True)])
+async def test_a_battery_whose_own_chain_was_named_and_has_none_has_never_been_heard(
+    bms: BmsSection | None, rests: bool
+) -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.reading = Reading(p_w=0.0, limits_by=LimitsBy.NOBODY)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    age_s = image_of(channel, structs.replace(SECTION, bms=bms)).snapshot(now[0]).ders[0].bms_age_s
+    assert (age_s is not None) is rests
+
+
+@pytest.mark.parametrize(("told", "by"), [(LimitsBy.BMS, "bms"), (LimitsBy.NOBODY, "nobody"), (None, "bms")])
+async def test_a_bms_of_its_own_reads_the_limits_unless_it_states_none(told: LimitsBy | None, by: str) -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    inverter, bms = channel_on(wire, now), channel_on(wire, now)
+    wire.found.reading = Reading(p_w=0.0, limits_by=LimitsBy.NOBODY)
+    await inverter.poll()
+    bms.reading = Reading(limits_by=told, alarms=("fan_error",))
+    reading = image_of(inverter, bms=bms).snapshot(now[0]).ders[0].reading
+    assert (reading.limits_by, reading.alarms) == (by, ("fan_error",))
+
+
 async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_found_and_not_each_tick() -> None:
     wire, now = Wire(), [1000.0]
     channel = channel_on(wire, now)
@@ -368,3 +437,37 @@ async def test_what_a_der_gives_without_derctl_is_worked_out_when_another_is_fou
     assert found.by_der == {"pv1": 8000.0}
     await channel.poll()
     assert absent.whole() is found
+
+
+async def test_what_was_refused_in_a_ders_place_is_what_stands_against_control() -> None:
+    channel, wire, now = await lost()
+    timed = structs.replace(
+        SECTION, fallback=FallbackSection(p_ceiling_w=2000.0), rating=RatingSection(p_max_w=8000.0)
+    )
+    absent = absent_in(channel, timed)
+    absent.whole()
+    wire.found = Inverter(serial="2")
+    now[0] += REBIND_S
+    await channel.poll()
+    why = "serial '2' answers, '1' is expected"
+    assert absent.of("pv1").refused == why
+    assert f"pv1: another device answers in its place ({why}), so it may give 8,000 W" in str(absent.of("pv1").why)
+    wire.found = Inverter()
+    now[0] += REBIND_S
+    await channel.poll()
+    assert absent.of("pv1").refused == "" and absent.of("pv1").certainty is Certainty.FOUND
+
+
+async def test_a_der_that_is_found_in_part_promises_what_it_was_known_to_promise() -> None:
+    """The daemon is started again while its inverter is busy at the header of its control model."""
+    channel, wire, now = await lost()
+    held = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
+    absent = absent_in(channel, held)
+    assert absent.of("pv1").p_w == 2000.0
+    wire.found = half = Inverter()
+    half.can, half.lacks = Capability(), ("a control group that limits its power",)
+    half.absent_w = lambda fallback: half.rating.p_max_w  # type: ignore[method-assign]
+    now[0] += REBIND_S
+    await channel.poll()
+    assert absent.of("pv1").p_w == 2000.0, "the record is not overwritten, and counts"
+    assert absent_in(channel, held).of("pv1").p_w == 8000.0, "without one it is not known to keep anything"

@@ -15,7 +15,9 @@ class Channel:
 
     def __init__(self, name: str, takes_s: float, breaks: Exception | None = None) -> None:
         self.id, self.takes_s, self.breaks = name, takes_s, breaks
-        self.began = self.ended = 0
+        self.began = self.ended = self.looks = 0
+        self.wants_look, self.look_s = False, 0.0
+        self.device, self.incomplete = "found", True
 
     async def poll(self) -> None:
         self.began += 1
@@ -23,6 +25,14 @@ class Channel:
         self.ended += 1
         if self.breaks is not None:
             raise self.breaks
+
+    def look_again(self) -> None:
+        self.wants_look = True
+
+    async def look(self) -> None:
+        self.wants_look = False
+        await asyncio.sleep(self.look_s)
+        self.looks += 1
 
 
 def poller_of(*channels: Channel) -> Poller:
@@ -55,3 +65,70 @@ async def test_a_bug_in_a_poll_comes_out_of_this_tick_or_the_next(takes_s: float
     with pytest.raises(ZeroDivisionError):
         for _ in range(2):
             await poller.poll(0.4)
+
+
+async def test_one_whose_poll_ends_behind_its_tick_is_told_of_and_one_within_it_is_not() -> None:
+    quick, slow, late = Channel("quick", 0.1), Channel("slow", 0.6), list[str]()
+    given: Any = (quick, slow)
+    poller = Poller(given, late.append)
+    await poller.poll(0.4)
+    assert late == []
+    await asyncio.sleep(0.3)
+    assert late == ["slow"]
+    await poller.stop()
+
+
+async def test_a_poll_that_breaks_or_is_ended_behind_its_tick_has_heard_nothing() -> None:
+    late = list[str]()
+    given: Any = (Channel("broken", 0.6, ZeroDivisionError("a bug")),)
+    poller = Poller(given, late.append)
+    await poller.poll(0.4)
+    await asyncio.sleep(0.3)
+    with pytest.raises(ZeroDivisionError):
+        await poller.poll(0.1)
+    await poller.poll(0.4)
+    await poller.stop()
+    assert late == []
+
+
+async def test_what_was_found_incomplete_is_looked_at_beside_the_polls() -> None:
+    channel = Channel("half", 0.1)
+    channel.wants_look, channel.look_s = True, 2.0
+    poller, began_s = poller_of(channel), asyncio.get_running_loop().time()
+    for _ in range(3):
+        await poller.poll(0.4)
+    assert (channel.began, channel.looks) == (3, 0) and asyncio.get_running_loop().time() - began_s < 0.5
+    await asyncio.sleep(2.0)
+    assert channel.looks == 1
+    await poller.stop()
+
+
+@pytest.mark.parametrize(("look_s", "took_s"), [(1.0, 1.1), (60.0, 3.0)])
+async def test_a_look_that_somebody_waits_for_is_polled_behind_and_ends_in_time(look_s: float, took_s: float) -> None:
+    channel = Channel("half", 0.1)
+    channel.look_s = look_s
+    poller, began_s = poller_of(channel), asyncio.get_running_loop().time()
+    await poller.look_again(3.0)
+    assert asyncio.get_running_loop().time() - began_s == pytest.approx(took_s)
+    assert (channel.looks, channel.began) == ((1, 1) if look_s < 3.0 else (0, 0))
+    await poller.stop()
+
+
+async def test_where_all_is_found_whole_nobody_waits_for_a_look() -> None:
+    channel = Channel("whole", 0.1)
+    channel.incomplete = False
+    await poller_of(channel).look_again(3.0)
+    assert (channel.began, channel.looks) == (0, 0)
+
+
+async def test_a_look_at_one_that_leaves_ends_with_it() -> None:
+    stays, leaves = Channel("stays", 0.1), Channel("leaves", 0.1)
+    for channel in (stays, leaves):
+        channel.wants_look, channel.look_s = True, 2.0
+    poller = poller_of(stays, leaves)
+    await poller.poll(0.4)
+    given: Any = (stays,)
+    await poller.change(given)
+    await asyncio.sleep(3.0)
+    assert (stays.looks, leaves.looks) == (1, 0)
+    await poller.stop()

@@ -36,7 +36,7 @@ WALL = 1_800_000_000.0
 def meter(serial: str | None, sign: int = 1) -> Any:
     """A channel's word for who answers; None: nobody has yet. sign: what the site file gives."""
     known = None if serial is None else SimpleNamespace(serial=serial)
-    return SimpleNamespace(known=known, options=SimpleNamespace(sign=sign))
+    return SimpleNamespace(known=known, options=SimpleNamespace(sign=sign, section=None))
 
 
 def is_proven(memories: dict[str, Any]) -> bool:

@@ -95,3 +95,25 @@ async def test_a_cancellation_from_inside_is_told_and_does_not_run_past_the_rele
         "RuntimeError('the task control was cancelled from inside')"
     ]
     await tasks.end_all()
+
+
+async def test_a_task_that_is_dropped_ends_nothing_else_and_one_that_ends_by_itself_still_does() -> None:
+    tasks = Tasks(Book())
+    tasks.start("old", asyncio.Event().wait())
+    broke = asyncio.Event()
+
+    async def breaks() -> None:
+        await broke.wait()
+        raise RuntimeError("a bug")
+
+    first = asyncio.create_task(tasks.first_end())
+    await tasks.drop("old")
+    await tasks.drop("nobody")
+    assert not tasks.has("old")
+    tasks.start("new", breaks())
+    assert tasks.has("new")
+    await asyncio.sleep(1.0)
+    assert not first.done()
+    broke.set()
+    assert [str(error) for error in await first] == ["a bug"]
+    await tasks.end_all()

@@ -79,7 +79,7 @@ def test_with_nothing_implemented_nothing_is_measured(name: str, model_id: int) 
     fake.put(model_id, **dict.fromkeys(points_of(model_id)))
     after = values_of(fake.reading(device))
     measured = {key for key, value in after.items() if value not in (None, (), "on", "unknown")}
-    assert {key for key in measured if not key.startswith(("accepted", "own"))} == set()
+    assert {key for key in measured if not key.startswith(("accepted", "own", "limits_by"))} == set()
 
 
 @pytest.mark.parametrize(("name", "model_id"), [("pv_103", 120), ("pv_103", 121), ("pv_7xx", 702)])

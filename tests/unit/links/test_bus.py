@@ -13,7 +13,7 @@ import pytest
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceRefused
-from derctl.links.bus import Bus, Pace, Priority
+from derctl.links.bus import CONNECT_TRIES, Bus, Pace, Priority
 
 READ = Read(address=40000, count=2)
 WRITE = Write(address=40100, values=(7,))
@@ -112,8 +112,7 @@ async def make_bus() -> AsyncIterator[MakeBus]:
 
     async def make(wire: FakeWire | None = None, **given: Any) -> tuple[Bus, FakeWire]:
         wire = wire or FakeWire()
-        jitter = given.pop("jitter", lambda low, high: high)
-        bus = Bus("line", wire, Pace(**given), clock=asyncio.get_running_loop().time, jitter=jitter)
+        bus = Bus("line", wire, Pace(**given), clock=asyncio.get_running_loop().time)
         running.append(asyncio.create_task(bus.run()))
         if not wire.refuses:
             await bus.wait_connected()
@@ -272,6 +271,7 @@ async def test_a_dead_unit_is_asked_less_often_and_the_others_keep_their_pace(ma
 
 async def test_a_unit_that_is_demoted_can_still_be_written(make_bus: MakeBus) -> None:
     bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=1.0)
+    assert await usable(bus, 2)
     for _ in range(2):
         await outcome(bus, 1)
     sent = len(wire.log)
@@ -288,19 +288,21 @@ async def test_a_unit_that_is_demoted_can_still_be_written(make_bus: MakeBus) ->
 )
 async def test_what_a_gateway_says_of_an_absent_unit_demotes_it(make_bus: MakeBus, code: int, demotes: bool) -> None:
     bus, wire = await make_bus(FakeWire(units={5: fails(DeviceRefused(code, function=3, address=1, count=1))}))
+    assert await usable(bus)
     for _ in range(3):
         await outcome(bus, 5)
-    assert (len(wire.log), bus.counters.refused) == ((2, 2) if demotes else (3, 3))
+    assert (len(wire.times(5)), bus.counters.refused) == ((2, 2) if demotes else (3, 3))
     assert bus.connected
 
 
 async def test_a_unit_that_is_absent_for_hours_is_only_asked_ever_less_often(make_bus: MakeBus) -> None:
     """2^1024 is more than a float holds."""
     bus, wire = await make_bus(FakeWire(units={5: fails(DeviceRefused(11, function=3, address=1, count=1))}))
+    assert await usable(bus)
     for _ in range(1100):
         assert isinstance(await outcome(bus, 5, Priority.WRITE), DeviceRefused)
     assert isinstance(await outcome(bus, 5), BusTimeout)
-    assert len(wire.log) == 1100
+    assert len(wire.times(5)) == 1100
     wire.units.clear()
     await asyncio.sleep(5.0)
     assert await usable(bus, 5), "never longer than 5 s"
@@ -449,13 +451,6 @@ async def test_three_silences_in_a_row_make_the_connection_anew(make_bus: MakeBu
 
 @pytest.mark.parametrize("storm", ["refused", "reset on connect", "accepted, then silent"])
 async def test_a_storm_costs_at_most_one_connect_a_second(make_bus: MakeBus, storm: str) -> None:
-    chance = random.Random(1)
-    asked: list[tuple[float, float]] = []
-
-    def jitter(low: float, high: float) -> float:
-        asked.append((low, high))
-        return chance.uniform(low, high)
-
     wire = FakeWire(refuses=storm == "refused", units={1: silent})
     if storm == "reset on connect":
         connect = wire.connect
@@ -465,26 +460,80 @@ async def test_a_storm_costs_at_most_one_connect_a_second(make_bus: MakeBus, sto
             wire.lose()
 
         wire.connect = reset
-    bus, _ = await make_bus(wire, jitter=jitter, timeout_s=0.1, backoff_s=8.0)
+    bus, _ = await make_bus(wire, timeout_s=0.1, backoff_s=8.0)
     good: dict[int, int] = {}
     polling = asyncio.create_task(poll_each_second(bus, 1, good))
     await asyncio.sleep(600.0)
     polling.cancel()
     await asyncio.gather(polling, return_exceptions=True)
     gaps = [later - earlier for earlier, later in pairwise(wire.connects)]
-    assert len(gaps) > 20
+    assert len(gaps) > CONNECT_TRIES
     assert min(gaps) >= 1.0
-    assert max(gaps) <= 8.0 + 20.0, "three silences of a unit that is asked every 5 s come on top"
-    assert {low for low, _ in asked} == {0.0}, "full jitter: from nothing"
-    assert [high for _, high in asked[:5]] == [0.0, 1.0, 3.0, 7.0, 7.0]
-    assert max(high for _, high in asked) == 7.0
+    assert max(gaps) <= 8.0 + 3.0, "three silences come on top"
     assert not good
+
+
+async def test_a_wire_that_is_down_is_tried_each_second_at_first_and_then_less_often(make_bus: MakeBus) -> None:
+    """A wire has one client: there is nobody to keep out of step with, and a device that restarts is met at once."""
+    wire = FakeWire(refuses=True)
+    await make_bus(wire, backoff_s=8.0)
+    await asyncio.sleep(CONNECT_TRIES + 30.0)
+    gaps = [later - earlier for earlier, later in pairwise(wire.connects)]
+    assert gaps[: CONNECT_TRIES - 1] == pytest.approx([1.0] * (CONNECT_TRIES - 1))
+    assert gaps[CONNECT_TRIES - 1 : CONNECT_TRIES + 4] == pytest.approx([1.0, 2.0, 4.0, 8.0, 8.0])
+
+
+async def test_a_device_that_swallows_the_connect_is_tried_again_as_soon_as_that_has_failed(
+    make_bus: MakeBus,
+) -> None:
+    wire = FakeWire(refuses=True)
+    connect = wire.connect
+
+    async def swallowed(on_lost: Callable[[BusClosed], None]) -> None:
+        await asyncio.sleep(3.0)
+        await connect(on_lost)
+
+    wire.connect = swallowed
+    await make_bus(wire)
+    await asyncio.sleep(10.0)
+    assert [later - earlier for earlier, later in pairwise(wire.connects)] == pytest.approx([3.0, 3.0])
+
+
+async def test_a_connection_that_lasted_is_made_anew_at_once(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire())
+    await asyncio.sleep(30.0)
+    assert await usable(bus)
+    wire.lose()
+    lost = now_s()
+    await bus.wait_connected()
+    assert now_s() - lost == 0.0
+
+
+async def test_a_new_connection_asks_every_unit_at_once(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={2: silent}))
+    assert await usable(bus)
+    for _ in range(2):
+        await outcome(bus, 2)
+    wire.units.clear()
+    assert isinstance(await outcome(bus, 2), BusTimeout), "it is demoted"
+    wire.lose()
+    await bus.wait_connected()
+    assert await usable(bus, 2)
+
+
+async def test_one_that_has_the_wire_to_itself_is_never_demoted(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: fails(DeviceRefused(11, function=3, address=1, count=1))}))
+    for _ in range(5):
+        await outcome(bus, 1)
+    assert len(wire.log) == 5
+    wire.units.clear()
+    assert await usable(bus)
 
 
 async def test_only_an_answer_ends_the_back_off(make_bus: MakeBus) -> None:
     wire = FakeWire(refuses=True)
-    bus, _ = await make_bus(wire)
-    await asyncio.sleep(30.0)
+    bus, _ = await make_bus(wire, backoff_s=8.0)
+    await asyncio.sleep(CONNECT_TRIES + 30.0)
     wire.refuses = False
     await bus.wait_connected()
     wire.lose()
@@ -495,7 +544,7 @@ async def test_only_an_answer_ends_the_back_off(make_bus: MakeBus) -> None:
     wire.lose()
     lost = now_s()
     await bus.wait_connected()
-    assert now_s() - lost == pytest.approx(1.0)
+    assert now_s() - lost <= 1.0
 
 
 async def test_the_end_of_the_bus_closes_its_wire() -> None:
@@ -625,6 +674,7 @@ async def test_the_hint_of_a_closed_wire_is_kept() -> None:
 async def test_only_a_unit_that_never_answered_may_have_another_id(make_bus: MakeBus, answered: bool) -> None:
     bus, wire = await make_bus(timeout_s=0.5)
     bus.place = "192.0.2.1:502"
+    assert await usable(bus, 1)
     assert not answered or await usable(bus, 6)
     wire.units = {6: silent}
     told = [await outcome(bus, 6) for _ in range(3)]
@@ -638,6 +688,7 @@ async def test_only_a_unit_that_never_answered_may_have_another_id(make_bus: Mak
 
 async def test_a_silence_in_which_something_else_came_says_what(make_bus: MakeBus) -> None:
     bus, _ = await make_bus(FakeWire(units={6: silent, 7: silent}, strays={6: "one came after 1.4 s"}), timeout_s=1.0)
+    assert await usable(bus, 1)
     told = [str(await outcome(bus, 6)) for _ in range(3)]
     assert told == [
         *["line unit 6: no answer within 1 s, but one came after 1.4 s"] * 2,

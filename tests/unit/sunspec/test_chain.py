@@ -157,6 +157,59 @@ def test_a_header_that_makes_no_sense_ends_the_chain(known: frozenset[int], head
     assert not chain.ended
 
 
+@pytest.mark.parametrize("behind", [[*model(120, 26), *END], [*model(64122, 45), *END], END, [0xFFFF]])
+@pytest.mark.parametrize("unknown", [[(716, 20)], [(9, 3), (30000, 50)], [(716, 20)] * 3])
+def test_models_without_a_definition_are_passed_over_where_a_known_header_stands_behind_them(
+    known: frozenset[int], unknown: Any, behind: Any
+) -> None:
+    between = [model(number, length, fill=0x1234) for number, length in unknown]
+    chain = Device(at(0, SUNS, model(1, 66), model(103, 50), *between, behind)).run(walk(known=known))
+    assert [block.model_id for block in chain.blocks][2 : 2 + len(unknown)] == [number for number, _ in unknown]
+    assert (chain.ended, chain.repaired, chain.problems) == (True, False, ())
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [0] * 400,  # zeros fill the space
+        [0xFFFF] * 400,  # so does this, and its L is none
+        [*model(716, 20), *[0] * 400],
+        [*model(716, 20), *model(717, 20), *model(718, 20), *model(719, 20), *model(120, 26), *END],
+        [],
+        [103],
+    ],
+)
+def test_data_behind_a_model_without_a_definition_ends_the_chain(known: frozenset[int], behind: Any) -> None:
+    chain = Device(at(0, SUNS, model(1, 66), model(103, 50), model(715 + 1, 20), behind)).run(walk(known=known))
+    assert [block.model_id for block in chain.blocks] == [1, 103]
+    assert not chain.ended
+
+
+def test_a_model_without_a_definition_that_leads_out_of_the_register_space_ends_the_chain(
+    known: frozenset[int],
+) -> None:
+    base = 0x10000 - 140
+    registers = at(base, SUNS, model(1, 66), model(103, 50), [716, 600], [0] * 16)
+    chain = Device(registers).run(walk(bases=[base], known=known))
+    assert [block.model_id for block in chain.blocks] == [1, 103] and not chain.ended
+
+
+@pytest.mark.parametrize("code", [2, 4, 6])
+def test_a_header_that_is_refused_once_is_asked_for_again(known: frozenset[int], code: int) -> None:
+    """victronenergy/venus#1649: a passing error while a device is looked for."""
+    bus = Device(at(0, SUNS, model(1, 66), model(103, 50), END))
+    exchange, refused = walk(bases=[0], known=known), False
+    op = next(exchange)
+    with pytest.raises(StopIteration) as stop:
+        while True:
+            if op.address == 70 and not refused:
+                refused = True
+                op = exchange.throw(DeviceRefused(code, function=3, address=70, count=2))
+            else:
+                op = exchange.send(tuple(bus.registers[op.address + i] for i in range(op.count)))
+    assert (found(stop.value.value)[1], stop.value.value.ended) == ((103, 70, 50), True)
+
+
 def test_a_chain_that_does_not_begin_with_model_1_is_walked_and_named(known: frozenset[int]) -> None:
     chain = Device(at(0, SUNS, model(103, 50), END)).run(walk(known=known))
     assert found(chain) == [(103, 2, 50)]

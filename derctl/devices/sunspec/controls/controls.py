@@ -52,6 +52,19 @@ class Controls:
             problems=(*self.problems, *other.problems),
         )
 
+    def without(self, refused: Mapping[str, str]) -> Controls:
+        """Without the groups that stand in these blocks; refused: why not, by block."""
+        lost = {view.block.model_id: refused[name] for name, view in self.views.items() if name in refused}
+        limit, target, var = self.limit, self.target, self.var
+        return replace(
+            self,
+            views={name: view for name, view in self.views.items() if name not in refused},
+            limit=None if limit is None or limit.view.name in refused else limit,
+            target=None if target is None or target.view.name in refused else target,
+            var=None if var is None or var.view.name in refused else var,
+            problems=(*self.problems, *(f"model {number}: {why}" for number, why in lost.items())),
+        )
+
     def accepted(self, answers: Answers) -> Setpoint:
         """What the device reads back, W and var."""
         values = {name: view.values(answers) for name, view in self.views.items()}

@@ -29,7 +29,9 @@ def build_123(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     if block is None:
         return nothing
     view = layout.view("ctl", block, POINTS_123)
-    values = yield from layout.once(block, POINTS_123)
+    values = yield from layout.asked(block, POINTS_123)
+    if 123 in layout.unread:
+        return nothing
     return Controls(
         rating=rating,
         profile=profile,

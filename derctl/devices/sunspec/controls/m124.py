@@ -26,8 +26,10 @@ def build_124(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     if block is None or not want.aim:
         return nothing
     view = layout.view("sto", block, POINTS_124)
-    base = yield from base_124(layout)
-    target = Target124.build(view, (yield from layout.once(block, POINTS_124)), base, profile)
+    values = yield from layout.asked(block, POINTS_124)
+    if 124 in layout.unread:
+        return nothing
+    target = Target124.build(view, values, (yield from base_124(layout)), profile)
     problems = (NO_TIMER,) if target.timer is Timer.NONE else ()
     return Controls(rating=rating, profile=profile, views={view.name: view}, target=target, problems=problems)
 

@@ -30,7 +30,9 @@ def build_704(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     if block is None:
         return nothing
     view = layout.view("ctl", block, POINTS_704)
-    values = yield from layout.once(block, POINTS_704)
+    values = yield from layout.asked(block, POINTS_704)
+    if 704 in layout.unread:
+        return nothing
     base = (yield from base_704(layout)) or rating.p_max_w
     limit = Limit704.build(view, values, base, profile) if want.limit else None
     target = Target704.build(view, values, base, profile) if want.aim else None

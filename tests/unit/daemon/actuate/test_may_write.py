@@ -67,7 +67,7 @@ async def test_a_device_that_is_found_anew_while_the_journal_is_saved_is_the_one
     desk.meanwhile = lambda: setattr(desk.channel, "device", other)
     assert await desk.tick(ceiling(4000.0)) == 1
     assert (desk.device.wrote, other.wrote) == ([], [ceiling(4000.0)])
-    assert desk.writer.hold.on == (1, other)
+    assert desk.writer.hold.on == ((1, -1e9), other)
 
 
 async def test_a_wish_that_came_while_the_journal_was_saved_is_the_one_that_is_written() -> None:

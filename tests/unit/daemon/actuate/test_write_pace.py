@@ -79,7 +79,8 @@ class Site:
         profile = Profile(**pace, write_min_interval_s=pace.get("min_interval_s", 0.0))
         channel: Any = SimpleNamespace(
             device=self.inverter, state=Bind.OK, verified=True, binding=SimpleNamespace(reason=None), unit=1,
-            bus=self.bus, answers={}, profile=profile, claim=Claim(), sample=0, believed=lambda accepted: accepted,
+            bus=self.bus, answers={}, back_s=-1e9, profile=profile, claim=Claim(), sample=0,
+            believed=lambda accepted: accepted,
         )  # fmt: skip
         self.writer = Writer(
             id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS), control=True,

@@ -61,6 +61,7 @@ class Line:
             raise self.kind_breaks
         return SimpleNamespace(
             identity=Identity(maker="Acme", model="One", serial="SN1"), rating=RATING, can=Capability(), problems=(),
+            lacks=(), without=lambda refused: None,
             slow={"own_705": Read(address=200, count=1)}, control={"ac": Read(address=1, count=1)},
             decode=self.decode,
         )  # fmt: skip

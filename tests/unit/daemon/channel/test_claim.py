@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from derctl.core.types import Reading, Setpoint
-from derctl.daemon.channel.claim import Claim, believed, profile_of, weighed
+from derctl.daemon.channel.claim import Claim, counts, profile_of, weighed
 from derctl.devices import Profile
 from tests import make
 
@@ -44,7 +44,7 @@ def test_an_inverter_that_claims_0_w_and_gives_1080_w_claims_nothing_after_the_s
     assert not after(limit(0.0), lambda s: 1080.0, 11).void
     claim = after(limit(0.0), lambda s: 1080.0, 12)
     assert (claim.void, claim.said_w, claim.doubtful) == (True, 0.0, True)
-    assert not believed(claim, PROFILE)
+    assert not counts(claim, PROFILE)
     assert profile_of(claim, PROFILE).readback == "effect_only"
 
 
@@ -77,7 +77,7 @@ def test_what_is_not_contradicted_for_the_settle_time_is_a_claim(
     said: Callable[[int], Setpoint | None], power: Watts
 ) -> None:
     claim = after(said, power, 60)
-    assert not claim.void and believed(claim, PROFILE)
+    assert not claim.void and counts(claim, PROFILE)
 
 
 def test_a_limit_that_goes_down_faster_than_the_power_is_still_followed() -> None:
@@ -112,7 +112,7 @@ def test_a_battery_is_contradicted_by_what_it_gives_and_not_by_being_full(
 def test_a_night_and_the_same_claim_prove_nothing() -> None:
     day = after(limit(0.0), lambda s: 1080.0, 60)
     night = after(limit(0.0), lambda s: 0.0, 3600, claim=day)
-    assert night.void and not believed(night, PROFILE)
+    assert night.void and not counts(night, PROFILE)
     assert after(limit(0.0), lambda s: None, 60, claim=day).void
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read
-from derctl.core.types import Capability, Reading
-from derctl.daemon.channel.binding import REBIND_S
+from derctl.core.types import Capability, Rating, Reading
+from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
 from derctl.devices import Identity, Options
+from derctl.errors import DeviceRefused, NotRecognised
 from tests import make
 
 RATING = make.rating(p_max_w=5000.0, q=0.0)
@@ -25,6 +26,9 @@ class Line:
 
     def __init__(self) -> None:
         self.serial, self.firmware, self.asked = "", "1", 0
+        self.model, self.rating = "One", RATING
+        self.mute: Exception | None = None
+        self.rubbish, self.said = False, 0
         self.meanwhile: Callable[[], None] = lambda: None
 
     async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
@@ -32,7 +36,8 @@ class Line:
         with pytest.raises(StopIteration) as stop:
             next(exchange)
             self.meanwhile()
-            exchange.send((1,))
+            while True:
+                exchange.send((1,))
         return stop.value.value
 
     async def request(self, *_: Any, **__: Any) -> tuple[int, ...]:
@@ -44,12 +49,22 @@ class Line:
 
     def identity(self) -> Exchange[Identity]:
         yield Read(address=0, count=1)
-        return Identity(serial=self.serial, firmware=self.firmware)
+        if self.mute is not None:
+            raise self.mute
+        self.said += 1
+        if self.rubbish:
+            return Identity(maker=f"a{self.said}", model=f"b{self.said}", serial=f"SN{self.said}", firmware="x")
+        return Identity(maker="Acme", model=self.model, serial=self.serial, firmware=self.firmware)
+
+    def rate(self) -> Exchange[Rating]:
+        yield Read(address=0, count=1)
+        return self.rating
 
     def bind(self, options: Options) -> Exchange[Any]:
         return SimpleNamespace(
-            identity=(yield from self.identity()), rating=RATING, can=Capability(), problems=(), slow={},
+            identity=(yield from self.identity()), rating=self.rating, can=Capability(), problems=(), slow={},
             control={"ac": Read(address=1, count=1)}, identify=self.identity, decode=lambda answers: Reading(),
+            lacks=(), rate=self.rate, without=lambda refused: None,
         )  # fmt: skip
 
 
@@ -66,10 +81,12 @@ def channel_on(line: Line, **given: Any) -> Channel:
         (None, "0000000", "SN1", True),
         (None, "SN1   ", "SN1", True),
         (None, "SN1", "SN2", False),
-        (None, "SN1", "", False),
+        (None, "SN1", "", True),  # unknown is no difference
+        (None, "SN1", "000", True),
+        (None, "SN1", "SN1  ", True),
         ("SN1 ", "SN1", "SN1", True),
         ("SN1", "SN1", "SN2", False),
-        ("SN1", "SN1", "", False),
+        ("SN1", "SN1", "", True),
     ],
 )
 async def test_after_a_reconnection_another_serial_is_refused_and_one_that_was_not_known_is_learnt(
@@ -84,7 +101,95 @@ async def test_after_a_reconnection_another_serial_is_refused_and_one_that_was_n
     await channel.poll()
     await channel.poll()
     assert (channel.state == "ok") is found
-    assert channel.known is not None and channel.known.serial.strip() == (later if found else first).strip()
+    learnt = later if found and later.strip("0 ") else first
+    assert channel.known is not None and channel.known.serial.strip() == learnt.strip()
+    assert channel.verified is (found and (later != "" or in_site_file is None)), "else it is read, and not written"
+
+
+@pytest.mark.parametrize("first", ["SN1", "", "0000"])
+@pytest.mark.parametrize("changed", ["model", "rating"])
+async def test_a_swap_can_not_hide_behind_a_serial_that_is_not_told(first: str, changed: str) -> None:
+    line, now_s = Line(), 1000.0
+    channel = channel_on(line, clock=lambda: now_s)
+    line.serial = first
+    await channel.poll()
+    line.serial = ""
+    line.model, line.rating = ("Two", RATING) if changed == "model" else ("One", make.rating(p_max_w=8000.0, q=0.0))
+    line.reconnect()
+    for _ in range(4):
+        await channel.poll()
+        assert channel.state == "refused" and not channel.verified
+        now_s += REBIND_S
+    line.model, line.rating, line.serial = "One", RATING, first
+    await channel.poll()
+    assert channel.state == "ok"
+
+
+async def test_a_serial_that_was_known_counts_over_a_time_in_which_none_is_told() -> None:
+    line, now_s = Line(), 1000.0
+    channel = channel_on(line, clock=lambda: now_s)
+    for serial, state in (("SN1", "ok"), ("", "ok"), ("SN2", "refused"), ("", "ok"), ("SN1", "ok")):
+        line.serial = serial
+        line.reconnect()
+        now_s += REBIND_S
+        await channel.poll()
+        assert (channel.state, channel.known and channel.known.serial) == (state, "SN1")
+
+
+async def test_rubbish_that_is_new_at_each_look_costs_one_look_at_the_rating_and_nothing_else() -> None:
+    line, events = Line(), list[str]()
+    channel = channel_on(line, on_event=lambda event, who, text: events.append(event))
+    for _ in range(5):
+        line.model, line.firmware = f"?{line.generation}?", f"?v{line.generation}"
+        line.reconnect()
+        await channel.poll()
+        assert channel.verified and channel.state == "ok"
+    assert events == ["found"]
+
+
+async def test_rubbish_that_can_be_printed_is_known_by_being_other_rubbish_at_each_look() -> None:
+    line, now_s = Line(), 1000.0
+    channel = channel_on(line, clock=lambda: now_s)
+    line.rubbish = True
+    for _ in range(5):
+        await channel.poll()
+        assert channel.state == "ok" and channel.verified
+        line.reconnect()
+    channel.binding = forgotten(channel.binding)
+    now_s += REBIND_S
+    await channel.poll()
+    assert channel.state == "ok" and channel.verified, "found anew, too"
+
+
+@pytest.mark.parametrize(
+    "error", [DeviceRefused(4, function=3, address=0, count=66), NotRecognised("model 0 stands there")]
+)
+async def test_an_identity_that_can_not_be_read_once_changes_nothing_but_that_nothing_is_written(
+    error: Exception,
+) -> None:
+    line, now_s = Line(), 1000.0
+    channel = channel_on(line, clock=lambda: now_s)
+    line.serial = "SN1"
+    await channel.poll()
+    device, sample = channel.device, channel.sample
+    line.mute = error
+    line.reconnect()
+    await channel.poll()
+    assert (channel.device, channel.state, channel.verified) == (device, "ok", False)
+    assert channel.sample == sample + 1, "it is read on"
+    line.mute = None
+    await channel.poll()
+    assert (channel.device, channel.verified) == (device, True)
+
+
+async def test_a_serial_that_is_told_later_is_told_of() -> None:
+    line, events = Line(), list[tuple[str, str]]()
+    channel = channel_on(line, on_event=lambda event, who, text: events.append((event, text)))
+    await channel.poll()
+    line.serial = "SN1"
+    line.reconnect()
+    await channel.poll()
+    assert events == [("found", "Acme One, which tells no serial"), ("found", "Acme One, serial SN1")]
 
 
 async def test_a_serial_that_the_site_file_names_is_expected_from_the_start() -> None:
@@ -129,7 +234,7 @@ async def test_another_device_after_a_reconnection_is_found_anew_at_once_and_not
     line.reconnect()
     await channel.poll()
     assert channel.device is not before and channel.verified
-    assert channel.known == Identity(serial="SN1", firmware="2")
+    assert channel.known == Identity(maker="Acme", model="One", serial="SN1", firmware="2")
     assert ("firmware_changed", "firmware is now 2") in events
     assert [event for event, _ in events].count("found") == 2
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
-from derctl.core.types import Capability, Reading
+from derctl.core.types import Capability, Rating, Reading
 from derctl.daemon.channel.binding import Binding, forgotten, found, verified
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.poller import Poller
@@ -49,7 +49,7 @@ class Box:
     identity = Identity()
     rating = RATING
     can = Capability()
-    problems = ()
+    problems = lacks = ()
 
     def __init__(self, slow: Sequence[str]) -> None:
         self.control = {"ac": Read(address=1, count=1)}
@@ -59,6 +59,10 @@ class Box:
     def identify(self) -> Exchange[Identity]:
         yield Read(address=2, count=1)
         return self.identity
+
+    def rate(self) -> Exchange[Rating]:
+        yield from ()
+        return self.rating
 
     def decode(self, answers: Any) -> Reading:
         self.polls += 1

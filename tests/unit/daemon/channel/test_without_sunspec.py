@@ -51,7 +51,7 @@ def signed(word: int) -> float:
 class Mapped:
     """Register 0 is the serial number, 1 the power, then what each kind has."""
 
-    problems = ()
+    problems = lacks = ()
     reversion = Reversion()
     slow: ClassVar[Mapping[str, Read]] = {}
     can = Capability()
@@ -71,6 +71,13 @@ class Mapped:
     def identify(self) -> Exchange[Identity]:
         (serial,) = yield Read(address=0, count=1)
         return Identity(maker="Acme", model=type(self).__name__, serial=f"{serial:04d}")
+
+    def rate(self) -> Exchange[Rating]:
+        yield from ()
+        return self.rating
+
+    def without(self, refused: Mapping[str, str]) -> None:
+        return None
 
     def absent_w(self, fallback: Fallback) -> float:
         return self.rating.p_max_w

@@ -27,7 +27,7 @@ class House:
         reach = Reach(
             plan=cast(Any, None), requests=cast(Any, None), gate=cast(Any, gate), state=cast(Any, None),
             releaser=cast(Any, SimpleNamespace(release=self.release)),
-            changed=self.noting("saved"),
+            changed=self.noting("saved"), look=cast(Any, None),
         )  # fmt: skip
         log = SimpleNamespace(log=lambda priority, event, *, text: self.said.append(text))
         desk = cast(Any, SimpleNamespace(log=log))

@@ -79,8 +79,12 @@ class House:
     def reach(self) -> Reach:
         gate, releaser, plan = cast(Any, _Gate(self)), cast(Any, _Releaser(self)), cast(Any, _Plan(self))
         return Reach(
-            plan=plan, requests=self.requests, gate=gate, releaser=releaser, state=self.state, changed=self.changed
-        )
+            plan=plan, requests=self.requests, gate=gate, releaser=releaser, state=self.state, changed=self.changed,
+            look=self.look,
+        )  # fmt: skip
+
+    async def look(self, seconds: float) -> None:
+        self.armed.append("looked")
 
     def state(self) -> SiteState:
         ders = (der("pv1", self.pv1_w), der("bat1", 3000.0, -3000.0))
@@ -205,7 +209,7 @@ async def test_the_other_commands_do_what_they_say(desk: Desk, house: House) -> 
     assert house.requests.alive() == ()
     for number, name in enumerate(("arm", "disarm", "ping")):
         assert await code_of(desk, name, command(id=f"b{number}")) is None
-    assert house.armed == ["arm", "disarm"]
+    assert house.armed == ["looked", "arm", "disarm"], "what was found incomplete is looked at before it counts"
 
 
 async def test_the_latest_limit_for_a_der_replaces_the_one_before(desk: Desk, house: House) -> None:

@@ -187,6 +187,12 @@ def test_power_that_moves_by_a_percent_of_the_rating_goes_out_now(telemetry: Tel
     assert measured(telemetry, {t: reading(p) for t, p in watts.items()}) == [1000.0, 1002.0, 1004.0]
 
 
+def test_an_alarm_of_the_battery_goes_out_now_when_it_comes_and_when_it_goes(telemetry: Telemetry) -> None:
+    seen = {1000.0: (), 1001.0: ("over_temp_alarm",), 1002.0: ("over_temp_alarm",), 1003.0: ()}
+    sent = measured(telemetry, {at: reading(alarms=names) for at, names in seen.items()})
+    assert sent == [1000.0, 1001.0, 1003.0]
+
+
 def test_a_status_that_changes_and_power_that_goes_missing_go_out_now(telemetry: Telemetry) -> None:
     found = measured(
         telemetry,

@@ -1,0 +1,82 @@
+"""What `check` tells beside problems: who reads each battery's limits, and what waits for a clock that is set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from derctl.core.words import LimitsBy
+from derctl.daemon.clock import Clock
+from derctl.daemon.commands.rows import COMMANDS
+from derctl.devices import CATALOGUE
+from derctl.site import DerSection, Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """limits_by None: decided when the battery is found."""
+
+    limits_by: LimitsBy | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockNow:
+    """This machine's clock, as the site file has it asked. refused: commands over MQTT that wait for it."""
+
+    sync: str
+    synced: bool
+    refused: tuple[str, ...]
+    text: str
+
+
+def batteries(site: Site) -> list[DerSection]:
+    """DERs that may have one."""
+    return [der for der in site.file.ders if der.kind in CATALOGUE and CATALOGUE[der.kind].can.store]
+
+
+def limits_by(der: DerSection) -> Limits:
+    """Who reads its limits, as far as a file can tell."""
+    if der.bms is None:
+        text = "its limits are read where model 802 stands in its own chain; where none does, nobody reads them: then"
+        return Limits(limits_by=None, text=f"{text} give it bms: {{bus, unit}}, if it has one")
+    if der.bms_here:
+        return Limits(limits_by=LimitsBy.CHAIN, text="its limits are read in its own chain; without them it rests")
+    text = f"its limits are read from {der.bms.bus} unit {der.bms.unit}; without them it rests"
+    return Limits(limits_by=LimitsBy.BMS, text=text)
+
+
+def clock_of(site: Site) -> ClockNow:
+    """What a clock that is never set means for this site, and how to say that it is good."""
+    sync = site.file.site.clock_sync
+    refused = tuple(name for name, command in COMMANDS.items() if command.relaxing) if site.file.mqtt else ()
+    synced = Clock(sync).synced
+    return ClockNow(sync=sync, synced=synced, refused=refused, text=_clock_text(site, sync, refused, synced=synced))
+
+
+def _clock_text(site: Site, sync: str, refused: tuple[str, ...], *, synced: bool) -> str:
+    if synced:
+        return "taken as set, by the site file's word" if sync == "assume" else "set"
+    why = (
+        "this machine's clock is not synchronised" if sync == "auto" else f"{sync} is not there: the clock is not set"
+    )
+    return f"{why}. {_waits(site, refused)} Control itself goes on. {_remedy(sync)}"
+
+
+def _waits(site: Site, refused: tuple[str, ...]) -> str:
+    if site.file.mqtt is None:
+        return "Times in logs and `status` can't be believed; commands over the socket are taken all the same."
+    tls = " mqtt.tls keeps the broker away." if site.file.mqtt.tls is not None else ""
+    names = ", ".join(refused)
+    return (
+        f"While it stays so, over MQTT {names} and a higher limit_power are refused (clock_unsynced), and a lower"
+        f" one lives for its whole expires_s from when it arrives.{tls}"
+    )
+
+
+def _remedy(sync: str) -> str:
+    if sync == "auto":
+        return (
+            "Set up time synchronisation; where the clock is good without the kernel knowing, say"
+            " site.clock_sync: assume, or name a file that exists once it is set."
+        )
+    return "Let what sets the clock make that file, or say site.clock_sync: assume."

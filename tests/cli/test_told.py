@@ -1,0 +1,98 @@
+"""What `check` tells beside problems: batteries whose limits nobody may read, and a clock that is not set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from derctl.daemon.commands.rows import COMMANDS
+from tests.cli.calls import Here, SiteFile
+
+POC = "poc: {bus: lan, unit: 3, sign: 1}"
+BROKER = (POC, f"{POC}\nmqtt: {{host: broker.example}}")
+TLS = (POC, f"{POC}\nmqtt: {{host: broker.example, port: 8883, tls: {{ca_file: /etc/ca.pem}}}}")
+
+
+def sync(word: str) -> tuple[str, str]:
+    return "f_nom_hz: 50", f"f_nom_hz: 50, clock_sync: {word}"
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose kernel has no synchronised clock."""
+    monkeypatch.setattr("derctl.daemon.clock._kernel_synced", lambda: False)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.usefixtures("unset")
+async def test_a_clock_that_is_not_set_says_what_is_refused_and_how_to_say_that_it_is_good(
+    here: Here, site_file: SiteFile
+) -> None:
+    code, out, _ = await here("check", "-c", str(site_file(BROKER)))
+    text = flat(out)
+    assert code == 0
+    assert "this machine's clock is not synchronised" in text
+    waiting = [name for name, command in COMMANDS.items() if command.relaxing]
+    assert {"arm", "clear", "set_battery_power"} <= {*waiting}
+    assert f"{', '.join(waiting)} and a higher limit_power are refused (clock_unsynced)" in text
+    assert "Control itself goes on" in text
+    assert "site.clock_sync: assume" in text
+    found = json.loads((await here("check", "--json", "-c", str(site_file(BROKER))))[1])["clock"]
+    assert (found["sync"], found["synced"], found["refused"]) == ("auto", False, waiting)
+    assert found["text"] in text
+
+
+@pytest.mark.usefixtures("unset")
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        ([TLS], "mqtt.tls keeps the broker away"),
+        ([], "commands over the socket are taken all the same"),
+        ([BROKER, sync("/run/never/set")], "/run/never/set is not there: the clock is not set"),
+        ([BROKER, sync("/run/never/set")], "Let what sets the clock make that file"),
+    ],
+)
+async def test_what_waits_depends_on_the_site(
+    here: Here, site_file: SiteFile, pairs: list[tuple[str, str]], says: str
+) -> None:
+    _, out, _ = await here("check", "-c", str(site_file(*pairs)))
+    assert says in flat(out)
+
+
+@pytest.mark.usefixtures("unset")
+async def test_a_clock_that_is_taken_as_set_needs_no_words(here: Here, site_file: SiteFile, tmp_path: Path) -> None:
+    there = tmp_path / "set"
+    there.touch()
+    for word in ("assume", str(there)):
+        path = str(site_file(BROKER, sync(word)))
+        assert "clock_sync" not in (await here("check", "-c", path))[1]
+        assert json.loads((await here("check", "--json", "-c", path))[1])["clock"]["synced"] is True
+
+
+@pytest.mark.parametrize(
+    ("bms", "by", "says"),
+    [
+        ("", None, "where model 802 stands in its own chain; where none does, nobody reads them"),
+        (", bms: {bus: lan, unit: 1}", "chain", "in its own chain; without them it rests"),
+        (", bms: {bus: lan, unit: 7}", "bms", "from lan unit 7; without them it rests"),
+    ],
+)
+async def test_who_reads_a_battery_s_limits_is_said_for_each(
+    here: Here, site_file: SiteFile, bms: str, by: str | None, says: str
+) -> None:
+    row = "{id: pv1, bus: lan, unit: 1, kind: sunspec_pv, fallback: {p_ceiling_w: 3000, by: stands}}"
+    battery = f"{{id: bat1, bus: lan, unit: 1, kind: sunspec_storage{bms}, fallback: {{p_ceiling_w: 0}}}}"
+    path = str(site_file((row, battery)))
+    _, out, _ = await here("check", "-c", path)
+    assert f"bat1: its limits are read {says}" in flat(out)
+    found = json.loads((await here("check", "--json", "-c", path))[1])
+    assert found["batteries"]["bat1"]["limits_by"] == by
+
+
+async def test_pv_has_no_such_limits(here: Here, site_file: SiteFile) -> None:
+    assert json.loads((await here("check", "--json", "-c", str(site_file())))[1])["batteries"] == {}

@@ -1,0 +1,297 @@
+"""The site file read again while the daemon controls: SIGHUP and the call `reload`, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from derctl.errors import CommandError
+from derctl.links.local import ask
+from derctl.store.folder import Folder
+from derctl.store.journal import Journal
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+def edited(b: Any, change: Edit) -> None:
+    path = Path(b.app.site.file.site.socket).parent / "site.yaml"
+    site = yaml.safe_load(path.read_text())
+    change(site)
+    path.write_text(yaml.safe_dump(site, sort_keys=False))
+
+
+def events(b: Any) -> list[tuple[str, str]]:
+    return [(event["event"], event["text"]) for event in b.app.news.events if event["event"].startswith("site_file")]
+
+
+async def reloaded(b: Any, change: Edit) -> str:
+    edited(b, change)
+    return str(await ask(Path(b.app.site.file.site.socket), "reload", seconds=60.0))
+
+
+async def controlling(b: Any) -> None:
+    await b.until(lambda: all(writer.hold.written is not None for writer in b.writers.values()))
+
+
+async def test_a_hangup_takes_over_what_changed_and_moves_nothing_else(bench: Any) -> None:
+    async with bench() as b:
+        await controlling(b)
+        kept = [*b.app.plant.ders.values(), b.app.plant.poc, *b.app.plant.buses.values()]
+        written = {name: writer.hold.written for name, writer in b.writers.items()}
+        memory = b.app.loop.memories["contract_export_limit"]
+
+        def change(site: dict[str, Any]) -> None:
+            site["functions"][0]["limit_w"] = 7100
+
+        edited(b, change)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await b.until(lambda: events(b))
+        assert events(b) == [("site_file_reloaded", "taken over: functions")]
+        now = [*b.app.plant.ders.values(), b.app.plant.poc, *b.app.plant.buses.values()]
+        assert all(a is c for a, c in zip(kept, now, strict=True)), "no connection and no device is given up"
+        assert b.app.site.limit_w == 7100
+        assert b.app.gate.open
+        assert type(b.app.loop.memories["contract_export_limit"]) is type(memory)
+        assert {name: writer.hold.written is not None for name, writer in b.writers.items()} == dict.fromkeys(
+            written, True
+        )
+        assert "released" not in {event["event"] for event in b.app.news.events}
+        ticks = b.app.loop.ticks
+        await b.until(lambda: b.app.loop.ticks > ticks + 5)
+
+
+def broken(site: dict[str, Any]) -> None:
+    site["functions"][0]["limit_w"] = "much"
+
+
+def no_fallback(site: dict[str, Any]) -> None:
+    """Without derctl the site would break its contract."""
+    site["ders"][1]["fallback"] = {"p_ceiling_w": 9000, "by": "reversion"}
+
+
+def elsewhere(site: dict[str, Any]) -> None:
+    site["site"]["state_dir"] = "/tmp/elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (broken, "site.yaml:"),
+        (broken, "functions[0].limit_w"),
+        (no_fallback, "control would end with it: fallback_breaks_contract"),
+        (elsewhere, "site.state_dir can't change while derctl runs: systemctl restart derctl"),
+    ],
+)
+async def test_a_file_that_can_not_be_taken_over_leaves_the_running_one_and_is_said(
+    bench: Any, change: Edit, says: str
+) -> None:
+    async with bench() as b:
+        await controlling(b)
+        before, plant, writes = b.app.site, b.app.plant, b.app.gate.arming
+        with pytest.raises(CommandError) as refused:
+            await reloaded(b, change)
+        assert (refused.value.code, b.app.site, b.app.plant) == ("bad_site_file", before, plant)
+        assert says in str(refused.value)
+        [(name, text)] = events(b)
+        assert name == "site_file_refused"
+        assert says in text and "the running one stays" in text
+        assert b.app.gate.arming is writes
+        await b.ticks(3)
+
+
+async def test_a_refused_file_teaches_nothing(bench: Any) -> None:
+    """Its pv2 is another device, which is found before the file is weighed."""
+
+    def change(site: dict[str, Any]) -> None:
+        site["ders"][1] |= {"bus": site["ders"][0]["bus"], "fallback": {"p_ceiling_w": 9000, "by": "reversion"}}
+        del site["ders"][0]
+        site["functions"][0]["limit_w"] = 1000
+        for function in site["functions"]:
+            function.pop("ders", None)
+
+    async with bench() as b:
+        await controlling(b)
+        known = dict(b.app.absent.known.of)
+        with pytest.raises(CommandError, match="control would end"):
+            await reloaded(b, change)
+        assert b.app.absent.known.of == known
+
+
+async def test_the_same_file_changes_nothing(bench: Any) -> None:
+    async with bench() as b:
+        await controlling(b)
+        assert await reloaded(b, lambda site: None) == "nothing has changed"
+        assert events(b) == [("site_file_reloaded", "nothing has changed")]
+
+
+async def test_another_fallback_is_armed_in_the_device_at_once(bench: Any) -> None:
+    def steady(site: dict[str, Any]) -> None:
+        """Nothing moves, so that nothing else is a reason to write."""
+        site["functions"] = [{"kind": "operator_limit"}]
+        site["ders"][1]["fallback"]["after_s"] = 600
+
+    async with bench(steady) as b:
+        await controlling(b)
+        await b.ticks(20)
+        count = len(b.writes("pv2"))
+
+        def change(site: dict[str, Any]) -> None:
+            site["ders"][1]["fallback"]["p_ceiling_w"] = 1500
+
+        await reloaded(b, change)
+        await b.until(lambda: len(b.writes("pv2")) > count)
+        await b.until(lambda: b.rig.world.faces["pv2"].bank.image(704).get("WMaxLimPctRvrt") == 15.0)
+
+
+async def test_a_der_that_leaves_the_file_is_released_and_one_that_comes_back_is_controlled_again(
+    bench: Any,
+) -> None:
+    async with bench() as b:
+        await controlling(b)
+        rows: list[Any] = []
+
+        def leave(site: dict[str, Any]) -> None:
+            rows.append(site["ders"].pop(1))
+            for function in site["functions"]:
+                function.pop("ders", None)
+
+        assert "ders" in await reloaded(b, leave)
+        assert [event["der"] for event in b.app.news.events if event["event"] == "released"] == ["pv2"]
+        assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0, "its declared fallback"
+        journal = Journal(Folder(b.app.survival.folder.path, b.app.survival.folder.path))
+        journal.load()
+        assert "pv2" not in journal.entries and "pv1" in journal.entries
+        count = len(b.writes("pv2"))
+        await b.ticks(10)
+        assert len(b.writes("pv2")) == count
+        assert b.app.gate.open
+
+        await reloaded(b, lambda site: site["ders"].insert(1, rows[0]))
+        await b.until(lambda: len(b.writes("pv2")) > count)
+        assert b.app.gate.open
+        assert [event["event"] for event in b.app.news.events if event["event"].startswith("mode_")] == [
+            "mode_control"
+        ]
+
+
+async def test_one_that_must_not_be_written_any_more_is_released(bench: Any) -> None:
+    async with bench() as b:
+        await controlling(b)
+
+        def change(site: dict[str, Any]) -> None:
+            site["ders"][1] |= {"control": False, "fallback": {"p_ceiling_w": 2000, "by": "device"}}
+
+        await reloaded(b, change)
+        count = len(b.writes("pv2"))
+        await b.ticks(10)
+        assert len(b.writes("pv2")) == count
+        assert "pv2" not in b.app.releaser.journal.entries
+
+
+async def test_a_daemon_that_only_looks_writes_nothing_for_a_file_that_changes_either(bench: Any) -> None:
+    async with bench(observe=True) as b:
+        await b.app.releaser.note("pv2")
+
+        def leave(site: dict[str, Any]) -> None:
+            site["ders"].pop(1)
+            for function in site["functions"]:
+                function.pop("ders", None)
+
+        await reloaded(b, leave)
+        await b.ticks(3)
+        assert [b.writes(device) for device in ("pv1", "pv2", "bat1")] == [[], [], []]
+
+
+async def test_an_operators_limit_and_disarm_outlive_a_new_file(bench: Any) -> None:
+    async with bench() as b:
+        await controlling(b)
+        socket = Path(b.app.site.file.site.socket)
+        await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 600.0})
+        await ask(socket, "disarm")
+
+        def change(site: dict[str, Any]) -> None:
+            site["functions"][0]["limit_w"] = 6900
+            site["site"]["clock_sync"] = "auto"
+
+        await reloaded(b, change)
+        assert [request.der for request in b.app.requests.alive()] == ["pv2"]
+        assert not b.app.gate.arming.armed, "the file's mode has not changed, so the operator's word stands"
+        assert b.app.clock.mode == "auto"
+
+
+async def test_a_changed_mode_is_the_last_word(bench: Any) -> None:
+    async with bench() as b:
+        await controlling(b)
+
+        def observe(site: dict[str, Any]) -> None:
+            site["site"]["mode"] = "observe"
+
+        def control(site: dict[str, Any]) -> None:
+            site["site"]["mode"] = "control"
+
+        await reloaded(b, observe)
+        await b.until(lambda: b.app.releaser.journal.entries == {})
+        assert not b.app.gate.open
+        await reloaded(b, control)
+        await controlling(b)
+
+
+async def test_another_meter_has_to_prove_itself_and_until_then_load_does_not_count(bench: Any) -> None:
+    async with bench() as b:
+        await controlling(b)
+        old = b.app.plant.poc
+
+        def change(site: dict[str, Any]) -> None:
+            site["poc"]["sign"] = -1
+
+        await reloaded(b, change)
+        assert b.app.plant.poc is not old
+        assert b.app.image(b.writers).poc is b.app.plant.poc is b.app.loop.poller.channels[-1]
+        await b.until(lambda: b.app.plant.poc.sample > 0 and "contract_export_limit" in b.app.loop.memories)
+        assert not b.app.loop.memories["contract_export_limit"].trust.proven
+
+
+async def test_another_pace_is_taken_without_a_new_connection_and_another_place_is_not(bench: Any) -> None:
+    async with bench() as b:
+        await controlling(b)
+        bus = b.app.plant.buses["lan_pv1"]
+
+        def pace(site: dict[str, Any]) -> None:
+            site["buses"][0]["timeout_s"] = 2.5
+
+        await reloaded(b, pace)
+        assert b.app.plant.buses["lan_pv1"] is bus
+        assert (bus.pace.timeout_s, bus.counters.connects) == (2.5, 1)
+
+        def place(site: dict[str, Any]) -> None:
+            site["buses"][0]["tcp"]["host"] = "localhost"
+
+        await reloaded(b, place)
+        assert b.app.plant.buses["lan_pv1"] is not bus
+        assert not bus.connected
+        assert b.app.plant.ders["pv1"].sample > 0, "it was looked for while the old file controlled"
+        assert b.app.gate.open
+        await b.until(lambda: b.app.plant.ders["pv1"].sample > 0)
+
+
+async def test_a_stop_in_the_middle_of_a_reload_ends_the_daemon_as_any_stop_does(bench: Any) -> None:
+    async with bench() as b:
+        await controlling(b)
+
+        def change(site: dict[str, Any]) -> None:
+            site["site"]["tick_s"] = 0.2
+
+        edited(b, change)
+        reading = asyncio.create_task(b.app.reload())
+        b.app.stop()
+        await b.running
+        assert b.app.releaser.journal.entries == {}
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)

@@ -1,0 +1,148 @@
+"""Limits in a battery's own chain, 802 beside 704 or 124, are used unasked; where nobody reads any, it says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from derctl.devices import Options
+from derctl.devices.sunspec.der import bind_storage
+from derctl.errors import SectionUnclear
+from tests.fake import AC_701, BATTERY_802, COMMON, DEVICES, OFF_704, PLATE_702, Fake, chained
+from tests.fake import bound as bind
+
+NEW, OLD = "storage_7xx", "storage_124"
+BANK = (803, {"NStr": 1, "NStrCon": 1, "ModTmp_SF": 0})
+PACK = (1, {**COMMON, "SN": "PACK2"})
+
+
+def storage(name: str, *more: tuple[int, Any], battery: Any = BATTERY_802) -> Fake:
+    return chained(*DEVICES[name].items(), (802, battery), *more)
+
+
+@pytest.mark.parametrize("name", [NEW, OLD])
+def test_limits_charge_and_alarms_of_802_in_the_own_chain_are_used_unasked(name: str) -> None:
+    """10 A and 25 A at 401.2 V, below the 5 kW of WChaRteMax for charging and above it for discharging."""
+    fake = storage(name, battery={**BATTERY_802, "Evt1": 1 << 1 | 1 << 20})
+    device = bind(fake, bind_storage)
+    seen = fake.reading(device)
+    assert seen.limits_by == "chain"
+    assert (seen.p_charge_limit_w, seen.p_discharge_limit_w) == (pytest.approx(4012.0), 5000.0)
+    assert (seen.soc_pct, seen.dc_p_w) == (61.5, -2006)
+    assert seen.alarms == ("over_temp_alarm", "contactor_error")
+    assert device.problems == ()
+
+
+def test_the_battery_is_read_in_the_poll_of_its_inverter_and_no_block_of_it_twice() -> None:
+    fake = storage(NEW, BANK)
+    device = bind(fake, bind_storage)
+    reads = [(read.address, read.count) for read in (*device.control.values(), *device.slow.values())]
+    assert len({address for address, _ in reads}) == len(reads)
+    assert {"bms", "bank"} <= {*device.control}
+
+
+@pytest.mark.parametrize(("point", "value"), [("State", 99), ("State", 1), ("State", 6)])
+def test_a_battery_in_a_fault_permits_nothing_also_in_the_own_chain(point: str, value: int) -> None:
+    fake = storage(NEW)
+    device = bind(fake, bind_storage)
+    fake.put(802, **{point: value})
+    seen = fake.reading(device)
+    assert (seen.p_charge_limit_w, seen.p_discharge_limit_w) == (0.0, 0.0)
+
+
+def test_no_connected_string_permits_nothing() -> None:
+    fake = storage(NEW, (803, {"NStr": 1, "NStrCon": 0}))
+    assert fake.reading(bind(fake, bind_storage)).p_charge_limit_w == 0.0
+
+
+def test_a_battery_whose_block_is_not_answered_now_keeps_its_inverter_and_tells_no_limit() -> None:
+    fake = storage(NEW)
+    device = bind(fake, bind_storage)
+    answers = fake.poll(device)
+    del answers["bms"]
+    seen = device.decode(answers)
+    assert seen.p_w == 3120
+    assert (seen.p_charge_limit_w, seen.p_discharge_limit_w, seen.limits_by) == (None, None, "chain")
+
+
+def test_a_battery_that_refuses_while_its_inverter_is_looked_for_is_found_all_the_same() -> None:
+    fake = storage(NEW)
+    fake.refuse = lambda op: 4 if op.address >= fake.places[802] and op.count > 2 else None
+    device = bind(fake, bind_storage)
+    assert "802 can't be read" in device.problems[-2]
+    assert device.lacks == ("the battery's limits in model 802",), "it is looked at again for them"
+    answers = fake.poll(device)
+    assert device.decode({name: answers[name] for name in answers if name != "bms"}).limits_by == "chain"
+    fake.refuse = lambda op: None
+    assert fake.reading(device).p_charge_limit_w == pytest.approx(4012.0)
+    fake.put(802, AChaMax=None)
+    assert fake.reading(device).p_charge_limit_w == 5000.0, "what it doesn't have keeps nobody from what it has"
+
+
+@pytest.mark.parametrize("name", [NEW, OLD])
+def test_a_battery_whose_limits_nobody_reads_says_so(name: str) -> None:
+    fake = chained(*DEVICES[name].items())
+    device = bind(fake, bind_storage)
+    assert fake.reading(device).limits_by == "nobody"
+    assert "nobody reads the battery's limits" in device.problems[-1]
+
+
+def test_an_802_that_states_no_limit_tells_its_charge_and_is_not_taken_for_one_that_does() -> None:
+    silent = {key: value for key, value in BATTERY_802.items() if "Max" not in key or key.endswith("_SF")}
+    fake = storage(NEW, battery=silent)
+    device = bind(fake, bind_storage)
+    seen = fake.reading(device)
+    assert (seen.limits_by, seen.soc_pct) == ("nobody", 61.5)
+    assert "states none" in device.problems[-1]
+
+
+def test_two_batteries_in_one_chain_are_not_chosen_between_until_one_is_named() -> None:
+    fake = storage(NEW, PACK, (802, {**BATTERY_802, "SoC": 12.0}))
+    assert fake.reading(bind(fake, bind_storage)).soc_pct == 61.5, "the one behind the same model 1"
+    both = storage(NEW, (802, {**BATTERY_802, "SoC": 12.0}))
+    device = bind(both, bind_storage)
+    assert both.reading(device).limits_by == "nobody"
+    assert "2 models 802" in device.problems[-1]
+    assert both.reading(bind(both, bind_storage, bms_here=True, bms_section=2)).soc_pct == 12.0
+    named = fake.reading(bind(fake, bind_storage, bms_here=True, bms_section="PACK2"))
+    assert (named.soc_pct, named.limits_by) == (12.0, "chain")
+    with pytest.raises(SectionUnclear, match="no section 9"):
+        bind(fake, bind_storage, bms_here=True, bms_section=9)
+
+
+def test_a_battery_behind_a_model_1_of_its_own_is_that_of_the_only_inverter() -> None:
+    fake = chained(*DEVICES[NEW].items(), PACK, (802, BATTERY_802), BANK)
+    device = bind(fake, bind_storage)
+    assert fake.reading(device).limits_by == "chain"
+    assert device.identity.serial == "SN-0001", "the inverter's"
+
+
+@pytest.mark.parametrize(
+    ("options", "says", "by"),
+    [
+        ({"bms_here": False}, "", "nobody"),  # another device tells them, and the image says so
+        ({"bms_here": True, "bms_serial": " SN-0001 "}, "", "chain"),
+        ({"bms_here": True, "bms_serial": "SN-9"}, "bms.serial is 'SN-9'", "nobody"),
+    ],
+)
+def test_what_the_site_file_says_of_the_bms_counts(options: Any, says: str, by: str) -> None:
+    fake = storage(NEW)
+    device = bind(fake, bind_storage, **options)
+    assert fake.reading(device).limits_by == by
+    assert says in " ".join(device.problems)
+    assert bool(says) == bool(device.problems)
+
+
+def test_a_bms_that_is_named_here_and_is_not_there_is_missed() -> None:
+    fake = chained((1, COMMON), (701, AC_701), (702, PLATE_702), (704, OFF_704))
+    device = bind(fake, bind_storage, bms_here=True)
+    assert "no model 802 stands in its chain: the battery rests" in device.problems[-1]
+
+
+def test_a_battery_that_does_not_fit_into_one_request_costs_its_limits_only() -> None:
+    fake = storage(OLD)
+    assert Options().profile.max_regs == 125
+    device = bind(fake, bind_storage, max_regs=60)
+    assert device.can.store
+    assert "60 allowed" in device.problems[-1]
