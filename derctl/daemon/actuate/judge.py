@@ -46,8 +46,10 @@ def wished(outcome: Outcome, decision: Decision, now_s: float) -> Outcome:
 
 
 def judged(outcome: Outcome, case: Case, now_s: float) -> Outcome:
-    """The outcome with what is accepted and achieved now."""
-    seen = case.der.reading.accepted if case.der.fresh else outcome.accepted
+    """The outcome with what is accepted and achieved now. A write or a release that was read back knows more than a
+    poll before it."""
+    older = outcome.accepted_s is not None and now_s - case.der.age_s < outcome.accepted_s
+    seen = outcome.accepted if older or not case.der.fresh else case.der.reading.accepted
     if seen != outcome.accepted:
         outcome = replace(outcome, accepted=seen, accepted_s=now_s)
     word, reason = _verdict(outcome.desired, case, now_s)

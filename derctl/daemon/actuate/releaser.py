@@ -21,6 +21,9 @@ RELEASE_S = 2.0
 PATIENT_S = 30.0
 """How long one that is tried again may take: over a bus of a request a second it is more than RELEASE_S."""
 
+GONE_S = 20.0
+"""For how long a device reads back that nothing stands in it before that is believed of what a release left."""
+
 
 @dataclass(slots=True)
 class Releaser:
@@ -34,6 +37,7 @@ class Releaser:
     attempts: Attempts = field(default_factory=Attempts)
     left: Journal = field(init=False)
     _lift: bool = False
+    _gone_s: dict[str, float] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _again: asyncio.Task[dict[str, Release]] | None = None
 
@@ -80,13 +84,20 @@ class Releaser:
         """What isn't on disk yet: a full disk keeps nobody from control, and is said once."""
         for name in self._left():
             self.journal.doubt(name, self.dispatch.writers[name].said_w)
-        self.left.forget(name for name, each in self.standing().items() if _gone(each.standing))
+        self._forget_gone()
         if self.journal.missing and all(map(self._given_back, self.dispatch.writers)):
             self.journal.begin()
         for journal in (self.journal, self.left):
             problem = await journal.save()
             if problem is not None:
                 self.on_event("journal_not_saved", "", problem)
+
+    def _forget_gone(self) -> None:
+        """What stands no more: it reads back so for a while, since a poll may have begun before a release."""
+        now_s = self.clock()
+        gone = {name for name, each in self.standing().items() if _gone(each.standing)}
+        self._gone_s = {name: self._gone_s.get(name, now_s) for name in gone}
+        self.left.forget(name for name, since_s in self._gone_s.items() if now_s - since_s > GONE_S)
 
     def record(self, der_id: str) -> Record:
         """What is written down of a DER."""

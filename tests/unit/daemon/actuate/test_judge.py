@@ -58,3 +58,7 @@ def test_what_an_old_reading_says_is_held_is_not_taken_for_what_is_held_now() ->
     old = make.battery(p_w=500.0, accepted=Setpoint(p_target_w=500.0), fresh=False)
     assert judged(told, case(der=old), 100.0).accepted == WISH
     assert judged(told, case(der=replace(old, fresh=True)), 100.0).accepted == Setpoint(p_target_w=500.0)
+    later = replace(told, accepted_s=99.5)
+    before = case(der=replace(old, fresh=True, age_s=1.0))
+    assert judged(later, before, 100.0).accepted == WISH, "a poll from before the write was read back"
+    assert judged(later, before, 101.0).accepted == Setpoint(p_target_w=500.0)
