@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from hil import children
+from hil import children, recordings
 from hil.actions import carry_out
 from hil.expect import Check, check, ready_s
 from hil.eyes import MqttEye, StatusEye
@@ -254,6 +254,8 @@ def lacking(scenario: Scenario) -> str:
         return "libfaketime is not installed (apt: faketime; or HIL_LIBFAKETIME)"
     if "mosquitto" in scenario.needs and children.mosquitto() is None:
         return "mosquitto is not installed"
+    if "recordings" in scenario.needs and recordings.directory() is None:
+        return "there are no recorded devices (DERCTL_DUMPS names their directory)"
     return ""
 
 

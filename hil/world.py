@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hil.faces.bms import Bms
+from hil.faces.captured import Captured
 from hil.faces.der_7xx import Der7xx
 from hil.faces.face import Face
 from hil.faces.meter import Meter
@@ -20,10 +21,11 @@ from hil.plant.inverter import InverterCommand, InverterParams
 from hil.plant.load import Load
 from hil.plant.site import Der, DerInputs, SiteInputs, SiteModel, at_rest, step
 from hil.plant.sun import SunProfile
+from hil.recordings import recording
 from hil.scenario import DeviceSpec, Scenario, ScenarioError
 
 STORAGE_FACES = ("storage_7xx", "storage_124")
-DER_FACES = ("pv_1xx", "pv_7xx", *STORAGE_FACES)
+DER_FACES = ("pv_1xx", "pv_7xx", "captured", *STORAGE_FACES)
 LARGEST_DT_S = 0.1
 
 
@@ -200,6 +202,11 @@ def face_of(spec: DeviceSpec, world: World, *, seed: int) -> Face:
         return _bms(world.ders[spec.der], habits, serial, seed, **options)
     if spec.face in ("pv_1xx", "storage_124"):
         return Inverter1xx(habits, rating_of(spec), der=spec.id, serial=serial, view=world.view, seed=seed, **options)
+    if spec.face == "captured":
+        recorded = recording(options.pop("recording"))
+        return Captured(
+            habits, rating_of(spec), der=spec.id, view=world.view, recorded=recorded, seed=seed, **options
+        )
     if spec.face in ("pv_7xx", "storage_7xx"):
         options.setdefault("curves", spec.face == "pv_7xx")
         return Der7xx(habits, rating_of(spec), der=spec.id, serial=serial, view=world.view, seed=seed, **options)

@@ -11,6 +11,7 @@ import sunspec2.device
 
 from derctl.core.exchange import Exchange, Pause, Read, Write
 from derctl.devices import Options, Profile
+from derctl.devices.plausible import plausible
 from derctl.errors import DeviceRefused
 from derctl.links.models import model
 from tests.recorded import dump, registers_of
@@ -178,7 +179,8 @@ class Fake:
         return {name: self._answer(read) for name, read in blocks.items()}
 
     def reading(self, device: Any) -> Any:
-        return device.decode(self.poll(device))
+        """As a channel believes it."""
+        return plausible(device.decode(self.poll(device)), device.rating)
 
     def put(self, model_id: int, **values: Any) -> None:
         """Change points through pysunspec2: scale factors first, None is "not implemented"."""

@@ -13,7 +13,7 @@ from derctl.functions import ROWS, Scope
 NEAR_W = 0.5
 LITTLE = 0.005
 """Var below this share of the rating come and go with the voltage's last digit."""
-SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "stale"})
+SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "unmeasured", "stale"})
 """States in which nothing of what is known is of now."""
 WHOSE = {"written": "not given back yet", "left": "left by derctl", "missing": "whoever wrote it: no record is there"}
 """core.words.Record for people, of something that stands."""

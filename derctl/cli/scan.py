@@ -18,6 +18,7 @@ from derctl.core.text import clean
 from derctl.core.types import Rating, Reading
 from derctl.daemon.kinds import KINDS
 from derctl.devices import Device, Kind, Options, Profile
+from derctl.devices.plausible import plausible
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.sunspec.measure import INVERTERS, METERS
 from derctl.devices.sunspec.section import BATTERIES, Seen, look, sections_of
@@ -160,7 +161,7 @@ def _reading(device: Device) -> Exchange[Reading]:
         answers = {}
         for name, read in device.control.items():
             answers[name] = yield read
-        return device.decode(answers)
+        return plausible(device.decode(answers), device.rating)
     except (DecodeError, DeviceError):
         return Reading()
 

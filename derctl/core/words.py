@@ -26,6 +26,7 @@ class Bind(StrEnum):
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
     FROZEN = "frozen"
+    UNMEASURED = "unmeasured"
 
 
 class Shown(StrEnum):
@@ -36,6 +37,7 @@ class Shown(StrEnum):
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
     FROZEN = "frozen"
+    UNMEASURED = "unmeasured"
     STALE = "stale"
     OBSERVED = "observed"
     ASLEEP = "asleep"
@@ -72,7 +74,10 @@ class Reason(StrEnum):
     LATE = "late"
     STALE = "stale"
     FROZEN = "frozen"
+    UNMEASURED = "unmeasured"
+    IMPLAUSIBLE = "implausible"
     IDENTITY_CHANGED = "identity_changed"
+    MISMATCH = "mismatch"
     OWN_FUNCTION_ON = "own_function_on"
     SECTION_UNCLEAR = "section_unclear"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.kinds import KINDS
 from derctl.daemon.report.telemetry import encode
 from derctl.devices import Device, Options
+from derctl.devices.nominal import measured_problem, stated_problem
 from derctl.links.bus import Bus, Pace
 from derctl.links.mqtt import Broker
 from derctl.site import (
@@ -27,7 +29,7 @@ from derctl.site import (
 
 OnEvent = Callable[[str, str, str], None]
 Journalled = Callable[[str], Awaitable[None]]
-RATING_TOLERANCE = 0.05
+RATING_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,7 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
     options = Options(
         profile=site.profiles[der.profile],
         v_nom_v=v_nom_v,
+        f_nom_hz=float(site.file.site.f_nom_hz),
         own_functions=der.own_functions,
         declared=rating_of(der, v_nom_v),
         control=der.control,
@@ -112,7 +115,10 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         kind=KINDS[der.kind],
         options=options,
         serial=der.serial,
-        check=lambda device: rating_problem(der, device),
+        check=lambda device: _first(
+            model_problem(der.model, device), rating_problem(der, device), _stated(options, device)
+        ),
+        doubts=lambda device, seen: measured_problem(device.nominal, seen, options.v_nom_v, options.f_nom_hz),
         on_event=on_event,
     )
 
@@ -129,6 +135,7 @@ def _bms(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         kind=KINDS["sunspec_bms"],
         options=options,
         serial=section.serial,
+        check=lambda device: model_problem(section.model, device),
         on_event=on_event,
     )
 
@@ -137,9 +144,11 @@ def _poc(site: Site, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel | N
     section = site.file.poc
     if section is None:
         return None
+    v_nom_v, f_nom_hz = site.file.site.v_nom_v, float(site.file.site.f_nom_hz)
     options = Options(
         profile=site.profiles[section.profile],
-        v_nom_v=site.file.site.v_nom_v,
+        v_nom_v=v_nom_v,
+        f_nom_hz=f_nom_hz,
         sign=section.sign,
         section=section.section,
     )
@@ -150,8 +159,33 @@ def _poc(site: Site, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel | N
         kind=KINDS[section.kind],
         options=options,
         serial=section.serial,
+        check=lambda device: model_problem(section.model, device),
+        doubts=lambda device, seen: measured_problem(
+            device.nominal, dataclasses.replace(seen, v_v=None), options.v_nom_v, options.f_nom_hz
+        ),
         on_event=on_event,
     )
+
+
+def _first(*problems: str | None) -> str | None:
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _stated(options: Options, device: Device) -> str | None:
+    return stated_problem(device.nominal, options.v_nom_v, options.f_nom_hz)
+
+
+def model_problem(wanted: str | None, device: Device) -> str | None:
+    """The device's model against the site file's: its name alone, or the maker's before it."""
+    who = device.identity
+    names = (who.model, f"{who.maker} {who.model}")
+    if wanted is None or _plain(wanted) in map(_plain, names):
+        return None
+    return f"model {who.model!r} answers, {wanted!r} is expected"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def rating_problem(der: DerSection, device: Device) -> str | None:

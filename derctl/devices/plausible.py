@@ -1,8 +1,10 @@
-"""What can't be true of a reading, whoever's registers it comes from."""
+"""What can't be true of a reading, whoever's registers it comes from: the last gate behind every driver."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import fields, replace
+from typing import Any
 
 from derctl.core.types import Rating, Reading
 from derctl.core.words import Status
@@ -10,37 +12,83 @@ from derctl.core.words import Status
 F_LOW_HZ, F_HIGH_HZ = 45.0, 65.0
 P_MAX_PU = 1.2
 V_LOW_PU, V_HIGH_PU = 0.5, 1.5
+P_MOST_W = 1e8
+"""More than any plant that derctl is made for: the largest power that a function's setting may have."""
+E_MOST_WH = 1e14
+"""P_MOST_W for a hundred years."""
+AWAKE_PU = 0.02
+"""Above this share of its rating an inverter is not asleep, whatever its voltage reads."""
+
+NUMBERS = tuple(item.name for item in fields(Reading) if item.type == "float | None")
+POWERS = ("p_w", "q_var", "dc_p_w", "p_charge_limit_w", "p_discharge_limit_w")
+AWAKE = frozenset({Status.ON, Status.THROTTLED, Status.STARTING, Status.FAULT})
+"""Who says one of these of itself, and measures nothing, may give anything: its power is not known."""
 
 
 def plausible(reading: Reading, rating: Rating) -> Reading:
     """Drop what can't be true (docs/sources.md): it becomes None, so no function acts on it.
 
-    0 V or 0 Hz from an inverter means asleep, not a grid fault.
+    An inverter whose power, voltage and frequency are all missing or 0, or that has 0 V or 0 Hz and gives nothing, is
+    asleep: that is night, not a grid fault. It gives 0 W then, unless it says of itself that it is at work. A meter
+    with 0 V or 0 Hz has lost its voltage taps, and the 0 W that it makes of that are none. rating: of a meter or a
+    battery management system, zeros.
     """
-    limit = P_MAX_PU * max(rating.size_w, rating.s_max_va)
-    bad_p = limit > 0.0 and reading.p_w is not None and abs(reading.p_w) > limit
-    bad_q = limit > 0.0 and reading.q_var is not None and abs(reading.q_var) > limit
-    asleep = without_volts(reading)
-    bad_f = asleep or (reading.f_hz is not None and not F_LOW_HZ <= reading.f_hz <= F_HIGH_HZ)
-    v_pu = None if reading.v_v is None else reading.v_v / rating.v_nom_v
-    bad_v = asleep or (v_pu is not None and not V_LOW_PU <= v_pu <= V_HIGH_PU)
-    if not (bad_p or bad_q or bad_f or bad_v):
-        return reading
+    dark = _dark(reading)
+    reading = _within(reading, rating)
+    if rating.size_w <= 0.0:
+        return _usable(replace(reading, p_w=None, q_var=None) if without_volts(reading) else reading, rating)
+    still = reading.p_w is None or abs(reading.p_w) <= AWAKE_PU * rating.size_w
+    if not (without_volts(reading) and still) and not (dark and reading.status is not Status.FAULT):
+        return _usable(reading, rating)
+    rests = dark and reading.status not in AWAKE
     return replace(
         reading,
-        p_w=None if bad_p else reading.p_w,
-        q_var=None if bad_q else reading.q_var,
-        f_hz=None if bad_f else reading.f_hz,
-        v_v=None if bad_v else reading.v_v,
-        status=Status.ASLEEP if asleep else reading.status,
+        p_w=0.0 if rests else reading.p_w,
+        q_var=0.0 if rests else reading.q_var,
+        v_v=None,
+        f_hz=None,
+        status=Status.ASLEEP,
     )
-
-
-def metered(reading: Reading, rating: Rating) -> Reading:
-    """The same for a meter. 0 V or 0 Hz: its voltage taps are lost, and the 0 W that it makes of that are none."""
-    return plausible(replace(reading, p_w=None, q_var=None) if without_volts(reading) else reading, rating)
 
 
 def without_volts(reading: Reading) -> bool:
     """Whether voltage or frequency reads exactly 0: an inverter asleep, a meter without its voltage taps."""
     return reading.v_v == 0.0 or reading.f_hz == 0.0
+
+
+def unmeasured(reading: Reading, rating: Rating) -> bool:
+    """Whether a device that answers tells nothing of what it is there for. reading: a plausible one."""
+    if rating.size_w > 0.0:
+        return reading.p_w is None
+    told = (reading.p_w, reading.dc_p_w, reading.soc_pct, reading.p_charge_limit_w, reading.p_discharge_limit_w)
+    return all(value is None for value in told)
+
+
+def _within(reading: Reading, rating: Rating) -> Reading:
+    """Numbers only, of the size of a plant."""
+    limit = P_MAX_PU * max(rating.size_w, rating.s_max_va) or P_MOST_W
+    most = {**dict.fromkeys(POWERS, P_MOST_W), "energy_wh": E_MOST_WH}
+    most |= dict.fromkeys(("p_w", "q_var"), min(limit, P_MOST_W))
+    least = {"energy_wh": 0.0, "soc_pct": 0.0}
+    gone: dict[str, Any] = {}
+    for name in NUMBERS:
+        value, high = getattr(reading, name), 100.0 if name == "soc_pct" else most.get(name, math.inf)
+        if value is not None and not (math.isfinite(value) and least.get(name, -high) <= value <= high):
+            gone[name] = None
+    return replace(reading, **gone) if gone else reading
+
+
+def _usable(reading: Reading, rating: Rating) -> Reading:
+    """Without a voltage or a frequency that no grid has."""
+    v_v, f_hz = reading.v_v, reading.f_hz
+    bad_f = without_volts(reading) or (f_hz is not None and not F_LOW_HZ <= f_hz <= F_HIGH_HZ)
+    v_pu = None if v_v is None else v_v / rating.v_nom_v
+    bad_v = without_volts(reading) or (v_pu is not None and not V_LOW_PU <= v_pu <= V_HIGH_PU)
+    if not bad_f and not bad_v:
+        return reading
+    return replace(reading, f_hz=None if bad_f else f_hz, v_v=None if bad_v else v_v)
+
+
+def _dark(reading: Reading) -> bool:
+    """Nothing of it shows any life."""
+    return all(not value for value in (reading.p_w, reading.v_v, reading.f_hz, reading.dc_p_w))

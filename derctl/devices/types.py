@@ -9,6 +9,7 @@ from typing import Protocol
 from derctl.core.exchange import Exchange, Read, Registers
 from derctl.core.types import NOTHING, Capability, Fallback, Rating, Reading, Setpoint
 from derctl.core.words import Timer
+from derctl.devices.nominal import Nominal
 from derctl.devices.profile import Profile
 
 Answers = Mapping[str, Registers]
@@ -38,6 +39,7 @@ class Options:
 
     profile: Profile = field(default_factory=Profile)
     v_nom_v: float = 230.0
+    f_nom_hz: float = 50.0
     own_functions: str = "read"
     sign: int = 1
     declared: Rating | None = None
@@ -65,6 +67,11 @@ class Device(Protocol):
     @property
     def rating(self) -> Rating:
         """For a meter or a BMS: zeros."""
+        ...
+
+    @property
+    def nominal(self) -> Nominal:
+        """The voltage and frequency that it states."""
         ...
 
     @property
@@ -107,8 +114,9 @@ class Device(Protocol):
         ...
 
     def decode(self, answers: Answers) -> Reading:
-        """Registers to engineering units, sign normalised; of a control block that is missing nothing is known.
-        Raises DecodeError where the map has moved."""
+        """Registers to engineering units, sign normalised, as they stand: what can't be true is dropped by
+        `plausible`, for all drivers alike. Of a control block that is missing nothing is known. Raises DecodeError
+        where the map has moved."""
         ...
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:

@@ -130,6 +130,7 @@ class BmsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unit: Unit
     section: Which | None = None
     serial: str | None = None
+    model: str | None = None
     profile: str = "generic"
 
 
@@ -143,6 +144,7 @@ class DerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     section: Which | None = None
     profile: str = "generic"
     serial: str | None = None
+    model: str | None = None
     rating: RatingSection = RatingSection()
     control: bool = True
     fallback: FallbackSection = FallbackSection()
@@ -164,6 +166,7 @@ class PocSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     section: Which | None = None
     profile: str = "generic"
     serial: str | None = None
+    model: str | None = None
     sign: Literal[1, -1]
 
 

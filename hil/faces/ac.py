@@ -75,6 +75,18 @@ def fill_1xx(image: ModelImage, ac: AcReading, *, status: str, dc_v: float, dc_w
     image.put_all(values)
 
 
+BETWEEN = {1: 1.0, 2: 2.0, 3: sqrt(3.0)}
+"""By the number of phases: the voltage between the lines (of one: at its terminals), of the one to neutral."""
+
+
+def only_lines(image: ModelImage, ac: AcReading) -> None:
+    """The phases are not implemented; the voltage stands between the lines alone."""
+    for name in ("PhVphA", "PhVphB", "PhVphC", "LNV", "VL1", "VL2", "VL3"):
+        if name in image.slots:
+            image.clear(name)
+    image.put_all(dict.fromkeys(("PPVphAB", "LLV"), ac.v_mean_v * BETWEEN[len(ac.v_v)]))
+
+
 def scales_701(p_max_w: float) -> dict[str, int]:
     """Scale factors of a typical 701."""
     watts = watt_scale(p_max_w)
@@ -88,7 +100,7 @@ def fill_701(image: ModelImage, ac: AcReading, *, status: str) -> None:
     phases = len(ac.v_v)
     on = status in (RUNNING, THROTTLED)
     values: dict[str, float | str | None] = {
-        "ACType": 2 if phases == 3 else 0, "St": 1 if on else 0, "InvSt": STATE_701[status], "Alrm": 0,
+        "ACType": phases - 1, "St": 1 if on else 0, "InvSt": STATE_701[status], "Alrm": 0,
         "ConnSt": 1 if on else 0, "DERMode": 1, "W": ac.p_w, "VA": ac.s_va, "Var": ac.q_var, "PF": ac.pf,
         "A": ac.current_a, "LNV": ac.v_mean_v, "Hz": ac.f_hz, "TotWhInj": 1000.0 + ac.energy_out_wh,
         "TotWhAbs": 1000.0 + ac.energy_in_wh, "TmpCab": 35.0, "ThrotPct": 0 if status != THROTTLED else 50,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from math import sqrt
 
+from hil.faces.ac import BETWEEN
 from hil.faces.face import Control
 from hil.faces.image import ModelImage
 from hil.faces.view import Rating
@@ -64,7 +65,7 @@ Effective = Mapping[str, Mapping[str, float | None]]
 def capacity(rating: Rating, v_nom_v: float, phases: int, *, settings: bool) -> dict[str, float | str | None]:
     """Model 702: ratings, and settings equal to them unless the device implements none."""
     amps = rating.s_max_va / v_nom_v / phases
-    volts = v_nom_v * (sqrt(3.0) if phases == 3 else 1.0)
+    volts = v_nom_v * BETWEEN[phases]
     rated: dict[str, float | str | None] = {
         "WMaxRtg": rating.p_max_w, "VAMaxRtg": rating.s_max_va, "VarMaxInjRtg": rating.q_max_var,
         "VarMaxAbsRtg": rating.q_max_var, "VNomRtg": volts, "VMaxRtg": 1.2 * volts, "VMinRtg": 0.8 * volts,

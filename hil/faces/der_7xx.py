@@ -78,7 +78,10 @@ class Der7xx(Face):
         """Measurements, DC port and state of charge."""
         der = view.state.ders[self.der]
         self._p_w = der.inverter.p_w
-        ac.fill_701(self.bank.image(701), self.noised(ac.der_reading(view, der)), status=der.inverter.status)
+        reading = self.noised(ac.der_reading(view, der))
+        ac.fill_701(self.bank.image(701), reading, status=der.inverter.status)
+        if self.habits.voltage == "lines":
+            ac.only_lines(self.bank.image(701), reading)
         self._fill_dc(der)
         self._beats += 1
         self.bank.image(715).put("DERHb", self._beats // 5)

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 NIGHTS = ("sleeps", "nan", "closed")
+VOLTAGES = ("phases", "lines")
 TIMERS = ("per_group", "timer_point", "any_message", "counts_but_nothing")
 
 
@@ -19,6 +20,7 @@ class Personality:
     `needs_enable_rewritten`: parameters act only when the enable point is written. `write_only`: control points read
     back as 0xFFFF. `refuse_code`: the exception for writes that are not allowed. `night`: an inverter without sun
     "sleeps" (zeros and a state), shows "nan" (measured points not implemented) or is "closed" (no listener).
+    `voltage`: an inverter fills in its "phases", or only what stands between the "lines".
     """
 
     maker: str = "HIL"
@@ -44,6 +46,7 @@ class Personality:
     scale_factors: Mapping[str, int] = field(default_factory=dict)
     settings_not_implemented: bool = False
     night: str = "sleeps"
+    voltage: str = "phases"
 
 
 @cache
@@ -68,4 +71,6 @@ def personality(name: str, changes: Mapping[str, Any] | None = None) -> Personal
         raise ValueError(f"personality {name}: timer {given['timer']!r} is none of {TIMERS}")
     if given.get("night", "sleeps") not in NIGHTS:
         raise ValueError(f"personality {name}: night {given['night']!r} is none of {NIGHTS}")
+    if given.get("voltage", "phases") not in VOLTAGES:
+        raise ValueError(f"personality {name}: voltage {given['voltage']!r} is none of {VOLTAGES}")
     return replace(Personality(), **given)

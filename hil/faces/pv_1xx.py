@@ -71,6 +71,8 @@ class Inverter1xx(Face):
         dc_w = reading.p_w / 0.96 if der.battery is None else der.battery.dc_p_w
         dc_v = der.battery.v_v if der.battery is not None else (600.0 if der.p_available_w > 20.0 else 0.0)
         ac.fill_1xx(self.bank.image(self.model), reading, status=der.inverter.status, dc_v=dc_v, dc_w=dc_w)
+        if self.habits.voltage == "lines":
+            ac.only_lines(self.bank.image(self.model), reading)
         known_w = der.p_available_w if der.battery is None else None
         energy_wh = 1000.0 + reading.energy_out_wh
         self.bank.image(122).put_all({"WAval": known_w, "ActWh": energy_wh, "VArAval": self.rating.q_max_var})

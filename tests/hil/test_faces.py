@@ -8,6 +8,7 @@ import pytest
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 from sunspec2.modbus.modbus import ModbusClientException
 
+from hil.recordings import directory
 from hil.rig import Rig
 
 MakeRig = Callable[..., Awaitable[Rig]]
@@ -265,3 +266,55 @@ async def test_a_franklin_counts_and_does_nothing(make_rig: MakeRig) -> None:
     passed(rig, 20.0)
     assert face.reverted == 0
     assert face.command().p_target_w == 3000.0
+
+
+@pytest.mark.parametrize(("face", "model"), [("pv_1xx", 101), ("pv_7xx", 701)])
+async def test_a_single_phase_inverter_may_show_its_voltage_between_the_lines_alone(
+    make_rig: MakeRig, face: str, model: int
+) -> None:
+    given = ({"id": "pv1", "face": face, "habits": {"voltage": "lines"}},)
+    device = await scan(await make_rig(devices=given, plant={"phases": 1}), "pv1")
+    shown = device.models[model][0].points
+    volts = shown["PPVphAB" if model == 101 else "LLV"].cvalue
+    phases = ("PhVphA", "PhVphB", "PhVphC") if model == 101 else ("LNV", "VL1", "VL2", "VL3")
+    assert volts == pytest.approx(230.0, rel=0.05)
+    assert {shown[name].cvalue for name in phases} == {None}
+    device.close()
+
+
+SUNNY_BOY = {
+    "id": "pv1", "face": "captured", "unit": 126, "rating": {"p_max_w": 3680, "s_max_va": 3680},
+    "options": {"recording": "sma_sunnyboy_3_6_nb"},
+}  # fmt: skip
+needs_recordings = pytest.mark.skipif(directory() is None, reason="NOT TESTED: no recordings; set DERCTL_DUMPS")
+
+
+@needs_recordings
+async def test_a_recorded_inverter_serves_its_own_map_with_the_plant_behind_its_ac_points(make_rig: MakeRig) -> None:
+    rig = await make_rig(devices=(SUNNY_BOY,), plant={"phases": 1})
+    device = await scan(rig, "pv1")
+    assert device.models[1][0].Md.value == "SB3.6-1AV-41"
+    assert {key for key in device.models if isinstance(key, int)} >= {1, 11, 12, 101, 120, 121, 123, 126, 160, 130}
+    ac = device.models[101][0]
+    assert ac.W.cvalue == pytest.approx(rig.world.state.ders["pv1"].inverter.p_w, abs=10.0)
+    assert (ac.PhVphB.cvalue, ac.DCW.cvalue) == (None, None), "its own holes stay"
+    assert device.models[121][0].WMax.cvalue == 3680
+    device.close()
+
+
+@needs_recordings
+async def test_what_is_written_to_a_recorded_inverter_acts_and_reads_back_as_it_was_recorded(
+    make_rig: MakeRig,
+) -> None:
+    rig = await make_rig(devices=(SUNNY_BOY,), plant={"phases": 1})
+    device = await scan(rig, "pv1")
+    control = device.models[123][0]
+    assert (control.WMaxLimPct.cvalue, control.WMaxLim_Ena.value) == (0.0, 1)
+    assert rig.world.state.ders["pv1"].inverter.p_w > 3000.0, "whatever it reads"
+    await write(device, 123, WMaxLimPct=40.0, WMaxLim_Ena=1)
+    passed(rig, 8.0)
+    assert rig.world.state.ders["pv1"].inverter.p_w == pytest.approx(0.4 * 3680, rel=1e-2)
+    await asyncio.to_thread(control.read)
+    assert control.WMaxLimPct.cvalue == 0.0
+    assert rig.units["pv1"].face.timers["ceiling"].remaining_s is None
+    device.close()

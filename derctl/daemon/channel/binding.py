@@ -25,10 +25,11 @@ REFUSED_LIMIT = 3
 
 
 class Look(StrEnum):
-    """What a poll saw: a reading, registers that stand still, nothing, or another device."""
+    """What a poll saw: a reading, registers that stand still or say nothing, no answer, or another device."""
 
     READ = "read"
     STILL = "still"
+    BLANK = "blank"
     SILENT = "silent"
     WRONG = "wrong"
 
@@ -36,6 +37,7 @@ class Look(StrEnum):
 STATES: dict[Look, Bind] = {
     Look.READ: Bind.OK,
     Look.STILL: Bind.FROZEN,
+    Look.BLANK: Bind.UNMEASURED,
     Look.SILENT: Bind.UNREACHABLE,
     Look.WRONG: Bind.REFUSED,
 }
@@ -47,11 +49,11 @@ class Binding:
     """reason and text: what stands behind the state.
 
     device: the one that was found, None while none is. last: the one that was found last, kept while it can't be
-    found; None once another one answers in its place. stranger_w: the rating of that other one, until the right one
-    is found again. known: who it said it is, rated: and at which rating, whole. generation: the connection on which
-    it said so. refused: polls refused in a row, unsure: identities that could not be read in a row. looks: since
-    something gave reason to look. next_s: when it is looked for again at the soonest. looked_on: the connection on
-    which it was.
+    found; None once another one answers in its place. barred: one that is not as the site file says: it is only read.
+    stranger_w: the rating of that one or of the other, until the right one is found again. known: who it said it is,
+    rated: and at which rating, whole. generation: the connection on which it said so. refused: polls refused in a
+    row, unsure: identities that could not be read in a row. looks: since something gave reason to look. next_s: when
+    it is looked for again at the soonest. looked_on: the connection on which it was.
     """
 
     state: Bind = Bind.STARTING
@@ -59,6 +61,7 @@ class Binding:
     text: str = "not found yet"
     device: Device | None = None
     last: Device | None = None
+    barred: Device | None = None
     stranger_w: float | None = None
     known: Identity | None = None
     rated: Rating | None = None
@@ -122,6 +125,7 @@ def found(
         binding,
         device=device,
         last=device,
+        barred=None,
         stranger_w=None,
         known=merged(binding.known, told or device.identity),
         rated=binding.rated if device.lacks else device.rating,
@@ -167,13 +171,18 @@ def doubted(binding: Binding) -> Binding:
 def another(binding: Binding, rated_w: float = 0.0) -> Binding:
     """Something else answers in its place: what was promised by the one before counts no more. rated_w: what it can
     give, 0 where it isn't even of the right kind."""
-    return replace(binding, device=None, last=None, stranger_w=rated_w)
+    return replace(binding, device=None, last=None, barred=None, stranger_w=rated_w)
+
+
+def barred(binding: Binding, device: Device) -> Binding:
+    """The right one, and not as the site file says: it is read and never written, and promises nothing."""
+    return replace(binding, device=None, last=None, barred=device, stranger_w=device.rating.p_max_w)
 
 
 def forgotten(binding: Binding) -> Binding:
     """It has to be found anew."""
     looks = binding.looks if binding.device is None else 0
-    return replace(binding, device=None, refused=0, unsure=0, looks=looks)
+    return replace(binding, device=None, barred=None, refused=0, unsure=0, looks=looks)
 
 
 def refused(binding: Binding) -> Binding:

@@ -15,7 +15,9 @@ from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.binding import Binding, Look
 from derctl.daemon.channel.claim import Claim, counts, profile_of, weighed
 from derctl.daemon.channel.parts import Parts, polled
+from derctl.daemon.channel.sight import Sight, sight
 from derctl.daemon.channel.slow import Slow
+from derctl.daemon.channel.steady import Steady, rated
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
 from derctl.devices import Device, Identity, Kind, Options, Profile
 from derctl.devices.sunspec.limits import BLOCK
@@ -34,11 +36,11 @@ class Channel:
     """Carries a device's states: how it is bound (binding), what of it is refused (parts), which slow block is next
     (slow), whether it stands still, and whether the battery in its chain does.
 
-    check: what is wrong with a device that was found, None if it is the right one. more: the same device, found with
-    more than before, until a poll has read it. read_s, sample: of `reading`. heard_s: when it answered last, a
-    refusal counts. answers: the registers that it was decoded from, by block. back_s: when it came back from a
-    silence; it may have forgotten what it was told.
-    claim: what its read-back is worth; where that is nothing, `reading.accepted` is None.
+    check: what of a device that was found is not as the site file says, None if all is; doubts: the same for what it
+    measures. more: the same device, found with more than before, until a poll has read it. read_s, sample: of
+    `reading`. heard_s: when it answered last, a refusal counts. answers: the registers that it was decoded from, by
+    block. back_s: when it came back from a silence; it may have forgotten what it was told. claim: what its
+    read-back is worth; where that is nothing, `reading.accepted` is None.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Channel:
     options: Options
     serial: str | None = None
     check: Callable[[Device], str | None] = lambda device: None
+    doubts: Callable[[Device, Reading], str | None] = lambda device, seen: None
     on_event: Callable[[str, str, str], None] = lambda event, who, text: None
     clock: Callable[[], float] = time.monotonic
     born_s: float = field(default_factory=time.monotonic)
@@ -56,6 +59,7 @@ class Channel:
     parts: Parts = field(default_factory=Parts)
     more: Device | None = None
     still: Stillness = field(default_factory=Stillness)
+    steady: Steady = field(default_factory=Steady)
     battery: Stillness = field(default_factory=Stillness)
     reading: Reading = field(default_factory=Reading)
     read_s: float = -1e9
@@ -136,6 +140,8 @@ class Channel:
                 await self._verify(whole)
             if self.binding.device is not None:
                 await self._read(self.more or self.binding.device)
+            elif self.binding.barred is not None:
+                await self._watch(self.binding.barred)
         except BusTimeout as error:
             self._saw(Look.SILENT, Reason.UNREACHABLE, error.full)
         except BusError as error:
@@ -167,31 +173,51 @@ class Channel:
         self._miss(whole, refusals)
         self.answers = {**self.answers, **fresh}
         known = {name: words for name, words in self.answers.items() if name not in refusals}
-        self.reading = (self.device or whole).decode(known)
         if BLOCK in refusals:  # what it permitted counts no more; a control group keeps what a write needs
             self.answers = {name: words for name, words in self.answers.items() if name != BLOCK}
         if self.state not in {Bind.OK, Bind.FROZEN} and now - self.read_s > AWAY_S:
             self.back_s = now
-        self.read_s = self.heard_s = now
-        self.sample += 1
+        seen = self._weigh(self.device or whole, known, now)
         self.binding = binds.answered(self.binding)
         self.still = observe(self.still, next(iter(fresh.values())), self.reading.energy_wh, now)
         if BLOCK in fresh:
             self.battery = observe(self.battery, fresh[BLOCK], None, now)
-        if stands_still(self.still, self.reading, whole.rating, self.options.profile.refresh_s, now):
+        if seen.look is Look.WRONG:
+            self._bar(whole, seen.text)
+        elif stands_still(self.still, self.reading, whole.rating, self.options.profile.refresh_s, now):
             still_s = now - self.still.since_s
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
-            self._saw(Look.READ, None, self.parts.text(whole))
-        self._weigh(whole, before_s)
+            self._saw(seen.look, seen.reason, seen.text or self.parts.text(whole))
+        self._doubt(whole, before_s)
 
-    def _weigh(self, device: Device, before_s: float) -> None:
+    def _doubt(self, device: Device, before_s: float) -> None:
         """Registers that stand still contradict nothing. What is no claim goes no further."""
         if self.state is Bind.OK:
             profile = self.options.profile
             self.claim = weighed(self.claim, self.reading, device.rating, profile, self.read_s, before_s=before_s)
         if self.reading.accepted is not None and self.believed(self.reading.accepted) is None:
             self.reading = replace(self.reading, accepted=None)
+
+    def _weigh(self, device: Device, answers: Mapping[str, Registers], now_s: float) -> Sight:
+        """Keep what can be believed of these answers."""
+        read = device.decode(answers)
+        seen = sight(self.steady, read, device, self.options, self.doubts(device, read), now_s)
+        self.steady, self.reading = seen.steady, seen.reading
+        self.read_s = self.heard_s = now_s
+        self.sample += 1
+        if seen.news:
+            self.on_event("value_held", self.id, seen.news)
+        return seen
+
+    async def _watch(self, device: Device) -> None:
+        """What a device measures that is not as the site file says: for people, nothing is done with it."""
+        answers, _ = await self._ask(device)
+        self._weigh(device, answers, self.clock())
+
+    def _bar(self, device: Device, text: str) -> None:
+        self._rebound(binds.barred(self.binding, device))
+        self._saw(Look.WRONG, Reason.MISMATCH, text)
 
     async def _ask(self, whole: Device) -> tuple[dict[str, Registers], dict[str, str]]:
         """The blocks of the fast poll, and why those were refused without which it is still a device."""
@@ -244,7 +270,7 @@ class Channel:
             return
         if (wrong := self._wrong(found, told)) is not None:
             self._refuse(wrong, found)
-        elif binds.better(found, whole):
+        elif not self._differs(found) and binds.better(found, whole):
             self.more = found
 
     def _expire(self, now_s: float) -> None:
@@ -289,6 +315,8 @@ class Channel:
         if wrong is not None:
             self._refuse(wrong, device)
             return
+        if self._differs(device):
+            return
         known = self.known
         if known is not None and believed.newer(known, told):
             self.on_event("firmware_changed", self.id, f"firmware is now {told.firmware}")
@@ -300,6 +328,20 @@ class Channel:
         for problem in device.problems:
             self.on_event("map_problem", self.id, problem)
 
+    def _differs(self, device: Device) -> bool:
+        """Whether it is the right device, and not as the site file says, or not as it was before."""
+        misfit = self.check(device) or self.steady.misfit
+        if misfit:
+            self._bar(device, misfit)
+            return True
+        if device.lacks:  # what was found of it in part says nothing of its rating
+            return False
+        self.steady, jump = rated(self.steady, device.rating, self.clock())
+        if jump and self.binding.device is None:
+            self._rebound(binds.forgotten(self.binding))
+            self._saw(Look.WRONG, Reason.IMPLAUSIBLE, jump)
+        return bool(jump)
+
     async def _told(self, device: Device) -> Identity:
         """Who it says it is; what speaks against it counts where it says so twice."""
         if believed.judged(self.known, self.serial, device.identity).objection is None:
@@ -309,7 +351,7 @@ class Channel:
 
     def _wrong(self, device: Device, told: Identity) -> str | None:
         known, rated = self.known, self.binding.rated
-        return believed.objection(device, told, known, rated, self.serial) or self.check(device)
+        return believed.objection(device, told, known, rated, self.serial)
 
     def _refuse(self, why: str, device: Device) -> None:
         """Another one answers in its place."""

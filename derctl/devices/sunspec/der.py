@@ -9,7 +9,7 @@ from derctl.core.exchange import Exchange, Read
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.words import LimitsBy
 from derctl.devices.kind import Models
-from derctl.devices.plausible import plausible
+from derctl.devices.nominal import Nominal, System
 from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.m123 import build_123
 from derctl.devices.sunspec.controls.m124 import build_124
@@ -17,13 +17,13 @@ from derctl.devices.sunspec.controls.m704 import build_704
 from derctl.devices.sunspec.found import Found, incomplete
 from derctl.devices.sunspec.layout import Layout, View, find
 from derctl.devices.sunspec.limits import BLOCK, Limits, own_limits, with_bms
-from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter
-from derctl.devices.sunspec.nameplate import rating
+from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, system_of
+from derctl.devices.sunspec.nameplate import plate_of
 from derctl.devices.sunspec.own import Own, own_of
 from derctl.devices.sunspec.section import chosen
 from derctl.devices.sunspec.wrong import not_a
 from derctl.devices.types import Answers, Options, Reversion
-from derctl.errors import NotRecognised
+from derctl.errors import DeviceError, NotRecognised
 
 PV = Capability(ac=Port(limit=True, var=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True, var=True), battery=Port())
@@ -52,6 +52,7 @@ class SunspecDer(Found):
     charge: View | None
     controls: Controls
     own: Own = field(default_factory=Own)
+    nominal: Nominal = field(default_factory=Nominal)
     limits: Limits | None = None
 
     @property
@@ -82,10 +83,10 @@ class SunspecDer(Found):
 
     def rate(self) -> Exchange[Rating]:
         layout = replace(self.layout, unread={})
-        rated, _ = yield from rating(layout, self.options, storage=self.can.store)
+        plate = yield from plate_of(layout, self.options, storage=self.can.store)
         if layout.unread:
             raise NotRecognised(f"{', '.join(layout.unread.values())} was refused")
-        return rated
+        return plate.rating
 
     def decode(self, answers: Answers) -> Reading:
         self.confirm(answers)
@@ -97,7 +98,7 @@ class SunspecDer(Found):
         reading = inverter(
             self.ac.block.model_id, values, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off
         )
-        return plausible(self._with_bms(reading, answers), self.rating)
+        return self._with_bms(reading, answers)
 
     def _with_bms(self, reading: Reading, answers: Answers) -> Reading:
         """A block that can't be read now tells nothing: what it permitted is not permitted for ever."""
@@ -112,8 +113,7 @@ class SunspecDer(Found):
         if self.charge is None or self.charge.name not in answers:
             return None, None
         values = self.charge.values(answers)
-        soc = values.get("SoC", values.get("ChaState"))
-        return soc if soc is not None and 0.0 <= soc <= 100.0 else None, values.get("SoH")
+        return values.get("SoC", values.get("ChaState")), values.get("SoH")
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
         return self.controls.promises(answers, fallback)
@@ -153,25 +153,38 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
     if ac is None:
         expected = "sunspec_storage" if kind.store else "sunspec_pv"
         raise not_a(expected, layout, "no inverter model (701, 101-103, 111-113) in the chain")
-    rated, only_read = yield from rating(layout, options, storage=kind.store)
-    controls = yield from _controls(layout, options, rated, kind.ac, only_read=only_read)
+    plate = yield from plate_of(layout, options, storage=kind.store)
+    controls = yield from _controls(layout, options, plate.rating, kind.ac, only_read=plate.only_read)
     limits, unread = (yield from own_limits(whole, layout, ac, options)) if kind.store else (None, "")
     lacks = (*layout.lacks, *(_missing(controls.port, kind.ac) if options.control else ()))
     if limits is not None and limits.unread:
         lacks = (*lacks, "the battery's limits in model 802")
+    view = layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX)
+    system = yield from _system(view)
     return SunspecDer(
         layout=layout,
         options=options,
         problems=(*layout.chain.problems, *controls.problems, *([unread] if unread else []), *incomplete(lacks)),
         lacks=lacks,
-        rating=rated,
+        rating=plate.rating,
         can=replace(kind, ac=controls.port),
-        ac=layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX),
+        ac=view,
         charge=_charge_of(layout) if kind.store else None,
         controls=controls,
         own=own_of(layout),
+        nominal=replace(plate.nominal, system=system),
         limits=limits,
     )
+
+
+def _system(ac: View) -> Exchange[System | None]:
+    """How it is connected: by its model, or by what a 701 says of itself, where it can be read now."""
+    if ac.block.model_id != 701:
+        return system_of(ac.block.model_id, {})
+    try:
+        return system_of(701, ac.values({ac.name: (yield ac.read)}))
+    except DeviceError:
+        return None
 
 
 def _missing(port: Port, want: Port) -> tuple[str, ...]:

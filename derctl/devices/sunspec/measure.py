@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from derctl.core.types import Reading
 from derctl.core.words import Status
+from derctl.devices.nominal import System
 
 INVERTERS = (701, 103, 102, 101, 113, 112, 111)
 METERS = (203, 204, 202, 201, 213, 214, 212, 211)
@@ -15,8 +15,25 @@ POINTS_1XX = (
     *("W", "VAr", "Hz", "PhVphA", "PhVphB", "PhVphC", "PPVphAB", "PPVphBC", "PPVphCA"),
     *("WH", "DCW", "St"),
 )
-POINTS_701 = ("W", "Var", "Hz", "LNV", "LLV", "VL1", "VL2", "VL3", "TotWhInj", "InvSt", "St", "ConnSt")
-POINTS_METER = ("W", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV", "TotWhExp")
+POINTS_701 = (
+    *("ACType", "W", "Var", "Hz", "LNV", "LLV", "VL1", "VL2", "VL3", "VL1L2", "VL2L3", "VL3L1"),
+    *("TotWhInj", "InvSt", "St", "ConnSt"),
+)
+POINTS_METER = (
+    *("W", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV", "TotWhExp"),
+    *("PhVphAB", "PhVphBC", "PhVphCA", "PPVphAB", "PPVphBC", "PPVphCA"),
+)
+PAIRS = ("AB", "BC", "CA")
+"""Between which lines; models 202-204 call the point PhVph.., all others PPVph..."""
+
+SYSTEMS = {
+    **dict.fromkeys((101, 111, 201, 211), System.SINGLE),
+    **dict.fromkeys((102, 112, 202, 212), System.SPLIT),
+    **dict.fromkeys((103, 113, 203, 204, 213, 214), System.THREE),
+}
+"""By the model's own definition; wye and delta differ in nothing that is read here."""
+SYSTEMS_701 = {0: System.SINGLE, 1: System.SPLIT, 2: System.THREE}
+"""Point ACType of model 701."""
 
 STATE_1XX = {
     1: Status.OFF,
@@ -42,25 +59,25 @@ STATE_701 = {
 """Point InvSt of model 701."""
 
 
+def system_of(model_id: int, values: dict[str, Any]) -> System | None:
+    """How the device is connected; None where a 701 doesn't tell."""
+    return SYSTEMS_701.get(values.get("ACType", -1)) if model_id == 701 else SYSTEMS[model_id]
+
+
 def inverter(model_id: int, values: dict[str, Any], **more: Any) -> Reading:
     """Models 101-103, 111-113 or 701: W positive for generation, as SunSpec has it. more: what other models said."""
     if model_id == 701:
-        phases = (values.get("VL1"), values.get("VL2"), values.get("VL3"))
         status = STATE_701.get(values.get("InvSt", -1), Status.UNKNOWN)
         if status is Status.UNKNOWN and values.get("St") is not None:
             status = Status.ON if values["St"] == 1 else Status.OFF
         q_var, energy = values.get("Var"), values.get("TotWhInj")
-        mean: float | None = values.get("LNV")
-        line: tuple[float | None, ...] = (values.get("LLV"),)
     else:
-        phases = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
         status = STATE_1XX.get(values.get("St", -1), Status.UNKNOWN)
         q_var, energy = values.get("VAr"), values.get("WH")
-        mean, line = None, (values.get("PPVphAB"), values.get("PPVphBC"), values.get("PPVphCA"))
     return Reading(
         p_w=values.get("W"),
         q_var=q_var,
-        v_v=voltage(mean, phases, line),
+        v_v=inverter_volts(model_id, values),
         f_hz=values.get("Hz"),
         dc_p_w=values.get("DCW"),
         energy_wh=energy,
@@ -69,31 +86,57 @@ def inverter(model_id: int, values: dict[str, Any], **more: Any) -> Reading:
     )
 
 
-def meter(values: dict[str, Any], *, sign: int) -> Reading:
-    """Models 201-214. sign +1 where the meter's W is positive for export; the counters' names say their side."""
-    phases = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
+def inverter_volts(model_id: int, values: dict[str, Any]) -> float | None:
+    """At its terminals, phase to neutral where it has one."""
+    if model_id == 701:
+        phases = tuple(values.get(f"VL{i}") for i in (1, 2, 3))
+        lines = tuple(values.get(point) for point in ("VL1L2", "VL2L3", "VL3L1"))
+        return voltage(system_of(701, values), values.get("LNV"), phases, values.get("LLV"), lines)
+    phases = tuple(values.get(f"PhVph{phase}") for phase in "ABC")
+    return voltage(SYSTEMS[model_id], None, phases, None, tuple(values.get(f"PPVph{pair}") for pair in PAIRS))
+
+
+def meter(model_id: int, values: dict[str, Any], *, sign: int) -> Reading:
+    """Models 201-214. sign +1 where the meter's W is positive for export; the counters' names say their side.
+
+    A pair of lines tells where no phase is implemented: phases that read 0 are lost taps.
+    """
+    phases = tuple(values.get(f"PhVph{phase}") for phase in "ABC")
+    named = (_either(values.get(f"PhVph{pair}"), values.get(f"PPVph{pair}")) for pair in PAIRS)
+    lines = tuple(named) if all(volts is None for volts in (values.get("PhV"), *phases)) else ()
     p_w, q_var = values.get("W"), values.get("VAR")
     return Reading(
         p_w=None if p_w is None else sign * p_w,
         q_var=None if q_var is None else sign * q_var,
-        v_v=voltage(values.get("PhV"), phases, (values.get("PPV"),)),
+        v_v=voltage(SYSTEMS[model_id], values.get("PhV"), phases, values.get("PPV"), lines),
         f_hz=values.get("Hz"),
         energy_wh=values.get("TotWhExp"),
         status=Status.ON,
     )
 
 
-def voltage(mean: float | None, phases: tuple[float | None, ...], lines: tuple[float | None, ...]) -> float | None:
-    """Mean phase-to-neutral voltage: as given, from the phases that are there, or from line-to-line / sqrt 3.
+Volts = float | None
 
-    0 only where all that is implemented reads 0.
+
+def _either(first: Volts, second: Volts) -> Volts:
+    return second if first is None else first
+
+
+def voltage(
+    system: System | None, mean: Volts, phases: tuple[Volts, ...], across: Volts, lines: tuple[Volts, ...]
+) -> float | None:
+    """Mean phase-to-neutral voltage: as given, from the phases that are there, or from what is between the lines.
+
+    mean, across: the device's own means of phases and of lines. 0 only where all that is implemented reads 0. None
+    where nobody knows what stands between the lines.
     """
     if mean:
         return mean
-    there = [v for v in phases if v]
+    there = [volts for volts in phases if volts]
     if there:
         return sum(there) / len(there)
-    across = [v for v in lines if v]
-    if across:
-        return sum(across) / len(across) / math.sqrt(3.0)
-    return next((v for v in (mean, *phases, *lines) if v is not None), None)
+    pairs = [volts for volts in (lines if system is System.THREE else lines[:1]) if volts]
+    between = across or (sum(pairs) / len(pairs) if pairs else None)
+    if between:
+        return None if system is None else between / system.lines
+    return next((volts for volts in (mean, *phases, across, *lines) if volts is not None), None)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
 from derctl.devices.kind import Models
-from derctl.devices.plausible import metered
 from derctl.devices.sunspec.found import incomplete
 from derctl.devices.sunspec.layout import find
 from derctl.devices.sunspec.measure import METERS, POINTS_METER, meter
@@ -23,7 +22,7 @@ class SunspecMeter(Observed):
 
     def decode(self, answers: Answers) -> Reading:
         self.confirm(answers)
-        return metered(meter(self.view.values(answers), sign=self.options.sign), self.rating)
+        return meter(self.view.block.model_id, self.view.values(answers), sign=self.options.sign)
 
 
 def bind_meter(models: Models, options: Options) -> Exchange[SunspecMeter]:

@@ -5,43 +5,53 @@ A size of 0 is not stated. 0 as a setting for charging or for var is a word: non
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Rating
+from derctl.devices.nominal import Nominal, nominal_of
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.types import Options
 from derctl.errors import NotRecognised
 
 POINTS_120 = ("WRtg", "VARtg", "VArRtgQ1", "VArRtgQ4", "WHRtg", "MaxChaRte", "MaxDisChaRte")
-POINTS_121 = ("WMax", "VAMax", "VArMaxQ1", "VArMaxQ4")
+POINTS_121 = ("WMax", "VAMax", "VArMaxQ1", "VArMaxQ4", "VRef", "ECPNomHz")
 POINTS_702 = (
     *("WMaxRtg", "VAMaxRtg", "VarMaxInjRtg", "VarMaxAbsRtg", "WChaRteMaxRtg", "WDisChaRteMaxRtg"),
-    *("WMax", "VAMax", "VarMaxInj", "VarMaxAbs", "WChaRteMax", "WDisChaRteMax"),
+    *("WMax", "VAMax", "VarMaxInj", "VarMaxAbs", "WChaRteMax", "WDisChaRteMax", "VNom", "VNomRtg"),
 )
 
 
 DECLARED = "the rating is the site file's word: this device is only read"
 
 
-def rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, str]]:
-    """The rating, and why the device can only be read at it, "" where it can be controlled. Raises NotRecognised
-    where nobody states one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plate:
+    """only_read: why the device can only be read at this rating, "" where it can be controlled."""
+
+    rating: Rating
+    nominal: Nominal = field(default_factory=Nominal)
+    only_read: str = ""
+
+
+def plate_of(layout: Layout, options: Options, *, storage: bool) -> Exchange[Plate]:
+    """What the device is rated for. Raises NotRecognised where nobody says how large it is.
 
     A device that has the models and does not fill them in (some at night) is asked again later, not taken at the
     site file's word. One that refuses them is read at it meanwhile.
     """
-    rated, only_read = yield from _rating(layout, options, storage=storage)
+    plate = yield from _plate(layout, options, storage=storage)
+    rated = plate.rating
     if storage and rated.p_min_w == 0.0 and not (yield from _charges(layout)):
         if not layout.lacks:
             raise NotRecognised("no charge rating (702 WChaRteMax, 124 WChaMax, 120 MaxChaRte): no storage behind it")
         if options.declared is not None:
             rated = replace(rated, p_min_w=options.declared.p_min_w)
-    return rated, only_read
+    return replace(plate, rating=rated)
 
 
-def _rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tuple[Rating, str]]:
+def _plate(layout: Layout, options: Options, *, storage: bool) -> Exchange[Plate]:
     word = options.declared if options.declared is not None and options.declared.p_max_w else None
     if layout.find(120, 121, 702) is None:
         if word is None:
@@ -49,16 +59,17 @@ def _rating(layout: Layout, options: Options, *, storage: bool) -> Exchange[tupl
                 "no model 120, 121 or 702 says how large the inverter is: with rating.p_max_w in the site file it is"
             )
             raise NotRecognised(f"{text} read, but not controlled")
-        return word, DECLARED
+        return Plate(rating=word, only_read=DECLARED)
     rate = _ratings_1xx if layout.find(702) is None else _ratings_702
     try:
-        rated = yield from rate(layout, options.v_nom_v, storage=storage)
+        plate = yield from rate(layout, options.v_nom_v, storage=storage)
     except NotRecognised:
         if word is None or not layout.unread:
             raise
-        rated = word
+        plate = Plate(rating=word)
     only_read = _unsure(layout)
-    return (word if only_read and word is not None else rated), only_read
+    rated = word if only_read and word is not None else plate.rating
+    return replace(plate, rating=rated, only_read=only_read)
 
 
 def _unsure(layout: Layout) -> str:
@@ -70,7 +81,7 @@ def _unsure(layout: Layout) -> str:
     return "" if seen else "no model 121 was seen so far, so its rating is not sure: this device is only read"
 
 
-def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
+def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Plate]:
     """From models 120 and 121, and 124's WChaMax for storage."""
     plate = yield from _maybe(layout, 120, POINTS_120)
     set_ = yield from _maybe(layout, 121, POINTS_121)
@@ -79,7 +90,7 @@ def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[R
     if p_max is None:
         raise NotRecognised("neither model 121 WMax nor model 120 WRtg says how large the inverter is")
     charge = [float(w) for w in (store.get("WChaMax"), plate.get("MaxChaRte")) if w]
-    return Rating(
+    rated = Rating(
         p_max_w=p_max,
         p_min_w=-min(*charge, p_max) if storage and charge else 0.0,
         s_max_va=_stated(set_.get("VAMax"), plate.get("VARtg")) or p_max,
@@ -88,9 +99,10 @@ def _ratings_1xx(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[R
         v_nom_v=v_nom_v,
         e_max_wh=_stated(plate.get("WHRtg")) if storage else None,
     )
+    return Plate(rating=rated, nominal=nominal_of(set_.get("VRef"), set_.get("ECPNomHz")))
 
 
-def _ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Rating]:
+def _ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[Plate]:
     """From model 702, and 713's WHRtg for storage."""
     values = yield from _maybe(layout, 702, POINTS_702)
     store = (yield from _maybe(layout, 713, ("WHRtg",))) if storage else {}
@@ -99,7 +111,7 @@ def _ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[R
         raise NotRecognised("model 702 states neither WMax nor WMaxRtg")
     charge = _allowed(values.get("WChaRteMax"), values.get("WChaRteMaxRtg"))
     discharge = _stated(values.get("WDisChaRteMax"), values.get("WDisChaRteMaxRtg")) or p_max
-    return Rating(
+    rated = Rating(
         p_max_w=min(p_max, discharge) if storage else p_max,
         p_min_w=-charge if storage else 0.0,
         s_max_va=_stated(values.get("VAMax"), values.get("VAMaxRtg")) or p_max,
@@ -108,6 +120,7 @@ def _ratings_702(layout: Layout, v_nom_v: float, *, storage: bool) -> Exchange[R
         v_nom_v=v_nom_v,
         e_max_wh=_stated(store.get("WHRtg")),
     )
+    return Plate(rating=rated, nominal=nominal_of(_stated(values.get("VNom"), values.get("VNomRtg")), None))
 
 
 def base_704(layout: Layout) -> Exchange[float | None]:

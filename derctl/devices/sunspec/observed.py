@@ -8,6 +8,7 @@ from typing import Self
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Rating
+from derctl.devices.nominal import Nominal
 from derctl.devices.sunspec.found import Found
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers, Reversion
@@ -23,6 +24,11 @@ class Observed(Found):
     def rating(self) -> Rating:
         v_nom_v = self.options.v_nom_v
         return Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=v_nom_v)
+
+    @property
+    def nominal(self) -> Nominal:
+        """It states none."""
+        return Nominal()
 
     @property
     def can(self) -> Capability:

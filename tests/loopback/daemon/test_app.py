@@ -160,8 +160,8 @@ async def test_control_that_has_begun_goes_on_when_the_contract_would_not_hold_w
         follow(self, lift=lift)
 
     follow = Releaser.follow
-    monkeypatch.setattr(Releaser, "follow", noted)
     async with bench() as b:
+        monkeypatch.setattr(Releaser, "follow", noted)
         await b.until(lambda: b.writers["pv2"].hold.written is not None)
         found = b.app.gate.absence()
         b.app.gate.absence = lambda: replace(found, limit_w=1.0)

@@ -25,7 +25,13 @@ from derctl.devices import Identity
 from tests import make
 
 LATER = START_S + 1.0
-NEXT = {Look.READ: Bind.OK, Look.STILL: Bind.FROZEN, Look.SILENT: Bind.UNREACHABLE, Look.WRONG: Bind.REFUSED}
+NEXT = {
+    Look.READ: Bind.OK,
+    Look.BLANK: Bind.UNMEASURED,
+    Look.STILL: Bind.FROZEN,
+    Look.SILENT: Bind.UNREACHABLE,
+    Look.WRONG: Bind.REFUSED,
+}
 
 
 def device(serial: str = "1", *, lacks: tuple[str, ...] = (), p_max_w: float = 5_000.0) -> Any:

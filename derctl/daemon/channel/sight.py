@@ -1,0 +1,50 @@
+"""What one poll of a device is worth: what of it can be believed, and what is to be said of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from derctl.core.types import Rating, Reading
+from derctl.core.words import Reason
+from derctl.daemon.channel.binding import Look
+from derctl.daemon.channel.steady import Steady, fitted, named, steadied
+from derctl.devices import Device, Options
+from derctl.devices.nominal import fits
+from derctl.devices.plausible import plausible, unmeasured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """steady: what is known of it through time. reading: what can be believed. look, reason, text: for its binding.
+
+    news: what is held, where it is time to name it.
+    """
+
+    steady: Steady
+    reading: Reading
+    look: Look = Look.READ
+    reason: Reason | None = None
+    text: str = ""
+    news: str = ""
+
+
+def sight(steady: Steady, seen: Reading, device: Device, options: Options, doubt: str | None, now_s: float) -> Sight:
+    """seen: as the driver decoded it. doubt: what of it speaks against the site file."""
+    steady = fitted(steady, doubt, proven=fits(seen, options.v_nom_v, options.f_nom_hz))
+    steady, reading, held = steadied(steady, plausible(seen, device.rating), device.rating, now_s)
+    steady, is_news = named(steady, held.split(" reads")[0], now_s) if held else (steady, False)
+    look, reason, text = _said(steady, reading, device.rating, held)
+    return Sight(steady=steady, reading=reading, look=look, reason=reason, text=text, news=held if is_news else "")
+
+
+def _said(steady: Steady, reading: Reading, rating: Rating, held: str) -> tuple[Look, Reason | None, str]:
+    if steady.misfit:
+        return Look.WRONG, Reason.MISMATCH, steady.misfit
+    if unmeasured(reading, rating):
+        sized = rating.size_w > 0.0
+        return Look.READ if sized else Look.BLANK, Reason.UNMEASURED, POWERLESS if sized else BLANK
+    return Look.READ, Reason.IMPLAUSIBLE if held else None, held
+
+
+POWERLESS = "it answers, but its power is not implemented or can't be true"
+BLANK = "it answers, but measures nothing: its values are not implemented, 0 V, or beyond any plant"

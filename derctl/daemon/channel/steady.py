@@ -1,0 +1,148 @@
+"""What a device said before, and what it can't have become since: held, and named, until it stands. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from derctl.core.types import Rating, Reading
+
+T = TypeVar("T")
+
+BELIEVE_S = 8.5
+BELIEVE_COUNT = 3
+"""What contradicts the value before is believed when it has stood for so long, and so often in a row."""
+UNKNOWN_S = 30.0
+"""What has not come to rest by then is not known."""
+NAMED_S = 600.0
+"""The same contradiction is named so often."""
+HOUR_S = 3600.0
+LEAP = 2.0
+"""So many times what its power allows in the time: clocks of devices and of polls differ."""
+SOC_STEP_PCT = 3.0
+"""A step that counts in whole percent, and a small correction."""
+SOC_C_RATE = 2.0
+"""Of a battery whose size is not known: it is full in half an hour."""
+ENERGY_STEP_H = 0.5
+"""Counters may stand still for so long, and then show it all at once."""
+ENERGY_STEP_WH = 1000.0
+"""The coarsest counter: whole kWh."""
+UNRATED_W = 1e5
+"""Of a meter, which states no rating."""
+RATING_STEP_PU = 0.1
+"""A rating of the same device differs by more: it is not believed at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track(Generic[T]):
+    """One value through time. value: the last that is believed, at_s: when it was read last.
+
+    other, other_s: the last that contradicts it; since_s, count: since when and how often in a row it stood.
+    doubted_s: since when it is contradicted by whatever.
+    """
+
+    value: T | None = None
+    at_s: float = 0.0
+    other: T | None = None
+    other_s: float = 0.0
+    since_s: float = 0.0
+    count: int = 0
+    doubted_s: float = 0.0
+
+    def held(self, now_s: float) -> T | None:
+        """What counts now; None where nothing is known any more."""
+        return self.value if self.count == 0 or now_s - self.doubted_s <= UNKNOWN_S else None
+
+
+def follow(track: Track[T], seen: T, follows: Callable[[T, T, float], bool], now_s: float) -> Track[T]:
+    """With what was read now. follows(before, after, seconds): whether a device can have got there in that time."""
+    if track.value is None or follows(track.value, seen, now_s - track.at_s):
+        return Track(value=seen, at_s=now_s)
+    again = track.other is not None and follows(track.other, seen, now_s - track.other_s)
+    since_s, count = (track.since_s, track.count + 1) if again else (now_s, 1)
+    if count >= BELIEVE_COUNT and now_s - since_s >= BELIEVE_S:
+        return Track(value=seen, at_s=now_s)
+    doubted_s = track.doubted_s if track.count else now_s
+    return replace(track, other=seen, other_s=now_s, since_s=since_s, count=count, doubted_s=doubted_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steady:
+    """By field of a reading; rating: the device's. named_s: when each contradiction was named last.
+
+    fits: what it measured once showed that the site file's nominals are right. misfit: what it measures against them.
+    """
+
+    tracks: Mapping[str, Track[float]] = field(default_factory=dict)
+    rating: Track[Rating] = field(default_factory=Track)
+    named_s: Mapping[str, float] = field(default_factory=dict)
+    fits: bool = False
+    misfit: str = ""
+
+
+UNITS = {"soc_pct": "%", "energy_wh": "Wh"}
+
+
+def steadied(steady: Steady, reading: Reading, rating: Rating, now_s: float) -> tuple[Steady, Reading, str]:
+    """The reading with what is believed of it, and what is held, as text; empty where nothing is."""
+    tracks, changes, held = dict(steady.tracks), dict[str, Any](), list[str]()
+    for name, unit in UNITS.items():
+        seen = getattr(reading, name)
+        if seen is None:
+            continue
+        track = tracks[name] = follow(tracks.get(name, Track()), seen, _follows(name, rating), now_s)
+        if track.count:
+            changes[name] = track.held(now_s)
+            held.append(f"{name} reads {seen:.10g} {unit} after {track.value:.10g} {unit}")
+    if changes:
+        return replace(steady, tracks=tracks), replace(reading, **changes), "; ".join(held)
+    return replace(steady, tracks=tracks), reading, ""
+
+
+def rated(steady: Steady, rating: Rating, now_s: float) -> tuple[Steady, str]:
+    """A device that is found anew: what its rating can't have become, as text; empty where it is believed."""
+    track = follow(steady.rating, rating, _same_size, now_s)
+    steady = replace(steady, rating=track)
+    if track.count == 0 or track.value is None:
+        return steady, ""
+    return steady, f"its rating was {_size(track.value)} and reads {_size(rating)}: looked at again before it counts"
+
+
+def fitted(steady: Steady, misfit: str | None, *, proven: bool) -> Steady:
+    """With what was measured now against the site file. Once it was right, whatever comes is a disturbance."""
+    fits = steady.fits or proven
+    misfit = "" if fits or misfit is None else misfit
+    if (fits, misfit) == (steady.fits, steady.misfit):
+        return steady
+    return replace(steady, fits=fits, misfit=misfit)
+
+
+def named(steady: Steady, what: str, now_s: float) -> tuple[Steady, bool]:
+    """Whether it is time to name it."""
+    if now_s - steady.named_s.get(what, -1e9) < NAMED_S:
+        return steady, False
+    return replace(steady, named_s={**steady.named_s, what: now_s}), True
+
+
+def _follows(name: str, rating: Rating) -> Callable[[float, float, float], bool]:
+    size_w = rating.size_w or UNRATED_W
+    if name == "energy_wh":
+        step_wh = max(ENERGY_STEP_WH, ENERGY_STEP_H * size_w)
+        return lambda before, after, s: 0.0 <= after - before <= step_wh + LEAP * size_w * s / HOUR_S
+    rate = size_w / rating.e_max_wh if rating.e_max_wh else SOC_C_RATE
+    return lambda before, after, s: abs(after - before) <= SOC_STEP_PCT + LEAP * 100.0 * rate * s / HOUR_S
+
+
+def _same_size(before: Rating, after: Rating, seconds: float) -> bool:
+    pairs = (
+        (before.p_max_w, after.p_max_w),
+        (before.p_min_w, after.p_min_w),
+        (before.s_max_va, after.s_max_va),
+    )
+    return all(abs(b - a) <= RATING_STEP_PU * max(abs(a), abs(b)) for a, b in pairs)
+
+
+def _size(rating: Rating) -> str:
+    charge = f" / {-rating.p_min_w:,.0f} W charging" if rating.p_min_w else ""
+    return f"{rating.p_max_w:,.0f} W{charge}, {rating.s_max_va:,.0f} VA"
