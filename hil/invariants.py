@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hil.charging import Charging
 from hil.children import Child
 from hil.expect import Check
 from hil.rig import Rig
@@ -29,6 +30,7 @@ class Watch:
     tick_pid: int = 0
     starts: int = 0
     started_s: float = 0.0
+    charging: Charging | None = None
     rss_mb: float | None = None
     grown_mb: float = 0.0
 
@@ -114,6 +116,8 @@ def _found(rig: Rig, watch: Watch, child: Child | None, mqtt: Sequence[str]) -> 
     )
     yield "I5", "the daemon's memory does not grow", grown
     yield "I6", "no unhandled exception, no unexpected end", _errors(child)
+    charged = [] if watch.charging is None else watch.charging.faults()
+    yield "I8", "no store charges from the grid or another store unasked", charged
     yield "I7", "health and MQTT state agree with the oracle", [*watch.health_said, *mqtt]
 
 

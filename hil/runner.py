@@ -16,6 +16,7 @@ import yaml
 
 from hil import children, recordings
 from hil.actions import carry_out
+from hil.charging import Charging, Unasked
 from hil.expect import Check, check, ready_s
 from hil.eyes import MqttEye, StatusEye
 from hil.faults import FaultBoard
@@ -24,6 +25,7 @@ from hil.rig import Rig
 from hil.scenario import Event, Scenario, filled, load, put
 from hil.snapshot import snapshot
 from hil.validate import validate
+from hil.world import World, battery_of, rating_of
 
 Observer = Callable[[Mapping[str, Any]], None]
 STATUS_EVERY_S = 0.5
@@ -48,6 +50,14 @@ class Result:
         return not self.unsupported and all(c.passed for c in self.checks)
 
 
+def charging_of(world: World) -> Charging:
+    """Who watches the stores of this plant."""
+    stores = {
+        id: Unasked(rating_w=rating_of(spec).p_charge_max_w) for id, spec in world.ders.items() if battery_of(spec)
+    }
+    return Charging(f_nom_hz=world.f_nom_hz, stores=stores)
+
+
 class Run:
     """One scenario while it runs; actions get this."""
 
@@ -60,7 +70,7 @@ class Run:
         self.observer = observer
         self.rig = Rig(scenario)
         self.faults = FaultBoard(self.rig)
-        self.watch = Watch()
+        self.watch = Watch(charging=charging_of(self.rig.world))
         self.child: children.Child | None = None
         self.broker: children.Child | None = None
         self.status: StatusEye | None = None
@@ -200,6 +210,8 @@ class Run:
         loop = asyncio.get_running_loop()
         self.watch.look(self.rig, seen["status"], loop.time(), self.rig.started_s)
         self.watch.weigh(seen["daemon"], loop.time())
+        if self.watch.charging is not None:
+            self.watch.charging.look(seen)
         self._compare_mqtt(seen)
         if self.observer is not None:
             self.observer(seen)

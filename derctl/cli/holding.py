@@ -26,7 +26,7 @@ REQUEST_OF = {
     if row.passes_on is request
 }
 """A function that passes on a request: the request's kind, and whether it is for one DER."""
-COMMON = {item.name for item in fields(Request)} | {"until"}
+COMMON = {item.name for item in fields(Request)} | {"until", "binds"}
 """What a request of every kind has in `status`."""
 
 
@@ -168,7 +168,8 @@ def request_of(by: str, name: str, state: dict[str, Any]) -> dict[str, Any] | No
         return None
     kind, own = REQUEST_OF[by]
     wanted = (kind, name if own else None)
-    return next((r for r in state["requests"] if (r["kind"], r["der"]) == wanted), None)
+    found = [r for r in state["requests"] if (r["kind"], r["der"]) == wanted]
+    return next((r for r in found if r.get("binds", True)), None)
 
 
 def owner(request: dict[str, Any]) -> str:

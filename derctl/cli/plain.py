@@ -14,8 +14,10 @@ WIDTH = 80
 WHO: dict[str, str] = {
     "comms_loss": "lost contact",
     "fallback_stands": "its fallback, which stands without derctl",
+    "input_lost": "a function that has no input any more",
     "rating": "its rating",
     "s_max_va": "its apparent power",
+    "sun_only": "the sun, which is measured to give no more",
     "unmeasured": "what it was told last, since its power is not measured",
 } | {row.kind: row.said for row in ROWS.values()}
 """Who bounds a setpoint. What is not here, as from a newer daemon, is shown by its code."""
@@ -50,6 +52,9 @@ REASONS: dict[str, str] = {
     "mismatch": "it is not as the site file says",
     "identity_changed": "another device answers",
     "own_function_on": "the device runs its own",
+    "held": "it has no input now",
+    "no_measured_sun": "no store draws from the grid unasked",
+    "relaxing": "a limit has ended, and power comes back on a ramp",
     "section_unclear": "it has several sections, and which one is meant is not said",
 }
 """core.words.Reason for people."""

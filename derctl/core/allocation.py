@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from derctl.core.arbitration import Band, aim_of, aimed
-from derctl.core.capability import held_w
+from derctl.core.capability import DARK, held_w
+from derctl.core.sun import HELD_DOWN
 from derctl.core.types import Bound, DerState, SiteProposal
-from derctl.core.words import Status, What
+from derctl.core.words import Reason, What
 
 IDLE_SHARE = 0.01
 """Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room (docs/sources.md)."""
 
-DARK = frozenset({Status.ASLEEP, Status.OFF, Status.FAULT})
-"""An inverter that says so gives nothing, whatever it is let."""
+SUN = SiteProposal(by="sun_only", rank=0, over=(), why=Reason.NO_MEASURED_SUN)
+"""Who binds a store that would draw more than the sun is measured to give (core/sun.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One DER in a split. hard_*: what seniors of the asking function left; band: what everyone left."""
+    """One DER in a split. hard_*: what seniors of the asking function left; band: what everyone left.
+
+    asked_w: what it draws since somebody asked it for that, not counted against the sun. seen_w: its power as it was
+    measured last; None: not lately.
+    """
 
     der: DerState
     band: Band
     hard_low_w: float
     hard_high_w: float
+    asked_w: float = 0.0
+    seen_w: float | None = None
+
+    def unasked_w(self, aim_w: float) -> float:
+        """What it draws beyond that."""
+        return max(-aim_w - self.asked_w, 0.0)
 
 
 def water_fill(amount: float, weights: Sequence[float], rooms: Sequence[float]) -> list[float]:
@@ -54,33 +66,81 @@ def potential_w(der: DerState, high_w: float) -> float:
     that storage makes room for sun step by step, and not for a night."""
     reading = der.reading
     if reading.p_w is None:
-        return high_w
-    if reading.p_w >= 0.95 * held_w(der) and reading.status not in DARK:
+        return 0.0 if reading.status in DARK else high_w
+    if reading.p_w >= HELD_DOWN * held_w(der) and reading.status not in DARK:
         return min(high_w, 2.0 * max(reading.p_w, 0.0) + IDLE_SHARE * der.rating.p_max_w)
     return min(high_w, max(reading.p_w, 0.0))
 
 
-def cap(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
+def cap(slots: Sequence[Slot], wish: SiteProposal, sun_w: float = math.inf) -> Mapping[str, Band]:
     """Bands in which the sum of ceilings and targets is at most `wish.p_ceiling_w`, as far as seniors allow.
 
-    Who is aimed (storage) is sent down first, to charge from the surplus; then who generates is curtailed in
-    proportion to present power. What can't be told anything counts with what it may give.
+    Who is aimed (storage) is sent down first: to rest, then to draw from what the sun is measured to give. Then who
+    generates is curtailed in proportion to present power; one that is not measured sends no store down. What can't be
+    told anything counts with what it may give.
     """
     assert wish.p_ceiling_w is not None
     stores, others = _parted(slots)
     aims = [aim_of(slot.band) for slot in stores]
     wanted = [max(potential_w(slot.der, slot.band.high_w), _least(slot)) for slot in others]
+    sure = sum(map(_sure, others, wanted))
     limit_w = wish.p_ceiling_w - sum(potential_w(s.der, s.band.high_w) for s in slots if not s.der.can.steer)
-    excess = sum(aims) + sum(wanted) - limit_w
-    rooms = [max(aim - slot.hard_low_w, 0.0) for aim, slot in zip(aims, stores, strict=True)]
-    cuts = water_fill(max(excess, 0.0), rooms, rooms)
-    aims = [aim - cut for aim, cut in zip(aims, cuts, strict=True)]
+    downs = _sent_down(stores, aims, sum(aims) + sure - limit_w, sun_w)
     bands = {
-        s.der.id: _pushed(s.band, aim, What.CEILING, wish)
-        for s, aim, cut in zip(stores, aims, cuts, strict=True)
-        if cut > 0.0
+        slot.der.id: _sent(slot, down, wish)
+        for slot, aim, down in zip(stores, aims, downs, strict=True)
+        if down.aim_w < aim or down.by_sun
     }
-    return bands | _curtail(others, wanted, limit_w - sum(aims), wish)
+    return bands | _curtail(others, wanted, limit_w - sum(down.aim_w for down in downs), wish)
+
+
+def _sure(slot: Slot, wanted_w: float) -> float:
+    """What it is known to give or may rise to: of one that is not measured now, what was measured last."""
+    if slot.der.reading.p_w is not None:
+        return wanted_w
+    return max(min(slot.seen_w or 0.0, slot.band.high_w), _least(slot))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Down:
+    """Where a store is sent. by_sun: it would go further if more sun were measured."""
+
+    aim_w: float
+    by_sun: bool
+
+
+def _sent_down(stores: Sequence[Slot], aims: Sequence[float], excess_w: float, sun_w: float) -> list[_Down]:
+    """No store draws while another gives, and all of them together no more than the sun does."""
+    left = max(excess_w, 0.0)
+    rooms = [max(aim - max(slot.hard_low_w, 0.0), 0.0) for aim, slot in zip(aims, stores, strict=True)]
+    aims = [aim - cut for aim, cut in zip(aims, water_fill(left, rooms, rooms), strict=True)]
+    left -= min(left, sum(rooms))
+    sun = max(sun_w - sum(slot.unasked_w(aim) for aim, slot in zip(aims, stores, strict=True)), 0.0)
+    rooms = [max(aim - slot.hard_low_w, 0.0) for aim, slot in zip(aims, stores, strict=True)]
+    cuts = water_fill(min(left, sun), rooms, rooms)
+    return [
+        _Down(aim_w=aim - cut, by_sun=left > sun and room > cut)
+        for aim, cut, room in zip(aims, cuts, rooms, strict=True)
+    ]
+
+
+def _sent(slot: Slot, down: _Down, wish: SiteProposal) -> Band:
+    band = slot.band
+    if down.aim_w < aim_of(band):
+        band = _pushed(band, down.aim_w, What.CEILING, wish)
+    return _pushed(band, down.aim_w, What.FLOOR, SUN) if down.by_sun else band
+
+
+def from_sun(slots: Sequence[Slot], sun_w: float) -> Mapping[str, Band]:
+    """Bands in which stores that were aimed below 0 W draw no more than the sun is measured to give."""
+    stores, _ = _parted(slots)
+    wanted = [slot.unasked_w(aim_of(slot.band)) for slot in stores]
+    shares = water_fill(sun_w, wanted, wanted)
+    return {
+        slot.der.id: _pushed(slot.band, -slot.asked_w - share, What.FLOOR, SUN)
+        for slot, share, want in zip(stores, shares, wanted, strict=True)
+        if share < want
+    }
 
 
 def _parted(slots: Sequence[Slot]) -> tuple[list[Slot], list[Slot]]:
@@ -136,10 +196,14 @@ def hold_up(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
 
 
 def share_target(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band]:
-    """Split `wish.p_target_w` over those that no senior aimed, by rating times SoC distance to the bound."""
+    """Split `wish.p_target_w` over those that no senior aimed, by rating times SoC distance to the bound.
+
+    What seniors aim the others at is part of the sum.
+    """
     assert wish.p_target_w is not None
-    stores = [slot for slot in slots if slot.der.can.aim and _open_to(slot.band, wish)]
-    goal = wish.p_target_w
+    aims = [slot for slot in slots if slot.der.can.aim]
+    stores = [slot for slot in aims if _open_to(slot.band, wish)]
+    goal = wish.p_target_w - sum(aim_of(slot.band) for slot in aims if not _open_to(slot.band, wish))
     discharging = goal >= 0.0
     weights = [_reach(slot.der, discharging=discharging) for slot in stores]
     rooms = [max(slot.band.high_w if discharging else -slot.band.low_w, 0.0) for slot in stores]

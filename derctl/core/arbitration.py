@@ -8,7 +8,7 @@ from itertools import groupby
 
 from derctl.core.capability import clamp, q_box, room
 from derctl.core.types import Bound, DerState, Proposal, Rating
-from derctl.core.words import Priority, What
+from derctl.core.words import Priority, Reason, What
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,30 +40,30 @@ def fold(band: Band, proposals: Iterable[Proposal], *, up_to: int | None = None)
 def _narrow(band: Band, group: Sequence[Proposal]) -> Band:
     for proposal in sorted(group, key=lambda p: (p.p_ceiling_w is None, p.p_ceiling_w or 0.0, p.by)):
         if proposal.p_ceiling_w is not None:
-            band = lower(band, proposal.p_ceiling_w, by=proposal.by, rank=proposal.rank)
+            band = lower(band, proposal.p_ceiling_w, by=proposal.by, rank=proposal.rank, why=proposal.why)
     for proposal in sorted(group, key=lambda p: (p.p_floor_w is None, -(p.p_floor_w or 0.0), p.by)):
         if proposal.p_floor_w is not None:
-            band = lift(band, proposal.p_floor_w, by=proposal.by, rank=proposal.rank)
+            band = lift(band, proposal.p_floor_w, by=proposal.by, rank=proposal.rank, why=proposal.why)
     for proposal in group:
         if proposal.p_target_w is not None and band.target_by is None:
-            band = _aim(band, proposal.p_target_w, by=proposal.by, rank=proposal.rank)
+            band = _aim(band, proposal)
     return band
 
 
-def lower(band: Band, ceiling_w: float, *, by: str, rank: int) -> Band:
+def lower(band: Band, ceiling_w: float, *, by: str, rank: int, why: Reason | None = None) -> Band:
     """Bring the ceiling down to the nearest value inside the band."""
     high = clamp(ceiling_w, band.low_w, band.high_w)
     if high >= band.high_w:
         return band
-    return _with(band, Bound(by=by, rank=rank, what=What.CEILING, value=high), high_w=high)
+    return _with(band, Bound(by=by, rank=rank, what=What.CEILING, value=high, why=why), high_w=high)
 
 
-def lift(band: Band, floor_w: float, *, by: str, rank: int) -> Band:
+def lift(band: Band, floor_w: float, *, by: str, rank: int, why: Reason | None = None) -> Band:
     """Bring the floor up to the nearest value inside the band."""
     low = clamp(floor_w, band.low_w, band.high_w)
     if low <= band.low_w:
         return band
-    return _with(band, Bound(by=by, rank=rank, what=What.FLOOR, value=low), low_w=low)
+    return _with(band, Bound(by=by, rank=rank, what=What.FLOOR, value=low, why=why), low_w=low)
 
 
 def confine(band: Band, most_w: float, *, by: str) -> Band:
@@ -77,9 +77,10 @@ def confine(band: Band, most_w: float, *, by: str) -> Band:
     return band
 
 
-def _aim(band: Band, target_w: float, *, by: str, rank: int) -> Band:
-    bound = Bound(by=by, rank=rank, what=What.TARGET, value=target_w)
-    return Band(low_w=band.low_w, high_w=band.high_w, target_w=target_w, target_by=bound, bounds=band.bounds)
+def _aim(band: Band, wish: Proposal) -> Band:
+    assert wish.p_target_w is not None
+    bound = Bound(by=wish.by, rank=wish.rank, what=What.TARGET, value=wish.p_target_w, why=wish.why)
+    return Band(low_w=band.low_w, high_w=band.high_w, target_w=wish.p_target_w, target_by=bound, bounds=band.bounds)
 
 
 def _with(band: Band, bound: Bound, *, low_w: float | None = None, high_w: float | None = None) -> Band:
@@ -149,7 +150,7 @@ def _mode(der: DerState, proposals: Iterable[Proposal]) -> Proposal | None:
 
 
 def _own(wish: Proposal, q_var: float) -> Bound:
-    return Bound(by=wish.by, rank=wish.rank, what=What.VAR, value=q_var)
+    return Bound(by=wish.by, rank=wish.rank, what=What.VAR, value=q_var, why=wish.why)
 
 
 def _largest_p(der: DerState, band: Band) -> float:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 
 from derctl.core.types import NOTHING, DerState, Rating
+from derctl.core.words import Status
+
+DARK = frozenset({Status.ASLEEP, Status.OFF, Status.FAULT})
+"""An inverter that says so gives nothing, whatever it is let."""
 
 
 def q_box(rating: Rating, q_var: float) -> float:
@@ -50,6 +54,8 @@ def held_w(der: DerState) -> float:
 
 
 def assumed_w(der: DerState) -> float:
-    """Its power, W; of one that is not measured now, what it was told."""
+    """Its power, W; of one that is not measured now, what it was told, or nothing where it says that it is dark."""
+    if der.reading.p_w is None and der.reading.status in DARK:
+        return 0.0
     told = told_w(der) if der.reading.p_w is None else der.reading.p_w
     return der.rating.p_max_w if told is None else told

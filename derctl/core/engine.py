@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from derctl.core import allocation
+from derctl.core import allocation, lost, sun
 from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, whole
 from derctl.core.capability import present_w, told_w
 from derctl.core.types import (
@@ -25,7 +25,7 @@ Memory = Any
 """A function's own frozen Memory. The engine only carries it."""
 
 Memories = Mapping[str, Memory]
-"""Keyed `kind` for a site function, `kind/der` for a DER function."""
+"""Keyed `kind` for a site function, `kind/der` for a DER function; `held/` before either: what is held."""
 
 
 class DerFunction(Protocol):
@@ -80,7 +80,13 @@ class _Case:
     proposals: list[Proposal] = field(default_factory=list)
     abstained: dict[str, str] = field(default_factory=dict)
     band: Band = field(init=False)
+    asked_w: float = 0.0
 
+
+SUN = "sun"
+"""The key of what was measured of the DERs lately (core/sun.py)."""
+HELD = "held"
+"""Before the key of a function's memory: what stands of its word (core/lost.py)."""
 
 OPERATOR = 60
 """Rank from which a proposal counts as somebody's request rather than a rule."""
@@ -96,7 +102,7 @@ def step(
         for der_id in ids:
             case = cases[der_id]
             if function.kind in plan.also_on_device and function.kind not in case.der.reading.own_off:
-                _leave_to_device(function, case, memories, after)
+                _leave_to_device(function, case, memories, after, dt_s)
             else:
                 _ask_der(function, case, memories, after, state, dt_s)
     wishes = [
@@ -107,7 +113,9 @@ def step(
     for case in cases.values():
         _fallback(case)
         case.band = _left(case)
-    _allocate(cases, wishes)
+        case.asked_w = max(-aim_of(case.band), 0.0)
+    after[SUN] = seen = sun.watched(memories.get(SUN, sun.Memory()), state.ders, dt_s)
+    _allocate(cases, wishes, _Split(seen, state, wishes))
     return after, tuple(_decide(case) for case in cases.values())
 
 
@@ -119,13 +127,18 @@ def _memory(function: DerFunction | SiteFunction, key: str, memories: Memories) 
     return memories[key] if key in memories else function.start()
 
 
-def _leave_to_device(function: DerFunction, case: _Case, memories: Memories, after: dict[str, Memory]) -> None:
-    """The device runs it, or can't say that it does not."""
-    on = function.kind in case.der.reading.own_on
+def _leave_to_device(
+    function: DerFunction, case: _Case, memories: Memories, after: dict[str, Memory], dt_s: float
+) -> None:
+    """The device runs it; or it can't say any more that it does not, and what was said last is held."""
     key = _key(function, case)
-    after[key] = function.start() if on else _memory(function, key, memories)
-    why = "the device runs its own" if on else "the device's own mode can't be read back"
-    case.abstained[function.kind] = f"{Reason.OWN_FUNCTION_ON}: {why}"
+    if function.kind in case.der.reading.own_on:
+        after[key] = function.start()
+        case.abstained[function.kind] = f"{Reason.OWN_FUNCTION_ON}: the device runs its own"
+        return
+    after[key] = _memory(function, key, memories)
+    why = f"{Reason.OWN_FUNCTION_ON}: the device's own mode can't be read back"
+    _heed(key, Abstain(why, lost=True), case, memories, after, dt_s)
 
 
 def _ask_der(
@@ -135,10 +148,20 @@ def _ask_der(
     key = _key(function, case)
     memory = memories[key] if key in memories else function.start()
     after[key], said = function.step(memory, case.der, state, dt_s)
+    _heed(key, said, case, memories, after, dt_s)
+
+
+def _heed(
+    key: str, said: Proposal | Abstain, case: _Case, memories: Memories, after: dict[str, Memory], dt_s: float
+) -> None:
+    """What was said, or what stands of it while the function has no input."""
+    held = f"{HELD}/{key}"
+    hold, found = lost.passed(memories.get(held), said, case.der, dt_s)
+    if hold is not None:
+        after[held] = hold
+    case.proposals += found
     if isinstance(said, Abstain):
-        case.abstained[function.kind] = said.reason
-    else:
-        case.proposals.append(said)
+        case.abstained[key.partition("/")[0]] = said.reason
 
 
 def _ask_site(
@@ -152,11 +175,26 @@ def _ask_site(
     said: SiteProposal | Abstain
     memory = _memory(function, function.kind, memories)
     after[function.kind], said = function.step(memory, [case.der for case in cases], state, dt_s)
-    if isinstance(said, SiteProposal):
-        return said
-    for case in cases:
-        case.abstained[function.kind] = said.reason
-    return None
+    held = f"{HELD}/{function.kind}"
+    hold, wish = lost.passed_by_site(memories.get(held), said, [case.der for case in cases], dt_s)
+    if hold is not None:
+        after[held] = hold
+    if isinstance(said, Abstain):
+        for case in cases:
+            case.abstained[function.kind] = said.reason
+    return wish
+
+
+def memory_type(plan: Plan, key: str) -> type[Memory]:
+    """Of the memory under this key, for who reads ticks back. Raises LookupError."""
+    head, _, rest = key.partition("/")
+    if head == HELD:
+        return lost.Hold if "/" in rest else lost.SiteHold
+    if head == SUN:
+        return sun.Memory
+    functions: list[DerFunction | SiteFunction] = [f for f, _ in plan.der_functions]
+    functions += [f for f, _ in plan.site_functions]
+    return type({f.kind: f for f in functions}[head].start())
 
 
 def _fallback(case: _Case) -> None:
@@ -185,26 +223,60 @@ def _left(case: _Case, up_to: int | None = None) -> Band:
     return band if most_w is None else confine(band, most_w, by="s_max_va")
 
 
-def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal]) -> None:
+class _Split:
+    """What allocation sees besides the DERs: their power as measured last, and what the sun gives."""
+
+    def __init__(self, seen: sun.Memory, state: SiteState, wishes: Sequence[SiteProposal]) -> None:
+        self.seen = {each.der: each.p_w for each in seen.seen}
+        words = sorted((wish for wish in wishes if wish.believes_meter is not None), key=lambda wish: wish.rank)
+        believed = bool(words and words[0].believes_meter)
+        self.sun_w = sun.measured_w(state.ders, self.seen, state.poc, believed=believed)
+
+    def slot(self, case: _Case, rank: int) -> allocation.Slot:
+        """One DER in the split of a wish of this rank."""
+        hard = _left(case, up_to=rank)
+        return allocation.Slot(
+            der=case.der,
+            band=case.band,
+            hard_low_w=hard.low_w,
+            hard_high_w=hard.high_w,
+            asked_w=case.asked_w,
+            seen_w=self.seen.get(case.der.id),
+        )
+
+    def store(self, case: _Case) -> allocation.Slot:
+        """What it draws is all that is asked of it."""
+        low_w, high_w = case.band.low_w, case.band.high_w
+        return allocation.Slot(
+            der=case.der, band=case.band, hard_low_w=low_w, hard_high_w=high_w, asked_w=case.asked_w
+        )
+
+
+def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal], split: _Split) -> None:
     """Targets first, since they narrow nothing, seniors before juniors. Then floors and ceilings from junior to
-    senior, so that seniors have the last word, and within a rank ceilings."""
+    senior, so that seniors have the last word, and within a rank ceilings. No store draws more than the sun gives
+    unless a DER's own function, or an operator, asks it to."""
+
+    def slots(wish: SiteProposal) -> list[allocation.Slot]:
+        return [split.slot(cases[der_id], wish.rank) for der_id in wish.over]
+
     ordered = sorted(wishes, key=lambda wish: (wish.rank, wish.by))
     for wish in ordered:
         if wish.p_target_w is not None:
-            _apply(cases, allocation.share_target(_slots(cases, wish), wish))
-    floors = [(wish, allocation.hold_up) for wish in ordered if wish.p_floor_w is not None]
-    ceilings = [(wish, allocation.cap) for wish in ordered if wish.p_ceiling_w is not None]
-    for wish, narrow in sorted(floors + ceilings, key=lambda edge: -edge[0].rank):
-        _apply(cases, narrow(_slots(cases, wish), wish))
+            _apply(cases, allocation.share_target(slots(wish), wish))
+    stores = [case for case in cases.values() if case.der.can.store]
+    _apply(cases, allocation.from_sun([split.store(case) for case in stores], split.sun_w))
 
+    def cap(made: Sequence[allocation.Slot], wish: SiteProposal) -> Mapping[str, Band]:
+        elsewhere = [split.store(case) for case in stores if case.der.id not in wish.over]
+        drawn_w = sum(slot.unasked_w(aim_of(slot.band)) for slot in elsewhere)
+        return allocation.cap(made, wish, split.sun_w - drawn_w)
 
-def _slots(cases: Mapping[str, _Case], wish: SiteProposal) -> list[allocation.Slot]:
-    return [_slot(cases[der_id], wish.rank) for der_id in wish.over]
-
-
-def _slot(case: _Case, rank: int) -> allocation.Slot:
-    hard = _left(case, up_to=rank)
-    return allocation.Slot(der=case.der, band=case.band, hard_low_w=hard.low_w, hard_high_w=hard.high_w)
+    edges: list[tuple[SiteProposal, Callable[..., Mapping[str, Band]]]]
+    edges = [(wish, allocation.hold_up) for wish in ordered if wish.p_floor_w is not None]
+    edges += [(wish, cap) for wish in ordered if wish.p_ceiling_w is not None]
+    for wish, narrow in sorted(edges, key=lambda edge: -edge[0].rank):
+        _apply(cases, narrow(slots(wish), wish))
 
 
 def _apply(cases: Mapping[str, _Case], bands: Mapping[str, Band]) -> None:
@@ -239,7 +311,9 @@ def _setpoint(der: DerState, band: Band) -> tuple[Setpoint, tuple[Bound, ...]]:
 
 
 def _requested(proposals: Iterable[Proposal]) -> Proposal | None:
-    asked = sorted((p for p in proposals if p.rank >= OPERATOR), key=lambda p: (p.rank, p.by))
+    asked = sorted(
+        (p for p in proposals if p.rank >= OPERATOR and p.why is not Reason.RELAXING), key=lambda p: (p.rank, p.by)
+    )
     return asked[0] if asked else None
 
 

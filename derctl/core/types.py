@@ -233,7 +233,7 @@ REQUESTS: Mapping[str, type[Request]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteState:
-    """Everything the control step may look at. t_s is monotonic; no wall clock comes in here."""
+    """Everything the control step may look at. t_s is monotonic; no wall clock comes in here. id: the site's name."""
 
     t_s: float
     tick_s: float
@@ -241,11 +241,15 @@ class SiteState:
     ders: tuple[DerState, ...]
     poc: PocState | None = None
     requests: tuple[Request, ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What one function wants of one DER. None: no opinion. q_priority: who wins at the circle."""
+    """What one function wants of one DER. None: no opinion. q_priority: who wins at the circle.
+
+    why: where there is more to say than the function's name.
+    """
 
     by: str
     rank: int
@@ -254,13 +258,15 @@ class Proposal:
     p_target_w: float | None = None
     q_var: float | None = None
     q_priority: Priority = Priority.REACTIVE
+    why: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteProposal:
     """What one function wants of the sum of the DERs in `over` (their AC power, W); allocation splits it.
 
-    why: where there is more to say than the function's name.
+    why: where there is more to say than the function's name. believes_meter: whether its loop on the meter at the
+    point of connection shows that it can be believed; None: it has no word on that.
     """
 
     by: str
@@ -270,13 +276,20 @@ class SiteProposal:
     p_floor_w: float | None = None
     p_target_w: float | None = None
     why: Reason | None = None
+    believes_meter: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Abstain:
-    """A function that has no fresh input, or nothing to say, and why."""
+    """A function that has nothing to say, or no fresh input (lost), and why.
+
+    lost: what it said last is held, and then the tighter of that and the fallback (core/lost.py). then: what it wants
+    besides, once nothing is held any more, or where it never had its input.
+    """
 
     reason: str
+    lost: bool = False
+    then: Proposal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,9 @@ class Reason(StrEnum):
     MISMATCH = "mismatch"
     OWN_FUNCTION_ON = "own_function_on"
     SECTION_UNCLEAR = "section_unclear"
+    HELD = "held"
+    NO_MEASURED_SUN = "no_measured_sun"
+    RELAXING = "relaxing"
 
 
 class Idle(StrEnum):
@@ -197,6 +200,17 @@ class Refusal(StrEnum):
     RATING_UNKNOWN = "rating_unknown"
     NOT_READY = "not_ready"
     BAD_SITE_FILE = "bad_site_file"
+    TOO_MANY = "too_many"
+
+
+class Standing(StrEnum):
+    """What became of an operator's limit or setpoint after it was admitted."""
+
+    BINDS = "binds"
+    WAITS = "waits"
+    EXPIRED = "expired"
+    CLEARED = "cleared"
+    REPLACED = "replaced"
 
 
 class Timer(StrEnum):

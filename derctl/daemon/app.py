@@ -23,6 +23,7 @@ from derctl.daemon.build import Plant, broker_of, build, writer_of
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
+from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.gate import Gate
 from derctl.daemon.image import Image
@@ -148,6 +149,8 @@ class App:
         """Operators, the broker, and what survives a restart."""
         reach = self.reach()
         desk = Desk(reach, self.clock, self.log)
+        to_broker = None if self.site.file.mqtt is None else self.outbox.put
+        self.notices = Notices(self.requests, to_broker, self.news.tell, self.clock.stamp)
         self.calls = Calls(desk=desk, reach=reach, recorder=self.recorder, view=self.view, reload=self.reload)
         self.survival = Survival(
             folder=self.releaser.journal.folder,
@@ -215,7 +218,7 @@ class App:
             ders=ders,
             buses=self.plant.buses,
             mqtt=None if self.mqtt is None else mqtt_view(self.mqtt, self.outbox),
-            requests=state.requests,
+            requests=[(request, self.requests.binds(request)) for request in state.requests],
             events=self.news.events,
         )
 
@@ -305,6 +308,7 @@ class App:
     def _report(self, tick: Tick) -> None:
         """The tick's end. A closed gate leaves nothing to lapse: what was written is released, and tried again."""
         self.recorder.add(tick)
+        self.notices.look()
         self.promises.look(tick.state.t_s)
         if self.gate.arming.state in {Arm.WATCHING, Arm.HELD}:
             self.releaser.follow(lift=self.gate.arming.state is Arm.WATCHING)

@@ -56,6 +56,7 @@ class Image:
             ders=tuple(self._der(section, now_s, halted=halted) for section in self.site.ders),
             poc=self._poc(now_s),
             requests=self.requests.alive(),
+            id=self.site.site.id,
         )
 
     def fresh(self, channel: Channel, now_s: float) -> bool:

@@ -45,6 +45,7 @@ PRIORITIES: dict[str, str] = {
     "part_back": "info",
     "part_lost": "warning",
     "released": "info",
+    "request_changed": "info",
     "site_file_refused": "error",
     "site_file_reloaded": "info",
     "started": "info",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict
 
+from derctl.core.engine import HELD
 from derctl.core.words import Mode, Refusal
 from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.dispatch import Dispatch
@@ -217,5 +218,5 @@ def _forget(app: App, old: Plant, plant: Plant) -> None:
     app.loop.memories = {
         key: memory
         for key, memory in app.loop.memories.items()
-        if key not in meter and key.partition("/")[2] not in gone
+        if key.removeprefix(f"{HELD}/") not in meter and key.rpartition("/")[2] not in gone
     }

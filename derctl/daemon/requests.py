@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
-from derctl.core.types import Request
+from derctl.core.types import LimitRequest, Request
+from derctl.core.words import Refusal, Standing
+from derctl.errors import CommandError
 from derctl.store.requests import plain_of, request_of
+
+HELD_MAX = 64
+"""Limits and setpoints alive at once, of the whole site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,28 +28,102 @@ class Held:
 
 @dataclass(slots=True)
 class Requests:
-    """The latest request of a kind for a DER replaces the one before."""
+    """Limits live side by side: a second one erases no tighter one, and each ends by itself. Of setpoints, which are
+    no bound, the latest for a DER replaces the one before.
+
+    moved: what became of requests since somebody looked, for their owners.
+    """
 
     clock: Callable[[], float] = time.monotonic
-    held: dict[tuple[str, str | None], Held] = field(default_factory=dict)
+    held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    moved: list[tuple[Request, Standing]] = field(default_factory=list)
+    _binding: set[tuple[str, str]] = field(default_factory=set)
 
     def put(self, request: Request) -> None:
-        """Hold it for its remaining_s from now."""
-        ends_s = self.clock() + request.remaining_s
-        self.held[request.kind, request.der] = Held(request=request, ends_s=ends_s)
+        """Hold it for its remaining_s from now. Raises CommandError: too many are alive, or this one is."""
+        now = self.clock()
+        self._forget(now)
+        ends_s = now + request.remaining_s
+        if _key(request) in self.held:
+            raise CommandError(Refusal.REPLAYED, f"id {request.id!r} is alive")
+        gone = [key for key, held in self.held.items() if _replaced(held, request, ends_s)]
+        if len(self.held) - len(gone) >= HELD_MAX:
+            text = f"{HELD_MAX} limits and setpoints are alive: clear some, or wait until one ends"
+            raise CommandError(Refusal.TOO_MANY, text)
+        for key in gone:
+            self._end(key, Standing.REPLACED)
+        self.held[_key(request)] = Held(request=request, ends_s=ends_s)
+        self._judge()
 
     def clear(self, der: str | None) -> int:
         """Drop what concerns this DER (None: everything). Returns how many."""
-        keys = [key for key in self.held if der is None or key[1] == der]
+        keys = [key for key, held in self.held.items() if der is None or held.request.der == der]
         for key in keys:
-            del self.held[key]
+            self._end(key, Standing.CLEARED)
+        self._judge()
         return len(keys)
 
     def alive(self) -> tuple[Request, ...]:
         """For the site state; the expired ones are forgotten."""
         now = self.clock()
-        self.held = {key: held for key, held in self.held.items() if held.ends_s > now}
+        self._forget(now)
         return tuple(replace(held.request, remaining_s=held.ends_s - now) for held in self.held.values())
+
+    def binds(self, request: Request) -> bool:
+        """Whether it is the tightest limit of its DER, or of the site; of setpoints, any."""
+        return _key(request) in self._binding
+
+    def news(self) -> list[tuple[Request, Standing]]:
+        """What moved since the last time."""
+        moved, self.moved = self.moved, []
+        return moved
+
+    def _forget(self, now: float) -> None:
+        for key in [key for key, held in self.held.items() if held.ends_s <= now]:
+            self._end(key, Standing.EXPIRED)
+        self._judge()
+
+    def _end(self, key: tuple[str, str], why: Standing) -> None:
+        self.moved.append((self.held.pop(key).request, why))
+        self._binding.discard(key)
+
+    def _judge(self) -> None:
+        """Who binds now, and for whom that is new."""
+        binding = {_key(request) for request in tightest(held.request for held in self.held.values())}
+        for key, held in self.held.items():
+            if (key in binding) != (key in self._binding):
+                self.moved.append((held.request, Standing.BINDS if key in binding else Standing.WAITS))
+        self._binding = binding
+
+
+def tightest(requests: Iterable[Request]) -> list[Request]:
+    """Of each kind, for each DER and the site: the lowest limit."""
+    found: dict[tuple[str, str | None], Request] = {}
+    for request in requests:
+        before = found.get((request.kind, request.der))
+        if before is None or _rank(request) < _rank(before):
+            found[request.kind, request.der] = request
+    return [*found.values()]
+
+
+def _rank(request: Request) -> tuple[float, str]:
+    """As the function counts them (functions/operator.py)."""
+    return (request.p_ceiling_w if isinstance(request, LimitRequest) else 0.0, request.id)
+
+
+def _key(request: Request) -> tuple[str, str]:
+    return request.by, request.id
+
+
+def _replaced(held: Held, new: Request, ends_s: float) -> bool:
+    """A setpoint by the next one. A limit by its own sender's that is as tight and lasts as long: it would never bind
+    again, and who renews a limit each minute shall not fill the list."""
+    old = held.request
+    if (old.kind, old.der) != (new.kind, new.der):
+        return False
+    if not isinstance(old, LimitRequest) or not isinstance(new, LimitRequest):
+        return True
+    return old.by == new.by and new.p_ceiling_w <= old.p_ceiling_w and ends_s >= held.ends_s
 
 
 def to_plain(held: Held, *, wall: float | None, now_s: float) -> dict[str, Any]:

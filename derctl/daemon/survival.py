@@ -22,6 +22,7 @@ from derctl.daemon.known import Known
 from derctl.daemon.known import revived as known_again
 from derctl.daemon.loop import Loop
 from derctl.daemon.requests import Requests, from_plain, to_plain
+from derctl.errors import CommandError
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.survival import kept, revived
@@ -31,7 +32,7 @@ from derctl.store.state import ArmWord, Surviving
 
 SAVE_EVERY_S = 30.0
 MEMORY_KEEP_S = 600.0
-"""Memories of a daemon that was away for longer belong to another event on the grid."""
+"""Memories that age (a droop's latch) belong to another event on the grid where the daemon was away for longer."""
 
 
 @dataclass(slots=True)
@@ -67,21 +68,19 @@ class Survival:
         synced, now = self.clock.synced, self.clock.wall()
         for each in saved.requests:
             self._revive(each, now if synced else None, tell)
-        if synced and 0.0 <= now - saved.saved < MEMORY_KEEP_S:
-            back = revived(saved.memories)
-            self.loop.memories |= back.memories
-            for key, text in back.refused.items():
-                tell("state_unreadable", "", f"{key}: {text}")
+        back = revived(saved.memories, lately=synced and 0.0 <= now - saved.saved < MEMORY_KEEP_S)
+        self.loop.memories |= back.memories
+        for key, text in back.refused.items():
+            tell("state_unreadable", "", f"{key}: {text}")
 
     def _revive(self, plain: Mapping[str, Any], wall: float | None, tell: Callable[[str, str, str], None]) -> None:
         """One that can't be read is said, and harms no other."""
         try:
             request = from_plain(plain, wall=wall)
-        except msgspec.ValidationError as error:
+            if request.remaining_s > 0.0:
+                self.requests.put(request)
+        except (msgspec.ValidationError, CommandError) as error:
             tell("state_unreadable", "", f"a request from before the restart: {error}")
-            return
-        if request.remaining_s > 0.0:
-            self.requests.put(request)
 
     async def run(self) -> None:
         """Save when something has changed, and every SAVE_EVERY_S."""

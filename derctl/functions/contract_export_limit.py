@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from derctl.core.capability import assumed_w, clamp, held_w
+from derctl.core.lost import FADE_S, HOLD_S, HOLD_SAMPLES
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.words import Reason
@@ -41,9 +42,10 @@ class Memory:
 
     sample, since_s: the meter sample acted on last, and the time since.
 
-    lost: the meter is not believed; good: samples in a row since it is heard again. unproven_s: for how long it has
-    been heard without having followed a step, or doubted. over: the DERs that ceiling_w and floor_w were meant for.
-    excess_w: while load does not count, what the sum is kept lower since the DERs give more than they were told;
+    waiting: samples of the meter are missing, and what was said last is held. lost: it is not believed; good: samples
+    in a row since it is heard again. unproven_s: for how long it has been heard without having followed a step, or
+    doubted. over: the DERs that ceiling_w and floor_w were meant for. excess_w: while load does not count, what the
+    sum is kept lower since the DERs give more than they were told;
     over_s: for how long they have.
     """
 
@@ -51,6 +53,7 @@ class Memory:
     floor_w: float | None = None
     sample: int = -1
     since_s: float = 0.0
+    waiting: bool = False
     lost: bool = False
     good: int = 0
     unproven_s: float = 0.0
@@ -111,6 +114,8 @@ class ContractExportLimit(Settings):
         memory = self._obeyed(memory, ders, steered, dt_s)
         if memory.lost:
             memory = self._open_loop(memory, ders, steered, site.poc, dt_s)
+        elif memory.waiting:
+            memory = replace(memory, floor_w=_eased(memory.floor_w, steered, dt_s))
         elif site.poc is not None and site.poc.sample != memory.sample:
             memory = self._closed_loop(memory, steered, site.poc)
             if not memory.trust.proven:
@@ -121,14 +126,17 @@ class ContractExportLimit(Settings):
             over=tuple(der.id for der in steered),
             p_ceiling_w=memory.ceiling_w,
             p_floor_w=memory.floor_w,
-            why=Reason.METER_LOST if memory.lost else None if memory.trust.proven else Reason.METER_UNPROVEN,
+            why=_why(memory),
+            believes_meter=memory.trust.proven and not memory.lost,
         )
 
     def _heard(self, memory: Memory, ders: Sequence[DerState], site: SiteState) -> Memory:
         """Is the meter there, and does it make sense? Believed again only after recover_samples in a row."""
         poc = site.poc
         if poc is None or not poc.fresh or poc.reading.p_w is None:
-            return replace(memory, lost=True, good=0)
+            waiting = not memory.lost and memory.ceiling_w is not None and _holds(memory, poc)
+            return replace(memory, waiting=waiting, lost=not waiting, good=0)
+        memory = replace(memory, waiting=False)
         if poc.sample == memory.trust.sample:
             return memory
         trust = weigh(memory.trust, poc, [der for der in ders if der.fresh], site.t_s)
@@ -145,7 +153,7 @@ class ContractExportLimit(Settings):
         headroom = self.limit_w - self._margin() - poc.reading.p_w
         share, free = min(self.gain, APPROACH), measured + headroom
         if headroom < 0.0:
-            least = min(sum(der.rating.p_min_w for der in steered), before)
+            least = min(sum((der.rating.p_min_w for der in steered), 0.0), before)
             ceiling = max(min(measured, before) + self.gain * headroom, least)
         elif free < before:
             ceiling = before - share * (before - free)
@@ -166,7 +174,7 @@ class ContractExportLimit(Settings):
             memory = replace(memory, unproven_s=memory.unproven_s + dt_s)
         if memory.ceiling_w is not None:
             ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=self._relax_w(steered), dt_s=dt_s)
-        floor = None if self.import_limit_w is None else 0.0
+        floor = None if self.import_limit_w is None else max(_eased(memory.floor_w, steered, dt_s) or 0.0, 0.0)
         return replace(memory, ceiling_w=ceiling, floor_w=floor, since_s=0.0)
 
     def _obeyed(self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float) -> Memory:
@@ -194,7 +202,7 @@ class ContractExportLimit(Settings):
         """As without a meter, and now and then a step that a right meter must show."""
         most = self._probed(memory, self._without_load(ders, steered) - memory.excess_w, steered, poc)
         assert memory.ceiling_w is not None
-        ceiling = min(memory.ceiling_w, max(most, sum(der.rating.p_min_w for der in steered)))
+        ceiling = min(memory.ceiling_w, max(most, sum((der.rating.p_min_w for der in steered), 0.0)))
         return replace(memory, ceiling_w=ceiling, unproven_s=memory.unproven_s + dt_s)
 
     def _probed(self, memory: Memory, most_w: float, steered: Sequence[DerState], poc: PocState) -> float:
@@ -220,6 +228,27 @@ class ContractExportLimit(Settings):
         return max(MARGIN_PU * self.limit_w, MARGIN_MIN_W) if self.margin_w is None else self.margin_w
 
 
+def _holds(memory: Memory, poc: PocState | None) -> bool:
+    """As long as any function holds without its input (core/lost.py): since_s counts from the last sample."""
+    few = poc is not None and poc.fresh and poc.sample - memory.sample < HOLD_SAMPLES
+    return memory.since_s < HOLD_S or few
+
+
+def _eased(floor_w: float | None, steered: Sequence[DerState], dt_s: float) -> float | None:
+    """Without the meter nobody is raised for long: down to 0 W within FADE_S. A floor below that is held."""
+    if floor_w is None or floor_w <= 0.0:
+        return floor_w
+    return max(floor_w - dt_s / FADE_S * sum(der.rating.size_w for der in steered), 0.0)
+
+
+def _why(memory: Memory) -> Reason | None:
+    if memory.lost:
+        return Reason.METER_LOST
+    if memory.waiting:
+        return Reason.HELD
+    return None if memory.trust.proven else Reason.METER_UNPROVEN
+
+
 def regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState]) -> Memory:
     """A DER that leaves our hands takes its share of the sum along, and one that comes brings its own: else the
     others would be given what it still has. Not below what the others give now; the law judges that."""
@@ -229,7 +258,7 @@ def regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerSta
     if memory.ceiling_w is None:
         return replace(memory, over=ids)
     gone = sum(held_w(der) for der in ders if der.id in memory.over and der.id not in ids)
-    stay = sum(assumed_w(der) for der in steered if der.id in memory.over)
+    stay = sum((assumed_w(der) for der in steered if der.id in memory.over), 0.0)
     come = sum(assumed_w(der) for der in steered if der.id not in memory.over)
     ceiling = max(memory.ceiling_w - gone, min(memory.ceiling_w, stay)) + come
     return replace(memory, ceiling_w=ceiling, floor_w=None, over=ids)

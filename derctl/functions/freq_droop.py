@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -11,6 +10,7 @@ from derctl.core.capability import clamp
 from derctl.core.response import Lag, follow, ramp
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Idle
+from derctl.functions.plain import finite
 from derctl.functions.settings import Settings, number
 
 SOURCE = "IEEE 1547-2018 6.5.2.7 table 24, as in OpenDER 2.2.0 and UL 1741 SB transcripts"
@@ -72,7 +72,7 @@ class FreqDroop(Settings):
         """One step. Latches at entry, also when it starts outside the band; abstains without fresh f and P."""
         f_hz, p_w = der.reading.f_hz, der.reading.p_w
         if not der.fresh or f_hz is None or p_w is None:
-            return memory, Abstain("no fresh frequency and power")
+            return memory, Abstain("no fresh frequency and power", lost=True)
         unit_w = der.rating.per_unit_w
         if unit_w <= 0.0:
             return memory, Abstain("no active-power rating")
@@ -138,20 +138,7 @@ def event_of(plain: Any) -> Memory:
     """It goes on from where it was. Raises ValueError."""
     if not isinstance(plain, Mapping):
         raise ValueError(f"{plain!r} is no droop event")
-    p_pre, y, side = (_number(plain, name) for name in ("p_pre", "y", "side"))
+    p_pre, y, side = (finite(plain, name) for name in ("p_pre", "y", "side"))
     if side not in {-1.0, 1.0}:
         raise ValueError(f"side = {side:g} is neither -1 nor 1")
     return Memory(p_pre=p_pre, side=int(side), lag=Lag(y=y, u=y), back=plain.get("back") is True)
-
-
-def _number(plain: Mapping[str, Any], name: str) -> float:
-    value = plain.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} = {value!r} is no number")
-    try:
-        number = float(value)
-    except OverflowError as error:  # an int of JSON has no end
-        raise ValueError(f"{name} is no number: {error}") from error
-    if not math.isfinite(number):
-        raise ValueError(f"{name} = {number} is no number")
-    return number

@@ -8,7 +8,7 @@ from derctl.core.response import Lag
 from derctl.core.types import Abstain, DerState
 from derctl.functions.settings import Settings
 
-NO_VOLTAGE = Abstain("no fresh voltage")
+NO_VOLTAGE = Abstain("no fresh voltage", lost=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lagged(Settings):
-    """Base: a mode that begins anew whenever it has lost the voltage."""
+    """Base: a mode that follows the voltage; without it its lag stands still."""
 
     def start(self) -> Memory:
         """No lag yet: it begins at the measured output."""

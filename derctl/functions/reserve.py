@@ -8,7 +8,7 @@ from typing import ClassVar
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Idle
 from derctl.functions.settings import Settings, number
-from derctl.functions.soc_guard import reached
+from derctl.functions.soc_guard import NO_CHARGE, reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +35,9 @@ class Reserve(Settings):
         return Memory()
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
-        """One step; without a fresh state of charge the reserve is held."""
-        soc = der.reading.soc_pct
-        if soc is not None and der.fresh:
-            held = reached(soc, self.min_pct, before=memory.held, hysteresis_pct=self.hysteresis_pct)
-            memory = Memory(held=held)
-            if not held:
-                return memory, Abstain(Idle.ABOVE_THE_RESERVE)
-        return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0)
+        """One step; without a fresh state of charge for a while, or from the start, the reserve is held."""
+        soc, keep = der.reading.soc_pct, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0)
+        if soc is None or not der.fresh:
+            return memory, Abstain(NO_CHARGE, lost=True, then=keep)
+        held = reached(soc, self.min_pct, before=memory.held, hysteresis_pct=self.hysteresis_pct)
+        return Memory(held=held), keep if held else Abstain(Idle.ABOVE_THE_RESERVE)

@@ -12,7 +12,7 @@ from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event
-from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
+from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction, kept_limit, limit_of
 from derctl.functions.reserve import Reserve
 from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Settings
@@ -45,11 +45,13 @@ METER = frozenset({Need.METER})
 class Survival:
     """What a restart must not forget of a function's memory, as plain values for a file, and back.
 
-    keep gives None where there is nothing to keep. revive raises ValueError for what keep never gave.
+    keep gives None where there is nothing to keep. revive raises ValueError for what keep never gave. ages: after a
+    while it belongs to another event on the grid.
     """
 
     keep: Callable[[Memory], Any]
     revive: Callable[[Any], Memory]
+    ages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,8 @@ class Row:
         return self.comes_with is None
 
 
+LIMIT = Survival(keep=kept_limit, revive=limit_of)
+
 ROWS: Mapping[str, Row] = {
     row.kind: row
     for row in (
@@ -100,10 +104,10 @@ ROWS: Mapping[str, Row] = {
             function=FreqDroop,
             said="frequency droop",
             also_on_device=True,
-            survives=Survival(keep=kept_event, revive=event_of),
+            survives=Survival(keep=kept_event, revive=event_of, ages=True),
         ),
         Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True),
-        Row(function=OperatorLimit, said="operator", passes_on=LimitRequest),
+        Row(function=OperatorLimit, said="operator", passes_on=LimitRequest, survives=LIMIT),
         Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=BatteryRequest),
         Row(function=ContractExportLimit, said="the contract", scope=Scope.SITE, needs=METER, every_der=True),
         Row(
@@ -112,6 +116,7 @@ ROWS: Mapping[str, Row] = {
             scope=Scope.SITE,
             comes_with=OperatorLimit,
             passes_on=LimitRequest,
+            survives=LIMIT,
         ),
         Row(function=SelfConsumption, said="self-consumption", scope=Scope.SITE, needs=METER),
     )

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from derctl.core.capability import assumed_w, told_w
-from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
+from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.words import Reason
+from derctl.functions.meter_trust import Trust, weigh
 from derctl.functions.settings import Settings, number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """The meter sample acted on last, and the sum asked for then, W."""
+    """The meter sample acted on last, and the sum asked for then, W. trust: does the meter follow the stores?"""
 
     sample: int = -1
     sum_w: float | None = None
+    trust: Trust = field(default_factory=Trust)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,27 +49,42 @@ class SelfConsumption(Settings):
     def step(
         self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
     ) -> tuple[Memory, SiteProposal | Abstain]:
-        """One step; between meter samples the last sum stands, and without a fresh meter it abstains.
+        """One step; between meter samples the last sum stands, and without a fresh meter it abstains and forgets it.
 
         A store that isn't measured counts with what it was told. One that isn't told anything either has no share.
         """
         poc = site.poc
         stores = [der for der in ders if der.can.balance and der.controllable and _known(der)]
         if poc is None or not poc.fresh or poc.reading.p_w is None:
-            return Memory(), Abstain(Reason.METER_LOST)
+            return Memory(trust=memory.trust), Abstain(Reason.METER_LOST, lost=True)
         if all(der.reading.p_w is None for der in stores):
-            return Memory(), Abstain("no storage to steer")
+            return Memory(trust=memory.trust), Abstain("no storage to steer", lost=True)
         if poc.sample != memory.sample or memory.sum_w is None:
             present_w = sum(assumed_w(der) for der in stores)
-            memory = Memory(sample=poc.sample, sum_w=self._sum(present_w, poc.reading.p_w, memory.sum_w))
-        over = tuple(der.id for der in stores)
-        return memory, SiteProposal(by=self.kind, rank=self.rank, over=over, p_target_w=memory.sum_w)
+            trust = weigh(memory.trust, _without(poc, stores, site), stores, site.t_s)
+            sum_w = self._sum(present_w, poc.reading.p_w, memory.sum_w)
+            memory = Memory(sample=poc.sample, sum_w=sum_w, trust=trust)
+        return memory, SiteProposal(
+            by=self.kind,
+            rank=self.rank,
+            over=tuple(der.id for der in stores),
+            p_target_w=memory.sum_w,
+            believes_meter=not memory.trust.doubted,
+        )
 
     def _sum(self, present_w: float, p_poc_w: float, last_w: float | None) -> float:
         error = p_poc_w - self.target_w
         if abs(error) <= self.deadband_w and last_w is not None:
             return last_w
         return present_w - self.gain * error
+
+
+def _without(poc: PocState, stores: Sequence[DerState], site: SiteState) -> PocState:
+    """The meter without what all the others are measured to give: what is left moves with the stores."""
+    assert poc.reading.p_w is not None
+    own = {der.id for der in stores}
+    others_w = sum(der.reading.p_w or 0.0 for der in site.ders if der.fresh and der.id not in own)
+    return replace(poc, reading=replace(poc.reading, p_w=poc.reading.p_w - others_w))
 
 
 def _known(der: DerState) -> bool:

@@ -10,6 +10,8 @@ from derctl.core.words import Idle
 from derctl.errors import SettingError
 from derctl.functions.settings import Settings, number
 
+NO_CHARGE = "no fresh state of charge"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
@@ -21,7 +23,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocGuard(Settings):
-    """A battery that doesn't tell its state of charge, or not freshly, is held at rest."""
+    """A battery that has never told its state of charge, or not for a while, is held at rest."""
 
     kind: ClassVar[str] = "soc_guard"
     rank: ClassVar[int] = 0
@@ -53,10 +55,11 @@ class SocGuard(Settings):
         return Memory()
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
-        """One step; rest (0 W both ways) without a fresh state of charge."""
+        """One step; without a fresh state of charge what holds now, then rest (0 W both ways)."""
         soc = der.reading.soc_pct
         if soc is None or not der.fresh:
-            return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=0.0)
+            rest = Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=0.0)
+            return memory, Abstain(NO_CHARGE, lost=True, then=rest)
         empty = reached(soc, self.min_pct, before=memory.empty, hysteresis_pct=self.hysteresis_pct)
         full = reached(-soc, -self.max_pct, before=memory.full, hysteresis_pct=self.hysteresis_pct)
         memory = Memory(empty=empty, full=full)

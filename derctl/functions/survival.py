@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from derctl.core.engine import Memories, Memory
+from derctl.core.engine import HELD, Memories, Memory
+from derctl.core.lost import Hold
+from derctl.core.types import Proposal
+from derctl.core.words import Priority, Reason
+from derctl.functions.plain import finite
 from derctl.functions.rows import ROWS, Survival
 
 
@@ -19,19 +23,21 @@ class Revived:
 
 
 def kept(memories: Memories) -> dict[str, Any]:
-    """Plain values, ready for JSON."""
+    """Plain values, ready for JSON. What is held of a function that lost its input is one of them."""
     found = {key: row.keep(memory) for key, memory in memories.items() if (row := _survival(key)) is not None}
     return {key: plain for key, plain in found.items() if plain is not None}
 
 
-def revived(saved: Mapping[str, Any]) -> Revived:
-    """What can't be used of one function leaves the others alone."""
+def revived(saved: Mapping[str, Any], *, lately: bool = True) -> Revived:
+    """What can't be used of one function leaves the others alone. lately: it was saved not long ago."""
     memories: dict[str, Memory] = {}
     refused: dict[str, str] = {}
     for key, plain in saved.items():
         row = _survival(key)
         if row is None:
             refused[key] = "nothing of it survives a restart"
+            continue
+        if row.ages and not lately:
             continue
         try:
             memories[key] = row.revive(plain)
@@ -41,5 +47,45 @@ def revived(saved: Mapping[str, Any]) -> Revived:
 
 
 def _survival(key: str) -> Survival | None:
-    kind = key.partition("/")[0]
+    kind, _, rest = key.partition("/")
+    if kind == HELD:
+        return HOLD if "/" in rest and rest.partition("/")[0] in ROWS else None
     return ROWS[kind].survives if kind in ROWS else None
+
+
+VALUES = ("p_ceiling_w", "p_floor_w", "q_var")
+TIMES = ("silent_s", "lost_s", "over_s")
+
+
+def kept_hold(hold: Hold) -> dict[str, Any] | None:
+    """So that a restart without the function's input lets nothing go."""
+    if hold.said is None and hold.given is None:
+        return None
+    words = {name: _plain(word) for name in ("said", "given") if (word := getattr(hold, name)) is not None}
+    return words | {name: getattr(hold, name) for name in TIMES} | {"back": hold.back}
+
+
+def hold_of(plain: Any) -> Hold:
+    """It goes on from where it was. Raises ValueError."""
+    if not isinstance(plain, Mapping):
+        raise ValueError(f"{plain!r} is nothing that is held")
+    said, given = (_word(plain[name]) if name in plain else None for name in ("said", "given"))
+    silent_s, lost_s, over_s = (finite(plain, name) for name in TIMES)
+    back = plain.get("back") is True
+    return Hold(said=said, given=given, back=back, silent_s=silent_s, lost_s=lost_s, over_s=over_s)
+
+
+def _plain(word: Proposal) -> dict[str, Any]:
+    found = {name: value for name in VALUES if (value := getattr(word, name)) is not None}
+    return found | {"by": word.by, "rank": word.rank, "q_priority": str(word.q_priority)}
+
+
+def _word(plain: Any) -> Proposal:
+    if not isinstance(plain, Mapping) or not isinstance(plain.get("by"), str):
+        raise ValueError(f"{plain!r} is nothing that a function said")
+    values = {name: finite(plain, name) for name in VALUES if name in plain}
+    rank, priority = int(finite(plain, "rank")), Priority(str(plain.get("q_priority")))
+    return Proposal(by=plain["by"], rank=rank, q_priority=priority, why=Reason.HELD, **values)
+
+
+HOLD = Survival(keep=kept_hold, revive=hold_of)

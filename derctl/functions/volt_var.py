@@ -56,7 +56,7 @@ class VoltVar(Lagged):
         """The curve is shifted as a whole by v_ref_pu - 1 (OpenDER and UL 1741 SB read it so)."""
         v_pu = fresh_v_pu(der)
         if v_pu is None:
-            return Memory(), NO_VOLTAGE
+            return memory, NO_VOLTAGE
         if der.rating.s_max_va <= 0.0:
             return Memory(), Abstain("no apparent-power rating")
         wish = self._curve(v_pu - (self.v_ref_pu - 1.0))

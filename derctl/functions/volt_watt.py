@@ -36,7 +36,7 @@ class VoltWatt(Lagged):
         """One step; begins at the measured power where that is above the curve."""
         v_pu, rating, unit_w = fresh_v_pu(der), der.rating, der.rating.per_unit_w
         if v_pu is None:
-            return Memory(), NO_VOLTAGE
+            return memory, NO_VOLTAGE
         if unit_w <= 0.0:
             return Memory(), Abstain("no active-power rating")
         floor_w = self.p2_pu * (rating.p_max_w if self.p2_pu > 0.0 else -rating.p_min_w)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.engine import Memory, Plan, step
+from derctl.core.engine import Memory, Plan, memory_type, step
 from derctl.core.types import Decision, SiteState, Tick
 from derctl.store.requests import request_of
 
@@ -56,7 +56,4 @@ def state_of(plain: Mapping[str, Any]) -> SiteState:
 
 
 def _memory(plan: Plan, key: str, value: Any) -> Memory:
-    kind = key.partition("/")[0]
-    functions = [f for f, _ in plan.der_functions] + [f for f, _ in plan.site_functions]
-    function = next(f for f in functions if f.kind == kind)
-    return msgspec.convert(value, type(function.start()))
+    return msgspec.convert(value, memory_type(plan, key))

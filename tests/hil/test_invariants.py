@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hil.charging import Charging, Unasked
 from hil.children import Child
 from hil.invariants import Watch, verdicts
 from hil.rig import Rig
+from hil.runner import charging_of
 
 MakeRig = Callable[..., Awaitable[Rig]]
 PV = ({"id": "pv1", "face": "pv_1xx"},)
@@ -89,3 +92,66 @@ async def test_a_waived_invariant_keeps_its_reason(make_rig: MakeRig, child: Chi
     waived = next(check for check in checks if check.says.startswith("I4"))
     assert waived.passed
     assert "stopped for a minute" in waived.says
+
+
+# ---- I8
+
+
+def site(charges_w: dict[str, float], sun_w: float = 0.0, f_hz: float = 50.0, **status: Any) -> dict[str, Any]:
+    """A snapshot of a site with stores and one PV inverter."""
+    ders = {name: {"p_w": -watts} for name, watts in charges_w.items()} | {"pv1": {"p_w": sun_w}}
+    return {"der": ders, "load": {"house": 900.0}, "poc": {"f_hz": f_hz}, "status": status or None}
+
+
+def charged(seen: list[dict[str, Any]], *, step_s: float = 1.0, rating_w: float = 5_000.0) -> list[str]:
+    """What is found of samples that are step_s apart."""
+    stores = {name: Unasked(rating_w=rating_w) for name in seen[0]["der"] if name != "pv1"}
+    charging = Charging(f_nom_hz=50.0, stores=stores)
+    for n, each in enumerate(seen):
+        charging.look({**each, "t_s": n * step_s})
+    return [fault.split(" ")[0] for fault in charging.faults()]
+
+
+SETPOINT = {"requests": [{"kind": "set_battery_power", "der": "bat1"}]}
+LIMIT = {"requests": [{"kind": "limit_power", "der": "bat1"}]}
+
+
+@pytest.mark.parametrize(
+    ("seen", "found"),
+    [
+        ([site({"bat1": 5_000.0})] * 50, ["bat1"]),
+        ([site({"bat1": 5_000.0})] * 3 + [site({"bat1": 0.0})] * 47, ["bat1"]),
+        ([site({"bat1": 5_000.0})] * 1 + [site({"bat1": 0.0})] * 49, []),
+        ([site({"bat1": 99.0})] * 200, []),
+        ([site({"bat1": 110.0})] * 200, ["bat1"]),
+        ([site({"bat1": 5_000.0}, sun_w=5_000.0)] * 200, []),
+        ([site({"bat1": 5_000.0}, sun_w=9_000.0)] * 200 + [site({"bat1": 5_000.0})] * 80, ["bat1"]),
+        ([site({"bat1": -3_000.0, "bat2": 3_000.0})] * 50, ["bat2"]),
+        ([site({"bat1": 2_000.0, "bat2": 2_000.0}, sun_w=4_000.0)] * 80, []),
+        ([site({"bat1": 2_000.0, "bat2": 2_000.0}, sun_w=3_000.0)] * 80, ["bat1", "bat2"]),
+        ([site({"bat1": 5_000.0}, **SETPOINT)] * 80, []),
+        ([site({"bat1": 5_000.0}, **LIMIT)] * 80, ["bat1"]),
+        ([site({"bat1": 5_000.0}, f_hz=50.3)] * 80, []),
+    ],
+)
+def test_a_store_that_charges_unasked_breaks_i8(seen: list[dict[str, Any]], found: list[str]) -> None:
+    assert charged(seen) == found
+
+
+def test_a_store_s_rating_allows_it_two_percent() -> None:
+    assert charged([site({"bat1": 190.0})] * 80, rating_w=10_000.0) == []
+    assert charged([site({"bat1": 210.0})] * 80, rating_w=10_000.0) == ["bat1"]
+
+
+def test_sun_that_is_nobody_s_inverter_s_counts_as_sun() -> None:
+    seen = site({"bat1": 2_000.0}) | {"load": {"house": 900.0, "neighbour": -2_500.0}}
+    assert charged([seen] * 80) == []
+
+
+async def test_i8_is_judged_in_every_run(make_rig: MakeRig, child: Child) -> None:
+    rig = await make_rig(devices=(*PV, {"id": "bat1", "face": "storage_7xx"}))
+    watch = Watch(charging=charging_of(rig.world))
+    assert watch.charging is not None and [*watch.charging.stores] == ["bat1"]
+    assert broken(rig, watch, child) == set()
+    watch.charging.stores["bat1"].worst_w = 300.0
+    assert broken(rig, watch, child) == {"I8"}

@@ -53,5 +53,11 @@ def test_every_named_scenario_is_there() -> None:
         "boot_two_days_behind",
         "meter_opposite_sign",
         "demo",
+        "one_none",
+        "input_lost",
+        "night_unasked",
+        "two_batteries",
+        "self_reversed",
+        "two_limits",
     ):
         assert stem in stems

@@ -26,6 +26,8 @@ EARLY_S = 30.0
 EXPIRES_MAX_S = 7 * 86400.0
 UNSAID = frozenset({"id", "issued_at"})
 """What of a command the log leaves out."""
+LOCAL_ID = "local-"
+"""How the id of a command over the socket begins."""
 ID_MAX = 128
 """Characters of an id: it is remembered, saved and sent back."""
 
@@ -49,6 +51,7 @@ class Desk:
     clock: Clock
     log: Any
     seen: dict[str, float] = field(default_factory=dict)
+    locals: int = 0
 
     def on_mqtt(self, send: Callable[[Message], None]) -> Callable[[str, bytes, bool], Awaitable[None]]:
         """What the broker's session calls for each message; send: takes the reply."""
@@ -58,8 +61,8 @@ class Desk:
             if len(parts) != 3 or parts[0] != "cmd" or not payload:  # nothing: a retained message is taken back
                 return
             _, principal, name = parts
-            reply = await self.by_mqtt(principal, name, payload, retained)
-            send(Message(topic=f"reply/{principal}", payload=encode(reply), qos=1))
+            answer = await self.by_mqtt(principal, name, payload, retained)
+            send(Message(topic=f"reply/{principal}", payload=encode(answer), qos=1))
 
         return take
 
@@ -75,9 +78,9 @@ class Desk:
             text = await self._take(principal, name, dict(fields))
         except CommandError as error:
             self._log(principal, name, fields, error)
-            return self._reply(command_id, name, "refused", error.code, str(error))
+            return reply(command_id, name, "refused", error.code, str(error), self.clock.stamp())
         self._log(principal, name, fields)
-        return self._reply(command_id, name, "admitted", None, text)
+        return reply(command_id, name, "admitted", None, text, self.clock.stamp())
 
     async def local(self, name: str, args: Mapping[str, Any], by: str = LOCAL) -> str:
         """A command over the unix socket: issued now, alive for expires_s (default 1 h). Raises CommandError."""
@@ -95,8 +98,9 @@ class Desk:
         number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
         if not number or not 0.0 < seconds <= EXPIRES_MAX_S:
             raise CommandError(Refusal.OUT_OF_RANGE, _no_life(seconds))
+        self.locals += 1
         order = Order(
-            id=f"local-{self.clock.stamp()}",
+            id=f"{LOCAL_ID}{self.clock.stamp()}-{self.locals}",
             by=by,
             seconds=seconds,
             until=self._until(seconds),
@@ -159,15 +163,10 @@ class Desk:
             self.seen.pop(next(iter(self.seen)))
         self.seen[envelope.id] = now + seconds + EARLY_S
 
-    def _reply(self, command_id: str | None, name: str, result: str, code: str | None, text: str) -> dict[str, Any]:
-        return {
-            "id": command_id,
-            "command": name,
-            "result": result,
-            "code": code,
-            "text": text,
-            "t": self.clock.stamp(),
-        }
+
+def reply(command_id: str | None, name: str, result: str, code: str | None, text: str, stamp: str) -> dict[str, Any]:
+    """What goes to reply/{principal}."""
+    return {"id": command_id, "command": name, "result": result, "code": code, "text": text, "t": stamp}
 
 
 def _value(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Operators' limits and setpoints: each replaces the one before of its kind, and ends by itself."""
+"""Operators' limits, which live side by side, and setpoints, of which the latest counts. Each ends by itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 from derctl.core.types import BatteryRequest, LimitRequest
 from derctl.core.words import Refusal
 from derctl.daemon.commands.row import Command, Order, Reach, admitted, check_der
+from derctl.daemon.requests import tightest
 from derctl.errors import CommandError
 
 
@@ -43,11 +44,22 @@ async def limit_power(reach: Reach, order: Order) -> str:
     most = sum(concerned) if all(concerned) else math.inf
     if not 0.0 <= args.p_ceiling_w <= most:
         raise CommandError(Refusal.OUT_OF_RANGE, f"p_ceiling_w = {args.p_ceiling_w:g} is outside 0 to {most:g} W")
-    held = [r.p_ceiling_w for r in reach.requests.alive() if isinstance(r, LimitRequest) and r.der == args.der]
-    if not order.synced and held and min(held) < args.p_ceiling_w:
-        raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: raising a limit waits")
-    reach.requests.put(LimitRequest(**order.asked, der=args.der, p_ceiling_w=args.p_ceiling_w))
-    return admitted(reach, order)
+    request = LimitRequest(**order.asked, der=args.der, p_ceiling_w=args.p_ceiling_w)
+    reach.requests.put(request)
+    return admitted(reach, order) + _tighter(reach, request)
+
+
+def _tighter(reach: Reach, request: LimitRequest) -> str:
+    """Which other limit binds meanwhile: without a clear it stays until its own end."""
+    others = tightest(r for r in reach.requests.alive() if isinstance(r, LimitRequest) and r.der == request.der)
+    [first] = [r for r in others if isinstance(r, LimitRequest)]
+    if first.id == request.id:
+        return ""
+    clear = "clear" if request.der is None else f"clear {request.der}"
+    return (
+        f"; for {first.remaining_s:.0f} s {first.by}'s limit of {first.p_ceiling_w:g} W is the tighter one and binds "
+        f"({clear} drops both)"
+    )
 
 
 async def set_battery_power(reach: Reach, order: Order) -> str:

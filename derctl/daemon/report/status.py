@@ -32,13 +32,14 @@ def status(view: View) -> dict[str, Any]:
         "ders": {each.der.id: _der(view, each) for each in view.ders},
         "buses": {name: {"connected": bus.connected} | asdict(bus.counters) for name, bus in view.buses.items()},
         "mqtt": None if view.mqtt is None else asdict(view.mqtt),
-        "requests": [_request(view, request) for request in view.requests],
+        "requests": [_request(view, *request) for request in view.requests],
         "events": [dict(event) for event in view.events],
     }
 
 
-def _request(view: View, request: Request) -> dict[str, Any]:
-    return plain_of(request) | {"until": text_of(view.now + timedelta(seconds=request.remaining_s))}
+def _request(view: View, request: Request, binds: bool) -> dict[str, Any]:
+    until = text_of(view.now + timedelta(seconds=request.remaining_s))
+    return plain_of(request) | {"until": until, "binds": binds}
 
 
 def _absent(arming: Arming) -> dict[str, Any]:

@@ -90,7 +90,10 @@ class MqttView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """now and now_s are the same moment on the wall and the monotonic clock. synced: the wall clock is believed."""
+    """now and now_s are the same moment on the wall and the monotonic clock. synced: the wall clock is believed.
+
+    requests: each with whether it binds.
+    """
 
     version: str
     site: str
@@ -105,7 +108,7 @@ class View:
     ders: Sequence[DerView]
     buses: Mapping[str, Bus]
     mqtt: MqttView | None
-    requests: Sequence[Request]
+    requests: Sequence[tuple[Request, bool]]
     events: Sequence[Mapping[str, Any]]
 
 

@@ -72,11 +72,13 @@ async def test_limit_takes_its_words_in_any_order_and_options_anywhere(bench: An
         await b.until(lambda: b.app.gate.open)
         said = await derctl(b.app, "limit", "10m", "pv1", "1.5kW")
         assert re.fullmatch(r"admitted: pv1 at most 1,500 W until \d\d:\d\d\n", said)
-        assert b.app.requests.held["limit_power", "pv1"].request.p_ceiling_w == 1500.0
-        assert 590.0 < b.app.requests.held["limit_power", "pv1"].ends_s - time.monotonic() <= 600.0
+        [held] = b.app.requests.held.values()
+        assert held.request.p_ceiling_w == 1500.0
+        assert 590.0 < held.ends_s - time.monotonic() <= 600.0
         said = await derctl(b.app, "limit", "--for", "2h", "3000", "W")
         assert said.startswith("admitted: the site at most 3,000 W until ")
-        assert 7190.0 < b.app.requests.held["limit_power", None].ends_s - time.monotonic() <= 7200.0
+        _, held = b.app.requests.held.values()
+        assert held.request.der is None and 7190.0 < held.ends_s - time.monotonic() <= 7200.0
         why = (await derctl(b.app, "why", "pv1")).replace("\n", " ")
         assert "asked for 1,500 W until" in why
         assert "no DER 'pv9'; known are pv1, pv2, bat1" in await derctl(b.app, "limit", "3000", "pv9", code=1)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core.allocation import cap, hold_up, potential_w, share_target
-from derctl.core.arbitration import Band, aimed, confine, fold, reserved_w, whole
+from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reserved_w, whole
 from derctl.core.capability import told_w
 from derctl.core.engine import step
+from derctl.core.sun import measured_w
 from derctl.core.types import Capability, DerState, Port, Proposal, Setpoint, SiteProposal
 from tests import make, strategies
 from tests.unit.core.test_allocation import slots
@@ -79,7 +80,10 @@ def test_the_site_s_ceiling_holds_as_far_as_the_ders_can_be_told(data: st.DataOb
     found = decide(ders, juniors, wish, *others)
     told = sum(watts for each in found.values() if (watts := most_w(each)) is not None)
     mute = sum(potential_w(d, fold(whole(d.rating), juniors[d.id]).high_w) for d in ders if not d.can.steer)
-    least = sum(d.rating.p_min_w if d.can.aim else 0.0 for d in ders if d.can.steer)
+    sun_w = measured_w(ders, {d.id: d.reading.p_w for d in ders if d.reading.p_w is not None}, None, believed=False)
+    drawn_w = sum(-d.rating.p_min_w if d.can.aim else 0.0 for d in ders if d.can.steer)
+    asked_w = sum(max(-aim_of(fold(whole(d.rating), juniors[d.id])), 0.0) for d in ders if d.can.aim)
+    least = -min(drawn_w, asked_w + sun_w)  # a store draws what it is asked to, and what the sun gives
     assert wish.p_ceiling_w is not None
     if not any(p.q_var is not None for said in juniors.values() for p in said):  # the circle bends P of its own
         assert told + mute <= max(wish.p_ceiling_w, least + mute) + NEAR

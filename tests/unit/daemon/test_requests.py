@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.daemon.requests import Requests, from_plain, to_plain
+from derctl.errors import CommandError
 from derctl.store.requests import plain_of, request_of
 
 LIMIT = LimitRequest(id="a", der=None, by="aggregator", p_ceiling_w=4000.0, remaining_s=60.0)
@@ -62,17 +64,95 @@ def test_a_held_request_keeps_what_it_had_left_through_a_restart(
     assert (back.id, back.by, back.der, back.kind) == (request_.id, request_.by, request_.der, request_.kind)
 
 
-def test_a_request_ends_by_the_monotonic_clock_and_of_a_kind_the_latest_counts() -> None:
-    now_s = 100.0
-    requests = Requests(clock=lambda: now_s)
-    requests.put(LIMIT)
-    requests.put(LimitRequest(id="c", der=None, by="local", p_ceiling_w=1.0, remaining_s=30.0))
-    requests.put(TARGET)
-    now_s = 110.0
-    assert {(r.id, r.remaining_s) for r in requests.alive()} == {("c", 20.0), ("b", 50.0)}
-    now_s = 130.0
-    assert [r.id for r in requests.alive()] == ["b"]
-    assert requests.clear("bat1") == 1 and requests.alive() == ()
+def limit(name: str, watts: float, left_s: float, *, by: str = "home", der: str | None = "pv1") -> LimitRequest:
+    return LimitRequest(id=name, der=der, by=by, p_ceiling_w=watts, remaining_s=left_s)
+
+
+@dataclass
+class Days:
+    """Requests, and a clock that the test moves."""
+
+    now_s: float = 100.0
+    requests: Requests = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.requests = Requests(clock=lambda: self.now_s)
+
+    def moved(self) -> list[tuple[str, str]]:
+        self.requests.alive()
+        return [(request.id, str(standing)) for request, standing in self.requests.news()]
+
+    def binding(self) -> set[str]:
+        return {request.id for request in self.requests.alive() if self.requests.binds(request)}
+
+
+def test_limits_live_side_by_side_and_each_ends_by_the_monotonic_clock() -> None:
+    days = Days()
+    for each in (limit("tight", 2_000.0, 30.0), limit("loose", 4_500.0, 60.0, by="anna"), TARGET):
+        days.requests.put(each)
+    days.now_s = 110.0
+    assert {(r.id, r.remaining_s) for r in days.requests.alive()} == {("tight", 20.0), ("loose", 50.0), ("b", 50.0)}
+    assert days.binding() == {"tight", "b"}
+    days.now_s = 130.0
+    assert {r.id for r in days.requests.alive()} == {"loose", "b"} and days.binding() == {"loose", "b"}
+
+
+def test_its_owner_hears_when_a_limit_starts_and_stops_binding() -> None:
+    days = Days()
+    days.requests.put(limit("first", 4_000.0, 300.0))
+    assert days.moved() == [("first", "binds")]
+    days.requests.put(limit("tighter", 2_000.0, 20.0, by="anna"))
+    assert days.moved() == [("first", "waits"), ("tighter", "binds")]
+    days.requests.put(limit("looser", 9_000.0, 50.0, by="ben"))
+    assert days.moved() == [], "its reply said that it waits"
+    days.now_s += 20.0
+    assert days.moved() == [("tighter", "expired"), ("first", "binds")]
+    days.requests.put(limit("elsewhere", 1.0, 50.0, der="pv2"))
+    assert days.moved() == [("elsewhere", "binds")]
+    days.requests.clear("pv1")
+    assert days.moved() == [("first", "cleared"), ("looser", "cleared")]
+    assert days.moved() == []
+
+
+def test_of_setpoints_the_latest_for_a_battery_counts() -> None:
+    days = Days()
+    days.requests.put(TARGET)
+    days.requests.put(replace(TARGET, id="later", by="anna", p_target_w=500.0))
+    days.requests.put(replace(TARGET, id="other", der="bat2"))
+    assert {r.id for r in days.requests.alive()} == {"later", "other"}
+    assert days.moved() == [("b", "binds"), ("b", "replaced"), ("later", "binds"), ("other", "binds")]
+
+
+@pytest.mark.parametrize(
+    ("later", "alive"),
+    [
+        (limit("new", 2_000.0, 60.0), {"new"}),
+        (limit("new", 1_500.0, 90.0), {"new"}),
+        (limit("new", 2_000.0, 50.0), {"old", "new"}),
+        (limit("new", 2_500.0, 90.0), {"old", "new"}),
+        (limit("new", 1_500.0, 90.0, by="anna"), {"old", "new"}),
+        (limit("new", 1_500.0, 90.0, der=None), {"old", "new"}),
+    ],
+)
+def test_only_a_limit_that_can_never_bind_again_makes_room_for_its_sender_s_next(
+    later: LimitRequest, alive: set[str]
+) -> None:
+    """Who renews a limit each minute fills no list."""
+    days = Days()
+    days.requests.put(limit("old", 2_000.0, 60.0))
+    days.requests.put(later)
+    assert {r.id for r in days.requests.alive()} == alive
+
+
+def test_an_id_that_is_alive_replaces_nothing() -> None:
+    """The list of ids that were answered is bounded: an old one may come again."""
+    days = Days()
+    days.requests.put(limit("a", 2_000.0, 60.0))
+    with pytest.raises(CommandError) as refused:
+        days.requests.put(limit("a", 9_000.0, 90.0))
+    assert refused.value.code == "replayed"
+    days.requests.put(limit("a", 9_000.0, 90.0, by="anna"))
+    assert days.binding() == {"a"} and len(days.requests.alive()) == 2
 
 
 def test_what_is_cleared_of_one_der_is_its_own_and_without_a_name_everything_is() -> None:

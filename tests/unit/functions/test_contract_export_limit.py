@@ -191,24 +191,54 @@ def test_storage_may_be_sent_down_to_its_charge_rating() -> None:
 
 
 @pytest.mark.parametrize("poc", ["none", "stale", "unreadable"])
-def test_without_its_meter_the_sum_of_all_inverters_stays_below_the_limit_at_once(poc: str) -> None:
+def test_without_its_meter_the_sum_is_held_for_5_s_and_then_stays_below_the_limit(poc: str) -> None:
     time, pv = SiteTimeline(ContractExportLimit(limit_w=3_000.0), memory=PROVEN), make.pv(p_w=9_000.0)
     assert time.proposes(pv, dt_s=0.0, poc=make.meter(1_000.0, sample=1)).p_ceiling_w == 9_000.0
-    lost = {
-        "none": None,
-        "stale": make.meter(1_000.0, sample=1, fresh=False),
-        "unreadable": make.meter(None, sample=2),
-    }
-    said = time.proposes(pv, poc=lost[poc])
-    assert said.p_ceiling_w == 3_000.0 and said.p_floor_w is None
+    for n in range(2, 7):
+        lost = {
+            "none": None,
+            "stale": make.meter(1_000.0, sample=1, fresh=False),
+            "unreadable": make.meter(None, sample=n),
+        }
+        said = time.proposes(pv, poc=lost[poc])
+        if n < 6:
+            assert (said.p_ceiling_w, said.why, said.believes_meter) == (9_000.0, "held", True)
+    assert (said.p_ceiling_w, said.p_floor_w, said.why) == (3_000.0, None, "meter_lost")
+    assert not said.believes_meter
 
 
-def test_in_closed_loop_the_plant_is_below_the_limit_one_tick_after_the_meter_is_lost() -> None:
+def test_a_meter_of_few_samples_is_held_for_three_of_them() -> None:
+    time, pv = SiteTimeline(ContractExportLimit(limit_w=3_000.0), memory=PROVEN), make.pv(p_w=9_000.0)
+    time.at(pv, dt_s=0.0, poc=make.meter(1_000.0, sample=1))
+    found = [time.proposes(pv, dt_s=6.0, poc=make.meter(None, sample=n)).p_ceiling_w for n in (2, 3, 4)]
+    assert found[:2] == [9_000.0, 9_000.0] and found[2] <= 3_000.0
+
+
+def test_a_meter_that_misses_every_second_sample_keeps_its_loop() -> None:
+    time, pv = SiteTimeline(ContractExportLimit(limit_w=3_000.0), memory=PROVEN), make.pv(p_w=9_000.0)
+    for n in range(40):
+        said = time.proposes(pv, poc=make.meter(2_000.0 if n % 2 == 0 else None, sample=n))
+        assert said.p_ceiling_w >= 9_000.0, n
+
+
+def test_without_the_meter_nobody_is_raised_for_its_import_limit_for_longer_than_10_s() -> None:
+    function = ContractExportLimit(limit_w=5_000.0, import_limit_w=4_000.0)
+    time, bat = SiteTimeline(function, memory=PROVEN), make.battery(p_w=3_000.0)
+    floors = [time.proposes(bat, dt_s=0.0, poc=make.meter(-4_500.0, sample=1)).p_floor_w]
+    floors += [time.proposes(bat).p_floor_w for _ in range(10)]
+    steps = [a - b for a, b in pairwise(floors)]
+    assert floors[0] > 3_000.0 and floors[-1] == 0.0
+    assert min(steps) >= 0.0 and max(steps) <= 500.0, "by a tenth of the rating a second"
+    charging = [time.proposes(make.battery(p_w=-3_000.0), poc=make.meter(-1_000.0, sample=9)).p_floor_w]
+    assert charging == [0.0], "not believed again yet"
+
+
+def test_in_closed_loop_the_plant_is_below_the_limit_5_s_after_the_meter_is_lost() -> None:
     plant = Plant(ContractExportLimit(limit_w=3_000.0), load_w=6_000.0)
     plant.run(60)
     assert plant.pv_w[-1] == pytest.approx(8_940.0, abs=5.0)
     plant.heard = False
-    plant.run(2)
+    plant.run(6)
     assert plant.pv_w[-1] == 3_000.0
     plant.load_w = 0.0
     assert max(plant.run(120)) <= 3_000.0

@@ -48,16 +48,16 @@ def test_without_a_fresh_meter_it_abstains_and_forgets(poc: str) -> None:
         "stale": make.meter(-2_000.0, sample=1, fresh=False),
         "unreadable": make.meter(None, sample=2),
     }
-    assert time.at(make.battery(p_w=0.0), poc=lost[poc]) == Abstain("meter_lost")
-    assert time.memory == SelfConsumption().start()
+    assert time.at(make.battery(p_w=0.0), poc=lost[poc]) == Abstain("meter_lost", lost=True)
+    assert (time.memory.sample, time.memory.sum_w) == (-1, None), "it begins anew at what is measured then"
 
 
 def test_it_speaks_only_for_storage_that_can_be_steered_and_measured() -> None:
     others = [make.pv(p_w=5_000.0), make.battery("away", p_w=3_000.0, controllable=False)]
     said = SiteTimeline(SelfConsumption()).at(*others, poc=make.meter(-2_000.0))
-    assert said == Abstain("no storage to steer")
+    assert said == Abstain("no storage to steer", lost=True)
     said = SiteTimeline(SelfConsumption()).at(*others, make.battery("mute"), poc=make.meter(-2_000.0))
-    assert said == Abstain("no storage to steer")
+    assert said == Abstain("no storage to steer", lost=True)
     said = SiteTimeline(SelfConsumption()).at(*others, make.battery("here", p_w=0.0), poc=make.meter(-2_000.0))
     assert said.over == ("here",) and said.p_target_w == 1_000.0
 

@@ -19,8 +19,9 @@ REST = (0.0, 0.0)
 
 
 def edges(said: Any) -> tuple[float | None, float | None]:
-    """(ceiling, floor); (None, None) for an abstention."""
-    return (said.p_ceiling_w, said.p_floor_w) if isinstance(said, Proposal) else (None, None)
+    """(ceiling, floor); (None, None) for an abstention; of one without input, what it asks for once nobody knows."""
+    asked = said.then if isinstance(said, Abstain) else said
+    return (asked.p_ceiling_w, asked.p_floor_w) if isinstance(asked, Proposal) else (None, None)
 
 
 def through(function: Any, socs: Sequence[float | None], **given: Any) -> list[tuple[float | None, float | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,14 +10,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from derctl.core.engine import Plan, step
+from derctl.core.lost import Hold, SiteHold
 from derctl.core.response import Lag
+from derctl.core.sun import Memory as Sun
+from derctl.core.types import Fallback, Proposal
+from derctl.core.words import Priority, Reason
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
+from derctl.functions.operator import Memory as LimitMemory
 from derctl.functions.rows import ROWS
 from derctl.functions.survival import kept, revived
+from derctl.functions.volt_watt import VoltWatt
+from tests import make
 
 ACTING = DroopMemory(p_pre=0.8, side=1, lag=Lag(y=0.6, u=0.5), p_last=0.7)
 GOOD = {"p_pre": 0.8, "side": 1, "y": 0.6}
+LIMIT = {"ceiling_w": 1.0, "by": "a", "wait_s": 2.0}
+HELD = {"said": {"by": "x", "rank": 20, "q_priority": "reactive"}, "silent_s": 0.0, "lost_s": 0.0, "over_s": 0.0}
+
+
+def test_what_is_spoilt_of_a_limit_or_of_what_is_held_is_named() -> None:
+    for key, good in (("operator_limit/pv1", LIMIT), ("held/volt_var/pv1", HELD)):
+        assert {*revived({key: good}).memories} == {key}
+        for name in good:
+            assert {*revived({key: {k: v for k, v in good.items() if k != name}}).refused} <= {key}
+        assert {*revived({key: 3}).refused} == {key}
+    for spoilt in (3, {"by": 4}, {"by": "x", "rank": 20, "q_priority": "none"}, {"by": "x", "q_priority": "active"}):
+        assert {*revived({"held/volt_var/pv1": HELD | {"said": spoilt}}).refused} == {"held/volt_var/pv1"}
 
 
 def through_a_file(plain: dict[str, Any]) -> Any:
@@ -71,14 +92,68 @@ def test_what_no_function_of_this_version_keeps_is_named() -> None:
     assert {*found.refused} == {"tesla_coil/pv1", "volt_var/pv1", ""}
 
 
+SAID = Proposal(by="volt_watt", rank=20, p_ceiling_w=4_400.0, why=Reason.HELD)
+FALLEN = Hold(said=SAID, given=replace(SAID, by="input_lost", rank=0, p_ceiling_w=2_000.0), over_s=3.0, lost_s=8.0)
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        Hold(said=SAID, given=SAID, silent_s=0.5),
+        FALLEN,
+        replace(FALLEN, said=None),
+        Hold(said=replace(SAID, p_ceiling_w=None, q_var=-900.0, q_priority=Priority.ACTIVE), back=True),
+        Hold(said=replace(SAID, p_floor_w=-500.0)),
+    ],
+)
+def test_what_a_function_said_last_stands_through_a_restart_without_its_input(hold: Hold) -> None:
+    found = revived(through_a_file(kept({"held/volt_watt/pv1": hold})), lately=False)
+    assert found.memories == {"held/volt_watt/pv1": hold} and found.refused == {}
+
+
+def test_a_restart_without_the_voltage_lets_no_inverter_go() -> None:
+    plan = Plan(der_functions=((VoltWatt(olrt_s=0.5), ("pv1",)),))
+    pv = make.pv(p_w=4_000.0, v_pu=1.09, fallback=Fallback(p_ceiling_w=2_000.0))
+    memories: dict[str, Any] = {}
+    for _ in range(9):
+        memories, _ = step(plan, memories, make.site(pv), 1.0)
+    for blind, expected in ((0, 4_000.0), (20, 2_000.0)):
+        for _ in range(blind):
+            memories, _ = step(plan, memories, make.site(make.again(pv, v_v=None)), 1.0)
+        memories = revived(through_a_file(kept(memories))).memories
+        _, (decision,) = step(plan, memories, make.site(make.again(pv, v_v=None)), 0.0)
+        assert decision.setpoint.p_ceiling_w == pytest.approx(expected, abs=5.0)
+    _, (decision,) = step(plan, memories, make.site(pv), 1.0)
+    assert decision.setpoint.p_ceiling_w == pytest.approx(3_000.0), "and comes back on a ramp"
+
+
+def test_a_function_that_says_nothing_leaves_nothing_to_hold() -> None:
+    assert kept({"held/volt_watt/pv1": Hold(silent_s=0.5), "held/self_consumption": SiteHold(), "sun": Sun()}) == {}
+
+
+@pytest.mark.parametrize("key", ["held/volt_watt", "held/tesla_coil/pv1", "held"])
+def test_what_is_held_of_no_known_function_is_named(key: str) -> None:
+    assert {*revived({key: {}}).refused} == {key}
+
+
+def test_a_latch_of_another_event_is_left_behind_and_a_limit_is_not() -> None:
+    saved = kept({"freq_droop/pv1": ACTING, "operator_limit/pv1": LimitMemory(ceiling_w=2_000.0, by="a")})
+    found = revived(through_a_file(saved), lately=False)
+    assert {*found.memories} == {"operator_limit/pv1"} and found.refused == {}
+    assert {*revived(saved).memories} == {"operator_limit/pv1", "freq_droop/pv1"}
+
+
+NAMES = [*GOOD, *LIMIT, *HELD, "back", "x"]
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "back", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, *LIMIT, *HELD, "back", "x"]), inner)
+    ),
     max_leaves=6,
 )
 
 
-@pytest.mark.parametrize("kind", [kind for kind, row in ROWS.items() if row.survives is not None])
+@pytest.mark.parametrize("kind", ["held/volt_var", *(kind for kind, row in ROWS.items() if row.survives is not None)])
 @given(plain=PLAIN)
 def test_no_plain_value_whatever_raises_anything(kind: str, plain: Any) -> None:
     found = revived({f"{kind}/pv1": plain})

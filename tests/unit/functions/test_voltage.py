@@ -31,17 +31,13 @@ def test_volt_watt_begins_at_the_measured_power_where_that_is_above_the_curve(p_
 
 @pytest.mark.parametrize("function", [VoltVar(), VoltWatt()])
 @pytest.mark.parametrize("given", [{"v_v": None}, {"v_pu": 1.09, "fresh": False}])
-def test_without_a_fresh_voltage_they_abstain_and_begin_anew_afterwards(function: Any, given: dict[str, Any]) -> None:
+def test_without_a_fresh_voltage_they_have_no_input_and_go_on_with_their_own_lag(
+    function: Any, given: dict[str, Any]
+) -> None:
     time, der = DerTimeline(function), make.pv(v_pu=1.09, p_w=9_000.0, q_var=500.0)
-    time.at(der, dt_s=0.0)
-    assert time.at(make.pv(p_w=9_000.0, **given)) == Abstain("no fresh voltage")
-    assert time.memory == function.start()
-    said = time.proposes(der)
-    assert (
-        (said.q_var, said.p_ceiling_w) == (500.0, None)
-        if function.kind == "volt_var"
-        else said.p_ceiling_w == 9_000.0
-    )
+    said = time.proposes(der, dt_s=0.0)
+    assert time.at(make.pv(p_w=9_000.0, **given)) == Abstain("no fresh voltage", lost=True)
+    assert time.proposes(der, dt_s=0.0) == said, "at once where it was"
 
 
 @pytest.mark.parametrize("v_nom_v", [120.0, 230.0, 277.0])

@@ -240,7 +240,9 @@ async def test_the_status_has_the_documents_keys(document: dict[str, Any], app: 
     assert ours["buses"]["lan_pv1"].keys() == example["buses"]["lan_pv1"].keys()
     assert example["requests"][0]["kind"] in COMMANDS
     assert (
-        ours["requests"][0].keys() == example["requests"][0].keys() == {*LimitRequest.__dataclass_fields__, "until"}
+        ours["requests"][0].keys()
+        == example["requests"][0].keys()
+        == {*LimitRequest.__dataclass_fields__, "until", "binds"}
     )
     assert ours["events"][0].keys() == example["events"][0].keys()
 

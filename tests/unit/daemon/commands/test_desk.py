@@ -212,10 +212,30 @@ async def test_the_other_commands_do_what_they_say(desk: Desk, house: House) -> 
     assert house.armed == ["looked", "arm", "disarm"], "what was found incomplete is looked at before it counts"
 
 
-async def test_the_latest_limit_for_a_der_replaces_the_one_before(desk: Desk, house: House) -> None:
+async def test_a_second_limit_erases_no_tighter_one_and_its_sender_hears_so(desk: Desk, house: House) -> None:
+    replies = []
     for number, watts in enumerate((4000, 1000, 2000)):
-        await code_of(desk, "limit_power", command(id=str(number), p_ceiling_w=watts, der="pv1"))
-    assert [(r.id, value(r)) for r in house.requests.alive()] == [("2", 2000.0)]
+        sent = command(id=str(number), p_ceiling_w=watts, der="pv1", expires_s=600 + number)
+        replies.append(await desk.by_mqtt(f"by{number}", "limit_power", sent, False))
+    assert {r.id: value(r) for r in house.requests.alive()} == {"0": 4000.0, "1": 1000.0, "2": 2000.0}
+    assert [reply["result"] for reply in replies] == ["admitted"] * 3
+    assert replies[1]["text"] == "until 2026-11-21T12:10:01.000Z"
+    waits = "; for 601 s by1's limit of 1000 W is the tighter one and binds (clear pv1 drops both)"
+    assert replies[2]["text"] == "until 2026-11-21T12:10:02.000Z" + waits
+    assert await desk.local("limit_power", {"p_ceiling_w": 500.0}) == "until 2026-11-21T13:00:00.000Z"
+    text = await desk.local("limit_power", {"p_ceiling_w": 600.0})
+    assert text.endswith("for 3600 s local's limit of 500 W is the tighter one and binds (clear drops both)")
+
+
+async def test_too_many_limits_are_refused_with_the_number_and_what_to_do(desk: Desk, house: House) -> None:
+    for number in range(64):
+        sent = command(id=str(number), p_ceiling_w=1000 + number, der="pv1")
+        assert await code_of(desk, "limit_power", sent) is None
+    reply = await desk.by_mqtt("anna", "limit_power", command(id="one more", p_ceiling_w=1, der="pv1"), False)
+    assert (reply["result"], reply["code"]) == ("refused", "too_many")
+    assert reply["text"] == "64 limits and setpoints are alive: clear some, or wait until one ends"
+    assert await desk.local("clear", {"der": "pv1"}) == "64 requests dropped"
+    assert await code_of(desk, "limit_power", command(id="and then", p_ceiling_w=1, der="pv1")) is None
 
 
 async def test_a_request_knows_who_asked_and_what_it_is_called(desk: Desk, house: House) -> None:
@@ -381,7 +401,7 @@ async def test_over_the_socket_a_command_is_issued_now_and_lives_an_hour_unless_
     assert await desk.local("limit_power", {"p_ceiling_w": 1000}) == "until 2026-11-21T13:00:00.000Z"
     assert [r.remaining_s for r in house.requests.alive()] == [3600.0]
     await desk.local("limit_power", {"p_ceiling_w": 1000, "expires_s": 60})
-    assert [r.remaining_s for r in house.requests.alive()] == [60.0]
+    assert [r.remaining_s for r in house.requests.alive()] == [3600.0, 60.0]
 
 
 @pytest.mark.parametrize(

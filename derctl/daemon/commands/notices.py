@@ -1,0 +1,50 @@
+"""Tells the owner of a limit or setpoint when it starts or stops binding: on the reply topic, and as an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from derctl.core.types import BatteryRequest, LimitRequest, Request
+from derctl.core.words import Standing
+from derctl.daemon.commands.desk import LOCAL_ID, reply
+from derctl.daemon.report.telemetry import encode
+from derctl.daemon.requests import Requests
+from derctl.store.outbox import Message
+
+SAYS = {
+    Standing.BINDS: "binds now",
+    Standing.WAITS: "waits: a tighter one binds",
+    Standing.EXPIRED: "has ended",
+    Standing.CLEARED: "was cleared",
+    Standing.REPLACED: "was replaced by a later one",
+}
+
+
+@dataclass(slots=True)
+class Notices:
+    """send: takes what goes to the broker, None without one. tell: what News takes. stamp: the wall time as text."""
+
+    requests: Requests
+    send: Callable[[Message], None] | None
+    tell: Callable[[str, str, str], None]
+    stamp: Callable[[], str]
+
+    def look(self) -> None:
+        """Once a tick. Who asked over the socket has no topic, and sees the event."""
+        for request, standing in self.requests.news():
+            self.tell("request_changed", request.der or "", f"{named(request)} {SAYS[standing]}")
+            if self.send is not None and not request.id.startswith(LOCAL_ID):
+                text = f"{named(request)} {SAYS[standing]}"
+                payload = reply(request.id, request.kind, standing, None, text, self.stamp())
+                self.send(Message(topic=f"reply/{request.by}", payload=encode(payload), qos=1))
+
+
+def named(request: Request) -> str:
+    """Whose, and how much."""
+    value_w = ""
+    if isinstance(request, LimitRequest):
+        value_w = f"limit of {request.p_ceiling_w:g} W"
+    elif isinstance(request, BatteryRequest):
+        value_w = f"setpoint of {request.p_target_w:g} W"
+    return f"{request.by}'s {value_w} for {request.der or 'the site'}"
