@@ -1,5 +1,6 @@
 """One sample of everything: the plant's truth, what the devices saw, and what the daemon says of itself."""
 
+from collections import Counter
 from typing import Any
 
 from hil.children import Child
@@ -20,6 +21,7 @@ def snapshot(rig: Rig, status: StatusEye | None, child: Child | None, mqtt: Mqtt
         "dev": {name: _device(rig, name) for name in rig.units},
         "hil": {"behind_s": rig.behind_s, "converged": rig.world.state.converged},
         "status": status.status if status is not None else None,
+        "told": _told(status),
         "daemon": _daemon(child),
         "mqtt": _mqtt(mqtt),
     }
@@ -94,6 +96,12 @@ def _device(rig: Rig, name: str) -> dict[str, Any]:
         "back_s": unit.back_s,
         "canary": unit.canaries[-1][1] if unit.canaries else None,
     }
+
+
+def _told(status: StatusEye | None) -> dict[str, int]:
+    """How many of the daemon's last events have each name."""
+    events = (status.status or {}).get("events", []) if status is not None else []
+    return dict(Counter(event["event"] for event in events))
 
 
 def _daemon(child: Child | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.channel.claim import Claim
 from derctl.devices import Profile
 from derctl.devices.types import Reversion
 from derctl.links.bus import Pace, Priority
@@ -33,11 +34,14 @@ class FakeDevice:
     released: list[Setpoint] = field(default_factory=list)
     promised: list[Fallback] = field(default_factory=list)
     reversion: Reversion = field(default_factory=Reversion)
+    believed: list[bool] = field(default_factory=list)
 
-    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Any:
+    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True) -> Any:
         self.released.append(held)
         self.promised.append(fallback)
+        self.believed.append(believed)
         self.lifted.append(lift)
+        self.holds = Setpoint() if lift else replace(self.holds, q_var=None)
         return self.holds
         yield
 
@@ -105,7 +109,10 @@ class Desk:
             answers={},
             back_s=-1e9,
             missing="",
-            options=SimpleNamespace(profile=replace(Profile(), **profile)),
+            sample=1,
+            claim=Claim(),
+            profile=replace(Profile(), **profile),
+            believed=lambda accepted: accepted if self.readable else None,
         )
         self.channel = channel
         self.writer = Writer(
@@ -127,17 +134,18 @@ class Desk:
 
     @property
     def readable(self) -> bool:
-        return bool(self.channel.options.profile.readback == "values")
+        return bool(self.channel.profile.readback == "values")
 
     def state(self, p_w: float | None, *, fresh: bool = True) -> DerState:
-        accepted = self.device.holds if self.readable else Setpoint()
+        accepted = self.device.holds if self.readable else None
         return make.der(
             "pv1", PV, make.LIMITED, p_w=p_w, q_var=0.0, accepted=accepted, age_s=self.age_s, fresh=fresh,
-            controllable=fresh,
+            controllable=fresh, sample=self.channel.sample,
         )  # fmt: skip
 
     def offer(self, setpoint: Setpoint, p_w: float | None = 1000.0, *, fresh: bool = True, gate: bool = True) -> None:
-        """This tick's decision."""
+        """This tick's decision, from a poll of its own."""
+        self.channel.sample += fresh
         self.writer.offer(Decision(der="pv1", setpoint=setpoint), self.state(p_w, fresh=fresh), gate, self.now_s)
 
     async def tick(

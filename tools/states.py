@@ -117,7 +117,7 @@ def trouble_machine() -> Machine:
         text=f"{FREE}: nothing does; any other state is the `reason` of the outcome. sent, silent, refused: how a "
         "write ended on the wire. taken, ignored, clipped: what reads back of it; the device is given "
         f"{trouble.IGNORED_AFTER} writes before it is said to ignore or clip. quiet: nothing is due; heard: and its "
-        "polls are answered. obeys: its power follows after all.",
+        "polls are answered.",
         start=Trouble().code or FREE,
         steps=steps,
         told=told,
@@ -182,6 +182,7 @@ def released() -> str:
         Released.RELEASED: "given back; out of the journal",
         Released.UNREACHABLE: f"tried again {_waits(Released.UNREACHABLE)}",
         Released.REFUSED: f"tried again {_waits(Released.REFUSED)}",
+        Released.NOT_WRITTEN: "none: only said, with what stands in it",
         Released.WAITS: f"tried again {_waits(Released.WAITS)}; its own timer ends what was written meanwhile",
         Released.NOT_IN_FILE: "none: only said by `derctl release` without a daemon; it stays in the journal",
     }

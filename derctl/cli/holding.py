@@ -7,6 +7,7 @@ from typing import Any
 
 from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
 from derctl.core.types import REQUESTS, Request
+from derctl.core.words import Reason, Seen
 from derctl.functions import ROWS, Scope
 
 NEAR_W = 0.5
@@ -14,6 +15,8 @@ LITTLE = 0.005
 """Var below this share of the rating come and go with the voltage's last digit."""
 SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "unmeasured", "stale"})
 """States in which nothing of what is known is of now."""
+WHOSE = {"written": "not given back yet", "left": "left by derctl", "missing": "whoever wrote it: no record is there"}
+"""core.words.Record for people, of something that stands."""
 LOCAL = "local"
 """Who a request is by that came over the socket."""
 REQUEST_OF = {
@@ -60,8 +63,28 @@ def _silent(der: dict[str, Any]) -> str:
 
 
 def _reads_back(der: dict[str, Any]) -> str | None:
+    """Of one that does not tell, or whose power contradicts it: what was written last. And whether it is derctl's."""
+    standing = der.get("standing") or {}
+    told = parts_of(standing) if standing else ""
     text = accepted(der)
-    return None if text is None else f"it reads back {text}"
+    if text is not None:
+        text = f"it reads back {told or text}"
+    elif der["outcome"]["reason"] == Reason.CONTRADICTED:
+        text = reason(Reason.CONTRADICTED)
+    elif told and standing["seen"] == Seen.AS_WRITTEN:
+        text = f"{told} was written, and it does not tell"
+    whose = WHOSE.get(standing.get("record") or "") if told else None
+    return text if text is None or whose is None else f"{text}, {whose}"
+
+
+def parts_of(standing: dict[str, Any]) -> str:
+    """All that stands, in words; empty where nothing does."""
+    parts = [
+        None if standing["p_ceiling_w"] is None else f"a limit of {watts(standing['p_ceiling_w'])}",
+        None if standing["p_target_w"] is None else f"a setpoint of {watts(standing['p_target_w'])}",
+        None if standing["q_var"] is None else f"{number(standing['q_var'])} var",
+    ]
+    return " and ".join(part for part in parts if part is not None)
 
 
 def accepted(der: dict[str, Any]) -> str | None:

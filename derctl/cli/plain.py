@@ -43,6 +43,8 @@ REASONS: dict[str, str] = {
     "gate_closed": "nothing is written",
     "write_ignored": "it ignores what is written",
     "write_clipped": "it takes another value than was written",
+    "not_followed": "it takes what is written, and its power does not follow",
+    "contradicted": "its power contradicts what it reads back",
     "refused": "it refuses what is written",
     "unreachable": "it can't be reached",
     "late": "its bus has no time for writes",

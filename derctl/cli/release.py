@@ -11,13 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from derctl.cli.amounts import seconds
 from derctl.cli.exits import BUSY, CONFIG, NO, OK
 from derctl.cli.local import add_config, config_of
-from derctl.cli.standing import LIFT, NOTHING, all_released, kept, settled, standing
+from derctl.cli.standing import LIFT, NO_RECORD, NOTHING, all_released, kept, settled, standing, waits, word_of
 from derctl.core.text import error_text
+from derctl.core.words import Record, Released, Seen
 from derctl.errors import CommandError, LinkError
 from derctl.links.local import ask
 from derctl.site import Site, load
@@ -40,9 +39,10 @@ def run(args: argparse.Namespace) -> int:
     site = load(config_of(args))
     from derctl.store.folder import AlreadyRunning
 
+    ran = Path(site.file.site.state_dir).exists()
     try:
         if args.list:
-            return _listed(site, as_json=args.json)
+            return _listed(site, ran=ran, as_json=args.json)
         found = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
     except AlreadyRunning as error:
         print(f"{error}, which does not answer at {site.file.site.socket}", file=sys.stderr)
@@ -50,30 +50,58 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG
-    except msgspec.DecodeError as error:
-        print(f"{site.file.site.state_dir}/written.json: {error}: what was written is not known", file=sys.stderr)
-        return NO
     print(json.dumps(found) if args.json else "\n".join(_said(found, site, lift=args.lift)))
-    return 0 if all_released(found) else NO
+    return OK if all_released(found, ran=ran) else NO
 
 
-def _listed(site: Site, *, as_json: bool) -> int:
+def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
+    """Without a daemon the devices are read, and nothing is written."""
     from derctl.store.folder import Folder
     from derctl.store.journal import LEFT, Journal
 
     folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
     journal, left = Journal(folder), Journal(folder, LEFT)
-    journal.load()
+    try:
+        journal.load()
+    except ValueError as error:
+        _unreadable(site, str(error))
     with suppress(OSError, ValueError):
         left.load()
-    state = _state(site)
-    control = state is not None and state["mode"] == "control"
+    state = _state(site) or _looked_at(site)
+    ders, fallbacks = state["ders"], _fallbacks(site)
+    found = {name: der["standing"] for name, der in ders.items() if der.get("standing")}
+    entries = journal.entries | {
+        name: {"since": None}
+        for name, each in found.items()
+        if each["record"] == Record.WRITTEN and name not in journal.entries
+    }
     if as_json:
-        mode = None if state is None else state["mode"]
-        print(json.dumps({"mode": mode, "written": journal.entries, "standing": left.entries}))
+        told = {"mode": state.get("mode"), "written": entries, "standing": left.entries, "stands": found}
+        print(json.dumps(told))
     else:
-        print("\n".join(kept(journal.entries, left.entries, state, _fallbacks(site))))
-    return NO if control or journal.entries else OK
+        missing = any(each["record"] == Record.MISSING for each in found.values())
+        print("\n".join(kept(entries, left.entries, state, fallbacks, missing=missing)))
+    open_ = any(waits(each, fallbacks[name], ran=ran) for name, each in found.items())
+    return NO if state.get("mode") == "control" or entries or open_ else OK
+
+
+def _unreadable(site: Site, text: str) -> None:
+    print(
+        f"{site.file.site.state_dir}/written.json: {text}: what was written is not known, so every DER counts",
+        file=sys.stderr,
+    )
+
+
+def _looked_at(site: Site) -> dict[str, Any]:
+    """As much of `status` as can be told without a daemon."""
+    from derctl.daemon.actuate.rescue import look
+
+    found = asyncio.run(look(site))
+    heard = {Seen.READ_BACK: "ok", Seen.AS_WRITTEN: "ok"}
+    ders = {
+        name: {"state": heard.get(each.seen, "unreachable"), "standing": asdict(each)} for name, each in found.items()
+    }
+    return {"ders": ders}
 
 
 def _said(found: dict[str, Any], site: Site, *, lift: bool) -> list[str]:
@@ -81,8 +109,9 @@ def _said(found: dict[str, Any], site: Site, *, lift: bool) -> list[str]:
     lines = standing(found, {} if state is None else state["ders"], _fallbacks(site))
     if lift and lines[-1:] == [LIFT]:
         lines.pop()
-    if not found:
-        lines.insert(0, NOTHING)
+    if all(word_of(result) == Released.NOT_WRITTEN for result in found.values()):
+        records = [(result.get("standing") or {}).get("record") for result in found.values()]
+        lines.insert(0, NO_RECORD if Record.MISSING in records else NOTHING)
     return lines
 
 
@@ -110,6 +139,6 @@ async def _release(site: Site, *, lift: bool, seconds: float) -> dict[str, Any]:
     except LinkError:
         from derctl.daemon.actuate.rescue import rescue
 
-        rescued = await rescue(site, lift=lift, seconds=seconds)
+        rescued = await rescue(site, lambda text: _unreadable(site, text), lift=lift, seconds=seconds)
         return {name: asdict(each) for name, each in rescued.items()}
     return dict(result)

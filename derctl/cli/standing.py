@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from derctl.cli.holding import NEAR_W, SILENT, accepted
+from derctl.cli.holding import NEAR_W, SILENT, accepted, parts_of
 from derctl.cli.plain import STATES, watts
 from derctl.core.text import clean
+from derctl.core.words import Record, Released, Seen
+from derctl.daemon.actuate.standing import Standing
 
 WORDS = {
     "released": "released",
@@ -17,6 +19,7 @@ WORDS = {
     "refused": "refuses to be released",
     "waits": "waits: it would give more while another DER is lost; its own timer ends what was written",
     "not_in_file": "not in the site file any more, and not touched",
+    "not_written": "nothing to give back",
 }
 """core.words.Released for people."""
 LIFT = "`derctl release --lift` raises it to the fallback"
@@ -24,15 +27,18 @@ READ_AGAIN = 2
 """Ticks after which what a device reads back is from after the release."""
 READ_AGAIN_S = 5.0
 NOTHING = "nothing to release: derctl has written nothing that it has not given back"
+NO_RECORD = "there is no record of what derctl wrote (written.json is missing): known is what the devices tell"
+
 _NAMED = re.compile(r"(?:^|, )([a-z0-9][a-z0-9_-]*): ")
+_STANDS = re.compile(r"; (nothing stands|what stands is not known|[^;]* stands( as written, .*| when .*)?)$")
 
 
 def results(said: Any) -> dict[str, Any]:
-    """DER to result, from a reply that is a mapping or one line of `DER: word, DER: word`."""
+    """DER to result, from a reply that is a mapping or one line of `DER: word; what stands, DER: word`."""
     if isinstance(said, Mapping):
         return dict(said)
     parts = _NAMED.split(str(said))
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    return {name: _STANDS.sub("", word) for name, word in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def word_of(result: Any) -> str:
@@ -40,9 +46,33 @@ def word_of(result: Any) -> str:
     return str(result["result"]) if isinstance(result, Mapping) else str(result)
 
 
-def all_released(found: Mapping[str, Any]) -> bool:
-    """Whether nothing is left to do."""
-    return all(word_of(result) == "released" for result in found.values())
+def all_released(found: Mapping[str, Any], *, ran: bool = True) -> bool:
+    """Whether nothing is left to do. ran: derctl has run here before."""
+    return all(word_of(result) == "released" or _not_ours(result, ran=ran) for result in found.values())
+
+
+def _not_ours(result: Any, *, ran: bool) -> bool:
+    """Whether derctl did not write it, as far as can be told."""
+    given = result.get("standing") if isinstance(result, Mapping) else None
+    return word_of(result) == "not_written" and not (given and waits(given, None, ran=ran))
+
+
+def _standing(given: Mapping[str, Any]) -> Standing:
+    """As `status` and `release` have it."""
+    return Standing(
+        p_ceiling_w=given["p_ceiling_w"],
+        p_target_w=given["p_target_w"],
+        q_var=given["q_var"],
+        seen=Seen(given["seen"]),
+        record=Record(given["record"]),
+    )
+
+
+def waits(given: Mapping[str, Any], fallback_w: float | None, *, ran: bool) -> bool:
+    """Whether something may be to give back in a DER of which no record is there. ran: derctl has run here before."""
+    each = _standing(given)
+    unknown = ran and each.seen is not Seen.READ_BACK
+    return each.record is Record.MISSING and (unknown or each.held_back(fallback_w))
 
 
 def standing(
@@ -58,9 +88,9 @@ def standing(
         text = _became(found[name]) if name in found else _untouched(ders[name])
         limit_w, left = _left(found.get(name), ders.get(name))
         most_w = known.get(name)
-        if name in found and limit_w is not None:
+        if name in found and limit_w is not None and not _not_ours(found[name], ran=True):
             below = below or most_w is None or limit_w < most_w - NEAR_W
-        lines.append(f"{name}: {text}" + (f"; {left} stands" if left is not None else ""))
+        lines.append(f"{name}: {text}" + (f"; {left}" if left is not None else ""))
     return [*lines, LIFT] if below else lines
 
 
@@ -79,37 +109,42 @@ def kept(
     left: Mapping[str, Any],
     state: Mapping[str, Any] | None,
     fallbacks: Mapping[str, float | None],
+    *,
+    missing: bool = False,
 ) -> list[str]:
     """Before a release: a line for each DER, what derctl has in it, and what stands there.
 
-    entries: of the journal. left: what earlier releases left. state: of `status`; None: no daemon answers, so nobody
-    knows what stands.
+    entries: of the journal; missing: there is none. left: what earlier releases left. state: of `status`, or without
+    a daemon the `ders` of it with what they read back, and no `mode`.
     """
     ders = {} if state is None else state["ders"]
-    found = {name: _before(each["stands_w"], ders.get(name)) for name, each in left.items()}
+    found = {name: _before(each, ders.get(name)) for name, each in left.items()}
     found |= {name: _written(each, ders.get(name)) for name, each in entries.items()}
     lines = standing({name: found[name] for name in [*entries, *left]}, ders, fallbacks)
     if not entries:
-        lines.insert(0, NOTHING)
-    if state is not None:
+        lines.insert(0, NO_RECORD if missing else NOTHING)
+    if state is not None and state.get("mode") is not None:
         lines.insert(0, "derctl is in control" if state["mode"] == "control" else "derctl observes")
     return lines
 
 
-def _before(stands_w: float, der: Mapping[str, Any] | None) -> str:
+def _before(entry: Any, der: Mapping[str, Any] | None) -> str:
+    stands_w = entry.get("stands_w") if isinstance(entry, Mapping) else None
     known = der is not None and der["state"] not in SILENT
-    return "released before" if known else f"released before; a limit of {watts(stands_w)} stood then"
+    stood = f"; a limit of {watts(stands_w)} stood then" if stands_w is not None and not known else ""
+    return f"released before{stood}"
 
 
 def _written(entry: Mapping[str, Any], der: Mapping[str, Any] | None) -> str:
-    text = f"written since {entry.get('since', 'an unknown time')}, not given back"
+    text = f"written since {entry.get('since') or 'an unknown time'}, not given back"
     if der is None:
         return f"{text}; no daemon answers, so what stands is not known"
     return f"{text}; {STATES[der['state']]}, so what stands is not known" if der["state"] in SILENT else text
 
 
 def _untouched(der: Mapping[str, Any]) -> str:
-    text = "nothing to give back"
+    missing = (der.get("standing") or {}).get("record") == Record.MISSING
+    text = "no record of what derctl wrote" if missing else "nothing to give back"
     return f"{text}; {STATES[der['state']]}, so what stands is not known" if der["state"] in SILENT else text
 
 
@@ -117,16 +152,34 @@ def _became(result: Any) -> str:
     word = word_of(result)
     text = clean(result.get("text") or "") if isinstance(result, Mapping) else ""
     told = clean(WORDS.get(word, word))
+    if isinstance(result, Mapping) and (result.get("standing") or {}).get("record") == Record.MISSING:
+        told = "no record of what derctl wrote" if word == Released.NOT_WRITTEN else told
     if text.startswith(told):
         return text
     return told if not text or text == word or told.startswith(text) else f"{told}: {text}"
 
 
 def _left(result: Any, der: Mapping[str, Any] | None) -> tuple[float | None, str | None]:
-    """The limit as the device reads back, or as the release found it, and in words what stands; None: nothing."""
-    if der is not None and der["state"] not in SILENT and (text := accepted(dict(der))) is not None:
+    """The limit that stands, and in words all that does, as the device reads back or as the release found it; None:
+    nothing."""
+    heard = der is not None and der["state"] not in SILENT
+    if der is not None and heard and der.get("standing"):
+        return der["standing"]["p_ceiling_w"], stands(der["standing"])
+    if der is not None and heard and (text := accepted(dict(der))) is not None:
         limited = text.startswith("a limit")
-        return der["outcome"]["accepted"]["p_ceiling_w"] if limited else None, None if text == "no limit" else text
+        limit_w = der["outcome"]["accepted"]["p_ceiling_w"] if limited else None
+        return limit_w, None if text == "no limit" else f"{text} stands"
+    if isinstance(result, Mapping) and result.get("standing"):
+        return result["standing"]["p_ceiling_w"], stands(result["standing"])
     if isinstance(result, Mapping) and result.get("stands_w") is not None:
-        return result["stands_w"], f"a limit of {watts(result['stands_w'])}"
+        return result["stands_w"], f"a limit of {watts(result['stands_w'])} stands"
     return None, None
+
+
+def stands(given: Mapping[str, Any]) -> str | None:
+    """What stands in a DER, in words; None: nothing."""
+    told = parts_of(dict(given))
+    if not told:
+        return "what stands is not known" if given["seen"] in {Seen.NOT_KNOWN, Seen.OLD} else None
+    how = {Seen.AS_WRITTEN: " (as it was written: it does not tell)", Seen.OLD: " (as it was read last)"}
+    return f"{told} stands{how.get(given['seen'], '')}"

@@ -27,8 +27,10 @@ def clamp(value: float, low: float, high: float) -> float:
 
 
 def told_w(der: DerState) -> float | None:
-    """The setpoint or limit in force, W: as read back last, else (for a limit) as written last. None: not known."""
-    accepted = der.reading.accepted or NOTHING
+    """The setpoint or limit in force, W: as read back last, else as written last. None: not known."""
+    accepted = der.reading.accepted
+    if accepted is None:
+        accepted = der.written or NOTHING
     if accepted.p_target_w is not None:
         return accepted.p_target_w
     if accepted.p_ceiling_w is not None or der.written is None:

@@ -67,6 +67,8 @@ class Reason(StrEnum):
     GATE_CLOSED = "gate_closed"
     WRITE_IGNORED = "write_ignored"
     WRITE_CLIPPED = "write_clipped"
+    NOT_FOLLOWED = "not_followed"
+    CONTRADICTED = "contradicted"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     LATE = "late"
@@ -100,6 +102,25 @@ class Released(StrEnum):
     REFUSED = "refused"
     WAITS = "waits"
     NOT_IN_FILE = "not_in_file"
+    NOT_WRITTEN = "not_written"
+
+
+class Seen(StrEnum):
+    """How it is known what stands in a device."""
+
+    READ_BACK = "read_back"
+    OLD = "old"
+    AS_WRITTEN = "as_written"
+    NOT_KNOWN = "not_known"
+
+
+class Record(StrEnum):
+    """What derctl has written down of a DER: not given back, left by a release, nothing, or there is no record."""
+
+    WRITTEN = "written"
+    LEFT = "left"
+    NOTHING = "nothing"
+    MISSING = "missing"
 
 
 class Mode(StrEnum):

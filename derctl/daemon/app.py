@@ -53,6 +53,8 @@ from derctl.store.outbox import Outbox
 from derctl.store.ticks import Recorder
 
 WARM_UP_S = 0.5
+LAST_WORDS_S = 0.5
+"""How long the end waits for the broker to take what became of the devices (docs/sources.md)."""
 
 
 class App:
@@ -227,16 +229,13 @@ class App:
         state, tick, writers = self.state(), self.recorder.latest, self.loop.dispatch.writers
         decisions = {} if tick is None else {decision.der: decision for decision in tick.decisions}
         kinds = {section.id: section.kind for section in self.site.file.ders}
+        record = self.releaser.record
         ders = [
             der_view(
-                kinds[der.id],
-                der,
-                self.plant.ders[der.id],
-                writers[der.id],
-                decisions.get(der.id),
-                self.standings.view(der.id),
+                kinds[n], der, self.plant.ders[n], writers[n], decisions.get(n), record(n), self.standings.view(n)
             )
             for der in state.ders
+            for n in (der.id,)
         ]
         return View(
             version=__version__,
@@ -354,6 +353,15 @@ class App:
             outcomes = {name: writer.outcome for name, writer in self.loop.dispatch.writers.items()}
             for message in self.telemetry.messages(tick.state, tick.decisions, outcomes):
                 self.outbox.put(message)
+            self._tell_standing()
+
+    def _tell_standing(self, *, last: bool = False) -> None:
+        """last: derctl ends, and controls no more."""
+        if self.telemetry is not None:
+            ders, stands = self.loop.dispatch.writers, self.releaser.stands
+            mode = Mode.OBSERVE if last else self.gate.arming.mode
+            for message in self.telemetry.standing(ders, stands, mode, time.monotonic(), last=last):
+                self.outbox.put(message)
 
     async def _end(self) -> None:
         self.presence.ending()
@@ -362,7 +370,10 @@ class App:
         await self.loop.poller.stop()
         if self.gate.arming.state is not Arm.LOOKING:
             await self.releaser.release(lift=False)
+        self._tell_standing(last=True)
         await self.survival.save()
+        if self.mqtt is not None and self.mqtt.connected:
+            await self.outbox.emptied(LAST_WORDS_S)
         self.log.info("stopped")
 
     def _loop_problem(self, running: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

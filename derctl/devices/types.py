@@ -145,10 +145,14 @@ class Controllable(Device, Protocol):
         """
         ...
 
-    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Exchange[Setpoint]:
+    def release(
+        self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True
+    ) -> Exchange[Setpoint]:
         """Give back setpoints; limits stand at the lower of the present one and the fallback (lift: the fallback).
+        Returns what stands then: as it reads back, or as it was written where that says nothing.
 
-        held: what derctl wrote last, for a device whose present limit or var can't be read back. Where neither tells
-        the present limit it is left as it is, unless a reversion would let go of it: then the fallback stands.
+        held: what derctl wrote last, for a device whose present limit or var can't be read back, or says nothing
+        (believed: False, the profile's `effect_only`). Where neither tells the present limit it is left as it is,
+        unless a reversion would let go of it: then the fallback stands.
         """
         ...

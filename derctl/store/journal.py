@@ -13,10 +13,14 @@ from derctl.store.folder import Folder
 
 FILE = "written.json"
 LEFT = "standing.json"
+CONTRADICTED = "contradicted_w"
 
 
 class Journal:
-    """By DER id: since when, and its declared fallback then. Saved when asked; what could not be is saved later."""
+    """By DER id: since when, and its declared fallback then. Saved when asked; what could not be is saved later.
+
+    missing: there was no file, so that nobody knows what was written; until something of it is saved.
+    """
 
     def __init__(self, folder: Folder, file: str = FILE) -> None:
         self.folder = folder
@@ -24,6 +28,7 @@ class Journal:
         self.entries: dict[str, Any] = {}
         self._saved = self.entries
         self._told = False
+        self.missing = False
 
     @property
     def unsaved(self) -> bool:
@@ -36,16 +41,40 @@ class Journal:
     def load(self) -> None:
         """Raises OSError, or ValueError where the file is none of ours."""
         saved = self.folder.read(self.file)
+        self.missing = saved is None
         self.entries = {} if saved is None else msgspec.json.decode(saved, type=dict[str, Any])
         self._saved = self.entries
+
+    def begin(self) -> None:
+        """There was no file, and it is known now that nothing is to be given back: the next save makes one."""
+        self.entries = dict(self.entries)
 
     def note(self, der_id: str, *, since: str, fallback: Mapping[str, Any]) -> None:
         """It is about to be written."""
         if der_id not in self.entries:
             self.entries = {**self.entries, der_id: {"since": since, "fallback": dict(fallback)}}
 
-    def keep(self, der_id: str, *, stands_w: float) -> None:
-        """It was released, and this limit was left in it."""
+    def presume(self, fallbacks: Mapping[str, Mapping[str, Any]]) -> None:
+        """The file can't be read: whatever may be written counts as written."""
+        self.entries = {name: {"since": None, "fallback": dict(each)} for name, each in fallbacks.items()}
+
+    def doubt(self, der_id: str, said_w: float | None) -> None:
+        """What it reads back is contradicted by its power: whoever releases it after a restart has to know. None: no
+        more."""
+        entry = self.entries.get(der_id)
+        if not isinstance(entry, dict) or (CONTRADICTED in entry) is (said_w is not None):
+            return
+        known = {name: value for name, value in entry.items() if name != CONTRADICTED}
+        self.entries = {**self.entries, der_id: known if said_w is None else known | {CONTRADICTED: said_w}}
+
+    @property
+    def contradicted(self) -> dict[str, float]:
+        """W that a DER read back when its power contradicted that."""
+        told = {name: entry.get(CONTRADICTED) for name, entry in self.entries.items() if isinstance(entry, dict)}
+        return {name: float(said_w) for name, said_w in told.items() if isinstance(said_w, int | float)}
+
+    def keep(self, der_id: str, *, stands_w: float | None) -> None:
+        """It was released, and this limit was left in it; None: something else, such as rest."""
         self.entries = {**self.entries, der_id: {"stands_w": stands_w}}
 
     @property
@@ -71,5 +100,5 @@ class Journal:
         except OSError as error:
             told, self._told = self._told, True
             return None if told else error_text(error)
-        self._saved, self._told = entries, False
+        self._saved, self._told, self.missing = entries, False, False
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 EVENTS_MAX = 1000
@@ -29,6 +30,7 @@ class Outbox:
     dropped: int = 0
     published: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _sent: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, message: Message) -> None:
         """Ordered where it must arrive (qos 1), else only the newest of its topic is kept."""
@@ -49,6 +51,14 @@ class Outbox:
             await self._wake.wait()
         return self.ordered[0] if self.ordered else next(iter(self.latest.values()))
 
+    async def emptied(self, seconds: float) -> None:
+        """Return when all is sent, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.ordered or self.latest:
+                    self._sent.clear()
+                    await self._sent.wait()
+
     def sent(self, message: Message) -> None:
         """Take it out, unless a newer one has come in its place."""
         self.published += 1
@@ -60,6 +70,7 @@ class Outbox:
         self._take_out(message)
 
     def _take_out(self, message: Message) -> None:
+        self._sent.set()
         if self.ordered and self.ordered[0] is message:
             self.ordered.popleft()
         elif self.latest.get(message.topic) is message:

@@ -116,6 +116,36 @@ def test_a_limit_that_was_found_is_said_by_name(house: Json) -> None:
     assert "limited to 3,000 W by a limit that was found in it" in row(house, "pv1")
 
 
+@pytest.mark.parametrize(
+    ("standing", "reason", "says"),
+    [
+        ({"p_ceiling_w": 1500.0, "record": "left"}, None, "it reads back a limit of 1,500 W, left by derctl"),
+        ({"p_ceiling_w": 1500.0, "record": "nothing"}, None, "it reads back a limit of 1,500 W"),
+        (
+            {"p_ceiling_w": 1500.0, "q_var": 300.0, "record": "written"},
+            None,
+            "it reads back a limit of 1,500 W and 300 var, not given back yet",
+        ),
+        (
+            {"p_ceiling_w": 1500.0, "record": "left", "seen": "as_written"},
+            None,
+            "a limit of 1,500 W was written, and it does not tell, left by derctl",
+        ),
+        ({"record": "missing"}, None, "by operator anna until 15:27"),
+        ({"record": "nothing"}, "contradicted", "its power contradicts what it reads back"),
+    ],
+)
+def test_what_still_stands_in_a_device_is_said_with_whose_it_is(
+    house: Json, standing: Json, reason: str | None, says: str
+) -> None:
+    house["mode"] = "observe"
+    given = {"p_ceiling_w": None, "p_target_w": None, "q_var": None, "seen": "read_back"} | standing
+    read = {"p_ceiling_w": given["p_ceiling_w"], "p_target_w": None} if given["seen"] == "read_back" else None
+    house["ders"]["pv1"] |= {"standing": given}
+    house["ders"]["pv1"]["outcome"] |= {"accepted": None if reason else read, "reason": reason}
+    assert row(house, "pv1").endswith(says)
+
+
 def test_what_stands_against_control_is_said_with_its_watts(house: Json) -> None:
     text = "without derctl the site may export pv1 5000 W + pv2 9000 W = 14000 W, the contract allows 7000 W"
     house |= {"mode": "observe", "mode_reason": f"fallback_breaks_contract: {text}"}

@@ -91,6 +91,14 @@ def test_a_reply_of_one_line_is_taken_apart() -> None:
         "bat1": "exception 4, at once",
         "roof_2": "unreachable",
     }
+    stood = "pv1: released; limit 2,000 W, 300 var stands, bat1: exception 4; again; what stands is not known, c: no"
+    assert results(stood) == {"pv1": "released", "bat1": "exception 4; again", "c": "no"}
+    assert results(
+        "pv1: released; nothing stands, b: released; limit 1 W stands as written, which it does not tell"
+    ) == {
+        "pv1": "released",
+        "b": "released",
+    }
     assert results("nothing was written") == {}
     assert results({"pv1": result("released")}) == {"pv1": result("released")}
 

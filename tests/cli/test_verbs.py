@@ -298,12 +298,25 @@ def test_an_argument_of_a_command_that_is_no_pair_ends_with_2(outside: Outside, 
     assert repr(word) in err
 
 
-def test_release_with_nothing_written_is_done(outside: Outside, site_file: SiteFile) -> None:
+def test_release_with_nothing_written_is_done(outside: Outside, site_file: SiteFile, tmp_path: Path) -> None:
     path = site_file()
+    journal(tmp_path, "{}")
     code, out, err = outside("release", "-c", str(path))
     assert (code, err) == (0, "")
     assert out == "nothing to release: derctl has written nothing that it has not given back\n"
     assert outside("release", "-c", str(path), "--json") == (0, "{}\n", "")
+
+
+def test_where_no_record_is_there_nothing_is_said_to_be_written_only_by_what_the_devices_tell(
+    outside: Outside, site_file: SiteFile, tmp_path: Path
+) -> None:
+    path = site_file()
+    unknown = f"{standing.NO_RECORD}\npv1: no record of what derctl wrote; what stands is not known\n"
+    assert outside("release", "-c", str(path), "--within", "0.3") == (0, unknown, ""), "derctl never ran here"
+    assert outside("release", "-c", str(path), "--within", "0.3") == (1, unknown, "")
+    code, out, _ = outside("release", "-c", str(path), "--within", "0.3", "--lift", "--json")
+    assert (code, json.loads(out)["pv1"]["result"]) == (1, "unreachable")
+    assert not (tmp_path / "state" / "written.json").exists()
 
 
 def journal(tmp_path: Any, content: Any) -> None:
@@ -324,16 +337,17 @@ def test_what_is_not_given_back_is_listed_and_nothing_is_done(
     outside: Outside, site_file: SiteFile, tmp_path: Path
 ) -> None:
     path = site_file()
-    assert outside("release", "--list", "-c", str(path))[:2] == (0, f"{standing.NOTHING}\n")
+    silent = "can't be reached, so what stands is not known"
+    code, out, _ = outside("release", "--list", "-c", str(path))
+    assert (code, out) == (0, f"{standing.NO_RECORD}\npv1: no record of what derctl wrote; {silent}\n")
     assert not (tmp_path / "state").exists()
     journal(tmp_path, '{"pv1": {"since": "noon"}}')
     code, out, _ = outside("release", "--list", "-c", str(path))
-    assert (code, out) == (
-        1,
-        "pv1: written since noon, not given back; no daemon answers, so what stands is not known\n",
-    )
+    assert (code, out) == (1, f"pv1: written since noon, not given back; {silent}\n")
     code, out, _ = outside("release", "--list", "--json", "-c", str(path))
-    assert (code, json.loads(out)) == (1, {"mode": None, "written": {"pv1": {"since": "noon"}}, "standing": {}})
+    nothing = {"p_ceiling_w": None, "p_target_w": None, "q_var": None, "seen": "not_known", "record": "written"}
+    told = {"mode": None, "written": {"pv1": {"since": "noon"}}, "standing": {}, "stands": {"pv1": nothing}}
+    assert (code, json.loads(out)) == (1, told)
     assert [file.name for file in (tmp_path / "state").iterdir()] == ["written.json"]
 
 
@@ -361,9 +375,16 @@ def test_a_journal_that_cannot_be_read_is_no_clean_release(
     outside: Outside, site_file: SiteFile, tmp_path: Path
 ) -> None:
     journal(tmp_path, '{"pv1": ')
-    code, out, err = outside("release", "-c", str(site_file()))
-    assert (code, out) == (1, "")
+    path = site_file()
+    code, out, err = outside("release", "--list", "-c", str(path))
+    assert (code, "pv1: written since an unknown time, not given back" in out) == (1, True)
     assert "written.json" in one_line(err)
+    assert (tmp_path / "state" / "written.json").exists()
+    code, out, err = outside("release", "-c", str(path), "--within", "0.3")
+    assert (code, out.startswith("pv1: can't be reached")) == (1, True)
+    assert "written.json" in one_line(err)
+    assert (tmp_path / "state" / "written.json.unreadable").read_text() == '{"pv1": '
+    assert list(json.loads((tmp_path / "state" / "written.json").read_text())) == ["pv1"], "it counts as written"
 
 
 @pytest.mark.parametrize("verb", ["run", "release"])
@@ -377,6 +398,45 @@ def test_a_second_instance_of_a_site_ends_with_75(
     assert code == 75
     assert str(tmp_path / "state") in err
     assert "Traceback" not in err
+
+
+def hold(rig: Rig, *, watts: float) -> None:
+    """pv1, of 5 kW, holds a limit."""
+    face = rig.units["pv1"].face
+    face.bank.image(123).put_all({"WMaxLimPct": watts / 50.0, "WMaxLim_Ena": 1})
+    face.adopt_all()
+    face.bank.publish()
+
+
+@pytest.mark.parametrize("content", [None, "{}", '{"pv1": '], ids=["missing", "says nothing", "unreadable"])
+async def test_a_limit_that_stands_is_seen_and_lifted_whatever_the_record_says(
+    rig: Rig, here: Here, site_file: SiteFile, tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        journal(tmp_path, content)
+    path = site_file(port=rig.ports()["pv1"])
+    hold(rig, watts=1200.0)
+    code, out, _ = await here("release", "--list", "-c", str(path))
+    assert (code, "pv1: " in out and "a limit of 1,200 W stands" in out) == (0 if content == "{}" else 1, True)
+    assert (standing.NOTHING in out) is (content == "{}")
+    code, out, _ = await here("release", "--lift", "-c", str(path))
+    assert (code, out) == (0, "pv1: released; a limit of 3,000 W stands\n")
+    assert rig.units["pv1"].face.bank.image(123).get("WMaxLimPct") == 60.0
+    assert (await here("release", "--list", "-c", str(path)))[0] == 0
+    assert json.loads((tmp_path / "state" / "written.json").read_text()) == {}
+
+
+async def test_without_lift_what_derctl_has_no_record_of_is_said_and_not_written(
+    rig: Rig, here: Here, site_file: SiteFile
+) -> None:
+    path = site_file(port=rig.ports()["pv1"])
+    hold(rig, watts=1200.0)
+    code, out, _ = await here("release", "-c", str(path))
+    assert out.splitlines()[:2] == [
+        standing.NO_RECORD,
+        "pv1: no record of what derctl wrote; a limit of 1,200 W stands",
+    ]
+    assert (code, rig.units["pv1"].log) == (1, [])
 
 
 async def test_release_moves_a_device_to_its_fallback_and_forgets_it(
@@ -393,7 +453,7 @@ async def test_release_moves_a_device_to_its_fallback_and_forgets_it(
     assert all(record.accepted for record in rig.units["pv1"].log)
     assert json.loads((tmp_path / "state" / "written.json").read_text()) == {}
     before = len(rig.units["pv1"].log)
-    assert (await here("release", "-c", str(path)))[1].startswith("nothing")
+    assert (await here("release", "-c", str(path)))[1] == "pv1: released before; a limit of 3,000 W stands\n"
     assert len(rig.units["pv1"].log) == before
 
 
@@ -403,13 +463,14 @@ async def test_a_limit_that_an_earlier_release_left_is_said_and_lifted_when_aske
     journal(tmp_path, "{}")
     (tmp_path / "state" / "standing.json").write_text('{"pv1": {"stands_w": 1200.0}}')
     path = site_file(port=rig.ports()["pv1"])
+    hold(rig, watts=1200.0)
     _, out, _ = await here("release", "-c", str(path))
     assert out.splitlines() == ["pv1: released before; a limit of 1,200 W stands", standing.LIFT]
     assert rig.units["pv1"].log == []
     _, out, _ = await here("release", "--lift", "-c", str(path))
     assert out == "pv1: released; a limit of 3,000 W stands\n"
     assert rig.units["pv1"].face.bank.image(123).get("WMaxLimPct") == 60.0
-    assert (await here("release", "-c", str(path)))[1].startswith("nothing")
+    assert (await here("release", "-c", str(path)))[1] == "pv1: released before; a limit of 3,000 W stands\n"
 
 
 @pytest.mark.parametrize(

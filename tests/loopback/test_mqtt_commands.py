@@ -205,8 +205,9 @@ async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any
     decision = Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=100.0))
     app._report(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=(decision,)))
     app.news.tell("device_ok", "pv1", "answers again")
-    await until(lambda: outside.of("event") and outside.of("der/pv1/outcome"))
-    for name in ("measurement", "setpoint", "outcome"):
+    await until(lambda: outside.of("event") and outside.of("der/pv1/outcome") and outside.of("der/pv1/standing"))
+    for name in ("measurement", "setpoint", "outcome", "standing"):
         assert set(json.loads(outside.of(f"der/pv1/{name}")[0])) == set(example(name))
     assert set(json.loads(outside.of("event")[0])) == set(example("event"))
-    assert {retained for topic, _, retained, _ in outside.seen if not topic.endswith("online")} == {False}
+    kept = {topic.rpartition("/")[2] for topic, _, retained, _ in outside.seen if retained}
+    assert kept == {"online", "standing"}

@@ -17,11 +17,16 @@ GIVE_BACK_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """The last write: what, when (monotonic), and how often in a row the device did not take it over."""
+    """The last write: what, when (monotonic), and how often in a row the device did not take it over.
+
+    found: what the device read back of it, None where it can't be read back. sample: of its last poll then.
+    """
 
     setpoint: Setpoint
     at_s: float
     refusals: int = 0
+    found: Setpoint | None = None
+    sample: int = -1
 
 
 def reason_to_write(
@@ -60,7 +65,7 @@ def reason_to_write(
     if var_left(desired, accepted, q_unasked_s, profile):
         return WriteFor.GIVE_BACK
     basis = accepted
-    if blind or basis is None:
+    if blind or basis is None or (written is not None and _as_it_took_it(written, basis)):
         basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
     if differs(desired, basis, rating, profile):
         return WriteFor.CHANGED
@@ -68,6 +73,12 @@ def reason_to_write(
         written is not None and desired.p_ceiling_w is not None and obeys(written, p_w, rating, profile) is False
     )
     return WriteFor.DISOBEYED if ignored else None
+
+
+def _as_it_took_it(written: Written, accepted: Setpoint) -> bool:
+    """Whether the device still holds what it made of the last write, by its own rounding: to write the same again
+    would change nothing."""
+    return not written.refusals and accepted == written.found
 
 
 def var_left(desired: Setpoint, accepted: Setpoint | None, q_unasked_s: float | None, profile: Profile) -> bool:
@@ -141,10 +152,20 @@ def _value_differs(desired: float | None, held: float | None, scale: float, band
     return abs(desired - held) > (EXACT_PU if desired == 0.0 else band) * scale
 
 
+def near(desired: Setpoint, accepted: Setpoint, rating: Rating, profile: Profile) -> bool:
+    """Whether what the device reads back is what was written, so that nothing is to be written again: within the dead
+    band, where that is narrower than the tolerance."""
+    return _within(desired, accepted, rating, min(profile.deadband_pct, profile.tolerance_pct))
+
+
 def taken(desired: Setpoint, accepted: Setpoint, rating: Rating, profile: Profile) -> bool:
     """Whether what the device reads back is what was written, within the profile's tolerance."""
-    p_tol = profile.tolerance_pct / 100.0 * rating.size_w
-    q_tol = profile.tolerance_pct / 100.0 * rating.s_max_va
+    return _within(desired, accepted, rating, profile.tolerance_pct)
+
+
+def _within(desired: Setpoint, accepted: Setpoint, rating: Rating, share_pct: float) -> bool:
+    p_tol = max(EXACT_PU, share_pct / 100.0) * rating.size_w
+    q_tol = max(EXACT_PU, share_pct / 100.0) * rating.s_max_va
     pairs = (
         (desired.p_ceiling_w, accepted.p_ceiling_w, p_tol),
         (desired.p_target_w, accepted.p_target_w, p_tol),

@@ -70,7 +70,7 @@ class Dispatch:
         down: list[str] = []
         up: list[str] = []
         for der_id in wrote:
-            now, goal = _held_w(self.writers[der_id]), self.writers[der_id].fallback.p_ceiling_w
+            now, goal = _held_w(self.writers[der_id]), self.writers[der_id].promise.p_ceiling_w
             (down if goal is not None and (now is None or now >= goal) else up).append(der_id)
         return down, up
 
@@ -88,7 +88,7 @@ def _held_w(writer: Writer) -> float | None:
 def rises(writer: Writer, *, lift: bool) -> bool:
     """Whether a release may make it give more: a store that charges comes to rest, one without a fallback does what
     it likes. A limit stays where it is, unless it is lifted."""
-    held, goal = writer.outcome.accepted or NOTHING, writer.fallback.p_ceiling_w
+    held, goal = writer.outcome.accepted or NOTHING, writer.promise.p_ceiling_w
     if held.p_target_w is not None and (goal is None or held.p_target_w < goal):
         return True
     return lift and held.p_ceiling_w is not None and (goal is None or held.p_ceiling_w < goal)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from derctl.core.types import NOTHING, DerState, Fallback, Setpoint
 from derctl.daemon.actuate.deadband import Written, obeys
+from derctl.daemon.course import Course, went_on
 from derctl.devices import Profile
 
 
@@ -16,6 +17,7 @@ class Hold:
     holds: what it may still hold of all that was written, for one that can't be read back.
     back_s, before_w: when the device came back last, and the limit that it had been told until then.
     on: the device that it was written on, and since when that was not away. sent_s: when a write began last.
+    course: what the device took over of late; its power has to follow that.
     """
 
     written: Written | None = None
@@ -24,6 +26,12 @@ class Hold:
     sent_s: float = -1e9
     back_s: float = -1e9
     before_w: float | None = None
+    course: Course | None = None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a write is under way, or broke off: it may be half in the device."""
+        return self.written is not None and self.sent_s > self.written.at_s
 
     @property
     def refusals(self) -> int:
@@ -73,10 +81,15 @@ def doubted(
         return hold
     if hold.on[0] != on[0] or hold.on[1] is not on[1]:
         forgets = profile.readback == "effect_only" or fallback.by != "stands"
-        return replace(hold, written=None) if forgets else hold
+        return replace(hold, written=None, course=None) if forgets else hold
     if written.refusals and obeys(written, hold.effect_w(der, profile, now_s), der.rating, profile):
         return replace(hold, written=replace(written, refusals=0))
     return hold
+
+
+def measured(hold: Hold, course: Course) -> Hold:
+    """Its power was seen to follow, or not."""
+    return hold if course is hold.course else replace(hold, course=course)
 
 
 def returned(hold: Hold, back_s: float) -> Hold:
@@ -108,16 +121,18 @@ def refused(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, var_ke
     return replace(hold, written=written, holds=holds)
 
 
-def arrived(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, gave_back: bool, refusals: int) -> Hold:
+def arrived(hold: Hold, before: Hold, written: Written, settle_s: float, *, gave_back: bool) -> Hold:
     """The device answered; a part that was not sent stays as it was. before: the state before it was sent."""
     base = replace(before.holds, q_var=None) if gave_back else before.holds
-    written = Written(setpoint=desired, at_s=now_s, refusals=refusals)
-    return replace(hold, written=written, holds=_with(base, desired))
+    course = went_on(before.course, written.setpoint, written.at_s, settle_s)
+    return replace(hold, written=written, holds=_with(base, written.setpoint), course=course)
 
 
-def released(hold: Hold, *, lift: bool) -> Hold:
-    """Given back: a limit stands, unless it was lifted."""
-    return replace(hold, written=None, holds=NOTHING if lift else Setpoint(p_ceiling_w=hold.holds.p_ceiling_w))
+def released(hold: Hold, left: Setpoint | None, *, lift: bool) -> Hold:
+    """Given back: a limit stands, unless it was lifted. left: in one that can't be read back."""
+    if left is None:
+        left = NOTHING if lift else Setpoint(p_ceiling_w=hold.holds.p_ceiling_w)
+    return replace(hold, written=None, holds=replace(left, q_var=None), course=None)
 
 
 def _with(held: Setpoint, sent: Setpoint) -> Setpoint:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from derctl.core.types import Bound, Capability, Decision, DerState, Outcome, Setpoint
 from derctl.core.words import Achieved, Reason, Status, What
 from derctl.daemon.actuate.deadband import Written, taken
+from derctl.daemon.course import Course, left
 from derctl.devices import Profile
 
 Verdict = tuple[Achieved, Reason | None]
 
+VAR_FROM_PU = 0.2
+"""Below this share of its rating an inverter need not give all of its var (IEEE 1547-2018, 5.2)."""
+
 
 class Case(NamedTuple):
     """What a judgement is made from. lost: why the device isn't heard, None while it is. trouble: what stands between
-    the setpoint and the device. since_s: when the wish or its write changed last."""
+    the setpoint and the device. course: what it took over of late. unfinished: a write is under way, or broke off.
+    void_w: what it claimed when its power contradicted that, None while its claim counts."""
 
     decision: Decision
     der: DerState
@@ -24,7 +30,9 @@ class Case(NamedTuple):
     written_at_all: bool
     lost: Reason | None
     trouble: Reason | None
-    since_s: float
+    course: Course | None
+    unfinished: bool = False
+    void_w: float | None = None
 
 
 def wished(outcome: Outcome, decision: Decision, now_s: float) -> Outcome:
@@ -38,8 +46,10 @@ def wished(outcome: Outcome, decision: Decision, now_s: float) -> Outcome:
 
 
 def judged(outcome: Outcome, case: Case, now_s: float) -> Outcome:
-    """The outcome with what is accepted and achieved now."""
-    seen = case.der.reading.accepted if case.der.fresh else outcome.accepted
+    """The outcome with what is accepted and achieved now. A write or a release that was read back knows more than a
+    poll before it."""
+    older = outcome.accepted_s is not None and now_s - case.der.age_s < outcome.accepted_s
+    seen = outcome.accepted if older or not case.der.fresh else case.der.reading.accepted
     if seen != outcome.accepted:
         outcome = replace(outcome, accepted=seen, accepted_s=now_s)
     word, reason = _verdict(outcome.desired, case, now_s)
@@ -50,16 +60,14 @@ def judged(outcome: Outcome, case: Case, now_s: float) -> Outcome:
 
 def _verdict(desired: Setpoint, case: Case, now_s: float) -> Verdict:
     der, profile = case.der, case.profile
+    void = Reason.CONTRADICTED if contradicted(case) else None
     if not case.written_at_all:
-        return Achieved.UNKNOWN, Reason.GATE_CLOSED
+        return Achieved.UNKNOWN, void or Reason.GATE_CLOSED
     if not der.fresh:
         return Achieved.UNKNOWN, case.lost or Reason.STALE
-    word, reason = achieved(desired, der, profile, now_s - case.since_s > profile.settle_s)
-    return word, case.trouble or _override(case, now_s) or reason or _short(case)
-
-
-def _override(case: Case, now_s: float) -> Reason | None:
-    return Reason.OVERRIDE if overridden(case.written, case.der, case.profile, now_s) else None
+    word, reason = achieved(desired, der, profile, case.course, now_s - der.age_s)
+    second = Reason.OVERRIDE if overridden(case, now_s) else None
+    return word, case.trouble or second or reason or _short(case) or void
 
 
 def _short(case: Case) -> Reason | None:
@@ -67,26 +75,56 @@ def _short(case: Case) -> Reason | None:
     return None if asked is None else kept_back(asked, case.decision, case.der.can)
 
 
-def achieved(desired: Setpoint, der: DerState, profile: Profile, settled: bool) -> Verdict:
-    """`achieved` and its reason code, from the measurement. settled: the profile's time for it has passed."""
-    p, q = der.reading.p_w, der.reading.q_var
-    if not der.fresh or p is None:
+def achieved(desired: Setpoint, der: DerState, profile: Profile, course: Course | None, at_s: float) -> Verdict:
+    """`achieved` and its reason code, from the measurement of at_s."""
+    if not der.fresh or der.reading.p_w is None:
         return Achieved.UNKNOWN, Reason.STALE
-    tol = profile.tolerance_pct / 100.0 * der.rating.size_w
-    miss = Achieved.NO if settled else Achieved.PENDING
-    if desired.q_var is not None and q is not None:
-        q_tol = profile.tolerance_pct / 100.0 * der.rating.s_max_va
-        if abs(q - desired.q_var) > q_tol:
-            return miss, Reason.NO_SUN if der.reading.status is Status.ASLEEP else None
+    what = missed(desired, der, profile)
+    if what is not None:
+        value = der.reading.q_var if what is What.VAR else der.reading.p_w
+        gone = course is not None and value is not None and _left(course, what, value, der, profile, at_s)
+        reason = _why_missed(what, desired, der)
+        if gone:
+            return Achieved.NO, reason or Reason.NOT_FOLLOWED
+        return Achieved.PENDING, reason
     if desired.p_target_w is not None:
-        if abs(p - desired.p_target_w) <= tol:
-            return Achieved.YES, None
-        return miss, _why_short(desired.p_target_w, p, der)
+        return Achieved.YES, None
     if desired.p_ceiling_w is None:
         return Achieved.UNKNOWN, None
-    if p > desired.p_ceiling_w + tol:
-        return miss, None
-    return (Achieved.YES if p >= desired.p_ceiling_w - tol else Achieved.NOT_BINDING), None
+    near = der.reading.p_w >= desired.p_ceiling_w - tolerance_of(What.CEILING, der, profile)
+    return (Achieved.YES if near else Achieved.NOT_BINDING), None
+
+
+def missed(desired: Setpoint, der: DerState, profile: Profile) -> What | None:
+    """The part of a setpoint that is not measured, outside the tolerance."""
+    p, q = der.reading.p_w, der.reading.q_var
+    if desired.q_var is not None and q is not None and abs(q - desired.q_var) > tolerance_of(What.VAR, der, profile):
+        return What.VAR
+    if p is None:
+        return None
+    tol = tolerance_of(What.TARGET, der, profile)
+    if desired.p_target_w is not None:
+        return What.TARGET if abs(p - desired.p_target_w) > tol else None
+    over = desired.p_ceiling_w is not None and p > desired.p_ceiling_w + tol
+    return What.CEILING if over else None
+
+
+def tolerance_of(what: What, der: DerState, profile: Profile) -> float:
+    """W or var."""
+    base = der.rating.s_max_va if what is What.VAR else der.rating.size_w
+    return profile.tolerance_pct / 100.0 * base
+
+
+def _left(course: Course, what: What, value: float, der: DerState, profile: Profile, at_s: float) -> bool:
+    return left(course, what, value, tolerance_of(what, der, profile), at_s, profile.settle_s)
+
+
+def _why_missed(what: What, desired: Setpoint, der: DerState) -> Reason | None:
+    p = der.reading.p_w or 0.0
+    if what is What.VAR:
+        little = not der.can.store and abs(p) < VAR_FROM_PU * der.rating.size_w
+        return Reason.NO_SUN if little or der.reading.status is Status.ASLEEP else None
+    return _why_short(desired.p_target_w, p, der) if desired.p_target_w is not None else None
 
 
 def _why_short(target: float, p: float, der: DerState) -> Reason | None:
@@ -118,13 +156,54 @@ def _excludes(bound: Bound, asked: Setpoint) -> bool:
     return bound.value < wish_w if bound.what == What.CEILING else bound.value > wish_w
 
 
-def overridden(written: Written | None, der: DerState, profile: Profile, now_s: float) -> bool:
+def overridden(case: Case, now_s: float) -> bool | None:
     """Whether a device that had taken a setpoint reads back another one now: a second master, or its own mind.
 
-    now_s: when the age was taken.
+    None where nothing tells: what was read while our own write was under way, or by the poll after it, may be half of
+    what was before. now_s: when the age was taken.
     """
+    written, der = case.written, case.der
     accepted = der.reading.accepted
-    if written is None or written.refusals or accepted is None or profile.readback == "effect_only":
+    if written is None or written.refusals or accepted is None or case.profile.readback == "effect_only":
+        return None
+    later = now_s - der.age_s > written.at_s and der.sample > written.sample + 1
+    if case.unfinished or not later or not der.fresh:
+        return None
+    return not taken(written.setpoint, accepted, der.rating, case.profile)
+
+
+def contradicted(case: Case) -> bool:
+    """Whether it claims something else than what it gives, and than what it was told: else it just doesn't follow."""
+    if case.void_w is None:
         return False
-    later = now_s - der.age_s > written.at_s
-    return later and not taken(written.setpoint, accepted, der.rating, profile)
+    tolerance = tolerance_of(What.CEILING, case.der, case.profile)
+    course = case.course
+    ours = [] if course is None else [course.setpoint, *(before for _, before in course.past)]
+    told = [each.p_ceiling_w if each.p_target_w is None else each.p_target_w for each in ours]
+    return not any(watts is not None and abs(watts - case.void_w) <= tolerance for watts in told)
+
+
+def spells(case: Case, outcome: Outcome, now_s: float) -> dict[Reason, bool]:
+    """What is worth a word to people while it lasts: whether it is so now, as far as that is known."""
+    found: dict[Reason, bool] = {Reason.CONTRADICTED: contradicted(case)}
+    if not case.written_at_all:
+        return found | {Reason.OVERRIDE: False, Reason.NOT_FOLLOWED: False}
+    second = overridden(case, now_s)
+    if second:
+        found[Reason.OVERRIDE] = True
+    elif second is False and case.written is not None and now_s - case.written.at_s > case.profile.settle_s:
+        found[Reason.OVERRIDE] = False  # a fight with a second master is one spell
+    if outcome.achieved in {Achieved.YES, Achieved.NOT_BINDING}:
+        found[Reason.NOT_FOLLOWED] = False
+    elif outcome.reason is Reason.NOT_FOLLOWED:
+        found[Reason.NOT_FOLLOWED] = True
+    return found
+
+
+def to_tell(told: frozenset[Reason], seen: Mapping[Reason, bool]) -> tuple[frozenset[Reason], list[Reason]]:
+    """What has been told of spells that go on, and what is to be told now: each once, until it is seen to be over."""
+    fresh = [reason for reason, so in seen.items() if so and reason not in told]
+    over = {reason for reason, so in seen.items() if not so}
+    if not fresh and not told & over:
+        return told, []
+    return (told | set(fresh)) - over, fresh

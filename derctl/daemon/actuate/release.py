@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from derctl.core.words import Released
+from derctl.daemon.actuate.standing import Standing
 from derctl.site.between import SLACK_W
 
 AGAIN_S = 10.0
@@ -16,11 +17,13 @@ what wears its memory out. 10 s doubled up to an hour make 31 on the first day."
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """text: what the device answered, or why not. stands_w: the limit that it holds now; None: none, or not known."""
+    """text: what the device answered, or why not. stands_w: the limit that it holds now; None: none, or not known.
+    standing: all that stands in it then, None where the device is not known here."""
 
     result: Released
     text: str = ""
     stands_w: float | None = None
+    standing: Standing | None = None
 
     def __str__(self) -> str:
         return self.text or str(self.result)
@@ -37,9 +40,14 @@ def waits_text(lost: str) -> str:
     return f"waits: it would give more, and {lost} is lost or not released; its own timer ends what was written"
 
 
-def released_before(stands_w: float) -> Release:
-    """Of a DER that an earlier release left with this limit."""
+def released_before(stands_w: float | None) -> Release:
+    """Of a DER that an earlier release left with this limit; None: with something else, such as rest."""
     return Release(Released.RELEASED, "released before", stands_w=stands_w)
+
+
+def not_written(standing: Standing) -> Release:
+    """Of a DER of which derctl has nothing written down, and what stands in it all the same."""
+    return Release(Released.NOT_WRITTEN, stands_w=standing.p_ceiling_w, standing=standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

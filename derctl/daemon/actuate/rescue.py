@@ -3,100 +3,135 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from derctl.core.words import Released
+from derctl.core.words import Record, Released
 from derctl.daemon.actuate.dispatch import Dispatch, rises
-from derctl.daemon.actuate.release import Release, released_before
+from derctl.daemon.actuate.release import Release
+from derctl.daemon.actuate.releaser import Releaser
+from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.actuate.writer import Writer
-from derctl.daemon.build import Plant, build, writer_of
+from derctl.daemon.build import build, writer_of
+from derctl.daemon.channel.channel import Channel
 from derctl.daemon.standings import found_before
 from derctl.links.ending import end
 from derctl.site import Site
 from derctl.store.folder import Folder
-from derctl.store.journal import LEFT, Journal
+from derctl.store.journal import Journal
 
 AGAIN_S = 0.1
+OTHERS_S = 2.0
+"""How long devices are looked for that nothing is written to."""
 
 
-async def rescue(site: Site, *, lift: bool, seconds: float) -> dict[str, Release]:
-    """By DER id. Raises AlreadyRunning, OSError, or ValueError where the journal can't be read.
+async def rescue(site: Site, tell: Callable[[str], None], *, lift: bool, seconds: float) -> dict[str, Release]:
+    """By DER id: what became of its release, or what stands in it. Raises AlreadyRunning, OSError.
 
-    What is not in the site file any more can't be reached from here, and is named.
+    What is not in the site file any more can't be reached from here, and is named. tell: hears what is wrong with the
+    record of what was written.
     """
-    folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
+    folder, unsaved = _folder(site), list[str]()
+
+    def heard(event: str, who: str, text: str) -> None:
+        if event == "journal_not_saved":
+            unsaved.append(text)
+        elif event == "journal_unreadable":
+            tell(text)
+
     folder.hold()
     try:
-        journal, left = Journal(folder), Journal(folder, LEFT)
-        journal.load()
-        with suppress(OSError, ValueError):  # what stands from before keeps nothing from being released
-            left.load()
-        known = {der.id: der.fallback.p_ceiling_w for der in site.file.ders}
-        stood = {
-            name: limit_w for name, limit_w in left.stands.items() if name in known and name not in journal.entries
-        }
-        wrote = [name for name in (*journal.entries, *(stood if lift else ())) if name in known]
-        result = {name: Release(Released.NOT_IN_FILE, "not in the site file any more") for name in journal.entries}
-        if wrote:
-            result |= await _release(site, wrote, lift=lift, seconds=seconds)
-        await _remember(journal, left, result, known)
-        return {name: released_before(limit_w) for name, limit_w in stood.items()} | result
+        async with _house(site, folder, heard) as releaser:
+            releaser.restore()
+            await _read(releaser, seconds, lift=lift)
+            entries = releaser.journal.entries
+            gone = [name for name in entries if name not in releaser.dispatch.writers]
+            result = {name: Release(Released.NOT_IN_FILE, "not in the site file any more") for name in gone}
+            result |= await releaser.release(lift=lift, seconds=seconds)
+            result |= await _read_again(releaser, result, seconds)
+            await releaser.save()
+        if unsaved:
+            raise OSError(unsaved[0])
+        return result
     finally:
         folder.let_go()
 
 
-async def _remember(
-    journal: Journal, left: Journal, result: Mapping[str, Release], ceilings: Mapping[str, float | None]
-) -> None:
-    """Raises OSError where it can't be saved."""
-    done = {name: each for name, each in result.items() if each.result is Released.RELEASED}
-    journal.forget(done)
-    left.forget(done)
-    for name, each in done.items():
-        if each.stands_w is not None and each.held_below(ceilings[name]):
-            left.keep(name, stands_w=each.stands_w)
-    for book in (journal, left):
-        problem = await book.save()
-        if problem is not None:
-            raise OSError(problem)
+async def look(site: Site, *, seconds: float = OTHERS_S) -> dict[str, Standing]:
+    """What stands in each DER that derctl may write; nothing is written. Raises OSError."""
+    async with _house(site, _folder(site), lambda event, who, text: None) as releaser:
+        releaser.restore(touch=False)
+        await _read(releaser, seconds, lift=True)
+        return {name: releaser.stands(name) for name, each in releaser.dispatch.writers.items() if each.control}
 
 
-async def _release(site: Site, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:
-    """Where one of them would give more afterwards, the others are looked for too: none of those may be lost then."""
+def _folder(site: Site) -> Folder:
+    return Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
+
+
+@asynccontextmanager
+async def _house(site: Site, folder: Folder, on_event: Callable[[str, str, str], None]) -> AsyncIterator[Releaser]:
+    """The site's DERs, on buses that connect."""
     plant = build(site, lambda event, who, text: None)
-    tasks: dict[str, asyncio.Task[None]] = {}
+    dispatch = Dispatch({name: _writer(site, channel) for name, channel in plant.ders.items()})
+    used = {id(channel.bus): channel.bus for channel in plant.ders.values()}
+    tasks = [asyncio.create_task(bus.run()) for bus in used.values()]
     try:
-        ends_s = asyncio.get_running_loop().time() + seconds
-        await _found(plant, wrote, tasks, ends_s)
-        writers = {name: _writer(site, plant, name) for name in wrote}
-        if any(rises(writer, lift=lift) for writer in writers.values()):
-            others = [name for name in plant.ders if name not in writers]
-            await _found(plant, others, tasks, ends_s)
-            writers |= {name: _writer(site, plant, name) for name in others}
-        return await Dispatch(writers).release(wrote, lift=lift, seconds=seconds)
+        yield Releaser(Journal(folder), dispatch, lambda: "", on_event)
     finally:
-        await end(tasks.values())
+        await end(tasks)
 
 
-async def _found(plant: Plant, names: Sequence[str], tasks: dict[str, asyncio.Task[None]], ends_s: float) -> None:
-    """All of them read once, or until then."""
-    for bus in (plant.ders[name].bus for name in names):
-        if bus.name not in tasks:
-            tasks[bus.name] = asyncio.create_task(bus.run())
-    with suppress(TimeoutError):
-        async with asyncio.timeout_at(ends_s):
-            await asyncio.gather(*(_ready(plant, name) for name in names))
+async def _read(releaser: Releaser, seconds: float, *, lift: bool) -> None:
+    """Until those that are to be released answer, and the others for as long as OTHERS_S. Where one would give more
+    afterwards, none of the others may be lost: all are waited for then."""
+    writers = releaser.dispatch.writers
+    reads = {name: asyncio.create_task(_ready(each.channel)) for name, each in writers.items()}
+    wrote = [name for name in reads if lift or releaser.record(name) is Record.WRITTEN]
+    ends_s = asyncio.get_running_loop().time() + seconds
+    try:
+        await _until(reads.values(), min(ends_s, asyncio.get_running_loop().time() + OTHERS_S))
+        await _until([reads[name] for name in wrote], ends_s)
+        _take_over(writers.values())
+        if any(rises(writers[name], lift=lift) for name in wrote):
+            await _until(reads.values(), ends_s)
+    finally:
+        await end(reads.values())
+    _take_over(writers.values())
 
 
-async def _ready(plant: Plant, der_id: str) -> None:
-    """Connected, found so that it can be told something, and read once, so that what stands now is known; tried
-    again until then."""
-    channel = plant.ders[der_id]
-    while channel.sample == 0 or channel.missing:
+async def _until(tasks: Collection[asyncio.Task[None]], ends_s: float) -> None:
+    left_s = ends_s - asyncio.get_running_loop().time()
+    if tasks and left_s > 0.0:
+        await asyncio.wait(tasks, timeout=left_s)
+
+
+def _take_over(writers: Iterable[Writer]) -> None:
+    """What the devices read back is what they hold."""
+    for writer in writers:
+        writer.outcome = replace(writer.outcome, accepted=writer.channel.reading.accepted)
+
+
+async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: float) -> dict[str, Release]:
+    """What stands in those that were released, by another poll."""
+    writers = releaser.dispatch.writers
+    done = [name for name, each in result.items() if each.result is Released.RELEASED and name in writers]
+    polls = [asyncio.create_task(writers[name].channel.poll()) for name in done]
+    try:
+        await _until(polls, asyncio.get_running_loop().time() + seconds)
+    finally:
+        await end(polls)
+    _take_over(writers[name] for name in done)
+    return {name: replace(result[name], standing=releaser.stands(name)) for name in done}
+
+
+async def _ready(channel: Channel) -> None:
+    """Connected, found so that it can be told something, and read, so that what stands now is known; again as long as
+    the power is above that, unless it is known that this goes on."""
+    while channel.sample == 0 or channel.missing or (channel.claim.doubtful and not channel.claim.void):
         await channel.bus.wait_connected()
         channel.look_again()
         if channel.wants_look:
@@ -105,14 +140,12 @@ async def _ready(plant: Plant, der_id: str) -> None:
         await asyncio.sleep(AGAIN_S)
 
 
-def _writer(site: Site, plant: Plant, der_id: str) -> Writer:
-    section = next(der for der in site.file.ders if der.id == der_id)
+def _writer(site: Site, channel: Channel) -> Writer:
+    section = next(der for der in site.file.ders if der.id == channel.id)
 
     async def no_journal(name: str) -> None:
         return
 
-    writer = writer_of(site, section, plant.ders[der_id], no_journal, lambda event, who, text: None)
-    writer.outcome = replace(writer.outcome, accepted=plant.ders[der_id].reading.accepted)
-    folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
-    writer.found_w = partial(found_before(folder).get, der_id)
+    writer = writer_of(site, section, channel, no_journal, lambda event, who, text: None)
+    writer.found_w = partial(found_before(_folder(site)).get, channel.id)
     return writer

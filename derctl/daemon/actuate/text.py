@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from derctl.core.types import NOTHING, Setpoint
+from collections.abc import Mapping
+
+from derctl.core.types import NOTHING, Reading, Setpoint
+from derctl.core.words import Seen
+from derctl.daemon.actuate.release import Release
+from derctl.daemon.actuate.standing import Standing
 
 
 def setpoint_text(setpoint: Setpoint | None) -> str:
@@ -11,6 +16,34 @@ def setpoint_text(setpoint: Setpoint | None) -> str:
     parts = (("limit", told.p_ceiling_w, "W"), ("power", told.p_target_w, "W"), ("", told.q_var, "var"))
     words = [f"{what} {round(value) + 0:,} {unit}".lstrip() for what, value, unit in parts if value is not None]
     return ", ".join(words) or "nothing"
+
+
+def released_text(result: Mapping[str, Release]) -> str:
+    """Such as `pv1: released; limit 2,000 W stands, bat1: unreachable; what stands is not known`."""
+    parts = [f"{der_id}: {release}{_standing_text(release.standing)}" for der_id, release in result.items()]
+    return ", ".join(parts) or "nothing was written"
+
+
+def _standing_text(standing: Standing | None) -> str:
+    if standing is None:
+        return ""
+    if not standing.anything:
+        return "; what stands is not known" if standing.seen in {Seen.NOT_KNOWN, Seen.OLD} else "; nothing stands"
+    told = Setpoint(p_ceiling_w=standing.p_ceiling_w, p_target_w=standing.p_target_w, q_var=standing.q_var)
+    how = {Seen.AS_WRITTEN: " as written, which it does not tell", Seen.OLD: " when it was read last"}
+    return f"; {setpoint_text(told)} stands{how.get(standing.seen, '')}"
+
+
+def not_followed_text(told: Setpoint, reading: Reading) -> str:
+    """Such as `told limit 4,000 W, gives 7,000 W`."""
+    given = "" if told.q_var is None or reading.q_var is None else f" and {round(reading.q_var) + 0:,} var"
+    return f"told {setpoint_text(told)}, gives {round(reading.p_w or 0.0) + 0:,} W{given}"
+
+
+def contradicted_text(said_w: float, reading: Reading) -> str:
+    """Such as `reads back 0 W and gives 1,080 W: what it reads back does not count`."""
+    said, given = f"{round(said_w) + 0:,} W", f"{round(reading.p_w or 0.0) + 0:,} W"
+    return f"reads back {said} and gives {given}: what it reads back does not count"
 
 
 def override_text(told: Setpoint, found: Setpoint | None) -> str:

@@ -25,7 +25,6 @@ class Happened(StrEnum):
     CLIPPED = "clipped"
     QUIET = "quiet"
     HEARD = "heard"
-    OBEYS = "obeys"
 
 
 SETS: dict[Happened, Reason | None] = {
@@ -42,7 +41,6 @@ CLEARS: dict[Happened, frozenset[Reason]] = {
     Happened.SENT: frozenset({Reason.LATE}),
     Happened.QUIET: frozenset({Reason.LATE}),
     Happened.HEARD: frozenset({Reason.LATE, Reason.UNREACHABLE}),
-    Happened.OBEYS: frozenset({Reason.WRITE_IGNORED}),
 }
 """The codes that are gone after it; any other stays. quiet: nothing is due; heard: and polls are answered."""
 
@@ -77,7 +75,7 @@ def after(trouble: Trouble, happened: Happened) -> Trouble:
         code = SETS[happened]
     elif code in CLEARS[happened]:
         code = None
-    return replace(trouble, code=code, late=trouble.late if happened is Happened.OBEYS else 0)
+    return replace(trouble, code=code, late=0)
 
 
 def news(before: Trouble, now: Trouble) -> str | None:

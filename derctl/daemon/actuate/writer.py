@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint
-from derctl.core.words import Bind, FallbackBy, Promise, Reason, Released, Timer, WriteFor
+from derctl.core.words import Bind, FallbackBy, Promise, Reason, Record, Released, Timer, WriteFor
 from derctl.daemon.actuate import hold as holds
-from derctl.daemon.actuate.deadband import reason_to_write, taken, var_left
+from derctl.daemon.actuate.deadband import Written, near, reason_to_write, taken, var_left
 from derctl.daemon.actuate.hold import Hold
-from derctl.daemon.actuate.judge import Case, judged, wished
+from derctl.daemon.actuate.judge import Case, judged, missed, spells, to_tell, wished
 from derctl.daemon.actuate.release import Release
-from derctl.daemon.actuate.text import override_text, setpoint_text
+from derctl.daemon.actuate.standing import Standing, standing_of
+from derctl.daemon.actuate.text import contradicted_text, not_followed_text, override_text, setpoint_text
 from derctl.daemon.actuate.trouble import IGNORED_AFTER, Happened, Trouble, after, news
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.course import measured
 from derctl.devices import Profile
 from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
@@ -31,24 +33,21 @@ ANSWERS = (Bind.OK, Bind.FROZEN)
 class Wish(NamedTuple):
     """The tick's decision, the state it was made from, and when that was frozen.
 
-    since_s: since when the setpoint is the same. var_asked_s: when somebody asked for var last.
+    var_asked_s: when somebody asked for var last.
     """
 
     decision: Decision
     der: DerState
     at_s: float
-    since_s: float
     var_asked_s: float
 
 
 def wish_of(decision: Decision, der: DerState, before: Wish | None, at_s: float) -> Wish:
     """The wish after another one."""
-    same = before is not None and before.decision.setpoint == decision.setpoint
-    since_s = before.since_s if before is not None and same else at_s
     asked_s = -1e9 if before is None else before.var_asked_s
     if decision.setpoint.q_var is not None:
         asked_s = at_s
-    return Wish(decision=decision, der=der, at_s=at_s, since_s=since_s, var_asked_s=asked_s)
+    return Wish(decision=decision, der=der, at_s=at_s, var_asked_s=asked_s)
 
 
 @dataclass(slots=True)
@@ -57,6 +56,7 @@ class Writer:
 
     found_w: somebody's limit that stood in it and has to be kept, with and without derctl; None: none. spared_w: what
     may be one: only a lower limit is written over it.
+    told: of what goes on, what people have been told.
     """
 
     id: str
@@ -73,12 +73,13 @@ class Writer:
     writes: int = 0
     hold: Hold = field(default_factory=Hold)
     trouble: Trouble = field(default_factory=Trouble)
+    told: frozenset[Reason] = frozenset()
     wish: Wish | None = None
     _task: asyncio.Task[None] | None = None
 
     @property
     def _profile(self) -> Profile:
-        return self.channel.options.profile
+        return self.channel.profile
 
     @property
     def promise(self) -> Fallback:
@@ -195,12 +196,14 @@ class Writer:
         return wish._replace(decision=replace(wish.decision, setpoint=Setpoint(p_ceiling_w=held.p_ceiling_w)))
 
     def _note(self, wish: Wish) -> None:
-        refusals, profile = self.hold.refusals, self._profile
-        self.hold = holds.returned(self.hold, self.channel.back_s)
-        self.hold = holds.doubted(self.hold, self._on, wish.der, profile, self.fallback, wish.at_s)
-        if refusals and self.hold.written is not None and not self.hold.refusals:
-            self._happened(Happened.OBEYS)
-        self.hold = holds.wished(self.hold, wish.decision.setpoint, wish.der, profile, wish.at_s, busy=self.busy)
+        profile, der, wanted = self._profile, wish.der, wish.decision.setpoint
+        hold = holds.returned(self.hold, self.channel.back_s)
+        hold = holds.doubted(hold, self._on, der, profile, self.fallback, wish.at_s)
+        hold = holds.wished(hold, wanted, der, profile, wish.at_s, busy=self.busy)
+        if hold.course is not None and der.fresh and der.reading.p_w is not None:
+            astray = missed(wanted, der, profile) is not None
+            hold = holds.measured(hold, measured(hold.course, wish.at_s - der.age_s, astray=astray))
+        self.hold = hold
 
     def _due(self, wish: Wish) -> WriteFor | None:
         channel, hold, profile = self.channel, self.hold, self._profile
@@ -224,21 +227,30 @@ class Writer:
         return holds.bounded(self.hold, wish.decision.setpoint, self._profile, self.clock())
 
     def _judge(self, wish: Wish, writes: bool) -> None:
-        written = self.hold.written
         case = Case(
             decision=wish.decision,
             der=wish.der,
-            written=written,
+            written=self.hold.written,
             profile=self._profile,
             written_at_all=writes,
             lost=self.channel.binding.reason,
             trouble=self.trouble.code,
-            since_s=wish.since_s if written is None else max(written.at_s, wish.since_s),
+            course=self.hold.course,
+            unfinished=self.busy or self.hold.unfinished,
+            void_w=self.channel.claim.said_w,
         )
-        before, self.outcome = self.outcome.reason, judged(self.outcome, case, wish.at_s)
-        overridden = self.outcome.reason is Reason.OVERRIDE and before is not Reason.OVERRIDE
-        if overridden and written is not None:
-            self.on_event("override", self.id, override_text(written.setpoint, wish.der.reading.accepted))
+        self.outcome = judged(self.outcome, case, wish.at_s)
+        self.told, news = to_tell(self.told, spells(case, self.outcome, wish.at_s))
+        for reason in news:
+            self.on_event(str(reason), self.id, self._text(reason, case))
+
+    def _text(self, reason: Reason, case: Case) -> str:
+        reading, told = case.der.reading, case.decision.setpoint
+        if reason is Reason.OVERRIDE:
+            return override_text(told if case.written is None else case.written.setpoint, reading.accepted)
+        if reason is Reason.CONTRADICTED:
+            return contradicted_text(case.void_w or 0.0, reading)
+        return not_followed_text(told, reading)
 
     async def _write(self, why: WriteFor) -> None:
         """The journal first: a kill must not make a write be forgotten. Afterwards all may have changed."""
@@ -256,9 +268,10 @@ class Writer:
         found = await self._send(exchange, desired, before, wish.at_s + self._keep_s, give_back=give_back)
         if found is not None:
             refusals = self._taken(desired, found, before, wish.der, why)
-            now = self.clock()
-            self.hold = holds.arrived(self.hold, before, desired, now, gave_back=give_back, refusals=refusals)
-            self.outcome = replace(self.outcome, accepted=found, accepted_s=now)
+            now, known, sample = self.clock(), self.channel.believed(found), self.channel.sample
+            written = Written(setpoint=desired, at_s=now, refusals=refusals, found=known, sample=sample)
+            self.hold = holds.arrived(self.hold, before, written, self._profile.settle_s, gave_back=give_back)
+            self.outcome = replace(self.outcome, accepted=known, accepted_s=now)
 
     async def _send(
         self, exchange: Exchange[Setpoint], desired: Setpoint, before: Hold, not_after_s: float, *, give_back: bool
@@ -286,30 +299,19 @@ class Writer:
 
     def _taken(self, desired: Setpoint, found: Setpoint, before: Hold, der: DerState, why: WriteFor) -> int:
         """How often in a row the device has not taken a write over now."""
-        if self._profile.readback == "effect_only":
-            return self._sent_blindly(desired, before, why)
-        if taken(desired, found, der.rating, self._profile):
+        if self._profile.readback == "effect_only":  # only its power tells, and that is judged by itself
+            self._happened(Happened.TAKEN)
+            return before.refusals + 1 if why is WriteFor.DISOBEYED else before.refusals
+        if near(desired, found, der.rating, self._profile):
             self._happened(Happened.TAKEN)
             return 0
         refusals = before.refusals + 1
-        if refusals >= IGNORED_AFTER:
+        if refusals >= IGNORED_AFTER and not self.channel.claim.doubtful:  # else it is what reads back that is wrong
             known = self.outcome.accepted
             unmoved = known is None or found == known
+            ignored = unmoved and not taken(desired, found, der.rating, self._profile)
             text = f"asked for {setpoint_text(desired)}, reads back {setpoint_text(found)}"
-            self._happened(Happened.IGNORED if unmoved else Happened.CLIPPED, text)
-        return refusals
-
-    def _sent_blindly(self, desired: Setpoint, before: Hold, why: WriteFor) -> int:
-        """Accepted without an exception, by a device that can't be read back: only its power tells the rest."""
-        refusals = before.refusals
-        if why is WriteFor.DISOBEYED:
-            refusals += 1
-        elif self.trouble.code is Reason.REFUSED:
-            refusals = 0
-        if refusals < IGNORED_AFTER:
-            self._happened(Happened.TAKEN)
-        else:
-            self._happened(Happened.IGNORED, f"gives more than the {setpoint_text(desired)} that was written")
+            self._happened(Happened.IGNORED if ignored else Happened.CLIPPED, text)
         return refusals
 
     def _happened(self, happened: Happened, text: str = "") -> None:
@@ -329,13 +331,27 @@ class Writer:
             task, self._task = self._task, None
             task.result()
 
+    @property
+    def said_w(self) -> float | None:
+        """What it read back when its power contradicted that; None while its read-back counts."""
+        return self.channel.claim.said_w
+
+    def standing(self, record: Record) -> Standing:
+        """What stands in its device now."""
+        channel = self.channel
+        if channel.binding.last is None:
+            return Standing(record=record)
+        fresh = channel.state in ANSWERS and channel.verified
+        return standing_of(self.outcome.accepted, self.hold.holds, channel.binding.last.rating, record, fresh=fresh)
+
     async def release(self, *, lift: bool) -> Release:
         """Give the device back."""
         await self.wait()
         device = self.channel.device
         if device is None or not self.channel.verified:
             return Release(Released.UNREACHABLE)
-        exchange = _controllable(device).release(self.promise, lift=lift, held=self.hold.holds)
+        held, believed = self._known()
+        exchange = _controllable(device).release(self.promise, lift=lift, held=held, believed=believed)
         try:
             stands = await self.channel.bus.execute(self.channel.unit, exchange, priority=Priority.WRITE)
         except BusError:
@@ -344,9 +360,21 @@ class Writer:
             return Release(Released.REFUSED, str(error))
         if self.channel.missing:  # what stands there could not be given back
             return Release(Released.REFUSED, self.channel.missing, stands_w=stands.p_ceiling_w)
-        self.hold = holds.released(self.hold, lift=lift)
-        self.outcome = replace(self.outcome, accepted=stands, accepted_s=self.clock())
+        read = self.channel.believed(stands) if believed or stands.p_ceiling_w is not None else None
+        self.hold = holds.released(self.hold, stands if read is None else None, lift=lift)
+        self.outcome = replace(self.outcome, accepted=read, accepted_s=self.clock())
         return Release(Released.RELEASED, stands_w=stands.p_ceiling_w)
+
+    def _known(self) -> tuple[Setpoint, bool]:
+        """What is held, and whether what reads back says something: not while the power contradicts it, nor where the
+        device never took over what was written and reads back less than that."""
+        written, read, held = self.hold.written, self.outcome.accepted, self.hold.holds
+        if self.channel.claim.doubtful or read is None or written is None or not written.refusals:
+            return held, not self.channel.claim.doubtful
+        sent_w, read_w = written.setpoint.p_ceiling_w, read.p_ceiling_w
+        if sent_w is not None and read_w is not None and read_w < sent_w:
+            return replace(held, p_ceiling_w=None), False
+        return held, True
 
 
 def _controllable(device: object) -> Controllable:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from derctl.core.exchange import Registers, patient
-from derctl.core.types import Reading
+from derctl.core.types import Reading, Setpoint
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import believed
 from derctl.daemon.channel import binding as binds
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.binding import Binding, Look
+from derctl.daemon.channel.claim import Claim, counts, profile_of, weighed
 from derctl.daemon.channel.parts import Parts, polled
 from derctl.daemon.channel.sight import Sight, sight
 from derctl.daemon.channel.slow import Slow
 from derctl.daemon.channel.steady import Steady, rated
 from derctl.daemon.channel.stillness import Stillness, observe, stands_still
-from derctl.devices import Device, Identity, Kind, Options
+from derctl.devices import Device, Identity, Kind, Options, Profile
 from derctl.devices.sunspec.limits import BLOCK
 from derctl.errors import BusError, BusTimeout, DeviceError, DeviceRefused, NoMap, SectionUnclear, WrongKind
 from derctl.links.bus import Bus, Priority
@@ -39,7 +40,8 @@ class Channel:
     measures. more: the same device, found with more than before, until a poll has read it. read_s, sample: of
     `reading`. heard_s: when it answered last, a refusal counts. answers: the registers that it was decoded from, by
     block. back_s: when it came back from a silence; it may have forgotten what it was told. strayed: that something
-    came instead of answers was told. told: the last event.
+    came instead of answers was told. told: the last event. claim: what its
+    read-back is worth; where that is nothing, `reading.accepted` is None.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Channel:
     answers: Mapping[str, Registers] = field(default_factory=dict)
     strayed: bool = False
     told: str = ""
+    claim: Claim = field(default_factory=Claim)
     back_s: float = -1e9
 
     @property
@@ -87,6 +90,15 @@ class Channel:
     def verified(self) -> bool:
         """The device that answers on this connection is the one that was found: only then it may be written."""
         return self.device is not None and self.binding.generation == self.bus.generation
+
+    @property
+    def profile(self) -> Profile:
+        """Its profile, by what it has shown."""
+        return profile_of(self.claim, self.options.profile)
+
+    def believed(self, accepted: Setpoint | None) -> Setpoint | None:
+        """What it reads back, where that says anything."""
+        return accepted if counts(self.claim, self.options.profile) else None
 
     @property
     def missing(self) -> str:
@@ -158,7 +170,7 @@ class Channel:
 
     async def _read(self, whole: Device) -> None:
         fresh, refusals = await self._ask(whole)
-        now = self.clock()
+        now, before_s = self.clock(), self.read_s
         self._expire(now)
         if whole is not self.binding.device:
             self._became(whole)
@@ -181,6 +193,15 @@ class Channel:
             self._saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
             self._saw(seen.look, seen.reason, seen.text or self.parts.text(whole))
+        self._doubt(whole, before_s)
+
+    def _doubt(self, device: Device, before_s: float) -> None:
+        """Registers that stand still contradict nothing. What is no claim goes no further."""
+        if self.state is Bind.OK:
+            profile = self.options.profile
+            self.claim = weighed(self.claim, self.reading, device.rating, profile, self.read_s, before_s=before_s)
+        if self.reading.accepted is not None and self.believed(self.reading.accepted) is None:
+            self.reading = replace(self.reading, accepted=None)
 
     def _weigh(self, device: Device, answers: Mapping[str, Registers], now_s: float) -> Sight:
         """Keep what can be believed of these answers."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from derctl.core.words import Refusal
+from derctl.daemon.actuate.text import released_text
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.commands.rows import COMMANDS
@@ -62,11 +63,8 @@ async def _release(calls: Calls, args: Args, who: str) -> Any:
     calls.reach.gate.disarm(who)
     calls.reach.changed()
     result = await calls.reach.releaser.release(lift=lift)
-    result = {**calls.reach.releaser.standing(), **result}
-    said = ", ".join(f"{der_id}: {release}" for der_id, release in result.items()) or "nothing was written"
-    calls.desk.log.log(
-        priority_of("command"), "command", text=f"{who}: release{' lift=true' if lift else ''}: {said}"
-    )
+    text = f"{who}: release{' lift=true' if lift else ''}: {released_text(result)}"
+    calls.desk.log.log(priority_of("command"), "command", text=text)
     return {der_id: asdict(release) for der_id, release in result.items()}
 
 

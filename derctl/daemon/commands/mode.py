@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from derctl.core.words import Refusal
+from derctl.daemon.actuate.text import released_text
 from derctl.daemon.commands.row import Command, Nothing, Order, Reach
 from derctl.errors import CommandError
 
@@ -33,8 +34,7 @@ async def disarm(reach: Reach, order: Order) -> str:
     """Control to observe, releasing what was written."""
     reach.gate.disarm(order.by)
     reach.changed()
-    result = await reach.releaser.release(lift=False)
-    return ", ".join(f"{der_id}: {release}" for der_id, release in result.items()) or "nothing was written"
+    return released_text(await reach.releaser.release(lift=False))
 
 
 async def ping(reach: Reach, order: Order) -> str:

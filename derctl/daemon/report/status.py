@@ -83,6 +83,7 @@ def _der(view: View, each: DerView) -> dict[str, Any]:
         "measurement": measurement(der.reading, age_of(der), der.v_pu),
         "setpoint": None if decision is None else of_decision(decision),
         "outcome": of_outcome(each.outcome, view.now, view.now_s),
+        "standing": asdict(each.standing),
         "abstained": {} if decision is None else dict(decision.abstained),
         "own_on": list(der.reading.own_on),
         "own_off": list(der.reading.own_off),

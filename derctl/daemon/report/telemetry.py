@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from derctl.core.types import Decision, DerState, Outcome, PocState, Reading, Setpoint, SiteState
+from derctl.core.words import Mode
+from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock, text_of
 from derctl.store.outbox import Message
 
@@ -119,6 +121,23 @@ class Telemetry:
                 found.append(Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp)))
         return found
 
+    def standing(
+        self, ders: Iterable[str], stands: Callable[[str], Standing], mode: Mode, now_s: float, *, last: bool = False
+    ) -> list[Message]:
+        """What stands in each device, retained, so that it can be seen when derctl is gone. While control runs the
+        setpoint moves all the time, and `outcome` tells it: only that it is so is told then. last: all of it."""
+        found: list[Message] = []
+        for der_id in ders:
+            topic = f"der/{der_id}/standing"
+            if not last and self._waits(topic, now_s):
+                continue
+            each = stands(der_id)
+            key = (mode, each.record, each.seen) if mode is Mode.CONTROL else (mode, _whole(each))
+            if last or self._changed(topic, key, now_s):
+                payload = {"t": self.clock.stamp(), "mode": mode} | asdict(each)
+                found.append(Message(topic=topic, payload=encode(payload), retain=True))
+        return found
+
     def _measured(
         self,
         topic: str,
@@ -159,6 +178,11 @@ class Telemetry:
     def event(event: Mapping[str, Any]) -> Message:
         """To arrive (qos 1) and in order."""
         return Message(topic="event", payload=encode(event), qos=1)
+
+
+def _whole(standing: Standing) -> tuple[object, ...]:
+    told = (standing.p_ceiling_w, standing.p_target_w, standing.q_var)
+    return (*(None if value is None else round(value) for value in told), standing.seen, standing.record)
 
 
 def _told(decision: Decision) -> tuple[object, ...]:

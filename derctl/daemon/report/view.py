@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 from derctl.core.types import Decision, DerState, Outcome, PocState, Request
-from derctl.core.words import Belief, Bind, Reason, Shown, Status
+from derctl.core.words import Belief, Bind, Reason, Record, Shown, Status
+from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.arming import Arming
 from derctl.daemon.channel.channel import Channel
@@ -53,6 +54,7 @@ class DerView:
     outcome: Outcome
     writes: int
     found: Mapping[str, Any] | None = None
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +131,10 @@ def der_view(
     channel: Channel,
     writer: Writer,
     decision: Decision | None,
+    record: Record,
     found: Mapping[str, Any] | None = None,
 ) -> DerView:
-    """One DER now."""
+    """One DER now. record: what derctl has written down of it."""
     return DerView(
         kind=kind,
         control=writer.control,
@@ -141,6 +144,7 @@ def der_view(
         outcome=writer.outcome,
         writes=writer.writes,
         found=found,
+        standing=writer.standing(record),
     )
 
 

@@ -129,8 +129,10 @@ class SunspecDer(Found):
     ) -> Exchange[Setpoint]:
         return self.controls.write(setpoint, fallback, answers, give_back_var=give_back_var)
 
-    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Exchange[Setpoint]:
-        return self.controls.release(fallback, lift=lift, held=held)
+    def release(
+        self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True
+    ) -> Exchange[Setpoint]:
+        return self.controls.release(fallback, lift=lift, held=held, believed=believed)
 
 
 def bind_pv(models: Models, options: Options) -> Exchange[SunspecDer]:

@@ -329,6 +329,51 @@ async def test_what_a_killed_daemon_wrote_is_released_by_one_that_observes_but_n
         assert b.writes("pv2") != []
 
 
+def pv2_holds_1500_w(rig: Rig) -> None:
+    """Whoever told it: 15 % of 10 kW."""
+    face = rig.units["pv2"].face
+    face.bank.image(704).put_all({"WMaxLimPct": 15.0, "WMaxLimPctEna": 1})
+    face.adopt_all()
+    face.bank.publish()
+
+
+@pytest.mark.parametrize("content", [None, "{}"], ids=["missing", "says nothing"])
+async def test_what_stands_is_told_and_lifted_when_asked_whatever_the_journal_says(
+    bench: Any, tmp_path: Path, content: str | None
+) -> None:
+    (tmp_path / "state").mkdir()
+    if content is not None:
+        (tmp_path / "state" / JOURNAL).write_text(content)
+    async with bench(observe_mode, prepare=pv2_holds_1500_w) as b:
+        socket = Path(b.app.site.file.site.socket)
+        await b.until(lambda: all(b.app.releaser.stands(name).seen == "read_back" for name in b.writers))
+        stands = (await ask(socket, "status"))["ders"]["pv2"]["standing"]
+        record = "missing" if content is None else "nothing"
+        assert (stands["p_ceiling_w"], stands["seen"], stands["record"]) == (1500.0, "read_back", record)
+        said = await ask(socket, "disarm")
+        assert "pv2: not_written; limit 1,500 W stands" in said
+        assert ("pv1: " in said) is (content is None), "of which no record is there"
+        assert b.writes("pv2") == []
+        lifted = await ask(socket, "release", {"lift": True})
+        assert (lifted["pv2"]["result"], lifted["pv2"]["stands_w"]) == ("released", 2000.0)
+        await b.until(lambda: b.app.releaser.record("pv2") == "left" and not b.app.releaser.journal.missing)
+        assert (await ask(socket, "disarm")).startswith("pv2: released before; limit 2,000 W stands")
+
+
+async def test_a_journal_that_cannot_be_read_is_released_as_if_it_named_all(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("derctl.daemon.actuate.release.AGAIN_S", 0.5)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / JOURNAL).write_text('{"pv2": ')
+    async with bench(observe_mode, prepare=pv2_holds_1500_w) as b:
+        await b.until(lambda: told(b, "released") == 3)
+        assert told(b, "journal_unreadable") == 1 and not b.app.releaser.journal.entries
+        await b.until(lambda: b.app.releaser.stands("pv2").seen == "read_back")
+        assert b.app.releaser.stands("pv2").p_ceiling_w == 1500.0, "and nothing is raised by it"
+        assert b.app.releaser.record("pv2") == "left"
+
+
 async def test_a_name_in_the_journal_that_the_site_file_lacks_wears_no_card(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

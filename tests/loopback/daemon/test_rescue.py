@@ -40,7 +40,7 @@ async def released(rig: Rig, path: Path, *wrote: str) -> dict[str, Release]:
     folder = Path(site.file.site.state_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "written.json").write_text("{" + ", ".join(f'"{name}": {{}}' for name in wrote) + "}")
-    return await rescue(site, lift=False, seconds=3.0)
+    return await rescue(site, pytest.fail, lift=False, seconds=3.0)
 
 
 def charge(rig: Rig, watts: float) -> None:

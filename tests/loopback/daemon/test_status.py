@@ -132,10 +132,17 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_pat
         assert listed[0] == "derctl observes"
         assert "pv1: released before; a limit of 1,200 W stands" in listed and "--lift" in listed[-1]
         again = await call(b.app, "release")
-        assert again["pv1"] == {"result": "released", "text": "released before", "stands_w": 1200.0}
+        limit = {"p_ceiling_w": 1200.0, "p_target_w": None, "q_var": None, "seen": "read_back", "record": "left"}
+        before = {"result": "released", "text": "released before", "stands_w": 1200.0, "standing": limit}
+        assert (again["pv1"], (await call(b.app, "status"))["ders"]["pv1"]["standing"]) == (before, limit)
         lifted = await call(b.app, "release", {"lift": True})
-        assert lifted["pv1"] == {"result": "released", "text": "", "stands_w": 5000.0}
-        assert await call(b.app, "release") == {}
+        nothing = limit | {"p_ceiling_w": None, "record": "nothing"}
+        assert lifted["pv1"] == {"result": "released", "text": "", "stands_w": 5000.0, "standing": nothing}
+        left = await call(b.app, "release")
+        assert {name: each["text"] for name, each in left.items()} == dict.fromkeys(
+            ("pv2", "bat1"), "released before"
+        )
+        assert left["pv2"]["stands_w"] == 2000.0, "its fallback"
         assert "nothing is written in observe mode" in await derctl(b.app, "limit", "1000", "pv2")
         told = await derctl(b.app, "command", "limit_power", "p_ceiling_w=1", "--expires", "10m", "der=pv2")
         assert told.endswith(", but nothing is written in observe mode\n")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from derctl.core.allocation import cap, hold_up, potential_w, share_target
 from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reserved_w, whole
+from derctl.core.capability import told_w
 from derctl.core.engine import step
 from derctl.core.sun import measured_w
 from derctl.core.types import Capability, DerState, Port, Proposal, Setpoint, SiteProposal
@@ -210,3 +211,22 @@ def test_of_a_target_above_zero_a_charger_gets_no_share_and_of_one_below_its_own
 def test_what_a_capability_says_of_itself(can: Capability, words: tuple[str, ...]) -> None:
     asked = ("limit", "aim", "var", "steer", "rest", "store", "balance")
     assert tuple(word for word in asked if getattr(can, word)) == words
+
+
+@pytest.mark.parametrize(
+    ("accepted", "written", "told"),
+    [
+        (Setpoint(p_ceiling_w=2000.0), Setpoint(p_ceiling_w=3000.0), 2000.0),
+        (Setpoint(p_target_w=-500.0), Setpoint(p_target_w=-900.0), -500.0),
+        (None, Setpoint(p_ceiling_w=3000.0), 3000.0),
+        (None, Setpoint(p_target_w=-900.0), -900.0),
+        (Setpoint(), Setpoint(p_ceiling_w=3000.0), 3000.0),
+        (Setpoint(), Setpoint(p_target_w=-900.0), None),
+        (Setpoint(), None, None),
+        (None, None, None),
+    ],
+)
+def test_what_is_in_force_is_what_reads_back_and_where_that_is_no_claim_what_was_written(
+    accepted: Setpoint | None, written: Setpoint | None, told: float | None
+) -> None:
+    assert told_w(make.pv(accepted=accepted, written=written)) == told

@@ -270,14 +270,45 @@ def test_a_limit_that_cannot_be_read_back_is_never_relaxed_by_a_guess(
     accepted = fake.run(
         device.release(Fallback(p_ceiling_w=ceiling, by=FallbackBy(by)), lift=lift, held=Setpoint(p_ceiling_w=held))
     )
-    assert accepted.p_ceiling_w is None
     if expected is None:
-        assert fake.writes == []
+        assert (accepted.p_ceiling_w, fake.writes) == (held, []), "what was written last stands, as far as is known"
         return
+    assert accepted.p_ceiling_w == expected[0] / 100.0 * FULL
     sent = {op.address - start + i: value for op in fake.writes for i, value in enumerate(op.values)}
     assert (sent[share] / 10.0, sent[enable]) == expected
     timers = (7,) if name == "pv_103" else (18, 19)
     assert [sent[offset] for offset in timers] == [0] * len(timers)
+
+
+@pytest.mark.parametrize("name", ["pv_103", "pv_7xx"])
+@pytest.mark.parametrize(
+    ("fallback", "held", "written"),
+    [
+        (Fallback(p_ceiling_w=2000.0, by=FallbackBy.STANDS), None, None),
+        (Fallback(p_ceiling_w=2000.0, by=FallbackBy.REVERSION), None, 40.0),
+        (Fallback(by=FallbackBy.REVERSION), None, None),
+        (Fallback(p_ceiling_w=2000.0, by=FallbackBy.STANDS), 1000.0, 20.0),
+        (Fallback(p_ceiling_w=2000.0, by=FallbackBy.STANDS), 3000.0, 40.0),
+    ],
+)
+def test_a_limit_that_the_power_contradicts_is_not_written_for_good(
+    name: str, fallback: Fallback, held: float | None, written: float | None
+) -> None:
+    """An SMA's 123 reads 0 % and enabled while it gives 1,080 W: 0 W is not what stands."""
+    model_id, limit, enable = (
+        (123, "WMaxLimPct", "WMaxLim_Ena") if name == "pv_103" else (704, "WMaxLimPct", "WMaxLimPctEna")
+    )
+    changes: dict[str, Any] = {f"m{model_id}": {limit: 0, enable: 1}}
+    if name == "pv_7xx" and fallback.by is FallbackBy.REVERSION:
+        written = None  # its timer has a target, and brings the fallback by itself
+    fake = lay_out(name, **changes)
+    device = bound(fake, bind_pv)
+    assert fake.reading(device).accepted.p_ceiling_w == 0.0
+    left = fake.run(device.release(fallback, lift=False, held=Setpoint(p_ceiling_w=held), believed=False))
+    assert (left.p_ceiling_w, len(fake.writes) > 0) == (
+        (None, False) if written is None else (written / 100.0 * FULL, True)
+    )
+    assert fake.get(model_id, limit) == (0.0 if written is None else written)
 
 
 def test_what_is_read_back_counts_and_not_what_was_written() -> None:

@@ -96,3 +96,17 @@ async def test_what_a_broker_does_not_take_is_left_out_and_counted() -> None:
     outbox.left_out(await outbox.peek())
     outbox.left_out(await outbox.peek())
     assert (outbox.published, outbox.dropped, len(outbox.ordered), len(outbox.latest)) == (0, 2, 0, 0)
+
+
+async def test_at_the_end_it_is_waited_for_until_all_is_sent_and_no_longer_than_said() -> None:
+    outbox, began = Outbox(), asyncio.get_running_loop().time()
+    outbox.put(event(1))
+    outbox.put(measured(2))
+    await outbox.emptied(0.05)
+    assert asyncio.get_running_loop().time() - began >= 0.049, "a broker that stands still"
+    waiting = asyncio.create_task(outbox.emptied(60.0))
+    await asyncio.sleep(0)
+    await drain(outbox)
+    await waiting
+    await outbox.emptied(60.0)
+    assert asyncio.get_running_loop().time() - began < 30.0

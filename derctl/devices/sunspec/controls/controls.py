@@ -143,13 +143,19 @@ class Controls:
             yield from self.var.release(answers)
         return (yield from self.read_back())
 
-    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Exchange[Setpoint]:
+    def release(
+        self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True
+    ) -> Exchange[Setpoint]:
         """Var first; power is given back although var is refused. Raises the first refusal."""
         answers = yield from self._read()
         accepted, refusals = self.accepted(answers), list[DeviceError]()
+        believed = believed and self.profile.readback == "values"
+        present = accepted.p_ceiling_w if believed else None
+        present = held.p_ceiling_w if present is None else present
+        stands = self._stands(fallback, present, lift=lift)
         for part in (
             self._release_var(accepted, answers, held),
-            self._release_limit(fallback, accepted, answers, lift=lift, held=held),
+            self._release_limit(stands, answers),
             self._release_target(fallback, answers),
         ):
             try:
@@ -158,7 +164,14 @@ class Controls:
                 refusals.append(error)
         if refusals:
             raise refusals[0]
-        return (yield from self.read_back())
+        found = yield from self.read_back()
+        return found if believed else self._left_blindly(fallback, stands, held)
+
+    def _left_blindly(self, fallback: Fallback, stands: float | None, held: Setpoint) -> Setpoint:
+        """What stands by what was written, in a device that doesn't tell."""
+        rests = self.target is not None and fallback.p_ceiling_w is not None
+        limit_w = None if self.limit is None else held.p_ceiling_w if stands is None else stands
+        return Setpoint(p_ceiling_w=limit_w, p_target_w=0.0 if rests else None)
 
     def _release_var(self, accepted: Setpoint, answers: Answers, held: Setpoint) -> Exchange[None]:
         if self.var is not None and (accepted.q_var is not None or held.q_var is not None):
@@ -168,14 +181,8 @@ class Controls:
         if self.target is not None:
             yield from self.target.release(fallback, answers)
 
-    def _release_limit(
-        self, fallback: Fallback, accepted: Setpoint, answers: Answers, *, lift: bool, held: Setpoint
-    ) -> Exchange[None]:
-        if self.limit is None:
-            return
-        present = held.p_ceiling_w if accepted.p_ceiling_w is None else accepted.p_ceiling_w
-        stands = self._stands(fallback, present, lift=lift)
-        if stands is not None:
+    def _release_limit(self, stands: float | None, answers: Answers) -> Exchange[None]:
+        if self.limit is not None and stands is not None:
             yield from self.limit.release(None if stands >= self.rating.p_max_w else stands, answers)
 
     def _stands(self, fallback: Fallback, present: float | None, *, lift: bool) -> float | None:
@@ -190,7 +197,12 @@ class Controls:
             return low
         if present is not None:
             return min(present, low)
-        return low if fallback.by == FallbackBy.REVERSION and low < full else None
+        return low if fallback.by == FallbackBy.REVERSION and low < full and self._lets_go() else None
+
+    def _lets_go(self) -> bool:
+        """Whether its timer may let go of a limit altogether: of one that reads back nothing that isn't known."""
+        no_target = self.limit is not None and self.limit.timer is Timer.NO_TARGET
+        return no_target or self.profile.readback == "effect_only"
 
     def read_back(self) -> Exchange[Setpoint]:
         """Read the control groups again and say what they hold."""

@@ -11,6 +11,7 @@ from derctl.core.types import Capability, DerState, Fallback, Port, Rating, Setp
 from derctl.core.words import FallbackBy, Status
 from derctl.daemon.actuate.deadband import Written, differs, reason_to_write, taken
 from derctl.daemon.actuate.judge import achieved
+from derctl.daemon.course import Course
 from derctl.devices import Profile
 from tests import make
 
@@ -297,13 +298,13 @@ CASES: dict[str, tuple[Setpoint, DerState, bool, tuple[str, str | None]]] = {
     "at the ceiling": (ceiling(3000.0), der(2990.0), True, ("yes", None)),
     "a little above": (ceiling(3000.0), der(3149.0), True, ("yes", None)),
     "above, just now": (ceiling(3000.0), der(4000.0), False, ("pending", None)),
-    "above, for long": (ceiling(3000.0), der(4000.0), True, ("no", None)),
+    "above, for long": (ceiling(3000.0), der(4000.0), True, ("no", "not_followed")),
     "less sun than the ceiling": (ceiling(3000.0), der(1000.0), True, ("not_binding", None)),
     "nothing asked": (Setpoint(), der(1000.0), True, ("unknown", None)),
     "stale": (ceiling(3000.0), der(2990.0, fresh=False), True, ("unknown", "stale")),
     "no power reading": (ceiling(3000.0), der(None), True, ("unknown", "stale")),
     "the target": (TARGET, der(-2010.0, rating=BATTERY), True, ("yes", None)),
-    "not the target": (TARGET, der(0.0, rating=BATTERY), True, ("no", None)),
+    "not the target": (TARGET, der(0.0, rating=BATTERY), True, ("no", "not_followed")),
     "the target of a BMS that limits": (
         TARGET,
         der(-500.0, rating=BATTERY, p_charge_limit_w=500.0),
@@ -314,10 +315,10 @@ CASES: dict[str, tuple[Setpoint, DerState, bool, tuple[str, str | None]]] = {
         TARGET,
         der(-500.0, rating=BATTERY, p_charge_limit_w=4000.0, p_discharge_limit_w=0.0),
         True,
-        ("no", None),
+        ("no", "not_followed"),
     ),
     "the var": (WISH_Q, der(5000.0, -1000.0), True, ("yes", None)),
-    "not the var": (WISH_Q, der(5000.0, 0.0), True, ("no", None)),
+    "not the var": (WISH_Q, der(5000.0, 0.0), True, ("no", "not_followed")),
     "the var not yet": (WISH_Q, der(5000.0, 0.0), False, ("pending", None)),
     "no var at night": (WISH_Q, der(0.0, 0.0, status=Status.ASLEEP), True, ("no", "no_sun")),
 }
@@ -326,7 +327,8 @@ CASES: dict[str, tuple[Setpoint, DerState, bool, tuple[str, str | None]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_achieved_is_measured_and_a_ceiling_above_the_sun_is_no_success(name: str) -> None:
     desired, state, settled, found = CASES[name]
-    assert achieved(desired, state, PROFILE, settled) == found
+    course = Course(setpoint=desired, since_s=0.0, astray_s=0.0 if settled else 95.0)
+    assert achieved(desired, state, PROFILE, course, 100.0) == found
 
 
 # -- a device that can't be read back -------------------------------------------------------------------------------

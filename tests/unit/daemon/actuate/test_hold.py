@@ -56,9 +56,9 @@ def test_what_arrived_replaces_what_was_sent_and_leaves_the_rest_as_it_was() -> 
     before = told(ceiling(2000.0, 300.0))
     sending = holds.sending(before, ceiling(4000.0), HERE, 5.0)
     for gave_back, q_var in ((False, 300.0), (True, None)):
-        after = holds.arrived(sending, before, ceiling(4000.0), 6.0, gave_back=gave_back, refusals=0)
-        assert after.holds == ceiling(4000.0, q_var)
-        assert after.written == Written(setpoint=ceiling(4000.0), at_s=6.0)
+        written = Written(setpoint=ceiling(4000.0), at_s=6.0)
+        after = holds.arrived(sending, before, written, 10.0, gave_back=gave_back)
+        assert (after.holds, after.written) == (ceiling(4000.0, q_var), written)
 
 
 def test_a_refusal_counts_up_and_the_setpoint_is_not_taken_for_told() -> None:
@@ -72,8 +72,24 @@ def test_a_refusal_counts_up_and_the_setpoint_is_not_taken_for_told() -> None:
     ("lift", "left"), [(False, ceiling(2000.0)), (True, NOTHING)], ids=["a limit stands", "unless it is lifted"]
 )
 def test_after_a_release(lift: bool, left: Setpoint) -> None:
-    after = holds.released(told(ceiling(2000.0, 300.0)), lift=lift)
+    after = holds.released(told(ceiling(2000.0, 300.0)), None, lift=lift)
     assert (after.written, after.holds) == (None, left)
+
+
+def test_what_a_release_left_in_a_device_that_does_not_tell_is_what_it_holds() -> None:
+    for lift in (False, True):
+        assert holds.released(told(ceiling(2000.0, 300.0)), ceiling(1500.0), lift=lift).holds == ceiling(1500.0)
+
+
+def test_a_write_that_is_under_way_or_broke_off_is_unfinished() -> None:
+    before = told(ceiling(2000.0))
+    assert not before.unfinished and not Hold().unfinished
+    sending = holds.sending(before, ceiling(1000.0), HERE, 105.0)
+    assert sending.unfinished
+    assert not holds.arrived(
+        sending, before, Written(setpoint=ceiling(1000.0), at_s=105.5), 10.0, gave_back=False
+    ).unfinished
+    assert not holds.refused(sending, before, ceiling(1000.0), 105.5, var_kept=False).unfinished
 
 
 @pytest.mark.parametrize("on", [(2, "device"), (1, "another")], ids=["a new connection", "found anew"])
@@ -139,5 +155,6 @@ def test_each_part_that_is_not_sent_stays_as_it_was() -> None:
         parts = {name: getattr(sent, name) for name in ("p_ceiling_w", "p_target_w", "q_var")}
         given = {name: value for name, value in parts.items() if value is not None}
         sending = holds.sending(before, sent, HERE, 5.0)
-        after = holds.arrived(sending, before, sent, 6.0, gave_back=False, refusals=0)
+        written = Written(setpoint=sent, at_s=6.0)
+        after = holds.arrived(sending, before, written, 10.0, gave_back=False)
         assert sending.holds == after.holds == replace(all_parts, **given)

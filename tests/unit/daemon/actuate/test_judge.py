@@ -11,6 +11,7 @@ from derctl.core.types import Bound, Decision, Outcome, Setpoint
 from derctl.core.words import Reason, What
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.judge import Case, judged, kept_back
+from derctl.daemon.course import Course
 from derctl.devices import Profile
 from tests import make
 
@@ -24,7 +25,7 @@ def case(**given: Any) -> Case:
     basis = Case(
         decision=Decision(der="bat1", setpoint=WISH, bound_by=(bound,), requested=Setpoint(p_target_w=4000.0)),
         der=battery, written=Written(setpoint=WISH, at_s=50.0), profile=Profile(), written_at_all=True, lost=None,
-        trouble=None, since_s=50.0,
+        trouble=None, course=Course(setpoint=WISH, since_s=50.0, astray_s=50.0),
     )  # fmt: skip
     return basis._replace(**given)
 
@@ -36,10 +37,12 @@ def reason(given: Case) -> Reason | None:
 def test_what_stands_between_comes_first_then_a_second_master_then_the_device_and_then_a_senior() -> None:
     kept = make.battery(p_w=500.0, p_discharge_limit_w=1000.0, accepted=WISH)
     free = make.battery(p_w=500.0, p_discharge_limit_w=5000.0, accepted=WISH)
+    there = make.battery(p_w=3000.0, accepted=WISH)
     assert reason(case(trouble=Reason.LATE)) is Reason.LATE
     assert reason(case()) is Reason.OVERRIDE
     assert reason(case(der=kept)) is Reason.BMS_LIMIT
-    assert reason(case(der=free)) is Reason.SENIOR_BOUND
+    assert reason(case(der=free)) is Reason.NOT_FOLLOWED
+    assert reason(case(der=there)) is Reason.SENIOR_BOUND
 
 
 @pytest.mark.parametrize(("by", "code"), [("setpoint", Reason.SENIOR_BOUND), ("a senior", Reason.METER_LOST)])
@@ -55,3 +58,7 @@ def test_what_an_old_reading_says_is_held_is_not_taken_for_what_is_held_now() ->
     old = make.battery(p_w=500.0, accepted=Setpoint(p_target_w=500.0), fresh=False)
     assert judged(told, case(der=old), 100.0).accepted == WISH
     assert judged(told, case(der=replace(old, fresh=True)), 100.0).accepted == Setpoint(p_target_w=500.0)
+    later = replace(told, accepted_s=99.5)
+    before = case(der=replace(old, fresh=True, age_s=1.0))
+    assert judged(later, before, 100.0).accepted == WISH, "a poll from before the write was read back"
+    assert judged(later, before, 101.0).accepted == Setpoint(p_target_w=500.0)

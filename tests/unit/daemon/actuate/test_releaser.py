@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from derctl.core.types import Fallback
-from derctl.core.words import Released
+from derctl.core.words import Record, Released, Seen
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import AGAIN_S, Release
 from derctl.daemon.actuate.releaser import PATIENT_S, RELEASE_S, Releaser
+from derctl.daemon.actuate.standing import Standing
+from derctl.daemon.channel.claim import Claim
 from derctl.links.ending import end
 from derctl.store.folder import Folder
 from derctl.store.journal import FILE, LEFT, Journal
@@ -27,18 +30,31 @@ class FakeDispatch:
     """Releases what the test says, after takes_s. asked: which, lifted or not, and within what time."""
 
     def __init__(self) -> None:
-        self.writers = {name: SimpleNamespace(fallback=Fallback(), wrote=False) for name in ("pv1", "pv2")}
+        self.stands = dict.fromkeys(("pv1", "pv2"), Standing(seen=Seen.READ_BACK))
+        self.writers = {name: self._writer(name) for name in ("pv1", "pv2")}
         self.result: dict[str, Release] = {}
         self.asked: list[tuple[list[str], bool, float]] = []
         self.takes_s = 0.0
         self.breaks: Exception | None = None
+
+    def _writer(self, name: str) -> Any:
+        def standing(record: Record) -> Standing:
+            return replace(self.stands[name], record=record)
+
+        channel = SimpleNamespace(claim=Claim())
+        return SimpleNamespace(
+            fallback=Fallback(), wrote=False, control=True, said_w=None, standing=standing, channel=channel
+        )
 
     async def release(self, wrote: list[str], *, lift: bool, seconds: float) -> dict[str, Release]:
         self.asked.append((list(wrote), lift, seconds))
         await asyncio.sleep(self.takes_s)
         if self.breaks is not None:
             raise self.breaks
-        return {name: self.result.get(name, DONE) for name in wrote}
+        found = {name: self.result.get(name, DONE) for name in wrote}
+        done = {name: each.stands_w for name, each in found.items() if each.result is Released.RELEASED}
+        self.stands |= {name: Standing(p_ceiling_w=watts, seen=Seen.READ_BACK) for name, watts in done.items()}
+        return found
 
 
 class House:
@@ -201,6 +217,102 @@ async def test_what_was_written_before_a_restart_is_released_and_what_the_site_f
     assert house.dispatch.asked == [(["pv1"], False, PATIENT_S)] and house.on_disk() == {"gone"}
 
 
+def limit(watts: float, seen: Seen = Seen.READ_BACK) -> Standing:
+    return Standing(p_ceiling_w=watts, seen=seen)
+
+
+@pytest.mark.parametrize(
+    ("stands", "lifted"),
+    [
+        (limit(2000.0), True),
+        (Standing(q_var=-300.0, seen=Seen.READ_BACK), True),
+        (Standing(p_target_w=-1500.0, seen=Seen.READ_BACK), True),
+        (Standing(seen=Seen.READ_BACK), False),
+        (limit(2000.0, Seen.OLD), True),
+    ],
+)
+async def test_a_lift_reaches_what_stands_in_a_der_whatever_the_journal_says(
+    house: House, stands: Standing, lifted: bool
+) -> None:
+    await house.wrote("pv2")
+    await house.releaser.release(lift=False)
+    house.dispatch.stands["pv1"] = stands
+    await house.releaser.release(lift=False)
+    assert house.dispatch.asked[-1][0] == [], "without lift nothing is written that derctl has no note of"
+    await house.releaser.release(lift=True)
+    assert house.dispatch.asked[-1][0] == (["pv1"] if lifted else [])
+
+
+async def test_at_its_fallback_and_at_rest_nothing_is_to_be_lifted(house: House) -> None:
+    house.dispatch.writers["pv1"].fallback = Fallback(p_ceiling_w=2000.0)
+    house.dispatch.stands["pv1"] = Standing(p_ceiling_w=2000.0, p_target_w=0.0, seen=Seen.READ_BACK)
+    await house.releaser.release(lift=True)
+    assert house.dispatch.asked[-1][0] == []
+
+
+async def test_the_answer_to_a_release_names_what_stands_in_the_others(house: House) -> None:
+    await house.wrote("pv2")
+    house.dispatch.result = {"pv2": Release(Released.RELEASED, stands_w=1500.0)}
+    house.dispatch.stands["pv1"] = limit(2000.0)
+    for text in ("released", "released before"):
+        told = await house.releaser.release(lift=False)
+        assert {name: (str(each), each.standing) for name, each in told.items()} == {
+            "pv2": (text, replace(limit(1500.0), record=Record.LEFT)),
+            "pv1": ("not_written", limit(2000.0)),
+        }
+    house.dispatch.stands = dict.fromkeys(("pv1", "pv2"), Standing(seen=Seen.READ_BACK))
+    await house.releaser.save()
+    assert house.releaser.record("pv2") is Record.LEFT, "that poll may have begun before the release"
+    await asyncio.sleep(30.0)
+    await house.releaser.save()
+    assert await house.releaser.release(lift=False) == {}
+
+
+async def test_without_a_record_every_der_is_named_until_all_are_read_and_hold_nothing(house: House) -> None:
+    house.releaser.restore()
+    house.dispatch.stands["pv1"] = Standing()
+    told = await house.releaser.release(lift=False)
+    assert {name: each.standing.record for name, each in told.items() if each.standing} == {
+        "pv1": "missing",
+        "pv2": "missing",
+    }
+    await house.releaser.save()
+    assert house.releaser.record("pv2") is Record.MISSING
+    await house.releaser.release(lift=True)
+    assert house.dispatch.asked[-1][0] == ["pv1"], "what does not tell may be derctl's"
+    house.dispatch.stands["pv1"] = Standing(seen=Seen.READ_BACK)
+    await house.releaser.save()
+    assert (house.releaser.record("pv1"), house.on_disk()) == (Record.NOTHING, set())
+    assert await house.releaser.release(lift=False) == {}
+
+
+async def test_a_claim_that_was_contradicted_is_known_after_a_restart(house: House, tmp_path: Path) -> None:
+    await house.wrote("pv1", "pv2")
+    house.dispatch.writers["pv1"].said_w = 0.0
+    await house.releaser.save()
+    later = House(tmp_path)
+    later.releaser.restore()
+    assert later.dispatch.writers["pv1"].channel.claim == Claim(void=True, said_w=0.0)
+    assert later.dispatch.writers["pv2"].channel.claim == Claim()
+    house.dispatch.writers["pv1"].said_w = None
+    await house.releaser.save()
+    assert Journal(house.folder).contradicted == {} == house.releaser.journal.contradicted
+
+
+async def test_a_journal_that_cannot_be_read_counts_as_if_it_named_all(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"pv1": ')
+    house = House(tmp_path)
+    house.dispatch.writers["pv2"].control = False
+    with pytest.raises(ValueError, match="truncated"):
+        Journal(house.folder).load()
+    house.releaser.restore(touch=False)
+    assert (tmp_path / FILE).exists() and house.releaser.record("pv1") is Record.WRITTEN
+    house.releaser.restore()
+    assert [path.name for path in tmp_path.iterdir()] == [f"{FILE}.unreadable"]
+    await house.releaser.release(lift=False)
+    assert (house.dispatch.asked[-1][0], house.on_disk()) == (["pv1"], set())
+
+
 async def test_a_journal_that_cannot_be_read_or_saved_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,8 +334,11 @@ async def test_what_is_left_by_an_entry_that_tells_no_limit_harms_no_release(tmp
     (tmp_path / LEFT).write_text('{"pv1": {"stands_w": 2000}, "pv2": 5, "gone": {"stands_w": 1.0}}')
     house = House(tmp_path)
     house.releaser.restore()
+    house.dispatch.stands = {"pv1": limit(2000.0), "pv2": Standing(seen=Seen.READ_BACK)}
     assert {name: each.stands_w for name, each in house.releaser.standing().items()} == {"pv1": 2000.0}
-    assert set(await house.releaser.release(lift=True)) == {"pv1"}
+    assert (await house.releaser.release(lift=True))["pv1"] == replace(
+        DONE, standing=Standing(seen=Seen.READ_BACK, record=Record.NOTHING)
+    )
 
 
 async def test_a_release_that_waited_for_another_one_releases_only_what_that_left(house: House) -> None:
@@ -237,14 +352,16 @@ async def test_a_release_that_waited_for_another_one_releases_only_what_that_lef
     assert house.dispatch.asked == [(["pv1", "pv2"], True, RELEASE_S), ([], False, RELEASE_S)]
 
 
+@pytest.mark.parametrize("stands", [limit(2000.0), limit(2000.0, Seen.AS_WRITTEN), Standing()])
 async def test_a_limit_that_a_release_left_standing_is_known_after_a_restart_and_given_back_only_by_lift(
-    house: House, tmp_path: Path
+    house: House, tmp_path: Path, stands: Standing
 ) -> None:
     await house.wrote("pv1")
     house.dispatch.result = {"pv1": Release(Released.RELEASED, stands_w=2000.0)}
     await house.releaser.release(lift=False)
     later = House(tmp_path)
     later.releaser.restore()
+    later.dispatch.stands["pv1"] = stands
     assert {name: each.stands_w for name, each in later.releaser.standing().items()} == {"pv1": 2000.0}
     for lift, asked in ((False, []), (True, ["pv1"]), (True, [])):
         await later.releaser.release(lift=lift)

@@ -21,7 +21,6 @@ NEXT: dict[Happened, tuple[Reason | None, ...]] = {
     H.CLIPPED: (R.WRITE_CLIPPED,) * 6,
     H.QUIET: (None, None, R.UNREACHABLE, R.REFUSED, R.WRITE_IGNORED, R.WRITE_CLIPPED),
     H.HEARD: (None, None, None, R.REFUSED, R.WRITE_IGNORED, R.WRITE_CLIPPED),
-    H.OBEYS: (None, R.LATE, R.UNREACHABLE, R.REFUSED, None, R.WRITE_CLIPPED),
 }
 """By happening: the code after each of CODES, as docs/glossary.md explains them."""
 
@@ -44,7 +43,7 @@ def test_late_is_said_after_three_in_a_row_whatever_was_before(code: Reason | No
     assert after(trouble, H.LATE).code is R.LATE
 
 
-@pytest.mark.parametrize("between", sorted(set(Happened) - {H.LATE, H.OBEYS}))
+@pytest.mark.parametrize("between", sorted(set(Happened) - {H.LATE}))
 def test_anything_that_was_sent_or_a_quiet_tick_ends_the_row(between: Happened) -> None:
     trouble = after(after(Trouble(), H.LATE), H.LATE)
     assert after(after(trouble, between), H.LATE).late == 1
@@ -61,8 +60,3 @@ def test_ignored_and_clipped_are_one_piece_of_news_and_being_unreachable_is_the_
     assert (news(ignored, clipped), news(clipped, ignored)) == (None, None)
     assert news(Trouble(), after(Trouble(), H.SILENT)) is None
     assert news(ignored, Trouble()) is None
-
-
-def test_a_device_that_obeys_by_itself_says_nothing_of_a_wire_that_is_late() -> None:
-    trouble = after(after(after(Trouble(), H.LATE), H.LATE), H.OBEYS)
-    assert after(trouble, H.LATE).code is R.LATE

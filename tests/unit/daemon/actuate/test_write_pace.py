@@ -15,6 +15,7 @@ from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Capability, Decision, Fallback, Port, Setpoint
 from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.channel.claim import Claim
 from derctl.devices import Profile
 from derctl.errors import BusError, BusLate
 from derctl.links.bus import Bus, Pace, Priority
@@ -78,7 +79,8 @@ class Site:
         profile = Profile(**pace, write_min_interval_s=pace.get("min_interval_s", 0.0))
         channel: Any = SimpleNamespace(
             device=self.inverter, state=Bind.OK, verified=True, binding=SimpleNamespace(reason=None), unit=1,
-            bus=self.bus, answers={}, back_s=-1e9, options=SimpleNamespace(profile=profile),
+            bus=self.bus, answers={}, back_s=-1e9, profile=profile, claim=Claim(), sample=0,
+            believed=lambda accepted: accepted,
         )  # fmt: skip
         self.writer = Writer(
             id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS), control=True,

@@ -24,6 +24,8 @@ from derctl.core.words import FallbackBy, Reason, Released, Timer, What
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Release
+from derctl.daemon.channel.claim import Claim
+from derctl.daemon.course import Course
 from derctl.devices.types import Reversion
 from derctl.errors import BusLate, BusTimeout, DeviceRefused
 from tests.writing import Desk, FakeDevice, ceiling
@@ -194,17 +196,17 @@ async def test_a_limit_that_is_not_kept_is_written_again_ever_less_often_and_sai
     at = await writes(desk, ceiling(3000.0), seconds=250, p_w=4900.0)
     gaps = [after - before for before, after in itertools.pairwise(at)]
     assert at[0] == 1 and gaps[:8] == [11] * 6 + [16, 30] and set(gaps[8:]) == {30}
-    assert [event[0] for event in desk.events] == ["write_ignored"]
-    assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("no", "write_ignored")
+    assert [event[0] for event in desk.events] == ["not_followed"]
+    assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("no", "not_followed")
     assert desk.writer.hold.told is None, "what it holds is not known"
 
 
 async def test_one_that_keeps_its_limit_again_is_believed_again() -> None:
     desk = Desk(readback="effect_only")
     await writes(desk, ceiling(3000.0), seconds=60, p_w=4900.0)
-    assert desk.writer.trouble.code == "write_ignored"
+    assert desk.writer.outcome.reason == "not_followed"
     await writes(desk, ceiling(3000.0), seconds=30, p_w=2990.0)
-    assert (desk.writer.trouble.code, desk.writer.hold.told) == (None, ceiling(3000.0))
+    assert (desk.writer.outcome.reason, desk.writer.hold.told) == (None, ceiling(3000.0))
     assert await writes(desk, ceiling(3000.0), seconds=3600, p_w=2990.0) == []
 
 
@@ -272,6 +274,32 @@ async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_f
 async def test_a_release_of_what_this_process_never_wrote_is_told_nothing() -> None:
     """After a kill: the journal knows names, not setpoints."""
     assert await released_with(Desk(readback="effect_only")) == NOTHING
+
+
+async def test_a_release_goes_by_what_was_written_where_the_power_contradicts_what_is_read() -> None:
+    """An SMA reads 0 % and enabled by day and by night; by day it gives 1,080 W."""
+    desk = Desk()
+    await desk.tick(ceiling(3000.0))
+    course = Course(setpoint=ceiling(0.0), since_s=0.0, astray_s=desk.now_s)
+    for claim in (Claim(course=course), Claim(void=True, said_w=0.0)):
+        desk.channel.claim = claim
+        desk.device.holds = ceiling(0.0)
+        assert await released_with(desk) == ceiling(3000.0)
+        assert desk.device.believed[-1] is False
+
+
+async def test_a_release_of_a_device_that_never_took_over_and_reads_back_less_leaves_it_alone() -> None:
+    """Armed by night: it reads 0 W, gives nothing, and shows nothing of what is written."""
+    desk = Desk()
+    desk.device.holds, desk.device.deaf = ceiling(0.0), True
+    await writes(desk, ceiling(3000.0), seconds=60, p_w=0.0)
+    assert (await released_with(desk), desk.device.believed[-1]) == (NOTHING, False)
+    taker = Desk()
+    await writes(taker, ceiling(3000.0), seconds=60, p_w=0.0)
+    taker.device.holds = ceiling(0.0)
+    await taker.tick(ceiling(3000.0), seconds=0.0)
+    await released_with(taker)
+    assert taker.device.believed[-1] is True, "it had taken it over: somebody has lowered it since"
 
 
 async def test_of_a_write_that_got_lost_the_lower_limit_of_both_may_stand() -> None:
@@ -381,7 +409,8 @@ async def test_another_setpoint_than_the_one_that_was_taken_is_an_override_said_
     desk.now_s += 60.0
     await desk.tick(ceiling(2000.0), p_w=1900.0)
     assert desk.device.holds == ceiling(2000.0)
-    await desk.tick(ceiling(2000.0), p_w=1900.0)
+    for _ in range(12):
+        await desk.tick(ceiling(2000.0), p_w=1900.0)
     assert desk.writer.outcome.reason is None
     desk.device.holds = ceiling(4000.0)
     await desk.tick(ceiling(2000.0), p_w=1900.0)

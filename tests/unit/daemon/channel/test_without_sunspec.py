@@ -113,7 +113,9 @@ class Hybrid(Mapped):
         yield Write(address=3, values=(round(target or 0.0) & 0xFFFF, 0 if target is None else 1))
         return self._held((yield self.control["all"]))
 
-    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING) -> Exchange[Setpoint]:
+    def release(
+        self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True
+    ) -> Exchange[Setpoint]:
         yield Write(address=4, values=(0,), function=6)
         return self._held((yield self.control["all"]))
 

@@ -23,11 +23,10 @@ class House:
         self.order: list[str] = []
         self.said: list[str] = []
         self.result = result
-        self.left: dict[str, Release] = {}
         gate = SimpleNamespace(disarm=lambda who: self.order.append(f"disarmed by {who}"))
         reach = Reach(
             plan=cast(Any, None), requests=cast(Any, None), gate=cast(Any, gate), state=cast(Any, None),
-            releaser=cast(Any, SimpleNamespace(release=self.release, standing=self.standing)),
+            releaser=cast(Any, SimpleNamespace(release=self.release)),
             changed=self.noting("saved"), look=cast(Any, None),
         )  # fmt: skip
         log = SimpleNamespace(log=lambda priority, event, *, text: self.said.append(text))
@@ -36,9 +35,6 @@ class House:
 
     def noting(self, word: str) -> Callable[[], None]:
         return lambda: self.order.append(word)
-
-    def standing(self) -> dict[str, Release]:
-        return self.left
 
     async def release(self, *, lift: bool) -> dict[str, Release]:
         self.order.append(f"released, lift={lift}")
@@ -50,16 +46,9 @@ async def test_a_release_disarms_first_so_that_nothing_is_written_behind_it(args
     house = House(pv1=Release(Released.RELEASED, stands_w=3000.0))
     found = await house.calls.answer("release", args, "anna")
     assert house.order == ["disarmed by anna", "saved", f"released, lift={lift}"]
-    assert found == {"pv1": {"result": "released", "text": "", "stands_w": 3000.0}}
+    assert found == {"pv1": {"result": "released", "text": "", "stands_w": 3000.0, "standing": None}}
     asked = "release lift=true" if lift else "release"
     assert house.said == [f"anna: {asked}: pv1: released"]
-
-
-async def test_what_an_earlier_release_left_standing_is_answered_too_and_this_one_s_word_is_the_last() -> None:
-    house = House(pv1=Release(Released.REFUSED, "exception 4"))
-    house.left = {name: Release(Released.RELEASED, stands_w=2000.0) for name in ("pv1", "pv2")}
-    found = await house.calls.answer("release", {}, "anna")
-    assert {name: each["result"] for name, each in found.items()} == {"pv1": "refused", "pv2": "released"}
 
 
 async def test_a_release_of_nothing_says_so() -> None:

@@ -21,7 +21,8 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
-from derctl.core.words import Achieved, Reason, Status, What
+from derctl.core.words import Achieved, Mode, Reason, Record, Seen, Status, What
+from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.log import logger
@@ -257,3 +258,28 @@ def test_the_wall_clock_plays_no_part_in_the_rate() -> None:
         wall[0] = (NOON + timedelta(hours=(-1) ** n * 2)).timestamp()
         found += [t_s] if topics(telemetry, site(t_s)) else []
     assert found == [1000.0, 1060.0]
+
+
+# -- what stands in the devices -------------------------------------------------------------------------------------
+
+LEFT = Standing(p_ceiling_w=3640.0, seen=Seen.READ_BACK, record=Record.LEFT)
+
+
+def test_what_stands_has_the_documented_fields_and_is_retained(telemetry: Telemetry) -> None:
+    (message,) = telemetry.standing(["pv1"], lambda der: LEFT, Mode.OBSERVE, 1.0)
+    assert (message.topic, message.retain) == ("der/pv1/standing", True)
+    assert json.loads(message.payload) == example("standing")
+
+
+def test_what_stands_is_told_on_change_and_in_control_only_when_it_is_another_kind_of_thing(
+    telemetry: Telemetry,
+) -> None:
+    def told(standing: Standing, mode: Mode, now_s: float, *, last: bool = False) -> int:
+        return len(telemetry.standing(["pv1"], lambda der: standing, mode, now_s, last=last))
+
+    assert [told(LEFT, Mode.OBSERVE, now_s) for now_s in (1.0, 3.0)] == [1, 0]
+    assert told(replace(LEFT, p_ceiling_w=3000.0), Mode.OBSERVE, 5.0) == 1
+    written = replace(LEFT, record=Record.WRITTEN)
+    assert [told(replace(written, p_ceiling_w=float(now)), Mode.CONTROL, now) for now in (10, 12, 14)] == [1, 0, 0]
+    assert told(replace(written, seen=Seen.OLD), Mode.CONTROL, 16.0) == 1
+    assert told(replace(written, seen=Seen.OLD), Mode.OBSERVE, 16.1, last=True) == 1, "the last word"

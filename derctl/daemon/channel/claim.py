@@ -1,0 +1,84 @@
+"""What a device's read-back is worth: what its measured power contradicts is no claim. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from derctl.core.types import Rating, Reading, Setpoint
+from derctl.core.words import What
+from derctl.daemon.course import Course, left, measured, went_on
+from derctl.devices import Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """void: contradicted, so that it counts no more. said_w: what it claimed when it was contradicted last.
+
+    course: what it claims, and since when it gives more. kept_s: of a void one that claims something else now: since
+    when the power is right there.
+    """
+
+    void: bool = False
+    said_w: float | None = None
+    course: Course | None = None
+    kept_s: float | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """It gives more than it claims just now, be it for a moment: no ground to hold it to that for good."""
+        return self.void or (self.course is not None and self.course.astray_s is not None)
+
+
+def weighed(
+    claim: Claim, reading: Reading, rating: Rating, profile: Profile, now_s: float, *, before_s: float
+) -> Claim:
+    """After a reading that has just arrived. before_s: when the one before it did; nobody knows what was in a gap."""
+    said_w, p_w = claimed_w(reading.accepted, rating), reading.p_w
+    if said_w is None or p_w is None or now_s - before_s > profile.settle_s:
+        claim = claim if claim.course is None else replace(claim, course=None, kept_s=None)
+    if said_w is None or p_w is None:
+        return claim
+    tolerance = profile.tolerance_pct / 100.0 * rating.size_w
+    most_w = max(said_w, 0.0)  # a battery that is to charge may be full: giving nothing contradicts nothing
+    course = went_on(claim.course, Setpoint(p_ceiling_w=most_w), now_s, profile.settle_s)
+    course = measured(course, now_s, astray=p_w > most_w + tolerance)
+    claim = replace(claim, course=course)
+    if left(course, What.CEILING, p_w, tolerance, now_s, profile.settle_s):
+        return replace(claim, void=True, said_w=said_w, kept_s=None)
+    return _kept(claim, said_w, p_w, tolerance, profile.settle_s, now_s) if claim.void else claim
+
+
+def _kept(claim: Claim, said_w: float, p_w: float, tolerance: float, settle_s: float, now_s: float) -> Claim:
+    """A void claim counts again once it says something else and the power stays right there for the settle time: a
+    night in which it gives nothing proves nothing."""
+    there = said_w != claim.said_w and abs(p_w) > tolerance and abs(p_w - said_w) <= tolerance
+    kept_s = None if not there else now_s if claim.kept_s is None else claim.kept_s
+    if kept_s is not None and now_s - kept_s > settle_s:
+        return replace(claim, void=False, said_w=None, kept_s=None)
+    return replace(claim, kept_s=kept_s)
+
+
+def claimed_w(accepted: Setpoint | None, rating: Rating) -> float | None:
+    """The power that a device says it was told, W; None where it says nothing, or that nothing limits it."""
+    if accepted is None:
+        return None
+    if accepted.p_target_w is not None:
+        return accepted.p_target_w
+    ceiling_w = accepted.p_ceiling_w
+    return None if ceiling_w is None or ceiling_w >= rating.p_max_w else ceiling_w
+
+
+def counts(claim: Claim, profile: Profile) -> bool:
+    """Whether what it reads back says anything."""
+    return profile.readback == "values" and not claim.void
+
+
+def profile_of(claim: Claim, profile: Profile) -> Profile:
+    """The profile by what the device has shown: one whose claim is void can't be read back."""
+    return _blind(profile) if claim.void else profile
+
+
+@cache
+def _blind(profile: Profile) -> Profile:
+    return replace(profile, readback="effect_only")
