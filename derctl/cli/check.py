@@ -56,8 +56,8 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "batteries": {der.id: asdict(limits_by(der)) for der in batteries(site)},
         "clock": asdict(clock_of(site)),
         "absent": {
-            "by_der": {der.id: der.least_w if der.p_w is None else der.p_w for der in absence.ders if der.declared},
-            "unknown": list(absence.boundless),
+            "by_der": absence.by_der,
+            "unknown": list(absence.unknown),
             "ders": {der.id: asdict(der) for der in absence.ders},
             "least_w": absence.least_w,
             "most_w": absence.most_w,
@@ -93,7 +93,7 @@ def page(site: Site, absence: Absence) -> list[str]:
     lines.append("  without derctl, at most:")
     width = max((len(der.id) for der in absence.ders), default=0)
     for der in absence.ders:
-        watts = f"{der.least_w:,.0f} W" if der.declared else "?"
+        watts = "?" if der.p_w is None else f"{der.least_w:,.0f} W"
         lines += wrapped(how_text(der), f"    {der.id:<{width}} {watts:>10}  ")
     if absence.undecided and absence.limit_w is not None:
         lines += wrapped(f"decided when found: {', '.join(absence.undecided)}", "  ", "    ")
@@ -126,7 +126,7 @@ def how_text(der: DerAbsence) -> str:
 
 def verdict_text(absence: Absence) -> str:
     """The sum against the contract."""
-    total = f"{'at least ' if absence.boundless else ''}{absence.least_w:,.0f} W in all"
+    total = f"{'at least ' if absence.unknown else ''}{absence.least_w:,.0f} W in all"
     if absence.limit_w is None:
         return f"{total}; no contract_export_limit stands against it"
     text = f"{total}, {absence.limit_w:,.0f} W allowed: the contract {_holds(absence)}"
@@ -141,8 +141,8 @@ def _holds(absence: Absence) -> str:
         return "is broken: control will be refused"
     if absence.verdict is Contract.HOLDS:
         return "holds"
-    if absence.boundless:
-        names = absence.boundless
+    if absence.unknown:
+        names = absence.unknown
         return f"is decided when {', '.join(names)} {'is' if len(names) == 1 else 'are'} found"
     open_ = [der for der in absence.ders if not der.settled]
     timers = ["each timer has its target"] if any(der.how is Without.TIMER for der in open_) else []

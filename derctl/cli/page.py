@@ -142,7 +142,9 @@ def _absent(state: dict[str, Any]) -> list[str]:
     if limit is not None:
         kept = "keeps" if absent["holds"] else "BREAKS"
         text = f"without derctl: at most {number(most)} of {watts(limit)}, {kept} the contract"
-    return wrapped(text + (f" ({', '.join(parts)})" if parts else ""), rest="  ")
+    between = absent.get("between")
+    killed = "" if between is None else f"; killed without a release above it for up to {between['for_s']:.3g} s"
+    return wrapped(text + (f" ({', '.join(parts)})" if parts else "") + killed, rest="  ")
 
 
 def _running(state: dict[str, Any]) -> list[str]:

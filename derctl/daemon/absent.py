@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
+from derctl.core.text import serial_text
 from derctl.core.types import Rating
 from derctl.core.words import Bind
 from derctl.daemon.channel.channel import Channel
@@ -13,8 +15,18 @@ from derctl.devices import Device
 from derctl.site import Absence, DerSection, Site, der_absence, fallback_of, found_of, rating_of
 from derctl.site.absence import DerAbsence
 
-Seen = tuple[Device | None, float | None, str]
-"""The device that was found last, the rating of another that answers in its place, and why that one is refused."""
+DARK_PU = 0.01
+"""What gives less than this share of its rating may be asleep, and hide the models that it is written by."""
+
+
+class Seen(NamedTuple):
+    """The device that was found last; the rating of another that answers in its place, and why that one is refused;
+    whether the one that was found hides now what it was once found with."""
+
+    last: Device | None
+    stranger_w: float | None
+    refused: str
+    hides: bool
 
 
 @dataclass(slots=True)
@@ -30,6 +42,10 @@ class Absent:
     changed: Callable[[], None] = lambda: None
     _of: dict[str, tuple[Seen, DerAbsence]] = field(default_factory=dict)
     _whole: Absence | None = None
+    _sections: dict[str, DerSection] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sections = {section.id: section for section in self.site.file.ders}
 
     def whole(self) -> Absence:
         """The site's."""
@@ -40,14 +56,23 @@ class Absent:
 
     def of(self, der_id: str) -> DerAbsence:
         """One DER's part of it."""
-        binding = self.channels[der_id].binding
-        seen = (binding.last, binding.stranger_w, binding.text if binding.state is Bind.REFUSED else "")
-        known = self._of.get(der_id)
-        if known is None or known[0][0] is not seen[0] or known[0][1:] != seen[1:]:
-            self._learn(der_id, seen[0], seen[1])
-            part = replace(self._part(self._section(der_id), seen[0], seen[1]), refused=seen[2])
-            known = self._of[der_id] = (seen, part)
+        section = self._sections[der_id]
+        seen, known = self._seen(section), self._of.get(der_id)
+        if known is None or known[0].last is not seen.last or known[0][1:] != seen[1:]:
+            self._learn(der_id, seen)
+            known = self._of[der_id] = (seen, replace(self._part(section, seen), refused=seen.refused))
         return known[1]
+
+    def _seen(self, section: DerSection) -> Seen:
+        """An inverter that drops its control model at night is the one that it was by day."""
+        channel, record = self.channels[section.id], self.known.record(section)
+        binding = channel.binding
+        last, hides = binding.last, False
+        if last is not None and not last.can.steer and record is not None and record.writable:
+            dark = (channel.reading.p_w or 0.0) <= DARK_PU * last.rating.p_max_w
+            hides = (dark or _half(last)) and record.serial == serial_text(last.identity.serial)
+        refused = binding.text if binding.state is Bind.REFUSED else ""
+        return Seen(last, binding.stranger_w, refused, hides=hides)
 
     def rating(self, section: DerSection, v_nom_v: float) -> Rating:
         """Of the device that was found last, or ever, or as the site file declares it; of another one in its place
@@ -59,26 +84,22 @@ class Absent:
         stranger_w = self._stranger_w(section)
         return rating if stranger_w is None else replace(rating, p_max_w=max(rating.p_max_w, stranger_w))
 
-    def _learn(self, der_id: str, last: Device | None, stranger_w: float | None) -> None:
-        new = last is not None and not _half(last) and self.known.learn(der_id, last)
-        if last is None and stranger_w is not None:
-            new = self.known.replaced(der_id, stranger_w)
+    def _learn(self, der_id: str, seen: Seen) -> None:
+        new = seen.last is not None and not (seen.hides or _half(seen.last)) and self.known.learn(der_id, seen.last)
+        if seen.last is None and seen.stranger_w is not None:
+            new = self.known.replaced(der_id, seen.stranger_w)
         if new:
             self.changed()
 
-    def _part(self, section: DerSection, last: Device | None, stranger_w: float | None) -> DerAbsence:
-        found = found_of(last, fallback_of(section))
-        if found is None or (last is not None and _half(last)):
-            found = self.known.found(section) or found
-        return der_absence(section, found, None if last is not None else self._stranger_w(section))
+    def _part(self, section: DerSection, seen: Seen) -> DerAbsence:
+        once = self.known.found(section)
+        found = once if seen.hides else found_of(seen.last, fallback_of(section)) or once
+        return der_absence(section, found, None if seen.last is not None else self._stranger_w(section))
 
     def _stranger_w(self, section: DerSection) -> float | None:
         """A restart does not make another device the right one."""
         now_w, record = self.channels[section.id].binding.stranger_w, self.known.record(section)
         return now_w if now_w is not None or record is None else record.stranger_w
-
-    def _section(self, der_id: str) -> DerSection:
-        return next(section for section in self.site.file.ders if section.id == der_id)
 
 
 def _half(device: Device) -> bool:

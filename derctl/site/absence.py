@@ -15,7 +15,6 @@ from derctl.site.between import SLACK_W, Between, worst_between
 from derctl.site.schema import DerSection
 
 QUICKER = "Shorten fallback.after_s of those that hold on, or lengthen it of those that lapse first."
-_RATING_REMEDY = "Wait until it is found, or give the rating."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +62,6 @@ class DerAbsence:
         return self.most_w is not None and self.most_w <= self.least_w
 
     @property
-    def declared(self) -> bool:
-        """Whether something is known of it, or will hold once it is found."""
-        return self.p_w is not None or self.how in {Without.TIMER, Without.STANDS}
-
-    @property
     def why(self) -> str | None:
         """Why it gives more than it should, and what to write instead; None where the declared fallback is kept."""
         if self.p_w is None or (self.ceiling_w is not None and self.p_w <= self.ceiling_w):
@@ -91,11 +85,6 @@ class Absence:
     @property
     def unknown(self) -> tuple[str, ...]:
         return tuple(der.id for der in self.ders if der.p_w is None)
-
-    @property
-    def boundless(self) -> tuple[str, ...]:
-        """Those of which not even the site file says what they give."""
-        return tuple(der.id for der in self.ders if not der.declared)
 
     @property
     def p_export_w(self) -> float:
@@ -152,7 +141,7 @@ class Absence:
 
         Of a site that may break it in the end that is not asked.
         """
-        open_end = self.boundless or self.verdict is Contract.BROKEN
+        open_end = bool(self.unknown) or self.verdict is Contract.BROKEN
         return None if open_end else worst_between(self.ders, self.limit_w)
 
     @property
@@ -172,7 +161,7 @@ class Absence:
         if self.unknown:
             names = ", ".join(self.unknown)
             refused = "".join(f"{der.id} is refused: {der.refused}. " for der in self.ders if der.refused)
-            text = f"{refused}{names}: not found yet, and no rating.p_max_w is given. {_RATING_REMEDY}"
+            text = f"{refused}nothing is known yet of {names}: give rating.p_max_w or a fallback"
             return Refusal.RATING_UNKNOWN, text
         return Refusal.FALLBACK_BREAKS_CONTRACT, " ".join((*self.reasons, self.sum))
 
@@ -261,15 +250,16 @@ def _how(section: DerSection, found: Found) -> Without:
 
 
 def _expected(section: DerSection) -> DerAbsence:
-    """One that was never found counts with its rating; what its fallback makes of it is decided when it is found."""
+    """One that was never found counts with its rating; what its fallback makes of it is decided when it is found.
+    Where no rating is declared the ceiling is the installer's word for what it gives."""
     ceiling, rated = section.fallback.p_ceiling_w, section.rating.p_max_w
-    certainty = Certainty.UNKNOWN if rated is None else Certainty.EXPECTED
     if not section.control or ceiling is None:
         how = Without.NO_CEILING if section.control else Without.NOT_WRITTEN
+        certainty = Certainty.UNKNOWN if rated is None else Certainty.EXPECTED
         return _part(section, how, certainty, rated, (rated or 0.0, rated))
     how = Without.STANDS if _by(section) is FallbackBy.STANDS else Without.TIMER
-    watts = None if rated is None else max(rated, ceiling)
-    return _part(section, how, certainty, watts, (ceiling, rated))
+    watts = ceiling if rated is None else max(rated, ceiling)
+    return _part(section, how, Certainty.EXPECTED, watts, (ceiling, rated))
 
 
 def _part(

@@ -258,6 +258,13 @@ def test_a_site_that_breaks_the_contract_without_derctl_says_so(house: Json) -> 
     assert "at most 9,000 of 7,000 W, BREAKS the contract" in text and "pv9 not known" in text
 
 
+def test_a_site_that_a_kill_would_leave_above_the_contract_says_for_how_long(house: Json) -> None:
+    assert "killed" not in " ".join(page(house))
+    house["absent"]["between"] = {"p_w": 8000.0, "for_s": 22.5, "limit_w": 7000.0, "rises": [], "waits": []}
+    text = " ".join(line.strip() for line in page(house))
+    assert "keeps the contract" in text and "killed without a release above it for up to 22.5 s" in text
+
+
 def test_trouble_in_a_device_is_said(house: Json) -> None:
     house["ders"]["pv1"] |= {"problems": ["no model 123: it can't be limited"]}
     lines = page(house)

@@ -178,7 +178,8 @@ HELD = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
     [
         (HELD, 2000.0),
         (structs.replace(HELD, serial=" 1 "), 2000.0),
-        (structs.replace(HELD, serial="7"), None),  # that one was never found
+        (structs.replace(HELD, serial="7", rating=RatingSection(p_max_w=9000.0)), 9000.0),  # never found
+        (structs.replace(HELD, serial="7"), 2000.0),  # nor rated: the installer's word
         (structs.replace(HELD, fallback=FallbackSection(p_ceiling_w=500.0)), 500.0),
         (structs.replace(HELD, fallback=FallbackSection(p_ceiling_w=500.0, by="stands")), 500.0),
         (SECTION, 8000.0),  # no fallback is declared
@@ -186,7 +187,7 @@ HELD = structs.replace(SECTION, fallback=FallbackSection(p_ceiling_w=2000.0))
     ],
 )
 async def test_one_that_sleeps_at_the_start_counts_with_what_it_promised_before(
-    section: DerSection, counts_w: float | None
+    section: DerSection, counts_w: float
 ) -> None:
     known = await found_once()
     asleep = channel_on(Wire(), [1000.0])
@@ -194,7 +195,25 @@ async def test_one_that_sleeps_at_the_start_counts_with_what_it_promised_before(
     assert absent.of("pv1").p_w == counts_w
     (der,) = image_of(asleep, section, known=known).snapshot(1000.0).ders
     assert (der.absent_w, der.fresh, der.controllable) == (counts_w, False, False)
-    assert der.rating == (RATING if counts_w is not None else replace(RATING, p_max_w=0.0, s_max_va=0.0))
+    assert der.rating.p_max_w == (RATING.p_max_w if section.serial != "7" else section.rating.p_max_w or 0.0)
+
+
+@pytest.mark.parametrize(
+    ("p_w", "counts_w"),
+    [(None, 2000.0), (0.0, 2000.0), (79.0, 2000.0), (4000.0, 8000.0)],  # 1 % of 8 kW
+)
+async def test_one_that_hides_its_control_model_at_night_is_the_one_that_it_was_by_day(
+    p_w: float | None, counts_w: float
+) -> None:
+    """SMA drops models at night. By day one that can only be read counts at its rating."""
+    known = await found_once()
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.can, wire.found.keeps, wire.found.reading = Capability(), False, Reading(p_w=p_w)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    assert absent_in(channel, HELD, known=known).of("pv1").p_w == counts_w
+    assert known.of["pv1"].writable is (counts_w == 2000.0), "what it was by day is not forgotten in the dark"
 
 
 async def test_another_device_that_answered_before_a_restart_is_not_the_right_one_after_it() -> None:
