@@ -181,7 +181,7 @@ class Channel:
             self.answers = {name: words for name, words in self.answers.items() if name != BLOCK}
         if self.state not in {Bind.OK, Bind.FROZEN} and now - self.read_s > AWAY_S:
             self.back_s = now
-        seen = self._weigh(self.device or whole, known, now)
+        seen = self._take(self.device or whole, known, now)
         self.binding = binds.answered(self.binding)
         self.still = observe(self.still, next(iter(fresh.values())), self.reading.energy_wh, now)
         if BLOCK in fresh:
@@ -203,7 +203,7 @@ class Channel:
         if self.reading.accepted is not None and self.believed(self.reading.accepted) is None:
             self.reading = replace(self.reading, accepted=None)
 
-    def _weigh(self, device: Device, answers: Mapping[str, Registers], now_s: float) -> Sight:
+    def _take(self, device: Device, answers: Mapping[str, Registers], now_s: float) -> Sight:
         """Keep what can be believed of these answers."""
         read = device.decode(answers)
         seen = sight(self.steady, read, device, self.options, self.doubts(device, read), now_s)
@@ -217,7 +217,7 @@ class Channel:
     async def _watch(self, device: Device) -> None:
         """What a device measures that is not as the site file says: for people, nothing is done with it."""
         answers, _ = await self._ask(device)
-        self._weigh(device, answers, self.clock())
+        self._take(device, answers, self.clock())
 
     def _bar(self, device: Device, text: str) -> None:
         self._rebound(binds.barred(self.binding, device))
