@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import ClassVar
 
 from pymodbus.client import AsyncModbusTcpClient
 
@@ -14,7 +15,7 @@ from bench.machine import uvloop_factory
 from bench.row import Row
 from bench.simulated import P_MAX_W, Served, scenario, served
 from derctl.core.exchange import Read, Registers, Write
-from derctl.core.types import LimitRequest
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.daemon.app import App
 from derctl.daemon.log import configure
 from derctl.links.wires.wire import Around, Wire
@@ -24,6 +25,20 @@ AIM = 1.5
 WARM_UP_S = 5.0
 Requests = list[tuple[int, Read | Write]]
 """(unit, request) in the order in which one bus sent them."""
+
+
+class Alternates:
+    """A function that asks for another ceiling in each tick."""
+
+    kind: ClassVar[str] = "alternates"
+    rank: ClassVar[int] = 60
+
+    def start(self) -> bool:
+        return False
+
+    def step(self, memory: bool, der: DerState, site: SiteState, dt_s: float) -> tuple[bool, Proposal | Abstain]:
+        """Memory: whether the higher one is due."""
+        return not memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=(0.3 if memory else 0.1) * P_MAX_W)
 
 
 class Listened(Around):
@@ -114,6 +129,9 @@ async def _interleaved(site: Served, case: Case, blocks: int) -> tuple[list[tupl
             await client.connect()
         await app.loop.poller.warm_up(WARM_UP_S)
         app.gate.arm("tests")
+        if case.writing:
+            asked = (Alternates(), tuple(app.loop.dispatch.writers))
+            app.loop.plan = replace(app.loop.plan, der_functions=(*app.loop.plan.der_functions, asked))
         await _block(app, wires, case)
         samples = []
         for _ in range(blocks):
@@ -133,13 +151,8 @@ async def _block(app: App, wires: Mapping[str, Listened], case: Case) -> tuple[f
     """CPU seconds of TICKS ticks, and what they asked, by tick and bus."""
     asked = []
     began = time.process_time()
-    for number in range(TICKS):
+    for _ in range(TICKS):
         await asyncio.sleep(case.pause_s)
-        if case.writing:
-            limit_w = (0.1 + 0.2 * (number % 2)) * P_MAX_W * len(app.loop.dispatch.writers)
-            app.requests.put(
-                LimitRequest(id=str(number), by="bench", der=None, p_ceiling_w=limit_w, remaining_s=60.0)
-            )
         await app.loop.tick()
         asked.append({name: wire.taken() for name, wire in wires.items()})
     for writer in app.loop.dispatch.writers.values():

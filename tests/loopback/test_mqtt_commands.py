@@ -49,7 +49,7 @@ Start = Callable[..., Awaitable[Any]]
 @pytest.fixture
 async def start(mosquitto: Any, tmp_path: Path, until: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
     """An App whose broker link runs; nothing else of it does."""
-    monkeypatch.setattr("derctl.links.mqtt.BACKOFF_S", (0.05, 0.1))
+    monkeypatch.setattr("derctl.links.sessions.BACKOFF_S", (0.05, 0.1))
     running: list[asyncio.Task[None]] = []
 
     async def make(**site: Any) -> App:

@@ -42,8 +42,9 @@ class FakeDispatch:
             return replace(self.stands[name], record=record)
 
         channel = SimpleNamespace(claim=Claim())
+        own = Fallback()
         return SimpleNamespace(
-            fallback=Fallback(), wrote=False, control=True, said_w=None, standing=standing, channel=channel
+            fallback=own, promise=own, wrote=False, control=True, said_w=None, standing=standing, channel=channel
         )
 
     async def release(self, wrote: list[str], *, lift: bool, seconds: float) -> dict[str, Release]:
@@ -244,7 +245,7 @@ async def test_a_lift_reaches_what_stands_in_a_der_whatever_the_journal_says(
 
 
 async def test_at_its_fallback_and_at_rest_nothing_is_to_be_lifted(house: House) -> None:
-    house.dispatch.writers["pv1"].fallback = Fallback(p_ceiling_w=2000.0)
+    house.dispatch.writers["pv1"].promise = Fallback(p_ceiling_w=2000.0)
     house.dispatch.stands["pv1"] = Standing(p_ceiling_w=2000.0, p_target_w=0.0, seen=Seen.READ_BACK)
     await house.releaser.release(lift=True)
     assert house.dispatch.asked[-1][0] == []

@@ -502,7 +502,7 @@ async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> 
         accepted = Setpoint(p_ceiling_w=held_w)
         return SimpleNamespace(
             outcome=SimpleNamespace(accepted=accepted),
-            fallback=Fallback(p_ceiling_w=goal_w),
+            promise=Fallback(p_ceiling_w=goal_w),
             release=release,
             lost=False,
         )
@@ -530,7 +530,7 @@ def held_writer(held: Setpoint, goal_w: float | None, result: Released, began: l
 
     return SimpleNamespace(
         outcome=SimpleNamespace(accepted=held),
-        fallback=Fallback(p_ceiling_w=goal_w),
+        promise=Fallback(p_ceiling_w=goal_w),
         release=release,
         lost=result is Released.UNREACHABLE,
     )
