@@ -248,7 +248,7 @@ def test_a_device_that_takes_its_time_gets_the_time_in_the_site_file() -> None:
 def seen_as(index: int, kind: str, *, stores: bool = False, several: bool = True) -> Use:
     """A section that can be used as this kind."""
     rating = {"p_min_w": -3000.0 if stores else 0.0}
-    can = {"battery": {} if kind == "sunspec_storage" else None}
+    can: dict[str, Any] = {"battery": {} if kind == "sunspec_storage" else None}
     row = {"usable": True, "role": "der", "text": "", "rating": rating, "can": can, "now_w": 1.0}
     identity = Identity(serial=f"S{index}")
     seen = Seen(section=Section(index=index, common=None, blocks=()), identity=identity)

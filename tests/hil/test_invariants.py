@@ -112,8 +112,8 @@ def charged(seen: list[dict[str, Any]], *, step_s: float = 1.0, rating_w: float 
     return [fault.split(" ")[0] for fault in charging.faults()]
 
 
-SETPOINT = {"requests": [{"kind": "set_battery_power", "der": "bat1"}]}
-LIMIT = {"requests": [{"kind": "limit_power", "der": "bat1"}]}
+SETPOINT: dict[str, Any] = {"requests": [{"kind": "set_battery_power", "der": "bat1"}]}
+LIMIT: dict[str, Any] = {"requests": [{"kind": "limit_power", "der": "bat1"}]}
 
 
 @pytest.mark.parametrize(

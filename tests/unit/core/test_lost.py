@@ -299,8 +299,9 @@ def test_a_mode_of_the_device_that_cannot_be_read_any_more_lets_nothing_go() -> 
 # ---- of the site
 
 
-def site_line(said: Any) -> tuple[Mouth, Any]:
-    mouth, memories = Mouth(rank=70, said=said), {}
+def site_line(said: Any) -> tuple[Any, Any]:
+    mouth: Any = Mouth(rank=70, said=said)
+    memories: Any = {}
 
     def tick(said: Any, *ders: DerState) -> tuple[Any, Decision]:
         nonlocal memories
@@ -317,7 +318,8 @@ def test_the_target_of_a_site_function_goes_to_0_within_10_s_and_its_ceiling_sta
     for raises in ("p_target_w", "p_floor_w"):
         _, tick = site_line(LOST)
         assert tick(LOST, bat, pv)[1].setpoint.p_target_w == 0.0, "it never had its input"
-        wish = SiteProposal(by="mouth", rank=70, over=("bat1", "pv1"), p_ceiling_w=4_000.0, **{raises: 2_000.0})
+        raised: dict[str, Any] = {raises: 2_000.0}
+        wish = SiteProposal(by="mouth", rank=70, over=("bat1", "pv1"), p_ceiling_w=4_000.0, **raised)
         assert tick(wish, bat, pv)[1].setpoint.p_target_w == 2_000.0
         told = [tick(LOST, bat, pv)[1].setpoint.p_target_w for _ in range(11)]
         assert told == pytest.approx([*(2_000.0 - 200.0 * n for n in range(1, 11)), 0.0])
@@ -340,7 +342,8 @@ def test_a_site_floor_that_only_forbids_charging_is_held_and_nothing_is_left_of_
 
 
 def test_self_consumption_that_loses_its_meter_makes_no_step_and_begins_anew_at_what_is_measured() -> None:
-    plan, memories = Plan(site_functions=((SelfConsumption(), ("bat1",)),)), {}
+    plan = Plan(site_functions=((SelfConsumption(), ("bat1",)),))
+    memories: Any = {}
     p_w, told = 0.0, []
     for n in range(40):
         heard = not 20 <= n < 24

@@ -147,8 +147,9 @@ def test_an_operator_s_setpoint_charges_from_the_grid() -> None:
     [(FreqDroop(olrt_s=0.2), {"f_hz": 51.0}), (VoltWatt(p2_pu=-1.0, olrt_s=0.5), {"v_pu": 1.1})],
     ids=["a frequency function", "volt-watt that the site file tells to draw"],
 )
-def test_a_grid_function_of_its_own_charges_it(function: Any, reads: dict[str, float]) -> None:
-    plan, memories = Plan(der_functions=((function, ("bat1",)),)), {}
+def test_a_grid_function_of_its_own_charges_it(function: Any, reads: dict[str, Any]) -> None:
+    plan = Plan(der_functions=((function, ("bat1",)),))
+    memories: Any = {}
     for _ in range(20):
         memories, (decision,) = step(plan, memories, make.site(make.battery(p_w=0.0, **reads)), 1.0)
     assert decision.setpoint.p_target_w is not None and decision.setpoint.p_target_w < -1_000.0
@@ -164,7 +165,8 @@ def test_a_ceiling_below_0_that_a_battery_s_protection_sets_is_kept() -> None:
 
 
 def test_one_sample_without_its_power_changes_nothing_and_5_s_do() -> None:
-    told, memories = [], None
+    told: list[float] = []
+    memories: Any = None
     for n in range(12):
         pv = make.pv(p_w=2_500.0 if n < 3 else None, sample=n)
         memories, found = decide([SHARE], BAT, pv, memories=memories)
@@ -277,7 +279,8 @@ def test_at_night_the_battery_serves_the_house_and_never_charges(sleeps: dict[st
 @pytest.mark.parametrize("reads", [lambda p: -p, lambda p: 900.0], ids=["reversed", "stuck at an export"])
 def test_a_wrong_meter_alone_charges_no_battery_for_long(reads: Any) -> None:
     """Evening, 900 W of load, nobody but self-consumption looks at the meter."""
-    plan, memories = Plan(site_functions=((SelfConsumption(), ("bat1",)),)), {}
+    plan = Plan(site_functions=((SelfConsumption(), ("bat1",)),))
+    memories: Any = {}
     p_w, drawn_ws = 0.0, 0.0
     for n in range(60):
         state = make.site(make.battery(p_w=p_w, sample=n), poc=make.meter(reads(p_w - 900.0), sample=n))
@@ -288,7 +291,8 @@ def test_a_wrong_meter_alone_charges_no_battery_for_long(reads: Any) -> None:
 
 
 def test_a_right_meter_alone_lets_a_battery_take_the_sun_of_others() -> None:
-    plan, memories = Plan(site_functions=((SelfConsumption(), ("bat1",)),)), {}
+    plan = Plan(site_functions=((SelfConsumption(), ("bat1",)),))
+    memories: Any = {}
     p_w = 0.0
     for n in range(60):
         state = make.site(make.battery(p_w=p_w, sample=n), poc=make.meter(p_w + 3_000.0, sample=n))

@@ -545,7 +545,7 @@ async def test_a_der_that_is_found_in_part_promises_what_it_was_known_to_promise
     assert absent.of("pv1").p_w == 2000.0
     wire.found = half = Inverter()
     half.can, half.lacks = Capability(), ("a control group that limits its power",)
-    half.absent_w = lambda fallback: half.rating.p_max_w  # type: ignore[method-assign]
+    half.absent_w = lambda fallback: half.rating.p_max_w
     now[0] += REBIND_S
     await channel.poll()
     assert absent.of("pv1").p_w == 2000.0, "the record is not overwritten, and counts"

@@ -33,6 +33,10 @@ def test_every_number_of_a_reading_is_looked_at() -> None:
     assert set(NUMBERS) == {name for name, value in vars_of(WELL).items() if isinstance(value, float)}
 
 
+def with_(**given: Any) -> Reading:
+    return replace(WELL, **given)
+
+
 def vars_of(reading: Reading) -> dict[str, Any]:
     return {name: getattr(reading, name) for name in Reading.__dataclass_fields__}
 
@@ -41,7 +45,7 @@ def vars_of(reading: Reading) -> dict[str, Any]:
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("rating", [PV, NONE])
 def test_what_is_no_number_stops_here_whoever_says_it(rating: Rating, name: str, value: float) -> None:
-    assert plausible(replace(WELL, **{name: value}), rating) == replace(WELL, **{name: None})
+    assert plausible(with_(**{name: value}), rating) == with_(**{name: None})
 
 
 @pytest.mark.parametrize(
@@ -51,7 +55,7 @@ def test_what_is_no_number_stops_here_whoever_says_it(rating: Rating, name: str,
      ("f_hz", 6e4), ("v_v", 1e6)],
 )  # fmt: skip
 def test_a_meter_or_a_battery_shows_nothing_beyond_any_plant(name: str, value: float) -> None:
-    assert plausible(replace(WELL, **{name: value}), NONE) == replace(WELL, **{name: None})
+    assert plausible(with_(**{name: value}), NONE) == with_(**{name: None})
 
 
 @pytest.mark.parametrize("p_w", [40e6, -40e6, 6001.0])
@@ -75,7 +79,8 @@ ALL = ("p_w", "v_v", "f_hz")
 @pytest.mark.parametrize("status", [Status.UNKNOWN, Status.OFF, Status.ASLEEP, Status.STANDBY])
 @pytest.mark.parametrize("zeros", [(), ("p_w",), ("v_v", "f_hz"), ALL])
 def test_an_inverter_that_shows_no_sign_of_life_is_asleep_and_gives_nothing(status: Status, zeros: Any) -> None:
-    seen = Reading(status=status, **dict.fromkeys(zeros, 0.0))
+    zero: dict[str, Any] = dict.fromkeys(zeros, 0.0)
+    seen = Reading(status=status, **zero)
     assert plausible(seen, PV) == Reading(p_w=0.0, q_var=0.0, status=Status.ASLEEP)
 
 

@@ -80,7 +80,8 @@ def test_what_stands_to_neutral_goes_before_what_stands_between_the_lines(points
 )
 def test_a_meter_that_tells_only_the_voltage_between_its_lines(model: int, lines: float, point: str) -> None:
     values = {"V_SF": -1, "W_SF": 0, "Hz_SF": -2, "W": 4200, "Hz": 50.0}
-    fake = lay_out("meter_203", **{"m203": None} | {f"m{model}": values})
+    models: dict[str, Any] = {"m203": None} | {f"m{model}": values}
+    fake = lay_out("meter_203", **models)
     device = bound(fake, bind_meter)
     pair = "PhVphAB" if model in {202, 203, 204} else "PPVphAB"
     fake.put(model, **METER_BLANK | {"PPV" if point == "PPV" else pair: 230.0 * lines})

@@ -17,7 +17,7 @@ def packet(payload: bytes = b"{}", *, topic: str = "a/b/c/event", qos: int = 1, 
 
 
 def connack(**given: int) -> Properties:
-    properties = Properties(PacketTypes.CONNACK)
+    properties = Properties(PacketTypes.CONNACK)  # type: ignore[no-untyped-call]
     for name, value in given.items():
         setattr(properties, name, value)
     return properties
