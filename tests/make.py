@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from derctl.core.engine import Plan
@@ -142,3 +144,8 @@ def plan(ders: dict[str, list[Proposal]], wanted: list[SiteProposal]) -> Plan:
     """Every proposal from a mouth of its own."""
     rows = tuple(says(said, name) for name, proposals in ders.items() for said in proposals)
     return Plan(der_functions=rows, site_functions=wishes(*wanted))
+
+
+def on_disk(path: Path) -> dict[str, Any]:
+    """A file of the store without its checksum."""
+    return {name: each for name, each in json.loads(path.read_text()).items() if name != "sha256"}

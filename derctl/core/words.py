@@ -202,6 +202,7 @@ class Refusal(StrEnum):
     UNCONFIRMED = "unconfirmed"
     BAD_SITE_FILE = "bad_site_file"
     TOO_MANY = "too_many"
+    NOT_SAVED = "not_saved"
 
 
 class Standing(StrEnum):

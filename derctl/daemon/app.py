@@ -90,6 +90,7 @@ class App:
             stamp=self.clock.stamp,
             arming=Arming(state=Arm.LOOKING if observe else Arm.WATCHING),
             picture=self.picture,
+            unsaved=lambda: self.survival.unsaved,
         )
         self._wire_control(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self._wire_links()
@@ -158,8 +159,13 @@ class App:
             look=self.loop.poller.look_again,
             state=self.state,
             changed=self.dirty.set,
+            save=self._keep,
             lift_found=self.standings.lift,
+            keep_found=self.standings.keep_again,
         )
+
+    async def _keep(self) -> None:
+        await self.survival.keep()
 
     def _wire_links(self) -> None:
         """Operators, the broker, and what survives a restart."""
@@ -181,6 +187,7 @@ class App:
             log=self.log,
             dirty=self.dirty,
             known=self.absent.known,
+            tell=self.news.tell,
         )
         self.mqtt: MqttLink | None = None
         self.telemetry: Telemetry | None = None
@@ -253,6 +260,7 @@ class App:
             mqtt=None if self.mqtt is None else mqtt_view(self.mqtt, self.outbox),
             requests=[(request, self.requests.binds(request)) for request in state.requests],
             events=self.news.events,
+            disk=self.survival.disk_view(),
         )
 
     def stop(self) -> None:

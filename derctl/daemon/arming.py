@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from derctl.core.words import Mode
+from derctl.core.words import Mode, Refusal
 from derctl.site.absence import Absence
 
 
@@ -53,13 +53,15 @@ for, and a release may break the contract by itself."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arming:
     """asked: whether control was asked for last, also of a daemon that only looks. by: who asked, None: the site
-    file. since: when, as text. file: the site file's mode when that was said; another one is a later word."""
+    file. since: when, as text. file: the site file's mode when that was said; another one is a later word. unsaved:
+    why nothing can be saved, which keeps control from beginning."""
 
     state: Arm = Arm.WATCHING
     asked: bool = False
     by: str | None = None
     since: str | None = None
     file: Mode | None = None
+    unsaved: str | None = None
     absence: Absence = field(default_factory=Absence)
 
     @property
@@ -83,6 +85,8 @@ class Arming:
             return "started with --observe"
         if not self.armed:
             return "not armed"
+        if self.unsaved is not None:
+            return f"{Refusal.NOT_SAVED}: {self.unsaved}"
         objection = self.absence.objection
         return None if objection is None else f"{objection[0]}: {objection[1]}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from derctl.core.words import Mode, Refusal
 from derctl.daemon.arming import Arm, Arming, Said, filed, seen, told
@@ -20,6 +20,8 @@ class Gate:
 
     picture: what arming would write now. offer: the last that was shown.
 
+    unsaved: why nothing can be saved now: then control does not begin.
+
     on_broken: while it is open, what it opened under holds no more, and why. agreed: what control began under last,
     before a restart too.
     """
@@ -33,6 +35,7 @@ class Gate:
     offer: Offer | None = None
     on_broken: Callable[[str], None] = lambda text: None
     agreed: str | None = None
+    unsaved: Callable[[], str | None] = lambda: None
 
     @property
     def open(self) -> bool:
@@ -48,7 +51,12 @@ class Gate:
         absence, before = self.absence(), self.arming
         if before.state is Arm.WATCHING:
             self.agreed = None
+        unsaved = self.unsaved() if before.state is Arm.HELD else None
+        if unsaved is not None:
+            self._become(replace(before, absence=absence, unsaved=unsaved))
+            return False
         resumed = before.state is Arm.HELD and self.agreed == absence.agreement
+        before = before if before.unsaved is None else replace(before, unsaved=None)
         self._become(seen(before, absence, resumed=resumed))
         if self.open and self.arming is not before:
             self.agreed = absence.agreement
@@ -92,6 +100,15 @@ class Gate:
     def disarm(self, by: str) -> None:
         """An operator's word: from now on nothing but releases is written."""
         self._become(told(self.arming, Said.DISARM, by=by, since=self.stamp()))
+
+    def undo(self, before: Arming) -> Callable[[], None]:
+        """What takes back an arm that was not there before."""
+
+        def back() -> None:
+            if self.arming.armed and not before.armed:
+                self._become(replace(told(self.arming, Said.DISARM), by=before.by, since=before.since))
+
+        return back
 
     def file_says(self, mode: Mode) -> None:
         """The site file was read: its mode counts where it has changed since the last word."""

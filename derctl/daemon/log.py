@@ -36,6 +36,7 @@ PRIORITIES: dict[str, str] = {
     "found": "info",
     "found_more": "info",
     "journal_not_saved": "error",
+    "state_not_saved": "error",
     "journal_unreadable": "error",
     "limit_found": "warning",
     "limit_lifted": "info",

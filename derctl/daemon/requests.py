@@ -67,6 +67,20 @@ class Requests:
         self._judge()
         return len(keys)
 
+    def undo(self, before: Mapping[tuple[str, str], Held]) -> Callable[[], None]:
+        """What takes back all that has happened to `held` since it was `before`, and nothing that happens later."""
+        came = {key: held for key, held in self.held.items() if key not in before}
+        went = {key: held for key, held in before.items() if key not in self.held}
+
+        def back() -> None:
+            now = self.clock()
+            for key in [key for key, held in came.items() if self.held.get(key) is held]:
+                self._end(key, Standing.CLEARED)
+            self.held |= {key: held for key, held in went.items() if held.ends_s > now and key not in self.held}
+            self._judge()
+
+        return back
+
     def alive(self) -> tuple[Request, ...]:
         """For the site state; the expired ones are forgotten."""
         now = self.clock()

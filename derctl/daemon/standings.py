@@ -15,6 +15,7 @@ from derctl.devices import Profile
 from derctl.site import Site
 from derctl.store.folder import Folder
 from derctl.store.journal import Journal
+from derctl.store.sealed import first_good
 from derctl.store.state import FILE
 
 NOTHING_STOOD = Standing()
@@ -32,7 +33,10 @@ def found_before(folder: Folder) -> dict[str, float]:
     """W of the limits that have to be kept, by the state file alone: for a release without a daemon. What can't be
     read names none."""
     try:
-        saved = msgspec.json.decode(folder.read(FILE) or b"{}", type=dict[str, Any]).get("found") or {}
+        raw, _ = first_good(
+            folder.read, FILE, lambda content, checked: msgspec.json.decode(content, type=dict[str, Any])
+        )
+        saved = (raw or {}).get("found") or {}
         known = {name: msgspec.convert(plain, Kept) for name, plain in saved.items()}
     except (OSError, ValueError, AttributeError):
         return {}
@@ -116,6 +120,12 @@ class Standings:
             self.by_der[name] = stands.lifted(self.by_der[name])
             self.tell("limit_lifted", name, f"the {self.by_der[name].limit_w:,.0f} W that stood in it")
         return ids
+
+    def keep_again(self, ders: Iterable[str]) -> None:
+        """The word that lifted them could not be saved."""
+        for name in ders:
+            if name in self.by_der:
+                self.by_der[name] = replace(self.by_der[name], lifted=False)
 
     def forget(self, ders: Iterable[str]) -> None:
         """They are other devices now."""

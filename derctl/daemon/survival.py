@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from derctl.daemon.gate import Gate
 from derctl.daemon.known import Known
 from derctl.daemon.known import revived as known_again
 from derctl.daemon.loop import Loop
+from derctl.daemon.report.view import DiskView
 from derctl.daemon.requests import Requests, from_plain, to_plain
 from derctl.daemon.standings import Standings
 from derctl.errors import CommandError
@@ -29,6 +31,7 @@ from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.survival import kept, revived
 from derctl.store import state
 from derctl.store.folder import Folder
+from derctl.store.saves import Saves
 from derctl.store.state import ArmWord, Surviving
 
 SAVE_EVERY_S = 30.0
@@ -38,7 +41,8 @@ MEMORY_KEEP_S = 600.0
 
 @dataclass(slots=True)
 class Survival:
-    """Restores what survived, and saves it when something has changed (dirty)."""
+    """Restores what survived, and saves it when something has changed (dirty). unsaved: why what is now is not on
+    disk, None: the last save was good. Control does not begin before one was."""
 
     folder: Folder
     clock: Clock
@@ -52,17 +56,22 @@ class Survival:
     log: Any
     dirty: asyncio.Event
     known: Known = field(default_factory=Known)
+    tell: Callable[[str, str, str], None] = lambda event, who, text: None
+    unsaved: str | None = "not tried yet"
+    _saves: Saves = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._saves = Saves(self._write)
 
     def restore(self, mode: Mode, tell: Callable[[str, str, str], None]) -> None:
         """mode: the site file's, which counts where no operator has said otherwise since it was changed."""
+        self.dirty.set()  # the first save shows whether the disk takes any
         saved, problem = state.load(self.folder)
         for text in (self.folder.problem, problem):
             if text is not None:
                 tell("state_unreadable", "", text)
         self.proof.proven = saved.proven_meter
         self.gate.arming = armed(self.gate.arming, mode, saved.word)
-        if self._word() != saved.word:
-            self.dirty.set()  # or a kill would bring back a word that is over
         self.gate.agreed = saved.agreed
         found, refused = known_again(saved.known)
         self.known.of |= found
@@ -105,12 +114,29 @@ class Survival:
             await self.save()
 
     async def save(self) -> None:
-        """The state, and what the journal still lacks. A disk that is full is said, and keeps nobody from control."""
+        """The state, and what the journal still lacks. A disk that takes nothing is said, and ends no control."""
+        with suppress(OSError):
+            await self.keep()
+        await self.releaser.save()
+
+    async def keep(self) -> None:
+        """Return when what is now is on disk. Raises OSError."""
+        await self._saves.now()
+
+    async def _write(self) -> None:
+        """A disk that fails is said once, until it takes something again."""
         try:
             await state.save(self.folder, self._now())
         except OSError as error:
-            self.log.error("state_not_saved", error=error_text(error))
-        await self.releaser.save()
+            before, self.unsaved = self.unsaved, error_text(error)
+            if before != self.unsaved:
+                self.tell("state_not_saved", "", self.unsaved)
+            raise
+        self.unsaved = None
+
+    def disk_view(self) -> DiskView:
+        """How much was written, and whether what is now is there."""
+        return DiskView(writes=self.folder.writes, bytes=self.folder.bytes, unsaved=self.unsaved)
 
     def _word(self) -> ArmWord | None:
         """The operator's that counts, None: the site file's mode does."""

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from derctl.core.types import LOCAL
 from derctl.errors import CommandError, LinkError
 
@@ -92,7 +94,7 @@ def _peer(connection: socket.socket) -> str:
 
 async def _reply(line: bytes, answer: Answer, who: str) -> dict[str, Any]:
     try:
-        request = json.loads(line)
+        request = msgspec.json.decode(line)  # strict: no Infinity, no NaN, nothing that overflows
         call = request["call"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return {"ok": False, "code": "bad_json", "text": 'expected {"call": NAME} on one line'}

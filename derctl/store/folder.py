@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
 
 from derctl.errors import DerctlError
+from derctl.store.sealed import copy_of, sealed
 
 
 class AlreadyRunning(DerctlError):
@@ -17,35 +18,42 @@ class AlreadyRunning(DerctlError):
 
 
 class Folder:
-    """One site's directory. Holding it is the single-instance lock, which lies in `spare` if that can't be used."""
+    """One site's directory. Holding it is the single-instance lock: of the directory itself, since a file in it may
+    be deleted; in `spare` where there is no directory. writes, bytes: what the card took so far."""
 
     def __init__(self, path: Path, spare: Path) -> None:
         self.path = path
         self.spare = spare
         self.problem: str | None = None
-        self._lock: TextIO | None = None
-        self._writing = asyncio.Lock()
+        self.writes = 0
+        self.bytes = 0
+        self._locks: list[int] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="disk")
 
     def hold(self) -> None:
         """Take the lock. A directory that can't be written (a read-only card, a full disk) is no reason not to
-        control: then the lock lies in `spare`, and `problem` says so. Raises AlreadyRunning, or OSError."""
+        start: `problem` says so. Raises AlreadyRunning, or OSError."""
+        locks: list[int] = []
         try:
-            lock = _lock_in(self.path)
+            self.path.mkdir(parents=True, exist_ok=True)
+            locks.append(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY))
+            locks.append(_open(self.path / "derctl.lock", os.O_RDWR | os.O_NONBLOCK))
         except OSError as error:
             self.problem = f"{self.path}: {error.strerror}: nothing will survive a restart"
-            lock = _lock_in(self.spare)
+            if not locks:
+                locks.append(_lock_in(self.spare))
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for lock in locks:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.close()
+            _close(locks)
             raise AlreadyRunning(f"{self.path} is held by another instance") from None
-        self._lock = lock
+        self._locks = locks
 
     def let_go(self) -> None:
         """Give the lock back."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        locks, self._locks = self._locks, []
+        _close(locks)
 
     def read(self, name: str) -> bytes | None:
         """A file, None where it isn't there. Raises OSError."""
@@ -55,21 +63,33 @@ class Folder:
             return None
 
     async def replace(self, name: str, content: bytes) -> None:
-        """A file in one piece, one at a time, off the loop's path. Raises OSError (a full or read-only disk)."""
-        async with self._writing:
-            await asyncio.to_thread(replace_file, self.path / name, content)
+        """A JSON object in one piece, sealed, with its copy; one at a time, by a thread of its own: a look-up of a
+        name that hangs keeps no file from the disk. Raises OSError (a full or read-only disk)."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._replace, name, sealed(content))
+
+    def _replace(self, name: str, content: bytes) -> None:
+        for each in (copy_of(name), name):
+            replace_file(self.path / each, content)
+            self.writes += 1
+            self.bytes += len(content)
 
     def set_aside(self, name: str) -> str:
-        """Keep a file that can't be used under another name, so that it isn't overwritten. Returns that name."""
+        """Keep what can't be used of a file under another name. The file itself stays until it is written again: a
+        kill before that must not make it a missing one. Returns that name."""
         aside = f"{name}.unreadable"
         with suppress(OSError):
-            (self.path / name).replace(self.path / aside)
+            replace_file(self.path / aside, self.read(name) or b"")
         return aside
 
 
-def _lock_in(folder: Path) -> TextIO:
+def _lock_in(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    return os.fdopen(_open(folder / "derctl.lock", os.O_RDWR | os.O_APPEND), "a+", encoding="ascii")
+    return _open(folder / "derctl.lock", os.O_RDWR | os.O_NONBLOCK)
+
+
+def _close(locks: list[int]) -> None:
+    for lock in locks:
+        os.close(lock)
 
 
 def _open(path: Path, flags: int) -> int:
@@ -87,8 +107,9 @@ def _open(path: Path, flags: int) -> int:
 def replace_file(path: Path, content: bytes) -> None:
     """Old or new, never mixed: write beside, fsync, rename, fsync the directory. Raises OSError."""
     beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)  # what somebody else put there is not written to
     try:
-        with os.fdopen(_open(beside, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+        with os.fdopen(_open(beside, os.O_WRONLY | os.O_EXCL), "wb") as file:
             file.write(content)  # all of it: os.write would be short, without an error, where the disk fills up
             file.flush()
             os.fsync(file.fileno())

@@ -10,10 +10,27 @@ import msgspec
 
 from derctl.core.text import error_text
 from derctl.store.folder import Folder
+from derctl.store.sealed import first_good
 
 FILE = "written.json"
 LEFT = "standing.json"
 CONTRADICTED = "contradicted_w"
+
+
+class Entry(msgspec.Struct, kw_only=True, frozen=True):
+    """What of an entry has to be of a kind, for whoever reads it."""
+
+    since: str | None = None
+    fallback: dict[str, Any] = {}
+    stands_w: float | None = None
+    contradicted_w: float | None = None
+
+
+def _parsed(content: bytes, checked: bool) -> dict[str, Any]:
+    """An older version's has no checksum."""
+    entries = msgspec.json.decode(content, type=dict[str, dict[str, Any]])
+    msgspec.convert(entries, dict[str, Entry])
+    return dict(entries)
 
 
 class Journal:
@@ -38,12 +55,14 @@ class Journal:
         """
         return self.entries is not self._saved
 
-    def load(self) -> None:
-        """Raises OSError, or ValueError where the file is none of ours."""
-        saved = self.folder.read(self.file)
-        self.missing = saved is None
-        self.entries = {} if saved is None else msgspec.json.decode(saved, type=dict[str, Any])
-        self._saved = self.entries
+    def load(self) -> str | None:
+        """What was wrong with the file, where its copy counts; that goes to disk again. Raises OSError, or ValueError
+        where both are none of ours. A missing file is missing, whatever its copy says: somebody took it away."""
+        self.missing = self.folder.read(self.file) is None
+        found, problem = (None, None) if self.missing else first_good(self.folder.read, self.file, _parsed)
+        self.entries = found or {}
+        self._saved = self.entries if problem is None else {}
+        return problem
 
     def begin(self) -> None:
         """There was no file, and it is known now that nothing is to be given back: the next save makes one."""

@@ -1,4 +1,4 @@
-"""What must survive a restart, with a version: an older one is migrated, of a newer one no disarm is forgotten."""
+"""What must survive a restart, with a version: an older one is migrated, and one that can't be used disarms."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import msgspec
 from derctl.core.text import error_text
 from derctl.core.words import Mode
 from derctl.store.folder import Folder
+from derctl.store.sealed import first_good
 
-VERSION = 3
+VERSION = 4
 FILE = "state.json"
 
 Raw = dict[str, Any]
@@ -53,19 +54,30 @@ class Surviving(msgspec.Struct, kw_only=True):
     agreed: str | None = None
 
 
+UNKNOWN = ArmWord(armed=False, by="state_unreadable", since="")
+"""Of a state that is not known: nobody can tell whether there was a disarm."""
+
+
 def load(folder: Folder) -> tuple[Surviving, str | None]:
-    """What was saved, and what was wrong with it: then the file is kept aside, and only a disarm in it counts."""
-    raw: object = None
+    """What was saved, and what was wrong with it: then its copy counts, or else nothing but a disarm."""
     try:
-        saved = folder.read(FILE)
-        if saved is None:
-            return Surviving(), None
-        raw = msgspec.json.decode(saved)
-        return msgspec.convert(migrated(raw), Surviving), None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        found, problem = first_good(folder.read, FILE, _parsed)
+    except (OSError, ValueError) as error:
         aside = folder.set_aside(FILE)
-        kept = Surviving(word=_disarmed(raw))
-        return kept, f"{folder.path / FILE}: {error_text(error)}; kept as {aside}"
+        return Surviving(word=UNKNOWN), f"{folder.path / FILE}: {error_text(error)}; disarmed; kept as {aside}"
+    if found is None:
+        return Surviving(), None
+    if problem is not None:
+        problem = f"{folder.path / FILE}: {problem}; kept as {folder.set_aside(FILE)}"
+    return found, problem
+
+
+def _parsed(content: bytes, checked: bool) -> Surviving:
+    """checked: it had a checksum, as today's version has."""
+    raw = msgspec.json.decode(content)
+    if not checked and isinstance(raw, dict) and raw.get("version") == VERSION:
+        raise ValueError("it has no checksum")
+    return msgspec.convert(migrated(raw), Surviving)
 
 
 async def save(folder: Folder, state: Surviving) -> None:
@@ -115,16 +127,10 @@ def _from_2(raw: Raw) -> Raw:
     return {**raw, "version": 3, "found": None}
 
 
-MIGRATIONS: dict[int, Callable[[Raw], Raw]] = {1: _from_1, 2: _from_2}
+def _from_3(raw: Raw) -> Raw:
+    """Before the checksum."""
+    return {**raw, "version": 4}
+
+
+MIGRATIONS: dict[int, Callable[[Raw], Raw]] = {1: _from_1, 2: _from_2, 3: _from_3}
 """From a version to the next one."""
-
-
-def _disarmed(raw: object) -> ArmWord | None:
-    """An operator's disarm, as far as it can be read off a file of any version."""
-    if not isinstance(raw, dict):
-        return None
-    word = raw.get("word", raw.get("armed"))
-    fields = word if isinstance(word, dict) else {"armed": word}
-    if fields.get("armed") is not False:
-        return None
-    return ArmWord(armed=False, by="operator", since=str(fields.get("since") or ""))

@@ -16,6 +16,7 @@ from derctl.cli import VERBS, command, exits, local, main, release, schema, stan
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
 from hil.rig import Rig
+from tests import make
 from tests.cli.calls import Here, Outside, SiteFile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -330,7 +331,7 @@ def test_a_device_that_cannot_be_reached_is_not_released_and_stays_in_the_journa
     journal(tmp_path, '{"pv1": {}}')
     code, out, _ = outside("release", "-c", str(site_file()), "--within", "0.5", "--json")
     assert (code, json.loads(out)["pv1"]["result"]) == (1, "unreachable")
-    assert json.loads((tmp_path / "state" / "written.json").read_text()) == {"pv1": {}}
+    assert make.on_disk(tmp_path / "state" / "written.json") == {"pv1": {}}
 
 
 def test_what_is_not_given_back_is_listed_and_nothing_is_done(
@@ -384,7 +385,7 @@ def test_a_journal_that_cannot_be_read_is_no_clean_release(
     assert (code, out.startswith("pv1: can't be reached")) == (1, True)
     assert "written.json" in one_line(err)
     assert (tmp_path / "state" / "written.json.unreadable").read_text() == '{"pv1": '
-    assert list(json.loads((tmp_path / "state" / "written.json").read_text())) == ["pv1"], "it counts as written"
+    assert list(make.on_disk(tmp_path / "state" / "written.json")) == ["pv1"], "it counts as written"
 
 
 @pytest.mark.parametrize("verb", ["run", "release"])
@@ -423,7 +424,7 @@ async def test_a_limit_that_stands_is_seen_and_lifted_whatever_the_record_says(
     assert (code, out) == (0, "pv1: released; a limit of 3,000 W stands\n")
     assert rig.units["pv1"].face.bank.image(123).get("WMaxLimPct") == 60.0
     assert (await here("release", "--list", "-c", str(path)))[0] == 0
-    assert json.loads((tmp_path / "state" / "written.json").read_text()) == {}
+    assert make.on_disk(tmp_path / "state" / "written.json") == {}
 
 
 async def test_without_lift_what_derctl_has_no_record_of_is_said_and_not_written(
@@ -451,7 +452,7 @@ async def test_release_moves_a_device_to_its_fallback_and_forgets_it(
     image = rig.units["pv1"].face.bank.image(123)
     assert (image.get("WMaxLim_Ena"), image.get("WMaxLimPct"), image.get("WMaxLimPct_RvrtTms")) == (1, 60.0, 0)
     assert all(record.accepted for record in rig.units["pv1"].log)
-    assert json.loads((tmp_path / "state" / "written.json").read_text()) == {}
+    assert make.on_disk(tmp_path / "state" / "written.json") == {}
     before = len(rig.units["pv1"].log)
     assert (await here("release", "-c", str(path)))[1] == "pv1: released before; a limit of 3,000 W stands\n"
     assert len(rig.units["pv1"].log) == before

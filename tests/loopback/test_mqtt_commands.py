@@ -60,6 +60,7 @@ async def start(mosquitto: Any, tmp_path: Path, until: Any, monkeypatch: pytest.
         path = tmp_path / "site.yaml"
         path.write_text(yaml.safe_dump(content))
         app = App(load(path))
+        app.survival.folder.path.mkdir(exist_ok=True)
         assert app.mqtt is not None
         running.append(asyncio.create_task(app.mqtt.run()))
         await until(lambda: app.mqtt is not None and app.mqtt.connected)

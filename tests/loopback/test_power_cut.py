@@ -26,7 +26,7 @@ async def main():
     n = int(sys.argv[2])
     while True:
         await save(folder, Surviving(saved=float(n), seen={f"{n}-{i}": float(n) for i in range(3000)}))
-        await folder.replace("written.json", json.dumps({"n": n, "pad": str(n) * 5000}).encode())
+        await folder.replace("written.json", json.dumps({"pv1": {"n": n, "pad": str(n) * 5000}}).encode())
         n += 1
 asyncio.run(main())
 """
@@ -88,7 +88,7 @@ def test_killed_at_random_moments_state_and_journal_are_whole_and_never_older(
         assert n > last
         journalled = Journal(folder)
         journalled.load()
-        if wrote := journalled.entries:
+        if wrote := journalled.entries.get("pv1"):
             assert wrote["pad"] == str(wrote["n"]) * 5000
             assert journal <= wrote["n"] <= n
             journal = wrote["n"]

@@ -56,7 +56,8 @@ class Releaser:
         """
         writers = self.dispatch.writers
         try:
-            self.journal.load()
+            if (problem := self.journal.load()) is not None:
+                self.on_event("journal_unreadable", "", problem)
         except (OSError, ValueError) as error:
             if not touch and isinstance(error, OSError):
                 raise
@@ -64,7 +65,8 @@ class Releaser:
             aside = f"; kept as {self.journal.folder.set_aside(self.journal.file)}" if touch else ""
             self.on_event("journal_unreadable", "", f"{error_text(error)}{aside}")
         try:
-            self.left.load()
+            if (problem := self.left.load()) is not None:
+                self.on_event("journal_unreadable", "", problem)
         except (OSError, ValueError) as error:
             self.on_event("journal_unreadable", "", f"{self.left.file}: {error_text(error)}")
         for name, said_w in self.journal.contradicted.items():

@@ -53,6 +53,10 @@ def _wanted(field: FieldInfo, value: Any) -> str:
     shown = json.dumps(value)[:SHOWN_MAX]
     if field.type is datetime:
         return f"{shown} is no time, such as 2026-11-21T12:00:00Z"
+    if field.type is bool:
+        return f"{shown} is neither true nor false"
     text = msgspec.inspect.type_info(field.type)
+    if isinstance(text, msgspec.inspect.IntType):
+        return f"{shown} is no whole number from {text.ge} on"
     most = text.max_length if isinstance(text, msgspec.inspect.StrType) else None
     return f"{shown} is no text" + (f" of 1 to {most} characters" if most else "")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from derctl.core.words import Refusal
 from derctl.daemon.actuate.text import released_text
+from derctl.daemon.commands.arguments import convert
 from derctl.daemon.commands.desk import Desk
-from derctl.daemon.commands.row import Reach
+from derctl.daemon.commands.mode import DISARMED
+from derctl.daemon.commands.row import Done, Nothing, Reach, saved
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import priority_of
 from derctl.daemon.report.status import status
@@ -44,32 +48,42 @@ class Calls:
         raise CommandError(Refusal.UNKNOWN_COMMAND, f"no call {call!r}; known are {', '.join((*CALLS, *COMMANDS))}")
 
 
+class Record(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Arguments of record."""
+
+    count: Annotated[int, msgspec.Meta(ge=0)] = 10
+
+
+class Release(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Arguments of release."""
+
+    lift: bool = False
+
+
 async def _status(calls: Calls, args: Args, who: str) -> Any:
+    convert(dict(args), Nothing)
     return status(calls.view())
 
 
 async def _record(calls: Calls, args: Args, who: str) -> Any:
-    count = args.get("count", 10)
-    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise CommandError(Refusal.BAD_ARGUMENT, f"count = {count!r} is no number of ticks")
-    return calls.recorder.last(count)
+    return calls.recorder.last(convert(dict(args), Record).count)
 
 
 async def _release(calls: Calls, args: Args, who: str) -> Any:
     """Disarms, and gives back what was written."""
-    lift = args.get("lift", False)
-    if not isinstance(lift, bool):
-        raise CommandError(Refusal.BAD_ARGUMENT, f"lift = {lift!r} is neither true nor false")
+    lift = convert(dict(args), Release).lift
     calls.reach.gate.disarm(who)
     calls.reach.changed()
     result = await calls.reach.releaser.release(lift=lift)
     text = f"{who}: release{' lift=true' if lift else ''}: {released_text(result)}"
     calls.desk.log.log(priority_of("command"), "command", text=text)
+    await saved(calls.reach, Done(text=text, unsaved=f"{DISARMED}; {released_text(result)}"))
     return {der_id: asdict(release) for der_id, release in result.items()}
 
 
 async def _reload(calls: Calls, args: Args, who: str) -> Any:
     """The site file as it is now."""
+    convert(dict(args), Nothing)
     calls.desk.log.log(priority_of("command"), "command", text=f"{who}: reload")
     return await calls.reload()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from derctl.core.types import LOCAL
 from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock, text_of
 from derctl.daemon.commands.arguments import convert
-from derctl.daemon.commands.row import Command, Order, Reach
+from derctl.daemon.commands.row import Command, Order, Reach, saved
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import priority_of
 from derctl.daemon.report.telemetry import encode
@@ -127,10 +128,8 @@ class Desk:
         return await self._apply(command, order)
 
     async def _apply(self, command: Command, order: Order) -> str:
-        text = await command.apply(self.reach, order)
-        if command.saved:
-            self.reach.changed()
-        return text
+        done = await command.apply(self.reach, order)
+        return await saved(self.reach, done) if command.saved else done.text
 
     def _until(self, seconds: float) -> str:
         return text_of(datetime.fromtimestamp(self.clock.wall() + seconds, tz=self.clock.now().tzinfo))
@@ -174,7 +173,7 @@ def _value(value: Any) -> str:
     """As the sender wrote it: text without quotes, the rest as JSON has it."""
     if isinstance(value, float):
         return f"{value:.10g}"
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _fields(payload: bytes) -> dict[str, Any]:
@@ -188,7 +187,7 @@ def _fields(payload: bytes) -> dict[str, Any]:
 
 
 def _no_life(seconds: Any) -> str:
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    number = isinstance(seconds, float) or (type(seconds) is int and abs(seconds) < 10**18)
     shown = f"{seconds:.10g}" if number else str(seconds)[:ID_MAX]
     return f"expires_s = {shown} is outside 0 to {EXPIRES_MAX_S:.10g} s, which is {EXPIRES_MAX_S / 86400.0:g} days"
 

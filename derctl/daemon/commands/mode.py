@@ -8,7 +8,7 @@ import msgspec
 
 from derctl.core.words import Refusal
 from derctl.daemon.actuate.text import released_text
-from derctl.daemon.commands.row import Command, Nothing, Order, Reach
+from derctl.daemon.commands.row import Command, Done, Nothing, Order, Reach
 from derctl.errors import CommandError
 
 LOOK_S = 3.0
@@ -21,25 +21,31 @@ class Arm(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     confirm: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
 
 
-async def arm(reach: Reach, order: Order) -> str:
+async def arm(reach: Reach, order: Order) -> Done:
     """Observe to control: the first word shows what would be written, the second does it."""
     if reach.releaser.releasing:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
     await reach.look(LOOK_S)
+    before = reach.gate.arming
     reach.gate.ask(order.by, order.args.confirm)
-    return "armed" if reach.gate.warning is None else f"armed; {reach.gate.warning}"
+    text = "armed" if reach.gate.warning is None else f"armed; {reach.gate.warning}"
+    return Done(text=text, back=reach.gate.undo(before))
 
 
-async def disarm(reach: Reach, order: Order) -> str:
+DISARMED = "nothing is written any more, but after a restart it may be forgotten"
+
+
+async def disarm(reach: Reach, order: Order) -> Done:
     """Control to observe, releasing what was written."""
     reach.gate.disarm(order.by)
     reach.changed()
-    return released_text(await reach.releaser.release(lift=False))
+    text = released_text(await reach.releaser.release(lift=False))
+    return Done(text=text, unsaved=f"{DISARMED}; {text}")
 
 
-async def ping(reach: Reach, order: Order) -> str:
+async def ping(reach: Reach, order: Order) -> Done:
     """A reply, nothing else."""
-    return "pong"
+    return Done(text="pong")
 
 
 ROWS: dict[str, Command] = {

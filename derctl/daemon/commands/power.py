@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
-from derctl.core.types import BatteryRequest, LimitRequest
+from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.core.words import Refusal
-from derctl.daemon.commands.row import Command, Order, Reach, admitted, check_der
+from derctl.daemon.commands.row import Command, Done, Order, Reach, admitted, check_der
 from derctl.daemon.requests import tightest
 from derctl.errors import CommandError
+
+UNRATED_MAX_W = 1e9
+"""Most that a limit may say where a DER's rating is not known yet (docs/sources.md)."""
 
 
 class LimitPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +38,7 @@ class Clear(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     found: bool = False
 
 
-async def limit_power(reach: Reach, order: Order) -> str:
+async def limit_power(reach: Reach, order: Order) -> Done:
     """A ceiling on a DER, or on the sum of all."""
     args: LimitPower = order.args
     check_der(reach, args.der)
@@ -42,12 +46,19 @@ async def limit_power(reach: Reach, order: Order) -> str:
         raise CommandError(Refusal.NO_FUNCTION, "the site file has no operator_limit for it")
     ratings = {der.id: der.rating for der in reach.state().ders}
     concerned = [rating.p_max_w for der_id, rating in ratings.items() if args.der in {None, der_id}]
-    most = sum(concerned) if all(concerned) else math.inf
+    most = sum(concerned) if all(concerned) else UNRATED_MAX_W
     if not 0.0 <= args.p_ceiling_w <= most:
         raise CommandError(Refusal.OUT_OF_RANGE, f"p_ceiling_w = {args.p_ceiling_w:g} is outside 0 to {most:g} W")
     request = LimitRequest(**order.asked, der=args.der, p_ceiling_w=args.p_ceiling_w)
+    back = _put(reach, request)
+    return Done(text=admitted(reach, order) + _tighter(reach, request), back=back)
+
+
+def _put(reach: Reach, request: Request) -> Callable[[], None]:
+    """Gives what takes it back."""
+    before = dict(reach.requests.held)
     reach.requests.put(request)
-    return admitted(reach, order) + _tighter(reach, request)
+    return reach.requests.undo(before)
 
 
 def _tighter(reach: Reach, request: LimitRequest) -> str:
@@ -63,7 +74,7 @@ def _tighter(reach: Reach, request: LimitRequest) -> str:
     )
 
 
-async def set_battery_power(reach: Reach, order: Order) -> str:
+async def set_battery_power(reach: Reach, order: Order) -> Done:
     """A battery's power."""
     args: SetBatteryPower = order.args
     check_der(reach, args.der)
@@ -73,19 +84,25 @@ async def set_battery_power(reach: Reach, order: Order) -> str:
     if not rating.p_min_w <= args.p_target_w <= rating.p_max_w:
         text = f"p_target_w = {args.p_target_w:g} is outside {rating.p_min_w:g} to {rating.p_max_w:g} W"
         raise CommandError(Refusal.OUT_OF_RANGE, text)
-    reach.requests.put(BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
-    return admitted(reach, order)
+    back = _put(reach, BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
+    return Done(text=admitted(reach, order), back=back)
 
 
-async def clear(reach: Reach, order: Order) -> str:
+async def clear(reach: Reach, order: Order) -> Done:
     """Drop what operators asked of a DER, or of all; with `found` the limits that stood in them before."""
     args: Clear = order.args
     check_der(reach, args.der)
     if args.found:
-        return _lifted(reach.lift_found(args.der), args.der)
-    count = reach.requests.clear(args.der)
+        lifted = reach.lift_found(args.der)
+        return Done(text=_lifted(lifted, args.der), back=partial(reach.keep_found, lifted))
+    before = dict(reach.requests.held)
+    text = _dropped(reach.requests.clear(args.der), args.der)
+    return Done(text=text, back=reach.requests.undo(before))
+
+
+def _dropped(count: int, der: str | None) -> str:
     if count == 0:
-        return "nothing to drop: no operator asked for anything" + ("" if args.der is None else f" of {args.der}")
+        return "nothing to drop: no operator asked for anything" + ("" if der is None else f" of {der}")
     return f"{count} {'request' if count == 1 else 'requests'} dropped"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from derctl.core.engine import Plan
+from derctl.core.text import error_text
 from derctl.core.types import SiteState
 from derctl.core.words import Refusal
 from derctl.daemon.actuate.releaser import Releaser
@@ -20,8 +21,9 @@ from derctl.errors import CommandError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """What a command may touch. look: look again for what was not found, or found incomplete, for so many seconds at
-    most. changed: something that must survive a restart has changed. lift_found: of a DER (None: all); gives those in
-    which a limit had been found."""
+    most. changed: something that must survive a restart has changed. save: returns when what is now is on disk;
+    raises OSError. lift_found: of a DER (None: all); gives those in which a limit was found. keep_found: takes it
+    back."""
 
     plan: Plan
     requests: Requests
@@ -30,7 +32,9 @@ class Reach:
     state: Callable[[], SiteState]
     changed: Callable[[], None]
     look: Callable[[float], Awaitable[None]]
+    save: Callable[[], Awaitable[None]]
     lift_found: Callable[[str | None], list[str]] = lambda der: []
+    keep_found: Callable[[list[str]], None] = lambda ders: None
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""
@@ -57,6 +61,20 @@ class Order:
         return {"id": self.id, "by": self.by, "remaining_s": self.seconds}
 
 
+def stays() -> None:
+    """Of a command that is not taken back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What a command answers once it is saved. back: takes back what it did, where it can't be. unsaved: what the
+    sender has to know of one that stays all the same."""
+
+    text: str
+    back: Callable[[], None] = stays
+    unsaved: str = "nothing was done"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """relaxing: it may let more power through, so it waits for a clock that can be believed.
@@ -65,9 +83,20 @@ class Command:
     """
 
     args: type[msgspec.Struct]
-    apply: Callable[[Reach, Order], Awaitable[str]]
+    apply: Callable[[Reach, Order], Awaitable[Done]]
     relaxing: bool
     saved: bool = True
+
+
+async def saved(reach: Reach, done: Done) -> str:
+    """The answer, once what was answered is on disk. Raises CommandError where it can't be: then it is taken back."""
+    try:
+        await reach.save()
+    except OSError as error:
+        done.back()
+        text = f"can't be saved ({error_text(error)}): {done.unsaved}"
+        raise CommandError(Refusal.NOT_SAVED, text) from error
+    return done.text
 
 
 class Nothing(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

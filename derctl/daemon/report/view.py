@@ -79,6 +79,15 @@ class LoopView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskView:
+    """What the card took since the start, and why the state is not on it; None: it is."""
+
+    writes: int = 0
+    bytes: int = 0
+    unsaved: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MqttView:
     """The broker session."""
 
@@ -112,6 +121,7 @@ class View:
     mqtt: MqttView | None
     requests: Sequence[tuple[Request, bool]]
     events: Sequence[Mapping[str, Any]]
+    disk: DiskView = field(default_factory=DiskView)
 
 
 def device_view(channel: Channel) -> DeviceView:

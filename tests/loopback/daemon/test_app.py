@@ -28,6 +28,7 @@ from hil.faces.bank import Refused
 from hil.faults import refuse
 from hil.rig import Rig
 from hil.world import Knob
+from tests import make
 
 
 def observe_mode(site: dict[str, Any]) -> None:
@@ -139,7 +140,7 @@ async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) 
         assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0, "no more than the declared fallback stands"
         await b.ticks(10)
         assert len(b.writes("pv2")) == count, "nothing is written while it observes"
-        assert json.loads((b.app.survival.folder.path / "written.json").read_text()) == {}
+        assert make.on_disk(b.app.survival.folder.path / "written.json") == {}
         await b.until(lambda: b.p_w("pv2") < 2100.0)
         await b.ticks(5)
         with pytest.raises(CommandError, match="say arm again") as shown:
@@ -219,7 +220,7 @@ async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> Non
 
 
 def journal(b: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((b.app.survival.folder.path / "written.json").read_text())
+    found: dict[str, Any] = make.on_disk(b.app.survival.folder.path / "written.json")
     return found
 
 

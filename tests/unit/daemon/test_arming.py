@@ -304,3 +304,28 @@ def test_the_last_act_counts_be_it_a_word_or_a_change_of_the_site_file(
     arming = armed(Arming(), mode, word)
     assert (arming.by, arming.file) == (by, mode)
     assert arming.armed is (word.armed if by else mode is Mode.CONTROL)
+
+
+def test_control_does_not_begin_before_something_was_saved_and_goes_on_where_later_nothing_is() -> None:
+    site, unsaved = Site(), ["no space left"]
+    site.gate.unsaved = lambda: unsaved[0] if unsaved else None
+    site.gate.arm("anna")
+    assert not site.gate.evaluate() and not site.gate.open
+    assert site.gate.arming.reason == "not_saved: no space left"
+    unsaved.clear()
+    assert site.gate.evaluate() and site.gate.arming.reason is None
+    unsaved.append("no space left")
+    assert site.gate.evaluate(), "it holds what is known"
+
+
+def test_an_arm_that_was_taken_back_leaves_the_word_of_before() -> None:
+    site = Site()
+    site.gate.disarm("ben")
+    before = site.gate.arming
+    site.gate.arm("anna")
+    back = site.gate.undo(before)
+    back()
+    assert (site.gate.arming.armed, site.gate.arming.by) == (False, "ben")
+    site.gate.arm("anna")
+    site.gate.undo(site.gate.arming)()
+    assert site.gate.arming.by == "anna", "it was armed before"

@@ -168,3 +168,34 @@ def test_what_is_cleared_of_one_der_is_its_own_and_without_a_name_everything_is(
         requests.put(request)
     assert requests.clear("nobody") == 0
     assert requests.clear(None) == 2 and requests.alive() == ()
+
+
+def test_what_is_taken_back_takes_nothing_with_it_that_came_meanwhile() -> None:
+    now = [0.0]
+    requests = Requests(clock=lambda: now[0])
+    requests.put(replace(LIMIT, id="old", p_ceiling_w=5000.0))
+    requests.put(replace(LIMIT, id="short", remaining_s=10.0, by="ben", p_ceiling_w=1.0))
+    before = dict(requests.held)
+    requests.put(replace(LIMIT, id="new", p_ceiling_w=3000.0))
+    requests.clear("nobody")
+    back = requests.undo(before)
+    requests.put(replace(LIMIT, id="meanwhile", by="ben"))
+    assert {key[1] for key in requests.held} == {"short", "new", "meanwhile"}, "the old one was replaced"
+    now[0] = 20.0
+    back()
+    assert {request.id for request in requests.alive()} == {"old", "meanwhile"}, "the short one has ended"
+    assert requests.binds(replace(LIMIT, id="meanwhile", by="ben"))
+    back()
+    assert {request.id for request in requests.alive()} == {"old", "meanwhile"}
+
+
+def test_one_that_ended_before_it_is_taken_back_does_not_come_again() -> None:
+    now = [0.0]
+    requests = Requests(clock=lambda: now[0])
+    requests.put(LIMIT)
+    before = dict(requests.held)
+    requests.clear(None)
+    back = requests.undo(before)
+    now[0] = 61.0
+    back()
+    assert requests.alive() == ()

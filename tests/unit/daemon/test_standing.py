@@ -365,3 +365,10 @@ def test_of_a_device_that_is_another_one_now_nothing_is_kept(site: Site) -> None
     site.stands.forget(["pv1", "pv2", "gone"])
     assert (site.stands.by_der, site.stands.unsure) == ({}, {})
     assert site.tick(pv()) == {"pv1": (None, None)}
+
+
+def test_a_limit_whose_lifting_could_not_be_saved_is_kept_again(site: Site) -> None:
+    site.stands.by_der["pv1"] = Standing(limit_w=3000.0)
+    assert site.stands.lift("pv1") == ["pv1"] and site.stands.found_w("pv1") is None
+    site.stands.keep_again(["pv1", "gone"])
+    assert site.stands.found_w("pv1") == 3000.0 and "gone" not in site.stands.by_der

@@ -123,6 +123,9 @@ class Plain:
     async def look(self, seconds: float) -> None:
         return
 
+    async def save(self) -> None:
+        self.asked += 1
+
     gate = SimpleNamespace(open=True, arm=lambda by: None, disarm=lambda by: None)
     releaser = SimpleNamespace(releasing=False)
 
@@ -247,7 +250,9 @@ def app(document: dict[str, Any], secrets: Callable[[str], str], tmp_path: Path)
     [(_, text)] = document["yaml"]
     path = tmp_path / "site.yaml"
     path.write_text(secrets(text).replace("/run/derctl", str(tmp_path)))
-    return App(load(path))
+    site = load(path)
+    Path(site.file.site.state_dir).mkdir(exist_ok=True)
+    return App(site)
 
 
 async def test_the_status_has_the_documents_keys(document: dict[str, Any], app: Any) -> None:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from derctl.store.folder import AlreadyRunning, Folder, replace_file
-from derctl.store.state import MIGRATIONS, VERSION, ArmWord, Surviving, load, save
+from derctl.store.state import MIGRATIONS, UNKNOWN, VERSION, ArmWord, Surviving, load, save
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -150,16 +150,16 @@ def test_each_word_of_version_1_is_understood(tmp_path: Path, armed: bool | None
     assert (None if state.word is None else state.word.armed) is word
 
 
-def test_of_a_file_of_version_1_that_is_broken_elsewhere_a_disarm_still_counts(tmp_path: Path) -> None:
+def test_a_file_of_version_1_that_is_broken_somewhere_disarms(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_bytes(msgspec.json.encode(AS_0_1_WROTE_IT | {"requests": 5}))
     state, problem = load(folder_of(tmp_path))
-    assert problem is not None and state == Surviving(word=ArmWord(armed=False, by="operator", since=""))
+    assert problem is not None and state == Surviving(word=UNKNOWN)
 
 
 def test_a_file_that_is_nested_without_end_is_set_aside_like_any_other(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_bytes(b"[" * 100_000)
     state, problem = load(folder_of(tmp_path))
-    assert state == Surviving()
+    assert state == Surviving(word=UNKNOWN)
     assert problem is not None and "kept as state.json.unreadable" in problem
 
 
@@ -169,13 +169,13 @@ def test_every_older_version_has_its_way_to_today_s() -> None:
 
 @pytest.mark.parametrize("version", [VERSION + 1, 99, 0, -1, None, "2", 1.5, True])
 @pytest.mark.parametrize("word", [{"armed": False, "by": "anna", "since": "noon"}, None])
-def test_of_a_version_that_is_not_known_a_disarm_still_counts_and_the_file_is_kept_aside(
+def test_a_version_that_is_not_known_disarms_and_the_file_is_kept_aside(
     tmp_path: Path, version: object, word: dict[str, Any] | None
 ) -> None:
     content = msgspec.json.encode({"version": version, "word": word, "armed": None, "requests": 5})
     (tmp_path / "state.json").write_bytes(content)
     state, problem = load(folder_of(tmp_path))
-    assert state == Surviving(word=None if word is None else ArmWord(armed=False, by="operator", since="noon"))
+    assert state == Surviving(word=UNKNOWN)
     assert problem is not None
     assert (tmp_path / "state.json.unreadable").read_bytes() == content
 
@@ -196,13 +196,15 @@ def test_of_a_version_that_is_not_known_a_disarm_still_counts_and_the_file_is_ke
         b'{"seen": {"a": "\xff"}}',
     ],
 )
-def test_a_file_that_cannot_be_read_is_kept_aside_and_nothing_of_it_is_used(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_cannot_be_read_is_kept_aside_and_disarms_until_it_is_written_again(
+    tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "state.json").write_bytes(content)
     state, problem = load(folder_of(tmp_path))
-    assert state == Surviving()
+    assert state == Surviving(word=UNKNOWN)
     assert problem is not None
     assert (tmp_path / "state.json.unreadable").read_bytes() == content
-    assert not (tmp_path / "state.json").exists()
+    assert load(folder_of(tmp_path)) == (state, problem), "a kill before the next save makes it no missing one"
 
 
 async def test_saves_at_the_same_time_leave_the_last_one_whole(tmp_path: Path) -> None:
@@ -259,7 +261,7 @@ async def test_what_root_writes_belongs_to_whom_the_folder_does(
     await save(folder, STATE)
     folder.let_go()
     owner = tmp_path.stat()
-    assert given == dict.fromkeys(("derctl.lock", "state.new"), (owner.st_uid, owner.st_gid))
+    assert given == dict.fromkeys(("derctl.lock", "state.json.new", "state.new"), (owner.st_uid, owner.st_gid))
 
 
 @pytest.mark.parametrize("name", ["derctl.lock", "state.new"])
@@ -275,6 +277,29 @@ async def test_no_link_in_the_folder_leads_a_write_elsewhere(tmp_path: Path, nam
     folder.let_go()
     assert victim.read_text() == "untouched"
     assert (folder.problem is not None) == (name == "derctl.lock")
+
+
+def test_a_pipe_in_the_folder_stops_no_start_and_no_write(tmp_path: Path) -> None:
+    for name in ("derctl.lock", "state.new"):
+        os.mkfifo(tmp_path / name)
+    folder = folder_of(tmp_path)
+    folder.hold()
+    replace_file(tmp_path / "state.json", b"new")
+    folder.let_go()
+    assert (tmp_path / "state.json").read_bytes() == b"new"
+
+
+def test_a_lock_file_that_is_deleted_or_led_elsewhere_lets_no_second_instance_in(tmp_path: Path) -> None:
+    first, second = folder_of(tmp_path), folder_of(tmp_path)
+    first.hold()
+    lock = tmp_path / "derctl.lock"
+    for link in (None, tmp_path / "elsewhere"):
+        lock.unlink(missing_ok=True)
+        if link is not None:
+            lock.symlink_to(link)
+        with pytest.raises(AlreadyRunning):
+            second.hold()
+    first.let_go()
 
 
 async def test_a_directory_that_went_away_is_an_oserror(tmp_path: Path) -> None:

@@ -23,11 +23,12 @@ class House:
         self.order: list[str] = []
         self.said: list[str] = []
         self.result = result
+        self.full = False
         gate = SimpleNamespace(disarm=lambda who: self.order.append(f"disarmed by {who}"))
         reach = Reach(
             plan=cast(Any, None), requests=cast(Any, None), gate=cast(Any, gate), state=cast(Any, None),
             releaser=cast(Any, SimpleNamespace(release=self.release)),
-            changed=self.noting("saved"), look=cast(Any, None),
+            changed=self.noting("changed"), look=cast(Any, None), save=self.save,
         )  # fmt: skip
         log = SimpleNamespace(log=lambda priority, event, *, text: self.said.append(text))
         desk = cast(Any, SimpleNamespace(log=log))
@@ -35,6 +36,11 @@ class House:
 
     def noting(self, word: str) -> Callable[[], None]:
         return lambda: self.order.append(word)
+
+    async def save(self) -> None:
+        self.order.append("saved")
+        if self.full:
+            raise OSError(28, "No space left on device")
 
     async def release(self, *, lift: bool) -> dict[str, Release]:
         self.order.append(f"released, lift={lift}")
@@ -45,7 +51,7 @@ class House:
 async def test_a_release_disarms_first_so_that_nothing_is_written_behind_it(args: dict[str, Any], lift: bool) -> None:
     house = House(pv1=Release(Released.RELEASED, stands_w=3000.0))
     found = await house.calls.answer("release", args, "anna")
-    assert house.order == ["disarmed by anna", "saved", f"released, lift={lift}"]
+    assert house.order == ["disarmed by anna", "changed", f"released, lift={lift}", "saved"]
     assert found == {"pv1": {"result": "released", "text": "", "stands_w": 3000.0, "standing": None}}
     asked = "release lift=true" if lift else "release"
     assert house.said == [f"anna: {asked}: pv1: released"]
@@ -62,6 +68,13 @@ async def test_a_release_of_nothing_says_so() -> None:
     [
         ("release", {"lift": 1}, Refusal.BAD_ARGUMENT),
         ("release", {"lift": "no"}, Refusal.BAD_ARGUMENT),
+        ("release", {"lift": "false"}, Refusal.BAD_ARGUMENT),
+        ("release", {"lift": None}, Refusal.BAD_ARGUMENT),
+        ("release", {"Lift": True}, Refusal.BAD_ARGUMENT),
+        ("status", {"please": 1}, Refusal.BAD_ARGUMENT),
+        ("reload", {"force": True}, Refusal.BAD_ARGUMENT),
+        ("record", {"count": 1.5}, Refusal.BAD_ARGUMENT),
+        ("record", {"ticks": 2}, Refusal.BAD_ARGUMENT),
         ("record", {"count": True}, Refusal.BAD_ARGUMENT),
         ("record", {"count": -1}, Refusal.BAD_ARGUMENT),
         ("record", {"count": "2"}, Refusal.BAD_ARGUMENT),
@@ -75,6 +88,28 @@ async def test_what_makes_no_sense_is_refused_and_changes_nothing(
     with pytest.raises(CommandError) as caught:
         await house.calls.answer(call, args, "anna")
     assert (caught.value.code, house.order) == (code, [])
+
+
+@pytest.mark.parametrize(
+    ("call", "args", "text"),
+    [
+        ("release", {"lift": "false"}, 'lift: "false" is neither true nor false'),
+        ("record", {"count": -1}, "count: -1 is no whole number from 0 on"),
+        ("status", {"please": 1}, "no argument please; there are none"),
+    ],
+)
+async def test_what_is_wrong_with_an_argument_is_said(call: str, args: dict[str, Any], text: str) -> None:
+    with pytest.raises(CommandError, match=text):
+        await House().calls.answer(call, args, "anna")
+
+
+async def test_a_release_that_cannot_be_saved_is_done_and_refused_with_what_became_of_it() -> None:
+    house = House(pv1=Release(Released.RELEASED, stands_w=3000.0))
+    house.full = True
+    with pytest.raises(CommandError, match=r"nothing is written any more, .*; pv1: released") as caught:
+        await house.calls.answer("release", {}, "anna")
+    assert caught.value.code == Refusal.NOT_SAVED
+    assert house.order[:3] == ["disarmed by anna", "changed", "released, lift=False"]
 
 
 async def test_a_command_of_the_table_goes_to_the_desk(monkeypatch: pytest.MonkeyPatch) -> None:

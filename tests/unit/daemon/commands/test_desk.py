@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,6 +76,13 @@ class House:
     open: bool = True
     pv1_w: float = 5000.0
     lifted: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    full: bool = False
+
+    async def save(self) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        self.changes += 1
 
     @property
     def reach(self) -> Reach:
@@ -87,6 +95,8 @@ class House:
             state=self.state,
             changed=self.changed,
             look=self.look,
+            save=self.save,
+            keep_found=self.kept.extend,
             lift_found=self.lift_found,
         )
 
@@ -120,6 +130,10 @@ class _Plan:
 class _Gate:
     house: House
     warning: str | None = None
+    arming: None = None
+
+    def undo(self, before: None) -> Callable[[], None]:
+        return lambda: self.house.armed.append("taken back")
 
     @property
     def open(self) -> bool:
@@ -286,6 +300,45 @@ async def test_a_request_knows_who_asked_and_what_it_is_called(desk: Desk, house
     assert by_kind == {"limit_power": "aggregator", "set_battery_power": "local"}
 
 
+# -- saved before it is answered -------------------------------------------------------------------------------------
+
+
+async def test_what_cannot_be_saved_is_refused_and_taken_back(desk: Desk, house: House) -> None:
+    await desk.local("limit_power", {"p_ceiling_w": 3000.0, "der": "pv1"})
+    await desk.local("set_battery_power", {"der": "bat1", "p_target_w": 500.0})
+    before, house.full = dict(house.requests.held), True
+    for name, args in (
+        ("limit_power", {"p_ceiling_w": 2000.0, "der": "pv1"}),
+        ("limit_power", {"p_ceiling_w": 2000.0, "der": "pv1", "expires_s": 9000.0}),
+        ("set_battery_power", {"der": "bat1", "p_target_w": -500.0}),
+        ("clear", {}),
+        ("clear", {"der": "pv1"}),
+    ):
+        with pytest.raises(CommandError, match=r"No space left on device\): nothing was done") as refused:
+            await desk.local(name, args)
+        assert (refused.value.code, house.requests.held) == ("not_saved", before)
+    reply = await desk.by_mqtt("ops", "limit_power", command(id="1", **LIMIT), False)
+    assert (reply["result"], reply["code"]) == ("refused", "not_saved")
+    assert await desk.local("ping", {}) == "pong", "what only answers saves nothing"
+
+
+async def test_a_limit_that_was_found_is_kept_again_where_lifting_it_cannot_be_saved(
+    desk: Desk, house: House
+) -> None:
+    house.full = True
+    assert await code_of(desk, "clear", command(id="1", found=True)) == "not_saved"
+    assert house.kept == house.lifted == ["pv1"]
+
+
+async def test_an_arm_that_cannot_be_saved_is_taken_back_and_a_disarm_stays(desk: Desk, house: House) -> None:
+    house.full = True
+    assert await code_of(desk, "arm", command(id="1", confirm="c0ffee")) == "not_saved"
+    assert house.armed[-1] == "taken back"
+    reply = await desk.by_mqtt("ops", "disarm", command(id="2"), False)
+    assert reply["code"] == "not_saved" and "nothing is written any more" in reply["text"]
+    assert house.armed[-1] == "disarm"
+
+
 # -- refused --------------------------------------------------------------------------------------------------------
 
 
@@ -306,6 +359,10 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "an argument missing": ("limit_power", command(), "bad_argument"),
     "watts as text": ("limit_power", command(p_ceiling_w="4000"), "bad_argument"),
     "watts as null": ("limit_power", command(p_ceiling_w=None), "bad_argument"),
+    "watts of four hundred digits": ("limit_power", command(p_ceiling_w=10**400), "bad_argument"),
+    "a life of four hundred digits": ("ping", command(expires_s=10**400), "bad_argument"),
+    "an argument of four hundred digits": ("ping", command(please=10**400), "bad_argument"),
+    "a word where yes or no is wanted": ("clear", command(found="false"), "bad_argument"),
     "a life of nothing": ("ping", command(expires_s=0), "out_of_range"),
     "a negative life": ("ping", command(expires_s=-5), "out_of_range"),
     "a life of eight days": ("ping", command(expires_s=8 * 86400), "out_of_range"),
@@ -454,6 +511,10 @@ async def test_over_the_socket_a_command_is_issued_now_and_lives_an_hour_unless_
         ("limit_power", {"p_ceiling_w": 1, "expires_s": "long"}, "out_of_range"),
         ("limit_power", {"p_ceiling_w": [1]}, "bad_argument"),
         ("limit_power", {"p_ceiling_w": 1, "der": 7}, "bad_argument"),
+        ("limit_power", {"p_ceiling_w": 10**400}, "bad_argument"),
+        ("limit_power", {"p_ceiling_w": 1, "expires_s": 10**400}, "out_of_range"),
+        ("clear", {"found": "false"}, "bad_argument"),
+        ("clear", {"found": 0}, "bad_argument"),
         ("ping", {"x": 1}, "bad_argument"),
         ("explode", {}, "unknown_command"),
     ],
@@ -553,3 +614,12 @@ async def test_a_long_command_fills_no_log(world: World, house: House) -> None:
     book = Book()
     await Desk(house.reach, world.clock, book).by_mqtt("ops", "limit_power", command(note="x" * 10_000), False)
     assert len(book.lines[0][2]) < 500
+
+
+async def test_a_limit_on_what_was_never_found_is_finite_and_bounded(desk: Desk, house: House) -> None:
+    """Its rating is not known, and what no file can hold would make the state unreadable."""
+    house.pv1_w = 0.0
+    for watts in (float("inf"), float("nan"), 1e300, 1.1e9):
+        with pytest.raises(CommandError, match=r"outside 0 to 1e\+09 W"):
+            await desk.local("limit_power", {"p_ceiling_w": watts, "der": "pv1"})
+    await desk.local("limit_power", {"p_ceiling_w": 1e9, "der": "pv1"})
