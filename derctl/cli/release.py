@@ -64,7 +64,9 @@ def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
     try:
         journal.load()
     except ValueError as error:
-        _unreadable(site, str(error))
+        from derctl.daemon.actuate.releaser import NOT_KNOWN
+
+        _unreadable(site, f"{error}: {NOT_KNOWN}")
     with suppress(OSError, ValueError):
         left.load()
     state = _state(site) or _looked_at(site)
@@ -86,10 +88,7 @@ def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
 
 
 def _unreadable(site: Site, text: str) -> None:
-    print(
-        f"{site.file.site.state_dir}/written.json: {text}: what was written is not known, so every DER counts",
-        file=sys.stderr,
-    )
+    print(f"{site.file.site.state_dir}: {text}", file=sys.stderr)
 
 
 def _looked_at(site: Site) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import derctl
 from derctl.cli import VERBS, command, exits, local, main, release, schema, standing
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
+from derctl.store.sealed import sealed
 from hil.rig import Rig
 from tests import make
 from tests.cli.calls import Here, Outside, SiteFile
@@ -386,6 +387,39 @@ def test_a_journal_that_cannot_be_read_is_no_clean_release(
     assert "written.json" in one_line(err)
     assert (tmp_path / "state" / "written.json.unreadable").read_text() == '{"pv1": '
     assert list(make.on_disk(tmp_path / "state" / "written.json")) == ["pv1"], "it counts as written"
+
+
+RUBBISH = ["", "\0" * 300, '{"pv1": null}', '{"sha256":"0"}']
+
+
+@pytest.mark.parametrize("content", RUBBISH)
+@pytest.mark.parametrize("files", [["standing.json"], ["written.json", "standing.json"]], ids=["left", "both"])
+async def test_no_record_that_is_broken_stops_a_release_or_says_that_nothing_was_written(
+    rig: Rig, here: Here, site_file: SiteFile, tmp_path: Path, content: str, files: list[str]
+) -> None:
+    journal(tmp_path, "{}")
+    path = site_file(port=rig.ports()["pv1"])
+    hold(rig, watts=1200.0)
+    for name in files:
+        for each in (name, f"{name}.copy"):
+            (tmp_path / "state" / each).write_text(content)
+    code, out, err = await here("release", "--list", "-c", str(path))
+    if "written.json" in files:
+        assert (code, standing.NOTHING in out) == (1, False) and "every DER counts" in one_line(err)
+    code, out, err = await here("release", "-c", str(path))
+    assert code == 0 and "Traceback" not in err
+    assert out.startswith("pv1: released; a limit of 1,200 W stands") is ("written.json" in files)
+
+
+async def test_a_record_that_is_broken_is_its_copy_and_nothing_else_counts(
+    rig: Rig, here: Here, site_file: SiteFile, tmp_path: Path
+) -> None:
+    journal(tmp_path, "broken")
+    (tmp_path / "state" / "written.json.copy").write_bytes(sealed(b"{}"))
+    path = site_file(port=rig.ports()["pv1"])
+    _, out, err = await here("release", "-c", str(path))
+    assert out.startswith(standing.NOTHING) and "written.json.copy is used" in one_line(err)
+    assert make.on_disk(tmp_path / "state" / "written.json") == {}
 
 
 @pytest.mark.parametrize("verb", ["run", "release"])

@@ -16,6 +16,7 @@ from derctl.daemon.channel.claim import Claim
 from derctl.links.ending import end
 from derctl.store.journal import LEFT, Journal
 
+NOT_KNOWN = "what was written is not known, so every DER counts"
 RELEASE_S = 2.0
 """How long a stop or an operator waits for a release."""
 PATIENT_S = 30.0
@@ -63,12 +64,12 @@ class Releaser:
                 raise
             self.journal.presume({name: asdict(each.fallback) for name, each in writers.items() if each.control})
             aside = f"; kept as {self.journal.folder.set_aside(self.journal.file)}" if touch else ""
-            self.on_event("journal_unreadable", "", f"{error_text(error)}{aside}")
+            self.on_event("journal_unreadable", "", f"{error_text(error)}: {NOT_KNOWN}{aside}")
         try:
             if (problem := self.left.load()) is not None:
                 self.on_event("journal_unreadable", "", problem)
         except (OSError, ValueError) as error:
-            self.on_event("journal_unreadable", "", f"{self.left.file}: {error_text(error)}")
+            self.on_event("journal_unreadable", "", f"{error_text(error)}: what releases left is not known")
         for name, said_w in self.journal.contradicted.items():
             if name in writers:
                 writers[name].channel.claim = Claim(void=True, said_w=said_w)

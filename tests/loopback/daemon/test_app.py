@@ -21,6 +21,7 @@ from derctl.daemon.arming import Arm
 from derctl.daemon.tasks import Tasks
 from derctl.errors import CommandError
 from derctl.links.local import ask
+from derctl.store import folder
 from derctl.store.folder import Folder
 from derctl.store.journal import FILE as JOURNAL
 from derctl.store.ticks import replay
@@ -403,6 +404,35 @@ class FullDisk:
             await disk.replace(self, name, data)
 
         monkeypatch.setattr(Folder, "replace", replace)
+
+
+async def test_control_does_not_begin_on_a_disk_that_takes_nothing_and_goes_on_where_it_fills_up_later(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = {"full": True}
+    replace = folder.replace_file
+
+    def full(path: Path, content: bytes) -> None:
+        if disk["full"]:
+            raise OSError(28, "No space left on device")
+        replace(path, content)
+
+    monkeypatch.setattr(folder, "replace_file", full)
+    async with bench() as b:
+        await b.ticks(5)
+        assert b.app.gate.arming.reason == "not_saved: No space left on device"
+        assert told(b, "state_not_saved") == 1 and not any(b.writes(name) for name in b.writers)
+        disk["full"] = False
+        b.app.dirty.set()
+        await b.until(lambda: b.app.gate.open)
+        disk["full"] = True
+        socket = Path(b.app.site.file.site.socket)
+        with pytest.raises(CommandError, match="nothing was done"):
+            await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2"})
+        assert (await ask(socket, "status"))["requests"] == [] and told(b, "state_not_saved") == 2
+        await b.ticks(3)
+        assert b.app.gate.open, "what is known is held"
+        disk["full"] = False
 
 
 def told(b: Any, name: str) -> int:
