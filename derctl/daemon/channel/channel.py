@@ -206,7 +206,8 @@ class Channel:
     def _take(self, device: Device, answers: Mapping[str, Registers], now_s: float) -> Sight:
         """Keep what can be believed of these answers."""
         read = device.decode(answers)
-        seen = sight(self.steady, read, device, self.options, self.doubts(device, read), now_s)
+        soc_s = None if BLOCK in device.control else self.slow.read_s.get("soc")
+        seen = sight(self.steady, read, device, self.options, self.doubts(device, read), now_s, soc_s)
         self.steady, self.reading = seen.steady, seen.reading
         self.read_s = self.heard_s = now_s
         self.sample += 1
@@ -253,7 +254,7 @@ class Channel:
         self.slow = slows.without(self.slow, self.slow.read_s.keys() - kept)
         self.binding, self.parts = binds.gained(self.binding, whole), Parts()
         lacked = () if before is None else before.lacks
-        news = [lack for lack in lacked if lack not in whole.lacks]
+        news = [lack for lack in map(_named, lacked) if lack not in map(_named, whole.lacks)]
         self.on_event("found_more", self.id, f"has now {', '.join(news)}" if news else "its map has changed")
 
     async def look(self) -> None:
@@ -289,7 +290,9 @@ class Channel:
         device = self.binding.device
         if device is None or not self.bus.connected:
             return
-        name = slows.due(self.slow, device.slow, self.clock(), first=first)
+        now_s = self.clock()
+        doubted = self.steady.doubts("soc_pct", self.reading.soc_pct, now_s)
+        name = slows.due(self.slow, device.slow, now_s, first=first, doubted=doubted)
         if name is not None:
             await self._read_slow_block(device, name)
 
@@ -409,6 +412,11 @@ class Channel:
             self.strayed = False
         if name is not None:
             self._tell(name, text or "answers again")
+
+
+def _named(lack: str) -> str:
+    """Without why it could not be read."""
+    return lack.partition(" (")[0]
 
 
 def _who(identity: Identity) -> str:

@@ -64,6 +64,10 @@ def _plate(layout: Layout, options: Options, *, storage: bool) -> Exchange[Plate
     try:
         plate = yield from rate(layout, options.v_nom_v, storage=storage)
     except NotRecognised:
+        refused = [text for number, text in layout.unread.items() if number in {120, 121, 702}]
+        if word is None and refused:
+            unknown = f"{', '.join(refused)} was refused, so nobody knows how large the inverter is"
+            raise NotRecognised(f"{unknown}: with rating.p_max_w in the site file it is read meanwhile") from None
         if word is None or not layout.unread:
             raise
         plate = Plate(rating=word)
