@@ -173,6 +173,13 @@ async def test_a_rating_that_was_refused_is_not_called_missing() -> None:
         assert "model 702 (exception 4) was refused" in text and "rating.p_max_w" in text
 
 
+async def test_a_chain_that_breaks_before_the_rating_says_where() -> None:
+    async with house("pv_103", "sunspec_pv") as at:
+        at.fake.registers[at.fake.starts[2] + 1] = 60_000  # L of model 120
+        await at.ticks(2)
+        assert "id 120, L 60000 is no model" in at.channel.binding.text
+
+
 async def test_a_control_model_that_is_seen_before_its_rating_is_not_used_without_it() -> None:
     """The order of models is free: Wattsonic has 123 before 121, whose setting its percentages count from."""
     order = (1, 103, 120, 123, 121)
