@@ -40,11 +40,13 @@ def reason_to_write(
     now_s: float,
     p_w: float | None = None,
     q_unasked_s: float | None = None,
+    broken: bool = False,
 ) -> WriteFor | None:
     """Why it has to be written now, None where it hasn't. now_s on the monotonic clock.
 
     p_w: what it gives, measured when the last write had had its time to show; None where that is not known.
     q_unasked_s: how long nobody has asked for var, where derctl wrote some and hasn't given it back.
+    broken: a later write broke off, so that what it left in a device that can't be read back is not known.
     """
     blind = profile.readback == "effect_only"
     if written is None:
@@ -68,6 +70,8 @@ def reason_to_write(
     if blind or basis is None or (written is not None and _as_it_took_it(written, basis)):
         basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
     if differs(desired, basis, rating, profile):
+        return WriteFor.CHANGED
+    if blind and broken:
         return WriteFor.CHANGED
     ignored = (
         written is not None and desired.p_ceiling_w is not None and obeys(written, p_w, rating, profile) is False

@@ -221,6 +221,7 @@ class Writer:
             now_s=wish.at_s,
             p_w=hold.effect_w(wish.der, profile, wish.at_s),
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
+            broken=hold.unfinished,
         )
 
     def _wanted(self, wish: Wish) -> Setpoint:
