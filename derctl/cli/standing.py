@@ -27,7 +27,10 @@ READ_AGAIN = 2
 """Ticks after which what a device reads back is from after the release."""
 READ_AGAIN_S = 5.0
 NOTHING = "nothing to release: derctl has written nothing that it has not given back"
-NO_RECORD = "there is no record of what derctl wrote (written.json is missing): known is what the devices tell"
+NO_RECORD = (
+    "the record of what derctl wrote is not whole (written.json or standing.json is missing, or can't be read): "
+    "known is what the devices tell"
+)
 
 _NAMED = re.compile(r"(?:^|, )([a-z0-9][a-z0-9_-]*): ")
 _STANDS = re.compile(r"; (nothing stands|what stands is not known|[^;]* stands( as written, .*| when .*)?)$")

@@ -47,10 +47,7 @@ async def rescue(site: Site, tell: Callable[[str], None], *, lift: bool, seconds
         async with _house(site, folder, heard) as releaser:
             releaser.restore()
             await _read(releaser, seconds, lift=lift)
-            entries = releaser.journal.entries
-            gone = [name for name in entries if name not in releaser.dispatch.writers]
-            result = {name: Release(Released.NOT_IN_FILE, "not in the site file any more") for name in gone}
-            result |= await releaser.release(lift=lift, seconds=seconds)
+            result = await releaser.release(lift=lift, seconds=seconds)
             result |= await _read_again(releaser, result, seconds)
             await releaser.save()
         if unsaved:
