@@ -15,7 +15,7 @@ from derctl.cli.exits import BUSY, CONFIG, NO, OK
 from derctl.cli.local import add_config, config_of
 from derctl.cli.standing import LIFT, NO_RECORD, NOTHING, all_released, kept, settled, standing, waits, word_of
 from derctl.core.text import error_text
-from derctl.core.words import Record, Released, Seen
+from derctl.core.words import Record, Released
 from derctl.errors import CommandError, LinkError
 from derctl.links.local import ask
 from derctl.site import Site, load
@@ -98,9 +98,9 @@ def _looked_at(site: Site) -> dict[str, Any]:
     from derctl.daemon.actuate.rescue import look
 
     found = asyncio.run(look(site))
-    heard = {Seen.READ_BACK: "ok", Seen.AS_WRITTEN: "ok"}
     ders = {
-        name: {"state": heard.get(each.seen, "unreachable"), "standing": asdict(each)} for name, each in found.items()
+        name: {"state": "ok" if heard else "unreachable", "standing": asdict(each)}
+        for name, (each, heard) in found.items()
     }
     return {"ders": ders}
 

@@ -173,7 +173,10 @@ def _left(result: Any, der: Mapping[str, Any] | None) -> tuple[float | None, str
         limit_w = der["outcome"]["accepted"]["p_ceiling_w"] if limited else None
         return limit_w, None if text == "no limit" else f"{text} stands"
     if isinstance(result, Mapping) and result.get("standing"):
-        return result["standing"]["p_ceiling_w"], stands(result["standing"])
+        given, stood_w = result["standing"], result.get("stands_w")
+        if given["seen"] == Seen.NOT_KNOWN and stood_w is not None:
+            return stood_w, f"a limit of {watts(stood_w)} stood then, and what stands is not known"
+        return given["p_ceiling_w"], stands(given)
     if isinstance(result, Mapping) and result.get("stands_w") is not None:
         return result["stands_w"], f"a limit of {watts(result['stands_w'])} stands"
     return None, None

@@ -14,6 +14,9 @@ EXACT_PU = 0.002
 GIVE_BACK_S = 10.0
 """Var that nobody asks for any more is given back after this: a function that misses one input costs no write."""
 
+PATIENT_FROM = 3
+"""Refusals in a row from which on a device is asked less and less often."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
@@ -102,7 +105,7 @@ def obeys(written: Written, p_w: float | None, rating: Rating, profile: Profile)
 
 def _patience_s(refusals: int) -> float:
     """Nothing after one or two refusals, then 2, 4, 8 ... 30 s: a device that doesn't obey is not flooded."""
-    return 0.0 if refusals < 3 else min(30.0, 2.0 ** min(refusals - 2, 16))
+    return 0.0 if refusals < PATIENT_FROM else min(30.0, 2.0 ** min(refusals - 2, 16))
 
 
 def tighter(desired: Setpoint, tried: Setpoint, rating: Rating, profile: Profile) -> bool:

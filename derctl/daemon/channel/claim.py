@@ -13,12 +13,14 @@ from derctl.devices import Profile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """void: contradicted, so that it counts no more. said_w: what it claimed when it was contradicted last.
+    """mute: it reads back nothing at all. void: contradicted, so that it counts no more. said_w: what it claimed when
+    it was contradicted last.
 
     course: the most that it claims, and since when it gives more. under: of a target, the same mirrored. kept_s: of a
     void one that claims something else now: since when the power is right there.
     """
 
+    mute: bool = False
     void: bool = False
     said_w: float | None = None
     course: Course | None = None
@@ -26,9 +28,14 @@ class Claim:
     kept_s: float | None = None
 
     @property
+    def blind(self) -> bool:
+        """What it reads back says nothing."""
+        return self.mute or self.void
+
+    @property
     def doubtful(self) -> bool:
         """It gives something else than it claims now, be it for a moment: no ground to hold it to that for good."""
-        return self.void or any(each is not None and each.astray_s is not None for each in (self.course, self.under))
+        return self.blind or any(each is not None and each.astray_s is not None for each in (self.course, self.under))
 
 
 def weighed(
@@ -83,12 +90,12 @@ def claimed_w(accepted: Setpoint | None, rating: Rating) -> float | None:
 
 def counts(claim: Claim, profile: Profile) -> bool:
     """Whether what it reads back says anything."""
-    return profile.readback == "values" and not claim.void
+    return profile.readback == "values" and not claim.blind
 
 
 def profile_of(claim: Claim, profile: Profile) -> Profile:
-    """The profile by what the device has shown: one whose claim is void can't be read back."""
-    return _blind(profile) if claim.void else profile
+    """The profile by what the device has shown: one that claims nothing can't be read back."""
+    return _blind(profile) if claim.blind else profile
 
 
 @cache
