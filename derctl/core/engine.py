@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation, lost, sun
@@ -105,15 +105,17 @@ def step(
                 _leave_to_device(function, case, memories, after, dt_s)
             else:
                 _ask_der(function, case, memories, after, state, dt_s)
+    for case in cases.values():
+        _fallback(case)
+        case.band = rested(_left(case), case.der)
+        case.asked_w = max(-aim_of(case.band), 0.0)
+        case.der = replace(case.der, most_w=case.band.high_w)
+    state = replace(state, ders=tuple(case.der for case in cases.values()))
     wishes = [
         wish
         for function, ids in plan.site_functions
         if (wish := _ask_site(function, [cases[i] for i in ids], memories, after, state, dt_s)) is not None
     ]
-    for case in cases.values():
-        _fallback(case)
-        case.band = rested(_left(case), case.der)
-        case.asked_w = max(-aim_of(case.band), 0.0)
     after[SUN] = seen = sun.watched(memories.get(SUN, sun.Memory()), state.ders, dt_s)
     _allocate(cases, wishes, _Split(seen, state, wishes))
     return after, tuple(_decide(case) for case in cases.values())
