@@ -39,7 +39,8 @@ def sight(
 ) -> Sight:
     """seen: as the driver decoded it. doubt: what of it speaks against the site file. soc_s: when its state of charge
     was read, where that was not now."""
-    steady = fitted(steady, doubt, proven=fits(seen, options.v_nom_v, options.f_nom_hz))
+    if not steady.fits or steady.misfit:
+        steady = fitted(steady, doubt, proven=fits(seen, options.v_nom_v, options.f_nom_hz))
     steady, reading, held = steadied(steady, plausible(seen, device.rating), device.rating, now_s, soc_s)
     steady, is_news = named(steady, held.split(" reads")[0], now_s) if held else (steady, False)
     look, reason, text = _said(steady, reading, device.rating, held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from derctl.core.types import Rating, Reading
@@ -106,6 +107,7 @@ class Steady:
         return track.count > 0 if value is not None else now_s - track.at_s <= UNKNOWN_S
 
 
+UNSEEN: Track[float] = Track()
 UNITS = {"soc_pct": "%", "energy_wh": "Wh"}
 
 
@@ -116,21 +118,22 @@ def steadied(
 
     soc_s: when the state of charge was read, where that was not now: once read is one piece of evidence, not more.
     """
-    tracks, changes, held = dict(steady.tracks), dict[str, Any](), list[str]()
+    tracks, changes, held = steady.tracks, dict[str, Any](), list[str]()
     for name, unit in UNITS.items():
         seen = getattr(reading, name)
         if seen is None:
             continue
         at_s, every_s = (now_s, 0.0) if name != "soc_pct" or soc_s is None else (soc_s, SLOW_EVERY_S)
-        track = tracks.get(name, Track())
+        track = tracks.get(name, UNSEEN)
         if track.value is None or at_s > track.seen_s:
-            track = tracks[name] = follow(track, seen, _follows(name, rating), at_s, every_s=every_s)
+            track = follow(track, seen, _follows(name, rating), at_s, every_s=every_s)
+            tracks = {**tracks, name: track}
         if track.count:
             changes[name] = track.held(now_s)
             held.append(f"{name} reads {seen:.10g} {unit} after {track.value:.10g} {unit}")
-    if changes:
-        return replace(steady, tracks=tracks), replace(reading, **changes), "; ".join(held)
-    return replace(steady, tracks=tracks), reading, ""
+    if tracks is not steady.tracks:
+        steady = replace(steady, tracks=tracks)
+    return steady, replace(reading, **changes) if changes else reading, "; ".join(held)
 
 
 def rated(steady: Steady, rating: Rating, now_s: float) -> tuple[Steady, str]:
@@ -158,6 +161,7 @@ def named(steady: Steady, what: str, now_s: float) -> tuple[Steady, bool]:
     return replace(steady, named_s={**steady.named_s, what: now_s}), True
 
 
+@lru_cache(maxsize=64)
 def _follows(name: str, rating: Rating) -> Callable[[float, float, float], bool]:
     size_w = rating.size_w or UNRATED_W
     if name == "energy_wh":
