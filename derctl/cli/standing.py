@@ -27,7 +27,10 @@ READ_AGAIN = 2
 """Ticks after which what a device reads back is from after the release."""
 READ_AGAIN_S = 5.0
 NOTHING = "nothing to release: derctl has written nothing that it has not given back"
-NO_RECORD = "there is no record of what derctl wrote (written.json is missing): known is what the devices tell"
+NO_RECORD = (
+    "the record of what derctl wrote is not whole (written.json or standing.json is missing, or can't be read): "
+    "known is what the devices tell"
+)
 
 _NAMED = re.compile(r"(?:^|, )([a-z0-9][a-z0-9_-]*): ")
 _STANDS = re.compile(r"; (nothing stands|what stands is not known|[^;]* stands( as written, .*| when .*)?)$")
@@ -179,7 +182,10 @@ def _left(result: Any, der: Mapping[str, Any] | None) -> tuple[float | None, str
         limit_w = der["outcome"]["accepted"]["p_ceiling_w"] if limited else None
         return limit_w, None if text == "no limit" else f"{text} stands"
     if isinstance(result, Mapping) and result.get("standing"):
-        return result["standing"]["p_ceiling_w"], stands(result["standing"])
+        given, stood_w = result["standing"], result.get("stands_w")
+        if given["seen"] == Seen.NOT_KNOWN and stood_w is not None:
+            return stood_w, f"a limit of {watts(stood_w)} stood then, and what stands is not known"
+        return given["p_ceiling_w"], stands(given)
     if isinstance(result, Mapping) and result.get("stands_w") is not None:
         return result["stands_w"], f"a limit of {watts(result['stands_w'])} stands"
     return None, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from derctl.core.types import NOTHING, DerState, Fallback, Setpoint
-from derctl.daemon.actuate.deadband import Written, obeys
+from derctl.daemon.actuate.deadband import PATIENT_FROM, Written, obeys
 from derctl.daemon.course import Course, went_on
 from derctl.daemon.standing import RISE_PU_PER_S
 from derctl.devices import Profile
@@ -117,10 +117,11 @@ def sending(hold: Hold, desired: Setpoint, on: tuple[object, object], now_s: flo
     return replace(hold, holds=holds, on=on, sent_s=now_s)
 
 
-def refused(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, var_kept: bool) -> Hold:
+def refused(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, var_kept: bool, soon: bool = False) -> Hold:
     """The device said no. before: the state before it was sent. var_kept: it refuses for good to take its var back,
-    so that it isn't asked again."""
-    written = Written(setpoint=desired, at_s=now_s, refusals=before.refusals + 1)
+    so that it isn't asked again. soon: it will be ready soon, and is asked without patience."""
+    refusals = min(before.refusals + 1, PATIENT_FROM - 1) if soon else before.refusals + 1
+    written = Written(setpoint=desired, at_s=now_s, refusals=refusals)
     holds = replace(hold.holds, q_var=None) if var_kept else hold.holds
     return replace(hold, written=written, holds=holds)
 

@@ -197,6 +197,10 @@ class Channel:
 
     def _doubt(self, device: Device, before_s: float) -> None:
         """Registers that stand still contradict nothing. What is no claim goes no further."""
+        steers = self.device is not None and self.device.can.steer
+        mute = steers and self.reading.accepted is None
+        if mute is not self.claim.mute:
+            self.claim = replace(self.claim, mute=mute)
         if self.state is Bind.OK:
             profile = self.options.profile
             self.claim = weighed(self.claim, self.reading, device.rating, profile, self.read_s, before_s=before_s)
