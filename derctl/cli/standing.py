@@ -90,10 +90,11 @@ def standing(
     for name in [*found, *(name for name in ders if name not in found)]:
         text = _became(found[name]) if name in found else _untouched(ders[name])
         limit_w, left = _left(found.get(name), ders.get(name))
-        most_w = known.get(name)
-        if name in found and limit_w is not None and not _not_ours(found[name], ran=True):
+        most_w, theirs = known.get(name), _theirs(limit_w, ders.get(name))
+        if name in found and limit_w is not None and not theirs and not _not_ours(found[name], ran=True):
             below = below or most_w is None or limit_w < most_w - NEAR_W
-        lines.append(f"{name}: {text}" + (f"; {left}" if left is not None else ""))
+        after = f", as it was found: `derctl clear {name} --found` lifts it" if theirs else ""
+        lines.append(f"{name}: {text}" + (f"; {left}{after}" if left is not None else ""))
     return [*lines, LIFT] if below else lines
 
 
@@ -160,6 +161,14 @@ def _became(result: Any) -> str:
     if text.startswith(told):
         return text
     return told if not text or text == word or told.startswith(text) else f"{told}: {text}"
+
+
+def _theirs(limit_w: float | None, der: Mapping[str, Any] | None) -> bool:
+    """Whether the limit that stands is the one that was found in it, which no release lifts."""
+    found = None if der is None else der.get("found")
+    if limit_w is None or not found or found["lifted"]:
+        return False
+    return bool(limit_w >= found["limit_w"] - NEAR_W)
 
 
 def _left(result: Any, der: Mapping[str, Any] | None) -> tuple[float | None, str | None]:

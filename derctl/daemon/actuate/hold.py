@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from derctl.core.types import NOTHING, DerState, Fallback, Setpoint
 from derctl.daemon.actuate.deadband import PATIENT_FROM, Written, obeys
 from derctl.daemon.course import Course, went_on
+from derctl.daemon.standing import RISE_PU_PER_S
 from derctl.devices import Profile
 
 
@@ -97,12 +98,15 @@ def returned(hold: Hold, back_s: float) -> Hold:
     return hold if back_s == hold.back_s else replace(hold, back_s=back_s, before_w=hold.holds.p_ceiling_w)
 
 
-def bounded(hold: Hold, wanted: Setpoint, profile: Profile, now_s: float) -> Setpoint:
+def bounded(hold: Hold, wanted: Setpoint, profile: Profile, size_w: float, now_s: float) -> Setpoint:
     """What it may be told. One that was away may have forgotten its limit, and what it gave by that is no measure:
-    until the limit has had its time to show again, it gets no higher one than it had."""
-    if hold.before_w is None or wanted.p_ceiling_w is None or now_s - hold.back_s > profile.settle_s:
+    until the limit has had its time to show again, it gets no higher one than it had; from there a ramp leads up.
+    size_w: its rating."""
+    if hold.before_w is None or wanted.p_ceiling_w is None:
         return wanted
-    return replace(wanted, p_ceiling_w=min(wanted.p_ceiling_w, hold.before_w))
+    shown_s = max(now_s - hold.back_s - profile.settle_s, 0.0)
+    most_w = hold.before_w + RISE_PU_PER_S * size_w * shown_s
+    return wanted if wanted.p_ceiling_w <= most_w else replace(wanted, p_ceiling_w=most_w)
 
 
 def sending(hold: Hold, desired: Setpoint, on: tuple[object, object], now_s: float) -> Hold:

@@ -235,7 +235,8 @@ class Writer:
         )
 
     def _wanted(self, wish: Wish) -> Setpoint:
-        return holds.bounded(self.hold, wish.decision.setpoint, self._profile, self.clock())
+        size_w = wish.der.rating.size_w
+        return holds.bounded(self.hold, wish.decision.setpoint, self._profile, size_w, self.clock())
 
     def _judge(self, wish: Wish, writes: bool) -> None:
         case = Case(
