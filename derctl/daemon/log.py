@@ -35,6 +35,7 @@ PRIORITIES: dict[str, str] = {
     "fallback_unproven": "error",
     "found": "info",
     "found_more": "info",
+    "journal_copy_used": "warning",
     "journal_not_saved": "error",
     "state_not_saved": "error",
     "journal_unreadable": "error",

@@ -33,6 +33,13 @@ def _parsed(content: bytes, checked: bool) -> dict[str, Any]:
     return dict(entries)
 
 
+def _parsed_left(content: bytes, checked: bool) -> dict[str, Any]:
+    """What was left may be unknown: null."""
+    entries = msgspec.json.decode(content, type=dict[str, dict[str, Any] | None])
+    msgspec.convert(entries, dict[str, Entry | None])
+    return dict(entries)
+
+
 class Journal:
     """By DER id: since when, and its declared fallback then. Saved when asked; what could not be is saved later.
 
@@ -59,7 +66,8 @@ class Journal:
         """What was wrong with the file, where its copy counts; that goes to disk again. Raises OSError, or ValueError
         where both are none of ours. A missing file is missing, whatever its copy says: somebody took it away."""
         self.missing = self.folder.read(self.file) is None
-        found, problem = (None, None) if self.missing else first_good(self.folder.read, self.file, _parsed)
+        parse = _parsed_left if self.file == LEFT else _parsed
+        found, problem = (None, None) if self.missing else first_good(self.folder.read, self.file, parse)
         self.entries = found or {}
         self._saved = self.entries if problem is None else {}
         return problem
@@ -76,6 +84,12 @@ class Journal:
     def presume(self, fallbacks: Mapping[str, Mapping[str, Any]]) -> None:
         """The file can't be read: whatever may be written counts as written."""
         self.entries = {name: {"since": None, "fallback": dict(each)} for name, each in fallbacks.items()}
+
+    def unknown(self, der_ids: Iterable[str]) -> None:
+        """Nobody knows what was left in these: the file is missing, or can't be read."""
+        found = dict.fromkeys(der_ids)
+        if found:
+            self.entries = {**self.entries, **found}
 
     def doubt(self, der_id: str, said_w: float | None) -> None:
         """What it reads back is contradicted by its power: whoever releases it after a restart has to know. None: no

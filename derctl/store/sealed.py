@@ -56,15 +56,16 @@ def first_good(
                 if content is None and each != name:
                     raise ValueError("it has no checksum")
                 found = parse(raw if content is None else content, content is not None)
-                return found, _text(errors, each) if each != name else None
+                return found, "; ".join([*_told(errors, name), f"{each} is used"]) if each != name else None
         except UNUSABLE as error:
             errors.append((each, error))
     if not errors:
         return None, None
     if isinstance(errors[0][1], OSError):
         raise errors[0][1]
-    raise ValueError("; ".join(f"{each}: {error_text(error)}" for each, error in errors))
+    raise ValueError("; ".join(_told(errors, name)))
 
 
-def _text(errors: list[tuple[str, Exception]], used: str) -> str:
-    return "; ".join([*(f"{each}: {error_text(error)}" for each, error in errors), f"{used} is used"])
+def _told(errors: list[tuple[str, Exception]], name: str) -> list[str]:
+    """In whose name a text begins needs no name."""
+    return [error_text(error) if each == name else f"{each}: {error_text(error)}" for each, error in errors]

@@ -389,7 +389,7 @@ def test_a_journal_that_cannot_be_read_is_no_clean_release(
     assert list(make.on_disk(tmp_path / "state" / "written.json")) == ["pv1"], "it counts as written"
 
 
-RUBBISH = ["", "\0" * 300, '{"pv1": null}', '{"sha256":"0"}']
+RUBBISH = ["", "\0" * 300, '{"pv1": 5}', '{"sha256":"0"}']
 
 
 @pytest.mark.parametrize("content", RUBBISH)
@@ -418,7 +418,7 @@ async def test_a_record_that_is_broken_is_its_copy_and_nothing_else_counts(
     (tmp_path / "state" / "written.json.copy").write_bytes(sealed(b"{}"))
     path = site_file(port=rig.ports()["pv1"])
     _, out, err = await here("release", "-c", str(path))
-    assert out.startswith(standing.NOTHING) and "written.json.copy is used" in one_line(err)
+    assert out.startswith(standing.NOTHING) and err == ""
     assert make.on_disk(tmp_path / "state" / "written.json") == {}
 
 

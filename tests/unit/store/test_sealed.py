@@ -98,7 +98,7 @@ async def test_a_journal_of_which_both_copies_are_broken_is_a_value_error_and_ne
 
 
 @pytest.mark.parametrize(
-    "content", ['{"pv1": null}', '{"pv1": 5}', '{"pv1": {"stands_w": "much"}}', '{"pv1": {"since": 5}}', "[]", '""']
+    "content", ['{"pv1": 5}', '{"pv1": {"stands_w": "much"}}', '{"pv1": {"since": 5}}', "[]", '""']
 )
 def test_an_older_journal_with_an_entry_of_another_kind_is_a_value_error(tmp_path: Path, content: str) -> None:
     (tmp_path / LEFT).write_text(content)
