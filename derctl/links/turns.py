@@ -17,6 +17,8 @@ class Priority(IntEnum):
 
 PASSED_MAX = 4
 """Turns after which something slow goes as a poll: units that are polled without a pause would leave it none."""
+WRITES_MAX = 4
+"""Writes in a row while polls wait: on a slow bus each decision asks for one, and nothing would be measured."""
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class Turns:
     _waiting: list[_Turn] = field(default_factory=list)
     _busy: bool = False
     _order: int = 0
+    _writes: int = 0
 
     async def wait(self, priority: Priority, unit: Served) -> None:
         """Hold the wire from here to `pass_on`."""
@@ -74,9 +77,16 @@ class Turns:
             self._waiting.clear()
             self._busy = False
             return
-        first = min(waiting, key=lambda turn: turn.rank)
+        first = self._first(waiting)
         waiting.remove(first)
         for turn in waiting:
             turn.passed += 1
         self._waiting = waiting
         first.ready.set_result(None)
+
+    def _first(self, waiting: list[_Turn]) -> _Turn:
+        """Of so many turns one is a poll's."""
+        others = [turn for turn in waiting if turn.priority is not Priority.WRITE]
+        first = min(others if others and self._writes >= WRITES_MAX else waiting, key=lambda turn: turn.rank)
+        self._writes = self._writes + 1 if others and first.priority is Priority.WRITE else 0
+        return first
