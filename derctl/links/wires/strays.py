@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 REQUESTS_KEPT = 16
 """Requests whose time is remembered: more than a bus sends before it gives a silent connection up."""
+NUMBERS_KEPT = 8
+"""Answers whose numbers are remembered where they are not their requests'. What counts up to less repeats itself."""
 TIMEOUT_MAX_S = 60.0
 """The longest deadline that a site file takes."""
 HEADER = struct.Struct(">HHHB")
@@ -110,8 +112,11 @@ class Strays:
         return numbered and self._from(frame, asked.unit)
 
     def _again(self, frame: Frame) -> bool:
-        """Whether it has the number of the answer before, where two answers had different ones."""
-        return len(set(self._numbers)) > 1 and frame.transaction == self._numbers[-1]
+        """Whether it has the number of an answer before, where none of those had another's."""
+        numbers = self._numbers
+        if len(numbers) < 2 or len(set(numbers)) < len(numbers):
+            return False
+        return frame.transaction in (numbers if len(numbers) == NUMBERS_KEPT else numbers[-1:])
 
     def _from(self, frame: Frame, unit: int) -> bool:
         return frame.unit == unit or self.header is Header.IGNORE_UNIT
@@ -120,7 +125,7 @@ class Strays:
         self._asked = None
         self._sent.pop(asked.transaction, None)
         if self._loose:
-            self._numbers = (*self._numbers[-1:], frame.transaction)
+            self._numbers = (*self._numbers[1 - NUMBERS_KEPT :], frame.transaction)
         if self.told:
             self.told.pop(asked.unit, None)
         self.spent = self.spent or (self._loose and frame.end < len(content))

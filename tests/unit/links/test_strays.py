@@ -163,6 +163,26 @@ def test_an_answer_that_comes_twice_is_called_that() -> None:
     assert line.strays.told[5] == "an answer came twice"
 
 
+@pytest.mark.parametrize("back", [1, 2, 7])
+def test_one_that_comes_twice_some_requests_later_is_none_either(back: int) -> None:
+    line = Line(Header.IGNORE_TRANSACTION)
+    for number in range(2, 12):
+        line.asks(number)
+        line.comes(frame(300 + number))
+    line.asks(12)
+    line.comes(frame(300 + 12 - back))
+    assert line.strays.spent
+
+
+@pytest.mark.parametrize("numbers", [(1, 2) * 8, (1, 2, 3) * 5, (1, 1, 2, 2, 3, 3, 3, 4, 4)])
+def test_numbers_that_come_again_by_themselves_are_no_sign_of_anything(numbers: tuple[int, ...]) -> None:
+    line = Line(Header.IGNORE_TRANSACTION)
+    for asked, number in enumerate(numbers, start=100):
+        line.asks(asked)
+        assert line.comes(frame(number)) == frame(asked)
+    assert not line.strays.spent
+
+
 def test_where_both_numbers_are_others_no_setting_is_proposed() -> None:
     """Each of the two would be answered with a word for the other."""
     for header in Header:
