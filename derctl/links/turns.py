@@ -23,9 +23,11 @@ WRITES_MAX = 4
 
 @dataclass(slots=True)
 class Served:
-    """last: the number of this unit's latest turn."""
+    """polled, wrote: the numbers of this unit's latest turns. A write takes nothing from its polls: else a
+    unit that is written is polled last, and goes stale."""
 
-    last: int = 0
+    polled: int = 0
+    wrote: int = 0
 
 
 @dataclass(slots=True)
@@ -40,7 +42,8 @@ class _Turn:
     def rank(self) -> tuple[Priority, int, int]:
         """The least goes first."""
         aged = self.priority is Priority.SLOW and self.passed >= PASSED_MAX
-        return Priority.POLL if aged else self.priority, self.unit.last, self.order
+        last = self.unit.wrote if self.priority is Priority.WRITE else self.unit.polled
+        return Priority.POLL if aged else self.priority, last, self.order
 
 
 @dataclass(slots=True)
@@ -68,7 +71,10 @@ class Turns:
                 raise
         self._busy = True
         self._order += 1
-        unit.last = self._order
+        if priority is Priority.WRITE:
+            unit.wrote = self._order
+        else:
+            unit.polled = self._order
 
     def pass_on(self) -> None:
         """To the next who waits."""

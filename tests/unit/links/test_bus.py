@@ -193,6 +193,24 @@ async def test_writes_without_a_pause_leave_one_turn_in_five_to_the_polls(make_b
     assert [after - before for before, after in itertools.pairwise(polled)] == [5, 5]
 
 
+async def test_a_unit_that_is_written_is_polled_as_often_as_one_that_is_not(make_bus: MakeBus) -> None:
+    """A battery beside a meter went stale, since each write counted as its turn."""
+    bus, wire = await make_bus()
+
+    async def forever(unit: int, op: Read | Write, priority: Priority) -> None:
+        while True:
+            await bus.request(unit, op, priority=priority)
+
+    asking = [asyncio.create_task(forever(1, WRITE, Priority.WRITE))]
+    asking += [asyncio.create_task(forever(unit, READ, Priority.POLL)) for unit in (1, 2)]
+    await asyncio.sleep(5.0)
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    polled = [unit for _, unit, op in wire.log if op == READ]
+    assert abs(polled.count(1) - polled.count(2)) <= 1
+
+
 async def test_a_unit_that_asks_a_lot_does_not_hold_the_others_up(make_bus: MakeBus) -> None:
     bus, wire = await make_bus()
     greedy = [asyncio.create_task(bus.request(1, READ)) for _ in range(30)]
