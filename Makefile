@@ -9,7 +9,7 @@ VENV ?= .venv
 PYTHON ?=
 PYTHONS ?= 3.11 3.12 3.13
 # Scenarios mostly wait for the simulated site, so more of them run than there are cores.
-SCENARIO_WORKERS ?= 8
+SCENARIO_WORKERS ?= 10
 WORKERS ?= 3
 PYTEST_ARGS ?=
 ARGS ?=

@@ -93,7 +93,8 @@ def _starting(standing: Standing, reads_w: float, full_w: float) -> Standing:
 
 def risen(standing: Standing, reads_w: float | None, full_w: float, dt_s: float) -> Standing:
     """A tick in which it is written: up the ramp, to the limit that was found, or until nothing binds."""
-    standing = replace(standing, own_w=standing.own_w if reads_w is None else reads_w)
+    if reads_w is not None and reads_w != standing.own_w:
+        standing = replace(standing, own_w=reads_w)
     if standing.rise_w is None:
         return standing
     goal_w = full_w if standing.found_w is None else min(standing.found_w, full_w)

@@ -17,6 +17,8 @@ from derctl.store.folder import Folder
 from derctl.store.journal import Journal
 from derctl.store.state import FILE
 
+NOTHING_STOOD = Standing()
+
 
 class Kept(msgspec.Struct, kw_only=True, frozen=True):
     """What of a Standing survives a restart."""
@@ -158,20 +160,23 @@ class Standings:
             self._looks[der.id], self.unsure[der.id] = look, raw_w
             return None
         reads_w = full_w if look.empty else stands.read_w(der, profile, settled=settled)
-        self._looks[der.id] = replace(look, first=False, empty=reads_w != raw_w)
+        empty = reads_w != raw_w
+        self._looks[der.id] = replace(look, first=False, empty=empty) if look.first or look.empty != empty else look
         return reads_w
 
     def _with(self, der: DerState, t_s: float, dt_s: float, gate_open: bool) -> DerState:
         rule = self.rules.get(der.id)
         if rule is None or der.rating.size_w <= 0.0:
             return der
-        before = self.by_der.get(der.id, Standing())
+        before = self.by_der.get(der.id, NOTHING_STOOD)
         if der.fresh:
             reads_w = self._reads_w(der, rule.profile, t_s)
             self.by_der[der.id] = self._after(before, der, reads_w, dt_s, gate_open)
         now = self.by_der.get(der.id, before)
         self._note(der.id, before, now)
         found_w = self.unsure.get(der.id, now.found_w)
+        if (found_w, now.rise_w, now.rest_w) == (der.found_w, der.rise_w, der.rest_w):
+            return der
         return replace(der, found_w=found_w, rise_w=now.rise_w, rest_w=now.rest_w)
 
     def _note(self, der_id: str, before: Standing, now: Standing) -> None:
@@ -188,13 +193,15 @@ class Standings:
         written = gate_open and der.id in self._begun
         if der.id not in self.unsure:
             self._begun.add(der.id)
-        before = replace(before, rest_w=stands.resting(before.rest_w, der, dt_s, written=written))
+        rest_w = stands.resting(before.rest_w, der, dt_s, written=written)
+        if rest_w != before.rest_w:
+            before = replace(before, rest_w=rest_w)
         if not written:
             before = self._at_rest(before, der.id, reads_w, full_w)
         if self.waiting:
             return stands.halted(before, der, reads_w, blind=self.rules[der.id].profile.readback == "effect_only")
         if not der.can.limit:
-            return replace(before, rise_w=None)
+            return before if before.rise_w is None else replace(before, rise_w=None)
         return stands.risen(before, reads_w, full_w, dt_s) if written else before
 
     def _at_rest(self, before: Standing, der_id: str, reads_w: float | None, full_w: float) -> Standing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, replace
+from functools import lru_cache
 from typing import Any
 
 from derctl.core.types import Rating, Reading
@@ -66,16 +67,23 @@ def unmeasured(reading: Reading, rating: Rating) -> bool:
 
 def _within(reading: Reading, rating: Rating) -> Reading:
     """Numbers only, of the size of a plant."""
-    limit = P_MAX_PU * max(rating.size_w, rating.s_max_va) or P_MOST_W
-    most = {**dict.fromkeys(POWERS, P_MOST_W), "energy_wh": E_MOST_WH}
-    most |= dict.fromkeys(("p_w", "q_var"), min(limit, P_MOST_W))
-    least = {"energy_wh": 0.0, "soc_pct": 0.0}
     gone: dict[str, Any] = {}
-    for name in NUMBERS:
-        value, high = getattr(reading, name), 100.0 if name == "soc_pct" else most.get(name, math.inf)
-        if value is not None and not (math.isfinite(value) and least.get(name, -high) <= value <= high):
+    for name, low, high in _bounds(rating):
+        value = getattr(reading, name)
+        if value is not None and not (low <= value <= high and -math.inf < value < math.inf):
             gone[name] = None
     return replace(reading, **gone) if gone else reading
+
+
+@lru_cache(maxsize=64)
+def _bounds(rating: Rating) -> tuple[tuple[str, float, float], ...]:
+    """(name, lowest, highest) of each number. A NaN is between nothing."""
+    limit = P_MAX_PU * max(rating.size_w, rating.s_max_va) or P_MOST_W
+    most = {**dict.fromkeys(POWERS, P_MOST_W), "energy_wh": E_MOST_WH, "soc_pct": 100.0}
+    most |= dict.fromkeys(("p_w", "q_var"), min(limit, P_MOST_W))
+    least = {"energy_wh": 0.0, "soc_pct": 0.0}
+    highs = {name: most.get(name, math.inf) for name in NUMBERS}
+    return tuple((name, least.get(name, -high), high) for name, high in highs.items())
 
 
 def _usable(reading: Reading, rating: Rating) -> Reading:

@@ -613,7 +613,8 @@ def guarded(make_mosquitto: Any, certificates: Path, tmp_path: Path) -> Any:
     assert tool.returncode == 0
     subprocess.run(["mosquitto_passwd", "-b", str(passwords), "ops", "word"], check=True)
     subprocess.run(["mosquitto_passwd", "-b", str(passwords), "guest", "guest"], check=True)
-    outward = ("online", "poc", "event", "der/+/measurement", "der/+/setpoint", "der/+/outcome", "reply/+")
+    outward = ("online", "poc", "event", "reply/+", "notice/+")
+    outward += tuple(f"der/+/{name}" for name in ("measurement", "setpoint", "outcome", "standing"))
     acl.write_text(
         "\n".join(
             [

@@ -197,6 +197,10 @@ class Channel:
 
     def _doubt(self, device: Device, before_s: float) -> None:
         """Registers that stand still contradict nothing. What is no claim goes no further."""
+        steers = self.device is not None and self.device.can.steer
+        mute = steers and self.reading.accepted is None
+        if mute is not self.claim.mute:
+            self.claim = replace(self.claim, mute=mute)
         if self.state is Bind.OK:
             profile = self.options.profile
             self.claim = weighed(self.claim, self.reading, device.rating, profile, self.read_s, before_s=before_s)
@@ -206,7 +210,8 @@ class Channel:
     def _take(self, device: Device, answers: Mapping[str, Registers], now_s: float) -> Sight:
         """Keep what can be believed of these answers."""
         read = device.decode(answers)
-        seen = sight(self.steady, read, device, self.options, self.doubts(device, read), now_s)
+        doubt = None if self.steady.fits else self.doubts(device, read)
+        seen = sight(self.steady, read, device, self.options, doubt, now_s)
         self.steady, self.reading = seen.steady, seen.reading
         self.read_s = self.heard_s = now_s
         self.sample += 1
@@ -238,6 +243,8 @@ class Channel:
 
     def _miss(self, whole: Device, refusals: Mapping[str, str]) -> None:
         """What was refused in this poll, and what is back."""
+        if not refusals and not self.parts.refused:
+            return
         before, self.parts = self.parts, polled(self.parts, refusals, whole)
         if self.parts.lost.keys() - before.lost.keys():
             self.on_event("part_lost", self.id, self.parts.text(whole))

@@ -30,7 +30,8 @@ class Sight:
 
 def sight(steady: Steady, seen: Reading, device: Device, options: Options, doubt: str | None, now_s: float) -> Sight:
     """seen: as the driver decoded it. doubt: what of it speaks against the site file."""
-    steady = fitted(steady, doubt, proven=fits(seen, options.v_nom_v, options.f_nom_hz))
+    if not steady.fits or steady.misfit:
+        steady = fitted(steady, doubt, proven=fits(seen, options.v_nom_v, options.f_nom_hz))
     steady, reading, held = steadied(steady, plausible(seen, device.rating), device.rating, now_s)
     steady, is_news = named(steady, held.split(" reads")[0], now_s) if held else (steady, False)
     look, reason, text = _said(steady, reading, device.rating, held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from derctl.core.types import Rating, Reading
@@ -81,23 +82,25 @@ class Steady:
     misfit: str = ""
 
 
+UNSEEN: Track[float] = Track()
 UNITS = {"soc_pct": "%", "energy_wh": "Wh"}
 
 
 def steadied(steady: Steady, reading: Reading, rating: Rating, now_s: float) -> tuple[Steady, Reading, str]:
     """The reading with what is believed of it, and what is held, as text; empty where nothing is."""
-    tracks, changes, held = dict(steady.tracks), dict[str, Any](), list[str]()
+    tracks, changes, held = steady.tracks, dict[str, Any](), list[str]()
     for name, unit in UNITS.items():
         seen = getattr(reading, name)
         if seen is None:
             continue
-        track = tracks[name] = follow(tracks.get(name, Track()), seen, _follows(name, rating), now_s)
+        track = follow(tracks.get(name, UNSEEN), seen, _follows(name, rating), now_s)
+        tracks = {**tracks, name: track}
         if track.count:
             changes[name] = track.held(now_s)
             held.append(f"{name} reads {seen:.10g} {unit} after {track.value:.10g} {unit}")
-    if changes:
-        return replace(steady, tracks=tracks), replace(reading, **changes), "; ".join(held)
-    return replace(steady, tracks=tracks), reading, ""
+    if tracks is not steady.tracks:
+        steady = replace(steady, tracks=tracks)
+    return steady, replace(reading, **changes) if changes else reading, "; ".join(held)
 
 
 def rated(steady: Steady, rating: Rating, now_s: float) -> tuple[Steady, str]:
@@ -125,6 +128,7 @@ def named(steady: Steady, what: str, now_s: float) -> tuple[Steady, bool]:
     return replace(steady, named_s={**steady.named_s, what: now_s}), True
 
 
+@lru_cache(maxsize=64)
 def _follows(name: str, rating: Rating) -> Callable[[float, float, float], bool]:
     size_w = rating.size_w or UNRATED_W
     if name == "energy_wh":

@@ -1,4 +1,4 @@
-"""Tells the owner of a limit or setpoint when it starts or stops binding: on the reply topic, and as an event."""
+"""Tells the owner of a limit or setpoint when it starts or stops binding: on a topic of its own, and as an event."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Notices:
             if self.send is not None and not request.id.startswith(LOCAL_ID):
                 text = f"{named(request)} {SAYS[standing]}"
                 payload = reply(request.id, request.kind, standing, None, text, self.stamp())
-                self.send(Message(topic=f"reply/{request.by}", payload=encode(payload), qos=1))
+                self.send(Message(topic=f"notice/{request.by}", payload=encode(payload), qos=1))
 
 
 def named(request: Request) -> str:

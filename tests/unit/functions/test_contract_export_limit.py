@@ -576,3 +576,19 @@ def test_a_household_at_night_never_makes_its_meter_doubtful() -> None:
         imports.append(max(-poc_w, 0.0))
         assert bat_w > -1_000.0 or n < 60, "no room is made for a sun that isn't there"
     assert sum(imports) / len(imports) < 200.0
+
+
+def test_an_inverter_whose_power_misses_every_second_sample_is_not_let_more() -> None:
+    """It idles under clouds, at the ceiling that the limit leaves one that is measured all the time."""
+
+    def last(missing: Callable[[int], bool]) -> float:
+        time = PlanTimeline(Plan(site_functions=((ContractExportLimit(limit_w=6_000.0), ("pv1",)),)))
+        time.memories["contract_export_limit"] = PROVEN
+        told = Setpoint(p_ceiling_w=500.0)
+        for n in range(60):
+            sun = make.pv(p_w=None if missing(n) else 500.0, accepted=told, sample=n)
+            told = time.told(sun, poc=make.meter(0.0, sample=n))["pv1"]
+        return told.p_ceiling_w or 0.0
+
+    assert last(lambda n: n > 20 and n % 2 == 0) <= last(lambda n: False)
+    assert last(lambda n: n > 20 and n % 3 > 0) <= last(lambda n: False)

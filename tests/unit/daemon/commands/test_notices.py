@@ -36,7 +36,7 @@ def test_who_asked_over_mqtt_hears_when_his_limit_binds_and_when_it_stops() -> N
     office.requests.clear(None)
     office.look()
     office.look()
-    assert [(m.topic, m.qos, m.retain) for m in office.sent] == [("reply/home", 1, False)] * 2
+    assert [(m.topic, m.qos, m.retain) for m in office.sent] == [("notice/home", 1, False)] * 2
     assert [json.loads(m.payload) for m in office.sent] == [
         {"id": "a1", "command": "limit_power", "result": "binds", "code": None,
          "text": "home's limit of 2000 W for pv1 binds now", "t": "noon"},
