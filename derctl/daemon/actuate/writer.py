@@ -267,7 +267,8 @@ class Writer:
     def _text(self, reason: Reason, case: Case) -> str:
         reading, told = case.der.reading, case.decision.setpoint
         if reason is Reason.OVERRIDE:
-            return override_text(told if case.written is None else case.written.setpoint, reading.accepted)
+            ours = told if case.written is None else case.written.setpoint
+            return override_text(ours, reading.accepted, away=self._is_back)
         if reason is Reason.CONTRADICTED:
             return contradicted_text(case.void_w or 0.0, reading)
         return not_followed_text(told, reading)

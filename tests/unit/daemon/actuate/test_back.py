@@ -171,6 +171,19 @@ async def test_one_that_is_busy_after_a_restart_is_asked_at_each_tick_until_it_t
     assert (await desk.tick(ceiling(2000.0), 5000.0) == 1) is (code == 6)
 
 
+async def test_what_a_restart_undid_is_not_laid_at_the_door_of_a_second_master() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(2000.0))
+    await desk.tick(ceiling(2000.0))
+    desk.device.holds, desk.device.deaf = Setpoint(p_ceiling_w=5000.0), True
+    desk.channel.back_s = desk.now_s
+    await desk.tick(ceiling(2000.0))
+    who = "its restart, or something else while it was away, set its limit to 5,000 W"
+    assert [text for event, _, text in desk.events if event == "override"] == [
+        f"{who} (derctl: 2,000 W); written again"
+    ]
+
+
 async def test_one_that_is_busy_for_ever_is_asked_less_and_less_often_in_the_end() -> None:
     desk = Desk()
     await desk.tick(ceiling(2000.0))
