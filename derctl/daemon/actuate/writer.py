@@ -23,11 +23,16 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.course import measured
 from derctl.devices import Profile
 from derctl.devices.types import Controllable
-from derctl.errors import BusError, BusLate, DeviceError, SettingError
+from derctl.errors import BusError, BusLate, DeviceError, DeviceRefused, SettingError
 from derctl.links.bus import Priority
 
 ANSWERS = (Bind.OK, Bind.FROZEN)
 """The states in which a device can be written."""
+NOT_READY = frozenset({5, 6, 0x0A, 0x0B})
+"""Exceptions of a device that is not ready yet, or of the gateway before it (Modbus application protocol, 7)."""
+READY_S = 30.0
+"""For so long behind a silence one that is not ready is asked at each tick: what it forgot is missing now
+(docs/sources.md)."""
 
 
 class Wish(NamedTuple):
@@ -96,6 +101,11 @@ class Writer:
     @property
     def _on(self) -> tuple[object, object]:
         return (self.channel.bus.generation, self.channel.back_s), self.channel.device
+
+    @property
+    def _is_back(self) -> bool:
+        """Whether it was silent a while ago."""
+        return self.clock() - self.channel.back_s < READY_S
 
     @property
     def _keep_s(self) -> float:
@@ -221,10 +231,12 @@ class Writer:
             now_s=wish.at_s,
             p_w=hold.effect_w(wish.der, profile, wish.at_s),
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
+            broken=hold.unfinished,
         )
 
     def _wanted(self, wish: Wish) -> Setpoint:
-        return holds.bounded(self.hold, wish.decision.setpoint, self._profile, self.clock())
+        size_w = wish.der.rating.size_w
+        return holds.bounded(self.hold, wish.decision.setpoint, self._profile, size_w, self.clock())
 
     def _judge(self, wish: Wish, writes: bool) -> None:
         case = Case(
@@ -247,7 +259,8 @@ class Writer:
     def _text(self, reason: Reason, case: Case) -> str:
         reading, told = case.der.reading, case.decision.setpoint
         if reason is Reason.OVERRIDE:
-            return override_text(told if case.written is None else case.written.setpoint, reading.accepted)
+            ours = told if case.written is None else case.written.setpoint
+            return override_text(ours, reading.accepted, away=self._is_back)
         if reason is Reason.CONTRADICTED:
             return contradicted_text(case.void_w or 0.0, reading)
         return not_followed_text(told, reading)
@@ -291,7 +304,8 @@ class Writer:
             self.writes += 1
             self._happened(Happened.REFUSED, str(error))
             var_kept = give_back and before.refusals + 1 >= IGNORED_AFTER
-            self.hold = holds.refused(self.hold, before, desired, self.clock(), var_kept=var_kept)
+            soon = isinstance(error, DeviceRefused) and error.code in NOT_READY and self._is_back
+            self.hold = holds.refused(self.hold, before, desired, self.clock(), var_kept=var_kept, soon=soon)
             return None
         self.writes += 1
         self._happened(Happened.SENT)

@@ -627,3 +627,16 @@ def test_why_one_would_not_be_written_is_said(fresh: bool, control: bool, can: C
     desk = Desk(control=control)
     desk.channel.binding.text = "no answer"
     assert desk.writer.kept_from(replace(desk.state(1.0, fresh=fresh), can=can)) == why
+
+
+@pytest.mark.parametrize("error", [BusTimeout("no answer"), BusLate("too late to send")])
+async def test_what_a_write_that_broke_off_left_in_one_that_can_not_be_read_back_is_written_over(
+    error: Exception,
+) -> None:
+    """Only its answer was lost: the battery charges by it, and what is wanted now equals the write before it."""
+    desk = Desk(fallback=Fallback(p_ceiling_w=0.0, by=FallbackBy.STANDS), readback="effect_only")
+    rest, charge = Setpoint(p_target_w=0.0), Setpoint(p_target_w=-3000.0)
+    await desk.tick(rest, 0.0)
+    await failing(desk, error, charge)
+    assert [await desk.tick(rest, -3000.0) for _ in range(4)] == [1, 0, 0, 0]
+    assert desk.device.wrote[-1] == rest
