@@ -13,6 +13,7 @@ from typing import Any
 from derctl.cli.amounts import seconds
 from derctl.cli.exits import BUSY, CONFIG, NO, OK
 from derctl.cli.local import add_config, config_of
+from derctl.cli.plain import page
 from derctl.cli.standing import LIFT, NO_RECORD, NOTHING, all_released, kept, settled, standing, waits, word_of
 from derctl.core.text import error_text
 from derctl.core.words import Record, Released
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG
-    print(json.dumps(found) if args.json else "\n".join(_said(found, site, lift=args.lift)))
+    print(json.dumps(found) if args.json else page(_said(found, site, lift=args.lift)))
     return OK if all_released(found, ran=ran) else NO
 
 
@@ -79,7 +80,7 @@ def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
         print(json.dumps(told))
     else:
         missing = any(each["record"] == Record.MISSING for each in found.values())
-        print("\n".join(kept(entries, limits, state, fallbacks, missing=missing)))
+        print(page(kept(entries, limits, state, fallbacks, missing=missing)))
     open_ = any(waits(each, fallbacks[name], ran=ran) for name, each in found.items())
     return NO if state.get("mode") == "control" or entries or open_ else OK
 

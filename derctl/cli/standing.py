@@ -158,7 +158,7 @@ def _became(result: Any) -> str:
     told = clean(WORDS.get(word, word))
     if isinstance(result, Mapping) and (result.get("standing") or {}).get("record") == Record.MISSING:
         told = "no record of what derctl wrote" if word == Released.NOT_WRITTEN else told
-    if text.startswith(told):
+    if text.startswith((told, f"{word}: ")):
         return text
     return told if not text or text == word or told.startswith(text) else f"{told}: {text}"
 

@@ -153,6 +153,7 @@ class MqttLink:
     _largest: int = 0
     _limits: str = ""
     _packet_said: int | None = None
+    _left_out: str = ""
 
     async def run(self) -> None:
         """Connect, talk, back off, again. Only cancellation ends it."""
@@ -266,6 +267,8 @@ class MqttLink:
         words = self.allowed.words()
         if words:
             self.text = f"{self.text}; {words}"
+        if self._left_out and self._packet_said == self.allowed.packet_max:
+            self.text = f"{self.text}; {self._left_out}"
         if words and words != self._limits:
             self.on_news("broker_limits", words)
         self._limits = words
@@ -349,7 +352,11 @@ class MqttLink:
         if limit != self._packet_said:
             self._packet_said = limit
             text = f"the broker takes {limit} bytes in one message, {topic} has {packet.size}"
-            self.on_news("broker_limits", f"{text}: texts are cut to fit, what else is larger is left out")
+            text = f"{text}: texts are cut to fit, what else is larger is left out"
+            self.on_news("broker_limits", text)
+            self._left_out = text
+            if self.connected:
+                self.text = f"{self.text}; {text}"
 
     async def _receive(self, client: Client) -> None:
         async for message in client.messages:

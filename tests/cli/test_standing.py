@@ -46,6 +46,11 @@ def test_what_could_not_be_released_is_said_in_words(given: Any, line: str) -> N
     assert not all_released({"pv1": given, "pv2": "released"})
 
 
+def test_why_one_waits_is_said_once() -> None:
+    text = "waits: it would give more, and pv2 is lost or not released; its own timer ends what was written"
+    assert standing({"pv1": result("waits", text)}, {}) == [f"pv1: {text}"]
+
+
 def test_every_result_has_its_words() -> None:
     assert set(WORDS) == {*Released}
 

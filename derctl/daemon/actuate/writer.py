@@ -223,7 +223,7 @@ class Writer:
             return None
         return reason_to_write(
             _controllable(channel.device).sendable(self._wanted(wish)),
-            wish.der.reading.accepted,
+            self._accepted(wish),
             hold.written,
             rating=wish.der.rating,
             fallback=self.fallback,
@@ -233,6 +233,14 @@ class Writer:
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
             broken=hold.unfinished,
         )
+
+    def _accepted(self, wish: Wish) -> Setpoint | None:
+        """What the device reads back: of the last write, while no poll has ended since. On a slow bus that is longer
+        than the next decision takes, and the same would be written for ever."""
+        written, seen_s = self.hold.written, wish.at_s - wish.der.age_s
+        if written is not None and written.found is not None and seen_s < written.at_s:
+            return written.found
+        return wish.der.reading.accepted
 
     def _wanted(self, wish: Wish) -> Setpoint:
         size_w = wish.der.rating.size_w
@@ -273,8 +281,9 @@ class Writer:
             return
         desired = _controllable(device).sendable(self._wanted(wish))
         before = self.hold
-        accepted = wish.der.reading.accepted
-        give_back = var_left(desired, accepted, before.var_unasked_s(wish.var_asked_s, now), self._profile)
+        give_back = var_left(
+            desired, self._accepted(wish), before.var_unasked_s(wish.var_asked_s, now), self._profile
+        )
         self.hold = holds.sending(before, desired, self._on, now)
         answers = dict(self.channel.answers)
         exchange = _controllable(device).write(desired, self.promise, answers, give_back_var=give_back)

@@ -71,6 +71,21 @@ async def test_a_device_that_polls_well_and_never_answers_a_write_stays_unreacha
     assert desk.writer.outcome.reason == "unreachable"
 
 
+async def test_what_was_polled_before_a_write_does_not_ask_for_it_again() -> None:
+    """On a slow bus several decisions come before the next poll has ended; the same was written for ever."""
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    stale = desk.device.holds
+    await desk.tick(ceiling(3000.0))
+    desk.device.holds, now = stale, desk.device.holds
+    assert now == ceiling(3000.0)
+    for age_s in (2.0, 3.0, 4.0):
+        desk.age_s = age_s
+        assert await desk.tick(ceiling(3000.0)) == 0
+    desk.age_s = 0.5
+    assert await desk.tick(ceiling(3000.0)) == 1, "that was polled afterwards: something else set it"
+
+
 def codes(desk: Desk) -> list[str]:
     return [event for event, _, _ in desk.events]
 
