@@ -265,6 +265,7 @@ async def test_a_name_server_that_never_answers_delays_no_setpoint_no_save_no_di
         await d.ask("disarm")
         assert time.monotonic() - began < 5.0
         assert await d.stop() < END_S, d.log.read_text()
+        assert d.process.returncode == 0
 
 
 @pytest.mark.parametrize(("broken", "code", "named"), [(LOST_IN_A_LIBRARY, 0, "mqtt"), (STUCK, 70, "release")])
