@@ -2,7 +2,9 @@
 # Installs the daemon as a service: user, /opt/derctl, unit, examples, and `derctl` on PATH. Run again after an update: it
 # neither enables nor restarts anything, and never changes what /etc/derctl/site.yaml says.
 #
-#   install.sh [--wheel FILE] [--root DIR]           --wheel: install this instead of building it from the sources beside
+#   install.sh [--wheel FILE --sha256 HASH] [--root DIR]
+#                                                    --wheel: install this, if that is its hash, instead of building it
+#                                                    from the sources beside
 #   install.sh --uninstall [--leave-limits] [--root DIR]
 #                                                    --leave-limits: remove it although devices hold what derctl wrote
 # --root: below DIR, an image that becomes a machine's root. It has the same Python in the same place; where it is for
@@ -10,19 +12,21 @@
 set -eu
 umask 022 # else the service could not read what a careful root installs
 source=$(cd "$(dirname "$0")/.." && pwd)
-root='' wheel='' uninstall='' leave=''
+root='' wheel='' sha256='' uninstall='' leave=''
 
 while test $# -gt 0; do
     case $1 in
     --root) root=$(mkdir -p "$2" && cd "$2" && pwd -P) && shift 2 ;;
     --wheel) wheel=$(cd "$(dirname "$2")" && pwd)/$(basename "$2") && shift 2 ;;
+    --sha256) sha256=$2 && shift 2 ;;
     --uninstall) uninstall=yes && shift ;;
     --leave-limits) leave=yes && shift ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
     esac
 done
 
 refuse() { echo "$*" >&2 && exit 1; }
+test -z "$wheel" || test -n "$sha256" || refuse "--wheel needs --sha256 HASH, from who published the wheel, not from beside it."
 if test -z "$root"; then
     test "$(id -u)" = 0 || refuse "Installing needs root: sudo $0"
     command -v systemd-sysusers >/dev/null || refuse "derctl is a service of systemd, and there is none here."
@@ -96,12 +100,20 @@ work=$(mktemp -d)
 new=$opt.new
 trap 'rm -rf "$work" "$new"' EXIT
 trap 'exit 130' INT TERM
-"$source/tools/venv.sh" "$work/build" "$source/requirements-build.lock" "$python"
-pip() { "$source/tools/pip.sh" "$work/build/bin/python" "$@"; }
-pip wheel --quiet --no-deps --require-hashes --wheel-dir "$work/wheels" -r "$source/requirements-run.lock"
+mkdir "$work/wheels"
 if test -n "$wheel"; then
     cp "$wheel" "$work/wheels/"
-else
+    echo "$sha256  $work/wheels/$(basename "$wheel")" | sha256sum --check --status ||
+        refuse "$wheel is not what was published: its SHA-256 is $(sha256sum "$wheel" | cut -d' ' -f1)"
+fi
+# Only ready wheels, by hash: a package that is built here would fetch what it is built with unchecked, and run it as root.
+PIP_ONLY_BINARY=:all: "$source/tools/venv.sh" "$work/build" "$source/requirements-build.lock" "$python"
+pip() { "$source/tools/pip.sh" "$work/build/bin/python" "$@"; }
+pip wheel --quiet --no-deps --only-binary :all: --require-hashes --wheel-dir "$work/wheels" \
+    -r "$source/requirements-run.lock" || refuse "
+Not installed: see above. Where it says 'No matching distribution', there is no ready package for this processor
+($(uname -m)) and this Python, and none is built here. A Raspberry Pi needs the 64-bit system (aarch64, not armv7l)."
+if test -z "$wheel"; then
     pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$work/wheels" "$source"
 fi
 

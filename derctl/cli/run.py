@@ -7,12 +7,16 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from derctl import __version__
-from derctl.cli.exits import BUG, BUSY, CONFIG
+from derctl.cli.exits import BUG, BUSY, CONFIG, OK
 from derctl.cli.local import add_config, config_of
 from derctl.core.text import error_text
 from derctl.site import Site, load
+
+if TYPE_CHECKING:
+    from derctl.daemon.app import App
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,21 +32,33 @@ def run(args: argparse.Namespace) -> int:
     path = config_of(args)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: the file is being read anyway
     site = load(path)
+    from derctl.cli.leave import LINES_S, leave, watch
     from derctl.daemon.app import App
     from derctl.daemon.log import Style, configure, logger, priority_of
-    from derctl.store.folder import AlreadyRunning
 
-    listener = configure(level=args.log_level, style=Style.JSON if args.log_json else None)
+    lines = configure(level=args.log_level, style=Style.JSON if args.log_json else None)
     logger().log(priority_of("started"), "started", text=_line(site, observe=args.observe))
     for question in site.questions:
         logger().warning("site_file", text=str(question))
 
-    async def daemon() -> None:
-        await App(site, observe=args.observe, read=lambda: load(path)).run()
+    app = App(site, observe=args.observe, read=lambda: load(path))
+    watch(app.ending, lines)
+    runner = asyncio.Runner(loop_factory=_loop_factory())
+    try:
+        code = _until_its_end(runner, app)
+        if app.ending.since_s is not None:
+            leave(code, app.ending, lines)
+    finally:
+        runner.close()
+        lines.stop(LINES_S)
+    return code
+
+
+def _until_its_end(runner: asyncio.Runner, app: App) -> int:
+    from derctl.store.folder import AlreadyRunning
 
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(daemon())
+        runner.run(app.run())
     except AlreadyRunning as error:
         print(error, file=sys.stderr)
         return BUSY
@@ -52,9 +68,7 @@ def run(args: argparse.Namespace) -> int:
     except ExceptionGroup as group:
         _say(group)
         return BUG
-    finally:
-        listener.stop()
-    return 0
+    return OK
 
 
 def _line(site: Site, *, observe: bool) -> str:

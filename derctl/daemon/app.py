@@ -26,6 +26,7 @@ from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
+from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
 from derctl.daemon.gate import Gate
 from derctl.daemon.image import Image
 from derctl.daemon.log import logger
@@ -95,6 +96,7 @@ class App:
         self._wire_control(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self._wire_links()
         self.tasks = Tasks(self.log)
+        self.ending = Ending(self.log)
         self._stop = asyncio.Event()
         self._hup = asyncio.Event()
         self._change: Change | None = None
@@ -264,7 +266,8 @@ class App:
         )
 
     def stop(self) -> None:
-        """Ask for the end; `run` returns when it is reached."""
+        """Ask for the end; `run` returns when it is reached, within TASKS_BY_S."""
+        self.ending.begin()
         self._stop.set()
 
     async def reload(self) -> str:
@@ -324,7 +327,8 @@ class App:
             bugs = await tasks.first_end()
             await self._end()
         finally:
-            await tasks.end_all()
+            self.ending.step = "tasks"
+            self.ending.leave(*await tasks.end_all(self.ending.left_s(TASKS_BY_S)))
         if bugs:
             raise ExceptionGroup("a bug in the control path", bugs)
 
@@ -372,17 +376,28 @@ class App:
                 self.outbox.put(message)
 
     async def _end(self) -> None:
+        """Releases first; whatever becomes of them, what has to survive is saved."""
+        ending = self.ending
+        ending.begin()
         self.presence.ending()
         self.loop.stop()
+        self.dirty.set()  # saved beside the releases, and once more with what they did
+        try:
+            await ending.take("control", self._quiet(), CONTROL_BY_S)
+            if self.gate.arming.state is not Arm.LOOKING:
+                await ending.take("release", self.releaser.release(lift=False), RELEASED_BY_S)
+            self._tell_standing(last=True)
+        finally:
+            await ending.take("save", self.survival.save(), SAVED_BY_S)
+        if self.mqtt is not None and self.mqtt.connected:
+            ending.step = "last words"
+            await self.outbox.emptied(min(LAST_WORDS_S, ending.left_s(TOLD_BY_S)))
+        self.log.info("stopped")
+
+    async def _quiet(self) -> None:
+        """Nobody asks or tells the devices anything any more."""
         await self.tasks.end("control")
         await self.loop.poller.stop()
-        if self.gate.arming.state is not Arm.LOOKING:
-            await self.releaser.release(lift=False)
-        self._tell_standing(last=True)
-        await self.survival.save()
-        if self.mqtt is not None and self.mqtt.connected:
-            await self.outbox.emptied(LAST_WORDS_S)
-        self.log.info("stopped")
 
     def _loop_problem(self, running: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What a transport's callback raised, for example on a frame that can't be decoded: the bus reconnects."""

@@ -9,6 +9,7 @@ import os
 import queue
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TextIO
@@ -66,6 +67,8 @@ PRIORITIES: dict[str, str] = {
 """Every event: info is the course of things, warning trouble with a device or a link, error what a person has to see:
 a limit that isn't kept, or something that a restart would forget."""
 
+LINES_MAX = 10_000
+"""Lines that wait for who reads stderr."""
 SYSLOG = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """sd-daemon(3): `<N>` before a line is its priority in the journal."""
 COLOURS = {"debug": "\x1b[2m", "info": "", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[1;31m"}
@@ -94,7 +97,23 @@ def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
     return Style.JOURNAL if environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}" else Style.WORDS
 
 
-def configure(*, level: str = "info", style: Style | None = None) -> logging.handlers.QueueListener:
+class Lines(logging.handlers.QueueListener):
+    """The thread that writes them. One that nobody reads holds up nobody, the end neither."""
+
+    def stop(self, seconds: float | None = None) -> None:
+        """Write what is left, for so long at most."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self.enqueue_sentinel()
+            thread.join(seconds)
+
+    def enqueue_sentinel(self) -> None:
+        """Where the queue is full its thread hangs, and there is no end to wait for."""
+        with suppress(queue.Full):
+            super().enqueue_sentinel()
+
+
+def configure(*, level: str = "info", style: Style | None = None) -> Lines:
     """Log to stderr through a queue and a thread of its own. Returns the listener; stop it at the end."""
     style = style_of(sys.stderr, os.environ) if style is None else style
     colour = style is Style.WORDS and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
@@ -112,18 +131,19 @@ def configure(*, level: str = "info", style: Style | None = None) -> logging.han
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _traceback, renderer],
         )
     )
-    lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    lines: queue.Queue[Any] = queue.Queue(LINES_MAX)
     root = logging.getLogger("derctl")
-    root.handlers[:] = [_Unformatted(lines)]
     root.setLevel(level.upper())
-    root.propagate = False
+    for each in (root, logging.getLogger("asyncio")):  # what has no handler is written to stderr by who logs it
+        each.handlers[:] = [_Unformatted(lines)]
+        each.propagate = False
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(level.upper()),
         cache_logger_on_first_use=True,
     )
-    listener = logging.handlers.QueueListener(lines, stream, respect_handler_level=True)
+    listener = Lines(lines, stream, respect_handler_level=True)
     listener.start()
     return listener
 
@@ -165,6 +185,11 @@ class _Unformatted(logging.handlers.QueueHandler):
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """What nobody reads is lost, before it costs memory."""
+        with suppress(queue.Full):
+            super().enqueue(record)
 
 
 def _caught(logger: object, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

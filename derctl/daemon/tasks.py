@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -71,9 +72,9 @@ class Tasks:
         """End one of them."""
         await end([self._tasks[name]])
 
-    async def end_all(self) -> None:
-        """End what still runs."""
-        await end(self._tasks.values())
+    async def end_all(self, seconds: float = math.inf) -> list[str]:
+        """End what still runs. Returns the names of those that have not ended by then, which are left behind."""
+        return sorted(task.get_name() for task in await end(self._tasks.values(), seconds))
 
 
 def _cancelled(task: asyncio.Task[Any]) -> RuntimeError:

@@ -9,7 +9,8 @@ import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from derctl.errors import LinkError
 from derctl.links.allowed import Allowed, Packet, announced, fitted, refused
+from derctl.links.aside import aside
 from derctl.links.ending import end
 from derctl.links.sessions import BRIEF_S, STEADY_S, End, Sessions, after, pause_s
 
@@ -93,9 +95,19 @@ def _named(key: str, path: str) -> Iterator[None]:
 
 
 class Client(aiomqtt.Client):
-    """It keeps what the broker announces in its CONNACK, which aiomqtt throws away."""
+    """It keeps what the broker announces in its CONNACK, which aiomqtt throws away. What blocks is done aside."""
 
     announced: Any = None
+    _reached: Future[None]
+
+    async def __aenter__(self) -> Client:
+        self._reached = aside("mqtt connect", super()._client_connect)
+        with suppress(Exception):  # aiomqtt asks for it and makes its own error of it
+            await asyncio.wrap_future(self._reached)
+        return await super().__aenter__()
+
+    def _client_connect(self) -> None:
+        self._reached.result()
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None

@@ -1,6 +1,7 @@
 """The wheel and a clean installation of it, each made once for all workers of a test run."""
 
 import fcntl
+import hashlib
 import os
 import subprocess
 import sys
@@ -95,7 +96,7 @@ def installed(
 
     def make(folder: Path) -> None:
         built = folder.with_name("built-here")
-        install("--wheel", wheel, "--root", built)
+        install("--wheel", wheel, "--sha256", hashlib.sha256(wheel.read_bytes()).hexdigest(), "--root", built)
         built.rename(folder)
 
     root = once("installed", make)

@@ -1,6 +1,7 @@
 """The daemon's own installation is small, and exactly what its lock file says."""
 
 import ast
+import hashlib
 import importlib.util
 import json
 import marshal
@@ -8,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,6 +142,28 @@ def test_an_image_without_the_same_python_is_refused_before_anything_is_done(
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {"usr", "usr/bin"}
 
 
+def test_a_wheel_is_installed_only_with_its_hash(tmp_path: Path, wheel: Path, install: Callable[..., str]) -> None:
+    with pytest.raises(pytest.fail.Exception, match="--wheel needs --sha256 HASH"):
+        install("--wheel", wheel, "--root", tmp_path)
+    for wrong in ("0" * 64, "", "nonsense"):
+        with pytest.raises(pytest.fail.Exception, match=r"is not what was published|needs --sha256"):
+            install("--wheel", wheel, "--sha256", wrong, "--root", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_built_where_there_is_no_ready_package_for_the_processor(
+    tmp_path: Path, wheel: Path, clean_env: dict[str, str]
+) -> None:
+    """A processor of 32 bits, as a Pi's armv7l: msgspec and PyYAML have no wheels there."""
+    personality = ["setarch", "i686"] if os.uname().machine == "x86_64" else ["setarch", "linux32"]
+    command = [*personality, "sh", str(ROOT / "systemd/install.sh"), "--root", str(tmp_path)]
+    env = {**clean_env, "PYTHON": sys.executable}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "there is no ready package for this processor" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 SITE = """\
 version: 1
 site: {{id: house, v_nom_v: 230, f_nom_hz: 50, state_dir: {0}/var/lib/derctl, socket: {0}/derctl.sock}}
@@ -175,7 +199,7 @@ def test_installing_again_and_removing_leaves_what_is_not_ours_alone(
     foreign.parent.mkdir(parents=True)
     foreign.touch()
 
-    install("--wheel", wheel, "--root", tmp_path)
+    install("--wheel", wheel, "--sha256", hashlib.sha256(wheel.read_bytes()).hexdigest(), "--root", tmp_path)
     assert not stale.exists()
     assert (tmp_path / "opt/derctl/bin/derctl").exists()
     assert [path.name for path in (tmp_path / "opt").iterdir()] == ["derctl"]

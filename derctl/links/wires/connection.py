@@ -49,6 +49,12 @@ class Connection(ABC):
     def tune(self, transport: asyncio.BaseTransport) -> None:
         """Set what the connection needs, once it is there. Raises OSError where it is gone already."""
 
+    async def open(self, client: ModbusBaseClient) -> asyncio.BaseTransport:
+        """Make its transport. Raises OSError, or ValueError (a name that no name server can be asked for)."""
+        transport: asyncio.BaseTransport
+        transport, _ = await client.ctx.call_create()
+        return transport
+
     @property
     def connected(self) -> bool:
         return self._client is not None and self._client.connected
@@ -82,7 +88,7 @@ class Connection(ABC):
             client.register(answer)
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                client.ctx.transport, _ = await client.ctx.call_create()
+                client.ctx.transport = await self.open(client)
             if client.ctx.transport is None or client.ctx.transport.is_closing():
                 raise ConnectionResetError(errno.ECONNRESET, "reset on connecting")
             self.tune(client.ctx.transport)

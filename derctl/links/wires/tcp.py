@@ -12,6 +12,7 @@ from pymodbus.client.base import ModbusBaseClient
 
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed, BusFrameError
+from derctl.links.names import Name
 from derctl.links.wires.connection import CLOSED, Connection
 from derctl.links.wires.strays import Header, Strays, Tally
 
@@ -35,6 +36,7 @@ class PymodbusTcp(Connection):
         errno.EHOSTUNREACH: ELSEWHERE,
         errno.ENETUNREACH: ELSEWHERE,
         socket.EAI_NONAME: "is the name right? An address like 192.168.1.20 needs no name server",
+        socket.EAI_AGAIN: "is the network up? An address like 192.168.1.20 needs no name server",
     }
 
     def __init__(
@@ -49,12 +51,29 @@ class PymodbusTcp(Connection):
         super().__init__(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", connect_timeout_s)
         self._host = host
         self._port = port
+        self._name = Name(host, port)
         self._strays = Strays(header)
         self._user_timeout_ms = int(user_timeout_s * 1000)
 
     def client(self) -> ModbusBaseClient:
         watch = self._strays.watch
         return AsyncModbusTcpClient(self._host, port=self._port, retries=0, reconnect_delay=0, trace_packet=watch)
+
+    async def open(self, client: ModbusBaseClient) -> asyncio.BaseTransport:
+        """To the first of the name's addresses that takes it; the first error counts.
+
+        The look-up has half the time, so that a silent name server is told from a silent device.
+        """
+        first: OSError | None = None
+        for address in await self._name.addresses(self._connect_timeout_s / 2.0):
+            try:
+                dial = asyncio.get_running_loop().create_connection
+                transport, _ = await dial(client.ctx.handle_new_connection, address, self._port)
+            except OSError as error:
+                first = first or error
+            else:
+                return transport
+        raise first or socket.gaierror(socket.EAI_NONAME, "no address")
 
     @property
     def debris(self) -> bool:

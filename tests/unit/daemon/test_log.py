@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -25,15 +27,15 @@ NAME = re.compile(r"\"([a-z_]+)\"")
 class Log:
     """What the daemon's log wrote: `lines` ends it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, style: Style, level: str) -> None:
-        self._out = io.StringIO()
-        monkeypatch.setattr("sys.stderr", self._out)
-        self._listener = configure(style=style, level=level)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, style: Style, level: str, stream: Any) -> None:
+        self.out = stream
+        monkeypatch.setattr("sys.stderr", self.out)
+        self.listener = configure(style=style, level=level)
         self.say = structlog.wrap_logger(logging.getLogger("derctl.test"), cache_logger_on_first_use=False)
 
     def lines(self) -> list[str]:
-        self._listener.stop()
-        return self._out.getvalue().splitlines()
+        self.listener.stop()
+        return str(self.out.getvalue()).splitlines()
 
 
 @pytest.fixture
@@ -41,13 +43,16 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Log]]:
     """`start(style)`: a log of its own; afterwards everything is as before."""
     root, config = logging.getLogger("derctl"), structlog.get_config()
     before = (root.handlers[:], root.level, root.propagate)
+    loops = logging.getLogger("asyncio")
+    loops_before = (loops.handlers[:], loops.propagate)
 
-    def begin(style: Style, level: str = "info") -> Log:
-        return Log(monkeypatch, style, level)
+    def begin(style: Style, level: str = "info", stream: Any = None) -> Log:
+        return Log(monkeypatch, style, level, io.StringIO() if stream is None else stream)
 
     yield begin
     structlog.configure(**config)
     root.handlers[:], root.propagate = before[0], before[2]
+    loops.handlers[:], loops.propagate = loops_before
     root.setLevel(before[1])
 
 
@@ -147,3 +152,41 @@ def test_trouble_is_a_warning_and_what_is_not_kept_an_error(name: str, level: in
 def test_a_text_that_the_name_has_said_already_is_not_said_again() -> None:
     assert sentence({"event": "released", "der": "pv1", "text": "released"}) == "pv1 released"
     assert sentence({"event": "broker_connected", "text": "connected"}) == "broker connected"
+
+
+class Unread(io.StringIO):
+    """A stream whose reader has stopped reading."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.reads.wait()
+        return super().write(text)
+
+
+def test_lines_that_nobody_reads_cost_no_time_and_little_memory(
+    start: Callable[..., Log], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "LINES_MAX", 5)
+    kept = start(Style.WORDS, stream=Unread())
+    for number in range(100):
+        kept.say.info("found", text=str(number))
+    logging.getLogger("asyncio").warning("of the event loop")
+    thread = kept.listener._thread
+    kept.listener.stop(0.0)
+    assert thread.is_alive(), "and nobody waited for it"
+    kept.out.reads.set()
+    while thread.is_alive():
+        kept.listener.enqueue_sentinel()  # there is room for it at last
+        thread.join(0.01)
+    assert 5 <= len(kept.out.getvalue().splitlines()) <= 6
+
+
+def test_what_the_event_loop_logs_goes_the_same_way(start: Callable[..., Log]) -> None:
+    """Without a handler of its own it would be written to stderr on the loop's path."""
+    kept = start(Style.WORDS)
+    logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    [line] = kept.lines()
+    assert line.endswith("warning  socket.send() raised exception.")

@@ -63,3 +63,13 @@ async def test_a_wait_for_the_end_that_is_given_up_says_so_once_all_have_ended()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert inner.cancelled()
+
+
+async def test_who_never_ends_is_left_behind_when_the_time_is_over() -> None:
+    never, soon = asyncio.create_task(stubborn(100)), asyncio.create_task(stubborn(3))
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    assert await end([never, soon], 2.0) == {never}
+    assert soon.cancelled() and loop.time() - began_s == pytest.approx(2.0)
+    assert await end([never]) == set()
