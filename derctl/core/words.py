@@ -202,6 +202,8 @@ class Refusal(StrEnum):
     UNCONFIRMED = "unconfirmed"
     BAD_SITE_FILE = "bad_site_file"
     TOO_MANY = "too_many"
+    TOO_LARGE = "too_large"
+    RATE_LIMITED = "rate_limited"
 
 
 class Standing(StrEnum):

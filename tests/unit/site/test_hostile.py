@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from derctl.errors import ConfigError, Problem
 from derctl.site import Site, load
@@ -34,10 +35,13 @@ def test_a_file_of_5_mb_is_refused_unread(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("text", ["[" + "a," * 2 * VALUES_MAX + "]", "- a\n" * 2 * VALUES_MAX])
 def test_a_list_of_many_values_is_given_up_while_it_is_read(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     composed = []
-    make = __import__("yaml").nodes.ScalarNode.__init__
-    monkeypatch.setattr(
-        "yaml.nodes.ScalarNode.__init__", lambda node, *a, **k: (composed.append(1), make(node, *a, **k))[1]
-    )
+    make = yaml.nodes.ScalarNode.__init__
+
+    def count(node: yaml.nodes.ScalarNode, *args: Any, **more: Any) -> None:
+        composed.append(node)
+        make(node, *args, **more)
+
+    monkeypatch.setattr("yaml.nodes.ScalarNode.__init__", count)
     with pytest.raises(ConfigError, match=f"{VALUES_MAX} values"):
         parse(text, "site.yaml")
     assert len(composed) <= VALUES_MAX
