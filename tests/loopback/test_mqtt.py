@@ -20,8 +20,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from derctl.links.ending import end
-from derctl.links.mqtt import TRIES_MAX, Broker, Client, MqttLink
-from derctl.links.received import RECEIVE_MAX
+from derctl.links.mqtt import TRIES_MAX, Broker, MqttLink
+from derctl.links.received import RECEIVE_MAX, Client
 from derctl.links.sessions import BRIEFLY
 from derctl.store.outbox import EVENTS_MAX, Message, Outbox
 
