@@ -69,6 +69,19 @@ class DeviceError(DerctlError):
     """The device answered, and the answer is no."""
 
 
+EXCEPTIONS = {
+    1: "illegal function",
+    2: "illegal address",
+    3: "illegal value",
+    4: "device failure",
+    5: "acknowledged, not done yet",
+    6: "busy",
+    0x0A: "the gateway has no way to it",
+    0x0B: "the gateway gets no answer from it",
+}
+"""What a device means (Modbus V1.1b3, 7), for people."""
+
+
 class DeviceRefused(DeviceError):
     """A Modbus exception response.
 
@@ -81,7 +94,8 @@ class DeviceRefused(DeviceError):
         self.function = function
         self.address = address
         self.count = count
-        super().__init__(f"exception {code} to function {function} at {address} x {count}")
+        said = f" ({EXCEPTIONS[code]})" if code in EXCEPTIONS else ""
+        super().__init__(f"exception {code}{said} to function {function} at {address} x {count}")
 
 
 class DecodeError(DeviceError):

@@ -184,7 +184,7 @@ def released() -> str:
         Released.REFUSED: f"tried again {_waits(Released.REFUSED)}",
         Released.NOT_WRITTEN: "none: only said, with what stands in it",
         Released.WAITS: f"tried again {_waits(Released.WAITS)}; its own timer ends what was written meanwhile",
-        Released.NOT_IN_FILE: "none: only said by `derctl release` without a daemon; it stays in the journal",
+        Released.NOT_IN_FILE: "none: it stays in the journal, and is named at each start and release",
     }
     return table(["result", "what follows"], [[f"`{result}`", results[result]] for result in Released])
 

@@ -7,7 +7,7 @@ import sys
 
 from derctl.cli.exits import NO, OK
 from derctl.cli.local import add_socket, call
-from derctl.cli.plain import wrapped
+from derctl.cli.plain import page
 from derctl.core.text import clean
 from derctl.errors import CommandError
 
@@ -45,4 +45,4 @@ def _show(error: CommandError, yes: bool) -> None:
     elif yes:
         lines.pop()
     out = sys.stdout if error.confirm is not None else sys.stderr
-    print("\n".join(part for line in lines for part in wrapped(line, rest="  ")), file=out)
+    print(page(lines), file=out)

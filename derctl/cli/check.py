@@ -116,6 +116,10 @@ def readings_text(site: Site) -> list[str]:
         if each.stale_s > usual_s:
             text = f"bus {each.bus}: {each.stale_s:g} s, at a request each {each.min_interval_s:g} s and about"
             lines += wrapped(f"{text} {each.requests} for a poll", "    ", "      ")
+        if each.too_slow:
+            text = f"! bus {each.bus}: a poll takes about {each.poll_s:g} s, longer than a reading counts: control"
+            text = f"{text} can't hold there. Spread its units over several buses, or lower min_interval_s"
+            lines += wrapped(f"{text} where they allow it", "    ", "      ")
     most_s = max((each.stale_most_s for each in rounds), default=usual_s)
     meter = next((each for each in rounds if each.stale_most_s < most_s), None)
     if most_s > usual_s:

@@ -6,6 +6,7 @@ import argparse
 
 from derctl.cli.exits import NO
 from derctl.cli.local import add_socket, call
+from derctl.cli.plain import page
 from derctl.cli.standing import all_released, results, settled, standing
 
 RELEASE_S = 10.0
@@ -21,5 +22,5 @@ def run(args: argparse.Namespace) -> int:
     said = call(args, "disarm", seconds=RELEASE_S)
     found = results(said)
     print("disarmed: nothing is written any more")
-    print("\n".join(standing(found, settled(lambda: call(args, "status"))["ders"])))
+    print(page(standing(found, settled(lambda: call(args, "status"))["ders"])))
     return 0 if all_released(found) else NO

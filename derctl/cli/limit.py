@@ -6,7 +6,7 @@ import argparse
 
 from derctl.cli.amounts import seconds, wanted
 from derctl.cli.local import add_socket, admitted, call, known_der
-from derctl.cli.plain import Clockface, watts
+from derctl.cli.plain import Clockface, page, watts
 
 HOUR_S = 3600.0
 
@@ -35,5 +35,5 @@ def run(args: argparse.Namespace) -> int:
     for_s = wish.for_s or args.for_s or HOUR_S
     call(args, "limit_power", {"p_ceiling_w": wish.power_w, "der": der, "expires_s": for_s})
     face = Clockface(state["t"])
-    print(admitted(f"{der or 'the site'} at most {watts(wish.power_w)} until {face.ahead(for_s)}", state))
+    print(page([admitted(f"{der or 'the site'} at most {watts(wish.power_w)} until {face.ahead(for_s)}", state)]))
     return 0

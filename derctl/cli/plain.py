@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
@@ -107,6 +108,11 @@ def _columns(char: str) -> int:
 def padded(text: str, width: int) -> str:
     """At least so many columns."""
     return text + " " * max(0, width - columns(text))
+
+
+def page(lines: Iterable[str]) -> str:
+    """Each of them from the first column on, what goes on below it further in."""
+    return "\n".join(part for line in lines for part in wrapped(line, rest="  "))
 
 
 def wrapped(text: str, first: str = "", rest: str | None = None, *, width: int = WIDTH) -> list[str]:

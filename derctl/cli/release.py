@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from typing import Any
 from derctl.cli.amounts import seconds
 from derctl.cli.exits import BUSY, CONFIG, NO, OK
 from derctl.cli.local import add_config, config_of
+from derctl.cli.plain import page
 from derctl.cli.standing import LIFT, NO_RECORD, NOTHING, all_released, kept, settled, standing, waits, word_of
 from derctl.core.text import error_text
-from derctl.core.words import Record, Released, Seen
+from derctl.core.words import Record, Released
 from derctl.errors import CommandError, LinkError
 from derctl.links.local import ask
 from derctl.site import Site, load
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG
-    print(json.dumps(found) if args.json else "\n".join(_said(found, site, lift=args.lift)))
+    print(json.dumps(found) if args.json else page(_said(found, site, lift=args.lift)))
     return OK if all_released(found, ran=ran) else NO
 
 
@@ -61,12 +61,12 @@ def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
 
     folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
     journal, left = Journal(folder), Journal(folder, LEFT)
-    try:
-        journal.load()
-    except ValueError as error:
-        _unreadable(site, str(error))
-    with suppress(OSError, ValueError):
-        left.load()
+    for each in (journal, left):
+        try:
+            each.load()
+        except ValueError as error:
+            _unreadable(site, f"{each.file}: {error}")
+    limits = {name: entry for name, entry in left.entries.items() if isinstance(entry, dict)}
     state = _state(site) or _looked_at(site)
     ders, fallbacks = state["ders"], _fallbacks(site)
     found = {name: der["standing"] for name, der in ders.items() if der.get("standing")}
@@ -76,20 +76,22 @@ def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
         if each["record"] == Record.WRITTEN and name not in journal.entries
     }
     if as_json:
-        told = {"mode": state.get("mode"), "written": entries, "standing": left.entries, "stands": found}
+        told = {"mode": state.get("mode"), "written": entries, "standing": limits, "stands": found}
         print(json.dumps(told))
     else:
         missing = any(each["record"] == Record.MISSING for each in found.values())
-        print("\n".join(kept(entries, left.entries, state, fallbacks, missing=missing)))
+        print(page(kept(entries, limits, state, fallbacks, missing=missing)))
     open_ = any(waits(each, fallbacks[name], ran=ran) for name, each in found.items())
     return NO if state.get("mode") == "control" or entries or open_ else OK
 
 
 def _unreadable(site: Site, text: str) -> None:
-    print(
-        f"{site.file.site.state_dir}/written.json: {text}: what was written is not known, so every DER counts",
-        file=sys.stderr,
-    )
+    """text: begins with the file's name."""
+    from derctl.store.journal import LEFT
+
+    left = text.startswith(LEFT)
+    what = "what releases left is not known" if left else "what was written is not known, so every DER counts"
+    print(f"{site.file.site.state_dir}/{text}: {what}", file=sys.stderr)
 
 
 def _looked_at(site: Site) -> dict[str, Any]:
@@ -97,9 +99,9 @@ def _looked_at(site: Site) -> dict[str, Any]:
     from derctl.daemon.actuate.rescue import look
 
     found = asyncio.run(look(site))
-    heard = {Seen.READ_BACK: "ok", Seen.AS_WRITTEN: "ok"}
     ders = {
-        name: {"state": heard.get(each.seen, "unreachable"), "standing": asdict(each)} for name, each in found.items()
+        name: {"state": "ok" if heard else "unreachable", "standing": asdict(each)}
+        for name, (each, heard) in found.items()
     }
     return {"ders": ders}
 

@@ -27,7 +27,10 @@ READ_AGAIN = 2
 """Ticks after which what a device reads back is from after the release."""
 READ_AGAIN_S = 5.0
 NOTHING = "nothing to release: derctl has written nothing that it has not given back"
-NO_RECORD = "there is no record of what derctl wrote (written.json is missing): known is what the devices tell"
+NO_RECORD = (
+    "the record of what derctl wrote is not whole (written.json or standing.json is missing, or can't be read): "
+    "known is what the devices tell"
+)
 
 _NAMED = re.compile(r"(?:^|, )([a-z0-9][a-z0-9_-]*): ")
 _STANDS = re.compile(r"; (nothing stands|what stands is not known|[^;]* stands( as written, .*| when .*)?)$")
@@ -87,10 +90,11 @@ def standing(
     for name in [*found, *(name for name in ders if name not in found)]:
         text = _became(found[name]) if name in found else _untouched(ders[name])
         limit_w, left = _left(found.get(name), ders.get(name))
-        most_w = known.get(name)
-        if name in found and limit_w is not None and not _not_ours(found[name], ran=True):
+        most_w, theirs = known.get(name), _theirs(limit_w, ders.get(name))
+        if name in found and limit_w is not None and not theirs and not _not_ours(found[name], ran=True):
             below = below or most_w is None or limit_w < most_w - NEAR_W
-        lines.append(f"{name}: {text}" + (f"; {left}" if left is not None else ""))
+        after = f", as it was found: `derctl clear {name} --found` lifts it" if theirs else ""
+        lines.append(f"{name}: {text}" + (f"; {left}{after}" if left is not None else ""))
     return [*lines, LIFT] if below else lines
 
 
@@ -154,9 +158,17 @@ def _became(result: Any) -> str:
     told = clean(WORDS.get(word, word))
     if isinstance(result, Mapping) and (result.get("standing") or {}).get("record") == Record.MISSING:
         told = "no record of what derctl wrote" if word == Released.NOT_WRITTEN else told
-    if text.startswith(told):
+    if text.startswith((told, f"{word}: ")):
         return text
     return told if not text or text == word or told.startswith(text) else f"{told}: {text}"
+
+
+def _theirs(limit_w: float | None, der: Mapping[str, Any] | None) -> bool:
+    """Whether the limit that stands is the one that was found in it, which no release lifts."""
+    found = None if der is None else der.get("found")
+    if limit_w is None or not found or found["lifted"]:
+        return False
+    return bool(limit_w >= found["limit_w"] - NEAR_W)
 
 
 def _left(result: Any, der: Mapping[str, Any] | None) -> tuple[float | None, str | None]:
@@ -170,7 +182,10 @@ def _left(result: Any, der: Mapping[str, Any] | None) -> tuple[float | None, str
         limit_w = der["outcome"]["accepted"]["p_ceiling_w"] if limited else None
         return limit_w, None if text == "no limit" else f"{text} stands"
     if isinstance(result, Mapping) and result.get("standing"):
-        return result["standing"]["p_ceiling_w"], stands(result["standing"])
+        given, stood_w = result["standing"], result.get("stands_w")
+        if given["seen"] == Seen.NOT_KNOWN and stood_w is not None:
+            return stood_w, f"a limit of {watts(stood_w)} stood then, and what stands is not known"
+        return given["p_ceiling_w"], stands(given)
     if isinstance(result, Mapping) and result.get("stands_w") is not None:
         return result["stands_w"], f"a limit of {watts(result['stands_w'])} stands"
     return None, None

@@ -54,8 +54,11 @@ def held_w(der: DerState) -> float:
 
 
 def assumed_w(der: DerState) -> float:
-    """Its power, W; of one that is not measured now, what it was told, or nothing where it says that it is dark."""
-    if der.reading.p_w is None and der.reading.status in DARK:
+    """Its power, W; of one that is not measured now, what was measured lately, then what it was told; nothing where
+    it says that it is dark."""
+    if der.reading.p_w is not None:
+        return der.reading.p_w
+    if der.reading.status in DARK:
         return 0.0
-    told = told_w(der) if der.reading.p_w is None else der.reading.p_w
-    return der.rating.p_max_w if told is None else told
+    known = told_w(der) if der.seen_w is None else der.seen_w
+    return der.rating.p_max_w if known is None else known

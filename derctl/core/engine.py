@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation, lost, sun
@@ -105,17 +105,21 @@ def step(
                 _leave_to_device(function, case, memories, after, dt_s)
             else:
                 _ask_der(function, case, memories, after, state, dt_s)
-    wishes = [
-        wish
-        for function, ids in plan.site_functions
-        if (wish := _ask_site(function, [cases[i] for i in ids], memories, after, state, dt_s)) is not None
-    ]
     for case in cases.values():
         _fallback(case)
         case.band = rested(_left(case), case.der)
         case.asked_w = max(-aim_of(case.band), 0.0)
     after[SUN] = seen = sun.watched(memories.get(SUN, sun.Memory()), state.ders, dt_s)
-    _allocate(cases, wishes, _Split(seen, state, wishes))
+    lately = {each.der: each.p_w for each in seen.seen}
+    for case in cases.values():
+        case.der = replace(case.der, most_w=case.band.high_w, seen_w=lately.get(case.der.id))
+    state = replace(state, ders=tuple(case.der for case in cases.values()))
+    wishes = [
+        wish
+        for function, ids in plan.site_functions
+        if (wish := _ask_site(function, [cases[i] for i in ids], memories, after, state, dt_s)) is not None
+    ]
+    _allocate(cases, wishes, _Split(lately, state, wishes))
     return after, tuple(_decide(case) for case in cases.values())
 
 
@@ -227,8 +231,8 @@ def _left(case: _Case, up_to: int | None = None) -> Band:
 class _Split:
     """What allocation sees besides the DERs: their power as measured last, and what the sun gives."""
 
-    def __init__(self, seen: sun.Memory, state: SiteState, wishes: Sequence[SiteProposal]) -> None:
-        self.seen = {each.der: each.p_w for each in seen.seen}
+    def __init__(self, seen: Mapping[str, float], state: SiteState, wishes: Sequence[SiteProposal]) -> None:
+        self.seen = seen
         words = sorted((wish for wish in wishes if wish.believes_meter is not None), key=lambda wish: wish.rank)
         believed = bool(words and words[0].believes_meter)
         self.sun_w = sun.measured_w(state.ders, self.seen, state.poc, believed=believed)

@@ -20,7 +20,8 @@ METER_STALE_MAX_S = 15.0
 class Round:
     """One poll of all units of a bus. requests: what they take together. writes: requests of setpoints in between.
 
-    answer_s: how long an answer takes. lost_s: what silent units cost the others, once in a while.
+    answer_s: how long an answer takes. lost_s: what silence costs once in a while: other units',
+    and on a wire that is only listened to after it, and once more when it is made anew.
     """
 
     requests: int = 1

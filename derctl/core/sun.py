@@ -43,11 +43,16 @@ def watched(memory: Memory, ders: Iterable[DerState], dt_s: float) -> Memory:
 def _seen(before: Seen | None, der: DerState, dt_s: float) -> Seen | None:
     if der.fresh and der.reading.p_w is not None:
         return Seen(der=der.id, p_w=der.reading.p_w, sample=der.sample, silent_s=der.age_s)
-    if before is None or der.reading.status in DARK:
+    if before is None or der.reading.status in DARK or _refuted(before, der):
         return None
     after = replace(before, silent_s=before.silent_s + dt_s)
     holds = after.silent_s < HOLD_S or (der.fresh and der.sample - after.sample < HOLD_SAMPLES)
     return after if holds else None
+
+
+def _refuted(before: Seen, der: DerState) -> bool:
+    """It answers, and what it says does not count, its registers stand still: nor does what it said before."""
+    return not der.fresh and der.sample > before.sample
 
 
 def measured_w(ders: Sequence[DerState], seen: Mapping[str, float], poc: PocState | None, *, believed: bool) -> float:

@@ -158,6 +158,8 @@ class DerState:
     found_w: somebody else's limit that was found in it and has to be kept. rise_w: the most it gets while what stood
     in it is relaxed. rest_w: where it rests while nobody aims at it, on its way from what it gave; None: at 0 W.
     halted: nobody is raised now, since somebody's fallback is not proven yet.
+    most_w: the most that what speaks for it alone leaves it in this tick; None: that is not said yet. seen_w: its
+    power as it was measured lately (core/sun.py); None: not lately.
     """
 
     id: str
@@ -176,6 +178,8 @@ class DerState:
     rise_w: float | None = None
     rest_w: float | None = None
     halted: bool = False
+    most_w: float | None = None
+    seen_w: float | None = None
 
     @property
     def v_pu(self) -> float | None:

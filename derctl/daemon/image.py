@@ -59,7 +59,7 @@ class Image:
             writes=WRITES * sum(other.device is not None and other.device.can.steer for other in others),
             min_interval_s=bus.pace.min_interval_s,
             answer_s=bus.answer_s,
-            lost_s=silent * bus.pace.timeout_s,
+            lost_s=silent * bus.pace.timeout_s + 2.0 * bus.pace.drain_s,
         )
         return stale_s(self.site.site.tick_s, poll, METER_STALE_MAX_S if channel is self.poc else STALE_MAX_S)
 

@@ -12,9 +12,11 @@ from derctl.core.words import Status
 
 TOLERANCE_PU = 0.1
 """A nominal that differs by more is another one: 230 and 240 V are neighbours, 230 and 120 or 400 V are not."""
-THREE_V = (208.0, 380.0, 400.0, 415.0, 480.0, 690.0)
+THREE_V = (208.0, 230.0, 240.0, 380.0, 400.0, 415.0, 480.0, 690.0)
 SPLIT_V = (208.0, 220.0, 240.0)
 """Usual between the lines (IEC 60038, ANSI C84.1): who states one of them may mean those, or to neutral."""
+NEIGHBOUR_PU = 0.3
+"""What is nearer than this was not mistaken between the lines and to neutral."""
 BAND_PU = 0.02
 """A nominal is one of those within this: it is a round number."""
 STATED_V = (50.0, 1000.0)
@@ -57,8 +59,10 @@ class Nominal:
 
     def settles(self, v_nom_v: float) -> bool:
         """Whether its word on the voltage needs no measurement beside it."""
-        if not any(near(volts, v_nom_v) for volts in self.voltages()):
+        if self.v_v is None or not any(near(volts, v_nom_v) for volts in self.voltages()):
             return False
+        if not near(self.v_v, v_nom_v):  # it stands between the lines, so the site file's is to neutral
+            return True
         usual = {System.SINGLE: (), System.SPLIT: SPLIT_V, System.THREE: THREE_V, None: (*SPLIT_V, *THREE_V)}
         return not any(near(v_nom_v, volts, BAND_PU) for volts in usual[self.system])
 
@@ -115,7 +119,7 @@ def _other(v_pu: float) -> bool:
 
 def _mistake(volts: tuple[float, ...], v_nom_v: float) -> str:
     """What is likely wrong, and what to write."""
-    for number, text in _guesses(v_nom_v):
+    for number, text in () if near(volts[0], v_nom_v, NEIGHBOUR_PU) else _guesses(v_nom_v):
         for value in volts:
             if near(number, value):
                 return f"{text}: write v_nom_v: {value:.4g}"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
-from derctl.core.capability import assumed_w, clamp, held_w
+from derctl.core.capability import DARK, assumed_w, clamp, held_w
 from derctl.core.lost import FADE_S, HOLD_S, HOLD_SAMPLES
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
@@ -142,7 +142,8 @@ class ContractExportLimit(Settings):
         memory = replace(memory, waiting=False)
         if poc.sample == memory.trust.sample:
             return memory
-        trust = weigh(memory.trust, poc, [der for der in ders if der.fresh], site.t_s)
+        awake = [der for der in ders if der.fresh and der.reading.status not in DARK]
+        trust = weigh(memory.trust, poc, awake, site.t_s)
         if trust.doubted:
             return replace(memory, lost=True, good=0, trust=trust)
         good = memory.good + 1
@@ -173,7 +174,7 @@ class ContractExportLimit(Settings):
         meter that is doubted gets its steps, or it could never be believed again."""
         ceiling = self._without_load(ders, steered) - memory.excess_w
         if poc is not None and poc.fresh and memory.trust.doubted:
-            ceiling = self._probed(memory, ceiling, steered, poc)
+            ceiling = self._probed(memory, ceiling, _Seen(ders, steered, poc))
             memory = replace(memory, unproven_s=memory.unproven_s + dt_s)
         if memory.ceiling_w is not None:
             ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=self._relax_w(steered), dt_s=dt_s)
@@ -203,20 +204,20 @@ class ContractExportLimit(Settings):
         self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], poc: PocState, dt_s: float
     ) -> Memory:
         """As without a meter, and now and then a step that a right meter must show."""
-        most = self._probed(memory, self._without_load(ders, steered) - memory.excess_w, steered, poc)
+        most = self._probed(memory, self._without_load(ders, steered) - memory.excess_w, _Seen(ders, steered, poc))
         assert memory.ceiling_w is not None
         ceiling = min(memory.ceiling_w, max(most, sum((der.rating.p_min_w for der in steered), 0.0)))
         return replace(memory, ceiling_w=ceiling, unproven_s=memory.unproven_s + dt_s)
 
-    def _probed(self, memory: Memory, most_w: float, steered: Sequence[DerState], poc: PocState) -> float:
+    def _probed(self, memory: Memory, most_w: float, seen: _Seen) -> float:
         """A dip; where there is nothing to dip, a rise, as far as the meter shows import. A right meter then sees no
         export; one that is reversed shows no import where there is a load."""
         if memory.unproven_s % PROBE_EVERY_S >= PROBE_S:
             return most_w
-        step = PROBE_PU * sum(der.rating.per_unit_w for der in steered)
-        if most_w - step >= sum(der.rating.p_min_w for der in steered):
+        step = PROBE_PU * sum(der.rating.per_unit_w for der in seen.steered)
+        if most_w - step >= _lowest_w(seen):
             return most_w - step
-        return most_w + clamp(-(poc.reading.p_w or 0.0) - self._margin(), 0.0, step)
+        return most_w + clamp(-(seen.poc.reading.p_w or 0.0) - self._margin(), 0.0, step)
 
     def _relax_w(self, steered: Sequence[DerState]) -> float:
         return self.relax_pu_per_s * sum(der.rating.per_unit_w for der in steered)
@@ -229,6 +230,20 @@ class ContractExportLimit(Settings):
 
     def _margin(self) -> float:
         return max(MARGIN_PU * self.limit_w, MARGIN_MIN_W) if self.margin_w is None else self.margin_w
+
+
+class _Seen(NamedTuple):
+    """What a probe depends on."""
+
+    ders: Sequence[DerState]
+    steered: Sequence[DerState]
+    poc: PocState
+
+
+def _lowest_w(seen: _Seen) -> float:
+    """How low the sum goes for a probe: no store draws more than others give."""
+    sun_w = sum(max(assumed_w(der), 0.0) for der in seen.ders if der.fresh and not der.can.store)
+    return max(sum(der.rating.p_min_w for der in seen.steered), -sun_w)
 
 
 def _holds(memory: Memory, poc: PocState | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -61,18 +62,19 @@ def limited(
 ) -> Memory:
     """The tightest limit on these DERs binds, at once. The next one, or none at all, is reached on a ramp.
 
-    Where a DER's rating isn't known yet nobody knows either where the ramp ends: it waits.
+    While a DER's rating isn't known nobody knows where the ramp ends: it goes on, by what is known of the others. One
+    that is silent doesn't rise, or it would make a step of it when it answers again.
     """
     tightest = min(asked, key=lambda request: (request.p_ceiling_w, request.id), default=None)
-    goal_w = sum(der.rating.p_max_w for der in ders) if tightest is None else tightest.p_ceiling_w
-    if tightest is None and not all(der.rating.size_w for der in ders):
-        return memory
+    known = all(der.rating.size_w for der in ders)
+    full_w = sum(der.rating.p_max_w for der in ders) if known else math.inf
+    goal_w = full_w if tightest is None else tightest.p_ceiling_w
     now_w, wait_s = memory.ceiling_w, memory.wait_s
     if now_w is not None and now_w < goal_w:
         if memory.by:  # it ends just now
             expired = memory.left_s <= dt_s + site.tick_s
             wait_s = START_WITHIN_S * share_of(f"{site.id} {memory.by}") if expired else 0.0
-        rise_w = RELAX_PU_PER_S * dt_s * sum(der.rating.size_w for der in ders)
+        rise_w = RELAX_PU_PER_S * dt_s * sum(der.rating.size_w for der in ders if der.fresh)
         risen_w = now_w if wait_s > 0.0 else min(now_w + rise_w, goal_w)
         if risen_w < goal_w:
             return Memory(ceiling_w=risen_w, wait_s=max(wait_s - dt_s, 0.0))

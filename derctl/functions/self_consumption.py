@@ -12,13 +12,21 @@ from derctl.core.words import Reason
 from derctl.functions.meter_trust import Trust, weigh
 from derctl.functions.settings import Settings, number
 
+FALL_S, FALL_PU = 20.0, 0.05
+"""PV above what it is let comes down within this time, and what it gives above this share of its rating is not stored
+meanwhile: the meter still shows it. After that it is there to stay (docs/sources.md)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """The meter sample acted on last, and the sum asked for then, W. trust: does the meter follow the stores?"""
+    """The meter sample acted on last, and the sum asked for then, W. trust: does the meter follow the stores?
+
+    falling_s: for how long others have given more than they are let.
+    """
 
     sample: int = -1
     sum_w: float | None = None
+    falling_s: float = 0.0
     trust: Trust = field(default_factory=Trust)
 
 
@@ -26,7 +34,8 @@ class Memory:
 class SelfConsumption(Settings):
     """Batteries bring the power at the point of connection to target_w; inside deadband_w they are left alone.
 
-    sum = present sum - gain * (p_poc - target_w), once per meter sample.
+    sum = present sum - gain * (p_poc - target_w), once per meter sample. What others give above what they are let is
+    about to go, and no part of it.
     """
 
     kind: ClassVar[str] = "self_consumption"
@@ -59,11 +68,14 @@ class SelfConsumption(Settings):
             return Memory(trust=memory.trust), Abstain(Reason.METER_LOST, lost=True)
         if all(der.reading.p_w is None for der in stores):
             return Memory(trust=memory.trust), Abstain("no storage to steer", lost=True)
+        falling_w = _falling_w(stores, site)
+        memory = replace(memory, falling_s=memory.falling_s + dt_s if falling_w > 0.0 else 0.0)
         if poc.sample != memory.sample or memory.sum_w is None:
             present_w = sum(assumed_w(der) for der in stores)
             trust = weigh(memory.trust, _without(poc, stores, site), stores, site.t_s)
-            sum_w = self._sum(present_w, poc.reading.p_w, memory.sum_w)
-            memory = Memory(sample=poc.sample, sum_w=sum_w, trust=trust)
+            going_w = falling_w if memory.falling_s <= FALL_S else 0.0
+            sum_w = self._sum(present_w, poc.reading.p_w - going_w, memory.sum_w)
+            memory = replace(memory, sample=poc.sample, sum_w=sum_w, trust=trust)
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
@@ -85,6 +97,19 @@ def _without(poc: PocState, stores: Sequence[DerState], site: SiteState) -> PocS
     own = {der.id for der in stores}
     others_w = sum(der.reading.p_w or 0.0 for der in site.ders if der.fresh and der.id not in own)
     return replace(poc, reading=replace(poc.reading, p_w=poc.reading.p_w - others_w))
+
+
+def _falling_w(stores: Sequence[DerState], site: SiteState) -> float:
+    """What the others give above what they are let now."""
+    own = {der.id for der in stores}
+    return sum((_above_w(der) for der in site.ders if der.id not in own and der.controllable), 0.0)
+
+
+def _above_w(der: DerState) -> float:
+    if der.most_w is None or der.reading.p_w is None or not der.can.limit:
+        return 0.0
+    above_w = der.reading.p_w - max(der.most_w, 0.0)
+    return above_w if above_w > FALL_PU * der.rating.size_w else 0.0
 
 
 def _known(der: DerState) -> bool:

@@ -7,6 +7,8 @@ device that closes the connection after each answer gets one for each request.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -38,6 +40,8 @@ CONNECT_TRIES = 60
 has one client, so there is nobody to keep out of step with."""
 REJOIN_S = 0.05
 """The first pause where a device that closes after each answer doesn't listen again at once; each next doubles."""
+LISTEN_S = 0.05
+"""How often is looked whether a silent connection has been heard."""
 FORGETS = 0.1
 """Share of the way down to the present answer's time that the slowest one goes with each answer."""
 GATEWAY_CODES = frozenset({0x0A, 0x0B})
@@ -66,8 +70,8 @@ class _Unit:
 class Pace:
     """timeout_s: the one deadline. min_interval_s: between two requests. connect_delay_s: after connecting.
 
-    backoff_s: cap of the reconnection's pause. drain_s: how long a new connection is only listened to where answers
-    may still be on their way, for a wire that can't tell them apart.
+    backoff_s: cap of the reconnection's pause. drain_s: how long a silent connection, and then the new one, is only
+    listened to where answers may still be on their way, for a wire that can't tell them apart.
     """
 
     timeout_s: float = 1.0
@@ -134,17 +138,27 @@ class Bus:
                 except BusClosed:
                     pass
                 self._up.clear()
-                await self._pause(self._tried_s + self._backoff_s() - self.clock())
+                await self._pause(self._tried_s + self._backoff_s())
         finally:
             self._up.clear()
             self.wire.close()
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, until_s: float) -> None:
         """A silent connection is closed at the end of the pause: whoever is only late is known by its answer."""
-        if not isinstance(self._ended, BusTimeout):
+        if isinstance(self._ended, BusTimeout):
+            await self._listen(self.pace.drain_s)
+        else:
             self.wire.close()
-        await asyncio.sleep(max(seconds, 0.0))
+        await asyncio.sleep(max(until_s - self.clock(), 0.0))
         self.wire.close()
+
+    async def _listen(self, seconds: float) -> None:
+        """Until something is heard, `seconds` at most: what can't be told from the next answer has to come before."""
+        before = dataclasses.replace(self.wire.tally)
+        for _ in range(math.ceil(seconds / LISTEN_S)):
+            if self.wire.tally != before:
+                return
+            await asyncio.sleep(LISTEN_S)
 
     def _cut(self, error: BusClosed) -> None:
         """The wire's word that the connection has ended."""

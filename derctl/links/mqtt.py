@@ -142,6 +142,7 @@ class MqttLink:
     _trying: Any = None
     _tries: int = 0
     _drop_said_s: float = -1e9
+    _left_out: str = ""
 
     async def run(self) -> None:
         """Connect, talk, back off, again. Only cancellation ends it."""
@@ -255,6 +256,8 @@ class MqttLink:
         words = self.allowed.words()
         if words:
             self.text = f"{self.text}; {words}"
+        if self._left_out and self._packet_said == self.allowed.packet_max:
+            self.text = f"{self.text}; {self._left_out}"
         if words and words != self._limits:
             self.on_news("broker_limits", words)
         self._limits = words
@@ -356,7 +359,11 @@ class MqttLink:
         if limit != self._packet_said:
             self._packet_said = limit
             text = f"the broker takes {limit} bytes in one message, {topic} has {packet.size}"
-            self.on_news("broker_limits", f"{text}: texts are cut to fit, what else is larger is left out")
+            text = f"{text}: texts are cut to fit, what else is larger is left out"
+            self.on_news("broker_limits", text)
+            self._left_out = text
+            if self.connected:
+                self.text = f"{self.text}; {text}"
 
     async def _receive(self, client: Client) -> None:
         async for message in client.messages:

@@ -17,13 +17,17 @@ class Priority(IntEnum):
 
 PASSED_MAX = 4
 """Turns after which something slow goes as a poll: units that are polled without a pause would leave it none."""
+WRITES_MAX = 4
+"""Writes in a row while polls wait: on a slow bus each decision asks for one, and nothing would be measured."""
 
 
 @dataclass(slots=True)
 class Served:
-    """last: the number of this unit's latest turn."""
+    """polled, wrote: the numbers of this unit's latest turns. A write takes nothing from its polls: else a
+    unit that is written is polled last, and goes stale."""
 
-    last: int = 0
+    polled: int = 0
+    wrote: int = 0
 
 
 @dataclass(slots=True)
@@ -38,7 +42,8 @@ class _Turn:
     def rank(self) -> tuple[Priority, int, int]:
         """The least goes first."""
         aged = self.priority is Priority.SLOW and self.passed >= PASSED_MAX
-        return Priority.POLL if aged else self.priority, self.unit.last, self.order
+        last = self.unit.wrote if self.priority is Priority.WRITE else self.unit.polled
+        return Priority.POLL if aged else self.priority, last, self.order
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class Turns:
     _waiting: list[_Turn] = field(default_factory=list)
     _busy: bool = False
     _order: int = 0
+    _writes: int = 0
 
     async def wait(self, priority: Priority, unit: Served) -> None:
         """Hold the wire from here to `pass_on`."""
@@ -65,7 +71,10 @@ class Turns:
                 raise
         self._busy = True
         self._order += 1
-        unit.last = self._order
+        if priority is Priority.WRITE:
+            unit.wrote = self._order
+        else:
+            unit.polled = self._order
 
     def pass_on(self) -> None:
         """To the next who waits."""
@@ -74,9 +83,16 @@ class Turns:
             self._waiting.clear()
             self._busy = False
             return
-        first = min(waiting, key=lambda turn: turn.rank)
+        first = self._first(waiting)
         waiting.remove(first)
         for turn in waiting:
             turn.passed += 1
         self._waiting = waiting
         first.ready.set_result(None)
+
+    def _first(self, waiting: list[_Turn]) -> _Turn:
+        """Of so many turns one is a poll's."""
+        others = [turn for turn in waiting if turn.priority is not Priority.WRITE]
+        first = min(others if others and self._writes >= WRITES_MAX else waiting, key=lambda turn: turn.rank)
+        self._writes = self._writes + 1 if others and first.priority is Priority.WRITE else 0
+        return first

@@ -292,22 +292,22 @@ def _part(
 
 
 def _low_w(section: DerSection, found: Found | None, *, storage: bool) -> float | None:
-    """The least that it may be held at: a store charges. Of PV whose rating isn't known only that it is limited."""
+    """The least that it may be held at: a store charges, of one that isn't known nobody knows how much."""
     if found is not None:
         return found.p_min_w
     charge_w = section.rating.p_charge_max_w
     if storage:
         return None if charge_w is None else -charge_w
-    return 0.0 if section.rating.p_max_w is not None else section.fallback.p_ceiling_w or 0.0
+    return 0.0
 
 
 def _top_w(section: DerSection, found: Found | None, *, storage: bool) -> float | None:
-    """The most that it may be held at; a limit that stands is never above the fallback. No store is discharged above
-    it while others are held down."""
+    """The most that it may be held at; a limit that stands, or that is kept in the device, is never above the
+    fallback. No store is discharged above it while others are held down."""
     rated = section.rating.p_max_w if found is None else found.p_max_w
-    ceiling = section.fallback.p_ceiling_w
-    bounded = storage or _by(section) is FallbackBy.STANDS
-    if not bounded or ceiling is None or not section.control:
+    ceiling, by = section.fallback.p_ceiling_w, _by(section)
+    told = section.control and (storage or by is FallbackBy.STANDS)
+    if ceiling is None or not (told or by is FallbackBy.DEVICE):
         return rated
     return ceiling if rated is None else min(rated, ceiling)
 

@@ -24,6 +24,16 @@ class BusRound:
     stale_s: float
     stale_most_s: float
 
+    @property
+    def poll_s(self) -> float:
+        """How long a poll takes, at the least."""
+        return self.requests * self.min_interval_s
+
+    @property
+    def too_slow(self) -> bool:
+        """Whether each reading is too old before the next one comes."""
+        return self.poll_s > self.stale_most_s
+
 
 def rounds_of(site: Site) -> tuple[BusRound, ...]:
     """Of each bus that something is on."""

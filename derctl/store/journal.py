@@ -58,6 +58,12 @@ class Journal:
         """The file can't be read: whatever may be written counts as written."""
         self.entries = {name: {"since": None, "fallback": dict(each)} for name, each in fallbacks.items()}
 
+    def unknown(self, der_ids: Iterable[str]) -> None:
+        """Nobody knows what was left in these: the file is missing, or can't be read."""
+        found = dict.fromkeys(der_ids)
+        if found:
+            self.entries = {**self.entries, **found}
+
     def doubt(self, der_id: str, said_w: float | None) -> None:
         """What it reads back is contradicted by its power: whoever releases it after a restart has to know. None: no
         more."""

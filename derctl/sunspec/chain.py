@@ -20,7 +20,7 @@ _MAX_LENGTH = 1024
 _LAST = 0xFFFE  # the last address with room for a header
 _FIRM = frozenset({1, 2, 3})
 """Exceptions that no waiting turns into a map: illegal function, address and value."""
-_UNKNOWN = 3
+_UNKNOWN = 8
 """Models without a definition that are passed over in a row, where a header that is known stands behind them."""
 _BACK = 8
 """Registers to look back for a header where L overshoots. SAX HOME counts L from the marker: 4 too many."""

@@ -46,6 +46,11 @@ def test_what_could_not_be_released_is_said_in_words(given: Any, line: str) -> N
     assert not all_released({"pv1": given, "pv2": "released"})
 
 
+def test_why_one_waits_is_said_once() -> None:
+    text = "waits: it would give more, and pv2 is lost or not released; its own timer ends what was written"
+    assert standing({"pv1": result("waits", text)}, {}) == [f"pv1: {text}"]
+
+
 def test_every_result_has_its_words() -> None:
     assert set(WORDS) == {*Released}
 
@@ -143,3 +148,16 @@ def test_a_limit_that_a_release_left_is_said_before_it_is_lifted(house: Json) ->
     assert kept({}, left, None, {"pv1": 5000.0}) == [NOTHING, stood]
     house["ders"]["pv1"]["state"] = "unreachable"
     assert kept({}, left, house, {"pv1": 5000.0})[-1] == stood
+
+
+def test_a_limit_that_was_found_is_said_with_the_word_that_lifts_it(house: Json) -> None:
+    """`release --lift` gives back what is derctl's; somebody else's limit stays."""
+    house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 4000.0, "p_target_w": None}
+    house["ders"]["pv1"]["found"] = {"limit_w": 4000.0, "lifted": False}
+    found, ders = {"pv1": result("released", stands_w=4000.0)}, {"pv1": house["ders"]["pv1"]}
+    told = "pv1: released; a limit of 4,000 W stands, as it was found: `derctl clear pv1 --found` lifts it"
+    assert standing(found, ders, {"pv1": 9000.0}) == [told]
+    house["ders"]["pv1"]["outcome"]["accepted"] = {"p_ceiling_w": 2000.0, "p_target_w": None}
+    assert standing(found, ders, {"pv1": 9000.0})[-1] == LIFT
+    house["ders"]["pv1"]["found"]["lifted"] = True
+    assert standing(found, ders, {"pv1": 9000.0})[-1] == LIFT

@@ -13,6 +13,7 @@ import yaml
 
 import derctl
 from derctl.cli import VERBS, command, exits, local, main, release, schema, standing
+from derctl.cli.plain import page
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
 from hil.rig import Rig
@@ -155,6 +156,17 @@ def test_check_says_how_long_a_reading_counts_on_a_slow_bus(outside: Outside, si
     [bus] = json.loads(out)["buses"]
     expected = {"requests": 5, "min_interval_s": 1.0, "timeout_s": 10.0, "stale_s": 15.0, "stale_most_s": 15.0}
     assert bus.items() >= expected.items()
+
+
+def test_check_says_where_a_bus_is_too_slow_for_control(outside: Outside, site_file: SiteFile) -> None:
+    """Four requests each 5 s for the inverter and one for the meter: 25 s, and a meter counts for 15 s."""
+    path = site_file(("id: lan,", "id: lan, min_interval_s: 5,"))
+    code, out, _ = outside("check", "-c", str(path))
+    said = " ".join(out.split())
+    assert code == 0
+    assert "! bus lan: a poll takes about 25 s, longer than a reading counts: control can't hold there" in said
+    path = site_file(("id: lan,", "id: lan, min_interval_s: 3,"))
+    assert "can't hold" not in outside("check", "-c", str(path))[1]
 
 
 def test_check_asks_of_what_is_hardly_meant_and_run_logs_it(
@@ -311,7 +323,7 @@ def test_where_no_record_is_there_nothing_is_said_to_be_written_only_by_what_the
     outside: Outside, site_file: SiteFile, tmp_path: Path
 ) -> None:
     path = site_file()
-    unknown = f"{standing.NO_RECORD}\npv1: no record of what derctl wrote; what stands is not known\n"
+    unknown = f"{page([standing.NO_RECORD])}\npv1: no record of what derctl wrote; what stands is not known\n"
     assert outside("release", "-c", str(path), "--within", "0.3") == (0, unknown, ""), "derctl never ran here"
     assert outside("release", "-c", str(path), "--within", "0.3") == (1, unknown, "")
     code, out, _ = outside("release", "-c", str(path), "--within", "0.3", "--lift", "--json")
@@ -339,11 +351,12 @@ def test_what_is_not_given_back_is_listed_and_nothing_is_done(
     path = site_file()
     silent = "can't be reached, so what stands is not known"
     code, out, _ = outside("release", "--list", "-c", str(path))
-    assert (code, out) == (0, f"{standing.NO_RECORD}\npv1: no record of what derctl wrote; {silent}\n")
+    assert (code, out) == (0, page([standing.NO_RECORD, f"pv1: no record of what derctl wrote; {silent}"]) + "\n")
+    assert max(map(len, out.splitlines())) <= 80
     assert not (tmp_path / "state").exists()
     journal(tmp_path, '{"pv1": {"since": "noon"}}')
     code, out, _ = outside("release", "--list", "-c", str(path))
-    assert (code, out) == (1, f"pv1: written since noon, not given back; {silent}\n")
+    assert (code, out) == (1, page([f"pv1: written since noon, not given back; {silent}"]) + "\n")
     code, out, _ = outside("release", "--list", "--json", "-c", str(path))
     nothing = {"p_ceiling_w": None, "p_target_w": None, "q_var": None, "seen": "not_known", "record": "written"}
     told = {"mode": None, "written": {"pv1": {"since": "noon"}}, "standing": {}, "stands": {"pv1": nothing}}
@@ -432,10 +445,8 @@ async def test_without_lift_what_derctl_has_no_record_of_is_said_and_not_written
     path = site_file(port=rig.ports()["pv1"])
     hold(rig, watts=1200.0)
     code, out, _ = await here("release", "-c", str(path))
-    assert out.splitlines()[:2] == [
-        standing.NO_RECORD,
-        "pv1: no record of what derctl wrote; a limit of 1,200 W stands",
-    ]
+    said = [standing.NO_RECORD, "pv1: no record of what derctl wrote; a limit of 1,200 W stands"]
+    assert out.startswith(page(said))
     assert (code, rig.units["pv1"].log) == (1, [])
 
 

@@ -621,6 +621,7 @@ async def test_a_broker_of_small_packets_gets_what_fits_and_says_so_once(
     assert all(event["text"].endswith("x...") for event in events)
     assert [event for event, _ in site.news] == ["broker_limits"], "once"
     assert "150 bytes" in site.news[0][1]
+    assert "150 bytes" in site.link.text, "no plain `connected` where measurements may be missing"
     assert (site.link.sessions, site.outbox.dropped) == (1, 3)
 
 

@@ -14,6 +14,9 @@ EXACT_PU = 0.002
 GIVE_BACK_S = 10.0
 """Var that nobody asks for any more is given back after this: a function that misses one input costs no write."""
 
+PATIENT_FROM = 3
+"""Refusals in a row from which on a device is asked less and less often."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
@@ -40,11 +43,13 @@ def reason_to_write(
     now_s: float,
     p_w: float | None = None,
     q_unasked_s: float | None = None,
+    broken: bool = False,
 ) -> WriteFor | None:
     """Why it has to be written now, None where it hasn't. now_s on the monotonic clock.
 
     p_w: what it gives, measured when the last write had had its time to show; None where that is not known.
     q_unasked_s: how long nobody has asked for var, where derctl wrote some and hasn't given it back.
+    broken: a later write broke off, so that what it left in a device that can't be read back is not known.
     """
     blind = profile.readback == "effect_only"
     if written is None:
@@ -68,6 +73,8 @@ def reason_to_write(
     if blind or basis is None or (written is not None and _as_it_took_it(written, basis)):
         basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
     if differs(desired, basis, rating, profile):
+        return WriteFor.CHANGED
+    if blind and broken:
         return WriteFor.CHANGED
     ignored = (
         written is not None and desired.p_ceiling_w is not None and obeys(written, p_w, rating, profile) is False
@@ -98,7 +105,7 @@ def obeys(written: Written, p_w: float | None, rating: Rating, profile: Profile)
 
 def _patience_s(refusals: int) -> float:
     """Nothing after one or two refusals, then 2, 4, 8 ... 30 s: a device that doesn't obey is not flooded."""
-    return 0.0 if refusals < 3 else min(30.0, 2.0 ** min(refusals - 2, 16))
+    return 0.0 if refusals < PATIENT_FROM else min(30.0, 2.0 ** min(refusals - 2, 16))
 
 
 def tighter(desired: Setpoint, tried: Setpoint, rating: Rating, profile: Profile) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from derctl.core.types import NOTHING, DerState, Fallback, Setpoint
-from derctl.daemon.actuate.deadband import Written, obeys
+from derctl.daemon.actuate.deadband import PATIENT_FROM, Written, obeys
 from derctl.daemon.course import Course, went_on
+from derctl.daemon.standing import RISE_PU_PER_S
 from derctl.devices import Profile
 
 
@@ -97,12 +98,15 @@ def returned(hold: Hold, back_s: float) -> Hold:
     return hold if back_s == hold.back_s else replace(hold, back_s=back_s, before_w=hold.holds.p_ceiling_w)
 
 
-def bounded(hold: Hold, wanted: Setpoint, profile: Profile, now_s: float) -> Setpoint:
+def bounded(hold: Hold, wanted: Setpoint, profile: Profile, size_w: float, now_s: float) -> Setpoint:
     """What it may be told. One that was away may have forgotten its limit, and what it gave by that is no measure:
-    until the limit has had its time to show again, it gets no higher one than it had."""
-    if hold.before_w is None or wanted.p_ceiling_w is None or now_s - hold.back_s > profile.settle_s:
+    until the limit has had its time to show again, it gets no higher one than it had; from there a ramp leads up.
+    size_w: its rating."""
+    if hold.before_w is None or wanted.p_ceiling_w is None:
         return wanted
-    return replace(wanted, p_ceiling_w=min(wanted.p_ceiling_w, hold.before_w))
+    shown_s = max(now_s - hold.back_s - profile.settle_s, 0.0)
+    most_w = hold.before_w + RISE_PU_PER_S * size_w * shown_s
+    return wanted if wanted.p_ceiling_w <= most_w else replace(wanted, p_ceiling_w=most_w)
 
 
 def sending(hold: Hold, desired: Setpoint, on: tuple[object, object], now_s: float) -> Hold:
@@ -113,10 +117,11 @@ def sending(hold: Hold, desired: Setpoint, on: tuple[object, object], now_s: flo
     return replace(hold, holds=holds, on=on, sent_s=now_s)
 
 
-def refused(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, var_kept: bool) -> Hold:
+def refused(hold: Hold, before: Hold, desired: Setpoint, now_s: float, *, var_kept: bool, soon: bool = False) -> Hold:
     """The device said no. before: the state before it was sent. var_kept: it refuses for good to take its var back,
-    so that it isn't asked again."""
-    written = Written(setpoint=desired, at_s=now_s, refusals=before.refusals + 1)
+    so that it isn't asked again. soon: it will be ready soon, and is asked without patience."""
+    refusals = min(before.refusals + 1, PATIENT_FROM - 1) if soon else before.refusals + 1
+    written = Written(setpoint=desired, at_s=now_s, refusals=refusals)
     holds = replace(hold.holds, q_var=None) if var_kept else hold.holds
     return replace(hold, written=written, holds=holds)
 

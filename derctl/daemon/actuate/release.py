@@ -50,6 +50,11 @@ def not_written(standing: Standing) -> Release:
     return Release(Released.NOT_WRITTEN, stands_w=standing.p_ceiling_w, standing=standing)
 
 
+def not_in_file() -> Release:
+    """Of a DER that derctl wrote, and that can't be reached from this site file."""
+    return Release(Released.NOT_IN_FILE, "not in the site file any more")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One DER's last release. refusals: in a row. due_s: when the next one may follow, monotonic."""

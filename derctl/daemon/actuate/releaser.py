@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from derctl.core.text import error_text
 from derctl.core.words import Record, Released, Seen
 from derctl.daemon.actuate.dispatch import Dispatch
-from derctl.daemon.actuate.release import Attempts, Release, not_written, released_before
+from derctl.daemon.actuate.release import Attempts, Release, not_in_file, not_written, released_before
 from derctl.daemon.actuate.standing import Standing, told_of
 from derctl.daemon.channel.claim import Claim
 from derctl.links.ending import end
@@ -61,15 +60,32 @@ class Releaser:
             if not touch and isinstance(error, OSError):
                 raise
             self.journal.presume({name: asdict(each.fallback) for name, each in writers.items() if each.control})
-            aside = f"; kept as {self.journal.folder.set_aside(self.journal.file)}" if touch else ""
-            self.on_event("journal_unreadable", "", f"{error_text(error)}{aside}")
+            self._unreadable(self.journal, error, touch=touch)
+        for name in (name for name in self.journal.entries if name not in writers):
+            self.on_event("not_released", name, not_in_file().text)
+        self._restore_left(touch=touch)
+        for name, said_w in (self.left.contradicted | self.journal.contradicted).items():
+            if name in writers:
+                writers[name].channel.claim = Claim(void=True, said_w=said_w)
+
+    def _restore_left(self, *, touch: bool) -> None:
+        """What releases left. Where that can't be read, or there is no journal, it is not known of any other DER; so
+        it stays for each until it is written again, or is known to hold nothing."""
+        known = not self.journal.missing
         try:
             self.left.load()
         except (OSError, ValueError) as error:
-            self.on_event("journal_unreadable", "", f"{self.left.file}: {error_text(error)}")
-        for name, said_w in self.journal.contradicted.items():
-            if name in writers:
-                writers[name].channel.claim = Claim(void=True, said_w=said_w)
+            known = False
+            self._unreadable(self.left, error, touch=touch)
+        if not known:
+            named = self.journal.entries.keys() | self.left.entries.keys()
+            ours = (name for name, writer in self.dispatch.writers.items() if writer.control)
+            self.left.unknown(name for name in ours if name not in named)
+
+    def _unreadable(self, journal: Journal, error: OSError | ValueError, *, touch: bool) -> None:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        aside = f"; kept as {journal.folder.set_aside(journal.file)}" if touch else ""
+        self.on_event("journal_unreadable", "", f"{journal.file}: {why}{aside}")
 
     async def note(self, der_id: str) -> None:
         """Before the first write to a DER its name is on disk, so that a kill can't make it be forgotten."""
@@ -98,14 +114,21 @@ class Releaser:
         gone = {name for name, each in self.standing().items() if _gone(each.standing)}
         self._gone_s = {name: self._gone_s.get(name, now_s) for name in gone}
         self.left.forget(name for name, since_s in self._gone_s.items() if now_s - since_s > GONE_S)
+        self.left.forget(name for name in self.dispatch.writers if self._unknown(name) and self._given_back(name))
 
     def record(self, der_id: str) -> Record:
         """What is written down of a DER."""
         if der_id in self.journal.entries:
             return Record.WRITTEN
-        if isinstance(self.left.entries.get(der_id), dict):
+        if self._unknown(der_id):
+            return Record.MISSING
+        if der_id in self.left.entries:
             return Record.LEFT
         return Record.MISSING if self.journal.missing else Record.NOTHING
+
+    def _unknown(self, der_id: str) -> bool:
+        """Whether nobody knows what was left in it."""
+        return der_id in self.left.entries and not isinstance(self.left.entries[der_id], dict)
 
     def stands(self, der_id: str) -> Standing:
         """What stands in a DER."""
@@ -113,7 +136,8 @@ class Releaser:
 
     async def release(self, *, lift: bool, seconds: float = RELEASE_S) -> dict[str, Release]:
         """Release every DER that derctl wrote; forget those that are released. lift: also those left with a limit, or
-        that hold something of which nothing is written down. Says of the others what stands in them."""
+        that hold something of which nothing is written down. Says of the others what stands in them, and names those
+        that the site file lacks."""
         if self._again is not None:
             await end([self._again])  # somebody waits for this one, which begins it all again
         result = await self._release(None, lift=lift, seconds=seconds)
@@ -124,9 +148,12 @@ class Releaser:
         writers = self.dispatch.writers
         before = {name: each for name, each in self.standing().items() if name not in result}
         rest = {name: self.stands(name) for name, writer in writers.items() if name not in result and writer.control}
-        return before | {
-            name: not_written(each) for name, each in rest.items() if name not in before and told_of(each)
-        }
+        gone = {name: not_in_file() for name in self.journal.entries if name not in writers}
+        return (
+            gone
+            | before
+            | {name: not_written(each) for name, each in rest.items() if name not in before and told_of(each)}
+        )
 
     async def release_of(self, leaving: Sequence[str]) -> dict[str, Release]:
         """Release these, as far as derctl wrote them: it will not write them any more."""
@@ -195,9 +222,11 @@ class Releaser:
 
     def _remember(self, der_id: str, release: Release) -> None:
         """What was left in it, its fallback too: it stands until somebody takes it off."""
-        each = self.dispatch.writers[der_id].standing(Record.LEFT)
+        writer = self.dispatch.writers[der_id]
+        each = writer.standing(Record.LEFT)
         if each.anything or each.seen is Seen.NOT_KNOWN:
             self.left.keep(der_id, stands_w=release.stands_w)
+            self.left.doubt(der_id, writer.said_w)
         else:
             self.left.forget([der_id])
 

@@ -47,10 +47,7 @@ async def rescue(site: Site, tell: Callable[[str], None], *, lift: bool, seconds
         async with _house(site, folder, heard) as releaser:
             releaser.restore()
             await _read(releaser, seconds, lift=lift)
-            entries = releaser.journal.entries
-            gone = [name for name in entries if name not in releaser.dispatch.writers]
-            result = {name: Release(Released.NOT_IN_FILE, "not in the site file any more") for name in gone}
-            result |= await releaser.release(lift=lift, seconds=seconds)
+            result = await releaser.release(lift=lift, seconds=seconds)
             result |= await _read_again(releaser, result, seconds)
             await releaser.save()
         if unsaved:
@@ -60,12 +57,13 @@ async def rescue(site: Site, tell: Callable[[str], None], *, lift: bool, seconds
         folder.let_go()
 
 
-async def look(site: Site, *, seconds: float = OTHERS_S) -> dict[str, Standing]:
-    """What stands in each DER that derctl may write; nothing is written. Raises OSError."""
+async def look(site: Site, *, seconds: float = OTHERS_S) -> dict[str, tuple[Standing, bool]]:
+    """What stands in each DER that derctl may write, and whether it answers; nothing is written. Raises OSError."""
     async with _house(site, _folder(site), lambda event, who, text: None) as releaser:
         releaser.restore(touch=False)
         await _read(releaser, seconds, lift=True)
-        return {name: releaser.stands(name) for name, each in releaser.dispatch.writers.items() if each.control}
+        ours = {name: each for name, each in releaser.dispatch.writers.items() if each.control}
+        return {name: (releaser.stands(name), each.channel.sample > 0) for name, each in ours.items()}
 
 
 def _folder(site: Site) -> Folder:
@@ -131,7 +129,7 @@ async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: f
 async def _ready(channel: Channel) -> None:
     """Connected, found so that it can be told something, and read, so that what stands now is known; again as long as
     the power is above that, unless it is known that this goes on."""
-    while channel.sample == 0 or channel.missing or (channel.claim.doubtful and not channel.claim.void):
+    while channel.sample == 0 or channel.missing or (channel.claim.doubtful and not channel.claim.blind):
         await channel.bus.wait_connected()
         channel.look_again()
         if channel.wants_look:

@@ -46,8 +46,8 @@ def contradicted_text(said_w: float, reading: Reading) -> str:
     return f"reads back {said} and gives {given}: what it reads back does not count"
 
 
-def override_text(told: Setpoint, found: Setpoint | None) -> str:
-    """What something else made of a setpoint: only the parts that differ."""
+def override_text(told: Setpoint, found: Setpoint | None, *, away: bool = False) -> str:
+    """What something else made of a setpoint: only the parts that differ. away: it was silent just before."""
     seen = found or NOTHING
     pairs = (
         ("limit", told.p_ceiling_w, seen.p_ceiling_w, "W"),
@@ -55,7 +55,8 @@ def override_text(told: Setpoint, found: Setpoint | None) -> str:
         ("reactive power", told.q_var, seen.q_var, "var"),
     )
     parts = [_changed(what, ours, now, unit) for what, ours, now, unit in pairs if ours is not None]
-    return f"something else {' and '.join(part for part in parts if part) or 'changed it'}; written again"
+    who = "its restart, or something else while it was away," if away else "something else"
+    return f"{who} {' and '.join(part for part in parts if part) or 'changed it'}; written again"
 
 
 def _changed(what: str, ours: float, now: float | None, unit: str) -> str:

@@ -23,11 +23,16 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.course import measured
 from derctl.devices import Profile
 from derctl.devices.types import Controllable
-from derctl.errors import BusError, BusLate, DeviceError, SettingError
+from derctl.errors import BusError, BusLate, DeviceError, DeviceRefused, SettingError
 from derctl.links.bus import Priority
 
 ANSWERS = (Bind.OK, Bind.FROZEN)
 """The states in which a device can be written."""
+NOT_READY = frozenset({5, 6, 0x0A, 0x0B})
+"""Exceptions of a device that is not ready yet, or of the gateway before it (Modbus application protocol, 7)."""
+READY_S = 30.0
+"""For so long behind a silence one that is not ready is asked at each tick: what it forgot is missing now
+(docs/sources.md)."""
 
 
 class Wish(NamedTuple):
@@ -96,6 +101,11 @@ class Writer:
     @property
     def _on(self) -> tuple[object, object]:
         return (self.channel.bus.generation, self.channel.back_s), self.channel.device
+
+    @property
+    def _is_back(self) -> bool:
+        """Whether it was silent a while ago."""
+        return self.clock() - self.channel.back_s < READY_S
 
     @property
     def _keep_s(self) -> float:
@@ -213,7 +223,7 @@ class Writer:
             return None
         return reason_to_write(
             _controllable(channel.device).sendable(self._wanted(wish)),
-            wish.der.reading.accepted,
+            self._accepted(wish),
             hold.written,
             rating=wish.der.rating,
             fallback=self.fallback,
@@ -221,10 +231,20 @@ class Writer:
             now_s=wish.at_s,
             p_w=hold.effect_w(wish.der, profile, wish.at_s),
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
+            broken=hold.unfinished,
         )
 
+    def _accepted(self, wish: Wish) -> Setpoint | None:
+        """What the device reads back: of the last write, while no poll has ended since. On a slow bus that is longer
+        than the next decision takes, and the same would be written for ever."""
+        written, seen_s = self.hold.written, wish.at_s - wish.der.age_s
+        if written is not None and written.found is not None and seen_s < written.at_s:
+            return written.found
+        return wish.der.reading.accepted
+
     def _wanted(self, wish: Wish) -> Setpoint:
-        return holds.bounded(self.hold, wish.decision.setpoint, self._profile, self.clock())
+        size_w = wish.der.rating.size_w
+        return holds.bounded(self.hold, wish.decision.setpoint, self._profile, size_w, self.clock())
 
     def _judge(self, wish: Wish, writes: bool) -> None:
         case = Case(
@@ -247,7 +267,8 @@ class Writer:
     def _text(self, reason: Reason, case: Case) -> str:
         reading, told = case.der.reading, case.decision.setpoint
         if reason is Reason.OVERRIDE:
-            return override_text(told if case.written is None else case.written.setpoint, reading.accepted)
+            ours = told if case.written is None else case.written.setpoint
+            return override_text(ours, reading.accepted, away=self._is_back)
         if reason is Reason.CONTRADICTED:
             return contradicted_text(case.void_w or 0.0, reading)
         return not_followed_text(told, reading)
@@ -260,8 +281,9 @@ class Writer:
             return
         desired = _controllable(device).sendable(self._wanted(wish))
         before = self.hold
-        accepted = wish.der.reading.accepted
-        give_back = var_left(desired, accepted, before.var_unasked_s(wish.var_asked_s, now), self._profile)
+        give_back = var_left(
+            desired, self._accepted(wish), before.var_unasked_s(wish.var_asked_s, now), self._profile
+        )
         self.hold = holds.sending(before, desired, self._on, now)
         answers = dict(self.channel.answers)
         exchange = _controllable(device).write(desired, self.promise, answers, give_back_var=give_back)
@@ -291,7 +313,8 @@ class Writer:
             self.writes += 1
             self._happened(Happened.REFUSED, str(error))
             var_kept = give_back and before.refusals + 1 >= IGNORED_AFTER
-            self.hold = holds.refused(self.hold, before, desired, self.clock(), var_kept=var_kept)
+            soon = isinstance(error, DeviceRefused) and error.code in NOT_READY and self._is_back
+            self.hold = holds.refused(self.hold, before, desired, self.clock(), var_kept=var_kept, soon=soon)
             return None
         self.writes += 1
         self._happened(Happened.SENT)

@@ -197,6 +197,10 @@ class Channel:
 
     def _doubt(self, device: Device, before_s: float) -> None:
         """Registers that stand still contradict nothing. What is no claim goes no further."""
+        steers = self.device is not None and self.device.can.steer
+        mute = steers and self.reading.accepted is None
+        if mute is not self.claim.mute:
+            self.claim = replace(self.claim, mute=mute)
         if self.state is Bind.OK:
             profile = self.options.profile
             self.claim = weighed(self.claim, self.reading, device.rating, profile, self.read_s, before_s=before_s)
@@ -207,7 +211,8 @@ class Channel:
         """Keep what can be believed of these answers."""
         read = device.decode(answers)
         doubt = None if self.steady.fits else self.doubts(device, read)
-        seen = sight(self.steady, read, device, self.options, doubt, now_s)
+        soc_s = None if BLOCK in device.control else self.slow.read_s.get("soc")
+        seen = sight(self.steady, read, device, self.options, doubt, now_s, soc_s)
         self.steady, self.reading = seen.steady, seen.reading
         self.read_s = self.heard_s = now_s
         self.sample += 1
@@ -256,7 +261,7 @@ class Channel:
         self.slow = slows.without(self.slow, self.slow.read_s.keys() - kept)
         self.binding, self.parts = binds.gained(self.binding, whole), Parts()
         lacked = () if before is None else before.lacks
-        news = [lack for lack in lacked if lack not in whole.lacks]
+        news = [lack for lack in map(_named, lacked) if lack not in map(_named, whole.lacks)]
         self.on_event("found_more", self.id, f"has now {', '.join(news)}" if news else "its map has changed")
 
     async def look(self) -> None:
@@ -292,7 +297,9 @@ class Channel:
         device = self.binding.device
         if device is None or not self.bus.connected:
             return
-        name = slows.due(self.slow, device.slow, self.clock(), first=first)
+        now_s = self.clock()
+        doubted = self.steady.doubts("soc_pct", self.reading.soc_pct, now_s)
+        name = slows.due(self.slow, device.slow, now_s, first=first, doubted=doubted)
         if name is not None:
             await self._read_slow_block(device, name)
 
@@ -412,6 +419,11 @@ class Channel:
             self.strayed = False
         if name is not None:
             self._tell(name, text or "answers again")
+
+
+def _named(lack: str) -> str:
+    """Without why it could not be read."""
+    return lack.partition(" (")[0]
 
 
 def _who(identity: Identity) -> str:

@@ -13,21 +13,29 @@ from derctl.devices import Profile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """void: contradicted, so that it counts no more. said_w: what it claimed when it was contradicted last.
+    """mute: it reads back nothing at all. void: contradicted, so that it counts no more. said_w: what it claimed when
+    it was contradicted last.
 
-    course: what it claims, and since when it gives more. kept_s: of a void one that claims something else now: since
-    when the power is right there.
+    course: the most that it claims, and since when it gives more. under: of a target, the same mirrored. kept_s: of a
+    void one that claims something else now: since when the power is right there.
     """
 
+    mute: bool = False
     void: bool = False
     said_w: float | None = None
     course: Course | None = None
+    under: Course | None = None
     kept_s: float | None = None
 
     @property
+    def blind(self) -> bool:
+        """What it reads back says nothing."""
+        return self.mute or self.void
+
+    @property
     def doubtful(self) -> bool:
-        """It gives more than it claims just now, be it for a moment: no ground to hold it to that for good."""
-        return self.void or (self.course is not None and self.course.astray_s is not None)
+        """It gives something else than it claims now, be it for a moment: no ground to hold it to that for good."""
+        return self.blind or any(each is not None and each.astray_s is not None for each in (self.course, self.under))
 
 
 def weighed(
@@ -36,17 +44,28 @@ def weighed(
     """After a reading that has just arrived. before_s: when the one before it did; nobody knows what was in a gap."""
     said_w, p_w = claimed_w(reading.accepted, rating), reading.p_w
     if said_w is None or p_w is None or now_s - before_s > profile.settle_s:
-        claim = claim if claim.course is None else replace(claim, course=None, kept_s=None)
+        claim = replace(claim, course=None, under=None, kept_s=None)
     if said_w is None or p_w is None:
         return claim
     tolerance = profile.tolerance_pct / 100.0 * rating.size_w
-    most_w = max(said_w, 0.0)  # a battery that is to charge may be full: giving nothing contradicts nothing
-    course = went_on(claim.course, Setpoint(p_ceiling_w=most_w), now_s, profile.settle_s)
-    course = measured(course, now_s, astray=p_w > most_w + tolerance)
-    claim = replace(claim, course=course)
-    if left(course, What.CEILING, p_w, tolerance, now_s, profile.settle_s):
+    aims = reading.accepted is not None and reading.accepted.p_target_w is not None
+    # Giving nothing contradicts nothing: a battery that is to charge may be full, one that is to discharge empty.
+    course = _went_on(claim.course, max(said_w, 0.0), p_w, tolerance, profile.settle_s, now_s)
+    under = _went_on(claim.under, max(-said_w, 0.0), -p_w, tolerance, profile.settle_s, now_s) if aims else None
+    claim = replace(claim, course=course, under=under)
+    beyond = ((course, p_w), (under, -p_w))
+    if any(
+        each is not None and left(each, What.CEILING, w, tolerance, now_s, profile.settle_s) for each, w in beyond
+    ):
         return replace(claim, void=True, said_w=said_w, kept_s=None)
     return _kept(claim, said_w, p_w, tolerance, profile.settle_s, now_s) if claim.void else claim
+
+
+def _went_on(
+    course: Course | None, most_w: float, p_w: float, tolerance: float, settle_s: float, now_s: float
+) -> Course:
+    course = went_on(course, Setpoint(p_ceiling_w=most_w), now_s, settle_s)
+    return measured(course, now_s, astray=p_w > most_w + tolerance)
 
 
 def _kept(claim: Claim, said_w: float, p_w: float, tolerance: float, settle_s: float, now_s: float) -> Claim:
@@ -71,12 +90,12 @@ def claimed_w(accepted: Setpoint | None, rating: Rating) -> float | None:
 
 def counts(claim: Claim, profile: Profile) -> bool:
     """Whether what it reads back says anything."""
-    return profile.readback == "values" and not claim.void
+    return profile.readback == "values" and not claim.blind
 
 
 def profile_of(claim: Claim, profile: Profile) -> Profile:
-    """The profile by what the device has shown: one whose claim is void can't be read back."""
-    return _blind(profile) if claim.void else profile
+    """The profile by what the device has shown: one that claims nothing can't be read back."""
+    return _blind(profile) if claim.blind else profile
 
 
 @cache

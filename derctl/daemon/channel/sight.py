@@ -28,11 +28,20 @@ class Sight:
     news: str = ""
 
 
-def sight(steady: Steady, seen: Reading, device: Device, options: Options, doubt: str | None, now_s: float) -> Sight:
-    """seen: as the driver decoded it. doubt: what of it speaks against the site file."""
+def sight(
+    steady: Steady,
+    seen: Reading,
+    device: Device,
+    options: Options,
+    doubt: str | None,
+    now_s: float,
+    soc_s: float | None = None,
+) -> Sight:
+    """seen: as the driver decoded it. doubt: what of it speaks against the site file. soc_s: when its state of charge
+    was read, where that was not now."""
     if not steady.fits or steady.misfit:
         steady = fitted(steady, doubt, proven=fits(seen, options.v_nom_v, options.f_nom_hz))
-    steady, reading, held = steadied(steady, plausible(seen, device.rating), device.rating, now_s)
+    steady, reading, held = steadied(steady, plausible(seen, device.rating), device.rating, now_s, soc_s)
     steady, is_news = named(steady, held.split(" reads")[0], now_s) if held else (steady, False)
     look, reason, text = _said(steady, reading, device.rating, held)
     return Sight(steady=steady, reading=reading, look=look, reason=reason, text=text, news=held if is_news else "")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 SLOW_EVERY_S = 5.0
+DOUBTED_EVERY_S = 1.0
+"""While what was read contradicts what was read before."""
 SLOW_KEEP_S = {"soc": 30.0}
 """What is kept for a shorter time than the rest is read first, each SLOW_EVERY_S; the others share what time the bus
 has left."""
@@ -24,10 +26,10 @@ class Slow:
     next_s: float = -1e9
 
 
-def due(slow: Slow, names: Iterable[str], now_s: float, *, first: bool) -> str | None:
-    """The block to read now. first: only one with a pace of its own."""
+def due(slow: Slow, names: Iterable[str], now_s: float, *, first: bool, doubted: bool = False) -> str | None:
+    """The block to read now. first: only one with a pace of its own; doubted: what it said last is held."""
     own = [name for name in names if name in SLOW_KEEP_S]
-    latest = now_s - SLOW_EVERY_S
+    latest = now_s - (DOUBTED_EVERY_S if doubted else SLOW_EVERY_S)
     ripe = next((name for name in own if slow.asked_s.get(name, -1e9) <= latest), None)
     rest = [name for name in names if name not in SLOW_KEEP_S]
     if ripe is not None or first or not rest or now_s < slow.next_s:

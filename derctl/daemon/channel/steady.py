@@ -8,12 +8,15 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from derctl.core.types import Rating, Reading
+from derctl.daemon.channel.slow import SLOW_EVERY_S
 
 T = TypeVar("T")
 
 BELIEVE_S = 8.5
 BELIEVE_COUNT = 3
 """What contradicts the value before is believed when it has stood for so long, and so often in a row."""
+LATE_S = 1.0
+"""What is read beside the polls is looked at up to a tick later."""
 UNKNOWN_S = 30.0
 """What has not come to rest by then is not known."""
 NAMED_S = 600.0
@@ -55,13 +58,28 @@ class Track(Generic[T]):
         """What counts now; None where nothing is known any more."""
         return self.value if self.count == 0 or now_s - self.doubted_s <= UNKNOWN_S else None
 
+    @property
+    def seen_s(self) -> float:
+        """When anything was read last."""
+        return self.other_s if self.count else self.at_s
 
-def follow(track: Track[T], seen: T, follows: Callable[[T, T, float], bool], now_s: float) -> Track[T]:
-    """With what was read now. follows(before, after, seconds): whether a device can have got there in that time."""
+    def begun_s(self, now_s: float, every_s: float) -> float:
+        """Since when what contradicts may stand: where it is read so seldom, since the last time."""
+        seldom = self.count == 0 and now_s - self.at_s <= 1.5 * every_s
+        return self.at_s - LATE_S if seldom else now_s
+
+
+def follow(
+    track: Track[T], seen: T, follows: Callable[[T, T, float], bool], now_s: float, *, every_s: float = 0.0
+) -> Track[T]:
+    """With what was read now. follows(before, after, seconds): whether a device can have got there in that time.
+
+    every_s: how seldom it is read while nothing contradicts it.
+    """
     if track.value is None or follows(track.value, seen, now_s - track.at_s):
         return Track(value=seen, at_s=now_s)
     again = track.other is not None and follows(track.other, seen, now_s - track.other_s)
-    since_s, count = (track.since_s, track.count + 1) if again else (now_s, 1)
+    since_s, count = (track.since_s, track.count + 1) if again else (track.begun_s(now_s, every_s), 1)
     if count >= BELIEVE_COUNT and now_s - since_s >= BELIEVE_S:
         return Track(value=seen, at_s=now_s)
     doubted_s = track.doubted_s if track.count else now_s
@@ -81,20 +99,35 @@ class Steady:
     fits: bool = False
     misfit: str = ""
 
+    def doubts(self, name: str, value: float | None, now_s: float) -> bool:
+        """Whether it is worth reading again soon: its value is held, or was there a moment ago."""
+        track = self.tracks.get(name)
+        if track is None:
+            return False
+        return track.count > 0 if value is not None else now_s - track.at_s <= UNKNOWN_S
+
 
 UNSEEN: Track[float] = Track()
 UNITS = {"soc_pct": "%", "energy_wh": "Wh"}
 
 
-def steadied(steady: Steady, reading: Reading, rating: Rating, now_s: float) -> tuple[Steady, Reading, str]:
-    """The reading with what is believed of it, and what is held, as text; empty where nothing is."""
+def steadied(
+    steady: Steady, reading: Reading, rating: Rating, now_s: float, soc_s: float | None = None
+) -> tuple[Steady, Reading, str]:
+    """The reading with what is believed of it, and what is held, as text; empty where nothing is.
+
+    soc_s: when the state of charge was read, where that was not now: once read is one piece of evidence, not more.
+    """
     tracks, changes, held = steady.tracks, dict[str, Any](), list[str]()
     for name, unit in UNITS.items():
         seen = getattr(reading, name)
         if seen is None:
             continue
-        track = follow(tracks.get(name, UNSEEN), seen, _follows(name, rating), now_s)
-        tracks = {**tracks, name: track}
+        at_s, every_s = (now_s, 0.0) if name != "soc_pct" or soc_s is None else (soc_s, SLOW_EVERY_S)
+        track = tracks.get(name, UNSEEN)
+        if track.value is None or at_s > track.seen_s:
+            track = follow(track, seen, _follows(name, rating), at_s, every_s=every_s)
+            tracks = {**tracks, name: track}
         if track.count:
             changes[name] = track.held(now_s)
             held.append(f"{name} reads {seen:.10g} {unit} after {track.value:.10g} {unit}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange, Read
-from derctl.core.text import serial_text
+from derctl.core.text import device_text, serial_text
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.types import Answers, Identity, Options
 from derctl.errors import DecodeError
@@ -41,11 +41,12 @@ class Found:
         who = self.layout.who
         if who is None or who.name not in answers:
             return
-        serial = serial_text(who.values(answers)["SN"] or "")
-        if serial and self.identity.serial and serial != self.identity.serial:
-            raise DecodeError(
-                f"serial {serial!r} stands where {self.identity.serial!r} stood: the sections have moved"
-            )
+        values = who.values(answers)
+        told = {"serial": serial_text(values["SN"] or ""), "Opt": device_text(values["Opt"] or "")}
+        stood = {"serial": self.identity.serial, "Opt": self.layout.opt}
+        for name, now in told.items():
+            if now and stood[name] and now != stood[name] and "?" not in now + stood[name]:
+                raise DecodeError(f"{name} {now!r} stands where {stood[name]!r} stood: the sections have moved")
 
     def identify(self) -> Exchange[Identity]:
         return self.layout.identify()

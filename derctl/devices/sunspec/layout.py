@@ -51,8 +51,8 @@ class View:
 class Layout:
     """A walked device: its chain, who it is, and the models that have a definition.
 
-    unread: what `asked` was refused, by model, in words. who: its serial number, to be read again and again where it
-    is one of several sections of a unit.
+    unread: what `asked` was refused, by model, in words. who: its Opt and serial number, to be read again and again
+    where it is one of several sections of a unit; opt: what the first was.
     """
 
     chain: Chain
@@ -61,6 +61,7 @@ class Layout:
     max_regs: int = 125
     unread: dict[int, str] = field(default_factory=dict, compare=False)
     who: View | None = None
+    opt: str = ""
 
     @property
     def lacks(self) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ POINTS_METER = (
     *("W", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV", "TotWhExp"),
     *("PhVphAB", "PhVphBC", "PhVphCA", "PPVphAB", "PPVphBC", "PPVphCA"),
 )
+LIVE_PU = 0.2
+"""A phase below this share of the highest is not connected: what it reads is noise."""
 PAIRS = ("AB", "BC", "CA")
 """Between which lines; models 202-204 call the point PhVph.., all others PPVph..."""
 
@@ -128,11 +130,12 @@ def voltage(
     """Mean phase-to-neutral voltage: as given, from the phases that are there, or from what is between the lines.
 
     mean, across: the device's own means of phases and of lines. 0 only where all that is implemented reads 0. None
-    where nobody knows what stands between the lines.
+    where nobody knows what stands between the lines. A phase that is not connected counts no more than a missing one.
     """
     if mean:
         return mean
-    there = [volts for volts in phases if volts]
+    least = LIVE_PU * max((volts for volts in phases if volts), default=0.0)
+    there = [volts for volts in phases if volts and volts >= least]
     if there:
         return sum(there) / len(there)
     pairs = [volts for volts in (lines if system is System.THREE else lines[:1]) if volts]

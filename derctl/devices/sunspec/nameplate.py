@@ -58,12 +58,21 @@ def _plate(layout: Layout, options: Options, *, storage: bool) -> Exchange[Plate
             text = (
                 "no model 120, 121 or 702 says how large the inverter is: with rating.p_max_w in the site file it is"
             )
-            raise NotRecognised(f"{text} read, but not controlled")
+            early = (
+                ""
+                if layout.chain.ended
+                else f" (its map was not seen to the end: {'; '.join(layout.chain.problems)})"
+            )
+            raise NotRecognised(f"{text} read, but not controlled{early}")
         return Plate(rating=word, only_read=DECLARED)
     rate = _ratings_1xx if layout.find(702) is None else _ratings_702
     try:
         plate = yield from rate(layout, options.v_nom_v, storage=storage)
     except NotRecognised:
+        refused = [text for number, text in layout.unread.items() if number in {120, 121, 702}]
+        if word is None and refused:
+            unknown = f"{', '.join(refused)} was refused, so nobody knows how large the inverter is"
+            raise NotRecognised(f"{unknown}: with rating.p_max_w in the site file it is read meanwhile") from None
         if word is None or not layout.unread:
             raise
         plate = Plate(rating=word)

@@ -139,7 +139,9 @@ def chosen(layout: Layout, wanted: int | str | None, ids: tuple[int, ...]) -> Ex
     found = [] if wanted is None else (yield from _meant(layout, sections, wanted))
     if len(found) == 1 and found[0] in fits:
         own = yield from within(layout, found[0])
-        return own if len(fits) < 2 or found[0].common is None else replace(own, who=_whose(own, found[0].common))
+        if len(fits) < 2 or found[0].common is None:
+            return own
+        return replace(own, who=_whose(own, found[0].common), opt=(yield from named(layout, found[0])).opt)
     listed: tuple[str, ...] = ()
     for section in fits:
         listed = (*listed, str((yield from look(layout, section))))
@@ -162,9 +164,9 @@ def within(layout: Layout, section: Section) -> Exchange[Layout]:
 
 
 def _whose(layout: Layout, common: Block) -> View | None:
-    """Its serial number; None where that does not fit into one request."""
+    """Its Opt and its serial number; None where they do not fit into one request."""
     try:
-        return layout.view("who", common, ("SN",))
+        return layout.view("who", common, ("Opt", "SN"))
     except NotRecognised:
         return None
 

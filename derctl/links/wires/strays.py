@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 REQUESTS_KEPT = 16
 """Requests whose time is remembered: more than a bus sends before it gives a silent connection up."""
+NUMBERS_KEPT = 8
+"""Answers whose numbers are remembered where they are not their requests'. What counts up to less repeats itself."""
 TIMEOUT_MAX_S = 60.0
 """The longest deadline that a site file takes."""
 HEADER = struct.Struct(">HHHB")
@@ -65,10 +67,11 @@ class Strays:
     _sent: dict[int, tuple[int, float]] = field(default_factory=dict)
     _asked: Asked | None = None
     _last: Asked | None = None
+    _numbers: tuple[int, ...] = ()
 
     def begin(self) -> None:
         """A new connection: numbers begin anew, and no answer of the one before can come."""
-        self.spent, self._asked, self._last = False, None, None
+        self.spent, self._asked, self._last, self._numbers = False, None, None, ()
         self._sent.clear()
 
     def watch(self, sending: bool, content: bytes) -> bytes:
@@ -105,8 +108,15 @@ class Strays:
             del self._sent[next(iter(self._sent))]
 
     def _fits(self, frame: Frame, asked: Asked) -> bool:
-        numbered = frame.transaction == asked.transaction or self._loose
+        numbered = not self._again(frame) if self._loose else frame.transaction == asked.transaction
         return numbered and self._from(frame, asked.unit)
+
+    def _again(self, frame: Frame) -> bool:
+        """Whether it has the number of an answer before, where none of those had another's."""
+        numbers = self._numbers
+        if len(numbers) < 2 or len(set(numbers)) < len(numbers):
+            return False
+        return frame.transaction in (numbers if len(numbers) == NUMBERS_KEPT else numbers[-1:])
 
     def _from(self, frame: Frame, unit: int) -> bool:
         return frame.unit == unit or self.header is Header.IGNORE_UNIT
@@ -114,6 +124,8 @@ class Strays:
     def _answered(self, content: bytes, frame: Frame, asked: Asked) -> bytes:
         self._asked = None
         self._sent.pop(asked.transaction, None)
+        if self._loose:
+            self._numbers = (*self._numbers[1 - NUMBERS_KEPT :], frame.transaction)
         if self.told:
             self.told.pop(asked.unit, None)
         self.spent = self.spent or (self._loose and frame.end < len(content))
@@ -160,6 +172,13 @@ def enough_s(seconds: float) -> float:
 
 def foreign(asked: Asked, frame: Frame) -> str:
     """How the header of an answer differs, and what can be done."""
+    if (frame.transaction, frame.unit) == asked:
+        return "an answer came twice"
+    if frame.transaction != asked.transaction and frame.unit != asked.unit:
+        text = (
+            f"answers arrive under another transaction id ({frame.transaction} for {asked.transaction}) and as unit"
+        )
+        return f"{text} {frame.unit}'s, not unit {asked.unit}'s: is the unit id right? No header setting takes both"
     if frame.transaction == asked.transaction:
         text = (
             f"answers arrive as unit {frame.unit}'s, not unit {asked.unit}'s: is the unit id right? What answers so"

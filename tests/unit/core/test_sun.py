@@ -189,6 +189,13 @@ def test_a_silent_one_counts_for_5_s_as_it_was_heard_last() -> None:
         assert len(memory.seen) == (1 if n < 5 else 0), n
 
 
+def test_one_that_answers_and_is_not_believed_counts_no_more_at_once() -> None:
+    """Registers stood still at 4 kW since before sunset: for 5 s the battery drew as much out of the grid."""
+    memory = watched(Memory(), [make.pv(p_w=4_000.0, sample=20)], 1.0)
+    assert len(memory.seen) == 1
+    assert watched(memory, [make.pv(p_w=4_000.0, sample=21, fresh=False)], 1.0).seen == ()
+
+
 @pytest.mark.parametrize(
     ("believed", "p_poc_w", "bat_w", "drawn_w"),
     [

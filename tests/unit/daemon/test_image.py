@@ -359,6 +359,15 @@ async def test_units_on_one_bus_and_slow_blocks_take_their_time_and_a_silent_one
     assert await young_for(image_of(inverter, bms=silent), now) == 3 * (2 + 1) + 1, "what is not found is asked once"
 
 
+async def test_a_silence_on_a_wire_without_numbers_costs_the_time_that_it_is_only_listened_to() -> None:
+    """One answer that is 1.6 s late there cost the device its control for a tick or two."""
+    wire, now = Wire(), [1000.0]
+    wire.pace = Pace(drain_s=1.0)
+    channel = channel_on(wire, now)
+    await channel.poll()
+    assert await young_for(image_of(channel), now) == 5
+
+
 async def test_no_bus_is_slow_enough_for_an_old_reading_to_count_and_a_meter_counts_for_less() -> None:
     wire, now = Wire(), [1000.0]
     wire.pace, wire.answer_s = Pace(min_interval_s=10.0), 60.0

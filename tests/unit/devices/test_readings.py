@@ -451,7 +451,7 @@ def test_a_read_never_runs_into_the_next_model() -> None:
     for read in {**device.control, **device.slow}.values():
         inside = max(place for place in fake.places.values() if place <= read.address)
         assert read.address + read.count <= inside + 2 + fake.registers[inside + 1]
-    assert fake.reading(device).accepted.p_ceiling_w is None
+    assert fake.reading(device).accepted is None
     with pytest.raises(DecodeError, match="scale factor"):
         fake.run(device.write(Setpoint(p_ceiling_w=1000.0), Fallback(), fake.poll(device)))
     assert fake.writes == []

@@ -193,6 +193,25 @@ def test_a_meter_that_moves_up_into_the_place_of_another_is_noticed() -> None:
     assert meter.decode({"ac": fake.poll(meter)["ac"]}).p_w == 1100, "until its turn to be read comes"
 
 
+def test_a_meter_without_a_serial_that_moves_up_is_noticed_by_its_opt() -> None:
+    first, second = ({**COMMON, "SN": "", "Opt": text} for text in ("Export+Import", "Production"))
+    fake = chained(INVERTER, (103, AC_1XX), (1, first), GRID_203, (1, second), SUN_203)
+    after = chained(INVERTER, (103, AC_1XX), (1, second), SUN_203)
+    meter = bind(fake, bind_meter, section="Export+Import")
+    assert fake.reading(meter).p_w == 4200
+    fake.registers |= after.registers
+    with pytest.raises(DecodeError, match="Opt 'Production' stands where 'Export\\+Import' stood"):
+        fake.reading(meter)
+
+
+def test_an_opt_that_is_rubbish_says_nothing() -> None:
+    fake = chained(INVERTER, (103, AC_1XX), EXPORT, GRID_203, SUN, SUN_203)
+    meter = bind(fake, bind_meter, section=2)
+    for offset in range(34, 42):
+        fake.registers[fake.starts[2] + offset] = 0x0107
+    assert fake.reading(meter).p_w == 4200
+
+
 def test_one_that_tells_no_serial_any_more_is_not_another_one() -> None:
     fake = chained(*SOLAREDGE)
     meter = bind(fake, bind_meter, section=2)

@@ -64,6 +64,9 @@ def test_a_701_that_tells_only_the_voltage_between_its_lines(
         ({"ACType": None, "LNV": 120.0, "LLV": 240.0}, 120.0),
         ({"ACType": 2, "VL1L2": 400.0, "VL2L3": 402.0, "VL3L1": 404.0, "LLV": None}, 402 / ROOT),
         ({"ACType": 1, "VL1L2": 240.0, "VL2L3": 120.0, "LLV": None}, 120.0),
+        ({"ACType": 2, "VL1": None, "VL2": 231.0, "VL3": None}, 231.0),
+        ({"ACType": 2, "VL1": 230.0, "VL2": 232.0, "VL3": 4.0}, 231.0),  # a phase without a wire shows noise
+        ({"ACType": 2, "VL1": 230.0, "VL2": 231.0, "VL3": 120.0}, 581.0 / 3.0),  # a phase that is down is one
     ],
 )  # fmt: skip
 def test_what_stands_to_neutral_goes_before_what_stands_between_the_lines(points: Any, volts: float) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from derctl.core.engine import Plan
 from derctl.core.types import Fallback, PocState, Setpoint
+from derctl.core.words import Status
 from derctl.functions.contract_export_limit import PROBE_PU, PROBE_S, ContractExportLimit, Memory, worst_w
 from derctl.functions.meter_trust import STRIKES, Trust
 from derctl.functions.self_consumption import SelfConsumption
@@ -576,3 +577,42 @@ def test_a_household_at_night_never_makes_its_meter_doubtful() -> None:
         imports.append(max(-poc_w, 0.0))
         assert bat_w > -1_000.0 or n < 60, "no room is made for a sun that isn't there"
     assert sum(imports) / len(imports) < 200.0
+
+
+def test_an_inverter_whose_power_misses_every_second_sample_is_not_let_more() -> None:
+    """It idles under clouds, at the ceiling that the limit leaves one that is measured all the time."""
+
+    def last(missing: Callable[[int], bool]) -> float:
+        time = PlanTimeline(Plan(site_functions=((ContractExportLimit(limit_w=6_000.0), ("pv1",)),)))
+        time.memories["contract_export_limit"] = PROVEN
+        told = Setpoint(p_ceiling_w=500.0)
+        for n in range(60):
+            sun = make.pv(p_w=None if missing(n) else 500.0, accepted=told, sample=n)
+            told = time.told(sun, poc=make.meter(0.0, sample=n))["pv1"]
+        return told.p_ceiling_w or 0.0
+
+    assert last(lambda n: n > 20 and n % 2 == 0) <= last(lambda n: False)
+    assert last(lambda n: n > 20 and n % 3 > 0) <= last(lambda n: False)
+
+
+@pytest.mark.parametrize("asleep", [0, 1, 2], ids=["a battery alone", "one sleeps", "two sleep"])
+@pytest.mark.parametrize(
+    ("sign", "served"), [(1.0, True), (-1.0, False), (0.0, False)], ids=["right", "reversed", "dead"]
+)
+def test_zero_export_with_a_battery_that_begins_at_night_is_proven_too(
+    sign: float, served: bool, asleep: int
+) -> None:
+    """No store dips by charging out of the grid: it rises into the load, and then serves the house."""
+    names = ("bat1", *(f"pv{n}" for n in range(asleep)))
+    contract = ContractExportLimit(limit_w=0.0)
+    time = PlanTimeline(Plan(site_functions=((contract, names), (SelfConsumption(), ("bat1",)))))
+    load_w, bat_w, export = 2_000.0, 0.0, []
+    for n in range(150):
+        battery = make.battery(p_w=bat_w, soc_pct=50.0, accepted=Setpoint(p_target_w=bat_w), sample=n)
+        dark = [make.pv(name, p_w=0.0, status=Status.ASLEEP, sample=n) for name in names[1:]]
+        told = time.told(battery, *dark, poc=make.meter(sign * (bat_w - load_w) + n % 2 * 1e-3, sample=n))
+        bat_w = told["bat1"].p_target_w or 0.0
+        export.append(bat_w - load_w)
+        assert bat_w >= -1.0, "never out of the grid"
+    assert max(export) <= 0.0
+    assert (bat_w > 1_800.0) is served

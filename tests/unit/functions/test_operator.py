@@ -211,3 +211,22 @@ def test_a_ramp_waits_until_the_rating_is_known_that_it_leads_to() -> None:
     assert house.run(20) == [2_000.0] * 20
     house.ders = known
     assert house.run(1) == [3_000.0]
+
+
+def test_a_site_s_limit_ends_for_the_others_although_one_was_never_found() -> None:
+    never = make.pv("never", p_max_w=0.0, controllable=False, fresh=False)
+    house = House(OperatorSiteLimit(), asked=limits(("a", 2_000.0, 500.0), der=None), ders=(make.pv(), never))
+    house.run(5)
+    house.asked = ()
+    assert house.run(8) == [2_000.0 + 1_000.0 * n for n in range(1, 9)], "no more than the others' part of the ramp"
+    house.ders = (make.pv(), make.pv("never"))
+    assert house.run(1) == [12_000.0], "once it is found the ramp leads to the sum"
+
+
+def test_a_limit_that_ends_while_its_device_is_silent_rises_once_that_answers() -> None:
+    house = House(OperatorLimit(), asked=limits(("a", 2_000.0, 500.0)))
+    house.run(5)
+    house.asked, house.ders = (), (make.pv(fresh=False, controllable=False),)
+    assert house.run(20) == [2_000.0] * 20
+    house.ders = (make.pv(),)
+    assert house.run(3) == [3_000.0, 4_000.0, 5_000.0]

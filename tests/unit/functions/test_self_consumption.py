@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from derctl.core.engine import Plan
-from derctl.core.types import Abstain, Setpoint
+from derctl.core.types import Abstain, Fallback, Setpoint
+from derctl.core.words import FallbackBy
 from derctl.functions.self_consumption import SelfConsumption
 from tests import make
 from tests.timeline import PlanTimeline, SiteTimeline
@@ -101,3 +102,40 @@ def test_in_closed_loop_two_batteries_bring_import_to_zero(dead: int) -> None:
         told.append((found["a"].p_target_w, found["b"].p_target_w))
     assert sum(told[-1]) == pytest.approx(3_000.0, abs=30.0)
     assert told[-1][0] == pytest.approx(2.0 * told[-1][1]), "in proportion to the charge that is left"
+
+
+STANDS = Fallback(p_ceiling_w=3_000.0, by=FallbackBy.STANDS)
+
+
+def test_what_comes_down_by_its_own_limit_is_not_stored_meanwhile_too() -> None:
+    plan = Plan(site_functions=((SelfConsumption(), ("bat1",)),))
+    time = PlanTimeline(plan)
+    sun = make.pv(p_w=9_000.0, fallback=STANDS)
+    told = time.told(sun, make.battery(p_w=0.0), poc=make.meter(8_500.0))
+    assert told == {"pv1": Setpoint(p_ceiling_w=3_000.0), "bat1": Setpoint(p_target_w=-1_250.0)}
+    for _ in range(3):  # a slow meter: the same sample, while the sun has come down
+        told = time.told(make.pv(p_w=3_000.0, fallback=STANDS), make.battery(p_w=-1_250.0), poc=make.meter(8_500.0))
+        assert told["bat1"] == Setpoint(p_target_w=-1_250.0), "the site would import"
+
+
+def test_what_does_not_come_down_is_stored_in_the_end() -> None:
+    plan = Plan(site_functions=((SelfConsumption(), ("bat1",)),))
+    time = PlanTimeline(plan)
+    aims = []
+    for n in range(30):
+        told = time.told(
+            make.pv(p_w=9_000.0, fallback=STANDS), make.battery(p_w=0.0), poc=make.meter(8_500.0, sample=n)
+        )
+        aims.append(told["bat1"].p_target_w)
+    assert aims[0] == -1_250.0 and aims[-1] == -4_250.0
+
+
+@pytest.mark.parametrize("given", [{"p_w": 3_400.0}, {"p_w": 9_000.0, "controllable": False}, {"p_w": None}])
+def test_who_swings_around_its_limit_or_is_out_of_our_hands_is_not_waited_for(given: dict[str, Any]) -> None:
+    plan = Plan(site_functions=((SelfConsumption(), ("bat1",)),))
+    said = PlanTimeline(plan).told(
+        make.pv(fallback=STANDS, **given),
+        make.battery(p_w=0.0, p_max_w=9_000.0, charge_w=9_000.0),
+        poc=make.meter(2_000.0),
+    )
+    assert said["bat1"] == Setpoint(p_target_w=-1_000.0) or given["p_w"] is None

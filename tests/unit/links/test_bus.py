@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -169,6 +170,45 @@ async def test_a_write_that_comes_later_overtakes_what_waits(make_bus: MakeBus) 
     await bus.request(2, WRITE, priority=Priority.WRITE)
     assert wire.served == [1, 1, 2]
     await asyncio.gather(*polls)
+
+
+async def test_writes_without_a_pause_leave_one_turn_in_five_to_the_polls(make_bus: MakeBus) -> None:
+    """On a slow bus each decision asks for the next write while the last one is still on its way."""
+    bus, wire = await make_bus()
+
+    async def write_forever(unit: int) -> None:
+        while True:
+            await bus.request(unit, WRITE, priority=Priority.WRITE)
+
+    writing = [asyncio.create_task(write_forever(unit)) for unit in (1, 2)]
+    polls = [asyncio.create_task(bus.request(unit, READ)) for unit in (1, 2, 1)]
+    try:
+        async with asyncio.timeout(1.0):
+            await asyncio.gather(*polls)
+    finally:
+        for task in writing:
+            task.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
+    polled = [n for n, (_, _, op) in enumerate(wire.log) if op == READ]
+    assert [after - before for before, after in itertools.pairwise(polled)] == [5, 5]
+
+
+async def test_a_unit_that_is_written_is_polled_as_often_as_one_that_is_not(make_bus: MakeBus) -> None:
+    """A battery beside a meter went stale, since each write counted as its turn."""
+    bus, wire = await make_bus()
+
+    async def forever(unit: int, op: Read | Write, priority: Priority) -> None:
+        while True:
+            await bus.request(unit, op, priority=priority)
+
+    asking = [asyncio.create_task(forever(1, WRITE, Priority.WRITE))]
+    asking += [asyncio.create_task(forever(unit, READ, Priority.POLL)) for unit in (1, 2)]
+    await asyncio.sleep(5.0)
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    polled = [unit for _, unit, op in wire.log if op == READ]
+    assert abs(polled.count(1) - polled.count(2)) <= 1
 
 
 async def test_a_unit_that_asks_a_lot_does_not_hold_the_others_up(make_bus: MakeBus) -> None:
@@ -854,6 +894,24 @@ async def test_a_silent_connection_is_listened_to_until_the_next(make_bus: MakeB
     assert (wire.up, len(wire.connects)) == (True, 1)
     await asyncio.sleep(0.2)
     assert (wire.closes, len(wire.connects)) == (1, 2)
+
+
+async def test_where_answers_have_no_numbers_a_late_one_is_waited_for_before_and_after_the_next_connect(
+    make_bus: MakeBus,
+) -> None:
+    """One that comes ends the first wait: a gateway may still give another to whoever connects next."""
+    bus, wire = await make_bus(FakeWire(debris=True), timeout_s=1.0, drain_s=1.0)
+    for late_s, up_again_s in ((0.4, 1.4), (5.0, 2.0)):
+        await bus.wait_connected()
+        await asyncio.sleep(20.0)
+        wire.units[1], wire.debris = silent, True
+        assert isinstance(await outcome(bus, 1), BusTimeout)
+        ended_s, connects = now_s(), len(wire.connects)
+        asyncio.get_running_loop().call_later(late_s, lambda: setattr(wire.tally, "late", wire.tally.late + 1))
+        assert wire.up
+        await bus.wait_connected()
+        assert now_s() - ended_s == pytest.approx(up_again_s, abs=0.06)
+        assert len(wire.connects) == connects + 1
 
 
 async def test_who_never_answers_is_listened_to_for_longer_now_and_then(make_bus: MakeBus) -> None:

@@ -141,6 +141,59 @@ def test_without_numbers_nothing_is_asked_where_another_answer_may_come() -> Non
     assert not strict.strays.spent, "numbers tell answers apart"
 
 
+@pytest.mark.parametrize("name", [name for name in TRANSACTIONS if not name.startswith("always")])
+def test_an_answer_that_comes_twice_is_not_the_next_ones_where_its_numbers_change(name: str) -> None:
+    """Whatever they mean: a gateway that changes them has none twice in a row."""
+    line = Line(Header.IGNORE_TRANSACTION)
+    for number in (2, 3):
+        line.asks(number)
+        assert line.comes(frame(TRANSACTIONS[name](number))) == frame(number)
+    line.asks(4)
+    assert line.comes(frame(TRANSACTIONS[name](3))) == frame(TRANSACTIONS[name](3))
+    assert line.strays.spent
+    assert line.counts == (0, 1)
+
+
+def test_an_answer_that_comes_twice_is_called_that() -> None:
+    """It was called unit 5's and not unit 5's."""
+    line = Line()
+    line.asks(7)
+    line.comes(frame(7), frame(7))
+    line.comes(frame(7))
+    assert line.strays.told[5] == "an answer came twice"
+
+
+@pytest.mark.parametrize("back", [1, 2, 7])
+def test_one_that_comes_twice_some_requests_later_is_none_either(back: int) -> None:
+    line = Line(Header.IGNORE_TRANSACTION)
+    for number in range(2, 12):
+        line.asks(number)
+        line.comes(frame(300 + number))
+    line.asks(12)
+    line.comes(frame(300 + 12 - back))
+    assert line.strays.spent
+
+
+@pytest.mark.parametrize("numbers", [(1, 2) * 8, (1, 2, 3) * 5, (1, 1, 2, 2, 3, 3, 3, 4, 4)])
+def test_numbers_that_come_again_by_themselves_are_no_sign_of_anything(numbers: tuple[int, ...]) -> None:
+    line = Line(Header.IGNORE_TRANSACTION)
+    for asked, number in enumerate(numbers, start=100):
+        line.asks(asked)
+        assert line.comes(frame(number)) == frame(asked)
+    assert not line.strays.spent
+
+
+def test_where_both_numbers_are_others_no_setting_is_proposed() -> None:
+    """Each of the two would be answered with a word for the other."""
+    for header in Header:
+        line = Line(header)
+        line.asks(7)
+        line.comes(frame(1, unit=0))
+        line.strays.give_up()
+        assert "(1 for 7) and as unit 0's, not unit 5's" in line.strays.told[5]
+        assert "No header setting takes both" in line.strays.told[5]
+
+
 def test_without_numbers_an_answer_after_the_deadline_is_late_too() -> None:
     line = Line(Header.IGNORE_TRANSACTION)
     line.asks(3)

@@ -171,3 +171,15 @@ def test_more_than_can_be_gone_through_are_taken_at_their_worst_together() -> No
 def test_a_minute_is_the_most_and_15_s_are_the_usual_containment() -> None:
     """UK G100 issue 2: typically within 15 s, at most 60 s; AS/NZS 4777.2: 15 s."""
     assert (CONTAINMENT_S, CONTAINMENT_MAX_S) == (15.0, 60.0)
+
+
+def test_pv_whose_rating_is_not_declared_may_be_held_at_nothing_too() -> None:
+    sections = [der("pv1", 2000.0, 60.0), der("pv2", 1000.0, 120.0)]
+    between = absence_of(sections, {}, LIMIT_W).between
+    assert between is not None and between.for_s == 90.0, "pv1 gives more afterwards, and lapses first"
+    assert [name for name, _ in between.rises] == ["pv1"]
+
+
+def test_a_limit_kept_in_the_device_holds_before_any_timer_too() -> None:
+    sections = [der("pv1", 1500.0, 60.0, by="device"), der("pv2", 1500.0, 30.0)]
+    assert absence_of(sections, {"pv1": PV, "pv2": found(10_000.0, 1500.0)}, LIMIT_W).between is None

@@ -75,6 +75,11 @@ class Controls:
             q_var=None if var is None else var.accepted_var(values[var.view.name]),
         )
 
+    def tells(self, answers: Answers) -> bool:
+        """Whether what it is told reads back: nothing, from one that does not have the points, is not no limit."""
+        powers: list[Power] = [power for power in (self.limit, self.target) if power is not None]
+        return not powers or any(power.tells(power.view.values(answers)) for power in powers)
+
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
         """Of those that are counted upon one is enough, since the lower one binds; a full rating needs none."""
         powers: list[Power] = [power for power in (self.limit, self.target) if power is not None]

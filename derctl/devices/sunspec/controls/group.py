@@ -53,6 +53,10 @@ class Group:
     steps: Steps
     timer: Timer = Timer.NONE
 
+    def tells(self, values: Mapping[str, Any]) -> bool:
+        """Whether what it was told reads back as anything: a device may take what it does not show."""
+        return all(values[point] is not None for point in self.NEEDED)
+
     def absent_w(self, fallback: Fallback, p_max_w: float) -> float:
         """The most that what it controls gives when derctl is not there. What has no target reverts to no limit."""
         if fallback.p_ceiling_w is None or (fallback.by == FallbackBy.REVERSION and self.timer is not Timer.TARGET):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -48,6 +49,9 @@ class Target124(Group):
         steps = percent_of(base, values["InOutWRte_SF"])
         timer = Timer.NO_TARGET if counts else Timer.NONE
         return cls(view=view, base=base, profile=profile, steps=steps, timer=timer)
+
+    def tells(self, values: Mapping[str, Any]) -> bool:
+        return values["StorCtl_Mod"] is not None and values["OutWRte"] is not None
 
     def accepted_w(self, values: dict[str, Any]) -> float | None:
         if values["StorCtl_Mod"] != 3 or values["OutWRte"] is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from derctl.core.exchange import Exchange
@@ -27,6 +28,10 @@ class Power(Part, Protocol):
 
     @property
     def timer(self) -> Timer: ...
+
+    def tells(self, values: Mapping[str, Any]) -> bool:
+        """Whether what it was told reads back as anything."""
+        ...
 
     def absent_w(self, fallback: Fallback, p_max_w: float) -> float: ...
 

@@ -7,6 +7,7 @@ import pytest
 from derctl.core.types import Fallback, Reading, Setpoint
 from derctl.core.words import Bind, FallbackBy, Released
 from derctl.daemon.actuate.release import Release
+from derctl.errors import DeviceRefused
 from tests.writing import STANDS, Desk, ceiling
 
 REVERTS = Fallback(p_ceiling_w=1_000.0, by=FallbackBy.REVERSION, after_s=60.0)
@@ -152,3 +153,42 @@ async def test_a_late_poll_writes_nothing_over_what_may_be_somebody_s_limit() ->
     desk.writer.spared_w = lambda: 2500.0
     heard(desk, Setpoint(p_ceiling_w=2500.0))
     assert not desk.writer.busy
+
+
+@pytest.mark.parametrize(("code", "wrote"), [(6, 12), (4, 6)], ids=["busy", "fault"])
+async def test_one_that_is_busy_after_a_restart_is_asked_at_each_tick_until_it_takes_its_limit(
+    code: int, wrote: int
+) -> None:
+    """It answers reads, and is busy for writes for 12 s; one in fault is asked less and less often."""
+    desk = Desk()
+    await desk.tick(ceiling(2000.0))
+    desk.device.holds = Setpoint(p_ceiling_w=5000.0)
+    desk.channel.back_s = desk.now_s
+    desk.bus.error = DeviceRefused(code, function=16, address=40187, count=5)
+    tries = [await desk.tick(ceiling(2000.0), 5000.0) for _ in range(12)]
+    assert sum(tries) <= wrote and (code == 4 or sum(tries) == wrote)
+    desk.bus.error = None
+    assert (await desk.tick(ceiling(2000.0), 5000.0) == 1) is (code == 6)
+
+
+async def test_what_a_restart_undid_is_not_laid_at_the_door_of_a_second_master() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(2000.0))
+    await desk.tick(ceiling(2000.0))
+    desk.device.holds, desk.device.deaf = Setpoint(p_ceiling_w=5000.0), True
+    desk.channel.back_s = desk.now_s
+    await desk.tick(ceiling(2000.0))
+    who = "its restart, or something else while it was away, set its limit to 5,000 W"
+    assert [text for event, _, text in desk.events if event == "override"] == [
+        f"{who} (derctl: 2,000 W); written again"
+    ]
+
+
+async def test_one_that_is_busy_for_ever_is_asked_less_and_less_often_in_the_end() -> None:
+    desk = Desk()
+    await desk.tick(ceiling(2000.0))
+    desk.device.holds = Setpoint(p_ceiling_w=5000.0)
+    desk.channel.back_s = desk.now_s
+    desk.bus.error = DeviceRefused(6, function=16, address=40187, count=5)
+    tries = [await desk.tick(ceiling(2000.0), 5000.0) for _ in range(200)]
+    assert sum(tries[:28]) == 28 and sum(tries[100:]) <= 5

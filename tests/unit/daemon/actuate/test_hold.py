@@ -158,3 +158,11 @@ def test_each_part_that_is_not_sent_stays_as_it_was() -> None:
         written = Written(setpoint=sent, at_s=6.0)
         after = holds.arrived(sending, before, written, 10.0, gave_back=False)
         assert sending.holds == after.holds == replace(all_parts, **given)
+
+
+def test_one_that_was_away_rises_on_a_ramp_once_its_limit_has_had_its_time_to_show() -> None:
+    hold = holds.returned(told(ceiling(2000.0)), 200.0)
+    settle_s = VALUES.settle_s
+    for later_s, most_w in ((0.0, 2000.0), (settle_s, 2000.0), (settle_s + 2.0, 3000.0), (settle_s + 9.0, 5000.0)):
+        assert holds.bounded(hold, ceiling(5000.0), VALUES, 5000.0, 200.0 + later_s) == ceiling(most_w)
+    assert holds.bounded(hold, ceiling(1000.0), VALUES, 5000.0, 200.0) == ceiling(1000.0), "down at once"

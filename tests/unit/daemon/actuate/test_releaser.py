@@ -314,6 +314,64 @@ async def test_a_journal_that_cannot_be_read_counts_as_if_it_named_all(tmp_path:
     assert (house.dispatch.asked[-1][0], house.on_disk()) == (["pv1"], set())
 
 
+async def test_a_der_that_the_site_file_lacks_is_named_at_the_start_and_by_each_release(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"pv1": {}, "pv9": {}}')
+    house = House(tmp_path)
+    house.releaser.restore()
+    assert house.told == [("not_released", "pv9", "not in the site file any more")]
+    for _ in range(2):
+        assert (await house.releaser.release(lift=True))["pv9"].result is Released.NOT_IN_FILE
+    assert house.on_disk() == {"pv9"}
+
+
+async def test_a_journal_that_is_begun_by_one_der_says_nothing_of_the_others(tmp_path: Path) -> None:
+    """It was lost, and pv2 is not heard when pv1 is written: what stands in pv2 may still be derctl's."""
+    house = House(tmp_path)
+    house.releaser.restore()
+    house.dispatch.stands["pv2"] = Standing()
+    await house.wrote("pv1")
+    later = House(tmp_path)
+    later.releaser.restore()
+    later.dispatch.stands["pv2"] = Standing()
+    for each in (house, later):
+        assert [each.releaser.record(name) for name in ("pv1", "pv2")] == [Record.WRITTEN, Record.MISSING]
+    await later.releaser.release(lift=True)
+    assert later.dispatch.asked[-1][0] == ["pv1", "pv2"], "what does not tell may be derctl's"
+    assert later.releaser.record("pv2") is not Record.MISSING
+
+
+async def test_one_that_is_read_and_holds_nothing_is_known_though_the_journal_was_lost(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.releaser.restore()
+    await house.wrote("pv1")
+    assert house.releaser.record("pv2") is Record.NOTHING
+
+
+async def test_what_releases_left_is_not_known_where_its_file_can_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"pv1": {}}')
+    (tmp_path / LEFT).write_text("[1]")
+    house = House(tmp_path)
+    house.releaser.restore(touch=False)
+    house.releaser.restore()
+    house.dispatch.stands = dict.fromkeys(("pv1", "pv2"), Standing())
+    assert house.told[-1][2].startswith(f"{LEFT}: ") and house.told[-1][2].endswith(f"kept as {LEFT}.unreadable")
+    assert [house.releaser.record(name) for name in ("pv1", "pv2")] == [Record.WRITTEN, Record.MISSING]
+    await house.releaser.release(lift=True)
+    assert house.dispatch.asked[-1][0] == ["pv1", "pv2"]
+
+
+async def test_a_claim_that_was_contradicted_is_known_behind_a_release_too(tmp_path: Path) -> None:
+    """What it reads back then is not said to stand."""
+    house = House(tmp_path)
+    house.dispatch.result = {"pv1": replace(DONE, stands_w=2000.0)}
+    await house.wrote("pv1")
+    house.dispatch.writers["pv1"].said_w = 0.0
+    await house.releaser.release(lift=False)
+    later = House(tmp_path)
+    later.releaser.restore()
+    assert later.dispatch.writers["pv1"].channel.claim == Claim(void=True, said_w=0.0)
+
+
 async def test_a_journal_that_cannot_be_read_or_saved_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

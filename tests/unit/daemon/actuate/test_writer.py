@@ -71,6 +71,21 @@ async def test_a_device_that_polls_well_and_never_answers_a_write_stays_unreacha
     assert desk.writer.outcome.reason == "unreachable"
 
 
+async def test_what_was_polled_before_a_write_does_not_ask_for_it_again() -> None:
+    """On a slow bus several decisions come before the next poll has ended; the same was written for ever."""
+    desk = Desk()
+    await desk.tick(ceiling(4000.0))
+    stale = desk.device.holds
+    await desk.tick(ceiling(3000.0))
+    desk.device.holds, now = stale, desk.device.holds
+    assert now == ceiling(3000.0)
+    for age_s in (2.0, 3.0, 4.0):
+        desk.age_s = age_s
+        assert await desk.tick(ceiling(3000.0)) == 0
+    desk.age_s = 0.5
+    assert await desk.tick(ceiling(3000.0)) == 1, "that was polled afterwards: something else set it"
+
+
 def codes(desk: Desk) -> list[str]:
     return [event for event, _, _ in desk.events]
 
@@ -627,3 +642,16 @@ def test_why_one_would_not_be_written_is_said(fresh: bool, control: bool, can: C
     desk = Desk(control=control)
     desk.channel.binding.text = "no answer"
     assert desk.writer.kept_from(replace(desk.state(1.0, fresh=fresh), can=can)) == why
+
+
+@pytest.mark.parametrize("error", [BusTimeout("no answer"), BusLate("too late to send")])
+async def test_what_a_write_that_broke_off_left_in_one_that_can_not_be_read_back_is_written_over(
+    error: Exception,
+) -> None:
+    """Only its answer was lost: the battery charges by it, and what is wanted now equals the write before it."""
+    desk = Desk(fallback=Fallback(p_ceiling_w=0.0, by=FallbackBy.STANDS), readback="effect_only")
+    rest, charge = Setpoint(p_target_w=0.0), Setpoint(p_target_w=-3000.0)
+    await desk.tick(rest, 0.0)
+    await failing(desk, error, charge)
+    assert [await desk.tick(rest, -3000.0) for _ in range(4)] == [1, 0, 0, 0]
+    assert desk.device.wrote[-1] == rest

@@ -96,11 +96,18 @@ def test_a_limit_that_goes_down_faster_than_the_power_is_still_followed() -> Non
         (0.0, 2000.0, True),
         (1000.0, 3000.0, True),
         (-2000.0, 2000.0, True),
+        (0.0, -2500.0, True),
+        (2000.0, -2500.0, True),
+        (-1000.0, -2500.0, True),
         (-2000.0, 0.0, False),
         (2000.0, 0.0, False),
         (-2000.0, -1900.0, False),
     ],
-    ids=["rests, it says", "more", "charges, it says", "full", "empty", "kept"],
+    ids=[
+        *("rests, it says", "more", "charges, it says"),
+        *("rests and charges", "discharges and charges", "charges faster"),
+        *("full", "empty", "kept"),
+    ],
 )
 def test_a_battery_is_contradicted_by_what_it_gives_and_not_by_being_full(
     target: float, power: float, void: bool

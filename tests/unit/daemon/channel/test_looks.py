@@ -158,6 +158,28 @@ async def test_a_body_that_was_refused_while_it_was_found_is_asked_for_again(
         assert at.rating().p_max_w == 5_000.0, "the setting, not the rating of 6 kW"
 
 
+async def test_what_was_found_later_is_told_without_why_it_was_not_found_before() -> None:
+    async with house("pv_103", "sunspec_pv", refuse=body(121, FAILURE)) as at:
+        await at.ticks(2)
+        at.fake.refuse = lambda op: None
+        await at.ticks(int(REBIND_S) + 2)
+        assert at.told("found_more") == ["has now model 121, a control group that limits its power"]
+
+
+async def test_a_rating_that_was_refused_is_not_called_missing() -> None:
+    async with house("pv_7xx", "sunspec_pv", refuse=body(702, FAILURE)) as at:
+        await at.ticks(2)
+        text = at.channel.binding.text
+        assert "model 702 (exception 4) was refused" in text and "rating.p_max_w" in text
+
+
+async def test_a_chain_that_breaks_before_the_rating_says_where() -> None:
+    async with house("pv_103", "sunspec_pv") as at:
+        at.fake.registers[at.fake.starts[2] + 1] = 60_000  # L of model 120
+        await at.ticks(2)
+        assert "id 120, L 60000 is no model" in at.channel.binding.text
+
+
 async def test_a_control_model_that_is_seen_before_its_rating_is_not_used_without_it() -> None:
     """The order of models is free: Wattsonic has 123 before 121, whose setting its percentages count from."""
     order = (1, 103, 120, 123, 121)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,8 +15,10 @@ from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Capability, Rating, Reading
 from derctl.daemon.channel.binding import Binding, forgotten, found, verified
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.slow import SLOW_EVERY_S
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
+from derctl.errors import DeviceRefused
 from derctl.links.bus import Bus, Pace
 from tests import make
 from tests.wire import Up, now_s
@@ -26,7 +29,9 @@ FRONIUS = Pace(min_interval_s=1.0, timeout_s=10.0)
 
 
 class Wire(Up):
-    """Answers after latency_s, or never. sent: when each address was asked."""
+    """Answers after latency_s, or never. sent: when each address was asked. word: what stands there."""
+
+    word: Callable[[int], Registers] | None = None
 
     def __init__(self, latency_s: float | None) -> None:
         self.latency_s = latency_s
@@ -37,7 +42,7 @@ class Wire(Up):
         if self.latency_s is None:
             await asyncio.Event().wait()
         await asyncio.sleep(self.latency_s or 0.0)
-        return (len(self.sent),)
+        return (len(self.sent),) if self.word is None else self.word(op.address)
 
     def gaps(self, address: int) -> list[float]:
         return [after - before for before, after in pairwise(at for at, where in self.sent if where == address)]
@@ -185,3 +190,94 @@ async def test_a_site_without_devices_waits_for_its_end() -> None:
     assert not running.done()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+NOTHING = 0xFFFF
+
+
+def _told(answers: Any) -> float | None:
+    return float(answers["soc"][0]) if "soc" in answers and answers["soc"][0] != NOTHING else None
+
+
+class Charged(Box):
+    """A box whose state of charge is what its register says."""
+
+    def decode(self, answers: Any) -> Reading:
+        return replace(super().decode(answers), soc_pct=_told(answers))
+
+
+async def charges(says: Callable[[float], int | None], seconds: float) -> list[tuple[float, float | None]]:
+    """What is believed of it, and when. says: what its register holds after so many seconds, None refuses."""
+    house = House()
+    house.add("bat", 0.02, ["soc", *OWN], Pace())
+    battery: Any = Charged(["soc", *OWN])
+    channel, wire, began = house.channels[0], house.wires[0], now_s()
+    channel.binding = found(Binding(), battery, -1)
+
+    def word(address: int) -> Registers:
+        value = says(now_s() - began) if address == battery.slow["soc"].address else len(wire.sent)
+        if value is None:
+            raise DeviceRefused(6, function=3, address=address, count=1)
+        return (value,)
+
+    wire.word, seen = word, []
+    async with house.open() as poller:
+        while now_s() - began < seconds:
+            await poller.poll(0.4)
+            seen.append((now_s() - began, channel.reading.soc_pct))
+            await asyncio.sleep(1.0)
+    return seen
+
+
+@pytest.mark.parametrize("late_s", [0.1, 1.3, 2.6, 3.9, 4.9])
+async def test_a_recalibrated_charge_that_is_read_at_leisure_is_believed_within_ten_seconds(late_s: float) -> None:
+    changed_s = 20.0 + late_s
+    seen = await charges(lambda at_s: 50 if at_s < changed_s else 20, 40.0)
+    believed_s = next(at_s for at_s, soc_pct in seen if soc_pct == 20.0)
+    assert changed_s + 3.0 < believed_s <= changed_s + 10.0
+
+
+async def test_a_charge_that_was_read_once_and_then_refused_is_never_believed() -> None:
+    """Once read, its register was looked at again and again by each poll, and each counted as a sample."""
+    wrong: list[float] = []
+
+    def says(at_s: float) -> int | None:
+        if at_s < 20.0 or at_s > 45.0:
+            return 50
+        wrong.append(at_s)
+        return 0 if len(wrong) == 1 else None
+
+    seen = await charges(says, 60.0)
+    assert len(wrong) > 10, "it is asked again soon"
+    assert {soc_pct for at_s, soc_pct in seen if at_s > 2.0} == {50.0}
+
+
+async def test_a_charge_that_is_not_told_once_is_asked_for_again_within_two_seconds() -> None:
+    """Functions hold for 5 s: as long as the next look would take."""
+    missed: list[float] = []
+
+    def says(at_s: float) -> int | None:
+        if at_s < 20.0 or missed:
+            return 50
+        missed.append(at_s)
+        return NOTHING
+
+    seen = await charges(says, 40.0)
+    unknown = [at_s for at_s, soc_pct in seen if at_s > 2.0 and soc_pct is None]
+    assert missed and len(unknown) <= 2
+
+
+async def test_a_charge_that_is_told_no_more_is_soon_asked_for_as_seldom_as_ever() -> None:
+    asked: list[float] = []
+
+    def says(at_s: float) -> int | None:
+        asked.append(at_s)
+        return 50 if at_s < 20.0 else NOTHING
+
+    await charges(says, 120.0)
+    assert len([at_s for at_s in asked if at_s > 60.0]) <= 60.0 / SLOW_EVERY_S + 1
+
+
+async def test_a_charge_that_is_wrong_for_moments_is_never_believed() -> None:
+    seen = await charges(lambda at_s: 0 if at_s > 20.0 and at_s % 5.0 < 3.0 else 50, 60.0)
+    assert {soc_pct for at_s, soc_pct in seen if at_s > 2.0} == {50.0}

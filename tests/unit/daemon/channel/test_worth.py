@@ -63,3 +63,18 @@ async def test_by_day_its_claim_goes_after_the_settle_time_and_at_night_it_does_
 async def test_under_effect_only_it_is_no_claim_from_the_start(watts: int) -> None:
     line = Line(readback="effect_only")
     assert await line.gives(watts, 2) is None
+
+
+@pytest.mark.parametrize("point", ["WMaxLimPct", "WMaxLim_Ena"])
+async def test_one_that_does_not_show_what_it_is_told_can_not_be_read_back_whatever_its_profile_says(
+    point: str,
+) -> None:
+    """An SMA under the generic profile: nothing, from a device without the points, is not no limit."""
+    line = Line()
+    line.fake.put(123, **{point: None})
+    assert await line.gives(1080, 2) is None
+    assert (line.channel.profile.readback, line.channel.claim.void) == ("effect_only", False)
+    assert line.channel.believed(Setpoint()) is None
+    line.fake.put(123, WMaxLimPct=100, WMaxLim_Ena=1)
+    assert await line.gives(1080, 2) == Setpoint(p_ceiling_w=5000.0), "once it tells, it counts"
+    assert line.channel.profile.readback == "values"
