@@ -203,6 +203,8 @@ class Refusal(StrEnum):
     BAD_SITE_FILE = "bad_site_file"
     TOO_MANY = "too_many"
     NOT_SAVED = "not_saved"
+    TOO_LARGE = "too_large"
+    RATE_LIMITED = "rate_limited"
 
 
 class Standing(StrEnum):

@@ -24,6 +24,7 @@ from derctl.daemon.build import Plant, broker_of, build, writer_of
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
+from derctl.daemon.commands.intake import Intake
 from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
@@ -208,6 +209,7 @@ class App:
                 lambda: section.tls is None or self.clock.synced,
                 lambda up, text: self.news.tell("broker_connected" if up else "broker_lost", "", text),
                 lambda event, text: self.news.tell(event, "", text),
+                admits=Intake(self.outbox.put, self.clock.stamp, self.log).admits,
             )
             self.telemetry = Telemetry(self.clock, section.measurement_every_s, section.measurement_min_s)
 

@@ -43,6 +43,7 @@ PRIORITIES: dict[str, str] = {
     "limit_found": "warning",
     "limit_lifted": "info",
     "map_problem": "warning",
+    "message_dropped": "warning",
     "meter_proven": "info",
     "mode_control": "info",
     "mode_observe": "info",

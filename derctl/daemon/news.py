@@ -9,6 +9,8 @@ from typing import Any
 
 from derctl.daemon.log import priority_of
 
+TEXT_MAX = 8192
+"""Characters of an event's text."""
 KEPT = 50
 """Events that `status` shows."""
 
@@ -24,7 +26,7 @@ class News:
 
     def tell(self, name: str, der: str, text: str) -> None:
         """der: empty where it is the site's."""
-        stamp = self.stamp()
+        stamp, text = self.stamp(), text[:TEXT_MAX]
         self.log.log(priority_of(name), name, der=der or None, text=text)
         event = {"t": stamp, "event": name, "der": der or None, "text": text}
         self.events.append(event)

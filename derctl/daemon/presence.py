@@ -16,6 +16,10 @@ from derctl.daemon.report.telemetry import encode
 from derctl.links.notify import Notifier
 from derctl.store.outbox import Message, Outbox
 
+WATCHDOG_MIN_S = 15.0
+WATCHDOG_TICKS = 1.5
+"""After so long without a tick systemd ends the daemon: so many ticks, at least WATCHDOG_MIN_S. The unit's own time
+is that of the longest tick, since it knows none."""
 FREEZE_GC_TICK = 10
 """What lives by then lives for ever: the collector need not look at it again."""
 
@@ -43,11 +47,20 @@ class Presence:
     def vouch(self, ticks: int) -> None:
         """A tick and its dispatch are done: only now systemd hears of it."""
         if ticks == 1:
-            self.notifier.send("READY=1", f"STATUS={self.line()}")
+            self.notifier.send("READY=1", f"STATUS={self.line()}", self._patience())
         if ticks == FREEZE_GC_TICK:
             gc.collect()
             gc.freeze()
         self.notifier.send("WATCHDOG=1")
+
+    def _patience(self) -> str:
+        """sd_notify(3): resets WatchdogSec."""
+        return f"WATCHDOG_USEC={round(1e6 * max(WATCHDOG_MIN_S, WATCHDOG_TICKS * self.tick_s))}"
+
+    def other_tick(self, tick_s: float) -> None:
+        """The site file was read again."""
+        self.tick_s = tick_s
+        self.notifier.send(self._patience())
 
     def ending(self) -> None:
         """From here on releases only."""

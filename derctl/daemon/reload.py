@@ -158,7 +158,8 @@ def _rewire(app: App, old: Plant) -> None:
     app.clock.mode = site.file.site.clock_sync
     app.absent = Absent(site, plant.ders, known=app.absent.known, changed=app.dirty.set)
     app.gate.absence = app.absent.whole
-    app.presence.channels, app.presence.tick_s = plant.ders, site.file.site.tick_s
+    app.presence.channels = plant.ders
+    app.presence.other_tick(site.file.site.tick_s)
     app.presence.outbox = None if site.file.mqtt is None else app.outbox
     if old.poc is not plant.poc:
         app.proof.look_at(plant.poc)

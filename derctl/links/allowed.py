@@ -10,6 +10,8 @@ RETAIN_NOT_SUPPORTED = 154
 QOS_NOT_SUPPORTED = 155
 PACKET_TOO_LARGE = 149
 """Reason codes of CONNACK and DISCONNECT (MQTT 5, 2.4)."""
+TOPIC_MAX = 65_535
+"""Bytes of a topic (MQTT 5, 1.5.4)."""
 CUT = "..."
 """Ends a text that was made shorter."""
 
@@ -65,6 +67,17 @@ def refused(allowed: Allowed, code: int | None, largest: int) -> Allowed:
     if code == PACKET_TOO_LARGE and largest:
         return replace(allowed, packet_max=largest - 1)
     return allowed
+
+
+def unsendable(packet: Packet) -> str | None:
+    """Why no broker takes it (MQTT 5, 1.5.4 and 3.3.2.1); None where one may."""
+    try:
+        size = len(packet.topic.encode())
+    except UnicodeEncodeError:
+        return "its topic is no UTF-8"
+    if size > TOPIC_MAX:
+        return f"its topic has {size} bytes, more than {TOPIC_MAX}"
+    return "its topic has #, + or a zero in it" if set(packet.topic) & {"#", "+", "\0"} else None
 
 
 def fitted(packet: Packet, allowed: Allowed) -> Packet | None:

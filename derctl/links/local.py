@@ -9,16 +9,36 @@ import pwd
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from derctl.core.types import LOCAL
+from derctl.core.words import Refusal
 from derctl.errors import CommandError, LinkError
+from derctl.links.ending import end
 
 LINE_MAX = 65536
 IDLE_S = 60.0
+CLIENTS_MAX = 32
+"""Connected at once: who comes beyond them is told so and closed."""
+ANSWER_MAX = 4_194_304
+"""Bytes of an answer."""
+TAKEN_S = 10.0
+"""Within which a client takes an answer in."""
+ACCEPT_AGAIN_S = 1.0
+
+
+def _line(reply: dict[str, Any]) -> bytes:
+    return json.dumps(reply, allow_nan=False).encode() + b"\n"
+
+
+TURNED_AWAY = _line(
+    {"ok": False, "code": Refusal.TOO_MANY, "text": f"{CLIENTS_MAX} clients are connected: try again later"}
+)
 _CREDENTIALS = struct.Struct("iII")
 """struct ucred: pid, uid, gid; no process is uid 4294967295."""
 Answer = Callable[[str, Mapping[str, Any], str], Awaitable[Any]]
@@ -30,25 +50,87 @@ async def serve(path: Path, answer: Answer) -> None:
     await _clear(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     clients: set[asyncio.Task[None]] = set()
+    with _listener(path) as listener:
+        try:
+            await _accept(listener, Clients(answer, clients))
+        finally:
+            path.unlink(missing_ok=True)
+            await end(clients)
 
-    def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(_client(reader, writer, answer), name="socket client")
-        clients.add(task)
-        task.add_done_callback(clients.discard)
 
+def _listener(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
     old = os.umask(0o117)
     try:
-        server = await asyncio.start_unix_server(client, path=str(path), limit=LINE_MAX)
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
     finally:
         os.umask(old)
-    try:
-        await asyncio.Event().wait()  # serve_forever would wait for every client at its end (Python 3.12)
-    finally:
-        server.close()
-        path.unlink(missing_ok=True)
-        for task in clients:
-            task.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
+    listener.setblocking(False)
+    listener.listen(CLIENTS_MAX)
+    return listener
+
+
+async def _accept(listener: socket.socket, clients: Clients) -> None:
+    """One after the other, so that nobody who connects can use up the descriptors that the wires need."""
+    running = asyncio.get_running_loop()
+    while True:
+        try:
+            connection, _ = await running.sock_accept(listener)
+        except OSError:  # none is left, for a while
+            await asyncio.sleep(ACCEPT_AGAIN_S)
+            continue
+        clients.take(connection)
+        await asyncio.sleep(0.0)  # or a flood of them would hold the loop
+
+
+@dataclass(slots=True)
+class Clients:
+    """Who is connected. One of them is answered in a turn of the loop: a long answer takes a part of a tick, and is
+    ten times as large before it is encoded."""
+
+    answer: Answer
+    tasks: set[asyncio.Task[None]]
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def take(self, connection: socket.socket) -> None:
+        """Or turn it away."""
+        if len(self.tasks) >= CLIENTS_MAX:
+            with connection, suppress(OSError):
+                connection.setblocking(False)
+                connection.send(TURNED_AWAY)
+            return
+        task = asyncio.create_task(self._client(connection), name="socket client")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(lambda _: connection.close())
+
+    async def _client(self, connection: socket.socket) -> None:
+        with suppress(ConnectionError, TimeoutError, ValueError):
+            reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LINE_MAX)
+            writer.transport.set_write_buffer_limits(high=0)
+            try:
+                await self._talk(reader, writer)
+            finally:
+                writer.transport.abort()  # a close would wait for who reads nothing
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        who = _peer(writer.get_extra_info("socket"))
+        while line := await asyncio.wait_for(reader.readline(), IDLE_S):
+            async with self.turn:
+                await asyncio.sleep(0.0)
+            writer.write(_made(await _reply(line, self.answer, who)))
+            await asyncio.wait_for(writer.drain(), TAKEN_S)
+
+
+def _made(reply: dict[str, Any]) -> bytes:
+    made = _line(reply)
+    if len(made) <= ANSWER_MAX:
+        return made
+    text = f"the answer has {len(made)} bytes, more than {ANSWER_MAX}: ask for less"
+    return _line({"ok": False, "code": Refusal.TOO_LARGE, "text": text})
 
 
 async def _clear(path: Path) -> None:
@@ -63,23 +145,6 @@ async def _clear(path: Path) -> None:
         return
     writer.close()
     raise LinkError(f"{path} is served by another process")
-
-
-async def _client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
-    try:
-        await _talk(reader, writer, answer)
-    except (ConnectionError, TimeoutError, ValueError):
-        pass
-    finally:
-        writer.close()
-
-
-async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
-    who = _peer(writer.get_extra_info("socket"))
-    while line := await asyncio.wait_for(reader.readline(), IDLE_S):
-        reply = await _reply(line, answer, who)
-        writer.write(json.dumps(reply, allow_nan=False).encode() + b"\n")
-        await asyncio.wait_for(writer.drain(), IDLE_S)
 
 
 def _peer(connection: socket.socket) -> str:

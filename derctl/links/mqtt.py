@@ -9,8 +9,7 @@ import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,14 +20,20 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from derctl.errors import LinkError
-from derctl.links.allowed import Allowed, Packet, announced, fitted, refused
-from derctl.links.aside import aside
+from derctl.links.allowed import Allowed, Packet, announced, fitted, refused, unsendable
 from derctl.links.ending import end
+from derctl.links.received import Client
 from derctl.links.sessions import BRIEF_S, STEADY_S, End, Sessions, after, pause_s
 
 CONNECT_S = 10.0
 GOODBYE_S = 1.0
 """How long the end of a session may take: a broker that stands still must not hold up the daemon's."""
+TRIES_MAX = 5
+"""Sessions in a row that may end while the same message is being sent: then it is the message."""
+DROP_SAID_S = 60.0
+"""How often at most it is said that one was left out."""
+SHOWN_MAX = 80
+"""Characters of a topic that this shows."""
 SESSION_TAKEN_OVER = 142
 """DISCONNECT reason of MQTT 5."""
 CLOSED = frozenset({MQTTErrorCode.MQTT_ERR_CONN_LOST.value, 128})
@@ -94,34 +99,14 @@ def _named(key: str, path: str) -> Iterator[None]:
         raise LinkError(f"mqtt.tls.{key}: {path}: {_said(error)}") from error
 
 
-class Client(aiomqtt.Client):
-    """It keeps what the broker announces in its CONNACK, which aiomqtt throws away. What blocks is done aside."""
-
-    announced: Any = None
-    _reached: Future[None]
-
-    async def __aenter__(self) -> Client:
-        self._reached = aside("mqtt connect", super()._client_connect)
-        with suppress(Exception):  # aiomqtt asks for it and makes its own error of it
-            await asyncio.wrap_future(self._reached)
-        return await super().__aenter__()
-
-    def _client_connect(self) -> None:
-        self._reached.result()
-
-    def _on_connect(
-        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
-    ) -> None:
-        self.announced = properties
-        super()._on_connect(client, userdata, flags, reason_code, properties)
-
-
 class TakenOver(LinkError):
     """Another client came to the broker under this site's name."""
 
 
 OnCommand = Callable[[str, bytes, bool], Awaitable[None]]
 """Called with topic (without the base), payload, and whether it was retained."""
+Admits = Callable[[str, bytes], bool]
+"""Whether a message (topic without the base, payload) is kept until its turn comes: called as soon as it is there."""
 
 
 @dataclass(slots=True)
@@ -139,6 +124,7 @@ class MqttLink:
     may_connect: Callable[[], bool] = lambda: True
     on_change: Callable[[bool, str], None] = lambda connected, text: None
     on_news: Callable[[str, str], None] = lambda event, text: None
+    admits: Admits = lambda topic, payload: True
     jitter: Callable[[float, float], float] = random.uniform
     history: Sessions = field(default_factory=Sessions)
     allowed: Allowed = field(default_factory=Allowed)
@@ -153,6 +139,9 @@ class MqttLink:
     _largest: int = 0
     _limits: str = ""
     _packet_said: int | None = None
+    _trying: Any = None
+    _tries: int = 0
+    _drop_said_s: float = -1e9
     _left_out: str = ""
 
     async def run(self) -> None:
@@ -317,7 +306,11 @@ class MqttLink:
             timeout=CONNECT_S,
             tls_context=broker.tls(),
             logger=_quiet(),
+            admits=lambda topic, payload: self.admits(self._own(topic), payload),
         )
+
+    def _own(self, topic: str) -> str:
+        return topic.removeprefix(f"{self.broker.base}/")
 
     def _topic(self, name: str) -> str:
         return f"{self.broker.base}/{name}"
@@ -330,7 +323,14 @@ class MqttLink:
             message = await self.source.peek()
             topic = self._topic(message.topic)
             packet = Packet(topic=topic, payload=message.payload, qos=message.qos, retain=message.retain)
-            if await self._publish(client, packet):
+            self._trying, self._tries = message, self._tries + 1 if message is self._trying else 1
+            wrong = unsendable(packet)
+            if wrong is None and self._tries > TRIES_MAX:
+                wrong = f"{TRIES_MAX} sessions ended while it was sent"
+            if wrong is not None:
+                self._say_dropped(packet, wrong)
+                self.source.left_out(message)
+            elif await self._publish(client, packet):
                 self.source.sent(message)
             else:
                 self.source.left_out(message)
@@ -346,9 +346,16 @@ class MqttLink:
         await client.publish(fits.topic, fits.payload, qos=fits.qos, retain=fits.retain)
         return True
 
+    def _say_dropped(self, packet: Packet, wrong: str) -> None:
+        """Not each of many: what says so is a message, too."""
+        now_s = time.monotonic()
+        if now_s - self._drop_said_s >= DROP_SAID_S:
+            self._drop_said_s = now_s
+            self.on_news("message_dropped", f"{self._own(packet.topic)[:SHOWN_MAX]}: {wrong}")
+
     def _say_too_large(self, packet: Packet) -> None:
         """Once for each limit."""
-        limit, topic = self.allowed.packet_max, packet.topic.removeprefix(f"{self.broker.base}/")
+        limit, topic = self.allowed.packet_max, self._own(packet.topic)
         if limit != self._packet_said:
             self._packet_said = limit
             text = f"the broker takes {limit} bytes in one message, {topic} has {packet.size}"
@@ -360,7 +367,7 @@ class MqttLink:
 
     async def _receive(self, client: Client) -> None:
         async for message in client.messages:
-            topic = message.topic.value.removeprefix(self.broker.base + "/")
+            topic = self._own(message.topic.value)
             payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
             await self.on_command(topic, payload, bool(message.retain))
 

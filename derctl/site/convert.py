@@ -19,10 +19,14 @@ from derctl.errors import Problem
 from derctl.site import hints
 from derctl.site.lines import Source
 from derctl.site.scalars import Unclear
+from derctl.site.schema import PREFIX_MAX
 
 S = TypeVar("S", bound=msgspec.Struct)
 STAND_IN = "\0"
 """Begins every text that stands for one that is missing: no file can have it, and no message may show it."""
+TOPIC = f"at most {PREFIX_MAX} characters, none of them #, +, $ or a control character such as a line's end"
+LIST_MAX = 256
+"""Items of a list: more than any site has devices."""
 RETIRED = {"site.phases": "nothing reads it any more (each device says how many phases it has): take this line out"}
 """Keys of earlier versions. A file that has one still loads; the question says so."""
 
@@ -47,7 +51,8 @@ class Conversion:
     def concerns(self, problem: Problem) -> bool:
         """Whether a problem found later only says that a stand-in doesn't fit."""
         path = problem.path
-        inside = any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in self.stand_ins)
+        around = [path[:end] for end, sign in enumerate(path) if sign in ".["]
+        inside = not self.stand_ins.isdisjoint((path, *around))
         return inside or STAND_IN in problem.message
 
     def say(self, path: str, message: str) -> None:
@@ -113,6 +118,9 @@ class Conversion:
             if not isinstance(value, list):
                 self.say(path, _no_list(value))
                 return stand_in(kind, path)
+            if len(value) > LIST_MAX:
+                self.say(path, f"{len(value)} items, more than {LIST_MAX}")
+                return []
             item = get_args(kind)[0]
             return [self.value(each, item, f"{path}[{i}]") for i, each in enumerate(value)]
         wrong = problem_of(self.source, value, kind, path)
@@ -244,7 +252,7 @@ def _text(source: Source, value: Any, kind: Any, path: str) -> str:
     pattern = next((part.pattern for part in _parts(kind) if isinstance(part, msgspec.Meta)), "") or ""
     if pattern.startswith("^[a-z0-9]"):
         return hints.identifier(value)
-    return "none of # and + may be in it, and it can't be empty" if value else "is empty: write a text"
+    return TOPIC if value else "is empty: write a text"
 
 
 def _no_mapping(value: Any, known: list[str]) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 
 from derctl.devices import CATALOGUE, Profile
 from derctl.errors import Problem
-from derctl.site.hosts import host_problem
+from derctl.site.hosts import here, host_problem
 from derctl.site.lines import Source
-from derctl.site.schema import SiteFile
+from derctl.site.own import own_places
+from derctl.site.schema import DerSection, SiteFile
 from derctl.site.timers import out_of_order
 from derctl.site.wires import given
 
@@ -49,6 +50,7 @@ def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
         if (wrong := host_problem(host)) is not None:
             yield path, wrong
     yield from _relative(site)
+    yield from own_places(site.site)
     for path, value in _powers(site):
         spelled = source.texts.get(path, "")
         if THOUSANDS.fullmatch(spelled):
@@ -56,13 +58,21 @@ def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
                 path,
                 f"{spelled} is {value:.10g} here: write {spelled.replace('.', '')}, without a point, or {value:.10g}",
             )
-    for (a, first), (b, second) in combinations(enumerate(site.ders), 2):
-        sections = (first.bus, first.unit) == (second.bus, second.unit) and first.section != second.section
-        if first.serial and first.serial == second.serial and first.kind == second.kind and not sections:
+    for b, second in enumerate(site.ders):
+        twin = next(((a, first) for a, first in enumerate(site.ders[:b]) if _twins(first, second)), None)
+        if twin is not None:
+            a, first = twin
             yield f"ders[{b}].serial", f"{second.serial!r} is ders[{a}] already ({first.id}): each device stands once"
     tls = None if site.mqtt is None else site.mqtt.tls
     if tls is not None and tls.key_file is not None and tls.cert_file is None:
         yield "mqtt.tls.key_file", "a key without a certificate is not used: give cert_file too"
+
+
+def _twins(first: DerSection, second: DerSection) -> bool:
+    """Whether one device stands there twice."""
+    sections = (first.bus, first.unit) == (second.bus, second.unit) and first.section != second.section
+    same = bool(first.serial) and first.serial == second.serial and first.kind == second.kind
+    return same and not sections
 
 
 def questioned(site: SiteFile) -> Iterator[tuple[str, str]]:
@@ -160,6 +170,8 @@ def _broker(site: SiteFile) -> Iterator[tuple[str, str]]:
         yield "mqtt.port", "1883 is the port without TLS; with mqtt.tls it is usually 8883"
     if mqtt.password_file is not None and mqtt.username is None:
         yield "mqtt.password_file", "a password without a username"
+    if mqtt.password_file is not None and mqtt.tls is None and not here(mqtt.host):
+        yield "mqtt.password_file", f"without mqtt.tls everyone on the way to {mqtt.host} can read the password"
 
 
 def _buses(site: SiteFile) -> Iterator[str]:

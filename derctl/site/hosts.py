@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 IPV4_LIKE = re.compile(r"[0-9]+(?:\.[0-9]+)+\.?")
 WITH_PORT = re.compile(r"\[?([^\[\]:]+|[^\[\]]*:[^\[\]]*)\]?:([0-9]+)|\[([^\]]*)\]")
+
+
+def here(host: str) -> bool:
+    """Whether it is this machine, so that nothing is on the way."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
 
 
 def host_problem(host: str) -> str | None:

@@ -35,8 +35,24 @@ class Source:
         return Problem(file=self.file, line=self.line(path), path=path or "(file)", message=message)
 
 
-VALUES_MAX = 100_000
+VALUES_MAX = 20_000
 """More values than any site has: aliases of aliases grow without end."""
+
+
+class _Loader(yaml.SafeLoader):
+    """It gives up while it reads, and not when all has become nodes."""
+
+    composed = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.composed += 1
+        if self.composed > VALUES_MAX:
+            raise _too_many(self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
+
+
+def _too_many(mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=f"more than {VALUES_MAX} values", problem_mark=mark)
 
 
 TYPOGRAPHIC = tuple("“”„‟‘’‚«»")
@@ -55,7 +71,7 @@ class _Reader:
         self.lines[path] = node.start_mark.line + 1
         self.count += 1
         if self.count > VALUES_MAX:
-            raise yaml.MarkedYAMLError(problem=f"more than {VALUES_MAX} values", problem_mark=node.start_mark)
+            raise _too_many(node.start_mark)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -115,7 +131,7 @@ class _Reader:
 def parse(text: str, file: str) -> Source:
     """Raises ConfigError where the text isn't YAML."""
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         reader = _Reader(file, loader)
         value = {} if node is None else reader.read(node, "")

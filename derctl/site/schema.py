@@ -6,7 +6,12 @@ from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="lower case, digits, _ and -")]
+END = r"(?!\n)$"
+"""The end itself: `$` alone also stands before a last newline."""
+PREFIX_MAX = 128
+"""Characters; a topic has 65,535 bytes at most (MQTT 5, 1.5.4), and each message carries it."""
+
+Id = Annotated[str, Meta(pattern=rf"^[a-z0-9][a-z0-9_-]{{0,62}}{END}", description="lower case, digits, _ and -")]
 Unit = Annotated[int, Meta(ge=0, le=255)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Which = (
@@ -46,7 +51,14 @@ class MqttSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     host: str
     port: Port = 1883
-    prefix: Annotated[str, Meta(pattern=r"^[^#+]+$")] = "derctl"
+    prefix: Annotated[
+        str,
+        Meta(
+            pattern=rf"^[^#+$\x00-\x1f\x7f-\x9f\ud800-\udfff]+{END}",
+            max_length=PREFIX_MAX,
+            description="no #, + or $",
+        ),
+    ] = "derctl"
     username: str | None = None
     password_file: str | None = None
     tls: TlsSection | None = None

@@ -20,6 +20,9 @@ from derctl.site.references import check_references
 from derctl.site.schema import BusSection, DerSection, SiteFile
 from derctl.site.secrets import said, secret_of
 
+FILE_MAX = 262_144
+"""Bytes of a site file: a thousand devices fit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
@@ -43,7 +46,7 @@ class Site:
 def load(path: Path) -> Site:
     """Read and check a site file. Raises ConfigError with every problem."""
     try:
-        text = text_of(path.read_bytes())
+        text = text_of(_read(path))
     except OSError as error:
         raise ConfigError([Problem(file=str(path), line=0, path="(file)", message=said(error))]) from error
     except UnicodeDecodeError as error:
@@ -51,6 +54,16 @@ def load(path: Path) -> Site:
         message = f"byte 0x{error.object[error.start]:02x} is no UTF-8: save the file as UTF-8"
         raise ConfigError([Problem(file=str(path), line=line, path="(file)", message=message)]) from error
     return build(parse(text, str(path)))
+
+
+def _read(path: Path) -> bytes:
+    """No more of it than a site file may have. Raises ConfigError where there is more."""
+    with path.open("rb") as file:
+        raw = file.read(FILE_MAX + 1)
+    if len(raw) > FILE_MAX:
+        message = f"more than {FILE_MAX} bytes: this is no site file"
+        raise ConfigError([Problem(file=str(path), line=0, path="(file)", message=message)])
+    return raw
 
 
 def text_of(raw: bytes) -> str:

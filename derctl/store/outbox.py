@@ -1,14 +1,18 @@
-"""What waits for the broker: the newest of each measurement, and events in order, both bounded."""
+"""What waits for the broker: the newest of each measurement, events and replies in order; all of it bounded."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 EVENTS_MAX = 1000
-"""Events kept while the broker is away; beyond it the oldest go, and are counted."""
+"""Events kept while the broker is away; beyond it the oldest go, and are counted. As many replies, and notices."""
+LANE_BYTES_MAX = 524_288
+"""Bytes of each of these."""
+LATEST_BYTES_MAX = 2_097_152
+"""Bytes of the newest measurements of all topics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,16 @@ class Message:
     qos: int = 0
     retain: bool = False
 
+    @property
+    def lane(self) -> str:
+        """event, reply, notice, online: none of them pushes out another."""
+        return self.topic.partition("/")[0]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.topic.encode(errors="replace")) + len(self.payload)
+
 
 @dataclass(slots=True)
 class Outbox:
@@ -29,20 +43,46 @@ class Outbox:
     ordered: deque[Message] = field(default_factory=deque)
     dropped: int = 0
     published: int = 0
+    _waiting: Counter[str] = field(default_factory=Counter)
+    _bytes: Counter[str] = field(default_factory=Counter)
+    _latest_bytes: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _sent: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, message: Message) -> None:
         """Ordered where it must arrive (qos 1), else only the newest of its topic is kept."""
         if message.qos == 0:
-            self.latest.pop(message.topic, None)
-            self.latest[message.topic] = message
+            self._renew(message)
         else:
-            if len(self.ordered) >= EVENTS_MAX:
-                self.ordered.popleft()
-                self.dropped += 1
-            self.ordered.append(message)
+            self._line_up(message)
         self._wake.set()
+
+    def _renew(self, message: Message) -> None:
+        if message.topic in self.latest:
+            self._forget(message.topic)
+        self.latest[message.topic] = message
+        self._latest_bytes += message.size
+        while self._latest_bytes > LATEST_BYTES_MAX:
+            self._forget(next(iter(self.latest)))
+            self.dropped += 1
+
+    def _forget(self, topic: str) -> None:
+        self._latest_bytes -= self.latest.pop(topic).size
+
+    def _line_up(self, message: Message) -> None:
+        lane = message.lane
+        self.ordered.append(message)
+        self._waiting[lane] += 1
+        self._bytes[lane] += message.size
+        while self._waiting[lane] > EVENTS_MAX or self._bytes[lane] > LANE_BYTES_MAX:
+            self._leave(next(at for at, each in enumerate(self.ordered) if each.lane == lane))
+            self.dropped += 1
+
+    def _leave(self, at: int) -> None:
+        message = self.ordered[at]
+        del self.ordered[at]
+        self._waiting[message.lane] -= 1
+        self._bytes[message.lane] -= message.size
 
     async def peek(self) -> Message:
         """The next to send; it stays until `sent`."""
@@ -72,6 +112,6 @@ class Outbox:
     def _take_out(self, message: Message) -> None:
         self._sent.set()
         if self.ordered and self.ordered[0] is message:
-            self.ordered.popleft()
+            self._leave(0)
         elif self.latest.get(message.topic) is message:
-            del self.latest[message.topic]
+            self._forget(message.topic)

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import stat
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 
 from derctl.errors import CommandError, LinkError
-from derctl.links.local import LINE_MAX, ask, serve
+from derctl.links.ending import end
+from derctl.links.local import ANSWER_MAX, CLIENTS_MAX, LINE_MAX, ask, serve
 
 
 async def answer(call: str, args: Mapping[str, Any], who: str) -> Any:
@@ -31,6 +33,7 @@ async def answer(call: str, args: Mapping[str, Any], who: str) -> Any:
 
 
 Serve = Callable[..., Awaitable[asyncio.Task[None]]]
+FDS = Path("/proc/self/fd")
 PATIENCE_S = 60.0
 """For whatever must come at last."""
 
@@ -246,6 +249,109 @@ async def test_a_client_that_does_not_read_its_answers_does_not_disturb_the_othe
     deaf.writer.write(line * 40)
     for n in range(20):
         assert await ask(path, "echo", {"n": n}, seconds=PATIENCE_S) == {"n": n}
+
+
+@pytest.mark.usefixtures("server")
+async def test_beyond_32_clients_one_is_turned_away_until_another_goes(dial: Dial, path: Path, until: Any) -> None:
+    before = len([*FDS.iterdir()])
+    clients = [await dial() for _ in range(CLIENTS_MAX)]
+    for client in clients:
+        assert (await client.say(b'{"call": "echo"}\n'))["ok"]
+    for _ in range(200):
+        with pytest.raises(CommandError, match="32 clients are connected") as refused:
+            await ask(path, "echo", seconds=PATIENCE_S)
+        assert refused.value.code == "too_many"
+    assert len([*FDS.iterdir()]) - before <= 2 * CLIENTS_MAX + 3, "both ends of each are in this process"
+    clients[0].writer.transport.abort()
+    late = await dial()
+    while (reply := await late.say(b'{"call": "echo"}\n')) is None or not reply["ok"]:
+        late = await dial()
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_crowd_that_connects_and_says_nothing_takes_no_descriptor_from_the_wires(path: Path) -> None:
+    """1,111 as they were seen: those that wait in the kernel's queue have no descriptor of the daemon."""
+    crowd: list[socket.socket] = []
+    before = len([*FDS.iterdir()])
+    try:
+        for _ in range(300):
+            client = socket.socket(socket.AF_UNIX)
+            client.setblocking(False)
+            crowd.append(client)
+            try:
+                client.connect(str(path))
+            except BlockingIOError:
+                await asyncio.sleep(0.0)
+        await asyncio.sleep(0.05)
+        assert len([*FDS.iterdir()]) - before - len(crowd) <= CLIENTS_MAX + 1
+    finally:
+        for client in crowd:
+            client.close()
+
+
+async def test_an_answer_has_a_largest_size(path: Path, dial: Dial, until: Any) -> None:
+    async def long(call: str, args: Mapping[str, Any], who: str) -> Any:
+        return "x" * (ANSWER_MAX if call == "long" else 10)
+
+    task = asyncio.create_task(serve(path, long))
+    await until(path.exists)
+    with pytest.raises(CommandError, match="ask for less") as refused:
+        await ask(path, "long", seconds=PATIENCE_S)
+    assert refused.value.code == "too_large"
+    assert await ask(path, "short") == "x" * 10
+    await end([task])
+
+
+async def test_of_long_answers_one_is_in_memory_before_it_is_encoded(path: Path, dial: Dial, until: Any) -> None:
+    class Long(list[int]):
+        """A list that can be counted."""
+
+    made: list[weakref.ref[Long]] = []
+    most = 0
+
+    async def long(call: str, args: Mapping[str, Any], who: str) -> Any:
+        nonlocal most
+        answer = Long(range(1000))
+        made.append(weakref.ref(answer))
+        most = max(most, sum(each() is not None for each in made))
+        return answer
+
+    task = asyncio.create_task(serve(path, long))
+    await until(path.exists)
+    clients = [await dial() for _ in range(CLIENTS_MAX)]
+    replies = await asyncio.gather(*(client.say(b'{"call": "long"}\n') for client in clients))
+    assert len(replies) == len(made) == CLIENTS_MAX
+    assert most <= 2
+    await end([task])
+
+
+async def test_who_reads_no_answer_is_let_go_with_what_waits_for_it(
+    path: Path, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its descriptor and the answer's memory with it: counted by the tasks that hold them."""
+    monkeypatch.setattr("derctl.links.local.TAKEN_S", 0.2)
+
+    async def long(call: str, args: Mapping[str, Any], who: str) -> Any:
+        return "x" * 2_000_000
+
+    task = asyncio.create_task(serve(path, long))
+    await until(path.exists)
+    deaf = [socket.socket(socket.AF_UNIX) for _ in range(8)]
+    for client in deaf:
+        client.connect(str(path))
+        client.send(b'{"call": "long"}\n' * 20)
+
+    def held() -> int:
+        return sum(each.get_name() == "socket client" for each in asyncio.all_tasks())
+
+    async with asyncio.timeout(PATIENCE_S):
+        while held() < len(deaf):  # noqa: ASYNC110 what the server does
+            await asyncio.sleep(0.01)
+        while held():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    for client in deaf:
+        client.close()
+    await end([task])
 
 
 async def test_a_client_that_says_nothing_is_let_go(

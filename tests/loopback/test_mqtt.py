@@ -15,10 +15,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from derctl.links.ending import end
-from derctl.links.mqtt import Broker, MqttLink
+from derctl.links.mqtt import TRIES_MAX, Broker, MqttLink
+from derctl.links.received import RECEIVE_MAX, Client
 from derctl.links.sessions import BRIEFLY
 from derctl.store.outbox import EVENTS_MAX, Message, Outbox
 
@@ -269,6 +272,70 @@ async def test_a_broker_that_is_killed_again_and_again_gets_the_events_in_order_
     assert len(first_time) >= 20 * 4
     await until(lambda: not site.outbox.ordered)
     assert (site.outbox.dropped, site.link.sessions) == (0, 5)
+
+
+@pytest.mark.parametrize("topic", ["reply/" + "x" * 65_535, "reply/a+b", "reply/\0", "reply/\ud800"])
+async def test_what_no_broker_takes_is_left_out_with_an_event_and_the_rest_goes_on(
+    mosquitto: Any, make_outside: Any, start: Start, until: Any, topic: str
+) -> None:
+    outside = await make_outside(mosquitto.port).watch()
+    site = start(mosquitto.port)
+    await until(lambda: site.link.connected)
+    for n in range(3):
+        site.outbox.put(Message(topic=topic, payload=b"x", qos=1))
+        site.event(n)
+    await until(lambda: len(outside.of("event")) == 3)
+    assert (site.outbox.dropped, site.link.sessions) == (3, 1)
+    [(event, text)] = site.news
+    assert event == "message_dropped"
+    assert len(text) < 200
+
+
+async def test_a_message_that_ends_each_session_is_given_up(
+    mosquitto: Any, make_outside: Any, start: Start, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the reason: here the library itself refuses it."""
+    publish = Client.publish
+
+    async def refuse(client: Any, topic: str, *given: Any, **more: Any) -> None:
+        if topic.endswith("/poison"):
+            raise ValueError("not this one")
+        await publish(client, topic, *given, **more)
+
+    monkeypatch.setattr(Client, "publish", refuse)
+    outside = await make_outside(mosquitto.port).watch()
+    site = start(mosquitto.port)
+    site.outbox.put(Message(topic="reply/poison", payload=b"x", qos=1))
+    site.event(1)
+    await until(lambda: outside.of("event"))
+    assert (site.outbox.dropped, site.link.sessions) == (1, TRIES_MAX + 1)
+    assert [event for event, _ in site.news] == ["message_dropped"]
+
+
+async def test_a_broker_without_a_maximum_packet_size_costs_no_memory_either(
+    start: Start, until: Any, run_python: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MQTT 3.1.1 has none: of 1 MB the beginning is kept, and the next message comes."""
+    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 1.0)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with run_python(["-m", "hil.broker", str(port)]):
+        site = start(port)
+        await until(lambda: site.link.connected)
+        outside = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+        outside.connect("127.0.0.1", port)
+        outside.loop_start()
+        outside.publish(f"{BASE}/cmd/ops/large", b"x" * 1_000_000, qos=0)
+        outside.publish(f"{BASE}/cmd/ops/small", b"y", qos=0)
+        await until(lambda: len(site.commands) == 2)
+        outside.disconnect()
+        outside.loop_stop()
+        (_, large, _), (_, small, _) = site.commands
+        assert 0 < len(large) <= RECEIVE_MAX + 1_000
+        assert (set(large), small) == (set(b"x"), b"y")
+        assert site.link.sessions == 1
+        await site.end()
 
 
 async def test_a_broker_that_stands_still_is_noticed_by_the_keepalive(

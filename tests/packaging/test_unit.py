@@ -10,6 +10,8 @@ import pytest
 
 from derctl.cli import exits, local
 from derctl.daemon import clock
+from derctl.daemon.presence import WATCHDOG_TICKS
+from derctl.links.local import ANSWER_MAX, CLIENTS_MAX
 from derctl.site.schema import SiteSection
 
 ROOT = Path(__file__).parents[2]
@@ -164,3 +166,11 @@ def test_the_daemon_can_still_ask_whether_the_clock_is_set() -> None:
 def test_control_waits_for_neither_network_nor_clock() -> None:
     waits = " ".join(UNIT.get("After", []) + UNIT.get("Wants", []) + UNIT.get("Requires", []))
     assert not re.search(r"network-online|time-sync|nss-lookup", waits)
+
+
+def test_the_unit_bounds_what_the_daemon_may_use_up() -> None:
+    """Clients can't take the wires' descriptors, and a leak ends in a restart and not in a dead machine."""
+    assert int(one("LimitNOFILE")) >= 4 * CLIENTS_MAX
+    assert int(one("MemoryMax").removesuffix("M")) * 2**20 > CLIENTS_MAX * ANSWER_MAX
+    assert int(one("TasksMax")) >= 40
+    assert int(one("WatchdogSec")) == WATCHDOG_TICKS * 60

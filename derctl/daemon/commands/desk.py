@@ -32,6 +32,9 @@ LOCAL_ID = "local-"
 ID_MAX = 128
 """Characters of an id: it is remembered, saved and sent back."""
 
+NAME_MAX = 64
+REPLY_MAX = 8192
+"""Characters of a command's name, and of a reply's text."""
 LOGGED_MAX = 200
 """Characters of a command that the log keeps."""
 
@@ -137,7 +140,7 @@ class Desk:
     def _log(self, by: str, name: str, fields: Mapping[str, Any], error: CommandError | None = None) -> None:
         """Who asked for what, with its values, and what became of it. What came is cut: a person may have sent it."""
         given = [f"{key}={_value(value)}" for key, value in fields.items() if key not in UNSAID and value is not None]
-        word = "admitted" if error is None else f"refused ({error.code}: {str(error).splitlines()[0]})"
+        word = "admitted" if error is None else f"refused ({error.code}: {str(error).splitlines()[0][:LOGGED_MAX]})"
         text = f"{by}: {' '.join((name, *given))}"[:LOGGED_MAX]
         self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
 
@@ -165,8 +168,10 @@ class Desk:
 
 
 def reply(command_id: str | None, name: str, result: str, code: str | None, text: str, stamp: str) -> dict[str, Any]:
-    """What goes to reply/{principal}."""
-    return {"id": command_id, "command": name, "result": result, "code": code, "text": text, "t": stamp}
+    """What goes to reply/{principal}, none of it longer than it may be."""
+    kept = command_id if command_id is None or len(command_id) <= ID_MAX else None
+    text, name = text[:REPLY_MAX], name[:NAME_MAX]
+    return {"id": kept, "command": name, "result": result, "code": code, "text": text, "t": stamp}
 
 
 def _value(value: Any) -> str:
@@ -194,5 +199,7 @@ def _no_life(seconds: Any) -> str:
 
 def _row(name: str) -> Command:
     if name not in COMMANDS:
-        raise CommandError(Refusal.UNKNOWN_COMMAND, f"no command {name!r}; known are {', '.join(COMMANDS)}")
+        raise CommandError(
+            Refusal.UNKNOWN_COMMAND, f"no command {name[:NAME_MAX]!r}; known are {', '.join(COMMANDS)}"
+        )
     return COMMANDS[name]

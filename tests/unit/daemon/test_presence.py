@@ -122,4 +122,20 @@ def test_systemd_hears_once_that_the_daemon_is_ready_and_after_every_tick_that_i
         daemon.presence.vouch(tick)
     daemon.presence.ending()
     ready = ["READY=1", "STATUS=observing (not armed), 1 of 2 DERs answer"]
-    assert daemon.systemd.lines == [*ready, *["WATCHDOG=1"] * 3, "STOPPING=1"]
+    assert daemon.systemd.lines == [*ready, "WATCHDOG_USEC=15000000", *["WATCHDOG=1"] * 3, "STOPPING=1"]
+
+
+@pytest.mark.parametrize(
+    ("tick_s", "microseconds"), [(0.1, 15_000_000), (1.0, 15_000_000), (30.0, 45_000_000), (60.0, 90_000_000)]
+)
+def test_systemd_s_patience_fits_the_tick(tick_s: float, microseconds: int) -> None:
+    """sd_notify(3): WATCHDOG_USEC; at the start, and where the site file has another tick."""
+    daemon = Daemon()
+    daemon.presence.tick_s = tick_s
+    daemon.presence.vouch(1)
+    daemon.presence.vouch(2)
+    said = f"WATCHDOG_USEC={microseconds}"
+    assert daemon.systemd.lines.count(said) == 1
+    assert daemon.systemd.lines.index("READY=1") < daemon.systemd.lines.index(said)
+    daemon.presence.other_tick(tick_s)
+    assert daemon.systemd.lines.count(said) == 2

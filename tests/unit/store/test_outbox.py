@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from derctl.store.outbox import EVENTS_MAX, Message, Outbox
+from derctl.store.outbox import EVENTS_MAX, LANE_BYTES_MAX, LATEST_BYTES_MAX, Message, Outbox
 
 
 def event(n: int) -> Message:
@@ -110,3 +110,42 @@ async def test_at_the_end_it_is_waited_for_until_all_is_sent_and_no_longer_than_
     await waiting
     await outbox.emptied(60.0)
     assert asyncio.get_running_loop().time() - began < 30.0
+
+
+def answered(n: int, size: int = 1) -> Message:
+    return Message(topic="reply/ops", payload=b"%d" % n + b" " * size, qos=1)
+
+
+async def test_replies_and_events_do_not_push_each_other_out() -> None:
+    outbox = Outbox()
+    outbox.put(answered(1))
+    outbox.put(event(1))
+    for n in range(2 * EVENTS_MAX):
+        outbox.put(event(n))
+    for n in range(2 * EVENTS_MAX):
+        outbox.put(Message(topic="notice/ops", payload=b"%d" % n, qos=1))
+    lanes = [message.lane for message in outbox.ordered]
+    assert (lanes.count("reply"), lanes.count("event"), lanes.count("notice")) == (1, EVENTS_MAX, EVENTS_MAX)
+    assert (await drain(outbox))[0] == b"1 "
+
+
+async def test_what_waits_is_bounded_in_bytes_and_the_newest_stays() -> None:
+    outbox = Outbox()
+    for n in range(100):
+        outbox.put(answered(n, 100_000))
+        outbox.put(measured(n, f"der/{n}/" + "x" * 100_000))
+    assert sum(message.size for message in outbox.ordered) <= LANE_BYTES_MAX
+    assert sum(message.size for message in outbox.latest.values()) <= LATEST_BYTES_MAX
+    assert outbox.ordered[-1].payload.startswith(b"99 ")
+    assert outbox.dropped == 200 - len(outbox.ordered) - len(outbox.latest)
+    await drain(outbox)
+    for n in range(EVENTS_MAX):
+        outbox.put(answered(n))
+    assert len(outbox.ordered) == EVENTS_MAX, "what was sent counts no more"
+
+
+async def test_one_message_above_the_bound_is_left_out_and_harms_no_other_lane() -> None:
+    outbox = Outbox()
+    outbox.put(event(1))
+    outbox.put(answered(1, LANE_BYTES_MAX))
+    assert (await drain(outbox), outbox.dropped) == ([b"1"], 1)

@@ -1,0 +1,80 @@
+"""aiomqtt's client with bounds on what comes in: paho keeps a packet whole, aiomqtt any number of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+import aiomqtt
+from aiomqtt import ProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from derctl.links.aside import aside
+
+RECEIVE_MAX = 32_768
+"""Bytes of a packet that comes in: Maximum Packet Size of CONNECT (MQTT 5, 3.1.2.11.4)."""
+QUEUED_MAX = 128
+"""Messages that came in and wait."""
+CHUNK = 65_536
+"""Bytes read at once of a packet that is too large."""
+
+
+class Client(aiomqtt.Client):
+    """It keeps what the broker announces in its CONNACK, which aiomqtt throws away. What blocks is done aside.
+
+    admits: whether a message (topic, payload) is kept at all. A CONNECT without a will only asks for the version:
+    amqtt answers none that has properties.
+    """
+
+    announced: Any = None
+    _reached: Future[None]
+
+    def __init__(self, *args: Any, admits: Callable[[str, bytes], bool], **more: Any) -> None:
+        limit = None
+        if more["protocol"] is ProtocolVersion.V5 and more["will"] is not None:
+            limit = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            limit.MaximumPacketSize = RECEIVE_MAX
+        super().__init__(*args, properties=limit, max_queued_incoming_messages=QUEUED_MAX, **more)
+        self._admits = admits
+        self._read: Callable[[int], bytes] = self._client._sock_recv
+        self._client._sock_recv = self._bounded  # type: ignore[method-assign, assignment]
+
+    async def __aenter__(self) -> Client:
+        self._reached = aside("mqtt connect", super()._client_connect)
+        with suppress(Exception):  # aiomqtt asks for it and makes its own error of it
+            await asyncio.wrap_future(self._reached)
+        return await super().__aenter__()
+
+    def _client_connect(self) -> None:
+        self._reached.result()
+
+    def _bounded(self, size: int) -> bytes:
+        """Of a broker that knows no Maximum Packet Size: the beginning is kept, the rest is read and thrown away.
+
+        paho takes no bytes for the end of the connection, so one of each chunk stays.
+        """
+        packet = self._client._in_packet
+        data = self._read(min(size, CHUNK))
+        kept = data[: max(1, RECEIVE_MAX - len(packet["packet"]))]
+        packet["to_process"] -= len(data) - len(kept)
+        return kept
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
+    ) -> None:
+        self.announced = properties
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        """A topic that is no UTF-8 is nobody's."""
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            return
+        if self._admits(topic, message.payload):
+            super()._on_message(client, userdata, message)

@@ -1,0 +1,123 @@
+"""Bounds on what comes from the broker: a message's size, and how many come of whom."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from derctl.daemon.commands.desk import ID_MAX, NAME_MAX, REPLY_MAX, reply
+from derctl.daemon.commands.intake import BURST, LOGGED_S, PAYLOAD_MAX, PRINCIPALS_MAX, RATE_PER_S, Intake
+from derctl.store.outbox import Message
+from tests.unit.daemon.commands.test_envelope import Work
+
+
+class Gate:
+    """An intake with a clock that stands, its replies and its log."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.logged: list[str] = []
+        self.now_s = 0.0
+        self.intake = Intake(self.sent.append, lambda: "now", self, lambda: self.now_s)
+
+    def log(self, level: int, event: str, *, text: str) -> None:
+        self.logged.append(text)
+
+    def came(self, principal: str, payload: bytes = b"{}", name: str = "ping") -> bool:
+        return self.intake.admits(f"cmd/{principal}/{name}", payload)
+
+    @property
+    def replies(self) -> list[dict[str, Any]]:
+        return [json.loads(message.payload) for message in self.sent]
+
+
+def test_a_flood_is_limited_for_its_principal_alone_and_ends_by_itself() -> None:
+    gate = Gate()
+    assert sum(gate.came("noisy") for _ in range(10_000)) == BURST
+    assert sum(gate.came("ops") for _ in range(BURST)) == BURST
+    gate.now_s = 10.0
+    assert sum(gate.came("noisy") for _ in range(10_000)) == 10 * RATE_PER_S
+
+
+def test_a_flood_costs_one_reply_a_second_and_one_line_a_minute() -> None:
+    gate = Gate()
+    for second in range(int(LOGGED_S)):
+        gate.now_s = float(second)
+        for _ in range(1500):
+            gate.came("noisy", b'{"id": "a1"}')
+    assert len(gate.sent) == LOGGED_S
+    assert len(gate.logged) == 1
+    assert {(each["code"], each["id"], each["result"]) for each in gate.replies} == {
+        ("rate_limited", "a1", "refused")
+    }
+    assert {message.topic for message in gate.sent} == {"reply/noisy"}
+
+
+@pytest.mark.parametrize("payload", [b"[", b"[1]", b'{"id": 7}', b"\xff", b"[" * 8000, b"x" * (PAYLOAD_MAX + 1)])
+def test_whoever_is_limited_is_answered_whatever_it_sent(payload: bytes) -> None:
+    gate = Gate()
+    for _ in range(BURST + 1):
+        gate.came("noisy", payload)
+    assert (gate.replies[-1]["code"], gate.replies[-1]["id"]) == ("rate_limited", None)
+
+
+def test_a_crowd_of_strangers_costs_a_bounded_number_of_buckets() -> None:
+    gate = Gate()
+    admitted = sum(gate.came(f"stranger-{n}") for n in range(10_000))
+    assert len(gate.intake.buckets) <= PRINCIPALS_MAX + 1
+    assert admitted <= PRINCIPALS_MAX + BURST
+    gate.now_s = 60.0
+    assert gate.came("ops")
+    assert len(gate.intake.buckets) < 3, "who has been still for a while is forgotten"
+
+
+@pytest.mark.parametrize("principal", ["x" * 65, "x" * 60_000, "", "a\n", "a\0"])
+def test_a_principal_that_can_have_no_topic_is_no_principal(principal: str) -> None:
+    gate = Gate()
+    assert sum(gate.came(principal) for _ in range(1000)) == 0
+    assert gate.sent == []
+    assert len(gate.logged) == 1
+    assert len(gate.logged[0]) < 200
+
+
+def test_a_command_has_a_largest_size_and_the_refusal_says_it() -> None:
+    gate = Gate()
+    assert gate.came("ops", b"x" * PAYLOAD_MAX)
+    assert not gate.came("ops", b"x" * (PAYLOAD_MAX + 1), "n" * 20_000)
+    [refused] = gate.replies
+    assert refused["code"] == "too_large"
+    assert str(PAYLOAD_MAX) in refused["text"]
+    assert len(gate.sent[0].payload) < 500
+
+
+@pytest.mark.parametrize("topic", ["online", "cmd/a", "cmd/a/b/c", "event/a/b"])
+def test_what_is_no_command_is_not_kept(topic: str) -> None:
+    assert not Gate().intake.admits(topic, b"{}")
+
+
+def test_a_message_that_is_taken_back_is_not_kept() -> None:
+    assert not Gate().came("ops", b"")
+
+
+def test_a_reply_repeats_nothing_at_length() -> None:
+    said = reply("i" * (ID_MAX + 1), "n" * 1000, "refused", "missing", "t" * 100_000, "now")
+    assert (said["id"], len(said["command"]), len(said["text"])) == (None, NAME_MAX, REPLY_MAX)
+
+
+async def test_while_the_clock_is_unset_a_short_limit_ends_no_long_one(tmp_path: Any) -> None:
+    """1,000 W for a day, then the same and a tighter one for a second, by its own sender and by another."""
+    work = Work(tmp_path, synced=False)
+    from tests.unit.daemon.commands.test_desk import command
+
+    assert (
+        await work.desk.by_mqtt("ops", "limit_power", command(id="day", p_ceiling_w=1000, expires_s=86400), False)
+    )["result"] == "admitted"
+    for n, (who, ceiling_w) in enumerate((("ops", 1000), ("ops", 500), ("anna", 1000))):
+        brief = command(id=f"brief{n}", p_ceiling_w=ceiling_w, expires_s=1)
+        assert (await work.desk.by_mqtt(who, "limit_power", brief, False))["result"] == "admitted"
+    assert (await work.desk.by_mqtt("ops", "clear", command(id="c"), False))["code"] == "clock_unsynced"
+    work.world.later(3600.0)
+    [left] = work.house.reach.requests.alive()
+    assert left.remaining_s == pytest.approx(82_800.0)
