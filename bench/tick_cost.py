@@ -123,11 +123,13 @@ async def _interleaved(site: Served, case: Case, blocks: int) -> tuple[list[tupl
     for name, bus in app.plant.buses.items():
         bus.wire = wires[name]
     clients = {name: AsyncModbusTcpClient("127.0.0.1", port=port, retries=0) for name, port in site.ports.items()}
+    app.survival.folder.hold()
     running = [asyncio.create_task(bus.run()) for bus in app.plant.buses.values()]
     try:
         for client in clients.values():
             await client.connect()
         await app.loop.poller.warm_up(WARM_UP_S)
+        await app.survival.save()  # control does not begin before
         app.gate.arm("tests")
         if case.writing:
             asked = (Alternates(), tuple(app.loop.dispatch.writers))
@@ -144,6 +146,7 @@ async def _interleaved(site: Served, case: Case, blocks: int) -> tuple[list[tupl
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        app.survival.folder.let_go()
     return samples, sum(len(passed) for tick in requests for passed in tick.values())
 
 
