@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.arming import Arm, Arming
-from derctl.daemon.build import Plant, broker_of, build, writer_of
+from derctl.daemon.build import broker_of, build, writer_of
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
@@ -37,7 +36,7 @@ from derctl.daemon.picture import Picture, stroke
 from derctl.daemon.poller import Poller
 from derctl.daemon.presence import Presence
 from derctl.daemon.promises import Promises
-from derctl.daemon.reload import Change, reread, take, task_of
+from derctl.daemon.reload import Reloading, task_of
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.report.view import View, der_view, loop_view, mqtt_view, poc_view
 from derctl.daemon.requests import Requests
@@ -94,14 +93,12 @@ class App:
             picture=self.picture,
             unsaved=lambda: self.survival.unsaved,
         )
+        self.reloading = Reloading(self)
         self._wire_control(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self._wire_links()
         self.tasks = Tasks(self.log)
         self.ending = Ending(self.log)
         self._stop = asyncio.Event()
-        self._hup = asyncio.Event()
-        self._change: Change | None = None
-        self._reloading = asyncio.Lock()
 
     def _to_broker(self, event: Mapping[str, Any]) -> None:
         if self.site.file.mqtt is not None:
@@ -176,7 +173,7 @@ class App:
         desk = Desk(reach, self.clock, self.log)
         to_broker = None if self.site.file.mqtt is None else self.outbox.put
         self.notices = Notices(self.requests, to_broker, self.news.tell, self.clock.stamp)
-        self.calls = Calls(desk=desk, reach=reach, recorder=self.recorder, view=self.view, reload=self.reload)
+        self.calls = Calls(desk=desk, reach=reach, recorder=self.recorder, view=self.view, reload=self.reloading.now)
         self.survival = Survival(
             folder=self.releaser.journal.folder,
             clock=self.clock,
@@ -272,31 +269,6 @@ class App:
         self.ending.begin()
         self._stop.set()
 
-    async def reload(self) -> str:
-        """Read the site file again; what became of it, in words. Raises CommandError where the running one stays."""
-        async with self._reloading:
-            try:
-                text = await reread(self)
-            except CommandError as error:
-                self.news.tell("site_file_refused", "", f"{error}; the running one stays")
-                raise
-            self.news.tell("site_file_reloaded", "", text)
-            return text
-
-    async def _reloads(self) -> None:
-        """At each SIGHUP."""
-        while True:
-            await self._hup.wait()
-            self._hup.clear()
-            with suppress(CommandError):
-                await self.reload()
-
-    async def change(self, site: Site, plant: Plant) -> None:
-        """Another site file, between two ticks."""
-        change = self._change = Change(site=site, plant=plant)
-        self.loop.stop()
-        await change.done.wait()
-
     async def run(self) -> None:
         """Raises AlreadyRunning, OSError (state directory), or whatever bug ended the control path."""
         folder = self.survival.folder
@@ -313,14 +285,14 @@ class App:
         running.set_exception_handler(self._loop_problem)
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self.stop)
-        running.add_signal_handler(signal.SIGHUP, self._hup.set)
+        running.add_signal_handler(signal.SIGHUP, self.reloading.hup.set)
         tasks = self.tasks
         for bus in self.plant.buses.values():
             tasks.start(task_of(bus), bus.run())
         tasks.start("control", self._control())
         self.start_slow()
         tasks.guard("socket", lambda: serve(Path(self.site.file.site.socket), self._answer))
-        tasks.guard("reload", self._reloads)
+        tasks.guard("reload", self.reloading.run)
         tasks.guard("state", self.survival.run)
         if self.mqtt is not None:
             tasks.guard("mqtt", self.mqtt.run)
@@ -344,13 +316,10 @@ class App:
     async def _control(self) -> None:
         await self.loop.poller.warm_up(WARM_UP_S)
         self.proof.recall(self.loop.memories)
-        while True:
-            change, self._change = self._change, None
-            if change is not None:
-                await take(self, change)
+        await self.reloading.took_over()  # asked for before the first tick
+        await self.loop.run()
+        while await self.reloading.took_over():
             await self.loop.run()
-            if self._change is None:
-                return
 
     def _report(self, tick: Tick) -> None:
         """The tick's end. A closed gate leaves nothing to lapse: what was written is released, and tried again."""

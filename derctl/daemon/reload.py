@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,48 @@ class Change:
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(slots=True)
+class Reloading:
+    """Carries a reload: asked for by a SIGHUP (hup) or a call, carried out by the control task between two ticks."""
+
+    app: App
+    hup: asyncio.Event = field(default_factory=asyncio.Event)
+    _change: Change | None = None
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self) -> None:
+        """At each SIGHUP."""
+        while True:
+            await self.hup.wait()
+            self.hup.clear()
+            with suppress(CommandError):
+                await self.now()
+
+    async def now(self) -> str:
+        """Read the site file again; what became of it, in words. Raises CommandError where the running one stays."""
+        async with self._one:
+            try:
+                text = await reread(self.app)
+            except CommandError as error:
+                self.app.news.tell("site_file_refused", "", f"{error}; the running one stays")
+                raise
+            self.app.news.tell("site_file_reloaded", "", text)
+            return text
+
+    async def change(self, site: Site, plant: Plant) -> None:
+        """Another site file; returns when it is taken over."""
+        change = self._change = Change(site=site, plant=plant)
+        self.app.loop.stop()
+        await change.done.wait()
+
+    async def took_over(self) -> bool:
+        """By the control task, when its loop has stopped: whether it stopped for another site file."""
+        change, self._change = self._change, None
+        if change is not None:
+            await take(self.app, change)
+        return change is not None
+
+
 async def reread(app: App) -> str:
     """Take the file over; what became of it, in words. Raises CommandError where the running one stays."""
     try:
@@ -67,7 +110,7 @@ async def reread(app: App) -> str:
     await _check_contract(app, new, plant)
     for question in new.questions:
         app.log.warning("site_file", text=str(question))
-    await app.change(new, plant)
+    await app.reloading.change(new, plant)
     return f"taken over: {', '.join(changed)}"
 
 

@@ -289,7 +289,7 @@ async def test_a_stop_in_the_middle_of_a_reload_ends_the_daemon_as_any_stop_does
             site["site"]["tick_s"] = 0.2
 
         edited(b, change)
-        reading = asyncio.create_task(b.app.reload())
+        reading = asyncio.create_task(b.app.reloading.now())
         b.app.stop()
         await b.running
         assert b.app.releaser.journal.entries == {}

@@ -12,37 +12,10 @@ from hypothesis import strategies as st
 
 from derctl.core.engine import memory_type, step
 from derctl.core.types import BatteryRequest, Decision, LimitRequest, SiteState
-from derctl.functions import ROWS, plan_of
-from derctl.functions.bms_guard import BmsGuard
-from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.freq_droop import FreqDroop
-from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
-from derctl.functions.reserve import Reserve
-from derctl.functions.self_consumption import SelfConsumption
-from derctl.functions.soc_guard import SocGuard
-from derctl.functions.volt_var import VoltVar
-from derctl.functions.volt_watt import VoltWatt
+from derctl.functions import ROWS
 from derctl.store.ticks import state_of
 from tests import make
-
-ALL = ("pv1", "pv2", "bat1")
-PLAN = plan_of(
-    der_functions=(
-        (BmsGuard(), ("bat1",)),
-        (SocGuard(), ("bat1",)),
-        (Reserve(min_pct=20.0), ("bat1",)),
-        (VoltWatt(), ALL),
-        (FreqDroop(), ALL),
-        (VoltVar(), ALL),
-        (OperatorLimit(), ALL),
-        (SetpointFunction(), ("bat1",)),
-    ),
-    site_functions=(
-        (ContractExportLimit(limit_w=7_000.0, import_limit_w=9_000.0), ALL),
-        (OperatorSiteLimit(), ALL),
-        (SelfConsumption(), ALL),
-    ),
-)
+from tests.catalogue import ALL, PLAN
 
 
 def test_the_plan_holds_every_function_of_the_catalogue() -> None:

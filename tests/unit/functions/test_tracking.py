@@ -13,41 +13,16 @@ from hypothesis import strategies as st
 from derctl.core.engine import step
 from derctl.core.response import Lag
 from derctl.core.types import Decision, SiteState
-from derctl.functions import ROWS, plan_of
-from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.contract_export_limit import PROBE_EVERY_S, PROBE_S, ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
-from derctl.functions.freq_droop import FreqDroop, uncut_event
 from derctl.functions.freq_droop import Memory as DroopMemory
+from derctl.functions.freq_droop import uncut_event
 from derctl.functions.meter_trust import Trust
-from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
-from derctl.functions.reserve import Reserve
-from derctl.functions.self_consumption import SelfConsumption
-from derctl.functions.soc_guard import SocGuard
 from derctl.functions.tracking import tracked
-from derctl.functions.volt_var import VoltVar
-from derctl.functions.volt_watt import VoltWatt
 from tests import make
+from tests.catalogue import ALL, CONTRACT_W, IMPORT_W, PLAN
 
-ALL = ("pv1", "pv2", "bat1")
-CONTRACT_W, IMPORT_W, MARGIN_W, GAIN = 7_000.0, 9_000.0, 140.0, 0.33
-PLAN = plan_of(
-    der_functions=(
-        (BmsGuard(), ("bat1",)),
-        (SocGuard(), ("bat1",)),
-        (Reserve(min_pct=20.0), ("bat1",)),
-        (VoltWatt(), ALL),
-        (FreqDroop(), ALL),
-        (VoltVar(), ALL),
-        (OperatorLimit(), ALL),
-        (SetpointFunction(), ("bat1",)),
-    ),
-    site_functions=(
-        (ContractExportLimit(limit_w=CONTRACT_W, import_limit_w=IMPORT_W), ALL),
-        (OperatorSiteLimit(), ALL),
-        (SelfConsumption(), ALL),
-    ),
-)
+MARGIN_W, GAIN = 140.0, 0.33
 RULES = replace(PLAN, der_functions=PLAN.der_functions[:-2], site_functions=PLAN.site_functions[:1])
 """Without wishes: what is left moves a DER only where it must."""
 
@@ -156,11 +131,6 @@ def test_however_long_one_looked_it_begins_as_one_that_starts_now(seed: int, loo
         assert b.setpoint.p_ceiling_w == pytest.approx(a.setpoint.p_ceiling_w)
         assert b.setpoint.p_target_w == pytest.approx(a.setpoint.p_target_w)
         assert b.setpoint.q_var == pytest.approx(a.setpoint.q_var)
-
-
-def test_the_plan_holds_every_function_of_the_catalogue() -> None:
-    kinds = {each.kind for each, _ in PLAN.der_functions} | {each.kind for each, _ in PLAN.site_functions}
-    assert kinds == ROWS.keys()
 
 
 def test_the_meter_s_proof_stays_and_no_probe_comes_with_the_first_setpoint() -> None:
