@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from derctl.daemon.loop import Loop
+from derctl.daemon.poller import Poller
 from derctl.errors import CommandError
 from derctl.links.local import ask
 from derctl.store.folder import Folder
@@ -122,6 +124,31 @@ async def test_a_refused_file_teaches_nothing(bench: Any) -> None:
         with pytest.raises(CommandError, match="control would end"):
             await reloaded(b, change)
         assert b.app.absent.known.of == known
+
+
+async def test_a_file_that_comes_before_the_first_tick_is_taken_over(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, stop = asyncio.Event(), Loop.stop
+
+    def noted(self: Loop) -> None:
+        asked.set()
+        stop(self)
+
+    async def warm_up(self: Poller, seconds: float) -> None:
+        await asked.wait()
+
+    def change(site: dict[str, Any]) -> None:
+        site["functions"][0]["limit_w"] = 7100
+
+    monkeypatch.setattr(Loop, "stop", noted)
+    monkeypatch.setattr(Poller, "warm_up", warm_up)
+    async with bench(prepare=lambda rig: None) as b:
+        edited(b, change)
+        async with asyncio.timeout(60.0):
+            assert await b.app.reloading.now() == "taken over: functions"
+        assert b.app.site.limit_w == 7100
+        await controlling(b)
 
 
 async def test_the_same_file_changes_nothing(bench: Any) -> None:
