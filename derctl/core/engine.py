@@ -233,9 +233,9 @@ class _Split:
 
     def __init__(self, seen: Mapping[str, float], state: SiteState, wishes: Sequence[SiteProposal]) -> None:
         self.seen = seen
-        words = sorted((wish for wish in wishes if wish.believes_meter is not None), key=lambda wish: wish.rank)
-        believed = bool(words and words[0].believes_meter)
-        self.sun_w = sun.measured_w(state.ders, self.seen, state.poc, believed=believed)
+        words = sorted((wish.rank, wish.meter_pu) for wish in wishes if wish.meter_pu is not None)
+        meter_pu = words[0][1] if words else 0.0
+        self.sun_w = sun.measured_w(state.ders, self.seen, state.poc, meter_pu)
 
     def slot(self, case: _Case, rank: int) -> allocation.Slot:
         """One DER in the split of a wish of this rank."""

@@ -274,8 +274,9 @@ class Proposal:
 class SiteProposal:
     """What one function wants of the sum of the DERs in `over` (their AC power, W); allocation splits it.
 
-    why: where there is more to say than the function's name. believes_meter: whether its loop on the meter at the
-    point of connection shows that it can be believed; None: it has no word on that.
+    why: where there is more to say than the function's name. meter_pu: how far its loop believes the meter at the
+    point of connection, as what stores may draw of an export that only the meter shows, per unit of their rating:
+    1 once it followed a step, 0 where it is doubted; None: it has no word on that.
     """
 
     by: str
@@ -285,7 +286,7 @@ class SiteProposal:
     p_floor_w: float | None = None
     p_target_w: float | None = None
     why: Reason | None = None
-    believes_meter: bool | None = None
+    meter_pu: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from derctl.core.lost import FADE_S, HOLD_S, HOLD_SAMPLES
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.words import Reason
-from derctl.functions.meter_trust import Trust, weigh
+from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_PU, Trust, probing, shown_pu, weigh
 from derctl.functions.settings import Settings, number
 
 MARGIN_PU = 0.02
@@ -24,12 +24,6 @@ MARGIN_MIN_W = 50.0
 APPROACH = 0.5
 """Largest share of the headroom given, or taken back, at once: meter and inverters are not read at the same instant,
 so while power moves the headroom is known only to about its slope times that skew."""
-
-PROBE_EVERY_S, PROBE_S, PROBE_PU = 60.0, 5.0, 0.15
-"""Until the meter is proven, and while it is doubted, load is not counted: the sum stays below the limit.
-
-For PROBE_S in every PROBE_EVERY_S it is lower by this share of the rating, so that the meter has a step to follow
-(docs/sources.md)."""
 
 PROBE_AFTER_S = 5.0
 """From the first setpoint to the first probe: arming alone dips nobody (docs/sources.md)."""
@@ -130,8 +124,14 @@ class ContractExportLimit(Settings):
             p_ceiling_w=memory.ceiling_w,
             p_floor_w=memory.floor_w,
             why=_why(memory),
-            believes_meter=memory.trust.proven and not memory.lost,
+            meter_pu=self._shown_pu(memory, site.poc),
         )
+
+    def _shown_pu(self, memory: Memory, poc: PocState | None) -> float:
+        """A meter without a proof that shows more than may go out is the likelier to be reversed."""
+        shown_w = None if poc is None else poc.reading.p_w
+        over = not memory.trust.proven and shown_w is not None and shown_w > self.limit_w
+        return 0.0 if memory.lost or over else shown_pu(memory.trust, memory.unproven_s)
 
     def _heard(self, memory: Memory, ders: Sequence[DerState], site: SiteState) -> Memory:
         """Is the meter there, and does it make sense? Believed again only after recover_samples in a row."""
@@ -212,7 +212,7 @@ class ContractExportLimit(Settings):
     def _probed(self, memory: Memory, most_w: float, seen: _Seen) -> float:
         """A dip; where there is nothing to dip, a rise, as far as the meter shows import. A right meter then sees no
         export; one that is reversed shows no import where there is a load."""
-        if memory.unproven_s % PROBE_EVERY_S >= PROBE_S:
+        if not probing(memory.unproven_s):
             return most_w
         step = PROBE_PU * sum(der.rating.per_unit_w for der in seen.steered)
         if most_w - step >= _lowest_w(seen):

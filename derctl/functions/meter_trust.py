@@ -28,6 +28,13 @@ PROOF_S = 4.0
 PROVEN = 2
 """Points that prove: a step matched within a quarter gives two; within a half, as it leaves PROOF_S behind, one."""
 
+PROBE_EVERY_S, PROBE_S, PROBE_PU = 60.0, 5.0, 0.15
+"""Until a meter is proven, and while it is doubted, it has no say: load is not counted, and what it alone shows is
+not stored.
+
+For PROBE_S in every PROBE_EVERY_S there is a step of this share of the rating, so that it has one to follow
+(docs/sources.md)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
@@ -59,6 +66,21 @@ class Trust:
     squares: float = 0.0
     products: float = 0.0
     track: tuple[Point, ...] = ()
+
+
+def probing(unproven_s: float) -> bool:
+    """Whether it is time for a step. unproven_s: for how long the meter has been heard without following one."""
+    return unproven_s % PROBE_EVERY_S < PROBE_S
+
+
+def shown_pu(trust: Trust, unproven_s: float) -> float:
+    """What of an export that only the meter shows counts (SiteProposal.meter_pu): before the proof now and then a
+    step, no more, since a wrong meter may show any export for good."""
+    if trust.doubted:
+        return 0.0
+    if trust.proven:
+        return 1.0
+    return PROBE_PU if probing(unproven_s) else 0.0
 
 
 def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState], t_s: float) -> Trust:

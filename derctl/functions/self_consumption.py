@@ -9,7 +9,7 @@ from typing import ClassVar
 from derctl.core.capability import assumed_w, told_w
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.words import Reason
-from derctl.functions.meter_trust import Trust, weigh
+from derctl.functions.meter_trust import Trust, shown_pu, weigh
 from derctl.functions.settings import Settings, number
 
 FALL_S, FALL_PU = 20.0, 0.05
@@ -21,12 +21,14 @@ meanwhile: the meter still shows it. After that it is there to stay (docs/source
 class Memory:
     """The meter sample acted on last, and the sum asked for then, W. trust: does the meter follow the stores?
 
-    falling_s: for how long others have given more than they are let.
+    unproven_s: for how long it has been heard, the proof apart. falling_s: for how long others have given more than
+    they are let.
     """
 
     sample: int = -1
     sum_w: float | None = None
     falling_s: float = 0.0
+    unproven_s: float = 0.0
     trust: Trust = field(default_factory=Trust)
 
 
@@ -65,11 +67,12 @@ class SelfConsumption(Settings):
         poc = site.poc
         stores = [der for der in ders if der.can.balance and der.controllable and _known(der)]
         if poc is None or not poc.fresh or poc.reading.p_w is None:
-            return Memory(trust=memory.trust), Abstain(Reason.METER_LOST, lost=True)
+            return _forgetting(memory), Abstain(Reason.METER_LOST, lost=True)
         if all(der.reading.p_w is None for der in stores):
-            return Memory(trust=memory.trust), Abstain("no storage to steer", lost=True)
+            return _forgetting(memory), Abstain("no storage to steer", lost=True)
         falling_w = _falling_w(stores, site)
-        memory = replace(memory, falling_s=memory.falling_s + dt_s if falling_w > 0.0 else 0.0)
+        falling_s = memory.falling_s + dt_s if falling_w > 0.0 else 0.0
+        memory = replace(memory, falling_s=falling_s, unproven_s=memory.unproven_s + dt_s)
         if poc.sample != memory.sample or memory.sum_w is None:
             present_w = sum(assumed_w(der) for der in stores)
             trust = weigh(memory.trust, _without(poc, stores, site), stores, site.t_s)
@@ -81,7 +84,7 @@ class SelfConsumption(Settings):
             rank=self.rank,
             over=tuple(der.id for der in stores),
             p_target_w=memory.sum_w,
-            believes_meter=not memory.trust.doubted,
+            meter_pu=shown_pu(memory.trust, memory.unproven_s),
         )
 
     def _sum(self, present_w: float, p_poc_w: float, last_w: float | None) -> float:
@@ -89,6 +92,11 @@ class SelfConsumption(Settings):
         if abs(error) <= self.deadband_w and last_w is not None:
             return last_w
         return present_w - self.gain * error
+
+
+def _forgetting(memory: Memory) -> Memory:
+    """What was asked for counts no more; what was seen of the meter stays."""
+    return Memory(trust=memory.trust, unproven_s=memory.unproven_s)
 
 
 def _without(poc: PocState, stores: Sequence[DerState], site: SiteState) -> PocState:

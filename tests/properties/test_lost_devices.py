@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from derctl.core.engine import Plan
@@ -79,6 +79,7 @@ EVENTS = st.lists(
 @pytest.mark.parametrize(
     ("meter", "believed"), [(True, True), (True, False), (False, False)], ids=["believed", "new", "none"]
 )
+@example(events=[(5, "bat1", "silent"), (5, "pv1", "asleep"), (33, "pv1", "back")], load_w=0.0, sun=1.0)
 @given(events=EVENTS, load_w=st.sampled_from([0.0, 800.0, 4000.0]), sun=st.sampled_from([0.3, 1.0]))
 def test_whoever_is_lost_costs_only_itself(
     meter: bool, believed: bool, events: Any, load_w: float, sun: float
@@ -96,6 +97,7 @@ def test_whoever_is_lost_costs_only_itself(
         if n in moments:
             _, name, way = moments[n]
             lapse(house, name, way, n)
+            above_s = 0
         give = {name: house.p_w(name, n) for name in names}
         read |= {name: give[name] for name in names if name not in house.lost}
         export_w = sum(give.values()) - (load_w if meter else 0.0)

@@ -80,7 +80,7 @@ def test_the_site_s_ceiling_holds_as_far_as_the_ders_can_be_told(data: st.DataOb
     found = decide(ders, juniors, wish, *others)
     told = sum(watts for each in found.values() if (watts := most_w(each)) is not None)
     mute = sum(potential_w(d, fold(whole(d.rating), juniors[d.id]).high_w) for d in ders if not d.can.steer)
-    sun_w = measured_w(ders, {d.id: d.reading.p_w for d in ders if d.reading.p_w is not None}, None, believed=False)
+    sun_w = measured_w(ders, {d.id: d.reading.p_w for d in ders if d.reading.p_w is not None}, None, 0.0)
     drawn_w = sum(-d.rating.p_min_w if d.can.aim else 0.0 for d in ders if d.can.steer)
     asked_w = sum(max(-aim_of(fold(whole(d.rating), juniors[d.id])), 0.0) for d in ders if d.can.aim)
     least = -min(drawn_w, asked_w + sun_w)  # a store draws what it is asked to, and what the sun gives

@@ -13,8 +13,8 @@ import pytest
 from derctl.core.engine import Plan
 from derctl.core.types import Fallback, PocState, Setpoint
 from derctl.core.words import Status
-from derctl.functions.contract_export_limit import PROBE_PU, PROBE_S, ContractExportLimit, Memory, worst_w
-from derctl.functions.meter_trust import STRIKES, Trust
+from derctl.functions.contract_export_limit import ContractExportLimit, Memory, worst_w
+from derctl.functions.meter_trust import PROBE_PU, PROBE_S, STRIKES, Trust
 from derctl.functions.self_consumption import SelfConsumption
 from tests import make
 from tests.timeline import PlanTimeline, SiteTimeline
@@ -203,9 +203,9 @@ def test_without_its_meter_the_sum_is_held_for_5_s_and_then_stays_below_the_limi
         }
         said = time.proposes(pv, poc=lost[poc])
         if n < 6:
-            assert (said.p_ceiling_w, said.why, said.believes_meter) == (9_000.0, "held", True)
+            assert (said.p_ceiling_w, said.why, said.meter_pu) == (9_000.0, "held", 1.0)
     assert (said.p_ceiling_w, said.p_floor_w, said.why) == (3_000.0, None, "meter_lost")
-    assert not said.believes_meter
+    assert said.meter_pu == 0.0
 
 
 def test_a_meter_of_few_samples_is_held_for_three_of_them() -> None:

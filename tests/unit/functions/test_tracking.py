@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from derctl.core.engine import step
 from derctl.core.response import Lag
 from derctl.core.types import Decision, SiteState
-from derctl.functions.contract_export_limit import PROBE_EVERY_S, PROBE_S, ContractExportLimit
+from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.freq_droop import uncut_event
-from derctl.functions.meter_trust import Trust
+from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_S, Trust
 from derctl.functions.tracking import tracked
 from tests import make
 from tests.catalogue import ALL, CONTRACT_W, IMPORT_W, PLAN
