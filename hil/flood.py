@@ -21,6 +21,8 @@ GOOD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("limit_power", {"p_ceiling_w": 1500, "der": "pv1"}),
     ("limit_power", {"p_ceiling_w": 2500}),
     ("set_battery_power", {"p_target_w": -800, "der": "bat1"}),
+    ("clear", {"der": "pv1"}),
+    ("clear", {}),
     ("ping", {}),
 )
 LOCAL = (*GOOD, ("status", {}), ("record", {"count": 3}))

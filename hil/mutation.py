@@ -65,7 +65,7 @@ def mutated(content: bytes, chance: Random, kinds: tuple[Change, ...] = BYTES) -
 
 
 def mutated_frame(frame: bytes, chance: Random) -> bytes:
-    """A Modbus frame. Half of the time its header stays right for what follows it, so that more of it is looked at."""
+    """A Modbus frame. Half of the time its header stays right for what follows it, so that more is looked at."""
     if len(frame) <= HEADER.size or chance.random() < 0.5:
         return mutated(frame, chance)
     tid, _, _, unit_id = HEADER.unpack_from(frame)
