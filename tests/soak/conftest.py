@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.resources import files
@@ -86,19 +86,18 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Callable[..., Any]:
-    """`async with house(change) as h`: `change` edits the site file; controller: another command line."""
+    """`async with house(change) as h`: `change` edits the site file; controller: another command line for it."""
 
     @asynccontextmanager
     async def start(
-        change: Mapping[str, Any] | None = None, *, controller: str | None = None, folder: Path = tmp_path
+        change: Callable[[dict[str, Any]], None] = lambda site: None, *, controller: str | None = None
     ) -> AsyncIterator[House]:
-        made = replace(scenario("base/house"), name="soak")
-        run = Run(made, folder, controller, None)
+        run = Run(replace(scenario("base/house"), name="soak"), tmp_path, controller, None)
         stepping = None
         try:
             await run.rig.start()
             run.site = run.rendered()
-            run.change_site(change or {})
+            change(run.site)
             await run.start_daemon()
             run.rig.begin()
             run.rig.each_step.append(run.observe)
