@@ -25,6 +25,8 @@ STRIKES = 3
 PROOF_PU = 0.1
 """The step that proves a meter, within PROOF_S (it may be late), in share of the rating (docs/sources.md)."""
 PROOF_S = 4.0
+POINT_S = 0.05
+"""How close the points of the track stand at least."""
 PROVEN = 2
 """Points that prove: a step matched within a quarter gives two; within a half, as it leaves PROOF_S behind, one."""
 
@@ -110,8 +112,12 @@ def _from_here(trust: Trust, here: Point) -> Trust:
 
 
 def _added(trust: Trust, here: Point, sample: int) -> Trust:
-    """The point joins the track; of what is older than PROOF_S, the newest stays."""
+    """The point joins the track; of what is older than PROOF_S, the newest stays. Points that come faster than
+    POINT_S take the place of the one before, or a fast tick would keep thousands."""
     last = trust.track[-1]
+    track = trust.track[max(_old(trust.track, here) - 1, 0) :]
+    if len(track) > 1 and here.t_s - track[-2].t_s < POINT_S:
+        track = track[:-1]
     moved, seen = here.ders_w - last.ders_w, here.poc_w - last.poc_w
     return replace(
         trust,
@@ -119,7 +125,7 @@ def _added(trust: Trust, here: Point, sample: int) -> Trust:
         slept=trust.slept if seen == 0.0 else 0,
         squares=trust.squares + moved * moved,
         products=trust.products + moved * seen,
-        track=(*trust.track[max(_old(trust.track, here) - 1, 0) :], here),
+        track=(*track, here),
     )
 
 
