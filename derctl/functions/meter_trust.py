@@ -5,9 +5,10 @@ A meter is proven once it followed a step of theirs, and doubted once it slept t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
+from derctl.core.capability import told_w
 from derctl.core.types import DerState, PocState
 from derctl.core.value import replace, value
 
@@ -36,6 +37,8 @@ not stored.
 
 For PROBE_S in every PROBE_EVERY_S there is a step of this share of the rating, so that it has one to follow
 (docs/sources.md)."""
+DRAWS_PU = 0.02
+"""A store that draws less than this share of its rating draws nothing."""
 
 
 @value
@@ -73,6 +76,19 @@ class Trust:
 def probing(unproven_s: float) -> bool:
     """Whether it is time for a step. unproven_s: for how long the meter has been heard without following one."""
     return unproven_s % PROBE_EVERY_S < PROBE_S
+
+
+def passed_s(unproven_s: float, ders: Iterable[DerState], dt_s: float) -> float:
+    """One tick on. A step does not end while a store that is told to charge draws nothing: that does no harm,
+    whatever the meter, and what is asked has to stand until it is seen that it is not followed."""
+    after_s = unproven_s + dt_s
+    ends = probing(unproven_s) and not probing(after_s)
+    return unproven_s if ends and any(map(_idles, ders)) else after_s
+
+
+def _idles(der: DerState) -> bool:
+    told, p_w, least_w = told_w(der), der.reading.p_w, -DRAWS_PU * der.rating.size_w
+    return der.can.store and told is not None and told < least_w and p_w is not None and p_w >= least_w
 
 
 def shown_pu(trust: Trust, unproven_s: float) -> float:
