@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation, lost, sun
-from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, rested, whole
+from derctl.core.arbitration import (
+    SENIORS_FIRST,
+    Band,
+    aim_of,
+    aimed,
+    confine,
+    fold,
+    reactive,
+    reserved_w,
+    rested,
+    whole,
+)
 from derctl.core.capability import present_w, told_w
 from derctl.core.types import (
     Abstain,
@@ -19,6 +30,7 @@ from derctl.core.types import (
     SiteProposal,
     SiteState,
 )
+from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Reason
 
 Memory = Any
@@ -316,10 +328,8 @@ def _setpoint(der: DerState, band: Band) -> tuple[Setpoint, tuple[Bound, ...]]:
 
 
 def _requested(proposals: Iterable[Proposal]) -> Proposal | None:
-    asked = sorted(
-        (p for p in proposals if p.rank >= OPERATOR and p.why is not Reason.RELAXING), key=lambda p: (p.rank, p.by)
-    )
-    return asked[0] if asked else None
+    asked = [each for each in proposals if each.rank >= OPERATOR and each.why is not Reason.RELAXING]
+    return min(asked, key=SENIORS_FIRST, default=None)
 
 
 def _as_setpoint(proposal: Proposal) -> Setpoint:
