@@ -33,8 +33,9 @@ class Attack:
         return Random(self.seed)
 
     def found(self, **figures: object) -> None:
-        """Before the assertions, so that the table has them when one fails."""
+        """Before the assertions, so that the table has them when one fails; in a file for whoever can't wait."""
         self.figures.update({name: str(value) for name, value in figures.items()})
+        (self.folder / "figures.txt").write_text(_figures(self.figures) + "\n")
 
     def in_time(self, loop: Mapping[str, Any]) -> None:
         """Control missed no tick: `loop` of the daemon's status. Alone on its machine, not one."""

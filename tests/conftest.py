@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def attack(request: pytest.FixtureRequest, tmp_path: Path) -> Attack:
     """How much of it, from which seed, and what it found: for a test marked `soak`."""
     return attack_of(request.node, request.config, tmp_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What failed is kept beside the input, at once: the others may go on for hours."""
+    report = yield
+    found = getattr(item, "funcargs", {}).get("attack")
+    if report.failed and found is not None:
+        (found.folder / "failed.txt").write_text(report.longreprtext)
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
