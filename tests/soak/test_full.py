@@ -44,7 +44,6 @@ async def refused(house: House, call: str, **args: Any) -> None:
     assert (answer["ok"], answer.get("code")) == (False, "not_saved"), answer
 
 
-@pytest.mark.scenario
 @pytest.mark.soak(full=25, short=1)
 async def test_a_disk_that_fills_up_under_control_loses_no_limit_and_admits_none(
     house: Callable[..., Any], tmp_path: Path, attack: Attack
@@ -79,7 +78,6 @@ async def test_a_disk_that_fills_up_under_control_loses_no_limit_and_admits_none
         h.held()
 
 
-@pytest.mark.scenario
 @pytest.mark.soak(full=5, short=1)
 async def test_a_disk_that_is_full_at_the_start_keeps_the_daemon_out_of_control(
     house: Callable[..., Any], tmp_path: Path, attack: Attack
