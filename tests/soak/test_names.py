@@ -15,6 +15,7 @@ import pytest
 from tests.attack import Attack
 from tests.soak.conftest import House
 from tests.soak.mounts import controller
+from tests.soak.test_kills import say
 
 END_S = 3.0
 SOON_S = 8.0
@@ -96,8 +97,6 @@ async def test_a_name_server_that_never_answers_delays_nothing(
             assert slow < SOON_S and ends < END_S
             assert asked >= NAMED, "it was the name server that was asked"
             await h.run.child.start()
-            await h.until(lambda status: True)
-            answer = await h.ask("arm")
-            if not answer["ok"] and answer.get("confirm"):
-                await h.ask("arm", confirm=answer["confirm"])
+            await h.until(lambda status: status["ders"]["pv1"]["state"] == "ok" and status["loop"]["ticks"])
+            await say(h, "arm")
         h.held(I7="pv2 is never found")
