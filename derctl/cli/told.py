@@ -1,4 +1,4 @@
-"""What `check` tells beside problems: who reads each battery's limits, and what waits for a clock that is set."""
+"""What `check` tells beside problems: who reads a battery's limits, who may command, and what waits for a clock."""
 
 from __future__ import annotations
 
@@ -27,6 +27,26 @@ class ClockNow:
     synced: bool
     refused: tuple[str, ...]
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commanders:
+    """Principals over MQTT, as the site file lists them. arm: those who may do that too."""
+
+    command: tuple[str, ...]
+    arm: tuple[str, ...]
+    text: str
+
+
+def commanders(site: Site) -> Commanders:
+    """Who may command and arm; nobody over MQTT without a broker."""
+    listed = [] if site.file.mqtt is None else site.file.mqtt.principals
+    command = tuple(each.name for each in listed)
+    arm = tuple(each.name for each in listed if each.may_arm)
+    who = f"over MQTT {', '.join(command) or 'nobody'} may command and {', '.join(arm) or 'nobody'} may arm"
+    names = "; that a name is true is the broker's word: its access list makes it so" if command else ""
+    here = f"on this machine whoever may use {site.file.site.socket} does both"
+    return Commanders(command=command, arm=arm, text=here if site.file.mqtt is None else f"{who}{names}; {here}")
 
 
 def batteries(site: Site) -> list[DerSection]:

@@ -185,6 +185,13 @@ VALUES = [  # what replaces what in the small site, path, the whole message
     ("host: pv.example", "host: 10.0.0.1,502", "buses[0].tcp.502",
      "the comma before 502 ends the value before it; known are host, port"),
     ("buses:", "mqtt: broker:8883\nbuses:", "mqtt", "write {host: broker, port: 8883} (got 'broker:8883')"),
+    ("buses:", "mqtt: {host: b, principals: [ops]}\nbuses:", "mqtt.principals[0]", "write {name: ops} (got 'ops')"),
+    ("buses:", "mqtt: {host: b, principals: {name: ops}}\nbuses:", "mqtt.principals",
+     "expected a list, this is a mapping: write '- ' before each item"),
+    ("buses:", "mqtt: {host: b, principals: [{name: ops, may_arm: yes}]}\nbuses:", "mqtt.principals[0].may_arm",
+     "write true or false (got 'yes')"),
+    ("buses:", "mqtt: {host: b, principals: [{name: 'an na'}]}\nbuses:", "mqtt.principals[0].name",
+     "'an na': 1 to 64 letters without accents, digits, . _ @ and -, the first a letter or digit"),
     ("kind: sunspec_pv}", "kind: sunspec_pv, fallback: stands}", "ders[0].fallback",
      "expected a mapping of p_ceiling_w, by, after_s (got 'stands')"),
     ("kind: sunspec_storage}", "kind: sunspec_batery}", "ders[1].kind",
@@ -275,6 +282,13 @@ REFUSED = [  # surely wrong: path, a part of what is said
     ("buses:", "mqtt: {host: b, port: 8883, tls: {ca_file: ca.pem}}\nbuses:", "mqtt.tls.ca_file", "the whole path"),
     ("buses:", "mqtt: {host: 'mqtt://b'}\nbuses:", "mqtt.host", "URL"),
     (
+        "buses:",
+        "mqtt: {host: b, principals: [{name: a}, {name: b}, {name: a, may_arm: true}]}\nbuses:",
+        "mqtt.principals[2].name",
+        "'a' is mqtt.principals[0] already",
+    ),
+    ("buses:", "mqtt: {host: b, principals: [{name: local}]}\nbuses:", "mqtt.principals[0].name", "over the socket"),
+    (
         "kind: sunspec_pv}",
         "kind: sunspec_pv, fallback: {p_ceiling_w: 3.000}}",
         "ders[0].fallback.p_ceiling_w",
@@ -316,11 +330,12 @@ QUESTIONED = [  # may be meant
     ("v_nom_v: 230", "v_nom_v: 480", "site.v_nom_v", "277"),
     ("v_nom_v: 230", "v_nom_v: 120", "site.f_nom_hz", "60 Hz"),
     ("f_nom_hz: 50", "f_nom_hz: 50, phases: 3", "site.phases", "take this line out"),
-    ("buses:", "mqtt: {host: b, port: 8883}\nbuses:", "mqtt.port", "TLS"),
+    ("buses:", "mqtt: {host: b, port: 8883, principals: []}\nbuses:", "mqtt.port", "TLS"),
+    ("buses:", "mqtt: {host: b}\nbuses:", "mqtt", "nobody may command over MQTT"),
     ("buses:", "mqtt:\nbuses:", "mqtt", "leave it out, or indent"),
     ("ders:", "  - {id: old, tcp: {host: b}}\nders:", "buses[1]", "nothing is on bus 'old'"),
-    ("buses:", "mqtt: {host: b, port: 8883, tls: {ca_file: /nowhere/ca.pem}}\nbuses:", "mqtt.tls.ca_file",
-     "/nowhere/ca.pem: there is no such file"),
+    ("buses:", "mqtt: {host: b, port: 8883, principals: [], tls: {ca_file: /nowhere/ca.pem}}\nbuses:",
+     "mqtt.tls.ca_file", "/nowhere/ca.pem: there is no such file"),
 ]  # fmt: skip
 
 
