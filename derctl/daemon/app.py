@@ -216,6 +216,7 @@ class App:
                 lambda up, text: self.news.tell("broker_connected" if up else "broker_lost", "", text),
                 lambda event, text: self.news.tell(event, "", text),
                 admits=intake.admits,
+                queued_max=intake.queued_max,
             )
             self.telemetry = Telemetry(self.clock, section.measurement_every_s, section.measurement_min_s)
 

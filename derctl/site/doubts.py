@@ -27,6 +27,8 @@ BETWEEN_LINES_V = {208, 380, 400, 415, 480, 690}
 """Nominal voltages between the lines (IEC 60038, ANSI C84.1) that are rarely one to neutral."""
 THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}\.[0-9]{3}")
 POWERS = ("_w", "_va", "_var")
+PRINCIPALS_MAX = 32
+"""Each may fill a queue of its own, and has its ids remembered."""
 PLANT_HZ = {120.0: 60, 277.0: 60}
 """Voltages to neutral that go with one frequency only (ANSI C84.1)."""
 
@@ -72,6 +74,8 @@ def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
 
 def _principals(site: SiteFile) -> Iterator[tuple[str, str]]:
     names = [] if site.mqtt is None else [each.name for each in site.mqtt.principals]
+    if len(names) > PRINCIPALS_MAX:
+        yield "mqtt.principals", f"{len(names)} principals, more than {PRINCIPALS_MAX}: let people share a name"
     for i, name in enumerate(names):
         if name in names[:i]:
             yield f"mqtt.principals[{i}].name", f"{name!r} is mqtt.principals[{names.index(name)}] already"

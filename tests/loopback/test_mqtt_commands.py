@@ -206,6 +206,20 @@ async def test_many_commands_at_once_are_answered_one_by_one(
     assert 0 < len(app.requests.alive()) < 64, "what another one covers is not kept"
 
 
+async def test_bursts_of_all_principals_at_once_cost_none_of_them_a_command(
+    start: Start, ops: Operator, outside: Any, until: Any
+) -> None:
+    """60 of each, which is less than each may send at once; each is saved before its answer."""
+    app = await start()
+    names = [each["name"] for each in PRINCIPALS]
+    for _ in range(60):
+        for name in names:
+            outside.send(f"{BASE}/cmd/{name}/limit_power", ops.payload(p_ceiling_w=1000))
+    await until(lambda: all(len(outside.of(f"reply/{name}")) == 60 for name in names))
+    assert {json.loads(reply)["code"] for name in names for reply in outside.of(f"reply/{name}")} == {None}
+    assert app.outbox.dropped == 0
+
+
 async def test_a_flood_of_one_principal_costs_another_no_reply(
     start: Start, ops: Operator, outside: Any, until: Any
 ) -> None:
@@ -270,6 +284,16 @@ async def test_what_is_too_large_never_comes_in_and_the_session_goes_on(
     assert app.mqtt is not None
     assert (app.mqtt.sessions, app.mqtt.connected) == (1, True)
     assert len(outside.of("reply/ops")) == 1
+
+
+async def test_many_that_are_too_large_take_nobody_s_place_at_the_broker(
+    start: Start, ops: Operator, outside: Any
+) -> None:
+    """mosquitto keeps 20 messages of QoS 1 in flight, and never took one from the list that it could not send."""
+    await start()
+    for n in range(60):
+        outside.send(f"{BASE}/cmd/guest-{n % 3}/ping", b"x" * 40_000)
+    assert (await ops.send("ping", ops.payload()))["code"] is None
 
 
 async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any, until: Any) -> None:

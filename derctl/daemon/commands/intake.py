@@ -22,6 +22,8 @@ BURST = 64
 """Commands of one principal at once."""
 RATE_PER_S = 5.0
 """And then."""
+QUEUED_MAX = 128
+"""Commands that wait for their turn, for each principal: none of them takes another's place."""
 SAID_S = 1.0
 """How often at most one hears that it is limited."""
 LOGGED_S = 60.0
@@ -72,6 +74,11 @@ class Intake:
     def __post_init__(self, principals: Iterable[str]) -> None:
         now_s = self.clock()
         self.buckets = {name: Bucket(seen_s=now_s) for name in principals}
+
+    @property
+    def queued_max(self) -> int:
+        """Commands of all principals that wait."""
+        return QUEUED_MAX * max(1, len(self.buckets))
 
     def admits(self, topic: str, payload: bytes) -> bool:
         """Whether it is a command that may cost something. What is refused here is answered here."""

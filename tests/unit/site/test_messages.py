@@ -287,6 +287,12 @@ REFUSED = [  # surely wrong: path, a part of what is said
         "mqtt.principals[2].name",
         "'a' is mqtt.principals[0] already",
     ),
+    (
+        "buses:",
+        f"mqtt: {{host: b, principals: [{', '.join(f'{{name: p{n}}}' for n in range(33))}]}}\nbuses:",
+        "mqtt.principals",
+        "33 principals, more than 32",
+    ),
     ("buses:", "mqtt: {host: b, principals: [{name: local}]}\nbuses:", "mqtt.principals[0].name", "over the socket"),
     (
         "kind: sunspec_pv}",
