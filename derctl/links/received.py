@@ -14,10 +14,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from derctl.links.allowed import TOPIC_MAX
 from derctl.links.aside import aside
 
 RECEIVE_MAX = 32_768
 """Bytes of a packet that comes in: Maximum Packet Size of CONNECT (MQTT 5, 3.1.2.11.4)."""
+KEPT_MAX = TOPIC_MAX + 4
+"""Bytes of a packet that is kept: never less than the topic with its length and the packet's id (MQTT 5, 3.3.2)."""
 CHUNK = 65_536
 """Bytes read at once of a packet that is too large."""
 
@@ -59,7 +62,7 @@ class Client(aiomqtt.Client):
         """
         packet = self._client._in_packet
         data = self._read(min(size, CHUNK))
-        kept = data[: max(1, RECEIVE_MAX - len(packet["packet"]))]
+        kept = data[: max(1, KEPT_MAX - len(packet["packet"]))]
         packet["to_process"] -= len(data) - len(kept)
         return kept
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from derctl.core.words import Refusal
-from derctl.daemon.commands.desk import reply
+from derctl.daemon.commands.desk import NAME_MAX, reply
 from derctl.daemon.commands.strangers import NEVER_S, Strangers
 from derctl.daemon.log import priority_of
 from derctl.daemon.report.telemetry import encode
@@ -94,8 +94,8 @@ class Intake:
         if not bucket.take(now_s):
             self._limited(bucket, principal, name, payload, now_s)
             return False
-        if len(payload) > PAYLOAD_MAX:
-            text = f"{len(payload)} bytes are more than the {PAYLOAD_MAX} of a command"
+        text = _too_large(name, payload)
+        if text is not None:
             self._refuse(principal, name, None, Refusal.TOO_LARGE, text)
             return False
         return True
@@ -115,6 +115,12 @@ class Intake:
         if now_s - bucket.logged_s >= LOGGED_S:
             bucket.logged_s = now_s
             self.log.log(priority_of("command"), "command", text=f"{text}: {Refusal.RATE_LIMITED}")
+
+
+def _too_large(name: str, payload: bytes) -> str | None:
+    if len(payload) > PAYLOAD_MAX:
+        return f"{len(payload)} bytes are more than the {PAYLOAD_MAX} of a command"
+    return f"its name has {len(name)} characters, more than {NAME_MAX}" if len(name) > NAME_MAX else None
 
 
 def _id_of(payload: bytes) -> str | None:

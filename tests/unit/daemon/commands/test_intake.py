@@ -94,6 +94,14 @@ def test_a_command_has_a_largest_size_and_the_refusal_says_it() -> None:
     assert len(gate.sent[0].payload) < 500
 
 
+def test_a_name_of_30_000_characters_waits_in_no_queue() -> None:
+    gate = Gate()
+    assert gate.came("ops", name="n" * NAME_MAX)
+    assert not gate.came("ops", name="n" * 30_000)
+    [refused] = gate.replies
+    assert (refused["code"], refused["command"]) == ("too_large", "n" * NAME_MAX)
+
+
 @pytest.mark.parametrize("topic", ["online", "cmd/a", "cmd/a/b/c", "event/a/b"])
 def test_what_is_no_command_is_not_kept(topic: str) -> None:
     gate = Gate()
