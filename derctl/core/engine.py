@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation, lost, sun
-from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, rested, whole
+from derctl.core.arbitration import (
+    SENIORS_FIRST,
+    Band,
+    aim_of,
+    aimed,
+    confine,
+    fold,
+    reactive,
+    reserved_w,
+    rested,
+    whole,
+)
 from derctl.core.capability import present_w, told_w
 from derctl.core.types import (
     Abstain,
@@ -19,6 +30,7 @@ from derctl.core.types import (
     SiteProposal,
     SiteState,
 )
+from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Reason
 
 Memory = Any
@@ -292,34 +304,29 @@ def _apply(cases: Mapping[str, _Case], bands: Mapping[str, Band]) -> None:
 def _decide(case: _Case) -> Decision:
     der, band = case.der, case.band
     var = reactive(der, band, case.proposals)
-    setpoint, bounds = _setpoint(der, band)
-    if var.q_var is not None:
-        setpoint = Setpoint(p_ceiling_w=setpoint.p_ceiling_w, p_target_w=setpoint.p_target_w, q_var=var.q_var)
-        bounds += var.bounds
+    setpoint, bounds = _setpoint(der, band, var.q_var)
     requested = _requested(case.proposals)
     return Decision(
         der=der.id,
         setpoint=setpoint,
-        bound_by=bounds,
+        bound_by=bounds + var.bounds,
         abstained=case.abstained,
         requested=None if requested is None else _as_setpoint(requested),
         requested_by=None if requested is None else requested.by,
     )
 
 
-def _setpoint(der: DerState, band: Band) -> tuple[Setpoint, tuple[Bound, ...]]:
+def _setpoint(der: DerState, band: Band, q_var: float | None) -> tuple[Setpoint, tuple[Bound, ...]]:
     ceiling_w = band.high_w if der.can.limit else None
     if not aimed(der, band):
-        return Setpoint(p_ceiling_w=ceiling_w), band.bounds
+        return Setpoint(p_ceiling_w=ceiling_w, q_var=q_var), band.bounds
     bounds = band.bounds if band.target_by is None else (band.target_by, *band.bounds)
-    return Setpoint(p_ceiling_w=ceiling_w, p_target_w=aim_of(band)), bounds
+    return Setpoint(p_ceiling_w=ceiling_w, p_target_w=aim_of(band), q_var=q_var), bounds
 
 
 def _requested(proposals: Iterable[Proposal]) -> Proposal | None:
-    asked = sorted(
-        (p for p in proposals if p.rank >= OPERATOR and p.why is not Reason.RELAXING), key=lambda p: (p.rank, p.by)
-    )
-    return asked[0] if asked else None
+    asked = [each for each in proposals if each.rank >= OPERATOR and each.why is not Reason.RELAXING]
+    return min(asked, key=SENIORS_FIRST, default=None)
 
 
 def _as_setpoint(proposal: Proposal) -> Setpoint:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cache
 
 from derctl.core.types import Rating, Reading, Setpoint
+from derctl.core.value import replace, value
 from derctl.core.words import What
 from derctl.daemon.course import Course, left, measured, went_on
 from derctl.devices import Profile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Claim:
     """mute: it reads back nothing at all. void: contradicted, so that it counts no more. said_w: what it claimed when
     it was contradicted last.
@@ -44,7 +44,7 @@ def weighed(
     """After a reading that has just arrived. before_s: when the one before it did; nobody knows what was in a gap."""
     said_w, p_w = claimed_w(reading.accepted, rating), reading.p_w
     if said_w is None or p_w is None or now_s - before_s > profile.settle_s:
-        claim = replace(claim, course=None, under=None, kept_s=None)
+        claim = _begun_anew(claim)
     if said_w is None or p_w is None:
         return claim
     tolerance = profile.tolerance_pct / 100.0 * rating.size_w
@@ -52,19 +52,25 @@ def weighed(
     # Giving nothing contradicts nothing: a battery that is to charge may be full, one that is to discharge empty.
     course = _went_on(claim.course, max(said_w, 0.0), p_w, tolerance, profile.settle_s, now_s)
     under = _went_on(claim.under, max(-said_w, 0.0), -p_w, tolerance, profile.settle_s, now_s) if aims else None
-    claim = replace(claim, course=course, under=under)
-    beyond = ((course, p_w), (under, -p_w))
-    if any(
-        each is not None and left(each, What.CEILING, w, tolerance, now_s, profile.settle_s) for each, w in beyond
-    ):
+    if course is not claim.course or under is not claim.under:
+        claim = replace(claim, course=course, under=under)
+    beyond = left(course, What.CEILING, p_w, tolerance, now_s, profile.settle_s)
+    if beyond or (under is not None and left(under, What.CEILING, -p_w, tolerance, now_s, profile.settle_s)):
         return replace(claim, void=True, said_w=said_w, kept_s=None)
     return _kept(claim, said_w, p_w, tolerance, profile.settle_s, now_s) if claim.void else claim
+
+
+def _begun_anew(claim: Claim) -> Claim:
+    if claim.course is None and claim.under is None and claim.kept_s is None:
+        return claim
+    return replace(claim, course=None, under=None, kept_s=None)
 
 
 def _went_on(
     course: Course | None, most_w: float, p_w: float, tolerance: float, settle_s: float, now_s: float
 ) -> Course:
-    course = went_on(course, Setpoint(p_ceiling_w=most_w), now_s, settle_s)
+    if course is None or course.setpoint.p_ceiling_w != most_w:
+        course = went_on(course, Setpoint(p_ceiling_w=most_w), now_s, settle_s)
     return measured(course, now_s, astray=p_w > most_w + tolerance)
 
 

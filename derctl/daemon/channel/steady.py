@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from derctl.core.types import Rating, Reading
+from derctl.core.value import replace, value
 from derctl.daemon.channel.slow import SLOW_EVERY_S
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ RATING_STEP_PU = 0.1
 """A rating of the same device differs by more: it is not believed at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Track(Generic[T]):
     """One value through time. value: the last that is believed, at_s: when it was read last.
 
@@ -86,7 +87,7 @@ def follow(
     return replace(track, other=seen, other_s=now_s, since_s=since_s, count=count, doubted_s=doubted_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Steady:
     """By field of a reading; rating: the device's. named_s: when each contradiction was named last.
 
