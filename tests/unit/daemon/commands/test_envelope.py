@@ -57,10 +57,11 @@ async def test_an_id_is_forgotten_when_nobody_could_replay_it_any_more(tmp_path:
     assert {who: set(each.ids) for who, each in work.desk.seen.items()} == {"ops": {"second"}}
 
 
-async def test_without_a_clock_no_id_is_forgotten_and_none_once_it_is_set(tmp_path: Path) -> None:
-    """A machine that starts in 1970, and whose clock is set ten minutes later: the command is still alive then."""
+@pytest.mark.parametrize("wall_s", [0.0, NOON.timestamp() + 3e8])
+async def test_without_a_clock_no_id_is_forgotten_and_none_once_it_is_set(tmp_path: Path, wall_s: float) -> None:
+    """A machine that starts in 1970, or in ten years, and whose clock is set: the command is still alive then."""
     work = Work(tmp_path, synced=False)
-    work.world.wall_s = 0.0
+    work.world.wall_s = wall_s
     recorded = command(id="first", expires_s=1800)
     assert await code_of(work.desk, "disarm", recorded) is None
     work.world.later(86_400.0)
