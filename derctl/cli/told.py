@@ -44,7 +44,7 @@ def commanders(site: Site) -> Commanders:
     command = tuple(each.name for each in listed)
     arm = tuple(each.name for each in listed if each.may_arm)
     who = f"over MQTT {', '.join(command) or 'nobody'} may command and {', '.join(arm) or 'nobody'} may arm"
-    names = "; that a name is true is the broker's word: its access list makes it so" if command else ""
+    names = "; the broker's access list has to keep others from these names" if command else ""
     here = f"on this machine whoever may use {site.file.site.socket} does both"
     return Commanders(command=command, arm=arm, text=here if site.file.mqtt is None else f"{who}{names}; {here}")
 
@@ -88,8 +88,8 @@ def _waits(site: Site, refused: tuple[str, ...]) -> str:
     tls = " mqtt.tls keeps the broker away." if site.file.mqtt.tls is not None else ""
     names = ", ".join(refused)
     return (
-        f"While it stays so, over MQTT {names} and a higher limit_power are refused (clock_unsynced), and a lower"
-        f" one lives for its whole expires_s from when it arrives.{tls}"
+        f"While it stays so, over MQTT {names} are refused (clock_unsynced), and limit_power lives for its whole"
+        f" expires_s from when it arrives.{tls}"
     )
 
 

@@ -39,7 +39,7 @@ async def test_a_clock_that_is_not_set_says_what_is_refused_and_how_to_say_that_
     assert "this machine's clock is not synchronised" in text
     waiting = [name for name, command in COMMANDS.items() if command.relaxing]
     assert {"arm", "clear", "set_battery_power"} <= {*waiting}
-    assert f"{', '.join(waiting)} and a higher limit_power are refused (clock_unsynced)" in text
+    assert f"{', '.join(waiting)} are refused (clock_unsynced), and limit_power lives for its whole expires_s" in text
     assert "Control itself goes on" in text
     assert "site.clock_sync: assume" in text
     found = json.loads((await here("check", "--json", "-c", str(site_file(BROKER))))[1])["clock"]
@@ -108,7 +108,13 @@ NOBODY = (POC, f"{POC}\nmqtt: {{host: broker.example, principals: []}}")
         ([], [], [], "on this machine whoever may use", False),
         ([BROKER], [], [], "over MQTT nobody may command and nobody may arm; on this machine", True),
         ([NOBODY], [], [], "over MQTT nobody may command and nobody may arm; on this machine", False),
-        ([LISTED], ["ops", "home"], ["ops"], "over MQTT ops, home may command and ops may arm; that a name", False),
+        (
+            [LISTED],
+            ["ops", "home"],
+            ["ops"],
+            "over MQTT ops, home may command and ops may arm; the broker's access list",
+            False,
+        ),
     ],
 )
 async def test_who_may_command_and_arm_is_said_and_a_broker_for_nobody_is_questioned(
