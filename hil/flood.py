@@ -15,8 +15,9 @@ import aiomqtt
 
 from hil.mutation import mutated, mutated_json
 
-PRINCIPALS = 20
-"""Each has a rate of its own in the daemon (docs/interfaces.md 3), so that what comes is looked at."""
+PRINCIPALS = 24
+"""Each has a rate of its own in the daemon (docs/interfaces.md 3), so that what comes is looked at. A site file that
+lists hil0 to hil19 has four strangers among them."""
 GOOD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("limit_power", {"p_ceiling_w": 1500, "der": "pv1"}),
     ("limit_power", {"p_ceiling_w": 2500}),
