@@ -67,7 +67,7 @@ class Releaser:
         self._restore_left(touch=touch)
         for name, said_w in (self.left.contradicted | self.journal.contradicted).items():
             if name in writers:
-                writers[name].channel.claim = Claim(void=True, said_w=said_w)
+                writers[name].channel.measured.claim = Claim(void=True, said_w=said_w)
 
     def _restore_left(self, *, touch: bool) -> None:
         """What releases left. Where that can't be read, or there is no journal, it is not known of any other DER; so

@@ -85,7 +85,7 @@ class Writer:
 
     @property
     def _profile(self) -> Profile:
-        return self.channel.profile
+        return self.channel.measured.profile
 
     @property
     def promise(self) -> Fallback:
@@ -126,7 +126,7 @@ class Writer:
         if not self.control:
             return "control: false in the site file"
         if not der.fresh:
-            return self.channel.binding.text or "it does not answer"
+            return self.channel.finder.binding.text or "it does not answer"
         return None if der.can.steer or der.can.var else "derctl can only read it"
 
     @property
@@ -141,7 +141,7 @@ class Writer:
     @property
     def lost(self) -> bool:
         """Whether its device can't be told anything."""
-        return self.channel.state not in ANSWERS or not self.channel.verified
+        return self.channel.state not in ANSWERS or not self.channel.finder.verified
 
     @property
     def promised(self) -> Promise:
@@ -149,7 +149,9 @@ class Writer:
         written, device, channel = self.hold.written, self.channel.device, self.channel
         if written is None or device is None or written.refusals:
             return Promise.UNPROVEN
-        reads = device.promises(channel.answers, self.promise) if channel.read_s > written.at_s else None
+        reads = (
+            device.promises(channel.answers.words, self.promise) if channel.measured.read_s > written.at_s else None
+        )
         return Promise.READ_BACK if reads else Promise.WRITTEN
 
     @property
@@ -186,10 +188,10 @@ class Writer:
             return
         if self._spares(wish.decision.setpoint):
             return
-        seen = self.channel.reading
+        seen = self.channel.measured.reading
         reading = replace(wish.der.reading, accepted=seen.accepted, p_w=seen.p_w)
         self.wish = wish = wish._replace(
-            der=replace(wish.der, reading=reading, age_s=wish.at_s - self.channel.read_s)
+            der=replace(wish.der, reading=reading, age_s=wish.at_s - self.channel.measured.read_s)
         )
         self._note(wish)
         why = self._due(wish)
@@ -218,7 +220,7 @@ class Writer:
 
     def _due(self, wish: Wish) -> WriteFor | None:
         channel, hold, profile = self.channel, self.hold, self._profile
-        if channel.state not in ANSWERS or not channel.verified:
+        if channel.state not in ANSWERS or not channel.finder.verified:
             return None
         if wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
@@ -254,11 +256,11 @@ class Writer:
             written=self.hold.written,
             profile=self._profile,
             written_at_all=writes,
-            lost=self.channel.binding.reason,
+            lost=self.channel.finder.binding.reason,
             trouble=self.trouble.code,
             course=self.hold.course,
             unfinished=self.busy or self.hold.unfinished,
-            void_w=self.channel.claim.said_w,
+            void_w=self.channel.measured.claim.said_w,
         )
         self.outcome = judged(self.outcome, case, wish.at_s)
         self.told, news = to_tell(self.told, spells(case, self.outcome, wish.at_s))
@@ -278,7 +280,7 @@ class Writer:
         """The journal first: a kill must not make a write be forgotten. Afterwards all may have changed."""
         await self.journal(self.id)
         wish, device, now = self.wish, self.channel.device, self.clock()
-        if wish is None or device is None or now - wish.at_s > self._keep_s or not self.channel.verified:
+        if wish is None or device is None or now - wish.at_s > self._keep_s or not self.channel.finder.verified:
             return
         desired = _controllable(device).sendable(self._wanted(wish))
         before = self.hold
@@ -286,12 +288,12 @@ class Writer:
             desired, self._accepted(wish), before.var_unasked_s(wish.var_asked_s, now), self._profile
         )
         self.hold = holds.sending(before, desired, self._on, now)
-        answers = dict(self.channel.answers)
+        answers = dict(self.channel.answers.words)
         exchange = _controllable(device).write(desired, self.promise, answers, give_back_var=give_back)
         found = await self._send(exchange, desired, before, wish.at_s + self._keep_s, give_back=give_back)
         if found is not None:
             refusals = self._taken(desired, found, before, wish.der, why)
-            now, known, sample = self.clock(), self.channel.believed(found), self.channel.sample
+            now, known, sample = self.clock(), self.channel.measured.believed(found), self.channel.measured.sample
             written = Written(setpoint=desired, at_s=now, refusals=refusals, found=known, sample=sample)
             self.hold = holds.arrived(self.hold, before, written, self._profile.settle_s, gave_back=give_back)
             self.outcome = replace(self.outcome, accepted=known, accepted_s=now)
@@ -330,7 +332,9 @@ class Writer:
             self._happened(Happened.TAKEN)
             return 0
         refusals = before.refusals + 1
-        if refusals >= IGNORED_AFTER and not self.channel.claim.doubtful:  # else it is what reads back that is wrong
+        if (
+            refusals >= IGNORED_AFTER and not self.channel.measured.claim.doubtful
+        ):  # else it is what reads back that is wrong
             known = self.outcome.accepted
             unmoved = known is None or found == known
             ignored = unmoved and not taken(desired, found, der.rating, self._profile)
@@ -358,21 +362,23 @@ class Writer:
     @property
     def said_w(self) -> float | None:
         """What it read back when its power contradicted that; None while its read-back counts."""
-        return self.channel.claim.said_w
+        return self.channel.measured.claim.said_w
 
     def standing(self, record: Record) -> Standing:
         """What stands in its device now."""
         channel = self.channel
-        if channel.binding.last is None:
+        if channel.finder.binding.last is None:
             return Standing(record=record)
-        fresh = channel.state in ANSWERS and channel.verified
-        return standing_of(self.outcome.accepted, self.hold.holds, channel.binding.last.rating, record, fresh=fresh)
+        fresh = channel.state in ANSWERS and channel.finder.verified
+        return standing_of(
+            self.outcome.accepted, self.hold.holds, channel.finder.binding.last.rating, record, fresh=fresh
+        )
 
     async def release(self, *, lift: bool) -> Release:
         """Give the device back."""
         await self.wait()
         device = self.channel.device
-        if device is None or not self.channel.verified:
+        if device is None or not self.channel.finder.verified:
             return Release(Released.UNREACHABLE)
         held, believed = self._known()
         exchange = _controllable(device).release(self.promise, lift=lift, held=held, believed=believed)
@@ -382,9 +388,9 @@ class Writer:
             return Release(Released.UNREACHABLE)
         except (DeviceError, SettingError) as error:
             return Release(Released.REFUSED, str(error))
-        if self.channel.missing:  # what stands there could not be given back
-            return Release(Released.REFUSED, self.channel.missing, stands_w=stands.p_ceiling_w)
-        read = self.channel.believed(stands) if believed or stands.p_ceiling_w is not None else None
+        if self.channel.finder.binding.missing:  # what stands there could not be given back
+            return Release(Released.REFUSED, self.channel.finder.binding.missing, stands_w=stands.p_ceiling_w)
+        read = self.channel.measured.believed(stands) if believed or stands.p_ceiling_w is not None else None
         self.hold = holds.released(self.hold, stands if read is None else None, lift=lift)
         self.outcome = replace(self.outcome, accepted=read, accepted_s=self.clock())
         return Release(Released.RELEASED, stands_w=stands.p_ceiling_w)
@@ -393,8 +399,8 @@ class Writer:
         """What is held, and whether what reads back says something: not while the power contradicts it, nor where the
         device never took over what was written and reads back less than that."""
         written, read, held = self.hold.written, self.outcome.accepted, self.hold.holds
-        if self.channel.claim.doubtful or read is None or written is None or not written.refusals:
-            return held, not self.channel.claim.doubtful
+        if self.channel.measured.claim.doubtful or read is None or written is None or not written.refusals:
+            return held, not self.channel.measured.claim.doubtful
         sent_w, read_w = written.setpoint.p_ceiling_w, read.p_ceiling_w
         if sent_w is not None and read_w is not None and read_w < sent_w:
             return replace(held, p_ceiling_w=None), False

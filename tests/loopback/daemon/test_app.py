@@ -612,8 +612,8 @@ async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_
             lambda: not {*one.open, *two.open}.intersection(of_before)
         )  # nor what they had received already
         before = {name: len(b.writes(name)) for name in ("pv1", "pv2")}
-        await b.until(lambda: b.app.plant.ders["pv1"].binding.reason == "identity_changed")
-        await b.until(lambda: b.app.plant.ders["pv2"].binding.reason == "identity_changed")
+        await b.until(lambda: b.app.plant.ders["pv1"].finder.binding.reason == "identity_changed")
+        await b.until(lambda: b.app.plant.ders["pv2"].finder.binding.reason == "identity_changed")
         await b.ticks(10)
         assert {name: len(b.writes(name)) for name in ("pv1", "pv2")} == before
 
@@ -653,7 +653,7 @@ async def test_a_site_that_never_found_one_of_its_inverters_is_not_armed_until_i
         site["ders"][1]["rating"] = {"p_max_w": 10_000}
 
     async with bench(rated, prepare=gone("pv2")) as b:
-        await b.until(lambda: b.app.plant.ders["bat1"].sample > 0)
+        await b.until(lambda: b.app.plant.ders["bat1"].measured.sample > 0)
         await b.ticks(3)
         assert not b.app.gate.open and b.app.gate.arming.reason.startswith("fallback_breaks_contract")
         assert b.writes("bat1") == []

@@ -281,7 +281,7 @@ async def test_another_meter_has_to_prove_itself_and_until_then_load_does_not_co
         await reloaded(b, change)
         assert b.app.plant.poc is not old
         assert b.app.image(b.writers).poc is b.app.plant.poc is b.app.loop.poller.channels[-1]
-        await b.until(lambda: b.app.plant.poc.sample > 0 and "contract_export_limit" in b.app.loop.memories)
+        await b.until(lambda: b.app.plant.poc.measured.sample > 0 and "contract_export_limit" in b.app.loop.memories)
         assert not b.app.loop.memories["contract_export_limit"].trust.proven
 
 
@@ -303,9 +303,9 @@ async def test_another_pace_is_taken_without_a_new_connection_and_another_place_
         await reloaded(b, place)
         assert b.app.plant.buses["lan_pv1"] is not bus
         assert not bus.connected
-        assert b.app.plant.ders["pv1"].sample > 0, "it was looked for while the old file controlled"
+        assert b.app.plant.ders["pv1"].measured.sample > 0, "it was looked for while the old file controlled"
         assert b.app.gate.open
-        await b.until(lambda: b.app.plant.ders["pv1"].sample > 0)
+        await b.until(lambda: b.app.plant.ders["pv1"].measured.sample > 0)
 
 
 async def test_a_stop_in_the_middle_of_a_reload_ends_the_daemon_as_any_stop_does(bench: Any) -> None:

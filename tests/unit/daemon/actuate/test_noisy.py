@@ -160,8 +160,8 @@ async def test_a_write_that_broke_off_in_the_middle_is_no_override() -> None:
 async def test_a_claim_that_the_power_contradicts_is_named_once_and_is_not_what_was_accepted() -> None:
     """An SMA that reads back 0 W and gives 1,080 W, before and after it is written."""
     desk = Desk()
-    desk.channel.claim = Claim(void=True, said_w=0.0)
-    desk.channel.profile = replace(desk.channel.profile, readback="effect_only")
+    desk.channel.measured.claim = Claim(void=True, said_w=0.0)
+    desk.channel.measured.profile = replace(desk.channel.measured.profile, readback="effect_only")
     for gate in (False, True):
         for _ in range(60):
             await desk.tick(ceiling(3000.0), 1080.0, gate=gate)
@@ -175,11 +175,11 @@ async def test_until_it_is_known_to_contradict_itself_it_is_not_said_to_ignore_w
     desk = Desk()
     desk.device.holds, desk.device.deaf = ceiling(0.0), True
     course = Course(setpoint=ceiling(0.0), since_s=0.0, astray_s=desk.now_s)
-    desk.channel.claim = Claim(course=course)
+    desk.channel.measured.claim = Claim(course=course)
     for _ in range(9):
         await desk.tick(ceiling(3000.0), 1080.0)
     assert codes(desk) == []
-    desk.channel.claim = Claim()
+    desk.channel.measured.claim = Claim()
     await desk.tick(ceiling(3000.0), 1080.0, seconds=40.0)
     assert codes(desk) == ["write_ignored"]
 
@@ -188,7 +188,7 @@ async def test_a_device_that_shows_what_it_was_told_and_ignores_it_is_not_said_t
     desk = Desk()
     for second in range(120):
         if second == 12:
-            desk.channel.claim = Claim(void=True, said_w=3000.0)
-            desk.channel.profile = replace(desk.channel.profile, readback="effect_only")
+            desk.channel.measured.claim = Claim(void=True, said_w=3000.0)
+            desk.channel.measured.profile = replace(desk.channel.measured.profile, readback="effect_only")
         await desk.tick(ceiling(3000.0 - second % 2), 4900.0)
     assert (codes(desk), desk.writer.outcome.reason) == (["not_followed"], "not_followed")

@@ -41,7 +41,7 @@ class FakeDispatch:
         def standing(record: Record) -> Standing:
             return replace(self.stands[name], record=record)
 
-        channel = SimpleNamespace(claim=Claim())
+        channel = SimpleNamespace(measured=SimpleNamespace(claim=Claim()))
         own = Fallback()
         return SimpleNamespace(
             fallback=own, promise=own, wrote=False, control=True, said_w=None, standing=standing, channel=channel
@@ -293,8 +293,8 @@ async def test_a_claim_that_was_contradicted_is_known_after_a_restart(house: Hou
     await house.releaser.save()
     later = House(tmp_path)
     later.releaser.restore()
-    assert later.dispatch.writers["pv1"].channel.claim == Claim(void=True, said_w=0.0)
-    assert later.dispatch.writers["pv2"].channel.claim == Claim()
+    assert later.dispatch.writers["pv1"].channel.measured.claim == Claim(void=True, said_w=0.0)
+    assert later.dispatch.writers["pv2"].channel.measured.claim == Claim()
     house.dispatch.writers["pv1"].said_w = None
     await house.releaser.save()
     assert Journal(house.folder).contradicted == {} == house.releaser.journal.contradicted
@@ -369,7 +369,7 @@ async def test_a_claim_that_was_contradicted_is_known_behind_a_release_too(tmp_p
     await house.releaser.release(lift=False)
     later = House(tmp_path)
     later.releaser.restore()
-    assert later.dispatch.writers["pv1"].channel.claim == Claim(void=True, said_w=0.0)
+    assert later.dispatch.writers["pv1"].channel.measured.claim == Claim(void=True, said_w=0.0)
 
 
 async def test_a_journal_that_cannot_be_read_or_saved_is_said(

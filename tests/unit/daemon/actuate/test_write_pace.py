@@ -78,9 +78,12 @@ class Site:
         self.inverter = Inverter(parts)
         profile = Profile(**pace, write_min_interval_s=pace.get("min_interval_s", 0.0))
         channel: Any = SimpleNamespace(
-            device=self.inverter, state=Bind.OK, verified=True, binding=SimpleNamespace(reason=None), unit=1,
-            bus=self.bus, answers={}, back_s=-1e9, profile=profile, claim=Claim(), sample=0,
-            believed=lambda accepted: accepted,
+            device=self.inverter, state=Bind.OK, unit=1, bus=self.bus, back_s=-1e9,
+            finder=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None)),
+            answers=SimpleNamespace(words={}),
+            measured=SimpleNamespace(
+                profile=profile, claim=Claim(), sample=0, believed=lambda accepted: accepted
+            ),
         )  # fmt: skip
         self.writer = Writer(
             id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS), control=True,

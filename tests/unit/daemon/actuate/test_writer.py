@@ -260,9 +260,9 @@ async def test_a_release_knows_what_was_written_last_also_after_the_connection_w
     await desk.tick(Setpoint(p_ceiling_w=4000.0, q_var=-300.0))
     await desk.tick(ceiling(3000.0), seconds=5.0)
     desk.bus.generation += 1
-    desk.channel.verified = False
+    desk.channel.finder.verified = False
     await desk.tick(ceiling(3000.0))
-    desk.channel.verified = True
+    desk.channel.finder.verified = True
     assert desk.writer.hold.written is None
     assert await released_with(desk) == Setpoint(p_ceiling_w=3000.0, q_var=-300.0)
 
@@ -297,7 +297,7 @@ async def test_a_release_goes_by_what_was_written_where_the_power_contradicts_wh
     await desk.tick(ceiling(3000.0))
     course = Course(setpoint=ceiling(0.0), since_s=0.0, astray_s=desk.now_s)
     for claim in (Claim(course=course), Claim(void=True, said_w=0.0)):
-        desk.channel.claim = claim
+        desk.channel.measured.claim = claim
         desk.device.holds = ceiling(0.0)
         assert await released_with(desk) == ceiling(3000.0)
         assert desk.device.believed[-1] is False
@@ -640,7 +640,7 @@ async def test_over_what_may_be_a_limit_only_a_lower_one_is_written(
 )
 def test_why_one_would_not_be_written_is_said(fresh: bool, control: bool, can: Capability, why: str | None) -> None:
     desk = Desk(control=control)
-    desk.channel.binding.text = "no answer"
+    desk.channel.finder.binding.text = "no answer"
     assert desk.writer.kept_from(replace(desk.state(1.0, fresh=fresh), can=can)) == why
 
 
