@@ -133,7 +133,7 @@ class App:
 
     def look_after(self, writer: Writer) -> None:
         """What stood in its device is kept."""
-        writer.found_w = partial(self.standings.found_w, writer.id)
+        writer.promised.found_w = partial(self.standings.found_w, writer.id)
         writer.spared_w = partial(self.standings.unsure.get, writer.id)
 
     def image(self, writers: Mapping[str, Writer]) -> Image:
@@ -145,7 +145,7 @@ class App:
             bms=self.plant.bms,
             poc=self.plant.poc,
             requests=self.requests,
-            written=lambda name: writers[name].hold.told,
+            written=lambda name: writers[name].account.hold.told,
             halted=lambda: self.promises.halted,
         )
 
@@ -227,7 +227,7 @@ class App:
         decisions = {decision.der: decision for decision in tick.decisions}
         return Picture(
             ders=tuple(
-                stroke(der, decisions.get(der.id), writers[der.id].promise, writers[der.id].kept_from(der))
+                stroke(der, decisions.get(der.id), writers[der.id].promised.told, writers[der.id].kept_from(der))
                 for der in tick.state.ders
             )
         )
@@ -333,7 +333,7 @@ class App:
             self.news.tell("meter_proven", "poc", f"{proven or 'it'} followed a step of the inverters")
             self.dirty.set()
         if self.telemetry is not None:
-            outcomes = {name: writer.outcome for name, writer in self.loop.dispatch.writers.items()}
+            outcomes = {name: writer.account.outcome for name, writer in self.loop.dispatch.writers.items()}
             for message in self.telemetry.messages(tick.state, tick.decisions, outcomes):
                 self.outbox.put(message)
             self._tell_standing()

@@ -225,9 +225,9 @@ def _writer(app: App, der: DerSection) -> Writer:
         app.look_after(writer)
         return writer
     fallback = fallback_of(der)
-    if fallback != writer.fallback:
-        writer.fallback = fallback
-        writer.hold = dataclasses.replace(writer.hold, written=None)
+    if fallback != writer.promised.fallback:
+        writer.promised.fallback = fallback
+        writer.account.hold = dataclasses.replace(writer.account.hold, written=None)
     writer.control, writer.tick_s = der.control, tick_s
     return writer
 

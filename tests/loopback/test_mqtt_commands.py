@@ -231,7 +231,7 @@ async def test_what_is_too_large_never_comes_in_and_the_session_goes_on(
 
 async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any, until: Any) -> None:
     app = await start()
-    app.loop.dispatch.writers["pv1"].outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
+    app.loop.dispatch.writers["pv1"].account.outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
     app.plant.ders["pv1"].measured.reading = Reading(p_w=3120.0)
     state = app.state()
     decision = Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=100.0))

@@ -60,7 +60,9 @@ class Releaser:
         except (OSError, ValueError) as error:
             if not touch and isinstance(error, OSError):
                 raise
-            self.journal.presume({name: asdict(each.fallback) for name, each in writers.items() if each.control})
+            self.journal.presume(
+                {name: asdict(each.promised.fallback) for name, each in writers.items() if each.control}
+            )
             self._unreadable(self.journal, error, touch=touch)
         for name in (name for name in self.journal.entries if name not in writers):
             self.on_event("not_released", name, not_in_file().text)
@@ -97,14 +99,16 @@ class Releaser:
         self.attempts = self.attempts.without(der_id)
         if der_id not in self.journal.entries:
             self.left.forget([der_id])
-            self.journal.note(der_id, since=self.stamp(), fallback=asdict(self.dispatch.writers[der_id].fallback))
+            self.journal.note(
+                der_id, since=self.stamp(), fallback=asdict(self.dispatch.writers[der_id].promised.fallback)
+            )
         if self.journal.unsaved or self.left.unsaved:
             await self.save()
 
     async def save(self) -> None:
         """What isn't on disk yet: a full disk keeps nobody from control, and is said once."""
         for name in self._left():
-            self.journal.doubt(name, self.dispatch.writers[name].said_w)
+            self.journal.doubt(name, self.dispatch.writers[name].channel.measured.claim.said_w)
         self._forget_gone()
         if self.journal.missing and all(map(self._given_back, self.dispatch.writers)):
             self.journal.begin()
@@ -210,7 +214,7 @@ class Releaser:
         there is no record, what does not tell."""
         found = []
         for name, writer in self.dispatch.writers.items():
-            each, ceiling_w = self.stands(name), writer.promise.p_ceiling_w
+            each, ceiling_w = self.stands(name), writer.promised.told.p_ceiling_w
             if each.record is Record.WRITTEN or not (writer.control or each.record is Record.LEFT):
                 continue
             unseen = each.seen is not Seen.READ_BACK
@@ -223,7 +227,7 @@ class Releaser:
         """Whether it is known that nothing of derctl's stands in it, but its fallback."""
         writer, each = self.dispatch.writers[der_id], self.stands(der_id)
         known = each.seen in {Seen.READ_BACK, Seen.AS_WRITTEN}
-        return not writer.control or (known and not each.held_back(writer.promise.p_ceiling_w))
+        return not writer.control or (known and not each.held_back(writer.promised.told.p_ceiling_w))
 
     def _remember(self, der_id: str, release: Release) -> None:
         """What was left in it, its fallback too: it stands until somebody takes it off."""
@@ -231,7 +235,7 @@ class Releaser:
         each = writer.standing(Record.LEFT)
         if each.anything or each.seen is Seen.NOT_KNOWN:
             self.left.keep(der_id, stands_w=release.stands_w)
-            self.left.doubt(der_id, writer.said_w)
+            self.left.doubt(der_id, writer.channel.measured.claim.said_w)
         else:
             self.left.forget([der_id])
 

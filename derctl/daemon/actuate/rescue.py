@@ -110,7 +110,7 @@ async def _until(tasks: Collection[asyncio.Task[None]], ends_s: float) -> None:
 def _take_over(writers: Iterable[Writer]) -> None:
     """What the devices read back is what they hold."""
     for writer in writers:
-        writer.outcome = replace(writer.outcome, accepted=writer.channel.measured.reading.accepted)
+        writer.account.outcome = replace(writer.account.outcome, accepted=writer.channel.measured.reading.accepted)
 
 
 async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: float) -> dict[str, Release]:
@@ -146,5 +146,5 @@ def _writer(site: Site, channel: Channel) -> Writer:
         return
 
     writer = writer_of(site, section, channel, no_journal, lambda event, who, text: None)
-    writer.found_w = partial(found_before(_folder(site)).get, channel.id)
+    writer.promised.found_w = partial(found_before(_folder(site)).get, channel.id)
     return writer

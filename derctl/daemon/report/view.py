@@ -151,7 +151,7 @@ def der_view(
         der=der,
         device=device_view(channel),
         decision=decision,
-        outcome=writer.outcome,
+        outcome=writer.account.outcome,
         writes=writer.writes,
         found=found,
         standing=writer.standing(record),

@@ -39,14 +39,14 @@ async def reloaded(b: Any, change: Edit) -> str:
 
 
 async def controlling(b: Any) -> None:
-    await b.until(lambda: all(writer.hold.written is not None for writer in b.writers.values()))
+    await b.until(lambda: all(writer.account.hold.written is not None for writer in b.writers.values()))
 
 
 async def test_a_hangup_takes_over_what_changed_and_moves_nothing_else(bench: Any) -> None:
     async with bench() as b:
         await controlling(b)
         kept = [*b.app.plant.ders.values(), b.app.plant.poc, *b.app.plant.buses.values()]
-        written = {name: writer.hold.written for name, writer in b.writers.items()}
+        written = {name: writer.account.hold.written for name, writer in b.writers.items()}
         memory = b.app.loop.memories["contract_export_limit"]
 
         def change(site: dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ async def test_a_hangup_takes_over_what_changed_and_moves_nothing_else(bench: An
         assert b.app.site.limit_w == 7100
         assert b.app.gate.open
         assert type(b.app.loop.memories["contract_export_limit"]) is type(memory)
-        assert {name: writer.hold.written is not None for name, writer in b.writers.items()} == dict.fromkeys(
+        assert {name: writer.account.hold.written is not None for name, writer in b.writers.items()} == dict.fromkeys(
             written, True
         )
         assert "released" not in {event["event"] for event in b.app.news.events}

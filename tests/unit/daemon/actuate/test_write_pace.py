@@ -137,7 +137,7 @@ async def test_a_bus_of_a_request_a_second_is_written_at_every_tick_length(tick_
         assert site.inverter.ceiling_w == 3000.0
         assert len(site.wire.writes) == site.writer.writes == 1
         assert site.wire.writes[0] - began <= 2.0 + latency_s + 0.01
-        assert site.writer.trouble.code is None
+        assert site.writer.account.trouble.code is None
 
 
 async def test_a_setpoint_that_changes_all_the_time_is_written_as_often_as_the_bus_allows() -> None:

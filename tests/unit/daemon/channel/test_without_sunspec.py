@@ -202,7 +202,7 @@ async def asked(channel: Channel, *requests: Request, ticks: int = 3) -> Reading
         writer.raise_bugs()
         await asyncio.sleep(1.0)
         await channel.poll()
-    assert writer.trouble.code is None
+    assert writer.account.trouble.code is None
     return channel.measured.reading
 
 
