@@ -77,6 +77,11 @@ def rebuild(site: Site, on_event: OnEvent, old: Site, plant: Plant) -> Plant:
     )
 
 
+def fresh(old: Plant, new: Plant) -> list[Channel]:
+    """Channels that are new."""
+    return [channel for channel in new.channels if all(channel is not other for other in old.channels)]
+
+
 def _wire(section: BusSection) -> BusSection:
     """What can't change under a connection; the pace can."""
     return replace(section, timeout_s=None, min_interval_s=None, connect_delay_s=None, backoff_s=None)
