@@ -299,7 +299,7 @@ async def test_another_meter_has_to_prove_itself_and_until_then_load_does_not_co
         await reloaded(b, change)
         assert b.app.control.plant.poc is not old
         assert (
-            b.app.control._image(b.writers).poc is b.app.control.plant.poc is b.app.control.loop.poller.channels[-1]
+            b.app.control.loop.image.poc is b.app.control.plant.poc is b.app.control.loop.poller.channels[-1]
         )
         await b.until(
             lambda: b.app.control.plant.poc.sample > 0 and "contract_export_limit" in b.app.control.loop.memories
