@@ -48,7 +48,9 @@ def der(name: str, rated: Rating, can: Capability, **given: Any) -> DerState:
     """Controllable, on, its own functions off; given: fields of DerState or of its Reading, and v_pu for v_v."""
     if "v_pu" in given:
         given["v_v"] = given.pop("v_pu") * rated.v_nom_v
-    of_state = {key: given.pop(key) for key in list(given) if key in DerState.__slots__ and key != "reading"}
+    of_state = {
+        key: given.pop(key) for key in list(given) if key in DerState.__dataclass_fields__ and key != "reading"
+    }
     reading = Reading(**{"status": Status.ON, "own_off": OFF, **given})
     state = {"age_s": 0.0, "sample": 1, "fresh": True, "controllable": True, **of_state}
     return DerState(id=name, rating=rated, can=can, reading=reading, **state)

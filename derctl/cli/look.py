@@ -7,10 +7,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from derctl.core.exchange import Exchange, Op, Pause, Read, Registers, Write, patient, remembered, through
+from derctl.core.value import replace
 from derctl.devices import Identity, Options, Profile
 from derctl.devices.sunspec.layout import Layout, find
 from derctl.errors import BusClosed, BusTimeout, DeviceRefused, NoMap, NotRecognised

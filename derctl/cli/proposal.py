@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ import yaml
 
 from derctl.cli.look import Pulse
 from derctl.core.text import clean
+from derctl.core.value import replace
 from derctl.devices import Profile
 from derctl.devices.sunspec.section import Seen
 from derctl.links.wires.strays import enough_s

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
@@ -16,6 +16,7 @@ from derctl.cli.proposal import Row, Use, site_rows, timeout_of
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
 from derctl.core.types import Rating, Reading
+from derctl.core.value import replace
 from derctl.daemon.kinds import KINDS
 from derctl.devices import Device, Kind, Options, Profile
 from derctl.devices.plausible import plausible

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from derctl.core.arbitration import Band, aim_of, aimed
 from derctl.core.capability import DARK, held_w
 from derctl.core.sun import HELD_DOWN
 from derctl.core.types import Bound, DerState, SiteProposal
+from derctl.core.value import value
 from derctl.core.words import Reason, What
 
 IDLE_SHARE = 0.01
@@ -19,7 +19,7 @@ SUN = SiteProposal(by="sun_only", rank=0, over=(), why=Reason.NO_MEASURED_SUN)
 """Who binds a store that would draw more than the sun is measured to give (core/sun.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Slot:
     """One DER in a split. hard_*: what seniors of the asking function left; band: what everyone left.
 
@@ -101,7 +101,7 @@ def _sure(slot: Slot, wanted_w: float) -> float:
     return max(min(slot.seen_w or 0.0, slot.band.high_w), _least(slot))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Down:
     """Where a store is sent. by_sun: it would go further if more sun were measured."""
 

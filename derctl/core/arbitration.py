@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from derctl.core.capability import clamp, q_box, room
 from derctl.core.types import Bound, DerState, Proposal, Rating
+from derctl.core.value import value
 from derctl.core.words import Priority, Reason, What
 
 LAST = 99
 """Junior to every function: whoever aims takes over."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Band:
     """What is left of a DER's active power, in W. `bounds` names each narrowing that took effect, in order."""
 
@@ -126,7 +126,7 @@ def reserved_w(der: DerState, proposals: Iterable[Proposal]) -> float | None:
     return room(der.rating.s_max_va, q_box(der.rating, wish.q_var))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Reactive:
     """The reactive power that the one reactive mode gets, None without one, and who bound it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation, lost, sun
@@ -19,6 +19,7 @@ from derctl.core.types import (
     SiteProposal,
     SiteState,
 )
+from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Reason
 
 Memory = Any

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from derctl.core.capability import clamp
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, Proposal, SiteProposal
+from derctl.core.value import replace, value
 from derctl.core.words import Reason
 
 HOLD_S, HOLD_SAMPLES = 5.0, 3
@@ -20,7 +20,7 @@ INPUT_LOST = "input_lost"
 _NOTHING = Proposal(by=INPUT_LOST, rank=0, why=Reason.HELD)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Hold:
     """said: what was passed on while the function had its input, None: nothing. given: what was passed on last.
 
@@ -37,7 +37,7 @@ class Hold:
     over_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SiteHold:
     """The same for the site. lost_s: 0 while the function has its input."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from derctl.core.value import value
 
 LN10 = math.log(10.0)
 NO_TIME_S = 1e-12
 """Shorter than any clock tells; below, the quotient of two zeros is near."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Lag:
     """State of a first-order lag: its output y and the input u of the step before."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from derctl.core.capability import DARK, clamp, held_w
 from derctl.core.lost import HOLD_S, HOLD_SAMPLES
 from derctl.core.types import DerState, PocState
+from derctl.core.value import replace, value
 
 HELD_DOWN = 0.95
 """PV that gives this share of its limit may have more to give."""
@@ -16,7 +16,7 @@ START_SHARE = 0.01
 """What a store may draw so that PV that is held down can begin to rise, per unit of the store's rating."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Seen:
     """The last power that was measured of a DER, in which sample, and how long ago."""
 
@@ -26,7 +26,7 @@ class Seen:
     silent_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Memory:
     """Of each DER that has been measured lately."""
 

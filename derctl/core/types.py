@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from derctl.core.value import value
 from derctl.core.words import Achieved, FallbackBy, LimitsBy, Priority, Reason, Status, What
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Rating:
     """What a DER can do at its AC terminals.
 
@@ -36,7 +37,7 @@ class Rating:
         return max(self.p_max_w, -self.p_min_w)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Port:
     """What one port takes. limit: a ceiling. aim: a target (a floor goes through it). var: reactive power."""
 
@@ -45,7 +46,7 @@ class Port:
     var: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Capability:
     """What of a DER can be limited, aimed and given var, and at which port.
 
@@ -93,7 +94,7 @@ class Capability:
         return self.ac.aim and (self.store or not self.ac.limit)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Setpoint:
     """What a DER is told. None: not told (given back to the device)."""
 
@@ -105,7 +106,7 @@ class Setpoint:
 NOTHING = Setpoint()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Reading:
     """One poll of one device. None: not implemented, not readable, or not a number; never 0 instead.
 
@@ -134,7 +135,7 @@ class Reading:
     own_off: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Fallback:
     """What the DER does when derctl is not there, by the site file's word, in W at its AC terminals.
 
@@ -146,7 +147,7 @@ class Fallback:
     after_s: float = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DerState:
     """One DER as the tick sees it. Nothing here changes under the functions.
 
@@ -187,7 +188,7 @@ class DerState:
         return None if self.reading.v_v is None else self.reading.v_v / self.rating.v_nom_v
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PocState:
     """The meter at the point of connection. reading.p_w > 0 is export."""
 
@@ -240,7 +241,7 @@ REQUESTS: Mapping[str, type[Request]] = {
 """By kind: what a request turns into when it comes back from JSON."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SiteState:
     """Everything the control step may look at. t_s is monotonic; no wall clock comes in here. id: the site's name."""
 
@@ -253,7 +254,7 @@ class SiteState:
     id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Proposal:
     """What one function wants of one DER. None: no opinion. q_priority: who wins at the circle.
 
@@ -270,7 +271,7 @@ class Proposal:
     why: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SiteProposal:
     """What one function wants of the sum of the DERs in `over` (their AC power, W); allocation splits it.
 
@@ -302,7 +303,7 @@ class Abstain:
     then: Proposal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Bound:
     """One narrowing that took effect: who, at what rank, which field, to what value; why, beyond the name."""
 
@@ -313,7 +314,7 @@ class Bound:
     why: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Decision:
     """One DER's setpoint and why it is what it is. requested is what the most senior operator request asked for."""
 
@@ -325,7 +326,7 @@ class Decision:
     requested_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Outcome:
     """What became of a DER's setpoint; four words, never mixed. *_s: monotonic time of the last change, or None.
 
@@ -344,7 +345,7 @@ class Outcome:
     achieved_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Tick:
     """One scan: what was seen, what was decided. memories are those before the step, so that it can be replayed."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from derctl.core.text import serial_text
 from derctl.core.types import Rating
+from derctl.core.value import replace
 from derctl.core.words import Bind
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.known import Known

@@ -4,13 +4,13 @@ again. Pure."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from derctl.core.types import Setpoint
+from derctl.core.value import replace, value
 from derctl.core.words import What
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Course:
     """setpoint: in force now. since_s: since when anything is. past: what was before, each with the time of its end.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from derctl.core.value import replace
 from derctl.core.words import Mode, Refusal
 from derctl.daemon.arming import Arm, Arming, Said, filed, seen, told
 from derctl.daemon.picture import AGAIN, Offer, Picture, lines

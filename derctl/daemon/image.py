@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, WRITES, Round, stale_s
 from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
+from derctl.core.value import replace
 from derctl.core.words import Bind, LimitsBy
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel

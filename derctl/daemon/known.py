@@ -4,13 +4,14 @@ values."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from derctl.core.text import serial_text
 from derctl.core.types import Fallback, Rating
+from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices import Device
 from derctl.site import DerSection, fallback_of

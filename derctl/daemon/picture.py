@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import FallbackBy
 from derctl.daemon.actuate.text import setpoint_text
 

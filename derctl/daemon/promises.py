@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from derctl.core.value import replace
 from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.arming import Arming

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from derctl.core.types import LimitRequest, Request
+from derctl.core.value import replace
 from derctl.core.words import Refusal, Standing
 from derctl.errors import CommandError
 from derctl.store.requests import plain_of, request_of

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from derctl.core.types import NOTHING, DerState, LimitRequest
+from derctl.core.value import replace
 from derctl.devices import Profile
 
 RISE_PU_PER_S = 0.1

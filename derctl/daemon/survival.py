@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from derctl.core.engine import Memory
 from derctl.core.text import error_text
+from derctl.core.value import replace
 from derctl.core.words import Belief, Mode
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.arming import Arming, Said, filed, told

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Capability
+from derctl.core.value import replace
 from derctl.devices.types import Device, Options
 from derctl.sunspec import Model
 

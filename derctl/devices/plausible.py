@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
 from derctl.core.types import Rating, Reading
+from derctl.core.value import replace
 from derctl.core.words import Status
 
 F_LOW_HZ, F_HIGH_HZ = 45.0, 65.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.value import value
 from derctl.errors import SettingError
 from derctl.functions.settings import Settings, number
 
@@ -13,7 +14,7 @@ OURS = "our choice: docs/sources.md"
 LOSS = "AC power per DC power on discharge, " + OURS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Memory:
     """The last limits heard, W, both positive, and how old each is; None before the first."""
 

@@ -6,13 +6,14 @@ Export is positive here. The law and its gain are derived in docs/sources.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 from derctl.core.capability import DARK, assumed_w, clamp, held_w
 from derctl.core.lost import FADE_S, HOLD_S, HOLD_SAMPLES
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
+from derctl.core.value import replace, value
 from derctl.core.words import Reason
 from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_PU, Trust, probing, shown_pu, weigh
 from derctl.functions.settings import Settings, number
@@ -33,7 +34,7 @@ OBEY_S = 5.0
 """How long the DERs may take to come down to what they were told before the others make up for them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Memory:
     """ceiling_w: what the sum may be, None before the first sample. floor_w: the same for the import limit.
 

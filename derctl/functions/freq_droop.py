@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from derctl.core.capability import clamp
 from derctl.core.response import Lag, follow, ramp
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.value import replace, value
 from derctl.core.words import Idle
 from derctl.functions.plain import finite
 from derctl.functions.settings import Settings, number
@@ -18,7 +19,7 @@ BACK = 1e-3
 """Per unit of rating: this near to the power before the event, droop has done its work (OpenDER 2.2.0)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Memory:
     """All in per unit of rated active power.
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from derctl.core.response import Lag
 from derctl.core.types import Abstain, DerState
+from derctl.core.value import value
 from derctl.functions.settings import Settings
 
 NO_VOLTAGE = Abstain("no fresh voltage", lost=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Memory:
     """The lag's state in per unit of the rating that the mode acts on; None before the first voltage."""
 

@@ -6,10 +6,10 @@ A meter is proven once it followed a step of theirs, and doubted once it slept t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from derctl.core.types import DerState, PocState
+from derctl.core.value import replace, value
 
 STEP_PU = 0.05
 """A change of the inverters' sum below this share of their rating says nothing about the meter (docs/sources.md)."""
@@ -36,7 +36,7 @@ For PROBE_S in every PROBE_EVERY_S there is a step of this share of the rating, 
 (docs/sources.md)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Point:
     """Where the inverters' sum and the meter stood at one sample, W. ders: who is in the sum."""
 
@@ -46,7 +46,7 @@ class Point:
     poc_w: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Trust:
     """strikes: consecutive steps that the meter contradicted. slept: steps since it last moved at all.
 

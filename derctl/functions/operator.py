@@ -19,6 +19,7 @@ from derctl.core.types import (
     SiteProposal,
     SiteState,
 )
+from derctl.core.value import value
 from derctl.core.words import Idle, Reason
 from derctl.functions.plain import finite
 from derctl.functions.settings import Settings
@@ -39,7 +40,7 @@ class Nothing:
     """Nothing to remember: requests and their expiry live in the site state."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Memory:
     """ceiling_w: the limit in force, None: none. wait_s: until it begins to rise.
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.value import value
 from derctl.core.words import Idle
 from derctl.functions.settings import Settings, number
 from derctl.functions.soc_guard import NO_CHARGE, reached
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Memory:
     """Whether the reserve is being kept now."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from derctl.core.capability import assumed_w, told_w
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
+from derctl.core.value import replace, value
 from derctl.core.words import Reason
 from derctl.functions.meter_trust import Trust, shown_pu, weigh
 from derctl.functions.settings import Settings, number
@@ -17,7 +18,7 @@ FALL_S, FALL_PU = 20.0, 0.05
 meanwhile: the meter still shows it. After that it is there to stay (docs/sources.md)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Memory:
     """The meter sample acted on last, and the sum asked for then, W. trust: does the meter follow the stores?
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.value import value
 from derctl.core.words import Idle
 from derctl.errors import SettingError
 from derctl.functions.settings import Settings, number
@@ -13,7 +14,7 @@ from derctl.functions.settings import Settings, number
 NO_CHARGE = "no fresh state of charge"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Memory:
     """Whether each bound holds now; each lets go only `hysteresis_pct` inside."""
 

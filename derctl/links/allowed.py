@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from derctl.core.value import replace
 
 RETAIN_NOT_SUPPORTED = 154
 QOS_NOT_SUPPORTED = 155

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from derctl.core.value import replace
 
 BRIEF_S = 5.0
 """A connection that the device ends sooner, after an answer, was ended by habit and not by a fault."""

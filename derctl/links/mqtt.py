@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from aiomqtt import ProtocolVersion
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
+from derctl.core.value import replace
 from derctl.errors import LinkError
 from derctl.links.allowed import Allowed, Packet, announced, fitted, refused, unsendable
 from derctl.links.ending import end

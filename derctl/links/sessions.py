@@ -5,7 +5,9 @@ Success counts when a session has lasted, not when it begins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from derctl.core.value import replace
 
 BACKOFF_S = (1.0, 15.0)
 TAKEN_OVER_S = 60.0

@@ -6,9 +6,10 @@ The one truth for `derctl check`, which has found nothing yet, for the gate and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from derctl.core.types import Fallback
+from derctl.core.value import replace
 from derctl.core.words import Certainty, Contract, FallbackBy, Refusal, Timer, Without
 from derctl.devices import CATALOGUE, Device
 from derctl.site.between import SLACK_W, Between, worst_between

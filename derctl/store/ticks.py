@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from derctl.core.engine import Memory, Plan, memory_type, step
 from derctl.core.types import Decision, SiteState, Tick
+from derctl.core.value import replace
 from derctl.store.requests import request_of
 
 KEEP = 120

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from derctl.core.types import NOTHING, DerState, Fallback, Setpoint
+from derctl.core.value import replace
 from derctl.daemon.actuate.deadband import PATIENT_FROM, Written, obeys
 from derctl.daemon.course import Course, went_on
 from derctl.daemon.standing import RISE_PU_PER_S

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from derctl.core.types import Bound, Capability, Decision, DerState, Outcome, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason, Status, What
 from derctl.daemon.actuate.deadband import Written, taken
 from derctl.daemon.course import Course, left

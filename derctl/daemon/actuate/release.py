@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from derctl.core.value import replace
 from derctl.core.words import Released
 from derctl.daemon.actuate.standing import Standing
 from derctl.site.between import SLACK_W

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
+from derctl.core.value import replace
 from derctl.core.words import Record, Released, Seen
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Attempts, Release, not_in_file, not_written, released_before

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from derctl.core.value import replace
 from derctl.core.words import Record, Released
 from derctl.daemon.actuate.dispatch import Dispatch, rises
 from derctl.daemon.actuate.release import Release

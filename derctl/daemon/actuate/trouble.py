@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
+from derctl.core.value import replace
 from derctl.core.words import Reason
 
 LATE_AFTER = 3

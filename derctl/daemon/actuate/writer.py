@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Decision, DerState, Fallback, Outcome, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import Bind, FallbackBy, Promise, Reason, Record, Released, Timer, WriteFor
 from derctl.daemon.actuate import hold as holds
 from derctl.daemon.actuate.deadband import Written, near, reason_to_write, taken, var_left

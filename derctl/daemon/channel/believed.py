@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from derctl.core.exchange import Exchange
 from derctl.core.text import serial_text
 from derctl.core.types import Rating
+from derctl.core.value import replace
 from derctl.devices import Device, Identity
 
 RATING_TOLERANCE = 0.05

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from derctl.core.types import Rating
+from derctl.core.value import replace
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel.believed import merged
 from derctl.devices import Device, Identity

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from derctl.core.exchange import Registers, patient
 from derctl.core.types import Reading, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import believed
 from derctl.daemon.channel import binding as binds

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cache
 
 from derctl.core.types import Rating, Reading, Setpoint
+from derctl.core.value import replace, value
 from derctl.core.words import What
 from derctl.daemon.course import Course, left, measured, went_on
 from derctl.devices import Profile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Claim:
     """mute: it reads back nothing at all. void: contradicted, so that it counts no more. said_w: what it claimed when
     it was contradicted last.

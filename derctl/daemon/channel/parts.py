@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from derctl.core.value import replace
 from derctl.devices import Device
 
 LOST_AFTER = 3

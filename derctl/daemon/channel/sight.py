@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from derctl.core.types import Rating, Reading
+from derctl.core.value import value
 from derctl.core.words import Reason
 from derctl.daemon.channel.binding import Look
 from derctl.daemon.channel.steady import Steady, fitted, named, steadied
@@ -13,7 +12,7 @@ from derctl.devices.nominal import fits
 from derctl.devices.plausible import plausible, unmeasured
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sight:
     """steady: what is known of it through time. reading: what can be believed. look, reason, text: for its binding.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from derctl.core.value import replace
 
 SLOW_EVERY_S = 5.0
 DOUBTED_EVERY_S = 1.0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from derctl.core.types import Rating, Reading
+from derctl.core.value import replace, value
 from derctl.daemon.channel.slow import SLOW_EVERY_S
 
 T = TypeVar("T")
@@ -86,7 +87,7 @@ def follow(
     return replace(track, other=seen, other_s=now_s, since_s=since_s, count=count, doubted_s=doubted_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Steady:
     """By field of a reading; rating: the device's. named_s: when each contradiction was named last.
 

@@ -5,10 +5,9 @@ An idle battery and PV at night stand still too, rightly: only a device that mov
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from derctl.core.exchange import Registers
 from derctl.core.types import Rating, Reading
+from derctl.core.value import value
 
 PERIODS = 3
 """Refresh periods (or expected counts of the energy counter) that may pass without a change."""
@@ -23,7 +22,7 @@ BMS_REFRESH_S = 10.0
 """Three of these are the 30 s after which a silent BMS stops the battery too (docs/sources.md)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Stillness:
     """What is known of a device's changes. count_wh: the smallest step seen of its energy counter."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import LimitsBy
 from derctl.devices.kind import Models
 from derctl.devices.nominal import Nominal, System

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.text import device_text, serial_text
+from derctl.core.value import replace
 from derctl.devices.kind import Models
 from derctl.devices.types import Answers, Identity, Options
 from derctl.errors import DecodeError, DeviceRefused, NotRecognised

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.text import serial_text
 from derctl.core.types import Reading
+from derctl.core.value import replace
 from derctl.core.words import LimitsBy, Status
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.section import BATTERIES, Section, chosen, named, sections_of

@@ -5,11 +5,12 @@ A size of 0 is not stated. 0 as a setting for charging or for var is a word: non
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Rating
+from derctl.core.value import replace
 from derctl.devices.nominal import Nominal, nominal_of
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.types import Options

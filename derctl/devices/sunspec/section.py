@@ -7,11 +7,12 @@ behind one model 1, what repeats is a section of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from derctl.core.exchange import Exchange
 from derctl.core.text import device_text, serial_text
+from derctl.core.value import replace
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.measure import INVERTERS, METERS
 from derctl.devices.types import Identity

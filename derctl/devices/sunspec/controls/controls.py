@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from derctl.core.capability import clamp, q_box
 from derctl.core.exchange import Exchange, Registers
 from derctl.core.types import NOTHING, Fallback, Port, Rating, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import Steps

@@ -1,0 +1,81 @@
+"""A value: a frozen, slotted, keyword-only dataclass that is cheap to build, since every tick builds hundreds.
+
+`dataclass` sets each field of a frozen class through `object.__setattr__`, which is most of what a small value costs.
+Here `__init__` fills it while it is of an open class with the same slots, and shuts it by giving it its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+
+__all__ = ["replace", "value"]
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:  # mypy knows the names and types of its arguments, of a value too
+    from dataclasses import replace
+else:
+
+    def replace(value, /, **changes):
+        """Another of the same class with these fields changed; of any dataclass."""
+        swap = getattr(value, "__replace__", None)
+        return dataclasses.replace(value, **changes) if swap is None else swap(**changes)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
+def value(cls: type[T]) -> type[T]:
+    """A value of a class with fields that inherits nothing. Raises TypeError for another."""
+    if cls.__bases__ != (object,) or hasattr(cls, "__post_init__"):
+        raise TypeError(f"{cls.__name__} is no plain value: use dataclass")
+    made: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
+    open_ = type(cls.__name__, (), {"__slots__": made.__slots__})
+    methods = _written(dataclasses.fields(made), {"shut": made, "open": open_})
+    methods["__init__"].__annotations__ = made.__init__.__annotations__
+    for name, method in methods.items():
+        method.__qualname__ = f"{made.__qualname__}.{name}"
+        setattr(made, name, method)
+    return made  # type: ignore[no-any-return]
+
+
+_TURN = object.__dict__["__class__"].__set__
+"""Give an object another class with the same slots, whatever its own `__setattr__` says."""
+_UNSET = object()
+
+
+def _written(fields: tuple[dataclasses.Field[Any], ...], names: dict[str, Any]) -> dict[str, Callable[..., Any]]:
+    """`__init__` and `__replace__`, as source that is compiled once a class."""
+    names |= {"turn": _TURN, "unset": _UNSET, "new": object.__new__}
+    names |= {f"default_{field.name}": field.default for field in fields}
+    names |= {f"made_{field.name}": field.default_factory for field in fields}
+    takes, sets = ", ".join(map(_parameter, fields)), "\n".join(f"    {_set(field)}" for field in fields)
+    copies = "\n".join(f"    copy.{field.name} = self.{field.name}" for field in fields)
+    source = f"""
+def __init__(self, *, {takes}):
+    turn(self, open)
+{sets}
+    self.__class__ = shut
+
+def __replace__(self, /, **changes):
+    copy = new(open)
+{copies}
+    for name, changed in changes.items():
+        setattr(copy, name, changed)
+    copy.__class__ = shut
+    return copy
+"""
+    made: dict[str, Any] = {}
+    exec(source, names, made)
+    return made
+
+
+def _parameter(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        return f"{field.name}=default_{field.name}"
+    return field.name if field.default_factory is dataclasses.MISSING else f"{field.name}=unset"
+
+
+def _set(field: dataclasses.Field[Any]) -> str:
+    made = f"made_{field.name}() if {field.name} is unset else "
+    return f"self.{field.name} = {'' if field.default_factory is dataclasses.MISSING else made}{field.name}"
