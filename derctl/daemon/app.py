@@ -114,10 +114,10 @@ class App:
     def _wire_links(self, site: Site, desk: Desk) -> None:
         """The broker, who asked for something, and what survives a restart."""
         control, tell = self.control, self.news.tell
-        self.uplink = Uplink(site, self.outbox, desk, self.presence.hello, tell, control.releaser.stands)
+        self.uplink = Uplink(site, self.outbox, desk, self.presence.hello, tell, control.releaser.inventory.stands)
         self.notices = Notices(self.requests, self.outbox.put, tell, self.clock.stamp)
         self.survival = Survival(
-            folder=control.releaser.journal.folder,
+            folder=control.releaser.records.written.folder,
             clock=self.clock,
             requests=self.requests,
             desk=desk,

@@ -12,6 +12,7 @@ from derctl.core.types import SiteState, Tick
 from derctl.core.words import Mode
 from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.arming import Arm
@@ -62,9 +63,10 @@ class Control:
         )
         journal = Journal(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self.proof = MeterProof(plant.poc)
-        self.releaser = Releaser(journal, Dispatch({}), ears.stamp, ears.tell)
+        records = Records(journal, ears.stamp, ears.tell)
+        self.releaser = Releaser(records, Dispatch({}), ears.tell)
         self.standings = Standings(
-            rules=rules_of(site), written=journal, left=self.releaser.left, tell=ears.tell, changed=ears.changed
+            rules=rules_of(site), written=journal, left=records.left, tell=ears.tell, changed=ears.changed
         )
         self.releaser.dispatch = dispatch = Dispatch({der.id: self._writer(der) for der in site.file.ders})
         self.promises = Promises(dispatch.writers, self.absent, lambda: gate.arming, ears.tell)

@@ -79,7 +79,7 @@ class Panel:
                 control.plant.ders[n],
                 control.writers[n],
                 decisions.get(n),
-                control.releaser.record(n),
+                control.releaser.records.of(n),
                 control.standings.view(n),
             )
             for der in state.ders

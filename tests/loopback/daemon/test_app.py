@@ -203,7 +203,7 @@ async def test_control_that_has_begun_goes_on_when_the_contract_would_not_hold_w
         b.app.gate.absence = lambda: replace(found, limit_w=1.0)
         await b.ticks(10)
         assert b.app.gate.open and told(b, "fallback_broken") == 1
-        assert "pv2" in b.app.control.releaser.journal.entries and told(b, "released") == 0
+        assert "pv2" in b.app.control.releaser.records.written.entries and told(b, "released") == 0
         await ask(Path(b.app.control.site.file.site.socket), "disarm")
         await b.ticks(2)
         assert lifts == {(Arm.WATCHING, True)}
@@ -348,7 +348,9 @@ async def test_what_stands_is_told_and_lifted_when_asked_whatever_the_journal_sa
         (tmp_path / "state" / JOURNAL).write_text(content)
     async with bench(observe_mode, prepare=pv2_holds_1500_w) as b:
         socket = Path(b.app.control.site.file.site.socket)
-        await b.until(lambda: all(b.app.control.releaser.stands(name).seen == "read_back" for name in b.writers))
+        await b.until(
+            lambda: all(b.app.control.releaser.inventory.stands(name).seen == "read_back" for name in b.writers)
+        )
         stands = (await ask(socket, "status"))["ders"]["pv2"]["standing"]
         record = "missing" if content is None else "nothing"
         assert (stands["p_ceiling_w"], stands["seen"], stands["record"]) == (1500.0, "read_back", record)
@@ -359,7 +361,10 @@ async def test_what_stands_is_told_and_lifted_when_asked_whatever_the_journal_sa
         lifted = await ask(socket, "release", {"lift": True})
         assert (lifted["pv2"]["result"], lifted["pv2"]["stands_w"]) == ("released", 2000.0)
         await b.until(
-            lambda: b.app.control.releaser.record("pv2") == "left" and not b.app.control.releaser.journal.missing
+            lambda: (
+                b.app.control.releaser.records.of("pv2") == "left"
+                and not b.app.control.releaser.records.written.missing
+            )
         )
         assert (await ask(socket, "disarm")).startswith("pv2: released before; limit 2,000 W stands")
 
@@ -372,10 +377,10 @@ async def test_a_journal_that_cannot_be_read_is_released_as_if_it_named_all(
     (tmp_path / "state" / JOURNAL).write_text('{"pv2": ')
     async with bench(observe_mode, prepare=pv2_holds_1500_w) as b:
         await b.until(lambda: told(b, "released") == 3)
-        assert told(b, "journal_unreadable") == 1 and not b.app.control.releaser.journal.entries
-        await b.until(lambda: b.app.control.releaser.stands("pv2").seen == "read_back")
-        assert b.app.control.releaser.stands("pv2").p_ceiling_w == 1500.0, "and nothing is raised by it"
-        assert b.app.control.releaser.record("pv2") == "left"
+        assert told(b, "journal_unreadable") == 1 and not b.app.control.releaser.records.written.entries
+        await b.until(lambda: b.app.control.releaser.inventory.stands("pv2").seen == "read_back")
+        assert b.app.control.releaser.inventory.stands("pv2").p_ceiling_w == 1500.0, "and nothing is raised by it"
+        assert b.app.control.releaser.records.of("pv2") == "left"
 
 
 async def test_a_name_in_the_journal_that_the_site_file_lacks_wears_no_card(

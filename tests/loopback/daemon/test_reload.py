@@ -237,7 +237,7 @@ async def test_one_that_must_not_be_written_any_more_is_released(bench: Any) -> 
         count = len(b.writes("pv2"))
         await b.ticks(10)
         assert len(b.writes("pv2")) == count
-        assert "pv2" not in b.app.control.releaser.journal.entries
+        assert "pv2" not in b.app.control.releaser.records.written.entries
 
 
 async def test_a_daemon_that_only_looks_writes_nothing_for_a_file_that_changes_either(bench: Any) -> None:
@@ -282,7 +282,7 @@ async def test_a_changed_mode_is_the_last_word(bench: Any) -> None:
             site["site"]["mode"] = "control"
 
         await reloaded(b, observe)
-        await b.until(lambda: b.app.control.releaser.journal.entries == {})
+        await b.until(lambda: b.app.control.releaser.records.written.entries == {})
         assert not b.app.gate.open
         await reloaded(b, control)
         await controlling(b)
@@ -298,9 +298,7 @@ async def test_another_meter_has_to_prove_itself_and_until_then_load_does_not_co
 
         await reloaded(b, change)
         assert b.app.control.plant.poc is not old
-        assert (
-            b.app.control.loop.image.poc is b.app.control.plant.poc is b.app.control.loop.poller.channels[-1]
-        )
+        assert b.app.control.loop.image.poc is b.app.control.plant.poc is b.app.control.loop.poller.channels[-1]
         await b.until(
             lambda: b.app.control.plant.poc.sample > 0 and "contract_export_limit" in b.app.control.loop.memories
         )
@@ -341,6 +339,6 @@ async def test_a_stop_in_the_middle_of_a_reload_ends_the_daemon_as_any_stop_does
         reading = asyncio.create_task(b.app.reloading.now())
         b.app.stop()
         await b.running
-        assert b.app.control.releaser.journal.entries == {}
+        assert b.app.control.releaser.records.written.entries == {}
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)

@@ -123,7 +123,7 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_pat
         flowing = re.sub(r"\n +", " ", text)
         assert re.search("^pv1: written since .*Z, not given back; a limit of 1,200 W stands$", flowing, re.M), text
         assert "--lift" in listed[-1]
-        assert b.app.gate.open and b.app.control.releaser.journal.entries
+        assert b.app.gate.open and b.app.control.releaser.records.written.entries
         said = (await derctl(b.app, "disarm")).splitlines()
         assert said[0] == "disarmed: nothing is written any more"
         assert "pv1: released; a limit of 1,200 W stands" in said
