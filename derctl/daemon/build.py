@@ -14,8 +14,8 @@ from derctl.daemon.kinds import KINDS
 from derctl.daemon.report.telemetry import encode
 from derctl.devices import Device, Options
 from derctl.devices.nominal import measured_problem, stated_problem
+from derctl.links.broker import Broker
 from derctl.links.bus import Bus, Pace
-from derctl.links.mqtt import Broker
 from derctl.links.wires.strays import Header
 from derctl.site import (
     BusSection,

@@ -19,8 +19,10 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from derctl.links.broker import Broker
 from derctl.links.ending import end
-from derctl.links.mqtt import TRIES_MAX, Broker, MqttLink
+from derctl.links.mqtt import MqttLink
+from derctl.links.publisher import TRIES_MAX
 from derctl.links.received import RECEIVE_MAX, Client
 from derctl.links.sessions import BRIEFLY
 from derctl.store.outbox import EVENTS_MAX, Message, Outbox
@@ -147,7 +149,8 @@ async def test_a_command_comes_in_with_its_topic_and_whether_it_was_retained(
 CHILD = """
 import asyncio, sys
 from derctl.store.outbox import Outbox
-from derctl.links.mqtt import Broker, MqttLink
+from derctl.links.broker import Broker
+from derctl.links.mqtt import MqttLink
 broker = Broker(host="127.0.0.1", port=int(sys.argv[1]), base=sys.argv[2], will=b'{"online":false}')
 async def ignore(*given): pass
 asyncio.run(MqttLink(broker, Outbox(), ignore, lambda: b'{"online":true}').run())
