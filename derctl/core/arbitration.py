@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from operator import attrgetter, itemgetter
 
 from derctl.core.capability import clamp, q_box, room
 from derctl.core.types import Bound, DerState, Proposal, Rating
 from derctl.core.value import value
 from derctl.core.words import Priority, Reason, What
 
+RANK, SENIORS_FIRST, BY_VALUE = attrgetter("rank"), attrgetter("rank", "by"), itemgetter(0, 1)
 LAST = 99
 """Junior to every function: whoever aims takes over."""
 
@@ -32,8 +34,8 @@ def whole(rating: Rating) -> Band:
 
 def fold(band: Band, proposals: Iterable[Proposal], *, up_to: int | None = None) -> Band:
     """Narrow by every proposal of rank <= up_to (all, if None), seniors first. Order within a rank doesn't matter."""
-    ordered = sorted(proposals, key=lambda proposal: (proposal.rank, proposal.by))
-    for rank, group in groupby(ordered, key=lambda proposal: proposal.rank):
+    ordered = sorted(proposals, key=SENIORS_FIRST)
+    for rank, group in groupby(ordered, key=RANK):
         if up_to is not None and rank > up_to:
             break
         band = _narrow(band, tuple(group))
@@ -41,12 +43,12 @@ def fold(band: Band, proposals: Iterable[Proposal], *, up_to: int | None = None)
 
 
 def _narrow(band: Band, group: Sequence[Proposal]) -> Band:
-    for proposal in sorted(group, key=lambda p: (p.p_ceiling_w is None, p.p_ceiling_w or 0.0, p.by)):
-        if proposal.p_ceiling_w is not None:
-            band = lower(band, proposal.p_ceiling_w, by=proposal.by, rank=proposal.rank, why=proposal.why)
-    for proposal in sorted(group, key=lambda p: (p.p_floor_w is None, -(p.p_floor_w or 0.0), p.by)):
-        if proposal.p_floor_w is not None:
-            band = lift(band, proposal.p_floor_w, by=proposal.by, rank=proposal.rank, why=proposal.why)
+    ceilings = [(each.p_ceiling_w, each.by, each) for each in group if each.p_ceiling_w is not None]
+    floors = [(-each.p_floor_w, each.by, each) for each in group if each.p_floor_w is not None]
+    for ceiling_w, by, each in sorted(ceilings, key=BY_VALUE):
+        band = lower(band, ceiling_w, by=by, rank=each.rank, why=each.why)
+    for below_w, by, each in sorted(floors, key=BY_VALUE):
+        band = lift(band, -below_w, by=by, rank=each.rank, why=each.why)
     for proposal in group:
         if proposal.p_target_w is not None and band.target_by is None:
             band = _aim(band, proposal)
@@ -155,8 +157,10 @@ def reactive(der: DerState, band: Band, proposals: Iterable[Proposal]) -> Reacti
 
 def _mode(der: DerState, proposals: Iterable[Proposal]) -> Proposal | None:
     """The one reactive mode that is heard."""
-    wishes = [p for p in proposals if p.q_var is not None and der.can.var]
-    return min(wishes, key=lambda p: (p.rank, p.by), default=None)
+    wishes = [proposal for proposal in proposals if proposal.q_var is not None]
+    if not wishes or not der.can.var:
+        return None
+    return min(wishes, key=lambda p: (p.rank, p.by))
 
 
 def _own(wish: Proposal, q_var: float) -> Bound:

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import allocation, lost, sun
-from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reactive, reserved_w, rested, whole
+from derctl.core.arbitration import (
+    SENIORS_FIRST,
+    Band,
+    aim_of,
+    aimed,
+    confine,
+    fold,
+    reactive,
+    reserved_w,
+    rested,
+    whole,
+)
 from derctl.core.capability import present_w, told_w
 from derctl.core.types import (
     Abstain,
@@ -317,10 +328,8 @@ def _setpoint(der: DerState, band: Band) -> tuple[Setpoint, tuple[Bound, ...]]:
 
 
 def _requested(proposals: Iterable[Proposal]) -> Proposal | None:
-    asked = sorted(
-        (p for p in proposals if p.rank >= OPERATOR and p.why is not Reason.RELAXING), key=lambda p: (p.rank, p.by)
-    )
-    return asked[0] if asked else None
+    asked = [each for each in proposals if each.rank >= OPERATOR and each.why is not Reason.RELAXING]
+    return min(asked, key=SENIORS_FIRST, default=None)
 
 
 def _as_setpoint(proposal: Proposal) -> Setpoint:

@@ -34,7 +34,8 @@ class Rating:
     @property
     def size_w(self) -> float:
         """The larger of what it gives and what it draws: what shares of the rating are taken of, where both count."""
-        return max(self.p_max_w, -self.p_min_w)
+        gives_w, draws_w = self.p_max_w, -self.p_min_w
+        return gives_w if gives_w >= draws_w else draws_w
 
 
 @value

@@ -7,8 +7,9 @@ Here `__init__` fills it while it is of an open class with the same slots, and s
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, dataclass_transform
 
 __all__ = ["replace", "value"]
 
@@ -20,17 +21,21 @@ else:
 
     def replace(value, /, **changes):
         """Another of the same class with these fields changed; of any dataclass."""
-        swap = getattr(value, "__replace__", None)
-        return dataclasses.replace(value, **changes) if swap is None else swap(**changes)
+        try:
+            swap = value.__replace__
+        except AttributeError:
+            return dataclasses.replace(value, **changes)
+        return swap(**changes)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
 def value(cls: type[T]) -> type[T]:
-    """A value of a class with fields that inherits nothing. Raises TypeError for another."""
-    if cls.__bases__ != (object,) or hasattr(cls, "__post_init__"):
+    """A value of a class with fields that inherits nothing but Generic. Raises TypeError for another."""
+    if cls.__bases__ not in {(object,), (Generic,)} or hasattr(cls, "__post_init__"):
         raise TypeError(f"{cls.__name__} is no plain value: use dataclass")
     made: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
-    open_ = type(cls.__name__, (), {"__slots__": made.__slots__})
+    bases, slots = getattr(cls, "__orig_bases__", ()), {"__slots__": made.__slots__}
+    open_ = types.new_class(cls.__name__, bases, exec_body=lambda space: space.update(slots))
     methods = _written(dataclasses.fields(made), {"shut": made, "open": open_})
     methods["__init__"].__annotations__ = made.__init__.__annotations__
     for name, method in methods.items():

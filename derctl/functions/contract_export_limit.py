@@ -15,7 +15,7 @@ from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
-from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_PU, Trust, probing, shown_pu, weigh
+from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_PU, Trust, passed_s, probing, shown_pu, weigh
 from derctl.functions.settings import Settings, number
 
 MARGIN_PU = 0.02
@@ -176,7 +176,7 @@ class ContractExportLimit(Settings):
         ceiling = self._without_load(ders, steered) - memory.excess_w
         if poc is not None and poc.fresh and memory.trust.doubted:
             ceiling = self._probed(memory, ceiling, _Seen(ders, steered, poc))
-            memory = replace(memory, unproven_s=memory.unproven_s + dt_s)
+            memory = replace(memory, unproven_s=passed_s(memory.unproven_s, steered, dt_s))
         if memory.ceiling_w is not None:
             ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=self._relax_w(steered), dt_s=dt_s)
         floor = None if self.import_limit_w is None else max(_eased(memory.floor_w, steered, dt_s) or 0.0, 0.0)
@@ -208,7 +208,7 @@ class ContractExportLimit(Settings):
         most = self._probed(memory, self._without_load(ders, steered) - memory.excess_w, _Seen(ders, steered, poc))
         assert memory.ceiling_w is not None
         ceiling = min(memory.ceiling_w, max(most, sum((der.rating.p_min_w for der in steered), 0.0)))
-        return replace(memory, ceiling_w=ceiling, unproven_s=memory.unproven_s + dt_s)
+        return replace(memory, ceiling_w=ceiling, unproven_s=passed_s(memory.unproven_s, steered, dt_s))
 
     def _probed(self, memory: Memory, most_w: float, seen: _Seen) -> float:
         """A dip; where there is nothing to dip, a rise, as far as the meter shows import. A right meter then sees no

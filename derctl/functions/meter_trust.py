@@ -5,9 +5,10 @@ A meter is proven once it followed a step of theirs, and doubted once it slept t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
+from derctl.core.capability import told_w
 from derctl.core.types import DerState, PocState
 from derctl.core.value import replace, value
 
@@ -25,6 +26,8 @@ STRIKES = 3
 PROOF_PU = 0.1
 """The step that proves a meter, within PROOF_S (it may be late), in share of the rating (docs/sources.md)."""
 PROOF_S = 4.0
+POINT_S = 0.05
+"""How close the points of the track stand at least."""
 PROVEN = 2
 """Points that prove: a step matched within a quarter gives two; within a half, as it leaves PROOF_S behind, one."""
 
@@ -34,6 +37,8 @@ not stored.
 
 For PROBE_S in every PROBE_EVERY_S there is a step of this share of the rating, so that it has one to follow
 (docs/sources.md)."""
+DRAWS_PU = 0.02
+"""A store that draws less than this share of its rating draws nothing."""
 
 
 @value
@@ -73,6 +78,19 @@ def probing(unproven_s: float) -> bool:
     return unproven_s % PROBE_EVERY_S < PROBE_S
 
 
+def passed_s(unproven_s: float, ders: Iterable[DerState], dt_s: float) -> float:
+    """One tick on. A step does not end while a store that is told to charge draws nothing: that does no harm,
+    whatever the meter, and what is asked has to stand until it is seen that it is not followed."""
+    after_s = unproven_s + dt_s
+    ends = probing(unproven_s) and not probing(after_s)
+    return unproven_s if ends and any(map(_idles, ders)) else after_s
+
+
+def _idles(der: DerState) -> bool:
+    told, p_w, least_w = told_w(der), der.reading.p_w, -DRAWS_PU * der.rating.size_w
+    return der.can.store and told is not None and told < least_w and p_w is not None and p_w >= least_w
+
+
 def shown_pu(trust: Trust, unproven_s: float) -> float:
     """What of an export that only the meter shows counts (SiteProposal.meter_pu): before the proof now and then a
     step, no more, since a wrong meter may show any export for good."""
@@ -110,8 +128,12 @@ def _from_here(trust: Trust, here: Point) -> Trust:
 
 
 def _added(trust: Trust, here: Point, sample: int) -> Trust:
-    """The point joins the track; of what is older than PROOF_S, the newest stays."""
+    """The point joins the track; of what is older than PROOF_S, the newest stays. Points that come faster than
+    POINT_S take the place of the one before, or a fast tick would keep thousands."""
     last = trust.track[-1]
+    track = trust.track[max(_old(trust.track, here) - 1, 0) :]
+    if len(track) > 1 and here.t_s - track[-2].t_s < POINT_S:
+        track = track[:-1]
     moved, seen = here.ders_w - last.ders_w, here.poc_w - last.poc_w
     return replace(
         trust,
@@ -119,7 +141,7 @@ def _added(trust: Trust, here: Point, sample: int) -> Trust:
         slept=trust.slept if seen == 0.0 else 0,
         squares=trust.squares + moved * moved,
         products=trust.products + moved * seen,
-        track=(*trust.track[max(_old(trust.track, here) - 1, 0) :], here),
+        track=(*track, here),
     )
 
 

@@ -10,7 +10,7 @@ from derctl.core.capability import assumed_w, told_w
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
-from derctl.functions.meter_trust import Trust, shown_pu, weigh
+from derctl.functions.meter_trust import Trust, passed_s, shown_pu, weigh
 from derctl.functions.settings import Settings, number
 
 FALL_S, FALL_PU = 20.0, 0.05
@@ -73,7 +73,7 @@ class SelfConsumption(Settings):
             return _forgetting(memory), Abstain("no storage to steer", lost=True)
         falling_w = _falling_w(stores, site)
         falling_s = memory.falling_s + dt_s if falling_w > 0.0 else 0.0
-        memory = replace(memory, falling_s=falling_s, unproven_s=memory.unproven_s + dt_s)
+        memory = replace(memory, falling_s=falling_s, unproven_s=passed_s(memory.unproven_s, stores, dt_s))
         if poc.sample != memory.sample or memory.sum_w is None:
             present_w = sum(assumed_w(der) for der in stores)
             trust = weigh(memory.trust, _without(poc, stores, site), stores, site.t_s)

@@ -171,12 +171,15 @@ def taken(desired: Setpoint, accepted: Setpoint, rating: Rating, profile: Profil
 
 
 def _within(desired: Setpoint, accepted: Setpoint, rating: Rating, share_pct: float) -> bool:
-    p_tol = max(EXACT_PU, share_pct / 100.0) * rating.size_w
-    q_tol = max(EXACT_PU, share_pct / 100.0) * rating.s_max_va
-    pairs = (
-        (desired.p_ceiling_w, accepted.p_ceiling_w, p_tol),
-        (desired.p_target_w, accepted.p_target_w, p_tol),
-        (desired.q_var, accepted.q_var, q_tol),
+    share = max(EXACT_PU, share_pct / 100.0)
+    p_tol, q_tol = share * rating.size_w, share * rating.s_max_va
+    there = (
+        _there(desired.p_ceiling_w, accepted.p_ceiling_w, p_tol)
+        and _there(desired.p_target_w, accepted.p_target_w, p_tol)
+        and _there(desired.q_var, accepted.q_var, q_tol)
     )
-    there = all(wish is None or (held is not None and abs(wish - held) <= tol) for wish, held, tol in pairs)
     return there and not target_left(desired, accepted)
+
+
+def _there(wish: float | None, held: float | None, tolerance: float) -> bool:
+    return wish is None or (held is not None and abs(wish - held) <= tolerance)

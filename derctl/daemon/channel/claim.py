@@ -44,7 +44,7 @@ def weighed(
     """After a reading that has just arrived. before_s: when the one before it did; nobody knows what was in a gap."""
     said_w, p_w = claimed_w(reading.accepted, rating), reading.p_w
     if said_w is None or p_w is None or now_s - before_s > profile.settle_s:
-        claim = replace(claim, course=None, under=None, kept_s=None)
+        claim = _begun_anew(claim)
     if said_w is None or p_w is None:
         return claim
     tolerance = profile.tolerance_pct / 100.0 * rating.size_w
@@ -52,13 +52,18 @@ def weighed(
     # Giving nothing contradicts nothing: a battery that is to charge may be full, one that is to discharge empty.
     course = _went_on(claim.course, max(said_w, 0.0), p_w, tolerance, profile.settle_s, now_s)
     under = _went_on(claim.under, max(-said_w, 0.0), -p_w, tolerance, profile.settle_s, now_s) if aims else None
-    claim = replace(claim, course=course, under=under)
-    beyond = ((course, p_w), (under, -p_w))
-    if any(
-        each is not None and left(each, What.CEILING, w, tolerance, now_s, profile.settle_s) for each, w in beyond
-    ):
+    if course is not claim.course or under is not claim.under:
+        claim = replace(claim, course=course, under=under)
+    beyond = left(course, What.CEILING, p_w, tolerance, now_s, profile.settle_s)
+    if beyond or (under is not None and left(under, What.CEILING, -p_w, tolerance, now_s, profile.settle_s)):
         return replace(claim, void=True, said_w=said_w, kept_s=None)
     return _kept(claim, said_w, p_w, tolerance, profile.settle_s, now_s) if claim.void else claim
+
+
+def _begun_anew(claim: Claim) -> Claim:
+    if claim.course is None and claim.under is None and claim.kept_s is None:
+        return claim
+    return replace(claim, course=None, under=None, kept_s=None)
 
 
 def _went_on(

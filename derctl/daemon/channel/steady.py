@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -39,7 +39,7 @@ RATING_STEP_PU = 0.1
 """A rating of the same device differs by more: it is not believed at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Track(Generic[T]):
     """One value through time. value: the last that is believed, at_s: when it was read last.
 

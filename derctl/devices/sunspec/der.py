@@ -95,7 +95,8 @@ class SunspecDer(Found):
         soc, soh = self._charge(answers)
         on, off = self.own.states(answers, self.options.own_functions)
         told = (self.can.steer or self.can.var) and self.controls.views.keys() <= answers.keys()
-        accepted = self.controls.accepted(answers) if told and self.controls.tells(answers) else None
+        read = self.controls.values(answers) if told else None
+        accepted = self.controls.accepted(read) if read is not None and self.controls.tells(read) else None
         reading = inverter(
             self.ac.block.model_id, values, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off
         )

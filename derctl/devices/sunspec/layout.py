@@ -39,9 +39,8 @@ class View:
             raise DecodeError(
                 f"{found} at {self.block.address}, expected {self.block.model_id} ({self.block.length})"
             )
-        values: dict[str, Any] = dict.fromkeys(self.lacking)
-        values.update(self.reader(registers))
-        return values
+        values = self.reader(registers)
+        return dict.fromkeys(self.lacking) | values if self.lacking else values
 
     def offset(self, point: str) -> int:
         """Wire address of a point."""

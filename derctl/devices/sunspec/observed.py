@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 from derctl.core.exchange import Exchange, Read
@@ -12,6 +13,13 @@ from derctl.devices.nominal import Nominal
 from derctl.devices.sunspec.found import Found
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers, Reversion
+
+NO_CONTROL = Capability()
+
+
+@cache
+def _unrated(v_nom_v: float) -> Rating:
+    return Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=v_nom_v)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +30,7 @@ class Observed(Found):
 
     @property
     def rating(self) -> Rating:
-        v_nom_v = self.options.v_nom_v
-        return Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=v_nom_v)
+        return _unrated(self.options.v_nom_v)
 
     @property
     def nominal(self) -> Nominal:
@@ -32,7 +39,7 @@ class Observed(Found):
 
     @property
     def can(self) -> Capability:
-        return Capability()
+        return NO_CONTROL
 
     @property
     def control(self) -> Mapping[str, Read]:

@@ -129,7 +129,7 @@ class Strays:
         if self.told:
             self.told.pop(asked.unit, None)
         self.spent = self.spent or (self._loose and frame.end < len(content))
-        if (frame.transaction, frame.unit) == asked:
+        if frame.transaction == asked.transaction and frame.unit == asked.unit:
             return content
         length = frame.end - frame.start - 6
         header = HEADER.pack(asked.transaction, 0, length, asked.unit)

@@ -320,6 +320,38 @@ def test_a_right_meter_lets_a_battery_take_the_sun_of_others(contract: bool) -> 
     assert p_w == pytest.approx(-3_000.0, abs=40.0)
 
 
+@pytest.mark.parametrize("contract", [False, True])
+def test_what_a_battery_is_told_to_take_of_it_stands_while_it_takes_nothing(contract: bool) -> None:
+    """Full by its own word at 96 %: asked for 5 s a minute, it was never seen not to follow."""
+    limits = ((ContractExportLimit(limit_w=7_000.0), ("bat1",)),) if contract else ()
+    plan = Plan(site_functions=(*limits, (SelfConsumption(), ("bat1",))))
+    memories: Any = {}
+    accepted, told = None, list[float]()
+    for n in range(120):
+        bat = make.battery(p_w=0.0, sample=n, accepted=accepted)
+        state = make.site(bat, poc=make.meter(3_000.0 + n % 3, sample=n))
+        memories, (decision,) = step(plan, memories, state, 1.0)
+        accepted = decision.setpoint
+        told.append(accepted.p_target_w or 0.0)
+    assert set(told[1:]) == {-0.15 * 5_000.0}
+
+
+@pytest.mark.parametrize("late_s", [0, 2, 4, 8])
+def test_a_late_battery_draws_no_longer_from_a_wrong_meter_than_it_is_late(late_s: int) -> None:
+    plan = Plan(site_functions=((SelfConsumption(), ("bat1",)),))
+    memories: Any = {}
+    told, accepted, drawn_w = [0.0] * (late_s + 1), None, list[float]()
+    for n in range(240):
+        p_w = told[-late_s - 1]
+        bat = make.battery(p_w=p_w, sample=n, accepted=accepted)
+        state = make.site(bat, poc=make.meter(-(p_w - 5_000.0), sample=n))
+        memories, (decision,) = step(plan, memories, state, 1.0)
+        accepted = decision.setpoint
+        told.append(accepted.p_target_w or 0.0)
+        drawn_w.append(max(-p_w, 0.0))
+    assert max(sum(drawn_w[n : n + 60]) / 60.0 for n in range(180)) <= 750.0 * max(5.0, late_s + 2.0) / 60.0
+
+
 def test_a_charger_for_cars_is_a_load_and_no_store() -> None:
     car = make.der("ev1", make.rating(p_max_w=0.0, p_min_w=-7_400.0), Capability(ac=Port(limit=True, aim=True)))
     said = {"ev1": [Proposal(by="setpoint", rank=60, p_target_w=-7_000.0)]}

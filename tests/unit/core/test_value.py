@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import pytest
@@ -86,6 +86,18 @@ def test_a_field_that_it_lacks_cannot_be_replaced() -> None:
 
 def test_any_dataclass_is_replaced() -> None:
     assert replace(Plain(p_w=5.0), p_w=6.0) == Plain(p_w=6.0)
+
+
+def test_it_may_be_generic() -> None:
+    kind = TypeVar("kind")
+
+    @value
+    class Track(Generic[kind]):
+        last: kind | None = None
+        at_s: float = 0.0
+
+    assert replace(Track(last=5.0), at_s=1.0) == Track(last=5.0, at_s=1.0)
+    assert repr(Track(last="x")).endswith("Track(last='x', at_s=0.0)")
 
 
 def test_it_goes_through_json_a_copy_and_a_pickle() -> None:

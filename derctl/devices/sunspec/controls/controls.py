@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from derctl.core.capability import clamp, q_box
 from derctl.core.exchange import Exchange, Registers
@@ -16,6 +17,9 @@ from derctl.devices.sunspec.controls.parts import Limit, Power, Target, Var
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers, Reversion
 from derctl.errors import DeviceError
+
+Values = Mapping[str, dict[str, Any]]
+"""The decoded points of the blocks, by the name of their view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +70,12 @@ class Controls:
             problems=(*self.problems, *(f"model {number}: {why}" for number, why in lost.items())),
         )
 
-    def accepted(self, answers: Answers) -> Setpoint:
+    def values(self, answers: Answers) -> Values:
+        """What its blocks read, decoded once for whoever asks."""
+        return {name: view.values(answers) for name, view in self.views.items()}
+
+    def accepted(self, values: Values) -> Setpoint:
         """What the device reads back, W and var."""
-        values = {name: view.values(answers) for name, view in self.views.items()}
         limit, target, var = self.limit, self.target, self.var
         return Setpoint(
             p_ceiling_w=None if limit is None else limit.accepted_w(values[limit.view.name], self.rating.p_max_w),
@@ -76,10 +83,10 @@ class Controls:
             q_var=None if var is None else var.accepted_var(values[var.view.name]),
         )
 
-    def tells(self, answers: Answers) -> bool:
+    def tells(self, values: Values) -> bool:
         """Whether what it is told reads back: nothing, from one that does not have the points, is not no limit."""
         powers: list[Power] = [power for power in (self.limit, self.target) if power is not None]
-        return not powers or any(power.tells(power.view.values(answers)) for power in powers)
+        return not powers or any(power.tells(values[power.view.name]) for power in powers)
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
         """Of those that are counted upon one is enough, since the lower one binds; a full rating needs none."""
@@ -154,7 +161,7 @@ class Controls:
     ) -> Exchange[Setpoint]:
         """Var first; power is given back although var is refused. Raises the first refusal."""
         answers = yield from self._read()
-        accepted, refusals = self.accepted(answers), list[DeviceError]()
+        accepted, refusals = self.accepted(self.values(answers)), list[DeviceError]()
         believed = believed and self.profile.readback == "values"
         present = accepted.p_ceiling_w if believed else None
         present = held.p_ceiling_w if present is None else present
@@ -212,7 +219,7 @@ class Controls:
 
     def read_back(self) -> Exchange[Setpoint]:
         """Read the control groups again and say what they hold."""
-        return self.accepted((yield from self._read()))
+        return self.accepted(self.values((yield from self._read())))
 
     def _read(self) -> Exchange[dict[str, Registers]]:
         fresh: dict[str, Registers] = {}
