@@ -304,27 +304,24 @@ def _apply(cases: Mapping[str, _Case], bands: Mapping[str, Band]) -> None:
 def _decide(case: _Case) -> Decision:
     der, band = case.der, case.band
     var = reactive(der, band, case.proposals)
-    setpoint, bounds = _setpoint(der, band)
-    if var.q_var is not None:
-        setpoint = Setpoint(p_ceiling_w=setpoint.p_ceiling_w, p_target_w=setpoint.p_target_w, q_var=var.q_var)
-        bounds += var.bounds
+    setpoint, bounds = _setpoint(der, band, var.q_var)
     requested = _requested(case.proposals)
     return Decision(
         der=der.id,
         setpoint=setpoint,
-        bound_by=bounds,
+        bound_by=bounds + var.bounds,
         abstained=case.abstained,
         requested=None if requested is None else _as_setpoint(requested),
         requested_by=None if requested is None else requested.by,
     )
 
 
-def _setpoint(der: DerState, band: Band) -> tuple[Setpoint, tuple[Bound, ...]]:
+def _setpoint(der: DerState, band: Band, q_var: float | None) -> tuple[Setpoint, tuple[Bound, ...]]:
     ceiling_w = band.high_w if der.can.limit else None
     if not aimed(der, band):
-        return Setpoint(p_ceiling_w=ceiling_w), band.bounds
+        return Setpoint(p_ceiling_w=ceiling_w, q_var=q_var), band.bounds
     bounds = band.bounds if band.target_by is None else (band.target_by, *band.bounds)
-    return Setpoint(p_ceiling_w=ceiling_w, p_target_w=aim_of(band)), bounds
+    return Setpoint(p_ceiling_w=ceiling_w, p_target_w=aim_of(band), q_var=q_var), bounds
 
 
 def _requested(proposals: Iterable[Proposal]) -> Proposal | None:

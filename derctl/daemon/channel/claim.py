@@ -69,7 +69,8 @@ def _begun_anew(claim: Claim) -> Claim:
 def _went_on(
     course: Course | None, most_w: float, p_w: float, tolerance: float, settle_s: float, now_s: float
 ) -> Course:
-    course = went_on(course, Setpoint(p_ceiling_w=most_w), now_s, settle_s)
+    if course is None or course.setpoint.p_ceiling_w != most_w:
+        course = went_on(course, Setpoint(p_ceiling_w=most_w), now_s, settle_s)
     return measured(course, now_s, astray=p_w > most_w + tolerance)
 
 

@@ -83,6 +83,21 @@ def encode(value: Any) -> bytes:
 
 
 @dataclass(slots=True)
+class Stamp:
+    """When a tick was, as its messages say it; worked out once one is sent."""
+
+    clock: Clock
+    now: datetime
+    _fields: dict[str, Any] | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        if self._fields is None:
+            self._fields = {"t": text_of(self.now)} | ({} if self.clock.synced else {"synced": False})
+        return self._fields
+
+
+@dataclass(slots=True)
 class Telemetry:
     """every_s: at least this often; min_s: at most this often, for each topic."""
 
@@ -98,9 +113,7 @@ class Telemetry:
     ) -> list[Message]:
         """What this tick has to say."""
         now, now_s = self.clock.now(), state.t_s
-        stamp: dict[str, Any] = {"t": text_of(now)}
-        if not self.clock.synced:
-            stamp["synced"] = False
+        stamp = Stamp(self.clock, now)
         found: list[Message] = []
         poc = state.poc
         if poc is not None and not self._waits("poc", now_s):
@@ -114,11 +127,11 @@ class Telemetry:
         for decision in decisions:
             topic = f"der/{decision.der}/setpoint"
             if not self._waits(topic, now_s) and self._changed(topic, _told(decision), now_s):
-                found.append(Message(topic=topic, payload=encode(of_decision(decision) | stamp)))
+                found.append(Message(topic=topic, payload=encode(of_decision(decision) | stamp.fields)))
         for der_id, outcome in outcomes.items():
             topic = f"der/{der_id}/outcome"
             if not self._waits(topic, now_s) and self._changed(topic, _became(outcome), now_s):
-                found.append(Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp)))
+                found.append(Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp.fields)))
         return found
 
     def standing(
@@ -145,7 +158,7 @@ class Telemetry:
         age_s: float | None,
         v_pu: float | None,
         step_w: float,
-        stamp: dict[str, Any],
+        stamp: Stamp,
         now_s: float,
         found: list[Message],
     ) -> None:
@@ -160,7 +173,7 @@ class Telemetry:
             return
         self._sent_s[topic] = now_s
         self._power[topic] = (reading.p_w, says)
-        found.append(Message(topic=topic, payload=encode(stamp | measurement(reading, age_s, v_pu))))
+        found.append(Message(topic=topic, payload=encode(stamp.fields | measurement(reading, age_s, v_pu))))
 
     def _waits(self, topic: str, now_s: float) -> bool:
         """Whether it was sent too short a time ago."""
