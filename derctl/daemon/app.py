@@ -6,7 +6,6 @@ import asyncio
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from derctl.core.types import Tick
 from derctl.core.words import Mode
@@ -177,7 +176,7 @@ class App:
 
     async def _run(self) -> None:
         running = asyncio.get_running_loop()
-        running.set_exception_handler(self._loop_problem)
+        running.set_exception_handler(self.tasks.say_problem)
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self.stop)
         running.add_signal_handler(signal.SIGHUP, self.reloading.hup.set)
@@ -227,7 +226,3 @@ class App:
         """Nobody asks or tells the devices anything any more."""
         await self.tasks.end("control")
         await self.control.loop.poller.stop()
-
-    def _loop_problem(self, running: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What a transport's callback raised, for example on a frame that can't be decoded: the bus reconnects."""
-        self.log.warning("transport", text=context.get("message"), error=repr(context.get("exception")))
