@@ -13,6 +13,7 @@ from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.build import broker_of
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.intake import Intake
+from derctl.daemon.commands.strangers import Strangers
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.report.view import MqttView, mqtt_view
 from derctl.daemon.tasks import Tasks
@@ -48,6 +49,14 @@ class Uplink:
         section, clock, put = self.site.file.mqtt, self.desk.clock, self.outbox.put
         self.link = self.telemetry = None
         if section is not None:
+            self.desk.may_arm = frozenset(each.name for each in section.principals if each.may_arm)
+            intake = Intake(
+                [each.name for each in section.principals],
+                Strangers(lambda text: self.tell("unknown_principal", "", text)),
+                put,
+                clock.stamp,
+                self.desk.log,
+            )
             self.link = MqttLink(
                 broker_of(self.site, section),
                 self.outbox,
@@ -56,7 +65,8 @@ class Uplink:
                 lambda: section.tls is None or clock.synced,
                 lambda up, text: self.tell("broker_connected" if up else "broker_lost", "", text),
                 lambda event, text: self.tell(event, "", text),
-                admits=Intake(put, clock.stamp, self.desk.log).admits,
+                admits=intake.admits,
+                queued_max=intake.queued_max,
             )
             self.telemetry = Telemetry(clock, section.measurement_every_s, section.measurement_min_s)
 

@@ -24,6 +24,9 @@ from derctl.links.sessions import BRIEF_S, STEADY_S, End, Sessions, after, lost_
 CONNECT_S = 10.0
 GOODBYE_S = 1.0
 """How long the end of a session may take: a broker that stands still must not hold up the daemon's."""
+COMMANDS_QOS = 0
+"""Of the subscription: a command's reply acknowledges it. mosquitto 2.0.11 never gives back the place of a message of
+QoS 1 above Maximum Packet Size: after 20 of them, from whoever may publish below `cmd/`, it hears no other."""
 SESSION_TAKEN_OVER = 142
 """DISCONNECT reason of MQTT 5."""
 CLOSED = frozenset({MQTTErrorCode.MQTT_ERR_CONN_LOST.value, 128})
@@ -49,6 +52,7 @@ class MqttLink:
 
     on_change hears of the first try's end, and then of each session won or lost; one that follows a session which did
     not last is won when it has lasted. on_news: event and text of what else a person has to know, once each.
+    queued_max: messages that were admitted and wait for their turn.
     """
 
     broker: Broker
@@ -59,6 +63,7 @@ class MqttLink:
     on_change: Callable[[bool, str], None] = lambda connected, text: None
     on_news: Callable[[str, str], None] = lambda event, text: None
     admits: Admits = lambda topic, payload: True
+    queued_max: int = 128
     jitter: Callable[[float, float], float] = random.uniform
     history: Sessions = field(default_factory=Sessions)
     publisher: Publisher = field(init=False)
@@ -146,7 +151,7 @@ class MqttLink:
 
     async def _talk(self, client: Client) -> None:
         await self.publisher.publish(client, self.broker.online(self.hello()))
-        granted = await client.subscribe(self.broker.topic("cmd/#"), qos=1)
+        granted = await client.subscribe(self.broker.topic("cmd/#"), qos=COMMANDS_QOS)
         refusals = [str(code) for code in granted if isinstance(code, ReasonCode) and code.is_failure]
         self._word = f"connected, but no command comes through: {refusals[0]}" if refusals else "connected"
         self.connected, self.sessions, self._won_s = True, self.sessions + 1, time.monotonic()
@@ -203,6 +208,7 @@ class MqttLink:
             tls_context=broker.tls(),
             logger=_quiet(),
             admits=lambda topic, payload: self.admits(broker.own(topic), payload),
+            queued_max=self.queued_max,
         )
 
     async def _receive(self, client: Client) -> None:
