@@ -37,10 +37,6 @@ UNMOVED_S = 10.0
 """What stands where it stood after so long does not follow."""
 EVERY_S = 0.2
 """No more samples than this are looked at."""
-FIRST_S, FIRST_EVERY_S = 6.0, 0.5
-"""Before the meter is relied on: for how long what everybody gave is kept, and how often."""
-STOOD_PU = 0.05
-"""Who changed by less than this share of its rating had no part in the step that the meter followed then."""
 
 
 @value
@@ -85,20 +81,10 @@ class Case:
 
 
 @value
-class Mark:
-    """What each gave, in the order of ders, W."""
-
-    t_s: float
-    ders: tuple[str, ...]
-    p_w: tuple[float | None, ...]
-
-
-@value
 class Memory:
     """relied: a loop relies on the meter now; once: it did before. heard: who was, one tick ago.
 
-    others: whose power is taken off the meter. sample, t_s: the meter's last that was looked at. marks: until it is
-    relied on, what everybody gave lately.
+    others: whose power is taken off the meter. sample, t_s: the meter's last that was looked at.
     """
 
     relied: bool = False
@@ -108,7 +94,6 @@ class Memory:
     others: tuple[str, ...] = ()
     sample: int = -1
     t_s: float = -1e9
-    marks: tuple[Mark, ...] = ()
 
 
 START = Memory()
@@ -122,43 +107,20 @@ def relying(memory: Memory, relied: bool) -> Memory:
 def watched(memory: Memory, state: SiteState) -> Memory:
     """One tick on. Nothing is done where nobody comes and nobody is on trial."""
     heard = tuple([der.id for der in state.ders if der.fresh])
-    if not memory.once:
-        return memory if state.poc is None else _marked(memory, heard, state)
-    if heard == memory.heard and not memory.cases and not memory.marks:
+    if heard == memory.heard and not memory.cases:
         return memory
+    if not memory.once:
+        return replace(memory, heard=heard)
     there = {der.id: der for der in state.ders if der.fresh}
     cases = tuple(case for case in memory.cases if case.der in there)
-    stood = _stood(memory.marks, there)
-    come = [name for name in heard if name not in memory.heard or name in stood]
-    cases += tuple(_opened(there[name], state.t_s) for name in come)
-    memory = replace(memory, heard=heard, cases=cases, marks=())
+    cases += tuple(_opened(there[name], state.t_s) for name in heard if name not in memory.heard)
+    memory = replace(memory, heard=heard, cases=cases)
     poc = state.poc
     if poc is None or not poc.fresh or poc.reading.p_w is None or not memory.relied:
         return replace(memory, cases=tuple(_shelved(case) for case in cases))
     if poc.sample == memory.sample or state.t_s - memory.t_s < EVERY_S:
         return memory
     return _looked(replace(memory, sample=poc.sample, t_s=state.t_s), there, state, poc.reading.p_w)
-
-
-def _marked(memory: Memory, heard: tuple[str, ...], state: SiteState) -> Memory:
-    """Before the meter is relied on."""
-    if memory.marks and state.t_s - memory.marks[-1].t_s < FIRST_EVERY_S and heard == memory.heard:
-        return memory
-    here = Mark(t_s=state.t_s, ders=heard, p_w=tuple(der.reading.p_w for der in state.ders if der.fresh))
-    young = [mark for mark in memory.marks if state.t_s - mark.t_s <= FIRST_S]
-    return replace(memory, heard=heard, marks=(*young, here))
-
-
-def _stood(marks: Sequence[Mark], there: Mapping[str, DerState]) -> set[str]:
-    """Who claims power, and had no part in the step by which the meter was proven."""
-    found = set[str]()
-    for name, der in there.items():
-        powers = [p_w for mark in marks for each, p_w in zip(mark.ders, mark.p_w, strict=True) if each == name]
-        known = [p_w for p_w in powers if p_w is not None]
-        size_w = der.rating.per_unit_w
-        if len(known) > 1 and abs(known[-1]) >= PROOF_PU * size_w and max(known) - min(known) < STOOD_PU * size_w:
-            found.add(name)
-    return found
 
 
 def _opened(der: DerState, t_s: float) -> Case:
