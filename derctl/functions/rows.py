@@ -61,8 +61,8 @@ class Row:
     reactive: a mode of reactive power, of which a DER has one at a time. also_on_device: many inverters run it too.
     every_der: its list of DERs must name all of the site's. comes_with: not written in a site file; that function,
     given to any DER, brings it over all of them. passes_on: the requests that it brings to the devices.
-    survives: what of its memory outlives a restart. evidence: what of it stays while nothing is written, None:
-    nothing, so that it starts anew in each tick.
+    needs_code: it runs under a grid code only. survives: what of its memory outlives a restart. evidence: what of it
+    stays while nothing is written, None: nothing, so that it starts anew in each tick.
     """
 
     function: type[Settings]
@@ -72,6 +72,7 @@ class Row:
     reactive: bool = False
     also_on_device: bool = False
     every_der: bool = False
+    needs_code: bool = False
     comes_with: type[Settings] | None = None
     passes_on: type[Request] | None = None
     survives: Survival | None = None

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from derctl.errors import SettingError
 from derctl.functions import ROWS
-from derctl.functions.settings import required
+from derctl.functions.settings import required, settings_of
 
 GIVEN: dict[str, dict[str, Any]] = {"contract_export_limit": {"limit_w": 7_000.0}, "reserve": {"min_pct": 20.0}}
 
@@ -28,6 +27,13 @@ DOCUMENT = {  # IEEE 1547-2018 5.3.3, 5.4.2, 6.5.2.7: (default, low, high)
     ("freq_droop", "k_of"): (0.05, 0.02, 0.05),
     ("freq_droop", "k_uf"): (0.05, 0.02, 0.05),
     ("freq_droop", "olrt_s"): (5.0, 0.2, 10.0),
+    ("freq_droop", "of_end_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "uf_end_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "of_mid_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "uf_mid_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "of_stop_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "uf_stop_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "stop_s"): (0.0, 0.0, 3600.0),
 }
 OURS = {  # no standard: docs/sources.md, or the owner's word
     ("freq_droop", "p_min_pu"): (None, -1.0, 1.0),
@@ -54,6 +60,8 @@ NUMBERS = DOCUMENT | OURS
 WORDS = {
     ("volt_var", "category"): ("B", {"A", "B"}),
     ("volt_var", "q_priority"): ("reactive", {"reactive", "active"}),
+    ("freq_droop", "p_ref_of"): ("rated", {"rated", "momentary"}),
+    ("freq_droop", "p_ref_uf"): ("rated", {"rated", "momentary"}),
 }
 OTHER_PAIRS = {("volt_var", "points")}
 
@@ -63,7 +71,7 @@ def make_with(kind: str, **settings: Any) -> Any:
 
 
 def test_no_setting_is_missing_here() -> None:
-    there = {(kind, item.name) for kind, row in ROWS.items() for item in fields(row.function) if item.init}
+    there = {(kind, item.name) for kind, row in ROWS.items() for item in settings_of(row.function)}
     assert there == NUMBERS.keys() | WORDS.keys() | OTHER_PAIRS
 
 
