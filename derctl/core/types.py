@@ -259,7 +259,8 @@ class SiteState:
 class Proposal:
     """What one function wants of one DER. None: no opinion. q_priority: who wins at the circle.
 
-    why: where there is more to say than the function's name.
+    q_per_w: var for each W of either sign, worked out once the power is decided; q_var is what it makes of the power
+    measured now. why: where there is more to say than the function's name.
     """
 
     by: str
@@ -268,6 +269,7 @@ class Proposal:
     p_floor_w: float | None = None
     p_target_w: float | None = None
     q_var: float | None = None
+    q_per_w: float | None = None
     q_priority: Priority = Priority.REACTIVE
     why: Reason | None = None
 

@@ -29,7 +29,7 @@ def plan_of(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
         row = _row(source, path, section, problems)
         said = None if row is None else _said(source, path, row, site, code, problems)
         function = None if row is None else _function(source, path, row, section, said, problems)
-        if function is not None:
+        if row is not None and function is not None and (code is not None or not row.needs_code):
             _check_fit(source, path, function, site, problems)
         ids = _ders_of(source, path, row, section, site, problems)
         if row is None or function is None or ids is None:

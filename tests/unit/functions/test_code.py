@@ -87,7 +87,8 @@ def test_a_curve_of_no_code_is_possible_where_voltages_are() -> None:
 
 def test_a_curve_that_rises_is_refused_at_the_point_where_it_does() -> None:
     falling(Curve(((0.9, 1.0), (1.0, 0.0), (1.1, 0.0))), name="points")
-    for rules in (None, {}):
+    codes: list[Any] = [None, {}]
+    for rules in codes:
         with pytest.raises(SettingError) as caught:
             VoltVar(rules=rules, points=((0.92, 0.4), (0.98, -0.1), (1.02, 0.1), (1.08, -0.4)))
         assert caught.value.name == "points[2]" and "rising" in caught.value.allowed

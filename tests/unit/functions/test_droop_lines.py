@@ -13,7 +13,7 @@ from derctl.functions.freq_droop import FreqDroop, event_of, kept_event
 from tests import make
 from tests.timeline import Clock, DerTimeline
 
-AUSTRALIA = {  # AS/NZS 4777.2:2020, Australia A, as the Q.HOME CORE manual has it
+AUSTRALIA: dict[str, Any] = {  # AS/NZS 4777.2:2020, Australia A, as the Q.HOME CORE manual has it
     "db_of_hz": 0.25,
     "db_uf_hz": 0.25,
     "of_mid_hz": 50.75,
@@ -108,7 +108,13 @@ def test_a_store_that_charges_draws_more_by_a_share_of_what_it_drew() -> None:
 # ---- the end of an event
 
 
-EUROPE = {"db_of_hz": 0.2, "db_uf_hz": 0.2, "of_stop_hz": 50.1, "uf_stop_hz": 49.9, "return_pu_per_s": 0.001}
+EUROPE: dict[str, Any] = {
+    "db_of_hz": 0.2,
+    "db_uf_hz": 0.2,
+    "of_stop_hz": 50.1,
+    "uf_stop_hz": 49.9,
+    "return_pu_per_s": 0.001,
+}
 
 
 def test_what_was_cut_stays_cut_until_f_has_been_back_for_the_stop_time_and_then_ramps() -> None:

@@ -13,7 +13,14 @@ from derctl.errors import SettingError
 from derctl.functions import ROWS
 from derctl.functions.settings import required, settings_of
 
-GIVEN: dict[str, dict[str, Any]] = {"contract_export_limit": {"limit_w": 7_000.0}, "reserve": {"min_pct": 20.0}}
+GIVEN: dict[str, dict[str, Any]] = {
+    "contract_export_limit": {"limit_w": 7_000.0},
+    "owner_export_limit": {"limit_w": 7_000.0},
+    "reserve": {"min_pct": 20.0},
+    "utility_limit": {"limit_pu": 0.6},
+    "const_pf": {"pf": 0.95},
+    "const_var": {"q_pu": -0.2},
+}
 
 DOCUMENT = {  # IEEE 1547-2018 5.3.3, 5.4.2, 6.5.2.7: (default, low, high)
     ("volt_var", "v_ref_pu"): (1.0, 0.95, 1.05),
@@ -27,6 +34,17 @@ DOCUMENT = {  # IEEE 1547-2018 5.3.3, 5.4.2, 6.5.2.7: (default, low, high)
     ("freq_droop", "k_of"): (0.05, 0.02, 0.05),
     ("freq_droop", "k_uf"): (0.05, 0.02, 0.05),
     ("freq_droop", "olrt_s"): (5.0, 0.2, 10.0),
+    ("enter_service", "v_low_pu"): (0.917, 0.88, 0.95),
+    ("enter_service", "v_high_pu"): (1.05, 1.05, 1.06),
+    ("enter_service", "f_low_hz"): (59.5, 59.0, 59.9),
+    ("enter_service", "f_high_hz"): (60.1, 60.1, 61.0),
+    ("enter_service", "delay_s"): (300.0, 0.0, 600.0),
+    ("enter_service", "ramp_s"): (300.0, 0.0, 1000.0),
+    ("enter_service", "random_s"): (0.0, 0.0, 1000.0),
+    ("watt_var", "olrt_s"): (10.0, 1.0, 10.0),
+    ("const_var", "q_pu"): (..., -1.0, 1.0),
+    ("const_var", "olrt_s"): (10.0, 1.0, 10.0),
+    ("const_pf", "pf"): (..., 0.8, 1.0),
     ("freq_droop", "of_end_hz"): (None, 40.0, 70.0),
     ("freq_droop", "uf_end_hz"): (None, 40.0, 70.0),
     ("freq_droop", "of_mid_hz"): (None, 40.0, 70.0),
@@ -35,7 +53,10 @@ DOCUMENT = {  # IEEE 1547-2018 5.3.3, 5.4.2, 6.5.2.7: (default, low, high)
     ("freq_droop", "uf_stop_hz"): (None, 40.0, 70.0),
     ("freq_droop", "stop_s"): (0.0, 0.0, 3600.0),
 }
-OURS = {  # no standard: docs/sources.md, or the owner's word
+OURS = {
+    ("utility_limit", "limit_pu"): (..., 0.0, 1.0),
+    ("owner_export_limit", "limit_w"): (..., 0.0, 1e8),
+    ("owner_export_limit", "margin_w"): (None, 0.0, 1e6),  # no standard: docs/sources.md, or the owner's word
     ("freq_droop", "p_min_pu"): (None, -1.0, 1.0),
     ("freq_droop", "return_pu_per_s"): (0.1, 0.001, 1.0),
     ("contract_export_limit", "limit_w"): (..., 0.0, 1e8),
@@ -60,10 +81,13 @@ NUMBERS = DOCUMENT | OURS
 WORDS = {
     ("volt_var", "category"): ("B", {"A", "B"}),
     ("volt_var", "q_priority"): ("reactive", {"reactive", "active"}),
+    ("watt_var", "q_priority"): ("reactive", {"reactive", "active"}),
+    ("const_var", "q_priority"): ("reactive", {"reactive", "active"}),
+    ("const_pf", "excitation"): ("absorbing", {"absorbing", "injecting"}),
     ("freq_droop", "p_ref_of"): ("rated", {"rated", "momentary"}),
     ("freq_droop", "p_ref_uf"): ("rated", {"rated", "momentary"}),
 }
-OTHER_PAIRS = {("volt_var", "points")}
+OTHER_PAIRS = {("volt_var", "points"), ("watt_var", "points")}
 
 
 def make_with(kind: str, **settings: Any) -> Any:
@@ -97,6 +121,7 @@ def test_both_ends_of_the_range_are_allowed(kind: str, name: str) -> None:
         ("soc_guard", "min_pct", high): None,  # no room is left for max_pct
         ("soc_guard", "max_pct", low): None,
         ("soc_guard", "hysteresis_pct", high): {"min_pct": 0.0},
+        ("enter_service", "random_s", high): {"ramp_s": 0.0},
         ("bms_guard", "ramp_s", high): {"stop_s": 61.0},
         ("bms_guard", "stop_s", low): {"ramp_s": 1.0},
     }

@@ -65,7 +65,7 @@ def test_every_code_of_the_issue_ships_and_is_found_in_config() -> None:
 def test_a_code_has_a_word_on_every_function_that_follows_one(name: str) -> None:
     code = grid_code.grid_code(name)
     assert code.name == name
-    assert code.functions.keys() >= {*RULED}
+    assert code.functions.keys() == {*RULED}
     for kind in RULED:
         assert code.functions[kind].keys() <= {item.name for item in settings_of(ROWS[kind].function)}
 
@@ -181,6 +181,41 @@ def test_the_ieee_codes_are_the_numbers_of_before(site_of: SiteOf) -> None:
                 assert getattr(built(coded, kind), item.name) == getattr(built(plain, kind), item.name), item.name
         ours, before = built(coded, "volt_var"), built(plain, "volt_var")
         assert (ours._curve, ours._olrt_s) == (before._curve, before._olrt_s)
+
+
+NEW = ("kind: watt_var", "kind: enter_service")
+
+
+@pytest.mark.parametrize("name", ["ieee1547_a", "ieee1547_b"])
+def test_what_came_with_the_codes_runs_under_a_code(name: str, site_of: SiteOf) -> None:
+    site = site_of(site_with(name, *NEW, f_nom_hz=60))
+    full_q = {"a": 0.25, "b": 0.44}[name[-1]]
+    assert built(site, "watt_var").points == (
+        (-1, full_q), (-0.5, 0), (-0.2, 0), (0.2, 0), (0.5, 0), (1, -full_q),
+    )  # fmt: skip
+    entry = built(site, "enter_service")
+    assert (entry.v_low_pu, entry.v_high_pu, entry.f_low_hz, entry.f_high_hz) == (0.917, 1.05, 59.5, 60.1)
+    assert (entry.delay_s, entry.ramp_s, entry.random_s) == (300, 300, 0)
+
+
+def test_what_came_with_the_codes_is_refused_without_one(problems_of: ProblemsOf) -> None:
+    found = problems_of(site_with(None, *NEW))
+    assert [p.message.split(",")[0] for p in found] == [
+        "watt_var needs site.grid_code", "enter_service needs site.grid_code",
+    ]  # fmt: skip
+
+
+def test_two_reactive_modes_on_one_der_are_refused(problems_of: ProblemsOf) -> None:
+    modes = ("kind: volt_var", "kind: const_pf, pf: 0.95", "kind: const_var, q_pu: 0.1", "kind: watt_var")
+    found = problems_of(site_with("ieee1547_b", *modes, f_nom_hz=60))
+    assert {p.path for p in found} == {"functions[1]", "functions[2]", "functions[3]"}
+    assert all("has a reactive mode already, in functions[0]" in p.message for p in found)
+
+
+def test_a_window_that_the_nominal_frequency_is_not_in_is_refused(problems_of: ProblemsOf) -> None:
+    given = "v_low_pu: 0.9, v_high_pu: 1.1, f_low_hz: 50.1, f_high_hz: 50.2, delay_s: 60, ramp_s: 600, random_s: 0"
+    [problem] = problems_of(site_with("vde4105", f"kind: enter_service, {given}"))
+    assert problem.path == "functions[0].f_low_hz" and "50 Hz" in problem.message
 
 
 # ---- what the site file may say instead
