@@ -206,6 +206,7 @@ class Refusal(StrEnum):
     NOT_SAVED = "not_saved"
     TOO_LARGE = "too_large"
     RATE_LIMITED = "rate_limited"
+    MAY_NOT_ARM = "may_not_arm"
 
 
 class Standing(StrEnum):

@@ -26,6 +26,7 @@ from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.intake import Intake
 from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
+from derctl.daemon.commands.strangers import Strangers
 from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
 from derctl.daemon.gate import Gate
 from derctl.daemon.image import Image
@@ -198,6 +199,14 @@ class App:
         section = self.site.file.mqtt
         self.mqtt = self.telemetry = None
         if section is not None:
+            self.calls.desk.may_arm = frozenset(each.name for each in section.principals if each.may_arm)
+            intake = Intake(
+                [each.name for each in section.principals],
+                Strangers(lambda text: self.news.tell("unknown_principal", "", text)),
+                self.outbox.put,
+                self.clock.stamp,
+                self.log,
+            )
             self.mqtt = MqttLink(
                 broker_of(self.site, section),
                 self.outbox,
@@ -206,7 +215,8 @@ class App:
                 lambda: section.tls is None or self.clock.synced,
                 lambda up, text: self.news.tell("broker_connected" if up else "broker_lost", "", text),
                 lambda event, text: self.news.tell(event, "", text),
-                admits=Intake(self.outbox.put, self.clock.stamp, self.log).admits,
+                admits=intake.admits,
+                queued_max=intake.queued_max,
             )
             self.telemetry = Telemetry(self.clock, section.measurement_every_s, section.measurement_min_s)
 

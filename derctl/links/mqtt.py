@@ -31,6 +31,9 @@ GOODBYE_S = 1.0
 """How long the end of a session may take: a broker that stands still must not hold up the daemon's."""
 TRIES_MAX = 5
 """Sessions in a row that may end while the same message is being sent: then it is the message."""
+COMMANDS_QOS = 0
+"""Of the subscription: a command's reply acknowledges it. mosquitto 2.0.11 never gives back the place of a message of
+QoS 1 above Maximum Packet Size: after 20 of them, from whoever may publish below `cmd/`, it hears no other."""
 DROP_SAID_S = 60.0
 """How often at most it is said that one was left out."""
 SHOWN_MAX = 80
@@ -116,6 +119,7 @@ class MqttLink:
 
     on_change hears of the first try's end, and then of each session won or lost; one that follows a session which did
     not last is won when it has lasted. on_news: event and text of what else a person has to know, once each.
+    queued_max: messages that were admitted and wait for their turn.
     """
 
     broker: Broker
@@ -126,6 +130,7 @@ class MqttLink:
     on_change: Callable[[bool, str], None] = lambda connected, text: None
     on_news: Callable[[str, str], None] = lambda event, text: None
     admits: Admits = lambda topic, payload: True
+    queued_max: int = 128
     jitter: Callable[[float, float], float] = random.uniform
     history: Sessions = field(default_factory=Sessions)
     allowed: Allowed = field(default_factory=Allowed)
@@ -231,7 +236,7 @@ class MqttLink:
 
     async def _talk(self, client: Client) -> None:
         await self._publish(client, self._online(self.hello()))
-        granted = await client.subscribe(self._topic("cmd/#"), qos=1)
+        granted = await client.subscribe(self._topic("cmd/#"), qos=COMMANDS_QOS)
         refusals = [str(code) for code in granted if isinstance(code, ReasonCode) and code.is_failure]
         self.connected = True
         self.text = f"connected, but no command comes through: {refusals[0]}" if refusals else "connected"
@@ -308,6 +313,7 @@ class MqttLink:
             tls_context=broker.tls(),
             logger=_quiet(),
             admits=lambda topic, payload: self.admits(self._own(topic), payload),
+            queued_max=self.queued_max,
         )
 
     def _own(self, topic: str) -> str:

@@ -17,11 +17,12 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from aiomqtt import ProtocolVersion
 from paho.mqtt.enums import CallbackAPIVersion
 
 from derctl.links.ending import end
 from derctl.links.mqtt import TRIES_MAX, Broker, MqttLink
-from derctl.links.received import RECEIVE_MAX, Client
+from derctl.links.received import KEPT_MAX, Client
 from derctl.links.sessions import BRIEFLY
 from derctl.store.outbox import EVENTS_MAX, Message, Outbox
 
@@ -332,10 +333,29 @@ async def test_a_broker_without_a_maximum_packet_size_costs_no_memory_either(
         outside.disconnect()
         outside.loop_stop()
         (_, large, _), (_, small, _) = site.commands
-        assert 0 < len(large) <= RECEIVE_MAX + 1_000
+        assert 0 < len(large) <= KEPT_MAX + 1_000
         assert (set(large), small) == (set(b"x"), b"y")
         assert site.link.sessions == 1
         await site.end()
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+async def test_the_longest_topic_ends_no_session_of_mqtt_3_1_1(
+    mosquitto: Any, make_outside: Any, start: Start, until: Any, size: int
+) -> None:
+    """Cut within the topic it was no packet any more for the library, and each such message cost a session."""
+    site = start(mosquitto.port)
+    site.link._version = ProtocolVersion.V311
+    await until(lambda: site.link.connected)
+    outside = await make_outside(mosquitto.port).watch("none")
+    topic = f"{BASE}/cmd/"
+    outside.send(topic + "x" * (65_535 - len(topic)), b"z" * size, qos=0)
+    outside.send(topic + "ops/" + "ü" * 32_000, b"z" * size, qos=1)
+    outside.send(f"{BASE}/cmd/ops/small", b"y", qos=0)
+    await until(lambda: site.commands and site.commands[-1][0] == "cmd/ops/small")
+    assert [len(name) for name, *_ in site.commands] == [65_535 - len(BASE) - 1, 32_008, 13]
+    assert site.link.sessions == 1
+    await site.end()
 
 
 async def test_a_broker_that_stands_still_is_noticed_by_the_keepalive(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -322,3 +324,32 @@ async def test_a_stop_in_the_middle_of_a_reload_ends_the_daemon_as_any_stop_does
         assert b.app.releaser.journal.entries == {}
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_who_may_command_is_who_the_file_lists_now(
+    bench: Any, mosquitto: Any, make_outside: Any, until: Any
+) -> None:
+    """anna is listed, then ben in her place; her limit stays until it ends."""
+
+    def listing(name: str) -> Edit:
+        section = {"host": "127.0.0.1", "port": mosquitto.port, "principals": [{"name": name}]}
+        return lambda site: site.update(mqtt=section)
+
+    async with bench(listing("anna")) as b:
+        base = f"derctl/{b.app.site.file.site.fleet}/{b.app.site.file.site.id}"
+        outside = await make_outside(mosquitto.port).watch(f"{base}/reply/#")
+
+        async def limit(name: str) -> None:
+            await until(lambda: b.app.mqtt.connected)
+            fields = {"id": name, "issued_at": datetime.now(UTC).isoformat(), "expires_s": 600, "p_ceiling_w": 4000}
+            outside.send(f"{base}/cmd/{name}/limit_power", json.dumps(fields).encode())
+
+        await limit("anna")
+        await until(lambda: outside.of("reply/anna"))
+        await reloaded(b, listing("ben"))
+        for name in ("anna", "ben"):
+            await limit(name)
+        await until(lambda: outside.of("reply/ben"))
+        assert [json.loads(reply)["code"] for reply in outside.of("reply/ben")] == [None]
+        assert len(outside.of("reply/anna")) == 1
+        assert {request.by for request in b.app.requests.alive()} == {"anna", "ben"}

@@ -133,7 +133,7 @@ class Plain:
 @pytest.fixture
 def desk() -> Any:
     wall = datetime(2026, 11, 21, 12, 0, 0, 100000, tzinfo=UTC).timestamp()
-    return Desk(cast(Any, Plain()), Clock("assume", lambda: wall), logger())
+    return Desk(cast(Any, Plain()), Clock("assume", lambda: wall), logger(), may_arm=frozenset({"ops"}))
 
 
 @pytest.mark.parametrize("name", ["limit_power", "set_battery_power"])
