@@ -19,18 +19,22 @@ SOURCE = "IEEE 1547-2018 4.10.2 table 4, as in OpenDER 2.2.0"
 GONE_PU = 0.5
 """Below this there is no grid. Between it and the window a device rides through, and nothing has ended."""
 AT_REST = frozenset({Status.ASLEEP, Status.OFF})
-"""A device that says so may read no voltage, with the grid there."""
+"""A device that says so may read no voltage, with the grid there: that is night, unless it gave power until now."""
+GAVE_PU, GAVE_S = 0.02, 10.0
+"""Above this share of its rating it gave power; one that did so within this time does not fall asleep by itself."""
 UNHEARD = Abstain("no fresh voltage and frequency", lost=True)
 
 
 @value
 class Memory:
     """out: the DER, or the grid, was gone and it has not entered service since. calm_s: for how long the grid has
-    been back inside the window. risen_s: since it entered, None before."""
+    been back inside the window. risen_s: since it entered, None before. idle_s: since it gave or drew power last,
+    None: it was not seen to."""
 
     out: bool = False
     calm_s: float = 0.0
     risen_s: float | None = None
+    idle_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +76,15 @@ class EnterService(Ruled):
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """One step. Unheard, nobody comes nearer to entering."""
-        v_pu, f_hz, status = der.v_pu, der.reading.f_hz, der.reading.status
+        memory = replace(memory, idle_s=_idle_s(memory, der, dt_s))
         if not der.fresh:
             return replace(memory, calm_s=0.0), UNHEARD
-        if status is Status.FAULT or (v_pu is not None and v_pu < GONE_PU and status not in AT_REST):
+        if _gone(memory, der):
             memory = Memory(out=True)
         if not memory.out:
             return memory, Abstain(Idle.IN_SERVICE)
         if memory.risen_s is None:
-            inside = v_pu is not None and f_hz is not None and self._inside(v_pu, f_hz) and status is not Status.FAULT
+            inside = self._inside(der)
             memory = replace(memory, calm_s=memory.calm_s + dt_s if inside else 0.0)
             wait_s = self.delay_s + self.random_s * share_of(f"{site.id} {der.id}")
             if not inside or memory.calm_s < wait_s:
@@ -88,13 +92,16 @@ class EnterService(Ruled):
             memory = replace(memory, risen_s=0.0)
         return self._rising(memory, der, dt_s)
 
-    def _inside(self, v_pu: float, f_hz: float) -> bool:
+    def _inside(self, der: DerState) -> bool:
+        v_pu, f_hz = der.v_pu, der.reading.f_hz
+        if v_pu is None or f_hz is None or der.reading.status is Status.FAULT:
+            return False
         return self.v_low_pu <= v_pu <= self.v_high_pu and self.f_low_hz <= f_hz <= self.f_high_hz
 
     def _rising(self, memory: Memory, der: DerState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         risen_s = (memory.risen_s or 0.0) + dt_s
         if risen_s >= self.ramp_s:
-            return Memory(), Abstain(Idle.IN_SERVICE)
+            return Memory(idle_s=memory.idle_s), Abstain(Idle.IN_SERVICE)
         return replace(memory, risen_s=risen_s), self._share(der, risen_s / self.ramp_s)
 
     def _share(self, der: DerState, share: float) -> Proposal:
@@ -105,6 +112,20 @@ class EnterService(Ruled):
             p_ceiling_w=share * der.rating.p_max_w,
             p_floor_w=share * der.rating.p_min_w,
         )
+
+
+def _idle_s(memory: Memory, der: DerState, dt_s: float) -> float | None:
+    if der.fresh and abs(der.reading.p_w or 0.0) > GAVE_PU * der.rating.size_w:
+        return 0.0
+    return None if memory.idle_s is None else memory.idle_s + dt_s
+
+
+def _gone(memory: Memory, der: DerState) -> bool:
+    """It tripped, has no grid, or stopped in the middle of its work."""
+    status, v_pu = der.reading.status, der.v_pu
+    if status in AT_REST:
+        return memory.idle_s is not None and memory.idle_s <= GAVE_S
+    return status is Status.FAULT or (v_pu is not None and v_pu < GONE_PU)
 
 
 def kept_entry(memory: Memory) -> dict[str, Any] | None:

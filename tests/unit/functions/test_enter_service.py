@@ -53,7 +53,7 @@ def test_after_an_outage_or_a_trip_it_waits_and_then_rises_on_its_ramp(gone: dic
     rises = [time.proposes(der()) for _ in range(19)]
     assert [each.p_ceiling_w for each in rises] == pytest.approx([500.0 * n for n in range(1, 20)])
     assert time.at(der()) == IN_SERVICE
-    assert time.memory == Memory()
+    assert not time.memory.out
 
 
 def test_a_der_that_is_found_tripped_waits_when_it_reconnects() -> None:
@@ -64,8 +64,27 @@ def test_a_der_that_is_found_tripped_waits_when_it_reconnects() -> None:
 
 @pytest.mark.parametrize("status", [Status.ASLEEP, Status.OFF])
 def test_an_inverter_that_sleeps_without_a_voltage_wakes_up_in_service(status: Status) -> None:
+    """Night: it gave less and less before, or nothing since the daemon started."""
+    asleep = der(v_pu=0.0, p_w=0.0, status=status)
+    assert service().at(asleep) == IN_SERVICE
     time = service()
-    assert [time.at(der(v_pu=0.0, status=status)), time.at(der())] == [IN_SERVICE] * 2
+    dusk = [der(p_w=400.0), *[der(p_w=150.0)] * 12, asleep, asleep, der(p_w=150.0)]
+    assert [time.at(each) for each in dusk] == [IN_SERVICE] * len(dusk)
+
+
+@pytest.mark.parametrize("status", [Status.ASLEEP, Status.OFF])
+@pytest.mark.parametrize("between_s", [1, 9])
+def test_one_that_stops_in_the_middle_of_its_work_was_cut_off(status: Status, between_s: int) -> None:
+    """An outage that reads 0 V and 0 Hz is taken for sleep where registers are judged."""
+    time = service()
+    time.at(der(p_w=5_000.0))
+    for _ in range(between_s - 1):
+        time.at(der(p_w=0.0))
+    asleep = make.pv(v_v=None, f_hz=None, p_w=0.0, status=status)
+    assert at_rest(time.at(asleep))
+    assert all(at_rest(time.at(asleep)) for _ in range(20))
+    assert all(at_rest(time.at(der(p_w=0.0))) for _ in range(9))
+    assert not at_rest(time.at(der(p_w=0.0)))
 
 
 @pytest.mark.parametrize("outside", [{"v_pu": 0.9}, {"v_pu": 1.055}, {"f_hz": 59.4}, {"f_hz": 60.2}, {"f_hz": None}])
