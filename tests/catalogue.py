@@ -9,6 +9,7 @@ from derctl.functions.const_var import ConstVar
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.enter_service import EnterService
 from derctl.functions.freq_droop import FreqDroop
+from derctl.functions.fuse_limit import FuseLimit
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
 from derctl.functions.owner_export_limit import OwnerExportLimit
 from derctl.functions.reserve import Reserve
@@ -39,6 +40,7 @@ PLAN = plan_of(
     ),
     site_functions=(
         (ContractExportLimit(limit_w=CONTRACT_W, import_limit_w=IMPORT_W), ALL),
+        (FuseLimit(fuse_a=100.0, phase_count=3), ALL),
         (OwnerExportLimit(limit_w=50_000.0), ALL),
         (OperatorSiteLimit(), ALL),
         (SelfConsumption(), ALL),

@@ -15,6 +15,7 @@ from derctl.functions.const_var import ConstVar
 from derctl.functions.contract_export_limit import ContractExportLimit, seen_of_the_meter
 from derctl.functions.enter_service import EnterService, entry_of, kept_entry
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event, uncut_event
+from derctl.functions.fuse_limit import FuseLimit
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction, kept_limit, limit_of
 from derctl.functions.owner_export_limit import OwnerExportLimit
 from derctl.functions.reserve import Reserve
@@ -143,6 +144,7 @@ ROWS: Mapping[str, Row] = {
             every_der=True,
             evidence=seen_of_the_meter,
         ),
+        Row(function=FuseLimit, said="the main fuse", scope=Scope.SITE, needs=METER, every_der=True),
         Row(
             function=OwnerExportLimit,
             said="the owner's limit",

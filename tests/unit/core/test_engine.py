@@ -187,6 +187,7 @@ def test_the_rank_order_is_the_documented_one_and_table_38_s() -> None:
         "soc_guard": 0,
         "reserve": 5,
         "contract_export_limit": 15,
+        "fuse_limit": 15,
         "enter_service": 10,
         "volt_watt": 20,
         "freq_droop": 20,

@@ -32,6 +32,7 @@ from tests.timeline import DerTimeline, PlanTimeline, SiteTimeline
 
 NEEDED: dict[str, dict[str, Any]] = {
     "contract_export_limit": {"limit_w": 3_000.0},
+    "fuse_limit": {"fuse_a": 25.0, "phase_count": 3},
     "owner_export_limit": {"limit_w": 2_000.0},
     "reserve": {"min_pct": 20.0},
     "utility_limit": {"limit_pu": 0.6},

@@ -15,6 +15,7 @@ from derctl.functions.settings import required, settings_of
 
 GIVEN: dict[str, dict[str, Any]] = {
     "contract_export_limit": {"limit_w": 7_000.0},
+    "fuse_limit": {"fuse_a": 25.0, "phase_count": 3},
     "owner_export_limit": {"limit_w": 7_000.0},
     "reserve": {"min_pct": 20.0},
     "utility_limit": {"limit_pu": 0.6},
@@ -55,6 +56,9 @@ DOCUMENT = {  # IEEE 1547-2018 5.3.3, 5.4.2, 6.5.2.7: (default, low, high)
 }
 OURS = {
     ("utility_limit", "limit_pu"): (..., 0.0, 1.0),
+    ("fuse_limit", "fuse_a"): (..., 1.0, 5000.0),
+    ("fuse_limit", "phase_count"): (..., 1.0, 3.0),
+    ("fuse_limit", "margin_pu"): (0.05, 0.0, 0.5),
     ("owner_export_limit", "limit_w"): (..., 0.0, 1e8),
     ("owner_export_limit", "margin_w"): (None, 0.0, 1e6),  # no standard: docs/sources.md, or the owner's word
     ("freq_droop", "p_min_pu"): (None, -1.0, 1.0),
