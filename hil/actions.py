@@ -83,6 +83,22 @@ async def restart(run: "Run", *, on: str, for_s: float = 10.0, connection: str =
     run.later(for_s, lambda: run.spawn(back()))
 
 
+async def flaps(run: "Run", *, on: str, up_s: float = 4.0, down_s: float = 4.0, for_s: float | None = None,
+                connection: str = "broken") -> None:  # fmt: skip
+    """The device comes and goes, and forgets nothing meanwhile: heard for up_s, away for down_s. `connection` as for
+    `restart`."""
+    until_s = None if for_s is None else run.rig.now_s + for_s
+
+    async def loop() -> None:
+        while until_s is None or run.rig.now_s < until_s:
+            number = await run.faults.start("refuse" if connection == "broken" else "blackhole", on)
+            await asyncio.sleep(down_s)
+            await run.faults.stop(number)
+            await asyncio.sleep(up_s)
+
+    run.spawn(loop())
+
+
 async def battery(run: "Run", *, der: str, **changes: Any) -> None:
     """Force charge_limit_a, discharge_limit_a, temperature_c, soc_pct, open_contactor, cell_spread_v on a battery."""
     forced = run.rig.world.forced[der]
@@ -202,7 +218,7 @@ def _turn(run: "Run", knob: Knob, to: float | None, over_s: float, points: Any) 
 ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
-        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, battery, clear_faults, controller,
+        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, flaps, battery, clear_faults, controller,
         kill_loop, broker, command, publish, registers, namesake, clock_step, site_file,
     )
 }  # fmt: skip

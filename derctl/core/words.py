@@ -83,6 +83,7 @@ class Reason(StrEnum):
     HELD = "held"
     NO_MEASURED_SUN = "no_measured_sun"
     RELAXING = "relaxing"
+    ON_TRIAL = "on_trial"
 
 
 class Idle(StrEnum):

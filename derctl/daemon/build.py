@@ -14,8 +14,8 @@ from derctl.daemon.kinds import KINDS
 from derctl.daemon.report.telemetry import encode
 from derctl.devices import Device, Options
 from derctl.devices.nominal import measured_problem, stated_problem
+from derctl.links.broker import Broker
 from derctl.links.bus import Bus, Pace
-from derctl.links.mqtt import Broker
 from derctl.links.wires.strays import Header
 from derctl.site import (
     BusSection,
@@ -75,6 +75,11 @@ def rebuild(site: Site, on_event: OnEvent, old: Site, plant: Plant) -> Plant:
         bms={name: _kept(each, plant.bms.get(name)) for name, each in fresh.bms.items()},
         poc=None if fresh.poc is None else _kept(fresh.poc, plant.poc),
     )
+
+
+def fresh(old: Plant, new: Plant) -> list[Channel]:
+    """Channels that are new."""
+    return [channel for channel in new.channels if all(channel is not other for other in old.channels)]
 
 
 def _wire(section: BusSection) -> BusSection:

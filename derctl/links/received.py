@@ -47,10 +47,16 @@ class Client(aiomqtt.Client):
         self._client._sock_recv = self._bounded  # type: ignore[method-assign, assignment]
 
     async def __aenter__(self) -> Client:
-        self._reached = aside("mqtt connect", super()._client_connect)
-        with suppress(Exception):  # aiomqtt asks for it and makes its own error of it
-            await asyncio.wrap_future(self._reached)
-        return await super().__aenter__()
+        """aiomqtt leaves socket and task of a failed connection alive for a keepalive: they are ended here."""
+        try:
+            self._reached = aside("mqtt connect", super()._client_connect)
+            with suppress(Exception):  # aiomqtt asks for it and makes its own error of it
+                await asyncio.wrap_future(self._reached)
+            return await super().__aenter__()
+        except BaseException:
+            self._client.on_disconnect = None
+            self._client.disconnect()
+            raise
 
     def _client_connect(self) -> None:
         self._reached.result()

@@ -17,11 +17,12 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
-from aiomqtt import ProtocolVersion
 from paho.mqtt.enums import CallbackAPIVersion
 
+from derctl.links.broker import Broker
 from derctl.links.ending import end
-from derctl.links.mqtt import TRIES_MAX, Broker, MqttLink
+from derctl.links.mqtt import MqttLink
+from derctl.links.publisher import TRIES_MAX
 from derctl.links.received import KEPT_MAX, Client
 from derctl.links.sessions import BRIEFLY
 from derctl.store.outbox import EVENTS_MAX, Message, Outbox
@@ -148,7 +149,8 @@ async def test_a_command_comes_in_with_its_topic_and_whether_it_was_retained(
 CHILD = """
 import asyncio, sys
 from derctl.store.outbox import Outbox
-from derctl.links.mqtt import Broker, MqttLink
+from derctl.links.broker import Broker
+from derctl.links.mqtt import MqttLink
 broker = Broker(host="127.0.0.1", port=int(sys.argv[1]), base=sys.argv[2], will=b'{"online":false}')
 async def ignore(*given): pass
 asyncio.run(MqttLink(broker, Outbox(), ignore, lambda: b'{"online":true}').run())
@@ -345,7 +347,7 @@ async def test_the_longest_topic_ends_no_session_of_mqtt_3_1_1(
 ) -> None:
     """Cut within the topic it was no packet any more for the library, and each such message cost a session."""
     site = start(mosquitto.port)
-    site.link._version = ProtocolVersion.V311
+    site.link.protocol = "3.1.1"
     await until(lambda: site.link.connected)
     outside = await make_outside(mosquitto.port).watch("none")
     topic = f"{BASE}/cmd/"

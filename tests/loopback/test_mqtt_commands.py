@@ -63,9 +63,9 @@ async def start(mosquitto: Any, tmp_path: Path, until: Any, monkeypatch: pytest.
         path.write_text(yaml.safe_dump(content))
         app = App(load(path))
         app.survival.folder.path.mkdir(exist_ok=True)
-        assert app.mqtt is not None
-        running.append(asyncio.create_task(app.mqtt.run()))
-        await until(lambda: app.mqtt is not None and app.mqtt.connected)
+        assert app.uplink.link is not None
+        running.append(asyncio.create_task(app.uplink.link.run()))
+        await until(lambda: app.uplink.link is not None and app.uplink.link.connected)
         return app
 
     yield make
@@ -155,8 +155,8 @@ async def test_what_is_refused_is_told_with_its_code_and_the_session_goes_on(sta
         reply = await ops.send(name, payload)
         assert (reply["command"], reply["code"]) == (name, code)
     assert [r.p_ceiling_w for r in app.requests.alive()] == [4000.0]
-    assert app.mqtt is not None
-    assert app.mqtt.sessions == 1
+    assert app.uplink.link is not None
+    assert app.uplink.link.sessions == 1
 
 
 async def test_a_clock_that_is_not_set_lets_through_what_restricts(
@@ -281,8 +281,8 @@ async def test_what_is_too_large_never_comes_in_and_the_session_goes_on(
     outside.send(f"{BASE}/cmd/{'y' * 30_000}/ping", ops.payload())
     outside.send(f"{BASE}/cmd/ops/ping", b'{"' + b"k" * 5_000_000 + b'": 1}')
     assert (await ops.send("ping", ops.payload()))["code"] is None
-    assert app.mqtt is not None
-    assert (app.mqtt.sessions, app.mqtt.connected) == (1, True)
+    assert app.uplink.link is not None
+    assert (app.uplink.link.sessions, app.uplink.link.connected) == (1, True)
     assert len(outside.of("reply/ops")) == 1
 
 
@@ -298,9 +298,9 @@ async def test_many_that_are_too_large_take_nobody_s_place_at_the_broker(
 
 async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any, until: Any) -> None:
     app = await start()
-    app.loop.dispatch.writers["pv1"].outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
-    app.plant.ders["pv1"].reading = Reading(p_w=3120.0)
-    state = app.state()
+    app.control.loop.dispatch.writers["pv1"].outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
+    app.control.plant.ders["pv1"].reading = Reading(p_w=3120.0)
+    state = app.control.state()
     decision = Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=100.0))
     app._report(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=(decision,)))
     app.news.tell("device_ok", "pv1", "answers again")

@@ -61,9 +61,9 @@ async def app(broker: Any, tmp_path: Path, until: Any) -> AsyncIterator[App]:
     path.write_text(yaml.safe_dump(content))
     made = App(load(path))
     made.survival.folder.path.mkdir()
-    assert made.mqtt is not None
-    running = asyncio.create_task(made.mqtt.run())
-    await until(lambda: made.mqtt is not None and made.mqtt.connected)
+    assert made.uplink.link is not None
+    running = asyncio.create_task(made.uplink.link.run())
+    await until(lambda: made.uplink.link is not None and made.uplink.link.connected)
     yield made
     await end([running])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from derctl.core.value import replace
 from derctl.core.words import Record, Released
 from derctl.daemon.actuate.dispatch import Dispatch, rises
+from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.standing import Standing
@@ -63,7 +64,7 @@ async def look(site: Site, *, seconds: float = OTHERS_S) -> dict[str, tuple[Stan
         releaser.restore(touch=False)
         await _read(releaser, seconds, lift=True)
         ours = {name: each for name, each in releaser.dispatch.writers.items() if each.control}
-        return {name: (releaser.stands(name), each.channel.sample > 0) for name, each in ours.items()}
+        return {name: (releaser.inventory.stands(name), each.channel.sample > 0) for name, each in ours.items()}
 
 
 def _folder(site: Site) -> Folder:
@@ -78,7 +79,7 @@ async def _house(site: Site, folder: Folder, on_event: Callable[[str, str, str],
     used = {id(channel.bus): channel.bus for channel in plant.ders.values()}
     tasks = [asyncio.create_task(bus.run()) for bus in used.values()]
     try:
-        yield Releaser(Journal(folder), dispatch, lambda: "", on_event)
+        yield Releaser(Records(Journal(folder), lambda: "", on_event), dispatch, on_event)
     finally:
         await end(tasks)
 
@@ -88,7 +89,7 @@ async def _read(releaser: Releaser, seconds: float, *, lift: bool) -> None:
     afterwards, none of the others may be lost: all are waited for then."""
     writers = releaser.dispatch.writers
     reads = {name: asyncio.create_task(_ready(each.channel)) for name, each in writers.items()}
-    wrote = [name for name in reads if lift or releaser.record(name) is Record.WRITTEN]
+    wrote = [name for name in reads if lift or releaser.records.of(name) is Record.WRITTEN]
     ends_s = asyncio.get_running_loop().time() + seconds
     try:
         await _until(reads.values(), min(ends_s, asyncio.get_running_loop().time() + OTHERS_S))
@@ -123,7 +124,7 @@ async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: f
     finally:
         await end(polls)
     _take_over(writers[name] for name in done)
-    return {name: replace(result[name], standing=releaser.stands(name)) for name in done}
+    return {name: replace(result[name], standing=releaser.inventory.stands(name)) for name in done}
 
 
 async def _ready(channel: Channel) -> None:

@@ -60,8 +60,8 @@ async def stubborn(self):
 mqtt.MqttLink.run = stubborn
 """
 STUCK = """
-import derctl.daemon.app as app, time
-app.App._tell_standing = lambda self, last=False: time.sleep(3600) if last else None
+import derctl.daemon.uplink as uplink, time
+uplink.Uplink.last = lambda self, writers: time.sleep(3600)
 """
 Change = Callable[[dict[str, Any]], None]
 

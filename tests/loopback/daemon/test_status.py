@@ -24,7 +24,7 @@ def only_operators(site: dict[str, Any]) -> None:
 
 async def derctl(app: Any, *words: str, code: int = 0) -> str:
     """The command line as a process of its own; its output, once it ended with `code`."""
-    place = ("--socket", str(app.site.file.site.socket))
+    place = ("--socket", str(app.control.site.file.site.socket))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "derctl", *words, *place),
         stdout=asyncio.subprocess.PIPE,
@@ -37,7 +37,7 @@ async def derctl(app: Any, *words: str, code: int = 0) -> str:
 
 async def derctl_shows(app: Any, *words: str) -> str:
     """What a command prints that answers no, since it only shows."""
-    place = ("--socket", str(app.site.file.site.socket))
+    place = ("--socket", str(app.control.site.file.site.socket))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "derctl", *words, *place), stdout=asyncio.subprocess.PIPE
     )
@@ -47,7 +47,7 @@ async def derctl_shows(app: Any, *words: str) -> str:
 
 
 async def call(app: Any, name: str, args: dict[str, Any] | None = None) -> Any:
-    return await ask(Path(app.site.file.site.socket), name, args)
+    return await ask(Path(app.control.site.file.site.socket), name, args)
 
 
 async def test_the_page_says_what_the_json_says(bench: Any) -> None:
@@ -123,7 +123,7 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_pat
         flowing = re.sub(r"\n +", " ", text)
         assert re.search("^pv1: written since .*Z, not given back; a limit of 1,200 W stands$", flowing, re.M), text
         assert "--lift" in listed[-1]
-        assert b.app.gate.open and b.app.releaser.journal.entries
+        assert b.app.gate.open and b.app.control.releaser.records.written.entries
         said = (await derctl(b.app, "disarm")).splitlines()
         assert said[0] == "disarmed: nothing is written any more"
         assert "pv1: released; a limit of 1,200 W stands" in said
