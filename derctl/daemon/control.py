@@ -171,7 +171,7 @@ class Control:
             bms=self.plant.bms,
             poc=self.plant.poc,
             requests=self.requests,
-            written=lambda name: writers[name].hold.told,
+            written=lambda name: writers[name].account.hold.told,
             halted=lambda: self.promises.halted,
         )
 
@@ -180,13 +180,13 @@ class Control:
         channel, writer = self.plant.ders[der.id], self.writers.get(der.id)
         if writer is None or writer.channel is not channel:
             writer = writer_of(self.site, der, channel, self.releaser.note, self.ears.tell)
-            writer.found_w = partial(self.standings.found_w, der.id)
+            writer.promised.found_w = partial(self.standings.found_w, der.id)
             writer.spared_w = partial(self.standings.unsure.get, der.id)
             return writer
         fallback = fallback_of(der)
-        if fallback != writer.fallback:
-            writer.fallback = fallback
-            writer.hold = replace(writer.hold, written=None)
+        if fallback != writer.promised.fallback:
+            writer.promised.fallback = fallback
+            writer.account.hold = replace(writer.account.hold, written=None)
         writer.control, writer.tick_s = der.control, self.site.file.site.tick_s
         return writer
 

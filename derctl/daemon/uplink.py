@@ -90,7 +90,7 @@ class Uplink:
     def report(self, tick: Tick, writers: Mapping[str, Writer], mode: Mode) -> None:
         """What the tick has to say, and what stands in each device."""
         if self.telemetry is not None:
-            outcomes = {name: writer.outcome for name, writer in writers.items()}
+            outcomes = {name: writer.account.outcome for name, writer in writers.items()}
             for message in self.telemetry.messages(tick.state, tick.decisions, outcomes):
                 self.outbox.put(message)
             self._put_standing(writers, mode)

@@ -298,8 +298,8 @@ async def test_many_that_are_too_large_take_nobody_s_place_at_the_broker(
 
 async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any, until: Any) -> None:
     app = await start()
-    app.control.loop.dispatch.writers["pv1"].outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
-    app.control.plant.ders["pv1"].reading = Reading(p_w=3120.0)
+    app.control.loop.dispatch.writers["pv1"].account.outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
+    app.control.plant.ders["pv1"].measured.reading = Reading(p_w=3120.0)
     state = app.control.state()
     decision = Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=100.0))
     app._report(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=(decision,)))

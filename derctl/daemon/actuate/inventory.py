@@ -53,7 +53,7 @@ class Inventory:
         there is no record, what does not tell."""
         found = []
         for name, writer in self.writers().items():
-            each, ceiling_w = self.stands(name), writer.promise.p_ceiling_w
+            each, ceiling_w = self.stands(name), writer.promised.told.p_ceiling_w
             if each.record is Record.WRITTEN or not (writer.control or each.record is Record.LEFT):
                 continue
             unseen = each.seen is not Seen.READ_BACK
@@ -71,4 +71,4 @@ class Inventory:
         """Whether it is known that nothing of derctl's stands in it, but its fallback."""
         writer, each = self.writers()[der_id], self.stands(der_id)
         known = each.seen in {Seen.READ_BACK, Seen.AS_WRITTEN}
-        return not writer.control or (known and not each.held_back(writer.promise.p_ceiling_w))
+        return not writer.control or (known and not each.held_back(writer.promised.told.p_ceiling_w))

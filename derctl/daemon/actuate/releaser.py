@@ -46,17 +46,19 @@ class Releaser:
     def restore(self, *, touch: bool = True) -> None:
         """What was written before the restart. touch: False where only somebody looks; it raises OSError then."""
         writers = self.dispatch.writers
-        self.records.load({name: each.fallback for name, each in writers.items() if each.control}, touch=touch)
+        self.records.load(
+            {name: each.promised.fallback for name, each in writers.items() if each.control}, touch=touch
+        )
         for name in self.inventory.elsewhere():
             self.tell("not_released", name, not_in_file().text)
         for name, said_w in self.records.contradicted.items():
             if name in writers:
-                writers[name].channel.claim = Claim(void=True, said_w=said_w)
+                writers[name].channel.measured.claim = Claim(void=True, said_w=said_w)
 
     async def note(self, der_id: str) -> None:
         """Before the first write to a DER its name is on disk, so that a kill can't make it be forgotten."""
         self.attempts = self.attempts.without(der_id)
-        self.records.note(der_id, self.dispatch.writers[der_id].fallback)
+        self.records.note(der_id, self.dispatch.writers[der_id].promised.fallback)
         if self.records.unsaved:
             await self.save()
 
@@ -64,7 +66,7 @@ class Releaser:
         """What isn't on disk yet, with what the devices read back since."""
         records, inventory, writers = self.records, self.inventory, self.dispatch.writers
         for name in inventory.wrote():
-            records.written.doubt(name, writers[name].said_w)
+            records.written.doubt(name, writers[name].channel.measured.claim.said_w)
         records.empty(inventory.empty(), self.clock())
         records.left.forget(name for name in writers if records.unknown(name) and inventory.given_back(name))
         if records.written.missing and all(map(inventory.given_back, writers)):
@@ -121,7 +123,7 @@ class Releaser:
         writer = self.dispatch.writers[der_id]
         each = writer.standing(Record.LEFT)
         if each.anything or each.seen is Seen.NOT_KNOWN:
-            self.records.leave(der_id, release.stands_w, writer.said_w)
+            self.records.leave(der_id, release.stands_w, writer.channel.measured.claim.said_w)
         else:
             self.records.left.forget([der_id])
 

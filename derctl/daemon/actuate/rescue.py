@@ -64,7 +64,9 @@ async def look(site: Site, *, seconds: float = OTHERS_S) -> dict[str, tuple[Stan
         releaser.restore(touch=False)
         await _read(releaser, seconds, lift=True)
         ours = {name: each for name, each in releaser.dispatch.writers.items() if each.control}
-        return {name: (releaser.inventory.stands(name), each.channel.sample > 0) for name, each in ours.items()}
+        return {
+            name: (releaser.inventory.stands(name), each.channel.measured.sample > 0) for name, each in ours.items()
+        }
 
 
 def _folder(site: Site) -> Folder:
@@ -111,7 +113,7 @@ async def _until(tasks: Collection[asyncio.Task[None]], ends_s: float) -> None:
 def _take_over(writers: Iterable[Writer]) -> None:
     """What the devices read back is what they hold."""
     for writer in writers:
-        writer.outcome = replace(writer.outcome, accepted=writer.channel.reading.accepted)
+        writer.account.outcome = replace(writer.account.outcome, accepted=writer.channel.measured.reading.accepted)
 
 
 async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: float) -> dict[str, Release]:
@@ -130,10 +132,14 @@ async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: f
 async def _ready(channel: Channel) -> None:
     """Connected, found so that it can be told something, and read, so that what stands now is known; again as long as
     the power is above that, unless it is known that this goes on."""
-    while channel.sample == 0 or channel.missing or (channel.claim.doubtful and not channel.claim.blind):
+    while (
+        channel.measured.sample == 0
+        or channel.finder.binding.missing
+        or (channel.measured.claim.doubtful and not channel.measured.claim.blind)
+    ):
         await channel.bus.wait_connected()
-        channel.look_again()
-        if channel.wants_look:
+        channel.finder.look_again()
+        if channel.finder.wants_look:
             await channel.look()
         await channel.poll()
         await asyncio.sleep(AGAIN_S)
@@ -146,5 +152,5 @@ def _writer(site: Site, channel: Channel) -> Writer:
         return
 
     writer = writer_of(site, section, channel, no_journal, lambda event, who, text: None)
-    writer.found_w = partial(found_before(_folder(site)).get, channel.id)
+    writer.promised.found_w = partial(found_before(_folder(site)).get, channel.id)
     return writer

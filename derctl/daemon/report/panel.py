@@ -41,7 +41,7 @@ class Panel:
         decisions = self._decisions()
         return Picture(
             ders=tuple(
-                stroke(der, decisions.get(der.id), writers[der.id].promise, writers[der.id].kept_from(der))
+                stroke(der, decisions.get(der.id), writers[der.id].promised.told, writers[der.id].kept_from(der))
                 for der in tick.state.ders
             )
         )

@@ -93,7 +93,9 @@ def bench(tmp_path: Path) -> Callable[..., Any]:
         made = Bench(rig, app, running)
         try:
             if prepare is None:
-                await made.until(lambda: all(channel.sample > 0 for channel in app.control.loop.poller.channels))
+                await made.until(
+                    lambda: all(channel.measured.sample > 0 for channel in app.control.loop.poller.channels)
+                )
             yield made
         finally:
             app.stop()

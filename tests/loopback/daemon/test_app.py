@@ -47,7 +47,7 @@ async def test_the_first_start_observes_and_writes_nothing(bench: Any) -> None:
         assert all(der.fresh for der in b.app.control.state().ders)
         assert b.app.recorder.latest.decisions[0].setpoint.p_ceiling_w is not None, "it decides, as in shadow mode"
         assert [b.writes(device) for device in ("pv1", "pv2", "bat1")] == [[], [], []]
-        assert b.writers["pv1"].outcome.reason == "gate_closed"
+        assert b.writers["pv1"].account.outcome.reason == "gate_closed"
 
 
 async def test_observe_on_the_command_line_outranks_the_site_file_and_an_operator(bench: Any) -> None:
@@ -91,8 +91,8 @@ async def test_an_operators_limit_reaches_the_device_and_ends_by_itself(bench: A
         socket = Path(b.app.control.site.file.site.socket)
         await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 6.0})
         await b.until(lambda: b.p_w("pv2") < 1600)
-        assert b.writers["pv2"].outcome.requested_by == "operator_limit"
-        await b.until(lambda: b.writers["pv2"].outcome.requested is None)
+        assert b.writers["pv2"].account.outcome.requested_by == "operator_limit"
+        await b.until(lambda: b.writers["pv2"].account.outcome.requested is None)
         await b.until(lambda: b.p_w("pv2") > 5000)
 
 
@@ -102,7 +102,7 @@ async def test_a_battery_setpoint_moves_the_battery_and_clear_gives_it_back(benc
         socket = Path(b.app.control.site.file.site.socket)
         await ask(socket, "set_battery_power", {"der": "bat1", "p_target_w": -1500})
         await b.until(lambda: abs(b.p_w("bat1") + 1500) < 50)
-        await b.until(lambda: b.writers["bat1"].outcome.achieved == "yes")
+        await b.until(lambda: b.writers["bat1"].account.outcome.achieved == "yes")
         await ask(socket, "clear")
         await b.until(lambda: abs(b.p_w("bat1")) < 50)
 
@@ -133,7 +133,10 @@ async def test_a_command_that_makes_no_sense_is_refused_with_its_code(
 async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) -> None:
     async with bench() as b:
         await b.until(
-            lambda: b.writers["pv2"].hold.written is not None and b.writers["bat1"].hold.written is not None
+            lambda: (
+                b.writers["pv2"].account.hold.written is not None
+                and b.writers["bat1"].account.hold.written is not None
+            )
         )
         socket = Path(b.app.control.site.file.site.socket)
         await ask(socket, "disarm")
@@ -170,7 +173,7 @@ async def test_somebody_s_limit_is_kept_by_a_site_that_controls_from_its_first_t
         face.bank.publish()
 
     async with bench(change, prepare=somebody) as b:
-        await b.until(lambda: b.writers["pv2"].hold.written is not None and not b.writers["pv2"].busy)
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None and not b.writers["pv2"].busy)
         await b.ticks(20)
         assert b.p_w("pv2") <= 7050.0
         assert b.app.control.standings.view("pv2") == {"limit_w": 7000.0, "lifted": False}
@@ -198,7 +201,7 @@ async def test_control_that_has_begun_goes_on_when_the_contract_would_not_hold_w
     follow = Releaser.follow
     async with bench() as b:
         monkeypatch.setattr(Releaser, "follow", noted)
-        await b.until(lambda: b.writers["pv2"].hold.written is not None)
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None)
         found = b.app.gate.absence()
         b.app.gate.absence = lambda: replace(found, limit_w=1.0)
         await b.ticks(10)
@@ -212,7 +215,7 @@ async def test_control_that_has_begun_goes_on_when_the_contract_would_not_hold_w
 
 async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> None:
     async with bench() as b:
-        await b.until(lambda: b.writers["pv2"].hold.written is not None)
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None)
         await ask(Path(b.app.control.site.file.site.socket), "release")
     async with bench() as b:
         await b.ticks(10)
@@ -235,7 +238,12 @@ async def test_a_der_that_was_unreachable_at_the_release_is_released_when_it_ans
 ) -> None:
     monkeypatch.setattr("derctl.daemon.actuate.release.AGAIN_S", 0.3)
     async with bench() as b:
-        await b.until(lambda: b.writers["pv2"].hold.written is not None and b.writers["pv1"].hold.written is not None)
+        await b.until(
+            lambda: (
+                b.writers["pv2"].account.hold.written is not None
+                and b.writers["pv1"].account.hold.written is not None
+            )
+        )
         back = await refuse(b.rig.endpoint_of("pv2"))
         await b.until(lambda: b.app.control.plant.ders["pv2"].state == "unreachable")
         told = await ask(Path(b.app.control.site.file.site.socket), "disarm")
@@ -269,7 +277,7 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
         raise Refused(4)
 
     async with bench() as b:
-        await b.until(lambda: all(b.writers[name].hold.written is not None for name in ("pv1", "pv2")))
+        await b.until(lambda: all(b.writers[name].account.hold.written is not None for name in ("pv1", "pv2")))
         b.rig.units["pv2"].write_faults[1] = no
         told = await ask(Path(b.app.control.site.file.site.socket), "disarm")
         assert "pv2: exception 4" in told and "pv2" in journal(b) and "pv1" not in journal(b)
@@ -285,7 +293,7 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
 
 async def disarm_with_a_request_a_second(b: Any) -> None:
     """pv2, on a bus that gets the pace of a Fronius when the device has been found."""
-    await b.until(lambda: all(b.writers[name].hold.written is not None for name in ("pv1", "pv2")))
+    await b.until(lambda: all(b.writers[name].account.hold.written is not None for name in ("pv1", "pv2")))
     bus = b.app.control.plant.ders["pv2"].bus
     bus.pace = replace(bus.pace, min_interval_s=1.0)
     await ask(Path(b.app.control.site.file.site.socket), "disarm")
@@ -453,7 +461,7 @@ async def test_a_journal_that_could_not_be_saved_is_saved_with_the_next_write_to
     disk = FullDisk(monkeypatch)
     monkeypatch.setattr("derctl.daemon.survival.SAVE_EVERY_S", 1e9)
     async with bench() as b:
-        await b.until(lambda: all(writer.hold.written is not None for writer in b.writers.values()))
+        await b.until(lambda: all(writer.account.hold.written is not None for writer in b.writers.values()))
         assert not (b.app.survival.folder.path / "written.json").exists()
         assert told(b, "journal_not_saved") == 1, "said once, and control goes on"
         await b.app.control.releaser.note("pv2")
@@ -476,7 +484,7 @@ async def test_a_journal_that_could_not_be_saved_is_saved_with_the_state_where_n
     """A limit that stands is written once."""
     disk = FullDisk(monkeypatch)
     async with bench() as b:
-        await b.until(lambda: all(writer.hold.written is not None for writer in b.writers.values()))
+        await b.until(lambda: all(writer.account.hold.written is not None for writer in b.writers.values()))
         for writer in b.writers.values():
             writer.control = False
         await asyncio.gather(*(writer.wait() for writer in b.writers.values()))
@@ -598,7 +606,7 @@ async def test_a_stop_releases_and_gives_that_two_seconds(bench: Any, monkeypatc
     release = Dispatch.release
     monkeypatch.setattr(Dispatch, "release", noted)
     async with bench() as b:
-        await b.until(lambda: b.writers["pv2"].hold.written is not None)
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None)
         stopped = time.time()
         b.app.stop()
         await b.running
@@ -609,7 +617,7 @@ async def test_a_stop_releases_and_gives_that_two_seconds(bench: Any, monkeypatc
 
 async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_written(bench: Any) -> None:
     async with bench() as b:
-        await b.until(lambda: b.writers["pv1"].hold.written is not None)
+        await b.until(lambda: b.writers["pv1"].account.hold.written is not None)
         one, two = b.rig.endpoint_of("pv1"), b.rig.endpoint_of("pv2")
         one.units, two.units = two.units, one.units
         of_before = [*one.open, *two.open]
@@ -619,8 +627,8 @@ async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_
             lambda: not {*one.open, *two.open}.intersection(of_before)
         )  # nor what they had received already
         before = {name: len(b.writes(name)) for name in ("pv1", "pv2")}
-        await b.until(lambda: b.app.control.plant.ders["pv1"].binding.reason == "identity_changed")
-        await b.until(lambda: b.app.control.plant.ders["pv2"].binding.reason == "identity_changed")
+        await b.until(lambda: b.app.control.plant.ders["pv1"].finder.binding.reason == "identity_changed")
+        await b.until(lambda: b.app.control.plant.ders["pv2"].finder.binding.reason == "identity_changed")
         await b.ticks(10)
         assert {name: len(b.writes(name)) for name in ("pv1", "pv2")} == before
 
@@ -646,7 +654,7 @@ async def test_a_site_starts_at_night_with_what_it_knows_of_inverters_that_sleep
     async with bench(promises_in_full) as b:
         await b.until(lambda: b.app.gate.open)
     async with bench(promises_in_full, prepare=gone("pv1", "pv2")) as b:
-        await b.until(lambda: b.writers["bat1"].hold.written is not None)
+        await b.until(lambda: b.writers["bat1"].account.hold.written is not None)
         status = await ask(Path(b.app.control.site.file.site.socket), "status")
         assert (status["mode"], status["absent"]["by_der"]) == ("control", {"pv1": 1000, "pv2": 2000, "bat1": 0})
         assert status["ders"]["pv2"]["rating"]["p_max_w"] == 10_000.0
@@ -660,7 +668,7 @@ async def test_a_site_that_never_found_one_of_its_inverters_is_not_armed_until_i
         site["ders"][1]["rating"] = {"p_max_w": 10_000}
 
     async with bench(rated, prepare=gone("pv2")) as b:
-        await b.until(lambda: b.app.control.plant.ders["bat1"].sample > 0)
+        await b.until(lambda: b.app.control.plant.ders["bat1"].measured.sample > 0)
         await b.ticks(3)
         assert not b.app.gate.open and b.app.gate.arming.reason.startswith("fallback_breaks_contract")
         assert b.writes("bat1") == []
@@ -681,7 +689,7 @@ async def test_a_device_that_was_swapped_while_the_daemon_was_down_keeps_nobody_
         await b.until(lambda: b.app.gate.open)
     async with bench(named, prepare=swapped) as b:
         await b.until(lambda: b.app.control.plant.ders["pv2"].state == "refused")
-        await b.until(lambda: b.app.gate.open and b.writers["bat1"].hold.written is not None)
+        await b.until(lambda: b.app.gate.open and b.writers["bat1"].account.hold.written is not None)
         await b.ticks(5)
         assert b.writes("pv2") == [] and b.app.gate.absence().by_der["pv2"] == 10_000.0
         socket = Path(b.app.control.site.file.site.socket)
@@ -723,7 +731,7 @@ async def test_nothing_is_raised_before_every_device_has_read_back_its_fallback(
         assert "unproven_fallback" in {bound.by for bound in b.app.recorder.latest.decisions[2].bound_by}
         rig.units["pv2"].write_faults.clear()
         await b.until(lambda: not b.app.control.promises.halted)
-        assert all(writer.promised == "read_back" for writer in b.writers.values())
+        assert all(writer.promised.kept == "read_back" for writer in b.writers.values())
         await b.until(lambda: b.p_w("bat1") > 500.0)
 
 
@@ -737,4 +745,4 @@ async def test_one_that_never_shows_its_fallback_is_named_and_holds_the_others_d
 
     async with bench(promises_in_full, prepare=ignored) as b:
         await b.until(lambda: told(b, "fallback_unproven") == 1)
-        assert not b.app.control.promises.halted and b.writers["pv2"].promised != "read_back"
+        assert not b.app.control.promises.halted and b.writers["pv2"].promised.kept != "read_back"

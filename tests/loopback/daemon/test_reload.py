@@ -42,14 +42,14 @@ async def reloaded(b: Any, change: Edit) -> str:
 
 
 async def controlling(b: Any) -> None:
-    await b.until(lambda: all(writer.hold.written is not None for writer in b.writers.values()))
+    await b.until(lambda: all(writer.account.hold.written is not None for writer in b.writers.values()))
 
 
 async def test_a_hangup_takes_over_what_changed_and_moves_nothing_else(bench: Any) -> None:
     async with bench() as b:
         await controlling(b)
         kept = [*b.app.control.plant.ders.values(), b.app.control.plant.poc, *b.app.control.plant.buses.values()]
-        written = {name: writer.hold.written for name, writer in b.writers.items()}
+        written = {name: writer.account.hold.written for name, writer in b.writers.items()}
         memory = b.app.control.loop.memories["contract_export_limit"]
 
         def change(site: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ async def test_a_hangup_takes_over_what_changed_and_moves_nothing_else(bench: An
         assert b.app.control.site.limit_w == 7100
         assert b.app.gate.open
         assert type(b.app.control.loop.memories["contract_export_limit"]) is type(memory)
-        assert {name: writer.hold.written is not None for name, writer in b.writers.items()} == dict.fromkeys(
+        assert {name: writer.account.hold.written is not None for name, writer in b.writers.items()} == dict.fromkeys(
             written, True
         )
         assert "released" not in {event["event"] for event in b.app.news.events}
@@ -302,7 +302,9 @@ async def test_another_meter_has_to_prove_itself_and_until_then_load_does_not_co
         assert b.app.control.plant.poc is not old
         assert b.app.control.loop.image.poc is b.app.control.plant.poc is b.app.control.loop.poller.channels[-1]
         await b.until(
-            lambda: b.app.control.plant.poc.sample > 0 and "contract_export_limit" in b.app.control.loop.memories
+            lambda: (
+                b.app.control.plant.poc.measured.sample > 0 and "contract_export_limit" in b.app.control.loop.memories
+            )
         )
         assert not b.app.control.loop.memories["contract_export_limit"].trust.proven
 
@@ -325,9 +327,9 @@ async def test_another_pace_is_taken_without_a_new_connection_and_another_place_
         await reloaded(b, place)
         assert b.app.control.plant.buses["lan_pv1"] is not bus
         assert not bus.connected
-        assert b.app.control.plant.ders["pv1"].sample > 0, "it was looked for while the old file controlled"
+        assert b.app.control.plant.ders["pv1"].measured.sample > 0, "it was looked for while the old file controlled"
         assert b.app.gate.open
-        await b.until(lambda: b.app.control.plant.ders["pv1"].sample > 0)
+        await b.until(lambda: b.app.control.plant.ders["pv1"].measured.sample > 0)
 
 
 async def test_a_stop_in_the_middle_of_a_reload_ends_the_daemon_as_any_stop_does(bench: Any) -> None:

@@ -73,7 +73,7 @@ async def test_the_page_names_who_bound_a_setpoint(bench: Any) -> None:
         await b.until(lambda: b.app.gate.open)
         said = await derctl(b.app, "command", "limit_power", "der=pv1", "p_ceiling_w=1234", "expires_s=60")
         assert re.fullmatch(r"admitted: until \d{4}-.*Z\n", said)
-        await b.until(lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1234.0)
+        await b.until(lambda: b.writers["pv1"].account.outcome.desired.p_ceiling_w == 1234.0)
         page = (await derctl(b.app, "status")).splitlines()
     assert any(re.match(r"pv1 .* limited to 1,234 W by operator .*until \d\d:\d\d", line) for line in page)
 
@@ -116,7 +116,9 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_pat
     async with bench(only_operators) as b:
         await b.until(lambda: b.app.gate.open)
         await derctl(b.app, "limit", "1200", "pv1")
-        await b.until(lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].busy)
+        await b.until(
+            lambda: b.writers["pv1"].account.outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].busy
+        )
         text = await listed_by_release(tmp_path, code=1)
         listed = text.splitlines()
         assert listed[0] == "derctl is in control" and max(map(len, listed)) <= 80

@@ -155,11 +155,11 @@ async def test_who_only_looks_releases_nothing(tmp_path: Path) -> None:
 async def test_another_fallback_is_written_anew(house: House) -> None:
     written: Any = object()
     for writer in house.control.writers.values():
-        writer.hold = Hold(written=written)
+        writer.account.hold = Hold(written=written)
     await house.takes((PV2, PV2.replace("}", ", fallback: {p_ceiling_w: 0, by: stands}}")))
-    holds = {name: writer.hold.written for name, writer in house.control.writers.items()}
+    holds = {name: writer.account.hold.written for name, writer in house.control.writers.items()}
     assert holds == {"pv1": written, "pv2": None}
-    assert house.control.writers["pv2"].fallback == Fallback(p_ceiling_w=0.0, by=FallbackBy.STANDS)
+    assert house.control.writers["pv2"].promised.fallback == Fallback(p_ceiling_w=0.0, by=FallbackBy.STANDS)
 
 
 async def test_what_was_known_of_a_der_that_left_and_asked_of_it_is_forgotten(house: House) -> None:

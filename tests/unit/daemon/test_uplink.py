@@ -68,7 +68,7 @@ def test_a_site_without_a_broker_has_no_session_and_keeps_no_message() -> None:
 def test_a_tick_says_what_was_measured_and_what_stands_in_each_device() -> None:
     site, tasks = uplink(BROKER), Tasks()
     site.start(cast(Any, tasks))
-    writer = cast(Any, SimpleNamespace(outcome=Outcome()))
+    writer = cast(Any, SimpleNamespace(account=SimpleNamespace(outcome=Outcome())))
     site.report(tick(), {"pv1": writer}, Mode.CONTROL)
     assert tasks.done == [("started", "mqtt")]
     assert told(site) == ["der/pv1/measurement", "der/pv1/outcome", "der/pv1/standing"]
@@ -76,7 +76,7 @@ def test_a_tick_says_what_was_measured_and_what_stands_in_each_device() -> None:
 
 def test_the_last_word_is_what_stays_standing_though_it_was_told_a_moment_ago() -> None:
     site = uplink(BROKER)
-    writers = {"pv1": cast(Any, SimpleNamespace(outcome=Outcome()))}
+    writers = {"pv1": cast(Any, SimpleNamespace(account=SimpleNamespace(outcome=Outcome())))}
     site.report(tick(), writers, Mode.OBSERVE)
     site.outbox.sent(site.outbox.latest["der/pv1/standing"])
     site.last(writers)

@@ -45,7 +45,9 @@ class Site:
     @staticmethod
     def _writer(stands: Standing, control: bool, promise: Fallback) -> Any:
         return SimpleNamespace(
-            control=control, promise=promise, standing=lambda record: replace(stands, record=record)
+            control=control,
+            promised=SimpleNamespace(told=promise),
+            standing=lambda record: replace(stands, record=record),
         )
 
 

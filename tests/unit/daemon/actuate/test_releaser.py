@@ -42,11 +42,10 @@ class FakeDispatch:
         def standing(record: Record) -> Standing:
             return replace(self.stands[name], record=record)
 
-        channel = SimpleNamespace(claim=Claim())
+        channel = SimpleNamespace(measured=SimpleNamespace(claim=Claim()))
         own = Fallback()
-        return SimpleNamespace(
-            fallback=own, promise=own, wrote=False, control=True, said_w=None, standing=standing, channel=channel
-        )
+        promised = SimpleNamespace(fallback=own, told=own)
+        return SimpleNamespace(promised=promised, wrote=False, control=True, standing=standing, channel=channel)
 
     async def release(self, wrote: list[str], *, lift: bool, seconds: float) -> dict[str, Release]:
         self.asked.append((list(wrote), lift, seconds))
@@ -248,7 +247,7 @@ async def test_a_lift_reaches_what_stands_in_a_der_whatever_the_journal_says(
 
 
 async def test_at_its_fallback_and_at_rest_nothing_is_to_be_lifted(house: House) -> None:
-    house.dispatch.writers["pv1"].promise = Fallback(p_ceiling_w=2000.0)
+    house.dispatch.writers["pv1"].promised.told = Fallback(p_ceiling_w=2000.0)
     house.dispatch.stands["pv1"] = Standing(p_ceiling_w=2000.0, p_target_w=0.0, seen=Seen.READ_BACK)
     await house.releaser.release(lift=True)
     assert house.dispatch.asked[-1][0] == []
@@ -292,13 +291,13 @@ async def test_without_a_record_every_der_is_named_until_all_are_read_and_hold_n
 
 async def test_a_claim_that_was_contradicted_is_known_after_a_restart(house: House, tmp_path: Path) -> None:
     await house.wrote("pv1", "pv2")
-    house.dispatch.writers["pv1"].said_w = 0.0
+    house.dispatch.writers["pv1"].channel.measured.claim = Claim(void=True, said_w=0.0)
     await house.releaser.save()
     later = House(tmp_path)
     later.releaser.restore()
-    assert later.dispatch.writers["pv1"].channel.claim == Claim(void=True, said_w=0.0)
-    assert later.dispatch.writers["pv2"].channel.claim == Claim()
-    house.dispatch.writers["pv1"].said_w = None
+    assert later.dispatch.writers["pv1"].channel.measured.claim == Claim(void=True, said_w=0.0)
+    assert later.dispatch.writers["pv2"].channel.measured.claim == Claim()
+    house.dispatch.writers["pv1"].channel.measured.claim = Claim()
     await house.releaser.save()
     assert Journal(house.folder).contradicted == {} == house.releaser.records.written.contradicted
 
@@ -368,11 +367,11 @@ async def test_a_claim_that_was_contradicted_is_known_behind_a_release_too(tmp_p
     house = House(tmp_path)
     house.dispatch.result = {"pv1": replace(DONE, stands_w=2000.0)}
     await house.wrote("pv1")
-    house.dispatch.writers["pv1"].said_w = 0.0
+    house.dispatch.writers["pv1"].channel.measured.claim = Claim(void=True, said_w=0.0)
     await house.releaser.release(lift=False)
     later = House(tmp_path)
     later.releaser.restore()
-    assert later.dispatch.writers["pv1"].channel.claim == Claim(void=True, said_w=0.0)
+    assert later.dispatch.writers["pv1"].channel.measured.claim == Claim(void=True, said_w=0.0)
 
 
 async def test_a_journal_that_cannot_be_read_or_saved_is_said(

@@ -20,7 +20,7 @@ KEPT = Fallback(p_ceiling_w=2000.0)
 def writer(der: DerState) -> Any:
     """Writes each but pv2."""
     why = "control: false in the site file" if der.id == "pv2" else None
-    return SimpleNamespace(promise=KEPT, kept_from=lambda now: why)
+    return SimpleNamespace(promised=SimpleNamespace(told=KEPT), kept_from=lambda now: why)
 
 
 def panel(recorder: Recorder, *ders: DerState) -> Panel:
