@@ -16,6 +16,7 @@ from derctl.core.words import Contract, Without
 from derctl.errors import ConfigError
 from derctl.site import Absence, Site, absence_of, load, rounds_of
 from derctl.site.absence import DerAbsence
+from derctl.site.grid_code import grid_code
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +52,7 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "site": site.file.site.id,
         "mode": site.file.site.mode,
         "tick_s": site.file.site.tick_s,
+        "grid_code": site.file.site.grid_code,
         "problems": [],
         "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
@@ -83,12 +85,19 @@ def functions_of(site: Site) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["rank"])
 
 
+def code_text(site: Site) -> list[str]:
+    """Whose settings the voltage and frequency functions take, where the file says it."""
+    name = site.file.site.grid_code
+    return [] if name is None else wrapped(grid_code(name).title, f"  grid code {name}: ")
+
+
 def page(site: Site, absence: Absence) -> list[str]:
     """Lines for people."""
     head = site.file.site
     lines = [
         *(f"  {question}" for question in site.questions),
         f"  site {head.id}, {head.mode} mode, tick {head.tick_s:g} s",
+        *code_text(site),
         *readings_text(site),
         "  functions, senior first:",
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field
 from typing import Any
 
 import msgspec
 
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.functions import ROWS
+from derctl.functions.settings import settings_of
 from derctl.site import WIRES, SiteFile
 
 
@@ -37,7 +38,7 @@ def schema() -> dict[str, Any]:
 
 
 def _function(kind: str, cls: Any) -> dict[str, Any]:
-    settings = [item for item in fields(cls) if item.init]
+    settings = settings_of(cls)
     properties: dict[str, Any] = {
         "kind": {"const": kind},
         "ders": {"type": "array", "items": {"type": "string"}, "description": "default: all that it can serve"},
@@ -59,7 +60,8 @@ def _setting(item: Field[Any]) -> dict[str, Any]:
     meta = item.metadata
     found: dict[str, Any] = {"description": meta.get("source", "")}
     if "low" in meta:
-        found |= {"type": "number", "minimum": meta["low"], "maximum": meta["high"]}
+        low, high = meta["wide"] or (meta["low"], meta["high"])
+        found |= {"type": "number", "minimum": min(low, meta["low"]), "maximum": max(high, meta["high"])}
     elif "among" in meta:
         found["enum"] = list(meta["among"])
     elif "points" in meta:

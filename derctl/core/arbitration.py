@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -124,6 +125,9 @@ def reserved_w(der: DerState, proposals: Iterable[Proposal]) -> float | None:
     wish = _mode(der, proposals)
     if wish is None or wish.q_priority == Priority.ACTIVE:
         return None
+    if _after_power(wish):  # both are scaled onto the circle
+        assert wish.q_per_w is not None
+        return der.rating.s_max_va / math.hypot(1.0, wish.q_per_w)
     assert wish.q_var is not None
     return room(der.rating.s_max_va, q_box(der.rating, wish.q_var))
 
@@ -144,9 +148,9 @@ def reactive(der: DerState, band: Band, proposals: Iterable[Proposal]) -> Reacti
     wish = _mode(der, proposals)
     if wish is None:
         return Reactive(q_var=None)
-    assert wish.q_var is not None
-    q = q_box(der.rating, wish.q_var)
-    bounds = [] if q == wish.q_var else [Bound(by="rating", rank=0, what=What.VAR, value=q)]
+    q_var = _wanted(der, band, wish)
+    q = q_box(der.rating, q_var)
+    bounds = [] if q == q_var else [Bound(by="rating", rank=0, what=What.VAR, value=q)]
     if wish.q_priority == Priority.ACTIVE:
         most = room(der.rating.s_max_va, _largest_p(der, band))
         if abs(q) > most:
@@ -161,6 +165,21 @@ def _mode(der: DerState, proposals: Iterable[Proposal]) -> Proposal | None:
     if not wishes or not der.can.var:
         return None
     return min(wishes, key=lambda p: (p.rank, p.by))
+
+
+def _after_power(wish: Proposal) -> bool:
+    """Whether its var follows the power; what is held of a mode that lost its input does not."""
+    return wish.q_per_w is not None and wish.why is not Reason.HELD
+
+
+def _wanted(der: DerState, band: Band, wish: Proposal) -> float:
+    """Of a mode that follows the power: by where the DER is aimed, else by what it gives inside the band."""
+    assert wish.q_var is not None
+    if not _after_power(wish):
+        return wish.q_var
+    assert wish.q_per_w is not None
+    p_w = aim_of(band) if aimed(der, band) else clamp(der.reading.p_w or 0.0, band.low_w, band.high_w)
+    return wish.q_per_w * abs(p_w)
 
 
 def _own(wish: Proposal, q_var: float) -> Bound:

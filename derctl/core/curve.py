@@ -35,3 +35,12 @@ class Curve:
             if x <= x1:
                 return y1 if x1 == x0 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
         return points[-1][1]
+
+
+def falling(curve: Curve, *, name: str) -> None:
+    """A curve that feeds back on what it follows must never rise. Raises SettingError naming the first rise."""
+    for index, ((_, before), (_, y)) in enumerate(pairwise(curve.points), 1):
+        if y > before:
+            raise SettingError(
+                f"{name}[{index}]", y, f"at most {before:.10g} (a rising curve drives away from nominal)"
+            )

@@ -112,6 +112,7 @@ class Reading:
     """One poll of one device. None: not implemented, not readable, or not a number; never 0 instead.
 
     v_v is the mean phase-to-neutral voltage. energy_wh counts what was delivered; it grows.
+    p_phase_w: of a meter that measures each phase, all of them.
     p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive; limits_by: where they come
     from, None of what has no battery. alarms: what the BMS complains of, None where nobody tells. accepted is the
     setpoint as the device reads it back. own_on and own_off name the device's own grid functions that read back on
@@ -130,6 +131,7 @@ class Reading:
     limits_by: LimitsBy | None = None
     alarms: tuple[str, ...] | None = None
     energy_wh: float | None = None
+    p_phase_w: tuple[float, ...] | None = None
     status: Status = Status.UNKNOWN
     accepted: Setpoint | None = None
     own_on: tuple[str, ...] = ()
@@ -271,7 +273,8 @@ class SiteState:
 class Proposal:
     """What one function wants of one DER. None: no opinion. q_priority: who wins at the circle.
 
-    why: where there is more to say than the function's name.
+    q_per_w: var for each W of either sign, worked out once the power is decided; q_var is what it makes of the power
+    measured now. why: where there is more to say than the function's name.
     """
 
     by: str
@@ -280,6 +283,7 @@ class Proposal:
     p_floor_w: float | None = None
     p_target_w: float | None = None
     q_var: float | None = None
+    q_per_w: float | None = None
     q_priority: Priority = Priority.REACTIVE
     why: Reason | None = None
 

@@ -93,6 +93,7 @@ class Idle(StrEnum):
     INSIDE_THE_DEAD_BAND = "inside the dead band"
     INSIDE_ITS_BOUNDS = "inside its bounds"
     ABOVE_THE_RESERVE = "above the reserve"
+    IN_SERVICE = "in service"
 
 
 class Released(StrEnum):

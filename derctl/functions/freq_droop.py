@@ -7,16 +7,31 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from derctl.core.capability import clamp
+from derctl.core.curve import Curve
 from derctl.core.response import Lag, follow, ramp
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Idle
+from derctl.errors import SettingError
 from derctl.functions.plain import finite
-from derctl.functions.settings import Settings, number
+from derctl.functions.settings import Ruled, choice, number
 
 SOURCE = "IEEE 1547-2018 6.5.2.7 table 24, as in OpenDER 2.2.0 and UL 1741 SB transcripts"
 BACK = 1e-3
 """Per unit of rating: this near to the power before the event, droop has done its work (OpenDER 2.2.0)."""
+
+
+AS4777 = "AS/NZS 4777.2:2020, as in the Q.HOME CORE manual"
+EN = "EN 50549-1, as in Beckhoff TF8360"
+REFERENCE = "the rating (IEEE 1547-2018), or the power at the edge of the band (EN 50549-1 for converters)"
+RATED, MOMENTARY = P_REF = ("rated", "momentary")
+DB_HZ, K, F_HZ = (0.0, 2.5), (0.01, 0.2), (40.0, 70.0)
+"""What a dead band, a droop and a frequency may be at all, under a grid code that gives no range."""
+
+
+def edge(source: str) -> Any:
+    """An absolute frequency that only some grid codes have."""
+    return number(None, low=F_HZ[0], high=F_HZ[1], wide=F_HZ, source=source, optional=True)
 
 
 @value
@@ -26,6 +41,7 @@ class Memory:
     p_pre: latched when f left the dead band, None outside an event. lag: the reference through the response.
     side: +1 over-frequency, -1 under-frequency. p_last: the power at the last step. back: the event is over and
     p_pre is the ceiling's return ramp; a new event latches anew.
+    calm_s: for how long f has been inside the stop thresholds.
     """
 
     p_pre: float | None = None
@@ -33,24 +49,44 @@ class Memory:
     lag: Lag | None = None
     p_last: float | None = None
     back: bool = False
+    calm_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FreqDroop(Settings):
+class FreqDroop(Ruled):
     """Outside a dead band power falls with rising frequency and rises with falling, from what it was before.
 
-    P = P_pre -/+ (|f - f_nom| - db) / (f_nom k); a ceiling in over-frequency, a floor in under-frequency.
-    p_min_pu bounds the reduction. return_pu_per_s ramps the ceiling up once P_pre is reached again.
+    P = P_pre -/+ P_ref (|f - f_nom| - db) / (f_nom k); a ceiling in over-frequency, a floor in under-frequency.
+    Where a code gives the end of the line, of_end_hz: from P_pre at the edge of the band to the least power there.
+    p_min_pu bounds the reduction. return_pu_per_s ramps the ceiling up once P_pre is reached again; with stop_s it
+    rises from the least that was asked for, once f has been inside the stop thresholds for so long.
     """
 
     kind: ClassVar[str] = "freq_droop"
     rank: ClassVar[int] = 20
 
-    db_of_hz: float = number(0.036, low=0.017, high=1.0, source="dead band above nominal; " + SOURCE)
-    db_uf_hz: float = number(0.036, low=0.017, high=1.0, source="dead band below nominal; " + SOURCE)
-    k_of: float = number(0.05, low=0.02, high=0.05, source="droop above nominal, pu/pu; " + SOURCE + "; category III")
-    k_uf: float = number(0.05, low=0.02, high=0.05, source="droop below nominal, pu/pu; " + SOURCE + "; category III")
-    olrt_s: float = number(5.0, low=0.2, high=10.0, source="time to 90 %; " + SOURCE + "; category III")
+    db_of_hz: float = number(0.036, low=0.017, high=1.0, wide=DB_HZ, source="dead band above nominal; " + SOURCE)
+    db_uf_hz: float = number(0.036, low=0.017, high=1.0, wide=DB_HZ, source="dead band below nominal; " + SOURCE)
+    k_of: float = number(
+        0.05, low=0.02, high=0.05, wide=K, source="droop above nominal, pu/pu; " + SOURCE + "; category III"
+    )
+    k_uf: float = number(
+        0.05, low=0.02, high=0.05, wide=K, source="droop below nominal, pu/pu; " + SOURCE + "; category III"
+    )
+    olrt_s: float = number(
+        5.0, low=0.2, high=10.0, wide=(0.2, 60.0), source="time to 90 %; " + SOURCE + "; category III"
+    )
+    p_ref_of: str = choice(RATED, among=P_REF, source="what k_of is a share of; " + REFERENCE, ruled=True)
+    p_ref_uf: str = choice(RATED, among=P_REF, source="what k_uf is a share of; " + REFERENCE, ruled=True)
+    of_end_hz: float | None = edge("f where power is at its least, instead of k_of; " + AS4777)
+    uf_end_hz: float | None = edge("f where a store gives its most, instead of k_uf; " + AS4777)
+    of_mid_hz: float | None = edge("f where a store has stopped discharging; " + AS4777)
+    uf_mid_hz: float | None = edge("f where a store has stopped charging; " + AS4777)
+    of_stop_hz: float | None = edge("f below which an over-frequency event may end; default: the band's edge; " + EN)
+    uf_stop_hz: float | None = edge("f above which an under-frequency event may end; default: the band's edge; " + EN)
+    stop_s: float = number(
+        0.0, low=0.0, high=3600.0, wide=(0.0, 3600.0), source="f inside the stop thresholds; " + EN
+    )
     p_min_pu: float | None = number(
         None,
         low=-1.0,
@@ -78,34 +114,91 @@ class FreqDroop(Settings):
         if unit_w <= 0.0:
             return memory, Abstain("no active-power rating")
         p_pu, top = p_w / unit_w, der.rating.p_max_w / unit_w
-        shift, side = self._shift(f_hz, site.f_nom_hz)
+        over_hz, side = self._outside(f_hz, site.f_nom_hz, store=der.rating.p_min_w < 0.0)
         if memory.p_pre is None and side == 0:
             return Memory(p_last=p_pu), Abstain(Idle.INSIDE_THE_DEAD_BAND)
         memory = self._latched(memory, p_pu, side)
         assert memory.p_pre is not None and memory.lag is not None
         low = der.rating.p_min_w / unit_w if self.p_min_pu is None else self.p_min_pu
-        reference = clamp(memory.p_pre + shift, low, top)
-        if side == 0 and abs(memory.lag.y - reference) < BACK:
+        reference = self._reference(memory.p_pre, over_hz, side, site.f_nom_hz, (low, top))
+        lag, ended = memory.lag, side == 0
+        if self.stop_s > 0.0 and not memory.back:
+            memory, reference = self._kept_low(memory, lag, reference, self._calm(f_hz, site.f_nom_hz), dt_s)
+            ended = memory.calm_s >= self.stop_s
+        if ended and abs(lag.y - reference) < BACK:
             return self._released(memory, der, p_pu, top, dt_s)
-        memory = replace(memory, lag=follow(memory.lag, reference, dt_s=dt_s, olrt_s=self.olrt_s), p_last=p_pu)
+        memory = replace(memory, lag=follow(lag, reference, dt_s=dt_s, olrt_s=self.olrt_s), p_last=p_pu)
         return memory, self._propose(memory, der)
 
-    def _shift(self, f_hz: float, f_nom_hz: float) -> tuple[float, int]:
-        """Change of power in per unit of rating, and which side of the band f is on."""
+    def _outside(self, f_hz: float, f_nom_hz: float, *, store: bool) -> tuple[float, int]:
+        """How far f is outside the band, and on which side. A code with uf_end_hz asks stores alone to give more."""
         over = f_hz - f_nom_hz - self.db_of_hz
         if over > 0.0:
-            return -over / (f_nom_hz * self.k_of), 1
+            return over, 1
         under = f_nom_hz - self.db_uf_hz - f_hz
-        if under > 0.0:
-            return under / (f_nom_hz * self.k_uf), -1
+        if under > 0.0 and (store or self.uf_end_hz is None):
+            return under, -1
         return 0.0, 0
+
+    def _reference(
+        self, p_pre: float, over_hz: float, side: int, f_nom_hz: float, span: tuple[float, float]
+    ) -> float:
+        """Where power is to go, in per unit of rating. span: its least and most."""
+        low, top = span
+        if side > 0 and self.of_end_hz is not None:
+            mid_hz = self.of_mid_hz if low < 0.0 else None
+            corner = None if mid_hz is None else (mid_hz, min(p_pre, 0.0))
+            return _line(p_pre, over_hz, f_nom_hz + self.db_of_hz, corner, (self.of_end_hz, min(low, p_pre)))
+        if side < 0 and self.uf_end_hz is not None:
+            corner = None if self.uf_mid_hz is None else (self.uf_mid_hz, max(p_pre, 0.0))
+            return _line(p_pre, over_hz, f_nom_hz - self.db_uf_hz, corner, (self.uf_end_hz, max(top, p_pre)))
+        k, p_ref = (self.k_of, self.p_ref_of) if side > 0 else (self.k_uf, self.p_ref_uf)
+        shift = over_hz / (f_nom_hz * k)
+        if p_ref == MOMENTARY:
+            shift *= abs(p_pre)
+        return clamp(p_pre - shift if side > 0 else p_pre + shift, low, top)
+
+    def _calm(self, f_hz: float, f_nom_hz: float) -> bool:
+        """Whether f is inside the stop thresholds."""
+        upper = f_nom_hz + self.db_of_hz if self.of_stop_hz is None else self.of_stop_hz
+        lower = f_nom_hz - self.db_uf_hz if self.uf_stop_hz is None else self.uf_stop_hz
+        return lower <= f_hz <= upper
+
+    def _kept_low(self, memory: Memory, lag: Lag, reference: float, calm: bool, dt_s: float) -> tuple[Memory, float]:
+        """Until f has been inside the stop thresholds for stop_s, nothing that was cut comes back; then it begins at
+        what was left."""
+        memory = replace(memory, calm_s=memory.calm_s + dt_s if calm else 0.0)
+        if memory.side < 0:
+            return memory, reference
+        left = min(reference, lag.y)
+        return (replace(memory, p_pre=left) if memory.calm_s >= self.stop_s else memory), left
+
+    def misfit(self, f_nom_hz: float) -> SettingError | None:
+        """The first frequency that lies on the wrong side of another, at a site of this nominal frequency."""
+        start, below = f_nom_hz + self.db_of_hz, f_nom_hz - self.db_uf_hz
+        for name, ends, sign in (
+            ("of", (self.of_mid_hz, self.of_end_hz), 1.0),
+            ("uf", (self.uf_mid_hz, self.uf_end_hz), -1.0),
+        ):
+            last = start if sign > 0.0 else below
+            for part, end_hz in zip(("mid", "end"), ends, strict=True):
+                if end_hz is not None and (end_hz - last) * sign <= 0.0:
+                    return SettingError(
+                        f"{name}_{part}_hz", end_hz, f"{'above' if sign > 0.0 else 'below'} {last:g} Hz"
+                    )
+                last = last if end_hz is None else end_hz
+        if self.of_stop_hz is not None and self.of_stop_hz > start:
+            return SettingError("of_stop_hz", self.of_stop_hz, f"at most {start:g} Hz, where the band ends")
+        if self.uf_stop_hz is not None and self.uf_stop_hz < below:
+            return SettingError("uf_stop_hz", self.uf_stop_hz, f"at least {below:g} Hz, where the band ends")
+        return None
 
     @staticmethod
     def _latched(memory: Memory, p_pu: float, side: int) -> Memory:
         if memory.p_pre is not None and (side == 0 or (side == memory.side and not memory.back)):
             return memory
         if memory.p_pre is not None and not memory.back:
-            return replace(memory, side=side)
+            return replace(memory, side=side, calm_s=0.0)
         p_pre = p_pu if memory.p_last is None else memory.p_last
         return Memory(p_pre=p_pre, side=side, lag=Lag(y=p_pre, u=p_pre), p_last=memory.p_last)
 
@@ -126,6 +219,14 @@ class FreqDroop(Settings):
         if memory.side > 0:
             return Proposal(by=self.kind, rank=self.rank, p_ceiling_w=p_w)
         return Proposal(by=self.kind, rank=self.rank, p_floor_w=p_w)
+
+
+def _line(
+    p_pre: float, over_hz: float, start_hz: float, corner: tuple[float, float] | None, end: tuple[float, float]
+) -> float:
+    """From P_pre at the edge of the band to the end of the line; a store goes by way of rest, the corner."""
+    ways = (end,) if corner is None else (corner, end)
+    return Curve(((0.0, p_pre), *((abs(f_hz - start_hz), p_pu) for f_hz, p_pu in ways)))(over_hz)
 
 
 def uncut_event(memory: Memory) -> Memory:

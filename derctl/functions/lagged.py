@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from derctl.core.response import Lag
 from derctl.core.types import Abstain, DerState
 from derctl.core.value import value
-from derctl.functions.settings import Settings
+from derctl.functions.settings import Ruled
 
 NO_VOLTAGE = Abstain("no fresh voltage", lost=True)
 
@@ -20,7 +20,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lagged(Settings):
+class Lagged(Ruled):
     """Base: a mode that follows the voltage; without it its lag stands still."""
 
     def start(self) -> Memory:

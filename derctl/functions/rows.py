@@ -10,15 +10,22 @@ from typing import Any
 from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
 from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.functions.bms_guard import BmsGuard
+from derctl.functions.const_pf import ConstPf
+from derctl.functions.const_var import ConstVar
 from derctl.functions.contract_export_limit import ContractExportLimit, seen_of_the_meter
+from derctl.functions.enter_service import EnterService, entry_of, kept_entry
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event, uncut_event
+from derctl.functions.fuse_limit import FuseLimit
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction, kept_limit, limit_of
+from derctl.functions.owner_export_limit import OwnerExportLimit
 from derctl.functions.reserve import Reserve
 from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Settings
 from derctl.functions.soc_guard import SocGuard
+from derctl.functions.utility_limit import UtilityLimit
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
+from derctl.functions.watt_var import WattVar
 
 
 class Scope(Enum):
@@ -61,8 +68,8 @@ class Row:
     reactive: a mode of reactive power, of which a DER has one at a time. also_on_device: many inverters run it too.
     every_der: its list of DERs must name all of the site's. comes_with: not written in a site file; that function,
     given to any DER, brings it over all of them. passes_on: the requests that it brings to the devices.
-    survives: what of its memory outlives a restart. evidence: what of it stays while nothing is written, None:
-    nothing, so that it starts anew in each tick.
+    needs_code: it runs under a grid code only. survives: what of its memory outlives a restart. evidence: what of it
+    stays while nothing is written, None: nothing, so that it starts anew in each tick.
     """
 
     function: type[Settings]
@@ -72,6 +79,7 @@ class Row:
     reactive: bool = False
     also_on_device: bool = False
     every_der: bool = False
+    needs_code: bool = False
     comes_with: type[Settings] | None = None
     passes_on: type[Request] | None = None
     survives: Survival | None = None
@@ -106,6 +114,13 @@ ROWS: Mapping[str, Row] = {
         Row(function=BmsGuard, said="the battery's own limits", needs=STORAGE, evidence=all_of_it),
         Row(function=SocGuard, said="the limits of charge", needs=STORAGE, evidence=all_of_it),
         Row(function=Reserve, said="the reserve", needs=STORAGE, evidence=all_of_it),
+        Row(
+            function=EnterService,
+            said="enter service",
+            needs_code=True,
+            survives=Survival(keep=kept_entry, revive=entry_of, ages=True),
+            evidence=all_of_it,
+        ),
         Row(function=VoltWatt, said="volt-watt", also_on_device=True),
         Row(
             function=FreqDroop,
@@ -115,11 +130,24 @@ ROWS: Mapping[str, Row] = {
             evidence=uncut_event,
         ),
         Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True),
+        Row(function=WattVar, said="watt-var", also_on_device=True, reactive=True, needs_code=True),
+        Row(function=ConstPf, said="constant power factor", reactive=True),
+        Row(function=ConstVar, said="constant var", reactive=True),
+        Row(function=UtilityLimit, said="the grid operator"),
         Row(function=OperatorLimit, said="operator", passes_on=LimitRequest, survives=LIMIT),
         Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=BatteryRequest),
         Row(
             function=ContractExportLimit,
             said="the contract",
+            scope=Scope.SITE,
+            needs=METER,
+            every_der=True,
+            evidence=seen_of_the_meter,
+        ),
+        Row(function=FuseLimit, said="the main fuse", scope=Scope.SITE, needs=METER, every_der=True),
+        Row(
+            function=OwnerExportLimit,
+            said="the owner's limit",
             scope=Scope.SITE,
             needs=METER,
             every_der=True,

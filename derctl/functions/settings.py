@@ -8,24 +8,36 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar
 
 from derctl.errors import SettingError
+from derctl.functions.code import Between, Rules
 
 
-def number(default: float | None = None, *, low: float, high: float, source: str, optional: bool = False) -> Any:
-    """A number in [low, high]. Without a default it must be given, unless it is optional (None: not used)."""
-    meta = {"low": low, "high": high, "source": source, "optional": optional}
+def number(
+    default: float | None = None,
+    *,
+    low: float,
+    high: float,
+    source: str,
+    optional: bool = False,
+    wide: tuple[float, float] | None = None,
+) -> Any:
+    """A number in [low, high]. Without a default it must be given, unless it is optional (None: not used).
+
+    wide: it is a grid code's affair, and what it may be at all under a code that gives no range of its own.
+    """
+    meta = {"low": low, "high": high, "source": source, "optional": optional, "wide": wide}
     if default is None and not optional:
         return field(metadata=meta)
     return field(default=default, metadata=meta)
 
 
-def choice(default: str, *, among: tuple[str, ...], source: str) -> Any:
-    """One of a few words."""
-    return field(default=default, metadata={"among": among, "source": source})
+def choice(default: str, *, among: tuple[str, ...], source: str, ruled: bool = False) -> Any:
+    """One of a few words. ruled: a grid code's affair."""
+    return field(default=default, metadata={"among": among, "source": source, "wide": ruled})
 
 
 def points(*, source: str) -> Any:
-    """A custom curve: pairs (pu, pu); None: the category's."""
-    return field(default=None, metadata={"points": True, "source": source})
+    """A custom curve: pairs (pu, pu); None: the default one. A grid code's affair."""
+    return field(default=None, metadata={"points": True, "source": source, "wide": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +48,52 @@ class Settings:
     rank: ClassVar[int]
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            problem = violation(item, getattr(self, item.name)) if item.init else None
+        rules: Rules | None = getattr(self, "rules", None)
+        for item in settings_of(type(self)):
+            problem = violation(item, getattr(self, item.name), rules)
             if problem is not None:
                 raise problem
 
+    def misfit(self, f_nom_hz: float) -> SettingError | None:
+        """What does not go together at a site of this nominal frequency, or None."""
+        return None
 
-def violation(item: Field[Any], value: Any) -> SettingError | None:
-    """What is wrong with one value, or None."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled(Settings):
+    """Base of what a grid code has a word in. rules: that code's; None: no code is named, its own ranges count."""
+
+    rules: Rules | None = field(default=None, repr=False, hash=False)
+
+
+def settings_of(cls: type) -> tuple[Field[Any], ...]:
+    """What may be given in a site file."""
+    return tuple(item for item in fields(cls) if item.init and item.metadata)
+
+
+def violation(item: Field[Any], value: Any, rules: Rules | None = None) -> SettingError | None:
+    """What is wrong with one value, or None. rules: a grid code's, which count instead of the setting's own range."""
     meta: Mapping[str, Any] = item.metadata
+    if rules is not None and meta.get("wide"):
+        return _against(item, value, rules)
     if "low" in meta:
         return _number_violation(item.name, value, meta)
     if "among" in meta and value not in meta["among"]:
         return SettingError(item.name, value, "one of " + ", ".join(meta["among"]))
     return None
+
+
+def _against(item: Field[Any], value: Any, rules: Rules) -> SettingError | None:
+    """By the code's rule; where it has none, by what is possible at all."""
+    meta, rule = item.metadata, rules.get(item.name)
+    if value is None and item.default is None:
+        return None
+    if rule is not None:
+        return rule.violation(item.name, value)
+    if "low" not in meta:
+        return violation(item, value)
+    low, high = meta["wide"]
+    return Between(low=low, high=high, source="what is possible at all").violation(item.name, value)
 
 
 def _number_violation(name: str, value: Any, meta: Mapping[str, Any]) -> SettingError | None:
@@ -64,4 +108,4 @@ def _number_violation(name: str, value: Any, meta: Mapping[str, Any]) -> Setting
 
 def required(cls: type) -> tuple[str, ...]:
     """Names that have no default."""
-    return tuple(f.name for f in fields(cls) if f.init and f.default is MISSING)
+    return tuple(item.name for item in settings_of(cls) if item.default is MISSING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from derctl.core.curve import Curve
+from derctl.core.curve import Curve, falling
 from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
@@ -20,6 +20,8 @@ CATEGORY: dict[str, tuple[tuple[tuple[float, float], ...], float]] = {
     "B": (((0.92, 0.44), (0.98, 0.0), (1.02, 0.0), (1.08, -0.44)), 5.0),
 }
 """Default points (v_pu, q per unit of rated apparent power, + injects) and open-loop response time, s."""
+V_POSSIBLE = (0.5, 1.5)
+"""Between these a voltage, pu, can stand in a curve at all: no code asks for var beyond."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +31,14 @@ class VoltVar(Lagged):
     kind: ClassVar[str] = "volt_var"
     rank: ClassVar[int] = 30
 
-    category: str = choice("B", among=("A", "B"), source="default curve; " + SOURCE)
+    category: str = choice("B", among=("A", "B"), ruled=True, source="default curve; " + SOURCE)
     points: tuple[tuple[float, float], ...] | None = points(
         source="own curve: four pairs (voltage pu, var per unit of rated VA); " + SOURCE
     )
-    v_ref_pu: float = number(1.0, low=0.95, high=1.05, source="shifts the curve; " + SOURCE)
-    olrt_s: float | None = number(None, low=1.0, high=90.0, source="time to 90 %; " + SOURCE, optional=True)
+    v_ref_pu: float = number(1.0, low=0.95, high=1.05, wide=(0.95, 1.05), source="shifts the curve; " + SOURCE)
+    olrt_s: float | None = number(
+        None, low=1.0, high=90.0, wide=(0.2, 600.0), source="time to 90 %; " + SOURCE, optional=True
+    )
     q_priority: str = choice(
         Priority.REACTIVE,
         among=tuple(Priority),
@@ -48,7 +52,7 @@ class VoltVar(Lagged):
         Settings.__post_init__(self)
         defaults, olrt_s = CATEGORY[self.category]
         if self.points is not None:
-            _check_points(self.points)
+            _check_points(self.points, ruled=self.rules is not None)
         object.__setattr__(self, "_curve", Curve.of(self.points or defaults, name="points"))
         object.__setattr__(self, "_olrt_s", self.olrt_s or olrt_s)
 
@@ -69,11 +73,21 @@ class VoltVar(Lagged):
         )
 
 
-def _check_points(given: tuple[tuple[float, float], ...]) -> None:
-    """Order, spacing and ranges of table 8 for a four-point curve (v1..v4)."""
+def _check_points(given: tuple[tuple[float, float], ...], *, ruled: bool) -> None:
+    """Order, spacing and, where no grid code has its own, ranges of table 8 for a four-point curve (v1..v4)."""
     curve = Curve.of(given, name="points")
     if len(curve.points) != 4:
         raise SettingError("points", given, "four points (v1, q1) to (v4, q4)")
+    if ruled:
+        for index, (v, q) in enumerate(curve.points):
+            _within(f"points[{index}].v", v, *V_POSSIBLE)
+            _within(f"points[{index}].q", q, -1.0, 1.0)
+    else:
+        _check_table_8(curve)
+    falling(curve, name="points")
+
+
+def _check_table_8(curve: Curve) -> None:
     (v1, q1), (v2, q2), (v3, q3), (v4, q4) = curve.points
     _within("points[1].v", v2, 0.97, 1.0)
     _within("points[2].v", v3, 1.0, 1.03)

@@ -22,10 +22,16 @@ class VoltWatt(Lagged):
     kind: ClassVar[str] = "volt_watt"
     rank: ClassVar[int] = 20
 
-    v1_pu: float = number(1.06, low=1.05, high=1.09, source="voltage where the ceiling starts to fall; " + SOURCE)
-    v2_pu: float = number(1.10, low=1.06, high=1.10, source="voltage where it is at p2_pu; " + SOURCE)
-    p2_pu: float = number(0.2, low=-1.0, high=1.0, source="ceiling at v2_pu, below 0 for storage (P'2); " + SOURCE)
-    olrt_s: float = number(10.0, low=0.5, high=60.0, source="time to 90 %; " + SOURCE)
+    v1_pu: float = number(
+        1.06, low=1.05, high=1.09, wide=(1.0, 1.3), source="voltage where the ceiling starts to fall; " + SOURCE
+    )
+    v2_pu: float = number(
+        1.10, low=1.06, high=1.10, wide=(1.0, 1.3), source="voltage where it is at p2_pu; " + SOURCE
+    )
+    p2_pu: float = number(
+        0.2, low=-1.0, high=1.0, wide=(-1.0, 1.0), source="ceiling at v2_pu, below 0 for storage (P'2); " + SOURCE
+    )
+    olrt_s: float = number(10.0, low=0.5, high=60.0, wide=(0.2, 600.0), source="time to 90 %; " + SOURCE)
 
     def __post_init__(self) -> None:
         Settings.__post_init__(self)

@@ -12,6 +12,7 @@ from typing import Any
 from derctl.core.types import LOCAL
 from derctl.devices import CATALOGUE, Profile
 from derctl.errors import Problem
+from derctl.site.grid_code import question_without
 from derctl.site.hosts import here, host_problem
 from derctl.site.lines import Source
 from derctl.site.own import own_places
@@ -98,6 +99,8 @@ def questioned(site: SiteFile) -> Iterator[tuple[str, str]]:
         elif value > MEGA_W and path.startswith("ders"):
             yield path, f"{value:.10g} is more than a megawatt for one DER"
     yield from _voltage(site)
+    if (without := question_without(site)) is not None:
+        yield "site", without
     yield from _serials(site)
     yield from _broker(site)
     used = {*_buses(site)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import fields
 from typing import Any
 
 from derctl.core.engine import Plan
@@ -12,8 +11,9 @@ from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
 from derctl.functions import ROWS, Need, Row, Scope, Settings, rows
 from derctl.functions.bms_guard import BmsGuard
-from derctl.functions.settings import required, violation
+from derctl.functions.settings import Ruled, required, settings_of, violation
 from derctl.site.convert import named
+from derctl.site.grid_code import GridCode, Said, named_code, names, said_of
 from derctl.site.hints import nearest, number, similar
 from derctl.site.lines import Source
 from derctl.site.schema import SiteFile
@@ -23,10 +23,14 @@ def plan_of(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
     der_functions: list[Any] = []
     site_functions: list[Any] = []
     spoken: dict[tuple[str, str], str] = {}
+    code = named_code(source, site, problems)
     for i, section in enumerate(site.functions):
         path = f"functions[{i}]"
         row = _row(source, path, section, problems)
-        function = None if row is None else _function(source, path, row, section, problems)
+        said = None if row is None else _said(source, path, row, site, code, problems)
+        function = None if row is None else _function(source, path, row, section, said, problems)
+        if row is not None and function is not None and (code is not None or not row.needs_code):
+            _check_fit(source, path, function, site, problems)
         ids = _ders_of(source, path, row, section, site, problems)
         if row is None or function is None or ids is None:
             continue
@@ -70,11 +74,28 @@ def _no_kind(source: Source, path: str, section: Mapping[str, object]) -> Proble
     return source.problem(path, f"{'kind is missing' if word is None else f'write {{kind: {word}}}'}; {listed}")
 
 
+NOTHING_SAID = Said(defaults={}, rules=None, asked={})
+
+
+def _said(
+    source: Source, path: str, row: Row, site: SiteFile, code: GridCode | None, problems: list[Problem]
+) -> Said:
+    """What the site's grid code says of a function; nothing, where none is named."""
+    if not issubclass(row.function, Ruled):
+        return NOTHING_SAID
+    if code is not None:
+        return said_of(code, row.kind, site.site.f_nom_hz)
+    if row.needs_code and site.site.grid_code is None:
+        text = f"{row.kind} needs site.grid_code, which says its settings; known are {', '.join(names())}"
+        problems.append(source.problem(path, text))
+    return NOTHING_SAID
+
+
 def _function(
-    source: Source, path: str, row: Row, section: Mapping[str, object], problems: list[Problem]
+    source: Source, path: str, row: Row, section: Mapping[str, object], said: Said | None, problems: list[Problem]
 ) -> Settings | None:
-    kind, cls = row.kind, row.function
-    settings = {item.name: item for item in fields(cls) if item.init}
+    kind, cls, said = row.kind, row.function, said or NOTHING_SAID
+    settings = {item.name: item for item in settings_of(cls)}
     before = len(problems)
     given = {key: value for key, value in section.items() if key not in {"kind", "ders"}}
     for key, value in given.items():
@@ -83,15 +104,29 @@ def _function(
             text = f"unknown setting of {kind}{near}; known are {', '.join(settings) or 'none'}"
             problems.append(source.problem(f"{path}.{key}", text))
             continue
-        wrong = violation(settings[key], value)
+        if said.silent_on(settings[key]):
+            problems.append(source.problem(f"{path}.{key}", f"{said.name} has no {key}: leave it out"))
+            continue
+        wrong = violation(settings[key], value, said.rules) if key != "points" else None
         if wrong is not None:
             problems.append(source.problem(f"{path}.{key}", _wrong(f"{path}.{key}", value, wrong)))
     meant = {nearest(key, settings) for key in given if key not in settings}
     missing = [name for name in required(cls) if name not in given and name not in meant]
     problems.extend(source.problem(path, f"{kind} needs {name}") for name in missing)
+    asked = {name: why for name, why in said.asked.items() if name not in given and name not in meant}
+    for name, why in asked.items():
+        problems.append(source.problem(path, f"{kind} needs {name}: {said.name} has no default ({why})"))
     if len(problems) > before:
         return None
-    return _built(source, path, cls, given, problems)
+    rules = {} if said.rules is None else {"rules": said.rules}
+    return _built(source, path, cls, {**said.defaults, **given, **rules}, problems)
+
+
+def _check_fit(source: Source, path: str, function: Settings, site: SiteFile, problems: list[Problem]) -> None:
+    """Settings that are wrong at a site of this nominal frequency only."""
+    wrong = function.misfit(site.site.f_nom_hz)
+    if wrong is not None:
+        problems.append(source.problem(f"{path}.{wrong.name}", f"{wrong.value!r} is outside {wrong.allowed}"))
 
 
 def _wrong(path: str, value: object, wrong: SettingError) -> str:

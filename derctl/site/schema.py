@@ -33,6 +33,9 @@ class SiteSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     fleet: Id = "default"
     v_nom_v: Annotated[float, Meta(ge=50, le=1000, description="phase to neutral")]
     f_nom_hz: Literal[50, 60]
+    grid_code: Annotated[str, Meta(description="whose settings the voltage and frequency functions take")] | None = (
+        None
+    )
     mode: Literal["observe", "control"] = "observe"
     tick_s: Annotated[float, Meta(ge=0.1, le=60)] = 1.0
     state_dir: str = "/var/lib/derctl"

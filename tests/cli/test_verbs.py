@@ -191,6 +191,21 @@ def test_check_asks_of_what_is_hardly_meant_and_run_logs_it(
     assert line.endswith(asked)
 
 
+def test_check_names_the_grid_code_and_asks_for_one_where_a_function_takes_its_settings(
+    outside: Outside, site_file: SiteFile
+) -> None:
+    functions = ("functions:", "functions:\n  - {kind: volt_watt}")
+    path = site_file(functions)
+    code, out, _ = outside("check", "-c", str(path))
+    assert code == 0 and "site: no grid_code: volt_watt run" in out and "grid code as" not in out
+    assert json.loads(outside("check", "-c", str(path), "--json")[1])["grid_code"] is None
+    path = site_file(functions, ("f_nom_hz: 50", "f_nom_hz: 50, grid_code: as4777_a"))
+    code, out, _ = outside("check", "-c", str(path))
+    assert code == 0 and "question" not in out
+    assert "  grid code as4777_a: AS/NZS 4777.2:2020, Australia A" in out
+    assert json.loads(outside("check", "-c", str(path), "--json")[1])["grid_code"] == "as4777_a"
+
+
 def test_check_as_json_says_the_same(outside: Outside, site_file: SiteFile) -> None:
     code, out, _ = outside("check", "-c", str(site_file()), "--json")
     found = json.loads(out)

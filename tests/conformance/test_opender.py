@@ -4,14 +4,14 @@ Where derctl differs on purpose, and why (each was seen in its 2.2.0 code or in 
 
  1  60 Hz is hard-coded in OpenDER: 50 Hz is compared with a frequency axis scaled by 1.2, and with 6.5.2.7's formula.
  2  A limit lowered during droop is ignored by OpenDER. Ours binds in over-frequency: a ceiling is a ceiling.
- 3  Limit and volt-watt together switch its enter-service ramp off. derctl has no enter-service ramp to lose.
+ 3  Limit and volt-watt together switch its enter-service ramp off. Ours is a ceiling among others: test_modes.
  4  Limit and volt-watt together make its storage ignore the demand. Ours never gives more than was asked for.
  5  Droop switched on outside the band drops to almost 0. Ours latches what it measures.
  6  Its mode-change ramp starts at 0. derctl changes no mode while it runs; the ramp is switched off here.
  7  A pure delay of 0.4 s is five samples of 0.1 s. derctl has no delay of its own; reaction time is 0 here.
  8  It fails when it begins tripped inside the window. Here it begins in service; status is the device's in derctl.
  9  V = 1.10 exactly may trip, by rounding. Trip is the device's certified function: ours keeps following the curve.
-10  Q of constant power factor changes sign with P. derctl has no constant power factor yet.
+10  Q of constant power factor changes sign with P. Ours keeps its side: test_modes.
 11  Q capability shrinks below 20 % P, so Q vanishes where volt-watt says 0 W. That is the device's own; ours asks for
     the curve's Q whatever P is.
 12  Its storage follows the droop in over-frequency even when the demand is lower. Ours takes the lower one.

@@ -61,8 +61,8 @@ def test_what_only_a_site_s_or_only_a_der_s_function_can_be_is_asked_of_no_other
 
 
 def test_what_devices_also_run_is_looked_for_in_them() -> None:
-    """SunSpec's models 705, 706 and 711 are these three; the plan tells the engine of them."""
-    assert rows.plan_of((), ()).also_on_device == {"volt_var", "volt_watt", "freq_droop"}
+    """SunSpec's models 705, 706, 711 and 712 are these four; the plan tells the engine of them."""
+    assert rows.plan_of((), ()).also_on_device == {"volt_var", "volt_watt", "freq_droop", "watt_var"}
     assert {row.kind for row in ROWS.values() if row.also_on_device} <= OWN_FUNCTIONS.keys()
 
 

@@ -57,6 +57,17 @@ def wheel(once: Callable[[str, Callable[[Path], None]], Path], clean_env: dict[s
     return found
 
 
+@pytest.fixture(scope="session")
+def sdist(once: Callable[[str, Callable[[Path], None]], Path], clean_env: dict[str, str]) -> Path:
+    """The built source archive."""
+
+    def make(folder: Path) -> None:
+        run([sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", folder, ROOT], clean_env)
+
+    (found,) = once("sdist", make).glob("*.tar.gz")
+    return found
+
+
 @dataclass(frozen=True)
 class Installed:
     """What systemd/install.sh made below a folder that was then moved to root. built: where it was."""

@@ -20,9 +20,11 @@ POINTS_701 = (
     *("TotWhInj", "InvSt", "St", "ConnSt"),
 )
 POINTS_METER = (
-    *("W", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV", "TotWhExp"),
+    *("W", "WphA", "WphB", "WphC", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV", "TotWhExp"),
     *("PhVphAB", "PhVphBC", "PhVphCA", "PPVphAB", "PPVphBC", "PPVphCA"),
 )
+SUM_W, SUM_PU = 50.0, 0.05
+"""What a meter's phases may miss of its sum, in W and in shares of them; some maps leave them 0."""
 LIVE_PU = 0.2
 """A phase below this share of the highest is not connected: what it reads is noise."""
 PAIRS = ("AB", "BC", "CA")
@@ -113,8 +115,21 @@ def meter(model_id: int, values: dict[str, Any], *, sign: int) -> Reading:
         v_v=voltage(SYSTEMS[model_id], values.get("PhV"), phases, values.get("PPV"), lines),
         f_hz=values.get("Hz"),
         energy_wh=values.get("TotWhExp"),
+        p_phase_w=phase_powers(SYSTEMS[model_id], values, sign=sign),
         status=Status.ON,
     )
+
+
+def phase_powers(system: System, values: dict[str, Any], *, sign: int) -> tuple[float, ...] | None:
+    """Of each phase, where the meter has more than one, measures them all, and they make up its sum."""
+    names = {System.SPLIT: "AB", System.THREE: "ABC"}.get(system, "")
+    found = [values.get(f"Wph{name}") for name in names]
+    there, p_w = [watts for watts in found if watts is not None], values.get("W")
+    if not there or len(there) < len(found) or p_w is None:
+        return None
+    if abs(sum(there) - p_w) > max(SUM_W, SUM_PU * sum(map(abs, there))):
+        return None
+    return tuple(sign * watts for watts in there)
 
 
 Volts = float | None

@@ -190,6 +190,32 @@ def test_a_meter_that_measures_some_voltage_or_implements_none_measures_power(po
     assert (reading.p_w, reading.q_var) == (4200, -310)
 
 
+@pytest.mark.parametrize(
+    ("points", "phases"),
+    [
+        ({"WphA": 2_000, "WphB": 1_500, "WphC": 700}, (2_000, 1_500, 700)),
+        ({"WphA": 6_000, "WphB": -1_000, "WphC": -800}, (6_000, -1_000, -800)),
+        ({"WphA": 2_000, "WphB": 1_500, "WphC": 740}, (2_000, 1_500, 740)),
+        ({"WphA": 0, "WphB": 0, "WphC": 0}, None),  # a map that leaves them 0
+        ({"WphA": 2_000, "WphB": 1_500, "WphC": None}, None),
+        ({"WphA": None, "WphB": None, "WphC": None}, None),
+        ({"WphA": 2_000, "WphB": 1_500, "WphC": 700, "W": None}, None),
+    ],
+)
+def test_a_meter_s_phases_count_where_all_are_there_and_make_up_its_sum(points: Any, phases: Any) -> None:
+    """Model 203, WphA to WphC; W is 4,200."""
+    fake = lay_out("meter_203")
+    fake.put(203, **points)
+    assert fake.reading(bound(fake, bind_meter)).p_phase_w == phases
+    turned = None if phases is None else tuple(-watts for watts in phases)
+    assert fake.reading(bound(fake, bind_meter, sign=-1)).p_phase_w == turned
+
+
+def test_a_meter_of_one_phase_has_none_beside_its_sum() -> None:
+    fake = lay_out("meter_201")
+    assert fake.reading(bound(fake, bind_meter)).p_phase_w is None
+
+
 @pytest.mark.parametrize("v_nom_v", [120.0, 230.0, 277.0])
 def test_plausible_volts_follow_the_nominal_and_no_literal(v_nom_v: float) -> None:
     fake = lay_out("pv_101")

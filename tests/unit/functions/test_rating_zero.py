@@ -30,7 +30,15 @@ from derctl.functions.volt_watt import VoltWatt
 from tests import make
 from tests.timeline import DerTimeline, PlanTimeline, SiteTimeline
 
-NEEDED: dict[str, dict[str, Any]] = {"contract_export_limit": {"limit_w": 3_000.0}, "reserve": {"min_pct": 20.0}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "contract_export_limit": {"limit_w": 3_000.0},
+    "fuse_limit": {"fuse_a": 25.0, "phase_count": 3},
+    "owner_export_limit": {"limit_w": 2_000.0},
+    "reserve": {"min_pct": 20.0},
+    "utility_limit": {"limit_pu": 0.6},
+    "const_pf": {"pf": 0.95},
+    "const_var": {"q_pu": -0.2},
+}
 FUNCTIONS: dict[str, Any] = {kind: row.function(**NEEDED.get(kind, {})) for kind, row in ROWS.items()}
 OF_A_DER = [kind for kind, row in ROWS.items() if row.scope is Scope.DER]
 OF_THE_SITE = [kind for kind, row in ROWS.items() if row.scope is Scope.SITE]

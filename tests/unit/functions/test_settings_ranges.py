@@ -5,16 +5,23 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from derctl.errors import SettingError
 from derctl.functions import ROWS
-from derctl.functions.settings import required
+from derctl.functions.settings import required, settings_of
 
-GIVEN: dict[str, dict[str, Any]] = {"contract_export_limit": {"limit_w": 7_000.0}, "reserve": {"min_pct": 20.0}}
+GIVEN: dict[str, dict[str, Any]] = {
+    "contract_export_limit": {"limit_w": 7_000.0},
+    "fuse_limit": {"fuse_a": 25.0, "phase_count": 3},
+    "owner_export_limit": {"limit_w": 7_000.0},
+    "reserve": {"min_pct": 20.0},
+    "utility_limit": {"limit_pu": 0.6},
+    "const_pf": {"pf": 0.95},
+    "const_var": {"q_pu": -0.2},
+}
 
 DOCUMENT = {  # IEEE 1547-2018 5.3.3, 5.4.2, 6.5.2.7: (default, low, high)
     ("volt_var", "v_ref_pu"): (1.0, 0.95, 1.05),
@@ -28,8 +35,32 @@ DOCUMENT = {  # IEEE 1547-2018 5.3.3, 5.4.2, 6.5.2.7: (default, low, high)
     ("freq_droop", "k_of"): (0.05, 0.02, 0.05),
     ("freq_droop", "k_uf"): (0.05, 0.02, 0.05),
     ("freq_droop", "olrt_s"): (5.0, 0.2, 10.0),
+    ("enter_service", "v_low_pu"): (0.917, 0.88, 0.95),
+    ("enter_service", "v_high_pu"): (1.05, 1.05, 1.06),
+    ("enter_service", "f_low_hz"): (59.5, 59.0, 59.9),
+    ("enter_service", "f_high_hz"): (60.1, 60.1, 61.0),
+    ("enter_service", "delay_s"): (300.0, 0.0, 600.0),
+    ("enter_service", "ramp_s"): (300.0, 0.0, 1000.0),
+    ("enter_service", "random_s"): (0.0, 0.0, 1000.0),
+    ("watt_var", "olrt_s"): (10.0, 1.0, 10.0),
+    ("const_var", "q_pu"): (..., -1.0, 1.0),
+    ("const_var", "olrt_s"): (10.0, 1.0, 10.0),
+    ("const_pf", "pf"): (..., 0.8, 1.0),
+    ("freq_droop", "of_end_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "uf_end_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "of_mid_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "uf_mid_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "of_stop_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "uf_stop_hz"): (None, 40.0, 70.0),
+    ("freq_droop", "stop_s"): (0.0, 0.0, 3600.0),
 }
-OURS = {  # no standard: docs/sources.md, or the owner's word
+OURS = {
+    ("utility_limit", "limit_pu"): (..., 0.0, 1.0),
+    ("fuse_limit", "fuse_a"): (..., 1.0, 5000.0),
+    ("fuse_limit", "phase_count"): (..., 1.0, 3.0),
+    ("fuse_limit", "margin_pu"): (0.05, 0.0, 0.5),
+    ("owner_export_limit", "limit_w"): (..., 0.0, 1e8),
+    ("owner_export_limit", "margin_w"): (None, 0.0, 1e6),  # no standard: docs/sources.md, or the owner's word
     ("freq_droop", "p_min_pu"): (None, -1.0, 1.0),
     ("freq_droop", "return_pu_per_s"): (0.1, 0.001, 1.0),
     ("contract_export_limit", "limit_w"): (..., 0.0, 1e8),
@@ -54,8 +85,13 @@ NUMBERS = DOCUMENT | OURS
 WORDS = {
     ("volt_var", "category"): ("B", {"A", "B"}),
     ("volt_var", "q_priority"): ("reactive", {"reactive", "active"}),
+    ("watt_var", "q_priority"): ("reactive", {"reactive", "active"}),
+    ("const_var", "q_priority"): ("reactive", {"reactive", "active"}),
+    ("const_pf", "excitation"): ("absorbing", {"absorbing", "injecting"}),
+    ("freq_droop", "p_ref_of"): ("rated", {"rated", "momentary"}),
+    ("freq_droop", "p_ref_uf"): ("rated", {"rated", "momentary"}),
 }
-OTHER_PAIRS = {("volt_var", "points")}
+OTHER_PAIRS = {("volt_var", "points"), ("watt_var", "points")}
 
 
 def make_with(kind: str, **settings: Any) -> Any:
@@ -63,7 +99,7 @@ def make_with(kind: str, **settings: Any) -> Any:
 
 
 def test_no_setting_is_missing_here() -> None:
-    there = {(kind, item.name) for kind, row in ROWS.items() for item in fields(row.function) if item.init}
+    there = {(kind, item.name) for kind, row in ROWS.items() for item in settings_of(row.function)}
     assert there == NUMBERS.keys() | WORDS.keys() | OTHER_PAIRS
 
 
@@ -89,6 +125,7 @@ def test_both_ends_of_the_range_are_allowed(kind: str, name: str) -> None:
         ("soc_guard", "min_pct", high): None,  # no room is left for max_pct
         ("soc_guard", "max_pct", low): None,
         ("soc_guard", "hysteresis_pct", high): {"min_pct": 0.0},
+        ("enter_service", "random_s", high): {"ramp_s": 0.0},
         ("bms_guard", "ramp_s", high): {"stop_s": 61.0},
         ("bms_guard", "stop_s", low): {"ramp_s": 1.0},
     }

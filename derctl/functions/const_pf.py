@@ -1,0 +1,43 @@
+"""Constant power factor mode, IEEE 1547-2018 5.3.2: var after active power."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.functions.operator import Nothing
+from derctl.functions.settings import Settings, choice, number
+from derctl.functions.watt_var import NO_POWER
+
+SOURCE = "IEEE 1547-2018 5.3.2, as in OpenDER 2.2.0"
+ABSORBING, INJECTING = EXCITATION = ("absorbing", "injecting")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstPf(Settings):
+    """Var in proportion to the power that is decided in the same tick. Excitation is the same while it charges."""
+
+    kind: ClassVar[str] = "const_pf"
+    rank: ClassVar[int] = 30
+
+    pf: float = number(low=0.8, high=1.0, source="the grid operator's word; " + SOURCE)
+    excitation: str = choice(ABSORBING, among=EXCITATION, source="which way the var goes; the grid operator's word")
+
+    def start(self) -> Nothing:
+        """Nothing: it is there at once, and 1547 gives it 10 s."""
+        return Nothing()
+
+    def step(
+        self, memory: Nothing, der: DerState, site: SiteState, dt_s: float
+    ) -> tuple[Nothing, Proposal | Abstain]:
+        """q_var is that of the measured power, for when nobody is heard; arbitration works it out for the next."""
+        p_w = der.reading.p_w
+        if p_w is None or not der.fresh:
+            return memory, NO_POWER
+        if der.rating.s_max_va <= 0.0:
+            return memory, Abstain("no apparent-power rating")
+        share = math.sqrt(1.0 - self.pf * self.pf) / self.pf
+        q_per_w = share if self.excitation == INJECTING else -share
+        return memory, Proposal(by=self.kind, rank=self.rank, q_var=q_per_w * abs(p_w), q_per_w=q_per_w)

@@ -1,0 +1,45 @@
+"""Constant reactive power mode, IEEE 1547-2018 5.3.5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from derctl.core.response import respond
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.words import Priority
+from derctl.functions.lagged import Memory
+from derctl.functions.settings import Settings, choice, number
+
+SOURCE = "IEEE 1547-2018 5.3.5, as in OpenDER 2.2.0"
+NOT_HEARD = Abstain("no fresh reading", lost=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstVar(Settings):
+    """One reactive power, whatever voltage and power are; per unit of rated apparent power, + injects."""
+
+    kind: ClassVar[str] = "const_var"
+    rank: ClassVar[int] = 30
+
+    q_pu: float = number(low=-1.0, high=1.0, source="the grid operator's word; " + SOURCE)
+    olrt_s: float = number(10.0, low=1.0, high=10.0, source="time to 90 %; " + SOURCE)
+    q_priority: str = choice(
+        Priority.REACTIVE, among=tuple(Priority), source="what gives way at the apparent-power limit; UL 1741 SB"
+    )
+
+    def start(self) -> Memory:
+        """It begins at the measured var."""
+        return Memory()
+
+    def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
+        """One step."""
+        if not der.fresh:
+            return memory, NOT_HEARD
+        s_max_va, measured = der.rating.s_max_va, der.reading.q_var
+        if s_max_va <= 0.0:
+            return Memory(), Abstain("no apparent-power rating")
+        begin = self.q_pu if measured is None else measured / s_max_va
+        lag = respond(memory.lag, self.q_pu, begin=begin, dt_s=dt_s, olrt_s=self.olrt_s)
+        priority = Priority(self.q_priority)
+        return Memory(lag=lag), Proposal(by=self.kind, rank=self.rank, q_var=lag.y * s_max_va, q_priority=priority)
