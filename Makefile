@@ -21,7 +21,7 @@ PURE := derctl/core derctl/functions derctl/sunspec
 # numpy's worker threads would only fight over the cores with the tests' own processes.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help demo test test-all check bench lock clean system
+.PHONY: help demo test test-all check bench soak lock clean system
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -60,6 +60,9 @@ check: $(VENV)/.dev-installed  ## format, lint, types, import contracts
 
 bench: $(VENV)/.dev-installed  ## measurements that print ratios
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/.dev-installed  ## hours of seeded houses with meters that lie (ARGS="--houses 50", --today)
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 lock:  ## the lock files anew, with uv (UPGRADE=1: the newest versions)
 	@tools/lock.sh
