@@ -119,21 +119,23 @@ def _row(case: Case, site: Served, blocks: int) -> Row:
 async def _interleaved(site: Served, case: Case, blocks: int) -> tuple[list[tuple[float, float]], int]:
     """CPU seconds of (derctl, bare) for each block after the first, and how many requests a block had."""
     app = App(load(site.site_file))
-    wires = {name: Listened(bus.wire) for name, bus in app.plant.buses.items()}
-    for name, bus in app.plant.buses.items():
+    wires = {name: Listened(bus.wire) for name, bus in app.control.plant.buses.items()}
+    for name, bus in app.control.plant.buses.items():
         bus.wire = wires[name]
     clients = {name: AsyncModbusTcpClient("127.0.0.1", port=port, retries=0) for name, port in site.ports.items()}
     app.survival.folder.hold()
-    running = [asyncio.create_task(bus.run()) for bus in app.plant.buses.values()]
+    running = [asyncio.create_task(bus.run()) for bus in app.control.plant.buses.values()]
     try:
         for client in clients.values():
             await client.connect()
-        await app.loop.poller.warm_up(WARM_UP_S)
+        await app.control.loop.poller.warm_up(WARM_UP_S)
         await app.survival.save()  # control does not begin before
         app.gate.arm("tests")
         if case.writing:
-            asked = (Alternates(), tuple(app.loop.dispatch.writers))
-            app.loop.plan = replace(app.loop.plan, der_functions=(*app.loop.plan.der_functions, asked))
+            asked = (Alternates(), tuple(app.control.loop.dispatch.writers))
+            app.control.loop.plan = replace(
+                app.control.loop.plan, der_functions=(*app.control.loop.plan.der_functions, asked)
+            )
         await _block(app, wires, case)
         samples = []
         for _ in range(blocks):
@@ -156,9 +158,9 @@ async def _block(app: App, wires: Mapping[str, Listened], case: Case) -> tuple[f
     began = time.process_time()
     for _ in range(TICKS):
         await asyncio.sleep(case.pause_s)
-        await app.loop.tick()
+        await app.control.loop.tick()
         asked.append({name: wire.taken() for name, wire in wires.items()})
-    for writer in app.loop.dispatch.writers.values():
+    for writer in app.control.loop.dispatch.writers.values():
         await writer.wait()
     spent = time.process_time() - began
     asked.append({name: wire.taken() for name, wire in wires.items()})
@@ -186,7 +188,7 @@ async def _ask(client: AsyncModbusTcpClient, requests: Requests) -> None:
 
 def _check(app: App, asked: Iterable[Mapping[str, Requests]], writing: bool) -> None:
     """A figure of a site that was not under control would be a lie."""
-    dark = [channel.id for channel in app.loop.poller.channels if channel.state != "ok"]
+    dark = [channel.id for channel in app.control.loop.poller.channels if channel.state != "ok"]
     writes = sum(isinstance(op, Write) for tick in asked for requests in tick.values() for _, op in requests)
     if dark or not app.gate.open or (writing and writes == 0):
         reason = app.gate.arming.reason

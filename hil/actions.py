@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hil.children import write_clock
 from hil.eyes import ask, usurp
 from hil.faults import NAMES
+from hil.flood import Flood
 from hil.world import Knob
 
 if TYPE_CHECKING:
@@ -81,6 +82,22 @@ async def restart(run: "Run", *, on: str, for_s: float = 10.0, connection: str =
         await run.faults.stop(number)
 
     run.later(for_s, lambda: run.spawn(back()))
+
+
+async def flaps(run: "Run", *, on: str, up_s: float = 4.0, down_s: float = 4.0, for_s: float | None = None,
+                connection: str = "broken") -> None:  # fmt: skip
+    """The device comes and goes, and forgets nothing meanwhile: heard for up_s, away for down_s. `connection` as for
+    `restart`."""
+    until_s = None if for_s is None else run.rig.now_s + for_s
+
+    async def loop() -> None:
+        while until_s is None or run.rig.now_s < until_s:
+            number = await run.faults.start("refuse" if connection == "broken" else "blackhole", on)
+            await asyncio.sleep(down_s)
+            await run.faults.stop(number)
+            await asyncio.sleep(up_s)
+
+    run.spawn(loop())
 
 
 async def battery(run: "Run", *, der: str, **changes: Any) -> None:
@@ -153,6 +170,16 @@ async def command(run: "Run", *, name: str, via: str = "socket", args: Mapping[s
     run.replies.append(answer)
 
 
+async def mutated_commands(run: "Run", *, count: int, per_s: float = 100.0, keep: str = "") -> None:
+    """Mutated commands over MQTT and the socket in turn. The signal `mutated` tells how many were sent."""
+    flood = Flood(port=run.mqtt_port, prefix=run.prefix, path=run.socket_path, chance=run.rig.random, keep=keep)
+
+    def sent(so_far: int) -> None:
+        run.mutated = so_far
+
+    run.spawn(flood.run(count, per_s, sent))
+
+
 async def publish(run: "Run", *, topic: str, payload: Any, retain: bool = False) -> None:
     """Any message; `{prefix}` in the topic becomes the site's."""
     await run.publish(topic.replace("{prefix}", run.prefix), payload, retain=retain)
@@ -202,8 +229,8 @@ def _turn(run: "Run", knob: Knob, to: float | None, over_s: float, points: Any) 
 ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
-        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, battery, clear_faults, controller,
-        kill_loop, broker, command, publish, registers, namesake, clock_step, site_file,
+        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, flaps, battery, clear_faults, controller,
+        kill_loop, broker, command, mutated_commands, publish, registers, namesake, clock_step, site_file,
     )
 }  # fmt: skip
 

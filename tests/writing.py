@@ -102,17 +102,17 @@ class Desk:
         channel: Any = SimpleNamespace(
             device=self.device,
             state=Bind.OK,
-            verified=True,
-            binding=SimpleNamespace(reason=None),
+            finder=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None, missing="")),
             unit=1,
             bus=self.bus,
-            answers={},
+            answers=SimpleNamespace(words={}),
             back_s=-1e9,
-            missing="",
-            sample=1,
-            claim=Claim(),
-            profile=replace(Profile(), **profile),
-            believed=lambda accepted: accepted if self.readable else None,
+            measured=SimpleNamespace(
+                sample=1,
+                claim=Claim(),
+                profile=replace(Profile(), **profile),
+                believed=lambda accepted: accepted if self.readable else None,
+            ),
         )
         self.channel = channel
         self.writer = Writer(
@@ -134,18 +134,18 @@ class Desk:
 
     @property
     def readable(self) -> bool:
-        return bool(self.channel.profile.readback == "values")
+        return bool(self.channel.measured.profile.readback == "values")
 
     def state(self, p_w: float | None, *, fresh: bool = True) -> DerState:
         accepted = self.device.holds if self.readable else None
         return make.der(
             "pv1", PV, make.LIMITED, p_w=p_w, q_var=0.0, accepted=accepted, age_s=self.age_s, fresh=fresh,
-            controllable=fresh, sample=self.channel.sample,
+            controllable=fresh, sample=self.channel.measured.sample,
         )  # fmt: skip
 
     def offer(self, setpoint: Setpoint, p_w: float | None = 1000.0, *, fresh: bool = True, gate: bool = True) -> None:
         """This tick's decision, from a poll of its own."""
-        self.channel.sample += fresh
+        self.channel.measured.sample += fresh
         self.writer.offer(Decision(der="pv1", setpoint=setpoint), self.state(p_w, fresh=fresh), gate, self.now_s)
 
     async def tick(

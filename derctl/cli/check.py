@@ -10,7 +10,7 @@ from typing import Any
 from derctl.cli.exits import CONFIG, NO
 from derctl.cli.local import add_config, config_of
 from derctl.cli.plain import wrapped
-from derctl.cli.told import batteries, clock_of, limits_by
+from derctl.cli.told import batteries, clock_of, commanders, limits_by
 from derctl.core.freshness import Round, stale_s
 from derctl.core.words import Contract, Without
 from derctl.errors import ConfigError
@@ -56,6 +56,7 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "functions": functions_of(site),
         "buses": [asdict(each) for each in rounds_of(site)],
         "batteries": {der.id: asdict(limits_by(der)) for der in batteries(site)},
+        "commanders": asdict(commanders(site)),
         "clock": asdict(clock_of(site)),
         "absent": {
             "by_der": absence.by_der,
@@ -103,6 +104,7 @@ def page(site: Site, absence: Absence) -> list[str]:
     lines += wrapped(verdict_text(absence), "  ", "    ")
     for battery in batteries(site):
         lines += wrapped(f"{battery.id}: {limits_by(battery).text}", "  ", "    ")
+    lines += wrapped(f"who may command: {commanders(site).text}", "  ", "    ")
     clock = clock_of(site)
     return lines if clock.synced else [*lines, *wrapped(clock.text, "  ", "    ")]
 

@@ -19,6 +19,7 @@ WHO: dict[str, str] = {
     "input_lost": "a function that has no input any more",
     "rating": "its rating",
     "s_max_va": "its apparent power",
+    "on_trial": "the look whether the meter follows it",
     "slow_rest": "the slow way to rest",
     "slow_rise": "the slow rise from what stood in it",
     "sun_only": "the sun, which is measured to give no more",
@@ -58,6 +59,7 @@ REASONS: dict[str, str] = {
     "own_function_on": "the device runs its own",
     "held": "it has no input now",
     "no_measured_sun": "no store draws from the grid unasked",
+    "on_trial": "it came back, and was not seen to move the meter yet",
     "relaxing": "a limit has ended, and power comes back on a ramp",
     "section_unclear": "it has several sections, and which one is meant is not said",
 }

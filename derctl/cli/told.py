@@ -1,4 +1,4 @@
-"""What `check` tells beside problems: who reads each battery's limits, and what waits for a clock that is set."""
+"""What `check` tells beside problems: who reads a battery's limits, who may command, and what waits for a clock."""
 
 from __future__ import annotations
 
@@ -27,6 +27,26 @@ class ClockNow:
     synced: bool
     refused: tuple[str, ...]
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commanders:
+    """Principals over MQTT, as the site file lists them. arm: those who may do that too."""
+
+    command: tuple[str, ...]
+    arm: tuple[str, ...]
+    text: str
+
+
+def commanders(site: Site) -> Commanders:
+    """Who may command and arm; nobody over MQTT without a broker."""
+    listed = [] if site.file.mqtt is None else site.file.mqtt.principals
+    command = tuple(each.name for each in listed)
+    arm = tuple(each.name for each in listed if each.may_arm)
+    who = f"over MQTT {', '.join(command) or 'nobody'} may command and {', '.join(arm) or 'nobody'} may arm"
+    names = "; the broker's access list has to keep others from these names" if command else ""
+    here = f"on this machine whoever may use {site.file.site.socket} does both"
+    return Commanders(command=command, arm=arm, text=here if site.file.mqtt is None else f"{who}{names}; {here}")
 
 
 def batteries(site: Site) -> list[DerSection]:
@@ -68,8 +88,8 @@ def _waits(site: Site, refused: tuple[str, ...]) -> str:
     tls = " mqtt.tls keeps the broker away." if site.file.mqtt.tls is not None else ""
     names = ", ".join(refused)
     return (
-        f"While it stays so, over MQTT {names} and a higher limit_power are refused (clock_unsynced), and a lower"
-        f" one lives for its whole expires_s from when it arrives.{tls}"
+        f"While it stays so, over MQTT {names} are refused (clock_unsynced), and limit_power lives for its whole"
+        f" expires_s from when it arrives.{tls}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from derctl.core import allocation, lost, sun
+from derctl.core import allocation, lost, sun, trial
 from derctl.core.arbitration import (
     SENIORS_FIRST,
     Band,
@@ -97,6 +97,8 @@ class _Case:
 
 SUN = "sun"
 """The key of what was measured of the DERs lately (core/sun.py)."""
+TRIAL = "trial"
+"""The key of who is on trial (core/trial.py)."""
 HELD = "held"
 """Before the key of a function's memory: what stands of its word (core/lost.py)."""
 
@@ -108,8 +110,10 @@ def step(
     plan: Plan, memories: Memories, state: SiteState, dt_s: float
 ) -> tuple[dict[str, Memory], tuple[Decision, ...]]:
     """Propose, arbitrate, decide. Pure: the same arguments give the same decision, bit for bit."""
+    after: dict[str, Memory] = {TRIAL: trial.watched(memories.get(TRIAL, trial.START), state)}
     cases = {der.id: _Case(der) for der in state.ders}
-    after: dict[str, Memory] = {}
+    if after[TRIAL].cases:
+        _try(cases, after[TRIAL], state.t_s)
     for function, ids in plan.der_functions:
         for der_id in ids:
             case = cases[der_id]
@@ -122,7 +126,7 @@ def step(
         case.band = rested(_left(case), case.der)
         case.asked_w = max(-aim_of(case.band), 0.0)
     after[SUN] = seen = sun.watched(memories.get(SUN, sun.Memory()), state.ders, dt_s)
-    lately = {each.der: each.p_w for each in seen.seen}
+    lately = {each.der: each.p_w for each in seen.seen if cases[each.der].der.trial is None}
     for case in cases.values():
         case.der = replace(case.der, most_w=case.band.high_w, seen_w=lately.get(case.der.id))
     state = replace(state, ders=tuple(case.der for case in cases.values()))
@@ -131,8 +135,19 @@ def step(
         for function, ids in plan.site_functions
         if (wish := _ask_site(function, [cases[i] for i in ids], memories, after, state, dt_s)) is not None
     ]
-    _allocate(cases, wishes, _Split(lately, state, wishes))
+    words = sorted((wish.rank, wish.meter_pu) for wish in wishes if wish.meter_pu is not None)
+    meter_pu = words[0][1] if words else 0.0
+    after[TRIAL] = trial.relying(after[TRIAL], meter_pu == 1.0)
+    _allocate(cases, wishes, _Split(lately, state, meter_pu))
     return after, tuple(_decide(case) for case in cases.values())
+
+
+def _try(cases: Mapping[str, _Case], trials: trial.Memory, t_s: float) -> None:
+    """Who is on trial is moved so that the meter can show it, and what it claims does not count."""
+    for each in trials.cases:
+        case = cases[each.der]
+        case.proposals += trial.told(each, case.der, t_s)
+        case.der = replace(case.der, trial=trial.standing(each, case.der))
 
 
 def _key(function: DerFunction, case: _Case) -> str:
@@ -206,8 +221,8 @@ def memory_type(plan: Plan, key: str) -> type[Memory]:
     head, _, rest = key.partition("/")
     if head == HELD:
         return lost.Hold if "/" in rest else lost.SiteHold
-    if head == SUN:
-        return sun.Memory
+    if head in (SUN, TRIAL):
+        return sun.Memory if head == SUN else trial.Memory
     functions: list[DerFunction | SiteFunction] = [f for f, _ in plan.der_functions]
     functions += [f for f, _ in plan.site_functions]
     return type({f.kind: f for f in functions}[head].start())
@@ -243,10 +258,8 @@ def _left(case: _Case, up_to: int | None = None) -> Band:
 class _Split:
     """What allocation sees besides the DERs: their power as measured last, and what the sun gives."""
 
-    def __init__(self, seen: Mapping[str, float], state: SiteState, wishes: Sequence[SiteProposal]) -> None:
+    def __init__(self, seen: Mapping[str, float], state: SiteState, meter_pu: float) -> None:
         self.seen = seen
-        words = sorted((wish.rank, wish.meter_pu) for wish in wishes if wish.meter_pu is not None)
-        meter_pu = words[0][1] if words else 0.0
         self.sun_w = sun.measured_w(state.ders, self.seen, state.poc, meter_pu)
 
     def slot(self, case: _Case, rank: int) -> allocation.Slot:
@@ -294,6 +307,9 @@ def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal], split:
     edges += [(wish, cap) for wish in ordered if wish.p_ceiling_w is not None]
     for wish, narrow in sorted(edges, key=lambda edge: -edge[0].rank):
         _apply(cases, narrow(slots(wish), wish))
+        for der_id, most_w in wish.apart_w:
+            alone = replace(wish, over=(der_id,), p_ceiling_w=most_w, why=Reason.ON_TRIAL)
+            _apply(cases, allocation.cap(slots(alone), alone, split.sun_w))
 
 
 def _apply(cases: Mapping[str, _Case], bands: Mapping[str, Band]) -> None:

@@ -172,7 +172,10 @@ def passed_by_site(
         return (hold if said.lost else None), None
     hold = replace(hold, lost_s=hold.lost_s + dt_s)
     assert hold.said is not None
-    was, over = hold.said, tuple(der.id for der in ders if der.controllable and der.id in hold.said.over)
+    was, over = (
+        hold.said,
+        tuple(der.id for der in ders if der.controllable and der.trial is None and der.id in hold.said.over),
+    )
     floor_w = was.p_floor_w if was.p_floor_w is None or was.p_floor_w <= 0.0 else _share(was.p_floor_w, hold.lost_s)
     held = replace(was, over=over, p_floor_w=floor_w, p_target_w=_share(was.p_target_w, hold.lost_s), why=Reason.HELD)
     return hold, None if (held.p_ceiling_w, held.p_floor_w, held.p_target_w) == (None, None, None) else held

@@ -56,16 +56,16 @@ def _refuted(before: Seen, der: DerState) -> bool:
 
 
 def measured_w(ders: Sequence[DerState], seen: Mapping[str, float], poc: PocState | None, meter_pu: float) -> float:
-    """What all stores together may draw, W. seen: power by DER, as measured lately. meter_pu: how much of that, per
-    unit of the stores' rating, may be of PV that isn't ours, or is not measured: what goes out there and no DER is
-    measured to give."""
+    """What all stores together may draw, W. seen: power by DER, as measured lately, of those that count. meter_pu:
+    how much of that, per unit of the stores' rating, may be of PV that isn't ours, or is not measured: what goes out
+    there and no DER is measured to give."""
     ours = [der for der in ders if not der.can.store]
     stores = [der for der in ders if der.can.store]
     sun_w = sum(_sun(der, seen.get(der.id, 0.0)) for der in ours)
     if any(_held_down(der, seen[der.id]) for der in ours if der.id in seen):
         sun_w += START_SHARE * sum(der.rating.size_w for der in stores)
     poc_w = None if poc is None or not poc.fresh or meter_pu <= 0.0 else poc.reading.p_w
-    if poc_w is not None and all(der.id in seen for der in stores):
+    if poc_w is not None and all(der.id in seen or der.trial is not None for der in stores):
         most_w = meter_pu * sum(der.rating.size_w for der in stores)
         sun_w += clamp(poc_w - sum(seen.values()), 0.0, most_w) if most_w > 0.0 else 0.0
     return sun_w

@@ -149,6 +149,16 @@ class Fallback:
 
 
 @value
+class Trial:
+    """Of a DER that was not seen to move the meter yet (core/trial.py): what it says that it gives, but for the dip_w
+    by which it is moved down, or was a moment ago; gave_w: what it said when it came."""
+
+    p_w: float | None
+    gave_w: float = 0.0
+    dip_w: float = 0.0
+
+
+@value
 class DerState:
     """One DER as the tick sees it. Nothing here changes under the functions.
 
@@ -161,7 +171,8 @@ class DerState:
     in it is relaxed. rest_w: where it rests while nobody aims at it, on its way from what it gave; None: at 0 W.
     halted: nobody is raised now, since somebody's fallback is not proven yet.
     most_w: the most that what speaks for it alone leaves it in this tick; None: that is not said yet. seen_w: its
-    power as it was measured lately (core/sun.py); None: not lately.
+    power as it was measured lately (core/sun.py); None: not lately. trial: it came back, or is new, and what it
+    claims does not count yet; None: it counts.
     """
 
     id: str
@@ -182,6 +193,7 @@ class DerState:
     halted: bool = False
     most_w: float | None = None
     seen_w: float | None = None
+    trial: Trial | None = None
 
     @property
     def v_pu(self) -> float | None:
@@ -278,7 +290,8 @@ class SiteProposal:
 
     why: where there is more to say than the function's name. meter_pu: how far its loop believes the meter at the
     point of connection, as what stores may draw of an export that only the meter shows, per unit of their rating:
-    1 once it followed a step, 0 where it is doubted; None: it has no word on that.
+    1 once it followed a step, 0 where it is doubted; None: it has no word on that. apart_w: ceilings for single DERs
+    that are no part of the sum, by their ids.
     """
 
     by: str
@@ -289,6 +302,7 @@ class SiteProposal:
     p_target_w: float | None = None
     why: Reason | None = None
     meter_pu: float | None = None
+    apart_w: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     HELD = "held"
     NO_MEASURED_SUN = "no_measured_sun"
     RELAXING = "relaxing"
+    ON_TRIAL = "on_trial"
 
 
 class Idle(StrEnum):
@@ -205,6 +206,7 @@ class Refusal(StrEnum):
     NOT_SAVED = "not_saved"
     TOO_LARGE = "too_large"
     RATE_LIMITED = "rate_limited"
+    MAY_NOT_ARM = "may_not_arm"
 
 
 class Standing(StrEnum):

@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.expected import Expected
 from derctl.daemon.kinds import KINDS
 from derctl.daemon.report.telemetry import encode
 from derctl.devices import Device, Options
 from derctl.devices.nominal import measured_problem, stated_problem
+from derctl.links.broker import Broker
 from derctl.links.bus import Bus, Pace
-from derctl.links.mqtt import Broker
 from derctl.links.wires.strays import Header
 from derctl.site import (
     BusSection,
@@ -48,9 +49,10 @@ class Plant:
         return [*self.ders.values(), *self.bms.values(), *([] if self.poc is None else [self.poc])]
 
 
-def build(site: Site, on_event: OnEvent) -> Plant:
-    """Nothing is connected yet."""
-    buses = {section.id: _bus(site, section) for section in site.file.buses}
+def build(site: Site, on_event: OnEvent, kept: Mapping[str, Bus] | None = None) -> Plant:
+    """Nothing is connected yet, but the buses that are kept."""
+    kept = kept or {}
+    buses = {section.id: kept.get(section.id) or _bus(site, section) for section in site.file.buses}
     ders = {der.id: _der(site, der, buses, on_event) for der in site.file.ders}
     bms = {der.id: _bms(site, der, buses, on_event) for der in site.file.ders if der.bms_here is False}
     return Plant(buses=buses, ders=ders, bms=bms, poc=_poc(site, buses, on_event))
@@ -58,23 +60,24 @@ def build(site: Site, on_event: OnEvent) -> Plant:
 
 def rebuild(site: Site, on_event: OnEvent, old: Site, plant: Plant) -> Plant:
     """The same for a site file that was read again; what it leaves as it was is kept, with all that is known."""
-    fresh = build(site, on_event)
     was = {section.id: section for section in old.file.buses}
-    buses = dict(fresh.buses)
-    for section in site.file.buses:
-        if section.id in was and _wire(was[section.id]) == _wire(section):
-            buses[section.id] = plant.buses[section.id]
-            buses[section.id].pace = fresh.buses[section.id].pace
-    for channel in fresh.channels:
-        channel.bus = buses[channel.bus.name]
+    stay = [each for each in site.file.buses if each.id in was and _wire(was[each.id]) == _wire(each)]
+    fresh = build(site, on_event, {section.id: plant.buses[section.id] for section in stay})
+    for section in stay:
+        fresh.buses[section.id].pace = _pace(site, section)
     ratings = {der.id: der.rating for der in old.file.ders}
     same = {der.id for der in site.file.ders if ratings.get(der.id) == der.rating}
     return Plant(
-        buses=buses,
+        buses=fresh.buses,
         ders={name: _kept(each, plant.ders.get(name) if name in same else None) for name, each in fresh.ders.items()},
         bms={name: _kept(each, plant.bms.get(name)) for name, each in fresh.bms.items()},
         poc=None if fresh.poc is None else _kept(fresh.poc, plant.poc),
     )
+
+
+def fresh(old: Plant, new: Plant) -> list[Channel]:
+    """Channels that are new."""
+    return [channel for channel in new.channels if all(channel is not other for other in old.channels)]
 
 
 def _wire(section: BusSection) -> BusSection:
@@ -84,18 +87,21 @@ def _wire(section: BusSection) -> BusSection:
 
 def _kept(fresh: Channel, old: Channel | None) -> Channel:
     """The channel from before, where it is the same device asked in the same way."""
-    if old is None or old.bus is not fresh.bus:
+    if old is None or old.bus is not fresh.bus or old.unit != fresh.unit:
         return fresh
-    parts = ("unit", "kind", "options", "serial")
-    return old if all(getattr(old, part) == getattr(fresh, part) for part in parts) else fresh
+    return old if old.expected.asks_like(fresh.expected) else fresh
 
 
 def _bus(site: Site, section: BusSection) -> Bus:
     place = place_of(section)
+    return Bus(section.id, place.open(header=section.header), _pace(site, section), place=place.name)
+
+
+def _pace(site: Site, section: BusSection) -> Pace:
     pace = Pace(**slowest(site, section))
     if Header(section.header) is Header.IGNORE_TRANSACTION:
-        pace = Pace(**slowest(site, section), drain_s=pace.timeout_s)
-    return Bus(section.id, place.open(header=section.header), pace, place=place.name)
+        return Pace(**slowest(site, section), drain_s=pace.timeout_s)
+    return pace
 
 
 def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:
@@ -116,13 +122,15 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         id=der.id,
         bus=buses[der.bus],
         unit=der.unit,
-        kind=KINDS[der.kind],
-        options=options,
-        serial=der.serial,
-        check=lambda device: _first(
-            model_problem(der.model, device), rating_problem(der, device), _stated(options, device)
+        expected=Expected(
+            kind=KINDS[der.kind],
+            options=options,
+            serial=der.serial,
+            check=lambda device: _first(
+                model_problem(der.model, device), rating_problem(der, device), _stated(options, device)
+            ),
+            doubts=lambda device, seen: measured_problem(device.nominal, seen, options.v_nom_v, options.f_nom_hz),
         ),
-        doubts=lambda device, seen: measured_problem(device.nominal, seen, options.v_nom_v, options.f_nom_hz),
         on_event=on_event,
     )
 
@@ -136,10 +144,12 @@ def _bms(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         id=f"{der.id}.bms",
         bus=buses[section.bus],
         unit=section.unit,
-        kind=KINDS["sunspec_bms"],
-        options=options,
-        serial=section.serial,
-        check=lambda device: model_problem(section.model, device),
+        expected=Expected(
+            kind=KINDS["sunspec_bms"],
+            options=options,
+            serial=section.serial,
+            check=lambda device: model_problem(section.model, device),
+        ),
         on_event=on_event,
     )
 
@@ -160,12 +170,14 @@ def _poc(site: Site, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel | N
         id="poc",
         bus=buses[section.bus],
         unit=section.unit,
-        kind=KINDS[section.kind],
-        options=options,
-        serial=section.serial,
-        check=lambda device: model_problem(section.model, device),
-        doubts=lambda device, seen: measured_problem(
-            device.nominal, dataclasses.replace(seen, v_v=None), options.v_nom_v, options.f_nom_hz
+        expected=Expected(
+            kind=KINDS[section.kind],
+            options=options,
+            serial=section.serial,
+            check=lambda device: model_problem(section.model, device),
+            doubts=lambda device, seen: measured_problem(
+                device.nominal, dataclasses.replace(seen, v_v=None), options.v_nom_v, options.f_nom_hz
+            ),
         ),
         on_event=on_event,
     )

@@ -83,7 +83,7 @@ class Image:
 
     def _young(self, channel: Channel, now_s: float) -> bool:
         """What three ticks allow is allowed on every bus."""
-        age_s = now_s - channel.read_s - EPSILON_S
+        age_s = now_s - channel.measured.read_s - EPSILON_S
         return age_s <= self.least_s or age_s <= self.stale_s(channel)
 
     def _der(self, section: DerSection, now_s: float, *, halted: bool) -> DerState:
@@ -96,9 +96,9 @@ class Image:
             id=section.id,
             rating=self.absent.rating(section, self.site.site.v_nom_v),
             can=can,
-            reading=channel.reading if bms is None else merged(channel.reading, bms, now_s),
-            age_s=now_s - channel.read_s,
-            sample=channel.sample,
+            reading=channel.measured.reading if bms is None else merged(channel.measured.reading, bms, now_s),
+            age_s=now_s - channel.measured.read_s,
+            sample=channel.measured.sample,
             fresh=fresh,
             controllable=fresh and section.control and can.steer,
             fallback=self.fallbacks[section.id],
@@ -113,9 +113,9 @@ class Image:
         if channel is None:
             return None
         return PocState(
-            reading=channel.reading,
-            age_s=now_s - channel.read_s,
-            sample=channel.sample,
+            reading=channel.measured.reading,
+            age_s=now_s - channel.measured.read_s,
+            sample=channel.measured.sample,
             fresh=self.fresh(channel, now_s),
             v_nom_v=self.site.site.v_nom_v,
         )
@@ -128,30 +128,30 @@ def _requests(channel: Channel) -> int:
 
 
 def _bms_age(bms: Channel, now_s: float) -> float:
-    return 1e9 if bms.state is Bind.FROZEN else now_s - bms.read_s
+    return 1e9 if bms.state is Bind.FROZEN else now_s - bms.measured.read_s
 
 
 def _own_bms_age(section: DerSection, channel: Channel, now_s: float) -> float | None:
     """Age of the limits in the device's own chain; None where it has none and the site file names none."""
-    if channel.reading.limits_by is not LimitsBy.CHAIN and section.bms is None:
+    if channel.measured.reading.limits_by is not LimitsBy.CHAIN and section.bms is None:
         return None
-    if BLOCK not in channel.answers or _battery_stands_still(channel, now_s):
+    if channel.device is None or BLOCK not in channel.answers.words or _battery_stands_still(channel, now_s):
         return 1e9
-    return now_s - channel.read_s
+    return now_s - channel.measured.read_s
 
 
 def _battery_stands_still(channel: Channel, now_s: float) -> bool:
     """As for a BMS of its own: under power its registers have to change."""
-    device, reading = channel.device, channel.reading
+    device, reading = channel.device, channel.measured.reading
     dc_p_w = reading.p_w if reading.dc_p_w is None else reading.dc_p_w
     battery = replace(reading, p_w=None, dc_p_w=dc_p_w)
-    refresh_s = channel.options.profile.refresh_s
-    return device is not None and stands_still(channel.battery, battery, device.rating, refresh_s, now_s)
+    refresh_s = channel.expected.options.profile.refresh_s
+    return device is not None and stands_still(channel.measured.battery, battery, device.rating, refresh_s, now_s)
 
 
 def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
     """The inverter's reading with what its BMS knows better."""
-    known = replace(bms.reading, limits_by=bms.reading.limits_by or LimitsBy.BMS)
-    if bms.state is Bind.FROZEN or now_s - bms.read_s > SOC_KEEP_S:
+    known = replace(bms.measured.reading, limits_by=bms.measured.reading.limits_by or LimitsBy.BMS)
+    if bms.state is Bind.FROZEN or now_s - bms.measured.read_s > SOC_KEEP_S:
         known = replace(known, soc_pct=None, soh_pct=None, dc_p_w=None)
     return with_bms(reading, known)

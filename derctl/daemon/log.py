@@ -59,6 +59,7 @@ PRIORITIES: dict[str, str] = {
     "started": "info",
     "state_unreadable": "error",
     "stopped": "info",
+    "unknown_principal": "warning",
     "value_held": "warning",
     "write_clipped": "warning",
     "write_ignored": "error",

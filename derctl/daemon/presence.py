@@ -14,7 +14,7 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.news import News
 from derctl.daemon.report.telemetry import encode
 from derctl.links.notify import Notifier
-from derctl.store.outbox import Message, Outbox
+from derctl.store.outbox import Message
 
 WATCHDOG_MIN_S = 15.0
 WATCHDOG_TICKS = 1.5
@@ -26,11 +26,11 @@ FREEZE_GC_TICK = 10
 
 @dataclass(slots=True)
 class Presence:
-    """outbox: None where the site has no broker. arming: as it is now."""
+    """put: takes what goes to the broker, if there is one. arming: as it is now."""
 
     notifier: Notifier
     news: News
-    outbox: Outbox | None
+    put: Callable[[Message], None]
     clock: Clock
     arming: Callable[[], Arming]
     channels: Mapping[str, Channel]
@@ -41,8 +41,7 @@ class Presence:
         arming = self.arming()
         self.news.tell("mode_control" if arming.open else "mode_observe", "", arming.reason or "")
         self.notifier.send(f"STATUS={self.line()}")
-        if self.outbox is not None:
-            self.outbox.put(Message(topic="online", payload=self.hello(), qos=1, retain=True))
+        self.put(Message(topic="online", payload=self.hello(), qos=1, retain=True))
 
     def vouch(self, ticks: int) -> None:
         """A tick and its dispatch are done: only now systemd hears of it."""
@@ -57,9 +56,9 @@ class Presence:
         """sd_notify(3): resets WatchdogSec."""
         return f"WATCHDOG_USEC={round(1e6 * max(WATCHDOG_MIN_S, WATCHDOG_TICKS * self.tick_s))}"
 
-    def other_tick(self, tick_s: float) -> None:
+    def takes(self, channels: Mapping[str, Channel], tick_s: float) -> None:
         """The site file was read again."""
-        self.tick_s = tick_s
+        self.channels, self.tick_s = channels, tick_s
         self.notifier.send(self._patience())
 
     def ending(self) -> None:

@@ -64,7 +64,7 @@ class Promises:
         return [
             name
             for name, writer in self.writers.items()
-            if writer.control and not writer.lost and self._counts(name) and not writer.proven
+            if writer.control and not writer.lost and self._counts(name) and not writer.promised.proven
         ]
 
     def _counts(self, der_id: str) -> bool:

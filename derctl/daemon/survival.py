@@ -186,14 +186,16 @@ class MeterProof:
     @property
     def _serial(self) -> str | None:
         """Of the meter that answers; None before one does."""
-        return None if self.poc is None or self.poc.known is None else self.poc.known.serial
+        known = None if self.poc is None else self.poc.finder.binding.known
+        return None if known is None else known.serial
 
     @property
     def _name(self) -> str | None:
         if self.poc is None or self._serial is None:
             return None
-        section = "" if self.poc.options.section is None else f" section {self.poc.options.section}"
-        return f"{self._serial} {self.poc.options.sign:+d}{section}"
+        options = self.poc.expected.options
+        section = "" if options.section is None else f" section {options.section}"
+        return f"{self._serial} {options.sign:+d}{section}"
 
     def look_at(self, poc: Channel | None) -> None:
         """Another meter, perhaps: it is recalled once it answers."""

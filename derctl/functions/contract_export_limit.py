@@ -15,6 +15,7 @@ from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
+from derctl.functions.apart import PRESSED_S, Alone, Law, entered, stepped
 from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_PU, Trust, passed_s, probing, shown_pu, weigh
 from derctl.functions.settings import Settings, number
 
@@ -44,7 +45,8 @@ class Memory:
     in a row since it is heard again. unproven_s: for how long it has been heard without having followed a step, or
     doubted. over: the DERs that ceiling_w and floor_w were meant for. excess_w: while load does not count, what the
     sum is kept lower since the DERs give more than they were told;
-    over_s: for how long they have.
+    over_s: for how long they have. alone: the ceilings of those on trial, who are no part of the sum; pressed_s: for
+    how long the export has been too high.
     """
 
     ceiling_w: float | None = None
@@ -58,6 +60,8 @@ class Memory:
     over: tuple[str, ...] = ()
     excess_w: float = 0.0
     over_s: float = 0.0
+    alone: tuple[Alone, ...] = ()
+    pressed_s: float = 0.0
     trust: Trust = field(default_factory=Trust)
 
 
@@ -106,16 +110,18 @@ class ContractExportLimit(Settings):
         self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
     ) -> tuple[Memory, SiteProposal | Abstain]:
         """One step. Acts once per meter sample; between samples nothing is relaxed."""
-        steered = [der for der in ders if der.controllable]
-        memory = regrouped(replace(memory, since_s=memory.since_s + dt_s), ders, steered)
-        memory = self._heard(memory, ders, site)
+        memory = self._heard(replace(memory, since_s=memory.since_s + dt_s), ders, site)
+        ours = [der for der in ders if der.controllable]
+        tried = [der for der in ours if der.trial is not None] if _relied(memory) else []
+        steered = [der for der in ours if der.trial is None] if tried else ours
+        memory = regrouped(replace(memory, alone=entered(memory.alone, tried)), ders, steered)
         memory = self._obeyed(memory, ders, steered, dt_s)
         if memory.lost:
             memory = self._open_loop(memory, ders, steered, site.poc, dt_s)
         elif memory.waiting:
             memory = replace(memory, floor_w=_eased(memory.floor_w, steered, dt_s))
         elif site.poc is not None and site.poc.sample != memory.sample:
-            memory = self._closed_loop(memory, steered, site.poc)
+            memory = self._closed_loop(memory, steered, tried, site.poc)
             if not memory.trust.proven:
                 memory = self._unproven(memory, ders, steered, site.poc, dt_s)
         return memory, SiteProposal(
@@ -126,6 +132,7 @@ class ContractExportLimit(Settings):
             p_floor_w=memory.floor_w,
             why=_why(memory),
             meter_pu=self._shown_pu(memory, site.poc),
+            apart_w=tuple((each.der, each.ceiling_w) for each in memory.alone),
         )
 
     def _shown_pu(self, memory: Memory, poc: PocState | None) -> float:
@@ -143,19 +150,22 @@ class ContractExportLimit(Settings):
         memory = replace(memory, waiting=False)
         if poc.sample == memory.trust.sample:
             return memory
-        awake = [der for der in ders if der.fresh and der.reading.status not in DARK]
-        trust = weigh(memory.trust, poc, awake, site.t_s)
+        trust = weigh(memory.trust, poc, _movers(memory, ders), site.t_s)
         if trust.doubted:
             return replace(memory, lost=True, good=0, trust=trust)
         good = memory.good + 1
         return replace(memory, lost=memory.lost and good < self.recover_samples, good=good, trust=trust)
 
-    def _closed_loop(self, memory: Memory, steered: Sequence[DerState], poc: PocState) -> Memory:
+    def _closed_loop(
+        self, memory: Memory, steered: Sequence[DerState], tried: Sequence[DerState], poc: PocState
+    ) -> Memory:
         """Until a tightening shows in the measurement, the tightened sum counts (docs/sources.md, gain)."""
         assert poc.reading.p_w is not None
         measured = sum(map(assumed_w, steered), 0.0)
         before = measured if memory.ceiling_w is None else memory.ceiling_w
         headroom = self.limit_w - self._margin() - poc.reading.p_w
+        dip_w = sum(der.trial.dip_w for der in tried if der.trial is not None)
+        room = max(headroom - dip_w, 0.0)  # what one on trial makes by its dip is no room for anybody
         share, free = min(self.gain, APPROACH), measured + headroom
         if headroom < 0.0:
             least = min(sum((der.rating.p_min_w for der in steered), 0.0), before)
@@ -163,10 +173,27 @@ class ContractExportLimit(Settings):
         elif free < before:
             ceiling = before - share * (before - free)
         else:
-            goal = min(before, measured) + share * headroom
+            goal = min(before, measured) + share * room
             ceiling = max(before, ramp(before, goal, up_per_s=self._relax_w(steered), dt_s=memory.since_s))
         floor = self._import_floor(sum((der.reading.p_w or 0.0 for der in steered), 0.0), poc.reading.p_w)
+        memory = self._apart(memory, tried, min(headroom, room), alone=not steered, held=dip_w > 0.0)
         return replace(memory, ceiling_w=ceiling, floor_w=floor, sample=poc.sample, since_s=0.0)
+
+    def _apart(
+        self, memory: Memory, tried: Sequence[DerState], headroom: float, *, alone: bool, held: bool
+    ) -> Memory:
+        """Those on trial. alone: nobody else is there to make up for an excess."""
+        pressed_s = memory.pressed_s + memory.since_s if headroom < 0.0 else 0.0
+        law = Law(
+            headroom_w=headroom,
+            taken_w=-self.gain * headroom,
+            room_w=min(self.gain, APPROACH) * headroom * (1.0 if alone else APPROACH),
+            relax_pu=self.relax_pu_per_s,
+            dt_s=memory.since_s,
+            pressed=alone or pressed_s > PRESSED_S,
+            held=held,
+        )
+        return replace(memory, alone=stepped(memory.alone, tried, law), pressed_s=pressed_s)
 
     def _open_loop(
         self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], poc: PocState | None, dt_s: float
@@ -247,6 +274,18 @@ def _lowest_w(seen: _Seen) -> float:
     return max(sum(der.rating.p_min_w for der in seen.steered), -sun_w)
 
 
+def _relied(memory: Memory) -> bool:
+    """Whether the meter closes the loop. Else who is on trial is held down with the others, load not counted."""
+    return memory.trust.proven and not memory.lost
+
+
+def _movers(memory: Memory, ders: Sequence[DerState]) -> list[DerState]:
+    """Whom the meter has to follow: who is known to move it; where nobody is, or it is doubted, all."""
+    awake = [der for der in ders if der.fresh and der.reading.status not in DARK]
+    known = [der for der in awake if der.trial is None]
+    return known if known and _relied(memory) else awake
+
+
 def _holds(memory: Memory, poc: PocState | None) -> bool:
     """As long as any function holds without its input (core/lost.py): since_s counts from the last sample."""
     few = poc is not None and poc.fresh and poc.sample - memory.sample < HOLD_SAMPLES
@@ -270,17 +309,18 @@ def _why(memory: Memory) -> Reason | None:
 
 def regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState]) -> Memory:
     """A DER that leaves our hands takes its share of the sum along, and one that comes brings its own: else the
-    others would be given what it still has. Not below what the others give now; the law judges that."""
+    others would be given what it still has. Not below what the others give now; the law judges that. The sum of
+    nobody is 0 W."""
     ids = tuple(der.id for der in steered)
     if ids == memory.over:
         return memory
     if memory.ceiling_w is None:
         return replace(memory, over=ids)
     gone = sum(held_w(der) for der in ders if der.id in memory.over and der.id not in ids)
-    stay = sum((assumed_w(der) for der in steered if der.id in memory.over), 0.0)
+    stay = sum((min(assumed_w(der), held_w(der)) for der in steered if der.id in memory.over), 0.0)
     come = sum(assumed_w(der) for der in steered if der.id not in memory.over)
-    ceiling = max(memory.ceiling_w - gone, min(memory.ceiling_w, stay)) + come
-    return replace(memory, ceiling_w=ceiling, floor_w=None, over=ids)
+    left = max(memory.ceiling_w - gone, min(memory.ceiling_w, stay)) if memory.over else 0.0
+    return replace(memory, ceiling_w=left + come, floor_w=None, over=ids)
 
 
 def seen_of_the_meter(memory: Memory) -> Memory:

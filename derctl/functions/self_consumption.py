@@ -66,7 +66,7 @@ class SelfConsumption(Settings):
         A store that isn't measured counts with what it was told. One that isn't told anything either has no share.
         """
         poc = site.poc
-        stores = [der for der in ders if der.can.balance and der.controllable and _known(der)]
+        stores = [der for der in ders if der.can.balance and der.controllable and der.trial is None and _known(der)]
         if poc is None or not poc.fresh or poc.reading.p_w is None:
             return _forgetting(memory), Abstain(Reason.METER_LOST, lost=True)
         if all(der.reading.p_w is None for der in stores):
@@ -101,17 +101,20 @@ def _forgetting(memory: Memory) -> Memory:
 
 
 def _without(poc: PocState, stores: Sequence[DerState], site: SiteState) -> PocState:
-    """The meter without what all the others are measured to give: what is left moves with the stores."""
+    """The meter without what all the others are known to give: what is left moves with the stores."""
     assert poc.reading.p_w is not None
     own = {der.id for der in stores}
-    others_w = sum(der.reading.p_w or 0.0 for der in site.ders if der.fresh and der.id not in own)
+    others_w = sum(
+        der.reading.p_w or 0.0 for der in site.ders if der.fresh and der.trial is None and der.id not in own
+    )
     return replace(poc, reading=replace(poc.reading, p_w=poc.reading.p_w - others_w))
 
 
 def _falling_w(stores: Sequence[DerState], site: SiteState) -> float:
     """What the others give above what they are let now."""
     own = {der.id for der in stores}
-    return sum((_above_w(der) for der in site.ders if der.id not in own and der.controllable), 0.0)
+    others = [der for der in site.ders if der.controllable and der.trial is None and der.id not in own]
+    return sum((_above_w(der) for der in others), 0.0)
 
 
 def _above_w(der: DerState) -> float:

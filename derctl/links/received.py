@@ -14,12 +14,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from derctl.links.allowed import TOPIC_MAX
 from derctl.links.aside import aside
 
 RECEIVE_MAX = 32_768
 """Bytes of a packet that comes in: Maximum Packet Size of CONNECT (MQTT 5, 3.1.2.11.4)."""
-QUEUED_MAX = 128
-"""Messages that came in and wait."""
+KEPT_MAX = TOPIC_MAX + 4
+"""Bytes of a packet that is kept: never less than the topic with its length and the packet's id (MQTT 5, 3.3.2)."""
 CHUNK = 65_536
 """Bytes read at once of a packet that is too large."""
 
@@ -27,28 +28,35 @@ CHUNK = 65_536
 class Client(aiomqtt.Client):
     """It keeps what the broker announces in its CONNACK, which aiomqtt throws away. What blocks is done aside.
 
-    admits: whether a message (topic, payload) is kept at all. A CONNECT without a will only asks for the version:
-    amqtt answers none that has properties.
+    admits: whether a message (topic, payload) is kept at all. queued_max: how many wait.
+
+    A CONNECT without a will only asks for the version: amqtt answers none that has properties.
     """
 
     announced: Any = None
     _reached: Future[None]
 
-    def __init__(self, *args: Any, admits: Callable[[str, bytes], bool], **more: Any) -> None:
+    def __init__(self, *args: Any, admits: Callable[[str, bytes], bool], queued_max: int, **more: Any) -> None:
         limit = None
         if more["protocol"] is ProtocolVersion.V5 and more["will"] is not None:
             limit = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             limit.MaximumPacketSize = RECEIVE_MAX
-        super().__init__(*args, properties=limit, max_queued_incoming_messages=QUEUED_MAX, **more)
+        super().__init__(*args, properties=limit, max_queued_incoming_messages=queued_max, **more)
         self._admits = admits
         self._read: Callable[[int], bytes] = self._client._sock_recv
         self._client._sock_recv = self._bounded  # type: ignore[method-assign, assignment]
 
     async def __aenter__(self) -> Client:
-        self._reached = aside("mqtt connect", super()._client_connect)
-        with suppress(Exception):  # aiomqtt asks for it and makes its own error of it
-            await asyncio.wrap_future(self._reached)
-        return await super().__aenter__()
+        """aiomqtt leaves socket and task of a failed connection alive for a keepalive: they are ended here."""
+        try:
+            self._reached = aside("mqtt connect", super()._client_connect)
+            with suppress(Exception):  # aiomqtt asks for it and makes its own error of it
+                await asyncio.wrap_future(self._reached)
+            return await super().__aenter__()
+        except BaseException:
+            self._client.on_disconnect = None
+            self._client.disconnect()
+            raise
 
     def _client_connect(self) -> None:
         self._reached.result()
@@ -60,7 +68,7 @@ class Client(aiomqtt.Client):
         """
         packet = self._client._in_packet
         data = self._read(min(size, CHUNK))
-        kept = data[: max(1, RECEIVE_MAX - len(packet["packet"]))]
+        kept = data[: max(1, KEPT_MAX - len(packet["packet"]))]
         packet["to_process"] -= len(data) - len(kept)
         return kept
 

@@ -20,6 +20,7 @@ BRIEFLY = 3
 """Such sessions in a row, each ended without a word: the broker lives and throws us out."""
 STEADY_S = 900.0
 """A session that lasts so long has outlasted each pause of another client with the same name."""
+ANOTHER = "each session is closed soon: another client may use this site's id on the broker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,10 @@ class Sessions:
     def doubtful(self) -> bool:
         """The next session has to last before it is told."""
         return bool(self.brief or self.contested)
+
+    def taken(self, end: End) -> bool:
+        """Whether the one that ended so was taken by another client, as far as is known."""
+        return bool(self.contested) and (end.closed or end.taken_over)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +79,16 @@ def lasted(sessions: Sessions, seconds: float) -> Sessions:
 
 def pause_s(sessions: Sessions, end: End) -> tuple[float, float]:
     """The least pause before the next try, and how much of it chance may add."""
-    if (end.taken_over or end.closed) and sessions.contested:
+    if sessions.taken(end):
         least_s = min(TAKEN_OVER_S * 2.0 ** min(sessions.contested - 1, 10), TAKEN_OVER_MAX_S)
         return least_s, least_s
     return BACKOFF_S[0], min(BACKOFF_S[0] * 2.0 ** min(sessions.failed, 10), BACKOFF_S[1])
+
+
+def lost_text(sessions: Sessions, end: End, text: str, wait_s: float) -> str:
+    """What a person is told of an end. text: its own words. wait_s: the pause until the next try."""
+    if sessions.taken(end):
+        return f"{text if end.taken_over else ANOTHER}; next try in {wait_s:.0f} s"
+    if sessions.brief:
+        return f"{text} after {end.lasted_s:.0f} s: does another client use this site's id?"
+    return text

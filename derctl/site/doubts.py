@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from derctl.core.types import LOCAL
 from derctl.devices import CATALOGUE, Profile
 from derctl.errors import Problem
 from derctl.site.hosts import here, host_problem
@@ -26,6 +27,8 @@ BETWEEN_LINES_V = {208, 380, 400, 415, 480, 690}
 """Nominal voltages between the lines (IEC 60038, ANSI C84.1) that are rarely one to neutral."""
 THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}\.[0-9]{3}")
 POWERS = ("_w", "_va", "_var")
+PRINCIPALS_MAX = 32
+"""Each may fill a queue of its own, and has its ids remembered."""
 PLANT_HZ = {120.0: 60, 277.0: 60}
 """Voltages to neutral that go with one frequency only (ANSI C84.1)."""
 
@@ -40,7 +43,7 @@ def check_doubts(
     """`problems` are refused; `questions` are printed by `check` and logged by `run`."""
     for path, message in refused(source, site):
         problems.append(source.problem(path, message))
-    for path, message in (*questioned(site), *out_of_order(site, profiles or {})):
+    for path, message in (*questioned(site), *_no_principals(source, site), *out_of_order(site, profiles or {})):
         questions.append(source.problem(path, message))
 
 
@@ -63,9 +66,21 @@ def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
         if twin is not None:
             a, first = twin
             yield f"ders[{b}].serial", f"{second.serial!r} is ders[{a}] already ({first.id}): each device stands once"
+    yield from _principals(site)
     tls = None if site.mqtt is None else site.mqtt.tls
     if tls is not None and tls.key_file is not None and tls.cert_file is None:
         yield "mqtt.tls.key_file", "a key without a certificate is not used: give cert_file too"
+
+
+def _principals(site: SiteFile) -> Iterator[tuple[str, str]]:
+    names = [] if site.mqtt is None else [each.name for each in site.mqtt.principals]
+    if len(names) > PRINCIPALS_MAX:
+        yield "mqtt.principals", f"{len(names)} principals, more than {PRINCIPALS_MAX}: let people share a name"
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield f"mqtt.principals[{i}].name", f"{name!r} is mqtt.principals[{names.index(name)}] already"
+        if name == LOCAL:
+            yield f"mqtt.principals[{i}].name", f"{LOCAL!r} is who comes over the socket: choose another name"
 
 
 def _twins(first: DerSection, second: DerSection) -> bool:
@@ -172,6 +187,12 @@ def _broker(site: SiteFile) -> Iterator[tuple[str, str]]:
         yield "mqtt.password_file", "a password without a username"
     if mqtt.password_file is not None and mqtt.tls is None and not here(mqtt.host):
         yield "mqtt.password_file", f"without mqtt.tls everyone on the way to {mqtt.host} can read the password"
+
+
+def _no_principals(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
+    """An empty list is meant."""
+    if site.mqtt is not None and "mqtt.principals" not in source.lines:
+        yield "mqtt", "nobody may command over MQTT: list who may in mqtt.principals, e.g. [{name: ops}], or say []"
 
 
 def _buses(site: SiteFile) -> Iterator[str]:

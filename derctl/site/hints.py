@@ -84,6 +84,11 @@ def identifier(value: str) -> str:
     return f"{_short(value)}: lower-case letters, digits, _ and -" + (f", e.g. {slug}" if slug else "")
 
 
+def principal(value: str) -> str:
+    """For a principal with other characters."""
+    return f"{_short(value)}: 1 to 64 letters without accents, digits, . _ @ and -, the first a letter or digit"
+
+
 def similar(word: object, known: Iterable[str]) -> str:
     """` (did you mean x?)`, where one of them is near; else nothing."""
     near = nearest(word, known)

@@ -12,6 +12,10 @@ PREFIX_MAX = 128
 """Characters; a topic has 65,535 bytes at most (MQTT 5, 1.5.4), and each message carries it."""
 
 Id = Annotated[str, Meta(pattern=rf"^[a-z0-9][a-z0-9_-]{{0,62}}{END}", description="lower case, digits, _ and -")]
+PRINCIPAL_MAX = 64
+"""Characters of a principal: it is saved with each request and stands in the topic of each reply."""
+PRINCIPAL = rf"^[A-Za-z0-9][A-Za-z0-9._@-]{{0,{PRINCIPAL_MAX - 1}}}{END}"
+Principal = Annotated[str, Meta(pattern=PRINCIPAL, description="letters, digits, . _ @ and -; a level of the topic")]
 Unit = Annotated[int, Meta(ge=0, le=255)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Which = (
@@ -46,6 +50,13 @@ class TlsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_file: str | None = None
 
 
+class PrincipalSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """mqtt.principals[]: who may command over MQTT, by the name that the broker lets it use in the topic."""
+
+    name: Principal
+    may_arm: bool = False
+
+
 class MqttSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """mqtt: the broker. Without this section the daemon works alone."""
 
@@ -62,6 +73,7 @@ class MqttSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     username: str | None = None
     password_file: str | None = None
     tls: TlsSection | None = None
+    principals: list[PrincipalSection] = []
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
     measurement_every_s: Annotated[float, Meta(ge=1, le=86400)] = 60.0
     measurement_min_s: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0

@@ -37,12 +37,16 @@ class Message:
 
 @dataclass(slots=True)
 class Outbox:
-    """Putting never waits and never fails: a broker that is away costs memory only, and that is bounded."""
+    """Putting never waits and never fails: a broker that is away costs memory only, and that is bounded.
+
+    shut: the site has no broker, so what is put is not kept.
+    """
 
     latest: dict[str, Message] = field(default_factory=dict)
     ordered: deque[Message] = field(default_factory=deque)
     dropped: int = 0
     published: int = 0
+    shut: bool = False
     _waiting: Counter[str] = field(default_factory=Counter)
     _bytes: Counter[str] = field(default_factory=Counter)
     _latest_bytes: int = 0
@@ -51,6 +55,8 @@ class Outbox:
 
     def put(self, message: Message) -> None:
         """Ordered where it must arrive (qos 1), else only the newest of its topic is kept."""
+        if self.shut:
+            return
         if message.qos == 0:
             self._renew(message)
         else:

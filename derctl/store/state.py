@@ -10,10 +10,13 @@ import msgspec
 
 from derctl.core.text import error_text
 from derctl.core.words import Mode
+from derctl.store.answered import ANYBODY, Answered
 from derctl.store.folder import Folder
 from derctl.store.sealed import first_good
 
-VERSION = 4
+VERSION = 5
+SEALED = 4
+"""The first version that has a checksum."""
 FILE = "state.json"
 
 Raw = dict[str, Any]
@@ -36,7 +39,7 @@ class Surviving(msgspec.Struct, kw_only=True):
 
     found: what stood in the devices, by DER id, as daemon/standings writes it; None: an older version noted nothing.
 
-    seen: ids of commands already answered, with expiry.
+    seen: by principal the ids of commands that were answered.
     proven_meter: serial and sign of the meter that was seen to follow the inverters.
     known: by DER id who was ever found, as daemon/known writes them.
     agreed: what control began under, None: it has not.
@@ -48,7 +51,7 @@ class Surviving(msgspec.Struct, kw_only=True):
     requests: list[Raw] = []
     memories: Raw = {}
     found: Raw | None = {}
-    seen: dict[str, float] = {}
+    seen: dict[str, Answered] = {}
     proven_meter: str | None = None
     known: Raw = {}
     agreed: str | None = None
@@ -73,9 +76,10 @@ def load(folder: Folder) -> tuple[Surviving, str | None]:
 
 
 def _parsed(content: bytes, checked: bool) -> Surviving:
-    """checked: it had a checksum, as today's version has."""
+    """checked: it had a checksum."""
     raw = msgspec.json.decode(content)
-    if not checked and isinstance(raw, dict) and raw.get("version") == VERSION:
+    version = raw.get("version") if isinstance(raw, dict) else None
+    if not checked and isinstance(version, int) and version >= SEALED:
         raise ValueError("it has no checksum")
     return msgspec.convert(migrated(raw), Surviving)
 
@@ -132,5 +136,11 @@ def _from_3(raw: Raw) -> Raw:
     return {**raw, "version": 4}
 
 
-MIGRATIONS: dict[int, Callable[[Raw], Raw]] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(raw: Raw) -> Raw:
+    """Ids with their end, of whoever sent them. When they were issued is not known, and not asked any more."""
+    ids = {command_id: (ends, ends) for command_id, ends in raw.get("seen", {}).items()}
+    return {**raw, "version": 5, "seen": {ANYBODY: {"ids": ids}} if ids else {}}
+
+
+MIGRATIONS: dict[int, Callable[[Raw], Raw]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
 """From a version to the next one."""

@@ -1,4 +1,4 @@
-"""What `check` tells beside problems: batteries whose limits nobody may read, and a clock that is not set."""
+"""What `check` tells beside problems: whose limits nobody may read, who may command, and a clock that is not set."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_a_clock_that_is_not_set_says_what_is_refused_and_how_to_say_that_
     assert "this machine's clock is not synchronised" in text
     waiting = [name for name, command in COMMANDS.items() if command.relaxing]
     assert {"arm", "clear", "set_battery_power"} <= {*waiting}
-    assert f"{', '.join(waiting)} and a higher limit_power are refused (clock_unsynced)" in text
+    assert f"{', '.join(waiting)} are refused (clock_unsynced), and limit_power lives for its whole expires_s" in text
     assert "Control itself goes on" in text
     assert "site.clock_sync: assume" in text
     found = json.loads((await here("check", "--json", "-c", str(site_file(BROKER))))[1])["clock"]
@@ -96,3 +96,42 @@ async def test_who_reads_a_battery_s_limits_is_said_for_each(
 
 async def test_pv_has_no_such_limits(here: Here, site_file: SiteFile) -> None:
     assert json.loads((await here("check", "--json", "-c", str(site_file())))[1])["batteries"] == {}
+
+
+LISTED = (POC, f"{POC}\nmqtt: {{host: broker.example, principals: [{{name: ops, may_arm: true}}, {{name: home}}]}}")
+NOBODY = (POC, f"{POC}\nmqtt: {{host: broker.example, principals: []}}")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "command", "arm", "says", "asked"),
+    [
+        ([], [], [], "on this machine whoever may use", False),
+        ([BROKER], [], [], "over MQTT nobody may command and nobody may arm; on this machine", True),
+        ([NOBODY], [], [], "over MQTT nobody may command and nobody may arm; on this machine", False),
+        (
+            [LISTED],
+            ["ops", "home"],
+            ["ops"],
+            "over MQTT ops, home may command and ops may arm; the broker's access list",
+            False,
+        ),
+    ],
+)
+async def test_who_may_command_and_arm_is_said_and_a_broker_for_nobody_is_questioned(
+    here: Here,
+    site_file: SiteFile,
+    pairs: list[tuple[str, str]],
+    command: list[str],
+    arm: list[str],
+    says: str,
+    asked: bool,
+) -> None:
+    path = str(site_file(*pairs))
+    code, out, _ = await here("check", "-c", path)
+    assert code == 0
+    assert f"who may command: {says}" in flat(out)
+    assert ("nobody may command over MQTT: list who may in mqtt.principals" in flat(out)) == asked
+    found = json.loads((await here("check", "--json", "-c", path))[1])
+    assert (found["commanders"]["command"], found["commanders"]["arm"]) == (command, arm)
+    assert found["commanders"]["text"] in flat(out)
+    assert [question["path"] for question in found["questions"]] == (["mqtt"] if asked else [])

@@ -27,6 +27,7 @@ PUT_TOGETHER = (
         "comms_loss",
         "fallback_stands",
         "found_limit",
+        "on_trial",
         "slow_rest",
         "slow_rise",
         "unmeasured",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import signal
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from derctl.links.broker import Broker
 from derctl.links.ending import end
-from derctl.links.mqtt import TRIES_MAX, Broker, MqttLink
-from derctl.links.received import RECEIVE_MAX, Client
+from derctl.links.mqtt import MqttLink
+from derctl.links.publisher import TRIES_MAX
+from derctl.links.received import KEPT_MAX, Client
 from derctl.links.sessions import BRIEFLY
 from derctl.store.outbox import EVENTS_MAX, Message, Outbox
 
@@ -147,7 +150,8 @@ async def test_a_command_comes_in_with_its_topic_and_whether_it_was_retained(
 CHILD = """
 import asyncio, sys
 from derctl.store.outbox import Outbox
-from derctl.links.mqtt import Broker, MqttLink
+from derctl.links.broker import Broker
+from derctl.links.mqtt import MqttLink
 broker = Broker(host="127.0.0.1", port=int(sys.argv[1]), base=sys.argv[2], will=b'{"online":false}')
 async def ignore(*given): pass
 asyncio.run(MqttLink(broker, Outbox(), ignore, lambda: b'{"online":true}').run())
@@ -332,10 +336,29 @@ async def test_a_broker_without_a_maximum_packet_size_costs_no_memory_either(
         outside.disconnect()
         outside.loop_stop()
         (_, large, _), (_, small, _) = site.commands
-        assert 0 < len(large) <= RECEIVE_MAX + 1_000
+        assert 0 < len(large) <= KEPT_MAX + 1_000
         assert (set(large), small) == (set(b"x"), b"y")
         assert site.link.sessions == 1
         await site.end()
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+async def test_the_longest_topic_ends_no_session_of_mqtt_3_1_1(
+    mosquitto: Any, make_outside: Any, start: Start, until: Any, size: int
+) -> None:
+    """Cut within the topic it was no packet any more for the library, and each such message cost a session."""
+    site = start(mosquitto.port)
+    site.link.protocol = "3.1.1"
+    await until(lambda: site.link.connected)
+    outside = await make_outside(mosquitto.port).watch("none")
+    topic = f"{BASE}/cmd/"
+    outside.send(topic + "x" * (65_535 - len(topic)), b"z" * size, qos=0)
+    outside.send(topic + "ops/" + "ü" * 32_000, b"z" * size, qos=1)
+    outside.send(f"{BASE}/cmd/ops/small", b"y", qos=0)
+    await until(lambda: site.commands and site.commands[-1][0] == "cmd/ops/small")
+    assert [len(name) for name, *_ in site.commands] == [65_535 - len(BASE) - 1, 32_008, 13]
+    assert site.link.sessions == 1
+    await site.end()
 
 
 async def test_a_broker_that_stands_still_is_noticed_by_the_keepalive(
@@ -737,7 +760,15 @@ async def test_tls_password_client_certificate_and_acl_let_through_what_they_sho
     assert "Denied PUBLISH from" in guarded.log
 
 
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """What a test dropped is cleared away in its own time, and not, with a warning, in that of a later one."""
+    yield
+    gc.collect()
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho drops the socket unclosed
+@pytest.mark.usefixtures("collected")
 @pytest.mark.parametrize("what", ["another authority", "no client certificate", "no TLS"])
 async def test_what_is_not_trusted_gets_no_session(
     guarded: Any, certificates: Path, start: Start, until: Any, monkeypatch: pytest.MonkeyPatch, what: str

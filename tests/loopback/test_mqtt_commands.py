@@ -43,6 +43,7 @@ def example(name: str) -> dict[str, Any]:
     return value
 
 
+PRINCIPALS = ({"name": "ops", "may_arm": True}, {"name": "home"}, {"name": "noisy"})
 Start = Callable[..., Awaitable[Any]]
 
 
@@ -52,18 +53,19 @@ async def start(mosquitto: Any, tmp_path: Path, until: Any, monkeypatch: pytest.
     monkeypatch.setattr("derctl.links.sessions.BACKOFF_S", (0.05, 0.1))
     running: list[asyncio.Task[None]] = []
 
-    async def make(**site: Any) -> App:
+    async def make(*, principals: Any = PRINCIPALS, **site: Any) -> App:
         content = SITE | {
             "site": SITE["site"] | {"state_dir": str(tmp_path / "state"), "socket": str(tmp_path / "sock")} | site,
-            "mqtt": {"host": "127.0.0.1", "port": mosquitto.port},
+            "mqtt": {"host": "127.0.0.1", "port": mosquitto.port}
+            | ({} if principals is None else {"principals": list(principals)}),
         }
         path = tmp_path / "site.yaml"
         path.write_text(yaml.safe_dump(content))
         app = App(load(path))
         app.survival.folder.path.mkdir(exist_ok=True)
-        assert app.mqtt is not None
-        running.append(asyncio.create_task(app.mqtt.run()))
-        await until(lambda: app.mqtt is not None and app.mqtt.connected)
+        assert app.uplink.link is not None
+        running.append(asyncio.create_task(app.uplink.link.run()))
+        await until(lambda: app.uplink.link is not None and app.uplink.link.connected)
         return app
 
     yield make
@@ -97,6 +99,11 @@ class Operator:
 @pytest.fixture
 def ops(outside: Any, until: Any) -> Operator:
     return Operator(outside, until)
+
+
+def strangers(app: App) -> list[str]:
+    """What was said of them."""
+    return [event["text"] for event in app.news.events if event["event"] == "unknown_principal"]
 
 
 async def test_online_says_what_the_document_says(start: Start, outside: Any, until: Any) -> None:
@@ -148,8 +155,8 @@ async def test_what_is_refused_is_told_with_its_code_and_the_session_goes_on(sta
         reply = await ops.send(name, payload)
         assert (reply["command"], reply["code"]) == (name, code)
     assert [r.p_ceiling_w for r in app.requests.alive()] == [4000.0]
-    assert app.mqtt is not None
-    assert app.mqtt.sessions == 1
+    assert app.uplink.link is not None
+    assert app.uplink.link.sessions == 1
 
 
 async def test_a_clock_that_is_not_set_lets_through_what_restricts(
@@ -199,10 +206,24 @@ async def test_many_commands_at_once_are_answered_one_by_one(
     assert 0 < len(app.requests.alive()) < 64, "what another one covers is not kept"
 
 
+async def test_bursts_of_all_principals_at_once_cost_none_of_them_a_command(
+    start: Start, ops: Operator, outside: Any, until: Any
+) -> None:
+    """60 of each, which is less than each may send at once; each is saved before its answer."""
+    app = await start()
+    names = [each["name"] for each in PRINCIPALS]
+    for _ in range(60):
+        for name in names:
+            outside.send(f"{BASE}/cmd/{name}/limit_power", ops.payload(p_ceiling_w=1000))
+    await until(lambda: all(len(outside.of(f"reply/{name}")) == 60 for name in names))
+    assert {json.loads(reply)["code"] for name in names for reply in outside.of(f"reply/{name}")} == {None}
+    assert app.outbox.dropped == 0
+
+
 async def test_a_flood_of_one_principal_costs_another_no_reply(
     start: Start, ops: Operator, outside: Any, until: Any
 ) -> None:
-    """3,000 pings of a stranger between 20 of the operator's commands: the stranger hears that it is limited."""
+    """3,000 pings of another one between 20 of the operator's commands: it hears that it is limited."""
     app = await start()
     for _ in range(20):
         for n in range(150):
@@ -215,6 +236,42 @@ async def test_a_flood_of_one_principal_costs_another_no_reply(
     assert app.outbox.dropped == 0
 
 
+async def test_a_flood_of_strangers_costs_an_event_and_nobody_s_reply(
+    start: Start, ops: Operator, outside: Any, until: Any
+) -> None:
+    """3,000 commands of 150 strangers, one of them under the operator's name in other letters: none is answered."""
+    app = await start()
+    for _ in range(20):
+        for n in range(150):
+            outside.send(f"{BASE}/cmd/guest-{n}/disarm", ops.payload(id=f"c{ops.n + 1}"), qos=0)
+        outside.send(f"{BASE}/cmd/Ops/disarm", ops.payload(id=f"c{ops.n + 1}"))
+        outside.send(f"{BASE}/cmd/ops/limit_power", ops.payload(p_ceiling_w=1000))
+    await until(lambda: len(outside.of("reply/ops")) == 20)
+    assert [json.loads(reply)["code"] for reply in outside.of("reply/ops")] == [None] * 20
+    assert {topic for topic, *_ in outside.seen if "/reply/" in topic} == {f"{BASE}/reply/ops"}
+    assert len(strangers(app)) == 1
+    assert set(app.calls.desk.seen) == {"ops"}
+
+
+async def test_whom_the_site_file_lists_commands_and_only_who_may_arms(
+    start: Start, ops: Operator, outside: Any, until: Any
+) -> None:
+    await start()
+    outside.send(f"{BASE}/cmd/home/arm", ops.payload())
+    outside.send(f"{BASE}/cmd/home/disarm", ops.payload())
+    await until(lambda: len(outside.of("reply/home")) == 2)
+    assert [json.loads(reply)["code"] for reply in outside.of("reply/home")] == ["may_not_arm", None]
+    assert (await ops.send("arm", ops.payload()))["code"] not in {None, "may_not_arm"}
+
+
+async def test_by_default_nobody_commands(start: Start, ops: Operator, outside: Any, until: Any) -> None:
+    app = await start(principals=None)
+    outside.send(f"{BASE}/cmd/ops/disarm", ops.payload())
+    await until(lambda: b"'ops' is not under mqtt.principals" in b"".join(outside.of("event")))
+    assert not outside.of("reply/ops")
+    assert len(strangers(app)) == 1
+
+
 async def test_what_is_too_large_never_comes_in_and_the_session_goes_on(
     start: Start, ops: Operator, outside: Any, until: Any
 ) -> None:
@@ -224,16 +281,26 @@ async def test_what_is_too_large_never_comes_in_and_the_session_goes_on(
     outside.send(f"{BASE}/cmd/{'y' * 30_000}/ping", ops.payload())
     outside.send(f"{BASE}/cmd/ops/ping", b'{"' + b"k" * 5_000_000 + b'": 1}')
     assert (await ops.send("ping", ops.payload()))["code"] is None
-    assert app.mqtt is not None
-    assert (app.mqtt.sessions, app.mqtt.connected) == (1, True)
+    assert app.uplink.link is not None
+    assert (app.uplink.link.sessions, app.uplink.link.connected) == (1, True)
     assert len(outside.of("reply/ops")) == 1
+
+
+async def test_many_that_are_too_large_take_nobody_s_place_at_the_broker(
+    start: Start, ops: Operator, outside: Any
+) -> None:
+    """mosquitto keeps 20 messages of QoS 1 in flight, and never took one from the list that it could not send."""
+    await start()
+    for n in range(60):
+        outside.send(f"{BASE}/cmd/guest-{n % 3}/ping", b"x" * 40_000)
+    assert (await ops.send("ping", ops.payload()))["code"] is None
 
 
 async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any, until: Any) -> None:
     app = await start()
-    app.loop.dispatch.writers["pv1"].outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
-    app.plant.ders["pv1"].reading = Reading(p_w=3120.0)
-    state = app.state()
+    app.control.loop.dispatch.writers["pv1"].account.outcome = Outcome(desired=Setpoint(p_ceiling_w=100.0))
+    app.control.plant.ders["pv1"].measured.reading = Reading(p_w=3120.0)
+    state = app.control.state()
     decision = Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=100.0))
     app._report(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=(decision,)))
     app.news.tell("device_ok", "pv1", "answers again")

@@ -19,13 +19,16 @@ WRITER = """
 import asyncio, json, sys
 from pathlib import Path
 from derctl.store.folder import Folder
+from derctl.store.answered import Answered
 from derctl.store.state import Surviving, save
+def ids(n):
+    return {f"{n}-{i}": Answered(ids={"a": (0.0, float(n))}) for i in range(3000)}
 async def main():
     folder = Folder(Path(sys.argv[1]), Path(sys.argv[1]))
     folder.hold()
     n = int(sys.argv[2])
     while True:
-        await save(folder, Surviving(saved=float(n), seen={f"{n}-{i}": float(n) for i in range(3000)}))
+        await save(folder, Surviving(saved=float(n), seen=ids(n)))
         await folder.replace("written.json", json.dumps({"pv1": {"n": n, "pad": str(n) * 5000}}).encode())
         n += 1
 asyncio.run(main())
@@ -84,7 +87,9 @@ def test_killed_at_random_moments_state_and_journal_are_whole_and_never_older(
         state, problem = load(folder)
         assert problem is None
         n = int(state.saved)
-        assert state.seen == {f"{n}-{i}": float(n) for i in range(3000)}
+        assert {who: each.ids for who, each in state.seen.items()} == {
+            f"{n}-{i}": {"a": (0.0, float(n))} for i in range(3000)
+        }
         assert n > last
         journalled = Journal(folder)
         journalled.load()

@@ -58,6 +58,11 @@ def test_every_named_scenario_is_there() -> None:
         "night_unasked",
         "two_batteries",
         "self_reversed",
+        "liar_flaps",
+        "liars_six",
+        "liars_six_fast",
+        "back_and_believed",
+        "ratings_lie",
         "two_limits",
     ):
         assert stem in stems

@@ -70,7 +70,7 @@ class Dispatch:
         down: list[str] = []
         up: list[str] = []
         for der_id in wrote:
-            now, goal = _held_w(self.writers[der_id]), self.writers[der_id].promise.p_ceiling_w
+            now, goal = _held_w(self.writers[der_id]), self.writers[der_id].promised.told.p_ceiling_w
             (down if goal is not None and (now is None or now >= goal) else up).append(der_id)
         return down, up
 
@@ -81,14 +81,14 @@ def _given_back(task: asyncio.Task[Release]) -> bool:
 
 def _held_w(writer: Writer) -> float | None:
     """The target that it reads back, else the ceiling."""
-    held = writer.outcome.accepted or NOTHING
+    held = writer.account.outcome.accepted or NOTHING
     return held.p_ceiling_w if held.p_target_w is None else held.p_target_w
 
 
 def rises(writer: Writer, *, lift: bool) -> bool:
     """Whether a release may make it give more: a store that charges comes to rest, one without a fallback does what
     it likes. A limit stays where it is, unless it is lifted."""
-    held, goal = writer.outcome.accepted or NOTHING, writer.promise.p_ceiling_w
+    held, goal = writer.account.outcome.accepted or NOTHING, writer.promised.told.p_ceiling_w
     if held.p_target_w is not None and (goal is None or held.p_target_w < goal):
         return True
     return lift and held.p_ceiling_w is not None and (goal is None or held.p_ceiling_w < goal)

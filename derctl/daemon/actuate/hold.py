@@ -57,6 +57,17 @@ class Hold:
         settled = now_s - der.age_s - self.written.at_s > profile.settle_s
         return der.reading.p_w if settled else None
 
+    def known(self, read: Setpoint | None, *, doubtful: bool) -> tuple[Setpoint, bool]:
+        """What is held, and whether what reads back says something: not while the power contradicts it, nor where the
+        device never took over what was written and reads back less than that."""
+        written = self.written
+        if doubtful or read is None or written is None or not written.refusals:
+            return self.holds, not doubtful
+        sent_w, read_w = written.setpoint.p_ceiling_w, read.p_ceiling_w
+        if sent_w is not None and read_w is not None and read_w < sent_w:
+            return replace(self.holds, p_ceiling_w=None), False
+        return self.holds, True
+
 
 def wished(hold: Hold, desired: Setpoint, der: DerState, profile: Profile, now_s: float, *, busy: bool) -> Hold:
     """A new wish without var: what the device has given up by itself need not be given back."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from derctl.core.value import replace
 from derctl.core.words import Record, Released
 from derctl.daemon.actuate.dispatch import Dispatch, rises
+from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.standing import Standing
@@ -63,7 +64,9 @@ async def look(site: Site, *, seconds: float = OTHERS_S) -> dict[str, tuple[Stan
         releaser.restore(touch=False)
         await _read(releaser, seconds, lift=True)
         ours = {name: each for name, each in releaser.dispatch.writers.items() if each.control}
-        return {name: (releaser.stands(name), each.channel.sample > 0) for name, each in ours.items()}
+        return {
+            name: (releaser.inventory.stands(name), each.channel.measured.sample > 0) for name, each in ours.items()
+        }
 
 
 def _folder(site: Site) -> Folder:
@@ -78,7 +81,7 @@ async def _house(site: Site, folder: Folder, on_event: Callable[[str, str, str],
     used = {id(channel.bus): channel.bus for channel in plant.ders.values()}
     tasks = [asyncio.create_task(bus.run()) for bus in used.values()]
     try:
-        yield Releaser(Journal(folder), dispatch, lambda: "", on_event)
+        yield Releaser(Records(Journal(folder), lambda: "", on_event), dispatch, on_event)
     finally:
         await end(tasks)
 
@@ -88,7 +91,7 @@ async def _read(releaser: Releaser, seconds: float, *, lift: bool) -> None:
     afterwards, none of the others may be lost: all are waited for then."""
     writers = releaser.dispatch.writers
     reads = {name: asyncio.create_task(_ready(each.channel)) for name, each in writers.items()}
-    wrote = [name for name in reads if lift or releaser.record(name) is Record.WRITTEN]
+    wrote = [name for name in reads if lift or releaser.records.of(name) is Record.WRITTEN]
     ends_s = asyncio.get_running_loop().time() + seconds
     try:
         await _until(reads.values(), min(ends_s, asyncio.get_running_loop().time() + OTHERS_S))
@@ -110,7 +113,7 @@ async def _until(tasks: Collection[asyncio.Task[None]], ends_s: float) -> None:
 def _take_over(writers: Iterable[Writer]) -> None:
     """What the devices read back is what they hold."""
     for writer in writers:
-        writer.outcome = replace(writer.outcome, accepted=writer.channel.reading.accepted)
+        writer.account.outcome = replace(writer.account.outcome, accepted=writer.channel.measured.reading.accepted)
 
 
 async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: float) -> dict[str, Release]:
@@ -123,16 +126,20 @@ async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: f
     finally:
         await end(polls)
     _take_over(writers[name] for name in done)
-    return {name: replace(result[name], standing=releaser.stands(name)) for name in done}
+    return {name: replace(result[name], standing=releaser.inventory.stands(name)) for name in done}
 
 
 async def _ready(channel: Channel) -> None:
     """Connected, found so that it can be told something, and read, so that what stands now is known; again as long as
     the power is above that, unless it is known that this goes on."""
-    while channel.sample == 0 or channel.missing or (channel.claim.doubtful and not channel.claim.blind):
+    while (
+        channel.measured.sample == 0
+        or channel.finder.binding.missing
+        or (channel.measured.claim.doubtful and not channel.measured.claim.blind)
+    ):
         await channel.bus.wait_connected()
-        channel.look_again()
-        if channel.wants_look:
+        channel.finder.look_again()
+        if channel.finder.wants_look:
             await channel.look()
         await channel.poll()
         await asyncio.sleep(AGAIN_S)
@@ -145,5 +152,5 @@ def _writer(site: Site, channel: Channel) -> Writer:
         return
 
     writer = writer_of(site, section, channel, no_journal, lambda event, who, text: None)
-    writer.found_w = partial(found_before(_folder(site)).get, channel.id)
+    writer.promised.found_w = partial(found_before(_folder(site)).get, channel.id)
     return writer

@@ -25,6 +25,11 @@ class Standing:
         """Whether something stands, as far as that is known."""
         return any(value is not None for value in (self.p_ceiling_w, self.p_target_w, self.q_var))
 
+    @property
+    def empty(self) -> bool:
+        """Whether it reads back that nothing stands in it."""
+        return self.seen is Seen.READ_BACK and not self.anything
+
     def held_back(self, ceiling_w: float | None) -> bool:
         """Whether a release with `lift` would give something back. ceiling_w: the fallback's; None: none.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from derctl.core.types import Rating
 from derctl.core.value import replace
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel.believed import merged
+from derctl.daemon.channel.parts import Parts
 from derctl.devices import Device, Identity
 
 REBIND_S = 5.0
@@ -49,8 +50,9 @@ STATES: dict[Look, Bind] = {
 class Binding:
     """reason and text: what stands behind the state.
 
-    device: the one that was found, None while none is. last: the one that was found last, kept while it can't be
-    found; None once another one answers in its place. barred: one that is not as the site file says: it is only read.
+    device: the one that was found, None while none is. parts: what of it is refused. more: the same one, found with
+    more than before, until a poll has read it. last: the one that was found last, kept while it can't be found; None
+    once another one answers in its place. barred: one that is not as the site file says: it is only read.
     stranger_w: the rating of that one or of the other, until the right one is found again. known: who it said it is,
     rated: and at which rating, whole. generation: the connection on which it said so. refused: polls refused in a
     row, unsure: identities that could not be read in a row. looks: since something gave reason to look. next_s: when
@@ -61,6 +63,8 @@ class Binding:
     reason: Reason | None = Reason.UNREACHABLE
     text: str = "not found yet"
     device: Device | None = None
+    parts: Parts = field(default_factory=Parts)
+    more: Device | None = None
     last: Device | None = None
     barred: Device | None = None
     stranger_w: float | None = None
@@ -76,6 +80,21 @@ class Binding:
     def due(self, now_s: float) -> bool:
         """Whether it is time to look for it."""
         return now_s >= self.next_s
+
+    @property
+    def incomplete(self) -> bool:
+        """Another look may find more."""
+        return self.device is not None and bool(self.device.lacks or self.parts.lost)
+
+    @property
+    def missing(self) -> str:
+        """What can't be given back now, in words: what it refuses, or all that it could be told."""
+        whole, left = self.device, self.parts.left
+        if whole is None:
+            return ""
+        if whole.lacks and not whole.can.steer:
+            return f"found without {', '.join(whole.lacks)}"
+        return self.parts.text(whole) if left is not None and left.can != whole.can else ""
 
 
 def seen(binding: Binding, look: Look, reason: Reason | None, text: str, *, age_s: float) -> Binding:
@@ -125,6 +144,8 @@ def found(
     return replace(
         binding,
         device=device,
+        parts=Parts(),
+        more=None,
         last=device,
         barred=None,
         stranger_w=None,
@@ -141,7 +162,7 @@ def found(
 def gained(binding: Binding, device: Device) -> Binding:
     """The same device, found with more than before."""
     rated = binding.rated if device.lacks else device.rating
-    return replace(binding, device=device, last=device, rated=rated)
+    return replace(binding, device=device, parts=Parts(), more=None, last=device, rated=rated)
 
 
 def better(device: Device, than: Device) -> bool:
@@ -172,18 +193,23 @@ def doubted(binding: Binding) -> Binding:
 def another(binding: Binding, rated_w: float = 0.0) -> Binding:
     """Something else answers in its place: what was promised by the one before counts no more. rated_w: what it can
     give, 0 where it isn't even of the right kind."""
-    return replace(binding, device=None, last=None, barred=None, stranger_w=rated_w)
+    return replace(_lost(binding), last=None, barred=None, stranger_w=rated_w)
 
 
 def barred(binding: Binding, device: Device) -> Binding:
     """The right one, and not as the site file says: it is read and never written, and promises nothing."""
-    return replace(binding, device=None, last=None, barred=device, stranger_w=device.rating.p_max_w)
+    return replace(_lost(binding), last=None, barred=device, stranger_w=device.rating.p_max_w)
 
 
 def forgotten(binding: Binding) -> Binding:
     """It has to be found anew."""
     looks = binding.looks if binding.device is None else 0
-    return replace(binding, device=None, barred=None, refused=0, unsure=0, looks=looks)
+    return replace(_lost(binding), barred=None, refused=0, unsure=0, looks=looks)
+
+
+def _lost(binding: Binding) -> Binding:
+    """What was found of it goes with it."""
+    return replace(binding, device=None, parts=Parts(), more=None)
 
 
 def refused(binding: Binding) -> Binding:

@@ -89,13 +89,12 @@ def follow(
 
 @value
 class Steady:
-    """By field of a reading; rating: the device's. named_s: when each contradiction was named last.
+    """By field of a reading. named_s: when each contradiction was named last.
 
     fits: what it measured once showed that the site file's nominals are right. misfit: what it measures against them.
     """
 
     tracks: Mapping[str, Track[float]] = field(default_factory=dict)
-    rating: Track[Rating] = field(default_factory=Track)
     named_s: Mapping[str, float] = field(default_factory=dict)
     fits: bool = False
     misfit: str = ""
@@ -137,13 +136,12 @@ def steadied(
     return steady, replace(reading, **changes) if changes else reading, "; ".join(held)
 
 
-def rated(steady: Steady, rating: Rating, now_s: float) -> tuple[Steady, str]:
+def rated(track: Track[Rating], rating: Rating, now_s: float) -> tuple[Track[Rating], str]:
     """A device that is found anew: what its rating can't have become, as text; empty where it is believed."""
-    track = follow(steady.rating, rating, _same_size, now_s)
-    steady = replace(steady, rating=track)
+    track = follow(track, rating, _same_size, now_s)
     if track.count == 0 or track.value is None:
-        return steady, ""
-    return steady, f"its rating was {_size(track.value)} and reads {_size(rating)}: looked at again before it counts"
+        return track, ""
+    return track, f"its rating was {_size(track.value)} and reads {_size(rating)}: looked at again before it counts"
 
 
 def fitted(steady: Steady, misfit: str | None, *, proven: bool) -> Steady:

@@ -13,7 +13,7 @@ from derctl.daemon.actuate.text import released_text
 from derctl.daemon.commands.arguments import convert
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.mode import DISARMED
-from derctl.daemon.commands.row import Done, Nothing, Reach, saved
+from derctl.daemon.commands.row import Done, Nothing, saved
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import priority_of
 from derctl.daemon.report.status import status
@@ -34,7 +34,6 @@ class Calls:
     """Answers the socket. view: the daemon as it is now. reload: reads the site file again."""
 
     desk: Desk
-    reach: Reach
     recorder: Recorder
     view: Callable[[], View]
     reload: Callable[[], Awaitable[str]] = no_reload
@@ -71,13 +70,13 @@ async def _record(calls: Calls, args: Args, who: str) -> Any:
 
 async def _release(calls: Calls, args: Args, who: str) -> Any:
     """Disarms, and gives back what was written."""
-    lift = convert(dict(args), Release).lift
-    calls.reach.gate.disarm(who)
-    calls.reach.changed()
-    result = await calls.reach.releaser.release(lift=lift)
+    lift, reach = convert(dict(args), Release).lift, calls.desk.reach
+    reach.gate.disarm(who)
+    reach.changed()
+    result = await reach.releaser.release(lift=lift)
     text = f"{who}: release{' lift=true' if lift else ''}: {released_text(result)}"
     calls.desk.log.log(priority_of("command"), "command", text=text)
-    await saved(calls.reach, Done(text=text, unsaved=f"{DISARMED}; {released_text(result)}"))
+    await saved(reach, Done(text=text, unsaved=f"{DISARMED}; {released_text(result)}"))
     return {der_id: asdict(release) for der_id, release in result.items()}
 
 

@@ -19,12 +19,11 @@ from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import priority_of
 from derctl.daemon.report.telemetry import encode
 from derctl.errors import CommandError
+from derctl.store.answered import ANYBODY, EXPIRES_MAX_S, Answered, alive, noted, objection
 from derctl.store.outbox import Message
 
-SEEN_MAX = 1000
 EARLY_S = 30.0
 """How far in the future a command may be issued: clocks differ."""
-EXPIRES_MAX_S = 7 * 86400.0
 UNSAID = frozenset({"id", "issued_at"})
 """What of a command the log leaves out."""
 LOCAL_ID = "local-"
@@ -49,12 +48,16 @@ class Envelope(msgspec.Struct, kw_only=True, frozen=True):
 
 @dataclass(slots=True)
 class Desk:
-    """Where commands come in. seen: id to wall time of expiry, so that a repeated one is refused, across restarts."""
+    """Where commands come in. may_arm: principals that may do so over MQTT.
+
+    seen: by principal what was answered, so that a repeated one is refused, across restarts.
+    """
 
     reach: Reach
     clock: Clock
     log: Any
-    seen: dict[str, float] = field(default_factory=dict)
+    seen: dict[str, Answered] = field(default_factory=dict)
+    may_arm: frozenset[str] = frozenset()
     locals: int = 0
 
     def on_mqtt(self, send: Callable[[Message], None]) -> Callable[[str, bytes, bool], Awaitable[None]]:
@@ -115,6 +118,10 @@ class Desk:
 
     async def _take(self, principal: str, name: str, fields: dict[str, Any]) -> str:
         command = _row(name)
+        if command.arms and principal not in self.may_arm:
+            raise CommandError(
+                Refusal.MAY_NOT_ARM, f"the site file does not let {principal} {name} over MQTT (may_arm)"
+            )
         for key in ("id", "issued_at", "expires_s"):
             if key not in fields:
                 raise CommandError(Refusal.MISSING, f"{key} is missing")
@@ -122,10 +129,10 @@ class Desk:
         if envelope.issued_at.tzinfo is None:
             raise CommandError(Refusal.BAD_ARGUMENT, "issued_at needs a time zone, such as Z")
         seconds = self._life(command, envelope)
-        if envelope.id in self.seen:
-            raise CommandError(Refusal.REPLAYED, f"id {envelope.id!r} was answered before")
+        self._check_new(principal, envelope)
         args = convert(fields, command.args)
-        self._remember(envelope, seconds)
+        if command.saved:
+            self._remember(principal, envelope)
         until, synced = self._until(seconds), self.clock.synced
         order = Order(id=envelope.id, by=principal, seconds=seconds, until=until, args=args, synced=synced)
         return await self._apply(command, order)
@@ -159,12 +166,21 @@ class Desk:
             raise CommandError(Refusal.EXPIRED, f"issued {age:.0f} s ago, valid for {envelope.expires_s:g} s")
         return envelope.expires_s - max(age, 0.0)
 
-    def _remember(self, envelope: Envelope, seconds: float) -> None:
-        now = self.clock.wall()
-        self.seen = {key: ends for key, ends in self.seen.items() if ends > now}
-        while len(self.seen) >= SEEN_MAX:
-            self.seen.pop(next(iter(self.seen)))
-        self.seen[envelope.id] = now + seconds + EARLY_S
+    def _check_new(self, principal: str, envelope: Envelope) -> None:
+        """Raises CommandError: it was answered before, or may have been."""
+        for who in (principal, ANYBODY):
+            text = objection(self.seen.get(who, Answered()), envelope.id, envelope.issued_at.timestamp())
+            if text is not None:
+                raise CommandError(Refusal.REPLAYED, text)
+
+    def _remember(self, principal: str, envelope: Envelope) -> None:
+        """Until its replay is too old by its own word. A clock that isn't set can't tell that of any."""
+        if self.clock.synced:
+            left = {who: alive(answered, self.clock.wall()) for who, answered in self.seen.items()}
+            self.seen = {who: answered for who, answered in left.items() if answered is not None}
+        issued = envelope.issued_at.timestamp()
+        before = self.seen.get(principal, Answered())
+        self.seen[principal] = noted(before, envelope.id, issued, issued + envelope.expires_s)
 
 
 def reply(command_id: str | None, name: str, result: str, code: str | None, text: str, stamp: str) -> dict[str, Any]:

@@ -1,35 +1,33 @@
-"""What comes from the broker, before it costs memory, disk or log: bounds on each message, and on how many come."""
+"""What comes from the broker, before it costs memory, disk or log: of whom, how large it is, and how many come."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import msgspec
 
 from derctl.core.words import Refusal
-from derctl.daemon.commands.desk import reply
+from derctl.daemon.commands.desk import NAME_MAX, reply
+from derctl.daemon.commands.strangers import NEVER_S, Strangers
 from derctl.daemon.log import priority_of
 from derctl.daemon.report.telemetry import encode
 from derctl.store.outbox import Message
 
-PRINCIPAL_MAX = 64
-"""Characters of a principal: it is saved with each request and stands in the topic of each reply."""
 PAYLOAD_MAX = 8192
 """Bytes of a command."""
 BURST = 64
 """Commands of one principal at once."""
 RATE_PER_S = 5.0
 """And then."""
-PRINCIPALS_MAX = 64
-"""Principals that have a bucket of their own; whoever comes beyond them shares one."""
+QUEUED_MAX = 128
+"""Commands that wait for their turn, for each principal: none of them takes another's place."""
 SAID_S = 1.0
 """How often at most one hears that it is limited."""
 LOGGED_S = 60.0
 """How often at most the log says so."""
-NEVER_S = -1e9
 
 
 @dataclass(slots=True)
@@ -60,13 +58,27 @@ class _Id(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Intake:
-    """send: takes a reply. stamp: the wall time as text. clock: monotonic."""
+    """principals: who may command; whoever else does is a stranger, and costs nothing.
 
+    send: takes a reply. stamp: the wall time as text. clock: monotonic.
+    """
+
+    principals: InitVar[Iterable[str]]
+    strangers: Strangers
     send: Callable[[Message], None]
     stamp: Callable[[], str]
     log: Any
     clock: Callable[[], float] = time.monotonic
-    buckets: dict[str, Bucket] = field(default_factory=dict)
+    buckets: dict[str, Bucket] = field(init=False)
+
+    def __post_init__(self, principals: Iterable[str]) -> None:
+        now_s = self.clock()
+        self.buckets = {name: Bucket(seen_s=now_s) for name in principals}
+
+    @property
+    def queued_max(self) -> int:
+        """Commands of all principals that wait."""
+        return QUEUED_MAX * max(1, len(self.buckets))
 
     def admits(self, topic: str, payload: bytes) -> bool:
         """Whether it is a command that may cost something. What is refused here is answered here."""
@@ -74,31 +86,24 @@ class Intake:
         if len(parts) != 3 or parts[0] != "cmd" or not payload:  # nothing: a retained message is taken back
             return False
         _, principal, name = parts
-        known = 0 < len(principal) <= PRINCIPAL_MAX and principal.isprintable()
         now_s = self.clock()
-        bucket = self._bucket(principal if known else "", now_s)
+        bucket = self.buckets.get(principal)
+        if bucket is None:
+            self.strangers.came(principal, now_s)
+            return False
         if not bucket.take(now_s):
-            self._limited(bucket, principal if known else "", name, payload, now_s)
+            self._limited(bucket, principal, name, payload, now_s)
             return False
-        if not known:
-            self._log(bucket, f"a principal of {len(principal)} characters has no reply", now_s)
-            return False
-        if len(payload) > PAYLOAD_MAX:
-            text = f"{len(payload)} bytes are more than the {PAYLOAD_MAX} of a command"
+        text = _too_large(name, payload)
+        if text is not None:
             self._refuse(principal, name, None, Refusal.TOO_LARGE, text)
             return False
         return True
 
-    def _bucket(self, principal: str, now_s: float) -> Bucket:
-        if principal not in self.buckets and len(self.buckets) >= PRINCIPALS_MAX:
-            self.buckets = {key: each for key, each in self.buckets.items() if each.at(now_s) < BURST}
-            principal = principal if len(self.buckets) < PRINCIPALS_MAX else ""
-        return self.buckets.setdefault(principal, Bucket(seen_s=now_s))
-
     def _limited(self, bucket: Bucket, principal: str, name: str, payload: bytes, now_s: float) -> None:
         text = f"more than {BURST} commands at once and {RATE_PER_S:g} a second"
-        self._log(bucket, f"{principal or 'somebody'}: {text}", now_s)
-        if principal and now_s - bucket.said_s >= SAID_S:
+        self._log(bucket, f"{principal}: {text}", now_s)
+        if now_s - bucket.said_s >= SAID_S:
             bucket.said_s = now_s
             self._refuse(principal, name, _id_of(payload), Refusal.RATE_LIMITED, text)
 
@@ -110,6 +115,12 @@ class Intake:
         if now_s - bucket.logged_s >= LOGGED_S:
             bucket.logged_s = now_s
             self.log.log(priority_of("command"), "command", text=f"{text}: {Refusal.RATE_LIMITED}")
+
+
+def _too_large(name: str, payload: bytes) -> str | None:
+    if len(payload) > PAYLOAD_MAX:
+        return f"{len(payload)} bytes are more than the {PAYLOAD_MAX} of a command"
+    return f"its name has {len(name)} characters, more than {NAME_MAX}" if len(name) > NAME_MAX else None
 
 
 def _id_of(payload: bytes) -> str | None:

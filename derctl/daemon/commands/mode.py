@@ -49,7 +49,7 @@ async def ping(reach: Reach, order: Order) -> Done:
 
 
 ROWS: dict[str, Command] = {
-    "arm": Command(args=Arm, apply=arm, relaxing=True),
+    "arm": Command(args=Arm, apply=arm, relaxing=True, arms=True),
     "disarm": Command(args=Nothing, apply=disarm, relaxing=False),
     "ping": Command(args=Nothing, apply=ping, relaxing=False, saved=False),
 }

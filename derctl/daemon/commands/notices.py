@@ -23,10 +23,10 @@ SAYS = {
 
 @dataclass(slots=True)
 class Notices:
-    """send: takes what goes to the broker, None without one. tell: what News takes. stamp: the wall time as text."""
+    """send: takes what goes to the broker, if there is one. tell: what News takes. stamp: the wall time as text."""
 
     requests: Requests
-    send: Callable[[Message], None] | None
+    send: Callable[[Message], None]
     tell: Callable[[str, str, str], None]
     stamp: Callable[[], str]
 
@@ -34,7 +34,7 @@ class Notices:
         """Once a tick. Who asked over the socket has no topic, and sees the event."""
         for request, standing in self.requests.news():
             self.tell("request_changed", request.der or "", f"{named(request)} {SAYS[standing]}")
-            if self.send is not None and not request.id.startswith(LOCAL_ID):
+            if not request.id.startswith(LOCAL_ID):
                 text = f"{named(request)} {SAYS[standing]}"
                 payload = reply(request.id, request.kind, standing, None, text, self.stamp())
                 self.send(Message(topic=f"notice/{request.by}", payload=encode(payload), qos=1))

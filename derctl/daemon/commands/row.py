@@ -79,13 +79,14 @@ class Done:
 class Command:
     """relaxing: it may let more power through, so it waits for a clock that can be believed.
 
-    saved: it changes something that must survive a restart.
+    saved: it changes something that must survive a restart. arms: over MQTT it needs a principal that may arm.
     """
 
     args: type[msgspec.Struct]
     apply: Callable[[Reach, Order], Awaitable[Done]]
     relaxing: bool
     saved: bool = True
+    arms: bool = False
 
 
 async def saved(reach: Reach, done: Done) -> str:

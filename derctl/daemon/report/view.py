@@ -128,9 +128,9 @@ def device_view(channel: Channel) -> DeviceView:
     """What a channel knows now."""
     return DeviceView(
         state=channel.state,
-        reason=channel.binding.reason,
-        text=channel.binding.text,
-        identity=channel.known,
+        reason=channel.finder.binding.reason,
+        text=channel.finder.binding.text,
+        identity=channel.finder.binding.known,
         problems=() if channel.device is None else tuple(channel.device.problems),
     )
 
@@ -151,7 +151,7 @@ def der_view(
         der=der,
         device=device_view(channel),
         decision=decision,
-        outcome=writer.outcome,
+        outcome=writer.account.outcome,
         writes=writer.writes,
         found=found,
         standing=writer.standing(record),

@@ -12,9 +12,11 @@ from derctl.core.words import LimitsBy
 from derctl.devices.kind import Models
 from derctl.devices.nominal import Nominal, System
 from derctl.devices.sunspec.controls.controls import Controls
+from derctl.devices.sunspec.controls.groups import Groups
 from derctl.devices.sunspec.controls.m123 import build_123
 from derctl.devices.sunspec.controls.m124 import build_124
 from derctl.devices.sunspec.controls.m704 import build_704
+from derctl.devices.sunspec.controls.rated import Rated
 from derctl.devices.sunspec.found import Found, incomplete
 from derctl.devices.sunspec.layout import Layout, View, find
 from derctl.devices.sunspec.limits import BLOCK, Limits, own_limits, with_bms
@@ -58,7 +60,7 @@ class SunspecDer(Found):
 
     @property
     def control(self) -> Mapping[str, Read]:
-        reads = {view.name: view.read for view in (self.ac, *self.controls.views.values())}
+        reads = {view.name: view.read for view in (self.ac, *self.controls.groups.views.values())}
         return reads if self.limits is None else {**reads, **self.limits.reads}
 
     @property
@@ -68,18 +70,18 @@ class SunspecDer(Found):
 
     @property
     def reversion(self) -> Reversion:
-        return self.controls.reversion
+        return self.controls.groups.reversion
 
     def without(self, refused: Mapping[str, str]) -> SunspecDer | None:
         if self.ac.name in refused:
             return None
         controls = self.controls.without(refused)
-        problems = controls.problems[len(self.controls.problems) :]
+        problems = controls.groups.problems[len(self.controls.groups.problems) :]
         if self.limits is not None:
             problems += tuple(
                 f"the battery's limits: {refused[name]}" for name in self.limits.reads if name in refused
             )
-        can = replace(self.can, ac=controls.port)
+        can = replace(self.can, ac=controls.groups.port)
         return replace(self, can=can, controls=controls, problems=(*self.problems, *problems))
 
     def rate(self) -> Exchange[Rating]:
@@ -94,9 +96,9 @@ class SunspecDer(Found):
         values = self.ac.values(answers)
         soc, soh = self._charge(answers)
         on, off = self.own.states(answers, self.options.own_functions)
-        told = (self.can.steer or self.can.var) and self.controls.views.keys() <= answers.keys()
-        read = self.controls.values(answers) if told else None
-        accepted = self.controls.accepted(read) if read is not None and self.controls.tells(read) else None
+        told = (self.can.steer or self.can.var) and self.controls.groups.views.keys() <= answers.keys()
+        read = self.controls.groups.values(answers) if told else None
+        accepted = self.controls.accepted(read) if read is not None and self.controls.groups.tells(read) else None
         reading = inverter(
             self.ac.block.model_id, values, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off
         )
@@ -156,9 +158,9 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
         expected = "sunspec_storage" if kind.store else "sunspec_pv"
         raise not_a(expected, layout, "no inverter model (701, 101-103, 111-113) in the chain")
     plate = yield from plate_of(layout, options, storage=kind.store)
-    controls = yield from _controls(layout, options, plate.rating, kind.ac, only_read=plate.only_read)
+    groups = yield from _groups(layout, options, plate.rating, kind.ac, only_read=plate.only_read)
     limits, unread = (yield from own_limits(whole, layout, ac, options)) if kind.store else (None, "")
-    lacks = (*layout.lacks, *(_missing(controls.port, kind.ac) if options.control else ()))
+    lacks = (*layout.lacks, *(_missing(groups.port, kind.ac) if options.control else ()))
     if limits is not None and limits.unread:
         lacks = (*lacks, "the battery's limits in model 802")
     view = layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX)
@@ -166,13 +168,13 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
     return SunspecDer(
         layout=layout,
         options=options,
-        problems=(*layout.chain.problems, *controls.problems, *([unread] if unread else []), *incomplete(lacks)),
+        problems=(*layout.chain.problems, *groups.problems, *([unread] if unread else []), *incomplete(lacks)),
         lacks=lacks,
         rating=plate.rating,
-        can=replace(kind, ac=controls.port),
+        can=replace(kind, ac=groups.port),
         ac=view,
         charge=_charge_of(layout) if kind.store else None,
-        controls=controls,
+        controls=Controls(rated=Rated(rating=plate.rating, profile=options.profile), groups=groups),
         own=own_of(layout),
         nominal=replace(plate.nominal, system=system),
         limits=limits,
@@ -201,21 +203,18 @@ def _charge_of(layout: Layout) -> View | None:
     return None if block is None else layout.view("soc", block, CHARGE[block.model_id])
 
 
-def _controls(layout: Layout, options: Options, rated: Rating, want: Port, *, only_read: str) -> Exchange[Controls]:
-    """704 before the older models. Without groups where the device is only read; its problems say why."""
+def _groups(layout: Layout, options: Options, rated: Rating, want: Port, *, only_read: str) -> Exchange[Groups]:
+    """704 before the older models. None where the device is only read; its problems say why."""
     profile = options.profile
-    unread = Controls(rating=rated, profile=profile)
     if layout.chain.repaired:
-        return replace(unread, problems=("the chain had to be repaired: this device is only read",))
+        return Groups(problems=("the chain had to be repaired: this device is only read",))
     if only_read:
-        return replace(unread, problems=(only_read,))
+        return Groups(problems=(only_read,))
     if layout.find(704) is not None:
         found = yield from build_704(layout, rated, profile, want)
     else:
         found = yield from build_123(layout, rated, profile, want)
         found = found.joined((yield from build_124(layout, rated, profile, want)))
-    if found == unread:
-        return replace(unread, problems=("no control model (704, 123, 124): this device is only read",))
-    if profile.timer_rearm == "any_message" and found.port != Port():
-        return replace(found, problems=(*found.problems, ANY_MESSAGE))
-    return found
+    if found == Groups():
+        return found.saying("no control model (704, 123, 124): this device is only read")
+    return found.saying(ANY_MESSAGE) if profile.timer_rearm == "any_message" and found.port != Port() else found

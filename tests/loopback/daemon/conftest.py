@@ -47,13 +47,13 @@ class Bench:
 
     async def ticks(self, count: int) -> None:
         """Let so many ticks pass."""
-        goal = self.app.loop.ticks + count
-        await self.until(lambda: self.app.loop.ticks >= goal)
+        goal = self.app.control.loop.ticks + count
+        await self.until(lambda: self.app.control.loop.ticks >= goal)
 
     @property
     def writers(self) -> Mapping[str, Writer]:
         """By DER id."""
-        return self.app.loop.dispatch.writers
+        return self.app.control.loop.dispatch.writers
 
     def p_w(self, der: str) -> float:
         """The plant's truth: what a DER gives."""
@@ -93,7 +93,9 @@ def bench(tmp_path: Path) -> Callable[..., Any]:
         made = Bench(rig, app, running)
         try:
             if prepare is None:
-                await made.until(lambda: all(channel.sample > 0 for channel in app.loop.poller.channels))
+                await made.until(
+                    lambda: all(channel.measured.sample > 0 for channel in app.control.loop.poller.channels)
+                )
             yield made
         finally:
             app.stop()

@@ -44,10 +44,10 @@ def no_contract(site: dict[str, Any]) -> None:
 async def test_the_first_start_observes_and_writes_nothing(bench: Any) -> None:
     async with bench(observe_mode) as b:
         await b.ticks(20)
-        assert all(der.fresh for der in b.app.state().ders)
+        assert all(der.fresh for der in b.app.control.state().ders)
         assert b.app.recorder.latest.decisions[0].setpoint.p_ceiling_w is not None, "it decides, as in shadow mode"
         assert [b.writes(device) for device in ("pv1", "pv2", "bat1")] == [[], [], []]
-        assert b.writers["pv1"].outcome.reason == "gate_closed"
+        assert b.writers["pv1"].account.outcome.reason == "gate_closed"
 
 
 async def test_observe_on_the_command_line_outranks_the_site_file_and_an_operator(bench: Any) -> None:
@@ -67,7 +67,7 @@ async def test_a_site_whose_fallbacks_break_the_contract_is_not_controlled(bench
     async with bench(change) as b:
         await b.ticks(20)
         assert b.writes("pv1") == [] and b.writes("pv2") == []
-        status = await ask(Path(b.app.site.file.site.socket), "status")
+        status = await ask(Path(b.app.control.site.file.site.socket), "status")
         assert status["mode"] == "observe"
         assert "7,001 W" in status["mode_reason"] and status["mode_reason"].startswith("fallback_breaks_contract")
         with pytest.raises(CommandError) as refused:
@@ -81,28 +81,28 @@ async def test_model_123_counts_with_its_full_rating_since_its_timer_has_no_targ
 
     async with bench(change) as b:
         await b.ticks(10)
-        status = await ask(Path(b.app.site.file.site.socket), "status")
+        status = await ask(Path(b.app.control.site.file.site.socket), "status")
         assert status["absent"]["by_der"]["pv1"] == 5000.0
 
 
 async def test_an_operators_limit_reaches_the_device_and_ends_by_itself(bench: Any) -> None:
     async with bench(no_contract) as b:
         await b.ticks(5)
-        socket = Path(b.app.site.file.site.socket)
+        socket = Path(b.app.control.site.file.site.socket)
         await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 6.0})
         await b.until(lambda: b.p_w("pv2") < 1600)
-        assert b.writers["pv2"].outcome.requested_by == "operator_limit"
-        await b.until(lambda: b.writers["pv2"].outcome.requested is None)
+        assert b.writers["pv2"].account.outcome.requested_by == "operator_limit"
+        await b.until(lambda: b.writers["pv2"].account.outcome.requested is None)
         await b.until(lambda: b.p_w("pv2") > 5000)
 
 
 async def test_a_battery_setpoint_moves_the_battery_and_clear_gives_it_back(bench: Any) -> None:
     async with bench(no_contract) as b:
         await b.ticks(5)
-        socket = Path(b.app.site.file.site.socket)
+        socket = Path(b.app.control.site.file.site.socket)
         await ask(socket, "set_battery_power", {"der": "bat1", "p_target_w": -1500})
         await b.until(lambda: abs(b.p_w("bat1") + 1500) < 50)
-        await b.until(lambda: b.writers["bat1"].outcome.achieved == "yes")
+        await b.until(lambda: b.writers["bat1"].account.outcome.achieved == "yes")
         await ask(socket, "clear")
         await b.until(lambda: abs(b.p_w("bat1")) < 50)
 
@@ -125,7 +125,7 @@ async def test_a_command_that_makes_no_sense_is_refused_with_its_code(
 ) -> None:
     async with bench(no_contract) as b:
         with pytest.raises(CommandError) as refused:
-            await ask(Path(b.app.site.file.site.socket), call, args)
+            await ask(Path(b.app.control.site.file.site.socket), call, args)
         assert refused.value.code == code
         assert b.app.requests.alive() == ()
 
@@ -133,9 +133,12 @@ async def test_a_command_that_makes_no_sense_is_refused_with_its_code(
 async def test_disarming_releases_first_and_arming_takes_over_again(bench: Any) -> None:
     async with bench() as b:
         await b.until(
-            lambda: b.writers["pv2"].hold.written is not None and b.writers["bat1"].hold.written is not None
+            lambda: (
+                b.writers["pv2"].account.hold.written is not None
+                and b.writers["bat1"].account.hold.written is not None
+            )
         )
-        socket = Path(b.app.site.file.site.socket)
+        socket = Path(b.app.control.site.file.site.socket)
         await ask(socket, "disarm")
         count = len(b.writes("pv2"))
         assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0, "no more than the declared fallback stands"
@@ -170,14 +173,14 @@ async def test_somebody_s_limit_is_kept_by_a_site_that_controls_from_its_first_t
         face.bank.publish()
 
     async with bench(change, prepare=somebody) as b:
-        await b.until(lambda: b.writers["pv2"].hold.written is not None and not b.writers["pv2"].busy)
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None and not b.writers["pv2"].busy)
         await b.ticks(20)
         assert b.p_w("pv2") <= 7050.0
-        assert b.app.standings.view("pv2") == {"limit_w": 7000.0, "lifted": False}
+        assert b.app.control.standings.view("pv2") == {"limit_w": 7000.0, "lifted": False}
         assert b.rig.units["pv2"].face.bank.image(704).get("WMaxLimPctRvrt") <= 70.0, "without derctl too"
-        await ask(Path(b.app.site.file.site.socket), "release", {"lift": True})
+        await ask(Path(b.app.control.site.file.site.socket), "release", {"lift": True})
         assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 7000.0
-        await ask(Path(b.app.site.file.site.socket), "clear", {"found": True})
+        await ask(Path(b.app.control.site.file.site.socket), "clear", {"found": True})
         b.app.gate.arm("tests")
         await b.until(lambda: b.p_w("pv2") > 8500.0)
 
@@ -198,13 +201,13 @@ async def test_control_that_has_begun_goes_on_when_the_contract_would_not_hold_w
     follow = Releaser.follow
     async with bench() as b:
         monkeypatch.setattr(Releaser, "follow", noted)
-        await b.until(lambda: b.writers["pv2"].hold.written is not None)
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None)
         found = b.app.gate.absence()
         b.app.gate.absence = lambda: replace(found, limit_w=1.0)
         await b.ticks(10)
         assert b.app.gate.open and told(b, "fallback_broken") == 1
-        assert "pv2" in b.app.releaser.journal.entries and told(b, "released") == 0
-        await ask(Path(b.app.site.file.site.socket), "disarm")
+        assert "pv2" in b.app.control.releaser.records.written.entries and told(b, "released") == 0
+        await ask(Path(b.app.control.site.file.site.socket), "disarm")
         await b.ticks(2)
         assert lifts == {(Arm.WATCHING, True)}
         assert b.rig.world.faces["pv2"].command().p_ceiling_w <= 2000.0, "no more than the declared fallback stands"
@@ -212,8 +215,8 @@ async def test_control_that_has_begun_goes_on_when_the_contract_would_not_hold_w
 
 async def test_a_released_site_stays_released_after_a_restart(bench: Any) -> None:
     async with bench() as b:
-        await b.until(lambda: b.writers["pv2"].hold.written is not None)
-        await ask(Path(b.app.site.file.site.socket), "release")
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None)
+        await ask(Path(b.app.control.site.file.site.socket), "release")
     async with bench() as b:
         await b.ticks(10)
         assert b.app.gate.arming.reason == "not armed"
@@ -235,10 +238,15 @@ async def test_a_der_that_was_unreachable_at_the_release_is_released_when_it_ans
 ) -> None:
     monkeypatch.setattr("derctl.daemon.actuate.release.AGAIN_S", 0.3)
     async with bench() as b:
-        await b.until(lambda: b.writers["pv2"].hold.written is not None and b.writers["pv1"].hold.written is not None)
+        await b.until(
+            lambda: (
+                b.writers["pv2"].account.hold.written is not None
+                and b.writers["pv1"].account.hold.written is not None
+            )
+        )
         back = await refuse(b.rig.endpoint_of("pv2"))
-        await b.until(lambda: b.app.plant.ders["pv2"].state == "unreachable")
-        told = await ask(Path(b.app.site.file.site.socket), "disarm")
+        await b.until(lambda: b.app.control.plant.ders["pv2"].state == "unreachable")
+        told = await ask(Path(b.app.control.site.file.site.socket), "disarm")
         assert "pv2: unreachable" in told and "pv2" in journal(b) and "pv1" not in journal(b)
         await b.ticks(12)
         assert said(b, "pv2") == ["not_released"], "said once, not with each try"
@@ -269,9 +277,9 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
         raise Refused(4)
 
     async with bench() as b:
-        await b.until(lambda: all(b.writers[name].hold.written is not None for name in ("pv1", "pv2")))
+        await b.until(lambda: all(b.writers[name].account.hold.written is not None for name in ("pv1", "pv2")))
         b.rig.units["pv2"].write_faults[1] = no
-        told = await ask(Path(b.app.site.file.site.socket), "disarm")
+        told = await ask(Path(b.app.control.site.file.site.socket), "disarm")
         assert "pv2: exception 4" in told and "pv2" in journal(b) and "pv1" not in journal(b)
         await b.until(lambda: len(tries) == 4)
         assert all("pv1" not in wrote for wrote, _ in tries[1:])
@@ -285,10 +293,10 @@ async def test_a_der_that_refuses_its_release_is_asked_ever_less_often(
 
 async def disarm_with_a_request_a_second(b: Any) -> None:
     """pv2, on a bus that gets the pace of a Fronius when the device has been found."""
-    await b.until(lambda: all(b.writers[name].hold.written is not None for name in ("pv1", "pv2")))
-    bus = b.app.plant.ders["pv2"].bus
+    await b.until(lambda: all(b.writers[name].account.hold.written is not None for name in ("pv1", "pv2")))
+    bus = b.app.control.plant.ders["pv2"].bus
     bus.pace = replace(bus.pace, min_interval_s=1.0)
-    await ask(Path(b.app.site.file.site.socket), "disarm")
+    await ask(Path(b.app.control.site.file.site.socket), "disarm")
 
 
 async def test_a_slow_bus_gets_the_time_that_a_release_needs_there_when_it_is_tried_again(
@@ -306,7 +314,7 @@ async def test_a_stop_does_not_wait_for_a_patient_release(bench: Any, monkeypatc
     monkeypatch.setattr("derctl.daemon.actuate.release.AGAIN_S", 0.3)
     async with bench() as b:
         await disarm_with_a_request_a_second(b)
-        await b.until(lambda: b.app.releaser.releasing)
+        await b.until(lambda: b.app.control.releaser.releasing)
         b.app.stop()
         await b.running
         assert said(b, "pv2") == ["not_released"] and "pv2" in journal(b), "the time would have been enough"
@@ -347,8 +355,10 @@ async def test_what_stands_is_told_and_lifted_when_asked_whatever_the_journal_sa
     if content is not None:
         (tmp_path / "state" / JOURNAL).write_text(content)
     async with bench(observe_mode, prepare=pv2_holds_1500_w) as b:
-        socket = Path(b.app.site.file.site.socket)
-        await b.until(lambda: all(b.app.releaser.stands(name).seen == "read_back" for name in b.writers))
+        socket = Path(b.app.control.site.file.site.socket)
+        await b.until(
+            lambda: all(b.app.control.releaser.inventory.stands(name).seen == "read_back" for name in b.writers)
+        )
         stands = (await ask(socket, "status"))["ders"]["pv2"]["standing"]
         record = "missing" if content is None else "nothing"
         assert (stands["p_ceiling_w"], stands["seen"], stands["record"]) == (1500.0, "read_back", record)
@@ -358,7 +368,12 @@ async def test_what_stands_is_told_and_lifted_when_asked_whatever_the_journal_sa
         assert b.writes("pv2") == []
         lifted = await ask(socket, "release", {"lift": True})
         assert (lifted["pv2"]["result"], lifted["pv2"]["stands_w"]) == ("released", 2000.0)
-        await b.until(lambda: b.app.releaser.record("pv2") == "left" and not b.app.releaser.journal.missing)
+        await b.until(
+            lambda: (
+                b.app.control.releaser.records.of("pv2") == "left"
+                and not b.app.control.releaser.records.written.missing
+            )
+        )
         assert (await ask(socket, "disarm")).startswith("pv2: released before; limit 2,000 W stands")
 
 
@@ -370,10 +385,10 @@ async def test_a_journal_that_cannot_be_read_is_released_as_if_it_named_all(
     (tmp_path / "state" / JOURNAL).write_text('{"pv2": ')
     async with bench(observe_mode, prepare=pv2_holds_1500_w) as b:
         await b.until(lambda: told(b, "released") == 3)
-        assert told(b, "journal_unreadable") == 1 and not b.app.releaser.journal.entries
-        await b.until(lambda: b.app.releaser.stands("pv2").seen == "read_back")
-        assert b.app.releaser.stands("pv2").p_ceiling_w == 1500.0, "and nothing is raised by it"
-        assert b.app.releaser.record("pv2") == "left"
+        assert told(b, "journal_unreadable") == 1 and not b.app.control.releaser.records.written.entries
+        await b.until(lambda: b.app.control.releaser.inventory.stands("pv2").seen == "read_back")
+        assert b.app.control.releaser.inventory.stands("pv2").p_ceiling_w == 1500.0, "and nothing is raised by it"
+        assert b.app.control.releaser.records.of("pv2") == "left"
 
 
 async def test_a_name_in_the_journal_that_the_site_file_lacks_wears_no_card(
@@ -426,7 +441,7 @@ async def test_control_does_not_begin_on_a_disk_that_takes_nothing_and_goes_on_w
         b.app.dirty.set()
         await b.until(lambda: b.app.gate.open)
         disk["full"] = True
-        socket = Path(b.app.site.file.site.socket)
+        socket = Path(b.app.control.site.file.site.socket)
         with pytest.raises(CommandError, match="nothing was done"):
             await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2"})
         assert (await ask(socket, "status"))["requests"] == [] and told(b, "state_not_saved") == 2
@@ -446,19 +461,19 @@ async def test_a_journal_that_could_not_be_saved_is_saved_with_the_next_write_to
     disk = FullDisk(monkeypatch)
     monkeypatch.setattr("derctl.daemon.survival.SAVE_EVERY_S", 1e9)
     async with bench() as b:
-        await b.until(lambda: all(writer.hold.written is not None for writer in b.writers.values()))
+        await b.until(lambda: all(writer.account.hold.written is not None for writer in b.writers.values()))
         assert not (b.app.survival.folder.path / "written.json").exists()
         assert told(b, "journal_not_saved") == 1, "said once, and control goes on"
-        await b.app.releaser.note("pv2")
+        await b.app.control.releaser.note("pv2")
         assert told(b, "journal_not_saved") == 1
         disk.full = False
-        await b.app.releaser.note("pv2")
+        await b.app.control.releaser.note("pv2")
         assert set(journal(b)) == {"pv1", "pv2", "bat1"}
         tries = disk.tries
-        await b.app.releaser.note("pv2")
+        await b.app.control.releaser.note("pv2")
         assert disk.tries == tries, "a saved one costs no further write"
         disk.full = True
-        await ask(Path(b.app.site.file.site.socket), "disarm")
+        await ask(Path(b.app.control.site.file.site.socket), "disarm")
         assert told(b, "journal_not_saved") == 2, "it is full again"
         disk.full = False
 
@@ -469,7 +484,7 @@ async def test_a_journal_that_could_not_be_saved_is_saved_with_the_state_where_n
     """A limit that stands is written once."""
     disk = FullDisk(monkeypatch)
     async with bench() as b:
-        await b.until(lambda: all(writer.hold.written is not None for writer in b.writers.values()))
+        await b.until(lambda: all(writer.account.hold.written is not None for writer in b.writers.values()))
         for writer in b.writers.values():
             writer.control = False
         await asyncio.gather(*(writer.wait() for writer in b.writers.values()))
@@ -488,7 +503,7 @@ async def test_a_limit_given_under_an_unset_clock_is_saved_without_an_end_on_tha
 
     async with bench(unset_clock) as b:
         await b.ticks(3)
-        socket = Path(b.app.site.file.site.socket)
+        socket = Path(b.app.control.site.file.site.socket)
         await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 3600})
         state = b.app.survival.folder.path / "state.json"
     (saved,) = json.loads(state.read_text())["requests"]
@@ -500,7 +515,7 @@ async def test_a_devices_own_volt_var_keeps_the_gateways_off(bench: Any) -> None
         rig.world.faces["pv2"].bank.image(705).put_raw("Ena", 1)
 
     async with bench(prepare=own_volt_var) as b:
-        await b.until(lambda: "volt_var" in b.app.state().ders[1].reading.own_on)
+        await b.until(lambda: "volt_var" in b.app.control.state().ders[1].reading.own_on)
         await b.ticks(2)
         decision = b.app.recorder.latest.decisions[1]
         assert decision.abstained["volt_var"].startswith("own_function_on")
@@ -525,8 +540,8 @@ async def test_recorded_ticks_replayed_through_the_core_give_the_same_decisions_
     async with bench() as b:
         await b.ticks(30)
         ticks = list(b.app.recorder._ring)
-        plain = await ask(Path(b.app.site.file.site.socket), "record", {"count": len(ticks)})
-        plan = b.app.site.plan
+        plain = await ask(Path(b.app.control.site.file.site.socket), "record", {"count": len(ticks)})
+        plan = b.app.control.site.plan
     by_number = {tick.n: tick for tick in ticks}
     compared = [by_number[row["n"]] for row in plain if row["n"] in by_number]
     assert len(compared) >= 30 and any(tick.decisions[0].bound_by for tick in compared)
@@ -553,7 +568,7 @@ async def test_a_bug_in_a_function_ends_the_daemon(bench: Any) -> None:
     async with bench() as b:
         await b.ticks(3)
         broken: Any = Broken()
-        b.app.loop.plan = Plan(der_functions=((broken, ("pv1",)),))
+        b.app.control.loop.plan = Plan(der_functions=((broken, ("pv1",)),))
         with pytest.raises(ExceptionGroup) as ended:
             await b.running
         assert ended.group_contains(ZeroDivisionError)
@@ -570,14 +585,14 @@ async def test_a_bug_in_the_brokers_link_is_restarted_and_never_reaches_control(
             calls.append(1)
             raise RuntimeError("a bug in the link")
 
-        b.app.mqtt.on_command = broken
+        b.app.uplink.link.on_command = broken
         tasks = Tasks(b.app.log)
         tasks.guard("mqtt", broken)
         await b.until(lambda: len(calls) >= 3)
         await tasks.end_all()
-        before = b.app.loop.ticks
+        before = b.app.control.loop.ticks
         await b.ticks(10)
-        assert b.app.loop.ticks > before and not b.running.done()
+        assert b.app.control.loop.ticks > before and not b.running.done()
 
 
 async def test_a_stop_releases_and_gives_that_two_seconds(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -591,7 +606,7 @@ async def test_a_stop_releases_and_gives_that_two_seconds(bench: Any, monkeypatc
     release = Dispatch.release
     monkeypatch.setattr(Dispatch, "release", noted)
     async with bench() as b:
-        await b.until(lambda: b.writers["pv2"].hold.written is not None)
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None)
         stopped = time.time()
         b.app.stop()
         await b.running
@@ -602,7 +617,7 @@ async def test_a_stop_releases_and_gives_that_two_seconds(bench: Any, monkeypatc
 
 async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_written(bench: Any) -> None:
     async with bench() as b:
-        await b.until(lambda: b.writers["pv1"].hold.written is not None)
+        await b.until(lambda: b.writers["pv1"].account.hold.written is not None)
         one, two = b.rig.endpoint_of("pv1"), b.rig.endpoint_of("pv2")
         one.units, two.units = two.units, one.units
         of_before = [*one.open, *two.open]
@@ -612,8 +627,8 @@ async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_
             lambda: not {*one.open, *two.open}.intersection(of_before)
         )  # nor what they had received already
         before = {name: len(b.writes(name)) for name in ("pv1", "pv2")}
-        await b.until(lambda: b.app.plant.ders["pv1"].binding.reason == "identity_changed")
-        await b.until(lambda: b.app.plant.ders["pv2"].binding.reason == "identity_changed")
+        await b.until(lambda: b.app.control.plant.ders["pv1"].finder.binding.reason == "identity_changed")
+        await b.until(lambda: b.app.control.plant.ders["pv2"].finder.binding.reason == "identity_changed")
         await b.ticks(10)
         assert {name: len(b.writes(name)) for name in ("pv1", "pv2")} == before
 
@@ -639,8 +654,8 @@ async def test_a_site_starts_at_night_with_what_it_knows_of_inverters_that_sleep
     async with bench(promises_in_full) as b:
         await b.until(lambda: b.app.gate.open)
     async with bench(promises_in_full, prepare=gone("pv1", "pv2")) as b:
-        await b.until(lambda: b.writers["bat1"].hold.written is not None)
-        status = await ask(Path(b.app.site.file.site.socket), "status")
+        await b.until(lambda: b.writers["bat1"].account.hold.written is not None)
+        status = await ask(Path(b.app.control.site.file.site.socket), "status")
         assert (status["mode"], status["absent"]["by_der"]) == ("control", {"pv1": 1000, "pv2": 2000, "bat1": 0})
         assert status["ders"]["pv2"]["rating"]["p_max_w"] == 10_000.0
 
@@ -653,7 +668,7 @@ async def test_a_site_that_never_found_one_of_its_inverters_is_not_armed_until_i
         site["ders"][1]["rating"] = {"p_max_w": 10_000}
 
     async with bench(rated, prepare=gone("pv2")) as b:
-        await b.until(lambda: b.app.plant.ders["bat1"].sample > 0)
+        await b.until(lambda: b.app.control.plant.ders["bat1"].measured.sample > 0)
         await b.ticks(3)
         assert not b.app.gate.open and b.app.gate.arming.reason.startswith("fallback_breaks_contract")
         assert b.writes("bat1") == []
@@ -673,11 +688,11 @@ async def test_a_device_that_was_swapped_while_the_daemon_was_down_keeps_nobody_
     async with bench(named) as b:
         await b.until(lambda: b.app.gate.open)
     async with bench(named, prepare=swapped) as b:
-        await b.until(lambda: b.app.plant.ders["pv2"].state == "refused")
-        await b.until(lambda: b.app.gate.open and b.writers["bat1"].hold.written is not None)
+        await b.until(lambda: b.app.control.plant.ders["pv2"].state == "refused")
+        await b.until(lambda: b.app.gate.open and b.writers["bat1"].account.hold.written is not None)
         await b.ticks(5)
         assert b.writes("pv2") == [] and b.app.gate.absence().by_der["pv2"] == 10_000.0
-        socket = Path(b.app.site.file.site.socket)
+        socket = Path(b.app.control.site.file.site.socket)
         await ask(socket, "disarm")
         with pytest.raises(CommandError) as refused:
             await ask(socket, "arm")
@@ -692,8 +707,8 @@ async def test_a_battery_that_charges_is_not_let_go_while_an_inverter_is_lost(be
         rig.endpoint_of("pv2").refuse()
         for connection in [*rig.endpoint_of("pv2").open]:
             connection.end("rst")
-        await b.until(lambda: b.app.plant.ders["pv2"].state == "unreachable")
-        await ask(Path(b.app.site.file.site.socket), "disarm")
+        await b.until(lambda: b.app.control.plant.ders["pv2"].state == "unreachable")
+        await ask(Path(b.app.control.site.file.site.socket), "disarm")
         assert said(b, "bat1") == ["not_released"] and "bat1" in journal(b)
         assert b.p_w("bat1") < -500.0, "it charges on"
 
@@ -712,11 +727,11 @@ async def test_nothing_is_raised_before_every_device_has_read_back_its_fallback(
         for forced in rig.world.forced.values():
             forced.irradiance = Knob(0.0)
         await b.until(lambda: b.app.gate.open and len(b.writes("pv2")) > 3 and b.writes("bat1"))
-        assert b.app.promises.halted and b.p_w("bat1") < 50.0
+        assert b.app.control.promises.halted and b.p_w("bat1") < 50.0
         assert "unproven_fallback" in {bound.by for bound in b.app.recorder.latest.decisions[2].bound_by}
         rig.units["pv2"].write_faults.clear()
-        await b.until(lambda: not b.app.promises.halted)
-        assert all(writer.promised == "read_back" for writer in b.writers.values())
+        await b.until(lambda: not b.app.control.promises.halted)
+        assert all(writer.promised.kept == "read_back" for writer in b.writers.values())
         await b.until(lambda: b.p_w("bat1") > 500.0)
 
 
@@ -730,4 +745,4 @@ async def test_one_that_never_shows_its_fallback_is_named_and_holds_the_others_d
 
     async with bench(promises_in_full, prepare=ignored) as b:
         await b.until(lambda: told(b, "fallback_unproven") == 1)
-        assert not b.app.promises.halted and b.writers["pv2"].promised != "read_back"
+        assert not b.app.control.promises.halted and b.writers["pv2"].promised.kept != "read_back"

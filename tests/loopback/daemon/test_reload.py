@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from derctl.core.types import LimitRequest
 from derctl.daemon.loop import Loop
 from derctl.daemon.poller import Poller
 from derctl.errors import CommandError
@@ -23,7 +26,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 
 def edited(b: Any, change: Edit) -> None:
-    path = Path(b.app.site.file.site.socket).parent / "site.yaml"
+    path = Path(b.app.control.site.file.site.socket).parent / "site.yaml"
     site = yaml.safe_load(path.read_text())
     change(site)
     path.write_text(yaml.safe_dump(site, sort_keys=False))
@@ -35,19 +38,19 @@ def events(b: Any) -> list[tuple[str, str]]:
 
 async def reloaded(b: Any, change: Edit) -> str:
     edited(b, change)
-    return str(await ask(Path(b.app.site.file.site.socket), "reload", seconds=60.0))
+    return str(await ask(Path(b.app.control.site.file.site.socket), "reload", seconds=60.0))
 
 
 async def controlling(b: Any) -> None:
-    await b.until(lambda: all(writer.hold.written is not None for writer in b.writers.values()))
+    await b.until(lambda: all(writer.account.hold.written is not None for writer in b.writers.values()))
 
 
 async def test_a_hangup_takes_over_what_changed_and_moves_nothing_else(bench: Any) -> None:
     async with bench() as b:
         await controlling(b)
-        kept = [*b.app.plant.ders.values(), b.app.plant.poc, *b.app.plant.buses.values()]
-        written = {name: writer.hold.written for name, writer in b.writers.items()}
-        memory = b.app.loop.memories["contract_export_limit"]
+        kept = [*b.app.control.plant.ders.values(), b.app.control.plant.poc, *b.app.control.plant.buses.values()]
+        written = {name: writer.account.hold.written for name, writer in b.writers.items()}
+        memory = b.app.control.loop.memories["contract_export_limit"]
 
         def change(site: dict[str, Any]) -> None:
             site["functions"][0]["limit_w"] = 7100
@@ -56,17 +59,17 @@ async def test_a_hangup_takes_over_what_changed_and_moves_nothing_else(bench: An
         os.kill(os.getpid(), signal.SIGHUP)
         await b.until(lambda: events(b))
         assert events(b) == [("site_file_reloaded", "taken over: functions")]
-        now = [*b.app.plant.ders.values(), b.app.plant.poc, *b.app.plant.buses.values()]
+        now = [*b.app.control.plant.ders.values(), b.app.control.plant.poc, *b.app.control.plant.buses.values()]
         assert all(a is c for a, c in zip(kept, now, strict=True)), "no connection and no device is given up"
-        assert b.app.site.limit_w == 7100
+        assert b.app.control.site.limit_w == 7100
         assert b.app.gate.open
-        assert type(b.app.loop.memories["contract_export_limit"]) is type(memory)
-        assert {name: writer.hold.written is not None for name, writer in b.writers.items()} == dict.fromkeys(
+        assert type(b.app.control.loop.memories["contract_export_limit"]) is type(memory)
+        assert {name: writer.account.hold.written is not None for name, writer in b.writers.items()} == dict.fromkeys(
             written, True
         )
         assert "released" not in {event["event"] for event in b.app.news.events}
-        ticks = b.app.loop.ticks
-        await b.until(lambda: b.app.loop.ticks > ticks + 5)
+        ticks = b.app.control.loop.ticks
+        await b.until(lambda: b.app.control.loop.ticks > ticks + 5)
 
 
 def broken(site: dict[str, Any]) -> None:
@@ -96,10 +99,10 @@ async def test_a_file_that_can_not_be_taken_over_leaves_the_running_one_and_is_s
 ) -> None:
     async with bench() as b:
         await controlling(b)
-        before, plant, writes = b.app.site, b.app.plant, b.app.gate.arming
+        before, plant, writes = b.app.control.site, b.app.control.plant, b.app.gate.arming
         with pytest.raises(CommandError) as refused:
             await reloaded(b, change)
-        assert (refused.value.code, b.app.site, b.app.plant) == ("bad_site_file", before, plant)
+        assert (refused.value.code, b.app.control.site, b.app.control.plant) == ("bad_site_file", before, plant)
         assert says in str(refused.value)
         [(name, text)] = events(b)
         assert name == "site_file_refused"
@@ -120,10 +123,27 @@ async def test_a_refused_file_teaches_nothing(bench: Any) -> None:
 
     async with bench() as b:
         await controlling(b)
-        known = dict(b.app.absent.known.of)
+        known = dict(b.app.control.absent.known.of)
         with pytest.raises(CommandError, match="control would end"):
             await reloaded(b, change)
-        assert b.app.absent.known.of == known
+        assert b.app.control.absent.known.of == known
+
+
+async def test_who_asked_is_told_on_a_broker_that_came_with_the_file(bench: Any) -> None:
+    """Nobody listens there, so what is told waits."""
+
+    def change(site: dict[str, Any]) -> None:
+        site["mqtt"] = {"host": "127.0.0.1", "port": 1}
+
+    def told(b: Any) -> set[str]:
+        return {message.topic for message in b.app.outbox.ordered}
+
+    async with bench() as b:
+        await controlling(b)
+        assert told(b) == set()
+        assert await reloaded(b, change) == "taken over: mqtt"
+        b.app.requests.put(LimitRequest(id="a1", by="home", der="pv1", p_ceiling_w=2000.0, remaining_s=60.0))
+        await b.until(lambda: {"event", "notice/home"} <= told(b))
 
 
 async def test_a_file_that_comes_before_the_first_tick_is_taken_over(
@@ -147,7 +167,7 @@ async def test_a_file_that_comes_before_the_first_tick_is_taken_over(
         edited(b, change)
         async with asyncio.timeout(60.0):
             assert await b.app.reloading.now() == "taken over: functions"
-        assert b.app.site.limit_w == 7100
+        assert b.app.control.site.limit_w == 7100
         await controlling(b)
 
 
@@ -219,12 +239,12 @@ async def test_one_that_must_not_be_written_any_more_is_released(bench: Any) -> 
         count = len(b.writes("pv2"))
         await b.ticks(10)
         assert len(b.writes("pv2")) == count
-        assert "pv2" not in b.app.releaser.journal.entries
+        assert "pv2" not in b.app.control.releaser.records.written.entries
 
 
 async def test_a_daemon_that_only_looks_writes_nothing_for_a_file_that_changes_either(bench: Any) -> None:
     async with bench(observe=True) as b:
-        await b.app.releaser.note("pv2")
+        await b.app.control.releaser.note("pv2")
 
         def leave(site: dict[str, Any]) -> None:
             site["ders"].pop(1)
@@ -239,7 +259,7 @@ async def test_a_daemon_that_only_looks_writes_nothing_for_a_file_that_changes_e
 async def test_an_operators_limit_and_disarm_outlive_a_new_file(bench: Any) -> None:
     async with bench() as b:
         await controlling(b)
-        socket = Path(b.app.site.file.site.socket)
+        socket = Path(b.app.control.site.file.site.socket)
         await ask(socket, "limit_power", {"p_ceiling_w": 1500, "der": "pv2", "expires_s": 600.0})
         await ask(socket, "disarm")
 
@@ -264,7 +284,7 @@ async def test_a_changed_mode_is_the_last_word(bench: Any) -> None:
             site["site"]["mode"] = "control"
 
         await reloaded(b, observe)
-        await b.until(lambda: b.app.releaser.journal.entries == {})
+        await b.until(lambda: b.app.control.releaser.records.written.entries == {})
         assert not b.app.gate.open
         await reloaded(b, control)
         await controlling(b)
@@ -273,39 +293,43 @@ async def test_a_changed_mode_is_the_last_word(bench: Any) -> None:
 async def test_another_meter_has_to_prove_itself_and_until_then_load_does_not_count(bench: Any) -> None:
     async with bench() as b:
         await controlling(b)
-        old = b.app.plant.poc
+        old = b.app.control.plant.poc
 
         def change(site: dict[str, Any]) -> None:
             site["poc"]["sign"] = -1
 
         await reloaded(b, change)
-        assert b.app.plant.poc is not old
-        assert b.app.image(b.writers).poc is b.app.plant.poc is b.app.loop.poller.channels[-1]
-        await b.until(lambda: b.app.plant.poc.sample > 0 and "contract_export_limit" in b.app.loop.memories)
-        assert not b.app.loop.memories["contract_export_limit"].trust.proven
+        assert b.app.control.plant.poc is not old
+        assert b.app.control.loop.image.poc is b.app.control.plant.poc is b.app.control.loop.poller.channels[-1]
+        await b.until(
+            lambda: (
+                b.app.control.plant.poc.measured.sample > 0 and "contract_export_limit" in b.app.control.loop.memories
+            )
+        )
+        assert not b.app.control.loop.memories["contract_export_limit"].trust.proven
 
 
 async def test_another_pace_is_taken_without_a_new_connection_and_another_place_is_not(bench: Any) -> None:
     async with bench() as b:
         await controlling(b)
-        bus = b.app.plant.buses["lan_pv1"]
+        bus = b.app.control.plant.buses["lan_pv1"]
 
         def pace(site: dict[str, Any]) -> None:
             site["buses"][0]["timeout_s"] = 2.5
 
         await reloaded(b, pace)
-        assert b.app.plant.buses["lan_pv1"] is bus
+        assert b.app.control.plant.buses["lan_pv1"] is bus
         assert (bus.pace.timeout_s, bus.counters.connects) == (2.5, 1)
 
         def place(site: dict[str, Any]) -> None:
             site["buses"][0]["tcp"]["host"] = "localhost"
 
         await reloaded(b, place)
-        assert b.app.plant.buses["lan_pv1"] is not bus
+        assert b.app.control.plant.buses["lan_pv1"] is not bus
         assert not bus.connected
-        assert b.app.plant.ders["pv1"].sample > 0, "it was looked for while the old file controlled"
+        assert b.app.control.plant.ders["pv1"].measured.sample > 0, "it was looked for while the old file controlled"
         assert b.app.gate.open
-        await b.until(lambda: b.app.plant.ders["pv1"].sample > 0)
+        await b.until(lambda: b.app.control.plant.ders["pv1"].measured.sample > 0)
 
 
 async def test_a_stop_in_the_middle_of_a_reload_ends_the_daemon_as_any_stop_does(bench: Any) -> None:
@@ -319,6 +343,35 @@ async def test_a_stop_in_the_middle_of_a_reload_ends_the_daemon_as_any_stop_does
         reading = asyncio.create_task(b.app.reloading.now())
         b.app.stop()
         await b.running
-        assert b.app.releaser.journal.entries == {}
+        assert b.app.control.releaser.records.written.entries == {}
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_who_may_command_is_who_the_file_lists_now(
+    bench: Any, mosquitto: Any, make_outside: Any, until: Any
+) -> None:
+    """anna is listed, then ben in her place; her limit stays until it ends."""
+
+    def listing(name: str) -> Edit:
+        section = {"host": "127.0.0.1", "port": mosquitto.port, "principals": [{"name": name}]}
+        return lambda site: site.update(mqtt=section)
+
+    async with bench(listing("anna")) as b:
+        base = f"derctl/{b.app.control.site.file.site.fleet}/{b.app.control.site.file.site.id}"
+        outside = await make_outside(mosquitto.port).watch(f"{base}/reply/#")
+
+        async def limit(name: str) -> None:
+            await until(lambda: b.app.uplink.link.connected)
+            fields = {"id": name, "issued_at": datetime.now(UTC).isoformat(), "expires_s": 600, "p_ceiling_w": 4000}
+            outside.send(f"{base}/cmd/{name}/limit_power", json.dumps(fields).encode())
+
+        await limit("anna")
+        await until(lambda: outside.of("reply/anna"))
+        await reloaded(b, listing("ben"))
+        for name in ("anna", "ben"):
+            await limit(name)
+        await until(lambda: outside.of("reply/ben"))
+        assert [json.loads(reply)["code"] for reply in outside.of("reply/ben")] == [None]
+        assert len(outside.of("reply/anna")) == 1
+        assert {request.by for request in b.app.requests.alive()} == {"anna", "ben"}

@@ -24,7 +24,7 @@ def only_operators(site: dict[str, Any]) -> None:
 
 async def derctl(app: Any, *words: str, code: int = 0) -> str:
     """The command line as a process of its own; its output, once it ended with `code`."""
-    place = ("--socket", str(app.site.file.site.socket))
+    place = ("--socket", str(app.control.site.file.site.socket))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "derctl", *words, *place),
         stdout=asyncio.subprocess.PIPE,
@@ -37,7 +37,7 @@ async def derctl(app: Any, *words: str, code: int = 0) -> str:
 
 async def derctl_shows(app: Any, *words: str) -> str:
     """What a command prints that answers no, since it only shows."""
-    place = ("--socket", str(app.site.file.site.socket))
+    place = ("--socket", str(app.control.site.file.site.socket))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "derctl", *words, *place), stdout=asyncio.subprocess.PIPE
     )
@@ -47,7 +47,7 @@ async def derctl_shows(app: Any, *words: str) -> str:
 
 
 async def call(app: Any, name: str, args: dict[str, Any] | None = None) -> Any:
-    return await ask(Path(app.site.file.site.socket), name, args)
+    return await ask(Path(app.control.site.file.site.socket), name, args)
 
 
 async def test_the_page_says_what_the_json_says(bench: Any) -> None:
@@ -73,7 +73,7 @@ async def test_the_page_names_who_bound_a_setpoint(bench: Any) -> None:
         await b.until(lambda: b.app.gate.open)
         said = await derctl(b.app, "command", "limit_power", "der=pv1", "p_ceiling_w=1234", "expires_s=60")
         assert re.fullmatch(r"admitted: until \d{4}-.*Z\n", said)
-        await b.until(lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1234.0)
+        await b.until(lambda: b.writers["pv1"].account.outcome.desired.p_ceiling_w == 1234.0)
         page = (await derctl(b.app, "status")).splitlines()
     assert any(re.match(r"pv1 .* limited to 1,234 W by operator .*until \d\d:\d\d", line) for line in page)
 
@@ -116,14 +116,16 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_pat
     async with bench(only_operators) as b:
         await b.until(lambda: b.app.gate.open)
         await derctl(b.app, "limit", "1200", "pv1")
-        await b.until(lambda: b.writers["pv1"].outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].busy)
+        await b.until(
+            lambda: b.writers["pv1"].account.outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].busy
+        )
         text = await listed_by_release(tmp_path, code=1)
         listed = text.splitlines()
         assert listed[0] == "derctl is in control" and max(map(len, listed)) <= 80
         flowing = re.sub(r"\n +", " ", text)
         assert re.search("^pv1: written since .*Z, not given back; a limit of 1,200 W stands$", flowing, re.M), text
         assert "--lift" in listed[-1]
-        assert b.app.gate.open and b.app.releaser.journal.entries
+        assert b.app.gate.open and b.app.control.releaser.records.written.entries
         said = (await derctl(b.app, "disarm")).splitlines()
         assert said[0] == "disarmed: nothing is written any more"
         assert "pv1: released; a limit of 1,200 W stands" in said

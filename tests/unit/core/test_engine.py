@@ -171,7 +171,9 @@ def test_of_two_site_targets_and_a_der_s_own_the_senior_is_taken() -> None:
 
 def own(memories: Any) -> dict[str, Any]:
     """The functions' own memories, without what the engine keeps of them."""
-    return {key: memory for key, memory in memories.items() if key != "sun" and not key.startswith("held/")}
+    return {
+        key: memory for key, memory in memories.items() if key not in ("sun", "trial") and not key.startswith("held/")
+    }
 
 
 # ---- ranks

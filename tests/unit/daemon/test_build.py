@@ -43,7 +43,7 @@ def plant(*, v_nom_v: float = 230.0, f_nom_hz: int = 50, **der: Any) -> Any:
 
 def against(found: Any, **site: Any) -> str | None:
     channel = plant(**site).ders["pv1"]
-    said: str | None = channel.check(found)
+    said: str | None = channel.expected.check(found)
     return said
 
 
@@ -74,17 +74,17 @@ def test_another_nominal_frequency_names_both() -> None:
 
 def test_what_is_measured_counts_where_nothing_is_stated() -> None:
     channel = plant(v_nom_v=400.0).ders["pv1"]
-    assert channel.check(device(nominal=Nominal())) is None
-    said = channel.doubts(device(nominal=Nominal()), ON)
+    assert channel.expected.check(device(nominal=Nominal())) is None
+    said = channel.expected.doubts(device(nominal=Nominal()), ON)
     assert said is not None and "230 V" in said and "v_nom_v: 400" in said
 
 
 def test_a_meter_is_held_to_the_frequency_and_not_to_the_voltage() -> None:
     """A split-phase house: 240 V at the inverter's terminals, 120 V to neutral at the meter."""
     poc = plant(v_nom_v=400.0, f_nom_hz=60).poc
-    said = poc.doubts(device(nominal=Nominal()), ON)
+    said = poc.expected.doubts(device(nominal=Nominal()), ON)
     assert said is not None and "50 Hz" in said and "400" not in said
-    assert plant(v_nom_v=400.0).poc.doubts(device(nominal=Nominal()), ON) is None
+    assert plant(v_nom_v=400.0).poc.expected.doubts(device(nominal=Nominal()), ON) is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_meter_is_held_to_the_frequency_and_not_to_the_voltage() -> None:
 def test_a_model_is_the_devices_own_word_with_or_without_its_maker(wanted: str | None, fits: bool) -> None:
     found = plant(model=wanted)
     for channel in (found.ders["pv1"], found.bms["pv1"], found.poc):
-        said = channel.check(device())
+        said = channel.expected.check(device())
         assert (said is None) == fits
         assert said is None or ("SB3.6-1AV-41" in said and str(wanted) in said)
     assert (model_problem(wanted, device()) is None) == fits

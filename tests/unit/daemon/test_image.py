@@ -15,6 +15,7 @@ from derctl.core.words import Certainty, LimitsBy, Timer
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.expected import Expected
 from derctl.daemon.image import Image
 from derctl.daemon.known import Known, revived
 from derctl.daemon.requests import Requests
@@ -72,13 +73,17 @@ class Wire:
         self.still: set[int] = set()
 
     async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
-        """What the exchange finds; where it finds nothing by itself, the inverter."""
         if self.found is None:
             raise DecodeError("no map there")
         with pytest.raises(StopIteration) as stop:
             next(exchange)
-            exchange.send((0,))
-        return stop.value.value or self.found
+            while True:
+                exchange.send((0,))
+        return stop.value.value
+
+    def bind(self, options: Options) -> Exchange[Any]:
+        yield Read(address=0, count=1)
+        return self.found
 
     async def request(self, unit: int, read: Any, **_: Any) -> tuple[int, ...]:
         self.count += not self.frozen
@@ -96,18 +101,14 @@ def absent_of(channel: Channel) -> tuple[dict[str, float], tuple[str, ...]]:
     return found.by_der, found.unknown
 
 
-def nothing(*_: Any) -> Exchange[Any]:
-    yield Read(address=0, count=1)
-
-
 SECTION = DerSection(id="pv1", bus="b", unit=1, kind="sunspec_pv")
 """Without a rating and without a fallback."""
 
 
 def channel_on(wire: Wire, now: list[float]) -> Channel:
     bus: Any = wire
-    kind: Any = SimpleNamespace(bind=nothing)
-    return Channel(id="pv1", bus=bus, unit=1, kind=kind, options=Options(), clock=lambda: now[0])
+    kind: Any = SimpleNamespace(bind=wire.bind)
+    return Channel(id="pv1", bus=bus, unit=1, expected=Expected(kind=kind, options=Options()), clock=lambda: now[0])
 
 
 async def lost() -> tuple[Channel, Wire, list[float]]:
@@ -154,7 +155,7 @@ async def test_another_device_in_its_place_counts_at_the_higher_rating_of_both_a
     wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
     now[0] += REBIND_S
     await channel.poll()
-    assert channel.binding.reason == "identity_changed"
+    assert channel.finder.binding.reason == "identity_changed"
     assert absent_of(channel) == ({"pv1": 20_000.0}, ())
     (der,) = image_of(channel).snapshot(now[0]).ders
     assert (der.rating.p_max_w, der.absent_w, der.controllable) == (20_000.0, 20_000.0, False)
@@ -224,7 +225,7 @@ async def test_another_device_that_answered_before_a_restart_is_not_the_right_on
     wire, now = Wire(), [1000.0]
     wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
     channel = channel_on(wire, now)
-    channel.serial = "1"
+    channel.finder.expected = replace(channel.expected, serial="1")
     section = structs.replace(HELD, serial="1")
     saved: list[bool] = []
     await channel.poll()
@@ -310,7 +311,7 @@ async def test_one_that_is_just_being_found_anew_is_not_fresh_however_young_its_
     wire, now = Wire(), [1000.0]
     channel = channel_on(wire, now)
     await channel.poll()
-    channel.binding = forgotten(channel.binding)
+    channel.finder.binding = forgotten(channel.finder.binding)
     (der,) = image_of(channel).snapshot(now[0]).ders
     assert (channel.state, der.age_s, der.fresh, der.controllable) == ("ok", 0.0, False, False)
 
@@ -430,8 +431,8 @@ async def test_the_limits_of_a_frozen_bms_are_old_from_that_moment() -> None:
     await bms.poll()
     image = image_of(inverter, bms=bms)
     assert image.snapshot(now[0]).ders[0].bms_age_s == 0.0
-    bms.reading = Reading(dc_p_w=-5000.0, soc_pct=50.0)
-    wire.found.reading, wire.frozen = bms.reading, True
+    bms.measured.reading = Reading(dc_p_w=-5000.0, soc_pct=50.0)
+    wire.found.reading, wire.frozen = bms.measured.reading, True
     for _ in range(32):
         now[0] += 1.0
         await bms.poll()
@@ -463,7 +464,7 @@ async def test_limits_in_the_own_chain_are_as_old_as_the_poll_and_for_ever_where
     channel = channel_on(wire, now)
     await channel.poll()
     assert image_of(channel).snapshot(now[0] + 1.5).ders[0].bms_age_s == 1.5
-    channel.answers = {"ac": (1,)}
+    channel.answers.words = {"ac": (1,)}
     age_s = image_of(channel).snapshot(now[0]).ders[0].bms_age_s
     assert age_s is not None and age_s > 1e6
 
@@ -509,7 +510,7 @@ async def test_a_bms_of_its_own_reads_the_limits_unless_it_states_none(told: Lim
     inverter, bms = channel_on(wire, now), channel_on(wire, now)
     wire.found.reading = Reading(p_w=0.0, limits_by=LimitsBy.NOBODY)
     await inverter.poll()
-    bms.reading = Reading(limits_by=told, alarms=("fan_error",))
+    bms.measured.reading = Reading(limits_by=told, alarms=("fan_error",))
     reading = image_of(inverter, bms=bms).snapshot(now[0]).ders[0].reading
     assert (reading.limits_by, reading.alarms) == (by, ("fan_error",))
 

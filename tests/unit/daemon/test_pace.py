@@ -12,6 +12,7 @@ from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
 from derctl.core.types import Capability, Port, Reading
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.expected import Expected
 from derctl.daemon.image import Image
 from derctl.daemon.poller import Poller
 from derctl.daemon.requests import Requests
@@ -90,7 +91,9 @@ class Site:
             return Inverter(blocks)
 
         kind: Any = SimpleNamespace(bind=bind)
-        return Channel(id=name, bus=self.bus, unit=int(name[1:]), kind=kind, options=Options(), clock=now_s)
+        return Channel(
+            id=name, bus=self.bus, unit=int(name[1:]), expected=Expected(kind=kind, options=Options()), clock=now_s
+        )
 
     async def write(self, every_s: float) -> None:
         while True:
@@ -154,6 +157,6 @@ async def test_a_bus_that_falls_silent_is_believed_for_its_three_polls_and_no_lo
     site = Site(tick_s=1.0, pace=pace, answer_s=0.0, blocks=(3,))
     await site.run(100.0, writes_every_s=3600.0)
     channel = site.channels["d0"]
-    read_s = channel.read_s
+    read_s = channel.measured.read_s
     for later_s, fresh in ((young_s, True), (young_s + 0.1, False)):
         assert site.image.snapshot(read_s + later_s).ders[0].fresh is fresh

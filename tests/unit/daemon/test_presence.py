@@ -42,7 +42,7 @@ class Daemon:
         self.presence = Presence(
             notifier=cast(Any, self.systemd),
             news=self.news,
-            outbox=self.outbox if broker else None,
+            put=self.outbox.put if broker else lambda message: None,
             clock=clock,
             arming=self._arming,
             channels=cast(Any, channels),
@@ -137,5 +137,5 @@ def test_systemd_s_patience_fits_the_tick(tick_s: float, microseconds: int) -> N
     said = f"WATCHDOG_USEC={microseconds}"
     assert daemon.systemd.lines.count(said) == 1
     assert daemon.systemd.lines.index("READY=1") < daemon.systemd.lines.index(said)
-    daemon.presence.other_tick(tick_s)
+    daemon.presence.takes(daemon.presence.channels, tick_s)
     assert daemon.systemd.lines.count(said) == 2

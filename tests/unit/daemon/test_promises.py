@@ -46,8 +46,11 @@ class House:
 
     def __init__(self, **ders: Any) -> None:
         self.arming, self.told = OPEN, list[tuple[str, str]]()
-        kept = {"control": True, "lost": False, "proven": False}
-        self.writers: Any = {name: SimpleNamespace(**(kept | der)) for name, der in ders.items()}
+        kept = {"control": True, "lost": False}
+        self.writers: Any = {
+            name: SimpleNamespace(**(kept | der), promised=SimpleNamespace(proven=der.get("proven", False)))
+            for name, der in ders.items()
+        }
         absent: Any = SimpleNamespace(of=lambda name: ders[name].get("part", part(2000.0, 2000.0)))
         self.promises = Promises(
             self.writers, absent, lambda: self.arming, lambda event, der, text: self.told.append((event, der))
@@ -66,7 +69,7 @@ def test_nobody_is_raised_from_the_word_on_until_all_are_proven() -> None:
     assert house.promises.halted, "the tick in which it begins, too"
     house.arming = OPEN
     assert house.halted_after(100.0) and house.halted_after(101.0)
-    house.writers["pv2"].proven = True
+    house.writers["pv2"].promised.proven = True
     assert not house.halted_after(102.0) and house.told == []
 
 

@@ -28,6 +28,7 @@ from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.meter_trust import Trust
 from derctl.links.ending import end
 from derctl.site.absence import Absence
+from derctl.store.answered import Answered
 from derctl.store.folder import Folder
 from derctl.store.journal import LEFT, Journal
 from derctl.store.sealed import sealed
@@ -35,12 +36,16 @@ from derctl.store.state import VERSION, load
 
 KIND = ContractExportLimit.kind
 WALL = 1_800_000_000.0
+SEEN = {"ops": Answered(ids={"a1": (WALL, WALL + 60.0)}), "home": Answered(gap=WALL)}
 
 
 def meter(serial: str | None, sign: int = 1) -> Any:
     """A channel's word for who answers; None: nobody has yet. sign: what the site file gives."""
     known = None if serial is None else SimpleNamespace(serial=serial)
-    return SimpleNamespace(known=known, options=SimpleNamespace(sign=sign, section=None))
+    return SimpleNamespace(
+        finder=SimpleNamespace(binding=SimpleNamespace(known=known)),
+        expected=SimpleNamespace(options=SimpleNamespace(sign=sign, section=None)),
+    )
 
 
 def is_proven(memories: dict[str, Any]) -> bool:
@@ -52,7 +57,7 @@ def test_the_meter_of_before_the_restart_is_trusted_as_soon_as_it_answers() -> N
     proof, memories = MeterProof(late, "M-1 +1"), {KIND: ContractMemory(lost=True, trust=Trust(sample=7))}
     proof.recall(memories)
     assert not is_proven(memories)
-    late.known = SimpleNamespace(serial="M-1")
+    late.finder.binding.known = SimpleNamespace(serial="M-1")
     proof.recall(memories)
     assert memories[KIND] == ContractMemory(lost=True, trust=Trust(sample=7, proven=True))
 
@@ -217,10 +222,10 @@ async def test_without_a_clock_nobody_knows_how_old_a_droop_event_is(tmp_path: P
 
 async def test_the_ids_that_were_answered_and_the_meter_that_was_proven_outlive_a_restart(tmp_path: Path) -> None:
     before = House(tmp_path)
-    before.survival.desk.seen, before.survival.proof.proven = {"a1": WALL + 60.0}, "M-1 +1"
+    before.survival.desk.seen, before.survival.proof.proven = SEEN, "M-1 +1"
     await before.survival.save()
     after = House(tmp_path).restored().survival
-    assert (after.desk.seen, after.proof.proven) == ({"a1": WALL + 60.0}, "M-1 +1")
+    assert (after.desk.seen, after.proof.proven) == (SEEN, "M-1 +1")
 
 
 async def test_it_is_saved_at_each_change_and_every_half_minute_and_the_journal_with_it(

@@ -345,7 +345,7 @@ def test_power_is_released_although_the_device_refuses_to_take_var_back(name: st
     device = bound(fake, bind_storage if storage else bind_pv)
     written(fake, device, Fallback(), q_var=300.0, **{"p_target_w" if storage else "p_ceiling_w": 3000.0})
     model_id, point = ENABLE_VAR[name]
-    place = fake.places[model_id] + device.controls.var.view.model.fixed[point].offset
+    place = fake.places[model_id] + device.controls.groups.var.view.model.fixed[point].offset
     fake.refuse = lambda op: 3 if isinstance(op, Write) and op.address == place else None
     with pytest.raises(DeviceRefused, match="exception 3") as caught:
         fake.run(device.release(Fallback(), lift=True))

@@ -142,8 +142,8 @@ def test_two_inverters_behind_one_unit_are_two_devices_with_their_own_ratings_an
     first, second = (bind(fake, bind_pv, section=section) for section in (1, "INV2"))
     assert (first.identity.serial, first.rating.p_max_w, fake.reading(first).p_w) == ("INV1", 5000, 3120)
     assert (second.identity.serial, second.rating.p_max_w, fake.reading(second).p_w) == ("INV2", 3000, 900)
-    assert {view.block.address for view in first.controls.views.values()}.isdisjoint(
-        view.block.address for view in second.controls.views.values()
+    assert {view.block.address for view in first.controls.groups.views.values()}.isdisjoint(
+        view.block.address for view in second.controls.groups.views.values()
     )
 
 

@@ -577,7 +577,7 @@ def test_var_is_given_back_after_the_power_and_only_when_told(name: str) -> None
     fake.ops.clear()
     accepted = fake.run(device.write(Setpoint(**power), Fallback(), fake.poll(device), give_back_var=True))
     assert fake.get(model_id, point) == 0
-    place = fake.places[model_id] + device.controls.var.view.model.fixed[point].offset
+    place = fake.places[model_id] + device.controls.groups.var.view.model.fixed[point].offset
     assert [op.address for op in fake.writes].index(place) == len(fake.writes) - 1 > 0
     assert accepted == Setpoint(**power)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from derctl.links.broker import Broker
 from derctl.links.ending import end
-from derctl.links.mqtt import Broker, MqttLink
+from derctl.links.mqtt import MqttLink
 from derctl.store.outbox import Message, Outbox
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from derctl.links.sessions import BRIEF_S, STEADY_S, End, Sessions, after, lasted, pause_s
+from derctl.links.sessions import ANOTHER, BRIEF_S, STEADY_S, End, Sessions, after, lasted, lost_text, pause_s
 
 FAILED = End(won=False)
 TAKEN = End(won=True, lasted_s=1.0, taken_over=True)
@@ -68,3 +68,19 @@ def test_a_session_after_a_doubtful_one_is_believed_when_it_has_lasted() -> None
         assert lasted(sessions, enough_s - 1.0) == sessions
         assert lasted(sessions, enough_s) == Sessions()
     assert not Sessions().doubtful
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((FAILED,), "no route"),
+        ((THROWN,), "no route after 1 s: does another client use this site's id?"),
+        ((CABLE,), "no route"),
+        ((TAKEN,), "no route; next try in 90 s"),
+        ((THROWN, THROWN, THROWN), f"{ANOTHER}; next try in 90 s"),
+        ((TAKEN, FAILED), "no route"),
+    ],
+    ids=str,
+)
+def test_a_person_is_told_of_another_client_where_the_ends_look_like_one(ends: tuple[End, ...], text: str) -> None:
+    assert lost_text(told(*ends), ends[-1], "no route", 90.0) == text

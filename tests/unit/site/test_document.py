@@ -133,7 +133,7 @@ class Plain:
 @pytest.fixture
 def desk() -> Any:
     wall = datetime(2026, 11, 21, 12, 0, 0, 100000, tzinfo=UTC).timestamp()
-    return Desk(cast(Any, Plain()), Clock("assume", lambda: wall), logger())
+    return Desk(cast(Any, Plain()), Clock("assume", lambda: wall), logger(), may_arm=frozenset({"ops"}))
 
 
 @pytest.mark.parametrize("name", ["limit_power", "set_battery_power"])
@@ -258,7 +258,7 @@ def app(document: dict[str, Any], secrets: Callable[[str], str], tmp_path: Path)
 async def test_the_status_has_the_documents_keys(document: dict[str, Any], app: Any) -> None:
     app.requests.put(LimitRequest(id="a1b2", by="home", der="pv1", p_ceiling_w=4000.0, remaining_s=600.0))
     app.news.tell("mode_control", "", "")
-    ours, example = json.loads(json.dumps(status(app.view()))), block(document, "status")
+    ours, example = json.loads(json.dumps(status(app.panel.view()))), block(document, "status")
     assert ours.keys() == example.keys()
     for key in ("loop", "absent", "poc", "mqtt"):
         assert ours[key].keys() == example[key].keys(), key
@@ -287,7 +287,9 @@ async def test_what_release_answers_is_the_documents(
     async def release(wrote: Any, *, lift: Any, seconds: Any) -> Any:
         return given
 
-    monkeypatch.setattr(type(app.releaser.dispatch), "release", lambda self, *args, **named: release(*args, **named))
+    monkeypatch.setattr(
+        type(app.control.releaser.dispatch), "release", lambda self, *args, **named: release(*args, **named)
+    )
     ours = json.loads(json.dumps(await app.calls.answer("release", {"lift": False}, "ops")))
     for name, each in stands.items():  # none of these devices was ever read
         assert ours[name]["standing"].keys() == each.keys()

@@ -77,6 +77,23 @@ def test_what_becomes_a_topic_has_no_end_of_line_no_control_and_no_dollar(
     assert path in {problem.path for problem in problems_of(small((old, new)))}
 
 
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "#", "+", "a+", "$a", "-a", "a b", f"a{LF}", f"a{ZERO}", HALF, "ännchen", "x" * 65]
+)
+def test_a_principal_is_one_level_of_a_topic_that_everybody_can_type(
+    small: Small, problems_of: Problems, name: str
+) -> None:
+    mqtt = f'mqtt: {{host: b, principals: [{{name: "{name}"}}]}}\nbuses:'
+    assert "mqtt.principals[0].name" in {problem.path for problem in problems_of(small(("buses:", mqtt)))}
+
+
+@pytest.mark.parametrize("name", ["ops", "Anna.B-1", "anna@example.net", "7", "x" * 64])
+def test_the_name_of_a_user_of_the_broker_is_taken(small: Small, site_of: Callable[[str], Site], name: str) -> None:
+    site = site_of(small(("buses:", f'mqtt: {{host: b, principals: [{{name: "{name}"}}]}}\nbuses:')))
+    assert site.file.mqtt is not None
+    assert [(each.name, each.may_arm) for each in site.file.mqtt.principals] == [(name, False)]
+
+
 @pytest.mark.parametrize("prefix", ["derctl", "a/b", "häuser", "x" * 128])
 def test_a_usual_prefix_is_taken(small: Small, site_of: Callable[[str], Site], prefix: str) -> None:
     assert site_of(small(("buses:", f"mqtt: {{host: b, prefix: {prefix}}}\nbuses:"))).file.mqtt is not None
@@ -116,7 +133,7 @@ def test_a_folder_of_its_own_is_as_good_as_the_usual_one(
     assert site_of(small(("f_nom_hz: 50", f"f_nom_hz: 50, {key}: {value}"))).questions == ()
 
 
-PASSWORD = "mqtt: {{host: {host}, username: u, password_file: {path}{tls}}}\nbuses:"
+PASSWORD = "mqtt: {{host: {host}, principals: [], username: u, password_file: {path}{tls}}}\nbuses:"
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,12 @@ async def test_one_message_above_the_bound_is_left_out_and_harms_no_other_lane()
     outbox.put(event(1))
     outbox.put(answered(1, LANE_BYTES_MAX))
     assert (await drain(outbox), outbox.dropped) == ([b"1"], 1)
+
+
+async def test_what_is_put_where_no_broker_is_to_come_is_not_kept() -> None:
+    outbox = Outbox(shut=True)
+    outbox.put(event(1))
+    outbox.put(measured(2))
+    outbox.shut = False
+    outbox.put(event(3))
+    assert await drain(outbox) == [b"3"] and outbox.dropped == 0

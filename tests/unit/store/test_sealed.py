@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from derctl.store.answered import Answered
 from derctl.store.folder import Folder
 from derctl.store.journal import FILE as WRITTEN
 from derctl.store.journal import LEFT, Journal
@@ -19,7 +20,7 @@ DISARMED = Surviving(
     saved=1.5,
     word=ArmWord(armed=False, by="anna", since="noon"),
     requests=[{"kind": "limit_power", "id": "a", "by": "ops", "p_ceiling_w": 1500.0, "remaining_s": 3.0}],
-    seen={"a": 2.0},
+    seen={"ops": Answered(ids={"a": (1.0, 2.0)})},
 )
 ENTRIES = {"pv1": {"since": "noon", "fallback": {"p_ceiling_w": 2000.0}}, "pv2": {"stands_w": 10.0}}
 
@@ -106,7 +107,9 @@ def test_an_older_journal_with_an_entry_of_another_kind_is_a_value_error(tmp_pat
         Journal(Folder(tmp_path, tmp_path), LEFT).load()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\x00" * 400, b"[]", b'{"version":5}', b'{"version":4}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\x00" * 400, b"[]", b'{"version":6}', b'{"version":5}', b'{"version":4}']
+)
 async def test_a_state_that_is_none_is_its_copy_and_without_one_a_disarm(tmp_path: Path, content: bytes) -> None:
     folder = Folder(tmp_path, tmp_path)
     await save(folder, DISARMED)

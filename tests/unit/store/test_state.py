@@ -14,7 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from derctl.store.answered import ANYBODY, Answered
 from derctl.store.folder import AlreadyRunning, Folder, replace_file
+from derctl.store.sealed import sealed
 from derctl.store.state import MIGRATIONS, UNKNOWN, VERSION, ArmWord, Surviving, load, save
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,7 +88,7 @@ STATE = Surviving(
     word=ArmWord(armed=True, by="anna", since="yesterday"),
     requests=[{"kind": "limit_power", "id": "a", "ends": 2.0, "remaining_s": 3.0}],
     memories={"freq_droop/pv1": {"p_pre": 0.5, "side": 1, "y": 0.4}},
-    seen={"a": 2.0},
+    seen={"ops": Answered(ids={"a": (1.0, 2.0)}, gap=0.5), "home": Answered(gap=1.0)},
     proven_meter="M-1 +1",
 )
 
@@ -128,7 +130,11 @@ def test_the_file_of_an_older_version_is_migrated_and_no_word_of_it_is_lost(tmp_
         | {"ends": None, "remaining_s": 4.0},
     ]
     assert state.memories == AS_0_1_WROTE_IT["droop"]
-    assert (state.seen, state.proven_meter, state.version) == ({"a": 2.0}, "M-1 +1", VERSION)
+    assert (state.seen, state.proven_meter, state.version) == (
+        {ANYBODY: Answered(ids={"a": (2.0, 2.0)})},
+        "M-1 +1",
+        VERSION,
+    )
     assert state.saved == AS_0_1_WROTE_IT["saved"], "droop is revived by its age"
 
 
@@ -141,6 +147,25 @@ def test_of_a_word_of_version_2_the_site_file_s_mode_is_not_known_and_nothing_wa
     assert problem is None
     assert state.word == ArmWord(armed=False, by="anna", since="noon", mode=None)
     assert (state.found, state.proven_meter, state.version) == (None, "M", VERSION)
+
+
+def test_ids_of_version_4_are_nobody_s_to_use_again(tmp_path: Path) -> None:
+    """As it was saved, with its checksum: whose they were was not noted."""
+    for seen, now in (
+        ({"a": 2.0, "b": 3.5}, {ANYBODY: Answered(ids={"a": (2.0, 2.0), "b": (3.5, 3.5)})}),
+        ({}, {}),
+    ):
+        old = {"version": 4, "word": {"armed": True, "by": "anna", "since": "noon"}, "seen": seen}
+        (tmp_path / "state.json").write_bytes(sealed(msgspec.json.encode(old)))
+        state, problem = load(folder_of(tmp_path))
+        assert (state.seen, state.version, problem) == (now, VERSION, None)
+        assert state.word == ArmWord(armed=True, by="anna", since="noon")
+
+
+@pytest.mark.parametrize("seen", [5, [["a", 2.0]], {"a": "b"}, {"a": None}])
+def test_ids_of_version_4_that_are_none_disarm(tmp_path: Path, seen: object) -> None:
+    (tmp_path / "state.json").write_bytes(sealed(msgspec.json.encode({"version": 4, "seen": seen})))
+    assert load(folder_of(tmp_path))[0] == Surviving(word=UNKNOWN)
 
 
 @pytest.mark.parametrize(("armed", "word"), [(None, None), (True, True), (False, False)])
@@ -209,7 +234,7 @@ def test_a_file_that_cannot_be_read_is_kept_aside_and_disarms_until_it_is_writte
 
 async def test_saves_at_the_same_time_leave_the_last_one_whole(tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
-    await asyncio.gather(*(save(folder, Surviving(saved=float(n), seen={"x" * 5000: 1.0})) for n in range(20)))
+    await asyncio.gather(*(save(folder, Surviving(saved=float(n), proven_meter="x" * 5000)) for n in range(20)))
     assert load(folder)[0].saved == 19.0
 
 

@@ -11,8 +11,8 @@ from derctl.core.types import Fallback, Port, Rating
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import percent_of
-from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.group import Group
+from derctl.devices.sunspec.controls.groups import Groups
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.types import Answers
 
@@ -23,18 +23,16 @@ POINTS_123 = (
 VAR_123 = (("VArMaxPct", 2), ("VArWMaxPct", 1), ("VArAvalPct", 3))
 
 
-def build_123(layout: Layout, rating: Rating, profile: Profile, want: Port) -> Exchange[Controls]:
+def build_123(layout: Layout, rating: Rating, profile: Profile, want: Port) -> Exchange[Groups]:
     """The limit where one is wanted, and var."""
-    block, nothing = layout.find(123), Controls(rating=rating, profile=profile)
+    block, nothing = layout.find(123), Groups()
     if block is None:
         return nothing
     view = layout.view("ctl", block, POINTS_123)
     values = yield from layout.asked(block, POINTS_123)
     if 123 in layout.unread:
         return nothing
-    return Controls(
-        rating=rating,
-        profile=profile,
+    return Groups(
         views={view.name: view},
         limit=Limit123.build(view, values, rating, profile) if want.limit else None,
         var=Var123.build(view, values, rating, profile) if want.var else None,

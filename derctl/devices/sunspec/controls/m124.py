@@ -12,8 +12,8 @@ from derctl.core.types import Fallback, Port, Rating
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import percent_of
-from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.group import NO_TIMER, Group
+from derctl.devices.sunspec.controls.groups import Groups
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.nameplate import base_124
 from derctl.devices.types import Answers
@@ -21,9 +21,9 @@ from derctl.devices.types import Answers
 POINTS_124 = ("WChaMax", "StorCtl_Mod", "OutWRte", "InWRte", "InOutWRte_RvrtTms", "InOutWRte_SF", "WChaMax_SF")
 
 
-def build_124(layout: Layout, rating: Rating, profile: Profile, want: Port) -> Exchange[Controls]:
+def build_124(layout: Layout, rating: Rating, profile: Profile, want: Port) -> Exchange[Groups]:
     """The target, where one is wanted."""
-    block, nothing = layout.find(124), Controls(rating=rating, profile=profile)
+    block, nothing = layout.find(124), Groups()
     if block is None or not want.aim:
         return nothing
     view = layout.view("sto", block, POINTS_124)
@@ -32,7 +32,7 @@ def build_124(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
         return nothing
     target = Target124.build(view, values, (yield from base_124(layout)), profile)
     problems = (NO_TIMER,) if target.timer is Timer.NONE else ()
-    return Controls(rating=rating, profile=profile, views={view.name: view}, target=target, problems=problems)
+    return Groups(views={view.name: view}, target=target, problems=problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from derctl.core.types import Fallback, Port, Rating
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import percent_of
-from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.group import NO_TIMER, Group, targeted
+from derctl.devices.sunspec.controls.groups import Groups
 from derctl.devices.sunspec.controls.setpoint704 import POINTS_SET, Target704, Var704
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.nameplate import base_704
@@ -24,9 +24,9 @@ POINTS_704 = (
 )
 
 
-def build_704(layout: Layout, rating: Rating, profile: Profile, want: Port) -> Exchange[Controls]:
+def build_704(layout: Layout, rating: Rating, profile: Profile, want: Port) -> Exchange[Groups]:
     """Limit and target where they are wanted, and var."""
-    block, nothing = layout.find(704), Controls(rating=rating, profile=profile)
+    block, nothing = layout.find(704), Groups()
     if block is None:
         return nothing
     view = layout.view("ctl", block, POINTS_704)
@@ -37,9 +37,7 @@ def build_704(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     limit = Limit704.build(view, values, base, profile) if want.limit else None
     target = Target704.build(view, values, base, profile) if want.aim else None
     powers = [power for power in (limit, target) if power is not None]
-    return Controls(
-        rating=rating,
-        profile=profile,
+    return Groups(
         views={view.name: view},
         limit=limit,
         target=target,

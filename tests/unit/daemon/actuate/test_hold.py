@@ -166,3 +166,19 @@ def test_one_that_was_away_rises_on_a_ramp_once_its_limit_has_had_its_time_to_sh
     for later_s, most_w in ((0.0, 2000.0), (settle_s, 2000.0), (settle_s + 2.0, 3000.0), (settle_s + 9.0, 5000.0)):
         assert holds.bounded(hold, ceiling(5000.0), VALUES, 5000.0, 200.0 + later_s) == ceiling(most_w)
     assert holds.bounded(hold, ceiling(1000.0), VALUES, 5000.0, 200.0) == ceiling(1000.0), "down at once"
+
+
+@pytest.mark.parametrize(
+    ("hold", "read", "doubtful", "known"),
+    [
+        (told(ceiling(4000.0)), ceiling(4000.0), False, (ceiling(4000.0), True)),
+        (told(ceiling(4000.0)), ceiling(4000.0), True, (ceiling(4000.0), False)),
+        (Hold(holds=ceiling(4000.0)), None, False, (ceiling(4000.0), True)),
+        (told(ceiling(4000.0), refusals=1), ceiling(7000.0), False, (ceiling(4000.0), True)),
+        (told(ceiling(4000.0, 300.0), refusals=1), ceiling(2500.0), False, (Setpoint(q_var=300.0), False)),
+    ],
+)
+def test_a_device_that_reads_back_less_than_it_refused_to_take_over_is_not_taken_at_its_word(
+    hold: Hold, read: Setpoint | None, doubtful: bool, known: tuple[Setpoint, bool]
+) -> None:
+    assert hold.known(read, doubtful=doubtful) == known

@@ -20,14 +20,14 @@ async def test_a_der_that_the_site_file_keeps_from_control_is_never_written() ->
     for watts in (4000.0, 100.0, 0.0):
         assert await desk.tick(ceiling(watts)) == 0
     assert (desk.device.wrote, desk.journalled) == ([], [])
-    assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("unknown", "gate_closed")
-    assert desk.writer.outcome.desired == ceiling(0.0), "what it would have been told is said"
+    assert (desk.writer.account.outcome.achieved, desk.writer.account.outcome.reason) == ("unknown", "gate_closed")
+    assert desk.writer.account.outcome.desired == ceiling(0.0), "what it would have been told is said"
 
 
 async def test_nothing_is_written_through_a_closed_gate() -> None:
     desk = Desk()
     assert await desk.tick(ceiling(4000.0), gate=False) == 0
-    assert (desk.device.wrote, desk.writer.outcome.reason) == ([], "gate_closed")
+    assert (desk.device.wrote, desk.writer.account.outcome.reason) == ([], "gate_closed")
     assert await desk.tick(ceiling(4000.0)) == 1
 
 
@@ -41,7 +41,7 @@ async def test_its_name_is_in_the_journal_before_anything_leaves() -> None:
 
 async def test_a_device_that_is_not_verified_is_neither_written_nor_put_in_the_journal() -> None:
     desk = Desk()
-    desk.channel.verified = False
+    desk.channel.finder.verified = False
     assert await desk.tick(ceiling(4000.0)) == 0
     assert (desk.device.wrote, desk.journalled) == ([], [])
 
@@ -57,7 +57,7 @@ async def test_a_device_that_is_lost_is_not_written(state: Bind) -> None:
 async def test_a_connection_that_is_lost_while_the_journal_is_saved_keeps_the_write_back() -> None:
     """Another device may answer on the next one."""
     desk = Desk()
-    desk.meanwhile = lambda: setattr(desk.channel, "verified", False)
+    desk.meanwhile = lambda: setattr(desk.channel.finder, "verified", False)
     assert await desk.tick(ceiling(4000.0)) == 0
     assert (desk.device.wrote, len(desk.journalled)) == ([], 1)
 
@@ -67,7 +67,7 @@ async def test_a_device_that_is_found_anew_while_the_journal_is_saved_is_the_one
     desk.meanwhile = lambda: setattr(desk.channel, "device", other)
     assert await desk.tick(ceiling(4000.0)) == 1
     assert (desk.device.wrote, other.wrote) == ([], [ceiling(4000.0)])
-    assert desk.writer.hold.on == ((1, -1e9), other)
+    assert desk.writer.account.hold.on == ((1, -1e9), other)
 
 
 async def test_a_wish_that_came_while_the_journal_was_saved_is_the_one_that_is_written() -> None:
@@ -100,7 +100,7 @@ async def test_while_one_is_being_written_no_other_write_begins() -> None:
 async def test_only_the_device_that_was_verified_is_released() -> None:
     desk = Desk()
     await desk.tick(ceiling(4000.0))
-    desk.channel.verified = False
+    desk.channel.finder.verified = False
     assert (await desk.writer.release(lift=False)).result is Released.UNREACHABLE
     assert desk.device.released == [] and desk.writer.wrote
 
@@ -152,7 +152,10 @@ async def test_writes_and_releases_go_before_everything_else_on_the_wire() -> No
 async def test_what_the_device_reads_back_is_known_as_soon_as_it_is_written() -> None:
     desk = Desk()
     await desk.tick(ceiling(4000.0))
-    assert (desk.writer.outcome.accepted, desk.writer.outcome.accepted_s) == (ceiling(4000.0), desk.now_s)
+    assert (desk.writer.account.outcome.accepted, desk.writer.account.outcome.accepted_s) == (
+        ceiling(4000.0),
+        desk.now_s,
+    )
 
 
 @pytest.mark.parametrize(("pace", "wrote"), [(Pace(timeout_s=3.0), 0), (Pace(timeout_s=3.0, min_interval_s=1.0), 1)])
@@ -173,10 +176,10 @@ async def test_a_setpoint_has_its_time_from_when_it_was_written_and_not_from_whe
         await desk.tick(ceiling(2000.0), p_w=4000.0, gate=False)
     await desk.tick(ceiling(2000.0), p_w=4000.0)
     await desk.tick(ceiling(2000.0), p_w=4000.0)
-    assert desk.writer.outcome.achieved == "pending"
+    assert desk.writer.account.outcome.achieved == "pending"
     for _ in range(11):
         await desk.tick(ceiling(2000.0), p_w=4000.0)
-    assert desk.writer.outcome.achieved == "no"
+    assert desk.writer.account.outcome.achieved == "no"
 
 
 async def test_an_override_that_cannot_be_put_right_yet_is_told_once() -> None:
@@ -200,6 +203,6 @@ async def test_a_bug_in_a_write_comes_out_of_the_dispatch_of_the_next_decisions(
 async def test_of_a_device_that_is_not_heard_it_is_said_why() -> None:
     desk = Desk()
     await desk.tick(ceiling(4000.0))
-    desk.channel.binding.reason = Reason.FROZEN
+    desk.channel.finder.binding.reason = Reason.FROZEN
     await desk.tick(ceiling(4000.0), fresh=False)
-    assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("unknown", "frozen")
+    assert (desk.writer.account.outcome.achieved, desk.writer.account.outcome.reason) == ("unknown", "frozen")

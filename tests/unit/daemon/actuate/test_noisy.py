@@ -38,7 +38,7 @@ async def test_pv_that_takes_and_shows_its_limit_and_ignores_it_is_concluded_onc
         silent = rng.randint(2, 20) if second > 60 and rng.random() < 0.01 else max(silent - 1, 0)
         await desk.tick(ceiling(wish()), 4900.0 + rng.uniform(-20.0, 20.0), fresh=not silent)
         if second > 13 and not silent:
-            seen.append((desk.writer.outcome.achieved, desk.writer.outcome.reason))
+            seen.append((desk.writer.account.outcome.achieved, desk.writer.account.outcome.reason))
     assert set(seen) == {("no", "not_followed")}
     assert codes(desk) == ["not_followed"]
 
@@ -50,7 +50,7 @@ async def test_pv_that_follows_some_seconds_late_is_never_said_not_to(seed: int)
     for _ in range(HOUR_S):
         asked.append(min(max(asked[-1] + rng.uniform(-200.0, 200.0), 500.0), 4500.0))
         await desk.tick(ceiling(asked[-1]), asked[-6] + rng.uniform(-20.0, 20.0))
-        assert desk.writer.outcome.achieved != "no"
+        assert desk.writer.account.outcome.achieved != "no"
     assert codes(desk) == []
 
 
@@ -133,14 +133,14 @@ async def test_what_reads_back_half_of_our_own_write_is_no_override() -> None:
     desk.device.holds = half
     desk.now_s += 1.0
     desk.offer(second, 1900.0)
-    assert desk.writer.outcome.reason is None
+    assert desk.writer.account.outcome.reason is None
     go_on.set()
     await desk.writer.wait()
     assert desk.device.holds == second
     mixed, desk.device.holds = half, half  # of the poll that had begun before
     desk.age_s, desk.now_s = 0.0, desk.now_s + 0.1
     desk.offer(second, 1900.0)
-    assert (desk.writer.outcome.accepted, desk.writer.outcome.reason) == (mixed, None)
+    assert (desk.writer.account.outcome.accepted, desk.writer.account.outcome.reason) == (mixed, None)
     await desk.writer.wait()
     assert codes(desk) == []
 
@@ -160,13 +160,13 @@ async def test_a_write_that_broke_off_in_the_middle_is_no_override() -> None:
 async def test_a_claim_that_the_power_contradicts_is_named_once_and_is_not_what_was_accepted() -> None:
     """An SMA that reads back 0 W and gives 1,080 W, before and after it is written."""
     desk = Desk()
-    desk.channel.claim = Claim(void=True, said_w=0.0)
-    desk.channel.profile = replace(desk.channel.profile, readback="effect_only")
+    desk.channel.measured.claim = Claim(void=True, said_w=0.0)
+    desk.channel.measured.profile = replace(desk.channel.measured.profile, readback="effect_only")
     for gate in (False, True):
         for _ in range(60):
             await desk.tick(ceiling(3000.0), 1080.0, gate=gate)
-            assert desk.writer.outcome.accepted is None
-            assert desk.writer.outcome.reason == "contradicted"
+            assert desk.writer.account.outcome.accepted is None
+            assert desk.writer.account.outcome.reason == "contradicted"
     assert codes(desk) == ["contradicted"]
     assert desk.events[0][2] == "reads back 0 W and gives 1,080 W: what it reads back does not count"
 
@@ -175,11 +175,11 @@ async def test_until_it_is_known_to_contradict_itself_it_is_not_said_to_ignore_w
     desk = Desk()
     desk.device.holds, desk.device.deaf = ceiling(0.0), True
     course = Course(setpoint=ceiling(0.0), since_s=0.0, astray_s=desk.now_s)
-    desk.channel.claim = Claim(course=course)
+    desk.channel.measured.claim = Claim(course=course)
     for _ in range(9):
         await desk.tick(ceiling(3000.0), 1080.0)
     assert codes(desk) == []
-    desk.channel.claim = Claim()
+    desk.channel.measured.claim = Claim()
     await desk.tick(ceiling(3000.0), 1080.0, seconds=40.0)
     assert codes(desk) == ["write_ignored"]
 
@@ -188,7 +188,7 @@ async def test_a_device_that_shows_what_it_was_told_and_ignores_it_is_not_said_t
     desk = Desk()
     for second in range(120):
         if second == 12:
-            desk.channel.claim = Claim(void=True, said_w=3000.0)
-            desk.channel.profile = replace(desk.channel.profile, readback="effect_only")
+            desk.channel.measured.claim = Claim(void=True, said_w=3000.0)
+            desk.channel.measured.profile = replace(desk.channel.measured.profile, readback="effect_only")
         await desk.tick(ceiling(3000.0 - second % 2), 4900.0)
-    assert (codes(desk), desk.writer.outcome.reason) == (["not_followed"], "not_followed")
+    assert (codes(desk), desk.writer.account.outcome.reason) == (["not_followed"], "not_followed")

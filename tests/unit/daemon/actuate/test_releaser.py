@@ -14,6 +14,7 @@ import pytest
 from derctl.core.types import Fallback
 from derctl.core.words import Record, Released, Seen
 from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.release import AGAIN_S, Release
 from derctl.daemon.actuate.releaser import PATIENT_S, RELEASE_S, Releaser
 from derctl.daemon.actuate.standing import Standing
@@ -41,11 +42,10 @@ class FakeDispatch:
         def standing(record: Record) -> Standing:
             return replace(self.stands[name], record=record)
 
-        channel = SimpleNamespace(claim=Claim())
+        channel = SimpleNamespace(measured=SimpleNamespace(claim=Claim()))
         own = Fallback()
-        return SimpleNamespace(
-            fallback=own, promise=own, wrote=False, control=True, said_w=None, standing=standing, channel=channel
-        )
+        promised = SimpleNamespace(fallback=own, told=own)
+        return SimpleNamespace(promised=promised, wrote=False, control=True, standing=standing, channel=channel)
 
     async def release(self, wrote: list[str], *, lift: bool, seconds: float) -> dict[str, Release]:
         self.asked.append((list(wrote), lift, seconds))
@@ -65,12 +65,14 @@ class House:
         self.folder, self.dispatch = Folder(path, path), FakeDispatch()
         self.told: list[tuple[str, str, str]] = []
         self.releaser = Releaser(
-            Journal(self.folder),
+            Records(Journal(self.folder), lambda: "12:00", self.tell),
             cast(Dispatch, self.dispatch),
-            stamp=lambda: "12:00",
-            on_event=lambda *event: self.told.append(event),
+            self.tell,
             clock=asyncio.get_running_loop().time,
         )
+
+    def tell(self, *event: str) -> None:
+        self.told.append(cast(tuple[str, str, str], event))
 
     def on_disk(self) -> set[str]:
         journal = Journal(self.folder)
@@ -245,7 +247,7 @@ async def test_a_lift_reaches_what_stands_in_a_der_whatever_the_journal_says(
 
 
 async def test_at_its_fallback_and_at_rest_nothing_is_to_be_lifted(house: House) -> None:
-    house.dispatch.writers["pv1"].promise = Fallback(p_ceiling_w=2000.0)
+    house.dispatch.writers["pv1"].promised.told = Fallback(p_ceiling_w=2000.0)
     house.dispatch.stands["pv1"] = Standing(p_ceiling_w=2000.0, p_target_w=0.0, seen=Seen.READ_BACK)
     await house.releaser.release(lift=True)
     assert house.dispatch.asked[-1][0] == []
@@ -263,7 +265,7 @@ async def test_the_answer_to_a_release_names_what_stands_in_the_others(house: Ho
         }
     house.dispatch.stands = dict.fromkeys(("pv1", "pv2"), Standing(seen=Seen.READ_BACK))
     await house.releaser.save()
-    assert house.releaser.record("pv2") is Record.LEFT, "that poll may have begun before the release"
+    assert house.releaser.records.of("pv2") is Record.LEFT, "that poll may have begun before the release"
     await asyncio.sleep(30.0)
     await house.releaser.save()
     assert await house.releaser.release(lift=False) == {}
@@ -278,26 +280,26 @@ async def test_without_a_record_every_der_is_named_until_all_are_read_and_hold_n
         "pv2": "missing",
     }
     await house.releaser.save()
-    assert house.releaser.record("pv2") is Record.MISSING
+    assert house.releaser.records.of("pv2") is Record.MISSING
     await house.releaser.release(lift=True)
     assert house.dispatch.asked[-1][0] == ["pv1"], "what does not tell may be derctl's"
     house.dispatch.stands["pv1"] = Standing(seen=Seen.READ_BACK)
     await house.releaser.save()
-    assert (house.releaser.record("pv1"), house.on_disk()) == (Record.NOTHING, set())
+    assert (house.releaser.records.of("pv1"), house.on_disk()) == (Record.NOTHING, set())
     assert await house.releaser.release(lift=False) == {}
 
 
 async def test_a_claim_that_was_contradicted_is_known_after_a_restart(house: House, tmp_path: Path) -> None:
     await house.wrote("pv1", "pv2")
-    house.dispatch.writers["pv1"].said_w = 0.0
+    house.dispatch.writers["pv1"].channel.measured.claim = Claim(void=True, said_w=0.0)
     await house.releaser.save()
     later = House(tmp_path)
     later.releaser.restore()
-    assert later.dispatch.writers["pv1"].channel.claim == Claim(void=True, said_w=0.0)
-    assert later.dispatch.writers["pv2"].channel.claim == Claim()
-    house.dispatch.writers["pv1"].said_w = None
+    assert later.dispatch.writers["pv1"].channel.measured.claim == Claim(void=True, said_w=0.0)
+    assert later.dispatch.writers["pv2"].channel.measured.claim == Claim()
+    house.dispatch.writers["pv1"].channel.measured.claim = Claim()
     await house.releaser.save()
-    assert Journal(house.folder).contradicted == {} == house.releaser.journal.contradicted
+    assert Journal(house.folder).contradicted == {} == house.releaser.records.written.contradicted
 
 
 async def test_a_journal_that_cannot_be_read_counts_as_if_it_named_all(tmp_path: Path) -> None:
@@ -307,7 +309,7 @@ async def test_a_journal_that_cannot_be_read_counts_as_if_it_named_all(tmp_path:
     with pytest.raises(ValueError, match="truncated"):
         Journal(house.folder).load()
     house.releaser.restore(touch=False)
-    assert (tmp_path / FILE).exists() and house.releaser.record("pv1") is Record.WRITTEN
+    assert (tmp_path / FILE).exists() and house.releaser.records.of("pv1") is Record.WRITTEN
     house.releaser.restore()
     assert {path.name for path in tmp_path.iterdir()} == {FILE, f"{FILE}.unreadable"}
     await house.releaser.release(lift=False)
@@ -334,17 +336,17 @@ async def test_a_journal_that_is_begun_by_one_der_says_nothing_of_the_others(tmp
     later.releaser.restore()
     later.dispatch.stands["pv2"] = Standing()
     for each in (house, later):
-        assert [each.releaser.record(name) for name in ("pv1", "pv2")] == [Record.WRITTEN, Record.MISSING]
+        assert [each.releaser.records.of(name) for name in ("pv1", "pv2")] == [Record.WRITTEN, Record.MISSING]
     await later.releaser.release(lift=True)
     assert later.dispatch.asked[-1][0] == ["pv1", "pv2"], "what does not tell may be derctl's"
-    assert later.releaser.record("pv2") is not Record.MISSING
+    assert later.releaser.records.of("pv2") is not Record.MISSING
 
 
 async def test_one_that_is_read_and_holds_nothing_is_known_though_the_journal_was_lost(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.releaser.restore()
     await house.wrote("pv1")
-    assert house.releaser.record("pv2") is Record.NOTHING
+    assert house.releaser.records.of("pv2") is Record.NOTHING
 
 
 async def test_what_releases_left_is_not_known_where_its_file_can_not_be_read(tmp_path: Path) -> None:
@@ -355,7 +357,7 @@ async def test_what_releases_left_is_not_known_where_its_file_can_not_be_read(tm
     house.releaser.restore()
     house.dispatch.stands = dict.fromkeys(("pv1", "pv2"), Standing())
     assert house.told[-1][2].startswith(f"{LEFT}: ") and house.told[-1][2].endswith(f"kept as {LEFT}.unreadable")
-    assert [house.releaser.record(name) for name in ("pv1", "pv2")] == [Record.WRITTEN, Record.MISSING]
+    assert [house.releaser.records.of(name) for name in ("pv1", "pv2")] == [Record.WRITTEN, Record.MISSING]
     await house.releaser.release(lift=True)
     assert house.dispatch.asked[-1][0] == ["pv1", "pv2"]
 
@@ -365,11 +367,11 @@ async def test_a_claim_that_was_contradicted_is_known_behind_a_release_too(tmp_p
     house = House(tmp_path)
     house.dispatch.result = {"pv1": replace(DONE, stands_w=2000.0)}
     await house.wrote("pv1")
-    house.dispatch.writers["pv1"].said_w = 0.0
+    house.dispatch.writers["pv1"].channel.measured.claim = Claim(void=True, said_w=0.0)
     await house.releaser.release(lift=False)
     later = House(tmp_path)
     later.releaser.restore()
-    assert later.dispatch.writers["pv1"].channel.claim == Claim(void=True, said_w=0.0)
+    assert later.dispatch.writers["pv1"].channel.measured.claim == Claim(void=True, said_w=0.0)
 
 
 async def test_a_journal_that_cannot_be_read_or_saved_is_said(
@@ -386,7 +388,7 @@ async def test_a_journal_that_cannot_be_read_or_saved_is_said(
     await house.wrote("pv1", "pv2")
     assert [event for event, _, _ in house.told] == ["journal_unreadable", "journal_not_saved"]
     assert house.told[1][2] == "no space left on device"
-    assert house.releaser.journal.entries.keys() == {"pv1", "pv2"}
+    assert house.releaser.records.written.entries.keys() == {"pv1", "pv2"}
 
 
 async def test_what_is_left_by_an_entry_that_tells_no_limit_harms_no_release(tmp_path: Path) -> None:
@@ -394,7 +396,7 @@ async def test_what_is_left_by_an_entry_that_tells_no_limit_harms_no_release(tmp
     house = House(tmp_path)
     house.releaser.restore()
     house.dispatch.stands = {"pv1": limit(2000.0), "pv2": Standing(seen=Seen.READ_BACK)}
-    assert {name: each.stands_w for name, each in house.releaser.standing().items()} == {"pv1": 2000.0}
+    assert {name: each.stands_w for name, each in house.releaser.inventory.left().items()} == {"pv1": 2000.0}
     assert (await house.releaser.release(lift=True))["pv1"] == replace(
         DONE, standing=Standing(seen=Seen.READ_BACK, record=Record.NOTHING)
     )
@@ -421,8 +423,8 @@ async def test_a_limit_that_a_release_left_standing_is_known_after_a_restart_and
     later = House(tmp_path)
     later.releaser.restore()
     later.dispatch.stands["pv1"] = stands
-    assert {name: each.stands_w for name, each in later.releaser.standing().items()} == {"pv1": 2000.0}
+    assert {name: each.stands_w for name, each in later.releaser.inventory.left().items()} == {"pv1": 2000.0}
     for lift, asked in ((False, []), (True, ["pv1"]), (True, [])):
         await later.releaser.release(lift=lift)
         assert later.dispatch.asked[-1] == (asked, lift, RELEASE_S)
-    assert later.releaser.standing() == {}
+    assert later.releaser.inventory.left() == {}

@@ -78,9 +78,12 @@ class Site:
         self.inverter = Inverter(parts)
         profile = Profile(**pace, write_min_interval_s=pace.get("min_interval_s", 0.0))
         channel: Any = SimpleNamespace(
-            device=self.inverter, state=Bind.OK, verified=True, binding=SimpleNamespace(reason=None), unit=1,
-            bus=self.bus, answers={}, back_s=-1e9, profile=profile, claim=Claim(), sample=0,
-            believed=lambda accepted: accepted,
+            device=self.inverter, state=Bind.OK, unit=1, bus=self.bus, back_s=-1e9,
+            finder=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None)),
+            answers=SimpleNamespace(words={}),
+            measured=SimpleNamespace(
+                profile=profile, claim=Claim(), sample=0, believed=lambda accepted: accepted
+            ),
         )  # fmt: skip
         self.writer = Writer(
             id="pv1", channel=channel, fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS), control=True,
@@ -134,7 +137,7 @@ async def test_a_bus_of_a_request_a_second_is_written_at_every_tick_length(tick_
         assert site.inverter.ceiling_w == 3000.0
         assert len(site.wire.writes) == site.writer.writes == 1
         assert site.wire.writes[0] - began <= 2.0 + latency_s + 0.01
-        assert site.writer.trouble.code is None
+        assert site.writer.account.trouble.code is None
 
 
 async def test_a_setpoint_that_changes_all_the_time_is_written_as_often_as_the_bus_allows() -> None:

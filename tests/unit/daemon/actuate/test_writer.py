@@ -44,7 +44,7 @@ async def test_a_write_that_came_too_late_is_no_sign_of_an_unreachable_device() 
     desk = Desk()
     await desk.tick(ceiling(4000.0))
     await failing(desk, BusLate("too late to send"), ceiling(3000.0))
-    assert desk.writer.trouble.code is None
+    assert desk.writer.account.trouble.code is None
     assert await desk.tick(ceiling(3000.0)) == 1, "the next tick decides"
 
 
@@ -53,11 +53,11 @@ async def test_an_unreachable_device_is_called_so_until_it_answers_even_if_nothi
     desk = Desk()
     await desk.tick(ceiling(4000.0))
     await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
-    assert desk.writer.trouble.code == "unreachable"
+    assert desk.writer.account.trouble.code == "unreachable"
     assert await desk.tick(ceiling(4000.0), fresh=False) == 0
-    assert desk.writer.trouble.code == "unreachable"
+    assert desk.writer.account.trouble.code == "unreachable"
     assert await desk.tick(ceiling(4000.0)) == 0
-    assert (desk.writer.trouble.code, desk.writer.outcome.reason) == (None, None)
+    assert (desk.writer.account.trouble.code, desk.writer.account.outcome.reason) == (None, None)
 
 
 async def test_a_device_that_polls_well_and_never_answers_a_write_stays_unreachable() -> None:
@@ -65,10 +65,10 @@ async def test_a_device_that_polls_well_and_never_answers_a_write_stays_unreacha
     await desk.tick(ceiling(4000.0))
     for _ in range(3):
         await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
-        assert desk.writer.trouble.code == "unreachable"
+        assert desk.writer.account.trouble.code == "unreachable"
     desk.bus.error = BusTimeout("no answer")
     await desk.tick(ceiling(3000.0))
-    assert desk.writer.outcome.reason == "unreachable"
+    assert desk.writer.account.outcome.reason == "unreachable"
 
 
 async def test_what_was_polled_before_a_write_does_not_ask_for_it_again() -> None:
@@ -96,7 +96,7 @@ async def late(desk: Desk, times: int, *, seconds: float = 1.0) -> list[str | No
     found: list[str | None] = []
     for _ in range(times):
         await desk.tick(ceiling(3000.0), seconds=seconds)
-        found.append(desk.writer.trouble.code)
+        found.append(desk.writer.account.trouble.code)
     desk.bus.error = None
     return found
 
@@ -107,7 +107,7 @@ async def test_three_writes_in_a_row_that_came_too_late_are_said_once_and_not_co
     assert await late(desk, 6) == [None, None, "late", "late", "late", "late"]
     desk.bus.error = BusLate("too late to send")
     await desk.tick(ceiling(3000.0))
-    assert desk.writer.outcome.reason == "late"
+    assert desk.writer.account.outcome.reason == "late"
     assert (codes(desk), desk.writer.writes) == (["write_late"], 1)
 
 
@@ -118,7 +118,7 @@ async def test_late_is_over_when_a_write_gets_through_whatever_the_device_makes_
         await late(desk, 3)
         desk.device.deaf = refuses
         assert await desk.tick(ceiling(3000.0)) == 1
-        assert desk.writer.trouble.code is None
+        assert desk.writer.account.trouble.code is None
         assert await late(desk, 2) == [None, None], "counted anew"
 
 
@@ -127,7 +127,7 @@ async def test_late_is_over_when_nothing_has_to_be_written_any_more() -> None:
     await desk.tick(ceiling(4000.0))
     await late(desk, 3)
     assert await desk.tick(ceiling(4000.0)) == 0
-    assert (desk.writer.trouble.code, desk.writer.outcome.reason) == (None, None)
+    assert (desk.writer.account.trouble.code, desk.writer.account.outcome.reason) == (None, None)
     assert await late(desk, 2) == [None, None]
 
 
@@ -146,7 +146,7 @@ async def test_a_timeout_in_between_is_another_thing_and_counted_as_sent() -> No
     await late(desk, 2)
     before = desk.writer.writes
     await failing(desk, BusTimeout("no answer"), ceiling(3000.0))
-    assert (desk.writer.trouble.code, desk.writer.writes - before) == ("unreachable", 1)
+    assert (desk.writer.account.trouble.code, desk.writer.writes - before) == ("unreachable", 1)
     assert await late(desk, 3) == ["unreachable", "unreachable", "late"]
 
 
@@ -212,16 +212,16 @@ async def test_a_limit_that_is_not_kept_is_written_again_ever_less_often_and_sai
     gaps = [after - before for before, after in itertools.pairwise(at)]
     assert at[0] == 1 and gaps[:8] == [11] * 6 + [16, 30] and set(gaps[8:]) == {30}
     assert [event[0] for event in desk.events] == ["not_followed"]
-    assert (desk.writer.outcome.achieved, desk.writer.outcome.reason) == ("no", "not_followed")
-    assert desk.writer.hold.told is None, "what it holds is not known"
+    assert (desk.writer.account.outcome.achieved, desk.writer.account.outcome.reason) == ("no", "not_followed")
+    assert desk.writer.account.hold.told is None, "what it holds is not known"
 
 
 async def test_one_that_keeps_its_limit_again_is_believed_again() -> None:
     desk = Desk(readback="effect_only")
     await writes(desk, ceiling(3000.0), seconds=60, p_w=4900.0)
-    assert desk.writer.outcome.reason == "not_followed"
+    assert desk.writer.account.outcome.reason == "not_followed"
     await writes(desk, ceiling(3000.0), seconds=30, p_w=2990.0)
-    assert (desk.writer.outcome.reason, desk.writer.hold.told) == (None, ceiling(3000.0))
+    assert (desk.writer.account.outcome.reason, desk.writer.account.hold.told) == (None, ceiling(3000.0))
     assert await writes(desk, ceiling(3000.0), seconds=3600, p_w=2990.0) == []
 
 
@@ -248,10 +248,13 @@ async def test_what_a_release_read_back_is_what_the_device_holds_now() -> None:
     """Until the next poll `release` said of a battery at rest that -5,000 W stood in it."""
     desk = Desk()
     await desk.tick(ceiling(2000.0))
-    assert desk.writer.outcome.accepted == ceiling(2000.0)
+    assert desk.writer.account.outcome.accepted == ceiling(2000.0)
     desk.device.holds, desk.now_s = ceiling(5000.0), desk.now_s + 0.5
     await released_with(desk)
-    assert (desk.writer.outcome.accepted, desk.writer.outcome.accepted_s) == (ceiling(5000.0), desk.now_s)
+    assert (desk.writer.account.outcome.accepted, desk.writer.account.outcome.accepted_s) == (
+        ceiling(5000.0),
+        desk.now_s,
+    )
 
 
 async def test_a_release_knows_what_was_written_last_also_after_the_connection_was_lost() -> None:
@@ -260,10 +263,10 @@ async def test_a_release_knows_what_was_written_last_also_after_the_connection_w
     await desk.tick(Setpoint(p_ceiling_w=4000.0, q_var=-300.0))
     await desk.tick(ceiling(3000.0), seconds=5.0)
     desk.bus.generation += 1
-    desk.channel.verified = False
+    desk.channel.finder.verified = False
     await desk.tick(ceiling(3000.0))
-    desk.channel.verified = True
-    assert desk.writer.hold.written is None
+    desk.channel.finder.verified = True
+    assert desk.writer.account.hold.written is None
     assert await released_with(desk) == Setpoint(p_ceiling_w=3000.0, q_var=-300.0)
 
 
@@ -297,7 +300,7 @@ async def test_a_release_goes_by_what_was_written_where_the_power_contradicts_wh
     await desk.tick(ceiling(3000.0))
     course = Course(setpoint=ceiling(0.0), since_s=0.0, astray_s=desk.now_s)
     for claim in (Claim(course=course), Claim(void=True, said_w=0.0)):
-        desk.channel.claim = claim
+        desk.channel.measured.claim = claim
         desk.device.holds = ceiling(0.0)
         assert await released_with(desk) == ceiling(3000.0)
         assert desk.device.believed[-1] is False
@@ -404,7 +407,7 @@ async def test_a_lost_give_back_is_sent_again_and_one_that_is_refused_three_time
     desk.device.refuses = DeviceRefused(3, function=16, address=1, count=1)
     assert len(await writes(desk, ceiling(4000.0), seconds=600)) == 3
     assert [event[0] for event in desk.events] == ["write_refused"]
-    assert await desk.tick(ceiling(3000.0)) == 1 and desk.writer.trouble.code is None, "the rest goes on"
+    assert await desk.tick(ceiling(3000.0)) == 1 and desk.writer.account.trouble.code is None, "the rest goes on"
 
 
 # -- the code of what stands in the way -----------------------------------------------------------------------------
@@ -415,7 +418,7 @@ async def test_another_setpoint_than_the_one_that_was_taken_is_an_override_said_
     desk = Desk()
     await desk.tick(ceiling(2000.0), p_w=1900.0)
     assert await desk.tick(ceiling(2000.0), p_w=1900.0) == 0
-    assert desk.writer.outcome.reason is None
+    assert desk.writer.account.outcome.reason is None
     desk.device.holds, desk.device.deaf = ceiling(5000.0), True
     for _ in range(3):
         await desk.tick(ceiling(2000.0), p_w=1900.0)
@@ -426,10 +429,10 @@ async def test_another_setpoint_than_the_one_that_was_taken_is_an_override_said_
     assert desk.device.holds == ceiling(2000.0)
     for _ in range(12):
         await desk.tick(ceiling(2000.0), p_w=1900.0)
-    assert desk.writer.outcome.reason is None
+    assert desk.writer.account.outcome.reason is None
     desk.device.holds = ceiling(4000.0)
     await desk.tick(ceiling(2000.0), p_w=1900.0)
-    assert (desk.writer.outcome.reason, desk.device.holds) == ("override", ceiling(2000.0))
+    assert (desk.writer.account.outcome.reason, desk.device.holds) == ("override", ceiling(2000.0))
     assert [event for event, _, _ in desk.events].count("override") == 2
 
 
@@ -482,7 +485,7 @@ async def test_what_keeps_a_request_from_being_the_decision_has_a_code(case: str
     desk.now_s += 1.0
     desk.writer.offer(decision, replace(desk.state(500.0), can=can), True, desk.now_s)
     await desk.writer.wait()
-    assert desk.writer.outcome.reason == code
+    assert desk.writer.account.outcome.reason == code
 
 
 async def test_a_reading_from_before_the_write_is_no_override() -> None:
@@ -492,7 +495,7 @@ async def test_a_reading_from_before_the_write_is_no_override() -> None:
     await desk.tick(ceiling(2000.0), p_w=1900.0)
     desk.age_s, frozen_s = 0.1, desk.now_s + 1.0
     between = Written(setpoint=ceiling(2000.0), at_s=frozen_s - 0.05)  # between reading and freezing
-    desk.writer.hold = replace(desk.writer.hold, written=between)
+    desk.writer.account.hold = replace(desk.writer.account.hold, written=between)
     desk.now_s = frozen_s + 0.2  # deciding took its time
     state = SiteState(t_s=frozen_s, tick_s=1.0, f_nom_hz=50.0, ders=(desk.state(1900.0),))
     decision = Decision(der="pv1", setpoint=ceiling(2000.0))
@@ -516,8 +519,8 @@ async def test_one_that_does_not_answer_keeps_no_other_from_being_released() -> 
 
         accepted = Setpoint(p_ceiling_w=held_w)
         return SimpleNamespace(
-            outcome=SimpleNamespace(accepted=accepted),
-            promise=Fallback(p_ceiling_w=goal_w),
+            account=SimpleNamespace(outcome=SimpleNamespace(accepted=accepted)),
+            promised=SimpleNamespace(told=Fallback(p_ceiling_w=goal_w)),
             release=release,
             lost=False,
         )
@@ -544,8 +547,8 @@ def held_writer(held: Setpoint, goal_w: float | None, result: Released, began: l
         return Release(result)
 
     return SimpleNamespace(
-        outcome=SimpleNamespace(accepted=held),
-        promise=Fallback(p_ceiling_w=goal_w),
+        account=SimpleNamespace(outcome=SimpleNamespace(accepted=held)),
+        promised=SimpleNamespace(told=Fallback(p_ceiling_w=goal_w)),
         release=release,
         lost=result is Released.UNREACHABLE,
     )
@@ -609,8 +612,8 @@ async def test_without_derctl_a_device_never_gives_more_than_the_limit_that_was_
     """A timer without a target would let go of it: the last limit stands."""
     desk = Desk(fallback=declared)
     desk.device.reversion = Reversion(timer=timer)
-    desk.writer.found_w = lambda: found_w
-    assert desk.writer.promise == told
+    desk.writer.promised.found_w = lambda: found_w
+    assert desk.writer.promised.told == told
     await desk.tick(ceiling(2000.0))
     await desk.writer.release(lift=True)
     assert desk.device.promised == [told, told]
@@ -625,7 +628,7 @@ async def test_over_what_may_be_a_limit_only_a_lower_one_is_written(
     desk = Desk()
     desk.writer.spared_w = lambda: spared_w
     assert await desk.tick(ceiling(wanted_w)) == writes
-    assert (desk.writer.outcome.reason is Reason.GATE_CLOSED) is (writes == 0)
+    assert (desk.writer.account.outcome.reason is Reason.GATE_CLOSED) is (writes == 0)
 
 
 @pytest.mark.parametrize(
@@ -640,7 +643,7 @@ async def test_over_what_may_be_a_limit_only_a_lower_one_is_written(
 )
 def test_why_one_would_not_be_written_is_said(fresh: bool, control: bool, can: Capability, why: str | None) -> None:
     desk = Desk(control=control)
-    desk.channel.binding.text = "no answer"
+    desk.channel.finder.binding.text = "no answer"
     assert desk.writer.kept_from(replace(desk.state(1.0, fresh=fresh), can=can)) == why
 
 

@@ -10,8 +10,9 @@ import pytest
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Rating, Reading
 from derctl.core.words import Bind, Reason, Status
-from derctl.daemon.channel.binding import REBIND_S
+from derctl.daemon.channel.binding import REBIND_S, Binding
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Options
 from tests import make
 
@@ -33,8 +34,11 @@ class Line:
         kind: Any = SimpleNamespace(bind=self.bind)
         wired: Any = self
         self.channel = Channel(
-            id="pv1", bus=wired, unit=1, kind=kind, options=Options(), clock=lambda: self.now_s, born_s=self.now_s,
-            check=lambda device: self.stated, doubts=lambda device, seen: self.misfit,
+            id="pv1", bus=wired, unit=1, clock=lambda: self.now_s, born_s=self.now_s,
+            expected=Expected(
+                kind=kind, options=Options(), check=lambda device: self.stated,
+                doubts=lambda device, seen: self.misfit,
+            ),
             on_event=lambda event, who, text: self.events.append((event, text)),
         )  # fmt: skip
 
@@ -61,7 +65,7 @@ class Line:
         for _ in range(times):
             await self.channel.poll()
             self.now_s += 1.0
-        return self.channel.binding, self.channel.reading
+        return self.channel.finder.binding, self.channel.measured.reading
 
     def told(self, name: str) -> list[str]:
         return [text for event, text in self.events if event == name]
@@ -120,8 +124,8 @@ async def test_a_device_that_is_not_as_the_file_says_is_read_and_no_more() -> No
     line.stated = "the device states 230 V nominal, the site file says v_nom_v: 400"
     binding, reading = await line.poll(times=3)
     assert (binding.state, binding.reason, binding.text) == (Bind.REFUSED, Reason.MISMATCH, line.stated)
-    assert (binding.device, binding.last, line.channel.verified) == (None, None, False)
-    assert (reading.p_w, line.channel.sample) == (1000.0, 3)
+    assert (binding.device, binding.last, line.channel.finder.verified) == (None, None, False)
+    assert (reading.p_w, line.channel.measured.sample) == (1000.0, 3)
     assert line.events == [("device_refused", line.stated)]
     line.stated, line.now_s = None, line.now_s + REBIND_S
     binding, _ = await line.poll()
@@ -150,8 +154,9 @@ async def test_a_device_that_was_once_right_is_not_barred_by_what_it_measures_la
 async def test_a_rating_that_jumps_when_it_is_found_anew_is_believed_within_ten_seconds() -> None:
     line = Line()
     await line.poll()
-    before = line.channel.binding.last
-    line.channel._rebound(line.channel.binding.__class__(known=line.channel.known, last=before))
+    finder = line.channel.finder
+    before = finder.binding.last
+    finder.binding = Binding(known=finder.binding.known, last=before)
     line.rating = make.rating(p_max_w=50_000.0)
     states = [(await line.poll())[0] for _ in range(TEN_S + 1)]
     assert {each.state for each in states[:8]} == {Bind.REFUSED} and states[-1].state is Bind.OK

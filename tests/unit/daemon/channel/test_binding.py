@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from derctl.core.value import replace
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import binding as binds
 from derctl.daemon.channel.binding import (
@@ -21,6 +22,7 @@ from derctl.daemon.channel.binding import (
     news,
     seen,
 )
+from derctl.daemon.channel.parts import Parts
 from derctl.devices import Identity
 from tests import make
 
@@ -161,3 +163,19 @@ def test_who_can_not_be_read_some_times_in_a_row_is_found_anew() -> None:
         assert bound.device is not None
     assert binds.unsure(binds.verified(bound, 2)).device is not None
     assert binds.unsure(bound).device is None
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        binds.another,
+        binds.forgotten,
+        lambda binding: binds.barred(binding, device()),
+        lambda binding: binds.gained(binding, device()),
+        lambda binding: binds.found(binding, device(), 2, 200.0),
+    ],
+)
+def test_what_was_refused_or_found_of_a_device_goes_with_it(gone: Any) -> None:
+    refused = Parts(refused={"bms": 3}, why={"bms": "exception 4"}, left=device())
+    bound = replace(binds.found(Binding(), device(), 1, 100.0), parts=refused, more=device())
+    assert (gone(bound).parts, gone(bound).more) == (Parts(), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Reading
 from derctl.core.words import Bind
-from derctl.daemon.channel.binding import REBIND_S, REFUSED_LIMIT
+from derctl.daemon.channel.binding import REBIND_S, REFUSED_LIMIT, another
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.expected import Expected
 from derctl.daemon.channel.slow import OWN_KEEP_S
 from derctl.devices import Identity, Options
 from derctl.errors import BusClosed, BusTimeout, DeviceRefused, WrongKind
@@ -31,11 +33,13 @@ class Line:
         self.walks = 0
         self.moves, self.breaks = True, dict[int, Exception]()
         self.kind_breaks: Exception | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
         self.events: list[tuple[str, str]] = []
         kind: Any = SimpleNamespace(bind=self.bind)
         wired: Any = self
         self.channel = Channel(
-            id="pv1", bus=wired, unit=1, kind=kind, options=Options(), clock=lambda: self.now_s, born_s=self.now_s,
+            id="pv1", bus=wired, unit=1, expected=Expected(kind=kind, options=Options()),
+            clock=lambda: self.now_s, born_s=self.now_s,
             on_event=lambda event, who, text: self.events.append((event, text)),
         )  # fmt: skip
 
@@ -51,6 +55,7 @@ class Line:
 
     async def request(self, unit: int, read: Read, **_: Any) -> tuple[int, ...]:
         self.asked.append(read.address)
+        self.meanwhile()
         if read.address in self.breaks:
             raise self.breaks[read.address]
         return (len(self.asked) if self.moves else 0,)
@@ -79,23 +84,27 @@ async def test_a_device_that_is_found_has_all_its_blocks_read_at_once_and_is_tol
     line = Line()
     await line.poll()
     assert line.asked == [200, 1] and line.events == [("found", "Acme One, serial SN1")]
-    assert line.channel.reading.own_on == ("volt_var",)
+    assert line.channel.measured.reading.own_on == ("volt_var",)
 
 
 async def test_each_poll_that_comes_through_is_a_new_sample() -> None:
     line = Line()
     await line.poll(3)
-    assert (line.channel.sample, line.channel.read_s) == (3, 1002.0)
+    assert (line.channel.measured.sample, line.channel.measured.read_s) == (3, 1002.0)
     line.breaks[1] = BusTimeout("no answer")
     await line.poll()
-    assert (line.channel.sample, line.channel.read_s, line.channel.state) == (3, 1002.0, Bind.UNREACHABLE)
+    assert (line.channel.measured.sample, line.channel.measured.read_s, line.channel.state) == (
+        3,
+        1002.0,
+        Bind.UNREACHABLE,
+    )
 
 
 async def test_a_wire_that_is_down_is_asked_nothing() -> None:
     line = Line()
     line.connected = False
     await line.poll()
-    assert (line.asked, line.walks) == ([], 0) and line.channel.binding.text == "connection refused"
+    assert (line.asked, line.walks) == ([], 0) and line.channel.finder.binding.text == "connection refused"
 
 
 async def test_a_device_that_is_not_found_is_looked_for_only_now_and_then() -> None:
@@ -103,7 +112,7 @@ async def test_a_device_that_is_not_found_is_looked_for_only_now_and_then() -> N
     line.kind_breaks = BusTimeout("no answer")
     await line.poll(int(REBIND_S) + 1)
     assert line.walks == 2
-    line.channel.look_again()
+    line.channel.finder.look_again()
     await line.poll()
     assert line.walks == 3
 
@@ -136,10 +145,10 @@ async def test_another_kind_of_device_in_its_place_takes_the_promises_of_the_one
     await line.poll()
     line.breaks[1] = DeviceRefused(NO_ADDRESS, function=3, address=1, count=1)
     await line.poll(REFUSED_LIMIT)
-    assert line.channel.binding.last is not None
+    assert line.channel.finder.binding.last is not None
     line.kind_breaks, line.now_s = WrongKind("a meter", expected="an inverter"), line.now_s + REBIND_S
     await line.poll()
-    assert (line.channel.binding.last, line.channel.state) == (None, Bind.REFUSED)
+    assert (line.channel.finder.binding.last, line.channel.state) == (None, Bind.REFUSED)
 
 
 async def test_a_block_that_can_be_read_no_more_counts_for_a_while_and_then_not() -> None:
@@ -150,7 +159,7 @@ async def test_a_block_that_can_be_read_no_more_counts_for_a_while_and_then_not(
         line.now_s = 1000.0 + later_s
         await line.channel.read_slow()
         await line.poll()
-        assert bool(line.channel.reading.own_on) is counts
+        assert bool(line.channel.measured.reading.own_on) is counts
 
 
 async def test_a_block_that_is_read_again_and_again_never_gets_too_old() -> None:
@@ -160,7 +169,7 @@ async def test_a_block_that_is_read_again_and_again_never_gets_too_old() -> None
         line.now_s += OWN_KEEP_S - 2.0
         await line.channel.read_slow()
         await line.poll()
-        assert line.channel.reading.own_on == ("volt_var",)
+        assert line.channel.measured.reading.own_on == ("volt_var",)
 
 
 async def test_a_device_that_is_found_anew_has_its_time_before_it_is_called_frozen() -> None:
@@ -174,3 +183,19 @@ async def test_a_device_that_is_found_anew_has_its_time_before_it_is_called_froz
     line.now_s += REBIND_S
     await line.poll()
     assert line.channel.state is Bind.OK
+
+
+async def test_a_poll_that_was_under_way_when_another_device_was_found_out_brings_the_old_one_not_back() -> None:
+    """A look beside the polls finds a stranger; the answer to a request from before would make it writable."""
+    line = Line()
+    await line.poll()
+    finder = line.channel.finder
+
+    def decode(answers: Any) -> Reading:
+        raise AssertionError("what a stranger answers is decoded as ours")
+
+    line.meanwhile = lambda: setattr(finder, "binding", another(finder.binding, 20_000.0))
+    assert finder.binding.device is not None
+    finder.binding.device.decode = decode
+    await line.poll()
+    assert (line.channel.device, finder.verified, finder.binding.stranger_w) == (None, False, 20_000.0)

@@ -16,6 +16,7 @@ from derctl.core.exchange import Read, Registers, Write
 from derctl.core.types import Rating
 from derctl.daemon.channel.binding import LOOK_MOST_S, REBIND_S
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.expected import Expected
 from derctl.daemon.channel.parts import LOST_AFTER
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Options
@@ -80,8 +81,9 @@ async def house(
     await bus.wait_connected()
     events = list[tuple[str, str]]()
     channel = Channel(
-        id="x1", bus=bus, unit=1, kind=CATALOGUE[kind].given(model), options=Options(**given), clock=now_s,
-        born_s=now_s(), on_event=lambda event, who, text: events.append((event, text)),
+        id="x1", bus=bus, unit=1, clock=now_s, born_s=now_s(),
+        expected=Expected(kind=CATALOGUE[kind].given(model), options=Options(**given)),
+        on_event=lambda event, who, text: events.append((event, text)),
     )  # fmt: skip
     made = House(fake, bus, channel, Poller([channel]), events)
     try:
@@ -119,7 +121,7 @@ async def test_a_header_that_was_refused_is_walked_over_again_and_the_device_the
     declared = make.rating(p_max_w=5_000.0)
     async with house("pv_103", "sunspec_pv", refuse=header(number, code), declared=declared) as at:
         await at.ticks(3)
-        assert at.channel.reading.p_w is not None and at.channel.state == "ok", "it is read"
+        assert at.channel.measured.reading.p_w is not None and at.channel.state == "ok", "it is read"
         assert at.can == (False, False), "and not written by a base that is not known"
         at.fake.refuse = lambda op: None
         await at.ticks(int(REBIND_S) + 2)
@@ -135,7 +137,7 @@ async def test_a_battery_inverter_whose_models_were_refused_is_read_and_looked_a
 ) -> None:
     async with house(name, "sunspec_storage", refuse=body(number, code)) as at:
         await at.ticks(3)
-        assert at.channel.reading.p_w is not None and at.channel.state == "ok"
+        assert at.channel.measured.reading.p_w is not None and at.channel.state == "ok"
         assert at.can == (False, number == 713), "a state of charge is no control"
         at.fake.refuse = lambda op: None
         await at.ticks(int(REBIND_S) + 2)
@@ -151,7 +153,7 @@ async def test_a_body_that_was_refused_while_it_was_found_is_asked_for_again(
     declared = make.rating(p_max_w=5_000.0)
     async with house(name, "sunspec_pv", refuse=body(number, code), declared=declared) as at:
         await at.ticks(3)
-        assert at.channel.reading.p_w is not None and at.can == (False, False)
+        assert at.channel.measured.reading.p_w is not None and at.can == (False, False)
         at.fake.refuse = lambda op: None
         await at.ticks(int(REBIND_S) + 2)
         assert at.can == (True, False)
@@ -169,7 +171,7 @@ async def test_what_was_found_later_is_told_without_why_it_was_not_found_before(
 async def test_a_rating_that_was_refused_is_not_called_missing() -> None:
     async with house("pv_7xx", "sunspec_pv", refuse=body(702, FAILURE)) as at:
         await at.ticks(2)
-        text = at.channel.binding.text
+        text = at.channel.finder.binding.text
         assert "model 702 (exception 4) was refused" in text and "rating.p_max_w" in text
 
 
@@ -177,7 +179,7 @@ async def test_a_chain_that_breaks_before_the_rating_says_where() -> None:
     async with house("pv_103", "sunspec_pv") as at:
         at.fake.registers[at.fake.starts[2] + 1] = 60_000  # L of model 120
         await at.ticks(2)
-        assert "id 120, L 60000 is no model" in at.channel.binding.text
+        assert "id 120, L 60000 is no model" in at.channel.finder.binding.text
 
 
 async def test_a_control_model_that_is_seen_before_its_rating_is_not_used_without_it() -> None:
@@ -186,7 +188,7 @@ async def test_a_control_model_that_is_seen_before_its_rating_is_not_used_withou
     wattsonic = laid_out({number: DEVICES["pv_103"][number] for number in order})
     async with house(wattsonic, "sunspec_pv", refuse=header(121)) as at:
         await at.ticks(3)
-        assert at.channel.reading.p_w is not None and at.can == (False, False)
+        assert at.channel.measured.reading.p_w is not None and at.can == (False, False)
         at.fake.refuse = lambda op: None
         await at.ticks(int(REBIND_S) + 2)
         assert at.can == (True, False) and at.rating().p_max_w == 5_000.0
@@ -199,18 +201,21 @@ async def test_a_device_that_is_whole_later_keeps_its_reading_meanwhile() -> Non
         ages = []
         for _ in range(8):
             await at.ticks()
-            ages.append(now_s() - at.channel.read_s)
-        assert max(ages) < 1.5 and at.channel.sample == 10
+            ages.append(now_s() - at.channel.measured.read_s)
+        assert max(ages) < 1.5 and at.channel.measured.sample == 10
         assert at.told("device_unreachable") == [] and len(at.told("found")) == 1
 
 
 async def test_a_device_that_was_found_without_its_control_model_has_given_nothing_back() -> None:
     async with house("pv_103", "sunspec_pv", refuse=header(123)) as at:
         await at.ticks(2)
-        assert at.channel.missing == "found without the end of its map, a control group that limits its power"
+        assert (
+            at.channel.finder.binding.missing
+            == "found without the end of its map, a control group that limits its power"
+        )
         at.fake.refuse = lambda op: None
         await at.ticks(int(REBIND_S) + 2)
-        assert at.channel.missing == ""
+        assert at.channel.finder.binding.missing == ""
 
 
 async def test_one_that_stays_incomplete_is_asked_ever_less_often() -> None:
@@ -237,7 +242,7 @@ async def test_a_map_that_grows_after_sunrise_is_found_out() -> None:
         night = dict(at.fake.registers)
         at.fake.registers |= {end: 0xFFFF, end + 1: 0}
         await at.ticks(70)
-        assert at.can == (False, False) and at.channel.reading.p_w is not None
+        assert at.can == (False, False) and at.channel.measured.reading.p_w is not None
         at.fake.registers |= night
         await at.ticks(int(LOOK_MOST_S) + 2)
         assert at.can == (True, False)
@@ -262,7 +267,7 @@ async def test_what_nobody_wants_to_control_is_whole_without_a_control_group() -
             del at.fake.registers[address]
         at.fake.registers |= {at.fake.places[123]: 0xFFFF, at.fake.places[123] + 1: 0}
         await at.ticks(2)
-        assert not at.channel.incomplete and at.can == (False, False)
+        assert not at.channel.finder.binding.incomplete and at.can == (False, False)
 
 
 async def test_a_look_that_finds_less_takes_nothing_away() -> None:
@@ -282,7 +287,7 @@ async def test_another_device_that_a_look_finds_is_refused() -> None:
         at.fake.refuse = lambda op: None
         at.fake.put(1, SN="OTHER")
         await at.ticks(int(REBIND_S) + 2)
-        assert at.channel.state == "refused" and "OTHER" in at.channel.binding.text
+        assert at.channel.state == "refused" and "OTHER" in at.channel.finder.binding.text
 
 
 # -- refused while it is polled -------------------------------------------------------------------------------------
@@ -291,19 +296,24 @@ async def test_another_device_that_a_look_finds_is_refused() -> None:
 async def test_a_control_block_in_fault_is_missed_and_not_the_device() -> None:
     async with house("storage_124", "sunspec_storage") as at:
         await at.ticks(2)
-        assert at.can == (False, True) and at.channel.reading.accepted is not None
+        assert at.can == (False, True) and at.channel.measured.reading.accepted is not None
         at.fake.refuse = partial(body(124, FAILURE), at.fake)
         for tick in range(1, 12):
             await at.ticks()
-            assert at.channel.state == "ok" and now_s() - at.channel.read_s < 1.5
+            assert at.channel.state == "ok" and now_s() - at.channel.measured.read_s < 1.5
             assert at.can == (False, tick < LOST_AFTER)
-        assert at.channel.reading.p_w is not None
+        assert at.channel.measured.reading.p_w is not None
         assert at.told("part_lost") == ["model 124: exception 4, so it is not used until it answers again"]
-        assert "model 124: exception 4" in at.channel.binding.text and at.channel.missing == at.channel.binding.text
-        assert at.channel.binding.last is not None and at.channel.binding.last.can.ac.aim, "what was promised stands"
+        assert (
+            "model 124: exception 4" in at.channel.finder.binding.text
+            and at.channel.finder.binding.missing == at.channel.finder.binding.text
+        )
+        assert at.channel.finder.binding.last is not None and at.channel.finder.binding.last.can.ac.aim, (
+            "what was promised stands"
+        )
         at.fake.refuse = lambda op: None
         await at.ticks()
-        assert at.can == (False, True) and len(at.told("part_back")) == 1 and at.channel.binding.text == ""
+        assert at.can == (False, True) and len(at.told("part_back")) == 1 and at.channel.finder.binding.text == ""
 
 
 async def test_a_block_that_is_refused_once_changes_nothing_but_what_is_read_back() -> None:
@@ -311,11 +321,11 @@ async def test_a_block_that_is_refused_once_changes_nothing_but_what_is_read_bac
         await at.ticks(2)
         at.fake.refuse = partial(body(123, BUSY), at.fake)
         await at.ticks()
-        assert at.channel.reading.p_w is not None and at.channel.reading.accepted is None
+        assert at.channel.measured.reading.p_w is not None and at.channel.measured.reading.accepted is None
         assert at.can == (True, False) and at.told("part_lost") == []
         at.fake.refuse = lambda op: None
         await at.ticks()
-        assert at.channel.reading.accepted is not None
+        assert at.channel.measured.reading.accepted is not None
 
 
 async def test_without_its_measurement_nothing_is_left_of_a_device() -> None:
@@ -330,24 +340,24 @@ async def test_limits_in_the_own_chain_that_are_refused_let_the_battery_rest_and
     battery = laid_out({**DEVICES["storage_7xx"], 802: DEVICES["bms"][802]})
     async with house(battery, "sunspec_storage") as at:
         await at.ticks(2)
-        assert at.channel.reading.p_charge_limit_w is not None
+        assert at.channel.measured.reading.p_charge_limit_w is not None
         at.fake.refuse = partial(body(802, FAILURE, 62), at.fake)
         await at.ticks(LOST_AFTER + 1)
-        assert at.channel.state == "ok" and at.can == (False, True) and at.channel.missing == ""
-        assert at.channel.reading.p_charge_limit_w is None and "bms" not in at.channel.answers
+        assert at.channel.state == "ok" and at.can == (False, True) and at.channel.finder.binding.missing == ""
+        assert at.channel.measured.reading.p_charge_limit_w is None and "bms" not in at.channel.answers.words
         assert at.told("part_lost") == ["the battery's limits: exception 4, so it is not used until it answers again"]
         at.fake.refuse = lambda op: None
         await at.ticks(2)
-        assert at.channel.reading.p_charge_limit_w is not None
+        assert at.channel.measured.reading.p_charge_limit_w is not None
 
 
 async def test_a_battery_whose_strings_are_not_told_keeps_its_limits() -> None:
     async with house("bms", "sunspec_bms") as at:
         await at.ticks(2)
-        limit_w = at.channel.reading.p_discharge_limit_w
+        limit_w = at.channel.measured.reading.p_discharge_limit_w
         at.fake.refuse = partial(body(803, FAILURE, 28), at.fake)
         await at.ticks(LOST_AFTER + 1)
-        assert at.channel.state == "ok" and at.channel.reading.p_discharge_limit_w == limit_w
+        assert at.channel.state == "ok" and at.channel.measured.reading.p_discharge_limit_w == limit_w
 
 
 # -- away -----------------------------------------------------------------------------------------------------------
@@ -361,7 +371,7 @@ async def test_a_device_that_was_silent_for_a_while_may_have_forgotten() -> None
             await at.ticks(silent_s)
             at.fake.refuse = lambda op: None
             await at.ticks()
-            assert (at.channel.back_s == at.channel.read_s) is away
+            assert (at.channel.back_s == at.channel.measured.read_s) is away
 
 
 @pytest.mark.parametrize("code", [NO_ADDRESS, FAILURE, BUSY])
@@ -385,7 +395,7 @@ async def test_zeros_in_all_registers_while_it_starts_are_no_other_device() -> N
         at.fake.registers = dict.fromkeys(range(39000, 42000), 0)
         at.bus.generation += 1
         await at.ticks(20)
-        assert at.channel.binding.last is not None, "what was promised stands"
+        assert at.channel.finder.binding.last is not None, "what was promised stands"
         at.fake.registers = right
         await at.ticks(2)
-        assert at.channel.state == "ok" and at.channel.verified and at.can == (True, False)
+        assert at.channel.state == "ok" and at.channel.finder.verified and at.can == (True, False)

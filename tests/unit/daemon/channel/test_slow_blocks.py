@@ -15,6 +15,7 @@ from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import Capability, Rating, Reading
 from derctl.daemon.channel.binding import Binding, forgotten, found, verified
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.expected import Expected
 from derctl.daemon.channel.slow import SLOW_EVERY_S
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
@@ -90,9 +91,10 @@ class House:
         options, kind = Options(), CATALOGUE["sunspec_pv"]
         name, unit = f"{bus}.{len(self.channels)}", len(self.channels) + 1
         channel = Channel(
-            id=name, bus=self.buses[bus], unit=unit, kind=kind, options=options, clock=now_s,
-            born_s=now_s(), binding=found(Binding(), device, -1),
+            id=name, bus=self.buses[bus], unit=unit, expected=Expected(kind=kind, options=options), clock=now_s,
+            born_s=now_s(),
         )  # fmt: skip
+        channel.finder.binding = found(Binding(), device, -1)
         self.channels.append(channel)
 
     @asynccontextmanager
@@ -100,7 +102,7 @@ class House:
         running = [asyncio.create_task(bus.run()) for bus in self.buses.values()]
         for channel in self.channels:
             await channel.bus.wait_connected()
-            channel.binding = verified(channel.binding, channel.bus.generation)
+            channel.finder.binding = verified(channel.finder.binding, channel.bus.generation)
         poller = Poller(self.channels)
         if slow:
             running.append(asyncio.create_task(poller.run_slow(0.5)))
@@ -118,7 +120,7 @@ class House:
         while now_s() - began < seconds:
             at = now_s()
             await poller.poll(0.4 * tick_s)
-            missing += now_s() - began > 30.0 and self.channels[-1].reading.soc_pct is None
+            missing += now_s() - began > 30.0 and self.channels[-1].measured.reading.soc_pct is None
             await asyncio.sleep(max(at + tick_s - now_s(), 0.0))
         return missing
 
@@ -131,9 +133,9 @@ async def test_a_slow_answer_counts_for_no_device_but_the_one_that_was_asked() -
         asked = asyncio.create_task(channel.read_slow())
         await asyncio.sleep(0.5)
         assert house.wires[0].sent and not asked.done()
-        channel.binding = forgotten(channel.binding)
+        channel.finder.binding = forgotten(channel.finder.binding)
         await asked
-        assert (channel.answers, channel.slow.read_s) == ({}, {})
+        assert (channel.answers.words, channel.answers.slow.read_s) == ({}, {})
 
 
 @pytest.mark.parametrize("silent", [1, 2, 4])
@@ -212,7 +214,7 @@ async def charges(says: Callable[[float], int | None], seconds: float) -> list[t
     house.add("bat", 0.02, ["soc", *OWN], Pace())
     battery: Any = Charged(["soc", *OWN])
     channel, wire, began = house.channels[0], house.wires[0], now_s()
-    channel.binding = found(Binding(), battery, -1)
+    channel.finder.binding = found(Binding(), battery, -1)
 
     def word(address: int) -> Registers:
         value = says(now_s() - began) if address == battery.slow["soc"].address else len(wire.sent)
@@ -224,7 +226,7 @@ async def charges(says: Callable[[float], int | None], seconds: float) -> list[t
     async with house.open() as poller:
         while now_s() - began < seconds:
             await poller.poll(0.4)
-            seen.append((now_s() - began, channel.reading.soc_pct))
+            seen.append((now_s() - began, channel.measured.reading.soc_pct))
             await asyncio.sleep(1.0)
     return seen
 

@@ -14,6 +14,7 @@ from derctl.daemon.channel.steady import (
     NAMED_S,
     UNKNOWN_S,
     Steady,
+    Track,
     fitted,
     named,
     rated,
@@ -137,21 +138,21 @@ def test_one_value_that_is_held_leaves_the_others_alone() -> None:
 )
 def test_a_rating_that_jumps_is_looked_at_three_times(changed: Any) -> None:
     other = replace(BATTERY, **changed)
-    steady, text = rated(Steady(), BATTERY, 0.0)
+    track, text = rated(Track(), BATTERY, 0.0)
     assert text == ""
     said = []
     for now_s in (100.0, 105.0, 110.0):
-        steady, text = rated(steady, other, now_s)
+        track, text = rated(track, other, now_s)
         said.append(text)
     assert said[0] == said[1] and "5,000 W / 5,000 W charging" in said[0] and said[2] == ""
-    assert steady.rating.value == other
+    assert track.value == other
 
 
 def test_a_rating_that_comes_back_was_never_another() -> None:
-    steady, _ = rated(Steady(), PV, 0.0)
-    steady, text = rated(steady, replace(PV, p_max_w=500.0), 1.0)
+    track, _ = rated(Track(), PV, 0.0)
+    track, text = rated(track, replace(PV, p_max_w=500.0), 1.0)
     assert "5,000 W, 5,000 VA and reads 500 W" in text
-    assert rated(steady, replace(PV, p_max_w=5100.0), 6.0)[1] == ""
+    assert rated(track, replace(PV, p_max_w=5100.0), 6.0)[1] == ""
 
 
 def test_the_same_contradiction_is_named_now_and_then() -> None:

@@ -29,6 +29,7 @@ from derctl.core.types import (
 from derctl.core.words import Status
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Kind, Options, Reversion
 from derctl.errors import DeviceRefused, NotRecognised
 from derctl.functions.operator import OperatorLimit, SetpointFunction
@@ -165,7 +166,7 @@ async def found(kind: str, box: Box) -> AsyncIterator[Channel]:
     running = asyncio.create_task(bus.run())
     await bus.wait_connected()
     channel = Channel(
-        id="x1", bus=bus, unit=1, kind=KINDS[kind], options=Options(), clock=now_s, born_s=now_s()
+        id="x1", bus=bus, unit=1, expected=Expected(kind=KINDS[kind], options=Options()), clock=now_s, born_s=now_s()
     )  # fmt: skip
     await channel.poll()
     try:
@@ -201,8 +202,8 @@ async def asked(channel: Channel, *requests: Request, ticks: int = 3) -> Reading
         writer.raise_bugs()
         await asyncio.sleep(1.0)
         await channel.poll()
-    assert writer.trouble.code is None
-    return channel.reading
+    assert writer.account.trouble.code is None
+    return channel.measured.reading
 
 
 async def _nothing(der_id: str) -> None:
@@ -213,20 +214,24 @@ def _state(channel: Channel) -> DerState:
     assert channel.device is not None
     device = channel.device
     return DerState(
-        id="x1", rating=device.rating, can=device.can, reading=channel.reading, age_s=now_s() - channel.read_s,
-        sample=channel.sample, fresh=True, controllable=True,
+        id="x1", rating=device.rating, can=device.can, reading=channel.measured.reading,
+        age_s=now_s() - channel.measured.read_s,
+        sample=channel.measured.sample, fresh=True, controllable=True,
     )  # fmt: skip
 
 
 async def test_a_meter_of_three_registers_is_found_and_read() -> None:
     async with found("acme_meter", Box([17, (-1_200) & 0xFFFF, 2_315])) as channel:
-        assert (channel.state, channel.known) == ("ok", Identity(maker="Acme", model="Meter", serial="0017"))
-        assert (channel.reading.p_w, channel.reading.v_v) == (1_200.0, 231.5)
+        assert (channel.state, channel.finder.binding.known) == (
+            "ok",
+            Identity(maker="Acme", model="Meter", serial="0017"),
+        )
+        assert (channel.measured.reading.p_w, channel.measured.reading.v_v) == (1_200.0, 231.5)
 
 
 async def test_a_device_that_is_none_of_its_kind_is_not_recognised() -> None:
     async with found("acme_meter", Box([0, 0, 0])) as channel:
-        assert channel.device is None and "serial number" in channel.binding.text
+        assert channel.device is None and "serial number" in channel.finder.binding.text
 
 
 async def test_a_der_that_takes_both_has_its_sun_its_target_and_its_sun_again() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from derctl.core.types import Setpoint
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.channel.expected import Expected
 from derctl.devices import Options, Profile
 from derctl.devices.sunspec.der import bind_pv
 from derctl.links.models import model
@@ -28,7 +29,12 @@ class Line:
         wired: Any = self
         options = Options(profile=replace(Profile(), **profile))
         self.channel = Channel(
-            id="pv1", bus=wired, unit=1, kind=kind, options=options, clock=lambda: self.now_s, born_s=self.now_s
+            id="pv1",
+            bus=wired,
+            unit=1,
+            expected=Expected(kind=kind, options=options),
+            clock=lambda: self.now_s,
+            born_s=self.now_s,
         )
 
     async def execute(self, unit: int, exchange: Any, **_: Any) -> Any:
@@ -43,15 +49,15 @@ class Line:
             self.fake.put(103, W=watts + second % 2)
             await self.channel.poll()
             self.now_s += 1.0
-        return self.channel.reading.accepted
+        return self.channel.measured.reading.accepted
 
 
 async def test_by_day_its_claim_goes_after_the_settle_time_and_at_night_it_does_not_come_back() -> None:
     line = Line()
     assert await line.gives(1080, 5) == Setpoint(p_ceiling_w=0.0)
-    assert line.channel.claim.doubtful
+    assert line.channel.measured.claim.doubtful
     assert await line.gives(1080, 20) is None
-    assert line.channel.profile.readback == "effect_only"
+    assert line.channel.measured.profile.readback == "effect_only"
     assert await line.gives(0, 3600) is None
     line.generation += 1
     assert await line.gives(0, 60) is None, "nor after a reconnection"
@@ -73,8 +79,8 @@ async def test_one_that_does_not_show_what_it_is_told_can_not_be_read_back_whate
     line = Line()
     line.fake.put(123, **{point: None})
     assert await line.gives(1080, 2) is None
-    assert (line.channel.profile.readback, line.channel.claim.void) == ("effect_only", False)
-    assert line.channel.believed(Setpoint()) is None
+    assert (line.channel.measured.profile.readback, line.channel.measured.claim.void) == ("effect_only", False)
+    assert line.channel.measured.believed(Setpoint()) is None
     line.fake.put(123, WMaxLimPct=100, WMaxLim_Ena=1)
     assert await line.gives(1080, 2) == Setpoint(p_ceiling_w=5000.0), "once it tells, it counts"
-    assert line.channel.profile.readback == "values"
+    assert line.channel.measured.profile.readback == "values"

@@ -31,8 +31,8 @@ class House:
             changed=self.noting("changed"), look=cast(Any, None), save=self.save,
         )  # fmt: skip
         log = SimpleNamespace(log=lambda priority, event, *, text: self.said.append(text))
-        desk = cast(Any, SimpleNamespace(log=log))
-        self.calls = Calls(desk=desk, reach=reach, recorder=Recorder(), view=cast(Any, None))
+        desk = cast(Any, SimpleNamespace(log=log, reach=reach))
+        self.calls = Calls(desk=desk, recorder=Recorder(), view=cast(Any, None))
 
     def noting(self, word: str) -> Callable[[], None]:
         return lambda: self.order.append(word)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from derctl.core.types import (
@@ -25,12 +26,13 @@ from derctl.core.types import (
 from derctl.core.words import Released
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.clock import Clock
-from derctl.daemon.commands.desk import SEEN_MAX, Desk
+from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import logger
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
+from derctl.store.answered import ANYBODY, IDS_MAX, Answered
 from tests import make
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -176,7 +178,7 @@ def house(world: World) -> House:
 
 @pytest.fixture
 def desk(world: World, house: House) -> Desk:
-    return Desk(house.reach, world.clock, logger())
+    return Desk(house.reach, world.clock, logger(), may_arm=frozenset({"ops"}))
 
 
 def command(*, age_s: float = 0.0, **fields: Any) -> bytes:
@@ -422,7 +424,8 @@ async def test_the_same_id_is_answered_once(desk: Desk, world: World, house: Hou
 
 async def test_a_replay_after_a_restart_is_refused_too(desk: Desk, world: World, house: House) -> None:
     await code_of(desk, "limit_power", command(**LIMIT))
-    reborn = Desk(house.reach, world.clock, logger(), json.loads(json.dumps(desk.seen)))
+    seen = msgspec.json.decode(msgspec.json.encode(desk.seen), type=dict[str, Answered])
+    reborn = Desk(house.reach, world.clock, logger(), seen)
     assert await code_of(reborn, "limit_power", command(**LIMIT)) == "replayed"
 
 
@@ -433,7 +436,7 @@ async def test_a_replay_is_refused_until_it_has_expired_and_then_as_expired(desk
     codes = []
     for _ in range(200):
         world.later(1.0)
-        await code_of(desk, "ping", command(id=f"other {world.wall_s}", expires_s=7 * 86400))
+        await code_of(desk, "clear", command(id=f"other {world.wall_s}", expires_s=7 * 86400))
         codes.append(await code_of(desk, "limit_power", payload))
     assert set(codes) == {"replayed", "expired"}
 
@@ -443,10 +446,47 @@ async def test_a_refused_command_may_be_corrected_under_its_id(desk: Desk) -> No
     assert await code_of(desk, "limit_power", command(**LIMIT)) is None
 
 
-async def test_what_is_remembered_is_bounded(desk: Desk) -> None:
-    for number in range(SEEN_MAX + 500):
-        assert await code_of(desk, "ping", command(id=f"n{number}")) is None
-    assert len(desk.seen) == SEEN_MAX
+async def test_a_flood_lets_no_recorded_command_in_again_and_what_is_remembered_is_bounded(
+    desk: Desk, world: World
+) -> None:
+    """After 1,000 pings it was admitted again; pings change nothing and are not remembered at all."""
+    recorded = command(id="recorded", expires_s=7 * 86400)
+    assert await code_of(desk, "clear", recorded) is None
+    for number in range(IDS_MAX + 500):
+        assert await code_of(desk, "ping", command(id=f"p{number}")) is None
+    assert len(desk.seen["ops"].ids) == 1
+    for number in range(IDS_MAX + 500):
+        world.later(0.2)
+        issued = command(id=f"n{number}", age_s=-0.2 * (number + 1), expires_s=7 * 86400)
+        assert await code_of(desk, "clear", issued) is None
+        assert await code_of(desk, "clear", recorded) == "replayed"
+    assert len(desk.seen["ops"].ids) == IDS_MAX
+
+
+async def test_nobody_s_id_is_burnt_by_another(desk: Desk) -> None:
+    assert (await desk.by_mqtt("noisy", "clear", command(id="a"), False))["code"] is None
+    assert (await desk.by_mqtt("ops", "clear", command(id="a"), False))["code"] is None
+    assert (await desk.by_mqtt("ops", "clear", command(id="a"), False))["code"] == "replayed"
+
+
+async def test_an_id_of_before_the_principals_were_noted_is_nobody_s(desk: Desk) -> None:
+    desk.seen = {ANYBODY: Answered(ids={"a": (NOON.timestamp(), NOON.timestamp() + 60.0)})}
+    assert (await desk.by_mqtt("ops", "clear", command(id="a"), False))["code"] == "replayed"
+    assert (await desk.by_mqtt("ops", "clear", command(id="b"), False))["code"] is None
+
+
+async def test_arming_needs_a_principal_that_may_and_all_else_does_not(desk: Desk, house: House) -> None:
+    """home is listed; it disarms, limits and asks. What it may not it is not shown, nor by another's confirm."""
+    shown = await desk.by_mqtt("ops", "arm", command(id="1"), False)
+    for fields in ({}, {"confirm": shown["confirm"]}):
+        reply = await desk.by_mqtt("home", "arm", command(id="2", **fields), False)
+        assert (reply["code"], "confirm" in reply) == ("may_not_arm", False)
+        assert "home" in reply["text"]
+        assert "may_arm" in reply["text"]
+    assert house.armed == ["looked"]
+    for n, (name, fields) in enumerate((("disarm", {}), ("limit_power", LIMIT), ("clear", {}), ("ping", {}))):
+        assert (await desk.by_mqtt("home", name, command(id=f"h{n}", **fields), False))["code"] is None
+    assert await desk.local("arm", {"confirm": "c0ffee"}, "home") == "armed", "the socket asks no site file"
 
 
 async def test_an_id_may_not_be_a_book(desk: Desk) -> None:
@@ -474,7 +514,7 @@ async def test_before_the_clock_is_set_only_what_restricts_is_taken(
 ) -> None:
     world = World(tmp_path, wall_s=86400.0)
     house = House(Requests(lambda: world.monotonic_s))
-    desk = Desk(house.reach, world.clock, logger())
+    desk = Desk(house.reach, world.clock, logger(), may_arm=frozenset({"ops"}))
     assert await code_of(desk, name, command(**fields)) == code
     if name == "limit_power":
         assert [r.remaining_s for r in house.requests.alive()] == [600.0], "its whole duration from now"

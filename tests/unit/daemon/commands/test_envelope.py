@@ -10,8 +10,9 @@ import pytest
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.log import logger
 from derctl.daemon.requests import Requests
+from derctl.store.answered import JUMP_S
 from derctl.store.outbox import Message
-from tests.unit.daemon.commands.test_desk import House, World, code_of, command, value
+from tests.unit.daemon.commands.test_desk import NOON, House, World, code_of, command, value
 
 
 class Work:
@@ -22,7 +23,7 @@ class Work:
         if synced:
             self.world.set_clock()
         self.house = House(Requests(lambda: self.world.monotonic_s))
-        self.desk = Desk(self.house.reach, self.world.clock, logger())
+        self.desk = Desk(self.house.reach, self.world.clock, logger(), may_arm=frozenset({"ops"}))
 
 
 async def test_a_command_is_answered_on_its_principals_topic_and_the_answer_must_arrive(tmp_path: Path) -> None:
@@ -48,11 +49,28 @@ async def test_a_retained_message_that_is_taken_back_is_answered_by_nothing(tmp_
 
 
 async def test_an_id_is_forgotten_when_nobody_could_replay_it_any_more(tmp_path: Path) -> None:
+    """An hour after its end, which a clock may jump; whoever sends the next one, and however long it was silent."""
     work = Work(tmp_path)
-    await code_of(work.desk, "ping", command(id="first"))
-    work.world.later(631.0)
-    await code_of(work.desk, "ping", command(id="second", age_s=-631.0))
-    assert set(work.desk.seen) == {"second"}
+    await work.desk.by_mqtt("anna", "clear", command(id="first"), False)
+    work.world.later(600.0 + JUMP_S)
+    await code_of(work.desk, "clear", command(id="second", age_s=-600.0 - JUMP_S))
+    assert {who: set(each.ids) for who, each in work.desk.seen.items()} == {"ops": {"second"}}
+
+
+@pytest.mark.parametrize("wall_s", [0.0, NOON.timestamp() + 3e8])
+async def test_without_a_clock_no_id_is_forgotten_and_none_once_it_is_set(tmp_path: Path, wall_s: float) -> None:
+    """A machine that starts in 1970, or in ten years, and whose clock is set: the command is still alive then."""
+    work = Work(tmp_path, synced=False)
+    work.world.wall_s = wall_s
+    recorded = command(id="first", expires_s=1800)
+    assert await code_of(work.desk, "disarm", recorded) is None
+    work.world.later(86_400.0)
+    assert await code_of(work.desk, "disarm", command(id="other")) is None
+    assert await code_of(work.desk, "disarm", recorded) == "replayed"
+    work.world.wall_s = NOON.timestamp() + 600.0
+    work.world.set_clock()
+    assert await code_of(work.desk, "disarm", command(id="third", age_s=-600.0)) is None
+    assert await code_of(work.desk, "disarm", recorded) == "replayed"
 
 
 async def test_a_command_from_a_clock_that_is_ahead_lives_no_longer_than_it_says(tmp_path: Path) -> None:

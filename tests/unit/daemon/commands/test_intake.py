@@ -8,19 +8,22 @@ from typing import Any
 import pytest
 
 from derctl.daemon.commands.desk import ID_MAX, NAME_MAX, REPLY_MAX, reply
-from derctl.daemon.commands.intake import BURST, LOGGED_S, PAYLOAD_MAX, PRINCIPALS_MAX, RATE_PER_S, Intake
+from derctl.daemon.commands.intake import BURST, LOGGED_S, PAYLOAD_MAX, RATE_PER_S, Intake
+from derctl.daemon.commands.strangers import Strangers
 from derctl.store.outbox import Message
 from tests.unit.daemon.commands.test_envelope import Work
 
 
 class Gate:
-    """An intake with a clock that stands, its replies and its log."""
+    """An intake of `ops` and `noisy` with a clock that stands, its replies, its log and its events."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
         self.logged: list[str] = []
+        self.told: list[str] = []
         self.now_s = 0.0
-        self.intake = Intake(self.sent.append, lambda: "now", self, lambda: self.now_s)
+        strangers = Strangers(self.told.append)
+        self.intake = Intake(("ops", "noisy"), strangers, self.sent.append, lambda: "now", self, lambda: self.now_s)
 
     def log(self, level: int, event: str, *, text: str) -> None:
         self.logged.append(text)
@@ -63,23 +66,22 @@ def test_whoever_is_limited_is_answered_whatever_it_sent(payload: bytes) -> None
     assert (gate.replies[-1]["code"], gate.replies[-1]["id"]) == ("rate_limited", None)
 
 
-def test_a_crowd_of_strangers_costs_a_bounded_number_of_buckets() -> None:
+def test_a_crowd_of_strangers_costs_nothing_and_takes_nobody_s_turn() -> None:
+    """64 of them filled the buckets, and the operator shared one with the rest."""
     gate = Gate()
-    admitted = sum(gate.came(f"stranger-{n}") for n in range(10_000))
-    assert len(gate.intake.buckets) <= PRINCIPALS_MAX + 1
-    assert admitted <= PRINCIPALS_MAX + BURST
-    gate.now_s = 60.0
-    assert gate.came("ops")
-    assert len(gate.intake.buckets) < 3, "who has been still for a while is forgotten"
+    assert not any(gate.came(f"stranger-{n}") for n in range(10_000))
+    assert set(gate.intake.buckets) == {"ops", "noisy"}
+    assert (gate.sent, gate.logged, len(gate.told)) == ([], [], 1)
+    assert sum(gate.came("ops") for _ in range(BURST)) == BURST
 
 
-@pytest.mark.parametrize("principal", ["x" * 65, "x" * 60_000, "", "a\n", "a\0"])
-def test_a_principal_that_can_have_no_topic_is_no_principal(principal: str) -> None:
+@pytest.mark.parametrize("principal", ["x" * 60_000, "", "a\n", "a\0", "Ops", "ops ", "OPS", "local"])
+@pytest.mark.parametrize("payload", [b"{}", b"x" * (PAYLOAD_MAX + 1)])
+def test_a_name_that_is_not_listed_to_the_letter_is_a_stranger_s(principal: str, payload: bytes) -> None:
     gate = Gate()
-    assert sum(gate.came(principal) for _ in range(1000)) == 0
-    assert gate.sent == []
-    assert len(gate.logged) == 1
-    assert len(gate.logged[0]) < 200
+    assert not any(gate.came(principal, payload) for _ in range(1000))
+    assert (gate.sent, gate.logged, len(gate.told)) == ([], [], 1)
+    assert gate.intake.strangers.count == 1000
 
 
 def test_a_command_has_a_largest_size_and_the_refusal_says_it() -> None:
@@ -92,9 +94,19 @@ def test_a_command_has_a_largest_size_and_the_refusal_says_it() -> None:
     assert len(gate.sent[0].payload) < 500
 
 
+def test_a_name_of_30_000_characters_waits_in_no_queue() -> None:
+    gate = Gate()
+    assert gate.came("ops", name="n" * NAME_MAX)
+    assert not gate.came("ops", name="n" * 30_000)
+    [refused] = gate.replies
+    assert (refused["code"], refused["command"]) == ("too_large", "n" * NAME_MAX)
+
+
 @pytest.mark.parametrize("topic", ["online", "cmd/a", "cmd/a/b/c", "event/a/b"])
 def test_what_is_no_command_is_not_kept(topic: str) -> None:
-    assert not Gate().intake.admits(topic, b"{}")
+    gate = Gate()
+    assert not gate.intake.admits(topic, b"{}")
+    assert gate.told == []
 
 
 def test_a_message_that_is_taken_back_is_not_kept() -> None:

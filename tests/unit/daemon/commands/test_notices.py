@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from derctl.core.types import BatteryRequest, LimitRequest
 from derctl.daemon.commands.notices import Notices
 from derctl.daemon.requests import Requests
-from derctl.store.outbox import Message
+from derctl.store.outbox import Message, Outbox
 
 
 @dataclass
@@ -16,14 +16,16 @@ class Office:
     """What was sent and told."""
 
     requests: Requests = field(default_factory=lambda: Requests(clock=lambda: 100.0))
-    sent: list[Message] = field(default_factory=list)
+    outbox: Outbox = field(default_factory=Outbox)
     told: list[tuple[str, str, str]] = field(default_factory=list)
-    broker: bool = True
+
+    @property
+    def sent(self) -> list[Message]:
+        return list(self.outbox.ordered)
 
     def look(self) -> None:
         tell = self.told.append
-        send = self.sent.append if self.broker else None
-        Notices(self.requests, send, lambda *event: tell(event), lambda: "noon").look()
+        Notices(self.requests, self.outbox.put, lambda *event: tell(event), lambda: "noon").look()
 
 
 LIMIT = LimitRequest(id="a1", der="pv1", by="home", p_ceiling_w=2_000.0, remaining_s=60.0)
@@ -56,7 +58,7 @@ def test_who_asked_over_the_socket_and_a_site_without_a_broker_have_the_event_al
     assert office.sent == [] and office.told == [
         ("request_changed", "", "anna's limit of 2000 W for the site binds now")
     ]
-    alone = Office(broker=False)
+    alone = Office(outbox=Outbox(shut=True))
     alone.requests.put(BatteryRequest(id="b", der="bat1", by="ops", p_target_w=-500.0, remaining_s=60.0))
     alone.look()
     assert alone.sent == [] and alone.told == [

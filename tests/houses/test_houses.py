@@ -1,9 +1,9 @@
-"""A few houses of `make soak` in every run of the tests."""
+"""A few houses of `make houses` in every run of the tests."""
 
 import pytest
 
 from derctl.core.words import Belief
-from tests.soak.kinds import FAULTS, Case, after_proof, belief, controlled, from_the_start, of
+from tests.houses.kinds import FAULTS, Case, after_proof, belief, controlled, from_the_start, of
 
 
 @pytest.mark.parametrize("lie", FAULTS[:-1])
@@ -27,7 +27,7 @@ def test_a_right_meter_is_proven_and_not_doubted(refresh_s: float, late_s: float
 
 
 def test_the_law_as_it_runs_does_not_notice_a_meter_near_zero() -> None:
-    """When this is red, the table of README's soak row is old: the belief is wired in."""
+    """When this is red, the belief is wired in."""
     became = after_proof(Case(seed=0, lie="near_zero", today=True))
     assert became.noticed_s is None
 

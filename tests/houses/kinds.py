@@ -1,4 +1,4 @@
-"""Fifty houses of each kind of meter, and what became of them: the table of `make soak`."""
+"""Fifty houses of each kind of meter, and what became of them: the table of `make houses`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from derctl.core.engine import Plan
 from derctl.core.words import Belief
 from derctl.functions.contract_export_limit import ContractExportLimit
 from hil.houses import House
-from tests.soak.believing import Believing
-from tests.soak.control import Controlled
+from tests.houses.believing import Believing
+from tests.houses.control import Controlled
 
 LIMIT_W = 7000.0
 FAULTS = ("reversed", "dead", "near_zero", "stuck", "tenth", "load_side", "lost_phase")

@@ -78,14 +78,26 @@ class Believing:
         law, said = self.law.step(law, ders, site, dt_s)
         assert law.ceiling_w is not None and isinstance(said, SiteProposal)
         scale_w = sum(der.rating.per_unit_w for der in ders)
-        credit = _credited(
-            credit, evidence, law.ceiling_w - base_w, _Now(sum_w, used_w, site.poc.reading.p_w, scale_w), dt_s
-        )
-        ceiling_w = min(law.ceiling_w, base_w + credit.load_w)
-        law = replace(law, ceiling_w=ceiling_w)
+        apart_w = sum(w for _, w in said.apart_w)
+        now = _Now(sum_w, used_w, site.poc.reading.p_w, scale_w)
+        credit = _credited(credit, evidence, law.ceiling_w + apart_w - base_w, now, dt_s)
+        most_w = base_w + credit.load_w
+        law = replace(law, ceiling_w=min(law.ceiling_w, most_w))
         if evidence.most_w is not None:
-            ceiling_w = min(ceiling_w, evidence.most_w)
-        return Memory(law=law, known=known, credit=credit, evidence=evidence), replace(said, p_ceiling_w=ceiling_w)
+            most_w = min(most_w, evidence.most_w)
+        return Memory(law=law, known=known, credit=credit, evidence=evidence), _narrowed(said, most_w)
+
+
+def _narrowed(said: SiteProposal, most_w: float) -> SiteProposal:
+    """The sum and those on trial, who are apart from it, together."""
+    assert said.p_ceiling_w is not None
+    apart_w = sum(w for _, w in said.apart_w)
+    share = min(1.0, max(most_w, 0.0) / apart_w) if apart_w > 0.0 else 1.0
+    return replace(
+        said,
+        p_ceiling_w=min(said.p_ceiling_w, max(most_w - share * apart_w, 0.0)),
+        apart_w=tuple((der, share * w) for der, w in said.apart_w),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,217 @@
+"""The control path as the site file that counts has it: from the image to the registers, and each tick's end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from derctl.core.engine import HELD
+from derctl.core.types import SiteState, Tick
+from derctl.core.words import Mode
+from derctl.daemon.absent import Absent
+from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.records import Records
+from derctl.daemon.actuate.releaser import Releaser
+from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.arming import Arm
+from derctl.daemon.build import Plant, fresh, writer_of
+from derctl.daemon.gate import Gate
+from derctl.daemon.image import Image
+from derctl.daemon.loop import Loop
+from derctl.daemon.poller import Poller
+from derctl.daemon.promises import Promises
+from derctl.daemon.requests import Requests
+from derctl.daemon.standings import Standings, rules_of
+from derctl.daemon.survival import MeterProof
+from derctl.daemon.tasks import Tasks
+from derctl.functions import ROWS, Need
+from derctl.links.bus import Bus
+from derctl.site import DerSection, Site, fallback_of
+from derctl.store.folder import Folder
+from derctl.store.journal import Journal
+
+WARM_UP_S = 0.5
+SLOW = "slow blocks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ears:
+    """Who hears of it. report: a tick; vouch: that it is done. tell: what News takes. stamp: the wall time as
+    text. changed: something that must survive a restart has changed."""
+
+    report: Callable[[Tick], None]
+    vouch: Callable[[], None]
+    tell: Callable[[str, str, str], None]
+    stamp: Callable[[], str]
+    changed: Callable[[], None]
+
+
+class Control:
+    """Another site file is taken between two ticks. What it leaves as it was stays: what is known of a device, what
+    that holds, memories, requests, the word on control."""
+
+    def __init__(self, site: Site, plant: Plant, absent: Absent, gate: Gate, requests: Requests, ears: Ears) -> None:
+        self.site, self.plant, self.absent, self.gate, self.requests, self.ears = (
+            site,
+            plant,
+            absent,
+            gate,
+            requests,
+            ears,
+        )
+        journal = Journal(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
+        self.proof = MeterProof(plant.poc)
+        records = Records(journal, ears.stamp, ears.tell)
+        self.releaser = Releaser(records, Dispatch({}), ears.tell)
+        self.standings = Standings(
+            rules=rules_of(site), written=journal, left=records.left, tell=ears.tell, changed=ears.changed
+        )
+        self.releaser.dispatch = dispatch = Dispatch({der.id: self._writer(der) for der in site.file.ders})
+        self.promises = Promises(dispatch.writers, self.absent, lambda: gate.arming, ears.tell)
+        self.loop = Loop(
+            tick_s=site.file.site.tick_s,
+            plan=site.plan,
+            poller=Poller(plant.channels, lambda name: self.loop.dispatch.heard(name, gate.open)),
+            image=self._image(dispatch.writers),
+            gate=gate,
+            dispatch=dispatch,
+            report=ears.report,
+            vouch=ears.vouch,
+            standing=self.standings.tick,
+        )
+
+    @property
+    def writers(self) -> Mapping[str, Writer]:
+        """By DER id."""
+        return self.releaser.dispatch.writers
+
+    def state(self) -> SiteState:
+        """Now."""
+        return self.loop.image.snapshot(self.loop.clock())
+
+    def start(self, tasks: Tasks) -> None:
+        """The buses, and the slow blocks of the devices."""
+        keep_connected(tasks, self.plant.buses.values())
+        tasks.start(SLOW, self.loop.poller.run_slow(min(self.loop.tick_s, 1.0) / 2.0))
+
+    async def run(self, took_over: Callable[[], Awaitable[bool]]) -> None:
+        """Tick by tick. took_over: whether the loop has stopped for another site file."""
+        await self.loop.poller.warm_up(WARM_UP_S)
+        self.proof.recall(self.loop.memories)
+        await took_over()  # asked for before the first tick
+        await self.loop.run()
+        while await took_over():
+            await self.loop.run()
+
+    def follow(self, tick: Tick) -> None:
+        """The tick's end. A closed gate leaves nothing to lapse: what was written is released, and tried again."""
+        self.promises.look(tick.state.t_s)
+        arm = self.gate.arming.state
+        if arm in {Arm.WATCHING, Arm.HELD}:
+            self.releaser.follow(lift=arm is Arm.WATCHING)
+        self.proof.recall(self.loop.memories)
+        proven = self.proof.learn(self.loop.memories)
+        if proven is not None:
+            self.ears.tell("meter_proven", "poc", f"{proven or 'it'} followed a step of the inverters")
+            self.ears.changed()
+
+    async def let_go(self, site: Site, plant: Plant) -> None:
+        """Before these are taken: the DERs that leave are released, and nothing is under way any more."""
+        if self.gate.arming.state is not Arm.LOOKING:
+            await self.releaser.release_of(self._leaving(site, plant))
+        for writer in self.writers.values():
+            await writer.wait()
+        await self.loop.poller.change(plant.channels)
+
+    def take(self, site: Site, plant: Plant) -> None:
+        """All that depends on the site file, in one go. `restart` follows."""
+        before, old = self.site, self.plant
+        self.site, self.plant = site, plant
+        self._forget(old)
+        self.absent = Absent(site, plant.ders, known=self.absent.known, changed=self.ears.changed)
+        self.gate.absence = self.absent.whole
+        if old.poc is not plant.poc:
+            self.proof.look_at(plant.poc)
+        self.standings.rules = rules_of(site)
+        dispatch = Dispatch({der.id: self._writer(der) for der in site.file.ders})
+        self.promises = Promises(dispatch.writers, self.absent, lambda: self.gate.arming, self.ears.tell)
+        loop = self.loop
+        loop.tick_s, loop.plan, loop.image = site.file.site.tick_s, site.plan, self._image(dispatch.writers)
+        loop.dispatch = self.releaser.dispatch = dispatch
+        if site.file.site.mode != before.file.site.mode:
+            self.gate.file_says(Mode(site.file.site.mode))
+        self.ears.changed()
+
+    async def restart(self, tasks: Tasks, before: Site, old: Plant) -> None:
+        """The tasks that work on something else now. before, old: what was there."""
+        other_pace = before.file.site.tick_s != self.site.file.site.tick_s
+        if other_pace or fresh(old, self.plant) or len(old.channels) != len(self.plant.channels):
+            await tasks.drop(SLOW)
+        for bus in old.buses.values():
+            if all(bus is not other for other in self.plant.buses.values()):
+                await tasks.drop(task_of(bus))
+        if tasks.has(SLOW):
+            keep_connected(tasks, self.plant.buses.values())
+        else:
+            self.start(tasks)
+
+    def _leaving(self, site: Site, plant: Plant) -> Sequence[str]:
+        """The DERs that derctl will not write any more, or only as another device."""
+        written = {der.id for der in site.file.ders if der.control}
+        old = self.plant.ders
+        return [name for name in old if name not in written or plant.ders[name] is not old[name]]
+
+    def _image(self, writers: Mapping[str, Writer]) -> Image:
+        return Image(
+            site=self.site.file,
+            absent=self.absent,
+            channels=self.plant.ders,
+            bms=self.plant.bms,
+            poc=self.plant.poc,
+            requests=self.requests,
+            written=lambda name: writers[name].account.hold.told,
+            halted=lambda: self.promises.halted,
+        )
+
+    def _writer(self, der: DerSection) -> Writer:
+        """The one from before, where its device is; with another fallback it writes anew, to arm that."""
+        channel, writer = self.plant.ders[der.id], self.writers.get(der.id)
+        if writer is None or writer.channel is not channel:
+            writer = writer_of(self.site, der, channel, self.releaser.note, self.ears.tell)
+            writer.promised.found_w = partial(self.standings.found_w, der.id)
+            writer.spared_w = partial(self.standings.unsure.get, der.id)
+            return writer
+        fallback = fallback_of(der)
+        if fallback != writer.promised.fallback:
+            writer.promised.fallback = fallback
+            writer.account.hold = replace(writer.account.hold, written=None)
+        writer.control, writer.tick_s = der.control, self.site.file.site.tick_s
+        return writer
+
+    def _forget(self, old: Plant) -> None:
+        """What was remembered of a device that is another one now, and of a meter the loops on it."""
+        plant = self.plant
+        gone = {name for name, channel in old.ders.items() if plant.ders.get(name) is not channel}
+        self.standings.forget(gone)
+        for name in gone - set(plant.ders):
+            self.requests.clear(name)
+        meter = {row.kind for row in ROWS.values() if Need.METER in row.needs} if old.poc is not plant.poc else set()
+        self.loop.memories = {
+            key: memory
+            for key, memory in self.loop.memories.items()
+            if key.removeprefix(f"{HELD}/") not in meter and key.rpartition("/")[2] not in gone
+        }
+
+
+def task_of(bus: Bus) -> str:
+    """The task that keeps it connected. Two buses of one name at two places live side by side for a while."""
+    return f"bus {bus.name} at {bus.place}"
+
+
+def keep_connected(tasks: Tasks, buses: Iterable[Bus]) -> None:
+    """A task for each that has none."""
+    for bus in buses:
+        if not tasks.has(task_of(bus)):
+            tasks.start(task_of(bus), bus.run())

@@ -1,0 +1,119 @@
+"""The broker's side of the daemon: the session that the site file wants, what goes out on it, and what comes in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from derctl.core.types import Tick
+from derctl.core.words import Mode
+from derctl.daemon.actuate.standing import Standing
+from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.build import broker_of
+from derctl.daemon.commands.desk import Desk
+from derctl.daemon.commands.intake import Intake
+from derctl.daemon.commands.strangers import Strangers
+from derctl.daemon.report.telemetry import Telemetry
+from derctl.daemon.report.view import MqttView, mqtt_view
+from derctl.daemon.tasks import Tasks
+from derctl.links.mqtt import MqttLink
+from derctl.site import Site
+from derctl.store.outbox import Outbox
+
+SESSION = "mqtt"
+
+
+@dataclass(slots=True)
+class Uplink:
+    """site: the file that counts; where it has no broker nothing goes out. hello: the retained word of a new session.
+
+    desk: takes the commands. tell: what News takes. stands: what stands in a DER.
+    """
+
+    site: Site
+    outbox: Outbox
+    desk: Desk
+    hello: Callable[[], bytes]
+    tell: Callable[[str, str, str], None]
+    stands: Callable[[str], Standing]
+    link: MqttLink | None = None
+    telemetry: Telemetry | None = None
+
+    def __post_init__(self) -> None:
+        self.takes(self.site)
+        self._wire()
+
+    def _wire(self) -> None:
+        """Not connected yet."""
+        section, clock, put = self.site.file.mqtt, self.desk.clock, self.outbox.put
+        self.link = self.telemetry = None
+        if section is not None:
+            self.desk.may_arm = frozenset(each.name for each in section.principals if each.may_arm)
+            intake = Intake(
+                [each.name for each in section.principals],
+                Strangers(lambda text: self.tell("unknown_principal", "", text)),
+                put,
+                clock.stamp,
+                self.desk.log,
+            )
+            self.link = MqttLink(
+                broker_of(self.site, section),
+                self.outbox,
+                self.desk.on_mqtt(put),
+                self.hello,
+                lambda: section.tls is None or clock.synced,
+                lambda up, text: self.tell("broker_connected" if up else "broker_lost", "", text),
+                lambda event, text: self.tell(event, "", text),
+                admits=intake.admits,
+                queued_max=intake.queued_max,
+            )
+            self.telemetry = Telemetry(clock, section.measurement_every_s, section.measurement_min_s)
+
+    def start(self, tasks: Tasks) -> None:
+        """The session, if there is to be one."""
+        if self.link is not None:
+            tasks.guard(SESSION, self.link.run)
+
+    def takes(self, site: Site) -> bool:
+        """Another site file; whether it wants another session: `restart` follows then."""
+        before, self.site = self.site, site
+        self.outbox.shut = site.file.mqtt is None
+        return _session(before) != _session(site)
+
+    async def restart(self, tasks: Tasks) -> None:
+        """Another session, or none."""
+        await tasks.drop(SESSION)
+        self._wire()
+        self.start(tasks)
+
+    def report(self, tick: Tick, writers: Mapping[str, Writer], mode: Mode) -> None:
+        """What the tick has to say, and what stands in each device."""
+        if self.telemetry is not None:
+            outcomes = {name: writer.account.outcome for name, writer in writers.items()}
+            for message in self.telemetry.messages(tick.state, tick.decisions, outcomes):
+                self.outbox.put(message)
+            self._put_standing(writers, mode)
+
+    def last(self, writers: Mapping[str, Writer]) -> None:
+        """derctl ends, and controls no more: what it leaves standing."""
+        self._put_standing(writers, Mode.OBSERVE, last=True)
+
+    def _put_standing(self, writers: Mapping[str, Writer], mode: Mode, *, last: bool = False) -> None:
+        if self.telemetry is not None:
+            for message in self.telemetry.standing(writers, self.stands, mode, time.monotonic(), last=last):
+                self.outbox.put(message)
+
+    async def emptied(self, seconds: float) -> None:
+        """Wait for a broker that is there to take what is left, so long at most."""
+        if self.link is not None and self.link.connected:
+            await self.outbox.emptied(seconds)
+
+    def view(self) -> MqttView | None:
+        """The session now, None without a broker."""
+        return None if self.link is None else mqtt_view(self.link, self.outbox)
+
+
+def _session(site: Site) -> tuple[object, ...]:
+    """What a session depends on."""
+    return site.file.mqtt, site.secret, site.file.site.id, site.file.site.fleet

@@ -1,0 +1,142 @@
+"""What goes out: as the broker takes it, left out where none takes it, and said once, not for each of many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from derctl.links.allowed import PACKET_TOO_LARGE, QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED
+from derctl.links.broker import Broker
+from derctl.links.ending import end
+from derctl.links.publisher import DROP_SAID_S, SHOWN_MAX, TRIES_MAX, Publisher
+from derctl.store.outbox import Message, Outbox
+
+BROKER = Broker(host="127.0.0.1", port=1, base="a/b/c", will=b'{"online":false}')
+
+
+class Wire:
+    """A session that keeps what it is given, and breaks where the test says."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes, int, bool]] = []
+        self.breaks = False
+
+    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
+        if self.breaks:
+            raise ConnectionError("the session ended")
+        self.sent.append((topic, payload, qos, retain))
+
+
+class Office:
+    """A publisher with an outbox, on virtual time."""
+
+    def __init__(self) -> None:
+        self.outbox, self.wire = Outbox(), Wire()
+        self.told: list[tuple[str, str]] = []
+        clock = asyncio.get_running_loop().time
+        self.publisher = Publisher(BROKER, self.outbox, lambda *news: self.told.append(news), clock)
+        self.task: asyncio.Task[None] | None = None
+
+    def event(self, topic: str = "event", payload: bytes = b"{}") -> None:
+        self.outbox.put(Message(topic=topic, payload=payload, qos=1))
+
+    async def session(self) -> None:
+        """One, until all is sent or it breaks."""
+        self.publisher.begin()
+        self.task = asyncio.create_task(self.publisher.run(self.wire))
+        await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[Office]:
+    made = Office()
+    yield made
+    await end([] if made.task is None else [made.task])
+
+
+def takes(size: int) -> Any:
+    return SimpleNamespace(MaximumPacketSize=size)
+
+
+async def test_what_is_sent_stands_under_the_sites_topics_and_leaves_the_outbox(office: Office) -> None:
+    office.event(payload=b"1")
+    await office.session()
+    assert office.wire.sent == [("a/b/c/event", b"1", 1, False)]
+    assert (office.outbox.published, office.publisher.limits()) == (1, "")
+    assert not office.outbox.ordered and office.told == []
+
+
+async def test_a_message_in_whose_sending_each_session_ends_is_left_out_and_the_next_is_sent(office: Office) -> None:
+    office.event("event", b"bad")
+    office.event("event", b"good")
+    office.wire.breaks = True
+    for _ in range(TRIES_MAX):
+        await office.session()
+    assert (len(office.outbox.ordered), office.told) == (2, [])
+    office.wire.breaks = False
+    await office.session()
+    assert [payload for _, payload, _, _ in office.wire.sent] == [b"good"] and office.outbox.dropped == 1
+    assert office.told == [("message_dropped", f"event: {TRIES_MAX} sessions ended while it was sent")]
+
+
+async def test_what_no_broker_takes_is_said_once_in_a_while_and_shortly(office: Office) -> None:
+    await office.session()
+    for _ in range(2):
+        for _ in range(3):
+            office.event(f"reply/{'x' * 100}#")
+        await asyncio.sleep(DROP_SAID_S)
+    assert office.outbox.dropped == 6 and office.wire.sent == []
+    assert [event for event, _ in office.told] == ["message_dropped"] * 2
+    assert office.told[0][1].startswith(f"reply/{'x' * (SHOWN_MAX - len('reply/'))}: its topic has #")
+
+
+async def test_what_is_too_large_is_cut_or_left_out_and_said_once_for_each_limit(office: Office) -> None:
+    office.publisher.announced(takes(60))
+    for _ in range(2):
+        office.event(payload=b'{"text":"%s"}' % (b"x" * 100))
+        office.event(payload=b"[%s]" % (b"1," * 100 + b"1"))
+    await office.session()
+    assert office.outbox.dropped == 2 and len(office.wire.sent) == 2
+    assert all(len(payload) < 60 and payload.endswith(b'..."}') for _, payload, _, _ in office.wire.sent)
+    assert [event for event, _ in office.told] == ["broker_limits"]
+    assert office.publisher.limits() == f"; {office.told[0][1]}" and "60 bytes" in office.publisher.limits()
+    office.publisher.announced(takes(50))
+    assert office.publisher.limits() == "", "of that limit nothing is known yet"
+
+
+@pytest.mark.parametrize("code", [RETAIN_NOT_SUPPORTED, QOS_NOT_SUPPORTED, PACKET_TOO_LARGE])
+async def test_what_a_broker_refuses_it_is_not_given_again(office: Office, code: int) -> None:
+    office.outbox.put(Message(topic="online", payload=b'{"text":"hello"}', qos=1, retain=True))
+    await office.session()
+    assert office.publisher.takes_less(code)
+    assert not office.publisher.takes_less(code), "the same is no news"
+    [before] = office.wire.sent
+    office.outbox.put(Message(topic="online", payload=b'{"text":"hello"}', qos=1, retain=True))
+    await asyncio.sleep(0.001)
+    assert office.wire.sent[1:] != [before]
+
+
+async def test_what_a_broker_ends_a_session_for_before_anything_was_sent_on_it_is_no_limit(office: Office) -> None:
+    office.event()
+    await office.session()
+    office.publisher.begin()
+    assert not office.publisher.takes_less(PACKET_TOO_LARGE) and not office.publisher.takes_less(None)
+
+
+async def test_a_brokers_limits_are_said_when_they_are_others_than_before(office: Office) -> None:
+    publisher, words = office.publisher, "the broker takes QoS 0 only (events may be lost)"
+    publisher.say_limits()
+    publisher.announced(SimpleNamespace(MaximumQoS=0))
+    for _ in range(2):
+        publisher.say_limits()
+    assert office.told == [("broker_limits", words)] and publisher.limits() == f"; {words}"
+
+
+async def test_the_will_is_whole_however_little_the_broker_takes(office: Office) -> None:
+    office.publisher.announced(takes(5))
+    will = office.publisher.will()
+    assert (will.topic, will.payload, will.retain) == ("a/b/c/online", b'{"online":false}', True)
