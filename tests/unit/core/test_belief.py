@@ -169,6 +169,15 @@ def test_a_doublet_in_which_the_sun_moved_more_than_the_coin_says_nothing(ders_w
     assert (said.slope is not None) is says
 
 
+@pytest.mark.parametrize("coin", [1.0, -1.0])
+def test_a_step_that_is_not_shown_speaks_against_the_meter_whichever_half_came_first(coin: float) -> None:
+    first, second = Mean(poc_n=1, ders_n=1), Mean(poc_n=1, ders_n=1, ders_w=coin * 700.0)
+    done = Doublet(coded=True, coin=coin, half_s=4.0, late_s=0.5, at_s=8.0, step_w=700.0, first=first, second=second)
+    memory, _ = step(Memory(doublet=done), [make.pv(p_w=5000.0)], make.meter(0.0), Need(), 1.0)
+    assert memory.against[1] > 3.0
+    assert memory.right[1] == 0.0
+
+
 def test_a_meter_that_is_not_heard_is_lost_and_begins_anew() -> None:
     plant = proven()
     for poc in (None, make.meter(None), make.meter(500.0, fresh=False)):
