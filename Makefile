@@ -23,7 +23,7 @@ PURE := derctl/core derctl/functions derctl/sunspec
 # numpy's worker threads would only fight over the cores with the tests' own processes.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help demo test test-all soak stops check bench lock clean system
+.PHONY: help demo test test-all soak houses stops check bench lock clean system
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -55,6 +55,7 @@ test-all:  ## the tests on each Python of PYTHONS that this machine has
 # One part after another, so that they don't take each other's time: each tick is counted.
 soak: system $(VENV)/.dev-installed  ## the whole attack, for hours (SHARE=0.1: a tenth of it), the stops on each Python
 	@status=0; $(BIN)/python -m pytest -m soak --soak $(SHARE) $(PYTEST_ARGS) || status=1; \
+	$(BIN)/python -m tests.houses || status=1; \
 	for version in $(PYTHONS); do \
 		if $(BIN)/python -c "import sys; sys.exit(sys.version_info[:2] != tuple(map(int, '$$version'.split('.'))))"; then \
 			continue; \
@@ -80,6 +81,9 @@ check: $(VENV)/.dev-installed  ## format, lint, types, import contracts
 
 bench: $(VENV)/.dev-installed  ## measurements that print ratios
 	@$(BIN)/python -m bench $(ARGS)
+
+houses: $(VENV)/.dev-installed  ## hours of seeded houses with meters that lie (ARGS="--houses 50", --today)
+	@$(BIN)/python -m tests.houses $(ARGS)
 
 lock:  ## the lock files anew, with uv (UPGRADE=1: the newest versions)
 	@tools/lock.sh
