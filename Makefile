@@ -13,6 +13,8 @@ SCENARIO_WORKERS ?= 10
 WORKERS ?= 3
 PYTEST_ARGS ?=
 ARGS ?=
+# How much of the attack: 1 takes hours.
+SHARE ?= 1
 
 BIN := $(VENV)/bin
 EDITABLE := tools/pip.sh $(BIN)/python install -q --no-deps --no-build-isolation --editable .
@@ -21,7 +23,7 @@ PURE := derctl/core derctl/functions derctl/sunspec
 # numpy's worker threads would only fight over the cores with the tests' own processes.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help demo test test-all check bench lock clean system
+.PHONY: help demo test test-all soak stops check bench lock clean system
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -49,6 +51,24 @@ test-all:  ## the tests on each Python of PYTHONS that this machine has
 		fi; \
 	done; \
 	test -n "$$tested" && exit $$status
+
+# One part after another, so that they don't take each other's time: each tick is counted.
+soak: system $(VENV)/.dev-installed  ## the whole attack, for hours (SHARE=0.1: a tenth of it), the stops on each Python
+	@status=0; $(BIN)/python -m pytest -m soak --soak $(SHARE) $(PYTEST_ARGS) || status=1; \
+	for version in $(PYTHONS); do \
+		if $(BIN)/python -c "import sys; sys.exit(sys.version_info[:2] != tuple(map(int, '$$version'.split('.'))))"; then \
+			continue; \
+		elif python=$$(tools/find-python.sh $$version); then \
+			echo "== Python $$version: $$python"; \
+			$(MAKE) --no-print-directory stops VENV=.venv-$$version PYTHON=$$python || status=1; \
+		else \
+			echo "== Python $$version: NOT TESTED, there is none on this machine"; \
+		fi; \
+	done; \
+	exit $$status
+
+stops: system $(VENV)/.dev-installed  ## of the attack, the 204 stops
+	@$(BIN)/python -m pytest -m soak --soak $(SHARE) $(PYTEST_ARGS) tests/loopback/daemon/test_end.py
 
 check: $(VENV)/.dev-installed  ## format, lint, types, import contracts
 	@status=0; \

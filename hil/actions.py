@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hil.children import write_clock
 from hil.eyes import ask, usurp
 from hil.faults import NAMES
+from hil.flood import Flood
 from hil.world import Knob
 
 if TYPE_CHECKING:
@@ -169,6 +170,16 @@ async def command(run: "Run", *, name: str, via: str = "socket", args: Mapping[s
     run.replies.append(answer)
 
 
+async def mutated_commands(run: "Run", *, count: int, per_s: float = 100.0, keep: str = "") -> None:
+    """Mutated commands over MQTT and the socket in turn. The signal `mutated` tells how many were sent."""
+    flood = Flood(port=run.mqtt_port, prefix=run.prefix, path=run.socket_path, chance=run.rig.random, keep=keep)
+
+    def sent(so_far: int) -> None:
+        run.mutated = so_far
+
+    run.spawn(flood.run(count, per_s, sent))
+
+
 async def publish(run: "Run", *, topic: str, payload: Any, retain: bool = False) -> None:
     """Any message; `{prefix}` in the topic becomes the site's."""
     await run.publish(topic.replace("{prefix}", run.prefix), payload, retain=retain)
@@ -219,7 +230,7 @@ ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
         note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, flaps, battery, clear_faults, controller,
-        kill_loop, broker, command, publish, registers, namesake, clock_step, site_file,
+        kill_loop, broker, command, mutated_commands, publish, registers, namesake, clock_step, site_file,
     )
 }  # fmt: skip
 

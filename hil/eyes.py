@@ -99,7 +99,7 @@ class MqttEye:
     def _note(self, topic: str, payload: Any) -> None:
         try:
             content = json.loads(payload)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             content = None
         self.messages += 1
         self.last[topic] = content

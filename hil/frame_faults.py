@@ -5,9 +5,11 @@ Common filters, taken off before the function sees its arguments: `unit`, `fc`, 
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from hil.exchange import HEADER, Exchange, framed
+from hil.mutation import mutated_frame
 from hil.wire import Connection, FrameFault
 
 FILTERS = frozenset(("unit", "fc", "p", "every", "first", "addresses"))
@@ -183,6 +185,21 @@ def garbage(x: Exchange, *, size: int = 40, where: str = "instead") -> None:
     _altered(x, {"instead": noise, "before": noise + frame, "after": frame + noise}[where])
 
 
+def mutated(x: Exchange, *, most: int = 1, keep: str = "") -> None:
+    """One to `most` frames instead of the answer, each the answer made bad. keep: a file that gets a line for each
+    answer, its frames in hexadecimal."""
+    frames = [mutated_frame(_frame(x), x.random) for _ in range(x.random.randint(1, most))] if x.sends else []
+    if not frames:
+        return
+    x.spoiled = True
+    x.sends = [(0.0, frame) for frame in frames]
+    if x.unit is not None:
+        x.unit.count.mutated += len(frames)
+    if keep:
+        with Path(keep).open("a", encoding="ascii") as file:
+            file.write(" ".join(frame.hex() for frame in frames) + "\n")
+
+
 def rst(x: Exchange) -> None:
     """The socket is reset instead of an answer."""
     x.sends, x.close = [], "rst"
@@ -241,7 +258,7 @@ ANSWER: Mapping[str, Callable[..., None]] = {
     for f in (
         canary, own_numbers, closes,
         drop_response, duplicate, late_answer, wrong_tid, tid_zero, wrong_unit, wrong_function, wrong_length,
-        short_pdu, long_pdu, echo_differs, split, merge, bit_flip, garbage, rst, fin, half_close, slow_loris,
+        short_pdu, long_pdu, echo_differs, split, merge, bit_flip, garbage, mutated, rst, fin, half_close, slow_loris,
     )
 }  # fmt: skip
 ACCEPT: Mapping[str, Callable[[Connection], None]] = {

@@ -86,6 +86,7 @@ class Run:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._mqtt_wrong_since_s: float | None = None
         self.laps = 0
+        self.mutated = 0
 
     @property
     def socket_path(self) -> Path:
@@ -141,15 +142,19 @@ class Run:
         await self.rig.start()
         if self.scenario.mqtt:
             await self._start_broker()
-        words = {f"port:{name}": str(port) for name, port in self.rig.ports().items()}
-        words |= {"dir": str(self.directory), "mqtt_port": str(self.mqtt_port)}
-        self.site = filled(copy.deepcopy(dict(self.scenario.site)), words)
+        self.site = self.rendered()
         if self.scenario.controller:
-            await self._start_daemon()
+            await self.start_daemon()
         self.rig.begin()
         self.rig.each_step.append(self.observe)
 
-    async def _start_daemon(self) -> None:
+    def rendered(self) -> dict[str, Any]:
+        """The site file of the scenario, with the ports that are."""
+        words = {f"port:{name}": str(port) for name, port in self.rig.ports().items()}
+        words |= {"dir": str(self.directory), "mqtt_port": str(self.mqtt_port)}
+        return dict(filled(copy.deepcopy(dict(self.scenario.site)), words))
+
+    async def start_daemon(self) -> None:
         """How long a program takes to start is the machine's matter: the plant stands still until it answers.
 
         One that ends or never answers is judged by the expectations.
@@ -206,6 +211,7 @@ class Run:
         """After each plant step: record, watch, tell."""
         seen = snapshot(self.rig, self.status, self.child, self.mqtt)
         seen["reply"] = self.replies[-1] if self.replies else None
+        seen["mutated"] = self.mutated
         seen["said"], self.said = self.said, []
         self.snapshots.append(seen)
         loop = asyncio.get_running_loop()

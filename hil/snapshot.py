@@ -86,6 +86,7 @@ def _device(rig: Rig, name: str) -> dict[str, Any]:
         "reads": unit.count.reads,
         "writes": unit.count.writes,
         "refused": unit.count.refused,
+        "mutated": unit.count.mutated,
         "reverted": unit.face.reverted,
         "violations": len(unit.face.violations),
         "timer_s": min(running) if running else None,

@@ -30,12 +30,14 @@ class WriteRecord:
 
 @dataclass(slots=True, kw_only=True)
 class Counters:
-    """What a unit saw since the start; `clean_s` and `spoiled_s` are the loop's clock at the last such answer."""
+    """What a unit saw since the start; `clean_s` and `spoiled_s` are the loop's clock at the last such answer.
+    `mutated`: frames that a fault made bad."""
 
     requests: int = 0
     reads: int = 0
     writes: int = 0
     refused: int = 0
+    mutated: int = 0
     clean_s: float = -1.0
     spoiled_s: float = -1.0
     first_s: float = -1.0

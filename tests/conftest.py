@@ -8,20 +8,56 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from pytest_timeout import Settings, is_debugging
 
+from tests.attack import Attack, attack_of, table
+
 HERE = Path(__file__).parent
 # Far more than any test takes on a busy machine. What a test itself waits for is to end first.
-LIMIT_S = {"bench": 1200.0, "cli": 600.0, "hil": 300.0, "loopback": 300.0, "packaging": 3600.0, "scenario": 1800.0}
+LIMIT_S = {"bench": 1200.0, "cli": 600.0, "hil": 300.0, "loopback": 300.0, "packaging": 3600.0, "scenario": 1800.0,
+           "soak": 600.0}  # fmt: skip
 """Rooms whose tests talk to sockets or run other processes."""
 ELSEWHERE_S = 120.0
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+SOAK_S = 6 * 3600.0
+"""With --soak."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    about = "the whole attack of `make soak`, or this share of it; without it, a few seconds of each part"
+    parser.addoption("--soak", type=float, default=None, metavar="SHARE", help=about)
+    parser.addoption("--soak-seed", type=int, default=8, metavar="N", help="what the attack's chance begins with")
+
+
+@pytest.fixture
+def attack(request: pytest.FixtureRequest, tmp_path: Path) -> Attack:
+    """How much of it, from which seed, and what it found: for a test marked `soak`."""
+    return attack_of(request.node, request.config, tmp_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What failed is kept beside the input, at once: the others may go on for hours."""
+    report = yield
+    found = getattr(item, "funcargs", {}).get("attack")
+    if report.failed and found is not None:
+        (found.folder / "failed.txt").write_text(report.longreprtext)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The attack's figures."""
+    if config.getoption("--soak") is not None:
+        terminalreporter.section("soak")
+        terminalreporter.write_line(table(terminalreporter.stats))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A signal ends a test that waits, and its fixtures end what they started.
 
     A loop in virtual time never waits. The signal's exception would be raised in a task, and stay there: so a thread.
@@ -29,7 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         room = item.path.relative_to(HERE).parts[0]
         method = "signal" if room in LIMIT_S else "thread"
-        item.add_marker(pytest.mark.timeout(LIMIT_S.get(room, ELSEWHERE_S), method=method))
+        limit_s = LIMIT_S.get(room, ELSEWHERE_S) if config.getoption("--soak") is None else SOAK_S
+        item.add_marker(pytest.mark.timeout(limit_s, method=method))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -18,3 +18,5 @@ compile --upgrade --constraint requirements.lock --output-file requirements-run.
 echo "$build" | compile --upgrade --constraint requirements.lock --output-file requirements-build.lock -
 echo "$build" | compile --upgrade --constraint requirements.lock --extra hil --extra fast \
     --output-file requirements-demo.lock pyproject.toml -
+
+python3 -m tools.sbom

@@ -287,6 +287,18 @@ async def test_bytes_as_the_fault_leaves_them(site: Rig, name: str) -> None:
     assert expected(content), content
 
 
+async def test_a_device_that_answers_with_mutated_frames_tells_how_many_and_keeps_them(
+    site: Rig, tmp_path: Path
+) -> None:
+    wire = await dial(site)
+    await FaultBoard(site).start("mutated", "pv1", most=5, keep=str(tmp_path / "kept"))
+    sent = b"".join([await (await dial(site)).ask(SUNS_READ) for _ in range(20)]) + await wire.ask(SUNS_READ)
+    frames = [bytes.fromhex(each) for each in (tmp_path / "kept").read_text().split()]
+    assert sent == b"".join(frames)
+    assert 21 < len(frames) == site.units["pv1"].count.mutated
+    assert len(set(frames)) > 21 and {len(frame) for frame in frames} > {13}
+
+
 async def test_a_dropped_request_is_not_carried_out_but_a_dropped_response_is(site: Rig) -> None:
     board, at = FaultBoard(site), point_at(site, 123, "WMaxLimPct")
     wire = await dial(site)

@@ -10,6 +10,7 @@ import socket
 import stat
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,44 @@ async def test_of_long_answers_one_is_in_memory_before_it_is_encoded(path: Path,
     assert len(replies) == len(made) == CLIENTS_MAX
     assert most <= 2
     await end([task])
+
+
+async def test_clients_that_take_long_answers_starve_neither_another_nor_the_loop(
+    path: Path, dial: Dial, until: Any
+) -> None:
+    """31 of them ask on and on. A short question waits for one round of theirs; the loop turns between any two."""
+    made: list[int] = []
+    turns = 0
+
+    async def answer(call: str, args: Mapping[str, Any], who: str) -> Any:
+        if call == "long":
+            made.append(turns)
+        return "x" * (300_000 if call == "long" else 1)
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.0)
+
+    async def greedy(client: Raw) -> None:
+        while content := await client.reader.read(65536):
+            client.writer.write(b'{"call": "long"}\n' * content.count(b"\n"))
+
+    serving = asyncio.create_task(serve(path, answer))
+    await until(path.exists)
+    greed = [await dial() for _ in range(CLIENTS_MAX - 1)]
+    for client in greed:
+        client.writer.write(b'{"call": "long"}\n' * 5)
+    short = await dial()
+    others = [asyncio.create_task(each) for each in (turn(), *map(greedy, greed))]
+    await until(lambda: len(made) > CLIENTS_MAX)
+    for _ in range(10):
+        before = len(made)
+        assert (await short.say(b'{"call": "short"}\n'))["ok"]
+        assert len(made) - before <= 2 * CLIENTS_MAX
+    assert all(later > earlier for earlier, later in pairwise(made)), "the loop turned between any two"
+    await end([serving, *others])
 
 
 async def test_who_reads_no_answer_is_let_go_with_what_waits_for_it(
