@@ -17,7 +17,8 @@ PRESSED_S = 3.0
 SLACK_PU = 0.05
 """So much above what it gives may be left to one on trial, in shares of its rating: what the sun does in a moment."""
 TRIED_PU = 0.2
-"""So much more than when it came may it give, and no more, until it was seen to move the meter."""
+"""So much more than when it came may it give until it was seen to move the meter; or, if it draws nothing, all
+that the meter leaves: that is free whatever it really gives."""
 IDLE_PU_PER_S = 0.01
 """It rises so fast where the meter leaves next to nothing, and no more than SEEN_PU."""
 SEEN_PU = 0.15
@@ -84,7 +85,8 @@ def _ceiling_w(before: float, der: DerState, law: Law, room_w: float) -> float:
     if law.headroom_w < SLACK_PU * per_unit_w:
         unseen = 0.0 <= given_w < SEEN_PU * per_unit_w and not law.held
         room_w = IDLE_PU_PER_S * per_unit_w * law.dt_s if unseen else 0.0
-    most = min(max(der.trial.gave_w, 0.0) + TRIED_PU * per_unit_w, der.rating.p_max_w)
+    free_w = 0.0 if der.can.store else law.headroom_w
+    most = min(max(max(der.trial.gave_w, 0.0) + TRIED_PU * per_unit_w, free_w), der.rating.p_max_w)
     goal = min(ceiling, given_w) + room_w
     risen = ramp(ceiling, goal, up_per_s=law.relax_pu * per_unit_w, dt_s=law.dt_s)
     return max(ceiling, min(risen, most))

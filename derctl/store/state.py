@@ -12,6 +12,8 @@ from derctl.core.text import error_text
 from derctl.core.words import Mode
 from derctl.store.answered import ANYBODY, Answered
 from derctl.store.folder import Folder
+from derctl.store.journal import FILE as WRITTEN
+from derctl.store.journal import LEFT, Journal
 from derctl.store.sealed import first_good
 
 VERSION = 5
@@ -69,10 +71,28 @@ def load(folder: Folder) -> tuple[Surviving, str | None]:
         aside = folder.set_aside(FILE)
         return Surviving(word=UNKNOWN), f"{folder.path / FILE}: {error_text(error)}; disarmed; kept as {aside}"
     if found is None:
-        return Surviving(), None
+        return _without(folder)
     if problem is not None:
         problem = f"{folder.path / FILE}: {problem}; kept as {folder.set_aside(FILE)}"
     return found, problem
+
+
+def _without(folder: Folder) -> tuple[Surviving, str | None]:
+    """There is no file: a first start, unless a journal tells of one before. The state is saved before anything is
+    written to a device, so it was there."""
+    if not any(_tells(Journal(folder, name)) for name in (WRITTEN, LEFT)):
+        return Surviving(), None
+    text = "there is none, and derctl wrote to devices before; disarmed"
+    return Surviving(word=UNKNOWN), f"{folder.path / FILE}: {text}"
+
+
+def _tells(journal: Journal) -> bool:
+    """Whether something was written, as far as is known."""
+    try:
+        journal.load()
+    except (OSError, ValueError):
+        return True
+    return bool(journal.entries)
 
 
 def _parsed(content: bytes, checked: bool) -> Surviving:

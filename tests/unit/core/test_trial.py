@@ -116,6 +116,20 @@ def test_a_load_that_jumps_makes_no_liar_believed_and_an_honest_one_within_a_min
     assert roof.on_trial == ()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_where_the_limit_leaves_room_one_that_cannot_be_told_from_the_load_gets_its_sun(seed: int) -> None:
+    """The load jumps by more than a probe every 1.7 s; three of 10 kW have 5 kW of sun each. It came back in the
+    dark and was held at 2 kW, with 3 kW to spare."""
+    chance = random.Random(seed)
+    loads = [chance.uniform(300.0, 6_000.0) for _ in range(100)]
+    units = {f"pv{i}": Unit(10_000.0, sun_w=lambda t_s: 5_000.0) for i in (1, 2, 3)}
+    units["pv2"] = Unit(10_000.0, sun_w=lambda t_s: 0.0 if 28 <= t_s < 50 else 5_000.0, up=away(30, 45))
+    roof = Roof(units, 14_000.0, seed=seed, load_w=lambda t_s: loads[int(t_s / 1.7)], believed=tuple(units)).run(150)
+    given_w = roof.of("pv2", 80)
+    assert sum(given_w) / len(given_w) > 4_200.0
+    assert sum(w > 14_000.0 for w in roof.over(50)) <= 3
+
+
 @pytest.mark.parametrize(("load_w", "wanted_w"), [(3_000.0, 1_000.0), (300.0, -1_700.0)])
 def test_a_battery_that_returns_rests_first_and_serves_again_within_40_s(load_w: float, wanted_w: float) -> None:
     units = {

@@ -53,10 +53,12 @@ def test_it_comes_down_with_what_it_gives_but_for_the_slack() -> None:
     assert ceiling(5_000.0, tried(p_w=None), headroom_w=-1.0) == 5_000.0
 
 
-def test_it_rises_into_what_the_meter_leaves_by_a_fifth_of_its_rating_at_most() -> None:
+def test_it_rises_by_a_fifth_of_its_rating_or_to_what_the_meter_leaves() -> None:
     assert ceiling(5_000.0, tried(), headroom_w=4_000.0, room_w=600.0) == 5_600.0
     assert ceiling(5_000.0, tried(), headroom_w=4_000.0, room_w=3_000.0) == 6_000.0, "a tenth in a second"
     assert ceiling(6_900.0, tried(p_w=6_900.0), headroom_w=4_000.0, room_w=3_000.0) == 7_000.0
+    assert ceiling(6_900.0, tried(p_w=6_900.0), headroom_w=7_300.0, room_w=3_000.0) == 7_300.0
+    assert ceiling(9_900.0, tried(p_w=9_900.0), headroom_w=20_000.0, room_w=3_000.0) == 10_000.0
     assert ceiling(5_000.0, tried(), headroom_w=400.0, room_w=200.0) == 5_000.0, "next to nothing"
 
 

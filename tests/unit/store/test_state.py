@@ -369,3 +369,22 @@ def test_the_file_is_on_the_disk_before_it_gets_its_name_and_the_name_before_it_
     monkeypatch.setattr(Path, "replace", note_replace)
     replace_file(tmp_path / "state.json", b"{}")
     assert done == ["fsync state.new", "rename state.new state.json", f"fsync {tmp_path.name}"]
+
+
+# -- a state that is gone -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["written.json", "standing.json"])
+@pytest.mark.parametrize("content", [sealed(b'{"pv1":{"since":"2026-11-21T12:00:00.000Z"}}'), b"", b"\0" * 80])
+def test_where_derctl_wrote_before_a_state_that_is_gone_is_unknown(tmp_path: Path, file: str, content: bytes) -> None:
+    (tmp_path / file).write_bytes(content)
+    state, problem = load(folder_of(tmp_path))
+    assert state.word == UNKNOWN
+    assert problem is not None and "there is none" in problem and "disarmed" in problem
+
+
+@pytest.mark.parametrize("files", [[], ["written.json"], ["written.json", "standing.json"]])
+def test_where_nothing_was_ever_written_it_is_a_first_start(tmp_path: Path, files: list[str]) -> None:
+    for file in files:  # as a release before the first start leaves them
+        (tmp_path / file).write_bytes(sealed(b"{}"))
+    assert load(folder_of(tmp_path)) == (Surviving(), None)
