@@ -79,7 +79,7 @@ class Unit:
 @dataclass
 class Roof:
     """lag: samples by which the meter is late. noise: of each reading, in shares of the rating. believed: who was
-    seen to move the meter before; None: the meter is new."""
+    seen to move the meter before, the others come back; None: the meter is new."""
 
     units: Mapping[str, Unit]
     limit_w: float
@@ -105,7 +105,7 @@ class Roof:
         known: dict[str, Any] = {}
         if self.believed is not None:
             known = {KIND: Memory(trust=Trust(proven=True))}
-            known["trial"] = trial.Memory(relied=True, once=True, heard=self.believed)
+            known["trial"] = trial.Memory(relied=True, once=True, heard=self.believed, met=names)
         self.time = PlanTimeline(plan, Clock(tick_s=self.tick_s), memories=known)
         self.seen: list[float] = []
 

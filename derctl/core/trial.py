@@ -1,4 +1,4 @@
-"""Who comes back, or is new, is on trial: what it claims counts once it was seen to move the meter.
+"""Who comes back is on trial: what it claims counts once it was seen to move the meter.
 
 Two legs prove it: its power goes from one level to another, and the meter by as much. Where it does not move by
 itself it is moved: one DER at a time, there and back.
@@ -82,7 +82,7 @@ class Case:
 
 @value
 class Memory:
-    """relied: a loop relies on the meter now; once: it did before. heard: who was, one tick ago.
+    """relied: a loop relies on the meter now; once: it did before. heard: who was, one tick ago; met: who ever was.
 
     others: whose power is taken off the meter. sample, t_s: the meter's last that was looked at.
     """
@@ -90,6 +90,7 @@ class Memory:
     relied: bool = False
     once: bool = False
     heard: tuple[str, ...] = ()
+    met: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
     others: tuple[str, ...] = ()
     sample: int = -1
@@ -105,16 +106,20 @@ def relying(memory: Memory, relied: bool) -> Memory:
 
 
 def watched(memory: Memory, state: SiteState) -> Memory:
-    """One tick on. Nothing is done where nobody comes and nobody is on trial."""
+    """One tick on. Nothing is done where nobody comes and nobody is on trial. Who is heard for the first time does
+    not come back: on a slow bus it is only found later."""
     heard = tuple([der.id for der in state.ders if der.fresh])
     if heard == memory.heard and not memory.cases:
         return memory
+    back = [name for name in heard if name not in memory.heard and name in memory.met]
+    met = memory.met if set(heard) <= set(memory.met) else tuple(sorted({*memory.met, *heard}))
+    memory = replace(memory, heard=heard, met=met)
     if not memory.once:
-        return replace(memory, heard=heard)
+        return memory
     there = {der.id: der for der in state.ders if der.fresh}
     cases = tuple(case for case in memory.cases if case.der in there)
-    cases += tuple(_opened(there[name], state.t_s) for name in heard if name not in memory.heard)
-    memory = replace(memory, heard=heard, cases=cases)
+    cases += tuple(_opened(there[name], state.t_s) for name in back)
+    memory = replace(memory, cases=cases)
     poc = state.poc
     if poc is None or not poc.fresh or poc.reading.p_w is None or not memory.relied:
         return replace(memory, cases=tuple(_shelved(case) for case in cases))

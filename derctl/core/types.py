@@ -173,7 +173,7 @@ class DerState:
     in it is relaxed. rest_w: where it rests while nobody aims at it, on its way from what it gave; None: at 0 W.
     halted: nobody is raised now, since somebody's fallback is not proven yet.
     most_w: the most that what speaks for it alone leaves it in this tick; None: that is not said yet. seen_w: its
-    power as it was measured lately (core/sun.py); None: not lately. trial: it came back, or is new, and what it
+    power as it was measured lately (core/sun.py); None: not lately. trial: it came back, and what it
     claims does not count yet; None: it counts.
     """
 

@@ -145,7 +145,7 @@ class ContractExportLimit(Settings):
         """Is the meter there, and does it make sense? Believed again only after recover_samples in a row."""
         poc = site.poc
         if poc is None or not poc.fresh or poc.reading.p_w is None:
-            waiting = not memory.lost and memory.ceiling_w is not None and _holds(memory, poc)
+            waiting = not memory.lost and memory.ceiling_w is not None and _holds(memory, poc, site.tick_s)
             return replace(memory, waiting=waiting, lost=not waiting, good=0)
         memory = replace(memory, waiting=False)
         if poc.sample == memory.trust.sample:
@@ -286,10 +286,11 @@ def _movers(memory: Memory, ders: Sequence[DerState]) -> list[DerState]:
     return known if known and _relied(memory) else awake
 
 
-def _holds(memory: Memory, poc: PocState | None) -> bool:
-    """As long as any function holds without its input (core/lost.py): since_s counts from the last sample."""
+def _holds(memory: Memory, poc: PocState | None, tick_s: float) -> bool:
+    """As long as any function holds without its input (core/lost.py): since_s counts from the last sample.
+    The tick that is nearest to the end ends it: a moment too early for the next would cost a whole one."""
     few = poc is not None and poc.fresh and poc.sample - memory.sample < HOLD_SAMPLES
-    return memory.since_s < HOLD_S or few
+    return memory.since_s < HOLD_S - tick_s / 2.0 or few
 
 
 def _eased(floor_w: float | None, steered: Sequence[DerState], dt_s: float) -> float | None:

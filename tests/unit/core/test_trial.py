@@ -1,4 +1,4 @@
-"""Who comes back, or is new, moves nobody by what it claims, and counts soon where the meter shows it."""
+"""Who comes back moves nobody by what it claims, and counts soon where the meter shows it."""
 
 from __future__ import annotations
 
@@ -174,7 +174,8 @@ def meeting(memory: Memory, *ders: Any, t_s: float = 0.0, poc: Any = None, sampl
     return trial.watched(memory, make.site(*ders, t_s=t_s, poc=poc))
 
 
-RELIED = Memory(relied=True, once=True, heard=("pv1",))
+MET = ("bat1", "ev1", "pv1", "pv2", "pv3")
+RELIED = Memory(relied=True, once=True, heard=("pv1",), met=MET)
 
 
 def test_nothing_is_done_where_nobody_comes() -> None:
@@ -191,8 +192,17 @@ def test_before_a_loop_relies_on_the_meter_nobody_is_on_trial() -> None:
     memory = meeting(memory, make.pv("pv1"), make.pv("pv2"), t_s=1.0)
     assert memory.cases == ()
     memory = trial.relying(memory, relied=True)
-    memory = meeting(memory, make.pv("pv1"), make.pv("pv2"), make.pv("pv3"), t_s=2.0)
-    assert [case.der for case in memory.cases] == ["pv3"]
+    memory = meeting(memory, make.pv("pv1"), t_s=2.0)
+    memory = meeting(memory, make.pv("pv1"), make.pv("pv2"), t_s=3.0)
+    assert [case.der for case in memory.cases] == ["pv2"]
+
+
+def test_who_is_found_late_does_not_come_back() -> None:
+    """A battery behind one request a second was found when the meter was proven, and rested for a minute."""
+    memory = meeting(RELIED, make.pv("pv1"), make.pv("pv9"))
+    assert memory.cases == () and "pv9" in memory.met
+    memory = meeting(meeting(memory, make.pv("pv1")), make.pv("pv1"), make.pv("pv9"), t_s=9.0)
+    assert [case.der for case in memory.cases] == ["pv9"]
 
 
 def test_who_goes_leaves_the_trial_and_begins_anew() -> None:
