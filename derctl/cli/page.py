@@ -84,7 +84,8 @@ def _poc(state: dict[str, Any]) -> list[str]:
         return wrapped(f"export not known; {allowed}; {word}" + (f": {why}" if why else ""), rest="  ")
     volts = "-" if seen.get("v_v") is None else number(seen["v_v"])
     hertz = "-" if seen["f_hz"] is None else f"{seen['f_hz']:.2f}"
-    late = f", {poc['delay_s']:.1f} s late" if poc.get("delay_s") is not None else ""
+    delay_s = (poc.get("belief") or {}).get("delay_s")
+    late = f", {delay_s:.1f} s late" if delay_s is not None else ""
     middle = padded(_flow(seen["p_w"], limit) + "  ", 32) + f"{volts} V  {hertz} Hz"
     return sides(middle, belief + late)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from math import exp, log
 
 from derctl.core.capability import told_w
+from derctl.core.evidence import Evidence
 from derctl.core.sun import HELD_DOWN
 from derctl.core.types import DerState, PocState
 from derctl.core.value import replace, value
@@ -20,6 +21,8 @@ SLOPES = (-1.0, 0.0, 0.1, 2.0 / 3.0)
 """What a wrong meter shows of a step: reversed, none, a tenth (a wrong CT ratio), two of three phases."""
 DOUBLET_PU = 0.07
 """The step of a doublet, per unit of the DERs' rating."""
+STEADY = 0.25
+"""The sun alone makes a step where the DERs move by no more than this share of it before the end of each half."""
 TAIL = 2.0
 """Degrees of freedom of Student's t: loads jump, and one jump must not decide."""
 DOUBTED_FROM = 9.0
@@ -45,24 +48,6 @@ STILL_S, STILL_REFRESHES = 15.0, 8.0
 
 
 @value
-class Evidence:
-    """belief: the verdict. slope: what it shows of a step, where that was measured. delay_s: how late it is.
-    refresh_s: how often it shows something new. confidence: log of the likelihood ratio against the likeliest fault.
-
-    age_s: age of the evidence; None without any. most_w: the most that the DERs' sum may be now for the sake of
-    a doublet; None: there is none.
-    """
-
-    belief: Belief = Belief.UNPROVEN
-    slope: float | None = None
-    delay_s: float | None = None
-    refresh_s: float | None = None
-    confidence: float = 0.0
-    age_s: float | None = None
-    most_w: float | None = None
-
-
-@value
 class Pace:
     """refresh_s: seconds between two values of the meter, the longest of late. late_s: as measured, None before.
 
@@ -79,12 +64,17 @@ class Pace:
 
 @value
 class Mean:
-    """Of one half: sums and counts of the meter and of the DERs, each over its own window."""
+    """Of one half: sums and counts of the meter and of the DERs, each over its own window.
+
+    low_w, high_w: between what the DERs' sum was in both windows and between them.
+    """
 
     poc_w: float = 0.0
     poc_n: int = 0
     ders_w: float = 0.0
     ders_n: int = 0
+    low_w: float | None = None
+    high_w: float | None = None
 
 
 @value
@@ -115,7 +105,7 @@ class Memory:
     """against, right: log-likelihood of each of SLOPES against a right meter, and the other way round; never below 0.
 
     noise_w: what the load moves between halves, the median. seed: of the coin. rested: the last doublet had no step.
-    suspect: somebody asked for a doublet now. moves, shows: sums that slope is made of.
+    suspect: somebody asked for a doublet now. moves, shows: sums that slope is made of. over: the DERs in the sum.
     """
 
     belief: Belief = Belief.UNPROVEN
@@ -130,6 +120,7 @@ class Memory:
     suspect: bool = False
     moves: float = 0.0
     shows: float = 0.0
+    over: tuple[str, ...] = ()
 
 
 @value
@@ -137,12 +128,22 @@ class Need:
     """What depends on the meter now: exposed_w is what more than the agreement may go out if it is wrong, W.
 
     suspect: a step of ours was not shown. always: doublets all the time. age_s: from which age evidence is renewed.
+    steps: somebody makes the steps of a doublet; else it learns from what the sun does.
     """
 
     exposed_w: float = 0.0
     suspect: bool = False
     always: bool = False
     age_s: float = 240.0
+    steps: bool = True
+
+
+def start(site: str) -> Memory:
+    """Nothing is known. site: its name, from which the coin is thrown, so that a tick can be replayed."""
+    seed = 1
+    for letter in site:
+        seed = (seed * 31 + ord(letter)) % 2**31
+    return Memory(seed=_thrown(seed))
 
 
 def step(
@@ -154,9 +155,13 @@ def step(
     shown_w = None if poc is None or not poc.fresh else poc.reading.p_w
     if shown_w is None:
         memory = replace(memory, belief=Belief.LOST, doublet=None, right=(0.0,) * len(SLOPES))
-        return memory, _told(memory)
+        return memory, told(memory)
     ders_w = sum(der.reading.p_w or 0.0 for der in ders)
     scale_w = sum(der.rating.per_unit_w for der in ders)
+    over = tuple([der.id for der in ders])
+    if over != memory.over:  # who comes or goes makes no step
+        pace = replace(memory.pace, low_w=ders_w, high_w=ders_w)
+        memory = replace(memory, over=over, doublet=None, pace=pace)
     memory = _watched(memory, shown_w, ders_w, scale_w, dt_s)
     doublet = memory.doublet
     if doublet is None:
@@ -171,7 +176,7 @@ def step(
             memory = replace(memory, doublet=coded)
         else:
             memory = replace(memory, doublet=doublet)
-    return memory, _told(memory)
+    return memory, told(memory)
 
 
 def _free(der: DerState) -> bool:
@@ -208,7 +213,7 @@ def _usual(pace: Pace) -> float:
 def _begun(memory: Memory, need: Need, ders_w: float, scale_w: float) -> Doublet:
     """The next doublet, with a step where one is wanted and possible."""
     step_w = DOUBLET_PU * scale_w
-    coded = _wanted(memory, need) and ders_w >= 1.2 * step_w > 0.0
+    coded = need.steps and _wanted(memory, need) and ders_w >= 1.2 * step_w > 0.0
     late_s = LATE_S if memory.pace.late_s is None else memory.pace.late_s + 0.5
     half_s = late_s + memory.pace.refresh_s + SETTLE_S + _window_s(memory.pace)
     half_s += JITTER_S * ((memory.seed >> 17) & 3)
@@ -246,6 +251,8 @@ def _measured(doublet: Doublet, shown_w: float, ders_w: float) -> Doublet:
     window_s, lag_s = doublet.window_s, doublet.late_s
     if left_s < window_s:
         mean = replace(mean, poc_w=mean.poc_w + shown_w, poc_n=mean.poc_n + 1)
+    if left_s < window_s + lag_s:
+        mean = _spanned(mean, ders_w)
     if lag_s <= left_s < window_s + lag_s:
         mean = replace(mean, ders_w=mean.ders_w + ders_w, ders_n=mean.ders_n + 1)
     if not second:
@@ -257,6 +264,16 @@ def _measured(doublet: Doublet, shown_w: float, ders_w: float) -> Doublet:
     if doublet.seen_s is None and doublet.coin * (shown_w - first.poc_w / max(first.poc_n, 1)) >= half_w:
         doublet = replace(doublet, seen_s=doublet.at_s)
     return replace(doublet, second=mean)
+
+
+def _spanned(mean: Mean, ders_w: float) -> Mean:
+    low_w = ders_w if mean.low_w is None or ders_w < mean.low_w else mean.low_w
+    high_w = ders_w if mean.high_w is None or ders_w > mean.high_w else mean.high_w
+    return replace(mean, low_w=low_w, high_w=high_w)
+
+
+def _span_w(mean: Mean) -> float:
+    return (mean.high_w or 0.0) - (mean.low_w or 0.0)
 
 
 def _weighed(memory: Memory, doublet: Doublet, scale_w: float) -> Memory:
@@ -273,6 +290,8 @@ def _weighed(memory: Memory, doublet: Doublet, scale_w: float) -> Memory:
         step_w = doublet.step_w
         memory = _paced(memory, doublet)
     elif doublet.free and abs(ders_w) >= DOUBLET_PU * scale_w:
+        if max(_span_w(first), _span_w(second)) > STEADY * abs(ders_w):
+            return memory  # how late the meter is decides what it should have shown
         step_w, coin = abs(ders_w), 1.0 if ders_w > 0.0 else -1.0
     else:
         return _quiet(memory, abs(poc_w - ders_w))
@@ -287,14 +306,18 @@ def _quiet(memory: Memory, moved_w: float) -> Memory:
 def _paced(memory: Memory, doublet: Doublet) -> Memory:
     """How late it was in this step; forgets slowly what was longer."""
     pace = memory.pace
-    seed = (memory.seed * 1_103_515_245 + 12_345) % 2**31
-    memory = replace(memory, seed=seed, suspect=False)
+    memory = replace(memory, seed=_thrown(memory.seed), suspect=False)
     if doublet.moved_s is None or doublet.seen_s is None:
         return memory
     late_s = min(max(doublet.seen_s - doublet.moved_s, 0.0), LATE_S)
     if pace.late_s is not None:
         late_s = max(late_s, pace.late_s - 0.2)
     return replace(memory, pace=replace(pace, late_s=late_s))
+
+
+def _thrown(seed: int) -> int:
+    """A linear congruential generator; its upper bits are the coin."""
+    return (seed * 1_103_515_245 + 12_345) % 2**31
 
 
 def _judged(memory: Memory, r_w: float, step_w: float, shown_w: float, *, coded: bool) -> Memory:
@@ -325,7 +348,8 @@ def _ratio(r_w: float, shift_w: float, scale_w: float) -> float:
     return 0.5 * (TAIL + 1.0) * log((TAIL + here * here) / (TAIL + there * there))
 
 
-def _told(memory: Memory) -> Evidence:
+def told(memory: Memory) -> Evidence:
+    """What the memory amounts to."""
     doublet, most_w = memory.doublet, None
     if doublet is not None and doublet.coded:
         low = (doublet.at_s < doublet.half_s) == (doublet.coin > 0.0)

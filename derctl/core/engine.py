@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from derctl.core import allocation, lost, sun, trial
+from derctl.core import allocation, belief, lost, sun, trial
 from derctl.core.arbitration import (
     SENIORS_FIRST,
     Band,
@@ -25,6 +25,7 @@ from derctl.core.types import (
     Bound,
     Decision,
     DerState,
+    PocState,
     Proposal,
     Setpoint,
     SiteProposal,
@@ -99,8 +100,15 @@ SUN = "sun"
 """The key of what was measured of the DERs lately (core/sun.py)."""
 TRIAL = "trial"
 """The key of who is on trial (core/trial.py)."""
+BELIEF = "belief"
+"""The key of what the meter is believed to be (core/belief.py)."""
+OWN: Mapping[str, type[Memory]] = {SUN: sun.Memory, TRIAL: trial.Memory, BELIEF: belief.Memory}
+"""Of the engine's own memories."""
 HELD = "held"
 """Before the key of a function's memory: what stands of its word (core/lost.py)."""
+
+PASSIVE = belief.Need(steps=False)
+"""Nobody makes steps."""
 
 OPERATOR = 60
 """Rank from which a proposal counts as somebody's request rather than a rule."""
@@ -129,7 +137,9 @@ def step(
     lately = {each.der: each.p_w for each in seen.seen if cases[each.der].der.trial is None}
     for case in cases.values():
         case.der = replace(case.der, most_w=case.band.high_w, seen_w=lately.get(case.der.id))
-    state = replace(state, ders=tuple(case.der for case in cases.values()))
+    ders = tuple([case.der for case in cases.values()])
+    poc = None if state.poc is None else _believed(state.poc, state.id, ders, memories, after, dt_s)
+    state = replace(state, ders=ders, poc=poc)
     wishes = [
         wish
         for function, ids in plan.site_functions
@@ -148,6 +158,25 @@ def _try(cases: Mapping[str, _Case], trials: trial.Memory, t_s: float) -> None:
         case = cases[each.der]
         case.proposals += trial.told(each, case.der, t_s)
         case.der = replace(case.der, trial=trial.standing(each, case.der))
+
+
+def _believed(
+    poc: PocState, site: str, ders: Sequence[DerState], memories: Memories, after: dict[str, Memory], dt_s: float
+) -> PocState:
+    """What the meter is believed to be, by those that can be told; who is on trial is no part of the sum."""
+    steered = [der for der in ders if der.controllable and der.trial is None]
+    before = memories[BELIEF] if BELIEF in memories else belief.start(site)
+    after[BELIEF], evidence = belief.step(before, steered, poc, PASSIVE, dt_s)
+    return replace(poc, belief=evidence)
+
+
+def with_belief(state: SiteState, memories: Memories) -> SiteState:
+    """The state as those see it who report: with what the meter was believed to be in the step that left these
+    memories."""
+    memory, poc = memories.get(BELIEF), state.poc
+    if memory is None or poc is None:
+        return state
+    return replace(state, poc=replace(poc, belief=belief.told(memory)))
 
 
 def _key(function: DerFunction, case: _Case) -> str:
@@ -221,8 +250,8 @@ def memory_type(plan: Plan, key: str) -> type[Memory]:
     head, _, rest = key.partition("/")
     if head == HELD:
         return lost.Hold if "/" in rest else lost.SiteHold
-    if head in (SUN, TRIAL):
-        return sun.Memory if head == SUN else trial.Memory
+    if head in OWN:
+        return OWN[head]
     functions: list[DerFunction | SiteFunction] = [f for f, _ in plan.der_functions]
     functions += [f for f, _ in plan.site_functions]
     return type({f.kind: f for f in functions}[head].start())

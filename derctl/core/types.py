@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from derctl.core.evidence import NOTHING_KNOWN, Evidence
 from derctl.core.value import value
 from derctl.core.words import Achieved, FallbackBy, LimitsBy, Priority, Reason, Status, What
 
@@ -205,13 +206,15 @@ class DerState:
 
 @value
 class PocState:
-    """The meter at the point of connection. reading.p_w > 0 is export."""
+    """The meter at the point of connection. reading.p_w > 0 is export. belief: as of this tick, before the functions
+    of the site."""
 
     reading: Reading
     age_s: float
     sample: int
     fresh: bool
     v_nom_v: float
+    belief: Evidence = NOTHING_KNOWN
 
 
 LOCAL = "local"

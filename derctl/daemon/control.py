@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from derctl.core.engine import HELD
+from derctl.core.engine import BELIEF, HELD
 from derctl.core.types import SiteState, Tick
 from derctl.core.words import Mode
 from derctl.daemon.absent import Absent
@@ -197,7 +197,8 @@ class Control:
         self.standings.forget(gone)
         for name in gone - set(plant.ders):
             self.requests.clear(name)
-        meter = {row.kind for row in ROWS.values() if Need.METER in row.needs} if old.poc is not plant.poc else set()
+        loops = {row.kind for row in ROWS.values() if Need.METER in row.needs}
+        meter = {BELIEF, *loops} if old.poc is not plant.poc else set()
         self.loop.memories = {
             key: memory
             for key, memory in self.loop.memories.items()

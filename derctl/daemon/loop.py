@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from derctl.core.engine import Memory, Plan, step
+from derctl.core.engine import Memory, Plan, step, with_belief
 from derctl.core.types import SiteState, Tick
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.gate import Gate
@@ -79,6 +79,7 @@ class Loop:
         self.memories, decisions = step(self.plan, before, state, dt_s)
         self.dispatch.offer(decisions, state, self.gate.evaluate())
         self.ticks += 1
+        state = with_belief(state, self.memories)
         self.report(Tick(n=self.ticks, dt_s=dt_s, state=state, memories=before, decisions=decisions))
         self.vouch()
 

@@ -240,7 +240,7 @@ def _house() -> Json:
             "text": "",
             "identity": None,
             "meter": "proven",
-            "delay_s": 0.9,
+            "belief": {"belief": "proven", "delay_s": 0.9},
             "measurement": {"age_s": 0.1, "p_w": 5544.0, "q_var": 0.0, "v_v": 234.0, "v_pu": 1.017, "f_hz": 50.0},
         },
         "ders": {

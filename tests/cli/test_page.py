@@ -71,7 +71,7 @@ def test_what_the_daemon_does_not_say_yet_is_left_out(house: Json) -> None:
         del house[key]
     for key in ("by", "until"):
         del house["requests"][0][key]
-    for key in ("meter", "delay_s"):
+    for key in ("meter", "belief"):
         del house["poc"][key]
     lines = page(house)
     assert lines[0].startswith("house-12   CONTROL   ")

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from derctl.core import belief
-from derctl.core.belief import Evidence, Need
+from derctl.core.belief import Need
 from derctl.core.capability import assumed_w
+from derctl.core.evidence import Evidence
 from derctl.core.types import DerState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Belief

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import mean, median
 
-from derctl.core.belief import Evidence
 from derctl.core.engine import Plan
+from derctl.core.evidence import Evidence
 from derctl.core.words import Belief
 from derctl.functions.contract_export_limit import ContractExportLimit
 from hil.houses import House

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from derctl import __version__
+from derctl.core.engine import with_belief
 from derctl.core.types import Decision, SiteState
 from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock
@@ -48,7 +49,8 @@ class Panel:
 
     def view(self) -> View:
         """Now."""
-        control, clock, state = self.control, self.clock, self.control.state()
+        control, clock = self.control, self.clock
+        state = with_belief(control.state(), control.loop.memories)
         requests = control.requests
         return View(
             version=__version__,

@@ -9,7 +9,7 @@ from typing import Any
 from derctl.core.types import Request
 from derctl.daemon.arming import Arming
 from derctl.daemon.clock import text_of
-from derctl.daemon.report.telemetry import age_of, measurement, of_decision, of_outcome
+from derctl.daemon.report.telemetry import age_of, measurement, of_decision, of_evidence, of_outcome
 from derctl.daemon.report.view import DerView, DeviceView, PocView, View
 from derctl.store.requests import plain_of
 
@@ -67,6 +67,7 @@ def _poc(view: PocView) -> dict[str, Any]:
         "fresh": poc.fresh,
         "state": device.shown(fresh=poc.fresh),
         "meter": view.belief,
+        "belief": of_evidence(poc.belief),
         "measurement": measurement(poc.reading, age_of(poc), v_pu),
     }
 

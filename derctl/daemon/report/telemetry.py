@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from derctl.core.evidence import Evidence
 from derctl.core.types import Decision, DerState, Outcome, PocState, Reading, Setpoint, SiteState
 from derctl.core.words import Mode
 from derctl.daemon.actuate.standing import Standing
@@ -23,6 +24,7 @@ ELSEWHERE = frozenset({"accepted", "own_on", "own_off", "p_phase_w"})
 """Fields of a reading that stand in the outcome and in `status`, or that functions alone look at."""
 MEASURED = ("status", *(item.name for item in fields(Reading) if item.name not in {"status", *ELSEWHERE}))
 """A new field of a reading is in the topic by itself."""
+EVIDENCE = tuple(item.name for item in fields(Evidence))
 TOLD = tuple(item.name for item in fields(Setpoint))
 
 
@@ -34,6 +36,12 @@ def measurement(reading: Reading, age_s: float | None, v_pu: float | None) -> di
         if name == "v_v":
             found["v_pu"] = None if v_pu is None else round(v_pu, 6)
     return found
+
+
+def of_evidence(evidence: Evidence) -> dict[str, Any]:
+    """What the meter is believed to be, and on what evidence."""
+    found = {name: getattr(evidence, name) for name in EVIDENCE}
+    return {name: round(each, 3) if isinstance(each, float) else each for name, each in found.items()}
 
 
 def age_of(state: DerState | PocState) -> float | None:
@@ -118,7 +126,7 @@ class Telemetry:
         poc = state.poc
         if poc is not None and not self._waits("poc", now_s):
             v_pu = None if poc.reading.v_v is None else poc.reading.v_v / poc.v_nom_v
-            self._measured("poc", poc.reading, age_of(poc), v_pu, CHANGE_W, stamp, now_s, found)
+            self._measured("poc", poc.reading, age_of(poc), v_pu, CHANGE_W, stamp, now_s, found, poc.belief)
         for der in state.ders:
             topic = f"der/{der.id}/measurement"
             if not self._waits(topic, now_s):
@@ -161,9 +169,10 @@ class Telemetry:
         stamp: Stamp,
         now_s: float,
         found: list[Message],
+        belief: Evidence | None = None,
     ) -> None:
         p_w, said = self._power.get(topic, (None, ()))
-        says = (str(reading.status), *(reading.alarms or ()))
+        says = (str(reading.status), *(reading.alarms or ()), *(() if belief is None else (belief.belief,)))
         moved = (
             said != says
             or (p_w is None) != (reading.p_w is None)
@@ -173,7 +182,8 @@ class Telemetry:
             return
         self._sent_s[topic] = now_s
         self._power[topic] = (reading.p_w, says)
-        found.append(Message(topic=topic, payload=encode(stamp.fields | measurement(reading, age_s, v_pu))))
+        said_of = measurement(reading, age_s, v_pu) | ({} if belief is None else {"belief": of_evidence(belief)})
+        found.append(Message(topic=topic, payload=encode(stamp.fields | said_of)))
 
     def _waits(self, topic: str, now_s: float) -> bool:
         """Whether it was sent too short a time ago."""

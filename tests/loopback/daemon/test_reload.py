@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from derctl.core.types import LimitRequest
+from derctl.core.words import Belief
 from derctl.daemon.loop import Loop
 from derctl.daemon.poller import Poller
 from derctl.errors import CommandError
@@ -307,6 +308,7 @@ async def test_another_meter_has_to_prove_itself_and_until_then_load_does_not_co
             )
         )
         assert not b.app.control.loop.memories["contract_export_limit"].trust.proven
+        assert b.app.control.loop.memories["belief"].belief is not Belief.PROVEN
 
 
 async def test_another_pace_is_taken_without_a_new_connection_and_another_place_is_not(bench: Any) -> None:

@@ -7,7 +7,8 @@ from math import inf
 
 import pytest
 
-from derctl.core.belief import DOUBLET_PU, STILL_S, Doublet, Evidence, Mean, Memory, Need, step
+from derctl.core.belief import DOUBLET_PU, STILL_S, Doublet, Mean, Memory, Need, start, step
+from derctl.core.evidence import Evidence
 from derctl.core.types import PocState, Setpoint
 from derctl.core.words import Belief
 from tests import make
@@ -164,7 +165,7 @@ def test_what_a_limit_moves_is_no_sun() -> None:
 def test_a_doublet_in_which_the_sun_moved_more_than_the_coin_says_nothing(ders_w: float, says: bool) -> None:
     low, high = Mean(poc_n=1, ders_n=1), Mean(poc_n=1, ders_n=1, poc_w=-ders_w, ders_w=ders_w)
     done = Doublet(coded=True, half_s=4.0, late_s=0.5, at_s=8.0, step_w=700.0, first=low, second=high)
-    memory, said = step(Memory(doublet=done), [make.pv(p_w=5000.0)], make.meter(0.0), Need(), 1.0)
+    memory, said = step(Memory(doublet=done, over=("pv1",)), [make.pv(p_w=5000.0)], make.meter(0.0), Need(), 1.0)
     assert (max(memory.against) > 0.0) is says
     assert (said.slope is not None) is says
 
@@ -173,7 +174,7 @@ def test_a_doublet_in_which_the_sun_moved_more_than_the_coin_says_nothing(ders_w
 def test_a_step_that_is_not_shown_speaks_against_the_meter_whichever_half_came_first(coin: float) -> None:
     first, second = Mean(poc_n=1, ders_n=1), Mean(poc_n=1, ders_n=1, ders_w=coin * 700.0)
     done = Doublet(coded=True, coin=coin, half_s=4.0, late_s=0.5, at_s=8.0, step_w=700.0, first=first, second=second)
-    memory, _ = step(Memory(doublet=done), [make.pv(p_w=5000.0)], make.meter(0.0), Need(), 1.0)
+    memory, _ = step(Memory(doublet=done, over=("pv1",)), [make.pv(p_w=5000.0)], make.meter(0.0), Need(), 1.0)
     assert memory.against[1] > 3.0
     assert memory.right[1] == 0.0
 
@@ -227,3 +228,33 @@ def test_the_same_ticks_give_the_same_belief() -> None:
 def test_nobody_to_tell_proves_nothing() -> None:
     poc: PocState = make.meter(0.0)
     assert step(Memory(), [], poc, Need(), 1.0)[1].belief is Belief.UNPROVEN
+
+
+def test_each_site_throws_its_own_coin_and_the_same_each_time() -> None:
+    seeds = {start(site).seed for site in ("house-12", "house-13", "mill", "")}
+    assert len(seeds) == 4
+    assert start("mill") == start("mill")
+
+
+def test_who_comes_makes_no_step() -> None:
+    """5 kW more at once, and a meter that stands still: nobody moved."""
+    plant = proven()
+    plant.run(60)
+    pvs = [make.pv("pv1", p_w=5000.0), make.pv("pv2", p_w=5000.0)]
+    for ders in (pvs[:1], pvs, *[pvs] * 20):
+        plant.memory, said = step(plant.memory, ders, make.meter(4000.0), NOTHING, 1.0)
+    assert said.belief is Belief.PROVEN
+    assert plant.memory.doublet is not None and plant.memory.doublet.at_s < 22.0
+
+
+def test_the_edge_of_a_cloud_doubts_no_right_meter() -> None:
+    plant = Plant(right)
+    for i in range(40):
+        plant.sun_w = 4000.0 if i % 2 else 8000.0
+        assert Belief.DOUBTED not in plant.run(33, Need(steps=False))
+
+
+def test_nobody_to_make_steps_is_asked_for_none() -> None:
+    plant = Plant(right)
+    plant.run(300, Need(exposed_w=1000.0, steps=False))
+    assert plant.stepped == 0

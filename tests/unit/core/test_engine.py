@@ -6,11 +6,13 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan, step
+from derctl.core import belief
+from derctl.core.engine import Plan, memory_type, step, with_belief
 from derctl.core.types import (
     Abstain,
     Capability,
@@ -22,7 +24,7 @@ from derctl.core.types import (
     Setpoint,
     SiteProposal,
 )
-from derctl.core.words import FallbackBy
+from derctl.core.words import Belief, FallbackBy
 from derctl.functions import ROWS
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop
@@ -501,3 +503,46 @@ def test_one_that_is_not_heard_or_takes_limits_too_is_not_sent_to_rest() -> None
     state = make.site(make.battery(p_w=500.0, rest_w=500.0, fresh=False), make.pv(p_w=500.0, rest_w=500.0))
     found = decide(Plan(), state)
     assert (found["bat1"].setpoint.p_target_w, found["pv1"].setpoint.p_target_w) == (0.0, None)
+
+
+# ---- what the meter is believed to be
+
+
+def cloudy(n: int) -> Any:
+    """PV that nothing holds moves in steps, and the meter with it."""
+    p_w = (4000.0, 8000.0)[n // 40 % 2]
+    pv = make.pv("pv1", p_max_w=10_000.0, p_w=p_w, accepted=Setpoint(), sample=n)
+    return make.site(pv, poc=make.meter(p_w - 500.0 - n % 7, sample=n), t_s=float(n))
+
+
+def test_the_belief_is_kept_in_the_tick_and_is_read_back_from_it() -> None:
+    memories: dict[str, Any] = {}
+    for n in range(400):
+        memories, _ = step(Plan(), memories, cloudy(n), 1.0)
+    plain = msgspec.json.decode(msgspec.json.encode(memories["belief"]))
+    back = {"belief": msgspec.convert(plain, memory_type(Plan(), "belief"))}
+    once, again = (step(Plan(), each, cloudy(400), 1.0)[0]["belief"] for each in (memories, back))
+    assert once == again
+    poc = with_belief(cloudy(400), memories).poc
+    assert poc is not None and poc.belief == belief.told(memories["belief"]) and poc.belief.belief is Belief.PROVEN
+
+
+def test_nothing_is_believed_where_there_is_no_meter() -> None:
+    state = make.site(make.pv())
+    memories, _ = step(Plan(), {}, state, 1.0)
+    assert "belief" not in memories
+    assert with_belief(state, memories) is state
+
+
+def test_a_function_of_the_site_reads_what_is_believed() -> None:
+    class Listener(ContractExportLimit):
+        def step(self, memory: Any, ders: Any, site: Any, dt_s: float) -> Any:
+            heard.append(site.poc.belief)
+            return memory, Abstain("it only listens")
+
+    heard: list[Any] = []
+    plan = Plan(site_functions=((Listener(limit_w=0.0), ("pv1",)),))
+    memories: dict[str, Any] = {}
+    for n in range(3):
+        memories, _ = step(plan, memories, cloudy(n), 1.0)
+        assert heard[-1] == belief.told(memories["belief"])

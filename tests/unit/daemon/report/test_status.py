@@ -73,6 +73,7 @@ def test_the_meter_is_shown_in_the_same_words(fresh: bool, bind: Bind, word: Sho
     poc = PocView(poc=make.meter(1000.0, fresh=fresh), device=replace(HEARD, state=bind), belief=Belief.PROVEN)
     told = status(view(der_view(), poc))["poc"]
     assert (told["state"], told["fresh"], told["meter"]) == (word, fresh, Belief.PROVEN)
+    assert told["belief"]["belief"] == Belief.UNPROVEN, "as the tick's state has it"
 
 
 def test_a_reading_s_own_values_stand_beside_the_word() -> None:

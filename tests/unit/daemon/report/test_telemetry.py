@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from derctl.core.evidence import Evidence
 from derctl.core.types import (
     Bound,
     Decision,
@@ -21,7 +22,7 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
-from derctl.core.words import Achieved, Mode, Reason, Record, Seen, Status, What
+from derctl.core.words import Achieved, Belief, Mode, Reason, Record, Seen, Status, What
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
@@ -79,10 +80,21 @@ def topics(
 def test_a_measurement_has_the_documented_fields_in_their_order(telemetry: Telemetry) -> None:
     sent = topics(telemetry, site(1.0, poc=reading()))
     assert list(sent["der/pv1/measurement"]) == list(example("measurement"))
-    assert list(sent["poc"]) == list(example("measurement"))
+    assert list(sent["poc"]) == list(example("poc"))
+    assert list(sent["poc"]["belief"]) == list(example("poc")["belief"])
     assert sent["der/pv1/measurement"]["age_s"] == 0.081
     assert sent["der/pv1/measurement"]["v_pu"] == pytest.approx(236.1 / 230.0, abs=1e-6)
     assert sent["der/pv1/measurement"]["t"] == "2026-11-21T12:00:00.000Z"
+
+
+def test_another_belief_goes_out_before_its_time(telemetry: Telemetry) -> None:
+    first = site(1.0, poc=reading())
+    assert topics(telemetry, first)["poc"]["belief"]["belief"] == "unproven"
+    assert first.poc is not None
+    proven = replace(first.poc, belief=Evidence(belief=Belief.PROVEN, slope=0.98765))
+    assert "poc" not in topics(telemetry, replace(first, t_s=3.0))
+    said = topics(telemetry, replace(first, t_s=4.0, poc=proven))["poc"]["belief"]
+    assert (said["belief"], said["slope"], said["delay_s"]) == ("proven", 0.988, None)
 
 
 def test_before_the_first_reading_its_age_is_null(telemetry: Telemetry) -> None:
