@@ -71,7 +71,7 @@ class Poller:
         """Give the buses time to connect and the devices time to be found, so that the first tick sees them."""
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.gather(*(channel.bus.wait_connected() for channel in self.channels))
+                await asyncio.gather(*(channel.bus.line.wait_connected() for channel in self.channels))
         except TimeoutError:
             pass
         await self.poll(seconds)
@@ -92,7 +92,8 @@ class Poller:
         for channel in self.channels:
             lines.setdefault(id(channel.bus), []).append(channel)
         tasks = [
-            asyncio.create_task(_read_line(line, every_s), name=f"slow {line[0].bus.name}") for line in lines.values()
+            asyncio.create_task(_read_line(line, every_s), name=f"slow {line[0].bus.line.name}")
+            for line in lines.values()
         ]
         try:
             if not tasks:

@@ -47,7 +47,7 @@ class Account:
 
     @property
     def _on(self) -> tuple[object, object]:
-        return (self.channel.bus.generation, self.channel.back_s), self.channel.device
+        return (self.channel.bus.line.generation, self.channel.back_s), self.channel.device
 
     @property
     def _is_back(self) -> bool:

@@ -21,7 +21,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.devices import Profile
 from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
-from derctl.links.bus import Priority
+from derctl.links.turns import Priority
 
 ANSWERS = (Bind.OK, Bind.FROZEN)
 """The states in which a device can be written."""
@@ -138,7 +138,7 @@ class Writer:
         """The journal first: a kill must not make a write be forgotten. Afterwards all may have changed."""
         await self.journal(self.id)
         wish, channel, account, now = self.wish, self.channel, self.account, self.clock()
-        device, most_s = channel.device, keep_s(channel.bus.pace, self.tick_s)
+        device, most_s = channel.device, keep_s(channel.bus.line.pace, self.tick_s)
         if wish is None or device is None or now - wish.at_s > most_s or not channel.finder.verified:
             return
         desired, hold = self._sendable(device, wish), account.hold

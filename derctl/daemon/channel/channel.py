@@ -20,7 +20,8 @@ from derctl.daemon.channel.stillness import Stillness
 from derctl.daemon.channel.telling import who
 from derctl.devices import Device
 from derctl.errors import BusError, DeviceError, DeviceRefused
-from derctl.links.bus import Bus, Priority
+from derctl.links.bus import Bus
+from derctl.links.turns import Priority
 
 AWAY_S = 3.0
 """One that was silent for longer may have restarted meanwhile and forgotten what it was told (docs/sources.md)."""
@@ -70,8 +71,8 @@ class Channel:
     async def poll(self) -> None:
         """One control poll. Never raises for what the device or the bus does; binding and reading say how it went."""
         try:
-            if not self.bus.connected:
-                raise self.bus.closed()
+            if not self.bus.line.connected:
+                raise self.bus.line.closed()
             if not self.finder.stands(self.heard_s):
                 await self._find()
             binding = self.finder.binding
@@ -163,7 +164,7 @@ class Channel:
     async def read_slow(self, *, first: bool = False) -> None:
         """One slow block, if one is due; called when the bus has time. first: only one with a pace of its own."""
         device = self.finder.binding.device
-        if device is None or not self.bus.connected:
+        if device is None or not self.bus.line.connected:
             return
         now_s, measured = self.clock(), self.measured
         doubted = measured.steady.doubts("soc_pct", measured.reading.soc_pct, now_s)

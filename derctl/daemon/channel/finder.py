@@ -19,7 +19,8 @@ from derctl.daemon.channel.steady import Track, rated
 from derctl.daemon.channel.telling import Told, gained_text, is_news, who
 from derctl.devices import Device, Identity
 from derctl.errors import BusError, BusTimeout, DeviceError, SectionUnclear
-from derctl.links.bus import Bus, Priority
+from derctl.links.bus import Bus
+from derctl.links.turns import Priority
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class Finder:
     @property
     def verified(self) -> bool:
         """The device that answers on this connection is the one that was found: only then it may be written."""
-        return self.binding.device is not None and self.binding.generation == self.bus.generation
+        return self.binding.device is not None and self.binding.generation == self.bus.line.generation
 
     @property
     def wants_look(self) -> bool:
@@ -57,8 +58,8 @@ class Finder:
 
         Behind a gateway a device is changed without a new connection.
         """
-        self.binding = binding = binds.connected(self.binding, self.bus.generation)
-        if binding.device is None or binding.generation != self.bus.generation:
+        self.binding = binding = binds.connected(self.binding, self.bus.line.generation)
+        if binding.device is None or binding.generation != self.bus.line.generation:
             return False
         return binding.state is not Bind.UNREACHABLE or self.clock() - heard_s <= binds.SILENT_S
 
@@ -76,7 +77,7 @@ class Finder:
         return await self._bind(misfit)
 
     async def _bind(self, misfit: str) -> Device | None:
-        generation = self.bus.generation
+        generation = self.bus.line.generation
         meeting = self.expected.meet(self.binding.known)
         device, told = await self.bus.execute(self.unit, meeting, priority=Priority.SLOW)
         if not self._is_right(device, told, misfit):
@@ -92,7 +93,7 @@ class Finder:
 
         Where it doesn't say who it is, nothing changes but that it isn't written.
         """
-        generation, known = self.bus.generation, self.binding.known or whole.identity
+        generation, known = self.bus.line.generation, self.binding.known or whole.identity
         self.binding = binds.doubted(self.binding)
         exchange = patient(believed.asked(whole, known, self.binding.rated, self.expected.serial))
         try:
@@ -111,7 +112,7 @@ class Finder:
 
     async def look(self) -> None:
         """Find it again beside the polls, for what it lacked. Never raises for what the device or the bus does."""
-        whole, generation = self.binding.device, self.bus.generation
+        whole, generation = self.binding.device, self.bus.line.generation
         self.binding = binds.looked_for(self.binding, self.clock())
         try:
             meeting = self.expected.meet(self.binding.known)
@@ -121,7 +122,7 @@ class Finder:
             return
         except (BusError, DeviceError):
             return
-        if whole is None or self.binding.device is not whole or generation != self.bus.generation:
+        if whole is None or self.binding.device is not whole or generation != self.bus.line.generation:
             return
         if self._is_right(found, told) and binds.better(found, whole):
             self.binding = replace(self.binding, more=found)

@@ -295,7 +295,7 @@ async def disarm_with_a_request_a_second(b: Any) -> None:
     """pv2, on a bus that gets the pace of a Fronius when the device has been found."""
     await b.until(lambda: all(b.writers[name].account.hold.written is not None for name in ("pv1", "pv2")))
     bus = b.app.control.plant.ders["pv2"].bus
-    bus.pace = replace(bus.pace, min_interval_s=1.0)
+    bus.line.pace = replace(bus.line.pace, min_interval_s=1.0)
     await ask(Path(b.app.control.site.file.site.socket), "disarm")
 
 

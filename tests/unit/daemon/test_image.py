@@ -21,10 +21,11 @@ from derctl.daemon.known import Known, revived
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
-from derctl.links.bus import Pace
+from derctl.links.line import Pace
 from derctl.site import DerSection
 from derctl.site.schema import BmsSection, FallbackSection, RatingSection
 from tests import make
+from tests.wire import Alone
 
 RATING = make.rating(p_max_w=8000.0, q=0.0)
 
@@ -58,14 +59,12 @@ class Inverter:
         return self.rating.p_max_w if fallback.p_ceiling_w is None or not self.keeps else fallback.p_ceiling_w
 
 
-class Wire:
+class Wire(Alone):
     """Answers every poll. found: what a walk over the map finds, None: nothing that makes sense. still: addresses
     whose registers stay as they are."""
 
     def __init__(self) -> None:
         self.found: Inverter | None = Inverter()
-        self.connected = True
-        self.generation = 1
         self.pace = Pace()
         self.answer_s = 0.0
         self.count = 0

@@ -14,7 +14,10 @@ import pytest
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceRefused
-from derctl.links.bus import CONNECT_TRIES, GIVE_UP_PATIENT, Bus, Pace, Priority
+from derctl.links.bus import Bus
+from derctl.links.doubt import CONNECT_TRIES, GIVE_UP_PATIENT
+from derctl.links.line import Line, Pace
+from derctl.links.turns import Priority
 from derctl.links.wires.strays import Tally
 
 READ = Read(address=40000, count=2)
@@ -115,10 +118,10 @@ async def make_bus() -> AsyncIterator[MakeBus]:
 
     async def make(wire: FakeWire | None = None, **given: Any) -> tuple[Bus, FakeWire]:
         wire = wire or FakeWire()
-        bus = Bus("line", wire, Pace(**given), clock=asyncio.get_running_loop().time)
-        running.append(asyncio.create_task(bus.run()))
+        bus = Bus(Line("line", wire, Pace(**given), clock=asyncio.get_running_loop().time))
+        running.append(asyncio.create_task(bus.line.run()))
         if not wire.refuses:
-            await bus.wait_connected()
+            await bus.line.wait_connected()
         return bus, wire
 
     yield make
@@ -300,7 +303,7 @@ async def test_a_dead_unit_is_asked_less_often_and_the_others_keep_their_pace(ma
     assert max(gaps) <= 6.5, "a unit that comes back has to be found again"
     assert len(wire.times(3)) <= 30
     assert min(good[unit] for unit in (1, 2, 4)) >= 118
-    assert bus.generation == 1, "the others answer: the connection is not in doubt"
+    assert bus.line.generation == 1, "the others answer: the connection is not in doubt"
     wire.units.clear()
     await asyncio.sleep(7.0)
     before = good[3]
@@ -334,7 +337,7 @@ async def test_what_a_gateway_says_of_an_absent_unit_demotes_it(make_bus: MakeBu
     for _ in range(3):
         await outcome(bus, 5)
     assert (len(wire.times(5)), bus.counters.refused) == ((2, 2) if demotes else (3, 3))
-    assert bus.connected
+    assert bus.line.connected
 
 
 async def test_a_unit_that_is_absent_for_hours_is_only_asked_ever_less_often(make_bus: MakeBus) -> None:
@@ -426,7 +429,7 @@ async def test_cancelling_anything_at_any_time_loses_nobody_else(make_bus: MakeB
         await asyncio.sleep(chance.choice([0.0, 0.0, 0.001, 0.01, 0.05]))
     async with asyncio.timeout(60.0):
         await asyncio.gather(*tasks, return_exceptions=True)
-        await bus.wait_connected()
+        await bus.line.wait_connected()
     assert (wire.in_flight, wire.most) == (0, 1)
     assert await usable(bus)
 
@@ -447,7 +450,7 @@ async def test_a_lost_connection_is_told_to_those_behind_at_once(make_bus: MakeB
     results = await asyncio.gather(*(outcome(bus, unit) for unit in (1, 2, 3)))
     assert [type(result) for result in results] == [BusClosed] * 3
     assert (now_s(), wire.served) == (began, [1])
-    await bus.wait_connected()
+    await bus.line.wait_connected()
     assert await usable(bus)
 
 
@@ -456,24 +459,24 @@ async def test_without_a_connection_a_request_fails_and_does_not_wait(make_bus: 
     began = now_s()
     with pytest.raises(BusClosed):
         await bus.request(1, READ)
-    assert (now_s(), wire.log, bus.connected) == (began, [], False)
+    assert (now_s(), wire.log, bus.line.connected) == (began, [], False)
 
 
 async def test_a_frame_that_answers_nothing_ends_the_connection(make_bus: MakeBus) -> None:
     bus, wire = await make_bus(FakeWire(units={1: fails(BusFrameError("transaction 0 for 7"))}))
     with pytest.raises(BusFrameError):
         await bus.request(1, READ)
-    assert not bus.connected
+    assert not bus.line.connected
     assert bus.counters.frame_errors == 1
-    await bus.wait_connected()
-    assert (bus.generation, len(wire.connects)) == (2, 2)
+    await bus.line.wait_connected()
+    assert (bus.line.generation, len(wire.connects)) == (2, 2)
 
 
 async def test_bytes_that_nobody_asked_for_end_the_connection_with_the_first_silence(make_bus: MakeBus) -> None:
     bus, wire = await make_bus(FakeWire(units={1: silent}))
     wire.debris = True
     await outcome(bus, 1)
-    assert not bus.connected
+    assert not bus.line.connected
 
 
 async def test_three_silences_in_a_row_make_the_connection_anew(make_bus: MakeBus) -> None:
@@ -483,11 +486,11 @@ async def test_three_silences_in_a_row_make_the_connection_anew(make_bus: MakeBu
     assert await usable(bus), "an answer in between clears the doubt"
     for unit in (1, 2):
         await outcome(bus, unit)
-    assert bus.connected
+    assert bus.line.connected
     await outcome(bus, 3)
-    assert not bus.connected
-    await bus.wait_connected()
-    assert (bus.generation, wire.closes) == (2, 1)
+    assert not bus.line.connected
+    await bus.line.wait_connected()
+    assert (bus.line.generation, wire.closes) == (2, 1)
     assert await usable(bus)
 
 
@@ -547,7 +550,7 @@ async def test_a_connection_that_lasted_is_made_anew_at_once(make_bus: MakeBus) 
     assert await usable(bus)
     wire.lose()
     lost = now_s()
-    await bus.wait_connected()
+    await bus.line.wait_connected()
     assert now_s() - lost == 0.0
 
 
@@ -559,7 +562,7 @@ async def test_a_new_connection_asks_every_unit_at_once(make_bus: MakeBus) -> No
     wire.units.clear()
     assert isinstance(await outcome(bus, 2), BusTimeout), "it is demoted"
     wire.lose()
-    await bus.wait_connected()
+    await bus.line.wait_connected()
     assert await usable(bus, 2)
 
 
@@ -577,26 +580,26 @@ async def test_only_an_answer_ends_the_back_off(make_bus: MakeBus) -> None:
     bus, _ = await make_bus(wire, backoff_s=8.0)
     await asyncio.sleep(CONNECT_TRIES + 30.0)
     wire.refuses = False
-    await bus.wait_connected()
+    await bus.line.wait_connected()
     wire.lose()
     await asyncio.sleep(7.9)
-    assert not bus.connected, "connecting alone proves nothing"
-    await bus.wait_connected()
+    assert not bus.line.connected, "connecting alone proves nothing"
+    await bus.line.wait_connected()
     assert await usable(bus)
     wire.lose()
     lost = now_s()
-    await bus.wait_connected()
+    await bus.line.wait_connected()
     assert now_s() - lost <= 1.0
 
 
 async def test_the_end_of_the_bus_closes_its_wire() -> None:
     wire = FakeWire()
-    bus = Bus("line", wire)
-    run = asyncio.create_task(bus.run())
-    await bus.wait_connected()
+    bus = Bus(Line("line", wire))
+    run = asyncio.create_task(bus.line.run())
+    await bus.line.wait_connected()
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
-    assert (wire.up, bus.connected) == (False, False)
+    assert (wire.up, bus.line.connected) == (False, False)
 
 
 # -- exchanges ------------------------------------------------------------------------------------------------------
@@ -694,28 +697,28 @@ async def test_an_exchange_that_is_cancelled_is_closed(make_bus: MakeBus) -> Non
 
 async def test_a_bus_that_is_not_up_says_why(make_bus: MakeBus) -> None:
     """The wire's own reason; what made the bus itself give the connection up; and before the first try, neither."""
-    assert str(Bus("line", FakeWire()).closed()) == "line: not connected"
+    assert str(Bus(Line("line", FakeWire())).line.closed()) == "line: not connected"
     bus, _ = await make_bus(FakeWire(refuses=True))
     await asyncio.sleep(0.1)
     assert str(await outcome(bus, 1)) == "refused"
     bus, wire = await make_bus(FakeWire(units={1: fails(BusFrameError("the echo differs"))}))
     assert str(await outcome(bus, 1)) == "the echo differs"
     assert str(await outcome(bus, 2)) == "line: not connected, after the echo differs"
-    await bus.wait_connected()
+    await bus.line.wait_connected()
     wire.lose()
     assert str(await outcome(bus, 2)) == "lost"
 
 
 async def test_the_hint_of_a_closed_wire_is_kept() -> None:
-    bus = Bus("line", FakeWire())
-    bus._drop(BusClosed("refused", hint="is it enabled?"))
-    assert (str(bus.closed()), bus.closed().hint) == ("refused", "is it enabled?")
+    bus = Bus(Line("line", FakeWire()))
+    bus.line._drop(BusClosed("refused", hint="is it enabled?"))
+    assert (str(bus.line.closed()), bus.line.closed().hint) == ("refused", "is it enabled?")
 
 
 @pytest.mark.parametrize("answered", [False, True])
 async def test_only_a_unit_that_never_answered_may_have_another_id(make_bus: MakeBus, answered: bool) -> None:
     bus, wire = await make_bus(timeout_s=0.5)
-    bus.place = "192.0.2.1:502"
+    bus.line.place = "192.0.2.1:502"
     assert await usable(bus, 1)
     assert not answered or await usable(bus, 6)
     wire.units = {6: silent}
@@ -802,7 +805,7 @@ async def test_a_device_that_closes_after_each_answer_is_polled_at_the_tick(
     good, polls = await served(bus, 40.0)
     assert good == polls
     assert len(wire.log) == 3 * polls, "nothing is sent into a connection that is being closed"
-    assert bus.generation <= 4, "it is the same device, asked anew who it is once a minute"
+    assert bus.line.generation <= 4, "it is the same device, asked anew who it is once a minute"
 
 
 @pytest.mark.parametrize("idle_s", [0.2, 0.7])
@@ -828,9 +831,9 @@ async def test_who_closes_is_asked_who_it_is_once_a_minute(make_bus: MakeBus) ->
     wire.units[1] = closes(wire)
     bus, _ = await make_bus(wire)
     await served(bus, 5.0)
-    before = bus.generation
+    before = bus.line.generation
     good, polls = await served(bus, 600.0)
-    assert 9 <= bus.generation - before <= 11
+    assert 9 <= bus.line.generation - before <= 11
     assert good == polls
 
 
@@ -853,10 +856,10 @@ async def test_a_device_that_closes_and_then_listens_no_more_is_lost(make_bus: M
     began = now_s()
     assert isinstance(await outcome(bus, 1), BusClosed)
     assert now_s() - began <= 1.0, "the deadline of a request"
-    assert not bus.connected
+    assert not bus.line.connected
     gaps = [later - earlier for earlier, later in pairwise(wire.connects[-3:])]
     wire.refuses = False
-    await bus.wait_connected()
+    await bus.line.wait_connected()
     assert gaps
     assert (await served(bus, 5.0, requests=1))[0] >= 3
 
@@ -865,10 +868,10 @@ async def test_a_device_that_closes_once_is_made_anew_as_ever(make_bus: MakeBus)
     bus, wire = await make_bus()
     await usable(bus)
     wire.lose()
-    assert not bus.connected
+    assert not bus.line.connected
     lost = now_s()
-    await bus.wait_connected()
-    assert (now_s() - lost, bus.generation) == (pytest.approx(1.0, abs=0.02), 2)
+    await bus.line.wait_connected()
+    assert (now_s() - lost, bus.line.generation) == (pytest.approx(1.0, abs=0.02), 2)
 
 
 async def test_a_device_that_ends_its_habit_keeps_its_connection(make_bus: MakeBus) -> None:
@@ -886,7 +889,7 @@ async def test_a_device_that_ends_its_habit_keeps_its_connection(make_bus: MakeB
 async def test_a_silent_connection_is_listened_to_until_the_next(make_bus: MakeBus) -> None:
     """Whoever is only late is known by its answer."""
     bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=0.1)
-    while bus.connected:
+    while bus.line.connected:
         await outcome(bus, 1)
     assert now_s() - wire.connects[0] == pytest.approx(0.3)
     assert wire.up
@@ -902,14 +905,14 @@ async def test_where_answers_have_no_numbers_a_late_one_is_waited_for_before_and
     """One that comes ends the first wait: a gateway may still give another to whoever connects next."""
     bus, wire = await make_bus(FakeWire(debris=True), timeout_s=1.0, drain_s=1.0)
     for late_s, up_again_s in ((0.4, 1.4), (5.0, 2.0)):
-        await bus.wait_connected()
+        await bus.line.wait_connected()
         await asyncio.sleep(20.0)
         wire.units[1], wire.debris = silent, True
         assert isinstance(await outcome(bus, 1), BusTimeout)
         ended_s, connects = now_s(), len(wire.connects)
         asyncio.get_running_loop().call_later(late_s, lambda: setattr(wire.tally, "late", wire.tally.late + 1))
         assert wire.up
-        await bus.wait_connected()
+        await bus.line.wait_connected()
         assert now_s() - ended_s == pytest.approx(up_again_s, abs=0.06)
         assert len(wire.connects) == connects + 1
 
@@ -923,9 +926,9 @@ async def test_who_never_answers_is_listened_to_for_longer_now_and_then(make_bus
         wire.units[1] = silent
         wire.log.clear()
         for _ in range(6):
-            await bus.wait_connected()
+            await bus.line.wait_connected()
             before = len(wire.log)
-            while bus.connected:
+            while bus.line.connected:
                 await outcome(bus, 1)
             silences.append(len(wire.log) - before)
     assert silences == [3, 12, 3, 3, 3, 12, *[3] * 6]

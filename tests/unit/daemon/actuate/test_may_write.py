@@ -10,7 +10,8 @@ from derctl.core.types import Setpoint
 from derctl.core.words import Bind, Reason, Released
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.errors import BusTimeout
-from derctl.links.bus import Pace, Priority
+from derctl.links.line import Pace
+from derctl.links.turns import Priority
 from tests import make
 from tests.writing import Desk, FakeDevice, ceiling
 
@@ -161,7 +162,7 @@ async def test_what_the_device_reads_back_is_known_as_soon_as_it_is_written() ->
 @pytest.mark.parametrize(("pace", "wrote"), [(Pace(timeout_s=3.0), 0), (Pace(timeout_s=3.0, min_interval_s=1.0), 1)])
 async def test_only_where_the_bus_cannot_keep_the_tick_may_a_decision_be_older(pace: Pace, wrote: int) -> None:
     desk = Desk()
-    desk.bus.pace = pace
+    desk.bus.line.pace = pace
 
     def later() -> None:
         desk.now_s += 1.5

@@ -18,7 +18,9 @@ from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.claim import Claim
 from derctl.devices import Profile
 from derctl.errors import BusError, BusLate
-from derctl.links.bus import Bus, Pace, Priority
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
+from derctl.links.turns import Priority
 from tests import make
 from tests.wire import Up, now_s
 
@@ -74,7 +76,7 @@ class Site:
     def __init__(self, *, tick_s: float, latency_s: float, parts: int = 1, **pace: Any) -> None:
         self.tick_s = tick_s
         self.wire = Wire(latency_s)
-        self.bus = Bus("lan", self.wire, Pace(**pace), clock=now_s)
+        self.bus = Bus(Line("lan", self.wire, Pace(**pace), clock=now_s))
         self.inverter = Inverter(parts)
         profile = Profile(**pace, write_min_interval_s=pace.get("min_interval_s", 0.0))
         channel: Any = SimpleNamespace(
@@ -99,8 +101,8 @@ class Site:
 
     @asynccontextmanager
     async def open(self, *, polled: bool = True) -> AsyncIterator[Site]:
-        tasks = [asyncio.create_task(self.bus.run())]
-        await self.bus.wait_connected()
+        tasks = [asyncio.create_task(self.bus.line.run())]
+        await self.bus.line.wait_connected()
         if polled:
             tasks.append(asyncio.create_task(self._polls()))
         try:
@@ -173,9 +175,9 @@ async def test_a_later_request_of_an_exchange_is_late_when_the_process_was_stopp
     """Its clock jumps by more than two pauses and an answer."""
     jump = 0.0
     wire = Wire(0.1)
-    bus = Bus("lan", wire, Pace(timeout_s=1.0, min_interval_s=0.5), clock=lambda: now_s() + jump)
-    run = asyncio.create_task(bus.run())
-    await bus.wait_connected()
+    bus = Bus(Line("lan", wire, Pace(timeout_s=1.0, min_interval_s=0.5), clock=lambda: now_s() + jump))
+    run = asyncio.create_task(bus.line.run())
+    await bus.line.wait_connected()
 
     def exchange() -> Exchange[str]:
         nonlocal jump

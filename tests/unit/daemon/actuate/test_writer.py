@@ -171,14 +171,14 @@ async def test_after_a_reconnection_a_device_that_cannot_be_read_is_told_again(f
     if found_anew:
         desk.channel.device = desk.device = FakeDevice()
     else:
-        desk.bus.generation += 1
+        desk.bus.line.generation += 1
     assert await writes(desk, ceiling(3000.0), seconds=3600) == [1]
 
 
 async def test_a_limit_that_ended_while_the_connection_was_lost_is_lifted_in_a_device_that_cannot_be_read() -> None:
     desk = Desk(readback="effect_only", fallback=Fallback())
     await desk.tick(ceiling(3000.0))
-    desk.bus.generation += 1
+    desk.bus.line.generation += 1
     await desk.tick(ceiling(5000.0))
     assert desk.device.holds == ceiling(5000.0)
 
@@ -188,7 +188,7 @@ async def test_after_a_reconnection_a_timer_is_armed_anew_and_what_just_stands_i
     stands = Desk(fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS))
     for desk in (timed, stands):
         assert await writes(desk, ceiling(3000.0), seconds=60) == [1]
-        desk.bus.generation += 1
+        desk.bus.line.generation += 1
     assert await writes(timed, ceiling(3000.0), seconds=60) == [1]
     assert await writes(stands, ceiling(3000.0), seconds=60) == []
 
@@ -198,7 +198,7 @@ async def test_a_storm_of_reconnections_keeps_the_time_that_a_device_wants_betwe
     desk = Desk(readback="effect_only", write_min_interval_s=2.0)
     began = []
     for _ in range(6):
-        desk.bus.generation += 1
+        desk.bus.line.generation += 1
         began.append(await desk.tick(ceiling(3000.0)))
     assert began == [1, 0, 1, 0, 1, 0]
     desk.bus.error = BusTimeout("no answer")
@@ -262,7 +262,7 @@ async def test_a_release_knows_what_was_written_last_also_after_the_connection_w
     desk = Desk(readback="effect_only")
     await desk.tick(Setpoint(p_ceiling_w=4000.0, q_var=-300.0))
     await desk.tick(ceiling(3000.0), seconds=5.0)
-    desk.bus.generation += 1
+    desk.bus.line.generation += 1
     desk.channel.finder.verified = False
     await desk.tick(ceiling(3000.0))
     desk.channel.finder.verified = True
@@ -393,7 +393,7 @@ async def test_var_that_ran_out_by_itself_or_is_not_derctls_is_left_alone() -> N
 
 async def test_var_is_given_back_also_when_the_connection_was_lost_in_between() -> None:
     desk = await with_var("effect_only")
-    desk.bus.generation += 1
+    desk.bus.line.generation += 1
     assert len(await writes(desk, ceiling(4000.0), seconds=300)) == 2
     assert desk.device.holds.q_var is None
 

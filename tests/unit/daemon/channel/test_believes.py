@@ -15,6 +15,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Options
 from tests import make
+from tests.wire import Alone
 
 RATING = make.rating(p_max_w=5000.0)
 TEN_S = 10
@@ -22,11 +23,11 @@ NONE = Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_m
 WELL = Reading(p_w=1000.0, v_v=230.0, f_hz=50.0, energy_wh=5000.0, status=Status.ON)
 
 
-class Line:
+class Line(Alone):
     """A bus with one device whose reading the test sets. misfit: what the site file has against what it measures."""
 
     def __init__(self, rating: Rating = RATING) -> None:
-        self.connected, self.generation, self.now_s, self.count = True, 1, 1000.0, 0
+        self.now_s, self.count = 1000.0, 0
         self.seen, self.rating, self.serial = WELL, rating, "SN1"
         self.stated: str | None = None
         self.misfit: str | None = None

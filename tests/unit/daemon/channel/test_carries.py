@@ -18,17 +18,18 @@ from derctl.daemon.channel.slow import OWN_KEEP_S
 from derctl.devices import Identity, Options
 from derctl.errors import BusClosed, BusTimeout, DeviceRefused, WrongKind
 from tests import make
+from tests.wire import Alone
 
 RATING = make.rating(p_max_w=5000.0)
 BUSY, NO_ADDRESS = 6, 2
 
 
-class Line:
+class Line(Alone):
     """A bus with one device, that answers or refuses as the test says. asked: the addresses, walks: how often its
     map was walked."""
 
     def __init__(self) -> None:
-        self.connected, self.generation, self.now_s = True, 1, 1000.0
+        self.now_s = 1000.0
         self.asked: list[int] = []
         self.walks = 0
         self.moves, self.breaks = True, dict[int, Exception]()

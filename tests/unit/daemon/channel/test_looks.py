@@ -20,7 +20,8 @@ from derctl.daemon.channel.expected import Expected
 from derctl.daemon.channel.parts import LOST_AFTER
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Options
-from derctl.links.bus import Bus, Pace
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
 from derctl.links.models import model
 from tests import make
 from tests.fake import DEVICES, Fake, laid_out, lay_out
@@ -76,9 +77,9 @@ async def house(
     fake = lay_out(name) if isinstance(name, str) else name
     if refuse is not None:
         fake.refuse = lambda op: refuse(fake, op)
-    bus = Bus("lan", Wire(fake), Pace(), clock=now_s)
-    running = asyncio.create_task(bus.run())
-    await bus.wait_connected()
+    bus = Bus(Line("lan", Wire(fake), Pace(), clock=now_s))
+    running = asyncio.create_task(bus.line.run())
+    await bus.line.wait_connected()
     events = list[tuple[str, str]]()
     channel = Channel(
         id="x1", bus=bus, unit=1, clock=now_s, born_s=now_s(),
@@ -256,7 +257,7 @@ async def test_a_new_connection_and_a_word_look_at_once() -> None:
             if reason == "word":
                 await at.poller.look_again(3.0)
             else:
-                at.bus.generation += 1
+                at.bus.line.generation += 1
                 await at.ticks(3)
             assert at.can == (True, False), reason
 
@@ -393,7 +394,7 @@ async def test_zeros_in_all_registers_while_it_starts_are_no_other_device() -> N
         await at.ticks(3)
         right = dict(at.fake.registers)
         at.fake.registers = dict.fromkeys(range(39000, 42000), 0)
-        at.bus.generation += 1
+        at.bus.line.generation += 1
         await at.ticks(20)
         assert at.channel.finder.binding.last is not None, "what was promised stands"
         at.fake.registers = right

@@ -16,14 +16,13 @@ from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Options
 from derctl.errors import DeviceRefused, NotRecognised
 from tests import make
+from tests.wire import Alone
 
 RATING = make.rating(p_max_w=5000.0, q=0.0)
 
 
-class Line:
+class Line(Alone):
     """A bus with one device on it, whose serial number the test sets."""
-
-    connected, generation = True, 1
 
     def __init__(self) -> None:
         self.serial, self.firmware, self.asked = "", "1", 0

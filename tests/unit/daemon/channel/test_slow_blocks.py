@@ -20,7 +20,8 @@ from derctl.daemon.channel.slow import SLOW_EVERY_S
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
 from derctl.errors import DeviceRefused
-from derctl.links.bus import Bus, Pace
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
 from tests import make
 from tests.wire import Up, now_s
 
@@ -86,7 +87,7 @@ class House:
     def add(self, bus: str, latency_s: float | None, slow: Sequence[str], pace: Pace = FRONIUS) -> None:
         if bus not in self.buses:
             self.wires.append(Wire(latency_s))
-            self.buses[bus] = Bus(bus, self.wires[-1], pace, clock=now_s)
+            self.buses[bus] = Bus(Line(bus, self.wires[-1], pace, clock=now_s))
         device: Any = Box(slow)
         options, kind = Options(), CATALOGUE["sunspec_pv"]
         name, unit = f"{bus}.{len(self.channels)}", len(self.channels) + 1
@@ -99,10 +100,10 @@ class House:
 
     @asynccontextmanager
     async def open(self, *, slow: bool = True) -> AsyncIterator[Poller]:
-        running = [asyncio.create_task(bus.run()) for bus in self.buses.values()]
+        running = [asyncio.create_task(bus.line.run()) for bus in self.buses.values()]
         for channel in self.channels:
-            await channel.bus.wait_connected()
-            channel.finder.binding = verified(channel.finder.binding, channel.bus.generation)
+            await channel.bus.line.wait_connected()
+            channel.finder.binding = verified(channel.finder.binding, channel.bus.line.generation)
         poller = Poller(self.channels)
         if slow:
             running.append(asyncio.create_task(poller.run_slow(0.5)))

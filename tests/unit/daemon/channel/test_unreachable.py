@@ -13,6 +13,7 @@ from derctl.daemon.channel.expected import Expected
 from derctl.devices import CATALOGUE, Options
 from derctl.errors import BusClosed
 from derctl.links.bus import Bus
+from derctl.links.line import Line
 from derctl.links.wires.wire import Wire
 from tests.wire import Up
 
@@ -63,9 +64,9 @@ def channel_on(bus: Bus, events: list[tuple[str, str, str]]) -> Channel:
 async def looked_at(wire: Wire, seconds: int) -> tuple[Channel, list[tuple[str, str, str]]]:
     """A channel after so many polls, one a second."""
     events: list[tuple[str, str, str]] = []
-    bus = Bus("lan", wire, clock=asyncio.get_running_loop().time, place="192.0.2.1:502")
+    bus = Bus(Line("lan", wire, clock=asyncio.get_running_loop().time, place="192.0.2.1:502"))
     channel = channel_on(bus, events)
-    running = asyncio.create_task(bus.run())
+    running = asyncio.create_task(bus.line.run())
     for _ in range(seconds):
         await channel.poll()
         await asyncio.sleep(1.0)

@@ -33,7 +33,8 @@ from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Kind, Options, Reversion
 from derctl.errors import DeviceRefused, NotRecognised
 from derctl.functions.operator import OperatorLimit, SetpointFunction
-from derctl.links.bus import Bus, Pace
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
 from tests.wire import Up, now_s
 
 BOTH = Capability(ac=Port(limit=True, aim=True), pv=Port(), battery=Port())
@@ -162,9 +163,9 @@ class Box(Up):
 
 @asynccontextmanager
 async def found(kind: str, box: Box) -> AsyncIterator[Channel]:
-    bus = Bus("lan", box, Pace(), clock=now_s)
-    running = asyncio.create_task(bus.run())
-    await bus.wait_connected()
+    bus = Bus(Line("lan", box, Pace(), clock=now_s))
+    running = asyncio.create_task(bus.line.run())
+    await bus.line.wait_connected()
     channel = Channel(
         id="x1", bus=bus, unit=1, expected=Expected(kind=KINDS[kind], options=Options()), clock=now_s, born_s=now_s()
     )  # fmt: skip
