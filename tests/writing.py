@@ -103,7 +103,7 @@ class Desk:
         channel: Any = SimpleNamespace(
             device=self.device,
             state=Bind.OK,
-            finder=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None, missing="")),
+            bond=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None, missing="")),
             unit=1,
             bus=self.bus,
             answers=SimpleNamespace(words={}),

@@ -48,16 +48,16 @@ class Poller:
 
     def _look(self) -> None:
         for channel in self.channels:
-            if channel.id not in self._looking and channel.finder.wants_look:
+            if channel.id not in self._looking and channel.bond.wants_look:
                 self._looking[channel.id] = asyncio.create_task(channel.look(), name=f"look {channel.id}")
 
     async def look_again(self, seconds: float) -> None:
         """Look now for what was not found, or found incomplete, and wait for it, `seconds` at most."""
-        wanted = [channel for channel in self.channels if channel.device is None or channel.finder.binding.incomplete]
+        wanted = [channel for channel in self.channels if channel.device is None or channel.bond.binding.incomplete]
         if not wanted:
             return
         for channel in wanted:
-            channel.finder.look_again()
+            channel.bond.look_again()
         self._look()
         try:
             async with asyncio.timeout(seconds):

@@ -134,12 +134,12 @@ async def _ready(channel: Channel) -> None:
     the power is above that, unless it is known that this goes on."""
     while (
         channel.measured.sample == 0
-        or channel.finder.binding.missing
+        or channel.bond.binding.missing
         or (channel.measured.claim.doubtful and not channel.measured.claim.blind)
     ):
         await channel.bus.line.wait_connected()
-        channel.finder.look_again()
-        if channel.finder.wants_look:
+        channel.bond.look_again()
+        if channel.bond.wants_look:
             await channel.look()
         await channel.poll()
         await asyncio.sleep(AGAIN_S)

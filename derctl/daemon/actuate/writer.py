@@ -58,7 +58,7 @@ class Writer:
         if not self.control:
             return "control: false in the site file"
         if not der.fresh:
-            return self.channel.finder.binding.text or "it does not answer"
+            return self.channel.bond.binding.text or "it does not answer"
         return None if der.can.steer or der.can.var else "derctl can only read it"
 
     @property
@@ -73,7 +73,7 @@ class Writer:
     @property
     def lost(self) -> bool:
         """Whether its device can't be told anything."""
-        return self.channel.state not in ANSWERS or not self.channel.finder.verified
+        return self.channel.state not in ANSWERS or not self.channel.bond.verified
 
     def offer(self, decision: Decision, der: DerState, gate_open: bool, now: float) -> None:
         """Take the tick's decision; start writing if something has to be written and the gate is open.
@@ -108,7 +108,7 @@ class Writer:
 
     def _due(self, wish: Wish, profile: Profile) -> WriteFor | None:
         channel, hold = self.channel, self.account.hold
-        if channel.state not in ANSWERS or not channel.finder.verified:
+        if channel.state not in ANSWERS or not channel.bond.verified:
             return None
         if wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
@@ -139,7 +139,7 @@ class Writer:
         await self.journal(self.id)
         wish, channel, account, now = self.wish, self.channel, self.account, self.clock()
         device, most_s = channel.device, keep_s(channel.bus.line.pace, self.tick_s)
-        if wish is None or device is None or now - wish.at_s > most_s or not channel.finder.verified:
+        if wish is None or device is None or now - wish.at_s > most_s or not channel.bond.verified:
             return
         desired, hold = self._sendable(device, wish), account.hold
         accepted, unasked_s = wish.accepted(hold.written), hold.var_unasked_s(wish.var_asked_s, now)
@@ -181,7 +181,7 @@ class Writer:
         """Give the device back."""
         await self.wait()
         channel, device = self.channel, self.channel.device
-        if device is None or not channel.finder.verified:
+        if device is None or not channel.bond.verified:
             return Release(Released.UNREACHABLE)
         held, believed = self.account.known()
         exchange = _controllable(device).release(self.promised.told, lift=lift, held=held, believed=believed)
@@ -191,7 +191,7 @@ class Writer:
             return Release(Released.UNREACHABLE)
         except (DeviceError, SettingError) as error:
             return Release(Released.REFUSED, str(error))
-        missing = channel.finder.binding.missing
+        missing = channel.bond.binding.missing
         if missing:  # what stands there could not be given back
             return Release(Released.REFUSED, missing, stands_w=stands.p_ceiling_w)
         self.account.given_back(stands, believed=believed, lift=lift)

@@ -627,8 +627,8 @@ async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_
             lambda: not {*one.open, *two.open}.intersection(of_before)
         )  # nor what they had received already
         before = {name: len(b.writes(name)) for name in ("pv1", "pv2")}
-        await b.until(lambda: b.app.control.plant.ders["pv1"].finder.binding.reason == "identity_changed")
-        await b.until(lambda: b.app.control.plant.ders["pv2"].finder.binding.reason == "identity_changed")
+        await b.until(lambda: b.app.control.plant.ders["pv1"].bond.binding.reason == "identity_changed")
+        await b.until(lambda: b.app.control.plant.ders["pv2"].bond.binding.reason == "identity_changed")
         await b.ticks(10)
         assert {name: len(b.writes(name)) for name in ("pv1", "pv2")} == before
 

@@ -66,7 +66,7 @@ async def test_one_that_was_never_told_a_limit_gets_what_is_decided() -> None:
 async def test_what_is_refused_of_a_device_is_not_said_to_be_released() -> None:
     desk = Desk()
     await desk.tick(ceiling(3000.0), 3000.0)
-    desk.channel.finder.binding.missing = "model 124: exception 4"
+    desk.channel.bond.binding.missing = "model 124: exception 4"
     assert await desk.writer.release(lift=False) == Release(
         Released.REFUSED, "model 124: exception 4", stands_w=desk.device.holds.p_ceiling_w
     )

@@ -42,7 +42,7 @@ async def test_its_name_is_in_the_journal_before_anything_leaves() -> None:
 
 async def test_a_device_that_is_not_verified_is_neither_written_nor_put_in_the_journal() -> None:
     desk = Desk()
-    desk.channel.finder.verified = False
+    desk.channel.bond.verified = False
     assert await desk.tick(ceiling(4000.0)) == 0
     assert (desk.device.wrote, desk.journalled) == ([], [])
 
@@ -58,7 +58,7 @@ async def test_a_device_that_is_lost_is_not_written(state: Bind) -> None:
 async def test_a_connection_that_is_lost_while_the_journal_is_saved_keeps_the_write_back() -> None:
     """Another device may answer on the next one."""
     desk = Desk()
-    desk.meanwhile = lambda: setattr(desk.channel.finder, "verified", False)
+    desk.meanwhile = lambda: setattr(desk.channel.bond, "verified", False)
     assert await desk.tick(ceiling(4000.0)) == 0
     assert (desk.device.wrote, len(desk.journalled)) == ([], 1)
 
@@ -101,7 +101,7 @@ async def test_while_one_is_being_written_no_other_write_begins() -> None:
 async def test_only_the_device_that_was_verified_is_released() -> None:
     desk = Desk()
     await desk.tick(ceiling(4000.0))
-    desk.channel.finder.verified = False
+    desk.channel.bond.verified = False
     assert (await desk.writer.release(lift=False)).result is Released.UNREACHABLE
     assert desk.device.released == [] and desk.writer.wrote
 
@@ -204,6 +204,6 @@ async def test_a_bug_in_a_write_comes_out_of_the_dispatch_of_the_next_decisions(
 async def test_of_a_device_that_is_not_heard_it_is_said_why() -> None:
     desk = Desk()
     await desk.tick(ceiling(4000.0))
-    desk.channel.finder.binding.reason = Reason.FROZEN
+    desk.channel.bond.binding.reason = Reason.FROZEN
     await desk.tick(ceiling(4000.0), fresh=False)
     assert (desk.writer.account.outcome.achieved, desk.writer.account.outcome.reason) == ("unknown", "frozen")

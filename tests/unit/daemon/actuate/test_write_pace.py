@@ -81,7 +81,7 @@ class Site:
         profile = Profile(**pace, write_min_interval_s=pace.get("min_interval_s", 0.0))
         channel: Any = SimpleNamespace(
             device=self.inverter, state=Bind.OK, unit=1, bus=self.bus, back_s=-1e9,
-            finder=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None)),
+            bond=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None)),
             answers=SimpleNamespace(words={}),
             measured=SimpleNamespace(
                 profile=profile, claim=Claim(), sample=0, believed=lambda accepted: accepted

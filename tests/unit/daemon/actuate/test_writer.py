@@ -263,9 +263,9 @@ async def test_a_release_knows_what_was_written_last_also_after_the_connection_w
     await desk.tick(Setpoint(p_ceiling_w=4000.0, q_var=-300.0))
     await desk.tick(ceiling(3000.0), seconds=5.0)
     desk.bus.line.generation += 1
-    desk.channel.finder.verified = False
+    desk.channel.bond.verified = False
     await desk.tick(ceiling(3000.0))
-    desk.channel.finder.verified = True
+    desk.channel.bond.verified = True
     assert desk.writer.account.hold.written is None
     assert await released_with(desk) == Setpoint(p_ceiling_w=3000.0, q_var=-300.0)
 
@@ -643,7 +643,7 @@ async def test_over_what_may_be_a_limit_only_a_lower_one_is_written(
 )
 def test_why_one_would_not_be_written_is_said(fresh: bool, control: bool, can: Capability, why: str | None) -> None:
     desk = Desk(control=control)
-    desk.channel.finder.binding.text = "no answer"
+    desk.channel.bond.binding.text = "no answer"
     assert desk.writer.kept_from(replace(desk.state(1.0, fresh=fresh), can=can)) == why
 
 

@@ -95,7 +95,7 @@ class House:
             id=name, bus=self.buses[bus], unit=unit, expected=Expected(kind=kind, options=options), clock=now_s,
             born_s=now_s(),
         )  # fmt: skip
-        channel.finder.binding = found(Binding(), device, -1)
+        channel.bond.binding = found(Binding(), device, -1)
         self.channels.append(channel)
 
     @asynccontextmanager
@@ -103,7 +103,7 @@ class House:
         running = [asyncio.create_task(bus.line.run()) for bus in self.buses.values()]
         for channel in self.channels:
             await channel.bus.line.wait_connected()
-            channel.finder.binding = verified(channel.finder.binding, channel.bus.line.generation)
+            channel.bond.binding = verified(channel.bond.binding, channel.bus.line.generation)
         poller = Poller(self.channels)
         if slow:
             running.append(asyncio.create_task(poller.run_slow(0.5)))
@@ -134,7 +134,7 @@ async def test_a_slow_answer_counts_for_no_device_but_the_one_that_was_asked() -
         asked = asyncio.create_task(channel.read_slow())
         await asyncio.sleep(0.5)
         assert house.wires[0].sent and not asked.done()
-        channel.finder.binding = forgotten(channel.finder.binding)
+        channel.bond.binding = forgotten(channel.bond.binding)
         await asked
         assert (channel.answers.words, channel.answers.slow.read_s) == ({}, {})
 
@@ -215,7 +215,7 @@ async def charges(says: Callable[[float], int | None], seconds: float) -> list[t
     house.add("bat", 0.02, ["soc", *OWN], Pace())
     battery: Any = Charged(["soc", *OWN])
     channel, wire, began = house.channels[0], house.wires[0], now_s()
-    channel.finder.binding = found(Binding(), battery, -1)
+    channel.bond.binding = found(Binding(), battery, -1)
 
     def word(address: int) -> Registers:
         value = says(now_s() - began) if address == battery.slow["soc"].address else len(wire.sent)

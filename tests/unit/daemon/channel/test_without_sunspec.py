@@ -223,7 +223,7 @@ def _state(channel: Channel) -> DerState:
 
 async def test_a_meter_of_three_registers_is_found_and_read() -> None:
     async with found("acme_meter", Box([17, (-1_200) & 0xFFFF, 2_315])) as channel:
-        assert (channel.state, channel.finder.binding.known) == (
+        assert (channel.state, channel.bond.binding.known) == (
             "ok",
             Identity(maker="Acme", model="Meter", serial="0017"),
         )
@@ -232,7 +232,7 @@ async def test_a_meter_of_three_registers_is_found_and_read() -> None:
 
 async def test_a_device_that_is_none_of_its_kind_is_not_recognised() -> None:
     async with found("acme_meter", Box([0, 0, 0])) as channel:
-        assert channel.device is None and "serial number" in channel.finder.binding.text
+        assert channel.device is None and "serial number" in channel.bond.binding.text
 
 
 async def test_a_der_that_takes_both_has_its_sun_its_target_and_its_sun_again() -> None:
