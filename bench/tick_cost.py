@@ -161,7 +161,7 @@ async def _block(app: App, wires: Mapping[str, Listened], case: Case) -> tuple[f
         await app.control.loop.tick()
         asked.append({name: wire.taken() for name, wire in wires.items()})
     for writer in app.control.loop.dispatch.writers.values():
-        await writer.wait()
+        await writer.errand.wait()
     spent = time.process_time() - began
     asked.append({name: wire.taken() for name, wire in wires.items()})
     return spent, asked

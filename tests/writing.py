@@ -162,8 +162,8 @@ class Desk:
         before = self.writer.writes
         self.now_s += seconds
         self.offer(setpoint, p_w, fresh=fresh, gate=gate)
-        await self.writer.wait()
-        self.writer.raise_bugs()
+        await self.writer.errand.wait()
+        self.writer.errand.raise_bugs()
         return self.writer.writes - before
 
 

@@ -122,7 +122,7 @@ class Control:
         if self.gate.arming.state is not Arm.LOOKING:
             await self.releaser.release_of(self._leaving(site, plant))
         for writer in self.writers.values():
-            await writer.wait()
+            await writer.errand.wait()
         await self.loop.poller.change(plant.channels)
 
     def take(self, site: Site, plant: Plant) -> None:

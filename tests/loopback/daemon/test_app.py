@@ -173,7 +173,7 @@ async def test_somebody_s_limit_is_kept_by_a_site_that_controls_from_its_first_t
         face.bank.publish()
 
     async with bench(change, prepare=somebody) as b:
-        await b.until(lambda: b.writers["pv2"].account.hold.written is not None and not b.writers["pv2"].busy)
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None and not b.writers["pv2"].errand.busy)
         await b.ticks(20)
         assert b.p_w("pv2") <= 7050.0
         assert b.app.control.standings.view("pv2") == {"limit_w": 7000.0, "lifted": False}
@@ -487,7 +487,7 @@ async def test_a_journal_that_could_not_be_saved_is_saved_with_the_state_where_n
         await b.until(lambda: all(writer.account.hold.written is not None for writer in b.writers.values()))
         for writer in b.writers.values():
             writer.control = False
-        await asyncio.gather(*(writer.wait() for writer in b.writers.values()))
+        await asyncio.gather(*(writer.errand.wait() for writer in b.writers.values()))
         disk.full = False
         b.app.dirty.set()
         await b.until((b.app.survival.folder.path / "written.json").exists)

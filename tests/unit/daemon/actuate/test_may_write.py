@@ -94,7 +94,7 @@ async def test_while_one_is_being_written_no_other_write_begins() -> None:
     desk.offer(ceiling(4000.0))
     assert desk.writer.wrote, "what is on its way counts as written"
     desk.offer(ceiling(3000.0))
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert len(desk.journalled) == 1 and desk.device.wrote == [ceiling(3000.0)]
 
 
@@ -128,10 +128,10 @@ async def test_a_bug_in_a_write_comes_out_at_the_next_tick() -> None:
     desk = Desk()
     desk.bus.error = ZeroDivisionError("a bug")
     desk.offer(ceiling(4000.0))
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     with pytest.raises(ZeroDivisionError):
-        desk.writer.raise_bugs()
-    desk.writer.raise_bugs()
+        desk.writer.errand.raise_bugs()
+    desk.writer.errand.raise_bugs()
 
 
 async def test_a_release_waits_for_the_write_that_is_under_way() -> None:
@@ -196,7 +196,7 @@ async def test_a_bug_in_a_write_comes_out_of_the_dispatch_of_the_next_decisions(
     desk = Desk()
     desk.bus.error = ZeroDivisionError("a bug")
     desk.offer(ceiling(4000.0))
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     with pytest.raises(ZeroDivisionError):
         Dispatch({"pv1": desk.writer}).offer([], make.site(), gate_open=True)
 

@@ -108,7 +108,7 @@ class Site:
         try:
             yield self
         finally:
-            await self.writer.wait()
+            await self.writer.errand.wait()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -116,7 +116,7 @@ class Site:
     def offer(self, watts: float) -> None:
         held = Setpoint(p_ceiling_w=self.inverter.ceiling_w)
         der = make.der("pv1", PV, make.LIMITED, p_w=500.0, accepted=held, age_s=0.1)
-        self.writer.raise_bugs()
+        self.writer.errand.raise_bugs()
         self.writer.offer(Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=watts)), der, True, now_s())
 
     async def ticks(self, count: int, watts: Callable[[int], float]) -> None:
@@ -147,7 +147,7 @@ async def test_a_setpoint_that_changes_all_the_time_is_written_as_often_as_the_b
     async with Site(tick_s=1.0, latency_s=0.3, **FRONIUS).open() as site:
         await site.ticks(120, lambda n: 4500.0 - 30.0 * n)
         assert max(after - before for before, after in pairwise(site.wire.writes)) < 8.0
-        await site.writer.wait()
+        await site.writer.errand.wait()
         assert site.writer.writes == len(site.wire.writes) >= 15
 
 
@@ -163,11 +163,11 @@ async def test_where_the_bus_can_keep_the_tick_a_decision_older_than_one_is_not_
         others = [asyncio.create_task(site.bus.request(unit, CHECK, priority=Priority.WRITE)) for unit in range(2, 8)]
         await asyncio.sleep(0)
         site.offer(3000.0)
-        await site.writer.wait()
+        await site.writer.errand.wait()
         await asyncio.gather(*others)
         assert (site.wire.writes, site.writer.writes) == ([], 0)
         site.offer(3000.0)
-        await site.writer.wait()
+        await site.writer.errand.wait()
         assert (len(site.wire.writes), site.writer.writes) == (1, 1)
 
 

@@ -284,8 +284,8 @@ async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_f
     result = await Dispatch({"pv1": desk.writer}).release(["pv1"], lift=False, seconds=0.01)
     assert {name: each.result for name, each in result.items()} == {"pv1": "unreachable"}
     answer.set()
-    await desk.writer.wait()
-    desk.writer.raise_bugs()
+    await desk.writer.errand.wait()
+    desk.writer.errand.raise_bugs()
     assert desk.device.holds == ceiling(3000.0)
 
 
@@ -481,10 +481,10 @@ async def test_what_keeps_a_request_from_being_the_decision_has_a_code(case: str
     desk = Desk()
     state = replace(desk.state(500.0), can=can)
     desk.writer.offer(decision, state, True, desk.now_s)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     desk.now_s += 1.0
     desk.writer.offer(decision, replace(desk.state(500.0), can=can), True, desk.now_s)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert desk.writer.account.outcome.reason == code
 
 
@@ -500,7 +500,7 @@ async def test_a_reading_from_before_the_write_is_no_override() -> None:
     state = SiteState(t_s=frozen_s, tick_s=1.0, f_nom_hz=50.0, ders=(desk.state(1900.0),))
     decision = Decision(der="pv1", setpoint=ceiling(2000.0))
     Dispatch({"pv1": desk.writer}).offer([decision], state, gate_open=True)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert "override" not in [event for event, _, _ in desk.events]
 
 

@@ -199,8 +199,8 @@ async def asked(channel: Channel, *requests: Request, ticks: int = 3) -> Reading
         state = SiteState(t_s=now_s(), tick_s=1.0, f_nom_hz=50.0, ders=(der,), requests=requests)
         _, (decision,) = step(PLAN, {}, state, 1.0)
         writer.offer(decision, der, True, now_s())
-        await writer.wait()
-        writer.raise_bugs()
+        await writer.errand.wait()
+        writer.errand.raise_bugs()
         await asyncio.sleep(1.0)
         await channel.poll()
     assert writer.account.trouble.code is None
