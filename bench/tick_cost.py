@@ -119,12 +119,12 @@ def _row(case: Case, site: Served, blocks: int) -> Row:
 async def _interleaved(site: Served, case: Case, blocks: int) -> tuple[list[tuple[float, float]], int]:
     """CPU seconds of (derctl, bare) for each block after the first, and how many requests a block had."""
     app = App(load(site.site_file))
-    wires = {name: Listened(bus.wire) for name, bus in app.control.plant.buses.items()}
+    wires = {name: Listened(bus.line.wire) for name, bus in app.control.plant.buses.items()}
     for name, bus in app.control.plant.buses.items():
-        bus.wire = wires[name]
+        bus.line.wire = wires[name]
     clients = {name: AsyncModbusTcpClient("127.0.0.1", port=port, retries=0) for name, port in site.ports.items()}
     app.survival.folder.hold()
-    running = [asyncio.create_task(bus.run()) for bus in app.control.plant.buses.values()]
+    running = [asyncio.create_task(bus.line.run()) for bus in app.control.plant.buses.values()]
     try:
         for client in clients.values():
             await client.connect()
@@ -161,7 +161,7 @@ async def _block(app: App, wires: Mapping[str, Listened], case: Case) -> tuple[f
         await app.control.loop.tick()
         asked.append({name: wire.taken() for name, wire in wires.items()})
     for writer in app.control.loop.dispatch.writers.values():
-        await writer.wait()
+        await writer.errand.wait()
     spent = time.process_time() - began
     asked.append({name: wire.taken() for name, wire in wires.items()})
     return spent, asked

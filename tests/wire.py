@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Self
 
 from derctl.errors import BusClosed
 from derctl.links.wires.strays import Tally
@@ -12,6 +13,17 @@ from derctl.links.wires.strays import Tally
 def now_s() -> float:
     """By the clock of the loop that runs."""
     return asyncio.get_running_loop().time()
+
+
+class Alone:
+    """A bus that is its own line, in a test of one unit; what it answers is each test's own."""
+
+    connected: bool = True
+    generation: int = 1
+
+    @property
+    def line(self) -> Self:
+        return self
 
 
 class Up:

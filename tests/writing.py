@@ -14,8 +14,10 @@ from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.claim import Claim
 from derctl.devices import Profile
 from derctl.devices.types import Reversion
-from derctl.links.bus import Pace, Priority
+from derctl.links.line import Pace
+from derctl.links.turns import Priority
 from tests import make
+from tests.wire import Alone
 
 PV = make.rating(p_max_w=5000.0)
 STANDS = Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS)
@@ -68,10 +70,9 @@ def _parts(setpoint: Setpoint) -> list[tuple[str, float | None]]:
 
 
 @dataclass
-class FakeBus:
+class FakeBus(Alone):
     """Raises `error` at the next exchange, else runs it to its end."""
 
-    generation: int = 1
     pace: Pace = field(default_factory=Pace)
     error: Exception | None = None
     priorities: list[Priority] = field(default_factory=list)
@@ -102,7 +103,7 @@ class Desk:
         channel: Any = SimpleNamespace(
             device=self.device,
             state=Bind.OK,
-            finder=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None, missing="")),
+            bond=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None, missing="")),
             unit=1,
             bus=self.bus,
             answers=SimpleNamespace(words={}),
@@ -161,8 +162,8 @@ class Desk:
         before = self.writer.writes
         self.now_s += seconds
         self.offer(setpoint, p_w, fresh=fresh, gate=gate)
-        await self.writer.wait()
-        self.writer.raise_bugs()
+        await self.writer.errand.wait()
+        self.writer.errand.raise_bugs()
         return self.writer.writes - before
 
 

@@ -15,9 +15,11 @@ from derctl.core.value import replace
 from derctl.devices import Identity, Options, Profile
 from derctl.devices.sunspec.layout import Layout, find
 from derctl.errors import BusClosed, BusTimeout, DeviceRefused, NoMap, NotRecognised
-from derctl.links.bus import DEMOTE_AFTER, GATEWAY_CODES, Bus, Pace
+from derctl.links.bus import Bus
 from derctl.links.closing import HABIT_AFTER, Closing
+from derctl.links.line import GATEWAY_CODES, Line, Pace
 from derctl.links.models import model
+from derctl.links.silence import DEMOTE_AFTER
 from derctl.links.wires.strays import Header, enough_s
 from derctl.links.wires.wire import ReadOnly, Wire
 from derctl.site import Place, place_at
@@ -154,12 +156,12 @@ async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Puls
     deadline_s = args.timeout or DEADLINE_S
     wire = Felt(place.open(max(deadline_s, CONNECT_S), args.header), pulse)
     pace = Pace(timeout_s=deadline_s, min_interval_s=args.min_interval)
-    bus = Bus(place.name, wire, pace, closing=Closing(brief=HABIT_AFTER - 1))
+    bus = Bus(Line(place.name, wire, pace, closing=Closing(brief=HABIT_AFTER - 1)))
     looking = remembered(exchange)
     if args.timeout is None:
         looking = through(looking, lambda op: _unhurried(op, bus, args.unit))
     try:
-        await bus.connect()
+        await bus.line.connect()
         return await bus.execute(args.unit, patient(looking)), pulse
     except BusClosed as error:
         raise BusClosed(f"{error}: {error.hint}" if error.hint else str(error)) from error
@@ -178,18 +180,20 @@ async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Puls
 def _unhurried(op: Op, bus: Bus, unit: int) -> Exchange[Registers]:
     """The same request with a longer deadline, where its answer came after the one that it had."""
     while True:
-        before = bus.wire.tally.late
+        before = bus.line.wire.tally.late
         try:
             return (yield op)
         except BusTimeout:
-            asked_s = time.monotonic() - bus.pace.timeout_s
-            while bus.wire.tally.late == before and time.monotonic() - asked_s < bus.pace.timeout_s + LISTEN_S:
-                if bus.wire.tally.foreign or not bus.wire.connected:
+            asked_s = time.monotonic() - bus.line.pace.timeout_s
+            while (
+                bus.line.wire.tally.late == before and time.monotonic() - asked_s < bus.line.pace.timeout_s + LISTEN_S
+            ):
+                if bus.line.wire.tally.foreign or not bus.line.wire.connected:
                     raise
                 yield Pause(seconds=LOOK_S)
-            if bus.wire.tally.late == before or not bus.connected:
+            if bus.line.wire.tally.late == before or not bus.line.connected:
                 raise
-            bus.pace = replace(bus.pace, timeout_s=enough_s(time.monotonic() - asked_s))
+            bus.line.pace = replace(bus.line.pace, timeout_s=enough_s(time.monotonic() - asked_s))
 
 
 async def _stray(wire: Wire, unit: int, seconds: float) -> str:

@@ -67,7 +67,7 @@ class Absent:
     def _seen(self, section: DerSection) -> Seen:
         """An inverter that drops its control model at night is the one that it was by day."""
         channel, record = self.channels[section.id], self.known.record(section)
-        binding = channel.finder.binding
+        binding = channel.bond.binding
         last, hides = binding.last, False
         if last is not None and not last.can.steer and record is not None and record.writable:
             dark = (channel.measured.reading.p_w or 0.0) <= DARK_PU * last.rating.p_max_w
@@ -78,7 +78,7 @@ class Absent:
     def rating(self, section: DerSection, v_nom_v: float) -> Rating:
         """Of the device that was found last, or ever, or as the site file declares it; of another one in its place
         the larger active power."""
-        last, record = self.channels[section.id].finder.binding.last, self.known.record(section)
+        last, record = self.channels[section.id].bond.binding.last, self.known.record(section)
         if last is not None:
             return last.rating
         rating = rating_of(section, v_nom_v) if record is None else record.rating
@@ -99,7 +99,7 @@ class Absent:
 
     def _stranger_w(self, section: DerSection) -> float | None:
         """A restart does not make another device the right one."""
-        now_w, record = self.channels[section.id].finder.binding.stranger_w, self.known.record(section)
+        now_w, record = self.channels[section.id].bond.binding.stranger_w, self.known.record(section)
         return now_w if now_w is not None or record is None else record.stranger_w
 
 

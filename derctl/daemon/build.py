@@ -16,7 +16,8 @@ from derctl.daemon.report.telemetry import encode
 from derctl.devices import Device, Options
 from derctl.devices.nominal import measured_problem, stated_problem
 from derctl.links.broker import Broker
-from derctl.links.bus import Bus, Pace
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
 from derctl.links.wires.strays import Header
 from derctl.site import (
     BusSection,
@@ -64,7 +65,7 @@ def rebuild(site: Site, on_event: OnEvent, old: Site, plant: Plant) -> Plant:
     stay = [each for each in site.file.buses if each.id in was and _wire(was[each.id]) == _wire(each)]
     fresh = build(site, on_event, {section.id: plant.buses[section.id] for section in stay})
     for section in stay:
-        fresh.buses[section.id].pace = _pace(site, section)
+        fresh.buses[section.id].line.pace = _pace(site, section)
     ratings = {der.id: der.rating for der in old.file.ders}
     same = {der.id for der in site.file.ders if ratings.get(der.id) == der.rating}
     return Plant(
@@ -94,7 +95,7 @@ def _kept(fresh: Channel, old: Channel | None) -> Channel:
 
 def _bus(site: Site, section: BusSection) -> Bus:
     place = place_of(section)
-    return Bus(section.id, place.open(header=section.header), _pace(site, section), place=place.name)
+    return Bus(Line(section.id, place.open(header=section.header), _pace(site, section), place=place.name))
 
 
 def _pace(site: Site, section: BusSection) -> Pace:

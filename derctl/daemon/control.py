@@ -122,7 +122,7 @@ class Control:
         if self.gate.arming.state is not Arm.LOOKING:
             await self.releaser.release_of(self._leaving(site, plant))
         for writer in self.writers.values():
-            await writer.wait()
+            await writer.errand.wait()
         await self.loop.poller.change(plant.channels)
 
     def take(self, site: Site, plant: Plant) -> None:
@@ -208,11 +208,11 @@ class Control:
 
 def task_of(bus: Bus) -> str:
     """The task that keeps it connected. Two buses of one name at two places live side by side for a while."""
-    return f"bus {bus.name} at {bus.place}"
+    return f"bus {bus.line.name} at {bus.line.place}"
 
 
 def keep_connected(tasks: Tasks, buses: Iterable[Bus]) -> None:
     """A task for each that has none."""
     for bus in buses:
         if not tasks.has(task_of(bus)):
-            tasks.start(task_of(bus), bus.run())
+            tasks.start(task_of(bus), bus.line.run())

@@ -58,9 +58,9 @@ class Image:
         poll = Round(
             requests=sum(_requests(other) for other in others),
             writes=WRITES * sum(other.device is not None and other.device.can.steer for other in others),
-            min_interval_s=bus.pace.min_interval_s,
+            min_interval_s=bus.line.pace.min_interval_s,
             answer_s=bus.answer_s,
-            lost_s=silent * bus.pace.timeout_s + 2.0 * bus.pace.drain_s,
+            lost_s=silent * bus.line.pace.timeout_s + 2.0 * bus.line.pace.drain_s,
         )
         return stale_s(self.site.site.tick_s, poll, METER_STALE_MAX_S if channel is self.poc else STALE_MAX_S)
 

@@ -48,16 +48,16 @@ class Poller:
 
     def _look(self) -> None:
         for channel in self.channels:
-            if channel.id not in self._looking and channel.finder.wants_look:
+            if channel.id not in self._looking and channel.bond.wants_look:
                 self._looking[channel.id] = asyncio.create_task(channel.look(), name=f"look {channel.id}")
 
     async def look_again(self, seconds: float) -> None:
         """Look now for what was not found, or found incomplete, and wait for it, `seconds` at most."""
-        wanted = [channel for channel in self.channels if channel.device is None or channel.finder.binding.incomplete]
+        wanted = [channel for channel in self.channels if channel.device is None or channel.bond.binding.incomplete]
         if not wanted:
             return
         for channel in wanted:
-            channel.finder.look_again()
+            channel.bond.look_again()
         self._look()
         try:
             async with asyncio.timeout(seconds):
@@ -71,7 +71,7 @@ class Poller:
         """Give the buses time to connect and the devices time to be found, so that the first tick sees them."""
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.gather(*(channel.bus.wait_connected() for channel in self.channels))
+                await asyncio.gather(*(channel.bus.line.wait_connected() for channel in self.channels))
         except TimeoutError:
             pass
         await self.poll(seconds)
@@ -92,7 +92,8 @@ class Poller:
         for channel in self.channels:
             lines.setdefault(id(channel.bus), []).append(channel)
         tasks = [
-            asyncio.create_task(_read_line(line, every_s), name=f"slow {line[0].bus.name}") for line in lines.values()
+            asyncio.create_task(_read_line(line, every_s), name=f"slow {line[0].bus.line.name}")
+            for line in lines.values()
         ]
         try:
             if not tasks:

@@ -113,8 +113,8 @@ class Reloading:
         """
         keep_connected(self.tasks, plant.buses.values())
         old, buses = self.control.plant, plant.buses.values()
-        held = {bus.place for bus in old.buses.values() if all(bus is not other for other in buses)}
-        channels = [channel for channel in fresh(old, plant) if channel.bus.place not in held]
+        held = {bus.line.place for bus in old.buses.values() if all(bus is not other for other in buses)}
+        channels = [channel for channel in fresh(old, plant) if channel.bus.line.place not in held]
         if channels:
             poller = Poller(channels)
             await poller.warm_up(FIND_S)

@@ -186,7 +186,7 @@ class MeterProof:
     @property
     def _serial(self) -> str | None:
         """Of the meter that answers; None before one does."""
-        known = None if self.poc is None else self.poc.finder.binding.known
+        known = None if self.poc is None else self.poc.bond.binding.known
         return None if known is None else known.serial
 
     @property

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from derctl.core.value import replace
+from derctl.core.value import replace, value
 
 BRIEF_S = 5.0
 """A connection that the device ends sooner, after an answer, was ended by habit and not by a fault."""
@@ -14,15 +12,17 @@ LOOK_AGAIN_S = 60.0
 """How often who answers there is asked anew, and whether it still has the habit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Closing:
     """brief: connections in a row that the device ended soon after an answer. looked_s: when who answers was last in
     question. spared: the connection before ended without an answer, as by a reset that overtakes it.
 
     since_s, asked, answered: of the present connection, when it came up, and whether it had a request and an answer.
+    resting: closed until the next request, by habit.
     """
 
     brief: int = 0
+    resting: bool = False
     asked: bool = False
     answered: bool = False
     spared: bool = False
@@ -61,16 +61,22 @@ def answered(closing: Closing, now_s: float) -> Closing:
     """An answer came. A connection that lives on is no habit. Nothing is made anew for each answer of a usual one."""
     if closing.answered and not closing.brief:
         return closing
-    return replace(
-        closing, answered=True, spared=False, brief=closing.brief if now_s - closing.since_s < BRIEF_S else 0
-    )
+    brief = closing.brief if now_s - closing.since_s < BRIEF_S else 0
+    resting = closing.resting or brief >= HABIT_AFTER
+    return replace(closing, answered=True, spared=False, brief=brief, resting=resting)
 
 
 def ended(closing: Closing, now_s: float) -> Closing:
     """The device ended the connection. One that nobody used shows a habit that one before it has shown already."""
     if not closing.asked and closing.brief:
-        return replace(closing, brief=max(closing.brief, HABIT_AFTER))
+        return replace(closing, brief=max(closing.brief, HABIT_AFTER), resting=True)
     soon = now_s - closing.since_s < BRIEF_S
     if closing.habit and soon and not closing.answered and not closing.spared:
-        return replace(closing, spared=True)
-    return replace(closing, brief=closing.brief + 1 if closing.answered and soon else 0, answered=False)
+        return replace(closing, spared=True, resting=True)
+    brief = closing.brief + 1 if closing.answered and soon else 0
+    return replace(closing, brief=brief, answered=False, resting=brief >= HABIT_AFTER)
+
+
+def woken(closing: Closing) -> Closing:
+    """It rests no longer: it is joined again, or given up."""
+    return replace(closing, resting=False) if closing.resting else closing

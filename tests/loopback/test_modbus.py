@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from derctl.core.exchange import Read, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusTimeout, DerctlError, DeviceRefused
-from derctl.links.bus import Bus, Pace
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
 from derctl.links.wires.connection import number_of, reason
 from derctl.links.wires.strays import Header
 from derctl.links.wires.tcp import PymodbusTcp
@@ -173,13 +174,13 @@ async def dial(device: Device, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     async def make(
         *, connected: bool = True, gap_s: float = 0.03, header: Header = Header.STRICT, **pace: Any
     ) -> Bus:
-        monkeypatch.setattr("derctl.links.bus.CONNECT_GAP_S", gap_s)
+        monkeypatch.setattr("derctl.links.doubt.CONNECT_GAP_S", gap_s)
         wire = PymodbusTcp("127.0.0.1", device.port, header=header)
-        bus = Bus("lan", wire, Pace(**{"timeout_s": 1.0} | pace))
-        running.append(asyncio.create_task(bus.run()))
+        bus = Bus(Line("lan", wire, Pace(**{"timeout_s": 1.0} | pace)))
+        running.append(asyncio.create_task(bus.line.run()))
         if connected:
             async with asyncio.timeout(PATIENCE_S):
-                await bus.wait_connected()
+                await bus.line.wait_connected()
         return bus
 
     yield make
@@ -205,7 +206,7 @@ def held(op: Read) -> list[int]:
 
 async def comes_back(bus: Bus, device: Device, unit: int = 1) -> None:
     device.act = obey
-    bus.pace = replace(bus.pace, timeout_s=PATIENCE_S)
+    bus.line.pace = replace(bus.line.pace, timeout_s=PATIENCE_S)
     op = read(41000, 3)
     async with asyncio.timeout(PATIENCE_S):
         while True:
@@ -245,7 +246,7 @@ async def test_the_socket_is_told_to_give_up_on_a_blackhole_and_not_to_wait_for_
     device: Device, dial: Dial
 ) -> None:
     bus = await dial()
-    wire = bus.wire
+    wire = bus.line.wire
     assert isinstance(wire, PymodbusTcp)
     assert wire._client is not None
     sock = wire._client.ctx.transport.get_extra_info("socket")
@@ -299,7 +300,7 @@ async def test_an_answer_that_is_not_the_requests_own_is_never_taken(device: Dev
     with pytest.raises(error):
         await bus.request(1, read())
     if error is BusFrameError:
-        assert not bus.connected, "such a connection is not trusted further"
+        assert not bus.line.connected, "such a connection is not trusted further"
         assert bus.counters.frame_errors == 1
     await comes_back(bus, device)
 
@@ -406,9 +407,9 @@ async def test_an_answer_that_is_thrown_away_is_told_instead_of_silence(
     assert "but" not in str(caught.value), "another unit's answers are its own business"
     device.act = obey
     await bus.request(6, read())
-    assert bus.wire.stray(5)
+    assert bus.line.wire.stray(5)
     await comes_back(bus, device, unit=5)
-    assert not bus.wire.stray(5)
+    assert not bus.line.wire.stray(5)
 
 
 async def test_a_gateway_whose_number_is_always_the_same_is_not_called_late(device: Device, dial: Dial) -> None:
@@ -498,7 +499,7 @@ async def test_without_numbers_a_late_answer_is_never_taken_for_another_requests
         try:
             _, number = await bus.request(5, read(100, 2))
         except BusError:
-            await asyncio.wait_for(bus.wait_connected(), PATIENCE_S)
+            await asyncio.wait_for(bus.line.wait_connected(), PATIENCE_S)
             continue
         if way != "in the time of the next request":  # a gateway that answers twice on one connection has no cure
             assert number == device.asked[-1].n, "an answer of another request"
@@ -520,7 +521,7 @@ async def test_without_numbers_what_does_not_fit_its_request_is_no_answer(
     device.act = frame_of(lambda asked: framed(1, asked.unit, pdu))
     with pytest.raises(BusFrameError):
         await bus.request(5, op)
-    assert not bus.connected
+    assert not bus.line.connected
     await comes_back(bus, device)
 
 
@@ -628,10 +629,10 @@ async def test_garbage_is_no_answer_and_the_connection_comes_back(device: Device
     for _ in range(3):
         with pytest.raises((BusTimeout, BusClosed, BusFrameError)):
             await bus.request(1, read())
-        if not bus.connected:
+        if not bus.line.connected:
             break
         await asyncio.sleep(0.16)
-    assert not bus.connected, "the connection was kept"
+    assert not bus.line.connected, "the connection was kept"
     await comes_back(bus, device)
     assert len(device.connects) == 2
 
@@ -639,7 +640,7 @@ async def test_garbage_is_no_answer_and_the_connection_comes_back(device: Device
 @pytest.mark.usefixtures("quiet_loop")
 async def test_a_device_that_never_stops_talking_does_not_fill_the_memory(device: Device, dial: Dial) -> None:
     bus = await dial(timeout_s=0.3)
-    wire = bus.wire
+    wire = bus.line.wire
     assert isinstance(wire, PymodbusTcp)
     sent = 0
     longest = 0
@@ -692,11 +693,11 @@ async def test_a_connection_that_ends_while_nobody_asks_is_noticed_and_made_anew
     bus = await dial()
     await bus.request(1, read())
     next(iter(device.open)).abort()
-    await until(lambda: not bus.connected)
+    await until(lambda: not bus.line.connected)
     async with asyncio.timeout(PATIENCE_S):
-        await bus.wait_connected()
+        await bus.line.wait_connected()
     assert list(await bus.request(1, read())) == held(read())
-    assert bus.generation == 2
+    assert bus.line.generation == 2
 
 
 @pytest.mark.parametrize("end", [asyncio.Transport.close, None])
@@ -721,24 +722,24 @@ async def test_a_device_that_closes_after_each_answer_is_read_and_written(
 
     device.act = answer_and_close
     bus = await dial()
-    while not bus.closing.habit:
+    while not bus.line.closing.habit:
         try:
             await bus.request(1, read())
         except BusClosed:
-            await asyncio.wait_for(bus.wait_connected(), PATIENCE_S)
-    before = bus.generation
+            await asyncio.wait_for(bus.line.wait_connected(), PATIENCE_S)
+    before = bus.line.generation
     for n in range(40):
         assert list(await bus.request(1, read(40000 + n))) == held(read(40000 + n))
         if n % 8 == 0:
             assert await bus.request(1, Write(address=40232, values=(n,))) == ()
-    assert bus.generation == before
-    assert bus.connected
+    assert bus.line.generation == before
+    assert bus.line.connected
 
 
 async def test_a_device_that_accepts_and_stays_silent_is_given_up(device: Device, dial: Dial) -> None:
     device.act = silence
     bus = await dial(timeout_s=0.1)
-    while bus.generation == 1:
+    while bus.line.generation == 1:
         with pytest.raises(BusTimeout):
             await bus.request(1, read())
         await asyncio.sleep(0.02)
@@ -754,7 +755,7 @@ async def test_a_refused_connection_is_tried_again_at_most_once_a_second(
     bus = await dial(connected=False, gap_s=1.0)
     with pytest.raises(BusClosed):
         await bus.request(1, read())
-    await until(lambda: bus.counters.connects == 3)
+    await until(lambda: bus.line.connects == 3)
     assert asyncio.get_running_loop().time() - began >= 2.0
     await device.listen()
     await comes_back(bus, device)
@@ -855,7 +856,7 @@ async def test_a_connection_that_ends_says_how(
             await bus.request(1, read())
         assert str(caught.value) == f"127.0.0.1:{device.port}: {says}"
         assert "one client" in caught.value.hint
-    assert str(bus.closed()) == f"127.0.0.1:{device.port}: {says}"
+    assert str(bus.line.closed()) == f"127.0.0.1:{device.port}: {says}"
 
 
 def open_files() -> int:

@@ -148,9 +148,9 @@ async def bus(line: Line) -> AsyncIterator[Bus]:
     """The bus that the daemon builds for a site file with a serial line."""
     site = build(parse(site_text(f"rtu: {{line: {line.name}}}"), "site.yaml"))
     made = build_plant(site, lambda event, who, text: None).buses["b0"]
-    running = asyncio.create_task(made.run())
+    running = asyncio.create_task(made.line.run())
     async with asyncio.timeout(5.0):
-        await made.wait_connected()
+        await made.line.wait_connected()
     yield made
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -47,7 +47,7 @@ class Account:
 
     @property
     def _on(self) -> tuple[object, object]:
-        return (self.channel.bus.generation, self.channel.back_s), self.channel.device
+        return (self.channel.bus.line.generation, self.channel.back_s), self.channel.device
 
     @property
     def _is_back(self) -> bool:
@@ -74,7 +74,7 @@ class Account:
             written=hold.written,
             profile=profile,
             written_at_all=writes,
-            lost=channel.finder.binding.reason,
+            lost=channel.bond.binding.reason,
             trouble=self.trouble.code,
             course=hold.course,
             unfinished=busy or hold.unfinished,
@@ -146,7 +146,7 @@ class Account:
 
     def standing(self, record: Record, *, fresh: bool) -> Standing:
         """What stands in its device. fresh: whether that is of now."""
-        last = self.channel.finder.binding.last
+        last = self.channel.bond.binding.last
         if last is None:
             return Standing(record=record)
         return standing_of(self.outcome.accepted, self.hold.holds, last.rating, record, fresh=fresh)

@@ -23,7 +23,7 @@ class Dispatch:
         """Hand each DER its decision."""
         ders = {der.id: der for der in state.ders}
         for writer in self.writers.values():
-            writer.raise_bugs()
+            writer.errand.raise_bugs()
         for decision in decisions:
             self.writers[decision.der].offer(decision, ders[decision.der], gate_open, state.t_s)
 

@@ -79,7 +79,7 @@ async def _house(site: Site, folder: Folder, on_event: Callable[[str, str, str],
     plant = build(site, lambda event, who, text: None)
     dispatch = Dispatch({name: _writer(site, channel) for name, channel in plant.ders.items()})
     used = {id(channel.bus): channel.bus for channel in plant.ders.values()}
-    tasks = [asyncio.create_task(bus.run()) for bus in used.values()]
+    tasks = [asyncio.create_task(bus.line.run()) for bus in used.values()]
     try:
         yield Releaser(Records(Journal(folder), lambda: "", on_event), dispatch, on_event)
     finally:
@@ -134,12 +134,12 @@ async def _ready(channel: Channel) -> None:
     the power is above that, unless it is known that this goes on."""
     while (
         channel.measured.sample == 0
-        or channel.finder.binding.missing
+        or channel.bond.binding.missing
         or (channel.measured.claim.doubtful and not channel.measured.claim.blind)
     ):
-        await channel.bus.wait_connected()
-        channel.finder.look_again()
-        if channel.finder.wants_look:
+        await channel.bus.line.wait_connected()
+        channel.bond.look_again()
+        if channel.bond.wants_look:
             await channel.look()
         await channel.poll()
         await asyncio.sleep(AGAIN_S)

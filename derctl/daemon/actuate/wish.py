@@ -7,7 +7,7 @@ from typing import NamedTuple
 from derctl.core.types import Decision, DerState, Reading, Setpoint
 from derctl.core.value import replace
 from derctl.daemon.actuate.deadband import Written
-from derctl.links.bus import Pace
+from derctl.links.line import Pace
 
 
 class Wish(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass, field
@@ -12,6 +11,7 @@ from derctl.core.words import Bind, Record, Released, WriteFor
 from derctl.daemon.actuate import hold as holds
 from derctl.daemon.actuate.account import Account
 from derctl.daemon.actuate.deadband import reason_to_write, var_left
+from derctl.daemon.actuate.errand import Errand
 from derctl.daemon.actuate.promised import Promised
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.standing import Standing
@@ -21,7 +21,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.devices import Profile
 from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusLate, DeviceError, SettingError
-from derctl.links.bus import Priority
+from derctl.links.turns import Priority
 
 ANSWERS = (Bind.OK, Bind.FROZEN)
 """The states in which a device can be written."""
@@ -29,7 +29,8 @@ ANSWERS = (Bind.OK, Bind.FROZEN)
 
 @dataclass(slots=True)
 class Writer:
-    """Writes what a DER is to do (wish) to its device, where that doesn't hold it by its account.
+    """Writes what a DER is to do (wish) to its device, where that doesn't hold it by its account; one write at a time
+    (errand).
 
     spared_w: what may be somebody's limit: only a lower one is written over it.
     """
@@ -47,33 +48,30 @@ class Writer:
     promised: Promised = field(init=False)
     writes: int = 0
     wish: Wish | None = None
-    _task: asyncio.Task[None] | None = None
+    errand: Errand = field(init=False)
 
     def __post_init__(self, fallback: Fallback) -> None:
         self.account = Account(self.id, self.channel, self.on_event, self.clock)
         self.promised = Promised(self.channel, self.account, fallback)
+        self.errand = Errand(f"write {self.id}")
 
     def kept_from(self, der: DerState) -> str | None:
         """Why it would not be written now, in words; None: it would."""
         if not self.control:
             return "control: false in the site file"
         if not der.fresh:
-            return self.channel.finder.binding.text or "it does not answer"
+            return self.channel.bond.binding.text or "it does not answer"
         return None if der.can.steer or der.can.var else "derctl can only read it"
-
-    @property
-    def busy(self) -> bool:
-        return self._task is not None and not self._task.done()
 
     @property
     def wrote(self) -> bool:
         """Whether something was written, or is being written, since the device was released."""
-        return self.busy or self.account.hold.written is not None
+        return self.errand.busy or self.account.hold.written is not None
 
     @property
     def lost(self) -> bool:
         """Whether its device can't be told anything."""
-        return self.channel.state not in ANSWERS or not self.channel.finder.verified
+        return self.channel.state not in ANSWERS or not self.channel.bond.verified
 
     def offer(self, decision: Decision, der: DerState, gate_open: bool, now: float) -> None:
         """Take the tick's decision; start writing if something has to be written and the gate is open.
@@ -81,7 +79,7 @@ class Writer:
         now: when the state was frozen, so that now - der.age_s is when it was read.
         """
         self.wish = wish = wish_of(decision, der, self.wish, now)
-        account, profile, busy = self.account, self.channel.measured.profile, self.busy
+        account, profile, busy = self.account, self.channel.measured.profile, self.errand.busy
         account.note(wish, profile, self.promised.fallback, busy=busy)
         writes = gate_open and self.control and not wish.over(self.spared_w())
         why = self._due(wish, profile) if writes and not busy else None
@@ -89,28 +87,26 @@ class Writer:
             account.happened(Happened.HEARD if der.fresh else Happened.QUIET)
         account.judge(wish, profile, writes=writes, busy=busy)
         if why is not None:
-            self._begin(why)
+            self.errand.begin(self._write(why))
 
     def heard(self, gate_open: bool) -> None:
         """A poll ended behind its tick: what the device doesn't hold is written now, by the last decision, while that
         is not too old."""
         wish = still(self.wish, self.account.hold.holds)
-        if wish is None or self.busy or not (gate_open and self.control) or self.clock() - wish.at_s > self.tick_s:
+        if wish is None or not (gate_open and self.control) or self.errand.busy:
             return
-        if wish.over(self.spared_w()):
+        if self.clock() - wish.at_s > self.tick_s or wish.over(self.spared_w()):
             return
         seen = self.channel.measured
         self.wish = wish = behind(wish, seen.reading, seen.read_s)
         self.account.note(wish, seen.profile, self.promised.fallback, busy=False)
         why = self._due(wish, seen.profile)
         if why is not None:
-            self._begin(why)
+            self.errand.begin(self._write(why))
 
     def _due(self, wish: Wish, profile: Profile) -> WriteFor | None:
         channel, hold = self.channel, self.account.hold
-        if channel.state not in ANSWERS or not channel.finder.verified:
-            return None
-        if wish.at_s - hold.sent_s < profile.write_min_interval_s:
+        if self.lost or wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
         return reason_to_write(
             self._sendable(channel.device, wish),
@@ -131,15 +127,12 @@ class Writer:
         wanted = holds.bounded(hold, wish.decision.setpoint, profile, size_w, self.clock())
         return _controllable(device).sendable(wanted)
 
-    def _begin(self, why: WriteFor) -> None:
-        self._task = asyncio.create_task(self._write(why), name=f"write {self.id}")
-
     async def _write(self, why: WriteFor) -> None:
         """The journal first: a kill must not make a write be forgotten. Afterwards all may have changed."""
         await self.journal(self.id)
         wish, channel, account, now = self.wish, self.channel, self.account, self.clock()
-        device, most_s = channel.device, keep_s(channel.bus.pace, self.tick_s)
-        if wish is None or device is None or now - wish.at_s > most_s or not channel.finder.verified:
+        device, most_s = channel.device, keep_s(channel.bus.line.pace, self.tick_s)
+        if wish is None or device is None or now - wish.at_s > most_s or not channel.bond.verified:
             return
         desired, hold = self._sendable(device, wish), account.hold
         accepted, unasked_s = wish.accepted(hold.written), hold.var_unasked_s(wish.var_asked_s, now)
@@ -162,26 +155,15 @@ class Writer:
             self.writes += 1
             account.arrived(before, desired, found, wish, why, gave_back_var=give_back)
 
-    async def wait(self) -> None:
-        """Until nothing is being written."""
-        if self._task is not None:
-            await asyncio.wait([self._task])  # not gather: who gives up waiting would cancel the write, too
-
-    def raise_bugs(self) -> None:
-        """A writer's bug ends the daemon, like any other in the control path."""
-        if self._task is not None and self._task.done():
-            task, self._task = self._task, None
-            task.result()
-
     def standing(self, record: Record) -> Standing:
         """What stands in its device now."""
         return self.account.standing(record, fresh=not self.lost)
 
     async def release(self, *, lift: bool) -> Release:
         """Give the device back."""
-        await self.wait()
+        await self.errand.wait()
         channel, device = self.channel, self.channel.device
-        if device is None or not channel.finder.verified:
+        if device is None or not channel.bond.verified:
             return Release(Released.UNREACHABLE)
         held, believed = self.account.known()
         exchange = _controllable(device).release(self.promised.told, lift=lift, held=held, believed=believed)
@@ -191,7 +173,7 @@ class Writer:
             return Release(Released.UNREACHABLE)
         except (DeviceError, SettingError) as error:
             return Release(Released.REFUSED, str(error))
-        missing = channel.finder.binding.missing
+        missing = channel.bond.binding.missing
         if missing:  # what stands there could not be given back
             return Release(Released.REFUSED, missing, stands_w=stands.p_ceiling_w)
         self.account.given_back(stands, believed=believed, lift=lift)

@@ -11,6 +11,7 @@ from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.answers import Answers
 from derctl.daemon.channel.binding import Look
+from derctl.daemon.channel.bond import Bond
 from derctl.daemon.channel.expected import Expected
 from derctl.daemon.channel.finder import Finder
 from derctl.daemon.channel.finding import misfits
@@ -20,7 +21,8 @@ from derctl.daemon.channel.stillness import Stillness
 from derctl.daemon.channel.telling import who
 from derctl.devices import Device
 from derctl.errors import BusError, DeviceError, DeviceRefused
-from derctl.links.bus import Bus, Priority
+from derctl.links.bus import Bus
+from derctl.links.turns import Priority
 
 AWAY_S = 3.0
 """One that was silent for longer may have restarted meanwhile and forgotten what it was told (docs/sources.md)."""
@@ -30,7 +32,7 @@ GATEWAY = frozenset({0x0A, 0x0B})
 
 @dataclass(slots=True)
 class Channel:
-    """Carries what is known of a device: how far it is found (finder), the registers that it answered with (answers),
+    """Carries what is known of a device: how far it is found (bond), the registers that it answered with (answers),
     and what they say (measured).
 
     heard_s: when it answered last, a refusal counts. back_s: when it came back from a silence; it may have forgotten
@@ -44,6 +46,7 @@ class Channel:
     on_event: Callable[[str, str, str], None] = lambda event, who, text: None
     clock: Callable[[], float] = time.monotonic
     born_s: float = field(default_factory=time.monotonic)
+    bond: Bond = field(init=False)
     finder: Finder = field(init=False)
     answers: Answers = field(default_factory=Answers)
     measured: Measured = field(init=False)
@@ -52,38 +55,37 @@ class Channel:
 
     def __post_init__(self) -> None:
         self.measured = Measured(self.expected)
-        self.finder = Finder(
-            id=self.id, bus=self.bus, unit=self.unit, expected=self.expected, on_event=self.on_event,
-            clock=self.clock, born_s=self.born_s,
-        )  # fmt: skip
+        self.bond = Bond(id=self.id, bus=self.bus, on_event=self.on_event, clock=self.clock, born_s=self.born_s)
+        self.finder = Finder(bond=self.bond, unit=self.unit, expected=self.expected)
 
     @property
     def device(self) -> Device | None:
         """The device that was found, without what it refuses now; None while none is found."""
-        binding = self.finder.binding
+        binding = self.bond.binding
         return binding.parts.left or binding.device
 
     @property
     def state(self) -> Bind:
-        return self.finder.binding.state
+        return self.bond.binding.state
 
     async def poll(self) -> None:
         """One control poll. Never raises for what the device or the bus does; binding and reading say how it went."""
         try:
-            if not self.bus.connected:
-                raise self.bus.closed()
-            if not self.finder.stands(self.heard_s):
+            if not self.bus.line.connected:
+                raise self.bus.line.closed()
+            if not self.bond.stands(self.heard_s):
                 await self._find()
-            binding = self.finder.binding
+            binding = self.bond.binding
             whole = binding.more or binding.device
             if whole is not None:
                 await self._read(whole)
-            elif binding.barred is not None:
-                await self._watch(binding.barred)
+            elif binding.barred is not None:  # not as the site file says: for people, nothing is done with it
+                answers, _ = await self._ask(binding.barred)
+                self._take(binding.barred, answers, self.clock())
         except (BusError, DeviceError) as error:
             if isinstance(error, DeviceRefused) and error.code not in GATEWAY:
                 self.heard_s = self.clock()
-            self.finder.failed(error)
+            self.bond.failed(error)
             self._forget()
 
     async def look(self) -> None:
@@ -93,7 +95,7 @@ class Channel:
 
     def _forget(self) -> None:
         """What was read of a device that has to be found anew counts no more."""
-        if self.finder.binding.device is None:
+        if self.bond.binding.device is None:
             self.answers = Answers()
 
     async def _find(self) -> None:
@@ -111,34 +113,29 @@ class Channel:
 
     async def _read(self, whole: Device) -> None:
         fresh, refusals = await self._ask(whole)
-        now_s, finder, measured = self.clock(), self.finder, self.measured
-        before, before_s = finder.binding, measured.read_s
+        now_s, bond, measured = self.clock(), self.bond, self.measured
+        before, before_s = bond.binding, measured.read_s
         if before.device is None or (whole is not before.device and whole is not before.more):
             return  # found out to be another one meanwhile: what it answers says nothing of ours
         self.answers.expire(now_s)
         if whole is not before.device:
             self.answers.moved(before.device, whole)
-        finder.polled(whole, refusals)
+        bond.polled(whole, refusals)
         known = self.answers.polled(fresh, refusals)
         if before.state not in {Bind.OK, Bind.FROZEN} and now_s - before_s > AWAY_S:
             self.back_s = now_s
         seen = self._take(self.device or whole, known, now_s)
         still_s = measured.still_s(fresh, whole.rating)
         if seen.look is Look.WRONG:
-            finder.found_out(misfits(finder.binding, whole, seen.text))
+            bond.found_out(misfits(bond.binding, whole, seen.text))
             self._forget()
         elif still_s is not None:
-            finder.saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
+            bond.saw(Look.STILL, Reason.FROZEN, f"its registers have not changed for {still_s:.1f} s")
         else:
-            finder.saw(seen.look, seen.reason, seen.text or finder.binding.parts.text(whole))
+            bond.saw(seen.look, seen.reason, seen.text or bond.binding.parts.text(whole))
         device = self.device
         steers = device is not None and device.can.steer
-        measured.weigh(whole.rating, before_s, steers=steers, moves=finder.binding.state is Bind.OK)
-
-    async def _watch(self, device: Device) -> None:
-        """What a device measures that is not as the site file says: for people, nothing is done with it."""
-        answers, _ = await self._ask(device)
-        self._take(device, answers, self.clock())
+        measured.weigh(whole.rating, before_s, steers=steers, moves=bond.binding.state is Bind.OK)
 
     def _take(self, device: Device, answers: Mapping[str, Registers], now_s: float) -> Sight:
         seen = self.measured.take(device, answers, now_s, self.answers.soc_s(device))
@@ -162,8 +159,8 @@ class Channel:
 
     async def read_slow(self, *, first: bool = False) -> None:
         """One slow block, if one is due; called when the bus has time. first: only one with a pace of its own."""
-        device = self.finder.binding.device
-        if device is None or not self.bus.connected:
+        device = self.bond.binding.device
+        if device is None or not self.bus.line.connected:
             return
         now_s, measured = self.clock(), self.measured
         doubted = measured.steady.doubts("soc_pct", measured.reading.soc_pct, now_s)
@@ -179,5 +176,5 @@ class Channel:
             words = await self.bus.request(self.unit, device.slow[name], priority=Priority.SLOW)
         except (BusError, DeviceError):
             return
-        if self.finder.binding.device is device:  # else found anew meanwhile: another's registers say nothing of it
+        if self.bond.binding.device is device:  # else found anew meanwhile: another's registers say nothing of it
             self.answers.answered(name, words, self.clock())

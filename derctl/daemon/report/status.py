@@ -30,7 +30,7 @@ def status(view: View) -> dict[str, Any]:
         "absent": _absent(view.arming),
         "poc": None if view.poc is None else _poc(view.poc),
         "ders": {each.der.id: _der(view, each) for each in view.ders},
-        "buses": {name: {"connected": bus.connected} | bus.counted() for name, bus in view.buses.items()},
+        "buses": {name: {"connected": bus.line.connected} | bus.counted() for name, bus in view.buses.items()},
         "mqtt": None if view.mqtt is None else asdict(view.mqtt),
         "disk": asdict(view.disk),
         "requests": [_request(view, *request) for request in view.requests],

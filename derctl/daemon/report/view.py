@@ -128,9 +128,9 @@ def device_view(channel: Channel) -> DeviceView:
     """What a channel knows now."""
     return DeviceView(
         state=channel.state,
-        reason=channel.finder.binding.reason,
-        text=channel.finder.binding.text,
-        identity=channel.finder.binding.known,
+        reason=channel.bond.binding.reason,
+        text=channel.bond.binding.text,
+        identity=channel.bond.binding.known,
         problems=() if channel.device is None else tuple(channel.device.problems),
     )
 

@@ -173,7 +173,7 @@ async def test_somebody_s_limit_is_kept_by_a_site_that_controls_from_its_first_t
         face.bank.publish()
 
     async with bench(change, prepare=somebody) as b:
-        await b.until(lambda: b.writers["pv2"].account.hold.written is not None and not b.writers["pv2"].busy)
+        await b.until(lambda: b.writers["pv2"].account.hold.written is not None and not b.writers["pv2"].errand.busy)
         await b.ticks(20)
         assert b.p_w("pv2") <= 7050.0
         assert b.app.control.standings.view("pv2") == {"limit_w": 7000.0, "lifted": False}
@@ -295,7 +295,7 @@ async def disarm_with_a_request_a_second(b: Any) -> None:
     """pv2, on a bus that gets the pace of a Fronius when the device has been found."""
     await b.until(lambda: all(b.writers[name].account.hold.written is not None for name in ("pv1", "pv2")))
     bus = b.app.control.plant.ders["pv2"].bus
-    bus.pace = replace(bus.pace, min_interval_s=1.0)
+    bus.line.pace = replace(bus.line.pace, min_interval_s=1.0)
     await ask(Path(b.app.control.site.file.site.socket), "disarm")
 
 
@@ -487,7 +487,7 @@ async def test_a_journal_that_could_not_be_saved_is_saved_with_the_state_where_n
         await b.until(lambda: all(writer.account.hold.written is not None for writer in b.writers.values()))
         for writer in b.writers.values():
             writer.control = False
-        await asyncio.gather(*(writer.wait() for writer in b.writers.values()))
+        await asyncio.gather(*(writer.errand.wait() for writer in b.writers.values()))
         disk.full = False
         b.app.dirty.set()
         await b.until((b.app.survival.folder.path / "written.json").exists)
@@ -627,8 +627,8 @@ async def test_an_inverter_that_says_another_serial_after_a_reconnection_is_not_
             lambda: not {*one.open, *two.open}.intersection(of_before)
         )  # nor what they had received already
         before = {name: len(b.writes(name)) for name in ("pv1", "pv2")}
-        await b.until(lambda: b.app.control.plant.ders["pv1"].finder.binding.reason == "identity_changed")
-        await b.until(lambda: b.app.control.plant.ders["pv2"].finder.binding.reason == "identity_changed")
+        await b.until(lambda: b.app.control.plant.ders["pv1"].bond.binding.reason == "identity_changed")
+        await b.until(lambda: b.app.control.plant.ders["pv2"].bond.binding.reason == "identity_changed")
         await b.ticks(10)
         assert {name: len(b.writes(name)) for name in ("pv1", "pv2")} == before
 

@@ -321,14 +321,14 @@ async def test_another_pace_is_taken_without_a_new_connection_and_another_place_
 
         await reloaded(b, pace)
         assert b.app.control.plant.buses["lan_pv1"] is bus
-        assert (bus.pace.timeout_s, bus.counters.connects) == (2.5, 1)
+        assert (bus.line.pace.timeout_s, bus.line.connects) == (2.5, 1)
 
         def place(site: dict[str, Any]) -> None:
             site["buses"][0]["tcp"]["host"] = "localhost"
 
         await reloaded(b, place)
         assert b.app.control.plant.buses["lan_pv1"] is not bus
-        assert not bus.connected
+        assert not bus.line.connected
         assert b.app.control.plant.ders["pv1"].measured.sample > 0, "it was looked for while the old file controlled"
         assert b.app.gate.open
         await b.until(lambda: b.app.control.plant.ders["pv1"].measured.sample > 0)

@@ -117,7 +117,9 @@ async def test_disarm_says_what_stands_and_arm_takes_it_back(bench: Any, tmp_pat
         await b.until(lambda: b.app.gate.open)
         await derctl(b.app, "limit", "1200", "pv1")
         await b.until(
-            lambda: b.writers["pv1"].account.outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].busy
+            lambda: (
+                b.writers["pv1"].account.outcome.desired.p_ceiling_w == 1200.0 and not b.writers["pv1"].errand.busy
+            )
         )
         text = await listed_by_release(tmp_path, code=1)
         listed = text.splitlines()

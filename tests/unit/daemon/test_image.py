@@ -21,10 +21,11 @@ from derctl.daemon.known import Known, revived
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DecodeError
-from derctl.links.bus import Pace
+from derctl.links.line import Pace
 from derctl.site import DerSection
 from derctl.site.schema import BmsSection, FallbackSection, RatingSection
 from tests import make
+from tests.wire import Alone
 
 RATING = make.rating(p_max_w=8000.0, q=0.0)
 
@@ -58,14 +59,12 @@ class Inverter:
         return self.rating.p_max_w if fallback.p_ceiling_w is None or not self.keeps else fallback.p_ceiling_w
 
 
-class Wire:
+class Wire(Alone):
     """Answers every poll. found: what a walk over the map finds, None: nothing that makes sense. still: addresses
     whose registers stay as they are."""
 
     def __init__(self) -> None:
         self.found: Inverter | None = Inverter()
-        self.connected = True
-        self.generation = 1
         self.pace = Pace()
         self.answer_s = 0.0
         self.count = 0
@@ -155,7 +154,7 @@ async def test_another_device_in_its_place_counts_at_the_higher_rating_of_both_a
     wire.found = Inverter(serial="2", rating=replace(RATING, p_max_w=20_000.0))
     now[0] += REBIND_S
     await channel.poll()
-    assert channel.finder.binding.reason == "identity_changed"
+    assert channel.bond.binding.reason == "identity_changed"
     assert absent_of(channel) == ({"pv1": 20_000.0}, ())
     (der,) = image_of(channel).snapshot(now[0]).ders
     assert (der.rating.p_max_w, der.absent_w, der.controllable) == (20_000.0, 20_000.0, False)
@@ -311,7 +310,7 @@ async def test_one_that_is_just_being_found_anew_is_not_fresh_however_young_its_
     wire, now = Wire(), [1000.0]
     channel = channel_on(wire, now)
     await channel.poll()
-    channel.finder.binding = forgotten(channel.finder.binding)
+    channel.bond.binding = forgotten(channel.bond.binding)
     (der,) = image_of(channel).snapshot(now[0]).ders
     assert (channel.state, der.age_s, der.fresh, der.controllable) == ("ok", 0.0, False, False)
 

@@ -18,7 +18,9 @@ from derctl.daemon.poller import Poller
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
 from derctl.errors import DerctlError
-from derctl.links.bus import Bus, Pace, Priority
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
+from derctl.links.turns import Priority
 from derctl.site import DerSection
 from tests import make
 from tests.wire import Up, now_s
@@ -75,7 +77,7 @@ class Site:
 
     def __init__(self, *, tick_s: float, pace: Pace, answer_s: float, blocks: tuple[int, ...]) -> None:
         self.tick_s, self.wire = tick_s, Slow(answer_s)
-        self.bus = Bus("lan", self.wire, pace, clock=now_s)
+        self.bus = Bus(Line("lan", self.wire, pace, clock=now_s))
         self.channels = {f"d{n}": self.channel(f"d{n}", count) for n, count in enumerate(blocks)}
         sections = [DerSection(id=name, bus="lan", unit=1, kind="sunspec_pv") for name in self.channels]
         file: Any = SimpleNamespace(
@@ -106,8 +108,8 @@ class Site:
 
     async def run(self, seconds: float, *, writes_every_s: float) -> None:
         poller = Poller(list(self.channels.values()))
-        tasks = [asyncio.create_task(work) for work in (self.bus.run(), poller.run_slow(0.5))]
-        await self.bus.wait_connected()
+        tasks = [asyncio.create_task(work) for work in (self.bus.line.run(), poller.run_slow(0.5))]
+        await self.bus.line.wait_connected()
         tasks.append(asyncio.create_task(self.write(writes_every_s)))
         begun = False
         until_s = now_s() + seconds

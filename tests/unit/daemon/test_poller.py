@@ -18,7 +18,7 @@ class Channel:
         self.began = self.ended = self.looks = 0
         self.wants_look, self.look_s = False, 0.0
         self.device, self.incomplete = "found", True
-        self.finder = self.binding = self
+        self.bond = self.binding = self
 
     async def poll(self) -> None:
         self.began += 1

@@ -43,7 +43,7 @@ def meter(serial: str | None, sign: int = 1) -> Any:
     """A channel's word for who answers; None: nobody has yet. sign: what the site file gives."""
     known = None if serial is None else SimpleNamespace(serial=serial)
     return SimpleNamespace(
-        finder=SimpleNamespace(binding=SimpleNamespace(known=known)),
+        bond=SimpleNamespace(binding=SimpleNamespace(known=known)),
         expected=SimpleNamespace(options=SimpleNamespace(sign=sign, section=None)),
     )
 
@@ -57,7 +57,7 @@ def test_the_meter_of_before_the_restart_is_trusted_as_soon_as_it_answers() -> N
     proof, memories = MeterProof(late, "M-1 +1"), {KIND: ContractMemory(lost=True, trust=Trust(sample=7))}
     proof.recall(memories)
     assert not is_proven(memories)
-    late.finder.binding.known = SimpleNamespace(serial="M-1")
+    late.bond.binding.known = SimpleNamespace(serial="M-1")
     proof.recall(memories)
     assert memories[KIND] == ContractMemory(lost=True, trust=Trust(sample=7, proven=True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derctl.links.closing import BRIEF_S, LOOK_AGAIN_S, Closing, asked, connected, due, ended, rejoined
+from derctl.links.closing import BRIEF_S, LOOK_AGAIN_S, Closing, asked, connected, due, ended, rejoined, woken
 from derctl.links.closing import answered as heard
 
 
@@ -61,3 +61,25 @@ def test_a_connection_that_is_ended_before_anybody_used_it_shows_the_habit_of_th
     assert ended(connected(Closing(), 1.0), 1.3).brief == 0, "nothing was shown yet"
     habit = brief(once, 1.0)
     assert ended(rejoined(habit, 2.0), 2.3) == rejoined(habit, 2.0)
+
+
+def test_who_closes_by_habit_rests_until_the_next_request() -> None:
+    once = brief(Closing(), 0.0)
+    assert not once.resting, "one may be a restart: the connection is lost"
+    habit = brief(once, 1.0)
+    assert (habit.resting, woken(habit).resting, woken(habit).habit) == (True, False, True)
+    up = rejoined(woken(habit), 2.0)
+    assert not asked(up).resting
+    assert answered(up, 2.1).resting, "it is closed before the device closes it"
+    assert ended(asked(up), 2.1).resting, "an answer may be lost to the end that overtakes it"
+    assert not ended(asked(rejoined(woken(ended(asked(up), 2.1)), 3.0)), 3.1).resting, "not two in a row"
+    assert not answered(up, 2.0 + BRIEF_S).resting
+    assert ended(connected(once, 1.0), 1.3).resting, "what was idle is closed"
+
+
+def test_an_answer_that_comes_with_the_end_of_its_connection_leaves_it_at_rest() -> None:
+    """The end is seen before the answer is taken."""
+    habit = brief(brief(Closing(), 0.0), 1.0)
+    cut = ended(asked(rejoined(woken(habit), 2.0)), 2.1)
+    assert answered(cut, 2.1).resting
+    assert answered(cut, 2.0 + BRIEF_S).resting

@@ -66,7 +66,7 @@ async def test_one_that_was_never_told_a_limit_gets_what_is_decided() -> None:
 async def test_what_is_refused_of_a_device_is_not_said_to_be_released() -> None:
     desk = Desk()
     await desk.tick(ceiling(3000.0), 3000.0)
-    desk.channel.finder.binding.missing = "model 124: exception 4"
+    desk.channel.bond.binding.missing = "model 124: exception 4"
     assert await desk.writer.release(lift=False) == Release(
         Released.REFUSED, "model 124: exception 4", stands_w=desk.device.holds.p_ceiling_w
     )
@@ -87,7 +87,7 @@ async def test_what_a_late_poll_shows_to_be_forgotten_does_not_wait_for_the_next
     await desk.tick(ceiling(3000.0), 3000.0)
     desk.device.holds = Setpoint(p_ceiling_w=5000.0)
     heard(desk, desk.device.holds)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert desk.device.holds == ceiling(3000.0)
 
 
@@ -95,7 +95,7 @@ async def test_a_late_poll_that_shows_what_was_told_writes_nothing() -> None:
     desk = Desk()
     await desk.tick(ceiling(3000.0), 3000.0)
     heard(desk, ceiling(3000.0))
-    assert not desk.writer.busy
+    assert not desk.writer.errand.busy
 
 
 @pytest.mark.parametrize(("later_s", "gate", "control"), [(1.1, True, True), (0.6, False, True), (0.6, True, False)])
@@ -106,7 +106,7 @@ async def test_an_old_decision_a_closed_gate_and_a_der_that_is_only_read_write_n
     await desk.tick(ceiling(3000.0), 3000.0)
     desk.device.holds = Setpoint(p_ceiling_w=5000.0)
     heard(desk, desk.device.holds, later_s=later_s, gate=gate)
-    assert not desk.writer.busy
+    assert not desk.writer.errand.busy
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_a_decision_that_was_made_in_its_silence_lets_nothing_dip(
     if forgets:
         desk.device.holds = Setpoint(p_ceiling_w=5000.0)
     heard(desk, desk.device.holds)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert desk.device.wrote == wrote
 
 
@@ -139,11 +139,11 @@ async def test_one_that_can_not_be_read_back_is_told_again_after_a_silence() -> 
 async def test_before_the_first_decision_and_while_one_is_written_a_late_poll_changes_nothing() -> None:
     desk = Desk()
     heard(desk, Setpoint())
-    assert not desk.writer.busy
+    assert not desk.writer.errand.busy
     desk.offer(ceiling(3000.0))
-    assert desk.writer.busy
+    assert desk.writer.errand.busy
     heard(desk, Setpoint(p_ceiling_w=5000.0), later_s=0.0)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert desk.device.wrote == [ceiling(3000.0)]
 
 
@@ -152,7 +152,7 @@ async def test_a_late_poll_writes_nothing_over_what_may_be_somebody_s_limit() ->
     await desk.tick(ceiling(3000.0), 3000.0)
     desk.writer.spared_w = lambda: 2500.0
     heard(desk, Setpoint(p_ceiling_w=2500.0))
-    assert not desk.writer.busy
+    assert not desk.writer.errand.busy
 
 
 @pytest.mark.parametrize(("code", "wrote"), [(6, 12), (4, 6)], ids=["busy", "fault"])

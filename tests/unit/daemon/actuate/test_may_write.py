@@ -10,7 +10,8 @@ from derctl.core.types import Setpoint
 from derctl.core.words import Bind, Reason, Released
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.errors import BusTimeout
-from derctl.links.bus import Pace, Priority
+from derctl.links.line import Pace
+from derctl.links.turns import Priority
 from tests import make
 from tests.writing import Desk, FakeDevice, ceiling
 
@@ -41,7 +42,7 @@ async def test_its_name_is_in_the_journal_before_anything_leaves() -> None:
 
 async def test_a_device_that_is_not_verified_is_neither_written_nor_put_in_the_journal() -> None:
     desk = Desk()
-    desk.channel.finder.verified = False
+    desk.channel.bond.verified = False
     assert await desk.tick(ceiling(4000.0)) == 0
     assert (desk.device.wrote, desk.journalled) == ([], [])
 
@@ -57,7 +58,7 @@ async def test_a_device_that_is_lost_is_not_written(state: Bind) -> None:
 async def test_a_connection_that_is_lost_while_the_journal_is_saved_keeps_the_write_back() -> None:
     """Another device may answer on the next one."""
     desk = Desk()
-    desk.meanwhile = lambda: setattr(desk.channel.finder, "verified", False)
+    desk.meanwhile = lambda: setattr(desk.channel.bond, "verified", False)
     assert await desk.tick(ceiling(4000.0)) == 0
     assert (desk.device.wrote, len(desk.journalled)) == ([], 1)
 
@@ -93,14 +94,14 @@ async def test_while_one_is_being_written_no_other_write_begins() -> None:
     desk.offer(ceiling(4000.0))
     assert desk.writer.wrote, "what is on its way counts as written"
     desk.offer(ceiling(3000.0))
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert len(desk.journalled) == 1 and desk.device.wrote == [ceiling(3000.0)]
 
 
 async def test_only_the_device_that_was_verified_is_released() -> None:
     desk = Desk()
     await desk.tick(ceiling(4000.0))
-    desk.channel.finder.verified = False
+    desk.channel.bond.verified = False
     assert (await desk.writer.release(lift=False)).result is Released.UNREACHABLE
     assert desk.device.released == [] and desk.writer.wrote
 
@@ -127,10 +128,10 @@ async def test_a_bug_in_a_write_comes_out_at_the_next_tick() -> None:
     desk = Desk()
     desk.bus.error = ZeroDivisionError("a bug")
     desk.offer(ceiling(4000.0))
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     with pytest.raises(ZeroDivisionError):
-        desk.writer.raise_bugs()
-    desk.writer.raise_bugs()
+        desk.writer.errand.raise_bugs()
+    desk.writer.errand.raise_bugs()
 
 
 async def test_a_release_waits_for_the_write_that_is_under_way() -> None:
@@ -161,7 +162,7 @@ async def test_what_the_device_reads_back_is_known_as_soon_as_it_is_written() ->
 @pytest.mark.parametrize(("pace", "wrote"), [(Pace(timeout_s=3.0), 0), (Pace(timeout_s=3.0, min_interval_s=1.0), 1)])
 async def test_only_where_the_bus_cannot_keep_the_tick_may_a_decision_be_older(pace: Pace, wrote: int) -> None:
     desk = Desk()
-    desk.bus.pace = pace
+    desk.bus.line.pace = pace
 
     def later() -> None:
         desk.now_s += 1.5
@@ -195,7 +196,7 @@ async def test_a_bug_in_a_write_comes_out_of_the_dispatch_of_the_next_decisions(
     desk = Desk()
     desk.bus.error = ZeroDivisionError("a bug")
     desk.offer(ceiling(4000.0))
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     with pytest.raises(ZeroDivisionError):
         Dispatch({"pv1": desk.writer}).offer([], make.site(), gate_open=True)
 
@@ -203,6 +204,6 @@ async def test_a_bug_in_a_write_comes_out_of_the_dispatch_of_the_next_decisions(
 async def test_of_a_device_that_is_not_heard_it_is_said_why() -> None:
     desk = Desk()
     await desk.tick(ceiling(4000.0))
-    desk.channel.finder.binding.reason = Reason.FROZEN
+    desk.channel.bond.binding.reason = Reason.FROZEN
     await desk.tick(ceiling(4000.0), fresh=False)
     assert (desk.writer.account.outcome.achieved, desk.writer.account.outcome.reason) == ("unknown", "frozen")

@@ -135,13 +135,13 @@ async def test_what_reads_back_half_of_our_own_write_is_no_override() -> None:
     desk.offer(second, 1900.0)
     assert desk.writer.account.outcome.reason is None
     go_on.set()
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert desk.device.holds == second
     mixed, desk.device.holds = half, half  # of the poll that had begun before
     desk.age_s, desk.now_s = 0.0, desk.now_s + 0.1
     desk.offer(second, 1900.0)
     assert (desk.writer.account.outcome.accepted, desk.writer.account.outcome.reason) == (mixed, None)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert codes(desk) == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from derctl.core.types import Decision, Reading, Setpoint
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.wish import Wish, behind, keep_s, still, wish_of
-from derctl.links.bus import Pace
+from derctl.links.line import Pace
 from tests import make
 
 PV = make.rating(p_max_w=5000.0)

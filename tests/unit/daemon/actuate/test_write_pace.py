@@ -18,7 +18,9 @@ from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.claim import Claim
 from derctl.devices import Profile
 from derctl.errors import BusError, BusLate
-from derctl.links.bus import Bus, Pace, Priority
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
+from derctl.links.turns import Priority
 from tests import make
 from tests.wire import Up, now_s
 
@@ -74,12 +76,12 @@ class Site:
     def __init__(self, *, tick_s: float, latency_s: float, parts: int = 1, **pace: Any) -> None:
         self.tick_s = tick_s
         self.wire = Wire(latency_s)
-        self.bus = Bus("lan", self.wire, Pace(**pace), clock=now_s)
+        self.bus = Bus(Line("lan", self.wire, Pace(**pace), clock=now_s))
         self.inverter = Inverter(parts)
         profile = Profile(**pace, write_min_interval_s=pace.get("min_interval_s", 0.0))
         channel: Any = SimpleNamespace(
             device=self.inverter, state=Bind.OK, unit=1, bus=self.bus, back_s=-1e9,
-            finder=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None)),
+            bond=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None)),
             answers=SimpleNamespace(words={}),
             measured=SimpleNamespace(
                 profile=profile, claim=Claim(), sample=0, believed=lambda accepted: accepted
@@ -99,14 +101,14 @@ class Site:
 
     @asynccontextmanager
     async def open(self, *, polled: bool = True) -> AsyncIterator[Site]:
-        tasks = [asyncio.create_task(self.bus.run())]
-        await self.bus.wait_connected()
+        tasks = [asyncio.create_task(self.bus.line.run())]
+        await self.bus.line.wait_connected()
         if polled:
             tasks.append(asyncio.create_task(self._polls()))
         try:
             yield self
         finally:
-            await self.writer.wait()
+            await self.writer.errand.wait()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -114,7 +116,7 @@ class Site:
     def offer(self, watts: float) -> None:
         held = Setpoint(p_ceiling_w=self.inverter.ceiling_w)
         der = make.der("pv1", PV, make.LIMITED, p_w=500.0, accepted=held, age_s=0.1)
-        self.writer.raise_bugs()
+        self.writer.errand.raise_bugs()
         self.writer.offer(Decision(der="pv1", setpoint=Setpoint(p_ceiling_w=watts)), der, True, now_s())
 
     async def ticks(self, count: int, watts: Callable[[int], float]) -> None:
@@ -145,7 +147,7 @@ async def test_a_setpoint_that_changes_all_the_time_is_written_as_often_as_the_b
     async with Site(tick_s=1.0, latency_s=0.3, **FRONIUS).open() as site:
         await site.ticks(120, lambda n: 4500.0 - 30.0 * n)
         assert max(after - before for before, after in pairwise(site.wire.writes)) < 8.0
-        await site.writer.wait()
+        await site.writer.errand.wait()
         assert site.writer.writes == len(site.wire.writes) >= 15
 
 
@@ -161,11 +163,11 @@ async def test_where_the_bus_can_keep_the_tick_a_decision_older_than_one_is_not_
         others = [asyncio.create_task(site.bus.request(unit, CHECK, priority=Priority.WRITE)) for unit in range(2, 8)]
         await asyncio.sleep(0)
         site.offer(3000.0)
-        await site.writer.wait()
+        await site.writer.errand.wait()
         await asyncio.gather(*others)
         assert (site.wire.writes, site.writer.writes) == ([], 0)
         site.offer(3000.0)
-        await site.writer.wait()
+        await site.writer.errand.wait()
         assert (len(site.wire.writes), site.writer.writes) == (1, 1)
 
 
@@ -173,9 +175,9 @@ async def test_a_later_request_of_an_exchange_is_late_when_the_process_was_stopp
     """Its clock jumps by more than two pauses and an answer."""
     jump = 0.0
     wire = Wire(0.1)
-    bus = Bus("lan", wire, Pace(timeout_s=1.0, min_interval_s=0.5), clock=lambda: now_s() + jump)
-    run = asyncio.create_task(bus.run())
-    await bus.wait_connected()
+    bus = Bus(Line("lan", wire, Pace(timeout_s=1.0, min_interval_s=0.5), clock=lambda: now_s() + jump))
+    run = asyncio.create_task(bus.line.run())
+    await bus.line.wait_connected()
 
     def exchange() -> Exchange[str]:
         nonlocal jump

@@ -171,14 +171,14 @@ async def test_after_a_reconnection_a_device_that_cannot_be_read_is_told_again(f
     if found_anew:
         desk.channel.device = desk.device = FakeDevice()
     else:
-        desk.bus.generation += 1
+        desk.bus.line.generation += 1
     assert await writes(desk, ceiling(3000.0), seconds=3600) == [1]
 
 
 async def test_a_limit_that_ended_while_the_connection_was_lost_is_lifted_in_a_device_that_cannot_be_read() -> None:
     desk = Desk(readback="effect_only", fallback=Fallback())
     await desk.tick(ceiling(3000.0))
-    desk.bus.generation += 1
+    desk.bus.line.generation += 1
     await desk.tick(ceiling(5000.0))
     assert desk.device.holds == ceiling(5000.0)
 
@@ -188,7 +188,7 @@ async def test_after_a_reconnection_a_timer_is_armed_anew_and_what_just_stands_i
     stands = Desk(fallback=Fallback(p_ceiling_w=5000.0, by=FallbackBy.STANDS))
     for desk in (timed, stands):
         assert await writes(desk, ceiling(3000.0), seconds=60) == [1]
-        desk.bus.generation += 1
+        desk.bus.line.generation += 1
     assert await writes(timed, ceiling(3000.0), seconds=60) == [1]
     assert await writes(stands, ceiling(3000.0), seconds=60) == []
 
@@ -198,7 +198,7 @@ async def test_a_storm_of_reconnections_keeps_the_time_that_a_device_wants_betwe
     desk = Desk(readback="effect_only", write_min_interval_s=2.0)
     began = []
     for _ in range(6):
-        desk.bus.generation += 1
+        desk.bus.line.generation += 1
         began.append(await desk.tick(ceiling(3000.0)))
     assert began == [1, 0, 1, 0, 1, 0]
     desk.bus.error = BusTimeout("no answer")
@@ -262,10 +262,10 @@ async def test_a_release_knows_what_was_written_last_also_after_the_connection_w
     desk = Desk(readback="effect_only")
     await desk.tick(Setpoint(p_ceiling_w=4000.0, q_var=-300.0))
     await desk.tick(ceiling(3000.0), seconds=5.0)
-    desk.bus.generation += 1
-    desk.channel.finder.verified = False
+    desk.bus.line.generation += 1
+    desk.channel.bond.verified = False
     await desk.tick(ceiling(3000.0))
-    desk.channel.finder.verified = True
+    desk.channel.bond.verified = True
     assert desk.writer.account.hold.written is None
     assert await released_with(desk) == Setpoint(p_ceiling_w=3000.0, q_var=-300.0)
 
@@ -284,8 +284,8 @@ async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_f
     result = await Dispatch({"pv1": desk.writer}).release(["pv1"], lift=False, seconds=0.01)
     assert {name: each.result for name, each in result.items()} == {"pv1": "unreachable"}
     answer.set()
-    await desk.writer.wait()
-    desk.writer.raise_bugs()
+    await desk.writer.errand.wait()
+    desk.writer.errand.raise_bugs()
     assert desk.device.holds == ceiling(3000.0)
 
 
@@ -393,7 +393,7 @@ async def test_var_that_ran_out_by_itself_or_is_not_derctls_is_left_alone() -> N
 
 async def test_var_is_given_back_also_when_the_connection_was_lost_in_between() -> None:
     desk = await with_var("effect_only")
-    desk.bus.generation += 1
+    desk.bus.line.generation += 1
     assert len(await writes(desk, ceiling(4000.0), seconds=300)) == 2
     assert desk.device.holds.q_var is None
 
@@ -481,10 +481,10 @@ async def test_what_keeps_a_request_from_being_the_decision_has_a_code(case: str
     desk = Desk()
     state = replace(desk.state(500.0), can=can)
     desk.writer.offer(decision, state, True, desk.now_s)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     desk.now_s += 1.0
     desk.writer.offer(decision, replace(desk.state(500.0), can=can), True, desk.now_s)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert desk.writer.account.outcome.reason == code
 
 
@@ -500,7 +500,7 @@ async def test_a_reading_from_before_the_write_is_no_override() -> None:
     state = SiteState(t_s=frozen_s, tick_s=1.0, f_nom_hz=50.0, ders=(desk.state(1900.0),))
     decision = Decision(der="pv1", setpoint=ceiling(2000.0))
     Dispatch({"pv1": desk.writer}).offer([decision], state, gate_open=True)
-    await desk.writer.wait()
+    await desk.writer.errand.wait()
     assert "override" not in [event for event, _, _ in desk.events]
 
 
@@ -643,7 +643,7 @@ async def test_over_what_may_be_a_limit_only_a_lower_one_is_written(
 )
 def test_why_one_would_not_be_written_is_said(fresh: bool, control: bool, can: Capability, why: str | None) -> None:
     desk = Desk(control=control)
-    desk.channel.finder.binding.text = "no answer"
+    desk.channel.bond.binding.text = "no answer"
     assert desk.writer.kept_from(replace(desk.state(1.0, fresh=fresh), can=can)) == why
 
 

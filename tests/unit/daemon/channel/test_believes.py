@@ -15,6 +15,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Options
 from tests import make
+from tests.wire import Alone
 
 RATING = make.rating(p_max_w=5000.0)
 TEN_S = 10
@@ -22,11 +23,11 @@ NONE = Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_m
 WELL = Reading(p_w=1000.0, v_v=230.0, f_hz=50.0, energy_wh=5000.0, status=Status.ON)
 
 
-class Line:
+class Line(Alone):
     """A bus with one device whose reading the test sets. misfit: what the site file has against what it measures."""
 
     def __init__(self, rating: Rating = RATING) -> None:
-        self.connected, self.generation, self.now_s, self.count = True, 1, 1000.0, 0
+        self.now_s, self.count = 1000.0, 0
         self.seen, self.rating, self.serial = WELL, rating, "SN1"
         self.stated: str | None = None
         self.misfit: str | None = None
@@ -65,7 +66,7 @@ class Line:
         for _ in range(times):
             await self.channel.poll()
             self.now_s += 1.0
-        return self.channel.finder.binding, self.channel.measured.reading
+        return self.channel.bond.binding, self.channel.measured.reading
 
     def told(self, name: str) -> list[str]:
         return [text for event, text in self.events if event == name]
@@ -124,7 +125,7 @@ async def test_a_device_that_is_not_as_the_file_says_is_read_and_no_more() -> No
     line.stated = "the device states 230 V nominal, the site file says v_nom_v: 400"
     binding, reading = await line.poll(times=3)
     assert (binding.state, binding.reason, binding.text) == (Bind.REFUSED, Reason.MISMATCH, line.stated)
-    assert (binding.device, binding.last, line.channel.finder.verified) == (None, None, False)
+    assert (binding.device, binding.last, line.channel.bond.verified) == (None, None, False)
     assert (reading.p_w, line.channel.measured.sample) == (1000.0, 3)
     assert line.events == [("device_refused", line.stated)]
     line.stated, line.now_s = None, line.now_s + REBIND_S
@@ -154,9 +155,9 @@ async def test_a_device_that_was_once_right_is_not_barred_by_what_it_measures_la
 async def test_a_rating_that_jumps_when_it_is_found_anew_is_believed_within_ten_seconds() -> None:
     line = Line()
     await line.poll()
-    finder = line.channel.finder
-    before = finder.binding.last
-    finder.binding = Binding(known=finder.binding.known, last=before)
+    bond = line.channel.bond
+    before = bond.binding.last
+    bond.binding = Binding(known=bond.binding.known, last=before)
     line.rating = make.rating(p_max_w=50_000.0)
     states = [(await line.poll())[0] for _ in range(TEN_S + 1)]
     assert {each.state for each in states[:8]} == {Bind.REFUSED} and states[-1].state is Bind.OK

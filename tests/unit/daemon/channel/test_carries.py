@@ -18,17 +18,18 @@ from derctl.daemon.channel.slow import OWN_KEEP_S
 from derctl.devices import Identity, Options
 from derctl.errors import BusClosed, BusTimeout, DeviceRefused, WrongKind
 from tests import make
+from tests.wire import Alone
 
 RATING = make.rating(p_max_w=5000.0)
 BUSY, NO_ADDRESS = 6, 2
 
 
-class Line:
+class Line(Alone):
     """A bus with one device, that answers or refuses as the test says. asked: the addresses, walks: how often its
     map was walked."""
 
     def __init__(self) -> None:
-        self.connected, self.generation, self.now_s = True, 1, 1000.0
+        self.now_s = 1000.0
         self.asked: list[int] = []
         self.walks = 0
         self.moves, self.breaks = True, dict[int, Exception]()
@@ -104,7 +105,7 @@ async def test_a_wire_that_is_down_is_asked_nothing() -> None:
     line = Line()
     line.connected = False
     await line.poll()
-    assert (line.asked, line.walks) == ([], 0) and line.channel.finder.binding.text == "connection refused"
+    assert (line.asked, line.walks) == ([], 0) and line.channel.bond.binding.text == "connection refused"
 
 
 async def test_a_device_that_is_not_found_is_looked_for_only_now_and_then() -> None:
@@ -112,7 +113,7 @@ async def test_a_device_that_is_not_found_is_looked_for_only_now_and_then() -> N
     line.kind_breaks = BusTimeout("no answer")
     await line.poll(int(REBIND_S) + 1)
     assert line.walks == 2
-    line.channel.finder.look_again()
+    line.channel.bond.look_again()
     await line.poll()
     assert line.walks == 3
 
@@ -145,10 +146,10 @@ async def test_another_kind_of_device_in_its_place_takes_the_promises_of_the_one
     await line.poll()
     line.breaks[1] = DeviceRefused(NO_ADDRESS, function=3, address=1, count=1)
     await line.poll(REFUSED_LIMIT)
-    assert line.channel.finder.binding.last is not None
+    assert line.channel.bond.binding.last is not None
     line.kind_breaks, line.now_s = WrongKind("a meter", expected="an inverter"), line.now_s + REBIND_S
     await line.poll()
-    assert (line.channel.finder.binding.last, line.channel.state) == (None, Bind.REFUSED)
+    assert (line.channel.bond.binding.last, line.channel.state) == (None, Bind.REFUSED)
 
 
 async def test_a_block_that_can_be_read_no_more_counts_for_a_while_and_then_not() -> None:
@@ -189,13 +190,13 @@ async def test_a_poll_that_was_under_way_when_another_device_was_found_out_bring
     """A look beside the polls finds a stranger; the answer to a request from before would make it writable."""
     line = Line()
     await line.poll()
-    finder = line.channel.finder
+    bond = line.channel.bond
 
     def decode(answers: Any) -> Reading:
         raise AssertionError("what a stranger answers is decoded as ours")
 
-    line.meanwhile = lambda: setattr(finder, "binding", another(finder.binding, 20_000.0))
-    assert finder.binding.device is not None
-    finder.binding.device.decode = decode
+    line.meanwhile = lambda: setattr(bond, "binding", another(bond.binding, 20_000.0))
+    assert bond.binding.device is not None
+    bond.binding.device.decode = decode
     await line.poll()
-    assert (line.channel.device, finder.verified, finder.binding.stranger_w) == (None, False, 20_000.0)
+    assert (line.channel.device, bond.verified, bond.binding.stranger_w) == (None, False, 20_000.0)

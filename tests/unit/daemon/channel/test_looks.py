@@ -20,7 +20,8 @@ from derctl.daemon.channel.expected import Expected
 from derctl.daemon.channel.parts import LOST_AFTER
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Options
-from derctl.links.bus import Bus, Pace
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
 from derctl.links.models import model
 from tests import make
 from tests.fake import DEVICES, Fake, laid_out, lay_out
@@ -76,9 +77,9 @@ async def house(
     fake = lay_out(name) if isinstance(name, str) else name
     if refuse is not None:
         fake.refuse = lambda op: refuse(fake, op)
-    bus = Bus("lan", Wire(fake), Pace(), clock=now_s)
-    running = asyncio.create_task(bus.run())
-    await bus.wait_connected()
+    bus = Bus(Line("lan", Wire(fake), Pace(), clock=now_s))
+    running = asyncio.create_task(bus.line.run())
+    await bus.line.wait_connected()
     events = list[tuple[str, str]]()
     channel = Channel(
         id="x1", bus=bus, unit=1, clock=now_s, born_s=now_s(),
@@ -171,7 +172,7 @@ async def test_what_was_found_later_is_told_without_why_it_was_not_found_before(
 async def test_a_rating_that_was_refused_is_not_called_missing() -> None:
     async with house("pv_7xx", "sunspec_pv", refuse=body(702, FAILURE)) as at:
         await at.ticks(2)
-        text = at.channel.finder.binding.text
+        text = at.channel.bond.binding.text
         assert "model 702 (exception 4) was refused" in text and "rating.p_max_w" in text
 
 
@@ -179,7 +180,7 @@ async def test_a_chain_that_breaks_before_the_rating_says_where() -> None:
     async with house("pv_103", "sunspec_pv") as at:
         at.fake.registers[at.fake.starts[2] + 1] = 60_000  # L of model 120
         await at.ticks(2)
-        assert "id 120, L 60000 is no model" in at.channel.finder.binding.text
+        assert "id 120, L 60000 is no model" in at.channel.bond.binding.text
 
 
 async def test_a_control_model_that_is_seen_before_its_rating_is_not_used_without_it() -> None:
@@ -210,12 +211,12 @@ async def test_a_device_that_was_found_without_its_control_model_has_given_nothi
     async with house("pv_103", "sunspec_pv", refuse=header(123)) as at:
         await at.ticks(2)
         assert (
-            at.channel.finder.binding.missing
+            at.channel.bond.binding.missing
             == "found without the end of its map, a control group that limits its power"
         )
         at.fake.refuse = lambda op: None
         await at.ticks(int(REBIND_S) + 2)
-        assert at.channel.finder.binding.missing == ""
+        assert at.channel.bond.binding.missing == ""
 
 
 async def test_one_that_stays_incomplete_is_asked_ever_less_often() -> None:
@@ -256,7 +257,7 @@ async def test_a_new_connection_and_a_word_look_at_once() -> None:
             if reason == "word":
                 await at.poller.look_again(3.0)
             else:
-                at.bus.generation += 1
+                at.bus.line.generation += 1
                 await at.ticks(3)
             assert at.can == (True, False), reason
 
@@ -267,7 +268,7 @@ async def test_what_nobody_wants_to_control_is_whole_without_a_control_group() -
             del at.fake.registers[address]
         at.fake.registers |= {at.fake.places[123]: 0xFFFF, at.fake.places[123] + 1: 0}
         await at.ticks(2)
-        assert not at.channel.finder.binding.incomplete and at.can == (False, False)
+        assert not at.channel.bond.binding.incomplete and at.can == (False, False)
 
 
 async def test_a_look_that_finds_less_takes_nothing_away() -> None:
@@ -287,7 +288,7 @@ async def test_another_device_that_a_look_finds_is_refused() -> None:
         at.fake.refuse = lambda op: None
         at.fake.put(1, SN="OTHER")
         await at.ticks(int(REBIND_S) + 2)
-        assert at.channel.state == "refused" and "OTHER" in at.channel.finder.binding.text
+        assert at.channel.state == "refused" and "OTHER" in at.channel.bond.binding.text
 
 
 # -- refused while it is polled -------------------------------------------------------------------------------------
@@ -305,15 +306,15 @@ async def test_a_control_block_in_fault_is_missed_and_not_the_device() -> None:
         assert at.channel.measured.reading.p_w is not None
         assert at.told("part_lost") == ["model 124: exception 4, so it is not used until it answers again"]
         assert (
-            "model 124: exception 4" in at.channel.finder.binding.text
-            and at.channel.finder.binding.missing == at.channel.finder.binding.text
+            "model 124: exception 4" in at.channel.bond.binding.text
+            and at.channel.bond.binding.missing == at.channel.bond.binding.text
         )
-        assert at.channel.finder.binding.last is not None and at.channel.finder.binding.last.can.ac.aim, (
+        assert at.channel.bond.binding.last is not None and at.channel.bond.binding.last.can.ac.aim, (
             "what was promised stands"
         )
         at.fake.refuse = lambda op: None
         await at.ticks()
-        assert at.can == (False, True) and len(at.told("part_back")) == 1 and at.channel.finder.binding.text == ""
+        assert at.can == (False, True) and len(at.told("part_back")) == 1 and at.channel.bond.binding.text == ""
 
 
 async def test_a_block_that_is_refused_once_changes_nothing_but_what_is_read_back() -> None:
@@ -343,7 +344,7 @@ async def test_limits_in_the_own_chain_that_are_refused_let_the_battery_rest_and
         assert at.channel.measured.reading.p_charge_limit_w is not None
         at.fake.refuse = partial(body(802, FAILURE, 62), at.fake)
         await at.ticks(LOST_AFTER + 1)
-        assert at.channel.state == "ok" and at.can == (False, True) and at.channel.finder.binding.missing == ""
+        assert at.channel.state == "ok" and at.can == (False, True) and at.channel.bond.binding.missing == ""
         assert at.channel.measured.reading.p_charge_limit_w is None and "bms" not in at.channel.answers.words
         assert at.told("part_lost") == ["the battery's limits: exception 4, so it is not used until it answers again"]
         at.fake.refuse = lambda op: None
@@ -393,9 +394,9 @@ async def test_zeros_in_all_registers_while_it_starts_are_no_other_device() -> N
         await at.ticks(3)
         right = dict(at.fake.registers)
         at.fake.registers = dict.fromkeys(range(39000, 42000), 0)
-        at.bus.generation += 1
+        at.bus.line.generation += 1
         await at.ticks(20)
-        assert at.channel.finder.binding.last is not None, "what was promised stands"
+        assert at.channel.bond.binding.last is not None, "what was promised stands"
         at.fake.registers = right
         await at.ticks(2)
-        assert at.channel.state == "ok" and at.channel.finder.verified and at.can == (True, False)
+        assert at.channel.state == "ok" and at.channel.bond.verified and at.can == (True, False)

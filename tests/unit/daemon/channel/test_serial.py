@@ -16,14 +16,13 @@ from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Options
 from derctl.errors import DeviceRefused, NotRecognised
 from tests import make
+from tests.wire import Alone
 
 RATING = make.rating(p_max_w=5000.0, q=0.0)
 
 
-class Line:
+class Line(Alone):
     """A bus with one device on it, whose serial number the test sets."""
-
-    connected, generation = True, 1
 
     def __init__(self) -> None:
         self.serial, self.firmware, self.asked = "", "1", 0
@@ -110,8 +109,8 @@ async def test_after_a_reconnection_another_serial_is_refused_and_one_that_was_n
     await channel.poll()
     assert (channel.state == "ok") is found
     learnt = later if found and later.strip("0 ") else first
-    assert channel.finder.binding.known is not None and channel.finder.binding.known.serial.strip() == learnt.strip()
-    assert channel.finder.verified is (found and (later != "" or in_site_file is None)), (
+    assert channel.bond.binding.known is not None and channel.bond.binding.known.serial.strip() == learnt.strip()
+    assert channel.bond.verified is (found and (later != "" or in_site_file is None)), (
         "else it is read, and not written"
     )
 
@@ -128,7 +127,7 @@ async def test_a_swap_can_not_hide_behind_a_serial_that_is_not_told(first: str, 
     line.reconnect()
     for _ in range(4):
         await channel.poll()
-        assert channel.state == "refused" and not channel.finder.verified
+        assert channel.state == "refused" and not channel.bond.verified
         now_s += REBIND_S
     line.model, line.rating, line.serial = "One", RATING, first
     await channel.poll()
@@ -143,7 +142,7 @@ async def test_a_serial_that_was_known_counts_over_a_time_in_which_none_is_told(
         line.reconnect()
         now_s += REBIND_S
         await channel.poll()
-        assert (channel.state, channel.finder.binding.known and channel.finder.binding.known.serial) == (state, "SN1")
+        assert (channel.state, channel.bond.binding.known and channel.bond.binding.known.serial) == (state, "SN1")
 
 
 async def test_rubbish_that_is_new_at_each_look_costs_one_look_at_the_rating_and_nothing_else() -> None:
@@ -153,7 +152,7 @@ async def test_rubbish_that_is_new_at_each_look_costs_one_look_at_the_rating_and
         line.model, line.firmware = f"?{line.generation}?", f"?v{line.generation}"
         line.reconnect()
         await channel.poll()
-        assert channel.finder.verified and channel.state == "ok"
+        assert channel.bond.verified and channel.state == "ok"
     assert events == ["found"]
 
 
@@ -163,12 +162,12 @@ async def test_rubbish_that_can_be_printed_is_known_by_being_other_rubbish_at_ea
     line.rubbish = True
     for _ in range(5):
         await channel.poll()
-        assert channel.state == "ok" and channel.finder.verified
+        assert channel.state == "ok" and channel.bond.verified
         line.reconnect()
-    channel.finder.binding = forgotten(channel.finder.binding)
+    channel.bond.binding = forgotten(channel.bond.binding)
     now_s += REBIND_S
     await channel.poll()
-    assert channel.state == "ok" and channel.finder.verified, "found anew, too"
+    assert channel.state == "ok" and channel.bond.verified, "found anew, too"
 
 
 @pytest.mark.parametrize(
@@ -185,11 +184,11 @@ async def test_an_identity_that_can_not_be_read_once_changes_nothing_but_that_no
     line.mute = error
     line.reconnect()
     await channel.poll()
-    assert (channel.device, channel.state, channel.finder.verified) == (device, "ok", False)
+    assert (channel.device, channel.state, channel.bond.verified) == (device, "ok", False)
     assert channel.measured.sample == sample + 1, "it is read on"
     line.mute = None
     await channel.poll()
-    assert (channel.device, channel.finder.verified) == (device, True)
+    assert (channel.device, channel.bond.verified) == (device, True)
 
 
 async def test_a_serial_that_is_told_later_is_told_of() -> None:
@@ -205,7 +204,7 @@ async def test_a_serial_that_is_told_later_is_told_of() -> None:
 async def test_a_serial_that_the_site_file_names_is_expected_from_the_start() -> None:
     channel = channel_on(Line(), serial="SN1")
     await channel.poll()
-    assert (channel.state, channel.finder.binding.reason) == ("refused", "identity_changed")
+    assert (channel.state, channel.bond.binding.reason) == ("refused", "identity_changed")
 
 
 async def test_a_device_is_verified_only_on_the_connection_on_which_it_was_asked() -> None:
@@ -214,23 +213,23 @@ async def test_a_device_is_verified_only_on_the_connection_on_which_it_was_asked
     channel = channel_on(line)
     line.meanwhile = line.reconnect
     await channel.poll()
-    assert channel.device is not None and not channel.finder.verified, "found before the connection was lost"
+    assert channel.device is not None and not channel.bond.verified, "found before the connection was lost"
     await channel.poll()
-    assert not channel.finder.verified, "asked again, and lost again"
+    assert not channel.bond.verified, "asked again, and lost again"
     line.meanwhile = lambda: None
     await channel.poll()
-    assert channel.finder.verified
+    assert channel.bond.verified
 
 
 async def test_a_new_connection_has_to_be_verified_before_anything_is_written() -> None:
     line = Line()
     channel = channel_on(line)
     await channel.poll()
-    assert channel.finder.verified
+    assert channel.bond.verified
     line.reconnect()
-    assert not channel.finder.verified
+    assert not channel.bond.verified
     await channel.poll()
-    assert channel.finder.verified
+    assert channel.bond.verified
 
 
 async def test_another_device_after_a_reconnection_is_found_anew_at_once_and_not_taken_for_the_one_before() -> None:
@@ -243,8 +242,8 @@ async def test_another_device_after_a_reconnection_is_found_anew_at_once_and_not
     line.firmware = "2"
     line.reconnect()
     await channel.poll()
-    assert channel.device is not before and channel.finder.verified
-    assert channel.finder.binding.known == Identity(maker="Acme", model="One", serial="SN1", firmware="2")
+    assert channel.device is not before and channel.bond.verified
+    assert channel.bond.binding.known == Identity(maker="Acme", model="One", serial="SN1", firmware="2")
     assert ("firmware_changed", "firmware is now 2") in events
     assert [event for event, _ in events].count("found") == 2
 
@@ -253,7 +252,7 @@ async def test_one_that_is_not_what_the_site_file_declares_is_refused() -> None:
     channel = channel_on(Line(), check=lambda device: "rating.p_max_w is 5000 in the site file")
     await channel.poll()
     assert (channel.device, channel.state) == (None, "refused")
-    assert channel.finder.binding.text == "rating.p_max_w is 5000 in the site file"
+    assert channel.bond.binding.text == "rating.p_max_w is 5000 in the site file"
 
 
 async def test_of_a_device_that_another_one_replaced_nothing_counts_any_more() -> None:
@@ -265,7 +264,7 @@ async def test_of_a_device_that_another_one_replaced_nothing_counts_any_more() -
     line.reconnect()
     now_s += REBIND_S
     await channel.poll()
-    assert (channel.device, channel.finder.binding.last, dict(channel.answers.words)) == (None, None, {})
+    assert (channel.device, channel.bond.binding.last, dict(channel.answers.words)) == (None, None, {})
 
 
 async def test_what_is_wrong_with_a_map_is_told_when_it_is_found() -> None:

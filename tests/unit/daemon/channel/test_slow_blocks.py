@@ -20,7 +20,8 @@ from derctl.daemon.channel.slow import SLOW_EVERY_S
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
 from derctl.errors import DeviceRefused
-from derctl.links.bus import Bus, Pace
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
 from tests import make
 from tests.wire import Up, now_s
 
@@ -86,7 +87,7 @@ class House:
     def add(self, bus: str, latency_s: float | None, slow: Sequence[str], pace: Pace = FRONIUS) -> None:
         if bus not in self.buses:
             self.wires.append(Wire(latency_s))
-            self.buses[bus] = Bus(bus, self.wires[-1], pace, clock=now_s)
+            self.buses[bus] = Bus(Line(bus, self.wires[-1], pace, clock=now_s))
         device: Any = Box(slow)
         options, kind = Options(), CATALOGUE["sunspec_pv"]
         name, unit = f"{bus}.{len(self.channels)}", len(self.channels) + 1
@@ -94,15 +95,15 @@ class House:
             id=name, bus=self.buses[bus], unit=unit, expected=Expected(kind=kind, options=options), clock=now_s,
             born_s=now_s(),
         )  # fmt: skip
-        channel.finder.binding = found(Binding(), device, -1)
+        channel.bond.binding = found(Binding(), device, -1)
         self.channels.append(channel)
 
     @asynccontextmanager
     async def open(self, *, slow: bool = True) -> AsyncIterator[Poller]:
-        running = [asyncio.create_task(bus.run()) for bus in self.buses.values()]
+        running = [asyncio.create_task(bus.line.run()) for bus in self.buses.values()]
         for channel in self.channels:
-            await channel.bus.wait_connected()
-            channel.finder.binding = verified(channel.finder.binding, channel.bus.generation)
+            await channel.bus.line.wait_connected()
+            channel.bond.binding = verified(channel.bond.binding, channel.bus.line.generation)
         poller = Poller(self.channels)
         if slow:
             running.append(asyncio.create_task(poller.run_slow(0.5)))
@@ -133,7 +134,7 @@ async def test_a_slow_answer_counts_for_no_device_but_the_one_that_was_asked() -
         asked = asyncio.create_task(channel.read_slow())
         await asyncio.sleep(0.5)
         assert house.wires[0].sent and not asked.done()
-        channel.finder.binding = forgotten(channel.finder.binding)
+        channel.bond.binding = forgotten(channel.bond.binding)
         await asked
         assert (channel.answers.words, channel.answers.slow.read_s) == ({}, {})
 
@@ -214,7 +215,7 @@ async def charges(says: Callable[[float], int | None], seconds: float) -> list[t
     house.add("bat", 0.02, ["soc", *OWN], Pace())
     battery: Any = Charged(["soc", *OWN])
     channel, wire, began = house.channels[0], house.wires[0], now_s()
-    channel.finder.binding = found(Binding(), battery, -1)
+    channel.bond.binding = found(Binding(), battery, -1)
 
     def word(address: int) -> Registers:
         value = says(now_s() - began) if address == battery.slow["soc"].address else len(wire.sent)

@@ -13,6 +13,7 @@ from derctl.daemon.channel.expected import Expected
 from derctl.devices import CATALOGUE, Options
 from derctl.errors import BusClosed
 from derctl.links.bus import Bus
+from derctl.links.line import Line
 from derctl.links.wires.wire import Wire
 from tests.wire import Up
 
@@ -63,9 +64,9 @@ def channel_on(bus: Bus, events: list[tuple[str, str, str]]) -> Channel:
 async def looked_at(wire: Wire, seconds: int) -> tuple[Channel, list[tuple[str, str, str]]]:
     """A channel after so many polls, one a second."""
     events: list[tuple[str, str, str]] = []
-    bus = Bus("lan", wire, clock=asyncio.get_running_loop().time, place="192.0.2.1:502")
+    bus = Bus(Line("lan", wire, clock=asyncio.get_running_loop().time, place="192.0.2.1:502"))
     channel = channel_on(bus, events)
-    running = asyncio.create_task(bus.run())
+    running = asyncio.create_task(bus.line.run())
     for _ in range(seconds):
         await channel.poll()
         await asyncio.sleep(1.0)
@@ -77,13 +78,13 @@ async def looked_at(wire: Wire, seconds: int) -> tuple[Channel, list[tuple[str, 
 async def test_an_unreachable_device_says_the_systems_reason() -> None:
     channel, events = await looked_at(Refusing(), int(START_S) + 2)
     assert events == [("device_unreachable", "bat1", REFUSED)]
-    assert channel.finder.binding.text == REFUSED
+    assert channel.bond.binding.text == REFUSED
 
 
 async def test_a_unit_that_never_answered_says_how_to_look_for_it() -> None:
     channel, [(name, _, text)] = await looked_at(Mute(), int(START_S) + 2)
     assert name == "device_unreachable"
-    for told in (text, channel.finder.binding.text):
+    for told in (text, channel.bond.binding.text):
         assert told.endswith(": is the unit id right? derctl scan 192.0.2.1:502 -u 1")
 
 
@@ -113,4 +114,4 @@ async def test_a_device_without_a_sunspec_map_is_refused_at_once_and_not_said_to
     channel, events = await looked_at(Other(), 2)
     text = "answers Modbus, but has no SunSpec map: 0x0007 0x0007 at 40000, 0, 50000, 1, 4096"
     assert events == [("device_refused", "bat1", text)]
-    assert (channel.state, channel.finder.binding.text) == (Bind.REFUSED, text)
+    assert (channel.state, channel.bond.binding.text) == (Bind.REFUSED, text)

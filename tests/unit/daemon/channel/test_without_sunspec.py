@@ -33,7 +33,8 @@ from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Kind, Options, Reversion
 from derctl.errors import DeviceRefused, NotRecognised
 from derctl.functions.operator import OperatorLimit, SetpointFunction
-from derctl.links.bus import Bus, Pace
+from derctl.links.bus import Bus
+from derctl.links.line import Line, Pace
 from tests.wire import Up, now_s
 
 BOTH = Capability(ac=Port(limit=True, aim=True), pv=Port(), battery=Port())
@@ -162,9 +163,9 @@ class Box(Up):
 
 @asynccontextmanager
 async def found(kind: str, box: Box) -> AsyncIterator[Channel]:
-    bus = Bus("lan", box, Pace(), clock=now_s)
-    running = asyncio.create_task(bus.run())
-    await bus.wait_connected()
+    bus = Bus(Line("lan", box, Pace(), clock=now_s))
+    running = asyncio.create_task(bus.line.run())
+    await bus.line.wait_connected()
     channel = Channel(
         id="x1", bus=bus, unit=1, expected=Expected(kind=KINDS[kind], options=Options()), clock=now_s, born_s=now_s()
     )  # fmt: skip
@@ -198,8 +199,8 @@ async def asked(channel: Channel, *requests: Request, ticks: int = 3) -> Reading
         state = SiteState(t_s=now_s(), tick_s=1.0, f_nom_hz=50.0, ders=(der,), requests=requests)
         _, (decision,) = step(PLAN, {}, state, 1.0)
         writer.offer(decision, der, True, now_s())
-        await writer.wait()
-        writer.raise_bugs()
+        await writer.errand.wait()
+        writer.errand.raise_bugs()
         await asyncio.sleep(1.0)
         await channel.poll()
     assert writer.account.trouble.code is None
@@ -222,7 +223,7 @@ def _state(channel: Channel) -> DerState:
 
 async def test_a_meter_of_three_registers_is_found_and_read() -> None:
     async with found("acme_meter", Box([17, (-1_200) & 0xFFFF, 2_315])) as channel:
-        assert (channel.state, channel.finder.binding.known) == (
+        assert (channel.state, channel.bond.binding.known) == (
             "ok",
             Identity(maker="Acme", model="Meter", serial="0017"),
         )
@@ -231,7 +232,7 @@ async def test_a_meter_of_three_registers_is_found_and_read() -> None:
 
 async def test_a_device_that_is_none_of_its_kind_is_not_recognised() -> None:
     async with found("acme_meter", Box([0, 0, 0])) as channel:
-        assert channel.device is None and "serial number" in channel.finder.binding.text
+        assert channel.device is None and "serial number" in channel.bond.binding.text
 
 
 async def test_a_der_that_takes_both_has_its_sun_its_target_and_its_sun_again() -> None:

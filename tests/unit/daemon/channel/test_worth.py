@@ -15,15 +15,16 @@ from derctl.devices import Options, Profile
 from derctl.devices.sunspec.der import bind_pv
 from derctl.links.models import model
 from tests.fake import Fake, lay_out
+from tests.wire import Alone
 
 LIAR = {"WMaxLimPct": 0, "WMaxLim_Ena": 1}
 
 
-class Line:
+class Line(Alone):
     """A PV inverter of 5 kW that reads back a limit of 0 W, on a bus of one unit."""
 
     def __init__(self, **profile: Any) -> None:
-        self.connected, self.generation, self.now_s = True, 1, 1000.0
+        self.now_s = 1000.0
         self.fake: Fake = lay_out("pv_103", m123=LIAR)
         kind: Any = SimpleNamespace(bind=lambda options: bind_pv(model, options))
         wired: Any = self
