@@ -1,5 +1,6 @@
 """A meter at the point of connection: 201, 203 or their float twins 211, 213. The registers' sign is an option."""
 
+import random
 from math import sqrt
 
 from hil.faces import ac
@@ -9,6 +10,8 @@ from hil.faces.personality import Personality
 from hil.faces.view import AcReading, Rating, SiteView, phase_voltages_v
 
 SCALES = {"A_SF": -2, "V_SF": -1, "Hz_SF": -2, "W_SF": 0, "VA_SF": 0, "VAR_SF": 0, "PF_SF": -1, "TotWh_SF": 0}
+FLICKER_PU = 0.0005
+"""What the neighbours do to the voltage of a grid that is alive, from one refresh to the next: 0.1 V of 230 V."""
 
 
 class Meter(Face):
@@ -34,16 +37,16 @@ class Meter(Face):
 
     def fill(self, view: SiteView) -> None:
         """The flow at the point of connection."""
-        self.bank.image(self.model).put_all(meter_values(self.noised(flow(view)), self.sign))
+        self.bank.image(self.model).put_all(meter_values(self.noised(flow(view, self.random)), self.sign))
 
 
-def flow(view: SiteView) -> AcReading:
-    """What crosses the point of connection."""
+def flow(view: SiteView, dice: random.Random) -> AcReading:
+    """What crosses the point of connection, at a voltage that wavers."""
     poc = view.state.poc
     return AcReading(
         p_w=poc.p_w,
         q_var=poc.q_var,
-        v_v=phase_voltages_v(view, poc.v_pu),
+        v_v=tuple(v * (1.0 + dice.gauss(0.0, FLICKER_PU)) for v in phase_voltages_v(view, poc.v_pu)),
         f_hz=poc.f_hz,
         energy_out_wh=poc.export_wh,
         energy_in_wh=poc.import_wh,

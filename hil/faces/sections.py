@@ -39,7 +39,7 @@ class Sections(Face):
         reading = self.noised(ac.der_reading(view, own))
         dc_w = reading.p_w / 0.96
         ac.fill_1xx(self.bank.image(103), reading, status=own.inverter.status, dc_v=600.0, dc_w=dc_w)
-        seen = self.noised(flow(view))
+        seen = self.noised(flow(view, self.random))
         made = sum(der.inverter.p_w for der in ders.values())
         self.grid.put_all(meter_values(seen, self.sign))
         self.sun.put_all(meter_values(replace(seen, p_w=made), self.sign))

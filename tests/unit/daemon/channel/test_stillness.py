@@ -77,3 +77,51 @@ def test_a_meter_which_states_no_rating_may_stand_still_below_fifty_watts(p_w: f
     still = observe(Stillness(), (1,), None, 0.0)
     nothing = make.rating(p_max_w=0.0)
     assert stands_still(still, Reading(p_w=p_w), nothing, 1.0, 86_400.0) is stands
+
+
+NO_RATING = make.rating(p_max_w=0.0)
+
+
+def meter_stands_after(reading: Reading, *, every_s: float = 1.0, profile_s: float = 1.0) -> float:
+    """Seconds until a meter that showed something new each every_s, and nothing new then, is called frozen."""
+    still, now = Stillness(), 0.0
+    for now in range(120):
+        still = observe(still, (int(now / every_s),), None, float(now))
+        assert not stands_still(still, reading, NO_RATING, profile_s, float(now))
+    for later in range(120, 86_400):
+        still = observe(still, still.registers, None, float(later))
+        if stands_still(still, reading, NO_RATING, profile_s, float(later)):
+            return later - still.since_s
+    return float("inf")
+
+
+@pytest.mark.parametrize("p_w", [0.0, 3.0, -49.0, 6000.0, -800.0])
+@pytest.mark.parametrize("every_s", [0.2, 1.0, 2.0])
+@pytest.mark.parametrize("grid", [{"v_v": 231.0, "f_hz": 50.0}, {"v_v": 231.0}, {"f_hz": 49.98}])
+def test_a_meter_of_which_nothing_wavers_is_frozen_within_twenty_seconds_whatever_flows(
+    p_w: float, every_s: float, grid: dict[str, float]
+) -> None:
+    assert 15.0 <= meter_stands_after(Reading(p_w=p_w, **grid), every_s=every_s) <= 20.0
+
+
+@pytest.mark.parametrize("every_s", [3.0, 5.0, 10.0, 15.0])
+def test_a_meter_that_refreshes_rarely_has_the_time_of_seven_to_eight_refreshes(every_s: float) -> None:
+    """A second's polls see one refresh second less."""
+    after_s = meter_stands_after(Reading(p_w=6000.0, v_v=231.0), every_s=every_s)
+    assert max(8.0 * (every_s - 1.0), 15.0) <= after_s <= max(8.0 * every_s, 16.0)
+    assert meter_stands_after(Reading(p_w=6000.0, v_v=231.0), profile_s=every_s) == max(8.0 * every_s, 15.0)
+
+
+def test_a_meter_without_volts_and_hertz_may_stand_still_at_no_power_only() -> None:
+    assert meter_stands_after(Reading(p_w=0.0)) == float("inf")
+    assert meter_stands_after(Reading(p_w=6000.0)) < 60.0
+
+
+def test_a_standstill_that_was_a_fault_is_no_refresh_time() -> None:
+    still = observe(observe(Stillness(), (1,), None, 0.0), (1,), None, 400.0)
+    assert observe(still, (2,), None, 401.0).refresh_s == 0.0
+
+
+def test_a_bus_without_a_poll_for_a_while_is_no_refresh_time() -> None:
+    still = observe(observe(Stillness(), (1,), None, 0.0), (2,), None, 12.0)
+    assert still.refresh_s == 0.0
