@@ -47,6 +47,7 @@ def _site(names: Sequence[str], tick_s: float) -> dict[str, Any]:
             "id": "bench",
             "v_nom_v": 230,
             "f_nom_hz": 50,
+            "grid_code": "ieee1547_b",
             "mode": "control",
             "tick_s": tick_s,
             "state_dir": "{dir}/state",
@@ -65,7 +66,7 @@ def _site(names: Sequence[str], tick_s: float) -> dict[str, Any]:
             },
             {"kind": "volt_watt"},
             {"kind": "volt_var", "category": "B"},
-            {"kind": "freq_droop"},
+            {"kind": "freq_droop", **dict.fromkeys(("db_of_hz", "db_uf_hz"), 0.036), "k_of": 0.05, "k_uf": 0.05},
             {"kind": "operator_limit"},
         ],
     }

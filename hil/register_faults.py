@@ -148,6 +148,23 @@ def stuck_at(unit: Unit, *, point: str, to: float) -> Undo:
     return _on_point(unit, point, lambda _: _encoded(image, slot, to))
 
 
+FROM_CLAMPS = frozenset({"A_SF", "W_SF", "VA_SF", "VAR_SF", "PF_SF"})
+"""Scale factors of what a meter works out of its current clamps: all of it but voltage, frequency and energy."""
+
+
+def clamps_off(unit: Unit, *, model: int, noise_w: float = 6.0) -> Undo:
+    """The current clamps fell off: sum and phases of current and power read next to nothing, each refresh anew."""
+    target = unit.face.bank.image(model)
+
+    def overlay(image: ModelImage, memory: bytearray) -> None:
+        for slot in image.slots.values() if image is target else ():
+            if slot.sf in FROM_CLAMPS:
+                to = unit.face.random.uniform(-noise_w, noise_w) if slot.sf == "W_SF" else 0.0
+                memory[slot.at * 2 : (slot.at + slot.size) * 2] = _encoded(image, slot, to)
+
+    return _overlay(unit, overlay)
+
+
 def _encoded(image: ModelImage, slot: Slot, value: float) -> bytes:
     low, high = INT_RANGE[slot.type]
     raw = max(low, min(high, round(value / image.scale(slot))))
@@ -236,7 +253,7 @@ def write_late(unit: Unit, *, delay_s: float = 10.0) -> Undo:
 REGISTER: Mapping[str, Callable[..., Undo]] = {
     f.__name__: f
     for f in (
-        frozen, not_implemented, all_not_implemented, scale_factor, sign_flip, word_swap, spike, stuck_at, identity,
-        swapped, no_map, write_ignored, write_clipped, write_late,
+        frozen, not_implemented, all_not_implemented, scale_factor, sign_flip, word_swap, spike, stuck_at, clamps_off,
+        identity, swapped, no_map, write_ignored, write_clipped, write_late,
     )
 }  # fmt: skip

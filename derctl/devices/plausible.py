@@ -38,7 +38,7 @@ def plausible(reading: Reading, rating: Rating) -> Reading:
     dark = _dark(reading)
     reading = _within(reading, rating)
     if rating.size_w <= 0.0:
-        return _usable(replace(reading, p_w=None, q_var=None) if without_volts(reading) else reading, rating)
+        return _usable(_without_its_sum(reading), rating)
     still = reading.p_w is None or abs(reading.p_w) <= AWAKE_PU * rating.size_w
     if not (without_volts(reading) and still) and not (dark and reading.status is not Status.FAULT):
         return _usable(reading, rating)
@@ -51,6 +51,13 @@ def plausible(reading: Reading, rating: Rating) -> Reading:
         f_hz=None,
         status=Status.ASLEEP,
     )
+
+
+def _without_its_sum(reading: Reading) -> Reading:
+    """A meter that has no power has no phases of it either."""
+    if without_volts(reading):
+        return replace(reading, p_w=None, q_var=None, p_phase_w=None)
+    return reading if reading.p_w is not None or reading.p_phase_w is None else replace(reading, p_phase_w=None)
 
 
 def without_volts(reading: Reading) -> bool:

@@ -29,19 +29,26 @@ Points = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Between:
-    """A number. source: who says so."""
+    """A number. source: who says so. v_nom_v: where the code has it in volts, of this nominal."""
 
     low: float
     high: float
     source: str
+    v_nom_v: float | None = None
 
     def violation(self, name: str, value: Any) -> SettingError | None:
         """No number, or one outside."""
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if number and self.low - NEAR <= value <= self.high + NEAR:
             return None
-        allowed = f"{self.low:.10g}" if self.low == self.high else f"{self.low:.10g} to {self.high:.10g}"
+        allowed = _span(self.low, self.high)
+        if self.v_nom_v is not None:
+            allowed += f" pu, {_span(self.low * self.v_nom_v, self.high * self.v_nom_v)} V"
         return SettingError(name, value, f"{allowed} ({self.source})")
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:.10g}" if low == high else f"{low:.10g} to {high:.10g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +64,16 @@ class Among:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Along:
-    """The points of a curve: each between its own two corners; gap: least step in x where the curve falls outside."""
+    """The points of a curve: each between its own two corners; gap: least step in x where the curve falls outside.
+
+    v_nom_v: as in Between, of x.
+    """
 
     low: Points
     high: Points
     source: str
     gap: float = 0.0
+    v_nom_v: float | None = None
 
     def violation(self, name: str, value: Points) -> SettingError | None:
         """The first point, or the first step, that is not as it should be."""
@@ -70,7 +81,8 @@ class Along:
             return SettingError(name, value, f"{len(self.low)} points ({self.source})")
         for index, (point, low, high) in enumerate(zip(value, self.low, self.high, strict=True)):
             for axis, each in enumerate(point):
-                span = Between(low=low[axis], high=high[axis], source=self.source)
+                v_nom_v = None if axis else self.v_nom_v
+                span = Between(low=low[axis], high=high[axis], source=self.source, v_nom_v=v_nom_v)
                 if (wrong := span.violation(f"{name}[{index}].{'xy'[axis]}", each)) is not None:
                     return wrong
         for index in (1, len(value) - 1):

@@ -22,6 +22,8 @@ AT_REST = frozenset({Status.ASLEEP, Status.OFF})
 """A device that says so may read no voltage, with the grid there: that is night, unless it gave power until now."""
 GAVE_PU, GAVE_S = 0.02, 10.0
 """Above this share of its rating it gave power; one that did so within this time does not fall asleep by itself."""
+LEAST_S = 1.0
+"""Of a ramp or a random delay: who has neither comes back at once with all the others."""
 UNHEARD = Abstain("no fresh voltage and frequency", lost=True)
 
 
@@ -61,6 +63,12 @@ class EnterService(Ruled):
         Settings.__post_init__(self)
         if self.ramp_s > 0.0 and self.random_s > 0.0:
             raise SettingError("random_s", self.random_s, "0, or ramp_s: 0 beside it (one of the two)")
+        if not self.random_s and self.ramp_s < LEAST_S:
+            raise SettingError(
+                "ramp_s", self.ramp_s, f"at least {LEAST_S:g}, or random_s: {LEAST_S:g} or more beside 0"
+            )
+        if 0.0 < self.random_s < LEAST_S:
+            raise SettingError("random_s", self.random_s, f"0, or at least {LEAST_S:g}")
 
     def misfit(self, f_nom_hz: float) -> SettingError | None:
         """A window that the nominal frequency is not in would never let anyone in."""

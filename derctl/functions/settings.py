@@ -74,7 +74,7 @@ def settings_of(cls: type) -> tuple[Field[Any], ...]:
 def violation(item: Field[Any], value: Any, rules: Rules | None = None) -> SettingError | None:
     """What is wrong with one value, or None. rules: a grid code's, which count instead of the setting's own range."""
     meta: Mapping[str, Any] = item.metadata
-    if rules is not None and meta.get("wide"):
+    if rules is not None and (meta.get("wide") or item.name in rules):
         return _against(item, value, rules)
     if "low" in meta:
         return _number_violation(item.name, value, meta)

@@ -128,9 +128,10 @@ def _rule(entry: Entry, code: GridCode) -> Rule | None:
     if low is None or high is None:
         return None
     low, high = _value(low, entry, code), _value(high, entry, code)
+    v_nom_v = code.v_nom_v if entry.unit == "V" else None
     if isinstance(low, tuple):
-        return Along(low=low, high=high, gap=entry.gap, source=entry.source)
-    return Between(low=low, high=high, source=f"{code.name}: {entry.source}")
+        return Along(low=low, high=high, gap=entry.gap, source=f"{code.name}: {entry.source}", v_nom_v=v_nom_v)
+    return Between(low=low, high=high, source=f"{code.name}: {entry.source}", v_nom_v=v_nom_v)
 
 
 def _value(value: Any, entry: Entry, code: GridCode) -> Any:

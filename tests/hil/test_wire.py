@@ -511,6 +511,25 @@ async def test_a_sign_flips_words_swap_and_values_stick(site: Rig) -> None:
     assert await shown(site, wire, 103, "Hz") == struct.pack(">H", 4950)
 
 
+async def test_a_meter_whose_clamps_fell_off_still_measures_the_voltage(make_rig: MakeRig) -> None:
+    meter = {"id": "meter", "face": "meter", "rating": {"p_max_w": 20_000}}
+    rig = await make_rig(devices=(meter,), plant={"phases": 3})
+    unit = rig.units["meter"]
+    before = unit.face.bank.image(203).get("W")
+
+    def seen(name: str) -> float:
+        image = unit.face.bank.image(203)
+        (raw,) = struct.unpack(">h", unit.face.bank.read(unit.face.bank.start[id(image)] + image.slots[name].at, 1))
+        return float(raw * image.scale(image.slots[name]))
+
+    await FaultBoard(rig).start("clamps_off", "meter", model=203)
+    refreshed(rig)
+    assert before == pytest.approx(-1000.0, abs=50.0)
+    for name in ("W", "WphA", "WphB", "WphC", "A", "AphA", "AphC", "VA", "VAphB", "VAR", "VARphC", "PF"):
+        assert abs(seen(name)) <= 6.0, name
+    assert (seen("PhV"), seen("Hz")) == (pytest.approx(230.0, abs=5.0), pytest.approx(50.0, abs=0.1))
+
+
 async def test_spikes_come_and_go(site: Rig) -> None:
     await FaultBoard(site).start("spike", "pv1", point="103.W", to=32000, p=0.5)
     seen = set()

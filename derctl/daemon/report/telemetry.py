@@ -20,8 +20,8 @@ CHANGE_W = 50.0
 """A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status or alarms did."""
 
 
-ELSEWHERE = frozenset({"accepted", "own_on", "own_off", "p_phase_w"})
-"""Fields of a reading that stand in the outcome and in `status`, or that functions alone look at."""
+ELSEWHERE = frozenset({"accepted", "own_on", "own_off"})
+"""Fields of a reading that stand in the outcome and in `status`."""
 MEASURED = ("status", *(item.name for item in fields(Reading) if item.name not in {"status", *ELSEWHERE}))
 """A new field of a reading is in the topic by itself."""
 EVIDENCE = tuple(item.name for item in fields(Evidence))

@@ -73,6 +73,12 @@ def test_a_meter_whose_scale_factor_is_torn_measures_nothing(sf: int) -> None:
     assert reading.p_w is None and unmeasured(reading, device.rating)
 
 
+@pytest.mark.parametrize("given", [{"v_v": 0.0}, {"f_hz": 0.0}, {"p_w": None}, {"p_w": 1e12}])
+def test_a_meter_without_a_power_has_none_of_its_phases_either(given: Any) -> None:
+    seen = plausible(replace(WELL, p_phase_w=(400.0, 300.0, 300.0), **given), NONE)
+    assert (seen.p_w, seen.p_phase_w) == (None, None)
+
+
 ALL = ("p_w", "v_v", "f_hz")
 
 

@@ -163,6 +163,18 @@ def test_a_ramp_and_a_random_delay_exclude_each_other() -> None:
     assert caught.value.name == "random_s" and "ramp_s: 0" in caught.value.allowed
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [({"ramp_s": 0.0}, "ramp_s"), ({"ramp_s": 0.9}, "ramp_s"), ({"ramp_s": 0.0, "random_s": 0.5}, "random_s")],
+)
+def test_nobody_comes_back_at_once_with_all_the_others(given: dict[str, float], name: str) -> None:
+    """1547 4.10.3: a ramp or a random delay, of 1 to 1000 s."""
+    with pytest.raises(SettingError) as caught:
+        EnterService(**given)
+    assert caught.value.name == name
+    assert EnterService(ramp_s=1.0).random_s == 0.0 and EnterService(ramp_s=0.0, random_s=1.0).ramp_s == 0.0
+
+
 def test_a_window_without_the_nominal_frequency_does_not_fit() -> None:
     assert EnterService().misfit(60.0) is None
     for f_nom_hz, name in ((50.0, "f_low_hz"), (62.0, "f_high_hz")):

@@ -126,6 +126,7 @@ def test_both_ends_of_the_range_are_allowed(kind: str, name: str) -> None:
         ("soc_guard", "max_pct", low): None,
         ("soc_guard", "hysteresis_pct", high): {"min_pct": 0.0},
         ("enter_service", "random_s", high): {"ramp_s": 0.0},
+        ("enter_service", "ramp_s", low): {"random_s": 300.0},
         ("bms_guard", "ramp_s", high): {"stop_s": 61.0},
         ("bms_guard", "stop_s", low): {"ramp_s": 1.0},
     }

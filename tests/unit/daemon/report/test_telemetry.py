@@ -97,6 +97,12 @@ def test_another_belief_goes_out_before_its_time(telemetry: Telemetry) -> None:
     assert (said["belief"], said["slope"], said["delay_s"]) == ("proven", 0.988, None)
 
 
+def test_a_meter_s_phases_are_told_in_their_order(telemetry: Telemetry) -> None:
+    sent = topics(telemetry, site(1.0, poc=reading(3120.0, p_phase_w=(2000.0, 1500.0, -380.0))))
+    assert sent["poc"]["p_phase_w"] == [2000.0, 1500.0, -380.0]
+    assert sent["der/pv1/measurement"]["p_phase_w"] is None
+
+
 def test_before_the_first_reading_its_age_is_null(telemetry: Telemetry) -> None:
     state = site(1.0, poc=reading())
     (unread,), poc = (replace(der, sample=0, age_s=1e9) for der in state.ders), state.poc
