@@ -167,7 +167,7 @@ def test_a_ramp_and_a_random_delay_exclude_each_other() -> None:
     ("given", "name"),
     [({"ramp_s": 0.0}, "ramp_s"), ({"ramp_s": 0.9}, "ramp_s"), ({"ramp_s": 0.0, "random_s": 0.5}, "random_s")],
 )
-def test_nobody_comes_back_at_once_with_all_the_others(given: dict[str, float], name: str) -> None:
+def test_nobody_comes_back_at_once_with_all_the_others(given: dict[str, Any], name: str) -> None:
     """1547 4.10.3: a ramp or a random delay, of 1 to 1000 s."""
     with pytest.raises(SettingError) as caught:
         EnterService(**given)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from derctl.core.types import Reading
@@ -99,7 +101,7 @@ def meter_stands_after(reading: Reading, *, every_s: float = 1.0, profile_s: flo
 @pytest.mark.parametrize("every_s", [0.2, 1.0, 2.0])
 @pytest.mark.parametrize("grid", [{"v_v": 231.0, "f_hz": 50.0}, {"v_v": 231.0}, {"f_hz": 49.98}])
 def test_a_meter_of_which_nothing_wavers_is_frozen_within_twenty_seconds_whatever_flows(
-    p_w: float, every_s: float, grid: dict[str, float]
+    p_w: float, every_s: float, grid: dict[str, Any]
 ) -> None:
     assert 15.0 <= meter_stands_after(Reading(p_w=p_w, **grid), every_s=every_s) <= 20.0
 
