@@ -35,10 +35,13 @@ def whole(rating: Rating) -> Band:
 
 def fold(band: Band, proposals: Iterable[Proposal], *, up_to: int | None = None) -> Band:
     """Narrow by every proposal of rank <= up_to (all, if None), seniors first. Order within a rank doesn't matter."""
-    ordered = sorted(proposals, key=SENIORS_FIRST)
-    for rank, group in groupby(ordered, key=RANK):
-        if up_to is not None and rank > up_to:
-            break
+    heard = [
+        each
+        for each in proposals
+        if (up_to is None or each.rank <= up_to)
+        and not (each.p_ceiling_w is None and each.p_floor_w is None and each.p_target_w is None)
+    ]
+    for _, group in groupby(sorted(heard, key=SENIORS_FIRST), key=RANK):
         band = _narrow(band, tuple(group))
     return band
 
@@ -164,7 +167,7 @@ def _mode(der: DerState, proposals: Iterable[Proposal]) -> Proposal | None:
     wishes = [proposal for proposal in proposals if proposal.q_var is not None]
     if not wishes or not der.can.var:
         return None
-    return min(wishes, key=lambda p: (p.rank, p.by))
+    return min(wishes, key=SENIORS_FIRST)
 
 
 def _after_power(wish: Proposal) -> bool:

@@ -13,7 +13,7 @@ DARK = frozenset({Status.ASLEEP, Status.OFF, Status.FAULT})
 
 def q_box(rating: Rating, q_var: float) -> float:
     """Clip to what the DER can inject or absorb."""
-    return min(max(q_var, -rating.q_abs_max_var), rating.q_inj_max_var)
+    return clamp(q_var, -rating.q_abs_max_var, rating.q_inj_max_var)
 
 
 def room(s_max_va: float, other: float) -> float:
@@ -22,8 +22,9 @@ def room(s_max_va: float, other: float) -> float:
 
 
 def clamp(value: float, low: float, high: float) -> float:
-    """The nearest value inside [low, high]."""
-    return min(max(value, low), high)
+    """The nearest value inside [low, high]; where low is above high, high."""
+    lifted = low if value < low else value
+    return high if lifted > high else lifted
 
 
 def told_w(der: DerState) -> float | None:

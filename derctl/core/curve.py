@@ -28,13 +28,17 @@ class Curve:
 
     def __call__(self, x: float) -> float:
         """y at x."""
-        points = self.points
-        if x <= points[0][0]:
-            return points[0][1]
-        for (x0, y0), (x1, y1) in pairwise(points):
-            if x <= x1:
-                return y1 if x1 == x0 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
-        return points[-1][1]
+        return along(self.points, x)
+
+
+def along(points: Sequence[tuple[float, float]], x: float) -> float:
+    """y at x on the curve through these points."""
+    if x <= points[0][0]:
+        return points[0][1]
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if x <= x1:
+            return y1 if x1 == x0 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+    return points[-1][1]
 
 
 def falling(curve: Curve, *, name: str) -> None:

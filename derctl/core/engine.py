@@ -87,11 +87,12 @@ class Plan:
 
 @dataclass(slots=True)
 class _Case:
-    """What was said about one DER in this tick."""
+    """What was said about one DER in this tick. reserved_w: see arbitration."""
 
     der: DerState
     proposals: list[Proposal] = field(default_factory=list)
     abstained: dict[str, str] = field(default_factory=dict)
+    reserved_w: float | None = None
     band: Band = field(init=False)
     asked_w: float = 0.0
 
@@ -131,6 +132,7 @@ def step(
                 _ask_der(function, case, memories, after, state, dt_s)
     for case in cases.values():
         _fallback(case)
+        case.reserved_w = reserved_w(case.der, case.proposals)
         case.band = rested(_left(case), case.der)
         case.asked_w = max(-aim_of(case.band), 0.0)
     after[SUN] = seen = sun.watched(memories.get(SUN, sun.Memory()), state.ders, dt_s)
@@ -280,8 +282,7 @@ def _fallback(case: _Case) -> None:
 def _left(case: _Case, up_to: int | None = None) -> Band:
     """What proposals up to a rank leave of the rating, and reactive priority of the circle."""
     band = fold(whole(case.der.rating), case.proposals, up_to=up_to)
-    most_w = reserved_w(case.der, case.proposals)
-    return band if most_w is None else confine(band, most_w, by="s_max_va")
+    return band if case.reserved_w is None else confine(band, case.reserved_w, by="s_max_va")
 
 
 class _Split:

@@ -67,7 +67,8 @@ def _with_input(
     given = wish
     if hold is not None and (hold.back or hold.lost_s > 0.0):
         given = _returning(hold, wish, der, dt_s)
-    after = Hold(said=given, given=given, back=given != wish, sample=der.sample, silent_s=der.age_s)
+    back = given is not wish and given != wish
+    after = Hold(said=given, given=given, back=back, sample=der.sample, silent_s=der.age_s)
     return after, () if given is None else (given,)
 
 

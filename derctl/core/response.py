@@ -24,7 +24,7 @@ def follow(lag: Lag, u: float, *, dt_s: float, olrt_s: float) -> Lag:
 
     tau = olrt_s / ln 10. Exact and stable for any dt_s, so a late tick changes nothing but its own sample.
     """
-    if dt_s < NO_TIME_S:
+    if dt_s < NO_TIME_S or lag.y == lag.u == u:
         return lag
     if olrt_s <= 0.0:
         return Lag(y=u, u=u)

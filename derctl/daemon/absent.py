@@ -66,21 +66,26 @@ class Absent:
 
     def _seen(self, section: DerSection) -> Seen:
         """An inverter that drops its control model at night is the one that it was by day."""
-        channel, record = self.channels[section.id], self.known.record(section)
-        binding = channel.bond.binding
-        last, hides = binding.last, False
-        if last is not None and not last.can.steer and record is not None and record.writable:
-            dark = (channel.measured.reading.p_w or 0.0) <= DARK_PU * last.rating.p_max_w
-            hides = (dark or _half(last)) and record.serial == serial_text(last.identity.serial)
+        binding = self.channels[section.id].bond.binding
+        last = binding.last
+        hides = last is not None and not last.can.steer and self._hides(section, last)
         refused = binding.text if binding.state is Bind.REFUSED else ""
         return Seen(last, binding.stranger_w, refused, hides=hides)
+
+    def _hides(self, section: DerSection, last: Device) -> bool:
+        record = self.known.record(section)
+        if record is None or not record.writable:
+            return False
+        dark = (self.channels[section.id].measured.reading.p_w or 0.0) <= DARK_PU * last.rating.p_max_w
+        return (dark or _half(last)) and record.serial == serial_text(last.identity.serial)
 
     def rating(self, section: DerSection, v_nom_v: float) -> Rating:
         """Of the device that was found last, or ever, or as the site file declares it; of another one in its place
         the larger active power."""
-        last, record = self.channels[section.id].bond.binding.last, self.known.record(section)
+        last = self.channels[section.id].bond.binding.last
         if last is not None:
             return last.rating
+        record = self.known.record(section)
         rating = rating_of(section, v_nom_v) if record is None else record.rating
         stranger_w = self._stranger_w(section)
         return rating if stranger_w is None else replace(rating, p_max_w=max(rating.p_max_w, stranger_w))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import fields
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from derctl.core.types import Rating, Reading
@@ -22,6 +23,7 @@ AWAKE_PU = 0.02
 """Above this share of its rating an inverter is not asleep, whatever its voltage reads."""
 
 NUMBERS = tuple(item.name for item in fields(Reading) if item.type == "float | None")
+_numbers = attrgetter(*NUMBERS)
 POWERS = ("p_w", "q_var", "dc_p_w", "p_charge_limit_w", "p_discharge_limit_w")
 AWAKE = frozenset({Status.ON, Status.THROTTLED, Status.STARTING, Status.FAULT})
 """Who says one of these of itself, and measures nothing, may give anything: its power is not known."""
@@ -76,21 +78,20 @@ def unmeasured(reading: Reading, rating: Rating) -> bool:
 def _within(reading: Reading, rating: Rating) -> Reading:
     """Numbers only, of the size of a plant."""
     gone: dict[str, Any] = {}
-    for name, low, high in _bounds(rating):
-        value = getattr(reading, name)
-        if value is not None and not (low <= value <= high and -math.inf < value < math.inf):
+    for value, (name, low, high) in zip(_numbers(reading), _bounds(rating), strict=True):
+        if value is not None and not low <= value <= high:
             gone[name] = None
     return replace(reading, **gone) if gone else reading
 
 
 @lru_cache(maxsize=64)
 def _bounds(rating: Rating) -> tuple[tuple[str, float, float], ...]:
-    """(name, lowest, highest) of each number. A NaN is between nothing."""
+    """(name, lowest, highest) of each number. A NaN is between nothing, nor is what is infinite."""
     limit = P_MAX_PU * max(rating.size_w, rating.s_max_va) or P_MOST_W
     most = {**dict.fromkeys(POWERS, P_MOST_W), "energy_wh": E_MOST_WH, "soc_pct": 100.0}
     most |= dict.fromkeys(("p_w", "q_var"), min(limit, P_MOST_W))
     least = {"energy_wh": 0.0, "soc_pct": 0.0}
-    highs = {name: most.get(name, math.inf) for name in NUMBERS}
+    highs = {name: most.get(name, math.nextafter(math.inf, 0.0)) for name in NUMBERS}
     return tuple((name, least.get(name, -high), high) for name, high in highs.items())
 
 
@@ -107,4 +108,4 @@ def _usable(reading: Reading, rating: Rating) -> Reading:
 
 def _dark(reading: Reading) -> bool:
     """Nothing of it shows any life."""
-    return all(not value for value in (reading.p_w, reading.v_v, reading.f_hz, reading.dc_p_w))
+    return not (reading.p_w or reading.v_v or reading.f_hz or reading.dc_p_w)

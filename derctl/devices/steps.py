@@ -25,21 +25,23 @@ class Steps:
     def down(self, value: float) -> float:
         """The nearest one towards 0."""
         inside = clamp(value, -self.most, self.most)
-        return self._times(inside, math.floor(self._count(inside) + ON_STEP))
+        count = self._count(inside)
+        return self._times(inside, count, math.floor(count + ON_STEP))
 
     def nearest(self, value: float) -> float:
         """The step next to it, on either side, within most."""
         inside = clamp(value, -self.most, self.most)
-        return self._times(inside, round(self._count(inside)))
+        count = self._count(inside)
+        return self._times(inside, count, round(count))
 
     def _count(self, value: float) -> float:
         return abs(value) / self.size if self.size > 0.0 else 0.0
 
-    def _times(self, value: float, count: int) -> float:
+    def _times(self, value: float, count: float, whole: int) -> float:
         """A value that lies on a step stays as it is, so that a rating stays the rating."""
-        if self.size <= 0.0 or abs(self._count(value) - count) <= ON_STEP:
+        if self.size <= 0.0 or abs(count - whole) <= ON_STEP:
             return value
-        return math.copysign(count * self.size, value) if count else 0.0
+        return math.copysign(whole * self.size, value) if whole else 0.0
 
 
 def percent_of(base: float, sf: int | None) -> Steps:

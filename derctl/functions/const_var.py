@@ -8,7 +8,7 @@ from typing import ClassVar
 from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
-from derctl.functions.lagged import Memory
+from derctl.functions.lagged import Memory, moved
 from derctl.functions.settings import Settings, choice, number
 
 SOURCE = "IEEE 1547-2018 5.3.5, as in OpenDER 2.2.0"
@@ -42,4 +42,4 @@ class ConstVar(Settings):
         begin = self.q_pu if measured is None else measured / s_max_va
         lag = respond(memory.lag, self.q_pu, begin=begin, dt_s=dt_s, olrt_s=self.olrt_s)
         priority = Priority(self.q_priority)
-        return Memory(lag=lag), Proposal(by=self.kind, rank=self.rank, q_var=lag.y * s_max_va, q_priority=priority)
+        return moved(memory, lag), Proposal(by=self.kind, rank=self.rank, q_var=lag.y * s_max_va, q_priority=priority)

@@ -19,7 +19,7 @@ from derctl.functions.settings import Ruled, choice, number
 SOURCE = "IEEE 1547-2018 6.5.2.7 table 24, as in OpenDER 2.2.0 and UL 1741 SB transcripts"
 BACK = 1e-3
 """Per unit of rating: this near to the power before the event, droop has done its work (OpenDER 2.2.0)."""
-
+INSIDE = Abstain(Idle.INSIDE_THE_DEAD_BAND)
 
 AS4777 = "AS/NZS 4777.2:2020, as in the Q.HOME CORE manual"
 EN = "EN 50549-1, as in Beckhoff TF8360"
@@ -116,7 +116,7 @@ class FreqDroop(Ruled):
         p_pu, top = p_w / unit_w, der.rating.p_max_w / unit_w
         over_hz, side = self._outside(f_hz, site.f_nom_hz, store=der.rating.p_min_w < 0.0)
         if memory.p_pre is None and side == 0:
-            return Memory(p_last=p_pu), Abstain(Idle.INSIDE_THE_DEAD_BAND)
+            return Memory(p_last=p_pu), INSIDE
         memory = self._latched(memory, p_pu, side)
         assert memory.p_pre is not None and memory.lag is not None
         low = der.rating.p_min_w / unit_w if self.p_min_pu is None else self.p_min_pu
@@ -209,7 +209,7 @@ class FreqDroop(Ruled):
         assert memory.lag is not None and memory.p_pre is not None
         risen = ramp(memory.p_pre, top, up_per_s=self.return_pu_per_s, dt_s=dt_s)
         if memory.side < 0 or risen >= top:
-            return Memory(p_last=p_pu), Abstain(Idle.INSIDE_THE_DEAD_BAND)
+            return Memory(p_last=p_pu), INSIDE
         memory = replace(memory, p_pre=risen, lag=Lag(y=risen, u=risen), p_last=p_pu, back=True)
         return memory, self._propose(memory, der)
 

@@ -19,6 +19,11 @@ class Memory:
     lag: Lag | None = None
 
 
+def moved(memory: Memory, lag: Lag) -> Memory:
+    """With the lag after a step. One that is settled is the same."""
+    return memory if lag is memory.lag else Memory(lag=lag)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lagged(Ruled):
     """Base: a mode that follows the voltage; without it its lag stands still."""

@@ -58,6 +58,9 @@ class Memory:
         return None if self.by else Reason.RELAXING
 
 
+NO_LIMIT = Memory()
+
+
 def limited(
     memory: Memory, asked: Sequence[LimitRequest], ders: Sequence[DerState], site: SiteState, dt_s: float
 ) -> Memory:
@@ -66,6 +69,8 @@ def limited(
     While a DER's rating isn't known nobody knows where the ramp ends: it goes on, by what is known of the others. One
     that is silent doesn't rise, or it would make a step of it when it answers again.
     """
+    if not asked and memory.ceiling_w is None:
+        return NO_LIMIT
     tightest = min(asked, key=lambda request: (request.p_ceiling_w, request.id), default=None)
     known = all(der.rating.size_w for der in ders)
     full_w = sum(der.rating.p_max_w for der in ders) if known else math.inf
@@ -79,7 +84,7 @@ def limited(
         risen_w = now_w if wait_s > 0.0 else min(now_w + rise_w, goal_w)
         if risen_w < goal_w:
             return Memory(ceiling_w=risen_w, wait_s=max(wait_s - dt_s, 0.0))
-    return Memory() if tightest is None else Memory(ceiling_w=goal_w, by=tightest.id, left_s=tightest.remaining_s)
+    return NO_LIMIT if tightest is None else Memory(ceiling_w=goal_w, by=tightest.id, left_s=tightest.remaining_s)
 
 
 def kept_limit(memory: Memory) -> dict[str, Any] | None:
@@ -111,7 +116,7 @@ class Limit(Settings):
 
     def start(self) -> Memory:
         """No limit."""
-        return Memory()
+        return NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

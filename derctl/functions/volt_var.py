@@ -10,7 +10,7 @@ from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
 from derctl.errors import SettingError
-from derctl.functions.lagged import NO_VOLTAGE, Lagged, Memory, fresh_v_pu
+from derctl.functions.lagged import NO_VOLTAGE, Lagged, Memory, fresh_v_pu, moved
 from derctl.functions.settings import Settings, choice, number, points
 
 SOURCE = "IEEE 1547-2018 5.3.3 table 8, as in OpenDER 2.2.0"
@@ -46,6 +46,7 @@ class VoltVar(Lagged):
     )
     _curve: Curve = field(init=False, repr=False, compare=False)
     _olrt_s: float = field(init=False, repr=False, compare=False)
+    _priority: Priority = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Named, not super(): a slotted dataclass is a new class, which the zero-argument form doesn't know.
@@ -55,6 +56,7 @@ class VoltVar(Lagged):
             _check_points(self.points, ruled=self.rules is not None)
         object.__setattr__(self, "_curve", Curve.of(self.points or defaults, name="points"))
         object.__setattr__(self, "_olrt_s", self.olrt_s or olrt_s)
+        object.__setattr__(self, "_priority", Priority(self.q_priority))
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """The curve is shifted as a whole by v_ref_pu - 1 (OpenDER and UL 1741 SB read it so)."""
@@ -68,9 +70,7 @@ class VoltVar(Lagged):
         begin = wish if measured is None else measured / der.rating.s_max_va
         lag = respond(memory.lag, wish, begin=begin, dt_s=dt_s, olrt_s=self._olrt_s)
         q_var = lag.y * der.rating.s_max_va
-        return Memory(lag=lag), Proposal(
-            by=self.kind, rank=self.rank, q_var=q_var, q_priority=Priority(self.q_priority)
-        )
+        return moved(memory, lag), Proposal(by=self.kind, rank=self.rank, q_var=q_var, q_priority=self._priority)
 
 
 def _check_points(given: tuple[tuple[float, float], ...], *, ruled: bool) -> None:

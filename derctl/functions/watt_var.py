@@ -10,7 +10,7 @@ from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
 from derctl.errors import SettingError
-from derctl.functions.lagged import Lagged, Memory
+from derctl.functions.lagged import Lagged, Memory, moved
 from derctl.functions.settings import Settings, choice, number, points
 
 SOURCE = "IEEE 1547-2018 5.3.4 table 9, as in OpenDER 2.2.0"
@@ -60,6 +60,6 @@ class WattVar(Lagged):
         measured = der.reading.q_var
         begin = wish if measured is None else measured / rating.s_max_va
         lag = respond(memory.lag, wish, begin=begin, dt_s=dt_s, olrt_s=self.olrt_s)
-        return Memory(lag=lag), Proposal(
+        return moved(memory, lag), Proposal(
             by=self.kind, rank=self.rank, q_var=lag.y * rating.s_max_va, q_priority=Priority(self.q_priority)
         )

@@ -57,11 +57,12 @@ class SunspecDer(Found):
     own: Own = field(default_factory=Own)
     nominal: Nominal = field(default_factory=Nominal)
     limits: Limits | None = None
+    control: Mapping[str, Read] = field(init=False, repr=False, compare=False)
 
-    @property
-    def control(self) -> Mapping[str, Read]:
+    def __post_init__(self) -> None:
         reads = {view.name: view.read for view in (self.ac, *self.controls.groups.views.values())}
-        return reads if self.limits is None else {**reads, **self.limits.reads}
+        limits = {} if self.limits is None else self.limits.reads
+        object.__setattr__(self, "control", {**reads, **limits})
 
     @property
     def slow(self) -> Mapping[str, Read]:

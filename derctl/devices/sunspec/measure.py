@@ -30,6 +30,9 @@ LIVE_PU = 0.2
 PAIRS = ("AB", "BC", "CA")
 """Between which lines; models 202-204 call the point PhVph.., all others PPVph..."""
 
+PHASES = {System.SPLIT: ("WphA", "WphB"), System.THREE: ("WphA", "WphB", "WphC")}
+"""The power of each phase, where there are several."""
+
 SYSTEMS = {
     **dict.fromkeys((101, 111, 201, 211), System.SINGLE),
     **dict.fromkeys((102, 112, 202, 212), System.SPLIT),
@@ -93,11 +96,12 @@ def inverter(model_id: int, values: dict[str, Any], **more: Any) -> Reading:
 def inverter_volts(model_id: int, values: dict[str, Any]) -> float | None:
     """At its terminals, phase to neutral where it has one."""
     if model_id == 701:
-        phases = tuple(values.get(f"VL{i}") for i in (1, 2, 3))
-        lines = tuple(values.get(point) for point in ("VL1L2", "VL2L3", "VL3L1"))
+        phases = (values.get("VL1"), values.get("VL2"), values.get("VL3"))
+        lines = (values.get("VL1L2"), values.get("VL2L3"), values.get("VL3L1"))
         return voltage(system_of(701, values), values.get("LNV"), phases, values.get("LLV"), lines)
-    phases = tuple(values.get(f"PhVph{phase}") for phase in "ABC")
-    return voltage(SYSTEMS[model_id], None, phases, None, tuple(values.get(f"PPVph{pair}") for pair in PAIRS))
+    phases = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
+    lines = (values.get("PPVphAB"), values.get("PPVphBC"), values.get("PPVphCA"))
+    return voltage(SYSTEMS[model_id], None, phases, None, lines)
 
 
 def meter(model_id: int, values: dict[str, Any], *, sign: int) -> Reading:
@@ -105,7 +109,7 @@ def meter(model_id: int, values: dict[str, Any], *, sign: int) -> Reading:
 
     A pair of lines tells where no phase is implemented: phases that read 0 are lost taps.
     """
-    phases = tuple(values.get(f"PhVph{phase}") for phase in "ABC")
+    phases = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
     named = (_either(values.get(f"PhVph{pair}"), values.get(f"PPVph{pair}")) for pair in PAIRS)
     lines = tuple(named) if all(volts is None for volts in (values.get("PhV"), *phases)) else ()
     p_w, q_var = values.get("W"), values.get("VAR")
@@ -122,8 +126,7 @@ def meter(model_id: int, values: dict[str, Any], *, sign: int) -> Reading:
 
 def phase_powers(system: System, values: dict[str, Any], *, sign: int) -> tuple[float, ...] | None:
     """Of each phase, where the meter has more than one, measures them all, and they make up its sum."""
-    names = {System.SPLIT: "AB", System.THREE: "ABC"}.get(system, "")
-    found = [values.get(f"Wph{name}") for name in names]
+    found = [values.get(point) for point in PHASES.get(system, ())]
     there, p_w = [watts for watts in found if watts is not None], values.get("W")
     if not there or len(there) < len(found) or p_w is None:
         return None
@@ -149,8 +152,9 @@ def voltage(
     """
     if mean:
         return mean
-    least = LIVE_PU * max((volts for volts in phases if volts), default=0.0)
-    there = [volts for volts in phases if volts and volts >= least]
+    live = [volts for volts in phases if volts]
+    least = LIVE_PU * max(live, default=0.0)
+    there = [volts for volts in live if volts >= least]
     if there:
         return sum(there) / len(there)
     pairs = [volts for volts in (lines if system is System.THREE else lines[:1]) if volts]

@@ -16,6 +16,7 @@ OWN_FUNCTIONS = {
     "watt_var": ((712, "Ena"), (131, "ModEna")),
 }
 """Where a device says whether it runs a function itself."""
+ALL_OFF: tuple[tuple[str, ...], tuple[str, ...]] = ((), tuple(OWN_FUNCTIONS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Own:
         """Those that are on and those that are off; every model that could run one must say off. word: `off` is the
         installer's, for all of them."""
         if word == "off":
-            return (), tuple(OWN_FUNCTIONS)
+            return ALL_OFF
         on, off = [], []
         for function, names in self.by_function.items():
             states = [_enabled(self.views[name].values(answers)) for name in names if name in answers]

@@ -55,7 +55,7 @@ class Group:
 
     def tells(self, values: Mapping[str, Any]) -> bool:
         """Whether what it was told reads back as anything: a device may take what it does not show."""
-        return all(values[point] is not None for point in self.NEEDED)
+        return None not in [values[point] for point in self.NEEDED]
 
     def absent_w(self, fallback: Fallback, p_max_w: float) -> float:
         """The most that what it controls gives when derctl is not there. What has no target reverts to no limit."""

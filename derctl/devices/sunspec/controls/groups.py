@@ -78,8 +78,10 @@ class Groups:
 
     def tells(self, values: Values) -> bool:
         """Whether what it is told reads back: nothing, from one that does not have the points, is not no limit."""
-        powers = self.powers
-        return not powers or any(power.tells(values[power.view.name]) for power in powers)
+        limit, target = self.limit, self.target
+        if limit is not None and limit.tells(values[limit.view.name]):
+            return True
+        return limit is None if target is None else target.tells(values[target.view.name])
 
     def accepted(self, values: Values, unlimited_w: float) -> Setpoint:
         """What the device reads back, W and var. unlimited_w: the ceiling of one whose limit is off."""

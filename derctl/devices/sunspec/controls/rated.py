@@ -19,19 +19,23 @@ class Rated:
 
     def inside(self, setpoint: Setpoint) -> Setpoint:
         """Between the steps of the registers too."""
-        rating, ceiling, target = self.rating, setpoint.p_ceiling_w, setpoint.p_target_w
-        return Setpoint(
-            p_ceiling_w=None if ceiling is None else self._awake(clamp(ceiling, 0.0, rating.p_max_w)),
-            p_target_w=None if target is None else clamp(target, rating.p_min_w, rating.p_max_w),
-            q_var=None if setpoint.q_var is None else q_box(rating, setpoint.q_var),
+        ceiling_w, target_w, q_var = self._inside(setpoint)
+        return Setpoint(p_ceiling_w=ceiling_w, p_target_w=target_w, q_var=q_var)
+
+    def _inside(self, setpoint: Setpoint) -> tuple[float | None, float | None, float | None]:
+        """Its ceiling, target and var."""
+        rating, ceiling_w, target_w, q_var = self.rating, setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var
+        return (
+            None if ceiling_w is None else self._awake(clamp(ceiling_w, 0.0, rating.p_max_w)),
+            None if target_w is None else clamp(target_w, rating.p_min_w, rating.p_max_w),
+            None if q_var is None else q_box(rating, q_var),
         )
 
     def on_steps(
         self, setpoint: Setpoint, *, limit: Steps | None, target: Steps | None, var: Steps | None
     ) -> Setpoint:
         """As it reads back when it is taken. The steps are those of the groups; None: the device has no such one."""
-        setpoint = self.inside(setpoint)
-        ceiling_w, target_w, q_var = setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var
+        ceiling_w, target_w, q_var = self._inside(setpoint)
         if limit is not None and ceiling_w is not None:
             ceiling_w = self._awake(limit.down(ceiling_w))
         if target is not None and target_w is not None:
