@@ -82,6 +82,10 @@ EXCEPTIONS = {
 """What a device means (Modbus V1.1b3, 7), for people."""
 
 
+GATEWAY = frozenset({0x0A, 0x0B})
+"""Exceptions that a gateway answers for a device which is silent."""
+
+
 class DeviceRefused(DeviceError):
     """A Modbus exception response.
 
@@ -96,6 +100,11 @@ class DeviceRefused(DeviceError):
         self.count = count
         said = f" ({EXCEPTIONS[code]})" if code in EXCEPTIONS else ""
         super().__init__(f"exception {code}{said} to function {function} at {address} x {count}")
+
+    @property
+    def by_gateway(self) -> bool:
+        """A gateway says so in the unit's place: no path to it, or no answer from it."""
+        return self.code in GATEWAY
 
 
 class DecodeError(DeviceError):

@@ -17,7 +17,7 @@ from derctl.devices.sunspec.layout import Layout, find
 from derctl.errors import BusClosed, BusTimeout, DeviceRefused, NoMap, NotRecognised
 from derctl.links.bus import Bus
 from derctl.links.closing import HABIT_AFTER, Closing
-from derctl.links.line import GATEWAY_CODES, Line, Pace
+from derctl.links.line import Line, Pace
 from derctl.links.models import model
 from derctl.links.silence import DEMOTE_AFTER
 from derctl.links.wires.strays import Header, enough_s
@@ -135,7 +135,7 @@ class Felt(ReadOnly):
         except DeviceRefused as refused:
             if isinstance(op, Read):
                 self._pulse.answered(op, time.monotonic() - began)
-            self._absent = self._absent + 1 if refused.code in GATEWAY_CODES else 0
+            self._absent = self._absent + 1 if refused.by_gateway else 0
             if self._absent >= DEMOTE_AFTER:
                 raise BusTimeout("a gateway answered for it") from refused
             raise

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceError, DeviceRefused
-from derctl.links.line import GATEWAY_CODES, Line
+from derctl.links.line import Line
 from derctl.links.silence import HEARD, UNKNOWN, Silence, deeper, pause_s, unheard
 from derctl.links.turns import Priority, Served, Turns
 
@@ -153,7 +153,7 @@ class Bus:
             raise
         except DeviceRefused as error:
             self.counters.refused += 1
-            state.silence = self._deeper(state.silence) if error.code in GATEWAY_CODES else HEARD
+            state.silence = self._deeper(state.silence) if error.by_gateway else HEARD
             raise
         finally:
             self._last_s = self.line.clock()

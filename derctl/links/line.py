@@ -24,7 +24,6 @@ REJOIN_S = 0.05
 """The first pause where a device that closes after each answer doesn't listen again at once; each next doubles."""
 LISTEN_S = 0.05
 """How often is looked whether a silent connection has been heard."""
-GATEWAY_CODES = frozenset({0x0A, 0x0B})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +168,7 @@ class Line:
                 self._drop(error)
             raise
         except DeviceRefused as error:
-            self._answered(error.code not in GATEWAY_CODES)
+            self._answered(not error.by_gateway)
             raise
         self._answered(True)
         return answer

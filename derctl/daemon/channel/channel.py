@@ -26,8 +26,6 @@ from derctl.links.turns import Priority
 
 AWAY_S = 3.0
 """One that was silent for longer may have restarted meanwhile and forgotten what it was told (docs/sources.md)."""
-GATEWAY = frozenset({0x0A, 0x0B})
-"""Exceptions that a gateway answers for a device which is silent."""
 
 
 @dataclass(slots=True)
@@ -83,7 +81,7 @@ class Channel:
                 answers, _ = await self._ask(binding.barred)
                 self._take(binding.barred, answers, self.clock())
         except (BusError, DeviceError) as error:
-            if isinstance(error, DeviceRefused) and error.code not in GATEWAY:
+            if isinstance(error, DeviceRefused) and not error.by_gateway:
                 self.heard_s = self.clock()
             self.bond.failed(error)
             self._forget()

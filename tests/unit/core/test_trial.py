@@ -367,6 +367,7 @@ def test_the_state_that_the_functions_see_says_who_is_on_trial() -> None:
     assert [der.trial is None for der in seen[-1].ders] == [True, False]
     assert [each.der for each in time.memories["sun"].seen] == ["pv1", "pv2"]
     assert seen[-1].ders[1].seen_w is None, "what it claims is not what was seen of it"
+    assert time.memories["belief"].over == ("pv1",), "nor is the meter judged by it"
 
 
 @pytest.mark.parametrize("tick_s", [0.1, 1.0])
