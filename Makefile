@@ -5,16 +5,22 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
 VENV ?= .venv
+JUDGES ?= .venv-witness
 # Empty: the first Python that is 3.11 or newer.
 PYTHON ?=
 PYTHONS ?= 3.11 3.12 3.13
 # Scenarios mostly wait for the simulated site, so more of them run than there are cores.
-SCENARIO_WORKERS ?= 10
+SCENARIO_WORKERS ?= 18
+# Where they are: each worker reads every test that it is given, before the first one runs.
+SCENARIO_TESTS := tests/bench tests/scenario tests/soak
 WORKERS ?= 3
 PYTEST_ARGS ?=
 ARGS ?=
-# How much of the attack: 1 takes hours.
+# How much of the attack, and how many parts at once: they mostly wait for the simulated site.
 SHARE ?= 1
+SOAK_WORKERS ?= 4
+STARTS := $(shell awk 'BEGIN { n = int(1000 * $(SHARE) + 0.5); print (n < 50 ? 50 : n) }')
+HOUSES := $(shell awk 'BEGIN { n = int(20 * $(SHARE) + 0.5); print (n < 2 ? 2 : n) }')
 
 BIN := $(VENV)/bin
 EDITABLE := tools/pip.sh $(BIN)/python install -q --no-deps --no-build-isolation --editable .
@@ -23,7 +29,7 @@ PURE := derctl/core derctl/functions derctl/sunspec
 # numpy's worker threads would only fight over the cores with the tests' own processes.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help demo test test-all soak houses stops check bench lock clean system
+.PHONY: help demo test test-all soak hunting houses stops check bench witness lock clean system
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,7 +40,7 @@ demo: $(VENV)/.demo-installed  ## the simulated site, the daemon and a live view
 # Both halves always run. The gate: every line and branch of the pure packages, without the daemon's processes.
 test: system $(VENV)/.dev-installed  ## all tests; 100 % branch coverage of core, functions and sunspec
 	@status=0; \
-	$(BIN)/python -m pytest -m scenario -n $(SCENARIO_WORKERS) --dist worksteal $(PYTEST_ARGS) || status=$$?; \
+	$(BIN)/python -m pytest -m scenario -n $(SCENARIO_WORKERS) --dist worksteal $(SCENARIO_TESTS) $(PYTEST_ARGS) || status=$$?; \
 	COVERAGE_FILE=$(VENV)/.coverage $(BIN)/python -m pytest -m "not scenario" -n $(WORKERS) --dist worksteal \
 		$(PURE:%=--cov=%) --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 \
 		$(PYTEST_ARGS) || status=$$?; \
@@ -52,10 +58,11 @@ test-all:  ## the tests on each Python of PYTHONS that this machine has
 	done; \
 	test -n "$$tested" && exit $$status
 
-# One part after another, so that they don't take each other's time: each tick is counted.
-soak: system $(VENV)/.dev-installed  ## the whole attack, for hours (SHARE=0.1: a tenth of it), the stops on each Python
-	@status=0; $(BIN)/python -m pytest -m soak --soak $(SHARE) $(PYTEST_ARGS) || status=1; \
-	$(BIN)/python -m tests.houses || status=1; \
+# Each part from its own seed (--soak-seed), so that it can be repeated alone. Each tick is counted: nothing else should run.
+soak: system $(VENV)/.dev-installed  ## the whole attack: fifty minutes on two cores (SHARE=0.1: some minutes), the stops on each Python
+	@status=0; $(BIN)/python -m pytest -m soak --soak $(SHARE) -n $(SOAK_WORKERS) --dist worksteal $(PYTEST_ARGS) || status=1; \
+	$(BIN)/python -m tests.houses --houses $(HOUSES) --starts $(STARTS) || status=1; \
+	$(BIN)/python -m tests.hunting || status=1; \
 	for version in $(PYTHONS); do \
 		if $(BIN)/python -c "import sys; sys.exit(sys.version_info[:2] != tuple(map(int, '$$version'.split('.'))))"; then \
 			continue; \
@@ -69,20 +76,32 @@ soak: system $(VENV)/.dev-installed  ## the whole attack, for hours (SHARE=0.1: 
 	exit $$status
 
 stops: system $(VENV)/.dev-installed  ## of the attack, the 204 stops
-	@$(BIN)/python -m pytest -m soak --soak $(SHARE) $(PYTEST_ARGS) tests/loopback/daemon/test_end.py
+	@$(BIN)/python -m pytest -m soak --soak $(SHARE) -n $(SOAK_WORKERS) --dist worksteal $(PYTEST_ARGS) tests/loopback/daemon/test_end.py
 
 check: $(VENV)/.dev-installed  ## format, lint, types, import contracts
 	@status=0; \
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/ruff check . || status=1; \
-	$(BIN)/mypy --strict -p derctl -p hil -p bench -p tests || status=1; \
+	$(BIN)/mypy --strict -p derctl -p hil -p bench -p witness -p tests || status=1; \
 	$(BIN)/lint-imports || status=1; \
 	exit $$status
 
 bench: $(VENV)/.dev-installed  ## measurements that print ratios
 	@$(BIN)/python -m bench $(ARGS)
 
-houses: $(VENV)/.dev-installed  ## hours of seeded houses with meters that lie (ARGS="--houses 50", --today)
+# In an environment of its own: most of it needs Python 3.12 or newer, and nothing of it is derctl's.
+witness: $(VENV)/.dev-installed  ## software that others wrote judges derctl and the bench
+	@tools/apt.sh mbpoll=mbpoll openssl=openssl
+	@judges=; \
+	if python=$$(tools/find-python.sh 3.12 || tools/find-python.sh 3.13 || tools/find-python.sh 3.14); then \
+		tools/venv.sh $(JUDGES) witness/requirements.lock $$python && judges="--judges $(JUDGES)/bin/python" || exit 1; \
+	fi; \
+	$(BIN)/python -m witness $$judges $(ARGS)
+
+hunting: $(VENV)/.dev-installed  ## voltage loops that hunt on a weak grid, and calm houses that are left alone
+	@$(BIN)/python -m tests.hunting $(ARGS)
+
+houses: $(VENV)/.dev-installed  ## hours of seeded houses with meters that lie (ARGS="--houses 50")
 	@$(BIN)/python -m tests.houses $(ARGS)
 
 lock:  ## the lock files anew, with uv (UPGRADE=1: the newest versions)
@@ -94,7 +113,7 @@ clean:  ## what the other targets made
 
 # Programs that the tests need beside Python's: a broker that is not ours, and the judge of the unit file.
 system:
-	@tools/apt.sh mosquitto=mosquitto mosquitto_pub=mosquitto-clients systemd-analyze=systemd faketime=faketime
+	@tools/apt.sh mosquitto=mosquitto mosquitto_pub=mosquitto-clients systemd-analyze=systemd faketime=faketime openssl=openssl
 
 $(VENV)/.demo-installed: requirements-demo.lock pyproject.toml tools/venv.sh tools/pip.sh
 	@tools/venv.sh $(VENV) requirements-demo.lock $(PYTHON)

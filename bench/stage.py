@@ -25,8 +25,8 @@ from hil.wire import Unit
 
 P_W = 0.5 * P_MAX_W
 UNDER_W, OVER_W = 0.2 * P_MAX_W, 1.6 * P_MAX_W
-"""Export for each inverter, of an agreed P_MAX_W for each: contract_export_limit gives a third of the headroom or
-more, so under the limit each may go up to at least 76 %; over it each must go down at once, by a third, to 30 %."""
+"""Export for each inverter, of an agreed P_MAX_W for each: contract_export_limit gives the headroom, so under the
+limit each may go up to at least 80 %; over it each must go down at once, by the whole excess."""
 OPEN_PCT, CUT_PCT = 65.0, 45.0
 LIVE_S = 0.25
 LIVE_HZ = (50.0, 50.01, 50.02, 49.99, 49.98)

@@ -131,6 +131,7 @@ async def _interleaved(site: Served, case: Case, blocks: int) -> tuple[list[tupl
         await app.control.loop.poller.warm_up(WARM_UP_S)
         await app.survival.save()  # control does not begin before
         app.gate.arm("tests")
+        await _block(app, wires, case)  # the plan is made anew once with the profiles that were found
         if case.writing:
             asked = (Alternates(), tuple(app.control.loop.dispatch.writers))
             app.control.loop.plan = replace(

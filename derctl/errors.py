@@ -65,6 +65,14 @@ class BusFrameError(BusError):
     """An answer came that doesn't belong to the request: transaction, unit, function, length or echo differ."""
 
 
+class BusNoise(BusFrameError):
+    """The same on a line where frames are found by themselves: this one is lost, the next request may follow."""
+
+
+class BusBroken(BusNoise):
+    """As many bytes came as the answer has, and they are none: noise on the line."""
+
+
 class DeviceError(DerctlError):
     """The device answered, and the answer is no."""
 
@@ -105,6 +113,24 @@ class DeviceRefused(DeviceError):
     def by_gateway(self) -> bool:
         """A gateway says so in the unit's place: no path to it, or no answer from it."""
         return self.code in GATEWAY
+
+
+class WriteBarred(DerctlError):
+    """derctl itself keeps this write from the wire: nobody permits it, or its register is never written."""
+
+
+class RoleRefused(DeviceRefused):
+    """Exception 1 over TLS: also the answer to a role that lacks the right (MB-TCP-Security-v21).
+
+    role: the one in our certificate, None where it has none.
+    """
+
+    def __init__(self, refused: DeviceRefused, role: str | None) -> None:
+        super().__init__(refused.code, function=refused.function, address=refused.address, count=refused.count)
+        self.role = role
+        self.who = "a certificate without a role" if role is None else f"the role {role}"
+        told = str(self).replace(EXCEPTIONS[self.code], f"{EXCEPTIONS[self.code]}, or {self.who} may not")
+        self.args = (told,)
 
 
 class DecodeError(DeviceError):

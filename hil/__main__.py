@@ -6,12 +6,16 @@ import json
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from hil import report
+from hil.faces.replay import Replay
+from hil.recordings import recorded_in
 from hil.rig import Rig
 from hil.runner import Result, lacking, run_scenario
 from hil.scenario import ScenarioError, load
+from hil.wire import Endpoint, Unit
 
 SHELF = Path(__file__).parent / "scenarios"
 UNSUPPORTED = 77
@@ -24,22 +28,46 @@ def scenario_path(name: str) -> Path:
 
 
 async def serve(args: argparse.Namespace) -> int:
-    """Plant and servers only."""
+    """Plant and servers only, or one recorded device."""
+    if (args.file is None) == (args.dump is None):
+        raise ScenarioError("serve takes a scenario, or --dump with a recording")
+    if args.dump is not None:
+        return await _serve_dump(args)
     rig = Rig(load(scenario_path(args.file)))
     await rig.start()
     with tempfile.TemporaryDirectory(prefix="hil-", ignore_cleanup_errors=True) as directory:
         site = rig.site_file(Path(directory))
-        text = json.dumps({"ports": rig.ports(), "site_file": str(site), "directory": directory})
-        print(text, flush=True)
-        if args.ports_file:
-            partial = Path(args.ports_file + ".new")
-            partial.write_text(text + "\n", encoding="utf-8")
-            partial.replace(args.ports_file)
+        _tell(args, {"ports": rig.ports(), "site_file": str(site), "directory": directory})
         try:
             await rig.run(args.seconds if args.seconds is not None else float("inf"))
         finally:
             await rig.stop()
     return 0
+
+
+async def _serve_dump(args: argparse.Namespace) -> int:
+    recorded = recorded_in(Path(args.dump))
+    unit_id = 1 if recorded.get("unit_id") is None else int(recorded["unit_id"])
+    endpoint = Endpoint("dump")
+    endpoint.units[unit_id] = Unit("dump", unit_id, Replay(recorded))
+    await endpoint.listen()
+    _tell(args, {"ports": {"dump": endpoint.port}, "unit": unit_id, "device": recorded.get("device", "")})
+    try:
+        await asyncio.wait_for(asyncio.get_running_loop().create_future(), args.seconds)
+    except TimeoutError:
+        return 0
+    finally:
+        await endpoint.stop()
+    return 0
+
+
+def _tell(args: argparse.Namespace, where: Mapping[str, object]) -> None:
+    text = json.dumps(where)
+    print(text, flush=True)
+    if args.ports_file:
+        partial = Path(args.ports_file + ".new")
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(args.ports_file)
 
 
 async def run(args: argparse.Namespace) -> int:
@@ -105,7 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     listing = verbs.add_parser("list", help="the scenarios on the shelf")
     listing.set_defaults(act=show_list)
     serving = verbs.add_parser("serve", help="plant and servers without a controller")
-    serving.add_argument("file")
+    serving.add_argument("file", nargs="?")
+    serving.add_argument("--dump", metavar="FILE", help="one recorded device instead, by what its registers were")
     serving.add_argument("--ports-file", help="write the same JSON there")
     serving.add_argument("--for", dest="seconds", type=float, help="seconds; default: until interrupted")
     serving.set_defaults(act=serve)

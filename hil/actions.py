@@ -1,6 +1,5 @@
 """What a timeline can do, by name: one function each. Every fault name is an action too."""
 
-import asyncio
 import json
 import signal
 import time
@@ -10,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from hil import certificates
 from hil.children import write_clock
 from hil.eyes import ask, usurp
 from hil.faults import NAMES
@@ -93,11 +93,16 @@ async def flaps(run: "Run", *, on: str, up_s: float = 4.0, down_s: float = 4.0, 
     async def loop() -> None:
         while until_s is None or run.rig.now_s < until_s:
             number = await run.faults.start("refuse" if connection == "broken" else "blackhole", on)
-            await asyncio.sleep(down_s)
+            await run.pause(down_s)
             await run.faults.stop(number)
-            await asyncio.sleep(up_s)
+            await run.pause(up_s)
 
     run.spawn(loop())
+
+
+async def shows(run: "Run", *, on: str, certificate: str) -> None:
+    """The device's server is started again, and shows that certificate from now on. `on`: behind TLS."""
+    await run.rig.endpoint_of(on).shows(certificates.server(run.rig.papers, certificate))
 
 
 async def battery(run: "Run", *, der: str, **changes: Any) -> None:
@@ -112,11 +117,11 @@ async def clear_faults(run: "Run", *, on: str | None = None, name: str | None = 
 
 
 async def controller(run: "Run", *, to: str) -> None:
-    """kill (SIGKILL), stop (SIGTERM), start, sigstop, sigcont, hup."""
+    """kill (SIGKILL), stop (SIGTERM), start, sigstop, sigcont, hup. Time stands still until a start is done."""
     if run.child is None:
         raise ValueError("no controller in this scenario")
     if to == "start":
-        await run.child.start()
+        await run.answering()
         return
     run.child.send(_signal(to))
 
@@ -128,9 +133,9 @@ async def kill_loop(
 
     async def loop() -> None:
         for _ in range(times):
-            await asyncio.sleep(run.rig.random.uniform(*every_s))
+            await run.pause(run.rig.random.uniform(*every_s))
             await controller(run, to="kill")
-            await asyncio.sleep(pause_s)
+            await run.pause(pause_s)
             await controller(run, to="start")
 
     run.spawn(loop())
@@ -202,7 +207,7 @@ async def namesake(run: "Run", *, times: int = 1, every_s: float = 1.0) -> None:
     async def loop() -> None:
         for _ in range(times):
             await usurp(run.mqtt_port, name)
-            await asyncio.sleep(every_s)
+            await run.pause(every_s)
 
     run.spawn(loop())
 
@@ -229,8 +234,8 @@ def _turn(run: "Run", knob: Knob, to: float | None, over_s: float, points: Any) 
 ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
-        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, flaps, battery, clear_faults, controller,
-        kill_loop, broker, command, mutated_commands, publish, registers, namesake, clock_step, site_file,
+        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, flaps, shows, battery, clear_faults,
+        controller, kill_loop, broker, command, mutated_commands, publish, registers, namesake, clock_step, site_file,
     )
 }  # fmt: skip
 

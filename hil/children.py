@@ -91,6 +91,12 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(number)
 
+    async def gone(self, patience_s: float = 20.0) -> None:
+        """Wait for the end of one that was told to end."""
+        if self.expected_end and self.running and self.process is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.process.wait(), patience_s)
+
     async def end(self, patience_s: float = 10.0) -> bool:
         """SIGTERM, then SIGKILL. True if it went by itself."""
         if not self.running or self.process is None:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hil.plant.curve import interpolate, points_of
+
 Sample = tuple[float, Any]
-WINDOW = ("signal", "from", "to", "says", "minus", "abs", "scale", "missing")
-BOUNDS = ("min", "max", "tolerance", "tolerate_s", "equals", "one_of", "never")
+WINDOW = ("signal", "from", "to", "says", "minus", "along", "abs", "scale", "missing", "unless")
+BOUNDS = ("min", "max", "tolerance", "tolerance_pct", "tolerate_s", "equals", "one_of", "never")
 WHOLE = ("at_end", "counts", "pp", "mean", "reversals")
 SHAPES = (*WHOLE, "within_s", "stays")
 KEYS = frozenset((*WINDOW, *BOUNDS, *SHAPES))
@@ -59,7 +61,8 @@ def check(expectation: Mapping[str, Any], snapshots: Sequence[Mapping[str, Any]]
 
 def unknown_keys(expectation: Mapping[str, Any]) -> list[str]:
     """Keys that the grammar does not have (a `says` with a comma that lacks its quotes)."""
-    return sorted(str(key) for key in set(expectation) - KEYS)
+    unless = set(expectation.get("unless", ())) - {"signal", "minus", "along", "abs", "scale", *BOUNDS}
+    return sorted(str(key) for key in (set(expectation) - KEYS) | unless)
 
 
 def _words(expectation: Mapping[str, Any]) -> str:
@@ -69,7 +72,16 @@ def _words(expectation: Mapping[str, Any]) -> str:
 def _samples(expectation: Mapping[str, Any], snapshots: Sequence[Mapping[str, Any]]) -> list[Sample]:
     start_s, stop_s = float(expectation.get("from", 0.0)), float(expectation.get("to", 1e9))
     inside = (snapshot for snapshot in snapshots if start_s <= snapshot["t_s"] <= stop_s)
-    return [(snapshot["t_s"], _value(expectation, snapshot)) for snapshot in inside]
+    return [(s["t_s"], _value(expectation, s)) for s in inside if not _excused(expectation, s)]
+
+
+def _excused(expectation: Mapping[str, Any], snapshot: Mapping[str, Any]) -> bool:
+    """Whether `unless` holds in this sample, so that nothing is expected of it."""
+    unless = expectation.get("unless")
+    if unless is None:
+        return False
+    value = _value(unless, snapshot)
+    return value is not None and _holds(unless, value)
 
 
 def _value(expectation: Mapping[str, Any], snapshot: Mapping[str, Any]) -> Any:
@@ -77,6 +89,9 @@ def _value(expectation: Mapping[str, Any], snapshot: Mapping[str, Any]) -> Any:
     if "minus" in expectation and value is not None:
         other = look_up(snapshot, expectation["minus"])
         value = None if other is None else value - other
+    if "along" in expectation and value is not None:
+        x = look_up(snapshot, expectation["along"]["signal"])
+        value = None if x is None else value - interpolate(points_of(expectation["along"]["points"]), x)
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = abs(value) if expectation.get("abs") else value
         value *= expectation.get("scale", 1)
@@ -85,6 +100,8 @@ def _value(expectation: Mapping[str, Any], snapshot: Mapping[str, Any]) -> Any:
 
 def _holds(expectation: Mapping[str, Any], value: Any) -> bool:
     slack = float(expectation.get("tolerance", 0.0))
+    if "tolerance_pct" in expectation:
+        slack += abs(float(expectation["equals"])) * float(expectation["tolerance_pct"]) / 100.0
     if "min" in expectation and not value >= expectation["min"] - slack:
         return False
     if "max" in expectation and not value <= expectation["max"] + slack:

@@ -8,6 +8,8 @@ from typing import Any
 from hil.frame_faults import ACCEPT, ANSWER, REQUEST, filtered
 from hil.register_faults import REGISTER
 from hil.rig import Rig
+from hil.rtu import LINE
+from hil.serial_line import SerialLine
 from hil.wire import Endpoint
 
 Undo = Callable[[], Any]
@@ -19,6 +21,24 @@ async def refuse(endpoint: Endpoint, *, drop: bool = True) -> Callable[[], Await
     if drop:
         _reset_all(endpoint)
     return endpoint.listen
+
+
+async def unplug(endpoint: Endpoint) -> Callable[[], Awaitable[None]]:
+    """The adapter of a serial line is pulled: its path vanishes, and comes back when it is plugged in again."""
+    endpoint.refuse()
+    return endpoint.listen
+
+
+async def echo(endpoint: Endpoint) -> Callable[[], None]:
+    """The adapter of a serial line hears what it sends."""
+    assert isinstance(endpoint, SerialLine)
+    line, before = endpoint, endpoint.echo
+    line.echo = True
+
+    def undo() -> None:
+        line.echo = before
+
+    return undo
 
 
 async def dead(endpoint: Endpoint) -> Callable[[], Awaitable[None]]:
@@ -76,9 +96,9 @@ def _reset_all(endpoint: Endpoint) -> None:
 
 
 ENDPOINT: Mapping[str, Callable[..., Awaitable[Undo]]] = {
-    f.__name__: f for f in (refuse, dead, rst_now, connection_cap, idle_kick, rival)
+    f.__name__: f for f in (refuse, unplug, echo, dead, rst_now, connection_cap, idle_kick, rival)
 }
-NAMES = frozenset((*REQUEST, *ANSWER, *ACCEPT, *ENDPOINT, *REGISTER))
+NAMES = frozenset((*REQUEST, *ANSWER, *LINE, *ACCEPT, *ENDPOINT, *REGISTER))
 
 
 class FaultBoard:
@@ -125,8 +145,10 @@ class FaultBoard:
         given = dict(args)
         if on in self.rig.units:
             given.setdefault("unit", self.rig.units[on].unit_id)
-        stage, fault = (endpoint.faults.request, REQUEST) if name in REQUEST else (endpoint.faults.answer, ANSWER)
-        stage[number] = filtered(fault[name], given)
+        faults = endpoint.faults
+        stages = ((faults.request, REQUEST), (faults.answer, ANSWER), (faults.line, LINE))
+        stage, fault = next((stage, named[name]) for stage, named in stages if name in named)
+        stage[number] = filtered(fault, given)
         return lambda: stage.pop(number, None)
 
     def _endpoint(self, on: str) -> Endpoint:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import log
 
+from hil.following import FOLLOWERS, STEP_S
 from hil.plant.inverter import lag_share
 
-STEP_S = 0.2
 PHASES = 3
 
 
@@ -98,12 +98,19 @@ class Sun:
 
 @dataclass(slots=True)
 class Unit:
-    """An inverter: dead time, then a first-order lag of this t90."""
+    """An inverter: dead time, then a first-order lag of this t90.
+
+    gives: the share of what it is told that it gives. band_w: by so much less it does not move. step_w: of its
+    register, towards 0.
+    """
 
     p_max_w: float
     p_min_w: float
     t90_s: float
     dead_s: float
+    gives: float = 1.0
+    band_w: float = 0.0
+    step_w: float = 0.0
     p_w: float = 0.0
     told_w: float | None = None
     pending: deque[tuple[float, float | None]] = field(default_factory=deque)
@@ -115,18 +122,39 @@ class Unit:
     def step(self, goal: Callable[[float | None], float], t_s: float) -> None:
         """Let one step pass."""
         while self.pending and self.pending[0][0] <= t_s:
-            self.told_w = self.pending.popleft()[1]
-        wanted = min(max(goal(self.told_w), self.p_min_w), self.p_max_w)
+            self._take(self.pending.popleft()[1])
+        meant_w = None if self.told_w is None else self.gives * self.told_w
+        wanted = min(max(goal(meant_w), self.p_min_w), self.p_max_w)
         self.p_w += lag_share(STEP_S, self.t90_s / log(10.0)) * (wanted - self.p_w)
+
+    def _take(self, told_w: float | None) -> None:
+        if told_w is not None and self.step_w > 0.0:
+            told_w = int(told_w / self.step_w + (1e-9 if told_w > 0.0 else -1e-9)) * self.step_w
+        if told_w is None or self.told_w is None or abs(told_w - self.told_w) >= self.band_w:
+            self.told_w = told_w
 
 
 class House:
-    """One house: PV, a battery if wanted, loads and a meter. `lie` may be changed at any time."""
+    """One house: PV, a battery if wanted, loads and a meter. `lie` may be changed at any time. heard: the meter shows
+    something.
+
+    shares: of what the inverters give, by phase; None: each house has its own, which are not alike. follower: who
+    else follows the meter, by its name in FOLLOWERS. dawn_s: until then it is night, and the inverter sleeps.
+    """
 
     def __init__(
-        self, seed: int, *, refresh_s: float = 1.0, late_s: float = 0.0, lie: str = "right", battery: bool = False
+        self,
+        seed: int,
+        *,
+        refresh_s: float = 1.0,
+        late_s: float = 0.0,
+        lie: str = "right",
+        battery: bool = False,
+        shares: tuple[float, ...] | None = (1 / 3, 1 / 3, 1 / 3),
+        follower: str = "",
+        dawn_s: float = 0.0,
     ) -> None:
-        self.dice = random.Random(seed)
+        self.dice, self.dawn_s = random.Random(seed), dawn_s
         self.loads = Loads.of(self.dice)
         self.sun = Sun(cloudy=self.dice.random() < 0.6)
         t90_s, dead_s = self.dice.choice((0.5, 1.0, 2.0, 4.0)), self.dice.uniform(0.1, 0.6)
@@ -135,9 +163,17 @@ class House:
         self.refresh_s, self.late_s, self.lie = refresh_s, late_s, lie
         self.t_s, self.next_s = 0.0, self.dice.uniform(0.0, refresh_s)
         self.drawn_w: tuple[float, ...] = (0.0,) * PHASES
-        self.coming: deque[tuple[float, float]] = deque()
-        self.shown_w = self.before_w = 0.0
+        self.coming: deque[tuple[float, float, tuple[float, ...]]] = deque()
+        self.shown_phase_w: tuple[float, ...] = (0.0,) * PHASES
+        self.shown_w, self.before_w, self.heard = 0.0, 0.0, False
         self.frozen_w = self.dice.uniform(-30.0, 30.0)
+        self.shares = _uneven(self.dice) if shares is None else shares
+        self.follower = FOLLOWERS[follower](self.dice) if follower else None
+
+    @property
+    def dark(self) -> bool:
+        """Whether it is night."""
+        return self.t_s < self.dawn_s
 
     @property
     def given_w(self) -> float:
@@ -150,25 +186,54 @@ class House:
         return self.given_w - sum(self.drawn_w)
 
     def phase_w(self, phase: int) -> float:
-        """What truly goes out on one phase; the inverters give to all three alike."""
-        return self.given_w / PHASES - self.drawn_w[phase]
+        """What truly goes out on one phase."""
+        return self.given_w * self.shares[phase] - self.drawn_w[phase]
 
     def step(self) -> None:
         """Let STEP_S pass."""
         self.t_s += STEP_S
+        before_w = self.p_w
         self.drawn_w = self.loads.w_at(self.t_s, self.dice)
-        sun_w = self.pv.p_max_w * self.sun.at(self.t_s, self.dice)
+        if self.follower is not None:
+            more_w = self.follower.step(before_w, self.t_s) / PHASES
+            self.drawn_w = tuple(w + more_w for w in self.drawn_w)
+        sun_w = 0.0 if self.dark else self.pv.p_max_w * self.sun.at(self.t_s, self.dice)
         self.pv.step(lambda told: sun_w if told is None else min(sun_w, max(told, 0.0)), self.t_s)
         if self.battery is not None:
             self.battery.step(lambda told: told or 0.0, self.t_s)
         if self.t_s >= self.next_s:
             self.next_s += self.refresh_s
-            self.coming.append((self.t_s + self.late_s, LIES[self.lie](self)))
+            shown_w = LIES[self.lie](self)
+            self.coming.append((self.t_s + self.late_s, shown_w, _by_phase(self, shown_w)))
         while self.coming and self.coming[0][0] <= self.t_s:
-            self.shown_w = float(round(self.coming.popleft()[1]))
+            _, shown_w, phases_w = self.coming.popleft()
+            self.heard = True
+            self.shown_w, self.shown_phase_w = float(round(shown_w)), tuple(float(round(w)) for w in phases_w)
             if self.lie == "right":
                 self.before_w = self.shown_w
 
+
+def _uneven(dice: random.Random) -> tuple[float, ...]:
+    weights = [dice.uniform(0.4, 1.6) for _ in range(PHASES)]
+    return tuple(weight / sum(weights) for weight in weights)
+
+
+def _by_phase(house: House, shown_w: float) -> tuple[float, ...]:
+    """What the meter shows of each phase; of a lie that knows none, as much of each as it shows of the sum."""
+    right = tuple(house.phase_w(phase) for phase in range(PHASES))
+    if house.lie in CLAMPS:
+        return tuple(factor * w for factor, w in zip(CLAMPS[house.lie], right, strict=True))
+    return (shown_w / PHASES,) * PHASES
+
+
+CLAMPS: dict[str, tuple[float, ...]] = {
+    "right": (1.0, 1.0, 1.0),
+    "reversed": (-1.0, -1.0, -1.0),
+    "tenth": (0.1, 0.1, 0.1),
+    "lost_phase": (0.0, 1.0, 1.0),
+    "phase_reversed": (1.0, -1.0, 1.0),
+}
+"""What the clamps make of the three phases."""
 
 LIES: dict[str, Callable[["House"], float]] = {
     "right": lambda house: house.p_w,
@@ -179,6 +244,7 @@ LIES: dict[str, Callable[["House"], float]] = {
     "tenth": lambda house: 0.1 * house.p_w,
     "load_side": lambda house: -sum(house.drawn_w),
     "lost_phase": lambda house: sum(house.phase_w(each) for each in range(1, PHASES)),
+    "phase_reversed": lambda house: house.p_w - 2.0 * house.phase_w(1),
     "frozen": lambda house: house.before_w,
     "frozen_near_zero": lambda house: house.frozen_w,
 }

@@ -64,7 +64,8 @@ class Watch:
         self.missed = max(self.missed, int(loop.get("missed", 0)))
 
     def _health(self, rig: Rig, status: Mapping[str, Any], now_s: float, start_s: float) -> None:
-        """A DER that has not been answered cleanly for long must not be fresh; one that has, must not be stale."""
+        """A DER that has not been answered cleanly for long must not be fresh; one that has, must not be stale. One
+        that answers no more may be called so at once."""
         tick_s = float((status.get("loop") or {}).get("tick_s", 1.0))
         for der, told in (status.get("ders") or {}).items():
             unit = rig.units.get(der)
@@ -77,11 +78,12 @@ class Watch:
                 count.clean_s > count.spoiled_s and now_s - max(count.spoiled_s, count.first_s) > 15.0 + 5.0 * tick_s
             )
             fresh = bool(told.get("fresh"))
-            wrong = (spoiled and fresh) or (well and silent_s < 2.0 * tick_s and told.get("state") == "unreachable")
+            slandered = well and silent_s < 2.0 * tick_s and told.get("state") == "unreachable"
+            wrong = (spoiled and fresh) or slandered
             since_s = self.health.setdefault(der, now_s) if wrong else now_s
             if not wrong:
                 self.health.pop(der, None)
-            elif now_s - since_s > ORACLE_S:
+            elif now_s - since_s > ORACLE_S and not (slandered and count.clean_s < since_s):
                 self.health_said.append(
                     f"{der} said fresh={fresh} state={told.get('state')}, silent {silent_s:.1f} s"
                 )

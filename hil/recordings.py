@@ -24,5 +24,15 @@ def recording(name: str) -> Recording:
     paths = [] if found is None else sorted(found.glob(f"{name}*.json"))
     if not paths:
         raise ScenarioError(f"no recording {name!r}: set DERCTL_DUMPS")
-    known: Recording = json.loads(paths[0].read_text(encoding="utf-8"))
+    return recorded_in(paths[0])
+
+
+def recorded_in(path: Path) -> Recording:
+    """The recording in a file. Raises ScenarioError where it is none."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as wrong:
+        raise ScenarioError(f"{path}: no JSON: {wrong}") from None
+    if not isinstance(known, dict) or not isinstance(known.get("registers"), dict):
+        raise ScenarioError(f"{path}: no recording: it has no `registers`")
     return known

@@ -9,7 +9,7 @@ import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from hil.faces.bank import Overlay, Refused
+from hil.faces.bank import Bank, Overlay, Refused
 from hil.faces.image import INT_RANGE, ModelImage, Slot
 from hil.plant.reversion import DeadMan
 from hil.wire import Unit
@@ -207,6 +207,40 @@ def no_map(unit: Unit) -> Undo:
     return _overlay(unit, overlay)
 
 
+class Mirrors(Bank):
+    """Whatever is read behind the first model: another header, of one register, for ever."""
+
+    def read(self, address: int, count: int) -> bytes:
+        """Its own first model, then a vendor's model of length 1 in each three registers."""
+        first = self.start[id(self.images[0])] + self.images[0].size
+        if address < first:
+            return super().read(address, count)
+        words = [(64001, 1, 0)[(at - first) % 3] for at in range(address, address + count)]
+        return b"".join(word.to_bytes(2, "big") for word in words)
+
+
+def mirrors(unit: Unit) -> Undo:
+    """Its chain never ends."""
+    bank = unit.face.bank
+    unit.face.bank = Mirrors(bank.images, base=bank.base)
+
+    def undo() -> None:
+        unit.face.bank = bank
+
+    return undo
+
+
+def length_lies(unit: Unit, *, model: int, to: int) -> Undo:
+    """The header of a model tells another length, so that what follows is looked for elsewhere."""
+    target = unit.face.bank.image(model)
+
+    def overlay(image: ModelImage, memory: bytearray) -> None:
+        if image is target:
+            memory[2:4] = to.to_bytes(2, "big")
+
+    return _overlay(unit, overlay)
+
+
 def write_ignored(unit: Unit, *, keeps_echo: bool = False) -> Undo:
     """Writes are answered as done and change nothing; `keeps_echo`: they read back, and the device does not act."""
     if not keeps_echo:
@@ -254,6 +288,6 @@ REGISTER: Mapping[str, Callable[..., Undo]] = {
     f.__name__: f
     for f in (
         frozen, not_implemented, all_not_implemented, scale_factor, sign_flip, word_swap, spike, stuck_at, clamps_off,
-        identity, swapped, no_map, write_ignored, write_clipped, write_late,
+        identity, swapped, no_map, mirrors, length_lies, write_ignored, write_clipped, write_late,
     )
 }  # fmt: skip

@@ -17,14 +17,16 @@ def text(result: Result) -> str:
     held = sum(c.passed for c in result.checks)
     verdict = "" if result.passed else ", so it FAILED"
     last = f"{result.name}: {held} of {len(result.checks)} held{verdict}, in {result.wall_s:.0f} s"
-    return "\n".join([*lines, last])
+    late = f"the bench was {result.behind_s:.1f} s behind: the machine had no time for it, judge it again"
+    return "\n".join([*lines, *([late] if result.overrun else []), last])
 
 
 def as_json(result: Result) -> dict[str, Any]:
     """Everything but the samples."""
     checks = [{"says": c.says, "passed": c.passed, "seen": c.seen, "wanted": c.wanted} for c in result.checks]
     head = {"name": result.name, "passed": result.passed, "unsupported": result.unsupported or None}
-    return {**head, "wall_s": round(result.wall_s, 1), "checks": checks, "log": list(result.log)}
+    times = {"wall_s": round(result.wall_s, 1), "behind_s": round(result.behind_s, 3), "overrun": result.overrun}
+    return {**head, **times, "checks": checks, "log": list(result.log)}
 
 
 class Lines:

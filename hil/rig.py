@@ -3,18 +3,30 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
 
+from hil import certificates
 from hil.night import go_dark
 from hil.plant.inverter import SLEEPING
+from hil.rtu import RtuOverTcp
 from hil.scenario import Scenario, filled
+from hil.serial_line import SerialLine
 from hil.wire import Endpoint, Unit
 from hil.world import World, face_of
 
 STEP_S = 0.1
+
+
+def endpoint_for(scenario: Scenario, name: str, seed: int) -> Endpoint:
+    """As the scenario has it."""
+    if name in scenario.serial:
+        return SerialLine(name, seed=seed, **scenario.serial[name])
+    return RtuOverTcp(name, seed=seed) if name in scenario.rtu_over_tcp else Endpoint(name, seed=seed)
 
 
 class Rig:
@@ -28,21 +40,53 @@ class Rig:
         self.each_step: list[Callable[[], None]] = []
         self.started_s = 0.0
         self.behind_s = 0.0
+        self._still_s: float | None = None
+        self._goes_on = asyncio.Event()
+        self._goes_on.set()
         self.random = random.Random(scenario.seed)
         self._refreshed_s: dict[str, float] = {}
         self._dark: dict[str, Callable[[], None]] = {}
+        self._papers: TemporaryDirectory[str] | None = None
         for number, spec in enumerate(scenario.devices):
             seed = scenario.seed * 1000 + number
             name = spec.endpoint or spec.id
-            endpoint = self.endpoints.setdefault(name, Endpoint(name, seed=seed))
+            endpoint = self.endpoints.setdefault(name, endpoint_for(scenario, name, seed))
             face = face_of(spec, self.world, seed=seed)
             self.world.faces[spec.id] = face
             self.units[spec.id] = endpoint.units[spec.unit] = Unit(spec.id, spec.unit, face)
 
     @property
     def now_s(self) -> float:
-        """Wall time since the start."""
-        return asyncio.get_running_loop().time() - self.started_s
+        """Time of the scenario: wall time since the start, but for when it stood still."""
+        now_s = asyncio.get_running_loop().time() if self._still_s is None else self._still_s
+        return now_s - self.started_s
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Plant, timers and timeline stand still meanwhile; the devices answer."""
+        assert self._still_s is None
+        self._still_s = asyncio.get_running_loop().time()
+        self._goes_on.clear()
+        try:
+            yield
+        finally:
+            self.started_s += asyncio.get_running_loop().time() - self._still_s
+            self._still_s = None
+            self._goes_on.set()
+
+    async def until(self, t_s: float) -> None:
+        """Wait for this time of the scenario."""
+        while self._still_s is not None or self.now_s < t_s:
+            await self._goes_on.wait()
+            await asyncio.sleep(max(t_s - self.now_s, 0.0))
+
+    @property
+    def papers(self) -> Path:
+        """The folder with the certificates; they are made when the first of them is needed."""
+        if self._papers is None:
+            self._papers = TemporaryDirectory(prefix="hil-tls-")
+            certificates.make(Path(self._papers.name))
+        return Path(self._papers.name)
 
     def endpoint_of(self, device: str) -> Endpoint:
         """The endpoint that a device sits behind."""
@@ -55,6 +99,9 @@ class Rig:
             self.world.advance(STEP_S)
         for unit in self.units.values():
             unit.face.refresh(self.world.view)
+        for spec in self.scenario.devices:
+            if spec.tls:
+                self.endpoint_of(spec.id).tls = certificates.server(self.papers, spec.tls)
         for endpoint in self.endpoints.values():
             await endpoint.listen()
         self.begin()
@@ -69,7 +116,7 @@ class Rig:
         last_s = following_s
         while self.now_s < duration_s:
             following_s = max(following_s + STEP_S, self.now_s - 1.0)
-            await asyncio.sleep(max(0.0, following_s - self.now_s))
+            await self.until(following_s)
             now_s = self.now_s
             self.behind_s = max(self.behind_s, now_s - following_s)
             self._step(now_s - last_s)
@@ -105,15 +152,22 @@ class Rig:
         for endpoint in self.endpoints.values():
             with contextlib.suppress(OSError):
                 await endpoint.stop()
+        if self._papers is not None:
+            self._papers.cleanup()
+            self._papers = None
 
-    def ports(self) -> dict[str, int]:
-        """Port of each endpoint."""
-        return {name: endpoint.port for name, endpoint in self.endpoints.items()}
+    def words(self) -> dict[str, str]:
+        """What a site file's `{port:ENDPOINT}` and `{certificates}` stand for."""
+        words = {f"port:{name}": str(port) for name, port in self.ports().items()}
+        return words if self._papers is None else {**words, "certificates": self._papers.name}
+
+    def ports(self) -> dict[str, Any]:
+        """Port of each endpoint; of a serial line its path."""
+        return {name: endpoint.place for name, endpoint in self.endpoints.items()}
 
     def site_file(self, directory: Path, mqtt_port: int = 0) -> Path:
         """Render the daemon's site file into the directory."""
-        words = {f"port:{name}": str(port) for name, port in self.ports().items()}
-        words |= {"dir": str(directory), "mqtt_port": str(mqtt_port)}
+        words = {**self.words(), "dir": str(directory), "mqtt_port": str(mqtt_port)}
         path = directory / "site.yaml"
         path.write_text(yaml.safe_dump(filled(dict(self.scenario.site), words), sort_keys=False), encoding="utf-8")
         return path

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from hil import children, recordings
+from hil import certificates, children, recordings
 from hil.actions import carry_out
 from hil.charging import Charging, Unasked
 from hil.expect import Check, check, ready_s
@@ -30,11 +30,14 @@ from hil.world import World, battery_of, rating_of
 Observer = Callable[[Mapping[str, Any]], None]
 STATUS_EVERY_S = 0.5
 ANSWERS_WITHIN_S = 60.0
+BEHIND_S = 0.3
+"""A plant that stands still for so long, and jumps then, is another one than that which was to be controlled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The verdict. `unsupported`: what the machine lacks; then nothing ran."""
+    """The verdict. `unsupported`: what the machine lacks; then nothing ran. behind_s: the most that a step of the
+    plant came too late."""
 
     name: str
     checks: tuple[Check, ...]
@@ -43,6 +46,12 @@ class Result:
     wall_s: float
     unsupported: str = ""
     stderr: str = ""
+    behind_s: float = 0.0
+
+    @property
+    def overrun(self) -> bool:
+        """Whether the machine had no time for the bench: what it measured then says little of the daemon."""
+        return self.behind_s > BEHIND_S
 
     @property
     def passed(self) -> bool:
@@ -116,8 +125,17 @@ class Run:
             self.log.append(f"task failed: {task.exception()!r}")
 
     def later(self, delay_s: float, act: Callable[[], Any]) -> None:
-        """Call in delay_s of wall time."""
-        asyncio.get_running_loop().call_later(delay_s, act)
+        """Call in delay_s of the scenario's time."""
+
+        async def wait() -> None:
+            await self.pause(delay_s)
+            act()
+
+        self.spawn(wait())
+
+    async def pause(self, for_s: float) -> None:
+        """Wait for so long of the scenario's time."""
+        await self.rig.until(self.rig.now_s + for_s)
 
     async def publish(self, topic: str, payload: Any, *, retain: bool = False, qos: int = 1) -> None:
         """Over MQTT."""
@@ -150,15 +168,11 @@ class Run:
 
     def rendered(self) -> dict[str, Any]:
         """The site file of the scenario, with the ports that are."""
-        words = {f"port:{name}": str(port) for name, port in self.rig.ports().items()}
-        words |= {"dir": str(self.directory), "mqtt_port": str(self.mqtt_port)}
+        words = {**self.rig.words(), "dir": str(self.directory), "mqtt_port": str(self.mqtt_port)}
         return dict(filled(copy.deepcopy(dict(self.scenario.site)), words))
 
     async def start_daemon(self) -> None:
-        """How long a program takes to start is the machine's matter: the plant stands still until it answers.
-
-        One that ends or never answers is judged by the expectations.
-        """
+        """It takes the site file as it is rendered, and finds what the timeline does at 0 s."""
         self.write_site()
         fakes = "faketime" in self.scenario.needs
         config, offset_s = self.directory / "site.yaml", self.clock_offset_s if fakes else None
@@ -168,11 +182,20 @@ class Run:
         for event in self.scenario.timeline:
             if event.at_s == 0.0:
                 await self._do(event)
-        await self.child.start()
-        for _ in range(int(ANSWERS_WITHIN_S / 0.05)):
-            if self.status.status is not None or not self.child.running:
-                return
-            await asyncio.sleep(0.05)
+        await self.answering()
+
+    async def answering(self) -> None:
+        """How long a program takes to end and to start is the machine's matter: the plant stands still until it
+        answers. One that ends or never answers is judged by the expectations."""
+        assert self.child is not None and self.status is not None
+        with self.rig.still():
+            await self.child.gone()
+            self.status.status = None
+            await self.child.start()
+            for _ in range(int(ANSWERS_WITHIN_S / 0.05)):
+                if self.status.status is not None or not self.child.running:
+                    return
+                await asyncio.sleep(0.05)
 
     async def _start_broker(self) -> None:
         self.mqtt_port = children.free_port()
@@ -189,7 +212,7 @@ class Run:
         while True:
             await self.timeline()
             self.laps += 1
-            await asyncio.sleep(max(0.0, self.laps * self.scenario.duration_s - self.rig.now_s))
+            await self.rig.until(self.laps * self.scenario.duration_s)
             self.snapshots.clear()
 
     async def timeline(self) -> None:
@@ -197,7 +220,7 @@ class Run:
         for event in self.scenario.timeline:
             if event.at_s == 0.0 and self.child is not None and not self.laps:
                 continue  # done before the daemon was started
-            await asyncio.sleep(max(0.0, event.at_s + self.laps * self.scenario.duration_s - self.rig.now_s))
+            await self.rig.until(event.at_s + self.laps * self.scenario.duration_s)
             await self._do(event)
 
     async def _do(self, event: Event) -> None:
@@ -273,6 +296,8 @@ def lacking(scenario: Scenario) -> str:
         return "libfaketime is not installed (apt: faketime; or HIL_LIBFAKETIME)"
     if "mosquitto" in scenario.needs and children.mosquitto() is None:
         return "mosquitto is not installed"
+    if "openssl" in scenario.needs and certificates.program() is None:
+        return "openssl is not installed"
     if "recordings" in scenario.needs and recordings.directory() is None:
         return "there are no recorded devices (DERCTL_DUMPS names their directory)"
     return ""
@@ -326,6 +351,7 @@ async def run_scenario(
         log=tuple(run.log),
         wall_s=time.monotonic() - began_s,
         stderr=stderr,
+        behind_s=run.rig.behind_s,
     )
 
 

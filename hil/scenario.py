@@ -28,12 +28,14 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSpec:
-    """One Modbus device. `node` and `rating` for DERs; `der` names the DER whose battery a BMS shows."""
+    """One Modbus device. `node` and `rating` for DERs; `der` names the DER whose battery a BMS shows. `tls`: the
+    certificate that its endpoint shows; without one it speaks no TLS."""
 
     id: str
     face: str
     unit: int = 1
     endpoint: str = ""
+    tls: str = ""
     node: str = "poc"
     der: str = ""
     serial: str = ""
@@ -59,7 +61,8 @@ class Event:
 class Scenario:
     """The parsed file. `waive` names common invariants that this scenario breaks on purpose, with the reason.
 
-    `mqtt`: a broker; a list has lines of mosquitto's configuration.
+    `mqtt`: a broker; a list has lines of mosquitto's configuration. `serial`: endpoints that are a serial line, with
+    their settings; `rtu_over_tcp`: those that take RTU frames on a socket. All others speak Modbus TCP.
     """
 
     name: str
@@ -71,6 +74,8 @@ class Scenario:
     mqtt: bool | Sequence[str] = False
     plant: Args = field(default_factory=dict)
     devices: tuple[DeviceSpec, ...] = ()
+    serial: Args = field(default_factory=dict)
+    rtu_over_tcp: tuple[str, ...] = ()
     site: Args = field(default_factory=dict)
     timeline: tuple[Event, ...] = ()
     expect: tuple[Args, ...] = ()
@@ -87,17 +92,30 @@ def load(path: Path) -> Scenario:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """The file over its `base` (a file beside it, or under base/); `set` changes single places by dotted path."""
+    """The file over its `base` (a file beside it, or under base/); `set` changes single places by dotted path,
+    `also` adds to its lists, `many` adds many of a kind."""
     document = yaml.load(path.read_text(encoding="utf-8"), Words)
     if not isinstance(document, dict):
         raise ScenarioError(f"{path}: not a mapping")
     base, changes = document.pop("base", None), document.pop("set", {})
+    also, many = document.pop("also", {}), document.pop("many", [])
     if base is not None:
         below = _document(path.parent / f"{base}.yaml")
         document = {**below, **{key: _merged(below.get(key), value) for key, value in document.items()}}
     for place, value in changes.items():
         put(document, place, value)
+    for key, more in also.items():
+        document[key] = [*document.get(key, ()), *more]
+    for each in many:
+        _multiply(document, **each)
     return document
+
+
+def _multiply(document: dict[str, Any], *, first: int, last: int, add: Mapping[str, Any]) -> None:
+    """Add elements to lists by dotted path, one for each number from first to last, with `{n}` replaced by it."""
+    for number in range(first, last + 1):
+        for place, element in add.items():
+            put(document, f"{place}.+", filled(element, {"n": str(number)}))
 
 
 def _merged(below: Any, above: Any) -> Any:
@@ -138,6 +156,7 @@ def parse(document: Mapping[str, Any]) -> Scenario:
     given["devices"] = tuple(DeviceSpec(**device) for device in given.get("devices", ()))
     given["timeline"] = tuple(sorted((_event(event) for event in given.get("timeline", ())), key=lambda e: e.at_s))
     given["expect"] = tuple(given.get("expect", ()))
+    given["rtu_over_tcp"] = tuple(given.get("rtu_over_tcp", ()))
     given["needs"] = tuple(given.get("needs", ()))
     scenario = Scenario(**given)
     ids = [device.id for device in scenario.devices]

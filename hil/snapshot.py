@@ -5,6 +5,7 @@ from typing import Any
 
 from hil.children import Child
 from hil.eyes import MqttEye, StatusEye
+from hil.plant.battery import stored_wh
 from hil.rig import Rig
 
 
@@ -22,6 +23,7 @@ def snapshot(rig: Rig, status: StatusEye | None, child: Child | None, mqtt: Mqtt
         "hil": {"behind_s": rig.behind_s, "converged": rig.world.state.converged},
         "status": status.status if status is not None else None,
         "told": _told(status),
+        "states": _states(status),
         "daemon": _daemon(child),
         "mqtt": _mqtt(mqtt),
     }
@@ -44,7 +46,12 @@ def _poc(rig: Rig) -> dict[str, Any]:
 def _sums(rig: Rig) -> dict[str, float]:
     """All DERs together."""
     inverters = [der.inverter for der in rig.world.state.ders.values()]
-    return {"der_p_w": sum(i.p_w for i in inverters), "der_q_var": sum(i.q_var for i in inverters)}
+    return {
+        "der_p_w": sum(i.p_w for i in inverters),
+        "der_q_var": sum(i.q_var for i in inverters),
+        "out_wh": sum(i.energy_out_wh for i in inverters),
+        "in_wh": sum(i.energy_in_wh for i in inverters),
+    }
 
 
 def _der(rig: Rig, id: str) -> dict[str, Any]:
@@ -56,6 +63,8 @@ def _der(rig: Rig, id: str) -> dict[str, Any]:
         "v_pu": der.v_pu,
         "status": der.inverter.status,
         "p_available_w": der.p_available_w,
+        "out_wh": der.inverter.energy_out_wh,
+        "in_wh": der.inverter.energy_in_wh,
         "p_ceiling_w": command.p_ceiling_w,
         "p_floor_w": command.p_floor_w,
         "p_target_w": command.p_target_w,
@@ -63,7 +72,9 @@ def _der(rig: Rig, id: str) -> dict[str, Any]:
         "connect": command.connect,
     }
     battery = der.battery
-    if battery is not None:
+    pack = rig.world.packs.get(id)
+    if battery is not None and pack is not None:
+        stored = stored_wh(battery, pack)
         told |= {
             "soc_pct": battery.soc_pct,
             "current_a": battery.current_a,
@@ -74,6 +85,8 @@ def _der(rig: Rig, id: str) -> dict[str, Any]:
             "temperature_c": battery.temperature_c,
             "cell_max_v": battery.cell_max_v,
             "closed": battery.closed,
+            "stored_wh": stored,
+            "lost_wh": der.inverter.energy_in_wh - der.inverter.energy_out_wh - stored,
         }
     return told
 
@@ -87,12 +100,14 @@ def _device(rig: Rig, name: str) -> dict[str, Any]:
         "writes": unit.count.writes,
         "refused": unit.count.refused,
         "mutated": unit.count.mutated,
+        "blind": unit.count.blind,
         "reverted": unit.face.reverted,
         "violations": len(unit.face.violations),
         "timer_s": min(running) if running else None,
         "connects": endpoint.connects,
         "open": len(endpoint.open),
         "turned_away": endpoint.turned_away,
+        "crowded": endpoint.crowded,
         "told_s": unit.told_s,
         "back_s": unit.back_s,
         "canary": unit.canaries[-1][1] if unit.canaries else None,
@@ -103,6 +118,12 @@ def _told(status: StatusEye | None) -> dict[str, int]:
     """How many of the daemon's last events have each name."""
     events = (status.status or {}).get("events", []) if status is not None else []
     return dict(Counter(event["event"] for event in events))
+
+
+def _states(status: StatusEye | None) -> dict[str, int]:
+    """How many of the daemon's DERs are in each state."""
+    ders = (status.status or {}).get("ders", {}) if status is not None else {}
+    return dict(Counter(str(der["state"]) for der in ders.values()))
 
 
 def _daemon(child: Child | None) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from hil.expect import unknown_keys
 from hil.faults import ENDPOINT, NAMES
 from hil.frame_faults import ACCEPT, ANSWER, FILTERS, REQUEST
 from hil.register_faults import REGISTER
+from hil.rtu import LINE
 from hil.scenario import Event, Scenario, ScenarioError
 
-FAULTS: Mapping[str, Callable[..., Any]] = {**REQUEST, **ANSWER, **ACCEPT, **ENDPOINT, **REGISTER}
+FAULTS: Mapping[str, Callable[..., Any]] = {**REQUEST, **ANSWER, **LINE, **ACCEPT, **ENDPOINT, **REGISTER}
 
 
 def validate(scenario: Scenario) -> None:
@@ -34,7 +35,7 @@ def _timeline(scenario: Scenario) -> Iterator[str]:
         elif event.args["on"] not in places:
             yield f"{event.do} at {event.at_s:g} s: no device or endpoint {event.args['on']!r}"
         else:
-            framed = event.do in REQUEST or event.do in ANSWER
+            framed = event.do in REQUEST or event.do in ANSWER or event.do in LINE
             yield from _arguments(
                 event, FAULTS[event.do], given - {"on", "for_s"} - (FILTERS if framed else set()), 1
             )

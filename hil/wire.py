@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import random
 import socket
+import ssl
 import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
+from hil.certificates import may
 from hil.exchange import HEADER, PAIR, Exchange, framed, refusal
-from hil.faces.bank import ILLEGAL_FUNCTION, ILLEGAL_VALUE, Refused
+from hil.faces.bank import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, Refused
 from hil.faces.face import Face
 
 FrameFault = Callable[[Exchange], None]
@@ -31,13 +34,14 @@ class WriteRecord:
 @dataclass(slots=True, kw_only=True)
 class Counters:
     """What a unit saw since the start; `clean_s` and `spoiled_s` are the loop's clock at the last such answer.
-    `mutated`: frames that a fault made bad."""
+    `mutated`: frames that a fault made bad. `blind`: writes, also lost ones, to registers that nobody had read."""
 
     requests: int = 0
     reads: int = 0
     writes: int = 0
     refused: int = 0
     mutated: int = 0
+    blind: int = 0
     clean_s: float = -1.0
     spoiled_s: float = -1.0
     first_s: float = -1.0
@@ -53,6 +57,8 @@ class Unit:
         self.count = Counters()
         self.log: list[WriteRecord] = []
         self.unverified: dict[tuple[int, int], tuple[float, int]] = {}
+        self._unseen: dict[tuple[int, int], set[int]] = {}
+        self.known: set[int] = set()
         self.canaries: list[tuple[float, int]] = []
         self.write_faults: dict[int, Callable[[int, bytes], bytes | None]] = {}
         self.restarted_s = -1.0
@@ -74,8 +80,16 @@ class Unit:
         self.told_s, self.back_s = now_s - self.answered_s, now_s - self.restarted_s
         self.restarted_s = -1.0
 
+    def asked(self, pdu: bytes, now_s: float) -> None:
+        """A request came, whatever becomes of it."""
+        if self.count.first_s < 0.0:
+            self.count.first_s = now_s
+        if pdu[0] in (6, 16) and len(pdu) >= 5:
+            address, word = PAIR.unpack_from(pdu, 1)
+            self.count.blind += not self.known.issuperset(range(address, address + (1 if pdu[0] == 6 else word)))
+
     def answer(self, pdu: bytes, now_s: float) -> bytes:
-        """The PDU that goes back."""
+        """The PDU that goes back; empty: none."""
         self.count.requests += 1
         self.face.any_message()
         habits = self.face.habits
@@ -94,10 +108,20 @@ class Unit:
 
     def _read(self, pdu: bytes) -> bytes:
         address, count = PAIR.unpack_from(pdu, 1)
-        if not 1 <= count <= min(125, self.face.habits.max_regs):
+        if not 1 <= count <= 125:
             raise Refused(ILLEGAL_VALUE)
-        content = self.face.bank.read(address, count)
+        if count > self.face.habits.max_regs:
+            raise Refused(self.face.habits.too_long_code)
+        if not self.face.habits.spans and self.face.bank.over_two(address, count):
+            raise Refused(ILLEGAL_ADDRESS)
+        try:
+            content = self.face.bank.read(address, count)
+        except Refused:
+            if self.face.habits.unserved == "silent":
+                return b""
+            raise
         self.count.reads += 1
+        self.known.update(range(address, address + count))
         self._seen(address, count)
         return bytes((pdu[0], len(content))) + content
 
@@ -118,6 +142,7 @@ class Unit:
             record = WriteRecord(t_s=now_s, unit_id=self.unit_id, address=address, content=content, accepted=accepted)
             self.log.append(record)
         self.unverified[(address, count)] = (now_s, self.count.reads)
+        self._unseen.pop((address, count), None)
         return pdu[:5]
 
     def _apply(self, address: int, content: bytes) -> None:
@@ -129,10 +154,12 @@ class Unit:
             self.face.write(address, changed)
 
     def _seen(self, address: int, count: int) -> None:
-        """A read that covers a written range verifies it."""
-        covered = [key for key in self.unverified if address <= key[0] and key[0] + key[1] <= address + count]
-        for key in covered:
-            del self.unverified[key]
+        """Reads that cover a written range verify it, in parts too."""
+        for key in list(self.unverified):
+            rest = self._unseen.setdefault(key, set(range(key[0], key[0] + key[1])))
+            rest.difference_update(range(address, address + count))
+            if not rest:
+                del self.unverified[key], self._unseen[key]
 
 
 class Connection(asyncio.Protocol):
@@ -145,17 +172,24 @@ class Connection(asyncio.Protocol):
         self.queue: deque[tuple[int, int, bytes]] = deque()
         self.serving: asyncio.Task[None] | None = None
         self.silent = False
+        self.let_in = True
+        self.said_goodbye = False
         self.last_s = 0.0
         self.held: list[bytes] = []
+        self.certificate: bytes | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none of asyncio's
+        session = transport.get_extra_info("ssl_object")
+        self.certificate = None if session is None else session.getpeercert(binary_form=True)
         self.last_s = self.endpoint.now_s
         self.endpoint.accepted(self)
 
+    def eof_received(self) -> None:
+        self.said_goodbye = True
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self.endpoint.open.discard(self)
+        self.endpoint.gone(self)
         self.queue.clear()
         if self.serving is not None:
             self.serving.cancel()
@@ -165,17 +199,21 @@ class Connection(asyncio.Protocol):
         if self.silent:
             return
         self.buffer += received
+        if self.take() and self.queue and self.serving is None:
+            self.serving = asyncio.get_running_loop().create_task(self._serve())
+
+    def take(self) -> bool:
+        """Whole requests off the buffer, into the queue. False: the rest is still to come, or never will."""
         while len(self.buffer) >= HEADER.size + 1:
             tid, protocol, length, unit_id = HEADER.unpack_from(self.buffer)
             if protocol != 0 or not 3 <= length <= 254:
                 self.end("fin")
-                return
+                return False
             if len(self.buffer) < 6 + length:
-                return
+                return False
             self.queue.append((tid, unit_id, bytes(self.buffer[7 : 6 + length])))
             del self.buffer[: 6 + length]
-        if self.queue and self.serving is None:
-            self.serving = asyncio.get_running_loop().create_task(self._serve())
+        return True
 
     async def _serve(self) -> None:
         try:
@@ -217,6 +255,7 @@ class Faults:
     accept: dict[int, Callable[[Connection], None]] = field(default_factory=dict)
     request: dict[int, FrameFault] = field(default_factory=dict)
     answer: dict[int, FrameFault] = field(default_factory=dict)
+    line: dict[int, FrameFault] = field(default_factory=dict)
 
 
 class Endpoint:
@@ -224,13 +263,16 @@ class Endpoint:
 
     def __init__(self, name: str, *, seed: int = 0) -> None:
         self.name = name
+        self.tls: ssl.SSLContext | None = None
         self.units: dict[int, Unit] = {}
         self.port = 0
         self.random = random.Random(seed)
         self.faults = Faults()
         self.open: set[Connection] = set()
+        self.held_until_s: list[float] = []
         self.connects = 0
         self.turned_away = 0
+        self.crowded = 0
         self.silent = False
         self._server: asyncio.Server | None = None
         self._line = asyncio.Lock()
@@ -241,11 +283,20 @@ class Endpoint:
         """The loop's clock."""
         return asyncio.get_running_loop().time()
 
+    @property
+    def place(self) -> int | str:
+        """Where a client finds it."""
+        return self.port
+
+    def client(self) -> Connection:
+        """A client that came."""
+        return Connection(self)
+
     async def listen(self) -> None:
         """Start, or start again, to accept clients."""
         if self._server is None:
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(lambda: Connection(self), "127.0.0.1", self.port)
+            self._server = await loop.create_server(self.client, "127.0.0.1", self.port, ssl=self.tls)
             self.port = int(self._server.sockets[0].getsockname()[1])
 
     def refuse(self) -> None:
@@ -253,6 +304,12 @@ class Endpoint:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    async def shows(self, tls: ssl.SSLContext) -> None:
+        """It starts again with another certificate."""
+        await self.stop()
+        self.tls = tls
+        await self.listen()
 
     async def stop(self) -> None:
         """Close everything."""
@@ -269,13 +326,22 @@ class Endpoint:
         self.open.add(connection)
         connection.silent = self.silent
         habits = next(iter(self.units.values())).face.habits
-        if habits.max_clients and len(self.open) > habits.max_clients:
+        self.held_until_s = [until_s for until_s in self.held_until_s if until_s > self.now_s]
+        if habits.max_clients and len(self.open) + len(self.held_until_s) > habits.max_clients:
             self._one_too_many(connection, habits.extra_clients)
         for fault in list(self.faults.accept.values()):
             fault(connection)
 
+    def gone(self, connection: Connection) -> None:
+        """A client went. One that did not say goodbye keeps its place for the device's `slot_held_s`."""
+        self.open.discard(connection)
+        held_s = next(iter(self.units.values())).face.habits.slot_held_s
+        if held_s and connection.let_in and not connection.said_goodbye:
+            self.held_until_s.append(self.now_s + held_s)
+
     def _one_too_many(self, connection: Connection, how: str) -> None:
         self.turned_away += 1
+        connection.let_in = how == "kick_oldest"
         if how == "silent":
             connection.silent = True
         elif how == "kick_oldest":
@@ -292,17 +358,22 @@ class Endpoint:
 
     async def serve(self, connection: Connection, tid: int, unit_id: int, pdu: bytes) -> None:
         """One request: faults on the way in, latency, the unit's answer, faults on the way out."""
-        unit = self.units.get(unit_id)
-        exchange = Exchange(connection=connection, unit=unit, random=self.random, tid=tid, unit_id=unit_id, pdu=pdu)
-        if unit is not None and unit.count.first_s < 0.0:
-            unit.count.first_s = self.now_s
-        for fault in list(self.faults.request.values()):
-            fault(exchange)
+        exchange = self.asked(connection, tid, unit_id, pdu)
         async with self._line:
             await self._take_time(exchange)
             self._answer(exchange)
             self._last_answer_s = self.now_s
         self._deliver(exchange)
+
+    def asked(self, connection: Connection, tid: int, unit_id: int, pdu: bytes) -> Exchange:
+        """A request that came, after the faults on the way in."""
+        unit = self.units.get(unit_id)
+        exchange = Exchange(connection=connection, unit=unit, random=self.random, tid=tid, unit_id=unit_id, pdu=pdu)
+        if unit is not None:
+            unit.asked(pdu, self.now_s)
+        for fault in list(self.faults.request.values()):
+            fault(exchange)
+        return exchange
 
     async def _take_time(self, exchange: Exchange) -> None:
         habits = next(iter(self.units.values())).face.habits
@@ -316,8 +387,11 @@ class Endpoint:
     def _answer(self, exchange: Exchange) -> None:
         if not exchange.answered:
             return
+        certificate = exchange.connection.certificate
         if exchange.exception:
             exchange.answer = refusal(exchange.function, exchange.exception)
+        elif certificate is not None and not may(certificate, exchange.function):
+            exchange.answer = refusal(exchange.function, ILLEGAL_FUNCTION)
         elif exchange.unit is None:
             exchange.answered = not self._unknown_is_silent()
             exchange.answer = refusal(exchange.function, 0x0B)
@@ -325,16 +399,29 @@ class Endpoint:
             exchange.answer = refusal(exchange.function, ILLEGAL_VALUE)
         else:
             exchange.answer = exchange.unit.answer(exchange.pdu, self.now_s)
+            exchange.answered = bool(exchange.answer)
 
     def _unknown_is_silent(self) -> bool:
         return next(iter(self.units.values())).face.habits.unknown_unit == "silent"
 
-    def _deliver(self, exchange: Exchange) -> None:
+    def answer(self, exchange: Exchange) -> None:
+        """What the unit says now, and what goes back of it."""
+        self._answer(exchange)
+        self._frame(exchange)
+
+    def _frame(self, exchange: Exchange) -> None:
         if exchange.answered:
             exchange.sends = [(0.0, framed(exchange.tid, exchange.unit_id, exchange.answer))]
             for fault in list(self.faults.answer.values()):
                 fault(exchange)
+            self.onto_line(exchange)
         self._account(exchange)
+
+    def onto_line(self, exchange: Exchange) -> None:
+        """Frames as this wire carries them: TCP's are made so."""
+
+    def _deliver(self, exchange: Exchange) -> None:
+        self._frame(exchange)
         loop = asyncio.get_running_loop()
         for delay_s, content in exchange.sends:
             if delay_s > 0.0:

@@ -78,10 +78,10 @@ class World:
         self.forced = {id: Forced() for id in self.ders}
         self.faces: dict[str, Face] = {}
         self.model = self._model(SwingParams(f_nom_hz=self.f_nom_hz, **swing) if swing is not None else None)
+        self.packs = {der.id: der.battery for der in self.model.ders if der.battery is not None}
         batteries = {
-            der.id: settled(der.battery, soc_pct=float(self.ders[der.id].battery.get("soc_pct", 50.0)))
-            for der in self.model.ders
-            if der.battery is not None
+            id: settled(pack, soc_pct=float(self.ders[id].battery.get("soc_pct", 50.0)))
+            for id, pack in self.packs.items()
         }
         self.state = at_rest(self.model, batteries)
 

@@ -107,7 +107,7 @@ if test -n "$wheel"; then
         refuse "$wheel is not what was published: its SHA-256 is $(sha256sum "$wheel" | cut -d' ' -f1)"
 fi
 # Only ready wheels, by hash: a package that is built here would fetch what it is built with unchecked, and run it as root.
-PIP_ONLY_BINARY=:all: "$source/tools/venv.sh" "$work/build" "$source/requirements-build.lock" "$python"
+PIP_NO_BINARY='' PIP_ONLY_BINARY=:all: "$source/tools/venv.sh" "$work/build" "$source/requirements-build.lock" "$python"
 pip() { "$source/tools/pip.sh" "$work/build/bin/python" "$@"; }
 pip wheel --quiet --no-deps --only-binary :all: --require-hashes --wheel-dir "$work/wheels" \
     -r "$source/requirements-run.lock" || refuse "

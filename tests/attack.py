@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 KEPT = Path("soak-kept")
+SEEDS_APART = 1_000_000
+"""Between two pieces of one part: what a piece adds to its seed by itself is less."""
 MISSED_SHARE = 0.01
 """Of the ticks, on a machine that runs other tests beside this one (I4 of hil/README.md)."""
 
@@ -44,14 +47,28 @@ class Attack:
         assert missed <= (0 if self.full else 1 + MISSED_SHARE * ticks), loop
 
 
-def attack_of(item: pytest.Item, config: pytest.Config, spare: Path) -> Attack:
+def marker_of(item: pytest.Item) -> pytest.Mark:
     marker = item.get_closest_marker("soak")
     assert marker is not None, "a part of the attack is marked `soak`"
+    return marker
+
+
+def pieces_of(marker: pytest.Mark, share: float | None) -> int:
+    """Into how many tests it is divided, which may run at the same time: fewer where little is left of each."""
+    most, full, short = (int(marker.kwargs.get(name, 1)) for name in ("pieces", "full", "short"))
+    return 1 if share is None else max(1, min(most, int(share * full / short)))
+
+
+def attack_of(item: pytest.Item, config: pytest.Config, spare: Path, piece: int) -> Attack:
+    """piece: which of those; each has its own seed."""
+    marker = marker_of(item)
     share, short = config.getoption("--soak"), int(marker.kwargs["short"])
-    count = short if share is None else max(short, round(share * marker.kwargs["full"]))
+    pieces = pieces_of(marker, share)
+    count = short if share is None else max(short, math.ceil(share * marker.kwargs["full"] / pieces))
     folder = spare if share is None else (KEPT / item.name.replace("/", "_")).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    made = Attack(full=share is not None, count=count, seed=config.getoption("--soak-seed"), folder=folder)
+    seed = int(config.getoption("--soak-seed")) + SEEDS_APART * piece
+    made = Attack(full=share is not None, count=count, seed=seed, folder=folder)
     made.found(count=count, seed=made.seed)
     item.user_properties.append(("soak", made.figures))
     return made

@@ -15,6 +15,12 @@ from tests.wire import now_s
 
 READ = Read(address=40000, count=2)
 WRITE = Write(address=40100, values=(7,))
+
+
+def any_write(write: Write) -> None:
+    """A permit for every write."""
+
+
 Behaviour = Callable[[Read | Write], Awaitable[Registers]]
 
 
@@ -54,11 +60,20 @@ class FakeWire:
     closes: int = 0
     in_flight: int = 0
     most: int = 0
+    lasting: bool = False
+    owed: dict[int, float] = field(default_factory=dict)
+    span: float = 0.0
     on_lost: Callable[[BusClosed], None] = lambda error: None
 
     @property
     def connected(self) -> bool:
         return self.up
+
+    def owed_s(self, unit: int, op: Read | Write, drain_s: float) -> float:
+        return self.owed.get(unit, 0.0)
+
+    def span_s(self, op: Read | Write) -> float:
+        return self.span
 
     def stray(self, unit: int) -> str:
         return self.strays.get(unit, "")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pytest_timeout import Settings, is_debugging
 
-from tests.attack import Attack, attack_of, table
+from tests.attack import Attack, attack_of, pieces_of, table
 
 HERE = Path(__file__).parent
 # Far more than any test takes on a busy machine. What a test itself waits for is to end first.
@@ -35,9 +35,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def attack(request: pytest.FixtureRequest, tmp_path: Path) -> Attack:
+def piece() -> int:
+    """Of a part of the attack that is one test."""
+    return 0
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A long part of the attack is several tests."""
+    marker = next((mark for mark in metafunc.definition.iter_markers("soak")), None)
+    pieces = 1 if marker is None else pieces_of(marker, metafunc.config.getoption("--soak"))
+    if pieces > 1:
+        metafunc.parametrize("piece", range(pieces))
+
+
+@pytest.fixture
+def attack(request: pytest.FixtureRequest, tmp_path: Path, piece: int) -> Attack:
     """How much of it, from which seed, and what it found: for a test marked `soak`."""
-    return attack_of(request.node, request.config, tmp_path)
+    return attack_of(request.node, request.config, tmp_path, piece)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from derctl.core.engine import Plan
+from derctl.core.evidence import NOTHING_KNOWN, Evidence
 from derctl.core.types import (
     Abstain,
     Capability,
@@ -83,9 +84,26 @@ def again(state: DerState, **reading: Any) -> DerState:
     return replace(state, sample=state.sample + 1, reading=replace(state.reading, **reading))
 
 
-def meter(p_w: float | None, *, sample: int = 1, fresh: bool = True, v_nom_v: float = 230.0) -> PocState:
-    """At the point of connection; + exports."""
-    return PocState(reading=Reading(p_w=p_w), age_s=0.0, sample=sample, fresh=fresh, v_nom_v=v_nom_v)
+def meter(
+    p_w: float | None,
+    *,
+    sample: int = 1,
+    answer: int | None = None,
+    fresh: bool = True,
+    v_nom_v: float = 230.0,
+    belief: Evidence = NOTHING_KNOWN,
+) -> PocState:
+    """At the point of connection; + exports. answer: as sample, where nothing is said."""
+    answer = sample if answer is None else answer
+    return PocState(
+        reading=Reading(p_w=p_w),
+        age_s=0.0,
+        sample=sample,
+        answer=answer,
+        fresh=fresh,
+        v_nom_v=v_nom_v,
+        belief=belief,
+    )
 
 
 def site(

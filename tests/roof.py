@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core import trial
+from derctl.core import first, trial
 from derctl.core.engine import Plan
 from derctl.core.types import DerState, Fallback, Setpoint
 from derctl.functions.contract_export_limit import ContractExportLimit, Memory
@@ -43,7 +43,8 @@ def away(from_s: float, to_s: float) -> Callable[[float], bool]:
 class Unit:
     """One DER. sun_w: what it could give. claims: what it says that it gives, from the truth; None: the truth.
 
-    reverts_s: told by nobody for so long, it goes where nobody told it anything.
+    reverts_s: told by nobody for so long, it goes where nobody told it anything; absent_w: the most it gives there.
+    deaf_s: from then on it does what it was told before. tau_s: its own time constant; None: TAU_S.
     """
 
     p_max_w: float
@@ -52,8 +53,12 @@ class Unit:
     claims: Callable[[float, float], float] | None = None
     charge_w: float = 0.0
     reverts_s: float = math.inf
+    absent_w: float | None = None
+    deaf_s: float = math.inf
+    tau_s: float | None = None
     p_w: float = 0.0
     told: Setpoint | None = None
+    heeded: Setpoint = field(default_factory=Setpoint)
     told_s: float = 0.0
     sample: int = 0
     read_w: float = 0.0
@@ -64,12 +69,15 @@ class Unit:
         """Let dt_s pass."""
         lapsed = t_s - self.told_s > self.reverts_s
         told = Setpoint() if lapsed or self.told is None else self.told
+        if t_s < self.deaf_s:
+            self.heeded = told
+        told = self.heeded
         goal = min(self.sun_w(t_s), self.p_max_w)
         if self.charge_w:
             goal = max(min(told.p_target_w or 0.0, self.p_max_w), -self.charge_w)
         if told.p_ceiling_w is not None:
             goal = min(goal, told.p_ceiling_w)
-        self.p_w += (goal - self.p_w) * (1.0 - math.exp(-dt_s / TAU_S))
+        self.p_w += (goal - self.p_w) * (1.0 - math.exp(-dt_s / (TAU_S if self.tau_s is None else self.tau_s)))
 
     def said_w(self, t_s: float) -> float:
         """What its registers say."""
@@ -106,6 +114,7 @@ class Roof:
         if self.believed is not None:
             known = {KIND: Memory(trust=Trust(proven=True))}
             known["trial"] = trial.Memory(relied=True, once=True, heard=self.believed, met=names)
+            known["first"] = first.Memory(met=names)
         self.time = PlanTimeline(plan, Clock(tick_s=self.tick_s), memories=known)
         self.seen: list[float] = []
 
@@ -113,6 +122,11 @@ class Roof:
     def on_trial(self) -> tuple[str, ...]:
         """Who is."""
         return tuple(case.der for case in self.time.memories["trial"].cases)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Who was never seen to move the meter."""
+        return tuple(each.der for each in self.time.memories["first"].unseen)
 
     def run(self, seconds: float) -> Roof:
         """So long."""
@@ -161,7 +175,8 @@ class Roof:
             "age_s": self.t_s - unit.heard_s,
             "fresh": fresh,
             "controllable": fresh,
-            "accepted": unit.told,
+            "accepted": unit.told if unit.deaf_s == math.inf else unit.heeded,
+            "absent_w": unit.absent_w,
             "fallback": Fallback(p_ceiling_w=None, after_s=unit.reverts_s),
         }
         if unit.charge_w:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Self
 
+from derctl.core.exchange import Read, Write
 from derctl.errors import BusClosed
 from derctl.links.wires.strays import Tally
 
@@ -29,9 +30,15 @@ class Alone:
 class Up:
     """It is up and stays so; what it answers is each test's own."""
 
-    connected, debris = True, False
+    connected, debris, lasting = True, False, False
 
     tally = Tally()
+
+    def owed_s(self, unit: int, op: Read | Write, drain_s: float) -> float:
+        return 0.0
+
+    def span_s(self, op: Read | Write) -> float:
+        return 0.0
 
     def stray(self, unit: int) -> str:
         return ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
+from derctl.core.exchange import Permit, Write
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
@@ -31,14 +32,23 @@ class FakeDevice:
     wrote: list[Setpoint] = field(default_factory=list)
     deaf: bool = False
     refuses: Exception | None = None
+    toggled: list[bool] = field(default_factory=list)
     gave_back: list[bool] = field(default_factory=list)
     lifted: list[bool] = field(default_factory=list)
     released: list[Setpoint] = field(default_factory=list)
     promised: list[Fallback] = field(default_factory=list)
     reversion: Reversion = field(default_factory=Reversion)
     believed: list[bool] = field(default_factory=list)
+    points: tuple[str, ...] = ("123.WMaxLimPct", "123.WMaxLim_Ena")
 
-    def release(self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True) -> Any:
+    def release(
+        self,
+        fallback: Fallback,
+        *,
+        lift: bool,
+        held: Setpoint = NOTHING,
+        believed: bool = True,
+    ) -> Any:
         self.released.append(held)
         self.promised.append(fallback)
         self.believed.append(believed)
@@ -47,11 +57,23 @@ class FakeDevice:
         return self.holds
         yield
 
+    def points_of(self, write: Write) -> tuple[str, ...]:
+        return self.points
+
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint
 
-    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Any, *, give_back_var: bool = False) -> Any:
+    def write(
+        self,
+        setpoint: Setpoint,
+        fallback: Fallback,
+        answers: Any,
+        *,
+        give_back_var: bool = False,
+        toggle: bool = False,
+    ) -> Any:
         self.wrote.append(setpoint)
+        self.toggled.append(toggle)
         self.promised.append(fallback)
         self.gave_back.append(give_back_var)
         if give_back_var and self.refuses is not None:
@@ -71,17 +93,18 @@ def _parts(setpoint: Setpoint) -> list[tuple[str, float | None]]:
 
 @dataclass
 class FakeBus(Alone):
-    """Raises `error` at the next exchange, else runs it to its end."""
+    """Raises `error` at the next exchange, else runs it to its end, and asks for its permit before."""
 
     pace: Pace = field(default_factory=Pace)
     error: Exception | None = None
     priorities: list[Priority] = field(default_factory=list)
 
-    async def execute(self, unit: int, exchange: Any, *, priority: Priority, **_: Any) -> Any:
+    async def execute(self, unit: int, exchange: Any, *, priority: Priority, permit: Permit, **_: Any) -> Any:
         self.priorities.append(priority)
         if self.error is not None:
             exchange.close()
             raise self.error
+        permit(Write(address=40232, values=(0,)))
         try:
             next(exchange)
         except StopIteration as stop:
@@ -126,6 +149,7 @@ class Desk:
             on_event=lambda *event: self.events.append(event),
             clock=lambda: self.now_s,
         )
+        self.writer.account.ration.ledger.clock = lambda: self.now_s
 
     async def _journal(self, der_id: str) -> None:
         """Notes how many setpoints had left before; the disk takes its time, and `meanwhile` happens."""

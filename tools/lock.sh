@@ -19,4 +19,8 @@ echo "$build" | compile --upgrade --constraint requirements.lock --output-file r
 echo "$build" | compile --upgrade --constraint requirements.lock --extra hil --extra fast \
     --output-file requirements-demo.lock pyproject.toml -
 
+# What judges needs a newer Python, and shares nothing with the others.
+"$uv" pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-emit-index-url \
+    --no-emit-find-links ${UPGRADE:+--upgrade} --output-file witness/requirements.lock witness/requirements.in
+
 python3 -m tools.sbom

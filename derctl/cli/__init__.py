@@ -31,6 +31,7 @@ class Verb:
 VERBS: dict[str, Verb] = {
     "run": Verb("run", "run the daemon on a site file"),
     "check": Verb("check", "check a site file; touches no device"),
+    "profiles": Verb("profiles", "makers' habits that derctl knows: list, show NAME, check FILE"),
     "schema": Verb("schema", "print the site file's JSON schema, for editors"),
     "scan": Verb("scan", "what answers at host[:port]: chain of models, identity, ratings"),
     "read": Verb("read", "read SunSpec models: raw, scaled and unit side by side"),
@@ -41,6 +42,7 @@ VERBS: dict[str, Verb] = {
     "disarm": Verb("disarm", "from control to observing; what was written is released"),
     "limit": Verb("limit", "limit a DER or the site for a time: derctl limit 3000 pv1 10m"),
     "clear": Verb("clear", "drop the operator's limits and setpoints"),
+    "replace": Verb("replace", "take the device that answers in a DER's place for it"),
     "release": Verb("release", "move each DER that derctl wrote to its declared fallback"),
     "command": Verb("command", "send a command to the running daemon over its socket"),
     "demo": Verb("demo", "the simulated site, the daemon and a live view, in one terminal"),

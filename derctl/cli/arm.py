@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     given: dict[str, object] = {}
     for _ in range(TRIES):
         try:
-            print(call(args, "arm", given))
+            print(page([clean(str(call(args, "arm", given)))]))
             return OK
         except CommandError as error:
             _show(error, args.yes)

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from derctl.cli.certified import certificates, certificates_text
+from derctl.cli.containing import containment_text, summands_text
 from derctl.cli.exits import CONFIG, NO
+from derctl.cli.habits import habits_of
 from derctl.cli.local import add_config, config_of
 from derctl.cli.plain import wrapped
+from derctl.cli.planned import plan_json, plan_text
 from derctl.cli.told import batteries, clock_of, commanders, limits_by
+from derctl.core.containment import Budget
 from derctl.core.freshness import Round, stale_s
 from derctl.core.words import Contract, Without
 from derctl.errors import ConfigError
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.fuse_limit import FuseLimit
 from derctl.site import Absence, Site, absence_of, load, rounds_of
 from derctl.site.absence import DerAbsence
+from derctl.site.buses import Planned, planned
 from derctl.site.grid_code import grid_code
+from derctl.site.owners import owners
+from derctl.site.stability import loop_text
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +37,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if the file can be used, 1 if without derctl the site would break its contract whatever is found.
+    """0 if the file can be used, 1 if without derctl the site would break its contract whatever is found, or if with
+    it an excursion can't end in time, or a bus can't keep a deadline of control.
 
     A file that can't be used is an error for people and a list for programs.
     """
@@ -39,14 +51,16 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"problems": [asdict(problem) for problem in error.problems]}, indent=2))
         return CONFIG
     absence = absence_of(site.file.ders, {}, site.limit_w)
+    buses = planned(site.file, site.profiles, site.budget)
     if args.json:
-        print(json.dumps(summarise(site, absence), indent=2))
+        print(json.dumps(summarise(site, absence, buses), indent=2))
     else:
-        print("\n".join([f"{path}: {_found(site)}", *page(site, absence)]))
-    return NO if absence.verdict is Contract.BROKEN else 0
+        print("\n".join([f"{path}: {_found(site)}", *page(site, absence, buses)]))
+    hopeless = site.budget is not None and site.budget.hopeless
+    return NO if hopeless or any(bus.missed for bus in buses) or absence.verdict is Contract.BROKEN else 0
 
 
-def summarise(site: Site, absence: Absence) -> dict[str, Any]:
+def summarise(site: Site, absence: Absence, buses: Sequence[Planned]) -> dict[str, Any]:
     """The same for programs."""
     return {
         "site": site.file.site.id,
@@ -56,10 +70,17 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
         "problems": [],
         "questions": [asdict(question) for question in site.questions],
         "functions": functions_of(site),
-        "buses": [asdict(each) for each in rounds_of(site)],
+        "buses": [asdict(each) | {"plan": plan_json(bus)} for each, bus in zip(rounds_of(site), buses, strict=True)],
+        "certificates": certificates(site),
+        "profiles": [asdict(each) for each in habits_of(site)],
         "batteries": {der.id: asdict(limits_by(der)) for der in batteries(site)},
         "commanders": asdict(commanders(site)),
         "clock": asdict(clock_of(site)),
+        "owners": [asdict(owner) for owner in owners(site.file, site.plan)],
+        "witness": None if site.file.poc is None or site.file.poc.witness is None else site.file.poc.witness.bus,
+        "followers": [] if site.file.poc is None else site.file.poc.followers,
+        "containment": None if site.budget is None else contained(site.budget),
+        "loops": [asdict(loop) for loop in site.loops],
         "absent": {
             "by_der": absence.by_der,
             "unknown": list(absence.unknown),
@@ -72,6 +93,19 @@ def summarise(site: Site, absence: Absence) -> dict[str, Any]:
             "between": None if absence.between is None else asdict(absence.between),
             "text": verdict_text(absence),
         },
+    }
+
+
+def contained(budget: Budget) -> dict[str, Any]:
+    """How long an excursion may last, for programs."""
+    return {
+        "containment_s": budget.containment_s,
+        "by": budget.by,
+        "lasts_s": budget.lasts_s,
+        "credit": budget.contained,
+        "refused": budget.hopeless,
+        "summands": [asdict(each) for each in budget.summands],
+        "text": containment_text(budget),
     }
 
 
@@ -91,7 +125,38 @@ def code_text(site: Site) -> list[str]:
     return [] if name is None else wrapped(grid_code(name).title, f"  grid code {name}: ")
 
 
-def page(site: Site, absence: Absence) -> list[str]:
+def meter_text(site: Site) -> list[str]:
+    """Who else knows the power at the point of connection, who else follows it, and what isn't watched by it."""
+    poc = site.file.poc
+    if poc is None:
+        return []
+    found = []
+    if poc.witness is not None:
+        place = f"{poc.witness.bus} unit {poc.witness.unit}"
+        found.append(f"witness: the meter's power is compared with that of {place}; where they differ it is doubted")
+    if poc.followers:
+        names = ", ".join(poc.followers)
+        text = f"followers: {names}. While they answer its steps, the meter is unproven: load is not counted then"
+        found.append(text)
+    for function, _ in site.plan.site_functions:
+        if isinstance(function, FuseLimit) and function.phase_count > 1:
+            text = "each phase is judged where the meter shows them (WphA..C or AphA..C), else only their sum: then"
+            found.append(f"{function.kind}: {text} one phase may carry more than its fuse, and status says so")
+        if isinstance(function, ContractExportLimit) and function.probe != "none":
+            text = "while a DER that came back is on trial no steps are made: load counts then, and a meter that goes"
+            found.append(f"{function.kind}: {text} wrong is noticed later; status says so")
+    return found
+
+
+def owners_text(site: Site) -> list[str]:
+    """Who owns what of the DERs, where somebody else could tell them something."""
+    if not site.file.controllers:
+        return []
+    each = (f"{owner.what} of {owner.der}: {owner.name}" for owner in owners(site.file, site.plan))
+    return [f"who tells what: {', '.join(each)}; over another's lower setting: {site.file.site.on_override}"]
+
+
+def page(site: Site, absence: Absence, buses: Sequence[Planned]) -> list[str]:
     """Lines for people."""
     head = site.file.site
     lines = [
@@ -99,6 +164,8 @@ def page(site: Site, absence: Absence) -> list[str]:
         f"  site {head.id}, {head.mode} mode, tick {head.tick_s:g} s",
         *code_text(site),
         *readings_text(site),
+        *(line for text in certificates_text(site) for line in wrapped(text, "  ", "    ")),
+        *plan_text(buses),
         "  functions, senior first:",
     ]
     for row in functions_of(site):
@@ -111,6 +178,15 @@ def page(site: Site, absence: Absence) -> list[str]:
     if absence.undecided and absence.limit_w is not None:
         lines += wrapped(f"decided when found: {', '.join(absence.undecided)}", "  ", "    ")
     lines += wrapped(verdict_text(absence), "  ", "    ")
+    if site.budget is not None:
+        lines += wrapped(containment_text(site.budget), "  ", "    ")
+        lines += wrapped(summands_text(site.budget), "    ", "    ")
+    lines += [line for text in owners_text(site) for line in wrapped(text, "  ", "    ")]
+    lines += [line for text in meter_text(site) for line in wrapped(text, "  ", "    ")]
+    for loop in site.loops:
+        lines += wrapped(loop_text(loop), "  ", "    ")
+    for each in habits_of(site):
+        lines += wrapped(each.text, "  ", "    ")
     for battery in batteries(site):
         lines += wrapped(f"{battery.id}: {limits_by(battery).text}", "  ", "    ")
     lines += wrapped(f"who may command: {commanders(site).text}", "  ", "    ")
@@ -127,10 +203,6 @@ def readings_text(site: Site) -> list[str]:
         if each.stale_s > usual_s:
             text = f"bus {each.bus}: {each.stale_s:g} s, at a request each {each.min_interval_s:g} s and about"
             lines += wrapped(f"{text} {each.requests} for a poll", "    ", "      ")
-        if each.too_slow:
-            text = f"! bus {each.bus}: a poll takes about {each.poll_s:g} s, longer than a reading counts: control"
-            text = f"{text} can't hold there. Spread its units over several buses, or lower min_interval_s"
-            lines += wrapped(f"{text} where they allow it", "    ", "      ")
     most_s = max((each.stale_most_s for each in rounds), default=usual_s)
     meter = next((each for each in rounds if each.stale_most_s < most_s), None)
     if most_s > usual_s:

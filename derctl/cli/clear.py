@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 
 from derctl.cli.local import add_socket, call
+from derctl.cli.plain import page
+from derctl.core.text import clean
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -19,5 +21,5 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if the daemon took it."""
     given: dict[str, object] = {} if args.der is None else {"der": args.der}
-    print(call(args, "clear", given | ({"found": True} if args.found else {})))
+    print(page([clean(str(call(args, "clear", given | ({"found": True} if args.found else {}))))]))
     return 0

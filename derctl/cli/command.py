@@ -7,6 +7,7 @@ import json
 
 from derctl.cli.amounts import seconds
 from derctl.cli.local import add_socket, call
+from derctl.cli.plain import page
 from derctl.core.text import clean
 from derctl.daemon.commands.rows import COMMANDS
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """0 if it was admitted; what the devices did is in `status`."""
     given: dict[str, object] = {"expires_s": args.expires}
     given.update(args.args)
-    print(f"admitted: {clean(str(call(args, args.name, given)))}")
+    print(page([f"admitted: {clean(str(call(args, args.name, given)))}"]))
     return 0
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
-from derctl.core.types import REQUESTS, Request
+from derctl.core.types import COMMON, LOCAL, REQUESTS
 from derctl.core.words import Reason, Seen
 from derctl.functions import ROWS, Scope
 
@@ -17,8 +16,6 @@ SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "unmeasured"
 """States in which nothing of what is known is of now."""
 WHOSE = {"written": "not given back yet", "left": "left by derctl", "missing": "whoever wrote it: no record is there"}
 """core.words.Record for people, of something that stands."""
-LOCAL = "local"
-"""Who a request is by that came over the socket."""
 REQUEST_OF = {
     row.kind: (kind, row.scope is Scope.DER)
     for row in ROWS.values()
@@ -26,7 +23,7 @@ REQUEST_OF = {
     if row.passes_on is request
 }
 """A function that passes on a request: the request's kind, and whether it is for one DER."""
-COMMON = {item.name for item in fields(Request)} | {"until", "binds"}
+SHARED = COMMON | {"until", "binds"}
 """What a request of every kind has in `status`."""
 
 
@@ -37,7 +34,7 @@ def holding(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockfa
     written = state["mode"] == "control" and der["state"] != "observed"
     soc = der["measurement"].get("soc_pct")
     parts = [
-        STATES[der["state"]] if der["state"] in {"asleep", "fault", "observed"} else None,
+        STATES[der["state"]] if der["state"] in {"asleep", "standby", "fault", "observed"} else None,
         _held(name, der, state, face) if written else _wish(name, der, state, face),
         _var(der) if der["state"] != "observed" else None,
         _reads_back(der) if not written else None,
@@ -147,7 +144,7 @@ def _aimed(target_w: float, der: dict[str, Any]) -> str:
 def _by(name: str, told: dict[str, Any], what: str, state: dict[str, Any], face: Clockface) -> str:
     bound = binding(told, what)
     if bound is None:
-        return who("rating")
+        return "nobody aims at it" if what == "p_target_w" else who("rating")
     text = who(bound["by"])
     if (request := request_of(bound["by"], name, state)) is not None:
         text = f"{owner(request)} until {until(request, state, face)}"
@@ -179,7 +176,7 @@ def owner(request: dict[str, Any]) -> str:
 
 def asked_for(request: dict[str, Any]) -> str:
     """What a request of any kind asks for: the values that it has of its own."""
-    return ", ".join(amount(name, value) for name, value in request.items() if name not in COMMON)
+    return ", ".join(amount(name, value) for name, value in request.items() if name not in SHARED)
 
 
 def until(request: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:

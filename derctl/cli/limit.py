@@ -7,6 +7,7 @@ import argparse
 from derctl.cli.amounts import seconds, wanted
 from derctl.cli.local import add_socket, admitted, call, known_der
 from derctl.cli.plain import Clockface, page, watts
+from derctl.core.text import clean
 
 HOUR_S = 3600.0
 
@@ -33,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
         raise argparse.ArgumentError(None, "the DER or the time is given twice")
     der = known_der(given[0], state) if given else None
     for_s = wish.for_s or args.for_s or HOUR_S
-    call(args, "limit_power", {"p_ceiling_w": wish.power_w, "der": der, "expires_s": for_s})
+    answer = str(call(args, "limit_power", {"p_ceiling_w": wish.power_w, "der": der, "expires_s": for_s}))
     face = Clockface(state["t"])
-    print(page([admitted(f"{der or 'the site'} at most {watts(wish.power_w)} until {face.ahead(for_s)}", state)]))
+    text = admitted(f"{der or 'the site'} at most {watts(wish.power_w)} until {face.ahead(for_s)}", state)
+    _, besides, tighter = clean(answer).partition("; ")  # before it stands until when, in another zone
+    print(page([text + besides + tighter]))
     return 0

@@ -8,7 +8,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
+
+from msgspec import structs
 
 from derctl.core.exchange import Exchange, Op, Pause, Read, Registers, Write, patient, remembered, through
 from derctl.core.value import replace
@@ -22,16 +25,18 @@ from derctl.links.models import model
 from derctl.links.silence import DEMOTE_AFTER
 from derctl.links.wires.strays import Header, enough_s
 from derctl.links.wires.wire import ReadOnly, Wire
-from derctl.site import Place, place_at
+from derctl.site import ModbusTlsSection, Place, place_at
 
 T = TypeVar("T")
 
 
 def add_endpoint(parser: argparse.ArgumentParser) -> None:
-    """HOST[:PORT], unit, pace."""
-    parser.add_argument(
-        "endpoint", type=endpoint, metavar="HOST[:PORT]", help="Modbus TCP server; port 502 if not given"
-    )
+    """Place, unit, pace; the files of a place over TLS."""
+    parser.add_argument("endpoint", type=endpoint, metavar="PLACE", help=PLACES)
+    files = parser.add_argument_group("for tls://HOST")
+    for key, text in TLS_FILES.items():
+        files.add_argument(f"--{key}", metavar="FILE", help=text)
+    files.add_argument("--server-name", metavar="NAME", help="what its certificate is for, if not HOST")
     unit, regs, base = between(int, 0, 255), between(int, 2, 125), between(int, 0, 65533)
     parser.add_argument("-u", "--unit", type=unit, default=1, help="unit id (default 1; SMA 126, Kostal 71)")
     deadline, pause = between(float, 0.05, 60), between(float, 0, 60)
@@ -50,6 +55,12 @@ def add_endpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
+PLACES = (
+    "HOST or HOST:PORT (Modbus TCP, 502 if not given), tls://HOST:PORT (the same over TLS, 802 if not given), "
+    "/dev/serial/by-id/...:BAUD (a serial port, 9600 if not given; 8N1 unless :8E1, :8O1 or :8N2 follows), or "
+    "rtu+tcp://HOST:PORT (a gateway for serial frames)"
+)
+TLS_FILES = {"ca": "who signed its certificate, PEM", "cert": "our certificate, PEM", "key": "its key, PEM"}
 DEADLINE_S = Profile().timeout_s
 """The daemon's, too."""
 LISTEN_S = 4.0
@@ -84,6 +95,22 @@ def endpoint(text: str) -> Place:
         return place_at(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def certified(args: argparse.Namespace) -> Place:
+    """The place with the files that TLS needs. Raises ArgumentError."""
+    place: Place = args.endpoint
+    given = {f"{key}_file": getattr(args, key) for key in TLS_FILES} | {"server_name": args.server_name}
+    named = [key for key, value in given.items() if value is not None]
+    if not isinstance(place.section, ModbusTlsSection):
+        if named:
+            raise argparse.ArgumentError(None, f"files for TLS go with a place over TLS: tls://{place.name}")
+        return place
+    missing = [f"--{key}" for key in TLS_FILES if getattr(args, key) is None]
+    if missing:
+        raise argparse.ArgumentError(None, f"{place.name} needs {', '.join(missing)}")
+    here = {key: str(Path(value).absolute()) for key, value in given.items() if key != "server_name"}
+    return replace(place, section=structs.replace(place.section, **here, server_name=args.server_name))
 
 
 @dataclass(slots=True)
@@ -146,7 +173,9 @@ class Felt(ReadOnly):
 
 
 def ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Pulse]:
-    """Run one exchange, which asks nothing twice. Raises BusError or NotRecognised with words for a person."""
+    """Run one exchange, which asks nothing twice. Raises BusError or NotRecognised with words for a person, and
+    ArgumentError."""
+    args.endpoint = certified(args)
     return asyncio.run(_ask(args, exchange))
 
 
@@ -155,7 +184,8 @@ async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Puls
     pulse = Pulse(unit=args.unit, lines=args.progress)
     deadline_s = args.timeout or DEADLINE_S
     wire = Felt(place.open(max(deadline_s, CONNECT_S), args.header), pulse)
-    pace = Pace(timeout_s=deadline_s, min_interval_s=args.min_interval)
+    drain_s = deadline_s if place.waits_for_late else 0.0
+    pace = Pace(timeout_s=deadline_s, min_interval_s=args.min_interval, drain_s=drain_s)
     bus = Bus(Line(place.name, wire, pace, closing=Closing(brief=HABIT_AFTER - 1)))
     looking = remembered(exchange)
     if args.timeout is None:
@@ -228,6 +258,5 @@ def sunspec(options: Options) -> Exchange[Layout]:
 
 def heading(identity: Identity, unit: int, base: int) -> str:
     """Who answers, and where its map begins."""
-    who = f"{identity.maker} {identity.model}".strip()
     serial, firmware = identity.serial or "not told", identity.firmware or "not told"
-    return f"{who}  serial {serial}  firmware {firmware}  unit {unit}  base {base}"
+    return f"{identity.name}  serial {serial}  firmware {firmware}  unit {unit}  base {base}"

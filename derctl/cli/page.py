@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli.holding import LOCAL, asked_for, holding, owner, until
+from derctl.cli.holding import asked_for, holding, owner, until
 from derctl.cli.plain import (
-    ASKED,
     METER,
     STATES,
     Clockface,
@@ -21,7 +21,9 @@ from derctl.cli.plain import (
     watts,
     wrapped,
 )
+from derctl.core.types import LOCAL, REQUESTS
 from derctl.core.words import Idle
+from derctl.site.stability import WARNED_BELOW
 
 IDLE = frozenset(Idle)
 OWN = {
@@ -130,17 +132,72 @@ def abstention(why: str) -> str:
 
 
 def _trouble(state: dict[str, Any]) -> list[str]:
-    found = []
+    found = [*_contained(state.get("containment")), *_hunting(state.get("loops", []))]
+    for text in (state["poc"] or {}).get("unwatched", []):
+        found += wrapped(text, "! ", "  ")
     for name, der in state["ders"].items():
+        found += _worded(name, der)
         for problem in der["problems"]:
             found += wrapped(problem, f"! {name}: ", "  ")
+    return found
+
+
+def _worded(name: str, der: dict[str, Any]) -> list[str]:
+    """What waits for somebody's word, and what its memory keeps back."""
+    found, due, wear = list[str](), der.get("reverify"), der.get("wear") or {}
+    if due is not None:
+        text = (
+            f"its firmware is {due['now']}, and {due['relied_on']} is relied on: nothing beyond what stood is told it"
+        )
+        found += wrapped(f"{text} until `derctl command acknowledge der={name}`", f"! {name}: ", "  ")
+    if wear.get("left") is not None and wear["left"] * 4 <= wear["a_day"]:
+        text = f"{wear['left']} of {wear['a_day']} writes a day are left: its registers wear out"
+        found += wrapped(text, f"! {name}: ", "  ")
+    return found
+
+
+def _contained(now: dict[str, Any] | None) -> list[str]:
+    """Where load does not count, or the site is locked out: why, and what takes so long."""
+    if now is None:
+        return []
+    locked_s, long = now["excursions"]["locked_s"], now["excursions"]["long"]
+    if locked_s > 0.0:
+        return wrapped(f"locked out for {span(locked_s)}: too many long excursions above the limit", "! ", "  ")
+    found = [] if not long else wrapped(f"{long} long excursions above the limit", "! ", "  ")
+    if now["credit"]:
+        return found
+    lasts = "for nobody knows how long" if now["lasts_s"] is None else f"for up to {now['lasts_s']:.3g} s"
+    slow = max(now["summands"], key=lambda each: math.inf if each["seconds"] is None else each["seconds"])
+    text = f"load is not credited: an excursion may last {lasts}, {now['containment_s']:g} s are allowed"
+    return found + wrapped(f"{text}; most of it {slow['stage'].replace('_', ' ')} ({slow['by']})", "! ", "  ")
+
+
+def _hunting(loops: list[dict[str, Any]]) -> list[str]:
+    found = []
+    for loop in loops:
+        for name, slowed in loop["slowed"].items():
+            text = "is held still" if slowed["held"] else f"has {slowed['times']} times its response time"
+            found += wrapped(f"{loop['kind']} hunted, and {text}", f"! {name}: ", "  ")
+        found += _steep(loop)
+    return found
+
+
+def _steep(loop: dict[str, Any]) -> list[str]:
+    """On which DERs it may hunt, on the grid as it was measured."""
+    found = []
+    for name, seen in loop.get("measured", {}).items():
+        margin = seen["alone"] if seen["margin"] is None else seen["margin"]
+        if margin < WARNED_BELOW:
+            text = f"on the grid as measured the margin of {loop['kind']} is {margin:.2g}, little below"
+            found += wrapped(f"{text} {WARNED_BELOW:g}: a longer olrt_s leaves more", f"! {name}: ", "  ")
     return found
 
 
 def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
     found = []
     for request in state["requests"]:
-        what = ASKED.get(request["kind"], request["kind"].replace("_", " "))
+        kind = request["kind"]
+        what = REQUESTS[kind].called if kind in REQUESTS else kind.replace("_", " ")
         whom = request["der"] or "the site"
         left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
         text = " ".join((what, asked_for(request), f"on {whom} by {owner(request)} {left}"))

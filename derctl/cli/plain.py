@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from derctl.core import text as texts
 from derctl.core.text import clean
 from derctl.functions import ROWS
 
@@ -27,16 +28,13 @@ WHO: dict[str, str] = {
 } | {row.kind: row.said for row in ROWS.values()}
 """Who bounds a setpoint. What is not here, as from a newer daemon, is shown by its code."""
 
-ASKED: dict[str, str] = {"limit_power": "limit", "set_battery_power": "setpoint"}
-"""Requests whose command's name isn't what people call them."""
-
-POWERS = {"w": "W", "wh": "Wh", "va": "VA", "var": "var"}
-UNITS = {"v": "V", "pu": "pu", "hz": "Hz", "pct": "%"}
-"""The unit that a field's name ends in, as it is written; of the first nobody reads decimals."""
+WHOLE = frozenset({"W", "Wh", "VA", "var"})
+"""Units of which nobody reads decimals."""
 
 REASONS: dict[str, str] = {
     "no_sun": "there is no sun",
     "bms_limit": "the battery allows no more",
+    "below_minimum": "it may give less than it takes at least",
     "senior_bound": "a senior function bounds it",
     "meter_lost": "the meter is lost: load is not counted",
     "meter_unproven": "the meter is not proven yet: load is not counted",
@@ -45,6 +43,8 @@ REASONS: dict[str, str] = {
     "gate_closed": "nothing is written",
     "write_ignored": "it ignores what is written",
     "write_clipped": "it takes another value than was written",
+    "contested": "something else keeps it at less",
+    "write_budget": "its memory wears out, and most of the day's writes are spent",
     "not_followed": "it takes what is written, and its power does not follow",
     "contradicted": "its power contradicts what it reads back",
     "refused": "it refuses what is written",
@@ -55,11 +55,15 @@ REASONS: dict[str, str] = {
     "unmeasured": "it answers, but measures nothing",
     "implausible": "it reads what can't be true",
     "mismatch": "it is not as the site file says",
+    "firmware_changed": "its new firmware is not acknowledged yet",
     "identity_changed": "another device answers",
     "own_function_on": "the device runs its own",
     "held": "it has no input now",
     "no_measured_sun": "no store draws from the grid unasked",
     "on_trial": "it came back, and was not seen to move the meter yet",
+    "uncontained": "an excursion may last too long: load is not counted",
+    "hunting": "it hunted, and is held still",
+    "locked_out": "locked out after too many long excursions",
     "relaxing": "a limit has ended, and power comes back on a ramp",
     "section_unclear": "it has several sections, and which one is meant is not said",
 }
@@ -73,6 +77,7 @@ STATES: dict[str, str] = {
     "unmeasured": "measures nothing",
     "stale": "its last reading is too old",
     "asleep": "asleep",
+    "standby": "stands by because of its limit",
     "fault": "reports a fault",
     "observed": "never written (control: false)",
     "ok": "answers",
@@ -166,14 +171,12 @@ def watts(value: float | None) -> str:
 
 def amount(name: str, value: Any) -> str:
     """A field's value with the unit that its name ends in; a bare value where it ends in none."""
-    ending = name.rpartition("_")[2]
+    unit = texts.unit_of(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if ending == "s":
+    if unit == "s":
         return span(value)
-    if ending in POWERS:
-        return f"{number(value)} {POWERS[ending]}"
-    return f"{value:g} {UNITS[ending]}" if ending in UNITS else f"{value:g}"
+    return f"{number(value)} {unit}" if unit in WHOLE else texts.amount(name, value)
 
 
 def who(by: str) -> str:

@@ -67,7 +67,7 @@ def site_rows(
     meters.sort(
         key=lambda use: "export" not in use.seen.opt.lower()
     )  # SolarEdge: Export+Import is the one at the poc
-    return [*lines, *_meters(meters, [_row(use, unit, profile) for use in meters])]
+    return [*lines, *_meters(meters, [_row(use, unit, profile) for use in meters], profile.meter_sign)]
 
 
 def timeout_of(profile: Profile, pulse: Pulse) -> float | None:
@@ -105,13 +105,15 @@ def _bms(row: Row) -> str:
     return f"  - {{id: bat1, ..., bms: {_flow(row)}}}   # in the row of the battery's inverter"
 
 
-def _meters(uses: Sequence[Use], rows: Sequence[Row]) -> list[str]:
-    """The first one; the others beside it to choose from."""
+def _meters(uses: Sequence[Use], rows: Sequence[Row], usual: int | None) -> list[str]:
+    """The first one; the others beside it to choose from. usual: the sign that meters of this maker have."""
     lines = []
+    mounted = "" if usual is None else f"; {usual} is usual with this maker"
     for number, (use, row) in enumerate(zip(uses, rows, strict=True)):
         now = "" if use.row["now_w"] is None else f"; it reads {use.row['now_w']:,.0f} W now"
         opt = f"; {clean(use.seen.opt)}" if use.seen.opt and use.needed else ""
-        text = f"poc: {_flow(row)[:-1]}, sign: }}   # 1: its W is positive for export; -1: for import{now}{opt}"
+        text = f"poc: {_flow(row)[:-1]}, sign: }}   # 1: its W is positive for export; -1: for import"
+        text = f"{text}{mounted}{now}{opt}"
         lines.append(f"# or {text}" if number else text)
     return lines
 

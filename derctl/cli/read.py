@@ -12,6 +12,7 @@ from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean, device_text
 from derctl.devices import Options, Profile
+from derctl.devices.lengths import Lengths, limited
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.sunspec.section import sections_of
 from derctl.errors import DecodeError, NotRecognised
@@ -29,7 +30,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the points of each model."""
     profile = Profile(max_regs=args.max_regs, bases=tuple(args.base or BASES))
-    (layout, tables), _ = ask(args, _read(Options(profile=profile), tuple(args.models)))
+    options, lengths = Options(profile=profile), Lengths(profile.max_regs)
+    reading = lengths.learn(lambda most: _read(limited(options, most), tuple(args.models)))
+    (layout, tables), _ = ask(args, reading)
     if args.json:
         print(json.dumps(tables, indent=2))
         return 0

@@ -57,11 +57,12 @@ def run(args: argparse.Namespace) -> int:
 def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
     """Without a daemon the devices are read, and nothing is written."""
     from derctl.store.folder import Folder
-    from derctl.store.journal import LEFT, Journal
+    from derctl.store.journal import Book, Journal, Left
 
     folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
-    journal, left = Journal(folder), Journal(folder, LEFT)
-    for each in (journal, left):
+    journal, left = Journal(folder), Left(folder)
+    books: tuple[Book, ...] = (journal, left)
+    for each in books:
         try:
             each.load()
         except ValueError as error:

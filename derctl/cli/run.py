@@ -75,7 +75,7 @@ def _line(site: Site, *, observe: bool) -> str:
     """What starts here, in one line."""
     file = site.file
     mode = "observe (--observe)" if observe else f"{file.site.mode} (site file)"
-    devices = ", ".join([*(f"{der.id} ({der.kind})" for der in file.ders), *(["poc"] if file.poc else [])])
+    devices = ", ".join([*(f"{der.id} ({der.kind})" for der in file.ders), *(path for path, _ in file.meters)])
     return f"derctl {__version__}, site {file.site.id}, mode {mode}, tick {file.site.tick_s:g} s, devices {devices}"
 
 

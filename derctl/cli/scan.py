@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from derctl.cli.certified import certificate_at, role_text
 from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
 from derctl.cli.proposal import Row, Use, site_rows, timeout_of
 from derctl.core.exchange import Exchange
@@ -19,7 +20,9 @@ from derctl.core.types import Rating, Reading
 from derctl.core.value import replace
 from derctl.daemon.kinds import KINDS
 from derctl.devices import Device, Kind, Options, Profile
+from derctl.devices.lengths import Lengths, limited
 from derctl.devices.plausible import plausible
+from derctl.devices.profile import best
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.sunspec.measure import INVERTERS, METERS
 from derctl.devices.sunspec.section import BATTERIES, Seen, look, sections_of
@@ -43,13 +46,16 @@ def run(args: argparse.Namespace) -> int:
     layout, name = found.layout, found.profile
     rows = site_rows(args.endpoint, args.unit, found.uses, known[name], pulse, args.header)
     deadline_s = timeout_of(known[name], pulse)
+    role = certificate_at(args.cert) if args.cert is not None else None
     if args.json:
         said = _summary(layout) | {"sections": found.sections, "kinds": found.kinds, "profile": name}
         said |= {"site_file": rows, "answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3)}
-        said |= {"timeout_s": deadline_s}
+        said |= {"timeout_s": deadline_s} | ({} if role is None else {"role": role.role})
         print(json.dumps(said, indent=2))
         return 0
     print(heading(layout.identity, args.unit, layout.chain.base))
+    if role is not None:
+        print(f"over TLS, {role_text(role)}")
     for line in _lines(found):
         print(line)
     print(f"profile {name}; {pulse.answers} answers, the slowest after {pulse.slowest_s:.2f} s")
@@ -109,13 +115,14 @@ UNSTATED = Rating(p_max_w=1e9, p_min_w=0.0, s_max_va=1e9, q_inj_max_var=0.0, q_a
 """Stands for the rating that a device doesn't state: it is found all the same, and no reading is above it."""
 
 
-def _look(options: Options, known: dict[str, Profile]) -> Exchange[Found]:
+def _look(options: Options, known: Mapping[str, Profile]) -> Exchange[Found]:
     """The map, its sections, each kind of the catalogue, and the profile that fits: a kind is bound as it has it."""
-    layout = yield from sunspec(options)
+    lengths = Lengths(options.profile.max_regs)
+    layout = yield from lengths.learn(lambda most: sunspec(limited(options, most)))
     who = layout.identity
-    name = max(known, key=lambda name: (known[name].fit(who.maker, who.model), name == "generic"))
-    asked = options.profile
-    vendor = replace(known[name], bases=(layout.chain.base,), max_regs=min(asked.max_regs, known[name].max_regs))
+    models = {block.model_id for block in layout.chain.blocks}
+    meant = best(known.values(), who.maker, who.model, who.firmware, models) or known["generic"]
+    vendor = replace(meant, bases=(layout.chain.base,), max_regs=min(options.profile.max_regs, meant.max_regs))
     options = replace(options, profile=vendor)
     seen = yield from _seen(layout)
     kinds: dict[str, Row] = {}
@@ -129,7 +136,7 @@ def _look(options: Options, known: dict[str, Profile]) -> Exchange[Found]:
         for each in several if len(several) > 1 else ():
             found = yield from _as(row, replace(options, section=each.section.index))
             uses += [Use(kind=kind, row=found, seen=each, needed=True)] if found["usable"] else []
-    return Found(layout=layout, profile=name, seen=seen, kinds=kinds, uses=tuple(uses))
+    return Found(layout=layout, profile=meant.name, seen=seen, kinds=kinds, uses=tuple(uses))
 
 
 def _seen(layout: Layout) -> Exchange[tuple[Seen, ...]]:

@@ -6,14 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from derctl.core.arbitration import Band, aim_of, aimed
-from derctl.core.capability import DARK, held_w
-from derctl.core.sun import HELD_DOWN
+from derctl.core.capability import DARK
+from derctl.core.could import DOUBLE, IDLE_SHARE, held_down
 from derctl.core.types import Bound, DerState, SiteProposal
-from derctl.core.value import value
+from derctl.core.value import replace, value
 from derctl.core.words import Reason, What
-
-IDLE_SHARE = 0.01
-"""Weight of an idle PV inverter, per unit of rating: enough to start, too little to hoard room (docs/sources.md)."""
 
 SUN = SiteProposal(by="sun_only", rank=0, over=(), why=Reason.NO_MEASURED_SUN)
 """Who binds a store that would draw more than the sun is measured to give (core/sun.py)."""
@@ -24,7 +21,8 @@ class Slot:
     """One DER in a split. hard_*: what seniors of the asking function left; band: what everyone left.
 
     asked_w: what it draws since somebody asked it for that, not counted against the sun. seen_w: its power as it was
-    measured last; None: not lately.
+    measured last; None: not lately. could_w: what it could give, where it was watched (core/could.py). deaf: it gives
+    what it gave though it was told less (core/heed.py).
     """
 
     der: DerState
@@ -33,6 +31,8 @@ class Slot:
     hard_high_w: float
     asked_w: float = 0.0
     seen_w: float | None = None
+    could_w: float | None = None
+    deaf: bool = False
 
     def unasked_w(self, aim_w: float) -> float:
         """What it draws beyond that."""
@@ -61,15 +61,18 @@ def water_fill(amount: float, weights: Sequence[float], rooms: Sequence[float]) 
     return shares
 
 
-def potential_w(der: DerState, high_w: float) -> float:
-    """The most a PV inverter may give now: its present power. While it is held down nobody knows: twice that, so
-    that storage makes room for sun step by step, and not for a night."""
+def potential_w(der: DerState, high_w: float, could_w: float | None = None) -> float:
+    """The most a PV inverter may give now: its present power. While it is held down nobody knows: what it could give,
+    where it was watched, else twice its power, so that storage makes room step by step, and not for a night."""
     reading = der.reading
     if reading.p_w is None:
         return 0.0 if reading.status in DARK else high_w
-    if reading.p_w >= HELD_DOWN * held_w(der) and reading.status not in DARK:
-        return min(high_w, 2.0 * max(reading.p_w, 0.0) + IDLE_SHARE * der.rating.p_max_w)
-    return min(high_w, max(reading.p_w, 0.0))
+    p_w = max(reading.p_w, 0.0)
+    if could_w is not None and reading.status not in DARK:
+        return min(high_w, max(p_w, could_w))
+    if held_down(der, reading.p_w):
+        return min(high_w, DOUBLE * p_w + IDLE_SHARE * der.rating.p_max_w)
+    return min(high_w, p_w)
 
 
 def cap(slots: Sequence[Slot], wish: SiteProposal, sun_w: float = math.inf) -> Mapping[str, Band]:
@@ -83,21 +86,53 @@ def cap(slots: Sequence[Slot], wish: SiteProposal, sun_w: float = math.inf) -> M
     stores, others = _parted(slots)
     aims = [aim_of(slot.band) for slot in stores]
     wanted = [max(potential_w(slot.der, slot.band.high_w), _least(slot)) for slot in others]
-    sure = sum(map(_sure, others, wanted))
-    limit_w = wish.p_ceiling_w - sum(potential_w(s.der, s.band.high_w) for s in slots if not s.der.can.steer)
-    downs = _sent_down(stores, aims, sum(aims) + sure - limit_w, sun_w)
+    sure = sum(_sure(slot) for slot in others if _shows(slot, wish))
+    limit_w = wish.p_ceiling_w - sum(
+        potential_w(s.der, s.band.high_w, s.could_w) for s in slots if not s.der.can.steer
+    )
+    downs = _sent_down(
+        [slot if _shows(slot, wish) else _resting(slot) for slot in stores], aims, sum(aims) + sure - limit_w, sun_w
+    )
     bands = {
         slot.der.id: _sent(slot, down, wish)
         for slot, aim, down in zip(stores, aims, downs, strict=True)
         if down.aim_w < aim or down.by_sun
     }
-    return bands | _curtail(others, wanted, limit_w - sum(down.aim_w for down in downs), wish)
+    left_w = sum(_given_w(slot, down.aim_w, wish) for slot, down in zip(stores, downs, strict=True))
+    bands |= _curtail(others, wanted, limit_w - left_w, wish)
+    return bands | _made_up(others, wanted, limit_w - left_w, wish)
 
 
-def _sure(slot: Slot, wanted_w: float) -> float:
+def _given_w(store: Slot, aim_w: float, wish: SiteProposal) -> float:
+    """What it leaves of the sum: what it is sent to, but for one that does not go there."""
+    if store.deaf and store.der.reading.p_w is not None:
+        aim_w = max(aim_w, store.der.reading.p_w)
+    return aim_w if _shows(store, wish) else max(aim_w, 0.0)
+
+
+def _made_up(slots: Sequence[Slot], wanted: Sequence[float], budget: float, wish: SiteProposal) -> dict[str, Band]:
+    """The ceilings of the others where somebody does not heed its own: they have what it leaves."""
+    deaf_w = sum(max(slot.der.reading.p_w or 0.0, 0.0) for slot in slots if slot.deaf)
+    heed = [(slot, want) for slot, want in zip(slots, wanted, strict=True) if not slot.deaf]
+    if len(heed) == len(slots) or not heed:
+        return {}
+    return _curtail([slot for slot, _ in heed], [want for _, want in heed], budget - deaf_w, wish)
+
+
+def _shows(slot: Slot, wish: SiteProposal) -> bool:
+    """Whether what it gives sends a store down, and what it draws is room for the others."""
+    return not (wish.blind and slot.der.unseen)
+
+
+def _resting(slot: Slot) -> Slot:
+    """No further than to rest: its draw frees nothing."""
+    return replace(slot, hard_low_w=max(slot.hard_low_w, min(aim_of(slot.band), 0.0)))
+
+
+def _sure(slot: Slot) -> float:
     """What it is known to give or may rise to: of one that is not measured now, what was measured last."""
     if slot.der.reading.p_w is not None:
-        return wanted_w
+        return max(potential_w(slot.der, slot.band.high_w, slot.could_w), _least(slot))
     return max(min(slot.seen_w or 0.0, slot.band.high_w), _least(slot))
 
 

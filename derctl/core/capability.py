@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from derctl.core.types import NOTHING, DerState, Rating
 from derctl.core.words import Status
@@ -52,6 +53,14 @@ def held_w(der: DerState) -> float:
     """The most that it may give under what it was told."""
     told = told_w(der)
     return der.rating.p_max_w if told is None else max(told, 0.0)
+
+
+def least_rise_w(ders: Sequence[DerState]) -> float:
+    """From 0 W on, what their sum has to be let at least, so that each takes its share of that."""
+    sum_w = sum(der.rating.per_unit_w for der in ders)
+    return max(
+        (der.can.least_w / der.rating.per_unit_w * sum_w for der in ders if der.can.least_w > 0.0), default=0.0
+    )
 
 
 def assumed_w(der: DerState) -> float:

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from derctl.core.value import value
-from derctl.core.words import Belief
+from derctl.core.words import Belief, Doubt
+
+
+@value
+class Contradiction:
+    """What speaks against the meter beside the steps; text: with its numbers."""
+
+    by: Doubt
+    text: str
 
 
 @value
@@ -12,7 +22,9 @@ class Evidence:
     refresh_s: how often it shows something new. confidence: log of the likelihood ratio against the likeliest fault.
 
     age_s: age of the evidence; None without any. most_w: the most that the DERs' sum may be now for the sake of
-    a doublet; None: there is none.
+    a doublet; None: there is none. rise_w: what may go out beyond what may without a meter, for the same sake.
+    steps: somebody makes them, so that it can be told. why, text: what else speaks against it, or why it can't be
+    told; None: nothing. jumps: by what loads jump again and again, W.
     """
 
     belief: Belief = Belief.UNPROVEN
@@ -22,6 +34,57 @@ class Evidence:
     confidence: float = 0.0
     age_s: float | None = None
     most_w: float | None = None
+    rise_w: float = 0.0
+    steps: bool = False
+    why: Doubt | None = None
+    text: str = ""
+    jumps: tuple[float, ...] = ()
+
+    @property
+    def contradicted(self) -> bool:
+        """Something else than a step speaks against it."""
+        return self.why is not None and self.why not in UNTOLD
+
+    @property
+    def wrong(self) -> bool:
+        """By the steps it is not to be believed, or it is not heard."""
+        return self.steps and (self.belief is Belief.DOUBTED or self.belief is Belief.LOST)
 
 
+UNTOLD = frozenset({Doubt.FOLLOWERS, Doubt.FOLLOWER_SUSPECTED, Doubt.VOLTAGE})
+"""What says nothing of the meter itself, or suspects it only."""
 NOTHING_KNOWN = Evidence()
+
+
+@value
+class Need:
+    """What depends on the meter now: exposed_w is what more than the agreement may go out if it is wrong, or what
+    stores do because of it, W.
+
+    suspect: a step of ours was not shown. always_pu: doublets of this step all the time, per unit of the rating; 0:
+    not all the time. age_s: from which age evidence is renewed. steps: somebody makes the steps of a doublet; else it
+    learns from what the sun does.
+    """
+
+    exposed_w: float = 0.0
+    suspect: bool = False
+    always_pu: float = 0.0
+    age_s: float = 240.0
+    steps: bool = True
+
+
+NOTHING_NEEDED = Need(steps=False)
+
+
+def together(needs: Iterable[Need]) -> Need:
+    """All that depends on the one meter."""
+    found = NOTHING_NEEDED
+    for each in needs:
+        found = Need(
+            exposed_w=max(found.exposed_w, each.exposed_w),
+            suspect=found.suspect or each.suspect,
+            always_pu=max(found.always_pu, each.always_pu),
+            age_s=min(found.age_s, each.age_s),
+            steps=found.steps or each.steps,
+        )
+    return found

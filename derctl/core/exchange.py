@@ -7,16 +7,29 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from derctl.errors import DerctlError, DeviceRefused
+from derctl.errors import DerctlError, DeviceRefused, WriteBarred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """Read `count` registers from `address` (0-based wire address). Answered by a `Sequence[int]` of that length."""
+    """Read `count` registers from `address` (0-based wire address). Answered by a `Sequence[int]` of that length.
+
+    cuts: the addresses, in order, at which it is sent in parts; none stands inside a number.
+    """
 
     address: int
     count: int
     function: int = 3
+    cuts: tuple[int, ...] = ()
+
+    @property
+    def parts(self) -> Sequence[Read]:
+        """The requests that it is sent in."""
+        if not self.cuts:
+            return (self,)
+        begins, ends = (self.address, *self.cuts), (*self.cuts, self.address + self.count)
+        pairs = zip(begins, ends, strict=True)
+        return [Read(address=begin, count=end - begin, function=self.function) for begin, end in pairs]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +53,15 @@ Registers = Sequence[int]
 T = TypeVar("T")
 Exchange = Generator[Op, Registers, T]
 """An exchange that ends with a `T`. BusError and DeviceRefused are thrown into it at the yield that failed."""
+
+Permit = Callable[[Write], None]
+"""Asked for each write as it is sent. Raises WriteBarred for one that may not go out."""
+
+
+def only_read(write: Write) -> None:
+    """The permit of whoever has none."""
+    raise WriteBarred(f"nobody permits a write of {len(write.values)} registers at {write.address}")
+
 
 PASSING = frozenset({4, 5, 6, 0x0A, 0x0B})
 """Exception codes that may be gone in a moment: device failure, acknowledge, busy, gateway."""

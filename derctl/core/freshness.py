@@ -9,6 +9,10 @@ POLLS = 3
 """A reading counts until the third poll after it is overdue: one that is lost is usual, three are none."""
 WRITES = 4
 """Requests of one setpoint: two that write, two that read back."""
+DECIDES = 0.4
+"""Share of a tick after which it decides with what has been measured (docs/sources.md)."""
+SLOW_EVERY_S = 5.0
+"""What is not read with each poll is read about so often, where the bus has the time (docs/sources.md)."""
 STALE_MIN_S = 1.0
 """Where three ticks are shorter than that."""
 STALE_MAX_S = 30.0
@@ -35,10 +39,15 @@ class Round:
         """One of them, with its pause."""
         return self.min_interval_s + self.answer_s
 
+    @property
+    def round_s(self) -> float:
+        """All of them, one after another."""
+        return self.requests * self.request_s
+
 
 def period_s(tick_s: float, round_: Round) -> float:
-    """From one poll to the next: whole ticks, since a poll begins with one."""
-    return max(math.ceil(round_.requests * round_.request_s / tick_s - 1e-6), 1) * tick_s
+    """From one poll to the next: whole ticks, since it is a tick that acts on it."""
+    return max(math.ceil(round_.round_s / tick_s - 1e-6), 1) * tick_s
 
 
 def stale_s(tick_s: float, round_: Round, most_s: float = STALE_MAX_S) -> float:

@@ -5,6 +5,20 @@ from __future__ import annotations
 TEXT_MAX = 64
 """Characters that are kept of a device's text."""
 
+UNITS = {"w": "W", "wh": "Wh", "va": "VA", "var": "var", "v": "V", "pu": "pu", "hz": "Hz", "pct": "%", "s": "s"}
+"""The unit that a field's name ends in, as it is written."""
+
+
+def unit_of(name: str) -> str:
+    """By the ending of a field's name; "" for one that has none."""
+    return UNITS.get(name.rpartition("_")[2], "")
+
+
+def amount(name: str, value: object) -> str:
+    """A field's value with its unit."""
+    bare = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return f"{bare} {unit_of(name)}".rstrip()
+
 
 def clean(text: str) -> str:
     """One line without anything that a terminal would obey; a device can send what it likes."""

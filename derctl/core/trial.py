@@ -222,7 +222,12 @@ def _probe(case: Case, der: DerState, poc_w: float, t_s: float) -> Probe | None:
     if level is None or level.t_s < max(t_s, case.quiet_s) or case.agreed >= LEGS:
         return None
     to_w = _away(der, level.p_w, poc_w)
-    if not der.controllable or der.halted or abs(to_w - level.p_w) < LEAST_PU * der.rating.per_unit_w:
+    if (
+        not der.controllable
+        or der.halted
+        or der.unverified
+        or abs(to_w - level.p_w) < LEAST_PU * der.rating.per_unit_w
+    ):
         return None
     return Probe(from_w=level.p_w, to_w=to_w, since_s=t_s, judged=case.judged)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, Literal
 
-from derctl.core.evidence import NOTHING_KNOWN, Evidence
+from derctl.core.evidence import NOTHING_KNOWN, Evidence, Need
 from derctl.core.value import value
 from derctl.core.words import Achieved, FallbackBy, LimitsBy, Priority, Reason, Status, What
 
@@ -53,12 +53,16 @@ class Capability:
     """What of a DER can be limited, aimed and given var, and at which port.
 
     ac: where it meets the grid. pv, battery: what is behind it, None where there is none; a port that takes nothing
-    is there all the same.
+    is there all the same. volatile: what it is told wears no memory out, so that it may be told every few seconds.
+    least_w: of a limit, the least above 0 W that it takes: what keeps it awake, a step of its register or its dead
+    band.
     """
 
     ac: Port = Port()
     pv: Port | None = None
     battery: Port | None = None
+    volatile: bool = True
+    least_w: float = 0.0
 
     @property
     def limit(self) -> bool:
@@ -113,7 +117,9 @@ class Reading:
     """One poll of one device. None: not implemented, not readable, or not a number; never 0 instead.
 
     v_v is the mean phase-to-neutral voltage. energy_wh counts what was delivered; it grows.
-    p_phase_w: of a meter that measures each phase, all of them.
+    p_phase_w: of a device with several phases, or of an inverter of which it is known in which it feeds, all of them.
+    phase_sum_w: what a meter's phases add up to, whether or not that is p_w; energy_in_wh: what it counted the other
+    way.
     p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive; limits_by: where they come
     from, None of what has no battery. alarms: what the BMS complains of, None where nobody tells. accepted is the
     setpoint as the device reads it back. own_on and own_off name the device's own grid functions that read back on
@@ -132,7 +138,9 @@ class Reading:
     limits_by: LimitsBy | None = None
     alarms: tuple[str, ...] | None = None
     energy_wh: float | None = None
+    energy_in_wh: float | None = None
     p_phase_w: tuple[float, ...] | None = None
+    phase_sum_w: float | None = None
     status: Status = Status.UNKNOWN
     accepted: Setpoint | None = None
     own_on: tuple[str, ...] = ()
@@ -172,10 +180,13 @@ class DerState:
     written: what derctl wrote last, unless the device refused it; for one that can't be read back, all that is known.
     found_w: somebody else's limit that was found in it and has to be kept. rise_w: the most it gets while what stood
     in it is relaxed. rest_w: where it rests while nobody aims at it, on its way from what it gave; None: at 0 W.
-    halted: nobody is raised now, since somebody's fallback is not proven yet.
+    halted: nobody is raised now, since somebody's fallback is not proven yet. unverified: it is not raised, since
+    nobody tried what its firmware does. reverify_w: what it was held to when its firmware was seen to be another than
+    the one that is relied on; None: it is the same.
     most_w: the most that what speaks for it alone leaves it in this tick; None: that is not said yet. seen_w: its
     power as it was measured lately (core/sun.py); None: not lately. trial: it came back, and what it
-    claims does not count yet; None: it counts.
+    claims does not count yet; None: it counts. unseen: it was never seen to move the meter (core/first.py).
+    beyond_w: by how much it may give more than it is told.
     """
 
     id: str
@@ -194,9 +205,13 @@ class DerState:
     rise_w: float | None = None
     rest_w: float | None = None
     halted: bool = False
+    reverify_w: float | None = None
+    unverified: bool = False
     most_w: float | None = None
     seen_w: float | None = None
     trial: Trial | None = None
+    beyond_w: float = 0.0
+    unseen: bool = False
 
     @property
     def v_pu(self) -> float | None:
@@ -206,15 +221,22 @@ class DerState:
 
 @value
 class PocState:
-    """The meter at the point of connection. reading.p_w > 0 is export. belief: as of this tick, before the functions
-    of the site."""
+    """The meter at the point of connection. reading.p_w > 0 is export. answer grows by one with each reading, sample
+    with each in which any register of its fast poll changed: nothing is learned from the same value twice.
+
+    belief: as of this tick, before the functions of the site. witness_w: what another meter there shows; None: there
+    is none, or it is not heard. followers: who else follows the meter, by the site file's word.
+    """
 
     reading: Reading
     age_s: float
     sample: int
     fresh: bool
     v_nom_v: float
+    answer: int = 0
     belief: Evidence = NOTHING_KNOWN
+    witness_w: float | None = None
+    followers: tuple[str, ...] = ()
 
 
 LOCAL = "local"
@@ -226,8 +248,10 @@ class Request:
     """An operator's wish that is still alive: one class for each kind, and its line in REQUESTS.
 
     kind: the command that brought it. der None: the whole site. by: the principal who asked, the login name for
-    the unix socket. remaining_s on the monotonic clock.
+    the unix socket. remaining_s on the monotonic clock. called: what people call one of its kind.
     """
+
+    called: ClassVar[str] = "request"
 
     id: str
     kind: str
@@ -240,6 +264,7 @@ class Request:
 class LimitRequest(Request):
     """A ceiling on the AC power of a DER, or of all of them together."""
 
+    called: ClassVar[str] = "limit"
     kind: Literal["limit_power"] = "limit_power"
     p_ceiling_w: float
 
@@ -248,6 +273,7 @@ class LimitRequest(Request):
 class BatteryRequest(Request):
     """What a battery is to give at its AC terminals; below 0 it charges."""
 
+    called: ClassVar[str] = "setpoint"
     kind: Literal["set_battery_power"] = "set_battery_power"
     p_target_w: float
 
@@ -257,6 +283,8 @@ REQUESTS: Mapping[str, type[Request]] = {
     "set_battery_power": BatteryRequest,
 }
 """By kind: what a request turns into when it comes back from JSON."""
+COMMON = frozenset(item.name for item in fields(Request))
+"""What every request has; the others of its fields are what it asks for."""
 
 
 @value
@@ -297,8 +325,10 @@ class SiteProposal:
 
     why: where there is more to say than the function's name. meter_pu: how far its loop believes the meter at the
     point of connection, as what stores may draw of an export that only the meter shows, per unit of their rating:
-    1 once it followed a step, 0 where it is doubted; None: it has no word on that. apart_w: ceilings for single DERs
-    that are no part of the sum, by their ids.
+    1 once it followed a step, 0 where it is doubted; None: it has no word on that. need: what depends on the meter by
+    this function; None: nothing. apart_w: ceilings for single DERs that are no part of the sum, by their ids.
+    blind: nothing shows what a DER does: what one gives that was never seen sends no store down, and what it draws
+    leaves the others no room.
     """
 
     by: str
@@ -309,7 +339,9 @@ class SiteProposal:
     p_target_w: float | None = None
     why: Reason | None = None
     meter_pu: float | None = None
+    need: Need | None = None
     apart_w: tuple[tuple[str, float], ...] = ()
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

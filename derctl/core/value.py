@@ -22,10 +22,10 @@ else:
     def replace(value, /, **changes):
         """Another of the same class with these fields changed; of any dataclass."""
         try:
-            swap = value.__replace__
+            changed = value._changed
         except AttributeError:
             return dataclasses.replace(value, **changes)
-        return swap(**changes)
+        return changed(changes)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
@@ -50,8 +50,8 @@ _UNSET = object()
 
 
 def _written(fields: tuple[dataclasses.Field[Any], ...], names: dict[str, Any]) -> dict[str, Callable[..., Any]]:
-    """`__init__` and `__replace__`, as source that is compiled once a class."""
-    names |= {"turn": _TURN, "unset": _UNSET, "new": object.__new__}
+    """`__init__` and `_changed`, which `replace` is made of, as source that is compiled once a class."""
+    names |= {"turn": _TURN, "unset": _UNSET}
     names |= {f"default_{field.name}": field.default for field in fields}
     names |= {f"made_{field.name}": field.default_factory for field in fields}
     takes, sets = ", ".join(map(_parameter, fields)), "\n".join(f"    {_set(field)}" for field in fields)
@@ -62,8 +62,8 @@ def __init__(self, *, {takes}):
 {sets}
     self.__class__ = shut
 
-def __replace__(self, /, **changes):
-    copy = new(open)
+def _changed(self, changes):
+    copy = open()
 {copies}
     for name, changed in changes.items():
         setattr(copy, name, changed)

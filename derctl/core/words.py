@@ -41,7 +41,16 @@ class Shown(StrEnum):
     STALE = "stale"
     OBSERVED = "observed"
     ASLEEP = "asleep"
+    STANDBY = "standby"
     FAULT = "fault"
+
+
+class Phase(StrEnum):
+    """Whether an inverter stands by because of a limit of ours, or is let give power again."""
+
+    AWAKE = "awake"
+    STANDBY = "standby"
+    WAKING = "waking"
 
 
 class Achieved(StrEnum):
@@ -59,6 +68,7 @@ class Reason(StrEnum):
 
     NO_SUN = "no_sun"
     BMS_LIMIT = "bms_limit"
+    BELOW_MINIMUM = "below_minimum"
     SENIOR_BOUND = "senior_bound"
     METER_LOST = "meter_lost"
     METER_UNPROVEN = "meter_unproven"
@@ -67,6 +77,8 @@ class Reason(StrEnum):
     GATE_CLOSED = "gate_closed"
     WRITE_IGNORED = "write_ignored"
     WRITE_CLIPPED = "write_clipped"
+    WRITE_BUDGET = "write_budget"
+    CONTESTED = "contested"
     NOT_FOLLOWED = "not_followed"
     CONTRADICTED = "contradicted"
     REFUSED = "refused"
@@ -78,12 +90,55 @@ class Reason(StrEnum):
     IMPLAUSIBLE = "implausible"
     IDENTITY_CHANGED = "identity_changed"
     MISMATCH = "mismatch"
+    FIRMWARE_CHANGED = "firmware_changed"
     OWN_FUNCTION_ON = "own_function_on"
     SECTION_UNCLEAR = "section_unclear"
     HELD = "held"
     NO_MEASURED_SUN = "no_measured_sun"
     RELAXING = "relaxing"
     ON_TRIAL = "on_trial"
+    UNCONTAINED = "uncontained"
+    LOCKED_OUT = "locked_out"
+    HUNTING = "hunting"
+
+
+class Stage(StrEnum):
+    """A part of the time from a load that drops until the export is back under the limit."""
+
+    METER_REFRESH = "meter_refresh"
+    METER_DELAY = "meter_delay"
+    POLL = "poll"
+    DECIDE = "decide"
+    LAW = "law"
+    PACING = "pacing"
+    WRITE = "write"
+    RESPONSE = "response"
+
+
+class KnownBy(StrEnum):
+    """How a number is known: set in the site file, a habit in the device's profile, a bound, or measured."""
+
+    SET = "set"
+    PROFILE = "profile"
+    ASSUMED = "assumed"
+    MEASURED = "measured"
+
+
+class SeenBy(StrEnum):
+    """Who says what stands in a profile: registers of a real device, its maker, people who have one, or nobody."""
+
+    CAPTURE = "capture"
+    DOCUMENT = "document"
+    REPORT = "report"
+    ASSUMED = "assumed"
+
+
+class ProfileBy(StrEnum):
+    """Who says which profile a device is taken by; nobody: none is meant for it."""
+
+    SITE_FILE = "site_file"
+    IDENTITY = "identity"
+    NOBODY = "nobody"
 
 
 class Idle(StrEnum):
@@ -141,6 +196,19 @@ class Belief(StrEnum):
     LOST = "lost"
 
 
+class Doubt(StrEnum):
+    """What speaks against the meter beside the steps that it has to show, or keeps it from being told."""
+
+    PHASE_LOST = "phase_lost"
+    PHASE_REVERSED = "phase_reversed"
+    PHASE_SUM = "phase_sum"
+    ENERGY_COUNTER = "energy_counter"
+    WITNESS = "witness"
+    FOLLOWERS = "followers"
+    FOLLOWER_SUSPECTED = "follower_suspected"
+    VOLTAGE = "voltage"
+
+
 class LimitsBy(StrEnum):
     """Who reads a battery's limits: its own chain, a management system of its own, or nobody."""
 
@@ -171,6 +239,22 @@ class What(StrEnum):
     FLOOR = "p_floor_w"
     TARGET = "p_target_w"
     VAR = "q_var"
+
+
+class OnOverride(StrEnum):
+    """What derctl does where somebody else sets a device to less than it had set it to."""
+
+    REASSERT = "reassert"
+    YIELD = "yield"
+    ALARM = "alarm"
+
+
+class Told(StrEnum):
+    """What a controller can tell a device; each has one owner."""
+
+    LIMIT = "limit"
+    POWER = "power"
+    VAR = "var"
 
 
 class WriteFor(StrEnum):
@@ -208,6 +292,8 @@ class Refusal(StrEnum):
     TOO_LARGE = "too_large"
     RATE_LIMITED = "rate_limited"
     MAY_NOT_ARM = "may_not_arm"
+    NOTHING_NEW = "nothing_new"
+    DOES_NOT_FIT = "does_not_fit"
 
 
 class Standing(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from derctl.core.types import Tick
@@ -20,13 +20,16 @@ from derctl.daemon.commands.row import Reach
 from derctl.daemon.control import Control, Ears
 from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
 from derctl.daemon.gate import Gate
+from derctl.daemon.known import Known
 from derctl.daemon.log import logger
 from derctl.daemon.news import News
 from derctl.daemon.presence import Presence
 from derctl.daemon.reload import Reloading
+from derctl.daemon.replacing import Replacing
 from derctl.daemon.report.panel import Panel
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.requests import Requests
+from derctl.daemon.seldom import Transports
 from derctl.daemon.survival import Survival
 from derctl.daemon.tasks import Tasks
 from derctl.daemon.uplink import Uplink
@@ -56,15 +59,16 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
-        desk = Desk(self._reach(), self.clock, self.log)
+        desk = Desk(reach_of(self.control, self.dirty.set, self._keep), self.clock, self.log)
         self._wire_links(site, desk)
         self._wire_people(desk, read or (lambda: site))
 
     def _wire_control(self, site: Site, arm: Arm) -> None:
         """From the image to the registers."""
         tell, stamp, changed = self.news.tell, self.clock.stamp, self.dirty.set
-        plant = build(site, tell)
-        absent = Absent(site, plant.ders, changed=changed)
+        known = Known()
+        plant = build(site, tell, known)
+        absent = Absent(site, plant.ders, known=known, changed=changed)
         self.gate = Gate(
             absence=absent.whole,
             on_change=self._mode_changed,
@@ -90,22 +94,6 @@ class App:
             changed=changed,
         )
         self.control = Control(site, plant, absent, self.gate, self.requests, ears)
-
-    def _reach(self) -> Reach:
-        """What a command may touch."""
-        control = self.control
-        return Reach(
-            plan=control.site.plan,
-            requests=self.requests,
-            gate=self.gate,
-            releaser=control.releaser,
-            look=control.loop.poller.look_again,
-            state=control.state,
-            changed=self.dirty.set,
-            save=self._keep,
-            lift_found=control.standings.lift,
-            keep_found=control.standings.keep_again,
-        )
 
     async def _keep(self) -> None:
         await self.survival.keep()
@@ -176,7 +164,7 @@ class App:
 
     async def _run(self) -> None:
         running = asyncio.get_running_loop()
-        running.set_exception_handler(self.tasks.say_problem)
+        running.set_exception_handler(Transports(self.news.tell).problem)
         for number in (signal.SIGTERM, signal.SIGINT):
             running.add_signal_handler(number, self.stop)
         running.add_signal_handler(signal.SIGHUP, self.reloading.hup.set)
@@ -202,7 +190,8 @@ class App:
         self.recorder.add(tick)
         self.notices.look()
         self.control.follow(tick)
-        self.uplink.report(tick, self.control.writers, self.gate.arming.mode)
+        self.panel.buses.look(tick, self.control.plant)
+        self.uplink.report(tick, self.control.writers, self.gate.arming.mode, self.panel.loads)
 
     async def _end(self) -> None:
         """Releases first; whatever becomes of them, what has to survive is saved."""
@@ -226,3 +215,21 @@ class App:
         """Nobody asks or tells the devices anything any more."""
         await self.tasks.end("control")
         await self.control.loop.poller.stop()
+
+
+def reach_of(control: Control, changed: Callable[[], None], save: Callable[[], Awaitable[None]]) -> Reach:
+    """What a command may touch."""
+    return Reach(
+        plan=control.site.plan,
+        requests=control.requests,
+        gate=control.gate,
+        releaser=control.releaser,
+        look=control.loop.poller.look_again,
+        state=control.state,
+        changed=changed,
+        save=save,
+        lift_found=control.standings.lift,
+        keep_found=control.standings.keep_again,
+        known=control.absent.known,
+        replace=Replacing(control).take,
+    )

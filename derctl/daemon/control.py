@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from derctl.core.engine import BELIEF, HELD
-from derctl.core.types import SiteState, Tick
-from derctl.core.words import Mode
+from derctl.core import belief
+from derctl.core.engine import BELIEF, DOUBTS, HELD, Memories, with_belief
+from derctl.core.evidence import Evidence
+from derctl.core.types import Setpoint, SiteState, Tick
+from derctl.core.value import replace
+from derctl.core.words import Belief, Mode, OnOverride
 from derctl.daemon.absent import Absent
+from derctl.daemon.actuate.contest import Contest
 from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.actuate.ledger import Ledger
+from derctl.daemon.actuate.ration import Ration
 from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.arming import Arm
 from derctl.daemon.build import Plant, fresh, writer_of
+from derctl.daemon.channel.channel import Channel
 from derctl.daemon.gate import Gate
 from derctl.daemon.image import Image
+from derctl.daemon.looks import Looks
 from derctl.daemon.loop import Loop
 from derctl.daemon.poller import Poller
 from derctl.daemon.promises import Promises
+from derctl.daemon.reckoned import Reckoned
+from derctl.daemon.report.loops import guarded
 from derctl.daemon.requests import Requests
-from derctl.daemon.standings import Standings, rules_of
+from derctl.daemon.standings import NOTHING_STOOD, Standings, rules_of, yielded
 from derctl.daemon.survival import MeterProof
 from derctl.daemon.tasks import Tasks
 from derctl.functions import ROWS, Need
@@ -62,11 +72,15 @@ class Control:
             ears,
         )
         journal = Journal(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
-        self.proof = MeterProof(plant.poc)
-        records = Records(journal, ears.stamp, ears.tell)
+        self.proof, self.reckoned = MeterProof(plant.poc), Reckoned()
+        records = Records(journal, ears.stamp, ears.tell, Ledger(ears.changed))
         self.releaser = Releaser(records, Dispatch({}), ears.tell)
         self.standings = Standings(
-            rules=rules_of(site), written=journal, left=records.left, tell=ears.tell, changed=ears.changed
+            rules=rules_of(site, plant.ders),
+            looks=Looks(journal),
+            left=records.left,
+            tell=ears.tell,
+            changed=ears.changed,
         )
         self.releaser.dispatch = dispatch = Dispatch({der.id: self._writer(der) for der in site.file.ders})
         self.promises = Promises(dispatch.writers, self.absent, lambda: gate.arming, ears.tell)
@@ -79,7 +93,7 @@ class Control:
             dispatch=dispatch,
             report=ears.report,
             vouch=ears.vouch,
-            standing=self.standings.tick,
+            standing=partial(_standing, self),
         )
 
     @property
@@ -108,6 +122,11 @@ class Control:
     def follow(self, tick: Tick) -> None:
         """The tick's end. A closed gate leaves nothing to lapse: what was written is released, and tried again."""
         self.promises.look(tick.state.t_s)
+        known = self.absent.known
+        while known.news:
+            self.ears.tell("reverify_due", *known.news.pop(0))
+        tell_of_guards(tick.memories, self.loop.memories, self.ears)
+        tell_of_meter(tick, self.ears)
         arm = self.gate.arming.state
         if arm in {Arm.WATCHING, Arm.HELD}:
             self.releaser.follow(lift=arm is Arm.WATCHING)
@@ -120,7 +139,7 @@ class Control:
     async def let_go(self, site: Site, plant: Plant) -> None:
         """Before these are taken: the DERs that leave are released, and nothing is under way any more."""
         if self.gate.arming.state is not Arm.LOOKING:
-            await self.releaser.release_of(self._leaving(site, plant))
+            await self.releaser.release_of(leaving(self.plant, site, plant))
         for writer in self.writers.values():
             await writer.errand.wait()
         await self.loop.poller.change(plant.channels)
@@ -134,10 +153,11 @@ class Control:
         self.gate.absence = self.absent.whole
         if old.poc is not plant.poc:
             self.proof.look_at(plant.poc)
-        self.standings.rules = rules_of(site)
+        self.standings.rules = rules_of(site, plant.ders)
         dispatch = Dispatch({der.id: self._writer(der) for der in site.file.ders})
         self.promises = Promises(dispatch.writers, self.absent, lambda: self.gate.arming, self.ears.tell)
         loop = self.loop
+        self.reckoned = Reckoned()
         loop.tick_s, loop.plan, loop.image = site.file.site.tick_s, site.plan, self._image(dispatch.writers)
         loop.dispatch = self.releaser.dispatch = dispatch
         if site.file.site.mode != before.file.site.mode:
@@ -157,12 +177,6 @@ class Control:
         else:
             self.start(tasks)
 
-    def _leaving(self, site: Site, plant: Plant) -> Sequence[str]:
-        """The DERs that derctl will not write any more, or only as another device."""
-        written = {der.id for der in site.file.ders if der.control}
-        old = self.plant.ders
-        return [name for name in old if name not in written or plant.ders[name] is not old[name]]
-
     def _image(self, writers: Mapping[str, Writer]) -> Image:
         return Image(
             site=self.site.file,
@@ -170,8 +184,10 @@ class Control:
             channels=self.plant.ders,
             bms=self.plant.bms,
             poc=self.plant.poc,
+            witness=self.plant.witness,
             requests=self.requests,
             written=lambda name: writers[name].account.hold.told,
+            holds=lambda name: _held(writers[name], self.standings),
             halted=lambda: self.promises.halted,
         )
 
@@ -181,29 +197,102 @@ class Control:
         if writer is None or writer.channel is not channel:
             writer = writer_of(self.site, der, channel, self.releaser.note, self.ears.tell)
             writer.promised.found_w = partial(self.standings.found_w, der.id)
-            writer.spared_w = partial(self.standings.unsure.get, der.id)
+            writer.spared_w = partial(self.standings.looks.unsure.get, der.id)
+            writer.account.ration = Ration(der.id, self.releaser.records.ledger, frozenset(der.may_write))
+            writer.account.yields = partial(yielded, self.standings, der.id)
+            writer.account.contest = Contest(policy=OnOverride(self.site.file.site.on_override))
             return writer
         fallback = fallback_of(der)
         if fallback != writer.promised.fallback:
             writer.promised.fallback = fallback
             writer.account.hold = replace(writer.account.hold, written=None)
         writer.control, writer.tick_s = der.control, self.site.file.site.tick_s
+        writer.account.ration.named = frozenset(der.may_write)
+        writer.account.contest = replace(writer.account.contest, policy=OnOverride(self.site.file.site.on_override))
         return writer
 
     def _forget(self, old: Plant) -> None:
         """What was remembered of a device that is another one now, and of a meter the loops on it."""
         plant = self.plant
         gone = {name for name, channel in old.ders.items() if plant.ders.get(name) is not channel}
-        self.standings.forget(gone)
+        self.standings.forget(name for name in gone if not _same_place(old.ders[name], plant.ders.get(name)))
         for name in gone - set(plant.ders):
             self.requests.clear(name)
         loops = {row.kind for row in ROWS.values() if Need.METER in row.needs}
-        meter = {BELIEF, *loops} if old.poc is not plant.poc else set()
+        meter = {BELIEF, DOUBTS, *loops} if old.poc is not plant.poc else set()
+        if old.witness is not plant.witness:
+            meter |= {DOUBTS}
         self.loop.memories = {
             key: memory
             for key, memory in self.loop.memories.items()
             if key.removeprefix(f"{HELD}/") not in meter and key.rpartition("/")[2] not in gone
         }
+
+
+def _held(writer: Writer, standings: Standings) -> Setpoint:
+    """What derctl left in a device; after a restart the limit that was its own before."""
+    holds = writer.account.hold.holds
+    own_w = standings.by_der.get(writer.id, NOTHING_STOOD).own_w
+    return holds if holds.p_ceiling_w is not None or own_w is None else replace(holds, p_ceiling_w=own_w)
+
+
+def _same_place(old: Channel, new: Channel | None) -> bool:
+    """Whether the same device is meant, however it is asked now: what somebody else left in it still stands there."""
+    if new is None:
+        return False
+    same = old.bus is new.bus and old.unit == new.unit and old.expected.serial == new.expected.serial
+    return same and old.expected.options.section == new.expected.options.section
+
+
+def _standing(control: Control, state: SiteState, dt_s: float, gate_open: bool) -> SiteState:
+    """What stood in the devices; and what takes time is reckoned with those that are found."""
+    plan = control.reckoned.look(control.site, control.plant)
+    control.loop.plan = control.loop.plan if plan is None else plan
+    return control.standings.tick(state, dt_s, gate_open)
+
+
+def tell_of_meter(tick: Tick, ears: Ears) -> None:
+    """What speaks against the meter since this tick, or no more."""
+    before, poc = with_belief(tick.state, tick.memories).poc, tick.state.poc
+    if before is None or poc is None:
+        return
+    was, found = before.belief, poc.belief
+    if was.why is not found.why:
+        if found.why is None:
+            ears.tell("meter_undoubted", "poc", "nothing but steps speaks against it any more")
+        else:
+            ears.tell("meter_doubted", "poc", f"{found.why}: {found.text}")
+    elif was.wrong is not found.wrong and poc.fresh and _heard(tick.memories):
+        ears.tell("meter_doubted" if found.wrong else "meter_undoubted", "poc", by_steps(found))
+
+
+def _heard(memories: Memories) -> bool:
+    """Whether the meter was heard in the tick before: a silence that ends says nothing of its steps."""
+    memory = memories.get(BELIEF)
+    return not isinstance(memory, belief.Memory) or memory.heard
+
+
+def by_steps(found: Evidence) -> str:
+    """What the steps of the inverters say of the meter."""
+    if not found.wrong:
+        return "steps of the inverters speak against it no more"
+    if found.belief is Belief.LOST:
+        return "it shows nothing new though the inverters moved"
+    shown = "something else than" if found.slope is None else f"{100.0 * found.slope:.0f} % of"
+    return f"it shows {shown} the steps of the inverters"
+
+
+def tell_of_guards(before: Memories, now: Memories, ears: Ears) -> None:
+    """What changed in a tick of what keeps the loops in bounds. An excursion that counts is saved."""
+    for event, der, text in guarded(before, now):
+        ears.tell(event, der, text)
+        ears.changed()
+
+
+def leaving(old: Plant, site: Site, plant: Plant) -> Sequence[str]:
+    """The DERs that derctl will not write any more, or only as another device."""
+    written = {der.id for der in site.file.ders if der.control}
+    return [name for name in old.ders if name not in written or plant.ders[name] is not old.ders[name]]
 
 
 def task_of(bus: Bus) -> str:

@@ -12,7 +12,7 @@ from derctl.core.words import What
 
 @value
 class Course:
-    """setpoint: in force now. since_s: since when anything is. past: what was before, each with the time of its end.
+    """setpoint: in force now. since_s: since when anything is. past: what was before, each once, and when it ended.
 
     astray_s: since when the measurement is somewhere else, None while it isn't.
     """
@@ -29,7 +29,7 @@ def went_on(course: Course | None, setpoint: Setpoint, now_s: float, keep_s: flo
         return Course(setpoint=setpoint, since_s=now_s)
     if setpoint == course.setpoint:
         return course
-    young = tuple((end_s, before) for end_s, before in course.past if end_s >= now_s - keep_s)
+    young = tuple(each for each in course.past if each[0] >= now_s - keep_s and each[1] != course.setpoint)
     return replace(course, setpoint=setpoint, past=(*young, (now_s, course.setpoint)))
 
 

@@ -12,7 +12,7 @@ from derctl.core.words import Mode, Refusal
 from derctl.daemon.arming import Arm, Arming, Said, filed, seen, told
 from derctl.daemon.picture import AGAIN, Offer, Picture, lines
 from derctl.errors import CommandError
-from derctl.site.absence import Absence
+from derctl.site.absence import Absence, agreement
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Gate:
     unsaved: why nothing can be saved now: then control does not begin.
 
     on_broken: while it is open, what it opened under holds no more, and why. agreed: what control began under last,
-    before a restart too.
+    before a restart too. disarms: how often it was disarmed, for an arm that took its time.
     """
 
     absence: Callable[[], Absence]
@@ -37,6 +37,7 @@ class Gate:
     on_broken: Callable[[str], None] = lambda text: None
     agreed: str | None = None
     unsaved: Callable[[], str | None] = lambda: None
+    disarms: int = 0
 
     @property
     def open(self) -> bool:
@@ -56,11 +57,11 @@ class Gate:
         if unsaved is not None:
             self._become(replace(before, absence=absence, unsaved=unsaved))
             return False
-        resumed = before.state is Arm.HELD and self.agreed == absence.agreement
+        resumed = before.state is Arm.HELD and self.agreed == agreement(absence)
         before = before if before.unsaved is None else replace(before, unsaved=None)
         self._become(seen(before, absence, resumed=resumed))
         if self.open and self.arming is not before:
-            self.agreed = absence.agreement
+            self.agreed = agreement(absence)
             self._say_broken(before.absence if before.open else None, absence)
         return self.open
 
@@ -100,6 +101,7 @@ class Gate:
 
     def disarm(self, by: str) -> None:
         """An operator's word: from now on nothing but releases is written."""
+        self.disarms += 1
         self._become(told(self.arming, Said.DISARM, by=by, since=self.stamp()))
 
     def undo(self, before: Arming) -> Callable[[], None]:

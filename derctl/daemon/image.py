@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from derctl.core.capability import present_w
 from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, WRITES, Round, stale_s
-from derctl.core.types import Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
+from derctl.core.types import NOTHING, Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
 from derctl.core.value import replace
 from derctl.core.words import Bind, LimitsBy
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.stillness import stands_still
+from derctl.daemon.known import Once
 from derctl.daemon.requests import Requests
 from derctl.devices.sunspec.limits import BLOCK, with_bms
 from derctl.site import DerSection, SiteFile, fallback_of
@@ -24,9 +26,11 @@ SOC_KEEP_S = 30.0
 
 @dataclass(slots=True)
 class Image:
-    """channels and bms by DER id, lines by bus. absent: what the site does without derctl.
+    """channels and bms by DER id, lines by bus. absent: what the site does without derctl. witness: another meter at
+    the point of connection; followers: who else follows the one there.
 
-    written: what derctl told a DER last. halted: whether nobody may be raised now. least_s: what three ticks allow.
+    written: what derctl told a DER last; holds: what it may still hold of all that. halted: whether nobody may be
+    raised now. least_s: what three ticks allow.
     """
 
     site: SiteFile
@@ -37,14 +41,19 @@ class Image:
     requests: Requests
     written: Callable[[str], Setpoint | None] = lambda der: None
     halted: Callable[[], bool] = lambda: False
+    holds: Callable[[str], Setpoint] = lambda der: NOTHING
+    witness: Channel | None = None
     fallbacks: dict[str, Fallback] = field(init=False)
     lines: dict[int, list[Channel]] = field(init=False)
     least_s: float = field(init=False)
+    followers: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.least_s = stale_s(self.site.site.tick_s, Round())
+        self.followers = () if self.site.poc is None else tuple(self.site.poc.followers)
         self.lines = {}
-        for channel in (*self.channels.values(), *self.bms.values(), *([] if self.poc is None else [self.poc])):
+        meters = [channel for channel in (self.poc, self.witness) if channel is not None]
+        for channel in (*self.channels.values(), *self.bms.values(), *meters):
             self.lines.setdefault(id(channel.bus), []).append(channel)
         self.fallbacks = {section.id: fallback_of(section) for section in self.site.ders}
 
@@ -92,9 +101,13 @@ class Image:
         fresh = self.fresh(channel, now_s)
         bms = self.bms.get(section.id)
         can = Capability() if device is None else device.can
-        return DerState(
+        unverified = device is not None and device.habits.unverified != ""
+        if unverified:  # what it is lowered by for a step of the meter's it would not get back
+            can = replace(can, volatile=False)
+        rating, absent = self.absent.rating(section, self.site.site.v_nom_v), self.absent.of(section.id)
+        der = DerState(
             id=section.id,
-            rating=self.absent.rating(section, self.site.site.v_nom_v),
+            rating=rating,
             can=can,
             reading=channel.measured.reading if bms is None else merged(channel.measured.reading, bms, now_s),
             age_s=now_s - channel.measured.read_s,
@@ -103,28 +116,51 @@ class Image:
             controllable=fresh and section.control and can.steer,
             fallback=self.fallbacks[section.id],
             bms_age_s=_own_bms_age(section, channel, now_s) if bms is None else _bms_age(bms, now_s),
-            absent_w=self.absent.of(section.id).p_w,
+            absent_w=absent.p_w,
             written=self.written(section.id),
             halted=halted,
+            unverified=unverified,
+            beyond_w=channel.measured.habits.tolerance_pct / 100.0 * rating.size_w,
         )
+        record = self.absent.known.due(section)
+        return der if record is None else replace(der, reverify_w=self._stood_w(der, record))
+
+    def _stood_w(self, der: DerState, record: Once) -> float:
+        """What it was held to when its new firmware was seen: the lower of what it was told and reads back."""
+        if record.stood_w is not None:
+            return record.stood_w
+        told = (self.holds(der.id).p_ceiling_w, (der.reading.accepted or NOTHING).p_ceiling_w)
+        known = [limit for limit in told if limit is not None] if der.can.limit else []
+        stood_w = min(known, default=present_w(der))
+        if der.fresh:
+            self.absent.known.stood(der.id, stood_w)
+            self.absent.changed()
+        return stood_w
 
     def _poc(self, now_s: float) -> PocState | None:
-        channel = self.poc
+        channel, other = self.poc, self.witness
         if channel is None:
             return None
         return PocState(
             reading=channel.measured.reading,
             age_s=now_s - channel.measured.read_s,
-            sample=channel.measured.sample,
+            sample=channel.measured.changes,
+            answer=channel.measured.sample,
             fresh=self.fresh(channel, now_s),
             v_nom_v=self.site.site.v_nom_v,
+            witness_w=None if other is None or not self.fresh(other, now_s) else other.measured.reading.p_w,
+            followers=self.followers,
         )
 
 
 def _requests(channel: Channel) -> int:
     """Of one poll, and of the slow block that may stand before it."""
     device = channel.device
-    return 1 if device is None else len(device.control) + bool(device.slow)
+    return (
+        1
+        if device is None
+        else len(channel.answers.blocks.requests(device.control, channel.asking.joining)) + bool(device.slow)
+    )
 
 
 def _bms_age(bms: Channel, now_s: float) -> float:
@@ -145,7 +181,7 @@ def _battery_stands_still(channel: Channel, now_s: float) -> bool:
     device, reading = channel.device, channel.measured.reading
     dc_p_w = reading.p_w if reading.dc_p_w is None else reading.dc_p_w
     battery = replace(reading, p_w=None, dc_p_w=dc_p_w)
-    refresh_s = channel.expected.options.profile.refresh_s
+    refresh_s = channel.measured.habits.refresh_s
     return device is not None and stands_still(channel.measured.battery, battery, device.rating, refresh_s, now_s)
 
 

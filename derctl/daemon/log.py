@@ -17,6 +17,7 @@ from typing import Any, TextIO
 import structlog
 
 from derctl.core.text import clean
+from derctl.daemon.seldom import SeldomAgain
 
 PRIORITIES: dict[str, str] = {
     "broker_connected": "info",
@@ -24,14 +25,23 @@ PRIORITIES: dict[str, str] = {
     "broker_lost": "warning",
     "broker_taken_over": "error",
     "command": "info",
+    "claim_doubted": "warning",
+    "claim_undoubted": "info",
+    "contested": "error",
     "contradicted": "warning",
+    "load_credited": "info",
+    "loop_eased": "info",
+    "locked_out": "error",
+    "lockout_over": "info",
     "device_frozen": "warning",
     "device_ok": "info",
     "device_refused": "warning",
     "device_starting": "info",
     "device_unmeasured": "warning",
     "device_unreachable": "warning",
-    "firmware_changed": "warning",
+    "firmware_changed": "info",
+    "device_replaced": "warning",
+    "reverify_due": "warning",
     "fallback_broken": "warning",
     "fallback_unproven": "error",
     "found": "info",
@@ -44,7 +54,9 @@ PRIORITIES: dict[str, str] = {
     "limit_lifted": "info",
     "map_problem": "warning",
     "message_dropped": "warning",
+    "meter_doubted": "warning",
     "meter_proven": "info",
+    "meter_undoubted": "info",
     "mode_control": "info",
     "mode_observe": "info",
     "not_followed": "error",
@@ -59,8 +71,10 @@ PRIORITIES: dict[str, str] = {
     "started": "info",
     "state_unreadable": "error",
     "stopped": "info",
+    "transport_problem": "warning",
     "unknown_principal": "warning",
     "value_held": "warning",
+    "write_budget": "warning",
     "write_clipped": "warning",
     "write_ignored": "error",
     "write_late": "warning",
@@ -139,6 +153,7 @@ def configure(*, level: str = "info", style: Style | None = None) -> Lines:
     for each in (root, logging.getLogger("asyncio")):  # what has no handler is written to stderr by who logs it
         each.handlers[:] = [_Unformatted(lines)]
         each.propagate = False
+    logging.getLogger("asyncio").handlers[0].addFilter(SeldomAgain())  # its lines can come with every frame
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from derctl.core.engine import Memory, Plan, step, with_belief
 from derctl.core.types import SiteState, Tick
 from derctl.daemon.actuate.dispatch import Dispatch
+from derctl.daemon.beat import Beat, ended
 from derctl.daemon.gate import Gate
 from derctl.daemon.image import Image
 from derctl.daemon.poller import Poller
@@ -38,10 +39,7 @@ class Loop:
     standing: Callable[[SiteState, float, bool], SiteState] = lambda state, dt_s, gate_open: state
     clock: Callable[[], float] = time.monotonic
     ticks: int = 0
-    missed: int = 0
-    overran: int = 0
-    last_s: float = 0.0
-    worst_s: float = 0.0
+    beat: Beat = field(default_factory=Beat)
     _stepped_s: float | None = None
     _stopping: bool = False
 
@@ -52,21 +50,8 @@ class Loop:
         while not self._stopping:
             began = self.clock()
             await self.tick()
-            self.last_s = self.clock() - began
-            self.worst_s = max(self.worst_s, self.last_s)
-            due = self._next(due)
+            self.beat, due = ended(self.beat, due, began, self.clock(), self.tick_s)
             await asyncio.sleep(max(due - self.clock(), 0.0))
-
-    def _next(self, due: float) -> float:
-        """The next point of the grid; those already gone are counted."""
-        due += self.tick_s
-        late = self.clock() - due
-        if late > 0.0:
-            skipped = int(late // self.tick_s) + 1
-            self.overran += 1
-            self.missed += skipped
-            due += skipped * self.tick_s
-        return due
 
     async def tick(self) -> None:
         """One scan."""

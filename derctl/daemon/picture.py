@@ -21,7 +21,8 @@ AGAIN = f"nothing is written yet: say arm again within {WITHIN_S:g} s"
 class Stroke:
     """One DER. why: why it would not be written now, None: it would. by: who bounds the setpoint.
 
-    holds: what it reads back. found_w: somebody's limit that stands in it and is kept.
+    holds: what it reads back. found_w: somebody's limit that stands in it and is kept. newer: firmware of it that
+    arming acknowledges.
     """
 
     der: str
@@ -32,6 +33,7 @@ class Stroke:
     fallback: Fallback = field(default_factory=Fallback)
     holds: Setpoint | None = None
     found_w: float | None = None
+    newer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Offer:
         return meant and by == self.by and now_s - self.at_s <= WITHIN_S and not differs(self.picture, picture)
 
 
-def stroke(der: DerState, decision: Decision | None, fallback: Fallback, why: str | None) -> Stroke:
+def stroke(der: DerState, decision: Decision | None, fallback: Fallback, why: str | None, newer: str = "") -> Stroke:
     """One DER as the last tick left it."""
     bounds = () if decision is None else decision.bound_by
     return Stroke(
@@ -68,6 +70,7 @@ def stroke(der: DerState, decision: Decision | None, fallback: Fallback, why: st
         fallback=fallback,
         holds=der.reading.accepted if der.fresh else None,
         found_w=der.found_w,
+        newer=newer,
     )
 
 
@@ -79,7 +82,7 @@ def differs(shown: Picture, now: Picture) -> bool:
 
 
 def _other(a: Stroke, b: Stroke) -> bool:
-    if (a.der, a.why, a.fallback) != (b.der, b.why, b.fallback):
+    if (a.der, a.why, a.fallback, a.newer) != (b.der, b.why, b.fallback, b.newer):
         return True
     step_w = OTHER_PU * max(a.size_w, b.size_w)
     pairs = (
@@ -108,7 +111,8 @@ def _line(stroke: Stroke) -> str:
     by = f" ({', '.join(stroke.by)})" if stroke.by else ""
     told = setpoint_text(stroke.setpoint)
     found = "" if stroke.found_w is None else f"; a limit of {stroke.found_w:,.0f} W was found in it and is kept"
-    return f"{stroke.der}: {told}{by}; {_without(stroke.fallback)}; it holds {_held(stroke)} now{found}"
+    newer = f"; its firmware {stroke.newer} is new, and relied on from then on" if stroke.newer else ""
+    return f"{stroke.der}: {told}{by}; {_without(stroke.fallback)}; it holds {_held(stroke)} now{found}{newer}"
 
 
 def _held(stroke: Stroke) -> str:

@@ -13,7 +13,8 @@ from derctl.links.ending import end
 
 @dataclass(slots=True)
 class Poller:
-    """A poll that isn't back by the deadline goes on; its channel is asked again only after it ended.
+    """A poll that isn't back by the deadline goes on; its channel is asked again only after it ended, and at once
+    where a tick has begun meanwhile: else a poll that takes a little longer than a tick would come every two.
 
     on_late: told of the channel whose poll ended behind its tick. Beside the polls, what was found incomplete is
     looked at again.
@@ -23,28 +24,42 @@ class Poller:
     on_late: Callable[[str], None] = lambda channel: None
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _looking: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _overdue: set[str] = field(default_factory=set)
     _waiting: int = 0
 
     async def poll(self, seconds: float) -> None:
         """Return when all have answered, or after `seconds` with what is there. A bug in a poll is raised here."""
         self._collect()
-        for channel in self.channels:
-            if channel.id not in self._running:
-                task = asyncio.create_task(channel.poll(), name=f"poll {channel.id}")
-                task.add_done_callback(partial(self._ended, channel.id))
-                self._running[channel.id] = task
+        self._overdue = set(self._running)
+        begun = [(channel, self._begun(channel)) for channel in self.channels if channel.id not in self._overdue]
         if self._running:
-            self._waiting += 1
-            try:
-                await asyncio.wait(self._running.values(), timeout=seconds)
-            finally:
-                self._waiting -= 1
+            await self._wait(begun, seconds)
         self._collect()
         self._look()
 
-    def _ended(self, channel: str, task: asyncio.Task[None]) -> None:
-        if not self._waiting and not task.cancelled() and task.exception() is None:
-            self.on_late(channel)
+    def _begun(self, channel: Channel) -> asyncio.Task[None]:
+        task = self._running[channel.id] = asyncio.create_task(channel.poll(), name=f"poll {channel.id}")
+        return task
+
+    async def _wait(self, begun: Sequence[tuple[Channel, asyncio.Task[None]]], seconds: float) -> None:
+        """For all that run. Most end in time: only of the others the end is told. begun: those that are new."""
+        self._waiting += 1
+        try:
+            await asyncio.wait(self._running.values(), timeout=seconds)
+        finally:
+            self._waiting -= 1
+            for channel, task in begun:
+                if not task.done():
+                    task.add_done_callback(partial(self._ended, channel))
+
+    def _ended(self, channel: Channel, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            return
+        if not self._waiting:
+            self.on_late(channel.id)
+        if channel.id in self._overdue and self._running.get(channel.id) is task:
+            self._overdue.discard(channel.id)
+            self._begun(channel).add_done_callback(partial(self._ended, channel))
 
     def _look(self) -> None:
         for channel in self.channels:
@@ -114,6 +129,7 @@ class Poller:
 
     async def stop(self) -> None:
         """End what still runs."""
+        self._overdue.clear()
         await end([*self._running.values(), *self._looking.values()])
         self._running.clear()
         self._looking.clear()

@@ -84,7 +84,7 @@ class Reloading:
         changed = changes(old, new)
         if not changed:
             return "nothing has changed"
-        plant = rebuild(new, self.news.tell, old, self.control.plant)
+        plant = rebuild(new, self.news.tell, self.control.absent.known, old, self.control.plant)
         await self._find(plant)
         await self._check_contract(new, plant)
         for question in new.questions:

@@ -13,12 +13,13 @@ from derctl.core.types import LimitRequest, Request
 from derctl.core.value import replace
 from derctl.core.words import Refusal, Standing
 from derctl.errors import CommandError
+from derctl.functions.operator import standing
 from derctl.store.requests import plain_of, request_of
 
 CLOCKS_S = 1.0
 """Two ends this near to each other are the same: the sender's clock and ours tell them."""
 HELD_MAX = 64
-"""Limits and setpoints alive at once, of the whole site."""
+"""Limits and setpoints of one principal that are alive at once: whoever fills his list takes no room from another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +44,17 @@ class Requests:
     _binding: set[tuple[str, str]] = field(default_factory=set)
 
     def put(self, request: Request) -> None:
-        """Hold it for its remaining_s from now. Raises CommandError: too many are alive, or this one is."""
+        """Hold it for its remaining_s from now. Raises CommandError: too many of its sender's are alive, or this one
+        is."""
         now = self.clock()
         self._forget(now)
         ends_s = now + request.remaining_s
         if _key(request) in self.held:
             raise CommandError(Refusal.REPLAYED, f"id {request.id!r} is alive")
         gone = [key for key, held in self.held.items() if _replaced(held, request, ends_s)]
-        if len(self.held) - len(gone) >= HELD_MAX:
-            text = f"{HELD_MAX} limits and setpoints are alive: clear some, or wait until one ends"
+        theirs = [key for key in self.held if key[0] == request.by and key not in gone]
+        if len(theirs) >= HELD_MAX:
+            text = f"{HELD_MAX} limits and setpoints of {request.by} are alive: clear some, or wait until one ends"
             raise CommandError(Refusal.TOO_MANY, text)
         if isinstance(request, LimitRequest):
             ends_s = max([ends_s, *(self.held[key].ends_s for key in gone)])
@@ -116,18 +119,11 @@ class Requests:
 
 
 def tightest(requests: Iterable[Request]) -> list[Request]:
-    """Of each kind, for each DER and the site: the lowest limit."""
+    """Of each kind, for each DER and the site, the one that binds."""
     found: dict[tuple[str, str | None], Request] = {}
-    for request in requests:
-        before = found.get((request.kind, request.der))
-        if before is None or _rank(request) < _rank(before):
-            found[request.kind, request.der] = request
+    for request in sorted(requests, key=standing):
+        found.setdefault((request.kind, request.der), request)
     return [*found.values()]
-
-
-def _rank(request: Request) -> tuple[float, str]:
-    """As the function counts them (functions/operator.py)."""
-    return (request.p_ceiling_w if isinstance(request, LimitRequest) else 0.0, request.id)
 
 
 def _key(request: Request) -> tuple[str, str]:

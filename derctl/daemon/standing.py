@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from derctl.core.types import NOTHING, DerState, LimitRequest
-from derctl.core.value import replace
+from derctl.core.value import replace, value
 from derctl.devices import Profile
 
 RISE_PU_PER_S = 0.1
@@ -19,7 +18,7 @@ SAME_PU = 0.005
 """Limits nearer to each other than this share of the rating are one and the same: registers have steps."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Standing:
     """limit_w: somebody else's limit that was found, None: none. lifted: an operator said that it need not be kept.
 

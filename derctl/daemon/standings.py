@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,11 +12,13 @@ import msgspec
 from derctl.core.types import DerState, LimitRequest, SiteState
 from derctl.core.value import replace
 from derctl.daemon import standing as stands
+from derctl.daemon.channel.channel import Channel
+from derctl.daemon.looks import Looks
 from derctl.daemon.standing import Standing
 from derctl.devices import Profile
 from derctl.site import Site
 from derctl.store.folder import Folder
-from derctl.store.journal import Journal
+from derctl.store.journal import Left
 from derctl.store.sealed import first_good
 from derctl.store.state import FILE
 
@@ -46,57 +49,59 @@ def found_before(folder: Folder) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How a DER's read-back is taken. ceiling_w: its declared fallback, which a release may have left in it."""
+    """How a DER's read-back is taken: by what is known of its habits now. ceiling_w: its declared fallback, which a
+    release may have left in it."""
 
-    profile: Profile
+    habits: Callable[[], Profile]
     ceiling_w: float | None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """raw_w: what a device reads back, since when. first: it stood there at first sight, and nothing has told yet
-    what it is. empty: its power has shown that it is no limit."""
-
-    raw_w: float | None
-    since_s: float
-    first: bool
-    empty: bool = False
+    @property
+    def profile(self) -> Profile:
+        return self.habits()
 
 
-def rules_of(site: Site) -> dict[str, Rule]:
+def rules_of(site: Site, channels: Mapping[str, Channel]) -> dict[str, Rule]:
     """Of the DERs that derctl may write."""
     return {
-        der.id: Rule(profile=site.profiles[der.profile], ceiling_w=der.fallback.p_ceiling_w)
+        der.id: Rule(habits=partial(_habits, channels[der.id]), ceiling_w=der.fallback.p_ceiling_w)
         for der in site.file.ders
         if der.control
     }
 
 
+def _habits(channel: Channel) -> Profile:
+    return channel.measured.habits
+
+
+def still_waited(waiting: set[str], state: SiteState, rules: Mapping[str, Rule]) -> set[str]:
+    """Of the limits of before the restart, those that do not stand in their devices yet."""
+    ders = [(der, rules[der.id].profile) for der in state.ders if der.id in rules]
+    alive = {each.id: each for each in state.requests if isinstance(each, LimitRequest)}
+    return {name for name in waiting if name in alive and not stands.asserted(alive[name], ders)}
+
+
 @dataclass(slots=True)
 class Standings:
-    """rules: of the DERs that derctl may write. written, left: of the journal, and of what releases left standing.
+    """rules: of the DERs that derctl may write. looks: at what they read back. left: what releases left standing.
 
     waiting: ids of limits from before the restart that do not stand in their devices yet: until they do nobody is
     raised. changed: something that must survive a restart has changed. older: a version was here that noted nothing.
-
-    unsure: by DER id, what reads back as a limit and may be none: it is not touched until the power has told.
     """
 
     rules: Mapping[str, Rule]
-    written: Journal
-    left: Journal
+    looks: Looks
+    left: Left
     tell: Callable[[str, str, str], None]
     changed: Callable[[], None]
     by_der: dict[str, Standing] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
     older: bool = False
-    unsure: dict[str, float] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
-    _looks: dict[str, Look] = field(default_factory=dict)
 
     def tick(self, state: SiteState, dt_s: float, gate_open: bool) -> SiteState:
         """The tick's state with what stands. gate_open: setpoints may have left since the last tick."""
-        self._look(state)
+        if self.waiting:
+            self.waiting = still_waited(self.waiting, state, self.rules)
         return replace(state, ders=tuple(self._with(der, state.t_s, dt_s, gate_open) for der in state.ders))
 
     def found_w(self, der_id: str) -> float | None:
@@ -105,16 +110,15 @@ class Standings:
 
     def view(self, der_id: str) -> dict[str, Any] | None:
         """For `status`; None: no limit of somebody else stood in it."""
-        if der_id in self.unsure:
-            return {"limit_w": self.unsure[der_id], "lifted": False}
+        if der_id in self.looks.unsure:
+            return {"limit_w": self.looks.unsure[der_id], "lifted": False}
         standing = self.by_der.get(der_id, Standing())
         return None if standing.limit_w is None else {"limit_w": standing.limit_w, "lifted": standing.lifted}
 
     def lift(self, der_id: str | None) -> list[str]:
         """An operator's word for a DER (None: all). Returns those that had a limit to lift."""
-        for name in [name for name in self.unsure if der_id in {None, name}]:
-            limit_w = self.unsure.pop(name)
-            self._looks[name] = replace(self._looks[name], first=False)
+        for name in [name for name in self.looks.unsure if der_id in {None, name}]:
+            limit_w = self.looks.settle(name)
             self.by_der[name] = Standing(limit_w=limit_w, rise_w=limit_w)
         ids = [name for name in self.by_der if der_id in {None, name} and self.found_w(name) is not None]
         for name in ids:
@@ -131,8 +135,8 @@ class Standings:
     def forget(self, ders: Iterable[str]) -> None:
         """They are other devices now."""
         for name in ders:
-            for known in (self.by_der, self.unsure, self._looks):
-                known.pop(name, None)
+            self.by_der.pop(name, None)
+            self.looks.forget(name)
             self._begun.discard(name)
 
     def kept(self) -> dict[str, Any]:
@@ -150,42 +154,17 @@ class Standings:
             known = msgspec.convert(plain, Kept)
             self.by_der[name] = Standing(limit_w=known.limit_w, lifted=known.lifted, own_w=known.own_w)
 
-    def _look(self, state: SiteState) -> None:
-        """Which limits of before the restart are still waited for."""
-        if not self.waiting:
-            return
-        ders = [(der, self.rules[der.id].profile) for der in state.ders if der.id in self.rules]
-        alive = {each.id: each for each in state.requests if isinstance(each, LimitRequest)}
-        self.waiting = {name for name in self.waiting if name in alive and not stands.asserted(alive[name], ders)}
-
-    def _reads_w(self, der: DerState, profile: Profile, t_s: float) -> float | None:
-        """What it reads back. While nothing tells whether what stood there at first sight is a limit at all, it is
-        unsure: None. What was seen to be none is none until something else stands there."""
-        raw_w, full_w = stands.read_w(der, profile, settled=False), der.rating.p_max_w
-        look = self._looks.get(der.id) or Look(raw_w=raw_w, since_s=t_s, first=der.id not in self.written.entries)
-        if not stands.near(raw_w, look.raw_w, full_w):
-            look = Look(raw_w=raw_w, since_s=t_s, first=False)
-        settled = t_s - look.since_s > profile.settle_s
-        self.unsure.pop(der.id, None)
-        if raw_w is not None and look.first and not stands.told_by_power(der, profile, raw_w, settled=settled):
-            self._looks[der.id], self.unsure[der.id] = look, raw_w
-            return None
-        reads_w = full_w if look.empty else stands.read_w(der, profile, settled=settled)
-        empty = reads_w != raw_w
-        self._looks[der.id] = replace(look, first=False, empty=empty) if look.first or look.empty != empty else look
-        return reads_w
-
     def _with(self, der: DerState, t_s: float, dt_s: float, gate_open: bool) -> DerState:
         rule = self.rules.get(der.id)
         if rule is None or der.rating.size_w <= 0.0:
             return der
         before = self.by_der.get(der.id, NOTHING_STOOD)
         if der.fresh:
-            reads_w = self._reads_w(der, rule.profile, t_s)
+            reads_w = self.looks.reads_w(der, rule.profile, t_s)
             self.by_der[der.id] = self._after(before, der, reads_w, dt_s, gate_open)
         now = self.by_der.get(der.id, before)
         self._note(der.id, before, now)
-        found_w = self.unsure.get(der.id, now.found_w)
+        found_w = self.looks.unsure.get(der.id, now.found_w)
         if (found_w, now.rise_w, now.rest_w) == (der.found_w, der.rise_w, der.rest_w):
             return der
         return replace(der, found_w=found_w, rise_w=now.rise_w, rest_w=now.rest_w)
@@ -202,7 +181,7 @@ class Standings:
     ) -> Standing:
         full_w = der.rating.p_max_w
         written = gate_open and der.id in self._begun
-        if der.id not in self.unsure:
+        if der.id not in self.looks.unsure:
             self._begun.add(der.id)
         rest_w = stands.resting(before.rest_w, der, dt_s, written=written)
         if rest_w != before.rest_w:
@@ -219,8 +198,17 @@ class Standings:
         """Nothing was written since the last look: what stands in it now is where it starts."""
         if reads_w is None:
             return replace(before, rise_w=None)
-        if der_id in self.written.entries:
+        if der_id in self.looks.written.entries:
             return stands.come_back(before, reads_w, full_w)
         was_here = self.older or before.own_w is not None
         ceiling_w = self.rules[der_id].ceiling_w if was_here else None
         return stands.watched(before, reads_w, full_w, (ceiling_w, self.left.stands.get(der_id)))
+
+
+def yielded(standings: Standings, der_id: str, limit_w: float) -> None:
+    """Somebody else has set this limit since, and the site file says that it is kept."""
+    before = standings.by_der.get(der_id, NOTHING_STOOD)
+    standings.by_der[der_id] = replace(before, limit_w=limit_w, lifted=False, rise_w=limit_w)
+    text = f"somebody else set a limit of {limit_w:,.0f} W: it is kept until `derctl clear {der_id} --found`"
+    standings.tell("limit_found", der_id, text)
+    standings.changed()

@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.engine import Memory
+from derctl.core import belief
+from derctl.core.engine import BELIEF, Memory
 from derctl.core.text import error_text
 from derctl.core.value import replace
 from derctl.core.words import Belief, Mode
+from derctl.daemon.actuate.learned import learned, relearned
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.arming import Arming, Said, filed, told
 from derctl.daemon.channel.channel import Channel
@@ -29,13 +31,15 @@ from derctl.daemon.standings import Standings
 from derctl.errors import CommandError
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
-from derctl.functions.survival import kept, revived
+from derctl.functions.survival import holding_back, kept, revived
 from derctl.store import state
 from derctl.store.folder import Folder
 from derctl.store.saves import Saves
 from derctl.store.state import ArmWord, Surviving
 
 SAVE_EVERY_S = 30.0
+LOOK_EVERY_S = 1.0
+"""How soon it is seen that somebody is held back: that is saved at once."""
 MEMORY_KEEP_S = 600.0
 """Memories that age (a droop's latch) belong to another event on the grid where the daemon was away for longer."""
 
@@ -78,12 +82,18 @@ class Survival:
         self.known.of |= found
         for der_id, text in refused.items():
             tell("state_unreadable", der_id, text)
+        for der_id, text in relearned(self.releaser.dispatch.writers, saved.rests).items():
+            tell("state_unreadable", der_id, text)
         self.desk.seen = dict(saved.seen)
         self._found(saved.found, tell)
         synced, now = self.clock.synced, self.clock.wall()
+        away_s = max(now - saved.saved, 0.0) if synced else 0.0
+        for der_id, text in self.releaser.records.ledger.revive(saved.wear, away_s).items():
+            tell("state_unreadable", der_id, f"how often it was written: {text}")
         for each in saved.requests:
             self._revive(each, now if synced else None, tell)
-        back = revived(saved.memories, lately=synced and 0.0 <= now - saved.saved < MEMORY_KEEP_S)
+        lately = 0.0 <= now - saved.saved < MEMORY_KEEP_S if synced else None
+        back = revived(saved.memories, lately=lately)
         self.loop.memories |= back.memories
         for key, text in back.refused.items():
             tell("state_unreadable", "", f"{key}: {text}")
@@ -105,12 +115,16 @@ class Survival:
             tell("state_unreadable", "", f"the limits that were found in the devices: {error}")
 
     async def run(self) -> None:
-        """Save when something has changed, and every SAVE_EVERY_S."""
+        """Save when something has changed, when somebody is held back or let go, and every SAVE_EVERY_S."""
+        held, clock = holding_back(self.loop.memories), asyncio.get_running_loop().time
+        due_s = clock() + SAVE_EVERY_S
         while True:
-            try:
-                await asyncio.wait_for(self.dirty.wait(), SAVE_EVERY_S)
-            except TimeoutError:
-                pass
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.dirty.wait(), max(0.0, min(LOOK_EVERY_S, due_s - clock())))
+            now_held = holding_back(self.loop.memories)
+            if not self.dirty.is_set() and now_held == held and clock() < due_s:
+                continue
+            held, due_s = now_held, clock() + SAVE_EVERY_S
             self.dirty.clear()
             await self.save()
 
@@ -159,6 +173,8 @@ class Survival:
             proven_meter=self.proof.proven,
             known=self.known.plain(),
             agreed=self.gate.agreed,
+            wear=self.releaser.records.ledger.plain(),
+            rests=learned(self.releaser.dispatch.writers),
         )
 
 
@@ -218,7 +234,7 @@ class MeterProof:
         name = self._name
         if not isinstance(memory, ContractMemory) or name is None:
             return None
-        if memory.trust.doubted:  # a restart does not wash it clean
+        if memory.trust.doubted or _given_up(memories):  # a restart does not wash it clean
             self.proven = None if name == self.proven else self.proven
             return None
         if not memory.trust.proven or name == self.proven:
@@ -231,8 +247,14 @@ class MeterProof:
         memory = memories.get(ContractExportLimit.kind)
         if not isinstance(memory, ContractMemory):
             return None
-        if memory.trust.doubted:
+        if memory.trust.doubted or _given_up(memories):
             return Belief.DOUBTED
         if memory.lost:
             return Belief.LOST
         return Belief.PROVEN if memory.trust.proven else Belief.UNPROVEN
+
+
+def _given_up(memories: Mapping[str, Memory]) -> bool:
+    """It does not show the steps that a coin chose, or something else speaks against it."""
+    memory = memories.get(BELIEF)
+    return isinstance(memory, belief.Memory) and memory.belief is Belief.DOUBTED

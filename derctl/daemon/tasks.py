@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from derctl.core.text import error_text
@@ -58,10 +58,6 @@ class Tasks:
         ended = [task for task in self._tasks.values() if task.done()]
         errors = [_cancelled(task) if task.cancelled() else task.exception() for task in ended]
         return [error for error in errors if isinstance(error, Exception)]
-
-    def say_problem(self, running: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
-        """What a transport's callback raised, for example on a frame that can't be decoded: the bus reconnects."""
-        self._log.warning("transport", text=context.get("message"), error=repr(context.get("exception")))
 
     def has(self, name: str) -> bool:
         """Whether there is one of this name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from derctl.core.types import Tick
 from derctl.core.words import Mode
@@ -87,11 +88,15 @@ class Uplink:
         self._wire()
         self.start(tasks)
 
-    def report(self, tick: Tick, writers: Mapping[str, Writer], mode: Mode) -> None:
-        """What the tick has to say, and what stands in each device."""
+    def report(
+        self, tick: Tick, writers: Mapping[str, Writer], mode: Mode, loads: Callable[[], Mapping[str, Any]] = dict
+    ) -> None:
+        """What the tick has to say, and what stands in each device. loads: of the buses."""
         if self.telemetry is not None:
             outcomes = {name: writer.account.outcome for name, writer in writers.items()}
             for message in self.telemetry.messages(tick.state, tick.decisions, outcomes):
+                self.outbox.put(message)
+            for message in self.telemetry.buses(loads, tick.state.t_s):
                 self.outbox.put(message)
             self._put_standing(writers, mode)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Capability
 from derctl.core.value import replace
+from derctl.devices.lengths import Told, bound
 from derctl.devices.types import Device, Options
 from derctl.sunspec import Model
 
@@ -27,11 +29,11 @@ def no_models(model_id: int) -> Model | None:
 class Sunspec:
     """The bind of a driver that looks SunSpec models up."""
 
-    driver: Callable[[Models, Options], Exchange[Device]]
+    driver: Callable[[Models, Options], Exchange[Told]]
     models: Models = no_models
 
     def __call__(self, options: Options) -> Exchange[Device]:
-        return self.driver(self.models, options)
+        return bound(partial(self.driver, self.models), options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,26 +32,28 @@ AWAKE = frozenset({Status.ON, Status.THROTTLED, Status.STARTING, Status.FAULT})
 def plausible(reading: Reading, rating: Rating) -> Reading:
     """Drop what can't be true (docs/sources.md): it becomes None, so no function acts on it.
 
-    An inverter whose power, voltage and frequency are all missing or 0, or that has 0 V or 0 Hz and gives nothing, is
-    asleep: that is night, not a grid fault. It gives 0 W then, unless it says of itself that it is at work. A meter
-    with 0 V or 0 Hz has lost its voltage taps, and the 0 W that it makes of that are none. rating: of a meter or a
-    battery management system, zeros.
+    An inverter whose power, voltage and frequency are all missing or 0, or that gives nothing and has no grid (0 Hz,
+    less than half the nominal voltage), is asleep: its registers do not tell night from outage. It gives 0 W then,
+    unless it says of itself that it is at work, and no frequency is measured where there is no grid. A meter with 0 V
+    or 0 Hz has lost its voltage taps, and the 0 W that it makes of that are none. rating: of a meter or a battery
+    management system, zeros.
     """
     dark = _dark(reading)
     reading = _within(reading, rating)
     if rating.size_w <= 0.0:
         return _usable(_without_its_sum(reading), rating)
     still = reading.p_w is None or abs(reading.p_w) <= AWAKE_PU * rating.size_w
-    if not (without_volts(reading) and still) and not (dark and reading.status is not Status.FAULT):
+    if not (_without_grid(reading, rating) and still) and not (dark and reading.status is not Status.FAULT):
         return _usable(reading, rating)
     rests = dark and reading.status not in AWAKE
+    tripped = reading.status is Status.FAULT and not without_volts(reading)
     return replace(
         reading,
         p_w=0.0 if rests else reading.p_w,
         q_var=0.0 if rests else reading.q_var,
         v_v=None,
         f_hz=None,
-        status=Status.ASLEEP,
+        status=Status.FAULT if tripped else Status.ASLEEP,
     )
 
 
@@ -65,6 +67,11 @@ def _without_its_sum(reading: Reading) -> Reading:
 def without_volts(reading: Reading) -> bool:
     """Whether voltage or frequency reads exactly 0: an inverter asleep, a meter without its voltage taps."""
     return reading.v_v == 0.0 or reading.f_hz == 0.0
+
+
+def _without_grid(reading: Reading, rating: Rating) -> bool:
+    low_v = reading.v_v is not None and reading.v_v < V_LOW_PU * rating.v_nom_v
+    return without_volts(reading) or low_v
 
 
 def unmeasured(reading: Reading, rating: Rating) -> bool:
@@ -88,9 +95,9 @@ def _within(reading: Reading, rating: Rating) -> Reading:
 def _bounds(rating: Rating) -> tuple[tuple[str, float, float], ...]:
     """(name, lowest, highest) of each number. A NaN is between nothing, nor is what is infinite."""
     limit = P_MAX_PU * max(rating.size_w, rating.s_max_va) or P_MOST_W
-    most = {**dict.fromkeys(POWERS, P_MOST_W), "energy_wh": E_MOST_WH, "soc_pct": 100.0}
+    most = {**dict.fromkeys(POWERS, P_MOST_W), "energy_wh": E_MOST_WH, "energy_in_wh": E_MOST_WH, "soc_pct": 100.0}
     most |= dict.fromkeys(("p_w", "q_var"), min(limit, P_MOST_W))
-    least = {"energy_wh": 0.0, "soc_pct": 0.0}
+    least = {"energy_wh": 0.0, "energy_in_wh": 0.0, "soc_pct": 0.0}
     highs = {name: most.get(name, math.nextafter(math.inf, 0.0)) for name in NUMBERS}
     return tuple((name, least.get(name, -high), high) for name, high in highs.items())
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from derctl.core.exchange import Exchange, Read, Registers
+from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import NOTHING, Capability, Fallback, Rating, Reading, Setpoint
-from derctl.core.words import Timer
+from derctl.core.words import ProfileBy, Timer
 from derctl.devices.nominal import Nominal
-from derctl.devices.profile import Profile
+from derctl.devices.profile import Habits, Profile
 
 Answers = Mapping[str, Registers]
 """The registers of a poll by the name that the device gave each block."""
@@ -25,19 +25,31 @@ class Identity:
     serial: str = ""
     firmware: str = ""
 
+    @property
+    def name(self) -> str:
+        """`Maker Model`."""
+        return f"{self.maker} {self.model}".strip()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the site file says about one device. sign: of a meter's W, +1 is export.
 
+    shelf: the profiles of which the device's own identity chooses, () where the site file names one; until then, and
+    where none is meant for it, `profile` counts. profile_by: who chose it. firmware: the version that the site file
+    takes although the profile was not seen with it.
     declared: the installer's rating, for a device that states none; such a device is only read. control: whether the
     site wants to write it.
     section: which of several in the chain it is: its number, or the Opt or serial of its model 1.
+    phase: 0 to 2, in which an inverter with one phase feeds; None: not known.
     bms_here: whether the battery's management system is in this chain, None where the site file doesn't say;
     bms_section, bms_serial: which one that is.
     """
 
     profile: Profile = field(default_factory=Profile)
+    shelf: tuple[Profile, ...] = ()
+    profile_by: ProfileBy = ProfileBy.SITE_FILE
+    firmware: str | None = None
     v_nom_v: float = 230.0
     f_nom_hz: float = 50.0
     own_functions: str = "read"
@@ -45,6 +57,7 @@ class Options:
     declared: Rating | None = None
     control: bool = True
     section: int | str | None = None
+    phase: int | None = None
     bms_here: bool | None = None
     bms_section: int | str | None = None
     bms_serial: str | None = None
@@ -100,6 +113,9 @@ class Device(Protocol):
     @property
     def reversion(self) -> Reversion: ...
 
+    @property
+    def habits(self) -> Habits: ...
+
     def identify(self) -> Exchange[Identity]:
         """Ask again who answers there. Raises NotRecognised."""
         ...
@@ -131,22 +147,38 @@ class Device(Protocol):
 class Controllable(Device, Protocol):
     """A device that takes setpoints."""
 
+    def points_of(self, write: Write) -> tuple[str, ...]:
+        """The points that a write touches, as `123.WMaxLimPct`; what has no name is never written."""
+        ...
+
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         """The setpoint as this device can take it: in its rating, 0 for a limit that would send it to sleep, and on a
         step of its registers, so that it reads back as it was sent."""
         ...
 
     def write(
-        self, setpoint: Setpoint, fallback: Fallback, answers: Answers, *, give_back_var: bool = False
+        self,
+        setpoint: Setpoint,
+        fallback: Fallback,
+        answers: Answers,
+        *,
+        give_back_var: bool = False,
+        toggle: bool = False,
     ) -> Exchange[Setpoint]:
         """Write with reversion armed, enable last, read back. Returns what the device accepted, in W and var.
 
         give_back_var: where the setpoint has no var, the device gets its own back, after the power.
+        toggle: what is switched on is switched off with that, and on behind it, for a device that heeds nothing else.
         """
         ...
 
     def release(
-        self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True
+        self,
+        fallback: Fallback,
+        *,
+        lift: bool,
+        held: Setpoint = NOTHING,
+        believed: bool = True,
     ) -> Exchange[Setpoint]:
         """Give back setpoints; limits stand at the lower of the present one and the fallback (lift: the fallback).
         Returns what stands then: as it reads back, or as it was written where that says nothing.

@@ -14,6 +14,8 @@ from derctl.core.value import value
 
 PRESSED_S = 3.0
 """Over the limit for so long, they are taken back too. The others come first: they are known to move the meter."""
+TRIED_SHARE = 0.33
+"""What of an excess is taken back from them at a sample, and given of a headroom: how late they are nobody knows."""
 SLACK_PU = 0.05
 """So much above what it gives may be left to one on trial, in shares of its rating: what the sun does in a moment."""
 TRIED_PU = 0.2
@@ -49,7 +51,7 @@ class Law:
 
 
 def entered(alone: Sequence[Alone], tried: Sequence[DerState]) -> tuple[Alone, ...]:
-    """Who is new among them is raised by nothing that it says."""
+    """Who is new among them is raised by nothing that it says. One that did not go away was let what it gives."""
     before = {each.der: each for each in alone}
     return tuple(before.get(der.id) or Alone(der=der.id, ceiling_w=_first(der)) for der in tried)
 
@@ -58,6 +60,8 @@ def _first(der: DerState) -> float:
     assert der.trial is not None
     if der.trial.p_w is None:
         return present_w(der)
+    if der.unseen:
+        return max(der.trial.p_w, _low_w(der))
     return min(max(der.trial.p_w, _low_w(der)), held_w(der))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.functions.lagged import NO_RATING
 from derctl.functions.operator import Nothing
 from derctl.functions.settings import Settings, choice, number
 from derctl.functions.watt_var import NO_POWER
@@ -37,7 +38,7 @@ class ConstPf(Settings):
         if p_w is None or not der.fresh:
             return memory, NO_POWER
         if der.rating.s_max_va <= 0.0:
-            return memory, Abstain("no apparent-power rating")
+            return memory, NO_RATING
         share = math.sqrt(1.0 - self.pf * self.pf) / self.pf
         q_per_w = share if self.excitation == INJECTING else -share
         return memory, Proposal(by=self.kind, rank=self.rank, q_var=q_per_w * abs(p_w), q_per_w=q_per_w)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
-from derctl.functions.lagged import Memory, moved
+from derctl.functions.lagged import Memory, var_towards
 from derctl.functions.settings import Settings, choice, number
 
 SOURCE = "IEEE 1547-2018 5.3.5, as in OpenDER 2.2.0"
@@ -36,10 +35,5 @@ class ConstVar(Settings):
         """One step."""
         if not der.fresh:
             return memory, NOT_HEARD
-        s_max_va, measured = der.rating.s_max_va, der.reading.q_var
-        if s_max_va <= 0.0:
-            return Memory(), Abstain("no apparent-power rating")
-        begin = self.q_pu if measured is None else measured / s_max_va
-        lag = respond(memory.lag, self.q_pu, begin=begin, dt_s=dt_s, olrt_s=self.olrt_s)
         priority = Priority(self.q_priority)
-        return moved(memory, lag), Proposal(by=self.kind, rank=self.rank, q_var=lag.y * s_max_va, q_priority=priority)
+        return var_towards(self, memory, der, self.q_pu, dt_s, olrt_s=self.olrt_s, priority=priority)

@@ -9,30 +9,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
-from derctl.core.capability import DARK, assumed_w, clamp, held_w
+from derctl.core import first
+from derctl.core.belief import DOUBLET_PU, RISE_MARGIN_W
+from derctl.core.capability import DARK, assumed_w, clamp, held_w, least_rise_w, told_w
+from derctl.core.could import held_down
+from derctl.core.evidence import Evidence
 from derctl.core.lost import FADE_S, HOLD_S, HOLD_SAMPLES
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
-from derctl.core.words import Reason
-from derctl.functions.apart import PRESSED_S, Alone, Law, entered, stepped
+from derctl.core.words import Belief, Reason
+from derctl.functions.apart import PRESSED_S, TRIED_SHARE, Alone, Law, entered, stepped
+from derctl.functions.credit import Credit, Use, credited, need_of
+from derctl.functions.meter_loop import Course, Late, Seen, anew, capped, late, moved, noted
 from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_PU, Trust, passed_s, probing, shown_pu, weigh
-from derctl.functions.settings import Settings, number
+from derctl.functions.settings import Settings, choice, number
+from derctl.functions.worst import pending_w, surely, worst_w
 
 MARGIN_PU = 0.02
 MARGIN_MIN_W = 50.0
 """Kept below the limit where the site file gives no margin: max(2 % of the limit, 50 W) (docs/sources.md)."""
 
-APPROACH = 0.5
-"""Largest share of the headroom given, or taken back, at once: meter and inverters are not read at the same instant,
-so while power moves the headroom is known only to about its slope times that skew."""
-
 PROBE_AFTER_S = 5.0
 """From the first setpoint to the first probe: arming alone dips nobody (docs/sources.md)."""
 
 
-OBEY_S = 5.0
-"""How long the DERs may take to come down to what they were told before the others make up for them."""
+NO_CREDIT = Credit()
+
+OBEY_S, OBEY_SHARE = 5.0, 0.33
+"""How long the DERs may take to come down to what they were told before the others make up for them, and what share
+of it they make up for in a second."""
 
 
 @value
@@ -41,12 +47,13 @@ class Memory:
 
     sample, since_s: the meter sample acted on last, and the time since.
 
-    waiting: samples of the meter are missing, and what was said last is held. lost: it is not believed; good: samples
-    in a row since it is heard again. unproven_s: for how long it has been heard without having followed a step, or
-    doubted. over: the DERs that ceiling_w and floor_w were meant for. excess_w: while load does not count, what the
-    sum is kept lower since the DERs give more than they were told;
-    over_s: for how long they have. alone: the ceilings of those on trial, who are no part of the sum; pressed_s: for
-    how long the export has been too high.
+    waiting: answers of the meter are missing, and what was said last is held. answer, heard_s: its last that had its
+    power, and how old that is. lost: it is not believed; good: answers in a row since it is heard again.
+    unproven_s: for how long it has been heard without having followed a step, or doubted. over: the DERs that
+    ceiling_w and floor_w were meant for. excess_w: while load does not count, what the sum is kept lower since the
+    DERs give more than they were told; over_s: for how long they have. alone: the ceilings of those on trial, who are
+    no part of the sum; pressed_s: for how long the export has been too high. course, floor_course: what the meter may
+    not show yet. credit: how much load counts.
     """
 
     ceiling_w: float | None = None
@@ -54,14 +61,20 @@ class Memory:
     sample: int = -1
     since_s: float = 0.0
     waiting: bool = False
+    answer: int = -1
+    heard_s: float = 0.0
     lost: bool = False
     good: int = 0
     unproven_s: float = 0.0
     over: tuple[str, ...] = ()
     excess_w: float = 0.0
     over_s: float = 0.0
+    uncounted: tuple[str, ...] = ()
     alone: tuple[Alone, ...] = ()
     pressed_s: float = 0.0
+    course: Course = Course()
+    floor_course: Course = Course()
+    credit: Credit = Credit()
     trust: Trust = field(default_factory=Trust)
 
 
@@ -69,7 +82,7 @@ class Memory:
 class ContractExportLimit(Settings):
     """Keeps the export at the point of connection below the agreed limit: down at once, up on a ramp.
 
-    Over the limit: sum -= gain * excess. Under it: half of the headroom at a time.
+    sum = what the DERs gave when the meter measured + the headroom that it shows (functions/meter_loop.py).
 
     Without a meter that can be believed, or before it was seen to follow a step of the inverters: the sum of all
     inverters stays below the limit, local load not counted.
@@ -90,16 +103,21 @@ class ContractExportLimit(Settings):
         optional=True,
     )
     gain: float = number(
-        0.33,
+        1.0,
         low=0.05,
         high=1.0,
-        source="share of an excess taken back per meter sample; a third of what is stable: docs/sources.md",
+        source="share of an excess taken back at once; what is on its way is no excess: docs/sources.md",
     )
     relax_pu_per_s: float = number(
         0.1, low=0.001, high=1.0, source="rise per second, share of the rating; our choice: docs/sources.md"
     )
     recover_samples: float = number(
         5, low=1, high=600, source="good meter samples in a row; our choice: docs/sources.md"
+    )
+    probe: str = choice(
+        "due",
+        among=("none", "due", "always"),
+        source="steps that the meter has to show while load counts; our choice: docs/sources.md",
     )
 
     def start(self) -> Memory:
@@ -109,31 +127,95 @@ class ContractExportLimit(Settings):
     def step(
         self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
     ) -> tuple[Memory, SiteProposal | Abstain]:
-        """One step. Acts once per meter sample; between samples nothing is relaxed."""
-        memory = self._heard(replace(memory, since_s=memory.since_s + dt_s), ders, site)
+        """One step. What the meter lets it do is judged once per sample; the way up to that goes on between them."""
+        memory = replace(memory, since_s=memory.since_s + dt_s, heard_s=memory.heard_s + dt_s)
+        memory = self._heard(memory, ders, site)
         ours = [der for der in ders if der.controllable]
         tried = [der for der in ours if der.trial is not None] if _relied(memory) else []
         steered = [der for der in ours if der.trial is None] if tried else ours
-        memory = regrouped(replace(memory, alone=entered(memory.alone, tried)), ders, steered)
-        memory = self._obeyed(memory, ders, steered, dt_s)
+        alone = entered(memory.alone, tried)
+        memory = memory if alone == memory.alone else replace(memory, alone=alone)
+        memory = uncounting(regrouped(memory, ders, steered), steered)
+        memory = self._obeyed(memory, ders, steered, site.poc, dt_s)
+        memory = self._noted(memory, steered, site)
         if memory.lost:
             memory = self._open_loop(memory, ders, steered, site.poc, dt_s)
         elif memory.waiting:
             memory = replace(memory, floor_w=_eased(memory.floor_w, steered, dt_s))
-        elif site.poc is not None and site.poc.sample != memory.sample:
-            memory = self._closed_loop(memory, steered, tried, site.poc)
+        else:
+            assert site.poc is not None
+            if site.poc.sample != memory.sample:
+                memory = self._closed_loop(memory, steered, tried, site, pending_w(ders))
+            memory = self._moved(memory, steered, dt_s)
             if not memory.trust.proven:
                 memory = self._unproven(memory, ders, steered, site.poc, dt_s)
+        memory, used_w = self._credited(memory, ders, steered, site.poc, dt_s)
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
             over=tuple(der.id for der in steered),
             p_ceiling_w=memory.ceiling_w,
             p_floor_w=memory.floor_w,
-            why=_why(memory),
+            why=self._why(memory, steered, site.poc),
             meter_pu=self._shown_pu(memory, site.poc),
+            need=need_of(memory.credit, used_w, DOUBLET_PU if self.probe == "always" else 0.0),
             apart_w=tuple((each.der, each.ceiling_w) for each in memory.alone),
+            blind=not _relied(memory),
         )
+
+    def _credited(
+        self,
+        memory: Memory,
+        ders: Sequence[DerState],
+        steered: Sequence[DerState],
+        poc: PocState | None,
+        dt_s: float,
+    ) -> tuple[Memory, float]:
+        """No more than may go out without a meter, and what load is credited beside that; and how much of it is used.
+        While one on trial is moved nobody's credit is counted. What one claims that was never seen to move the meter,
+        where others were, is no use of credit; where nobody was yet, the meter was proven by all of them."""
+        if poc is None or not poc.belief.steps:
+            return replace(memory, credit=Credit()), 0.0
+        if memory.waiting or memory.ceiling_w is None:
+            return memory, 0.0
+        ids, unseen = {der.id for der in steered}, first.unseen_of(ders)
+        others = [der for der in ders if der.id not in ids and der.id not in unseen]
+        free_w = self.limit_w - sum((max(assumed_w(der), 0.0) for der in others), 0.0)
+        claimed_w = sum((assumed_w(der) for der in steered if der.id in unseen), 0.0)
+        sum_w = _counted_w(memory, steered) - claimed_w
+        goal_w = memory.ceiling_w if memory.course.goal_w is None else memory.course.goal_w
+        use = Use(
+            sum_w=sum_w,
+            used_w=max(sum_w - free_w, 0.0),
+            wanted_w=goal_w - claimed_w - free_w,
+            poc_w=poc.reading.p_w or 0.0,
+            scale_w=sum(der.rating.per_unit_w for der in steered),
+        )
+        relied, ceiling_w = _relied(memory), memory.ceiling_w
+        if not relied or any(map(first.tried, ders)):
+            memory = memory if memory.credit == NO_CREDIT else replace(memory, credit=NO_CREDIT)
+            return memory, 0.0 if relied else max(use.wanted_w, 0.0)  # that waits for the proof
+        credit = credited(memory.credit, poc.belief, use, dt_s)
+        least_w = sum((der.rating.p_min_w for der in steered), 0.0)
+        most_w = max(free_w + claimed_w + credit.load_w + poc.belief.rise_w, least_w)
+        return replace(memory, credit=credit, ceiling_w=min(ceiling_w, most_w)), use.used_w
+
+    def _why(self, memory: Memory, steered: Sequence[DerState], poc: PocState | None) -> Reason | None:
+        if memory.lost:
+            return Reason.METER_LOST
+        if memory.waiting:
+            return Reason.HELD
+        if memory.trust.proven:
+            return None
+        return Reason.BELOW_MINIMUM if self._too_little(steered, poc) else Reason.METER_UNPROVEN
+
+    def _too_little(self, steered: Sequence[DerState], poc: PocState | None) -> bool:
+        """Nothing may go out without a meter, and its import is less than they take at least: no step can
+        prove it."""
+        if poc is None or poc.reading.p_w is None or self.limit_w > 0.0:
+            return False
+        least_w = least_rise_w([der for der in steered if der.reading.status not in DARK])
+        return least_w > 0.0 and -poc.reading.p_w - RISE_MARGIN_W < least_w
 
     def _shown_pu(self, memory: Memory, poc: PocState | None) -> float:
         """A meter without a proof that shows more than may go out is the likelier to be reversed."""
@@ -147,37 +229,40 @@ class ContractExportLimit(Settings):
         if poc is None or not poc.fresh or poc.reading.p_w is None:
             waiting = not memory.lost and memory.ceiling_w is not None and _holds(memory, poc, site.tick_s)
             return replace(memory, waiting=waiting, lost=not waiting, good=0)
-        memory = replace(memory, waiting=False)
-        if poc.sample == memory.trust.sample:
-            return memory
+        good = memory.good + (poc.answer != memory.answer)
+        memory = replace(memory, waiting=False, answer=poc.answer, heard_s=poc.age_s)
         trust = weigh(memory.trust, poc, _movers(memory, ders), site.t_s)
-        if trust.doubted:
+        if self.probe != "none":
+            trust = _told(trust, poc.belief)
+        if trust.doubted or poc.belief.contradicted or poc.belief.wrong:
             return replace(memory, lost=True, good=0, trust=trust)
-        good = memory.good + 1
         return replace(memory, lost=memory.lost and good < self.recover_samples, good=good, trust=trust)
 
     def _closed_loop(
-        self, memory: Memory, steered: Sequence[DerState], tried: Sequence[DerState], poc: PocState
+        self, memory: Memory, steered: Sequence[DerState], tried: Sequence[DerState], site: SiteState, pending: float
     ) -> Memory:
-        """Until a tightening shows in the measurement, the tightened sum counts (docs/sources.md, gain)."""
-        assert poc.reading.p_w is not None
-        measured = sum(map(assumed_w, steered), 0.0)
-        before = measured if memory.ceiling_w is None else memory.ceiling_w
-        headroom = self.limit_w - self._margin() - poc.reading.p_w
+        """Until a tightening shows in the measurement, the tightened sum counts (docs/sources.md, section 9).
+
+        pending: what the silent may still come to give, which no meter shows yet.
+        """
+        poc = site.poc
+        assert poc is not None and poc.reading.p_w is not None
+        headroom = self.limit_w - self._margin() - poc.reading.p_w - pending
         dip_w = sum(der.trial.dip_w for der in tried if der.trial is not None)
         room = max(headroom - dip_w, 0.0)  # what one on trial makes by its dip is no room for anybody
-        share, free = min(self.gain, APPROACH), measured + headroom
-        if headroom < 0.0:
-            least = min(sum((der.rating.p_min_w for der in steered), 0.0), before)
-            ceiling = max(min(measured, before) + self.gain * headroom, least)
-        elif free < before:
-            ceiling = before - share * (before - free)
-        else:
-            goal = min(before, measured) + share * room
-            ceiling = max(before, ramp(before, goal, up_per_s=self._relax_w(steered), dt_s=memory.since_s))
-        floor = self._import_floor(sum((der.reading.p_w or 0.0 for der in steered), 0.0), poc.reading.p_w)
-        memory = self._apart(memory, tried, min(headroom, room), alone=not steered, held=dip_w > 0.0)
-        return replace(memory, ceiling_w=ceiling, floor_w=floor, sample=poc.sample, since_s=0.0)
+        seen, lateness = _seen(memory, steered, poc, headroom), late(poc, steered, site.tick_s)
+        seen = seen if dip_w == 0.0 else replace(seen, held=False)  # what is kept free is nobody's slack
+        course = capped(memory.course, replace(seen, room_w=room, margin_w=self._margin()), lateness)
+        memory = self._floored(memory, seen, lateness, poc.reading.p_w)
+        if tried or memory.pressed_s > 0.0 or headroom < 0.0:
+            memory = self._apart(memory, tried, min(headroom, room), alone=not steered, held=dip_w > 0.0)
+        return replace(memory, course=course, ceiling_w=seen.asked_w, sample=poc.sample, since_s=0.0)
+
+    def _moved(self, memory: Memory, steered: Sequence[DerState], dt_s: float) -> Memory:
+        """One tick on the way to where the last sample leads."""
+        assert memory.ceiling_w is not None
+        ceiling = moved(memory.course, memory.ceiling_w, self.gain, self._relax_w(steered), dt_s)
+        return replace(memory, ceiling_w=ceiling)
 
     def _apart(
         self, memory: Memory, tried: Sequence[DerState], headroom: float, *, alone: bool, held: bool
@@ -186,8 +271,8 @@ class ContractExportLimit(Settings):
         pressed_s = memory.pressed_s + memory.since_s if headroom < 0.0 else 0.0
         law = Law(
             headroom_w=headroom,
-            taken_w=-self.gain * headroom,
-            room_w=min(self.gain, APPROACH) * headroom * (1.0 if alone else APPROACH),
+            taken_w=-TRIED_SHARE * headroom,
+            room_w=TRIED_SHARE * headroom * (1.0 if alone else 0.5),
             relax_pu=self.relax_pu_per_s,
             dt_s=memory.since_s,
             pressed=alone or pressed_s > PRESSED_S,
@@ -200,29 +285,33 @@ class ContractExportLimit(Settings):
     ) -> Memory:
         """Every inverter as if it exported all it gives; those out of our hands count with the worst they may do. A
         meter that is doubted gets its steps, or it could never be believed again."""
-        ceiling = self._without_load(ders, steered) - memory.excess_w
+        ceiling = surely(self._without_load(ders, steered), steered) - memory.excess_w
         if poc is not None and poc.fresh and memory.trust.doubted:
-            ceiling = self._probed(memory, ceiling, _Seen(ders, steered, poc))
+            ceiling = self._probed(memory, ceiling, _Stood(ders, steered, poc))
             memory = replace(memory, unproven_s=passed_s(memory.unproven_s, steered, dt_s))
+        elif poc is not None:
+            ceiling += poc.belief.rise_w
         if memory.ceiling_w is not None:
             ceiling = ramp(memory.ceiling_w, ceiling, up_per_s=self._relax_w(steered), dt_s=dt_s)
         floor = None if self.import_limit_w is None else max(_eased(memory.floor_w, steered, dt_s) or 0.0, 0.0)
-        return replace(memory, ceiling_w=ceiling, floor_w=floor, since_s=0.0)
+        return replace(memory, ceiling_w=ceiling, floor_w=floor, since_s=0.0, course=anew(memory.course))
 
-    def _obeyed(self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], dt_s: float) -> Memory:
+    def _obeyed(
+        self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], poc: PocState | None, dt_s: float
+    ) -> Memory:
         """While no meter is believed: does the sum come down to what was asked? A battery that does not charge as it
-        was told, an inverter that ignores its limit: the others make up for it."""
+        was told, an inverter that ignores its limit: the others make up for it. What rises for a proof was asked."""
         if not memory.lost and memory.trust.proven:
             free = memory.excess_w == 0.0 and memory.over_s == 0.0
             return memory if free else replace(memory, excess_w=0.0, over_s=0.0)
-        allowed = self._without_load(ders, steered)
-        over_w = sum(map(assumed_w, steered), 0.0) - allowed
+        allowed = self._without_load(ders, steered) + (0.0 if poc is None else poc.belief.rise_w)
+        over_w = _counted_w(memory, steered) - allowed
         over_s = memory.over_s + dt_s if over_w > 0.0 else 0.0
         held_down = memory.ceiling_w is not None and memory.ceiling_w < allowed - memory.excess_w - 1.0
         if 0.0 < over_s <= OBEY_S or (over_w < 0.0 and held_down):
             return replace(memory, over_s=over_s)
         most = max(allowed - sum(der.rating.p_min_w for der in steered), 0.0)
-        return replace(memory, over_s=over_s, excess_w=clamp(memory.excess_w + self.gain * dt_s * over_w, 0.0, most))
+        return replace(memory, over_s=over_s, excess_w=clamp(memory.excess_w + OBEY_SHARE * dt_s * over_w, 0.0, most))
 
     def _without_load(self, ders: Sequence[DerState], steered: Sequence[DerState]) -> float:
         ids = {der.id for der in steered}
@@ -232,35 +321,56 @@ class ContractExportLimit(Settings):
         self, memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState], poc: PocState, dt_s: float
     ) -> Memory:
         """As without a meter, and now and then a step that a right meter must show."""
-        most = self._probed(memory, self._without_load(ders, steered) - memory.excess_w, _Seen(ders, steered, poc))
+        most = self._probed(
+            memory, surely(self._without_load(ders, steered), steered) - memory.excess_w, _Stood(ders, steered, poc)
+        )
         assert memory.ceiling_w is not None
         ceiling = min(memory.ceiling_w, max(most, sum((der.rating.p_min_w for der in steered), 0.0)))
         return replace(memory, ceiling_w=ceiling, unproven_s=passed_s(memory.unproven_s, steered, dt_s))
 
-    def _probed(self, memory: Memory, most_w: float, seen: _Seen) -> float:
+    def _probed(self, memory: Memory, most_w: float, seen: _Stood) -> float:
         """A dip; where there is nothing to dip, a rise, as far as the meter shows import. A right meter then sees no
-        export; one that is reversed shows no import where there is a load."""
-        if not probing(memory.unproven_s):
-            return most_w
-        step = PROBE_PU * sum(der.rating.per_unit_w for der in seen.steered)
-        if most_w - step >= _lowest_w(seen):
+        export; one that is reversed shows no import where there is a load. Where a coin decides the rise is its own,
+        which is smaller."""
+        step = PROBE_PU * sum(der.rating.per_unit_w for der in first.known(seen.steered))
+        if probing(memory.unproven_s) and most_w - step >= _lowest_w(seen):
             return most_w - step
+        if self.probe != "none" or not probing(memory.unproven_s):
+            return most_w + seen.poc.belief.rise_w
         return most_w + clamp(-(seen.poc.reading.p_w or 0.0) - self._margin(), 0.0, step)
 
     def _relax_w(self, steered: Sequence[DerState]) -> float:
         return self.relax_pu_per_s * sum(der.rating.per_unit_w for der in steered)
 
-    def _import_floor(self, measured_w: float, p_poc_w: float) -> float | None:
+    def _floored(self, memory: Memory, seen: Seen, lateness: Late, p_poc_w: float) -> Memory:
+        """The same for the import, upside down: a floor is a ceiling on what is drawn."""
         if self.import_limit_w is None:
-            return None
+            return memory if memory.floor_w is None else replace(memory, floor_w=None)
+        drawn_w = memory.floor_course.points[-1].given_high_w
+        asked_w = drawn_w if memory.floor_w is None else -memory.floor_w
         headroom = self.import_limit_w - self._margin() + p_poc_w
-        return measured_w - headroom * (self.gain if headroom < 0.0 else 1.0)
+        drawn = replace(seen, given_w=drawn_w, asked_w=asked_w, headroom_w=headroom, room_w=None, least_w=-1e9)
+        course = capped(memory.floor_course, drawn, lateness)
+        assert course.goal_w is not None
+        return replace(memory, floor_course=course, floor_w=-course.goal_w)
+
+    def _noted(self, memory: Memory, steered: Sequence[DerState], site: SiteState) -> Memory:
+        """What the DERs give and are asked for now, for a meter that shows it later."""
+        given_w = _counted_w(memory, steered)
+        asked_w = given_w if memory.ceiling_w is None else memory.ceiling_w
+        course = noted(memory.course, given_w, asked_w, site.t_s)
+        if self.import_limit_w is None:
+            return replace(memory, course=course)
+        measured_w = sum((der.reading.p_w or 0.0 for der in steered), 0.0)
+        floor_w = measured_w if memory.floor_w is None else memory.floor_w
+        floor_course = noted(memory.floor_course, -measured_w, -floor_w, site.t_s)
+        return replace(memory, course=course, floor_course=floor_course)
 
     def _margin(self) -> float:
         return max(MARGIN_PU * self.limit_w, MARGIN_MIN_W) if self.margin_w is None else self.margin_w
 
 
-class _Seen(NamedTuple):
+class _Stood(NamedTuple):
     """What a probe depends on."""
 
     ders: Sequence[DerState]
@@ -268,10 +378,41 @@ class _Seen(NamedTuple):
     poc: PocState
 
 
-def _lowest_w(seen: _Seen) -> float:
+def _lowest_w(seen: _Stood) -> float:
     """How low the sum goes for a probe: no store draws more than others give."""
     sun_w = sum(max(assumed_w(der), 0.0) for der in seen.ders if der.fresh and not der.can.store)
     return max(sum(der.rating.p_min_w for der in seen.steered), -sun_w)
+
+
+def _seen(memory: Memory, steered: Sequence[DerState], poc: PocState, headroom_w: float) -> Seen:
+    """During a step of the coin it is that which holds them, and not what they are asked for here."""
+    given_w = _counted_w(memory, steered)
+    asked_w = given_w if memory.ceiling_w is None else memory.ceiling_w
+    return Seen(
+        given_w=given_w,
+        asked_w=asked_w,
+        headroom_w=headroom_w,
+        size_w=sum(der.rating.size_w for der in steered),
+        dt_s=memory.since_s,
+        least_w=sum((der.rating.p_min_w for der in steered), 0.0),
+        held=poc.belief.most_w is None and not any(map(_free, steered)),
+    )
+
+
+def _free(der: DerState) -> bool:
+    """PV that gives less than its ceiling lets it: its sun is missing, and not its accuracy."""
+    p_w, told = der.reading.p_w, told_w(der)
+    if p_w is None or der.can.store or der.reading.status in DARK or told is None:
+        return False
+    return told >= der.rating.p_max_w or not held_down(der, p_w)
+
+
+def _told(trust: Trust, evidence: Evidence) -> Trust:
+    """What the steps of a coin say counts for more than what the loop saw by itself. Whom they doubt has to be proven
+    anew."""
+    if evidence.belief is Belief.PROVEN:
+        return replace(trust, proven=True, doubted=False)
+    return replace(trust, proven=False, went=0.0) if evidence.wrong else trust
 
 
 def _relied(memory: Memory) -> bool:
@@ -280,17 +421,18 @@ def _relied(memory: Memory) -> bool:
 
 
 def _movers(memory: Memory, ders: Sequence[DerState]) -> list[DerState]:
-    """Whom the meter has to follow: who is known to move it; where nobody is, or it is doubted, all."""
-    awake = [der for der in ders if der.fresh and der.reading.status not in DARK]
-    known = [der for der in awake if der.trial is None]
-    return known if known and _relied(memory) else awake
+    """Whom the meter has to follow: who was seen to move it, and who is known to; where nobody is, or it is doubted,
+    all."""
+    awake = first.known([der for der in ders if der.fresh and der.reading.status not in DARK])
+    counted = [der for der in awake if der.trial is None]
+    return counted if counted and _relied(memory) else awake
 
 
 def _holds(memory: Memory, poc: PocState | None, tick_s: float) -> bool:
-    """As long as any function holds without its input (core/lost.py): since_s counts from the last sample.
+    """As long as any function holds without its input (core/lost.py): heard_s counts from the last answer with it.
     The tick that is nearest to the end ends it: a moment too early for the next would cost a whole one."""
-    few = poc is not None and poc.fresh and poc.sample - memory.sample < HOLD_SAMPLES
-    return memory.since_s < HOLD_S - tick_s / 2.0 or few
+    few = poc is not None and poc.fresh and poc.answer - memory.answer < HOLD_SAMPLES
+    return memory.heard_s < HOLD_S - tick_s / 2.0 or few
 
 
 def _eased(floor_w: float | None, steered: Sequence[DerState], dt_s: float) -> float | None:
@@ -298,14 +440,6 @@ def _eased(floor_w: float | None, steered: Sequence[DerState], dt_s: float) -> f
     if floor_w is None or floor_w <= 0.0:
         return floor_w
     return max(floor_w - dt_s / FADE_S * sum(der.rating.size_w for der in steered), 0.0)
-
-
-def _why(memory: Memory) -> Reason | None:
-    if memory.lost:
-        return Reason.METER_LOST
-    if memory.waiting:
-        return Reason.HELD
-    return None if memory.trust.proven else Reason.METER_UNPROVEN
 
 
 def regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerState]) -> Memory:
@@ -316,12 +450,32 @@ def regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerSta
     if ids == memory.over:
         return memory
     if memory.ceiling_w is None:
-        return replace(memory, over=ids)
+        return replace(memory, over=ids, course=Course(), floor_course=Course())
     gone = sum(held_w(der) for der in ders if der.id in memory.over and der.id not in ids)
     stay = sum((min(assumed_w(der), held_w(der)) for der in steered if der.id in memory.over), 0.0)
     come = sum(assumed_w(der) for der in steered if der.id not in memory.over)
     left = max(memory.ceiling_w - gone, min(memory.ceiling_w, stay)) if memory.over else 0.0
+    memory = replace(memory, course=anew(memory.course), floor_course=Course())
     return replace(memory, ceiling_w=left + come, floor_w=None, over=ids)
+
+
+def uncounting(memory: Memory, steered: Sequence[DerState]) -> Memory:
+    """What a store draws comes into the sum, or leaves it, and the sum with that: nobody is raised by it."""
+    ids = () if _relied(memory) else tuple(der.id for der in steered if der.unseen and der.can.store)
+    if ids == memory.uncounted:
+        return memory
+    after = replace(memory, uncounted=ids, course=anew(memory.course))
+    if memory.ceiling_w is None:
+        return after
+    return replace(after, ceiling_w=memory.ceiling_w + _counted_w(after, steered) - _counted_w(memory, steered))
+
+
+def _counted_w(memory: Memory, steered: Sequence[DerState]) -> float:
+    """What is known of their sum."""
+    if not memory.uncounted:
+        return float(sum([assumed_w(der) for der in steered]))
+    given = ((der, assumed_w(der)) for der in steered)
+    return sum((max(w, 0.0) if der.id in memory.uncounted else w for der, w in given), 0.0)
 
 
 def seen_of_the_meter(memory: Memory) -> Memory:
@@ -329,13 +483,3 @@ def seen_of_the_meter(memory: Memory) -> Memory:
     probe comes PROBE_AFTER_S after control has begun."""
     unproven_s = PROBE_EVERY_S - PROBE_AFTER_S
     return Memory(lost=memory.lost, good=memory.good, unproven_s=unproven_s, trust=memory.trust)
-
-
-def worst_w(der: DerState) -> float:
-    """The most a DER out of our hands may give. One that is silent: what it gave and holds as long as its timer may
-    run, and what it does after that from the start, since nobody here knows when the timer was set."""
-    full, given = der.rating.p_max_w, max(der.reading.p_w or 0.0, 0.0)
-    if der.fresh:
-        return given if der.reading.p_w is not None else full
-    after = full if der.absent_w is None else der.absent_w
-    return max(given, held_w(der), after) if der.age_s < der.fallback.after_s else after

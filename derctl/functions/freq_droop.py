@@ -38,18 +38,23 @@ def edge(source: str) -> Any:
 class Memory:
     """All in per unit of rated active power.
 
-    p_pre: latched when f left the dead band, None outside an event. lag: the reference through the response.
+    p_pre: latched when f left the dead band, None outside an event. home: where the response goes once f is back,
+    the power before the event, or the ceiling's return ramp. lag: the reference through the response.
     side: +1 over-frequency, -1 under-frequency. p_last: the power at the last step. back: the event is over and
-    p_pre is the ceiling's return ramp; a new event latches anew.
-    calm_s: for how long f has been inside the stop thresholds.
+    home is the ceiling's return ramp. calm_s: for how long f has been inside the stop thresholds. inside: f was in
+    the band at the last step. cut: the ceiling that stood when f fell through the band, None without; it rises with
+    the response, and after the event on the ramp.
     """
 
     p_pre: float | None = None
+    home: float = 0.0
     side: int = 0
     lag: Lag | None = None
     p_last: float | None = None
     back: bool = False
     calm_s: float = 0.0
+    inside: bool = False
+    cut: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,7 @@ class FreqDroop(Ruled):
     """Outside a dead band power falls with rising frequency and rises with falling, from what it was before.
 
     P = P_pre -/+ P_ref (|f - f_nom| - db) / (f_nom k); a ceiling in over-frequency, a floor in under-frequency.
+    P_pre is the last power each time that f leaves the band, on either side, with the response going on from there.
     Where a code gives the end of the line, of_end_hz: from P_pre at the edge of the band to the least power there.
     p_min_pu bounds the reduction. return_pu_per_s ramps the ceiling up once P_pre is reached again; with stop_s it
     rises from the least that was asked for, once f has been inside the stop thresholds for so long.
@@ -117,17 +123,21 @@ class FreqDroop(Ruled):
         over_hz, side = self._outside(f_hz, site.f_nom_hz, store=der.rating.p_min_w < 0.0)
         if memory.p_pre is None and side == 0:
             return Memory(p_last=p_pu), INSIDE
-        memory = self._latched(memory, p_pu, side)
+        memory = replace(_latched(memory, p_pu, side), inside=side == 0)
         assert memory.p_pre is not None and memory.lag is not None
         low = der.rating.p_min_w / unit_w if self.p_min_pu is None else self.p_min_pu
-        reference = self._reference(memory.p_pre, over_hz, side, site.f_nom_hz, (low, top))
+        reference = clamp(memory.home, low, top)
+        if side != 0:
+            reference = self._reference(memory.p_pre, over_hz, side, site.f_nom_hz, (low, top))
         lag, ended = memory.lag, side == 0
         if self.stop_s > 0.0 and not memory.back:
             memory, reference = self._kept_low(memory, lag, reference, self._calm(f_hz, site.f_nom_hz), dt_s)
             ended = memory.calm_s >= self.stop_s
         if ended and abs(lag.y - reference) < BACK:
             return self._released(memory, der, p_pu, top, dt_s)
-        memory = replace(memory, lag=follow(lag, reference, dt_s=dt_s, olrt_s=self.olrt_s), p_last=p_pu)
+        lag = follow(lag, reference, dt_s=dt_s, olrt_s=self.olrt_s)
+        cut = None if memory.cut is None else max(memory.cut, lag.y)
+        memory = replace(memory, lag=lag, p_last=p_pu, cut=cut)
         return memory, self._propose(memory, der)
 
     def _outside(self, f_hz: float, f_nom_hz: float, *, store: bool) -> tuple[float, int]:
@@ -171,7 +181,7 @@ class FreqDroop(Ruled):
         if memory.side < 0:
             return memory, reference
         left = min(reference, lag.y)
-        return (replace(memory, p_pre=left) if memory.calm_s >= self.stop_s else memory), left
+        return (replace(memory, home=left) if memory.calm_s >= self.stop_s else memory), left
 
     def misfit(self, f_nom_hz: float) -> SettingError | None:
         """The first frequency that lies on the wrong side of another, at a site of this nominal frequency."""
@@ -193,24 +203,16 @@ class FreqDroop(Ruled):
             return SettingError("uf_stop_hz", self.uf_stop_hz, f"at least {below:g} Hz, where the band ends")
         return None
 
-    @staticmethod
-    def _latched(memory: Memory, p_pu: float, side: int) -> Memory:
-        if memory.p_pre is not None and (side == 0 or (side == memory.side and not memory.back)):
-            return memory
-        if memory.p_pre is not None and not memory.back:
-            return replace(memory, side=side, calm_s=0.0)
-        p_pre = p_pu if memory.p_last is None else memory.p_last
-        return Memory(p_pre=p_pre, side=side, lag=Lag(y=p_pre, u=p_pre), p_last=memory.p_last)
-
     def _released(
         self, memory: Memory, der: DerState, p_pu: float, top: float, dt_s: float
     ) -> tuple[Memory, Proposal | Abstain]:
         """f is back and so is P: the ceiling rises on a ramp until it binds nobody; a floor is simply let go."""
-        assert memory.lag is not None and memory.p_pre is not None
-        risen = ramp(memory.p_pre, top, up_per_s=self.return_pu_per_s, dt_s=dt_s)
-        if memory.side < 0 or risen >= top:
+        stood = memory.home if memory.side > 0 else memory.cut
+        risen = top if stood is None else ramp(stood, top, up_per_s=self.return_pu_per_s, dt_s=dt_s)
+        if risen >= top:
             return Memory(p_last=p_pu), INSIDE
-        memory = replace(memory, p_pre=risen, lag=Lag(y=risen, u=risen), p_last=p_pu, back=True)
+        lag = Lag(y=risen, u=risen)
+        memory = Memory(p_pre=risen, home=risen, side=1, lag=lag, p_last=p_pu, back=True, inside=True)
         return memory, self._propose(memory, der)
 
     def _propose(self, memory: Memory, der: DerState) -> Proposal:
@@ -218,7 +220,24 @@ class FreqDroop(Ruled):
         p_w = memory.lag.y * der.rating.per_unit_w
         if memory.side > 0:
             return Proposal(by=self.kind, rank=self.rank, p_ceiling_w=p_w)
-        return Proposal(by=self.kind, rank=self.rank, p_floor_w=p_w)
+        cut_w = None if memory.cut is None else memory.cut * der.rating.per_unit_w
+        return Proposal(by=self.kind, rank=self.rank, p_floor_w=p_w, p_ceiling_w=cut_w)
+
+
+def _latched(memory: Memory, p_pu: float, side: int) -> Memory:
+    """When f leaves the band, or passes through it: the last power, that of the step before at rest. On the same side
+    the response goes on, never the easy way; on the other what was cut becomes a ceiling beside the floor."""
+    lag = memory.lag
+    if lag is None:
+        p_pre = p_pu if memory.p_last is None else memory.p_last
+        return Memory(p_pre=p_pre, home=p_pre, side=side, lag=Lag(y=p_pre, u=p_pre), p_last=memory.p_last)
+    if side == 0 or (side == memory.side and not memory.inside):
+        return memory
+    if side == memory.side and not memory.back:
+        y = min(lag.y, p_pu) if side > 0 else max(lag.y, p_pu)
+        return replace(memory, p_pre=p_pu, lag=Lag(y=y, u=y), calm_s=0.0)
+    cut = lag.y if side < 0 else None
+    return Memory(p_pre=p_pu, home=p_pu, side=side, lag=Lag(y=p_pu, u=p_pu), p_last=memory.p_last, cut=cut)
 
 
 def _line(
@@ -240,21 +259,24 @@ def uncut_event(memory: Memory) -> Memory:
         y = max(memory.lag.y, min(memory.p_last, memory.p_pre))
     else:
         y = min(memory.lag.y, max(memory.p_last, memory.p_pre))
-    return replace(memory, lag=Lag(y=y, u=y))
+    return replace(memory, lag=Lag(y=y, u=y), cut=None)
 
 
-def kept_event(memory: Memory) -> dict[str, float] | None:
+def kept_event(memory: Memory) -> dict[str, Any] | None:
     """An event in progress, for a restart; None at rest."""
     if memory.p_pre is None or memory.lag is None:
         return None
-    return {"p_pre": memory.p_pre, "side": memory.side, "y": memory.lag.y, "back": memory.back}
+    plain = {"p_pre": memory.p_pre, "home": memory.home, "side": memory.side, "y": memory.lag.y, "back": memory.back}
+    return plain if memory.cut is None else plain | {"cut": memory.cut}
 
 
 def event_of(plain: Any) -> Memory:
-    """It goes on from where it was. Raises ValueError."""
+    """It goes on from where it was; one that an earlier build kept has no home. Raises ValueError."""
     if not isinstance(plain, Mapping):
         raise ValueError(f"{plain!r} is no droop event")
     p_pre, y, side = (finite(plain, name) for name in ("p_pre", "y", "side"))
     if side not in {-1.0, 1.0}:
         raise ValueError(f"side = {side:g} is neither -1 nor 1")
-    return Memory(p_pre=p_pre, side=int(side), lag=Lag(y=y, u=y), back=plain.get("back") is True)
+    home = finite(plain, "home") if "home" in plain else p_pre
+    cut = finite(plain, "cut") if "cut" in plain else None
+    return Memory(p_pre=p_pre, home=home, side=int(side), lag=Lag(y=y, u=y), back=plain.get("back") is True, cut=cut)

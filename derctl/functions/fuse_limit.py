@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.capability import assumed_w, room
-from derctl.core.response import ramp
 from derctl.core.types import DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
 from derctl.errors import SettingError
-from derctl.functions.contract_export_limit import APPROACH, worst_w
+from derctl.functions.meter_loop import Course, Late, Seen, anew, capped, late, moved, noted
 from derctl.functions.settings import Settings, number
+from derctl.functions.worst import worst_w
 
-FUSE_GAIN = 0.33
-"""Share of an excess taken back per meter sample. A fuse carries a third more than its current for an hour."""
 FUSE_RELAX_PU_PER_S = 0.1
 """What was taken back returns so fast, per unit of the DERs' ratings."""
 
@@ -25,13 +23,15 @@ FUSE_RELAX_PU_PER_S = 0.1
 class Memory:
     """ceiling_w: what the sum may be, None before the first step. floor_w: the least, None: no bound.
 
-    sample, since_s: the meter sample acted on last, and the time since.
+    sample, since_s: the meter sample acted on last, and the time since. out, drawn: what it may not show yet.
     """
 
     ceiling_w: float | None = None
     floor_w: float | None = None
     sample: int = -1
     since_s: float = 0.0
+    out: Course = Course()
+    drawn: Course = Course()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +63,21 @@ class FuseLimit(Settings):
     def step(
         self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
     ) -> tuple[Memory, SiteProposal]:
-        """One step. Acts once per meter sample; without the meter nothing is raised, and charging ends on a ramp."""
+        """One step. A sample is judged once; without the meter nothing is raised, and charging ends on a ramp."""
         poc, steered = site.poc, [der for der in ders if der.controllable]
         fuse_w = self.fuse_a * (1.0 - self.margin_pu) * ders[0].rating.v_nom_v
         cap_w = fuse_w * self.phase_count - sum(worst_w(der) for der in ders if not der.controllable)
         before_w = cap_w if memory.ceiling_w is None else memory.ceiling_w
         memory = replace(memory, ceiling_w=min(before_w, cap_w), since_s=memory.since_s + dt_s)
-        heard = poc is not None and poc.fresh and poc.reading.p_w is not None
+        heard = poc is not None and poc.fresh and poc.reading.p_w is not None and not poc.belief.wrong
         if poc is None or not heard:
-            memory = replace(memory, floor_w=self._fading(memory, steered, dt_s))
-        elif poc.sample != memory.sample:
-            memory = self._judged(memory, steered, poc, fuse_w, cap_w)
+            floor_w = self._fading(memory, steered, dt_s)
+            memory = replace(memory, floor_w=floor_w, out=anew(memory.out), drawn=anew(memory.drawn))
+        else:
+            memory = _noted(memory, steered, site.t_s)
+            if poc.sample != memory.sample:
+                memory = self._judged(memory, steered, site, fuse_w)
+            memory = _moved(memory, steered, cap_w, dt_s)
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
@@ -81,29 +85,25 @@ class FuseLimit(Settings):
             p_ceiling_w=memory.ceiling_w,
             p_floor_w=memory.floor_w,
             why=None if heard else Reason.METER_LOST,
+            blind=not heard,
         )
 
-    def _judged(
-        self, memory: Memory, steered: Sequence[DerState], poc: PocState, fuse_w: float, cap_w: float
-    ) -> Memory:
-        out_w, in_w = self._excess_w(poc, fuse_w)
-        measured_w = sum(map(assumed_w, steered), 0.0)
-        least_w = sum((der.rating.p_min_w for der in steered), 0.0)
-        assert memory.ceiling_w is not None
-        before_w, step_w = memory.ceiling_w, _relax_w(steered) * memory.since_s
-        if out_w > 0.0:
-            ceiling_w = max(min(measured_w, before_w) - FUSE_GAIN * out_w, min(least_w, before_w))
-        else:
-            goal_w = min(measured_w - APPROACH * out_w, cap_w)
-            ceiling_w = max(before_w, ramp(before_w, goal_w, up_per_s=step_w, dt_s=1.0))
-        floor_w = memory.floor_w
-        if in_w > 0.0:
-            known_w = measured_w if floor_w is None else max(measured_w, floor_w)
-            floor_w = min(known_w + FUSE_GAIN * in_w, 0.0)
-        elif floor_w is not None:
-            floor_w = floor_w - min(step_w, -APPROACH * in_w)
-        floor_w = None if floor_w is not None and floor_w <= least_w else floor_w
-        return replace(memory, ceiling_w=ceiling_w, floor_w=floor_w, sample=poc.sample, since_s=0.0)
+    def _judged(self, memory: Memory, steered: Sequence[DerState], site: SiteState, fuse_w: float) -> Memory:
+        assert site.poc is not None and memory.ceiling_w is not None
+        out_w, in_w = self._excess_w(site.poc, fuse_w)
+        given_w, least_w = sum(map(assumed_w, steered), 0.0), _least_w(steered)
+        seen = Seen(
+            given_w=given_w,
+            asked_w=memory.ceiling_w,
+            headroom_w=-out_w,
+            size_w=sum(der.rating.size_w for der in steered),
+            dt_s=memory.since_s,
+            least_w=least_w,
+        )
+        drawn = replace(seen, given_w=-given_w, asked_w=_most_drawn_w(memory, least_w), headroom_w=-in_w, least_w=0.0)
+        lateness = late(site.poc, steered, site.tick_s)
+        out, drawn_course = _led(memory.out, seen, lateness), _led(memory.drawn, drawn, lateness)
+        return replace(memory, out=out, drawn=drawn_course, sample=site.poc.sample, since_s=0.0)
 
     def _excess_w(self, poc: PocState, fuse_w: float) -> tuple[float, float]:
         """By how much the worst phase is above its fuse, out and in; below 0 what is left. Var takes its part."""
@@ -116,6 +116,38 @@ class FuseLimit(Settings):
         """How much is drawn elsewhere nobody knows: the DERs draw less and less."""
         drawn_w = min(sum(map(assumed_w, steered), 0.0), 0.0) if memory.floor_w is None else memory.floor_w
         return min(drawn_w + _relax_w(steered) * dt_s, 0.0)
+
+
+def _noted(memory: Memory, steered: Sequence[DerState], t_s: float) -> Memory:
+    assert memory.ceiling_w is not None
+    given_w = sum(map(assumed_w, steered), 0.0)
+    out = noted(memory.out, given_w, memory.ceiling_w, t_s)
+    drawn = noted(memory.drawn, -given_w, _most_drawn_w(memory, _least_w(steered)), t_s)
+    return replace(memory, out=out, drawn=drawn)
+
+
+def _led(course: Course, seen: Seen, lateness: Late) -> Course:
+    """Before a fuse carries too much nothing is narrowed: on which phases they give more nobody knows."""
+    course = capped(course, seen, lateness)
+    assert course.goal_w is not None
+    return replace(course, goal_w=max(course.goal_w, seen.asked_w)) if seen.headroom_w >= 0.0 else course
+
+
+def _moved(memory: Memory, steered: Sequence[DerState], cap_w: float, dt_s: float) -> Memory:
+    """One tick on the way to where the last sample leads."""
+    assert memory.ceiling_w is not None
+    up_w, least_w = _relax_w(steered), _least_w(steered)
+    ceiling_w = min(moved(memory.out, memory.ceiling_w, 1.0, up_w, dt_s), cap_w)
+    floor_w = -moved(memory.drawn, _most_drawn_w(memory, least_w), 1.0, up_w, dt_s)
+    return replace(memory, ceiling_w=ceiling_w, floor_w=None if floor_w <= least_w else floor_w)
+
+
+def _least_w(steered: Sequence[DerState]) -> float:
+    return sum((der.rating.p_min_w for der in steered), 0.0)
+
+
+def _most_drawn_w(memory: Memory, least_w: float) -> float:
+    return -least_w if memory.floor_w is None else -memory.floor_w
 
 
 def _relax_w(steered: Sequence[DerState]) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from derctl.core.response import Lag
-from derctl.core.types import Abstain, DerState
+from derctl.core.response import Lag, respond
+from derctl.core.types import Abstain, DerState, Proposal
 from derctl.core.value import value
-from derctl.functions.settings import Ruled
+from derctl.core.words import Priority
+from derctl.functions.settings import Ruled, Settings
 
+NO_RATING = Abstain("no apparent-power rating")
 NO_VOLTAGE = Abstain("no fresh voltage", lost=True)
 
 
@@ -22,6 +24,20 @@ class Memory:
 def moved(memory: Memory, lag: Lag) -> Memory:
     """With the lag after a step. One that is settled is the same."""
     return memory if lag is memory.lag else Memory(lag=lag)
+
+
+def var_towards(
+    function: Settings, memory: Memory, der: DerState, q_pu: float, dt_s: float, *, olrt_s: float, priority: Priority
+) -> tuple[Memory, Proposal | Abstain]:
+    """One step of a mode towards this var, per unit of the rated apparent power; it begins at the measured one."""
+    s_max_va, measured = der.rating.s_max_va, der.reading.q_var
+    if s_max_va <= 0.0:
+        return Memory(), NO_RATING
+    begin = q_pu if measured is None else measured / s_max_va
+    lag = respond(memory.lag, q_pu, begin=begin, dt_s=dt_s, olrt_s=olrt_s)
+    return moved(memory, lag), Proposal(
+        by=function.kind, rank=function.rank, q_var=lag.y * s_max_va, q_priority=priority
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Does the meter at the point of connection follow what the inverters do? A frozen or reversed one does not.
 
-A meter is proven once it followed a step of theirs, and doubted once it slept through some or went the other way.
+A meter is proven once it followed a step of theirs and one back, and doubted once it slept through some or went
+the other way.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ STRIKES = 3
 """Consecutive contradictions before the meter is doubted, and agreements before it is believed again."""
 PROOF_PU = 0.1
 """The step that proves a meter, within PROOF_S (it may be late), in share of the rating (docs/sources.md)."""
-PROOF_S = 4.0
+PROOF_S, USUAL_S = 4.0, 1.0
+"""A meter that shows something new more seldom than the second has its refresh more."""
 POINT_S = 0.05
 """How close the points of the track stand at least."""
-PROVEN = 2
-"""Points that prove: a step matched within a quarter gives two; within a half, as it leaves PROOF_S behind, one."""
+PROOF_OFF, BIG_PU, BIG_OFF = 0.15, 0.3, 0.05
+"""So near the meter has to come to it, in shares of the step; once on the way down and once on the way up, since a
+load that jumps goes one way. No load is taken for a step as big as the second that is matched within the third."""
 
 PROBE_EVERY_S, PROBE_S, PROBE_PU = 60.0, 5.0, 0.15
 """Until a meter is proven, and while it is doubted, it has no say: load is not counted, and what it alone shows is
@@ -43,10 +46,11 @@ DRAWS_PU = 0.02
 
 @value
 class Point:
-    """Where the inverters' sum and the meter stood at one sample, W. ders: who is in the sum."""
+    """Where the inverters and the meter stood at one sample, W. ders: whose powers; ders_w: their sum."""
 
     t_s: float
     ders: tuple[str, ...]
+    powers: tuple[float, ...]
     ders_w: float
     poc_w: float
 
@@ -57,7 +61,8 @@ class Trust:
 
     Doubted from STRIKES on. A meter that is only a sample or two late moves between the inverters' steps.
     judged: where the last step ended, or the inverters' rest; since then squares: the sum of the inverters' squared
-    movements, products: of theirs and the meter's. track: the last PROOF_S. points: towards being proven.
+    movements, products: of theirs and the meter's. track: the last PROOF_S. went: the
+    way of the last step that was matched, -1 or 1; 0: of none; until_s: when it ended, and the next one begins.
     """
 
     sample: int = -1
@@ -65,7 +70,8 @@ class Trust:
     slept: int = 0
     agreed: int = 0
     doubted: bool = False
-    points: int = 0
+    went: float = 0.0
+    until_s: float = -1e9
     proven: bool = False
     judged: Point | None = None
     squares: float = 0.0
@@ -102,36 +108,63 @@ def shown_pu(trust: Trust, unproven_s: float) -> float:
 
 
 def weigh(trust: Trust, poc: PocState, ders: Sequence[DerState], t_s: float) -> Trust:
-    """Take in the meter's newest sample. Steps may take several samples: what small ones add up to is judged.
+    """Take in the meter's newest sample. Steps may take several samples: what small ones add up to is judged; where
+    it shows something new every few seconds, within one of those more.
 
-    Where an inverter is not heard any more or again, its power is no step: the comparison starts anew.
+    Where an inverter is heard again, its power is no step: the comparison starts anew. Where one counts no more it
+    goes on with the others: the first step of a site is made while it is found out who moves the meter.
     """
     if poc.sample == trust.sample or poc.reading.p_w is None:
         return trust
     heard = {der.id: der.reading.p_w for der in ders if der.reading.p_w is not None}
-    here = Point(t_s=t_s, ders=tuple(heard), ders_w=sum(heard.values(), 0.0), poc_w=poc.reading.p_w)
+    here = Point(
+        t_s=t_s,
+        ders=tuple(heard),
+        powers=tuple(heard.values()),
+        ders_w=sum(heard.values(), 0.0),
+        poc_w=poc.reading.p_w,
+    )
     scale = sum(der.rating.per_unit_w for der in ders)
     if scale <= 0.0:  # nobody is heard, or nobody has a rating: no step is measured from here
         return replace(trust, sample=poc.sample, judged=None, track=())
-    began = trust.judged
-    if began is None or not trust.track or began.ders != here.ders:
+    trust, began = _without(trust, here), trust.judged
+    if began is None or not trust.track:
         return _from_here(replace(trust, sample=poc.sample, track=(here,)), here)
+    if began.ders != here.ders:
+        began = trust.track[-1]
+        trust = _from_here(trust, began)
     at_rest = abs(here.ders_w - trust.track[0].ders_w) < REST_PU * scale
-    trust = _proved(_added(trust, here, poc.sample), here, scale)
+    window_s = PROOF_S + max((poc.belief.refresh_s or 0.0) - USUAL_S, 0.0)
+    trust = _proved(_added(trust, here, poc.sample, window_s), here, poc.belief.jumps, scale, window_s)
     if abs(here.ders_w - began.ders_w) >= STEP_PU * scale:
         return _from_here(_judged(trust), here)
     return _from_here(trust, here) if at_rest else trust
+
+
+def _without(trust: Trust, here: Point) -> Trust:
+    """The track of those that still count; nothing of it where somebody is new."""
+    if not trust.track or trust.track[-1].ders == here.ders:
+        return trust
+    if not set(here.ders) < set(trust.track[-1].ders):
+        return replace(trust, track=())
+    return replace(trust, track=tuple([_of(point, here.ders) for point in trust.track]))
+
+
+def _of(point: Point, ders: tuple[str, ...]) -> Point:
+    powers = dict(zip(point.ders, point.powers, strict=True))
+    kept = tuple([powers[name] for name in ders])
+    return replace(point, ders=ders, powers=kept, ders_w=sum(kept, 0.0))
 
 
 def _from_here(trust: Trust, here: Point) -> Trust:
     return replace(trust, judged=here, squares=0.0, products=0.0)
 
 
-def _added(trust: Trust, here: Point, sample: int) -> Trust:
-    """The point joins the track; of what is older than PROOF_S, the newest stays. Points that come faster than
+def _added(trust: Trust, here: Point, sample: int, window_s: float) -> Trust:
+    """The point joins the track; of what is older than the window, the newest stays. Points that come faster than
     POINT_S take the place of the one before, or a fast tick would keep thousands."""
     last = trust.track[-1]
-    track = trust.track[max(_old(trust.track, here) - 1, 0) :]
+    track = trust.track[max(_old(trust.track, here, window_s) - 1, 0) :]
     if len(track) > 1 and here.t_s - track[-2].t_s < POINT_S:
         track = track[:-1]
     moved, seen = here.ders_w - last.ders_w, here.poc_w - last.poc_w
@@ -145,23 +178,39 @@ def _added(trust: Trust, here: Point, sample: int) -> Trust:
     )
 
 
-def _old(track: tuple[Point, ...], here: Point) -> int:
-    """How many of them are older than PROOF_S."""
-    return sum(1 for _ in takewhile(lambda point: here.t_s - point.t_s >= PROOF_S, track))
+def _old(track: tuple[Point, ...], here: Point, window_s: float) -> int:
+    """How many of them are older than that."""
+    return sum(1 for _ in takewhile(lambda point: here.t_s - point.t_s >= window_s, track))
 
 
-def _proved(trust: Trust, here: Point, scale: float) -> Trust:
-    """Weigh the last few seconds together; those that proved something are not weighed again."""
-    track = trust.track
-    moved, shown = here.ders_w - track[0].ders_w, here.poc_w - track[0].poc_w
+def _proved(trust: Trust, here: Point, jumps: Sequence[float], scale: float, window_s: float) -> Trust:
+    """Weigh the last few seconds together; a step and one back share none of them. What a load that cycles may have
+    done as well proves nothing."""
+    moved, off = _followed(trust.track[0], here)
+    if abs(moved) >= BIG_PU * scale > 0.0 and off <= BIG_OFF and not _jumped(trust.track[0], here, jumps):
+        return replace(trust, went=1.0 if moved > 0.0 else -1.0, until_s=here.t_s, proven=True)
+    track = tuple([point for point in trust.track if point.t_s >= trust.until_s])
+    moved, off = _followed(track[0], here)
     if abs(moved) < PROOF_PU * scale or moved == 0.0:
         return trust
-    off = abs(shown / moved - 1.0)
-    leaving = _old(track, here) > 0 and abs(here.ders_w - track[1].ders_w) < PROOF_PU * scale
-    if off > (0.5 if leaving else 0.25):
-        return replace(trust, points=0) if shown * moved < 0.0 else trust
-    points = trust.points + (2 if off <= 0.25 else 1)
-    return replace(trust, track=(here,), points=points, proven=trust.proven or points >= PROVEN)
+    way = 1.0 if moved > 0.0 else -1.0
+    if off > PROOF_OFF:
+        leaving = _old(track, here, window_s) > 0 and abs(here.ders_w - track[1].ders_w) < PROOF_PU * scale
+        return replace(trust, went=0.0) if leaving else trust
+    if _jumped(track[0], here, jumps):
+        return trust
+    return replace(trust, went=way, until_s=here.t_s, proven=trust.proven or trust.went == -way)
+
+
+def _followed(began: Point, here: Point) -> tuple[float, float]:
+    """What the inverters moved, and by how much the meter is off that, in shares of it."""
+    moved = here.ders_w - began.ders_w
+    return moved, abs((here.poc_w - began.poc_w) / moved - 1.0) if moved != 0.0 else 0.0
+
+
+def _jumped(began: Point, here: Point, jumps: Sequence[float]) -> bool:
+    seen_w, near_w = abs(here.poc_w - began.poc_w), PROOF_OFF * abs(here.ders_w - began.ders_w)
+    return any(abs(jump - seen_w) <= near_w for jump in jumps)
 
 
 def _judged(trust: Trust) -> Trust:

@@ -61,6 +61,11 @@ class Memory:
 NO_LIMIT = Memory()
 
 
+def standing(request: Request) -> tuple[float, str]:
+    """Of several that are alive the least binds: the lowest limit."""
+    return (request.p_ceiling_w if isinstance(request, LimitRequest) else 0.0, request.id)
+
+
 def limited(
     memory: Memory, asked: Sequence[LimitRequest], ders: Sequence[DerState], site: SiteState, dt_s: float
 ) -> Memory:
@@ -71,7 +76,7 @@ def limited(
     """
     if not asked and memory.ceiling_w is None:
         return NO_LIMIT
-    tightest = min(asked, key=lambda request: (request.p_ceiling_w, request.id), default=None)
+    tightest = min(asked, key=standing, default=None)
     known = all(der.rating.size_w for der in ders)
     full_w = sum(der.rating.p_max_w for der in ders) if known else math.inf
     goal_w = full_w if tightest is None else tightest.p_ceiling_w
@@ -104,7 +109,7 @@ def limit_of(plain: Any) -> Memory:
 
 
 def alive(site: SiteState, kind: type[Asked], der: str | None) -> list[Asked]:
-    """The requests of this kind that bind this DER (None: the site's own). Of several the lowest counts."""
+    """The requests of this kind that are meant for this DER (None: the site's own)."""
     return [r for r in site.requests if isinstance(r, kind) and r.der == der and r.remaining_s > 0.0]
 
 

@@ -12,12 +12,14 @@ from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
+from derctl.functions.containment import Containment, excursions_of, kept_excursions
 from derctl.functions.contract_export_limit import ContractExportLimit, seen_of_the_meter
 from derctl.functions.enter_service import EnterService, entry_of, kept_entry
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event, uncut_event
 from derctl.functions.fuse_limit import FuseLimit
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction, kept_limit, limit_of
 from derctl.functions.owner_export_limit import OwnerExportLimit
+from derctl.functions.probe import Probe
 from derctl.functions.reserve import Reserve
 from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Settings
@@ -53,12 +55,14 @@ class Survival:
     """What a restart must not forget of a function's memory, as plain values for a file, and back.
 
     keep gives None where there is nothing to keep. revive raises ValueError for what keep never gave. ages: after a
-    while it belongs to another event on the grid.
+    while it belongs to another event on the grid. holds_back: it keeps somebody from giving power, so that its
+    beginning is saved at once, and that it goes on where nobody knows how long ago it was saved.
     """
 
     keep: Callable[[Memory], Any]
     revive: Callable[[Any], Memory]
     ages: bool = False
+    holds_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,8 @@ class Row:
     """One function. Its kind and its rank are the class's. said: what people call it.
 
     reactive: a mode of reactive power, of which a DER has one at a time. also_on_device: many inverters run it too.
-    every_der: its list of DERs must name all of the site's. comes_with: not written in a site file; that function,
+    loop: it follows a voltage that it moves itself.
+    every_der: its list of DERs must name all of the site's. comes_with: not written in a site file; any of those,
     given to any DER, brings it over all of them. passes_on: the requests that it brings to the devices.
     needs_code: it runs under a grid code only. survives: what of its memory outlives a restart. evidence: what of it
     stays while nothing is written, None: nothing, so that it starts anew in each tick.
@@ -78,9 +83,10 @@ class Row:
     needs: frozenset[Need] = frozenset()
     reactive: bool = False
     also_on_device: bool = False
+    loop: bool = False
     every_der: bool = False
     needs_code: bool = False
-    comes_with: type[Settings] | None = None
+    comes_with: tuple[type[Settings], ...] = ()
     passes_on: type[Request] | None = None
     survives: Survival | None = None
     evidence: Callable[[Memory], Memory] | None = None
@@ -98,7 +104,7 @@ class Row:
     @property
     def in_site_file(self) -> bool:
         """Whether somebody may write it there."""
-        return self.comes_with is None
+        return not self.comes_with
 
 
 def all_of_it(memory: Memory) -> Memory:
@@ -118,10 +124,10 @@ ROWS: Mapping[str, Row] = {
             function=EnterService,
             said="enter service",
             needs_code=True,
-            survives=Survival(keep=kept_entry, revive=entry_of, ages=True),
+            survives=Survival(keep=kept_entry, revive=entry_of, ages=True, holds_back=True),
             evidence=all_of_it,
         ),
-        Row(function=VoltWatt, said="volt-watt", also_on_device=True),
+        Row(function=VoltWatt, said="volt-watt", also_on_device=True, loop=True),
         Row(
             function=FreqDroop,
             said="frequency droop",
@@ -129,7 +135,7 @@ ROWS: Mapping[str, Row] = {
             survives=Survival(keep=kept_event, revive=event_of, ages=True),
             evidence=uncut_event,
         ),
-        Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True),
+        Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True, loop=True),
         Row(function=WattVar, said="watt-var", also_on_device=True, reactive=True, needs_code=True),
         Row(function=ConstPf, said="constant power factor", reactive=True),
         Row(function=ConstVar, said="constant var", reactive=True),
@@ -157,11 +163,26 @@ ROWS: Mapping[str, Row] = {
             function=OperatorSiteLimit,
             said="operator",
             scope=Scope.SITE,
-            comes_with=OperatorLimit,
+            comes_with=(OperatorLimit,),
             passes_on=LimitRequest,
             survives=LIMIT,
         ),
+        Row(
+            function=Containment,
+            said="containment",
+            scope=Scope.SITE,
+            comes_with=(ContractExportLimit,),
+            survives=Survival(keep=kept_excursions, revive=excursions_of),
+            evidence=all_of_it,
+        ),
         Row(function=SelfConsumption, said="self-consumption", scope=Scope.SITE, needs=METER),
+        Row(
+            function=Probe,
+            said="the meter's proof",
+            scope=Scope.SITE,
+            needs=METER,
+            comes_with=(ContractExportLimit,),
+        ),
     )
 }
 
@@ -173,5 +194,8 @@ def plan_of(
     """What the engine runs, with what the rows say of it."""
     also_on_device = frozenset(row.kind for row in ROWS.values() if row.also_on_device)
     return Plan(
-        der_functions=tuple(der_functions), site_functions=tuple(site_functions), also_on_device=also_on_device
+        der_functions=tuple(der_functions),
+        site_functions=tuple(site_functions),
+        also_on_device=also_on_device,
+        loops=frozenset(row.kind for row in ROWS.values() if row.loop),
     )

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from derctl.core.capability import assumed_w, told_w
+from derctl.core.evidence import Need
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
+from derctl.functions.meter_loop import Course, Seen, aimed, anew, late, noted, reached
 from derctl.functions.meter_trust import Trust, passed_s, shown_pu, weigh
 from derctl.functions.settings import Settings, number
 
@@ -18,16 +20,24 @@ FALL_S, FALL_PU = 20.0, 0.05
 meanwhile: the meter still shows it. After that it is there to stay (docs/sources.md)."""
 
 
+RENEW_S = 230.0
+"""While stores follow the meter, the evidence for it is renewed from this age on (docs/sources.md)."""
+
+
 @value
 class Memory:
-    """The meter sample acted on last, and the sum asked for then, W. trust: does the meter follow the stores?
+    """The meter sample acted on last, the time since, and the sum asked for, W, of these stores. course: what the
+    meter may not show yet. trust: does the meter follow the stores?
 
     unproven_s: for how long it has been heard, the proof apart. falling_s: for how long others have given more than
     they are let.
     """
 
     sample: int = -1
+    since_s: float = 0.0
     sum_w: float | None = None
+    over: tuple[str, ...] = ()
+    course: Course = Course()
     falling_s: float = 0.0
     unproven_s: float = 0.0
     trust: Trust = field(default_factory=Trust)
@@ -37,8 +47,11 @@ class Memory:
 class SelfConsumption(Settings):
     """Batteries bring the power at the point of connection to target_w; inside deadband_w they are left alone.
 
-    sum = present sum - gain * (p_poc - target_w), once per meter sample. What others give above what they are let is
-    about to go, and no part of it.
+    sum = what the stores gave when the meter measured - (p_poc - target_w), by gain of the way in a second
+    (functions/meter_loop.py). What others give above what they are let is about to go, and no part of it.
+
+    While the meter is not believed stores rest, but for a step that it has to show; during such a step they stay
+    where they are.
     """
 
     kind: ClassVar[str] = "self_consumption"
@@ -48,7 +61,7 @@ class SelfConsumption(Settings):
         0.0, low=-1e7, high=1e7, source="wanted at the point of connection, W, + exports; the owner's word"
     )
     gain: float = number(
-        0.5, low=0.05, high=1.0, source="share of the error corrected per meter sample; stability: docs/sources.md"
+        0.5, low=0.05, high=1.0, source="share of the error corrected in a second; stability: docs/sources.md"
     )
     deadband_w: float = number(
         30.0, low=0.0, high=5000.0, source="an error left alone, W; our choice: docs/sources.md"
@@ -61,38 +74,75 @@ class SelfConsumption(Settings):
     def step(
         self, memory: Memory, ders: Sequence[DerState], site: SiteState, dt_s: float
     ) -> tuple[Memory, SiteProposal | Abstain]:
-        """One step; between meter samples the last sum stands, and without a fresh meter it abstains and forgets it.
+        """One step. A sample is judged once; without a fresh meter it abstains and forgets what it asked for.
 
         A store that isn't measured counts with what it was told. One that isn't told anything either has no share.
         """
         poc = site.poc
         stores = [der for der in ders if der.can.balance and der.controllable and der.trial is None and _known(der)]
-        if poc is None or not poc.fresh or poc.reading.p_w is None:
+        if poc is None or not poc.fresh or poc.reading.p_w is None or poc.belief.contradicted:
             return _forgetting(memory), Abstain(Reason.METER_LOST, lost=True)
         if all(der.reading.p_w is None for der in stores):
             return _forgetting(memory), Abstain("no storage to steer", lost=True)
         falling_w = _falling_w(stores, site)
         falling_s = memory.falling_s + dt_s if falling_w > 0.0 else 0.0
         memory = replace(memory, falling_s=falling_s, unproven_s=passed_s(memory.unproven_s, stores, dt_s))
-        if poc.sample != memory.sample or memory.sum_w is None:
-            present_w = sum(assumed_w(der) for der in stores)
+        memory = _noted(replace(memory, since_s=memory.since_s + dt_s), stores, site.t_s)
+        if poc.sample != memory.sample:
             trust = weigh(memory.trust, _without(poc, stores, site), stores, site.t_s)
             going_w = falling_w if memory.falling_s <= FALL_S else 0.0
-            sum_w = self._sum(present_w, poc.reading.p_w - going_w, memory.sum_w)
-            memory = replace(memory, sample=poc.sample, sum_w=sum_w, trust=trust)
+            memory = self._aimed(replace(memory, trust=trust), stores, site, poc.reading.p_w - going_w)
+        if poc.belief.wrong:
+            memory = replace(memory, sum_w=poc.belief.rise_w, course=anew(memory.course))
+        elif poc.belief.most_w is None:
+            memory = self._moved(memory, dt_s)
+        assert memory.sum_w is not None
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
             over=tuple(der.id for der in stores),
             p_target_w=memory.sum_w,
-            meter_pu=shown_pu(memory.trust, memory.unproven_s),
+            why=Reason.METER_LOST if poc.belief.wrong else None,
+            meter_pu=0.0 if poc.belief.wrong else shown_pu(memory.trust, memory.unproven_s),
+            need=Need(exposed_w=abs(memory.sum_w), age_s=RENEW_S, steps=False),
         )
 
-    def _sum(self, present_w: float, p_poc_w: float, last_w: float | None) -> float:
-        error = p_poc_w - self.target_w
-        if abs(error) <= self.deadband_w and last_w is not None:
-            return last_w
-        return present_w - self.gain * error
+    def _aimed(self, memory: Memory, stores: Sequence[DerState], site: SiteState, p_poc_w: float) -> Memory:
+        """One sample."""
+        assert site.poc is not None and memory.sum_w is not None
+        error_w = p_poc_w - self.target_w
+        course = memory.course
+        if course.goal_w is None or abs(error_w) > self.deadband_w:
+            seen = Seen(
+                given_w=_given_w(stores),
+                asked_w=memory.sum_w,
+                headroom_w=-error_w,
+                size_w=sum(der.rating.size_w for der in stores),
+                dt_s=memory.since_s,
+                least_w=0.0,
+                held=site.poc.belief.most_w is None,
+            )
+            course = aimed(course, seen, late(site.poc, stores, site.tick_s))
+        return replace(memory, sample=site.poc.sample, since_s=0.0, course=course)
+
+    def _moved(self, memory: Memory, dt_s: float) -> Memory:
+        """One tick on the way to where the last sample leads."""
+        sum_w, goal_w = memory.sum_w, memory.course.goal_w
+        if sum_w is None or goal_w is None:
+            return memory
+        return replace(memory, sum_w=sum_w + reached(self.gain, dt_s) * (goal_w - sum_w))
+
+
+def _given_w(stores: Sequence[DerState]) -> float:
+    return sum((assumed_w(der) for der in stores), 0.0)
+
+
+def _noted(memory: Memory, stores: Sequence[DerState], t_s: float) -> Memory:
+    """What the stores give and are asked for now. Others make a sum of their own."""
+    ids, given_w = tuple(der.id for der in stores), _given_w(stores)
+    course = memory.course if memory.over == ids else anew(memory.course)
+    sum_w = given_w if memory.sum_w is None else memory.sum_w
+    return replace(memory, over=ids, sum_w=sum_w, course=noted(course, given_w, sum_w, t_s))
 
 
 def _forgetting(memory: Memory) -> Memory:

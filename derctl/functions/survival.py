@@ -28,8 +28,16 @@ def kept(memories: Memories) -> dict[str, Any]:
     return {key: plain for key, plain in found.items() if plain is not None}
 
 
-def revived(saved: Mapping[str, Any], *, lately: bool = True) -> Revived:
-    """What can't be used of one function leaves the others alone. lately: it was saved not long ago."""
+def holding_back(memories: Memories) -> frozenset[str]:
+    """Keys of those that keep somebody from giving power now."""
+    rows = ((key, _survival(key)) for key in memories)
+    held = ((key, row) for key, row in rows if row is not None and row.holds_back)
+    return frozenset(key for key, row in held if row.keep(memories[key]) is not None)
+
+
+def revived(saved: Mapping[str, Any], *, lately: bool | None = True) -> Revived:
+    """What can't be used of one function leaves the others alone. lately: it was saved not long ago; None: nobody
+    knows."""
     memories: dict[str, Memory] = {}
     refused: dict[str, str] = {}
     for key, plain in saved.items():
@@ -37,7 +45,7 @@ def revived(saved: Mapping[str, Any], *, lately: bool = True) -> Revived:
         if row is None:
             refused[key] = "nothing of it survives a restart"
             continue
-        if row.ages and not lately:
+        if row.ages and not (lately or (lately is None and row.holds_back)):
             continue
         try:
             memories[key] = row.revive(plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from derctl.core import belief, heed
 from derctl.core.engine import Memories, Memory
 from derctl.functions.rows import ROWS
 
@@ -15,6 +16,10 @@ def tracked(memories: Memories) -> dict[str, Memory]:
 
 
 def _evidence(key: str, memory: Memory) -> Memory | None:
+    if isinstance(memory, belief.Memory):
+        return belief.unmoved(memory)
+    if isinstance(memory, heed.Memory):
+        return None
     row = ROWS.get(key.partition("/")[0])
     if row is None:
         return memory

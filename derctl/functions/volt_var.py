@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import ClassVar
 
 from derctl.core.curve import Curve, falling
-from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
 from derctl.errors import SettingError
-from derctl.functions.lagged import NO_VOLTAGE, Lagged, Memory, fresh_v_pu, moved
+from derctl.functions.lagged import NO_VOLTAGE, Lagged, Memory, fresh_v_pu, var_towards
 from derctl.functions.settings import Settings, choice, number, points
 
 SOURCE = "IEEE 1547-2018 5.3.3 table 8, as in OpenDER 2.2.0"
@@ -58,19 +59,24 @@ class VoltVar(Lagged):
         object.__setattr__(self, "_olrt_s", self.olrt_s or olrt_s)
         object.__setattr__(self, "_priority", Priority(self.q_priority))
 
+    @property
+    def steepest(self) -> float:
+        """Of its curve: per unit of var for each per unit of voltage."""
+        pairs = [(v1 - v0, q0 - q1) for (v0, q0), (v1, q1) in pairwise(self._curve.points)]
+        return max((fall / width if width > 0.0 else math.inf for width, fall in pairs if fall > 0.0), default=0.0)
+
+    @property
+    def response_s(self) -> float:
+        """Time to 90 %, its own or its category's."""
+        return self._olrt_s
+
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """The curve is shifted as a whole by v_ref_pu - 1 (OpenDER and UL 1741 SB read it so)."""
         v_pu = fresh_v_pu(der)
         if v_pu is None:
             return memory, NO_VOLTAGE
-        if der.rating.s_max_va <= 0.0:
-            return Memory(), Abstain("no apparent-power rating")
         wish = self._curve(v_pu - (self.v_ref_pu - 1.0))
-        measured = der.reading.q_var
-        begin = wish if measured is None else measured / der.rating.s_max_va
-        lag = respond(memory.lag, wish, begin=begin, dt_s=dt_s, olrt_s=self._olrt_s)
-        q_var = lag.y * der.rating.s_max_va
-        return moved(memory, lag), Proposal(by=self.kind, rank=self.rank, q_var=q_var, q_priority=self._priority)
+        return var_towards(self, memory, der, wish, dt_s, olrt_s=self._olrt_s, priority=self._priority)
 
 
 def _check_points(given: tuple[tuple[float, float], ...], *, ruled: bool) -> None:

@@ -38,6 +38,16 @@ class VoltWatt(Lagged):
         if self.v2_pu < self.v1_pu + 0.01 - 1e-9:
             raise SettingError("v2_pu", self.v2_pu, f"at least v1_pu + 0.01 = {self.v1_pu + 0.01:.4g} ({SOURCE})")
 
+    @property
+    def steepest(self) -> float:
+        """Of its curve: per unit of power for each per unit of voltage."""
+        return max(1.0 - self.p2_pu, 0.0) / (self.v2_pu - self.v1_pu)
+
+    @property
+    def response_s(self) -> float:
+        """Time to 90 %."""
+        return self.olrt_s
+
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """One step; begins at the measured power where that is above the curve."""
         v_pu, rating, unit_w = fresh_v_pu(der), der.rating, der.rating.per_unit_w

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from derctl.core.curve import Curve, falling
-from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
 from derctl.errors import SettingError
-from derctl.functions.lagged import Lagged, Memory, moved
+from derctl.functions.lagged import Lagged, Memory, var_towards
 from derctl.functions.settings import Settings, choice, number, points
 
 SOURCE = "IEEE 1547-2018 5.3.4 table 9, as in OpenDER 2.2.0"
@@ -53,13 +52,7 @@ class WattVar(Lagged):
         rating, p_w = der.rating, der.reading.p_w
         if p_w is None or not der.fresh:
             return memory, NO_POWER
-        if rating.s_max_va <= 0.0:
-            return Memory(), Abstain("no apparent-power rating")
         side_w = rating.p_max_w if p_w > 0.0 else -rating.p_min_w
         wish = self._curve(p_w / side_w if side_w > 0.0 else 0.0)
-        measured = der.reading.q_var
-        begin = wish if measured is None else measured / rating.s_max_va
-        lag = respond(memory.lag, wish, begin=begin, dt_s=dt_s, olrt_s=self.olrt_s)
-        return moved(memory, lag), Proposal(
-            by=self.kind, rank=self.rank, q_var=lag.y * rating.s_max_va, q_priority=Priority(self.q_priority)
-        )
+        priority = Priority(self.q_priority)
+        return var_towards(self, memory, der, wish, dt_s, olrt_s=self.olrt_s, priority=priority)

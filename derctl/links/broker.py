@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from derctl.errors import LinkError
 from derctl.links.allowed import Packet
+from derctl.links.keys import Keys, plain
 
-_NUMBERED = re.compile(r"^\[[A-Za-z][^\]]*\] | \(_ssl\.c:[0-9]+\)$")
 OF_THE_LIBRARY = {
     "Disconnected during message iteration": "the broker closed the connection",
     "Operation timed out": "the broker does not answer",
@@ -40,14 +35,10 @@ class Broker:
         """Raises LinkError where a file can't be used."""
         if self.ca_file is None:
             return None
-        with _named("ca_file", self.ca_file):
+        keys = Keys(section="mqtt.tls", ca_file=self.ca_file, cert_file=self.cert_file, key_file=self.key_file)
+        with keys.named("ca_file", self.ca_file):
             context = ssl.create_default_context(cafile=self.ca_file)
-        if self.cert_file is not None:
-            for key, path in (("cert_file", self.cert_file), ("key_file", self.key_file or self.cert_file)):
-                with _named(key, path):
-                    Path(path).open("rb").close()
-            with _named("cert_file", self.cert_file):
-                context.load_cert_chain(self.cert_file, self.key_file)
+        keys.own_into(context)
         return context
 
     def topic(self, name: str) -> str:
@@ -63,18 +54,7 @@ class Broker:
         return Packet(topic=self.topic("online"), payload=payload, qos=1, retain=True)
 
 
-@contextmanager
-def _named(key: str, path: str) -> Iterator[None]:
-    """The system's own error tells neither the file nor what in the site file named it."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise LinkError(f"mqtt.tls.{key}: {path}: there is no such file") from error
-    except OSError as error:  # ssl.SSLError is one, too
-        raise LinkError(f"mqtt.tls.{key}: {path}: {said(error)}") from error
-
-
 def said(error: Exception) -> str:
-    """Its words, without `[Errno 111]` and the like around them."""
-    text = _NUMBERED.sub("", str(error)) or type(error).__name__
+    """Its words, for people."""
+    text = plain(error)
     return OF_THE_LIBRARY.get(text, text)

@@ -9,9 +9,11 @@ import asyncio
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
-from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
-from derctl.errors import BusClosed, BusError, BusFrameError, BusLate, BusTimeout, DeviceError, DeviceRefused
-from derctl.links.line import Line
+from derctl.core.exchange import Exchange, Op, Pause, Permit, Read, Registers, Write, only_read
+from derctl.errors import BusClosed, BusFrameError, BusLate, BusTimeout, DeviceRefused
+from derctl.links.carried import carried
+from derctl.links.latency import FRESH, Latency, deadline_s, took, unanswered
+from derctl.links.line import Line, UnitPace
 from derctl.links.silence import HEARD, UNKNOWN, Silence, deeper, pause_s, unheard
 from derctl.links.turns import Priority, Served, Turns
 
@@ -35,24 +37,30 @@ class Counters:
 class _Unit:
     served: Served = field(default_factory=Served)
     silence: Silence = UNKNOWN
+    latency: Latency = FRESH
 
 
 @dataclass(slots=True)
 class Bus:
-    """See the module. answer_s: how long an answer takes here, the slowest of late, soon forgotten."""
+    """See the module. answer_s: how long an answer takes here, the slowest of late, soon forgotten. busy_s: how long
+    all requests took, pauses apart."""
 
     line: Line
     counters: Counters = field(default_factory=Counters)
     answer_s: float = 0.0
+    busy_s: float = 0.0
     _units: dict[int, _Unit] = field(default_factory=dict)
     _turns: Turns = field(default_factory=Turns)
     _last_s: float = -1e9
+    _last_unit: int = -1
 
     def counted(self) -> dict[str, int]:
         """For people: what was answered late or under other numbers is no silence."""
         tally = self.line.wire.tally
         silent = max(self.counters.timeouts - tally.late - tally.foreign, 0)
-        return asdict(self.counters) | {"timeouts": silent, "connects": self.line.connects} | asdict(tally)
+        found = {"timeouts": silent, "frame_errors": self.counters.frame_errors + tally.broken}
+        more = {"connects": self.line.connects, "late": tally.late, "foreign": tally.foreign}
+        return asdict(self.counters) | found | more
 
     async def execute(
         self,
@@ -61,33 +69,29 @@ class Bus:
         *,
         priority: Priority = Priority.POLL,
         not_after_s: float | None = None,
+        permit: Permit = only_read,
     ) -> T:
         """Run an exchange to its end: send it each answer, throw errors and refusals in. Returns what it returns.
+
+        permit: asked for each write. Raises WriteBarred for one that it keeps back; the exchange ends there.
 
         not_after_s: monotonic time after which its first request is not sent any more; each later one must follow the
         answer before it within two deadlines, or the time that another's turn and its own pause take, if that is
         longer. So a process that was stopped in the middle doesn't go on with it.
         """
-        try:
-            op = next(exchange)
-            while True:
-                try:
-                    answer: Registers = ()
-                    if isinstance(op, Pause):
-                        await asyncio.sleep(op.seconds)
-                    else:
-                        answer = await self.request(unit, op, priority=priority, not_after_s=not_after_s)
-                        if not_after_s is not None:
-                            not_after_s = self.line.clock() + self._follow_s
-                except (BusError, DeviceError) as error:
-                    op = exchange.throw(error)
-                else:
-                    op = exchange.send(answer)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        finally:
-            exchange.close()
+        not_after = not_after_s
+
+        async def ask(op: Op) -> Registers:
+            nonlocal not_after
+            if isinstance(op, Pause):
+                await asyncio.sleep(op.seconds)
+                return ()
+            answer = await self.request(unit, op, priority=priority, not_after_s=not_after, permit=permit)
+            if not_after is not None:
+                not_after = self.line.clock() + self._follow_s
+            return answer
+
+        return await carried(exchange, ask)
 
     @property
     def _follow_s(self) -> float:
@@ -96,35 +100,67 @@ class Bus:
         return pace.timeout_s + max(pace.timeout_s, 2.0 * pace.min_interval_s)
 
     async def request(
-        self, unit: int, op: Read | Write, *, priority: Priority = Priority.POLL, not_after_s: float | None = None
+        self,
+        unit: int,
+        op: Read | Write,
+        *,
+        priority: Priority = Priority.POLL,
+        not_after_s: float | None = None,
+        permit: Permit = only_read,
     ) -> Registers:
-        """One request. Raises BusTimeout, BusLate, BusClosed, BusFrameError or DeviceRefused."""
+        """One request, or one for each part of a read: a write can come between, a part that fails is the whole's.
+
+        Raises BusTimeout, BusLate, BusClosed, BusFrameError, DeviceRefused or WriteBarred.
+        """
+        if not isinstance(op, Read) or not op.cuts:
+            return await self._turn(unit, op, priority, not_after_s, permit)
+        words: list[int] = []
+        for part in op.parts:
+            words += await self._turn(unit, part, priority, not_after_s, permit)
+            if not_after_s is not None:
+                not_after_s = self.line.clock() + self._follow_s
+        return words
+
+    async def _turn(
+        self, unit: int, op: Read | Write, priority: Priority, not_after_s: float | None, permit: Permit
+    ) -> Registers:
         state = self._units.get(unit)
         if state is None:
             state = self._units[unit] = _Unit()
+        line = self.line
+        self._unless_silent(unit, state, priority)
+        await self._turns.wait(priority, state.served)
+        try:
+            self._unless_silent(unit, state, priority)  # another request of it may have met its silence meanwhile
+            if not line.connected:
+                raise line.closed()
+            if (wait_s := line.wire.owed_s(unit, op, line.pace.drain_s)) > 0.0:
+                what = f"an answer may still be on its way, asked again in {wait_s:.1f} s"
+                raise self._unheard(unit, state.silence, what)
+            return await self._send(unit, state, op, not_after_s, permit)
+        finally:
+            self._turns.pass_on()
+
+    def _unless_silent(self, unit: int, state: _Unit, priority: Priority) -> None:
         line = self.line
         if priority is not Priority.WRITE and state.silence.silent:
             wait_s = pause_s(state.silence, line.generation, line.clock())
             if wait_s > 0.0:
                 raise self._unheard(unit, state.silence, f"silent, asked again in {wait_s:.1f} s")
-        await self._turns.wait(priority, state.served)
-        try:
-            if not line.connected:
-                raise line.closed()
-            return await self._send(unit, state, op, not_after_s)
-        finally:
-            self._turns.pass_on()
 
-    async def _send(self, unit: int, state: _Unit, op: Read | Write, not_after_s: float | None) -> Registers:
+    async def _send(
+        self, unit: int, state: _Unit, op: Read | Write, not_after_s: float | None, permit: Permit
+    ) -> Registers:
         """Once more where a device that closes after each answer had closed before it saw the request."""
         line, again = self.line, False
         while True:
-            if line.pace.min_interval_s > 0.0:
-                await self._keep_interval()
+            await self._keep_interval()
             if line.closing.resting:
                 await line.rejoin()
             if not_after_s is not None and line.clock() > not_after_s:
                 raise BusLate(f"{line.name} unit {unit}: too late to send")
+            if isinstance(op, Write):
+                permit(op)
             try:
                 return await self._ask(unit, state, op)
             except BusClosed:
@@ -133,18 +169,28 @@ class Bus:
                 again = True
 
     async def _keep_interval(self) -> None:
-        wait_s = self._last_s + self.line.pace.min_interval_s - self.line.clock()
+        """What the bus asks for, or who spoke last."""
+        pace = self.line.pace
+        pause_s = max(
+            pace.min_interval_s, pace.units[self._last_unit].turnaround_s if self._last_unit in pace.units else 0.0
+        )
+        if pause_s <= 0.0:
+            return
+        wait_s = self._last_s + pause_s - self.line.clock()
         if wait_s > 0.0:
             await asyncio.sleep(wait_s)
 
     async def _ask(self, unit: int, state: _Unit, op: Read | Write) -> Registers:
         self.counters.requests += 1
         sent_s = self.line.clock()
+        span_s = self.line.wire.span_s(op)
+        patience_s = self._patience_s(unit, state.latency, span_s)
         try:
-            answer = await self.line.request(unit, op)
+            answer = await self.line.request(unit, op, patience_s)
         except TimeoutError:
             self.counters.timeouts += 1
-            late = self._unheard(unit, state.silence, f"no answer within {self.line.pace.timeout_s:g} s")
+            late = self._unheard(unit, state.silence, f"no answer within {patience_s:.3g} s")
+            state.latency = unanswered(state.latency)
             state.silence = self._deeper(state.silence)
             self.line.silent(late)
             raise late from None
@@ -156,11 +202,22 @@ class Bus:
             state.silence = self._deeper(state.silence) if error.by_gateway else HEARD
             raise
         finally:
-            self._last_s = self.line.clock()
+            self._last_s, self._last_unit = self.line.clock(), unit
+            self.busy_s += self._last_s - sent_s
         state.silence = HEARD
         took_s = self._last_s - sent_s
+        if span_s > 0.0:
+            state.latency = took(state.latency, took_s - span_s)
         self.answer_s = max(took_s, self.answer_s - FORGETS * (self.answer_s - took_s))
         return answer
+
+    def _patience_s(self, unit: int, latency: Latency, span_s: float) -> float:
+        """On a shared line a dark unit holds the others up for no longer than it would have needed itself."""
+        pace = self.line.pace
+        if span_s <= 0.0:
+            return pace.timeout_s
+        floor_s = pace.units.get(unit, UnitPace()).floor_s
+        return deadline_s(latency, span_s, floor_s=floor_s, most_s=pace.timeout_s)
 
     def _deeper(self, silence: Silence) -> Silence:
         line = self.line

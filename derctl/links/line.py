@@ -9,14 +9,15 @@ import asyncio
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from derctl.core.exchange import Read, Registers, Write
-from derctl.errors import BusClosed, BusError, BusFrameError, BusTimeout, DeviceRefused
+from derctl.errors import BusClosed, BusError, BusFrameError, BusNoise, BusTimeout, DeviceRefused
 from derctl.links import closing as closings
 from derctl.links import doubt as doubts
 from derctl.links.closing import Closing
+from derctl.links.deadline import Deadline
 from derctl.links.doubt import Doubt
 from derctl.links.wires.wire import Wire
 
@@ -27,11 +28,21 @@ LISTEN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPace:
+    """turnaround_s: silence behind this unit's answers, until it lets go of a shared line. floor_s: the least that a
+    learned deadline leaves its answer to begin."""
+
+    turnaround_s: float = 0.0
+    floor_s: float = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """timeout_s: the one deadline. min_interval_s: between two requests. connect_delay_s: after connecting.
 
     backoff_s: cap of the reconnection's pause. drain_s: how long a silent connection, and then the new one, is only
-    listened to where answers may still be on their way, for a wire that can't tell them apart.
+    listened to where answers may still be on their way, for a wire that can't tell them apart; on an RTU line so long
+    after its deadline a unit is asked nothing whose answer its late one could be taken for. units: single ones' pace.
     """
 
     timeout_s: float = 1.0
@@ -39,6 +50,7 @@ class Pace:
     connect_delay_s: float = 0.0
     backoff_s: float = 8.0
     drain_s: float = 0.0
+    units: Mapping[int, UnitPace] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -61,6 +73,7 @@ class Line:
     _ended: BusError | None = None
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
     _up: asyncio.Event = field(default_factory=asyncio.Event)
+    _deadline: Deadline = field(default_factory=Deadline)
 
     @property
     def connected(self) -> bool:
@@ -123,7 +136,8 @@ class Line:
 
     def _cut(self, error: BusClosed) -> None:
         """The wire's word that the connection has ended."""
-        self.closing = closings.ended(self.closing, self.clock())
+        if not self.wire.lasting:
+            self.closing = closings.ended(self.closing, self.clock())
         if self.closing.resting:
             self._ended = error
         else:
@@ -154,12 +168,14 @@ class Line:
             self.generation += 1
         self.closing = closings.rejoined(self.closing, now_s)
 
-    async def request(self, unit: int, op: Read | Write) -> Registers:
-        """One request. Raises TimeoutError after the deadline, BusClosed, BusFrameError or DeviceRefused."""
+    async def request(self, unit: int, op: Read | Write, timeout_s: float | None = None) -> Registers:
+        """One request. timeout_s: another deadline than the pace's. Raises TimeoutError after it, BusClosed,
+        BusFrameError or DeviceRefused."""
         self.closing = closings.asked(self.closing)
         try:
-            async with asyncio.timeout(self.pace.timeout_s):
-                answer = await self.wire.request(unit, op)
+            answer = await self._deadline.of(timeout_s or self.pace.timeout_s, self.wire.request(unit, op))
+        except BusNoise:
+            raise
         except BusFrameError as error:
             self._drop(error)
             raise
@@ -188,7 +204,7 @@ class Line:
     def silent(self, error: BusTimeout) -> None:
         """A request had no answer within the deadline."""
         self.doubt = doubts.silent(self.doubt)
-        if self.doubt.given_up or self.wire.debris:
+        if (self.doubt.given_up and not self.wire.lasting) or self.wire.debris:
             self._drop(error)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiomqtt
 from aiomqtt import ProtocolVersion
@@ -15,11 +14,12 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from derctl.errors import LinkError
+from derctl.links.beside import Beside
 from derctl.links.broker import Broker, said
 from derctl.links.ending import end
 from derctl.links.publisher import Publisher, Source
 from derctl.links.received import Client
-from derctl.links.sessions import BRIEF_S, STEADY_S, End, Sessions, after, lost_text, pause_s
+from derctl.links.tidings import Tidings
 
 CONNECT_S = 10.0
 GOODBYE_S = 1.0
@@ -40,8 +40,9 @@ class TakenOver(LinkError):
     """Another client came to the broker under this site's name."""
 
 
-OnCommand = Callable[[str, bytes, bool], Awaitable[None]]
-"""Called with topic (without the base), payload, and whether it was retained."""
+OnCommand = Callable[[str, bytes, bool], Coroutine[Any, Any, None]]
+"""Called with topic (without the base), payload, and whether it was retained; in the order in which they came, and
+beside each other."""
 Admits = Callable[[str, bytes], bool]
 """Whether a message (topic without the base, payload) is kept until its turn comes: called as soon as it is there."""
 
@@ -50,9 +51,8 @@ Admits = Callable[[str, bytes], bool]
 class MqttLink:
     """Keeps a session until cancelled. hello() makes the retained `online` message of each new session.
 
-    on_change hears of the first try's end, and then of each session won or lost; one that follows a session which did
-    not last is won when it has lasted. on_news: event and text of what else a person has to know, once each.
-    queued_max: messages that were admitted and wait for their turn.
+    on_change, on_news: who hears of the tidings. queued_max: commands that were admitted and are under way, and as
+    many that wait for a turn. They outlive the session that they came by: their replies wait for the next one.
     """
 
     broker: Broker
@@ -64,67 +64,62 @@ class MqttLink:
     on_news: Callable[[str, str], None] = lambda event, text: None
     admits: Admits = lambda topic, payload: True
     queued_max: int = 128
-    jitter: Callable[[float, float], float] = random.uniform
-    history: Sessions = field(default_factory=Sessions)
     publisher: Publisher = field(init=False)
-    connected: bool = False
+    tidings: Tidings = field(init=False)
+    commands: Beside = field(init=False)
     protocol: str = "5"
-    sessions: int = 0
-    _word: str = "not connected yet"
     _ending: bool = False
-    _told: bool | None = None
-    _won_s: float | None = None
 
     def __post_init__(self) -> None:
         self.publisher = Publisher(self.broker, self.source, self.on_news)
+        self.commands = Beside(self.queued_max)
+        self.tidings = Tidings(lambda connected: self.on_change(connected, self.text), self.on_news)
+
+    @property
+    def connected(self) -> bool:
+        return self.tidings.connected
 
     @property
     def text(self) -> str:
         """How it is with the session, for people."""
-        return f"{self._word}{self.publisher.limits() if self.connected else ''}"
+        return f"{self.tidings.word}{self.publisher.limits() if self.connected else ''}"
 
     async def run(self) -> None:
         """Connect, talk, back off, again. Only cancellation ends it."""
-        while True:
-            self._won_s = None
-            self.publisher.begin()
-            wait_s = self._ended(await self._try(), time.monotonic())
-            if wait_s is not None:
-                await asyncio.sleep(wait_s)
+        try:
+            while True:
+                self.tidings.begin()
+                self.publisher.begin()
+                wait_s = self._ended(await self._try())
+                if wait_s is not None:
+                    await asyncio.sleep(wait_s)
+        finally:
+            await end(self.commands.tasks)
 
     async def _try(self) -> Exception:
         """One session, from its beginning to what ended it."""
         try:
             if not self.may_connect():
                 raise LinkError("TLS waits for the clock to be set")
-            if self.history.failed % 2 and not self.sessions and self.protocol == "5":
+            if self.tidings.history.failed % 2 and not self.tidings.sessions and self.protocol == "5":
                 async with self._client(None):  # amqtt drops MQTT 5 with a will before it looks at the version
                     pass
             await self._session()
         except (aiomqtt.MqttError, LinkError, OSError, ValueError) as error:
             return error
         finally:
-            self.connected = False
+            self.tidings.connected = False
         return LinkError("the session ended")
 
-    def _ended(self, error: Exception, now_s: float) -> float | None:
+    def _ended(self, error: Exception) -> float | None:
         """What is said of it, and the pause until the next try; None: at once. The error isn't kept: it holds the
         session's socket."""
         if self._ending:
             raise asyncio.CancelledError
-        if self._takes_less(_code_of(error)):
+        code = _code_of(error)
+        if self._takes_less(code):
             return None
-        ended = _end_of(error, None if self._won_s is None else now_s - self._won_s)
-        before, self.history = self.history, after(self.history, ended)
-        least_s, more_s = pause_s(self.history, ended)
-        wait_s = least_s + self.jitter(0.0, more_s)
-        self._word = lost_text(self.history, ended, said(error), wait_s)
-        if self.history.taken(ended) and not before.contested:
-            self._told = False
-            self.on_news("broker_taken_over", self._word)
-        else:
-            self._tell(connected=False)
-        return wait_s
+        return self.tidings.lost(said(error), closed=code in CLOSED, taken_over=isinstance(error, TakenOver))
 
     def _takes_less(self, code: int | None) -> bool:
         """Whether the broker refused something that can be left out: then it is asked again at once."""
@@ -132,11 +127,6 @@ class MqttLink:
             self.protocol = "3.1.1"
             return True
         return self.publisher.takes_less(code)
-
-    def _tell(self, *, connected: bool) -> None:
-        if connected is not self._told:
-            self._told = connected
-            self.on_change(connected, self.text)
 
     async def _session(self) -> None:
         last = self.publisher.will()
@@ -153,13 +143,13 @@ class MqttLink:
         await self.publisher.publish(client, self.broker.online(self.hello()))
         granted = await client.subscribe(self.broker.topic("cmd/#"), qos=COMMANDS_QOS)
         refusals = [str(code) for code in granted if isinstance(code, ReasonCode) and code.is_failure]
-        self._word = f"connected, but no command comes through: {refusals[0]}" if refusals else "connected"
-        self.connected, self.sessions, self._won_s = True, self.sessions + 1, time.monotonic()
+        self.tidings.won(f"connected, but no command comes through: {refusals[0]}" if refusals else "connected")
         self.publisher.say_limits()
         tasks = (
-            asyncio.create_task(self._last(), name="mqtt last"),
+            asyncio.create_task(self.tidings.lasts(), name="mqtt last"),
             asyncio.create_task(self.publisher.run(client), name="mqtt send"),
             asyncio.create_task(self._receive(client), name="mqtt receive"),
+            asyncio.create_task(self.commands.bug(), name="mqtt commands"),
         )
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -171,14 +161,6 @@ class MqttLink:
             raise TakenOver("another client uses this site's id on the broker (session taken over)") from errors[0]
         bugs = (error for error in errors if not isinstance(error, aiomqtt.MqttError))
         raise next(bugs, errors[0])
-
-    async def _last(self) -> None:
-        """A session that may be taken again is told when it has lasted."""
-        if self.history.doubtful:
-            await asyncio.sleep(STEADY_S if self.history.contested else BRIEF_S)
-            self.history = Sessions()
-        self._tell(connected=True)
-        await asyncio.Event().wait()
 
     async def _goodbye(self, client: Client) -> None:
         """A clean disconnect discards the will (MQTT 5, 3.14.4), so its word is said here.
@@ -215,14 +197,7 @@ class MqttLink:
         async for message in client.messages:
             topic = self.broker.own(message.topic.value)
             payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
-            await self.on_command(topic, payload, bool(message.retain))
-
-
-def _end_of(error: Exception, lasted_s: float | None) -> End:
-    """lasted_s None: there was no session."""
-    won = lasted_s is not None
-    closed, taken_over = won and _code_of(error) in CLOSED, isinstance(error, TakenOver)
-    return End(won=won, lasted_s=lasted_s or 0.0, closed=closed, taken_over=taken_over)
+            await self.commands.begin("mqtt command", self.on_command(topic, payload, bool(message.retain)))
 
 
 def _code_of(error: BaseException) -> int | None:

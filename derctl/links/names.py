@@ -7,7 +7,11 @@ import ipaddress
 import socket
 from contextlib import suppress
 
-from derctl.links.aside import aside
+from derctl.links.aside import Crowd
+
+LOOK_UPS_MAX = 32
+"""At once: each has a thread, and a process has 64 (TasksMax of the unit)."""
+_LOOK_UPS = Crowd(LOOK_UPS_MAX)
 
 
 class Name:
@@ -23,7 +27,7 @@ class Name:
         if is_address(self._host):
             return [self._host]
         if self._asked is None:
-            self._asked = asyncio.wrap_future(aside(f"name {self._host}", lambda: look_up(self._host, self._port)))
+            self._asked = asyncio.wrap_future(_LOOK_UPS.begin("look-up", lambda: look_up(self._host, self._port)))
             self._asked.add_done_callback(_heard)
         asked = self._asked
         await asyncio.wait([asked], timeout=seconds)

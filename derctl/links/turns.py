@@ -23,8 +23,8 @@ WRITES_MAX = 4
 
 @dataclass(slots=True)
 class Served:
-    """polled, wrote: the numbers of this unit's latest turns. A write takes nothing from its polls: else a
-    unit that is written is polled last, and goes stale."""
+    """polled, wrote: the numbers of this unit's latest turns. What is written or read at leisure takes nothing from
+    its polls: else a unit that is written is polled last, and goes stale."""
 
     polled: int = 0
     wrote: int = 0
@@ -73,12 +73,12 @@ class Turns:
         self._order += 1
         if priority is Priority.WRITE:
             unit.wrote = self._order
-        else:
+        elif priority is Priority.POLL:
             unit.polled = self._order
 
     def pass_on(self) -> None:
         """To the next who waits."""
-        waiting = [turn for turn in self._waiting if not turn.ready.cancelled()]
+        waiting = [turn for turn in self._waiting if not turn.ready.cancelled()] if self._waiting else []
         if not waiting:
             self._waiting.clear()
             self._busy = False

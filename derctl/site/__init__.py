@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from derctl.site.absence import Absence, absence_of, der_absence, fallback_of, found_of
-from derctl.site.profiles import profiles
+from derctl.site.pace import KEYS as PACE
+from derctl.site.profiles import profile_at, profiles
 from derctl.site.rounds import BusRound, rounds_of
-from derctl.site.schema import BusSection, DerSection, MqttSection, PocSection, SiteFile
-from derctl.site.site import Site, build, load, rating_of, slowest
+from derctl.site.schema import (
+    BusSection,
+    DerSection,
+    MeterSection,
+    ModbusTlsSection,
+    MqttSection,
+    PocSection,
+    SiteFile,
+)
+from derctl.site.site import Site, build, load, paces, rating_of, slowest
 from derctl.site.wires import WIRES, Place, place_at, place_of
 
 __all__ = [
+    "PACE",
     "WIRES",
     "Absence",
     "BusRound",
     "BusSection",
     "DerSection",
+    "MeterSection",
+    "ModbusTlsSection",
     "MqttSection",
     "Place",
     "PocSection",
@@ -26,8 +38,10 @@ __all__ = [
     "fallback_of",
     "found_of",
     "load",
+    "paces",
     "place_at",
     "place_of",
+    "profile_at",
     "profiles",
     "rating_of",
     "rounds_of",

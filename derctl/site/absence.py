@@ -121,12 +121,6 @@ class Absence:
         return None not in parts and sum(part or 0.0 for part in parts) <= self.limit_w + SLACK_W
 
     @property
-    def agreement(self) -> str:
-        """What the site file promises, in a line that changes with it."""
-        ders = [f"{der.id} {der.by} {der.ceiling_w} W {der.after_s:g} s" for der in self.ders]
-        return ", ".join([*ders, f"limit {self.limit_w} W"])
-
-    @property
     def verdict(self) -> Contract:
         """Whether it keeps the contract whatever is found: what a file alone can tell."""
         if self.limit_w is None:
@@ -164,20 +158,26 @@ class Absence:
             refused = "".join(f"{der.id} is refused: {der.refused}. " for der in self.ders if der.refused)
             text = f"{refused}nothing is known yet of {names}: give rating.p_max_w or a fallback"
             return Refusal.RATING_UNKNOWN, text
-        return Refusal.FALLBACK_BREAKS_CONTRACT, " ".join((*self.reasons, self.sum))
+        return Refusal.FALLBACK_BREAKS_CONTRACT, " ".join((*reasons(self), sum_text(self)))
 
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """What keeps the declared fallbacks from being true."""
-        return tuple(why for der in self.ders if (why := der.why) is not None)
 
-    @property
-    def sum(self) -> str:
-        """What counts now, against the contract."""
-        parts = " + ".join(f"{name} {watts:,.0f} W" for name, watts in self.by_der.items())
-        total = parts if len(self.by_der) == 1 else f"{parts} = {self.p_export_w:,.0f} W"
-        text = f"Without derctl the site may export {total}"
-        return text if self.limit_w is None else f"{text}; the contract allows {self.limit_w:,.0f} W"
+def reasons(absence: Absence) -> tuple[str, ...]:
+    """What keeps the declared fallbacks from being true."""
+    return tuple(why for der in absence.ders if (why := der.why) is not None)
+
+
+def sum_text(absence: Absence) -> str:
+    """What counts now, against the contract."""
+    parts = " + ".join(f"{name} {watts:,.0f} W" for name, watts in absence.by_der.items())
+    total = parts if len(absence.by_der) == 1 else f"{parts} = {absence.p_export_w:,.0f} W"
+    text = f"Without derctl the site may export {total}"
+    return text if absence.limit_w is None else f"{text}; the contract allows {absence.limit_w:,.0f} W"
+
+
+def agreement(absence: Absence) -> str:
+    """What the site file promises, in a line that changes with it."""
+    ders = [f"{der.id} {der.by} {der.ceiling_w} W {der.after_s:g} s" for der in absence.ders]
+    return ", ".join([*ders, f"limit {absence.limit_w} W"])
 
 
 def fallback_of(section: DerSection) -> Fallback:

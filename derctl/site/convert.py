@@ -19,7 +19,7 @@ from derctl.errors import Problem
 from derctl.site import hints
 from derctl.site.lines import Source
 from derctl.site.scalars import Unclear
-from derctl.site.schema import PREFIX_MAX, PRINCIPAL
+from derctl.site.schema import PATH, PREFIX_MAX, PRINCIPAL
 
 S = TypeVar("S", bound=msgspec.Struct)
 STAND_IN = "\0"
@@ -252,6 +252,8 @@ def _text(source: Source, value: Any, kind: Any, path: str) -> str:
     pattern = next((part.pattern for part in _parts(kind) if isinstance(part, msgspec.Meta)), "") or ""
     if pattern.startswith("^[a-z0-9]"):
         return hints.identifier(value)
+    if pattern == PATH:
+        return "a path like /dev/serial/by-id/... (an adapter keeps that name) or /dev/ttyUSB0"
     if pattern == PRINCIPAL:
         return hints.principal(value)
     return TOPIC if value else "is empty: write a text"
@@ -263,7 +265,7 @@ def _no_mapping(value: Any, known: list[str]) -> str:
         return f"has no value: write {listed}"
     if isinstance(value, list):
         return f"expected {listed}; this is a list: take the '-' away"
-    if isinstance(value, str) and "host" in known:
+    if isinstance(value, str) and "host" in known and "cert_file" not in known:
         host, _, port = value.partition(":")
         usual = 1883 if "prefix" in known else 502
         return f"write {{host: {host}, port: {port if port.isdecimal() else usual}}} (got {_got(value)})"

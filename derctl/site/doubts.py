@@ -9,6 +9,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from derctl.core.types import LOCAL
 from derctl.devices import CATALOGUE, Profile
 from derctl.errors import Problem
@@ -16,9 +18,11 @@ from derctl.site.grid_code import question_without
 from derctl.site.hosts import here, host_problem
 from derctl.site.lines import Source
 from derctl.site.own import own_places
+from derctl.site.profiles import planned
 from derctl.site.schema import DerSection, SiteFile
 from derctl.site.timers import out_of_order
 from derctl.site.wires import given
+from derctl.site.writes import refused_writes
 
 KILO_W = 100.0
 """Below this a power of a site or an inverter looks like kW. 0 is a word: no export, rest."""
@@ -42,10 +46,23 @@ def check_doubts(
     profiles: Mapping[str, Profile] | None = None,
 ) -> None:
     """`problems` are refused; `questions` are printed by `check` and logged by `run`."""
-    for path, message in refused(source, site):
+    for path, message in (*refused(source, site), *refused_writes(site, profiles or {})):
         problems.append(source.problem(path, message))
-    for path, message in (*questioned(site), *_no_principals(source, site), *out_of_order(site, profiles or {})):
+    known = profiles or {}
+    more = (*_no_principals(source, site), *_turned_round(site, known), *out_of_order(site, known))
+    for path, message in (*questioned(site), *more):
         questions.append(source.problem(path, message))
+
+
+def _turned_round(site: SiteFile, profiles: Mapping[str, Profile]) -> Iterator[tuple[str, str]]:
+    """A meter whose sign is not the one that its maker's have."""
+    for path, meter in site.meters:
+        usual = planned(profiles, meter.profile)
+        if usual.meter_sign not in {None, meter.sign}:
+            way = "export" if usual.meter_sign == 1 else "import"
+            text = f"{meter.sign}: the meters of profile {usual.name} are positive for {way}, so {usual.meter_sign}"
+            said = usual.facts["meter_sign"]
+            yield f"{path}.sign", f"{text} ({said.by}: {said.source}), unless its clamps are turned round"
 
 
 def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
@@ -103,6 +120,7 @@ def questioned(site: SiteFile) -> Iterator[tuple[str, str]]:
         yield "site", without
     yield from _serials(site)
     yield from _broker(site)
+    yield from _ports(site)
     used = {*_buses(site)}
     for i, bus in enumerate(site.buses):
         if bus.id not in used:
@@ -115,6 +133,8 @@ def _hosts(site: SiteFile) -> Iterator[tuple[str, str]]:
             host = getattr(section, "host", None)
             if isinstance(host, str):
                 yield f"buses[{i}].{name}.host", host
+        if bus.tls is not UNSET and bus.tls.server_name is not None:
+            yield f"buses[{i}].tls.server_name", bus.tls.server_name
     if site.mqtt is not None:
         yield "mqtt.host", site.mqtt.host
 
@@ -129,6 +149,10 @@ def _relative(site: SiteFile) -> Iterator[tuple[str, str]]:
         tls = site.mqtt.tls
         keys = () if tls is None else ("ca_file", "cert_file", "key_file")
         files += [(f"mqtt.tls.{key}", getattr(tls, key)) for key in keys]
+    for i, bus in enumerate(site.buses):
+        if bus.tls is not UNSET:
+            own = ("ca_file", "cert_file", "key_file")
+            files += [(f"buses[{i}].tls.{key}", getattr(bus.tls, key)) for key in own]
     for path, name in files:
         if name is not None and not Path(name).is_absolute():
             begins = "~ is read by shells only: " if name.startswith("~") else ""
@@ -171,8 +195,8 @@ def _serials(site: SiteFile) -> Iterator[tuple[str, str]]:
     for i, der in enumerate(site.ders):
         if der.bms is not None:
             given.append((f"ders[{i}].bms.serial", der.bms.serial, "bms", (der.bms.bus, der.bms.unit)))
-    if site.poc is not None:
-        given.append(("poc.serial", site.poc.serial, site.poc.kind, (site.poc.bus, site.poc.unit)))
+    for path, meter in site.meters:
+        given.append((f"{path}.serial", meter.serial, meter.kind, (meter.bus, meter.unit)))
     for (a, first, kind, place), (b, second, other, there) in combinations(given, 2):
         if first and first == second and place != there and (kind != other or kind not in CATALOGUE):
             yield b, f"{second!r} is {a} too: is it one device?"
@@ -192,6 +216,15 @@ def _broker(site: SiteFile) -> Iterator[tuple[str, str]]:
         yield "mqtt.password_file", f"without mqtt.tls everyone on the way to {mqtt.host} can read the password"
 
 
+def _ports(site: SiteFile) -> Iterator[tuple[str, str]]:
+    """A port that is usual for the other wire."""
+    for i, bus in enumerate(site.buses):
+        if bus.tls is not UNSET and bus.tls.port == 502:
+            yield f"buses[{i}].tls.port", "502 is the port without TLS; Modbus/TCP Security is usually on 802"
+        if bus.tcp is not UNSET and bus.tcp.port == 802:
+            yield f"buses[{i}].tcp.port", "802 is the port for TLS, and this is tcp: write tls, with its files"
+
+
 def _no_principals(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
     """An empty list is meant."""
     if site.mqtt is not None and "mqtt.principals" not in source.lines:
@@ -204,5 +237,4 @@ def _buses(site: SiteFile) -> Iterator[str]:
         yield der.bus
         if der.bms is not None:
             yield der.bms.bus
-    if site.poc is not None:
-        yield site.poc.bus
+    yield from (meter.bus for _, meter in site.meters)

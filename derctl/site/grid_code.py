@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from derctl.core.excursions import Rule as Lockout
 from derctl.errors import ConfigError, Problem
 from derctl.functions import ROWS
 from derctl.functions.code import Along, Among, Between, Rule, Rules
@@ -40,6 +41,30 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: str = ""
 
 
+class Excursions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """So many that are longer than contained within_s lock the site out for lock_s."""
+
+    most: int
+    within_s: float
+    lock_s: float
+
+
+class Contained(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long an export above the agreed limit may last, and what too many that are longer lead to."""
+
+    seconds: float
+    source: str
+    excursions: Excursions | None = None
+
+    @property
+    def rule(self) -> Lockout | None:
+        """For control."""
+        said = self.excursions
+        if said is None:
+            return None
+        return Lockout(most=said.most, within_s=said.within_s, lock_s=said.lock_s)
+
+
 class GridCode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One code. v_nom_v: where its voltages are volts, and not per unit."""
 
@@ -47,6 +72,7 @@ class GridCode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: str
     f_nom_hz: Literal[50, 60]
     v_nom_v: float | None = None
+    containment: Contained | None = None
     functions: dict[str, dict[str, Entry]]
 
 

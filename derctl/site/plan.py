@@ -11,6 +11,7 @@ from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
 from derctl.functions import ROWS, Need, Row, Scope, Settings, rows
 from derctl.functions.bms_guard import BmsGuard
+from derctl.functions.probe import Probe
 from derctl.functions.settings import Ruled, required, settings_of, violation
 from derctl.site.convert import named
 from derctl.site.grid_code import GridCode, Said, named_code, names, said_of
@@ -42,7 +43,9 @@ def plan_of(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
         (site_functions if row.scope is Scope.SITE else der_functions).append((function, ids))
     der_functions += _unasked(site, der_functions)
     given = {type(function) for function, _ in der_functions}
-    brought = [row.function() for row in ROWS.values() if row.comes_with in given]
+    brought = [row.function() for row in ROWS.values() if not given.isdisjoint(row.comes_with)]
+    if any(getattr(function, "probe", "none") != "none" for function, _ in site_functions):
+        brought.append(Probe())
     site_functions += [(function, tuple(der.id for der in site.ders)) for function in brought]
     return rows.plan_of(der_functions, site_functions)
 

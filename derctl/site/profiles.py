@@ -2,57 +2,177 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Any, TypeVar
 
-import msgspec
+from msgspec import structs
 
+from derctl.core.words import SeenBy
 from derctl.devices import Profile
+from derctl.devices.profile import About, Fact, Register, Row, within
 from derctl.errors import ConfigError, Problem
-from derctl.site.convert import problem_of
+from derctl.site.convert import Conversion
 from derctl.site.hints import similar
 from derctl.site.lines import Source, parse
-from derctl.site.schema import SiteFile
+from derctl.site.profile_file import KEYS, FirmwareSection, ProfileFile, RegisterSection, RowSection
+from derctl.site.schema import BmsSection, DerSection, MeterSection, PocSection, SiteFile
+
+R = TypeVar("R", DerSection, BmsSection, MeterSection, PocSection)
+
+AT_LEAST = ("refresh_s", "settle_s", "deadband_pct", "timeout_s", "backoff_s", "answer_floor_s")
+AT_MOST = ("tolerance_pct", "writes_a_day")
+"""Where less, or more, than the default is less careful: only what is confirmed may be that."""
 
 
 def used_profiles(source: Source, site: SiteFile, problems: list[Problem]) -> dict[str, Profile]:
-    used = {f"ders[{i}].profile": der.profile for i, der in enumerate(site.ders)}
-    used |= {f"ders[{i}].bms.profile": der.bms.profile for i, der in enumerate(site.ders) if der.bms is not None}
-    if site.poc is not None:
-        used["poc.profile"] = site.poc.profile
+    """Those that the file names."""
+    named = {f"ders[{i}].profile": der.profile for i, der in enumerate(site.ders)}
+    named |= {f"ders[{i}].bms.profile": der.bms.profile for i, der in enumerate(site.ders) if der.bms is not None}
+    named |= {f"{path}.profile": meter.profile for path, meter in site.meters}
+    used = {path: name for path, name in named.items() if name is not None}
     known = profiles()
     for path, name in used.items():
         if name not in known:
-            problems.append(
-                source.problem(
-                    path, f"no profile {name!r}{similar(name, known)}; known are {', '.join(sorted(known))}"
-                )
+            listed = (
+                f"known are {', '.join(sorted(known))}; without this key it is taken by who the device says it is"
             )
+            problems.append(source.problem(path, f"no profile {name!r}{similar(name, known)}; {listed}"))
     return {name: known[name] for name in used.values() if name in known}
 
 
-def profiles() -> dict[str, Profile]:
-    """Every profile that ships with derctl."""
+def named(file: SiteFile, found: Mapping[str, str]) -> SiteFile:
+    """The file as if its rows named the profiles that were found; found: by DER id, `ID.bms`, and a meter's path."""
+    ders = [_named_der(der, found) for der in file.ders]
+    poc = file.poc
+    if poc is not None:
+        witness = None if poc.witness is None else _named_row(poc.witness, found.get("poc.witness"))
+        poc = structs.replace(_named_row(poc, found.get("poc")), witness=witness)
+    return structs.replace(file, ders=ders, poc=poc)
+
+
+def _named_der(der: DerSection, found: Mapping[str, str]) -> DerSection:
+    bms = None if der.bms is None else _named_row(der.bms, found.get(f"{der.id}.bms"))
+    return structs.replace(_named_row(der, found.get(der.id)), bms=bms)
+
+
+def _named_row(row: R, name: str | None) -> R:
+    return row if name is None else structs.replace(row, profile=name)
+
+
+def planned(profiles: Mapping[str, Profile], name: str | None) -> Profile:
+    """What is counted with before a device is found: the profile that the file names, else the documents'."""
+    return profiles.get(name or "generic", Profile())
+
+
+@cache
+def profiles() -> Mapping[str, Profile]:
+    """Every profile that ships with derctl, by name."""
     folder = files("derctl").joinpath("devices", "profiles")
     found = (profile(parse(entry.read_text(encoding="utf-8"), entry.name)) for entry in folder.iterdir())
-    return {each.name: each for each in found}
+    return {each.name: each for each in sorted(found, key=lambda each: each.name)}
+
+
+def profile_at(path: Path) -> Profile:
+    """A file of somebody's own. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(file=str(path), line=0, path="(file)", message=str(error))]) from error
+    return profile(parse(text, str(path)))
 
 
 def profile(source: Source) -> Profile:
-    """One profile file. Raises ConfigError for an unknown key or a value of another type."""
-    problems = list(source.problems)
-    kinds = get_type_hints(Profile)
-    values: dict[str, Any] = {}
-    given = source.value if isinstance(source.value, dict) else {}
-    if given is not source.value:
-        problems.append(source.problem("", f"expected a mapping of {', '.join(kinds)}"))
-    for key, value in given.items():
-        if key not in kinds:
-            problems.append(source.problem(key, f"unknown key; known are {', '.join(kinds)}"))
-        elif (wrong := problem_of(source, value, kinds[key], key)) is not None:
-            problems.append(source.problem(key, wrong))
-        else:
-            values[key] = msgspec.convert(value, kinds[key], strict=True)
+    """One profile file. Raises ConfigError with every problem."""
+    problems, questions = list(source.problems), list[Problem]()
+    conversion = Conversion(source, problems, questions)
+    file: Any = conversion.of(ProfileFile)
+    later = [source.problem(path, text) for path, text in _doubtful(file)]
+    problems += questions + [each for each in later if not conversion.concerns(each)]
     if problems:
         raise ConfigError(problems)
-    return Profile(**values)
+    return _made(file)
+
+
+def _given(file: Any) -> Iterator[tuple[str, str, Any]]:
+    """Group, key and section of each value that the file has."""
+    for group, keys in KEYS.items():
+        section = getattr(file, group)
+        for key in keys if section is not None else ():
+            if getattr(section, key) is not None:
+                yield group, key, getattr(section, key)
+
+
+def _doubtful(file: Any) -> Iterator[tuple[str, str]]:
+    """Path and message of what no type can tell."""
+    for i, row in enumerate(file.match):
+        if not row.maker and not row.model and row.has is None:
+            yield f"match[{i}]", "a row needs a maker, a model, or a model id in `has`"
+        if (row.oldest is None) is not (row.newest is None):
+            yield f"match[{i}]", "oldest and newest go together"
+        elif row.oldest is not None and not within(row.oldest, (row.oldest, row.newest)):
+            yield f"match[{i}].newest", f"{row.newest} is older than {row.oldest}"
+    firmware = file.firmware
+    if firmware is not None and not within(firmware.oldest, (firmware.oldest, firmware.newest)):
+        yield "firmware.newest", f"{firmware.newest} is older than {firmware.oldest}"
+    usual = Profile()
+    for group, key, given in _given(file):
+        default = getattr(usual, key)
+        careless = (key in AT_LEAST and given.value < default) or (key in AT_MOST and given.value > default)
+        if careless and not _fact(given).confirmed:
+            text = f"{given.value:g} is less careful than the usual {default:g}, and by: {given.by} confirms nothing"
+            yield f"{group}.{key}.value", f"{text}: leave it out, or name a capture or the maker's document"
+        if given.value == []:
+            yield f"{group}.{key}.value", "is an empty list: leave the key out"
+        if key == "absent":
+            yield from _misnamed(given.value)
+
+
+def _misnamed(absent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in absent:
+        model, _, point = name.partition(".")
+        if not model.isdecimal() or not point:
+            yield "decode.absent.value", f"{name!r} names no point: write it as 203.TotWhExp"
+
+
+def _made(file: Any) -> Profile:
+    values: dict[str, Any] = {}
+    facts: dict[str, Fact] = {}
+    for _, key, given in _given(file):
+        values[key], facts[key] = _frozen(given.value), _fact(given)
+    firmware = file.firmware
+    if firmware is not None:
+        values["seen"], facts["seen"] = (firmware.oldest, firmware.newest), _fact(firmware)
+    about = About(
+        title=file.title,
+        reads=file.reads,
+        controls=file.controls,
+        failsafe=file.failsafe,
+        notes=tuple(file.notes),
+        dumps=tuple(file.dumps),
+        personality=file.personality or "",
+        registers=tuple(map(_register, file.registers)),
+    )
+    return Profile(name=file.name, match=tuple(map(_row, file.match)), facts=facts, about=about, **values)
+
+
+def _fact(given: Any | FirmwareSection | RowSection | RegisterSection) -> Fact:
+    return Fact(by=SeenBy(given.by), source=given.source)
+
+
+def _row(row: RowSection) -> Row:
+    firmware = None if row.oldest is None or row.newest is None else (row.oldest, row.newest)
+    return Row(fact=_fact(row), maker=row.maker, model=row.model, firmware=firmware, has=row.has)
+
+
+def _register(each: RegisterSection) -> Register:
+    return Register(name=each.name, address=each.address, stored=each.stored, fact=_fact(each))
+
+
+def _frozen(value: Any) -> Any:
+    """As the fields of a frozen class have it."""
+    if isinstance(value, dict):
+        return {key: tuple(each) for key, each in value.items()}
+    return tuple(value) if isinstance(value, list) else value

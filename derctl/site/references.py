@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem
 from derctl.site.convert import named
@@ -27,13 +29,10 @@ def check_references(source: Source, site: SiteFile, problems: list[Problem]) ->
     check_headers(source, site, problems)
     for i, der in enumerate(site.ders):
         _check_der(source, f"ders[{i}]", der, site.site.tick_s, problems)
-    if site.poc is not None and _role(site.poc.kind) != "meter":
-        problems.append(
-            source.problem(
-                "poc.kind",
-                f"{site.poc.kind!r} is no meter{_near(site.poc.kind, 'meter')}; known are {_kinds('meter')}",
-            )
-        )
+    for path, meter in site.meters:
+        if _role(meter.kind) != "meter":
+            text = f"{meter.kind!r} is no meter{_near(meter.kind, 'meter')}; known are {_kinds('meter')}"
+            problems.append(source.problem(f"{path}.kind", text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +54,17 @@ class _Place:
         return self.section is None or other.section is None or str(self.section) == str(other.section)
 
 
+UNITS = range(1, 248)
+"""Of a serial line (Modbus over Serial Line V1.02, 2.2): 0 is heard by all of them at once."""
+
+
 def _check_units(source: Source, site: SiteFile, problems: list[Problem]) -> None:
     seen: list[_Place] = []
+    lines = {bus.id for bus in site.buses if bus.rtu is not UNSET or bus.rtu_over_tcp is not UNSET}
     for place in _places(site):
+        if place.bus in lines and place.unit not in UNITS:
+            text = f"{place.unit} is no unit of a serial line: {UNITS.start} to {UNITS[-1]} are"
+            problems.append(source.problem(f"{place.path}.unit", text))
         before = next((other for other in seen if place.same(other)), None)
         if before is not None:
             text = f"{place.bus} unit {place.unit} is already {before.path}"
@@ -74,8 +81,8 @@ def _places(site: SiteFile) -> Iterator[_Place]:
         if der.bms is not None and not der.bms_here:
             bms = der.bms
             yield _Place(path=f"ders[{i}].bms", bus=bms.bus, unit=bms.unit, role="bms", section=bms.section)
-    if site.poc is not None:
-        yield _Place(path="poc", bus=site.poc.bus, unit=site.poc.unit, role="meter", section=site.poc.section)
+    for path, meter in site.meters:
+        yield _Place(path=path, bus=meter.bus, unit=meter.unit, role="meter", section=meter.section)
 
 
 def _buses(site: SiteFile) -> Iterator[tuple[str, str]]:
@@ -83,8 +90,7 @@ def _buses(site: SiteFile) -> Iterator[tuple[str, str]]:
         yield f"ders[{i}]", der.bus
         if der.bms is not None:
             yield f"ders[{i}].bms", der.bms.bus
-    if site.poc is not None:
-        yield "poc", site.poc.bus
+    yield from ((path, meter.bus) for path, meter in site.meters)
 
 
 def _check_der(source: Source, path: str, der: DerSection, tick_s: float, problems: list[Problem]) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import ssl
 import stat
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from msgspec import UNSET
+
 from derctl.errors import Problem
+from derctl.links.certificate import Certificate, certificate_in
+from derctl.links.keys import Keys, Unusable
 from derctl.site.lines import Source
-from derctl.site.schema import MqttSection, SiteFile
+from derctl.site.schema import ModbusTlsSection, MqttSection, SiteFile, TlsSection
 
 SECRET_MAX = 1024
 """Bytes of a password."""
+EXPIRES_SOON = timedelta(days=30)
+"""From then on a certificate that ends is asked about."""
 WORDS: dict[type[OSError], str] = {
     FileNotFoundError: "there is no such file",
     IsADirectoryError: "this is a directory, no file",
@@ -25,19 +34,33 @@ def said(error: OSError) -> str:
 
 
 def secret_of(source: Source, site: SiteFile, problems: list[Problem], questions: list[Problem]) -> str | None:
-    """The password. TLS files are only looked at: the broker's session reads them, and may find them later."""
+    """The password. TLS files are only looked at: each connection reads them anew, and may find them later."""
+    for i, bus in enumerate(site.buses):
+        if bus.tls is not UNSET:
+            without = f"without it nothing on bus {bus.id!r} is reached"
+            _check_tls(source, f"buses[{i}].tls", bus.tls, without, problems, questions)
     if site.mqtt is None:
         return None
-    _check_tls(source, site.mqtt, problems, questions)
+    if site.mqtt.tls is not None:
+        _check_tls(source, "mqtt.tls", site.mqtt.tls, "without it there is no broker", problems, questions)
     return _password(source, site.mqtt, problems, questions)
 
 
-def _check_tls(source: Source, mqtt: MqttSection, problems: list[Problem], questions: list[Problem]) -> None:
-    if mqtt.tls is None:
-        return
+def _check_tls(
+    source: Source,
+    section: str,
+    tls: TlsSection | ModbusTlsSection,
+    without: str,
+    problems: list[Problem],
+    questions: list[Problem],
+) -> None:
+    def ask(key: str, text: str) -> None:
+        questions.append(source.problem(f"{section}.{key}", text))
+
+    before = len(problems) + len(questions)
     for key in ("ca_file", "cert_file", "key_file"):
-        name = getattr(mqtt.tls, key)
-        path = f"mqtt.tls.{key}"
+        name = getattr(tls, key)
+        path = f"{section}.{key}"
         if name is None or not Path(name).is_absolute():
             continue
         try:
@@ -48,8 +71,35 @@ def _check_tls(source: Source, mqtt: MqttSection, problems: list[Problem], quest
                 _keep_private(source, path, Path(name), problems)
             Path(name).open("rb").close()
         except (OSError, ValueError) as error:
-            why = said(error) if isinstance(error, OSError) else str(error)
-            questions.append(source.problem(path, f"{name}: {why}; without it there is no broker"))
+            ask(key, f"{name}: {said(error) if isinstance(error, OSError) else error}; {without}")
+    if len(problems) + len(questions) == before:
+        _try_tls(tls, without, ask)
+
+
+def _try_tls(tls: TlsSection | ModbusTlsSection, without: str, ask: Callable[[str, str], None]) -> None:
+    """What stands in the files that can be read: whether it belongs together, and is of today."""
+    try:
+        keys = Keys(section="", ca_file=tls.ca_file, cert_file=tls.cert_file, key_file=tls.key_file)
+        keys.into(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        known = None if tls.cert_file is None else certificate_in(Path(tls.cert_file).read_text("ascii"))
+    except Unusable as error:
+        ask(error.key, f"{error.path}: {error.why}; {without}")
+    except (OSError, ValueError) as error:
+        ask("cert_file", f"{tls.cert_file}: {error}; {without}")
+    else:
+        if known is not None and (wrong := out_of_time(known, datetime.now(UTC))) is not None:
+            ask("cert_file", f"{tls.cert_file}: {wrong}")
+
+
+def out_of_time(known: Certificate, now: datetime) -> str | None:
+    """Why a certificate doesn't count now, or soon won't."""
+    if now < known.not_before:
+        return f"counts from {known.not_before:%Y-%m-%d} on, and the clock here says {now:%Y-%m-%d}: is it set?"
+    if now > known.not_after:
+        return f"expired on {known.not_after:%Y-%m-%d}: get a new one"
+    if now > known.not_after - EXPIRES_SOON:
+        return f"expires on {known.not_after:%Y-%m-%d}: get a new one before"
+    return None
 
 
 def _password(source: Source, mqtt: MqttSection, problems: list[Problem], questions: list[Problem]) -> str | None:

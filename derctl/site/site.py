@@ -6,19 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from derctl.core.containment import Budget
 from derctl.core.engine import Plan
 from derctl.core.types import Rating
 from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem
+from derctl.functions.containment import Containment
 from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.site.containment import contained
 from derctl.site.convert import Conversion
 from derctl.site.doubts import check_doubts
 from derctl.site.lines import Source, parse
+from derctl.site.owners import unowned
+from derctl.site.pace import pace_of, units_of
 from derctl.site.plan import plan_of
-from derctl.site.profiles import used_profiles
+from derctl.site.profiles import named, planned, used_profiles
+from derctl.site.profiles import profiles as shipped
 from derctl.site.references import check_references
 from derctl.site.schema import BusSection, DerSection, SiteFile
 from derctl.site.secrets import said, secret_of
+from derctl.site.stability import VoltLoop, loops_of, stability_problems
 
 FILE_MAX = 262_144
 """Bytes of a site file: a thousand devices fit."""
@@ -33,6 +40,19 @@ class Site:
     profiles: Mapping[str, Profile]
     secret: str | None = None
     questions: tuple[Problem, ...] = ()
+    loops: tuple[VoltLoop, ...] = ()
+
+    def profile(self, name: str | None) -> Profile:
+        """What is counted with until the device is found."""
+        return planned(self.profiles, name)
+
+    def shelf(self, name: str | None) -> tuple[Profile, ...]:
+        """Of which the device's own identity chooses, where the file names none."""
+        return () if name is not None else tuple(shipped().values())
+
+    def reckoned(self, found: Mapping[str, str]) -> Plan:
+        """The plan with the times of the profiles that were found: by DER id, `ID.bms`, `poc` and `poc.witness`."""
+        return contained(self.plan, named(self.file, found), {**self.profiles, **shipped()})
 
     @property
     def limit_w(self) -> float | None:
@@ -41,6 +61,11 @@ class Site:
             if isinstance(function, ContractExportLimit):
                 return function.limit_w
         return None
+
+    @property
+    def budget(self) -> Budget | None:
+        """How long an excursion may last, and does; None where no limit is agreed."""
+        return next((each.budget for each, _ in self.plan.site_functions if isinstance(each, Containment)), None)
 
 
 def load(path: Path) -> Site:
@@ -81,11 +106,19 @@ def build(source: Source) -> Site:
     check_references(source, site_file, later)
     plan = plan_of(source, site_file, later)
     secret = secret_of(source, site_file, later, questions)
+    later += [source.problem(path, text) for path, text in unowned(site_file, plan)]
     check_doubts(source, site_file, later, questions, profiles)
     problems += [problem for problem in later if not conversion.concerns(problem)]
     if problems:
         raise ConfigError(problems)
-    return Site(file=site_file, plan=plan, profiles=profiles, secret=secret, questions=tuple(sorted(questions)))
+    loops = loops_of(site_file, profiles, plan)
+    stability_problems(source, site_file, loops, problems, questions)
+    if problems:
+        raise ConfigError(problems)
+    plan = contained(plan, site_file, profiles)
+    return Site(
+        file=site_file, plan=plan, profiles=profiles, secret=secret, questions=tuple(sorted(questions)), loops=loops
+    )
 
 
 def rating_of(der: DerSection, v_nom_v: float) -> Rating:
@@ -103,11 +136,9 @@ def rating_of(der: DerSection, v_nom_v: float) -> Rating:
 
 def slowest(site: Site, bus: BusSection) -> dict[str, float]:
     """Pace of a bus: what the site file gives, else the most careful value among the profiles on it."""
-    names = [der.profile for der in site.file.ders if der.bus == bus.id]
-    names += [der.bms.profile for der in site.file.ders if der.bms is not None and der.bms.bus == bus.id]
-    if site.file.poc is not None and site.file.poc.bus == bus.id:
-        names.append(site.file.poc.profile)
-    used = [site.profiles[name] for name in names] or [Profile()]
-    keys = ("timeout_s", "min_interval_s", "connect_delay_s", "backoff_s")
-    given = {key: getattr(bus, key) for key in keys}
-    return {key: max(getattr(p, key) for p in used) if given[key] is None else given[key] for key in keys}
+    return pace_of(site.file, site.profiles, bus)
+
+
+def paces(site: Site, bus: BusSection) -> dict[int, dict[str, float]]:
+    """What each unit of a bus needs by itself."""
+    return units_of(site.file, site.profiles, bus)

@@ -11,6 +11,7 @@ from derctl.devices import Profile
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.site.absence import absence_of
 from derctl.site.between import QUICK_S
+from derctl.site.profiles import planned
 from derctl.site.schema import DerSection, SiteFile
 
 
@@ -59,8 +60,8 @@ def _with_quick(der: DerSection) -> DerSection:
 
 def _shortens(der: DerSection, site: SiteFile, profiles: Mapping[str, Profile]) -> bool:
     """Whether its timer can be a short one: it reverts, its registers may be written so often, a tick is short."""
-    profile, timed = profiles.get(der.profile, Profile()), der.control and der.fallback.by == "reversion"
-    able = profile.volatile and profile.timer_rearm != "none"
+    profile, timed = planned(profiles, der.profile), der.control and der.fallback.by == "reversion"
+    able = not profile.guarded and profile.timer_rearm != "none"
     return timed and able and least_after_s(site.site.tick_s) <= QUICK_S < der.fallback.after_s
 
 

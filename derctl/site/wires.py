@@ -8,17 +8,27 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from derctl.errors import Problem
+from derctl.links.keys import Keys
 from derctl.links.wires.strays import Header
 from derctl.links.wires.wire import Wire
 from derctl.site.lines import Source
-from derctl.site.schema import BusSection, SiteFile, TcpSection, WireSection
+from derctl.site.schema import (
+    BusSection,
+    ModbusTlsSection,
+    RtuOverTcpSection,
+    RtuSection,
+    SiteFile,
+    TcpSection,
+    WireSection,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireKind:
     """open: the section and the time to connect in, s; nothing is connected yet. headed: its frames have a header of
-    numbers, and `open` takes what of it may differ, too. of: the section that a word of the
-    command line means, None where the word means another kind; raises ValueError where it makes no sense."""
+    numbers, and `open` takes what of it may differ, too; where they have none a late answer is waited for. of: the
+    section that a word of the command line means, None where the word means another kind; raises ValueError where it
+    makes no sense."""
 
     open: Callable[..., Wire]
     of: Callable[[str], WireSection | None]
@@ -33,7 +43,43 @@ def _tcp(section: TcpSection, connect_timeout_s: float, header: str = "strict") 
     return PymodbusTcp(section.host, section.port, connect_timeout_s=connect_timeout_s, header=how)
 
 
+def _tls(section: ModbusTlsSection, connect_timeout_s: float, header: str = "strict") -> Wire:
+    from derctl.links.wires.tls import PymodbusTls
+
+    how, name = Header(header), section.server_name
+    keys = keys_of(section, "tls")
+    return PymodbusTls(
+        section.host, section.port, keys, server_name=name, connect_timeout_s=connect_timeout_s, header=how
+    )
+
+
+def keys_of(section: ModbusTlsSection, path: str) -> Keys:
+    """path: what the section is called where a file of it can't be used."""
+    return Keys(section=path, ca_file=section.ca_file, cert_file=section.cert_file, key_file=section.key_file)
+
+
+def _rtu(section: RtuSection, connect_timeout_s: float) -> Wire:
+    from derctl.links.wires.rtu import PymodbusRtu
+
+    return PymodbusRtu(
+        section.port,
+        section.baud,
+        parity=section.parity,
+        stop_bits=section.stop_bits,
+        connect_timeout_s=connect_timeout_s,
+    )
+
+
+def _rtu_over_tcp(section: RtuOverTcpSection, connect_timeout_s: float) -> Wire:
+    from derctl.links.wires.rtu_over_tcp import PymodbusRtuOverTcp
+
+    return PymodbusRtuOverTcp(section.host, section.port, connect_timeout_s=connect_timeout_s)
+
+
 WIRES: dict[str, WireKind] = {
+    "tls": WireKind(open=_tls, of=ModbusTlsSection.of, headed=True),
+    "rtu": WireKind(open=_rtu, of=RtuSection.of),
+    "rtu_over_tcp": WireKind(open=_rtu_over_tcp, of=RtuOverTcpSection.of),
     "tcp": WireKind(open=_tcp, of=TcpSection.of, headed=True),
 }
 """By the key of the section in `buses[]`. The last one takes any word."""
@@ -49,6 +95,11 @@ class Place:
     @property
     def name(self) -> str:
         return self.section.name
+
+    @property
+    def waits_for_late(self) -> bool:
+        """Its answers carry no number, so that a late one is waited for before its like is asked for."""
+        return not WIRES[self.key].headed
 
     def open(self, connect_timeout_s: float = 3.0, header: str = "strict") -> Wire:
         """Nothing is connected yet."""
@@ -85,8 +136,8 @@ def units_of(site: SiteFile) -> dict[str, set[int]]:
         found.setdefault(der.bus, set()).add(der.unit)
         if der.bms is not None:
             found.setdefault(der.bms.bus, set()).add(der.bms.unit)
-    if site.poc is not None:
-        found.setdefault(site.poc.bus, set()).add(site.poc.unit)
+    for _, meter in site.meters:
+        found.setdefault(meter.bus, set()).add(meter.unit)
     return found
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from derctl.errors import DerctlError
 from derctl.store.sealed import copy_of, sealed
+
+READ_MAX = 33_554_432
+"""Bytes of a file that is read: what a broken file system calls its size may be more than the memory."""
 
 
 class AlreadyRunning(DerctlError):
@@ -39,7 +43,12 @@ class Folder:
             locks.append(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY))
             locks.append(_open(self.path / "derctl.lock", os.O_RDWR | os.O_NONBLOCK))
         except OSError as error:
-            self.problem = f"{self.path}: {error.strerror}: nothing will survive a restart"
+            lost = (
+                "the folder is locked itself; what can't be saved will be said"
+                if locks
+                else "nothing will survive a restart"
+            )
+            self.problem = f"{error.filename or self.path}: {error.strerror}: {lost}"
             if not locks:
                 locks.append(_lock_in(self.spare))
         try:
@@ -55,10 +64,25 @@ class Folder:
         locks, self._locks = self._locks, []
         _close(locks)
 
-    def read(self, name: str) -> bytes | None:
-        """A file, None where it isn't there. Raises OSError."""
+    def lacks(self, name: str) -> bool:
+        """Whether there is nothing of this name, not even something that can't be read. Raises OSError."""
         try:
-            return (self.path / name).read_bytes()
+            (self.path / name).lstat()
+        except FileNotFoundError:
+            return True
+        return False
+
+    def read(self, name: str) -> bytes | None:
+        """A file, None where it isn't there. Raises OSError, or ValueError for what nobody reads to its end: a pipe,
+        a device, or more than READ_MAX."""
+        try:
+            with open(self.path / name, "rb", opener=_open_at_once) as file:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    raise ValueError("this is no file")
+                if found.st_size > READ_MAX:
+                    raise ValueError(f"{found.st_size} bytes, more than {READ_MAX}")
+                return file.read()
         except FileNotFoundError:
             return None
 
@@ -75,11 +99,20 @@ class Folder:
 
     def set_aside(self, name: str) -> str:
         """Keep what can't be used of a file under another name. The file itself stays until it is written again: a
-        kill before that must not make it a missing one. Returns that name."""
+        kill before that must not make it a missing one. Returns what to say of it."""
         aside = f"{name}.unreadable"
-        with suppress(OSError):
-            replace_file(self.path / aside, self.read(name) or b"")
-        return aside
+        try:
+            content = self.read(name)
+            if content is not None:
+                replace_file(self.path / aside, content)
+        except (OSError, ValueError):
+            return ""
+        return "" if content is None else f"; kept as {aside}"
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe that nobody writes to would never open."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _lock_in(folder: Path) -> int:

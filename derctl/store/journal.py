@@ -4,7 +4,7 @@ which limits its releases left standing."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -26,33 +26,27 @@ class Entry(msgspec.Struct, kw_only=True, frozen=True):
     contradicted_w: float | None = None
 
 
-def _parsed(content: bytes, checked: bool) -> dict[str, Any]:
-    """An older version's has no checksum."""
-    entries = msgspec.json.decode(content, type=dict[str, dict[str, Any]])
-    msgspec.convert(entries, dict[str, Entry])
-    return dict(entries)
+class Book:
+    """Entries by DER id. Saved when asked; what could not be is saved later.
 
-
-def _parsed_left(content: bytes, checked: bool) -> dict[str, Any]:
-    """What was left may be unknown: null."""
-    entries = msgspec.json.decode(content, type=dict[str, dict[str, Any] | None])
-    msgspec.convert(entries, dict[str, Entry | None])
-    return dict(entries)
-
-
-class Journal:
-    """By DER id: since when, and its declared fallback then. Saved when asked; what could not be is saved later.
-
-    missing: there was no file, so that nobody knows what was written; until something of it is saved.
+    missing: there was no file, so that nobody knows what stood in it; until something of it is saved.
     """
 
-    def __init__(self, folder: Folder, file: str = FILE) -> None:
+    file: ClassVar[str]
+
+    def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self.file = file
         self.entries: dict[str, Any] = {}
         self._saved = self.entries
         self._told = False
         self.missing = False
+
+    @staticmethod
+    def parse(content: bytes, checked: bool) -> dict[str, Any]:
+        """An older version's has no checksum."""
+        entries = msgspec.json.decode(content, type=dict[str, dict[str, Any]])
+        msgspec.convert(entries, dict[str, Entry])
+        return dict(entries)
 
     @property
     def unsaved(self) -> bool:
@@ -65,9 +59,8 @@ class Journal:
     def load(self) -> str | None:
         """What was wrong with the file, where its copy counts; that goes to disk again. Raises OSError, or ValueError
         where both are none of ours. A missing file is missing, whatever its copy says: somebody took it away."""
-        self.missing = self.folder.read(self.file) is None
-        parse = _parsed_left if self.file == LEFT else _parsed
-        found, problem = (None, None) if self.missing else first_good(self.folder.read, self.file, parse)
+        self.missing = self.folder.lacks(self.file)
+        found, problem = (None, None) if self.missing else first_good(self.folder.read, self.file, self.parse)
         self.entries = found or {}
         self._saved = self.entries if problem is None else {}
         return problem
@@ -75,21 +68,6 @@ class Journal:
     def begin(self) -> None:
         """There was no file, and it is known now that nothing is to be given back: the next save makes one."""
         self.entries = dict(self.entries)
-
-    def note(self, der_id: str, *, since: str, fallback: Mapping[str, Any]) -> None:
-        """It is about to be written."""
-        if der_id not in self.entries:
-            self.entries = {**self.entries, der_id: {"since": since, "fallback": dict(fallback)}}
-
-    def presume(self, fallbacks: Mapping[str, Mapping[str, Any]]) -> None:
-        """The file can't be read: whatever may be written counts as written."""
-        self.entries = {name: {"since": None, "fallback": dict(each)} for name, each in fallbacks.items()}
-
-    def unknown(self, der_ids: Iterable[str]) -> None:
-        """Nobody knows what was left in these: the file is missing, or can't be read."""
-        found = dict.fromkeys(der_ids)
-        if found:
-            self.entries = {**self.entries, **found}
 
     def doubt(self, der_id: str, said_w: float | None) -> None:
         """What it reads back is contradicted by its power: whoever releases it after a restart has to know. None: no
@@ -105,16 +83,6 @@ class Journal:
         """W that a DER read back when its power contradicted that."""
         told = {name: entry.get(CONTRADICTED) for name, entry in self.entries.items() if isinstance(entry, dict)}
         return {name: float(said_w) for name, said_w in told.items() if isinstance(said_w, int | float)}
-
-    def keep(self, der_id: str, *, stands_w: float | None) -> None:
-        """It was released, and this limit was left in it; None: something else, such as rest."""
-        self.entries = {**self.entries, der_id: {"stands_w": stands_w}}
-
-    @property
-    def stands(self) -> dict[str, float]:
-        """W of the limits that were left, where an entry tells one."""
-        told = {name: entry.get("stands_w") for name, entry in self.entries.items() if isinstance(entry, dict)}
-        return {name: float(limit_w) for name, limit_w in told.items() if isinstance(limit_w, int | float)}
 
     def forget(self, released: Iterable[str]) -> bool:
         """They are given back. Returns whether one of them was there."""
@@ -135,3 +103,47 @@ class Journal:
             return None if told else error_text(error)
         self._saved, self._told, self.missing = entries, False, False
         return None
+
+
+class Journal(Book):
+    """What was written to which DER: since when, and its declared fallback then."""
+
+    file = FILE
+
+    def note(self, der_id: str, *, since: str, fallback: Mapping[str, Any]) -> None:
+        """It is about to be written."""
+        if der_id not in self.entries:
+            self.entries = {**self.entries, der_id: {"since": since, "fallback": dict(fallback)}}
+
+    def presume(self, fallbacks: Mapping[str, Mapping[str, Any]]) -> None:
+        """The file can't be read: whatever may be written counts as written."""
+        self.entries = {name: {"since": None, "fallback": dict(each)} for name, each in fallbacks.items()}
+
+
+class Left(Book):
+    """Which limits the releases left standing. None: it is not known."""
+
+    file = LEFT
+
+    @staticmethod
+    def parse(content: bytes, checked: bool) -> dict[str, Any]:
+        """What was left may be unknown: null."""
+        entries = msgspec.json.decode(content, type=dict[str, dict[str, Any] | None])
+        msgspec.convert(entries, dict[str, Entry | None])
+        return dict(entries)
+
+    def unknown(self, der_ids: Iterable[str]) -> None:
+        """Nobody knows what was left in these: the file is missing, or can't be read."""
+        found = dict.fromkeys(der_ids)
+        if found:
+            self.entries = {**self.entries, **found}
+
+    def keep(self, der_id: str, *, stands_w: float | None) -> None:
+        """It was released, and this limit was left in it; None: something else, such as rest."""
+        self.entries = {**self.entries, der_id: {"stands_w": stands_w}}
+
+    @property
+    def stands(self) -> dict[str, float]:
+        """W of the limits that were left, where an entry tells one."""
+        told = {name: entry.get("stands_w") for name, entry in self.entries.items() if isinstance(entry, dict)}
+        return {name: float(limit_w) for name, limit_w in told.items() if isinstance(limit_w, int | float)}

@@ -12,8 +12,7 @@ from derctl.core.text import error_text
 from derctl.core.words import Mode
 from derctl.store.answered import ANYBODY, Answered
 from derctl.store.folder import Folder
-from derctl.store.journal import FILE as WRITTEN
-from derctl.store.journal import LEFT, Journal
+from derctl.store.journal import Book, Journal, Left
 from derctl.store.sealed import first_good
 
 VERSION = 5
@@ -45,6 +44,8 @@ class Surviving(msgspec.Struct, kw_only=True):
     proven_meter: serial and sign of the meter that was seen to follow the inverters.
     known: by DER id who was ever found, as daemon/known writes them.
     agreed: what control began under, None: it has not.
+    wear: by DER id how often each register was written, as daemon/actuate/ledger writes it.
+    rests: by DER id what was learned of how it stands by, as daemon/actuate/learned writes it.
     """
 
     version: int = VERSION
@@ -57,6 +58,8 @@ class Surviving(msgspec.Struct, kw_only=True):
     proven_meter: str | None = None
     known: Raw = {}
     agreed: str | None = None
+    wear: Raw = {}
+    rests: Raw = {}
 
 
 UNKNOWN = ArmWord(armed=False, by="state_unreadable", since="")
@@ -69,24 +72,24 @@ def load(folder: Folder) -> tuple[Surviving, str | None]:
         found, problem = first_good(folder.read, FILE, _parsed)
     except (OSError, ValueError) as error:
         aside = folder.set_aside(FILE)
-        return Surviving(word=UNKNOWN), f"{folder.path / FILE}: {error_text(error)}; disarmed; kept as {aside}"
+        return Surviving(word=UNKNOWN), f"{folder.path / FILE}: {error_text(error)}; disarmed{aside}"
     if found is None:
         return _without(folder)
     if problem is not None:
-        problem = f"{folder.path / FILE}: {problem}; kept as {folder.set_aside(FILE)}"
+        problem = f"{folder.path / FILE}: {problem}{folder.set_aside(FILE)}"
     return found, problem
 
 
 def _without(folder: Folder) -> tuple[Surviving, str | None]:
     """There is no file: a first start, unless a journal tells of one before. The state is saved before anything is
     written to a device, so it was there."""
-    if not any(_tells(Journal(folder, name)) for name in (WRITTEN, LEFT)):
+    if not any(_tells(book(folder)) for book in (Journal, Left)):
         return Surviving(), None
     text = "there is none, and derctl wrote to devices before; disarmed"
     return Surviving(word=UNKNOWN), f"{folder.path / FILE}: {text}"
 
 
-def _tells(journal: Journal) -> bool:
+def _tells(journal: Book) -> bool:
     """Whether something was written, as far as is known."""
     try:
         journal.load()

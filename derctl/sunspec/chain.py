@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from derctl.core.exchange import Exchange
-from derctl.errors import DeviceRefused, NoMap, NotRecognised
+from derctl.errors import DeviceRefused, NoMap, NotRecognised, RoleRefused
 from derctl.sunspec.ask import ask
 
 MARKER = (0x5375, 0x6E53)  # "SunS"
@@ -136,20 +136,22 @@ def walk(
 
 
 def _not_there(seen: Mapping[int, Stood]) -> NotRecognised:
-    """What stood at the bases, the same said once. Who is busy may have a map."""
+    """What stood at the bases, the same said once. Who is busy may have a map, and who asks for a role, too."""
     bases: dict[str, list[str]] = {}
     for base, stood in seen.items():
         bases.setdefault(_shown(stood), []).append(str(base))
     there = "; ".join(f"{text} at {', '.join(where)}" for text, where in bases.items())
-    codes = {stood.code for stood in seen.values() if isinstance(stood, DeviceRefused)}
+    refused = [stood for stood in seen.values() if isinstance(stood, DeviceRefused)]
     return (
         NoMap(f"answers Modbus, but has no SunSpec map: {there}")
-        if codes <= _FIRM
+        if all(each.code in _FIRM and not isinstance(each, RoleRefused) for each in refused)
         else NotRecognised(f"no SunSpec chain: {there}")
     )
 
 
 def _shown(stood: Stood) -> str:
+    if isinstance(stood, RoleRefused):
+        return f"exception {stood.code} (or {stood.who} may not)"
     if isinstance(stood, DeviceRefused):
         return f"exception {stood.code}"
     if stood[0] == _E3DC:

@@ -6,11 +6,11 @@ from math import sqrt
 from hil.faces.image import ModelImage
 from hil.faces.personality import Personality
 from hil.faces.view import AcReading, SiteView, phase_voltages_v
-from hil.plant.inverter import FAULT, OFF, RUNNING, SLEEPING, STARTING, THROTTLED
+from hil.plant.inverter import FAULT, OFF, RUNNING, SLEEPING, STANDBY, STARTING, THROTTLED
 from hil.plant.site import DerState
 
-STATE_1XX = {OFF: 1, SLEEPING: 2, STARTING: 3, RUNNING: 4, THROTTLED: 5, FAULT: 7}
-STATE_701 = {OFF: 0, SLEEPING: 1, STARTING: 2, RUNNING: 3, THROTTLED: 4, FAULT: 6}
+STATE_1XX = {OFF: 1, SLEEPING: 2, STARTING: 3, RUNNING: 4, THROTTLED: 5, FAULT: 7, STANDBY: 8}
+STATE_701 = {OFF: 0, SLEEPING: 1, STARTING: 2, RUNNING: 3, THROTTLED: 4, FAULT: 6, STANDBY: 7}
 PHASES = ("A", "B", "C")
 
 

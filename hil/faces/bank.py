@@ -33,6 +33,7 @@ class Bank:
         if end:
             self.published[-4:] = b"\xff\xff\x00\x00"
         self.overlays: dict[int, Overlay] = {}
+        self.refused: frozenset[int] = frozenset()
         self.publish()
 
     def image(self, model_id: int) -> ModelImage:
@@ -51,11 +52,21 @@ class Bank:
             self.published[first : first + len(memory)] = memory
 
     def read(self, address: int, count: int) -> bytes:
-        """Registers as bytes; Refused(2) outside of the map."""
-        if address < self.base or address + count > self.stop:
+        """Registers as bytes; Refused(2) outside of the map, and inside the bodies of models in `refused`."""
+        if address < self.base or address + count > self.stop or self._in_a_hole(address, count):
             raise Refused(ILLEGAL_ADDRESS)
         first = (address - self.base) * 2
         return bytes(self.published[first : first + count * 2])
+
+    def _in_a_hole(self, address: int, count: int) -> bool:
+        holes = (image for image in self.images if image.model_id in self.refused) if self.refused else ()
+        bodies = ((self.start[id(image)] + 2, self.start[id(image)] + image.size) for image in holes)
+        return any(address < last and address + count > first for first, last in bodies)
+
+    def over_two(self, address: int, count: int) -> bool:
+        """Whether these registers belong to more than one model. The marker belongs to the first."""
+        ends = (self.start[id(image)] for image in self.images[1:])
+        return any(address < end < address + count for end in ends)
 
     def find(self, address: int, count: int) -> tuple[ModelImage, list[Slot]]:
         """The image and the writable points that a write covers; Refused(2) for anything else."""

@@ -3,9 +3,11 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from hil.faces.bank import ILLEGAL_VALUE, Bank, Refused
 from hil.faces.image import ModelImage, Slot
+from hil.faces.mask import mask
 from hil.faces.personality import Personality
 from hil.faces.view import AcReading, Rating, SiteView
 from hil.plant.inverter import InverterCommand
@@ -48,11 +50,17 @@ class Face:
         self.reverted = 0
         self.deaf = False
         self.violations: list[str] = []
-        self._delivered = {id(image): bytes(image.memory) for image in self.bank.images}
+        self._delivered: dict[int, bytes] = {}
         self.joined: list[Face] = []
+        self._late: list[tuple[float, str]] = []
+        self._gate_open_s = 0.0
+        self._deliver()
         self.adopt_all()
         if habits.write_only:
             self.bank.overlays[-1] = self._hide_controls
+        if habits.without or habits.shows:
+            self.bank.overlays[-2] = mask(habits)
+        self.bank.publish()
 
     # what a subclass gives
 
@@ -86,9 +94,12 @@ class Face:
 
     def write(self, address: int, content: bytes) -> None:
         """A write request: whole writable points only; refused values leave everything as it was."""
+        if self._at_the_gate(address, content):
+            return
         image, slots = self._find(address, len(content) // 2)
         at = (address - self.bank.start[id(image)]) * 2
         before = bytes(image.memory[at : at + len(content)])
+        were_on = {name for name, control in self.controls.items() if self._enabled(control)}
         image.memory[at : at + len(content)] = content
         try:
             self._check_values(image, slots)
@@ -96,11 +107,18 @@ class Face:
         except Refused:
             image.memory[at : at + len(content)] = before
             raise
-        self._written(image, {slot.name for slot in slots})
+        self._written(image, {slot.name for slot in slots}, were_on)
         self.bank.publish((image.model_id,))
 
     def tick(self, dt_s: float) -> None:
         """Let the dead-man timers run (wall time)."""
+        self._gate_open_s -= dt_s
+        late, self._late = self._late, []
+        for left_s, name in late:
+            if left_s > dt_s:
+                self._late.append((left_s - dt_s, name))
+            else:
+                self._adopt(name)
         acts = self.habits.timer != "counts_but_nothing"
         for name, control in self.controls.items():
             self.timers[name], reverts = elapse(self.timers[name], dt_s, acts=acts)
@@ -109,8 +127,9 @@ class Face:
 
     def power_on(self) -> None:
         """After a restart: what was written is forgotten, and no timer runs."""
-        for image in self.bank.images:
-            delivered = self._delivered[id(image)]
+        self._late = []
+        for image in () if self.habits.keeps else self.bank.images:
+            delivered = self._delivered.get(id(image), bytes(image.memory))
             for slot in image.slots.values():
                 if slot.writable:
                     first, last = slot.at * 2, (slot.at + slot.size) * 2
@@ -138,9 +157,23 @@ class Face:
 
     def _find(self, address: int, count: int) -> tuple[ModelImage, list[Slot]]:
         try:
-            return self.bank.find(address, count)
+            image, slots = self.bank.find(address, count)
         except Refused:
             raise Refused(self.habits.refuse_code) from None
+        if any(f"{image.model_id}.{slot.name}" in self.habits.without for slot in slots):
+            raise Refused(self.habits.refuse_code)
+        return image, slots
+
+    def _at_the_gate(self, address: int, content: bytes) -> bool:
+        """Whether this only opens the gate; Refused while it is closed."""
+        if self.habits.gate is None:
+            return False
+        register, word = self.habits.gate
+        opens = address == register and content == word.to_bytes(2, "big")
+        if not opens and self._gate_open_s <= 0.0:
+            raise Refused(self.habits.refuse_code)
+        self._gate_open_s = self.habits.gate_s
+        return opens
 
     def _check_values(self, image: ModelImage, slots: Sequence[Slot]) -> None:
         for slot in slots:
@@ -148,25 +181,39 @@ class Face:
             if raw is None and slot.type not in ("string", "pad"):
                 self.violations.append(f"I2 {image.model_id}.{slot.name} written as not implemented")
                 raise Refused(ILLEGAL_VALUE)
+            low, high = self.habits.refuses.get(slot.name, (-inf, inf))
+            value = image.get(slot.name) if slot.name in self.habits.refuses else None
+            if value is not None and not low <= value <= high:
+                raise Refused(ILLEGAL_VALUE)
             if slot.symbols and raw not in slot.symbols:
                 self.violations.append(f"I1 {image.model_id}.{slot.name} written as {raw}, not a symbol")
                 raise Refused(ILLEGAL_VALUE)
 
-    def _written(self, image: ModelImage, names: set[str]) -> None:
+    def _written(self, image: ModelImage, names: set[str], were_on: set[str]) -> None:
         if self.deaf:
             return
         for name, control in self.controls.items():
             if control.model_id != image.model_id or not names & control.members:
                 continue
-            if not self.habits.needs_enable_rewritten or control.enable in names:
-                self._adopt(name)
+            if self._takes(name, control, names, were_on):
+                self._late.append((self.habits.act_s, name)) if self.habits.act_s else self._adopt(name)
             if self.habits.timer != "timer_point" or control.timer in names:
                 self._arm(name, control)
 
+    def _takes(self, name: str, control: Control, names: set[str], were_on: set[str]) -> bool:
+        """Whether the device goes by what was just written."""
+        if self.habits.enable == "at_once":
+            return True
+        if self.habits.enable == "toggled" and name == "ceiling":
+            return control.enable in names and not (name in were_on and self._enabled(control))
+        return control.enable in names
+
+    def _enabled(self, control: Control) -> bool:
+        return self.bank.image(control.model_id).raw(control.enable) not in (control.off, None)
+
     def _arm(self, name: str, control: Control) -> None:
-        image = self.bank.image(control.model_id)
-        enabled = image.raw(control.enable) not in (control.off, None)
-        self.timers[name] = armed(image.get(control.timer) or 0.0, enabled=enabled)
+        after_s = self.bank.image(control.model_id).get(control.timer) or self.habits.timer_s
+        self.timers[name] = armed(after_s, enabled=self._enabled(control))
 
     def adopt_all(self) -> None:
         """Act by what stands in the registers of every group."""
@@ -181,6 +228,10 @@ class Face:
 
     def _fall_back(self, name: str, control: Control) -> None:
         image = self.bank.image(control.model_id)
+        if self.habits.timer == "lapses":
+            self.effective[name] = {**self.effective[name], control.enable: control.off}
+            self.reverted += 1
+            return
         if control.revert_enable and image.raw(control.revert_enable) == 1:
             for value, revert in control.pairs:
                 raw = image.raw(revert)
@@ -197,6 +248,18 @@ class Face:
             if control.remaining:
                 left_s = self.timers[name].remaining_s
                 self.bank.image(control.model_id).put_raw(control.remaining, round(left_s or 0.0))
+
+    def _deliver(self) -> None:
+        """As it leaves the factory."""
+        for image in self.bank.images:
+            first = f"{image.model_id}."
+            own = {
+                name.removeprefix(first): value
+                for name, value in self.habits.delivered.items()
+                if name.startswith(first)
+            }
+            image.put_all(own)
+            self._delivered[id(image)] = bytes(image.memory)
 
     def _hide_controls(self, image: ModelImage, memory: bytearray) -> None:
         for control in self.controls.values():

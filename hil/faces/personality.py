@@ -8,18 +8,36 @@ from typing import Any
 
 import yaml
 
-NIGHTS = ("sleeps", "nan", "closed")
-VOLTAGES = ("phases", "lines")
-TIMERS = ("per_group", "timer_point", "any_message", "counts_but_nothing")
+WORDS = {
+    "enable": ("at_once", "rewritten", "toggled"),
+    "timer": ("per_group", "timer_point", "any_message", "counts_but_nothing", "lapses"),
+    "extra_clients": ("refused", "silent", "kick_oldest"),
+    "unserved": ("refused", "silent"),
+    "night": ("sleeps", "nan", "closed", "holes", "shorter"),
+    "voltage": ("phases", "lines"),
+}
+"""By field: what it may say."""
+TUPLES = ("functions", "write_functions_1", "latency_s", "without", "refused_models")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Personality:
-    """`max_clients` 0 is any number; `extra_clients`: refused, silent or kick_oldest. `timer`: one of TIMERS.
+    """Words are those of WORDS. `max_clients` 0 is any number; `slot_held_s`: a client that did not say goodbye keeps
+    its place for so long.
 
-    `needs_enable_rewritten`: parameters act only when the enable point is written. `write_only`: control points read
-    back as 0xFFFF. `refuse_code`: the exception for writes that are not allowed. `night`: an inverter without sun
-    "sleeps" (zeros and a state), shows "nan" (measured points not implemented) or is "closed" (no listener).
+    `max_regs`: a longer read is refused with `too_long_code`. `spans`: a read may go over two models. `unserved`:
+    what a read outside of the map gets.
+
+    `enable`: parameters act at once, when the enable point is written, or (a limit) when it went through 0.
+    `write_only`: control points read back as 0xFFFF. `refuse_code`: the exception for writes that are not allowed.
+    `refuses`: (low, high) of what a point takes. `act_s`: what is written acts so much later. `gate`: a register and
+    the word that opens it for writes, until `gate_s` after the last one.
+    `timer`: "lapses" lets go of what was told, and its registers still show it; `timer_s`: its time where none is
+    set. `keeps`: a restart forgets nothing. `delivered`: points as they leave the factory.
+
+    `without`: points that read as not implemented and can't be written. `shows`: points that always read so.
+    `night`: an inverter without sun "sleeps" (zeros and a state), shows "nan" (measured points not implemented), is
+    "closed" (no listener), has "holes" (nan, and `refused_models` refuse) or a "shorter" map (714 without its ports).
     `voltage`: an inverter fills in its "phases", or only what stands between the "lines".
     """
 
@@ -28,13 +46,24 @@ class Personality:
     version: str = "1.0"
     base: int = 40000
     max_regs: int = 125
+    too_long_code: int = 3
+    spans: bool = True
+    unserved: str = "refused"
     functions: tuple[int, ...] = (3, 6, 16)
     write_functions_1: tuple[int, ...] = (6, 16)
-    needs_enable_rewritten: bool = False
+    enable: str = "at_once"
     write_only: bool = False
     timer: str = "per_group"
+    timer_s: float = 0.0
+    keeps: bool = False
+    delivered: Mapping[str, float] = field(default_factory=dict)
+    refuses: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    gate: tuple[int, int] | None = None
+    gate_s: float = 0.0
+    act_s: float = 0.0
     max_clients: int = 0
     extra_clients: str = "refused"
+    slot_held_s: float = 0.0
     idle_timeout_s: float = 0.0
     min_interval_s: float = 0.0
     latency_s: tuple[float, float] = (0.005, 0.02)
@@ -45,7 +74,10 @@ class Personality:
     noise_pu: float = 0.0
     scale_factors: Mapping[str, int] = field(default_factory=dict)
     settings_not_implemented: bool = False
+    without: tuple[str, ...] = ()
+    shows: Mapping[str, float] = field(default_factory=dict)
     night: str = "sleeps"
+    refused_models: tuple[int, ...] = ()
     voltage: str = "phases"
 
 
@@ -64,13 +96,10 @@ def personality(name: str, changes: Mapping[str, Any] | None = None) -> Personal
     known = {f.name for f in fields(Personality)}
     if unknown := set(given) - known:
         raise ValueError(f"personality {name}: unknown {', '.join(sorted(unknown))}")
-    for key in ("functions", "write_functions_1", "latency_s"):
-        if key in given:
+    for key in (*TUPLES, "gate"):
+        if given.get(key) is not None:
             given[key] = tuple(given[key])
-    if given.get("timer", "per_group") not in TIMERS:
-        raise ValueError(f"personality {name}: timer {given['timer']!r} is none of {TIMERS}")
-    if given.get("night", "sleeps") not in NIGHTS:
-        raise ValueError(f"personality {name}: night {given['night']!r} is none of {NIGHTS}")
-    if given.get("voltage", "phases") not in VOLTAGES:
-        raise ValueError(f"personality {name}: voltage {given['voltage']!r} is none of {VOLTAGES}")
+    for key, words in WORDS.items():
+        if given.get(key, words[0]) not in words:
+            raise ValueError(f"personality {name}: {key} {given[key]!r} is none of {', '.join(words)}")
     return replace(Personality(), **given)

@@ -1,6 +1,7 @@
 """A lithium battery: OCV table, resistance, current limits that taper, contactor, heat. + current is discharge."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import sqrt
 
 from hil.plant.curve import Points, interpolate
@@ -102,6 +103,14 @@ def settled(params: BatteryParams, *, soc_pct: float, temperature_c: float | Non
     state = replace(state, cell_max_v=cell_v, cell_min_v=cell_v)
     charge_a, discharge_a = limits_a(state, params)
     return replace(state, charge_limit_a=charge_a, discharge_limit_a=discharge_a)
+
+
+def stored_wh(state: BatteryState, params: BatteryParams) -> float:
+    """What the charge is worth at open circuit, from empty on."""
+    below = [point for point in OCV_LFP if point[0] < state.soc_pct]
+    points = [*below, (state.soc_pct, interpolate(OCV_LFP, state.soc_pct))]
+    volt_pct = sum((v0 + v1) / 2.0 * (soc1 - soc0) for (soc0, v0), (soc1, v1) in pairwise(points))
+    return params.capacity_ah * params.cells * volt_pct / 100.0
 
 
 def limits_a(state: BatteryState, params: BatteryParams) -> tuple[float, float]:

@@ -9,11 +9,13 @@ from math import exp, sqrt
 from hil.plant.curve import Points, interpolate
 
 OFF, SLEEPING, STARTING, RUNNING, THROTTLED, FAULT = "off", "sleeping", "starting", "running", "throttled", "fault"
+STANDBY = "standby"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InverterParams:
-    """What one inverter is. `trip_*` bounds None: it rides through everything."""
+    """What one inverter is. `trip_*` bounds None: it rides through everything. Under a limit below `standby_pu` it
+    stands by, and needs `wake_s` from there."""
 
     p_max_w: float
     s_max_va: float
@@ -29,6 +31,8 @@ class InverterParams:
     efficiency: float = 0.96
     service_delay_s: float = 5.0
     service_ramp_s: float = 5.0
+    standby_pu: float = 0.0
+    wake_s: float = 60.0
     v_service_pu: tuple[float, float] = (0.9, 1.1)
     f_service_hz: tuple[float, float] = (45.0, 65.0)
     trip_v_pu: tuple[float, float] | None = (0.5, 1.2)
@@ -101,7 +105,7 @@ def inverter_step(state: InverterState, params: InverterParams, inputs: Inverter
     state = _through_dead_time(state, params, inputs.command, dt_s)
     state = _protected(state, params, inputs, dt_s)
     asleep = params.p_charge_max_w == 0.0 and inputs.p_available_w < params.night_w
-    if state.status in (OFF, FAULT, STARTING) or asleep:
+    if state.status in (OFF, FAULT, STARTING, STANDBY) or asleep:
         stopped = replace(state, p_w=0.0, q_var=0.0, own_q_pu=0.0)
         return replace(stopped, status=SLEEPING) if asleep and state.status not in (OFF, FAULT) else stopped
     return _counted(_driven(state, params, inputs, dt_s), dt_s)
@@ -130,7 +134,10 @@ def _protected(state: InverterState, params: InverterParams, inputs: InverterInp
         return replace(state, status=FAULT, service_wait_s=params.service_delay_s, service_ramp_pu=0.0)
     if not state.active.connect:
         return replace(state, status=OFF, service_wait_s=params.service_delay_s, service_ramp_pu=0.0)
-    if state.status in (OFF, FAULT, STARTING):
+    ceiling_w = state.active.p_ceiling_w
+    if ceiling_w is not None and 0.0 <= ceiling_w < params.standby_pu * params.p_max_w:
+        return replace(state, status=STANDBY, service_wait_s=params.wake_s, service_ramp_pu=0.0)
+    if state.status in (OFF, FAULT, STARTING, STANDBY):
         return _entering(state, params, inputs, dt_s)
     ramp_pu = min(1.0, state.service_ramp_pu + dt_s / params.service_ramp_s) if params.service_ramp_s > 0.0 else 1.0
     return replace(state, service_ramp_pu=ramp_pu)

@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROWS = [*(f"a{n}" for n in range(1, 7)), *(f"b{n}" for n in range(1, 7)), *(f"c{n}" for n in range(1, 5)), "d1", "d2"]
+ROWS = [
+    *(f"a{n}" for n in range(1, 7)),
+    *(f"b{n}" for n in range(1, 8)),
+    *(f"c{n}" for n in range(1, 5)),
+    "d1",
+    "d2",
+    *(f"e{n}" for n in range(1, 5)),
+    *(f"f{n}" for n in range(1, 4)),
+]
 
 
 def quick_run() -> dict[str, Any]:

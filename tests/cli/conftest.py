@@ -65,6 +65,21 @@ def run(*words: str, cwd: Path = ROOT) -> Said:
 
 
 @pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`answers("taken over: functions")`: the daemon's answer, or what it raises."""
+
+    def answer(said: str | Exception) -> None:
+        async def ask(*given: Any, **more: Any) -> str:
+            if isinstance(said, Exception):
+                raise said
+            return said
+
+        monkeypatch.setattr("derctl.cli.local.ask", ask)
+
+    return answer
+
+
+@pytest.fixture
 def outside() -> Outside:
     """The command line as a process of its own."""
     return run

@@ -7,12 +7,14 @@ import asyncio
 import re
 import socket
 import struct
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from derctl.cli.look import add_endpoint, ask, endpoint
 from derctl.core.exchange import Write
+from derctl.errors import WriteBarred
 from derctl.links.wires.wire import ReadOnly
 from hil.faces.bank import Refused
 from hil.rig import Rig
@@ -61,7 +63,7 @@ async def test_even_a_driver_that_wants_to_write_cannot_through_a_verb_that_look
     parser = argparse.ArgumentParser()
     add_endpoint(parser)
     args = parser.parse_args([at("pv1")])
-    with pytest.raises(TypeError, match="read-only"):
+    with pytest.raises(WriteBarred, match="nobody permits"):
         await asyncio.to_thread(ask, args, limiting())
     assert rig.units["pv1"].log == []
 
@@ -250,3 +252,13 @@ def test_a_command_line_that_makes_no_sense_ends_with_2_before_any_connection(
 )
 def test_an_endpoint_is_a_host_and_perhaps_a_port(text: str, name: str) -> None:
     assert endpoint(text).name == name
+
+
+async def test_a_device_of_short_reads_is_shown_like_any_other(at: At, rig: Rig, here: Here) -> None:
+    plain = await here("read", at("pv2"), "1", "702", "705")
+    face = rig.units["pv2"].face
+    face.habits = replace(face.habits, max_regs=20)
+    assert await here("read", at("pv2"), "1", "702", "705") == plain
+    code, out, _ = await here("scan", at("pv2"))
+    assert code == 0
+    assert "it refuses 68 registers in one read: what is longer than 16 is read in parts" in out

@@ -263,6 +263,11 @@ DERS: dict[str, tuple[Change, str, str]] = {
         "pv2",
         "never written (control: false)",
     ),
+    "standing by": (
+        lambda s: s["ders"]["pv1"].update(state="standby"),
+        "pv1",
+        "stands by because of its limit; limited to 2,000 W by operator anna until 15:27",
+    ),
     "before the first tick": (lambda s: s["ders"]["pv2"].update(setpoint=None), "pv2", "nothing is decided yet"),
 }  # fmt: skip
 
@@ -296,6 +301,12 @@ def test_a_stale_power_is_not_shown_as_one_of_now(house: Json) -> None:
 def test_the_meter_line_says_what_is_known(house: Json, change: Change, says: str) -> None:
     change(house)
     assert any(says in line for line in page(house)[1:3])
+
+
+def test_what_nobody_watches_is_among_the_troubles(house: Json) -> None:
+    assert not any("one alone may carry more" in line for line in page(house))
+    house["poc"]["unwatched"] = ["fuse_limit: one alone may carry more"]
+    assert "! fuse_limit: one alone may carry more" in page(house)
 
 
 def test_functions_that_only_have_nothing_to_say_are_not_called_not_running(house: Json) -> None:
@@ -393,3 +404,67 @@ def test_a_moment_of_another_day_names_the_day() -> None:
     face = Clockface("2026-11-21T15:12:00.000Z", UTC)
     stamps = ("2026-11-21T03:04:05Z", "2026-11-22T03:04:05Z", "2020-01-01T00:00:00Z")
     assert [face.at(stamp) for stamp in stamps] == ["03:04", "22 Nov 03:04", "1 Jan 2020 00:00"]
+
+
+CONTAINED: Json = {
+    "containment_s": 15.0,
+    "by": "g100",
+    "lasts_s": 18.3,
+    "credit": False,
+    "summands": [
+        {"stage": "meter_delay", "seconds": 5.0, "by": "assumed"},
+        {"stage": "response", "seconds": 10.0, "by": "assumed"},
+    ],
+    "excursions": {"count": 3, "long": 0, "longest_s": 4.0, "locked_s": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({}, "! load is not credited: an excursion may last for up to 18.3 s, 15 s are allowed"),
+        ({"lasts_s": None}, "! load is not credited: an excursion may last for nobody knows how long"),
+        ({"credit": True}, None),
+        ({"credit": True, "excursions": {"long": 2, "locked_s": 0.0}}, "! 2 long excursions above the limit"),
+        ({"excursions": {"long": 0, "locked_s": 7_200.0}}, "! locked out for 2 h"),
+    ],
+)
+def test_what_keeps_load_from_counting_is_said_with_what_takes_longest(
+    house: Json, changed: Json, says: str | None
+) -> None:
+    house["containment"] = CONTAINED | changed
+    text = " ".join(line.strip() for line in page(house))
+    assert (says is None and "credited" not in text) or (says is not None and says in text)
+    assert ("most of it response (assumed)" in text) is (says is not None and "credited" in says)
+
+
+@pytest.mark.parametrize(
+    ("slowed", "says"),
+    [
+        ({"times": 4, "held": False}, "! pv1: volt_var hunted, and has 4 times its response time"),
+        ({"times": 8, "held": True}, "! pv1: volt_var hunted, and is held still"),
+    ],
+)
+def test_a_loop_that_hunted_is_said_with_what_was_done(house: Json, slowed: Json, says: str) -> None:
+    house["loops"] = [{"kind": "volt_var", "slowed": {"pv1": slowed}}]
+    assert says in page(house)
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        ({"gain": 1.0, "alone": 2.6, "margin": 1.9}, "the margin of volt_var is 1.9, little"),
+        ({"gain": 1.0, "alone": 2.6, "margin": None}, "the margin of volt_var is 2.6, little"),
+        ({"gain": 0.1, "alone": 26.0, "margin": None}, None),
+    ],
+)
+def test_a_loop_that_may_hunt_on_the_grid_as_measured_is_said(house: Json, seen: Json, says: str | None) -> None:
+    house["loops"] = [{"kind": "volt_var", "slowed": {}, "measured": {"pv1": seen}}]
+    text = " ".join(line.strip() for line in page(house))
+    assert ("as measured" in text) is (says is not None)
+    assert says is None or f"! pv1: on the grid as measured {says}" in text
+
+
+def test_who_takes_a_target_and_has_none_is_not_said_to_be_bound(house: Json) -> None:
+    told(house, "bat1", p_ceiling_w=None, p_target_w=0.0, bound_by=[])
+    assert "resting: nobody aims at it" in row(house, "bat1")

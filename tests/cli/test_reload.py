@@ -4,26 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from derctl.core.words import Refusal
 from derctl.errors import CommandError
 from tests.cli.calls import Here, SiteFile
-
-
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`answers("taken over: functions")`: the daemon's answer, or what it raises."""
-
-    def answer(said: str | Exception) -> None:
-        async def ask(*given: Any, **more: Any) -> str:
-            if isinstance(said, Exception):
-                raise said
-            return said
-
-        monkeypatch.setattr("derctl.cli.local.ask", ask)
-
-    return answer
 
 
 async def test_what_was_taken_over_is_printed(here: Here, site_file: SiteFile, answers: Any) -> None:

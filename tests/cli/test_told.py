@@ -140,3 +140,38 @@ async def test_who_may_command_and_arm_is_said_and_a_broker_for_nobody_is_questi
     assert (found["commanders"]["command"], found["commanders"]["arm"]) == (command, arm)
     assert bare(found["commanders"]["text"]) in bare(out)
     assert [question["path"] for question in found["questions"]] == (["mqtt"] if asked else [])
+
+
+async def test_another_meter_and_who_follows_are_said(here: Here, site_file: SiteFile) -> None:
+    more = "witness: {bus: lan, unit: 7, sign: 1}, followers: [wallbox]"
+    path = str(site_file(("unit: 3, sign: 1", f"unit: 3, sign: 1, {more}")))
+    code, out, _ = await here("check", "-c", path)
+    assert code == 0
+    assert bare("compared with that of lan unit 7; where they differ it is doubted") in bare(out)
+    assert bare("followers: wallbox. While they answer its steps, the meter is unproven") in bare(out)
+    found = json.loads((await here("check", "--json", "-c", path))[1])
+    assert (found["witness"], found["followers"]) == ("lan", ["wallbox"])
+
+
+@pytest.mark.parametrize(
+    ("functions", "says"),
+    [
+        (
+            "{kind: contract_export_limit, limit_w: 5000}",
+            "while a DER that came back is on trial no steps are made: load counts",
+        ),
+        (
+            "{kind: fuse_limit, fuse_a: 63, phase_count: 3}",
+            "else only their sum: then one phase may carry more than its fuse",
+        ),
+        ("{kind: contract_export_limit, limit_w: 5000, probe: none}", ""),
+        ("{kind: fuse_limit, fuse_a: 63, phase_count: 1}", ""),
+    ],
+)
+async def test_what_the_meter_does_not_watch_is_said(
+    here: Here, site_file: SiteFile, functions: str, says: str
+) -> None:
+    path = str(site_file(("{kind: contract_export_limit, limit_w: 5000}", functions)))
+    _, out, _ = await here("check", "-c", path)
+    assert bare(says) in bare(out)
+    assert ("status says so" in flat(out)) is bool(says)

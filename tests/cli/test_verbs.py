@@ -64,6 +64,16 @@ def test_a_wrong_command_line_ends_with_2(outside: Outside, words: Any) -> None:
     assert "usage: derctl" in err
 
 
+@pytest.mark.parametrize("words", [("arm",), ("clear", "--found"), ("command", "ping")])
+async def test_a_long_answer_of_the_daemon_is_a_page_of_80_columns(
+    here: Here, site_file: SiteFile, answers: Any, words: tuple[str, ...]
+) -> None:
+    answers("armed; killed without a release, the site may export up to 15,000 W of the 7,000 W allowed, for 22.5 s")
+    code, out, _ = await here(*words, "-c", str(site_file()))
+    assert code == 0 and "for 22.5 s" in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("verb", ["check", "run", "release"])
 def test_without_a_site_file_anywhere_it_is_said_where_it_was_looked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, verb: str
@@ -80,7 +90,7 @@ def test_every_verb_that_needs_a_site_file_has_the_installed_one_as_its_default(
     parser = argparse.ArgumentParser()
     VERBS[verb].load().add(parser)
     options = {option: action for action in parser._actions for option in action.option_strings}
-    assert ("-c" in options) == (verb not in {"schema", "scan", "read", "demo"})
+    assert ("-c" in options) == (verb not in {"schema", "profiles", "scan", "read", "demo"})
     if "-c" in options:
         assert options["-c"].default is None
         assert "(default /etc/derctl/site.yaml)" in str(options["-c"].help)
@@ -152,23 +162,36 @@ def test_check_says_how_long_a_reading_counts_on_a_slow_bus(outside: Outside, si
     path = site_file(("kind: sunspec_pv", "kind: sunspec_pv, profile: fronius"))
     _, out, _ = outside("check", "-c", str(path))
     said = " ".join(out.split())
-    assert "bus lan: 15 s, at a request each 1 s and about 5 for a poll" in said
+    assert "bus lan: 15 s, at a request each 1 s and about 4 for a poll" in said
     assert "where answers take longer: up to 15 s" in said, "the meter is on it"
     _, out, _ = outside("check", "-c", str(path), "--json")
     [bus] = json.loads(out)["buses"]
-    expected = {"requests": 5, "min_interval_s": 1.0, "timeout_s": 10.0, "stale_s": 15.0, "stale_most_s": 15.0}
+    expected = {"requests": 4, "min_interval_s": 1.0, "timeout_s": 10.0, "stale_s": 15.0, "stale_most_s": 15.0}
     assert bus.items() >= expected.items()
 
 
 def test_check_says_where_a_bus_is_too_slow_for_control(outside: Outside, site_file: SiteFile) -> None:
-    """Four requests each 5 s for the inverter and one for the meter: 25 s, and a meter counts for 15 s."""
-    path = site_file(("id: lan,", "id: lan, min_interval_s: 5,"))
+    """Two blocks of the inverter wait for the turns of the meter and a slow block, 10 s each; 30 s count."""
+    path = site_file(("id: lan,", "id: lan, min_interval_s: 10,"))
     code, out, _ = outside("check", "-c", str(path))
     said = " ".join(out.split())
-    assert code == 0
-    assert "! bus lan: a poll takes about 25 s, longer than a reading counts: control can't hold there" in said
-    path = site_file(("id: lan,", "id: lan, min_interval_s: 3,"))
-    assert "can't hold" not in outside("check", "-c", str(path))[1]
+    assert code == 1
+    assert "! bus lan: refused: the reading of pv1 gets" in said and "and counts for 30 s" in said
+    assert "What would do: a min_interval_s of" in said and "or its units spread over several buses" in said
+    [bus] = json.loads(outside("check", "-c", str(path), "--json")[1])["buses"]
+    assert bus["plan"]["missed"] and bus["plan"]["text"].startswith("refused: ")
+    path = site_file(("id: lan,", f"id: lan, min_interval_s: {bus['plan']['would']['pause_s']},"))
+    code, out, _ = outside("check", "-c", str(path))
+    assert (code, "refused" in out) == (0, False)
+
+
+def test_check_prints_the_bus_plan(outside: Outside, site_file: SiteFile) -> None:
+    path = site_file(("id: lan,", "id: lan, answer_s: 0.05,"))
+    said = " ".join(outside("check", "-c", str(path))[1].split())
+    assert "bus plan: lan tcp, 2 units: load" in said and "readings get as old as" in said
+    [bus] = json.loads(outside("check", "-c", str(path), "--json")[1])["buses"]
+    assert set(bus["plan"]["ages_s"]) == {"pv1", "poc"}
+    assert bus["plan"]["write_s"] == 0.2, "four requests"
 
 
 def test_check_asks_of_what_is_hardly_meant_and_run_logs_it(
@@ -210,7 +233,9 @@ def test_check_as_json_says_the_same(outside: Outside, site_file: SiteFile) -> N
     code, out, _ = outside("check", "-c", str(site_file()), "--json")
     found = json.loads(out)
     assert code == 0
-    assert found["functions"] == [{"rank": 15, "kind": "contract_export_limit", "ders": ["pv1"]}]
+    kinds = ("contract_export_limit", "probe", "containment")
+    assert found["functions"] == [{"rank": 15, "kind": kind, "ders": ["pv1"]} for kind in kinds]
+    assert (found["containment"]["containment_s"], found["containment"]["refused"]) == (60.0, False)
     assert (found["absent"]["by_der"], found["absent"]["limit_w"]) == ({"pv1": 3000.0}, 5000.0)
 
 

@@ -32,6 +32,16 @@ WAVE = [{"t_s": round(0.1 * i, 3), "q": 10.0 * ((i // 10) % 2)} for i in range(1
         ({"mean": {"equals": 50}}, {"mean": {"min": 51}}),
         ({"never": 101}, {"never": 7}),
         ({"minus": "a.b", "equals": 0}, {"minus": "a.b", "equals": 1}),
+        (
+            {"along": {"signal": "t_s", "points": [[0, 0], [10, 100]]}, "equals": 0},
+            {"along": {"signal": "t_s", "points": [[0, 0], [10, 90]]}, "equals": 0},
+        ),
+        (
+            {"max": 50, "unless": {"signal": "word", "equals": "off"}},
+            {"max": 48, "unless": {"signal": "word", "equals": "off"}},
+        ),
+        ({"max": 50, "unless": {"signal": "t_s", "min": 5.1}}, {"max": 50, "unless": {"signal": "t_s", "min": 5.2}}),
+        ({"at_end": True, "equals": 101, "tolerance_pct": 1}, {"at_end": True, "equals": 102, "tolerance_pct": 1}),
         ({"scale": -1, "abs": True, "min": -100, "max": 0}, {"scale": -1, "min": 0}),
         ({"reversals": {"max": 0, "size": 5}}, {"reversals": {"min": 1, "size": 5}}),
     ],
@@ -63,6 +73,8 @@ def test_a_signal_without_a_value_fails_unless_none_is_expected() -> None:
 def test_an_unknown_key_is_named() -> None:
     with pytest.raises(ValueError, match="maximum"):
         check({"signal": "a.b", "maximum": 5}, RAMP)
+    with pytest.raises(ValueError, match="within_s"):
+        check({"signal": "a.b", "max": 5, "unless": {"signal": "word", "equals": "off", "within_s": 3}}, RAMP)
 
 
 def test_a_template_becomes_numbers_where_it_is_all_digits() -> None:
@@ -95,3 +107,16 @@ def test_a_scenario_stands_on_its_base(tmp_path: Path) -> None:
     assert scenario.plant == {"v_nom_v": 230, "f_nom_hz": 60}
     assert [device.personality for device in scenario.devices] == ["generic", "sma"]
     assert scenario.site == {"functions": [{"kind": "x", "limit_w": 5}, {"kind": "z"}]}
+
+
+def test_a_scenario_adds_to_the_lists_of_its_base_and_many_of_a_kind(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("name: base\nduration_s: 1\ntimeline: [{at: 1, do: note}]\ndevices: []\n")
+    above = tmp_path / "above.yaml"
+    above.write_text(
+        "name: above\nbase: base\nalso: {timeline: [{at: 2, do: note}], expect: [{signal: poc.p_w}]}\n"
+        "many: [{first: 2, last: 3, add: {devices: {id: 'pv{n}', face: pv_1xx, unit: '{n}'}}}]\n"
+    )
+    scenario = load(above)
+    assert [event.at_s for event in scenario.timeline] == [1.0, 2.0]
+    assert [(device.id, device.unit) for device in scenario.devices] == [("pv2", 2), ("pv3", 3)]
+    assert scenario.expect == ({"signal": "poc.p_w"},)

@@ -86,6 +86,17 @@ async def test_calling_a_well_device_unreachable_breaks_i7(make_rig: MakeRig, ch
     assert broken(rig, Watch(), child, ("online: true",)) == {"I7"}
 
 
+async def test_calling_a_device_unreachable_that_answers_no_more_breaks_nothing(
+    make_rig: MakeRig, child: Child
+) -> None:
+    rig, watch = await make_rig(devices=PV), Watch()
+    status = {"loop": {"tick_s": 2.0}, "ders": {"pv1": {"fresh": False, "state": "unreachable"}}}
+    rig.units["pv1"].count.first_s, rig.units["pv1"].count.clean_s = 1.0, 40.0
+    for tenth in range(4, 100):
+        watch.look(rig, status, 40.0 + tenth / 10.0, 0.0)
+    assert broken(rig, watch, child) == set()
+
+
 async def test_a_waived_invariant_keeps_its_reason(make_rig: MakeRig, child: Child) -> None:
     watch = Watch(missed=50, ticks=100)
     checks = verdicts(await make_rig(devices=PV), watch, child, (), {"I4": "the daemon is stopped for a minute"})

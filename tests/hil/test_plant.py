@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hil.plant.battery import BatteryInputs, BatteryParams, battery_step, settled
+from hil.plant.battery import BatteryInputs, BatteryParams, battery_step, settled, stored_wh
 from hil.plant.curve import interpolate, points_of
 from hil.plant.frequency import SwingParams, SwingState, swing_step
 from hil.plant.grid import Line, ZBusFeeder
@@ -14,7 +14,9 @@ from hil.plant.inverter import (
     FAULT,
     RUNNING,
     SLEEPING,
+    STANDBY,
     STARTING,
+    THROTTLED,
     InverterCommand,
     InverterInputs,
     InverterParams,
@@ -119,6 +121,16 @@ def test_an_inverter_sleeps_at_night_and_wakes() -> None:
     assert driven(INVERTER, InverterCommand(), 5.0, asleep).status == RUNNING
 
 
+def test_an_inverter_stands_by_under_a_low_limit_and_takes_its_time_to_wake_up() -> None:
+    params = replace(INVERTER, standby_pu=0.1, wake_s=6.0, service_ramp_s=0.0)
+    running = driven(params, InverterCommand(p_ceiling_w=600.0), 5.0)
+    assert (running.status, running.p_w) == (THROTTLED, pytest.approx(600.0, rel=0.02))
+    standing = driven(params, InverterCommand(p_ceiling_w=400.0), 1.0, running)
+    assert (standing.status, standing.p_w) == (STANDBY, 0.0)
+    assert driven(params, InverterCommand(), 5.5, standing).status == STARTING
+    assert driven(params, InverterCommand(), 12.0, standing).p_w == pytest.approx(5000.0, rel=0.02)
+
+
 def test_a_trip_waits_for_its_enter_service_delay_and_ramps() -> None:
     params = replace(INVERTER, service_delay_s=3.0, service_ramp_s=10.0, tau_s=0.1)
     running = driven(params, InverterCommand(), 5.0)
@@ -153,6 +165,17 @@ def test_charge_is_book_kept_by_the_ampere_hour() -> None:
     moved_ah = (60.0 - state.soc_pct) / 100.0 * params.capacity_ah
     assert state.discharged_ah == pytest.approx(moved_ah, rel=1e-9)
     assert state.discharged_wh == pytest.approx(500.0, rel=1e-3)
+
+
+def test_what_a_battery_stores_is_its_charge_at_open_circuit() -> None:
+    """Prada2013 in steps of 10 %: under the line through 2.0 and 2.978 V lie 24.89 V %, under the next one 30.73."""
+    pack = BatteryParams(cells=100)
+    per_volt_pct = pack.capacity_ah * 100.0 / 100.0
+    assert stored_wh(settled(pack, soc_pct=0.0), pack) == 0.0
+    assert stored_wh(settled(pack, soc_pct=10.0), pack) == pytest.approx(24.89 * per_volt_pct)
+    assert stored_wh(settled(pack, soc_pct=20.0), pack) == pytest.approx((24.89 + 30.73) * per_volt_pct)
+    half = stored_wh(settled(pack, soc_pct=15.0), pack) - stored_wh(settled(pack, soc_pct=10.0), pack)
+    assert half == pytest.approx((2.978 + 3.073) / 2.0 * 5.0 * per_volt_pct)
 
 
 def test_a_cold_battery_takes_no_charge() -> None:

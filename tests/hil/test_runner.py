@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from hil.recordings import directory, recorded_in
 from hil.runner import Result, Run, cut, run_scenario
 from hil.scenario import ScenarioError, load, parse
 from hil.validate import validate
+from tests.hil.test_faces import scanned, write
 
 SHELF = Path(__file__).parents[2] / "hil" / "scenarios"
 TINY = f"{sys.executable} {Path(__file__).parent / 'tiny_controller.py'} -c {{config}}"
@@ -110,6 +112,21 @@ async def test_a_scenario_s_time_begins_when_the_controller_answers_and_what_is_
     assert result.snapshots[-1]["dev"]["pv2"]["connects"] > 0
 
 
+async def test_time_stands_still_while_a_controller_ends_and_starts_again() -> None:
+    """A machine that is busy starts it late, and what a scenario expects at 5 s is no matter of that."""
+    again = [{"at": 1.0, "do": "controller", "to": "stop"}, {"at": 1.5, "do": "controller", "to": "start"}]
+    expect = [
+        {"signal": "status.mode", "from": 1.6, "equals": "control", "missing": "fail", "says": "it answers"},
+        {"signal": "daemon.starts", "at_end": True, "equals": 2, "says": "started twice"},
+        {"signal": "plant_s", "minus": "t_s", "pp": {"max": 0.2}, "says": "the plant knows no more time"},
+    ]
+    result = await run_scenario(
+        small(timeline=again, expect=expect, duration_s=4), controller=f"{TINY} --start-s 2 --end-s 1"
+    )
+    assert [check.says for check in result.checks[: len(expect)] if not check.passed] == []
+    assert result.wall_s > 4.0 + 2 * 2.0 + 0.5
+
+
 async def test_an_action_that_fails_on_its_way_fails_the_run() -> None:
     events = [{"at": 0.1, "do": "load_w", "load": "nobody", "to": 5}]
     result = await run_scenario(small(timeline=events, duration_s=1, controller=False))
@@ -169,6 +186,34 @@ async def test_serve_writes_its_ports_and_leaves_nothing_behind(tmp_path: Path) 
     assert told == json.loads(ports.read_text())
     assert set(told["ports"]) == {"pv1", "pv2", "bat", "meter"}
     assert not Path(told["directory"]).exists()
+
+
+@pytest.mark.skipif(directory() is None, reason="NOT TESTED: no recordings; set DERCTL_DUMPS")
+async def test_a_recording_is_served_as_it_was_recorded(tmp_path: Path) -> None:
+    found = directory()
+    assert found is not None
+    path = found / "fronius_ig_plus_v114_sn_101_01.json"
+    recorded = json.loads(path.read_text())
+    command = [sys.executable, "-m", "hil", "serve", "--dump", str(path), "--for", "20"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    told = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+    assert told["unit"] == recorded["unit_id"]
+    device = await asyncio.to_thread(scanned, told["ports"]["dump"], told["unit"])
+    assert [model.model_id for model in device.model_list] == [entry[0] for entry in recorded["chain"][:-1]]
+    with pytest.raises(Exception, match="1"):
+        await write(device, 123, WMaxLimPct=40.0)
+    device.close()
+    process.terminate()
+    await asyncio.wait_for(process.wait(), 20)
+
+
+@pytest.mark.parametrize(("text", "says"), [("{}", "it has no `registers`"), ("no", "no JSON")])
+async def test_what_is_no_recording_is_said(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "dump.json"
+    path.write_text(text)
+    with pytest.raises(ScenarioError, match=says):
+        recorded_in(path)
 
 
 async def test_a_terminated_run_takes_its_daemon_along(tmp_path: Path) -> None:

@@ -186,6 +186,44 @@ async def test_a_write_is_echoed_logged_and_read_back(site: Rig) -> None:
     assert site.units["pv1"].face.command().p_ceiling_w == pytest.approx(5050.0)
 
 
+async def test_a_device_of_short_reads_refuses_longer_ones_as_its_habit_says(make_rig: MakeRig) -> None:
+    for code in (3, 2):
+        habits = {"max_regs": 50, "too_long_code": code}
+        rig = await make_rig(
+            devices=({"id": "pv1", "face": "pv_1xx", "rating": {"p_max_w": 5000}, "habits": habits},)
+        )
+        wire = await dial(rig)
+        assert len((await wire.ask(read(40000, 50)))[9:]) == 100
+        assert (await wire.ask(read(40000, 51)))[7:] == bytes((0x83, code))
+        wire.writer.close()
+
+
+async def test_a_write_that_is_read_in_parts_is_read_back_once_all_of_it_was(site: Rig) -> None:
+    wire = await dial(site)
+    at, unit = point_at(site, 123, "WMaxLimPct"), site.units["pv1"]
+    await wire.frames(write_many(at, 505, 0, 60, 0, 1))
+    await wire.ask(read(at - 3, 5))
+    assert unit.unverified
+    await wire.frames(write_many(at, 505, 0, 60, 0, 1))
+    await wire.ask(read(at + 2, 3))
+    assert unit.unverified, "what was read before the last write counts no more"
+    await wire.ask(read(at, 2))
+    assert not unit.unverified
+
+
+async def test_a_write_to_registers_that_nobody_read_is_blind(site: Rig) -> None:
+    wire = await dial(site)
+    at, count = point_at(site, 123, "WMaxLimPct"), site.units["pv1"].count
+    await wire.ask(read(at, 4))
+    await wire.frames(write_many(at, 505, 0, 60, 0))
+    assert count.blind == 0
+    await wire.frames(write_many(at, 505, 0, 60, 0, 1))
+    assert (count.writes, count.blind) == (2, 1)
+    await FaultBoard(site).start("blackhole", "pv1")
+    assert await wire.ask(write_many(at, 505, 0, 60, 0, 1)) == b""
+    assert (count.writes, count.blind) == (2, 2), "one that is lost is blind too"
+
+
 async def test_a_write_counts_as_verified_only_when_it_was_read(site: Rig) -> None:
     wire = await dial(site)
     at = point_at(site, 123, "WMaxLimPct")
@@ -567,6 +605,25 @@ async def test_a_device_without_a_map_answers_garbage_and_the_same_each_time(sit
     assert await shown(site, wire, 103, "ID") == before
 
 
+async def test_a_chain_without_end_shows_one_more_model_wherever_it_is_read(site: Rig) -> None:
+    board, wire = FaultBoard(site), await dial(site)
+    before = await shown(site, wire, 103, "ID", 2)
+    number = await board.start("mirrors", "pv1")
+    assert await shown(site, wire, 103, "ID", 2) == struct.pack(">HH", 64001, 1)
+    assert (await wire.frames(read(65535 - 3, 2)))[3][0] == 3
+    assert (await shown(site, wire, 1, "ID")) == struct.pack(">H", 1)
+    await board.stop(number)
+    assert await shown(site, wire, 103, "ID", 2) == before
+
+
+async def test_a_length_may_lie(site: Rig) -> None:
+    board, wire = FaultBoard(site), await dial(site)
+    number = await board.start("length_lies", "pv1", model=120, to=65535)
+    assert await shown(site, wire, 120, "L") == struct.pack(">H", 65535)
+    await board.stop(number)
+    assert await shown(site, wire, 120, "L") == struct.pack(">H", 26)
+
+
 @pytest.mark.parametrize(("keeps_echo", "reads"), [(False, 1000), (True, 300)])
 async def test_an_ignored_write_answers_well_and_does_nothing(site: Rig, keeps_echo: bool, reads: int) -> None:
     board, wire = FaultBoard(site), await dial(site)
@@ -608,8 +665,13 @@ async def test_an_unknown_fault_is_named(site: Rig) -> None:
 
 
 def test_every_fault_is_exercised_here() -> None:
-    """A new fault needs a test in this file: its name must appear."""
-    text = Path(__file__).read_text(encoding="utf-8")
+    """A new fault needs a test in this file, one of serial lines in theirs: its name must appear."""
+    files = (
+        Path(__file__),
+        Path(__file__).with_name("test_serial_line.py"),
+        Path(__file__).parents[1] / "loopback" / "test_rtu.py",
+    )
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
     missing = [name for name in NAMES if f'"{name}"' not in text and name != "lognormal_latency"]
     assert missing == []
     assert len(REQUEST) + len(ANSWER) + len(REGISTER) > 30

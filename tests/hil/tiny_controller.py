@@ -1,6 +1,7 @@
 """A stand-in for the daemon, to test the bench itself: limits export through 704 and 123, answers `status`.
 
-`python tiny_controller.py -c site.yaml [--crash-after S]`. Reads registers with pysunspec2's client.
+`python tiny_controller.py -c site.yaml [--crash-after S] [--start-s S] [--end-s S]`.
+It reads registers with pysunspec2's client.
 """
 
 import argparse
@@ -84,6 +85,8 @@ async def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("-c", dest="config", type=Path)
     parser.add_argument("--crash-after", type=float)
+    parser.add_argument("--start-s", type=float, default=0.0)
+    parser.add_argument("--end-s", type=float, default=0.0)
     args = parser.parse_args()
     site = yaml.safe_load(args.config.read_text())
     loop = Loop(site)
@@ -94,6 +97,7 @@ async def main() -> int:
         await writer.drain()
         writer.close()
 
+    await asyncio.sleep(args.start_s)
     server = await asyncio.start_unix_server(serve, site["site"]["socket"])
     done = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, done.set)
@@ -107,6 +111,7 @@ async def main() -> int:
         except TimeoutError:
             continue
     server.close()
+    await asyncio.sleep(args.end_s)
     return 0
 
 

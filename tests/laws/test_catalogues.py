@@ -19,6 +19,8 @@ from derctl.daemon.commands.rows import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.devices.sunspec.own import OWN_FUNCTIONS
 from derctl.functions import ROWS, Need, Scope, Settings, rows
+from hil.actions import ACTIONS
+from hil.faults import NAMES as FAULTS
 
 INTERFACES = (Path(__file__).parents[2] / "docs" / "interfaces.md").read_text(encoding="utf-8")
 
@@ -56,8 +58,8 @@ def test_what_only_a_site_s_or_only_a_der_s_function_can_be_is_asked_of_no_other
         if row.scope is Scope.SITE:
             assert not row.reactive and not row.also_on_device and Need.STORAGE not in row.needs
         else:
-            assert not row.every_der and row.comes_with is None
-        assert row.comes_with is None or ROWS[row.comes_with.kind].in_site_file
+            assert not row.every_der and not row.comes_with
+        assert all(ROWS[each.kind].in_site_file for each in row.comes_with)
 
 
 def test_what_devices_also_run_is_looked_for_in_them() -> None:
@@ -72,6 +74,7 @@ def test_every_kind_of_request_is_in_the_table_under_its_own_name() -> None:
     assert {kind: kind for kind in REQUESTS} == {
         kind: cls.__dataclass_fields__["kind"].default for kind, cls in REQUESTS.items()
     }
+    assert all(vars(cls).get("called") for cls in REQUESTS.values()), "people call it something"
     assert REQUESTS.keys() <= COMMANDS.keys(), "a request is called like the command that brings it"
 
 
@@ -111,6 +114,16 @@ def test_every_command_is_in_the_table() -> None:
 def test_the_documented_commands_are_the_table_s() -> None:
     section = INTERFACES.partition("### Commands")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == COMMANDS.keys()
+
+
+def test_the_documented_verbs_are_the_table_s() -> None:
+    section = INTERFACES.partition("## 5. The command line")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([a-z]+)", section, re.MULTILINE)) == VERBS.keys()
+
+
+def test_every_fault_and_action_of_the_bench_is_documented() -> None:
+    readme = (Path(__file__).parents[2] / "hil" / "README.md").read_text(encoding="utf-8")
+    assert not {name for name in {*FAULTS, *ACTIONS} if not re.search(rf"`{name}\b", readme)}
 
 
 def test_the_documented_kinds_of_der_are_the_catalogue_s() -> None:

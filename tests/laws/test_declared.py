@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 ROOMS = {"derctl": ["fast"], "hil": ["hil"], "tests": ["dev", "fast", "hil"], "bench": ["dev", "fast", "hil"]}
 """Room to the extras that it is installed with."""
-OWN = {"derctl", "hil", "bench", "tools"}
+OWN = {"derctl", "hil", "bench", "tests", "tools", "witness"}
 DISTRIBUTIONS = packages_distributions()
 
 

@@ -25,6 +25,8 @@ SAYING = {"CommandError", "event", "on_event", "tell", "Abstain"}
 PUT_TOGETHER = (
     {
         "comms_loss",
+        "not_woken",
+        "stands_by",
         "fallback_stands",
         "found_limit",
         "on_trial",

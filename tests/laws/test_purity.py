@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 STANDARD = {
     "__future__",
     "bisect",
+    "cmath",
     "collections",
     "collections.abc",
     "dataclasses",

@@ -24,7 +24,7 @@ import uvloop
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-BOTH_LOOPS = {"test_modbus"}
+BOTH_LOOPS = {"test_modbus", "test_rtu", "test_tls"}
 """Files whose tests run on asyncio's loop and on uvloop, as the daemon does where it is installed."""
 
 

@@ -23,10 +23,11 @@ from derctl.core.exchange import Read, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusTimeout, DerctlError, DeviceRefused
 from derctl.links.bus import Bus
 from derctl.links.line import Line, Pace
-from derctl.links.wires.connection import number_of, reason
+from derctl.links.wires.farewell import number_of, reason
 from derctl.links.wires.strays import Header
 from derctl.links.wires.tcp import PymodbusTcp
 from derctl.links.wires.wire import ReadOnly
+from tests.bus import any_write
 
 HEADER = struct.Struct(">HHHB")
 PATIENCE_S = 60.0
@@ -211,7 +212,7 @@ async def comes_back(bus: Bus, device: Device, unit: int = 1) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                assert list(await bus.request(unit, op)) == held(op)
+                assert list(await bus.request(unit, op, permit=any_write)) == held(op)
                 return
             except DerctlError:
                 await asyncio.sleep(0.05)
@@ -227,15 +228,15 @@ async def test_registers_come_back_as_the_device_holds_them(
 ) -> None:
     bus = await dial()
     op = read(65400, count, function)
-    assert list(await bus.request(7, op)) == held(op)
+    assert list(await bus.request(7, op, permit=any_write)) == held(op)
     assert device.asked[0].pdu == struct.pack(">BHH", function, 65400, count)
     assert device.asked[0].unit == 7
 
 
 async def test_a_block_is_written_with_function_16_and_one_register_with_6(device: Device, dial: Dial) -> None:
     bus = await dial()
-    assert await bus.request(1, Write(address=40232, values=(505, 0, 0xFFFF))) == ()
-    assert await bus.request(1, Write(address=40232, values=(505,), function=6)) == ()
+    assert await bus.request(1, Write(address=40232, values=(505, 0, 0xFFFF)), permit=any_write) == ()
+    assert await bus.request(1, Write(address=40232, values=(505,), function=6), permit=any_write) == ()
     assert [asked.pdu for asked in device.asked] == [
         struct.pack(">BHHB3H", 16, 40232, 3, 6, 505, 0, 0xFFFF),
         struct.pack(">BHH", 6, 40232, 505),
@@ -321,7 +322,7 @@ async def test_the_echo_of_a_write_that_differs_is_an_error(device: Device, dial
     bus = await dial()
     device.act = frame_of(lambda asked: framed(asked.tid, asked.unit, pdu))
     with pytest.raises(BusFrameError):
-        await bus.request(1, op)
+        await bus.request(1, op, permit=any_write)
     assert len(device.asked) == 1, "a write is not tried again"
     await comes_back(bus, device)
 
@@ -337,7 +338,7 @@ async def test_an_exception_is_the_devices_no_and_keeps_the_connection(
     bus = await dial()
     device.act = frame_of(lambda asked: framed(asked.tid, asked.unit, bytes((asked.function | 0x80, code))))
     with pytest.raises(DeviceRefused) as caught:
-        await bus.request(1, op)
+        await bus.request(1, op, permit=any_write)
     count = op.count if isinstance(op, Read) else len(op.values)
     refused = caught.value
     assert (refused.code, refused.function, refused.address, refused.count) == (code, op.function, 40000, count)
@@ -453,7 +454,7 @@ async def test_a_gateway_that_does_not_repeat_the_number_is_read_and_written_by_
     device.act = frame_of(lambda asked: framed(NUMBERS[name](asked), asked.unit, asked.right))
     for n in range(20):
         assert list(await bus.request(5, read(40000 + n, 1 + n))) == held(read(40000 + n, 1 + n))
-    assert await bus.request(5, Write(address=40232, values=(505, 0))) == ()
+    assert await bus.request(5, Write(address=40232, values=(505, 0)), permit=any_write) == ()
     device.act = frame_of(lambda asked: framed(NUMBERS[name](asked), asked.unit, b"\x83\x02"))
     with pytest.raises(DeviceRefused):
         await bus.request(5, read())
@@ -467,7 +468,7 @@ async def test_a_gateway_that_answers_as_another_unit_is_read_by_its_number(
     bus = await dial(header=Header.IGNORE_UNIT)
     device.act = frame_of(lambda asked: framed(asked.tid, unit, asked.right))
     assert list(await bus.request(5, read())) == held(read())
-    assert await bus.request(5, Write(address=40232, values=(505,), function=6)) == ()
+    assert await bus.request(5, Write(address=40232, values=(505,), function=6), permit=any_write) == ()
 
 
 @pytest.mark.parametrize("way", ["on its own connection", "on the next one", "in the time of the next request"])
@@ -520,7 +521,7 @@ async def test_without_numbers_what_does_not_fit_its_request_is_no_answer(
     }[spoil]
     device.act = frame_of(lambda asked: framed(1, asked.unit, pdu))
     with pytest.raises(BusFrameError):
-        await bus.request(5, op)
+        await bus.request(5, op, permit=any_write)
     assert not bus.line.connected
     await comes_back(bus, device)
 
@@ -535,7 +536,7 @@ async def test_an_answer_may_be_split_at_every_byte(device: Device, dial: Dial) 
             asked.send_in_parts([asked.frame[:at], asked.frame[at:]], 0.004)
 
         device.act = split
-        assert list(await bus.request(1, op)) == held(op)
+        assert list(await bus.request(1, op, permit=any_write)) == held(op)
     assert (bus.counters.timeouts, len(device.connects)) == (0, 1)
 
 
@@ -591,7 +592,7 @@ async def test_any_chunking_of_valid_frames_gives_the_same_registers(
     BUSES[device.port] = bus
     device.act = chunked
     op = read(1000, count)
-    assert list(await bus.request(1, op)) == held(op)
+    assert list(await bus.request(1, op, permit=any_write)) == held(op)
 
 
 BUSES: dict[int, Bus] = {}
@@ -731,7 +732,7 @@ async def test_a_device_that_closes_after_each_answer_is_read_and_written(
     for n in range(40):
         assert list(await bus.request(1, read(40000 + n))) == held(read(40000 + n))
         if n % 8 == 0:
-            assert await bus.request(1, Write(address=40232, values=(n,))) == ()
+            assert await bus.request(1, Write(address=40232, values=(n,)), permit=any_write) == ()
     assert bus.line.generation == before
     assert bus.line.connected
 

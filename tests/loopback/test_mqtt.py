@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,6 +26,7 @@ from derctl.links.publisher import TRIES_MAX
 from derctl.links.received import KEPT_MAX, Client
 from derctl.links.sessions import BRIEFLY
 from derctl.store.outbox import EVENTS_MAX, Message, Outbox
+from tests.loopback.conftest import free_port
 
 BASE = "derctl/demo/house-12"
 Start = Callable[..., Any]
@@ -53,8 +53,8 @@ class Site:
             self.may_connect,
             on_change=lambda connected, text: self.changes.append((connected, text)),
             on_news=lambda event, text: self.news.append((event, text)),
-            jitter=lambda low, high: low,
         )
+        self.link.tidings.jitter = lambda low, high: low
         self.task: asyncio.Task[None] | None = None
 
     async def on_command(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -96,6 +96,15 @@ async def start(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
     yield make
     for site in sites:
         await site.end()
+
+
+@pytest.fixture
+def amqtt(run_python: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of a broker that knows no MQTT 5; who speaks it waits for its answer in vain."""
+    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 1.0)
+    port = free_port()
+    with run_python(["-m", "hil.broker", str(port)]):
+        yield port
 
 
 # -- a session ------------------------------------------------------------------------------------------------------
@@ -148,6 +157,30 @@ async def test_a_command_comes_in_with_its_topic_and_whether_it_was_retained(
     ]
 
 
+async def test_a_command_that_takes_seconds_holds_up_no_other_and_outlives_its_session(
+    make_mosquitto: Any, make_outside: Any, start: Start, until: Any
+) -> None:
+    broker = make_mosquitto()
+    outside = await make_outside(broker.port).watch()
+    site, may_end, done = start(broker.port), asyncio.Event(), list[str]()
+
+    async def slow(topic: str, payload: bytes, retained: bool) -> None:
+        if topic.endswith("/arm"):
+            await may_end.wait()
+        done.append(topic)
+
+    site.link.on_command = slow
+    await until(lambda: site.link.connected)
+    outside.send(f"{BASE}/cmd/ops/arm", b"{}")
+    outside.send(f"{BASE}/cmd/home/disarm", b"{}")
+    await until(lambda: done)
+    assert done == ["cmd/home/disarm"]
+    broker.stop()
+    await until(lambda: not site.link.connected)
+    may_end.set()
+    await until(lambda: len(done) == 2)
+
+
 CHILD = """
 import asyncio, sys
 from derctl.store.outbox import Outbox
@@ -182,11 +215,11 @@ async def test_another_client_with_the_sites_name_is_told_and_left_alone_for_a_w
     monkeypatch.setattr("derctl.links.sessions.TAKEN_OVER_S", 200.0)
     site = start(mosquitto.port)
     for n in range(BRIEFLY):
-        await until(lambda n=n: site.link.sessions == n + 1)
+        await until(lambda n=n: site.link.tidings.sessions == n + 1)
         await usurp(mosquitto.port, BASE.replace("/", "-"))
     said = "another client may use this site's id on the broker; next try in 200 s"
     await until(lambda: site.link.text.endswith(said))
-    assert (site.link.sessions, [connected for connected, _ in site.changes][-1]) == (BRIEFLY, False)
+    assert (site.link.tidings.sessions, [connected for connected, _ in site.changes][-1]) == (BRIEFLY, False)
 
 
 async def usurp(port: int, name: str) -> None:
@@ -276,7 +309,7 @@ async def test_a_broker_that_is_killed_again_and_again_gets_the_events_in_order_
     assert len(received) - len(first_time) <= 4
     assert len(first_time) >= 20 * 4
     await until(lambda: not site.outbox.ordered)
-    assert (site.outbox.dropped, site.link.sessions) == (0, 5)
+    assert (site.outbox.dropped, site.link.tidings.sessions) == (0, 5)
 
 
 @pytest.mark.parametrize("topic", ["reply/" + "x" * 65_535, "reply/a+b", "reply/\0", "reply/\ud800"])
@@ -290,7 +323,7 @@ async def test_what_no_broker_takes_is_left_out_with_an_event_and_the_rest_goes_
         site.outbox.put(Message(topic=topic, payload=b"x", qos=1))
         site.event(n)
     await until(lambda: len(outside.of("event")) == 3)
-    assert (site.outbox.dropped, site.link.sessions) == (3, 1)
+    assert (site.outbox.dropped, site.link.tidings.sessions) == (3, 1)
     [(event, text)] = site.news
     assert event == "message_dropped"
     assert len(text) < 200
@@ -313,34 +346,29 @@ async def test_a_message_that_ends_each_session_is_given_up(
     site.outbox.put(Message(topic="reply/poison", payload=b"x", qos=1))
     site.event(1)
     await until(lambda: outside.of("event"))
-    assert (site.outbox.dropped, site.link.sessions) == (1, TRIES_MAX + 1)
+    assert (site.outbox.dropped, site.link.tidings.sessions) == (1, TRIES_MAX + 1)
     assert [event for event, _ in site.news] == ["message_dropped"]
 
 
 async def test_a_broker_without_a_maximum_packet_size_costs_no_memory_either(
-    start: Start, until: Any, run_python: Any, monkeypatch: pytest.MonkeyPatch
+    start: Start, until: Any, amqtt: int
 ) -> None:
     """MQTT 3.1.1 has none: of 1 MB the beginning is kept, and the next message comes."""
-    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 1.0)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with run_python(["-m", "hil.broker", str(port)]):
-        site = start(port)
-        await until(lambda: site.link.connected)
-        outside = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
-        outside.connect("127.0.0.1", port)
-        outside.loop_start()
-        outside.publish(f"{BASE}/cmd/ops/large", b"x" * 1_000_000, qos=0)
-        outside.publish(f"{BASE}/cmd/ops/small", b"y", qos=0)
-        await until(lambda: len(site.commands) == 2)
-        outside.disconnect()
-        outside.loop_stop()
-        (_, large, _), (_, small, _) = site.commands
-        assert 0 < len(large) <= KEPT_MAX + 1_000
-        assert (set(large), small) == (set(b"x"), b"y")
-        assert site.link.sessions == 1
-        await site.end()
+    site = start(amqtt)
+    await until(lambda: site.link.connected)
+    outside = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+    outside.connect("127.0.0.1", amqtt)
+    outside.loop_start()
+    outside.publish(f"{BASE}/cmd/ops/large", b"x" * 1_000_000, qos=0)
+    outside.publish(f"{BASE}/cmd/ops/small", b"y", qos=0)
+    await until(lambda: len(site.commands) == 2)
+    outside.disconnect()
+    outside.loop_stop()
+    (_, large, _), (_, small, _) = site.commands
+    assert 0 < len(large) <= KEPT_MAX + 1_000
+    assert (set(large), small) == (set(b"x"), b"y")
+    assert site.link.tidings.sessions == 1
+    await site.end()
 
 
 @pytest.mark.parametrize("size", [100, 100_000])
@@ -358,7 +386,7 @@ async def test_the_longest_topic_ends_no_session_of_mqtt_3_1_1(
     outside.send(f"{BASE}/cmd/ops/small", b"y", qos=0)
     await until(lambda: site.commands and site.commands[-1][0] == "cmd/ops/small")
     assert [len(name) for name, *_ in site.commands] == [65_535 - len(BASE) - 1, 32_008, 13]
-    assert site.link.sessions == 1
+    assert site.link.tidings.sessions == 1
     await site.end()
 
 
@@ -396,24 +424,17 @@ async def test_a_refused_user_is_told_and_tried_again(make_mosquitto: Any, start
     site = start(mosquitto.port, username="house-12", password="wrong")
     await until(lambda: mosquitto.log.count("not authorised") >= 2)
     assert "not authori" in site.link.text.lower()
-    assert (site.link.connected, site.link.protocol, site.link.sessions) == (False, "5", 0)
+    assert (site.link.connected, site.link.protocol, site.link.tidings.sessions) == (False, "5", 0)
 
 
-async def test_a_broker_for_mqtt_3_is_spoken_to_in_3_1_1(
-    start: Start, until: Any, run_python: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_broker_for_mqtt_3_is_spoken_to_in_3_1_1(start: Start, until: Any, amqtt: int) -> None:
     """amqtt 0.12 refuses MQTT 5 with 132, and says nothing at all where there is a will."""
-    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 1.0)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with run_python(["-m", "hil.broker", str(port)]):
-        site = start(port)
-        await until(lambda: site.link.connected)
-        assert site.link.protocol == "3.1.1"
-        site.event(1)
-        await until(lambda: not site.outbox.ordered)
-        await site.end()
+    site = start(amqtt)
+    await until(lambda: site.link.connected)
+    assert site.link.protocol == "3.1.1"
+    site.event(1)
+    await until(lambda: not site.outbox.ordered)
+    await site.end()
 
 
 @pytest.mark.parametrize(
@@ -444,7 +465,7 @@ async def test_only_a_broker_that_refuses_the_protocol_is_spoken_to_in_an_older_
     site = start(server.sockets[0].getsockname()[1], keepalive_s=600)
     await until(lambda: len(packets) >= 6)
     await until(lambda: len(open_now) <= 1)
-    assert (site.link.protocol, site.link.sessions) == (spoken, 0)
+    assert (site.link.protocol, site.link.tidings.sessions) == (spoken, 0)
     await site.end()
     await until(lambda: not open_now)
     server.close()
@@ -537,7 +558,7 @@ async def test_a_broker_that_says_that_the_session_was_taken_over_is_believed_at
     site = start(server.sockets[0].getsockname()[1])
     said = "another client uses this site's id on the broker (session taken over); next try in 200 s"
     await until(lambda: site.link.text == said)
-    assert site.link.sessions == 1
+    assert site.link.tidings.sessions == 1
     await site.end()
     server.close()
 
@@ -619,7 +640,7 @@ async def test_a_broker_that_keeps_nothing_and_has_qos_0_only_gets_everything(
     assert site.link.text == f"connected; {site.news[0][1]}"
     for words in ("no retained messages", "QoS 0"):
         assert words in site.link.text
-    assert (site.link.sessions, site.outbox.dropped, site.link.protocol) == (1, 0, "5")
+    assert (site.link.tidings.sessions, site.outbox.dropped, site.link.protocol) == (1, 0, "5")
     await site.end()
     await until(lambda: outside.topics().count("online") == 2)
     assert json.loads(outside.seen[-1][3]) == {"online": False}
@@ -646,7 +667,7 @@ async def test_a_broker_of_small_packets_gets_what_fits_and_says_so_once(
     assert [event for event, _ in site.news] == ["broker_limits"], "once"
     assert "150 bytes" in site.news[0][1]
     assert "150 bytes" in site.link.text, "no plain `connected` where measurements may be missing"
-    assert (site.link.sessions, site.outbox.dropped) == (1, 3)
+    assert (site.link.tidings.sessions, site.outbox.dropped) == (1, 3)
 
 
 class Strict(Accountant):
@@ -684,7 +705,7 @@ async def test_a_session_that_is_taken_again_and_again_is_one_event(
     monkeypatch.setattr("derctl.links.sessions.TAKEN_OVER_S", 0.05)
     server = await asyncio.get_running_loop().create_server(lambda: Usurped([b""]), "127.0.0.1", 0)
     site = start(server.sockets[0].getsockname()[1])
-    await until(lambda: site.link.sessions >= 4)
+    await until(lambda: site.link.tidings.sessions >= 4)
     assert [event for event, _ in site.news] == ["broker_taken_over"]
     said = "another client uses this site's id on the broker (session taken over); next try in "
     assert site.news[0][1].startswith(said)
@@ -782,7 +803,7 @@ async def test_what_is_not_trusted_gets_no_session(
         given |= {"ca_file": None}
     site = start(guarded.port, **given)
     await until(lambda: site.link.text != "not connected yet")
-    assert (site.link.connected, site.link.sessions, site.link.protocol) == (False, 0, "5")
+    assert (site.link.connected, site.link.tidings.sessions, site.link.protocol) == (False, 0, "5")
 
 
 @pytest.mark.parametrize("key", ["ca_file", "cert_file", "key_file"])
@@ -813,6 +834,6 @@ async def test_tls_waits_for_the_clock(mosquitto: Any, start: Start, until: Any)
     site = start(mosquitto.port)
     site.may = False
     await until(lambda: "clock" in site.link.text)
-    assert (site.link.sessions, "as derctl" in mosquitto.log) == (0, False)
+    assert (site.link.tidings.sessions, "as derctl" in mosquitto.log) == (0, False)
     site.may = True
     await until(lambda: site.link.connected)

@@ -156,7 +156,7 @@ async def test_what_is_refused_is_told_with_its_code_and_the_session_goes_on(sta
         assert (reply["command"], reply["code"]) == (name, code)
     assert [r.p_ceiling_w for r in app.requests.alive()] == [4000.0]
     assert app.uplink.link is not None
-    assert app.uplink.link.sessions == 1
+    assert app.uplink.link.tidings.sessions == 1
 
 
 async def test_a_clock_that_is_not_set_lets_through_what_restricts(
@@ -204,6 +204,33 @@ async def test_many_commands_at_once_are_answered_one_by_one(
     codes = [json.loads(reply)["code"] for reply in outside.of("reply/ops")]
     assert (codes.count(None), codes.count("replayed")) == (30, 30)
     assert 0 < len(app.requests.alive()) < 64, "what another one covers is not kept"
+
+
+async def test_many_commands_at_once_are_saved_by_few_writes(
+    start: Start, ops: Operator, outside: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a card whose first write takes until all have come: each is answered by that one or by the next."""
+    app, may_write = await start(), asyncio.Event()
+    folder, replace = app.survival.folder, app.survival.folder.replace
+    saves = []
+
+    async def slow(name: str, content: bytes) -> None:
+        saves.append(name)
+        await may_write.wait()
+        await replace(name, content)
+
+    monkeypatch.setattr(folder, "replace", slow)
+    for n in range(30):
+        for name in ("ops", "home"):
+            payload = ops.payload(p_ceiling_w=5000 - n, expires_s=600 + n)
+            outside.send(f"{BASE}/cmd/{name}/limit_power", payload)
+    outside.send(f"{BASE}/cmd/ops/ping", ops.payload())
+    await until(lambda: len(outside.of("reply/ops")) == 1)
+    await until(lambda: sum(len(each.ids) for each in app.calls.desk.seen.values()) == 60)
+    assert json.loads(outside.of("reply/ops")[0])["text"] == "pong", "what only answers waits for no card"
+    may_write.set()
+    await until(lambda: len(outside.of("reply/ops")) == 31 and len(outside.of("reply/home")) == 30)
+    assert len(saves) == 2
 
 
 async def test_bursts_of_all_principals_at_once_cost_none_of_them_a_command(
@@ -282,7 +309,7 @@ async def test_what_is_too_large_never_comes_in_and_the_session_goes_on(
     outside.send(f"{BASE}/cmd/ops/ping", b'{"' + b"k" * 5_000_000 + b'": 1}')
     assert (await ops.send("ping", ops.payload()))["code"] is None
     assert app.uplink.link is not None
-    assert (app.uplink.link.sessions, app.uplink.link.connected) == (1, True)
+    assert (app.uplink.link.tidings.sessions, app.uplink.link.connected) == (1, True)
     assert len(outside.of("reply/ops")) == 1
 
 

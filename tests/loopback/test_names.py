@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from derctl.errors import BusClosed
-from derctl.links.names import Name
+from derctl.links.names import LOOK_UPS_MAX, Name
 from derctl.links.wires.tcp import PymodbusTcp
 
 
@@ -60,9 +60,25 @@ async def test_a_name_server_that_never_answers_is_asked_once_and_named(server: 
 async def test_hanging_look_ups_leave_the_default_executor_to_others(server: Server) -> None:
     names = [Name(f"pv{number}.test", 502) for number in range(40)]
     silent = await asyncio.gather(*(name.addresses(0.05) for name in names), return_exceptions=True)
-    assert all(isinstance(each, socket.gaierror) for each in silent) and len(server.asked) == 40
+    assert all(isinstance(each, socket.gaierror) for each in silent) and len(server.asked) == LOOK_UPS_MAX
     async with asyncio.timeout(60.0):
         assert await asyncio.to_thread(lambda: "saved") == "saved"
+    server.let.set()
+    await asyncio.gather(*(name.addresses(60.0) for name in names))
+
+
+async def test_any_number_of_names_is_looked_up_by_a_few_threads_and_each_is_answered(server: Server) -> None:
+    """systemd lets a unit have 64 threads: beyond them the daemon could not even save."""
+    server.places = [("192.0.2.1", 502)]
+    names = [Name(f"pv{number}.test", 502) for number in range(3 * LOOK_UPS_MAX)]
+    before = threading.active_count()
+    asking = [asyncio.create_task(name.addresses(60.0)) for name in names]
+    while len(server.asked) < LOOK_UPS_MAX:  # noqa: ASYNC110 what the threads do
+        await asyncio.sleep(0.01)
+    assert threading.active_count() - before <= LOOK_UPS_MAX
+    server.let.set()
+    assert await asyncio.gather(*asking) == [["192.0.2.1"]] * len(names)
+    assert sorted(server.asked) == sorted(f"pv{number}.test" for number in range(len(names)))
 
 
 async def test_an_answer_that_comes_late_counts_at_the_next_try(server: Server) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,6 +19,7 @@ from pymodbus.client.base import ModbusBaseClient
 
 from derctl.cli.look import endpoint
 from derctl.core.exchange import Read, Write
+from derctl.core.transaction import Serial
 from derctl.daemon.build import build as build_plant
 from derctl.errors import BusClosed, BusFrameError, BusTimeout, ConfigError, DeviceRefused
 from derctl.links.bus import Bus
@@ -26,9 +27,10 @@ from derctl.links.wires.connection import Connection
 from derctl.site import WIRES, BusSection, SiteFile, build
 from derctl.site.lines import parse
 from derctl.site.wires import WireKind
+from tests.bus import any_write
 
 
-class RtuStub(Connection):
+class PipeStub(Connection):
     """The file in links/wires."""
 
     def __init__(self, line: str, connect_timeout_s: float) -> None:
@@ -42,40 +44,47 @@ class RtuStub(Connection):
         return
 
 
-class RtuSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PipeSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The section in the schema."""
 
     line: str
 
     @property
+    def serial(self) -> Serial | None:
+        return None
+
+    @property
     def endpoint(self) -> tuple[object, ...]:
-        return "rtu", self.line
+        return "pipe", self.line
 
     @property
     def name(self) -> str:
         return self.line
 
     @classmethod
-    def of(cls, word: str) -> RtuSection | None:
+    def of(cls, word: str) -> PipeSection | None:
         return cls(line=word) if word.startswith("/dev/") else None
 
 
-class WithRtu(BusSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    rtu: RtuSection | UnsetType = UNSET
+class WithPipe(BusSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pipe: PipeSection | UnsetType = UNSET
 
 
-class SiteWithRtu(SiteFile, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    buses: list[WithRtu]
+class SiteWithPipe(SiteFile, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    buses: list[WithPipe]
 
 
 @pytest.fixture(autouse=True)
-def rtu_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    tcp = WIRES.pop("tcp")
-    monkeypatch.setitem(
-        WIRES, "rtu", WireKind(open=lambda section, seconds: RtuStub(section.line, seconds), of=RtuSection.of)
-    )
-    WIRES["tcp"] = tcp
-    monkeypatch.setattr("derctl.site.site.SiteFile", SiteWithRtu)
+def pipe_row(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The order is part of the catalogue, so it is put back as it was."""
+    others = dict(WIRES)
+    pipe = WireKind(open=lambda section, seconds: PipeStub(section.line, seconds), of=PipeSection.of)
+    WIRES.clear()
+    WIRES.update({"pipe": pipe, **others})
+    monkeypatch.setattr("derctl.site.site.SiteFile", SiteWithPipe)
+    yield
+    WIRES.clear()
+    WIRES.update(others)
 
 
 def crc(frame: bytes) -> bytes:
@@ -146,7 +155,7 @@ ders:
 @pytest.fixture
 async def bus(line: Line) -> AsyncIterator[Bus]:
     """The bus that the daemon builds for a site file with a serial line."""
-    site = build(parse(site_text(f"rtu: {{line: {line.name}}}"), "site.yaml"))
+    site = build(parse(site_text(f"pipe: {{line: {line.name}}}"), "site.yaml"))
     made = build_plant(site, lambda event, who, text: None).buses["b0"]
     running = asyncio.create_task(made.line.run())
     async with asyncio.timeout(5.0):
@@ -158,8 +167,8 @@ async def bus(line: Line) -> AsyncIterator[Bus]:
 
 async def test_a_bus_of_the_site_file_speaks_through_the_added_wire(bus: Bus, line: Line) -> None:
     assert list(await bus.request(5, Read(address=40000, count=3))) == [40000, 40001, 40002]
-    assert await bus.request(5, Write(address=40232, values=(505, 0))) == ()
-    assert await bus.request(5, Write(address=40232, values=(505,), function=6)) == ()
+    assert await bus.request(5, Write(address=40232, values=(505, 0)), permit=any_write) == ()
+    assert await bus.request(5, Write(address=40232, values=(505,), function=6), permit=any_write) == ()
     assert line.asked == [
         struct.pack(">BBHH", 5, 3, 40000, 3),
         struct.pack(">BBHHB2H", 5, 16, 40232, 2, 4, 505, 0),
@@ -192,24 +201,24 @@ def problems(*buses: str) -> list[tuple[str, str]]:
 
 
 def test_a_bus_has_one_wire() -> None:
-    assert problems("rtu: {line: /dev/pts/1}, tcp: {host: a}") == [("buses[0]", "give one of rtu, tcp")]
-    assert problems("backoff_s: 5") == [("buses[0]", "rtu or tcp is missing")]
+    assert problems("pipe: {line: /dev/pts/1}, tcp: {host: a}") == [("buses[0]", "give one of pipe, tcp")]
+    assert problems("backoff_s: 5") == [("buses[0]", f"{' or '.join(WIRES)} is missing")]
 
 
 def test_a_wire_without_numbers_has_no_header() -> None:
-    told = [("buses[0].header", "rtu has no such header: take this line out")]
-    assert problems("rtu: {line: /dev/pts/1}, header: ignore_unit") == told
+    told = [("buses[0].header", "pipe has no such header: take this line out")]
+    assert problems("pipe: {line: /dev/pts/1}, header: ignore_unit") == told
 
 
 def test_two_buses_on_one_line_are_one_bus() -> None:
-    assert problems("rtu: {line: /dev/pts/1}", "tcp: {host: a}", "rtu: {line: /dev/pts/1}") == [
-        ("buses[2].rtu", "same endpoint as bus 'b0': use one bus")
+    assert problems("pipe: {line: /dev/pts/1}", "tcp: {host: a}", "pipe: {line: /dev/pts/1}") == [
+        ("buses[2].pipe", "same endpoint as bus 'b0': use one bus")
     ]
 
 
 async def test_a_word_of_the_command_line_finds_its_wire(line: Line) -> None:
     place = endpoint(line.name)
-    assert (place.key, place.name) == ("rtu", line.name)
+    assert (place.key, place.name) == ("pipe", line.name)
     wire = place.open()
     await wire.connect(lambda error: None)
     assert list(await wire.request(5, Read(address=7, count=1))) == [7]

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import importlib.util
+import io
 import json
 import marshal
 import os
@@ -10,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,6 +164,66 @@ def test_nothing_is_built_where_there_is_no_ready_package_for_the_processor(
     assert done.returncode == 1
     assert "there is no ready package for this processor" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+BACKEND = """\
+from pathlib import Path
+Path({marker!r}).touch()
+"""
+PROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+
+@pytest.fixture
+def only_sources(tmp_path: Path) -> tuple[Path, str, Path]:
+    """A folder with a package that has no wheel, its line in a lock file, and what it leaves when it is built."""
+    folder, marker = tmp_path / "links", tmp_path / "built"
+    files = {"pyproject.toml": PROJECT, "backend.py": BACKEND.format(marker=str(marker))}
+    files["PKG-INFO"] = "Metadata-Version: 2.1\nName: only-sources\nVersion: 1.0\n"
+    folder.mkdir()
+    with tarfile.open(folder / "only_sources-1.0.tar.gz", "w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"only_sources-1.0/{name}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    digest = hashlib.sha256((folder / "only_sources-1.0.tar.gz").read_bytes()).hexdigest()
+    return folder, f"only-sources==1.0 --hash=sha256:{digest}\n", marker
+
+
+@pytest.mark.parametrize("lock", ["requirements-build.lock", "requirements-run.lock"])
+@pytest.mark.parametrize("settings", [{}, {"PIP_NO_BINARY": ":all:"}], ids=["plain", "root prefers sources"])
+def test_nothing_is_built_as_root_though_a_lock_names_its_sources(
+    tmp_path: Path,
+    wheel: Path,
+    clean_env: dict[str, str],
+    only_sources: tuple[Path, str, Path],
+    lock: str,
+    settings: dict[str, str],
+) -> None:
+    """What builds a package would be fetched unchecked, and its code would run."""
+    links, line, marker = only_sources
+    for folder in ("systemd", "tools"):
+        shutil.copytree(ROOT / folder, tmp_path / "tree" / folder)
+    for name in ("requirements-build.lock", "requirements-run.lock"):
+        (tmp_path / "tree" / name).write_text(line if name == lock else "", encoding="utf-8")
+    command: list[str | Path] = [
+        "sh",
+        tmp_path / "tree/systemd/install.sh",
+        "--root",
+        tmp_path / "root",
+        "--wheel",
+        wheel,
+    ]
+    command += ["--sha256", hashlib.sha256(wheel.read_bytes()).hexdigest()]
+    env = {**clean_env, **settings, "PYTHON": sys.executable, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(links)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "No matching distribution" in done.stderr, done.stderr
+    assert not marker.exists()
+    assert list((tmp_path / "root").iterdir()) == []
 
 
 SITE = """\

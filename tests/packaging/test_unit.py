@@ -12,6 +12,7 @@ from derctl.cli import exits, local
 from derctl.daemon import clock
 from derctl.daemon.presence import WATCHDOG_TICKS
 from derctl.links.local import ANSWER_MAX, CLIENTS_MAX
+from derctl.links.names import LOOK_UPS_MAX
 from derctl.site.schema import SiteSection
 
 ROOT = Path(__file__).parents[2]
@@ -172,5 +173,5 @@ def test_the_unit_bounds_what_the_daemon_may_use_up() -> None:
     """Clients can't take the wires' descriptors, and a leak ends in a restart and not in a dead machine."""
     assert int(one("LimitNOFILE")) >= 4 * CLIENTS_MAX
     assert int(one("MemoryMax").removesuffix("M")) * 2**20 > CLIENTS_MAX * ANSWER_MAX
-    assert int(one("TasksMax")) >= 40
+    assert int(one("TasksMax")) >= LOOK_UPS_MAX + 16
     assert int(one("WatchdogSec")) == WATCHDOG_TICKS * 60

@@ -16,6 +16,7 @@ from derctl.devices.plausible import plausible
 from derctl.devices.sunspec.bms import bind_bms
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
+from derctl.devices.writable import barred
 from derctl.errors import DecodeError, DeviceError, SettingError
 from derctl.links.models import model
 from tests.fake import bound, lay_out
@@ -26,6 +27,9 @@ ALL = {
 }  # fmt: skip
 WORD = st.one_of(st.integers(0, 0xFFFF), st.sampled_from([0, 1, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF, 0x7FC0, 0x7F80]))
 FINITE = st.floats(-1e6, 1e6)
+WRITES = st.sampled_from(["block", "points", "registers", "both"])
+ENABLE = st.sampled_from(["rewrite", "apart", "toggle"])
+READBACK = st.sampled_from(["values", "effect_only"])
 
 
 def scrambled(data: Any, fake: Any, device: Any) -> Any:
@@ -65,14 +69,20 @@ def test_arbitrary_registers_behind_a_valid_header_raise_nothing_but_decode_erro
 @given(name=st.sampled_from(["pv_103", "pv_7xx", "storage_7xx", "storage_124"]), data=st.data())
 def test_over_arbitrary_registers_a_write_stays_in_its_models_or_is_refused(name: str, data: st.DataObject) -> None:
     fake = lay_out(name)
-    device = bound(fake, ALL[name])
+    habits = {"writes": WRITES, "enable": ENABLE, "volatile": st.booleans(), "readback": READBACK}
+    device = bound(fake, ALL[name], **{habit: data.draw(drawn) for habit, drawn in habits.items()})
     answers = scrambled(data, fake, device)
     setpoint = Setpoint(p_ceiling_w=data.draw(FINITE), p_target_w=data.draw(FINITE), q_var=data.draw(FINITE))
     fallback = Fallback(p_ceiling_w=data.draw(st.none() | st.floats(0, 1e6)), after_s=data.draw(st.floats(5, 3600)))
     try:
-        fake.run(device.write(setpoint, fallback, answers))
+        fake.run(device.write(setpoint, fallback, answers, toggle=data.draw(st.booleans())))
     except (DecodeError, SettingError):
         pass
+    try:
+        fake.run(device.release(fallback, lift=data.draw(st.booleans()), held=setpoint))
+    except (DecodeError, SettingError):
+        pass
+    assert not [why for op in fake.writes for point in device.points_of(op) if (why := barred(point)) is not None]
     places = [fake.places[model_id] for model_id in (123, 124, 704) if model_id in fake.places]
     for op in fake.writes:
         assert any(start + 2 <= op.address < start + 67 for start in places)

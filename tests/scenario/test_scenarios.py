@@ -1,7 +1,7 @@
 """Every scenario of hil/scenarios, against the real daemon process over real sockets.
 
 Each is judged by its own expectations and by the common invariants (hil/README.md). Longest first, so that many run
-side by side and end together.
+side by side and end together. A bench that was behind its own plant has judged nothing: it has another two tries.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,23 +22,69 @@ SHELF = Path(str(files("hil").joinpath("scenarios")))
 BY_LENGTH = sorted(SHELF.glob("*.yaml"), key=lambda path: -load(path).duration_s)
 SPARE_S = 60.0
 NAMED = (
-    *("n4", "n8", "g3", "g6", "g10"),
-    *("d1", "d2", "d3", "d6", "d9", "d10", "d13", "d18"),
-    *("w1", "w3", "w4", "w5", "w7", "w8", "w14", "w17", "w18", "w19", "w20", "w21", "o8", "e4", "e6"),
+    *("n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "g3", "g4", "g5", "g6", "g10"),
+    *("d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9", "d10", "d13", "d16", "d17", "d18"),
+    *(
+        "w1",
+        "w2",
+        "w3",
+        "w4",
+        "w5",
+        "w6",
+        "w7",
+        "w8",
+        "w9",
+        "w10",
+        "w11",
+        "w12",
+        "w13",
+        "w14",
+        "w17",
+        "w18",
+        "w19",
+        "w20",
+        "w21",
+    ),
+    *("o4", "o5", "o6", "o8", "o9", "s6", "e4", "e6"),
 )
 
 
-@pytest.mark.scenario
-@pytest.mark.parametrize("path", BY_LENGTH, ids=lambda path: path.stem)
-def test_every_expectation_and_invariant_holds_in(path: Path) -> None:
+TRIES = 3
+
+
+def _judged(path: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     command = [sys.executable, "-m", "hil", "run", str(path), "--json", "-v"]
     limit = load(path).duration_s + SPARE_S
     done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
     assert done.stdout, done.stderr
-    verdict = json.loads(done.stdout)
+    return done, json.loads(done.stdout)
+
+
+MAKERS = (
+    *("apsystems", "franklinwh", "fronius", "hybrid", "kaco", "kostal", "outback", "sma", "solaredge", "tripower_x"),
+    "wattsonic",
+)
+
+
+MAKERS = (
+    *("apsystems", "franklinwh", "fronius", "hybrid", "kaco", "kostal", "outback", "sma", "solaredge", "tripower_x"),
+    "wattsonic",
+)
+
+
+@pytest.mark.scenario
+@pytest.mark.filterwarnings("default:.* behind, once more")
+@pytest.mark.parametrize("path", BY_LENGTH, ids=lambda path: path.stem)
+def test_every_expectation_and_invariant_holds_in(path: Path) -> None:
+    for left in reversed(range(TRIES)):
+        done, verdict = _judged(path)
+        if verdict["passed"] or not verdict["overrun"] or not left:
+            break
+        warnings.warn(f"{path.stem}: the bench was {verdict['behind_s']} s behind, once more", stacklevel=1)
     assert verdict["unsupported"] is None, verdict["unsupported"]
     broken = [f"{c['says']}: saw {c['seen']}, wanted {c['wanted']}" for c in verdict["checks"] if not c["passed"]]
-    assert not broken, "\n".join(broken) + "\n" + done.stderr[-3000:]
+    late = f"the bench was {verdict['behind_s']} s behind"
+    assert not broken, "\n".join((*broken, late)) + "\n" + done.stderr[-3000:]
     assert done.returncode == 0
     assert len(verdict["checks"]) > 6, "its own expectations beside the common invariants"
 
@@ -53,6 +101,7 @@ def test_every_named_scenario_is_there() -> None:
         "boot_two_days_behind",
         "meter_opposite_sign",
         "demo",
+        "serial_bus",
         "one_none",
         "input_lost",
         "night_unasked",
@@ -61,8 +110,17 @@ def test_every_named_scenario_is_there() -> None:
         "liar_flaps",
         "liars_six",
         "liars_six_fast",
+        "tls_trust",
+        "standby",
+        "contested",
+        "firmware",
+        "replaced",
+        *(f"maker_{name}" for name in MAKERS),
         "back_and_believed",
         "ratings_lie",
         "two_limits",
+        "standby",
+        *(f"maker_{maker}" for maker in MAKERS),
+        "tls_trust",
     ):
         assert stem in stems

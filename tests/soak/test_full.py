@@ -44,7 +44,7 @@ async def refused(house: House, call: str, **args: Any) -> None:
     assert (answer["ok"], answer.get("code")) == (False, "not_saved"), answer
 
 
-@pytest.mark.soak(full=25, short=1)
+@pytest.mark.soak(full=25, short=1, pieces=2)
 async def test_a_disk_that_fills_up_under_control_loses_no_limit_and_admits_none(
     house: Callable[..., Any], tmp_path: Path, attack: Attack
 ) -> None:

@@ -27,9 +27,11 @@ def judged(result: Result, attack: Attack) -> None:
 
 
 @pytest.mark.scenario
-@pytest.mark.soak(full=200_000, short=1000)
+@pytest.mark.soak(full=200_000, short=1000, pieces=8)
 async def test_a_device_that_answers_with_mutated_frames_moves_no_other_and_stops_no_tick(attack: Attack) -> None:
     attacked, sent = of(scenario("mutated_frames"), "mutated", most=BURST, keep=str(attack.folder / "frames.hex")), 0
+    waived = {**attacked.waive, "I3": "what was written last to the device that is mad at the end can't be read back"}
+    attacked = replace(attacked, waive=waived)
     while sent < attack.count:
         seconds = min(ROUND_S, AROUND_S + 2.0 * (attack.count - sent) / BURST)
         result = await run_scenario(replace(attacked, seed=attack.seed + sent, duration_s=seconds))
@@ -39,7 +41,7 @@ async def test_a_device_that_answers_with_mutated_frames_moves_no_other_and_stop
 
 
 @pytest.mark.scenario
-@pytest.mark.soak(full=50_000, short=1500)
+@pytest.mark.soak(full=50_000, short=1500, pieces=2)
 async def test_mutated_commands_stop_no_tick_and_leave_the_operators_their_answers(attack: Attack) -> None:
     keep = str(attack.folder / "commands.hex")
     attacked = of(scenario("mutated_commands"), "mutated_commands", count=attack.count, per_s=PER_S, keep=keep)

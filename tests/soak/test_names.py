@@ -71,7 +71,7 @@ async def within(house: House, true: Callable[[], bool]) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.soak(full=20, short=1)
+@pytest.mark.soak(full=20, short=1, pieces=2)
 async def test_a_name_server_that_never_answers_delays_nothing(
     house: Callable[..., Any], tmp_path: Path, deaf: Deaf, attack: Attack
 ) -> None:

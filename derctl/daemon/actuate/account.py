@@ -8,19 +8,25 @@ from dataclasses import dataclass, field
 from derctl.core.types import Fallback, Outcome, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import Reason, Record, WriteFor
+from derctl.daemon.actuate import effect as effects
 from derctl.daemon.actuate import hold as holds
+from derctl.daemon.actuate import rest as rests
+from derctl.daemon.actuate.contest import Contest, leaves
 from derctl.daemon.actuate.deadband import Written
+from derctl.daemon.actuate.effect import NOT_TOLD, Effect
 from derctl.daemon.actuate.hold import Hold
 from derctl.daemon.actuate.judge import Case, judged, missed, spells, to_tell, wished
+from derctl.daemon.actuate.ration import Ration
+from derctl.daemon.actuate.rest import AWAKE, Rest
 from derctl.daemon.actuate.standing import Standing, standing_of
 from derctl.daemon.actuate.taking import taking
-from derctl.daemon.actuate.text import contradicted_text, not_followed_text, override_text
+from derctl.daemon.actuate.text import contradicted_text, not_followed_text, override_text, rest_news
 from derctl.daemon.actuate.trouble import IGNORED_AFTER, Happened, Trouble, after, news
 from derctl.daemon.actuate.wish import Wish
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.course import measured
 from derctl.devices import Profile
-from derctl.errors import DeviceError, DeviceRefused, SettingError
+from derctl.errors import DeviceError, DeviceRefused, SettingError, WriteBarred
 
 NOT_READY = frozenset({5, 6, 0x0A, 0x0B})
 """Exceptions of a device that is not ready yet, or of the gateway before it (Modbus application protocol, 7)."""
@@ -33,7 +39,10 @@ READY_S = 30.0
 class Account:
     """Carries what its device holds (hold), what is between that and a setpoint (trouble), and the outcome.
 
-    told: of what goes on, what people have been told.
+    effect: what a device that can't be read back has shown that it took.
+    toggles: it was seen to heed a setpoint only when its enable goes off and on.
+    told: of what goes on, what people have been told. ration: what of it may be written at all, and how often.
+    contest: whether somebody else sets it to less. yields: takes such a limit, which is kept from now on.
     """
 
     id: str
@@ -43,14 +52,20 @@ class Account:
     outcome: Outcome = field(default_factory=Outcome)
     hold: Hold = field(default_factory=Hold)
     trouble: Trouble = field(default_factory=Trouble)
+    effect: Effect = NOT_TOLD
+    toggles: bool = False
     told: frozenset[Reason] = frozenset()
+    ration: Ration = field(default_factory=Ration)
+    contest: Contest = field(default_factory=Contest)
+    yields: Callable[[float], None] = lambda limit_w: None
+    rest: Rest = AWAKE
 
     @property
     def _on(self) -> tuple[object, object]:
         return (self.channel.bus.line.generation, self.channel.back_s), self.channel.device
 
     @property
-    def _is_back(self) -> bool:
+    def is_back(self) -> bool:
         """Whether it was silent a while ago."""
         return self.clock() - self.channel.back_s < READY_S
 
@@ -64,22 +79,17 @@ class Account:
             astray = missed(wanted, der, profile) is not None
             hold = holds.measured(hold, measured(hold.course, wish.at_s - der.age_s, astray=astray))
         self.hold = hold
+        if hold.written is None:
+            self.effect = NOT_TOLD
+        elif der.fresh:
+            self.effect = effects.seen(self.effect, der, profile, wish.at_s - der.age_s)
+        before, self.rest = self.rest, rests.seen(self.rest, der, hold.holds.p_ceiling_w, profile, wish.at_s)
+        for event, text in rest_news(before, self.rest, der.rating.size_w, wish.at_s):
+            self.on_event(event, self.id, text)
 
     def judge(self, wish: Wish, profile: Profile, *, writes: bool, busy: bool) -> None:
         """What came of it until now. writes: whether it may be written. busy: whether it is being written."""
-        hold, channel = self.hold, self.channel
-        case = Case(
-            decision=wish.decision,
-            der=wish.der,
-            written=hold.written,
-            profile=profile,
-            written_at_all=writes,
-            lost=channel.bond.binding.reason,
-            trouble=self.trouble.code,
-            course=hold.course,
-            unfinished=busy or hold.unfinished,
-            void_w=channel.measured.claim.said_w,
-        )
+        case = case_of(self, wish, profile, writes=writes, busy=busy)
         self.outcome = judged(wished(self.outcome, wish.decision, wish.at_s), case, wish.at_s)
         self.told, fresh = to_tell(self.told, spells(case, self.outcome, wish.at_s))
         for reason in fresh:
@@ -89,7 +99,8 @@ class Account:
         reading, told = case.der.reading, case.decision.setpoint
         if reason is Reason.OVERRIDE:
             ours = told if case.written is None else case.written.setpoint
-            return override_text(ours, reading.accepted, away=self._is_back)
+            left = not self.is_back and leaves(self.contest, self.clock())
+            return override_text(ours, reading.accepted, away=self.is_back, left=left)
         if reason is Reason.CONTRADICTED:
             return contradicted_text(case.void_w or 0.0, reading)
         return not_followed_text(told, reading)
@@ -108,12 +119,12 @@ class Account:
         return before
 
     def refused(
-        self, before: Hold, desired: Setpoint, error: DeviceError | SettingError, *, give_back_var: bool
+        self, before: Hold, desired: Setpoint, error: DeviceError | SettingError | WriteBarred, *, give_back_var: bool
     ) -> None:
         """The device said no. before: what `sending` returned."""
         self.happened(Happened.REFUSED, str(error))
         var_kept = give_back_var and before.refusals + 1 >= IGNORED_AFTER
-        soon = isinstance(error, DeviceRefused) and error.code in NOT_READY and self._is_back
+        soon = isinstance(error, DeviceRefused) and error.code in NOT_READY and self.is_back
         self.hold = holds.refused(self.hold, before, desired, self.clock(), var_kept=var_kept, soon=soon)
 
     def arrived(
@@ -129,19 +140,21 @@ class Account:
         if took.happened is not None:
             self.happened(took.happened, took.text)
         known = seen.believed(found)
+        self.effect = effects.told(self.effect, desired, wish.der, profile, now_s)
         written = Written(setpoint=desired, at_s=now_s, refusals=took.refusals, found=known, sample=seen.sample)
         self.hold = holds.arrived(self.hold, before, written, profile.settle_s, gave_back=gave_back_var)
         self.outcome = replace(self.outcome, accepted=known, accepted_s=now_s)
 
     def known(self) -> tuple[Setpoint, bool]:
         """What is held, and whether what reads back says something."""
-        return self.hold.known(self.outcome.accepted, doubtful=self.channel.measured.claim.doubtful)
+        return self.hold.known(_read(self), doubtful=self.channel.measured.claim.doubtful)
 
     def given_back(self, stands: Setpoint, *, believed: bool, lift: bool) -> None:
         """The device was released, and this stands in it. believed: whether what reads back says something."""
         says = believed or stands.p_ceiling_w is not None
         read = self.channel.measured.believed(stands) if says else None
         self.hold = holds.released(self.hold, stands if read is None else None, lift=lift)
+        self.effect = NOT_TOLD
         self.outcome = replace(self.outcome, accepted=read, accepted_s=self.clock())
 
     def standing(self, record: Record, *, fresh: bool) -> Standing:
@@ -149,4 +162,33 @@ class Account:
         last = self.channel.bond.binding.last
         if last is None:
             return Standing(record=record)
-        return standing_of(self.outcome.accepted, self.hold.holds, last.rating, record, fresh=fresh)
+        return standing_of(_read(self), self.hold.holds, last.rating, record, fresh=fresh)
+
+
+def case_of(account: Account, wish: Wish, profile: Profile, *, writes: bool = True, busy: bool) -> Case:
+    """What a judgement of it is made from now."""
+    hold, channel, der = account.hold, account.channel, wish.der
+    if unread(channel):
+        der = replace(der, reading=replace(der.reading, accepted=account.effect.accepted))
+    return Case(
+        decision=wish.decision,
+        der=der,
+        written=hold.written,
+        profile=profile,
+        written_at_all=writes,
+        lost=channel.bond.binding.reason,
+        trouble=account.trouble.code,
+        course=hold.course,
+        unfinished=busy or hold.unfinished,
+        void_w=channel.measured.claim.said_w,
+    )
+
+
+def unread(channel: Channel) -> bool:
+    """Whether its control points say nothing at all: what it took is only known by its power."""
+    return channel.measured.profile.readback == "effect_only" and not channel.measured.claim.void
+
+
+def _read(account: Account) -> Setpoint | None:
+    """What it reads back; what its power has shown is no read-back."""
+    return None if unread(account.channel) else account.outcome.accepted

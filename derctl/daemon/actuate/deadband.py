@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from derctl.core.types import Fallback, Rating, Setpoint
+from derctl.core.value import value
 from derctl.core.words import WriteFor
 from derctl.devices import Profile
 
@@ -18,7 +17,7 @@ PATIENT_FROM = 3
 """Refusals in a row from which on a device is asked less and less often."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Written:
     """The last write: what, when (monotonic), and how often in a row the device did not take it over.
 
@@ -45,24 +44,20 @@ def reason_to_write(
     q_unasked_s: float | None = None,
     broken: bool = False,
 ) -> WriteFor | None:
-    """Why it has to be written now, None where it hasn't. now_s on the monotonic clock.
+    """Why it has to be written now (now_s, monotonic), None where it hasn't.
 
     p_w: what it gives, measured when the last write had had its time to show; None where that is not known.
     q_unasked_s: how long nobody has asked for var, where derctl wrote some and hasn't given it back.
-    broken: a later write broke off, so that what it left in a device that can't be read back is not known.
+    broken: a later write broke off: what it left in one that can't be read back is not known.
     """
     blind = profile.readback == "effect_only"
-    if written is None:
-        told = (
-            desired.p_target_w is not None or desired.q_var is not None or (blind and desired.p_ceiling_w is not None)
-        )
-        if told or fallback.p_ceiling_w is not None:
-            return WriteFor.FIRST
-    else:
+    if written is None and _told(desired, fallback, blind=blind):
+        return WriteFor.FIRST
+    if written is not None:
         since_s = now_s - written.at_s
         if since_s < profile.write_min_interval_s:
             return None
-        timed = fallback.by != "stands" or desired.q_var is not None
+        timed = (fallback.by != "stands" or desired.q_var is not None) and not profile.guarded
         if timed and since_s >= fallback.after_s / 2.0:
             return WriteFor.REFRESH
         if since_s < _patience_s(written.refusals) and not tighter(desired, written.setpoint, rating, profile):
@@ -71,15 +66,18 @@ def reason_to_write(
         return WriteFor.GIVE_BACK
     basis = accepted
     if blind or basis is None or (written is not None and _as_it_took_it(written, basis)):
-        basis = written.setpoint if written is not None else Setpoint(p_ceiling_w=rating.p_max_w)
-    if differs(desired, basis, rating, profile):
+        basis = Setpoint(p_ceiling_w=rating.p_max_w) if written is None else written.setpoint
+    if differs(desired, basis, rating, profile) or (blind and broken):
         return WriteFor.CHANGED
-    if blind and broken:
-        return WriteFor.CHANGED
-    ignored = (
-        written is not None and desired.p_ceiling_w is not None and obeys(written, p_w, rating, profile) is False
-    )
-    return WriteFor.DISOBEYED if ignored else None
+    if written is None or desired.p_ceiling_w is None:
+        return None
+    return WriteFor.DISOBEYED if obeys(written, p_w, rating, profile) is False else None
+
+
+def _told(desired: Setpoint, fallback: Fallback, *, blind: bool) -> bool:
+    """Whether there is something to tell a device for the first time. One that reads back shows its limit."""
+    limited = blind and desired.p_ceiling_w is not None
+    return desired.p_target_w is not None or desired.q_var is not None or limited or fallback.p_ceiling_w is not None
 
 
 def _as_it_took_it(written: Written, accepted: Setpoint) -> bool:

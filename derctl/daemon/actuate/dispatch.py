@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from derctl.core.types import NOTHING, Decision, SiteState
 from derctl.core.words import Released
-from derctl.daemon.actuate.release import Release, waits_text
+from derctl.daemon.actuate.release import Release, unfinished, waits_text
 from derctl.daemon.actuate.writer import Writer
 from derctl.links.ending import end
 
@@ -53,7 +53,8 @@ class Dispatch:
             if tasks:
                 await asyncio.wait(tasks.values(), timeout=seconds / 2.0)
             return waiting | {
-                name: task.result() if task.done() else Release(Released.UNREACHABLE) for name, task in tasks.items()
+                name: task.result() if task.done() else unfinished(lost=self.writers[name].lost)
+                for name, task in tasks.items()
             }
         finally:
             await end(tasks.values())

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from derctl.core.types import NOTHING, DerState, Fallback, Setpoint
-from derctl.core.value import replace
+from derctl.core.value import replace, value
 from derctl.daemon.actuate.deadband import PATIENT_FROM, Written, obeys
 from derctl.daemon.course import Course, went_on
 from derctl.daemon.standing import RISE_PU_PER_S
 from derctl.devices import Profile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Hold:
     """written: the last write, None before it and where the device may have forgotten it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from derctl.core.capability import DARK
 from derctl.core.types import Bound, Capability, Decision, DerState, Outcome, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason, Status, What
@@ -67,12 +68,22 @@ def _verdict(desired: Setpoint, case: Case, now_s: float) -> Verdict:
         return Achieved.UNKNOWN, case.lost or Reason.STALE
     word, reason = achieved(desired, der, profile, case.course, now_s - der.age_s)
     second = Reason.OVERRIDE if overridden(case, now_s) else None
-    return word, case.trouble or second or reason or _short(case) or void
+    return word, case.trouble or second or reason or _short(case) or _too_little(case) or void
 
 
 def _short(case: Case) -> Reason | None:
     asked = case.decision.requested
     return None if asked is None else kept_back(asked, case.decision, case.der.can)
+
+
+def _too_little(case: Case) -> Reason | None:
+    """It may give something, and less than one step of its register or than keeps it awake: it is told 0 W."""
+    if case.written is None or case.der.reading.status in DARK:
+        return None
+    if any(bound.why is Reason.BELOW_MINIMUM for bound in case.decision.bound_by):
+        return Reason.BELOW_MINIMUM
+    told_w, may_w = case.written.setpoint.p_ceiling_w, case.decision.setpoint.p_ceiling_w
+    return Reason.BELOW_MINIMUM if told_w == 0.0 and may_w is not None and may_w > 0.0 else None
 
 
 def achieved(desired: Setpoint, der: DerState, profile: Profile, course: Course | None, at_s: float) -> Verdict:
@@ -144,8 +155,8 @@ def kept_back(asked: Setpoint, decision: Decision, can: Capability) -> Reason | 
     others = [bound for bound in decision.bound_by if bound.by != decision.requested_by]
     if any(bound.by == "bms_guard" and _excludes(bound, asked) for bound in others):
         return Reason.BMS_LIMIT
-    lost = any(bound.why == Reason.METER_LOST for bound in others)
-    return Reason.METER_LOST if lost else Reason.SENIOR_BOUND
+    said = (Reason.FIRMWARE_CHANGED, Reason.METER_LOST)
+    return next((why for why in said if any(bound.why is why for bound in others)), Reason.SENIOR_BOUND)
 
 
 def _excludes(bound: Bound, asked: Setpoint) -> bool:

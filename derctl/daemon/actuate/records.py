@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 
 from derctl.core.types import Fallback
 from derctl.core.words import Record
-from derctl.store.journal import LEFT, Journal
+from derctl.daemon.actuate.ledger import Ledger
+from derctl.daemon.actuate.recall import Recall
+from derctl.store.journal import Journal, Left
 
 GONE_S = 20.0
 """For how long a device reads back that nothing stands in it before that is believed of what a release left."""
@@ -17,53 +19,24 @@ GONE_S = 20.0
 class Records:
     """written: from before the first write until the release. left: limits that a release left standing.
 
+    ledger: how often each register was written.
     stamp: the wall time as text, for a reader of the journal. tell: what News takes.
     """
 
     written: Journal
     stamp: Callable[[], str]
     tell: Callable[[str, str, str], None]
-    left: Journal = field(init=False)
+    ledger: Ledger = field(default_factory=Ledger)
+    left: Left = field(init=False)
     _empty_s: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.left = Journal(self.written.folder, LEFT)
+        self.left = Left(self.written.folder)
 
     def load(self, ours: Mapping[str, Fallback], *, touch: bool) -> None:
-        """What was there before the restart. A journal that can't be read is said, and counts as if it named all.
-
-        ours: the DERs that derctl may write. touch: False where only somebody looks; it raises OSError then.
-        """
-        try:
-            self._copied(self.written.load(), self.written)
-        except (OSError, ValueError) as error:
-            if not touch and isinstance(error, OSError):
-                raise
-            self.written.presume({name: asdict(each) for name, each in ours.items()})
-            self._unreadable(self.written, error, touch=touch)
-        self._load_left(ours, touch=touch)
-
-    def _load_left(self, ours: Collection[str], *, touch: bool) -> None:
-        """What releases left. Where that can't be read, or there is no journal, it is not known of any other DER; so
-        it stays for each until it is written again, or is known to hold nothing."""
-        known = not self.written.missing
-        try:
-            self._copied(self.left.load(), self.left)
-        except (OSError, ValueError) as error:
-            known = False
-            self._unreadable(self.left, error, touch=touch)
-        if not known:
-            named = self.written.entries.keys() | self.left.entries.keys()
-            self.left.unknown(name for name in ours if name not in named)
-
-    def _copied(self, problem: str | None, journal: Journal) -> None:
-        if problem is not None:
-            self.tell("journal_copy_used", "", f"{journal.file}: {problem}")
-
-    def _unreadable(self, journal: Journal, error: OSError | ValueError, *, touch: bool) -> None:
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        aside = f"; kept as {journal.folder.set_aside(journal.file)}" if touch else ""
-        self.tell("journal_unreadable", "", f"{journal.file}: {why}{aside}")
+        """What was there before the restart. ours: the DERs that derctl may write. touch: False where only somebody
+        looks; it raises OSError then."""
+        Recall(self.written, self.left, self.tell, touch).all_of(ours)
 
     def of(self, der_id: str) -> Record:
         """What is written down of a DER."""

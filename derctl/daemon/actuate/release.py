@@ -41,6 +41,13 @@ def waits_text(lost: str) -> str:
     return f"waits: it would give more, and {lost} is lost or not released; its own timer ends what was written"
 
 
+def unfinished(*, lost: bool) -> Release:
+    """Of a DER that had no time to be released. lost: it is not heard; else it is only slow (Fronius: a request a
+    second)."""
+    slow = "it answers too slowly to be released in that time: what it was told last stands in it"
+    return Release(Released.UNREACHABLE, "" if lost else slow)
+
+
 def released_before(stands_w: float | None) -> Release:
     """Of a DER that an earlier release left with this limit; None: with something else, such as rest."""
     return Release(Released.RELEASED, "released before", stands_w=stands_w)

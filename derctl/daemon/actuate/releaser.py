@@ -12,6 +12,7 @@ from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.inventory import Inventory
 from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.release import Attempts, Release, not_in_file
+from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.claim import Claim
 from derctl.links.ending import end
 
@@ -107,20 +108,23 @@ class Releaser:
             self._lift = lift
             if wrote is None:
                 wrote = [*self.inventory.wrote(), *(self.inventory.to_lift() if lift else ())]
-            result = await self.dispatch.release(wrote, lift=lift, seconds=seconds)
+            dispatch = self.dispatch  # another site file may be taken meanwhile, without one of these
+            result = await dispatch.release(wrote, lift=lift, seconds=seconds)
             self._say(result)
             self.attempts = self.attempts.noted(result, self.clock())
             done = [name for name, each in result.items() if each.result is Released.RELEASED]
+            writers = dispatch.writers
             for name in done:
-                self._remember(name, result[name])
-            writers = self.dispatch.writers
+                self._remember(name, writers[name], result[name])
             if self.records.written.forget(name for name in done if not writers[name].wrote) or done:
                 await self.save()
-        return {name: replace(each, standing=self.inventory.stands(name)) for name, each in result.items()}
+        return {
+            name: replace(each, standing=writers[name].standing(self.records.of(name)))
+            for name, each in result.items()
+        }
 
-    def _remember(self, der_id: str, release: Release) -> None:
+    def _remember(self, der_id: str, writer: Writer, release: Release) -> None:
         """What was left in it, its fallback too: it stands until somebody takes it off."""
-        writer = self.dispatch.writers[der_id]
         each = writer.standing(Record.LEFT)
         if each.anything or each.seen is Seen.NOT_KNOWN:
             self.records.leave(der_id, release.stands_w, writer.channel.measured.claim.said_w)

@@ -18,6 +18,7 @@ from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.build import build, writer_of
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.known import known_before
 from derctl.daemon.standings import found_before
 from derctl.links.ending import end
 from derctl.site import Site
@@ -76,7 +77,7 @@ def _folder(site: Site) -> Folder:
 @asynccontextmanager
 async def _house(site: Site, folder: Folder, on_event: Callable[[str, str, str], None]) -> AsyncIterator[Releaser]:
     """The site's DERs, on buses that connect."""
-    plant = build(site, lambda event, who, text: None)
+    plant = build(site, lambda event, who, text: None, known_before(folder))
     dispatch = Dispatch({name: _writer(site, channel) for name, channel in plant.ders.items()})
     used = {id(channel.bus): channel.bus for channel in plant.ders.values()}
     tasks = [asyncio.create_task(bus.line.run()) for bus in used.values()]

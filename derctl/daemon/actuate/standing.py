@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from derctl.core.types import NOTHING, Rating, Setpoint
+from derctl.core.value import value
 from derctl.core.words import Record, Seen
 from derctl.site.between import SLACK_W
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Standing:
     """p_ceiling_w: below its rating, else None: no limit. All None: nothing stands, unless `seen` says that it isn't
     known. record: what derctl has written down of it."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from derctl.core.value import replace
+from derctl.core.value import replace, value
 from derctl.core.words import Reason
 
 LATE_AFTER = 3
@@ -26,6 +25,10 @@ class Happened(StrEnum):
     CLIPPED = "clipped"
     QUIET = "quiet"
     HEARD = "heard"
+    SPENT = "spent"
+    AFFORDED = "afforded"
+    CONTESTED = "contested"
+    SETTLED = "settled"
 
 
 SETS: dict[Happened, Reason | None] = {
@@ -35,6 +38,8 @@ SETS: dict[Happened, Reason | None] = {
     Happened.TAKEN: None,
     Happened.IGNORED: Reason.WRITE_IGNORED,
     Happened.CLIPPED: Reason.WRITE_CLIPPED,
+    Happened.SPENT: Reason.WRITE_BUDGET,
+    Happened.CONTESTED: Reason.CONTESTED,
 }
 """The code after it, whatever was before."""
 
@@ -42,21 +47,26 @@ CLEARS: dict[Happened, frozenset[Reason]] = {
     Happened.SENT: frozenset({Reason.LATE}),
     Happened.QUIET: frozenset({Reason.LATE}),
     Happened.HEARD: frozenset({Reason.LATE, Reason.UNREACHABLE}),
+    Happened.AFFORDED: frozenset({Reason.WRITE_BUDGET}),
+    Happened.SETTLED: frozenset({Reason.CONTESTED}),
 }
-"""The codes that are gone after it; any other stays. quiet: nothing is due; heard: and polls are answered."""
+"""The codes that are gone after it; any other stays. quiet: nothing is due; heard: and polls are answered; afforded:
+its memory bears what is wanted; settled: it reads back what was written, or gives more."""
 
 SAYS: dict[Reason, str] = {
     Reason.LATE: "write_late",
     Reason.REFUSED: "write_refused",
     Reason.WRITE_IGNORED: "write_ignored",
     Reason.WRITE_CLIPPED: "write_clipped",
+    Reason.WRITE_BUDGET: "write_budget",
+    Reason.CONTESTED: "contested",
 }
 """The event that tells people of a code, once as it comes."""
 SAME = frozenset({Reason.WRITE_IGNORED, Reason.WRITE_CLIPPED})
 """One into the other is no news."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Trouble:
     """code: what stands in the way, None: nothing. late: writes in a row that came too late."""
 
@@ -77,6 +87,13 @@ def after(trouble: Trouble, happened: Happened) -> Trouble:
     elif code in CLEARS[happened]:
         code = None
     return replace(trouble, code=code, late=0)
+
+
+def rationed(trouble: Trouble, *, binds: bool) -> Happened | None:
+    """Whether a day's writes keep the device from what is wanted is heard of where nothing else stands in the way."""
+    if not binds:
+        return Happened.AFFORDED if trouble.code is Reason.WRITE_BUDGET else None
+    return Happened.SPENT if trouble.code is None else None
 
 
 def news(before: Trouble, now: Trouble) -> str | None:

@@ -7,20 +7,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass, field
 
 from derctl.core.types import Decision, DerState, Fallback, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import Bind, Record, Released, WriteFor
 from derctl.daemon.actuate import hold as holds
+from derctl.daemon.actuate import rest as rests
 from derctl.daemon.actuate.account import Account
+from derctl.daemon.actuate.contesting import contested
 from derctl.daemon.actuate.deadband import reason_to_write, var_left
 from derctl.daemon.actuate.errand import Errand
 from derctl.daemon.actuate.promised import Promised
+from derctl.daemon.actuate.ration import Ration, both, tightens
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.standing import Standing
-from derctl.daemon.actuate.trouble import Happened
+from derctl.daemon.actuate.trouble import Happened, rationed
 from derctl.daemon.actuate.wish import Wish, behind, keep_s, still, wish_of
 from derctl.daemon.channel.channel import Channel
 from derctl.devices import Profile
 from derctl.devices.types import Controllable
-from derctl.errors import BusError, BusLate, DeviceError, SettingError
+from derctl.errors import BusError, BusLate, DeviceError, SettingError, WriteBarred
 from derctl.links.turns import Priority
 
 ANSWERS = (Bind.OK, Bind.FROZEN)
@@ -30,7 +34,7 @@ ANSWERS = (Bind.OK, Bind.FROZEN)
 @dataclass(slots=True)
 class Writer:
     """Writes what a DER is to do (wish) to its device, where that doesn't hold it by its account; one write at a time
-    (errand).
+    (errand). _asked: the device, what it was to get last, and that on its steps.
 
     spared_w: what may be somebody's limit: only a lower one is written over it.
     """
@@ -48,10 +52,11 @@ class Writer:
     promised: Promised = field(init=False)
     writes: int = 0
     wish: Wish | None = None
+    _asked: tuple[object, Setpoint, Setpoint] | None = None
     errand: Errand = field(init=False)
 
     def __post_init__(self, fallback: Fallback) -> None:
-        self.account = Account(self.id, self.channel, self.on_event, self.clock)
+        self.account = Account(self.id, self.channel, self.on_event, self.clock, ration=Ration(self.id))
         self.promised = Promised(self.channel, self.account, fallback)
         self.errand = Errand(f"write {self.id}")
 
@@ -108,9 +113,10 @@ class Writer:
         channel, hold = self.channel, self.account.hold
         if self.lost or wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
-        return reason_to_write(
-            self._sendable(channel.device, wish),
-            wish.accepted(hold.written),
+        desired, accepted = self._sendable(channel.device, wish), wish.accepted(hold.written)
+        why = reason_to_write(
+            desired,
+            accepted,
             hold.written,
             rating=wish.der.rating,
             fallback=self.promised.fallback,
@@ -120,12 +126,35 @@ class Writer:
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
             broken=hold.unfinished,
         )
+        if contested(self.account, desired, accepted, wish, writes=why is not None, busy=self.errand.busy):
+            return None
+        return self._rationed(why, desired, accepted, wish) if profile.guarded else why
+
+    def _rationed(
+        self, why: WriteFor | None, desired: Setpoint, accepted: Setpoint | None, wish: Wish
+    ) -> WriteFor | None:
+        """None where its memory has to be spared."""
+        profile, account = self.channel.measured.profile, self.account
+        kept_back = why is not None and self.account.ration.keeps_back(desired, accepted, profile)
+        wanted = _controllable(self.channel.device).sendable(wish.decision.setpoint)
+        happened = rationed(account.trouble, binds=kept_back or self.account.ration.binds(desired, wanted, profile))
+        if happened is not None:
+            account.happened(happened, self.account.ration.text(profile))
+        return None if kept_back else why
 
     def _sendable(self, device: object, wish: Wish) -> Setpoint:
-        """What the device may be told now, on the steps of its registers."""
+        """What the device may be told now, on the steps of its registers, and as its memory bears it."""
         hold, profile, size_w = self.account.hold, self.channel.measured.profile, wish.der.rating.size_w
         wanted = holds.bounded(hold, wish.decision.setpoint, profile, size_w, self.clock())
-        return _controllable(device).sendable(wanted)
+        ceiling_w = rests.told(self.account.rest, wanted.p_ceiling_w, wish.der, profile, self.clock())
+        if ceiling_w != wanted.p_ceiling_w:
+            wanted = replace(wanted, p_ceiling_w=ceiling_w)
+        if profile.guarded:
+            held = both(hold.holds, wish.accepted(hold.written))
+            wanted = self.account.ration.bounded(wanted, held, profile, self.promised.fallback.p_ceiling_w)
+        if self._asked is None or self._asked[0] is not device or self._asked[1] != wanted:
+            self._asked = device, wanted, _controllable(device).sendable(wanted)
+        return self._asked[2]
 
     async def _write(self, why: WriteFor) -> None:
         """The journal first: a kill must not make a write be forgotten. Afterwards all may have changed."""
@@ -138,17 +167,29 @@ class Writer:
         accepted, unasked_s = wish.accepted(hold.written), hold.var_unasked_s(wish.var_asked_s, now)
         give_back = var_left(desired, accepted, unasked_s, channel.measured.profile)
         before, answers = account.sending(desired), dict(channel.answers.words)
-        exchange = _controllable(device).write(desired, self.promised.told, answers, give_back_var=give_back)
+        if why is WriteFor.DISOBEYED and channel.measured.profile.enable == "toggle":
+            account.toggles = True
+        exchange = _controllable(device).write(
+            desired, self.promised.told, answers, give_back_var=give_back, toggle=account.toggles
+        )
         try:
             found = await channel.bus.execute(
-                channel.unit, exchange, priority=Priority.WRITE, not_after_s=wish.at_s + most_s
+                channel.unit,
+                exchange,
+                priority=Priority.WRITE,
+                not_after_s=wish.at_s + most_s,
+                permit=self.account.ration.permit(
+                    _controllable(device),
+                    channel.measured.profile,
+                    urgent=accepted is None or tightens(desired, accepted),
+                ),
             )
         except BusLate as error:  # not sent; the next tick decides
             account.happened(Happened.LATE, str(error))
         except BusError:
             self.writes += 1
             account.happened(Happened.SILENT)
-        except (DeviceError, SettingError) as error:
+        except (DeviceError, SettingError, WriteBarred) as error:
             self.writes += 1
             account.refused(before, desired, error, give_back_var=give_back)
         else:
@@ -168,10 +209,15 @@ class Writer:
         held, believed = self.account.known()
         exchange = _controllable(device).release(self.promised.told, lift=lift, held=held, believed=believed)
         try:
-            stands = await channel.bus.execute(channel.unit, exchange, priority=Priority.WRITE)
+            stands = await channel.bus.execute(
+                channel.unit,
+                exchange,
+                priority=Priority.WRITE,
+                permit=self.account.ration.permit(_controllable(device), channel.measured.profile, urgent=True),
+            )
         except BusError:
             return Release(Released.UNREACHABLE)
-        except (DeviceError, SettingError) as error:
+        except (DeviceError, SettingError, WriteBarred) as error:
             return Release(Released.REFUSED, str(error))
         missing = channel.bond.binding.missing
         if missing:  # what stands there could not be given back

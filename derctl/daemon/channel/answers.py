@@ -9,16 +9,18 @@ from derctl.core.exchange import Registers
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.slow import Slow
 from derctl.devices import Device
+from derctl.devices.blocks import Blocks
 from derctl.devices.sunspec.limits import BLOCK
 
 
 @dataclass(slots=True)
 class Answers:
     """Of one device: what was read of another says nothing of it. slow: which slow block is next, and when each was
-    read."""
+    read. blocks: what was found out about its requests."""
 
     words: Mapping[str, Registers] = field(default_factory=dict)
     slow: Slow = field(default_factory=Slow)
+    blocks: Blocks = field(default_factory=Blocks)
 
     def polled(self, fresh: Mapping[str, Registers], refusals: Mapping[str, str]) -> Mapping[str, Registers]:
         """What this poll is decoded from. What a refused block of limits permitted counts no more; a refused control

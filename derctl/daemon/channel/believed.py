@@ -82,7 +82,7 @@ def _other(known: Identity, told: Identity) -> str | None:
     pairs = ((known.maker, told.maker), (known.model, told.model))
     if all(before == now for before, now in pairs if readable(before) and readable(now)):
         return None
-    return f"{_name(told)} answers, {_name(known)} is expected"
+    return f"{told.name} answers, {known.name} is expected"
 
 
 def rates_differ(known: Rating | None, told: Rating) -> str | None:
@@ -113,7 +113,3 @@ def merged(known: Identity | None, told: Identity) -> Identity:
 def readable(word: str) -> bool:
     """Whether a text of a device says something; what could not be printed of it has become question marks."""
     return bool(word) and "?" not in word
-
-
-def _name(identity: Identity) -> str:
-    return f"{identity.maker} {identity.model}".strip()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from derctl.core.exchange import Registers
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.answers import Answers
+from derctl.daemon.channel.asking import Asking
 from derctl.daemon.channel.binding import Look
 from derctl.daemon.channel.bond import Bond
 from derctl.daemon.channel.expected import Expected
@@ -18,8 +19,9 @@ from derctl.daemon.channel.finding import misfits
 from derctl.daemon.channel.measured import Measured
 from derctl.daemon.channel.sight import Sight
 from derctl.daemon.channel.stillness import Stillness
-from derctl.daemon.channel.telling import who
+from derctl.daemon.channel.telling import taken_as, who
 from derctl.devices import Device
+from derctl.devices.blocks import ALONE, Joining
 from derctl.errors import BusError, DeviceError, DeviceRefused
 from derctl.links.bus import Bus
 from derctl.links.turns import Priority
@@ -33,8 +35,8 @@ class Channel:
     """Carries what is known of a device: how far it is found (bond), the registers that it answered with (answers),
     and what they say (measured).
 
-    heard_s: when it answered last, a refusal counts. back_s: when it came back from a silence; it may have forgotten
-    what it was told.
+    joining: what of it may be read together, for `asking`. heard_s: when it answered last, a refusal counts. back_s:
+    when it came back from a silence; it may have forgotten what it was told.
     """
 
     id: str
@@ -42,18 +44,21 @@ class Channel:
     unit: int
     expected: Expected
     on_event: Callable[[str, str, str], None] = lambda event, who, text: None
+    joining: InitVar[Joining] = ALONE
     clock: Callable[[], float] = time.monotonic
     born_s: float = field(default_factory=time.monotonic)
     bond: Bond = field(init=False)
     finder: Finder = field(init=False)
+    asking: Asking = field(init=False)
     answers: Answers = field(default_factory=Answers)
     measured: Measured = field(init=False)
     heard_s: float = -1e9
     back_s: float = -1e9
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, joining: Joining) -> None:
         self.measured = Measured(self.expected)
         self.bond = Bond(id=self.id, bus=self.bus, on_event=self.on_event, clock=self.clock, born_s=self.born_s)
+        self.asking = Asking(self.bus, self.unit, joining)
         self.finder = Finder(bond=self.bond, unit=self.unit, expected=self.expected)
 
     @property
@@ -78,7 +83,7 @@ class Channel:
             if whole is not None:
                 await self._read(whole)
             elif binding.barred is not None:  # not as the site file says: for people, nothing is done with it
-                answers, _ = await self._ask(binding.barred)
+                answers, _ = await self.asking.ask(binding.barred, self.answers.blocks)
                 self._take(binding.barred, answers, self.clock())
         except (BusError, DeviceError) as error:
             if isinstance(error, DeviceRefused) and not error.by_gateway:
@@ -103,14 +108,16 @@ class Channel:
             self._forget()
             return
         self.answers, self.measured.still = Answers(), Stillness(since_s=self.clock())
+        self.expected.slower(device.habits.profile)
+        self.asking.shorten(device.habits.profile.max_regs)
         for name in device.slow:
             await self._read_slow_block(device, name)
-        self.on_event("found", self.id, who(device.identity))
+        self.on_event("found", self.id, f"{who(device.identity)}{taken_as(device.habits)}")
         for problem in device.problems:
             self.on_event("map_problem", self.id, problem)
 
     async def _read(self, whole: Device) -> None:
-        fresh, refusals = await self._ask(whole)
+        fresh, refusals = await self.asking.ask(whole, self.answers.blocks)
         now_s, bond, measured = self.clock(), self.bond, self.measured
         before, before_s = bond.binding, measured.read_s
         if before.device is None or (whole is not before.device and whole is not before.more):
@@ -123,6 +130,7 @@ class Channel:
         if before.state not in {Bind.OK, Bind.FROZEN} and now_s - before_s > AWAY_S:
             self.back_s = now_s
         seen = self._take(self.device or whole, known, now_s)
+        measured.polled(fresh)
         still_s = measured.still_s(fresh, whole.rating)
         if seen.look is Look.WRONG:
             bond.found_out(misfits(bond.binding, whole, seen.text))
@@ -141,19 +149,6 @@ class Channel:
         if seen.news:
             self.on_event("value_held", self.id, seen.news)
         return seen
-
-    async def _ask(self, whole: Device) -> tuple[dict[str, Registers], dict[str, str]]:
-        """The blocks of the fast poll, and why those were refused without which it is still a device."""
-        fresh, refusals = dict[str, Registers](), dict[str, str]()
-        for name, read in whole.control.items():
-            try:
-                fresh[name] = await self.bus.request(self.unit, read)
-            except DeviceRefused as refused:
-                why = {name: f"exception {refused.code}, so it is not used until it answers again"}
-                if whole.without(why) is None:
-                    raise
-                refusals |= why
-        return fresh, refusals
 
     async def read_slow(self, *, first: bool = False) -> None:
         """One slow block, if one is due; called when the bus has time. first: only one with a pace of its own."""

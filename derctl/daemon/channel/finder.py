@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from derctl.core.exchange import patient
 from derctl.core.types import Rating
@@ -11,7 +11,7 @@ from derctl.daemon.channel import believed, finding
 from derctl.daemon.channel import binding as binds
 from derctl.daemon.channel.bond import Bond
 from derctl.daemon.channel.expected import Expected
-from derctl.daemon.channel.steady import Track, rated
+from derctl.daemon.channel.steady import rating_jump
 from derctl.daemon.channel.telling import who
 from derctl.devices import Device, Identity
 from derctl.errors import BusError, DeviceError, SectionUnclear
@@ -20,12 +20,12 @@ from derctl.links.turns import Priority
 
 @dataclass(slots=True, kw_only=True)
 class Finder:
-    """Asks the device who it is, and binds what answers (bond). rating: through time."""
+    """Asks the device who it is, and binds what answers (bond). rating: the one that is believed of it."""
 
     bond: Bond
     unit: int
     expected: Expected
-    rating: Track[Rating] = field(default_factory=Track)
+    rating: Rating | None = None
 
     async def find(self, misfit: str) -> Device | None:
         """Look for it if that is due, or make sure that it is still the one. Returns one that was found now.
@@ -60,7 +60,7 @@ class Finder:
         bond, generation = self.bond, self.bond.bus.line.generation
         known = bond.binding.known or whole.identity
         bond.binding = binds.doubted(bond.binding)
-        exchange = patient(believed.asked(whole, known, bond.binding.rated, self.expected.serial))
+        exchange = patient(believed.asked(whole, known, bond.binding.rated, self.expected.wanted))
         try:
             told, verdict = await bond.bus.execute(self.unit, exchange, priority=Priority.POLL)
         except DeviceError:
@@ -102,7 +102,10 @@ class Finder:
             return False
         if device.lacks:  # what was found of it in part says nothing of its rating
             return True
-        self.rating, jump = rated(self.rating, device.rating, bond.clock())
-        if jump and bond.binding.device is None:
+        before = self.rating or self.expected.recorded(device.identity)
+        jump = rating_jump(before, device.rating, self.expected.options.declared)
+        if not jump:
+            self.rating = device.rating
+        elif bond.binding.device is None:
             bond.found_out(finding.implausible(bond.binding, jump))
         return not jump

@@ -52,7 +52,7 @@ def failed(binding: Binding, error: BusError | DeviceError) -> Fault:
 def objection(binding: Binding, device: Device, told: Identity, expected: Expected, misfit: str) -> Fault | None:
     """A device answers: what speaks against it. told: who it says it is. misfit: what it measured against the site
     file."""
-    wrong = believed.objection(device, told, binding.known, binding.rated, expected.serial)
+    wrong = believed.objection(device, told, binding.known, binding.rated, expected.wanted)
     if wrong is not None:  # another one answers in its place
         left = binds.another(binding, device.rating.p_max_w)
         return Fault(left, Look.WRONG, Reason.IDENTITY_CHANGED, wrong)

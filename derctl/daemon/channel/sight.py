@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from derctl.core.exchange import Registers
 from derctl.core.types import Rating, Reading
 from derctl.core.value import value
 from derctl.core.words import Reason
@@ -27,22 +31,34 @@ class Sight:
     news: str = ""
 
 
+class Decoded(NamedTuple):
+    """What a device's answers say: seen, as the driver decoded them, and reading, what of that can be true."""
+
+    device: Device
+    answers: Mapping[str, Registers]
+    seen: Reading
+    reading: Reading
+
+
+def decoded(before: Decoded | None, device: Device, answers: Mapping[str, Registers]) -> Decoded:
+    """Registers that are the same say the same: many devices are asked more often than they renew them."""
+    if before is not None and before.device is device and before.answers == answers:
+        return before
+    seen = device.decode(answers)
+    return Decoded(device, answers, seen, plausible(seen, device.rating))
+
+
 def sight(
-    steady: Steady,
-    seen: Reading,
-    device: Device,
-    options: Options,
-    doubt: str | None,
-    now_s: float,
-    soc_s: float | None = None,
+    steady: Steady, said: Decoded, options: Options, doubt: str | None, now_s: float, soc_s: float | None = None
 ) -> Sight:
-    """seen: as the driver decoded it. doubt: what of it speaks against the site file. soc_s: when its state of charge
-    was read, where that was not now."""
+    """doubt: what of it speaks against the site file. soc_s: when its state of charge was read, where that was not
+    now."""
+    rating = said.device.rating
     if not steady.fits or steady.misfit:
-        steady = fitted(steady, doubt, proven=fits(seen, options.v_nom_v, options.f_nom_hz))
-    steady, reading, held = steadied(steady, plausible(seen, device.rating), device.rating, now_s, soc_s)
+        steady = fitted(steady, doubt, proven=fits(said.seen, options.v_nom_v, options.f_nom_hz))
+    steady, reading, held = steadied(steady, said.reading, rating, now_s, soc_s)
     steady, is_news = named(steady, held.split(" reads")[0], now_s) if held else (steady, False)
-    look, reason, text = _said(steady, reading, device.rating, held)
+    look, reason, text = _said(steady, reading, rating, held)
     return Sight(steady=steady, reading=reading, look=look, reason=reason, text=text, news=held if is_news else "")
 
 

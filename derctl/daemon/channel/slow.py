@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from derctl.core.freshness import SLOW_EVERY_S
 from derctl.core.value import replace
 
-SLOW_EVERY_S = 5.0
 DOUBTED_EVERY_S = 1.0
 """While what was read contradicts what was read before."""
 SLOW_KEEP_S = {"soc": 30.0}

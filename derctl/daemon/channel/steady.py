@@ -7,9 +7,10 @@ from dataclasses import field
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
+from derctl.core.freshness import SLOW_EVERY_S
+from derctl.core.text import unit_of
 from derctl.core.types import Rating, Reading
 from derctl.core.value import replace, value
-from derctl.daemon.channel.slow import SLOW_EVERY_S
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ ENERGY_STEP_WH = 1000.0
 UNRATED_W = 1e5
 """Of a meter, which states no rating."""
 RATING_STEP_PU = 0.1
-"""A rating of the same device differs by more: it is not believed at once."""
+"""A rating of the same device that differs by more is another one: only people change it."""
 
 
 @value
@@ -108,7 +109,7 @@ class Steady:
 
 
 UNSEEN: Track[float] = Track()
-UNITS = {"soc_pct": "%", "energy_wh": "Wh"}
+STEADIED = ("soc_pct", "energy_wh")
 
 
 def steadied(
@@ -119,7 +120,7 @@ def steadied(
     soc_s: when the state of charge was read, where that was not now: once read is one piece of evidence, not more.
     """
     tracks, changes, held = steady.tracks, dict[str, Any](), list[str]()
-    for name, unit in UNITS.items():
+    for name in STEADIED:
         seen = getattr(reading, name)
         if seen is None:
             continue
@@ -129,19 +130,47 @@ def steadied(
             track = follow(track, seen, _follows(name, rating), at_s, every_s=every_s)
             tracks = {**tracks, name: track}
         if track.count:
-            changes[name] = track.held(now_s)
+            changes[name], unit = track.held(now_s), unit_of(name)
             held.append(f"{name} reads {seen:.10g} {unit} after {track.value:.10g} {unit}")
     if tracks is not steady.tracks:
         steady = replace(steady, tracks=tracks)
     return steady, replace(reading, **changes) if changes else reading, "; ".join(held)
 
 
-def rated(track: Track[Rating], rating: Rating, now_s: float) -> tuple[Track[Rating], str]:
-    """A device that is found anew: what its rating can't have become, as text; empty where it is believed."""
-    track = follow(track, rating, _same_size, now_s)
-    if track.count == 0 or track.value is None:
-        return track, ""
-    return track, f"its rating was {_size(track.value)} and reads {_size(rating)}: looked at again before it counts"
+def rating_jump(before: Rating | None, after: Rating, declared: Rating | None) -> str:
+    """What the rating of the same device can't have become by itself, as text; empty where it is believed.
+
+    before: it was found with; None: never. declared: the site file's word, zeros where it has none: what it says is
+    held against the device elsewhere, and whatever was before counts no more.
+    """
+    if before is None:
+        return ""
+    found = [
+        (key, abs(now))
+        for key, was, now, said in _sizes(before, after, declared)
+        if not said and abs(was - now) > RATING_STEP_PU * max(abs(was), abs(now))
+    ]
+    if not found:
+        return ""
+    text = f"its rating was {_size(before)} and reads {_size(after)}: it is not written until it is as before"
+    words = ", ".join(f"{key}: {watts:g}" for key, watts in found if watts)
+    return (
+        f"{text}. If it was set so on purpose, write rating: {{{words}}} in the site file and reload"
+        if words
+        else text
+    )
+
+
+def _sizes(before: Rating, after: Rating, declared: Rating | None) -> tuple[tuple[str, float, float, float], ...]:
+    """As the site file calls them: before, now, and the site file's word."""
+    p_max_w, p_min_w, s_max_va = (
+        (0.0, 0.0, 0.0) if declared is None else (declared.p_max_w, declared.p_min_w, declared.s_max_va)
+    )
+    return (
+        ("p_max_w", before.p_max_w, after.p_max_w, p_max_w),
+        ("p_charge_max_w", before.p_min_w, after.p_min_w, p_min_w),
+        ("s_max_va", before.s_max_va, after.s_max_va, s_max_va),
+    )
 
 
 def fitted(steady: Steady, misfit: str | None, *, proven: bool) -> Steady:
@@ -168,15 +197,6 @@ def _follows(name: str, rating: Rating) -> Callable[[float, float, float], bool]
         return lambda before, after, s: 0.0 <= after - before <= step_wh + LEAP * size_w * s / HOUR_S
     rate = size_w / rating.e_max_wh if rating.e_max_wh else SOC_C_RATE
     return lambda before, after, s: abs(after - before) <= SOC_STEP_PCT + LEAP * 100.0 * rate * s / HOUR_S
-
-
-def _same_size(before: Rating, after: Rating, seconds: float) -> bool:
-    pairs = (
-        (before.p_max_w, after.p_max_w),
-        (before.p_min_w, after.p_min_w),
-        (before.s_max_va, after.s_max_va),
-    )
-    return all(abs(b - a) <= RATING_STEP_PU * max(abs(a), abs(b)) for a, b in pairs)
 
 
 def _size(rating: Rating) -> str:

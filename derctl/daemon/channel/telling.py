@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from derctl.core.words import ProfileBy
 from derctl.devices import Device, Identity
+from derctl.devices.profile import Habits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,5 +36,13 @@ def _named(lack: str) -> str:
 
 def who(identity: Identity) -> str:
     """`Maker Model, serial 1001`."""
-    name = f"{identity.maker} {identity.model}".strip()
-    return f"{name}, serial {identity.serial}" if identity.serial else f"{name}, which tells no serial"
+    serial = f"serial {identity.serial}" if identity.serial else "which tells no serial"
+    return f"{identity.name}, {serial}"
+
+
+def taken_as(habits: Habits) -> str:
+    """By which profile; nothing where the site file says it."""
+    if habits.by is ProfileBy.SITE_FILE:
+        return ""
+    nobody = habits.by is ProfileBy.NOBODY
+    return f"; {'no profile is meant for it, the documents count' if nobody else f'profile {habits.profile.name}'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -60,7 +60,7 @@ class Desk:
     may_arm: frozenset[str] = frozenset()
     locals: int = 0
 
-    def on_mqtt(self, send: Callable[[Message], None]) -> Callable[[str, bytes, bool], Awaitable[None]]:
+    def on_mqtt(self, send: Callable[[Message], None]) -> Callable[[str, bytes, bool], Coroutine[Any, Any, None]]:
         """What the broker's session calls for each message; send: takes the reply."""
 
         async def take(topic: str, payload: bytes, retained: bool) -> None:

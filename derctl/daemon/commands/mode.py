@@ -8,7 +8,7 @@ import msgspec
 
 from derctl.core.words import Refusal
 from derctl.daemon.actuate.text import released_text
-from derctl.daemon.commands.row import Command, Done, Nothing, Order, Reach
+from derctl.daemon.commands.row import Command, Done, Nothing, Order, Reach, acknowledged
 from derctl.errors import CommandError
 
 LOOK_S = 3.0
@@ -25,11 +25,20 @@ async def arm(reach: Reach, order: Order) -> Done:
     """Observe to control: the first word shows what would be written, the second does it."""
     if reach.releaser.releasing:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
+    heard = reach.gate.disarms
     await reach.look(LOOK_S)
+    if reach.gate.disarms != heard:
+        raise CommandError(Refusal.NOT_READY, "a disarm came meanwhile, and counts: arm again if that is meant")
     before = reach.gate.arming
     reach.gate.ask(order.by, order.args.confirm)
-    text = "armed" if reach.gate.warning is None else f"armed; {reach.gate.warning}"
-    return Done(text=text, back=reach.gate.undo(before))
+    relied, unlearn = acknowledged(reach, None)
+    disarmed = reach.gate.undo(before)
+
+    def back() -> None:
+        disarmed()
+        unlearn()
+
+    return Done(text="; ".join(word for word in ("armed", relied, reach.gate.warning) if word), back=back)
 
 
 DISARMED = "nothing is written any more, but after a restart it may be forgotten"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from derctl.core.types import BatteryRequest, LimitRequest, Request
+from derctl.core.text import amount
+from derctl.core.types import COMMON, Request
 from derctl.core.words import Standing
 from derctl.daemon.commands.desk import LOCAL_ID, reply
 from derctl.daemon.report.telemetry import encode
@@ -41,10 +42,7 @@ class Notices:
 
 
 def named(request: Request) -> str:
-    """Whose, and how much."""
-    value_w = ""
-    if isinstance(request, LimitRequest):
-        value_w = f"limit of {request.p_ceiling_w:g} W"
-    elif isinstance(request, BatteryRequest):
-        value_w = f"setpoint of {request.p_target_w:g} W"
-    return f"{request.by}'s {value_w} for {request.der or 'the site'}"
+    """Whose, what, and how much."""
+    own = (item.name for item in fields(request) if item.name not in COMMON)
+    asked = ", ".join(amount(name, getattr(request, name)) for name in own)
+    return f"{request.by}'s {request.called} of {asked} for {request.der or 'the site'}"

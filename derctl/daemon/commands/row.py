@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -14,8 +14,14 @@ from derctl.core.types import SiteState
 from derctl.core.words import Refusal
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.gate import Gate
+from derctl.daemon.known import Known
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
+
+
+async def nobody(der: str) -> str:
+    """Of a house without devices."""
+    raise CommandError(Refusal.NOTHING_NEW, f"nothing answers in the place of {der}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +29,7 @@ class Reach:
     """What a command may touch. look: look again for what was not found, or found incomplete, for so many seconds at
     most. changed: something that must survive a restart has changed. save: returns when what is now is on disk;
     raises OSError. lift_found: of a DER (None: all); gives those in which a limit was found. keep_found: takes it
-    back."""
+    back. known: who was ever found. replace: takes the device that answers in a DER's place for it."""
 
     plan: Plan
     requests: Requests
@@ -35,6 +41,8 @@ class Reach:
     save: Callable[[], Awaitable[None]]
     lift_found: Callable[[str | None], list[str]] = lambda der: []
     keep_found: Callable[[list[str]], None] = lambda ders: None
+    known: Known = field(default_factory=Known)
+    replace: Callable[[str], Awaitable[str]] = nobody
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""
@@ -115,3 +123,11 @@ def admitted(reach: Reach, order: Order) -> str:
     """Until when. What is admitted is not what is written."""
     text = f"until {order.until}"
     return text if reach.gate.open else f"{text}, but nothing is written in observe mode"
+
+
+def acknowledged(reach: Reach, der: str | None) -> tuple[str, Callable[[], None]]:
+    """The new firmware of a DER (None: of all) is relied on: what to say, "" where none is new, and what takes it
+    back."""
+    before = reach.known.acknowledge(der)
+    text = ", ".join(f"{name}: firmware {each.newer} is relied on" for name, each in before.items())
+    return text, lambda: reach.known.of.update(before)

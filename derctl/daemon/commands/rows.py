@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derctl.daemon.commands import mode, power
+from derctl.daemon.commands import devices, mode, power
 from derctl.daemon.commands.row import Command
 
-COMMANDS: dict[str, Command] = power.ROWS | mode.ROWS
+COMMANDS: dict[str, Command] = power.ROWS | mode.ROWS | devices.ROWS

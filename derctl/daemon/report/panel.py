@@ -6,15 +6,21 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from derctl import __version__
 from derctl.core.engine import with_belief
+from derctl.core.sensitivity import UNKNOWN
 from derctl.core.types import Decision, SiteState
 from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock
 from derctl.daemon.control import Control
 from derctl.daemon.news import News
 from derctl.daemon.picture import Picture, stroke
+from derctl.daemon.report.buses import Buses
+from derctl.daemon.report.contained import containment
+from derctl.daemon.report.loops import loops, sensitivities
+from derctl.daemon.report.unwatched import unwatched
 from derctl.daemon.report.view import DerView, View, der_view, loop_view, poc_view
 from derctl.daemon.survival import Survival
 from derctl.daemon.uplink import Uplink
@@ -32,6 +38,7 @@ class Panel:
     news: News
     uplink: Uplink
     survival: Survival
+    buses: Buses = field(default_factory=Buses)
     started_s: float = field(default_factory=time.monotonic)
 
     def picture(self) -> Picture:
@@ -42,10 +49,20 @@ class Panel:
         decisions = self._decisions()
         return Picture(
             ders=tuple(
-                stroke(der, decisions.get(der.id), writers[der.id].promised.told, writers[der.id].kept_from(der))
+                stroke(
+                    der,
+                    decisions.get(der.id),
+                    writers[der.id].promised.told,
+                    writers[der.id].kept_from(der),
+                    self._newer(der.id),
+                )
                 for der in tick.state.ders
             )
         )
+
+    def _newer(self, der_id: str) -> str:
+        record = self.control.absent.known.of.get(der_id)
+        return "" if record is None else record.newer
 
     def view(self) -> View:
         """Now."""
@@ -62,27 +79,43 @@ class Panel:
             uptime_s=state.t_s - self.started_s,
             arming=control.gate.arming,
             loop=loop_view(control.loop),
-            poc=poc_view(state.poc, control.plant.poc, control.proof.belief(control.loop.memories)),
+            poc=poc_view(
+                state.poc,
+                control.plant.poc,
+                control.proof.belief(control.loop.memories),
+                unwatched(control.loop.plan, state.poc, control.loop.memories),
+            ),
             ders=self._ders(state),
             buses=control.plant.buses,
             mqtt=self.uplink.view(),
             requests=[(request, requests.binds(request)) for request in state.requests],
             events=self.news.events,
             disk=self.survival.disk_view(),
+            loops=loops(control.site.loops, control.loop.memories),
+            loads=self.loads(),
+            containment=containment(control.loop.plan, control.loop.memories),
         )
+
+    def loads(self) -> dict[str, dict[str, Any]]:
+        """By bus, what it is loaded with."""
+        control = self.control
+        return self.buses.shown(control.site, control.plant, control.loop.clock())
 
     def _ders(self, state: SiteState) -> list[DerView]:
         control, decisions = self.control, self._decisions()
-        kinds = {section.id: section.kind for section in control.site.file.ders}
+        moved = sensitivities(control.loop.memories)
+        sections = {section.id: section for section in control.site.file.ders}
         return [
             der_view(
-                kinds[n],
+                sections[n].kind,
                 der,
                 control.plant.ders[n],
                 control.writers[n],
                 decisions.get(n),
                 control.releaser.records.of(n),
                 control.standings.view(n),
+                moved.get(n, UNKNOWN),
+                control.absent.known.due(sections[n]),
             )
             for der in state.ders
             for n in (der.id,)

@@ -28,9 +28,14 @@ def status(view: View) -> dict[str, Any]:
         "pid": view.pid,
         "loop": asdict(view.loop) | {"last_s": round(view.loop.last_s, 4), "worst_s": round(view.loop.worst_s, 4)},
         "absent": _absent(view.arming),
+        "containment": view.containment,
+        "loops": [dict(loop) for loop in view.loops],
         "poc": None if view.poc is None else _poc(view.poc),
         "ders": {each.der.id: _der(view, each) for each in view.ders},
-        "buses": {name: {"connected": bus.line.connected} | bus.counted() for name, bus in view.buses.items()},
+        "buses": {
+            name: {"connected": bus.line.connected, **bus.counted(), **view.loads.get(name, {})}
+            for name, bus in view.buses.items()
+        },
         "mqtt": None if view.mqtt is None else asdict(view.mqtt),
         "disk": asdict(view.disk),
         "requests": [_request(view, *request) for request in view.requests],
@@ -57,7 +62,9 @@ def _absent(arming: Arming) -> dict[str, Any]:
 
 def _device(device: DeviceView) -> dict[str, Any]:
     identity = None if device.identity is None else asdict(device.identity)
-    return {"reason": device.reason, "text": device.text, "identity": identity}
+    name, by = (None, None) if device.habits is None else device.habits
+    who = {"identity": identity, "profile": name, "profile_by": by}
+    return {"reason": device.reason, "text": device.text} | who
 
 
 def _poc(view: PocView) -> dict[str, Any]:
@@ -69,6 +76,7 @@ def _poc(view: PocView) -> dict[str, Any]:
         "meter": view.belief,
         "belief": of_evidence(poc.belief),
         "measurement": measurement(poc.reading, age_of(poc), v_pu),
+        "unwatched": list(view.unwatched),
     }
 
 
@@ -76,7 +84,9 @@ def _der(view: View, each: DerView) -> dict[str, Any]:
     der, decision = each.der, each.decision
     return _device(each.device) | {
         "kind": each.kind,
-        "state": each.device.shown(fresh=der.fresh, status=der.reading.status, written=each.control),
+        "state": each.device.shown(
+            fresh=der.fresh, status=der.reading.status, written=each.control, phase=each.rest.phase
+        ),
         "fresh": der.fresh,
         "rating": asdict(der.rating),
         "can": asdict(der.can),
@@ -87,8 +97,12 @@ def _der(view: View, each: DerView) -> dict[str, Any]:
         "outcome": of_outcome(each.outcome, view.now, view.now_s),
         "standing": asdict(each.standing),
         "abstained": {} if decision is None else dict(decision.abstained),
+        "sensitivity": asdict(each.sensitivity),
+        "rest": {"phase": each.rest.phase, "least_w": each.rest.least_w, "wake_s": each.rest.wake_s},
         "own_on": list(der.reading.own_on),
         "own_off": list(der.reading.own_off),
         "writes": each.writes,
+        "wear": dict(each.wear),
+        "reverify": None if each.reverify is None else dict(each.reverify),
         "problems": list(each.device.problems),
     }

@@ -20,11 +20,11 @@ CHANGE_W = 50.0
 """A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status or alarms did."""
 
 
-ELSEWHERE = frozenset({"accepted", "own_on", "own_off"})
-"""Fields of a reading that stand in the outcome and in `status`."""
+ELSEWHERE = frozenset({"accepted", "own_on", "own_off", "energy_in_wh", "phase_sum_w"})
+"""Fields of a reading that stand in the outcome and in `status`, or that core alone looks at."""
 MEASURED = ("status", *(item.name for item in fields(Reading) if item.name not in {"status", *ELSEWHERE}))
 """A new field of a reading is in the topic by itself."""
-EVIDENCE = tuple(item.name for item in fields(Evidence))
+EVIDENCE = tuple(item.name for item in fields(Evidence) if item.name != "jumps")
 TOLD = tuple(item.name for item in fields(Setpoint))
 
 
@@ -141,6 +141,17 @@ class Telemetry:
             if not self._waits(topic, now_s) and self._changed(topic, _became(outcome), now_s):
                 found.append(Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp.fields)))
         return found
+
+    def buses(self, loads: Callable[[], Mapping[str, Any]], now_s: float) -> list[Message]:
+        """What the buses are loaded with, at a fixed pace: asked for only then."""
+        if now_s - self._sent_s.get("buses", -1e9) < self.every_s:
+            return []
+        shown = loads()
+        if not shown:
+            return []
+        self._sent_s["buses"] = now_s
+        stamp = Stamp(self.clock, self.clock.now())
+        return [Message(topic="buses", payload=encode(stamp.fields | {"buses": shown}))]
 
     def standing(
         self, ders: Iterable[str], stands: Callable[[str], Standing], mode: Mode, now_s: float, *, last: bool = False

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Reading
 from derctl.core.words import LimitsBy
+from derctl.devices.fitting import met
 from derctl.devices.kind import Models
+from derctl.devices.profile import Habits
 from derctl.devices.sunspec.found import incomplete
-from derctl.devices.sunspec.layout import find
 from derctl.devices.sunspec.limits import Limits, limits_of
 from derctl.devices.sunspec.observed import Observed
 from derctl.devices.sunspec.section import BATTERIES, chosen
@@ -35,11 +36,14 @@ class SunspecBms(Observed):
 
 def bind_bms(models: Models, options: Options) -> Exchange[SunspecBms]:
     """Find model 802."""
-    layout = yield from chosen((yield from find(models, options)), options.section, BATTERIES)
+    whole, options = yield from met(models, options)
+    layout = yield from chosen(whole, options.section, BATTERIES)
     block = layout.find(*BATTERIES)
     if block is None:
         raise not_a("sunspec_bms", layout, "no battery model (802) in the chain")
     limits = yield from limits_of(layout, block, layout.find(803))
-    lacks = layout.lacks
+    lacks, habits = layout.lacks, Habits(profile=options.profile, by=options.profile_by)
     problems = (*layout.chain.problems, *incomplete(lacks))
-    return SunspecBms(layout=layout, options=options, view=limits.view, limits=limits, problems=problems, lacks=lacks)
+    return SunspecBms(
+        layout=layout, options=options, view=limits.view, limits=limits, problems=problems, lacks=lacks, habits=habits
+    )

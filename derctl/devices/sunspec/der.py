@@ -9,16 +9,19 @@ from derctl.core.exchange import Exchange, Read
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import LimitsBy
+from derctl.devices.fitting import met, unverified
 from derctl.devices.kind import Models
 from derctl.devices.nominal import Nominal, System
+from derctl.devices.profile import Habits
 from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.groups import Groups
 from derctl.devices.sunspec.controls.m123 import build_123
 from derctl.devices.sunspec.controls.m124 import build_124
 from derctl.devices.sunspec.controls.m704 import build_704
 from derctl.devices.sunspec.controls.rated import Rated
+from derctl.devices.sunspec.controls.toggle import enables_of, toggled
 from derctl.devices.sunspec.found import Found, incomplete
-from derctl.devices.sunspec.layout import Layout, View, find
+from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.limits import BLOCK, Limits, own_limits, with_bms
 from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, system_of
 from derctl.devices.sunspec.nameplate import plate_of
@@ -38,6 +41,11 @@ CHARGE = {713: ("SoC", "SoH"), 124: ("ChaState",)}
 ANY_MESSAGE = (
     "its reversion timer starts again with every Modbus message: a fallback by reversion comes true only once nothing"
     " asks it any more, be it derctl or another client"
+)
+
+GUARDED = (
+    "its control registers wear out: it is told {} times a day at most, no var, and no reversion timer is kept up,"
+    " so that its fallback is true by stands or by device only"
 )
 
 
@@ -95,13 +103,20 @@ class SunspecDer(Found):
     def decode(self, answers: Answers) -> Reading:
         self.confirm(answers)
         values = self.ac.values(answers)
-        soc, soh = self._charge(answers)
+        soc, soh = charged(self.charge, answers)
         on, off = self.own.states(answers, self.options.own_functions)
         told = (self.can.steer or self.can.var) and self.controls.groups.views.keys() <= answers.keys()
         read = self.controls.groups.values(answers) if told else None
         accepted = self.controls.accepted(read) if read is not None and self.controls.groups.tells(read) else None
         reading = inverter(
-            self.ac.block.model_id, values, soc_pct=soc, soh_pct=soh, accepted=accepted, own_on=on, own_off=off
+            self.ac.block.model_id,
+            values,
+            phase=self.options.phase,
+            soc_pct=soc,
+            soh_pct=soh,
+            accepted=accepted,
+            own_on=on,
+            own_off=off,
         )
         return self._with_bms(reading, answers)
 
@@ -113,13 +128,6 @@ class SunspecDer(Found):
             return replace(reading, limits_by=LimitsBy.CHAIN if self.limits.states else LimitsBy.NOBODY)
         return with_bms(reading, self.limits.told(answers, LimitsBy.CHAIN))
 
-    def _charge(self, answers: Answers) -> tuple[float | None, float | None]:
-        """State of charge and of health, percent."""
-        if self.charge is None or self.charge.name not in answers:
-            return None, None
-        values = self.charge.values(answers)
-        return values.get("SoC", values.get("ChaState")), values.get("SoH")
-
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
         return self.controls.promises(answers, fallback)
 
@@ -130,14 +138,34 @@ class SunspecDer(Found):
         return self.controls.sendable(setpoint)
 
     def write(
-        self, setpoint: Setpoint, fallback: Fallback, answers: Answers, *, give_back_var: bool = False
+        self,
+        setpoint: Setpoint,
+        fallback: Fallback,
+        answers: Answers,
+        *,
+        give_back_var: bool = False,
+        toggle: bool = False,
     ) -> Exchange[Setpoint]:
-        return self.controls.write(setpoint, fallback, answers, give_back_var=give_back_var)
+        exchange = self.controls.write(setpoint, fallback, answers, give_back_var=give_back_var)
+        return toggled(exchange, enables_of(self.controls.groups.views.values())) if toggle else exchange
 
     def release(
-        self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True
+        self,
+        fallback: Fallback,
+        *,
+        lift: bool,
+        held: Setpoint = NOTHING,
+        believed: bool = True,
     ) -> Exchange[Setpoint]:
         return self.controls.release(fallback, lift=lift, held=held, believed=believed)
+
+
+def charged(charge: View | None, answers: Answers) -> tuple[float | None, float | None]:
+    """State of charge and of health, percent."""
+    if charge is None or charge.name not in answers:
+        return None, None
+    values = charge.values(answers)
+    return values.get("SoC", values.get("ChaState")), values.get("SoH")
 
 
 def bind_pv(models: Models, options: Options) -> Exchange[SunspecDer]:
@@ -152,7 +180,7 @@ def bind_storage(models: Models, options: Options) -> Exchange[SunspecDer]:
 
 
 def _bind(models: Models, options: Options, kind: Capability) -> Exchange[SunspecDer]:
-    whole = yield from find(models, options)
+    whole, options = yield from met(models, options)
     layout = yield from chosen(whole, options.section, INVERTERS)
     ac = layout.find(*INVERTERS)
     if ac is None:
@@ -165,17 +193,20 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
     if limits is not None and limits.unread:
         lacks = (*lacks, "the battery's limits in model 802")
     view = layout.view("ac", ac, POINTS_701 if ac.model_id == 701 else POINTS_1XX)
+    controls = Controls(rated=Rated(rating=plate.rating, profile=options.profile), groups=groups)
     system = yield from _system(view)
+    why = unverified(options, whole.identity)
     return SunspecDer(
         layout=layout,
         options=options,
-        problems=(*layout.chain.problems, *groups.problems, *([unread] if unread else []), *incomplete(lacks)),
+        problems=(*layout.chain.problems, *groups.problems, *filter(None, (unread, why)), *incomplete(lacks)),
+        habits=Habits(profile=options.profile, by=options.profile_by, unverified=why),
         lacks=lacks,
         rating=plate.rating,
-        can=replace(kind, ac=groups.port),
+        can=replace(kind, ac=groups.port, volatile=not options.profile.guarded, least_w=controls.least_w),
         ac=view,
         charge=_charge_of(layout) if kind.store else None,
-        controls=Controls(rated=Rated(rating=plate.rating, profile=options.profile), groups=groups),
+        controls=controls,
         own=own_of(layout),
         nominal=replace(plate.nominal, system=system),
         limits=limits,
@@ -207,6 +238,8 @@ def _charge_of(layout: Layout) -> View | None:
 def _groups(layout: Layout, options: Options, rated: Rating, want: Port, *, only_read: str) -> Exchange[Groups]:
     """704 before the older models. None where the device is only read; its problems say why."""
     profile = options.profile
+    if profile.guarded:
+        want = replace(want, var=False)
     if layout.chain.repaired:
         return Groups(problems=("the chain had to be repaired: this device is only read",))
     if only_read:
@@ -218,4 +251,6 @@ def _groups(layout: Layout, options: Options, rated: Rating, want: Port, *, only
         found = found.joined((yield from build_124(layout, rated, profile, want)))
     if found == Groups():
         return found.saying("no control model (704, 123, 124): this device is only read")
+    if profile.guarded:
+        found = found.saying(GUARDED.format(profile.writes_a_day))
     return found.saying(ANY_MESSAGE) if profile.timer_rearm == "any_message" and found.port != Port() else found

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
 
-from derctl.core.exchange import Exchange, Read
+from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.text import device_text, serial_text
+from derctl.core.value import replace
+from derctl.devices.profile import Habits
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.types import Answers, Identity, Options
 from derctl.errors import DecodeError
@@ -25,6 +28,7 @@ class Found:
     options: Options
     problems: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+    habits: Habits = field(default_factory=Habits)
 
     @property
     def identity(self) -> Identity:
@@ -48,5 +52,12 @@ class Found:
             if now and stood[name] and now != stood[name] and "?" not in now + stood[name]:
                 raise DecodeError(f"{name} {now!r} stands where {stood[name]!r} stood: the sections have moved")
 
+    def saying(self, problem: str) -> Self:
+        """The same with one more problem."""
+        return replace(self, problems=(*self.problems, problem))
+
     def identify(self) -> Exchange[Identity]:
         return self.layout.identify()
+
+    def points_of(self, write: Write) -> tuple[str, ...]:
+        return self.layout.points_of(write)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.exchange import Exchange, Read
+from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.text import device_text, serial_text
 from derctl.core.value import replace
 from derctl.devices.kind import Models
 from derctl.devices.types import Answers, Identity, Options
-from derctl.errors import DecodeError, DeviceRefused, NotRecognised
-from derctl.sunspec import Block, Chain, Model, Reader, compile_reader, read_block, walk
+from derctl.errors import BusTimeout, DecodeError, DeviceRefused, NotRecognised
+from derctl.sunspec import Block, Chain, Model, Reader, compile_reader, inner_offsets, plan, read_block, walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """Some points of one model at one place: the read that fetches them, and the reader that decodes them.
 
-    The read starts at the model's ID, so each answer says which model it is.
+    The read starts at the model's ID, so each answer says which model it is. void: raw values that mean nothing in
+    this device, by point and its place.
     """
 
     name: str
@@ -28,6 +29,7 @@ class View:
     reader: Reader
     read: Read
     lacking: tuple[str, ...] = ()
+    void: tuple[tuple[str, range, frozenset[int]], ...] = ()
 
     def values(self, answers: Answers) -> dict[str, Any]:
         """Raises DecodeError where the answer isn't this model any more (the map moved, another device answers)."""
@@ -40,6 +42,9 @@ class View:
                 f"{found} at {self.block.address}, expected {self.block.model_id} ({self.block.length})"
             )
         values = self.reader(registers)
+        for point, place, raws in self.void:
+            if raw_of(registers[place.start : place.stop]) in raws:
+                values[point] = None
         return dict.fromkeys(self.lacking) | values if self.lacking else values
 
     def offset(self, point: str) -> int:
@@ -52,7 +57,8 @@ class Layout:
     """A walked device: its chain, who it is, and the models that have a definition.
 
     unread: what `asked` was refused, by model, in words. who: its Opt and serial number, to be read again and again
-    where it is one of several sections of a unit; opt: what the first was.
+    where it is one of several sections of a unit; opt: what the first was. absent, silence_is_missing: as the profile
+    has them.
     """
 
     chain: Chain
@@ -62,6 +68,8 @@ class Layout:
     unread: dict[int, str] = field(default_factory=dict, compare=False)
     who: View | None = None
     opt: str = ""
+    absent: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    silence_is_missing: bool = False
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -78,20 +86,40 @@ class Layout:
         return None
 
     def view(self, name: str, block: Block, points: Sequence[str]) -> View:
-        """A view of the points that the model has and the block is long enough for, in one read."""
+        """A view of the points that the model has and the block is long enough for: one read, in as few parts as
+        `max_regs` allows."""
         model = self.models(block.model_id)
         if model is None:
             raise NotRecognised(f"model {block.model_id} has no definition")
         usable = _usable(model, points, 2 + block.length)
         reader = compile_reader(model, usable)
-        count = reader.first + reader.count
-        if count > self.max_regs:
-            raise NotRecognised(
-                f"model {block.model_id} needs {count} registers in one read, {self.max_regs} allowed"
-            )
-        read = Read(address=block.address, count=max(count, 2))
+        inner = {block.address + offset for offset in inner_offsets(model, length=block.length)}
+        count = max(reader.first + reader.count, 2)
+        first, *rest = plan(block.address, count, self.max_regs, inner=inner)
+        read = Read(address=first.address, count=count, cuts=tuple(part.address for part in rest))
         lacking = tuple(point for point in points if point not in usable)
-        return View(name=name, model=model, block=block, reader=reader, read=read, lacking=lacking)
+        void = tuple(self._void(model, usable))
+        return View(name=name, model=model, block=block, reader=reader, read=read, lacking=lacking, void=void)
+
+    def _void(self, model: Model, points: Sequence[str]) -> Iterator[tuple[str, range, frozenset[int]]]:
+        for point in points:
+            if raws := self.absent.get(f"{model.id}.{point}"):
+                place = model.fixed[point]
+                yield point, range(place.offset, place.end), frozenset(raws)
+
+    def points_of(self, write: Write) -> tuple[str, ...]:
+        """Each point that a write touches, as `123.WMaxLimPct`; a register that is no point, as `register 40100`."""
+        places = range(write.address, write.address + len(write.values))
+        return tuple(dict.fromkeys(self._point_at(address) for address in places))
+
+    def _point_at(self, address: int) -> str:
+        for block in self.chain.blocks:
+            model, offset = self.models(block.model_id), address - block.address
+            if model is None or not 0 <= offset < 2 + block.length:
+                continue
+            names = [name for name, point in model.fixed.items() if point.offset <= offset < point.end]
+            return f"{block.model_id}.{names[0]}" if names else f"register {address}"
+        return f"register {address}"
 
     def identify(self) -> Exchange[Identity]:
         """Read the common model now, its texts made harmless. Raises NotRecognised where it isn't there."""
@@ -101,8 +129,7 @@ class Layout:
         values = yield from self.once(common, ("ID", "Mn", "Md", "Vr", "SN"))
         if values["ID"] != 1:
             raise NotRecognised(f"model {values['ID']} stands where the common model was, at {common.address}")
-        maker, model, firmware = (device_text(values[point] or "") for point in ("Mn", "Md", "Vr"))
-        return Identity(maker=maker, model=model, firmware=firmware, serial=serial_text(values["SN"] or ""))
+        return identity_of(values)
 
     def once(self, block: Block, points: Sequence[str]) -> Exchange[dict[str, Any]]:
         """Read a block now and decode these points; holes and what is missing are None."""
@@ -118,12 +145,17 @@ class Layout:
         return values
 
     def asked(self, block: Block, points: Sequence[str]) -> Exchange[dict[str, Any]]:
-        """The same of a block without which the device is still one: refused, its points are None."""
+        """The same of a block without which the device is still one: refused, its points are None; with silence too,
+        where its profile says so."""
         try:
             return (yield from self.once(block, points))
         except DeviceRefused as refused:
             self.unread[block.model_id] = f"model {block.model_id} (exception {refused.code})"
-            return dict.fromkeys(points)
+        except BusTimeout:
+            if not self.silence_is_missing:
+                raise
+            self.unread[block.model_id] = f"model {block.model_id} (no answer)"
+        return dict.fromkeys(points)
 
 
 def _holed(model: Model, points: Sequence[str], registers: Sequence[int | None]) -> bool:
@@ -137,6 +169,14 @@ def _usable(model: Model, points: Sequence[str], end: int) -> list[str]:
     """The points that a block of `end` registers holds whole, with their scale factors."""
     held = {name for name, point in model.fixed.items() if point.end <= end}
     return [p for p in points if p in held and (not isinstance(sf := model.fixed[p].sf, str) or sf in held)]
+
+
+def raw_of(words: Sequence[int]) -> int:
+    """As one unsigned number, high word first."""
+    value = 0
+    for word in words:
+        value = value << 16 | word
+    return value
 
 
 def find(models: Models, options: Options) -> Exchange[Layout]:
@@ -153,3 +193,9 @@ class _Known:
 
     def __contains__(self, model_id: object) -> bool:
         return isinstance(model_id, int) and self.models(model_id) is not None
+
+
+def identity_of(common: Mapping[str, Any]) -> Identity:
+    """Who a common model says it is, its texts made harmless."""
+    maker, model, firmware = (device_text(common[point] or "") for point in ("Mn", "Md", "Vr"))
+    return Identity(maker=maker, model=model, firmware=firmware, serial=serial_text(common["SN"] or ""))

@@ -14,7 +14,7 @@ from derctl.core.words import LimitsBy, Status
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.section import BATTERIES, Section, chosen, named, sections_of
 from derctl.devices.types import Answers, Options
-from derctl.errors import DeviceRefused, NotRecognised
+from derctl.errors import DeviceRefused
 from derctl.sunspec import Block
 
 POINTS_802 = (
@@ -146,10 +146,7 @@ def own_limits(whole: Layout, layout: Layout, beside: Block, options: Options) -
     wrong = (yield from _stranger(whole, section, options.bms_serial)) if options.bms_serial else ""
     if wrong:
         return None, wrong
-    try:
-        limits, problem = yield from limits_unread(layout, found[0], section.head(803))
-    except NotRecognised as error:
-        return None, f"{NOBODY}: {error}"
+    limits, problem = yield from limits_unread(layout, found[0], section.head(803))
     return limits, problem or ("" if limits.states else f"{NOBODY}: its model 802 states none")
 
 

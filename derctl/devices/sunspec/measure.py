@@ -7,31 +7,28 @@ from typing import Any
 from derctl.core.types import Reading
 from derctl.core.words import Status
 from derctl.devices.nominal import System
+from derctl.devices.sunspec import phases
 
 INVERTERS = (701, 103, 102, 101, 113, 112, 111)
 METERS = (203, 204, 202, 201, 213, 214, 212, 211)
 
 POINTS_1XX = (
-    *("W", "VAr", "Hz", "PhVphA", "PhVphB", "PhVphC", "PPVphAB", "PPVphBC", "PPVphCA"),
+    *("AphA", "AphB", "AphC", "W", "VAr", "Hz", "PhVphA", "PhVphB", "PhVphC", "PPVphAB", "PPVphBC", "PPVphCA"),
     *("WH", "DCW", "St"),
 )
 POINTS_701 = (
-    *("ACType", "W", "Var", "Hz", "LNV", "LLV", "VL1", "VL2", "VL3", "VL1L2", "VL2L3", "VL3L1"),
+    *("ACType", "W", *phases.POINTS_701, "Var", "Hz", "LNV", "LLV", "VL1", "VL2", "VL3", "VL1L2", "VL2L3", "VL3L1"),
     *("TotWhInj", "InvSt", "St", "ConnSt"),
 )
 POINTS_METER = (
-    *("W", "WphA", "WphB", "WphC", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV", "TotWhExp"),
+    *("AphA", "AphB", "AphC", "W", "WphA", "WphB", "WphC", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV"),
+    *("TotWhExp", "TotWhImp"),
     *("PhVphAB", "PhVphBC", "PhVphCA", "PPVphAB", "PPVphBC", "PPVphCA"),
 )
-SUM_W, SUM_PU = 50.0, 0.05
-"""What a meter's phases may miss of its sum, in W and in shares of them; some maps leave them 0."""
 LIVE_PU = 0.2
 """A phase below this share of the highest is not connected: what it reads is noise."""
 PAIRS = ("AB", "BC", "CA")
 """Between which lines; models 202-204 call the point PhVph.., all others PPVph..."""
-
-PHASES = {System.SPLIT: ("WphA", "WphB"), System.THREE: ("WphA", "WphB", "WphC")}
-"""The power of each phase, where there are several."""
 
 SYSTEMS = {
     **dict.fromkeys((101, 111, 201, 211), System.SINGLE),
@@ -71,8 +68,9 @@ def system_of(model_id: int, values: dict[str, Any]) -> System | None:
     return SYSTEMS_701.get(values.get("ACType", -1)) if model_id == 701 else SYSTEMS[model_id]
 
 
-def inverter(model_id: int, values: dict[str, Any], **more: Any) -> Reading:
-    """Models 101-103, 111-113 or 701: W positive for generation, as SunSpec has it. more: what other models said."""
+def inverter(model_id: int, values: dict[str, Any], *, phase: int | None = None, **more: Any) -> Reading:
+    """Models 101-103, 111-113 or 701: W positive for generation, as SunSpec has it. phase: of one that has only one.
+    more: what other models said."""
     if model_id == 701:
         status = STATE_701.get(values.get("InvSt", -1), Status.UNKNOWN)
         if status is Status.UNKNOWN and values.get("St") is not None:
@@ -88,6 +86,7 @@ def inverter(model_id: int, values: dict[str, Any], **more: Any) -> Reading:
         f_hz=values.get("Hz"),
         dc_p_w=values.get("DCW"),
         energy_wh=energy,
+        p_phase_w=phases.given(model_id, system_of(model_id, values), values, phase),
         status=status,
         **more,
     )
@@ -96,12 +95,12 @@ def inverter(model_id: int, values: dict[str, Any], **more: Any) -> Reading:
 def inverter_volts(model_id: int, values: dict[str, Any]) -> float | None:
     """At its terminals, phase to neutral where it has one."""
     if model_id == 701:
-        phases = (values.get("VL1"), values.get("VL2"), values.get("VL3"))
+        each = (values.get("VL1"), values.get("VL2"), values.get("VL3"))
         lines = (values.get("VL1L2"), values.get("VL2L3"), values.get("VL3L1"))
-        return voltage(system_of(701, values), values.get("LNV"), phases, values.get("LLV"), lines)
-    phases = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
+        return voltage(system_of(701, values), values.get("LNV"), each, values.get("LLV"), lines)
+    each = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
     lines = (values.get("PPVphAB"), values.get("PPVphBC"), values.get("PPVphCA"))
-    return voltage(SYSTEMS[model_id], None, phases, None, lines)
+    return voltage(SYSTEMS[model_id], None, each, None, lines)
 
 
 def meter(model_id: int, values: dict[str, Any], *, sign: int) -> Reading:
@@ -109,30 +108,22 @@ def meter(model_id: int, values: dict[str, Any], *, sign: int) -> Reading:
 
     A pair of lines tells where no phase is implemented: phases that read 0 are lost taps.
     """
-    phases = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
+    volts = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
     named = (_either(values.get(f"PhVph{pair}"), values.get(f"PPVph{pair}")) for pair in PAIRS)
-    lines = tuple(named) if all(volts is None for volts in (values.get("PhV"), *phases)) else ()
+    lines = tuple(named) if all(each is None for each in (values.get("PhV"), *volts)) else ()
     p_w, q_var = values.get("W"), values.get("VAR")
+    p_phase_w, phase_sum_w = phases.metered(SYSTEMS[model_id], values, sign=sign)
     return Reading(
         p_w=None if p_w is None else sign * p_w,
         q_var=None if q_var is None else sign * q_var,
-        v_v=voltage(SYSTEMS[model_id], values.get("PhV"), phases, values.get("PPV"), lines),
+        v_v=voltage(SYSTEMS[model_id], values.get("PhV"), volts, values.get("PPV"), lines),
         f_hz=values.get("Hz"),
         energy_wh=values.get("TotWhExp"),
-        p_phase_w=phase_powers(SYSTEMS[model_id], values, sign=sign),
+        energy_in_wh=values.get("TotWhImp"),
+        p_phase_w=p_phase_w,
+        phase_sum_w=phase_sum_w,
         status=Status.ON,
     )
-
-
-def phase_powers(system: System, values: dict[str, Any], *, sign: int) -> tuple[float, ...] | None:
-    """Of each phase, where the meter has more than one, measures them all, and they make up its sum."""
-    found = [values.get(point) for point in PHASES.get(system, ())]
-    there, p_w = [watts for watts in found if watts is not None], values.get("W")
-    if not there or len(there) < len(found) or p_w is None:
-        return None
-    if abs(sum(there) - p_w) > max(SUM_W, SUM_PU * sum(map(abs, there))):
-        return None
-    return tuple(sign * watts for watts in there)
 
 
 Volts = float | None

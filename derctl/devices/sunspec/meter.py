@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
+from derctl.devices.fitting import met
 from derctl.devices.kind import Models
+from derctl.devices.profile import Habits
 from derctl.devices.sunspec.found import incomplete
-from derctl.devices.sunspec.layout import find
 from derctl.devices.sunspec.measure import METERS, POINTS_METER, meter
 from derctl.devices.sunspec.observed import Observed
 from derctl.devices.sunspec.section import chosen
@@ -27,11 +28,12 @@ class SunspecMeter(Observed):
 
 def bind_meter(models: Models, options: Options) -> Exchange[SunspecMeter]:
     """Find a meter model, in whichever section of the chain, if one alone has it. Raises SectionUnclear."""
-    layout = yield from chosen((yield from find(models, options)), options.section, METERS)
+    whole, options = yield from met(models, options)
+    layout = yield from chosen(whole, options.section, METERS)
     block = layout.find(*METERS)
     if block is None:
         raise not_a("sunspec_meter", layout, "no meter model (201-204, 211-214) in the chain")
     view = layout.view("ac", block, POINTS_METER)
-    lacks = layout.lacks
+    lacks, habits = layout.lacks, Habits(profile=options.profile, by=options.profile_by)
     problems = (*layout.chain.problems, *incomplete(lacks))
-    return SunspecMeter(layout=layout, options=options, view=view, problems=problems, lacks=lacks)
+    return SunspecMeter(layout=layout, options=options, view=view, problems=problems, lacks=lacks, habits=habits)

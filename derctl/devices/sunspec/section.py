@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from derctl.core.exchange import Exchange
-from derctl.core.text import device_text, serial_text
+from derctl.core.text import device_text
 from derctl.core.value import replace
-from derctl.devices.sunspec.layout import Layout, View
+from derctl.devices.sunspec.layout import Layout, identity_of
 from derctl.devices.sunspec.measure import INVERTERS, METERS
 from derctl.devices.types import Identity
-from derctl.errors import DecodeError, DeviceError, NotRecognised, SectionUnclear
+from derctl.errors import DecodeError, DeviceError, SectionUnclear
 from derctl.sunspec import Block, Chain
 
 BATTERIES = (802,)
@@ -53,9 +53,8 @@ class Seen:
     now: str = ""
 
     def __str__(self) -> str:
-        who = f"{self.identity.maker} {self.identity.model}".strip()
         parts = [
-            who,
+            self.identity.name,
             f"Opt {self.opt!r}" if self.opt else "no Opt",
             f"serial {self.identity.serial}" if self.identity.serial else "no serial",
             self.now,
@@ -105,9 +104,7 @@ def named(layout: Layout, section: Section) -> Exchange[Seen]:
         values = yield from layout.once(section.common, WHO)
     except DeviceError:
         return Seen(section=section)
-    maker, model, opt, firmware = (device_text(values[point] or "") for point in ("Mn", "Md", "Opt", "Vr"))
-    who = Identity(maker=maker, model=model, firmware=firmware, serial=serial_text(values["SN"] or ""))
-    return Seen(section=section, identity=who, opt=opt)
+    return Seen(section=section, identity=identity_of(values), opt=device_text(values["Opt"] or ""))
 
 
 def _now(layout: Layout, block: Block) -> Exchange[str]:
@@ -142,7 +139,8 @@ def chosen(layout: Layout, wanted: int | str | None, ids: tuple[int, ...]) -> Ex
         own = yield from within(layout, found[0])
         if len(fits) < 2 or found[0].common is None:
             return own
-        return replace(own, who=_whose(own, found[0].common), opt=(yield from named(layout, found[0])).opt)
+        who = own.view("who", found[0].common, ("Opt", "SN"))
+        return replace(own, who=who, opt=(yield from named(layout, found[0])).opt)
     listed: tuple[str, ...] = ()
     for section in fits:
         listed = (*listed, str((yield from look(layout, section))))
@@ -162,14 +160,6 @@ def within(layout: Layout, section: Section) -> Exchange[Layout]:
     if section.common is None or section.common == layout.find(1):
         return own
     return replace(own, identity=(yield from own.identify()))
-
-
-def _whose(layout: Layout, common: Block) -> View | None:
-    """Its Opt and its serial number; None where they do not fit into one request."""
-    try:
-        return layout.view("who", common, ("Opt", "SN"))
-    except NotRecognised:
-        return None
 
 
 def _meant(layout: Layout, sections: Sequence[Section], wanted: int | str) -> Exchange[list[Section]]:

@@ -6,9 +6,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
-import re
-import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
@@ -18,17 +15,17 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed, BusFrameError
 from derctl.links.wires.codec import ANSWERS, request_of, taken
+from derctl.links.wires.farewell import Farewell
 from derctl.links.wires.strays import Tally
+from derctl.links.wires.wire import Numbered
 
-CLOSED = 0
-"""Stands for a number where the peer ended the connection in the regular way."""
 BUFFER_MAX = 4096
 """Bytes; pymodbus drops everything at 264, also a late answer in one segment with the right one."""
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
 
 
-class Connection(ABC):
+class Connection(Numbered, ABC):
     """One client of pymodbus at a time. where: the place, for people. HINTS: what to look at, by the system's number
     of the error; it is for who stands at the cabinet."""
 
@@ -38,7 +35,7 @@ class Connection(ABC):
         self.where = where
         self._connect_timeout_s = connect_timeout_s
         self._client: ModbusBaseClient | None = None
-        self._ended = BusClosed(f"{where}: not connected")
+        self._farewell = Farewell(where, self.HINTS, connect_timeout_s)
         self._none = Tally()
 
     @abstractmethod
@@ -54,6 +51,10 @@ class Connection(ABC):
         transport: asyncio.BaseTransport
         transport, _ = await client.ctx.call_create()
         return transport
+
+    def why(self, error: Exception | None) -> Exception | None:
+        """The error in whose words a connection's failure or end is told; None: the peer ended it."""
+        return error
 
     @property
     def connected(self) -> bool:
@@ -77,9 +78,8 @@ class Connection(ABC):
 
         def lost(error: Exception | None) -> None:
             if self._client is client:
-                self._ended = self._closed(error)
                 _give_up(client)
-                on_lost(self._ended)
+                on_lost(self._farewell.by(self.why(error)))
 
         client.ctx.callback_disconnected = lost  # type: ignore[assignment, method-assign]
         client.ctx.comm_params.timeout_connect = None  # type: ignore[assignment]  # the bus's deadline is the only one
@@ -94,42 +94,29 @@ class Connection(ABC):
             self.tune(client.ctx.transport)
         except (OSError, ValueError) as error:  # ValueError: a name that no name server can be asked for
             self.close()
-            self._ended = self._closed(error)
-            raise self._again() from error
-
-    def _closed(self, error: Exception | None) -> BusClosed:
-        """The system's reason. A TimeoutError without a number is our own deadline for connecting."""
-        number = number_of(error)
-        if isinstance(error, TimeoutError) and error.errno is None:
-            return BusClosed(f"{self.where}: no answer within {self._connect_timeout_s:g} s", hint=self._hint(number))
-        return BusClosed(f"{self.where}: {reason(error, number)}", hint=self._hint(number))
-
-    def _hint(self, number: int | None) -> str:
-        return "" if number is None else self.HINTS.get(number, "")
+            self._farewell.by(self.why(error))
+            raise self._farewell.again() from error
 
     def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             if client.connected:  # else why it ended is known already
-                self._ended = BusClosed(f"{self.where}: not connected")
+                self._farewell.regular()
             client.close()
             _give_up(client)
 
     async def request(self, unit: int, op: Read | Write) -> Registers:
         client = self._client
         if client is None or not client.connected:
-            raise self._again()
+            raise self._farewell.again()
         request = request_of(unit, op)
         try:
             answer = await client.execute(False, request)
         except ConnectionException as error:
-            raise self._again() from error
+            raise self._farewell.again() from error
         except ModbusException as error:
             raise BusFrameError(f"{self.where} unit {unit}: {error}") from error
         return taken(op, request, answer, self.where)
-
-    def _again(self) -> BusClosed:
-        return BusClosed(str(self._ended), hint=self._ended.hint)
 
 
 def _give_up(client: ModbusBaseClient) -> None:
@@ -138,33 +125,3 @@ def _give_up(client: ModbusBaseClient) -> None:
     if not waiting.done():
         waiting.set_exception(ConnectionException("connection lost"))
         waiting.exception()
-
-
-def number_of(error: Exception | None) -> int | None:
-    """The system's number; CLOSED where the peer closed without one.
-
-    Several addresses that fail in several ways come as one text: the first of them counts.
-    """
-    if error is None:
-        return CLOSED
-    if isinstance(error, TimeoutError):
-        return errno.ETIMEDOUT
-    if isinstance(error, ValueError):
-        return socket.EAI_NONAME
-    number = getattr(error, "errno", None)
-    found = None if number is not None else re.search(r"Errno (-?\d+)", str(error))
-    return int(found.group(1)) if found is not None else number
-
-
-def reason(error: Exception | None, number: int | None) -> str:
-    """The system's words, in the same words for every event loop."""
-    if error is None:
-        return "closed by the device"
-    if isinstance(error, ValueError):
-        return "no such host"
-    if isinstance(error, socket.gaierror):
-        known = error.errno == socket.EAI_NONAME
-        return "no such host" if known else f"host not found: {(error.strerror or str(error)).lower()}"
-    if number is not None and number > 0:
-        return os.strerror(number).lower()
-    return str(error) or type(error).__name__

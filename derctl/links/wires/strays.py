@@ -29,10 +29,12 @@ class Header(StrEnum):
 
 @dataclass(slots=True)
 class Tally:
-    """Answers that could not be taken. late: after the deadline. foreign: under another transaction or unit id."""
+    """Answers that could not be taken. late: after the deadline. foreign: under another transaction or unit id.
+    broken: asked for once more, since they didn't arrive whole."""
 
     late: int = 0
     foreign: int = 0
+    broken: int = 0
 
 
 class Asked(NamedTuple):
@@ -82,6 +84,9 @@ class Strays:
         if sending:
             self._send(content)
             return content
+        if (asked := self._asked) is not None and self._is_plain(content, asked):
+            self._done(asked)
+            return content
         start = 0
         while (frame := _frame(content, start)) is not None:
             asked = self._asked
@@ -90,6 +95,12 @@ class Strays:
             self._stray(frame)
             start = frame.end
         return content
+
+    def _is_plain(self, content: bytes, asked: Asked) -> bool:
+        """Whether the request's own answer came, whole, and nothing else: the usual case in one comparison."""
+        if len(content) < HEADER.size or self.header is not Header.STRICT:
+            return False
+        return HEADER.unpack_from(content) == (asked.transaction, 0, len(content) - 6, asked.unit)
 
     def give_up(self) -> None:
         """The answer to the request in flight is too late from now on."""
@@ -108,32 +119,30 @@ class Strays:
             del self._sent[next(iter(self._sent))]
 
     def _fits(self, frame: Frame, asked: Asked) -> bool:
-        numbered = not self._again(frame) if self._loose else frame.transaction == asked.transaction
+        number = frame.transaction
+        numbered = not repeated(number, self._numbers) if self._loose else number == asked.transaction
         return numbered and self._from(frame, asked.unit)
-
-    def _again(self, frame: Frame) -> bool:
-        """Whether it has the number of an answer before, where none of those had another's."""
-        numbers = self._numbers
-        if len(numbers) < 2 or len(set(numbers)) < len(numbers):
-            return False
-        return frame.transaction in (numbers if len(numbers) == NUMBERS_KEPT else numbers[-1:])
 
     def _from(self, frame: Frame, unit: int) -> bool:
         return frame.unit == unit or self.header is Header.IGNORE_UNIT
 
     def _answered(self, content: bytes, frame: Frame, asked: Asked) -> bytes:
-        self._asked = None
-        self._sent.pop(asked.transaction, None)
+        self._done(asked)
         if self._loose:
             self._numbers = (*self._numbers[1 - NUMBERS_KEPT :], frame.transaction)
-        if self.told:
-            self.told.pop(asked.unit, None)
         self.spent = self.spent or (self._loose and frame.end < len(content))
         if frame.transaction == asked.transaction and frame.unit == asked.unit:
             return content
         length = frame.end - frame.start - 6
         header = HEADER.pack(asked.transaction, 0, length, asked.unit)
         return content[: frame.start] + header + content[frame.start + HEADER.size :]
+
+    def _done(self, asked: Asked) -> None:
+        """It is answered."""
+        self._asked = None
+        self._sent.pop(asked.transaction, None)
+        if self.told:
+            self.told.pop(asked.unit, None)
 
     def _stray(self, frame: Frame) -> None:
         """A request is answered once: its number again is none of its own. Before the first nobody is told."""
@@ -158,6 +167,13 @@ class Strays:
             self.tally.late += 1
             unit, sent_s = sent
             self.told[unit] = late(self.clock() - sent_s)
+
+
+def repeated(transaction: int, numbers: tuple[int, ...]) -> bool:
+    """Whether it has the number of an answer before (numbers), where none of those had another's."""
+    if len(numbers) < 2 or len(set(numbers)) < len(numbers):
+        return False
+    return transaction in (numbers if len(numbers) == NUMBERS_KEPT else numbers[-1:])
 
 
 def late(seconds: float) -> str:

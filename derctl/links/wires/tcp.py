@@ -13,7 +13,8 @@ from pymodbus.client.base import ModbusBaseClient
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed, BusFrameError
 from derctl.links.names import Name
-from derctl.links.wires.connection import CLOSED, Connection
+from derctl.links.wires.connection import Connection
+from derctl.links.wires.farewell import CLOSED
 from derctl.links.wires.strays import Header, Strays, Tally
 
 ONLY_CLIENT = "many inverters serve one client: does another one hold the connection?"
@@ -67,13 +68,16 @@ class PymodbusTcp(Connection):
         first: OSError | None = None
         for address in await self._name.addresses(self._connect_timeout_s / 2.0):
             try:
-                dial = asyncio.get_running_loop().create_connection
-                transport, _ = await dial(client.ctx.handle_new_connection, address, self._port)
+                return await self.dial(client, address)
             except OSError as error:
                 first = first or error
-            else:
-                return transport
         raise first or socket.gaierror(socket.EAI_NONAME, "no address")
+
+    async def dial(self, client: ModbusBaseClient, address: str) -> asyncio.BaseTransport:
+        """One of the addresses. Raises OSError."""
+        dial = asyncio.get_running_loop().create_connection
+        transport, _ = await dial(client.ctx.handle_new_connection, address, self._port)
+        return transport
 
     @property
     def debris(self) -> bool:

@@ -28,6 +28,22 @@ class Wire(Protocol):
         ...
 
     @property
+    def lasting(self) -> bool:
+        """Whether it is the line itself: what is silent there is a device, and opening it anew mends nothing."""
+        ...
+
+    def owed_s(self, unit: int, op: Read | Write, drain_s: float) -> float:
+        """For how long this may not be asked yet, since a late answer could be taken for its own; 0 or less: it may.
+
+        drain_s: how long after its deadline an answer is waited for.
+        """
+        ...
+
+    def span_s(self, op: Read | Write) -> float:
+        """How long request and answer are on the line, at its pace; 0 where nobody can tell."""
+        ...
+
+    @property
     def tally(self) -> Tally:
         """The answers that could not be taken, counted since the wire was made."""
         ...
@@ -48,6 +64,21 @@ class Wire(Protocol):
         ...
 
 
+class Numbered:
+    """What holds of a connection whose answers carry the number of their request."""
+
+    @property
+    def lasting(self) -> bool:
+        return False
+
+    def owed_s(self, unit: int, op: Read | Write, drain_s: float) -> float:
+        """A late answer is known by its number."""
+        return 0.0
+
+    def span_s(self, op: Read | Write) -> float:
+        return 0.0
+
+
 class Around:
     """A Wire that hands everything on to another one."""
 
@@ -64,6 +95,16 @@ class Around:
 
     def stray(self, unit: int) -> str:
         return self._wire.stray(unit)
+
+    @property
+    def lasting(self) -> bool:
+        return self._wire.lasting
+
+    def owed_s(self, unit: int, op: Read | Write, drain_s: float) -> float:
+        return self._wire.owed_s(unit, op, drain_s)
+
+    def span_s(self, op: Read | Write) -> float:
+        return self._wire.span_s(op)
 
     @property
     def tally(self) -> Tally:

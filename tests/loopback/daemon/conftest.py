@@ -64,6 +64,30 @@ class Bench:
         return list(self.rig.units[device].log)
 
 
+@asynccontextmanager
+async def simulated(
+    change: Change | None = None, prepare: Callable[[Rig], None] | None = None, **site: Any
+) -> AsyncIterator[Rig]:
+    """The demo's devices and its plant, which goes on; without its broker. site: what its `site` section has else."""
+    scenario = load_scenario(DEMO)
+    file = copy.deepcopy(dict(scenario.site))
+    file["site"] |= site
+    file.pop("mqtt", None)
+    if change is not None:
+        change(file)
+    rig = Rig(dataclasses.replace(scenario, site=file))
+    await rig.start()
+    if prepare is not None:
+        prepare(rig)
+    stepping = asyncio.create_task(rig.run(600.0))
+    try:
+        yield rig
+    finally:
+        stepping.cancel()
+        await asyncio.gather(stepping, return_exceptions=True)
+        await rig.stop()
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Callable[..., Any]:
     """`async with bench(change) as b`: `change` edits the demo's site file; everything is ended at the end.
@@ -76,32 +100,19 @@ def bench(tmp_path: Path) -> Callable[..., Any]:
     async def start(
         change: Change | None = None, *, observe: bool = False, prepare: Callable[[Rig], None] | None = None
     ) -> AsyncIterator[Bench]:
-        scenario = load_scenario(DEMO)
-        site = copy.deepcopy(dict(scenario.site))
-        site["site"] |= {"tick_s": TICK_S, "clock_sync": "assume"}
-        site.pop("mqtt", None)
-        if change is not None:
-            change(site)
-        rig = Rig(dataclasses.replace(scenario, site=site))
-        await rig.start()
-        if prepare is not None:
-            prepare(rig)
-        stepping = asyncio.create_task(rig.run(600.0))
-        path = rig.site_file(tmp_path)
-        app = App(load(path), observe=observe, read=lambda: load(path))
-        running = asyncio.create_task(app.run())
-        made = Bench(rig, app, running)
-        try:
-            if prepare is None:
-                await made.until(
-                    lambda: all(channel.measured.sample > 0 for channel in app.control.loop.poller.channels)
-                )
-            yield made
-        finally:
-            app.stop()
-            await asyncio.gather(running, return_exceptions=True)
-            stepping.cancel()
-            await asyncio.gather(stepping, return_exceptions=True)
-            await rig.stop()
+        async with simulated(change, prepare, tick_s=TICK_S, clock_sync="assume") as rig:
+            path = rig.site_file(tmp_path)
+            app = App(load(path), observe=observe, read=lambda: load(path))
+            running = asyncio.create_task(app.run())
+            made = Bench(rig, app, running)
+            try:
+                if prepare is None:
+                    await made.until(
+                        lambda: all(channel.measured.sample > 0 for channel in app.control.loop.poller.channels)
+                    )
+                yield made
+            finally:
+                app.stop()
+                await asyncio.gather(running, return_exceptions=True)
 
     return start

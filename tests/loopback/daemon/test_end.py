@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import dataclasses
 import fcntl
 import json
@@ -17,7 +16,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +25,10 @@ import yaml
 from derctl.errors import LinkError
 from derctl.links.local import ask
 from hil.rig import Rig
-from hil.scenario import load as load_scenario
 from hil.snapshot import snapshot
 from tests.attack import Attack
+from tests.loopback.daemon.conftest import simulated
 
-DEMO = Path(str(files("hil").joinpath("scenarios", "demo.yaml")))
 ROOT = Path(__file__).resolve().parents[3]
 SITUATIONS = ("broker", "silent broker", "vanishing broker", "evil device", "silent device", "stderr unread")
 END_S = 3.0
@@ -102,17 +99,8 @@ class Daemon:
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
-    scenario = load_scenario(DEMO)
-    site = copy.deepcopy(dict(scenario.site))
-    site["site"] |= {"tick_s": 0.2, "clock_sync": "assume"}
-    site.pop("mqtt", None)
-    made = Rig(dataclasses.replace(scenario, site=site))
-    await made.start()
-    stepping = asyncio.create_task(made.run(600.0))
-    yield made
-    stepping.cancel()
-    await asyncio.gather(stepping, return_exceptions=True)
-    await made.stop()
+    async with simulated(tick_s=0.2, clock_sync="assume") as made:
+        yield made
 
 
 @pytest.fixture

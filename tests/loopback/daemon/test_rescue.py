@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,23 +12,14 @@ from derctl.daemon.actuate.rescue import rescue
 from derctl.site import load
 from hil.faults import refuse
 from hil.rig import Rig
-from hil.scenario import load as load_scenario
-from tests.loopback.daemon.conftest import DEMO
+from tests.loopback.daemon.conftest import simulated
 
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
     """The demo's devices, and their plant."""
-    scenario = load_scenario(DEMO)
-    site = copy.deepcopy(dict(scenario.site))
-    site.pop("mqtt", None)
-    made = Rig(dataclasses.replace(scenario, site=site))
-    await made.start()
-    stepping = asyncio.create_task(made.run(600.0))
-    yield made
-    stepping.cancel()
-    await asyncio.gather(stepping, return_exceptions=True)
-    await made.stop()
+    async with simulated() as made:
+        yield made
 
 
 async def released(rig: Rig, path: Path, *wrote: str) -> dict[str, Release]:

@@ -62,7 +62,7 @@ async def test_the_page_says_what_the_json_says(bench: Any) -> None:
     for name, der in state["ders"].items():
         line = next(line for line in page.splitlines() if line.startswith(name))
         assert der["state"] == "ok" and re.match(rf"{name} +-?[\d,]+ W  (limited|free|charging|resting)", line)
-    assert re.search(r"^(export [\d,]+ of 7,000 W|import [\d,]+ W).* 2\d\d V  50\.\d\d Hz ", page, re.M)
+    assert re.search(r"^(export [\d,]+ of 7,000 W|import [\d,]+ W).* 2\d\d V +50\.\d\d Hz\b", page, re.M)
     absent = state["absent"]
     assert f"without derctl: at most {absent['p_export_w']:,.0f} of {absent['limit_w']:,.0f} W, keeps the" in page
     assert re.search(r"^broker: .*(refused|not connected).* \(MQTT 5\)$", page, re.M)
@@ -97,7 +97,9 @@ async def test_limit_takes_its_words_in_any_order_and_options_anywhere(bench: An
         assert "no DER 'pv9'; known are pv1, pv2, bat1" in await derctl(b.app, "clear", "pv9", code=1)
         assert "out_of_range" in await derctl(b.app, "limit", "1e6", "pv1", code=1)
         assert "give one" in await derctl(b.app, "limit", "1000", "2000", code=2)
-        assert await derctl(b.app, "clear", "pv1") == "1 request dropped\n"
+        said = " ".join((await derctl(b.app, "limit", "20m", "pv1", "3kW")).split())
+        assert said.endswith("'s limit of 1500 W is the tighter one and binds (clear pv1 drops both)"), said
+        assert await derctl(b.app, "clear", "pv1") == "2 requests dropped\n"
         assert await derctl(b.app, "clear") == "1 request dropped\n"
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from derctl.core.allocation import IDLE_SHARE, Slot, cap, hold_up, potential_w, share_target, water_fill
+from derctl.core.allocation import Slot, cap, hold_up, potential_w, share_target, water_fill
 from derctl.core.arbitration import aim_of, fold, whole
+from derctl.core.could import IDLE_SHARE
 from derctl.core.types import Proposal, Setpoint, SiteProposal
 from derctl.core.words import Status
 from tests import make, strategies
@@ -256,3 +258,18 @@ def test_the_fuller_battery_discharges_more_and_the_emptier_charges_more() -> No
         wish = SiteProposal(by="w", rank=70, over=("full", "empty", "mute"), p_target_w=goal)
         bands = share_target(slots({}, ders, 70), wish)
         assert tuple(bands[d.id].target_w for d in ders) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_where_nothing_shows_it_who_was_never_seen_sends_no_store_down_and_frees_nothing(blind: bool) -> None:
+    """6 kW of PV and a battery that draws 1 kW, under a limit of 4 kW: it goes on, and the PV makes up for itself."""
+    pv, battery = make.pv(p_w=6_000.0), make.battery(p_w=-1_000.0)
+    told = {"bat1": [Proposal(by="setpoint", rank=60, p_target_w=-1_000.0)]}
+    wish = SiteProposal(by="w", rank=15, over=("pv1", "bat1"), p_ceiling_w=4_000.0, blind=blind)
+    seen = cap(slots(told, [pv, battery], 15), wish, 6_000.0)
+    assert seen["bat1"].high_w < -1_000.0 and seen["pv1"].high_w > 5_000.0
+    unseen = cap(slots(told, [replace(pv, unseen=True), replace(battery, unseen=True)], 15), wish, 6_000.0)
+    if blind:
+        assert "bat1" not in unseen and unseen["pv1"].high_w == pytest.approx(4_000.0)
+    else:
+        assert unseen == seen

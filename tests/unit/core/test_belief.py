@@ -4,13 +4,29 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from math import inf
+from random import Random
+from typing import Any
 
 import pytest
 
-from derctl.core.belief import DOUBLET_PU, STILL_S, Doublet, Mean, Memory, Need, start, step
-from derctl.core.evidence import Evidence
+from derctl.core.belief import (
+    DOUBLET_PU,
+    Memory,
+    Rises,
+    contradicted,
+    needing,
+    power_w,
+    start,
+    step,
+    unmoved,
+)
+from derctl.core.doublet import Doublet, Mean
+from derctl.core.evidence import Evidence, Need, together
+from derctl.core.noise import Noise
+from derctl.core.pace import STILL_S
 from derctl.core.types import PocState, Setpoint
-from derctl.core.words import Belief
+from derctl.core.value import replace
+from derctl.core.words import Belief, Status
 from tests import make
 
 RATED_W = 10_000.0
@@ -28,7 +44,10 @@ class Plant:
         self.memory, self.said, self.stepped = Memory(), Evidence(), 0
         self.told_w: float | None = None
 
-    def tick(self, need: Need = NOTHING, dt_s: float = 1.0) -> Evidence:
+    def tick(self, need: Need | None = None, dt_s: float = 1.0) -> Evidence:
+        """need None: something depends on it until it is proven."""
+        if need is None:
+            need = NOTHING if self.said.belief is Belief.PROVEN else EXPOSED
         most_w = inf if self.said.most_w is None else self.said.most_w
         given_w = min(self.sun_w, most_w)
         self.n += 1
@@ -38,7 +57,7 @@ class Plant:
         self.stepped += self.said.most_w is not None
         return self.said
 
-    def run(self, ticks: int, need: Need = NOTHING) -> set[Belief]:
+    def run(self, ticks: int, need: Need | None = None) -> set[Belief]:
         return {self.tick(need).belief for _ in range(ticks)}
 
 
@@ -128,15 +147,74 @@ def test_a_step_that_was_not_shown_brings_a_doublet_at_once() -> None:
 
 
 def test_doublets_follow_one_another_where_that_is_wanted() -> None:
+    """But for half of one after each that ends low."""
     plant = proven()
     plant.stepped = 0
-    plant.run(200, Need(always=True))
-    assert plant.stepped > 190
+    plant.run(400, Need(always_pu=DOUBLET_PU))
+    assert plant.stepped > 300
+
+
+def test_steps_that_follow_one_another_do_not_take_the_inverters_down() -> None:
+    """One that begins where the one before ended, low, would go down once more, and nothing brought them up again."""
+    plant = proven()
+    given_w = [6000.0 if (most_w := plant.tick(Need(always_pu=DOUBLET_PU)).most_w) is None else most_w]
+    for _ in range(2000):
+        most_w = plant.tick(Need(always_pu=DOUBLET_PU)).most_w
+        given_w.append(6000.0 if most_w is None else min(most_w, 6000.0))
+    assert sum(given_w) / len(given_w) > 6000.0 - 0.5 * DOUBLET_PU * RATED_W
+    assert given_w[-20:].count(6000.0) > 0
+
+
+def test_a_dip_that_the_loop_did_not_come_back_from_is_judged_by_its_way_down() -> None:
+    """A meter that is stuck shows no room for the way back; then the coin is thrown anew."""
+    low, high = Mean(poc_n=1, ders_n=1), Mean(poc_n=1, ders_n=1, ders_w=700.0)
+    stayed = Doublet(coded=True, half_s=4.0, late_s=0.5, at_s=8.0, step_w=700.0, first=low, second=low)
+    for doublet, says in (
+        (replace(stayed, lead=high), True),
+        (stayed, False),
+        (replace(stayed, lead=low), False),
+        (replace(stayed, lead=high, coin=-1.0), False),
+        (replace(stayed, lead=high, rise=True), False),
+    ):
+        known = Memory(doublet=doublet, over=("pv1",), suspect=True)
+        memory, _ = step(known, [make.pv(p_w=5000.0)], make.meter(0.0), Need(), 1.0)
+        assert (memory.against[1] > 3.0) is says
+        assert memory.suspect is not says
+        assert memory.seed != known.seed
+
+
+@pytest.mark.parametrize("coin", [1.0, -1.0])
+def test_what_the_load_does_is_learned_beside_the_steps_too(coin: float) -> None:
+    """Where steps follow one another there is nothing else to learn it from. What the DERs do is no load."""
+    lead = Mean(poc_n=1, ders_n=1, ders_w=700.0, poc_w=700.0)
+    low, high = Mean(poc_n=1, ders_n=1), Mean(poc_n=1, ders_n=1, ders_w=700.0, poc_w=1000.0)
+    first, second = (low, high) if coin > 0.0 else (high, low)
+    done = Doublet(
+        coded=True, coin=coin, half_s=4.0, late_s=0.5, at_s=8.0, step_w=700.0, lead=lead, first=first, second=second
+    )
+    away = replace(lead, ders_w=600.0)
+    for doublet, learns in ((done, True), (replace(done, lead=away), False), (replace(done, lead=Mean()), False)):
+        known = Memory(doublet=doublet, over=("pv1",))
+        memory, _ = step(known, [make.pv(p_w=5000.0)], make.meter(0.0), Need(), 1.0)
+        assert (memory.noise.usual_w > known.noise.usual_w) is learns
+        assert memory.noise.usual_w >= known.noise.usual_w
+
+
+def test_until_it_is_proven_what_the_load_does_is_learned_between_them() -> None:
+    """Else a noise that is only assumed judged the meter for good."""
+    plant, coded = Plant(right), []
+    while plant.said.belief is Belief.UNPROVEN:
+        plant.tick(Need(always_pu=DOUBLET_PU))
+        assert plant.memory.doublet is not None
+        coded.append(plant.memory.doublet.coded)
+    assert 0.4 < sum(coded) / len(coded) < 0.6
+    assert plant.memory.noise.usual_w < 40.0
 
 
 def test_nothing_is_stepped_where_there_is_nothing_to_dip() -> None:
     plant = Plant(right)
-    plant.sun_w = DOUBLET_PU * RATED_W
+    plant.sun_w = 100.0
+    plant.load_w = 0.0
     plant.run(300)
     assert plant.stepped == 0
 
@@ -179,19 +257,22 @@ def test_a_step_that_is_not_shown_speaks_against_the_meter_whichever_half_came_f
     assert memory.right[1] == 0.0
 
 
-def test_a_meter_that_is_not_heard_is_lost_and_begins_anew() -> None:
+def test_a_meter_that_is_not_heard_is_lost_and_then_what_was_known_of_it_is_as_old_as_it_is() -> None:
     plant = proven()
+    age_s = plant.said.age_s
+    assert age_s is not None
     for poc in (None, make.meter(None), make.meter(500.0, fresh=False)):
         plant.memory, said = step(plant.memory, [make.pv(p_w=6000.0)], poc, Need(), 1.0)
-        assert said.belief is Belief.LOST
-    assert plant.tick().belief is Belief.UNPROVEN
+        assert (said.belief, said.most_w) == (Belief.LOST, None)
+    said = plant.tick()
+    assert (said.belief, said.age_s) == (Belief.PROVEN, age_s + 4.0)
 
 
 def test_a_meter_that_stands_still_while_inverters_move_is_lost() -> None:
     plant = proven()
     plant.shows = lambda given_w, load_w: 5000.0
     plant.sun_w = 4000.0
-    plant.tick()
+    plant.run(5)
     plant.sun_w = 6000.0
     assert Belief.LOST in plant.run(round(STILL_S) + 2)
 
@@ -210,11 +291,11 @@ def test_ticks_longer_than_a_half_prove_nothing() -> None:
 
 def test_a_load_that_jumps_is_learned_as_noise() -> None:
     plant = proven()
-    before_w = plant.memory.noise_w
+    before_w = plant.memory.noise.usual_w
     for i in range(60):
         plant.load_w = 600.0 if i % 2 else 2600.0
         plant.run(7)
-    assert plant.memory.noise_w > 4.0 * before_w
+    assert plant.memory.noise.usual_w > 4.0 * before_w
     assert plant.said.belief is Belief.PROVEN
 
 
@@ -258,3 +339,233 @@ def test_nobody_to_make_steps_is_asked_for_none() -> None:
     plant = Plant(right)
     plant.run(300, Need(exposed_w=1000.0, steps=False))
     assert plant.stepped == 0
+
+
+def test_where_there_is_nothing_to_dip_it_rises_into_the_import() -> None:
+    """A zero export that begins in the dark: 400 W at most of 10 kW, and less than what comes in."""
+    poc, night = make.meter(-900.0), make.pv(p_max_w=RATED_W, p_w=0.0)
+    memory, said = step(Memory(rested=9), [night], poc, EXPOSED, 1.0)
+    assert memory.doublet is not None and memory.doublet.rise
+    found = set()
+    for _ in range(60):
+        memory, said = step(memory, [night], poc, EXPOSED, 1.0)
+        found.add((said.most_w, said.rise_w))
+    assert found == {(0.0, 0.0), (400.0, 400.0)}
+
+
+class Dark:
+    """A zero export at dawn: one inverter that gives what a rise lets it, and takes no less than `least_w`."""
+
+    def __init__(self, shows: Callable[[float, float], float], *, late: int = 0, load_w: float = 500.0) -> None:
+        self.shows, self.load_w, self.n, self.given_w = shows, load_w, 0, 0.0
+        self.flicker: Iterator[float] = cycle(FLICKER)
+        self.line: deque[float] = deque([-load_w] * late)
+        self.memory, self.said, self.most_w = Memory(rested=9), Evidence(), 0.0
+
+    def tick(self) -> Evidence:
+        self.n += 1
+        self.line.append(self.shows(self.given_w, self.load_w + next(self.flicker)))
+        pv = make.pv(p_max_w=RATED_W, p_w=self.given_w, accepted=Setpoint(p_ceiling_w=self.given_w))
+        poc = make.meter(self.line.popleft(), sample=self.n)
+        self.memory, self.said = step(self.memory, [pv], poc, EXPOSED, 1.0)
+        self.given_w = self.said.rise_w
+        self.most_w = max(self.most_w, self.given_w)
+        return self.said
+
+    def proven_after(self, ticks: int) -> int | None:
+        return next((n for n in range(ticks) if self.tick().belief is Belief.PROVEN), None)
+
+
+@pytest.mark.parametrize(("load_w", "late", "within"), [(300.0, 0, 60), (500.0, 0, 40), (500.0, 5, 300)])
+def test_small_rises_one_after_another_prove_a_right_meter_in_the_dark(load_w: float, late: int, within: int) -> None:
+    dark = Dark(right, late=late, load_w=load_w)
+    assert (dark.proven_after(within) or within) < within
+    assert 100.0 <= dark.most_w <= min(load_w - 50.0, 400.0) + max(FLICKER)
+    assert dark.memory.rises.made == 0
+
+
+@pytest.mark.parametrize("lie", ["a tenth", "on the load", "near zero", "reversed", "two of three phases"])
+def test_no_rise_proves_a_wrong_meter(lie: str) -> None:
+    for load_w in (500.0, 3000.0):
+        dark = Dark(WRONG[lie], load_w=load_w)
+        assert dark.proven_after(900) is None
+        assert dark.most_w <= max(load_w - 50.0 + max(FLICKER), 0.0)
+
+
+def test_a_late_meter_is_not_doubted_by_rises_that_took_it_for_prompt() -> None:
+    dark = Dark(right, late=5)
+    assert {dark.tick().belief for _ in range(80)} == {Belief.UNPROVEN}
+    assert max(dark.memory.against) == 0.0
+
+
+@pytest.mark.parametrize("rises", [3, 4])
+@pytest.mark.parametrize("refresh_s", [1.0, 5.0])
+def test_only_the_first_rises_into_a_quick_meter_take_it_for_prompt(rises: int, refresh_s: float) -> None:
+    memory = Memory(rested=9, rises=Rises(made=rises))
+    memory = replace(memory, pace=replace(memory.pace, refresh_s=refresh_s))
+    memory, _ = step(memory, [make.pv(p_max_w=RATED_W, p_w=0.0)], make.meter(-900.0), EXPOSED, 1.0)
+    assert memory.doublet is not None and memory.doublet.rise
+    assert memory.doublet.quick is (rises < 4 and refresh_s < 3.0)
+    assert memory.doublet.quick is (memory.doublet.late_s < 1.0)
+
+
+@pytest.mark.parametrize(("calm_w", "rises"), [(10.0, True), (30.0, True), (100.0, False)])
+def test_a_hob_that_cycles_keeps_no_rise_back_while_the_load_is_calm_now_and_then(calm_w: float, rises: bool) -> None:
+    """It jumps by 1.5 kW more often than not."""
+    memory = Memory(rested=9, noise=Noise(usual_w=1500.0, calm_w=calm_w))
+    memory, _ = step(memory, [make.pv(p_max_w=RATED_W, p_w=0.0)], make.meter(-900.0), EXPOSED, 1.0)
+    assert memory.doublet is not None and memory.doublet.rise is rises
+
+
+def test_what_the_load_moves_in_a_calm_quarter_of_the_time_is_learned_beside_its_median() -> None:
+    plant, dice = proven(), Random(1)
+    for _ in range(300):
+        plant.load_w = dice.choice((600.0, 1600.0, 2600.0))
+        plant.run(12, NOTHING)
+    assert plant.memory.noise.usual_w > 200.0
+    assert plant.memory.noise.calm_w < 50.0
+
+
+def test_a_rise_right_after_a_rise_is_as_large_as_the_one_before() -> None:
+    """The inverter still gives of that, so the meter shows less import."""
+    pv, poc = make.pv(p_max_w=RATED_W, p_w=350.0), make.meter(-50.0)
+    for low_w, coded in ((-400.0, True), (None, False)):
+        memory, _ = step(Memory(rested=9, rises=Rises(low_w=low_w)), [pv], poc, EXPOSED, 1.0)
+        assert memory.doublet is not None and memory.doublet.coded is coded
+        assert memory.doublet.step_w == (350.0 if coded else 0.0)
+
+
+@pytest.mark.parametrize(("coin", "low_w"), [(1.0, -500.0), (-1.0, -120.0)])
+def test_what_the_meter_showed_in_the_low_half_of_a_rise_is_kept_for_the_next(coin: float, low_w: float) -> None:
+    first, second = Mean(poc_n=2, ders_n=1, poc_w=-1000.0), Mean(poc_n=1, ders_n=1, poc_w=-120.0)
+    done = Doublet(coded=True, rise=True, coin=coin, half_s=4.0, late_s=0.5, at_s=8.0, step_w=400.0)
+    for each, expected in ((done, low_w), (replace(done, rise=False), None)):
+        each = replace(each, first=first, second=second)
+        memory, _ = step(Memory(doublet=each, over=("pv1",)), [make.pv(p_w=0.0)], make.meter(-120.0), Need(), 1.0)
+        assert memory.rises.low_w == expected
+
+
+def test_a_rise_counts_as_far_as_it_was_made() -> None:
+    """Told 400 W of a register in steps of 300 W: a meter that shows nothing lacks 300 W, not 400."""
+    found = []
+    for step_w in (400.0, 300.0):
+        first, second = Mean(poc_n=1, ders_n=1), Mean(poc_n=1, ders_n=1, poc_w=300.0, ders_w=300.0)
+        done = Doublet(coded=True, rise=True, half_s=4.0, late_s=0.5, at_s=8.0, step_w=step_w)
+        done = replace(done, first=first, second=second)
+        memory, _ = step(Memory(doublet=done, over=("pv1",)), [make.pv(p_w=300.0)], make.meter(300.0), Need(), 1.0)
+        found.append(memory.right)
+    assert found[0] == found[1]
+    assert min(found[0][:3]) > 3.0
+
+
+def test_after_so_many_rises_what_the_load_does_is_looked_at_again() -> None:
+    dark = Dark(WRONG["on the load"])
+    coded = []
+    for _ in range(500):
+        dark.tick()
+        assert dark.memory.doublet is not None
+        coded.append(dark.memory.doublet.coded)
+    assert not all(coded) and sum(coded) > 300
+
+
+@pytest.mark.parametrize(("least_w", "rises"), [(0.0, True), (400.0, True), (401.0, False)])
+def test_nobody_is_told_less_than_keeps_it_awake_or_than_a_step_of_its_register(least_w: float, rises: bool) -> None:
+    pv = make.pv(p_max_w=RATED_W, p_w=0.0)
+    pv = replace(pv, can=replace(pv.can, least_w=least_w))
+    memory, _ = step(Memory(rested=9), [pv], make.meter(-900.0), EXPOSED, 1.0)
+    assert memory.doublet is not None and memory.doublet.rise is rises
+
+
+@pytest.mark.parametrize(
+    ("belief", "given_w", "noise_w", "dip_w"),
+    [
+        (Belief.PROVEN, 480.0, 60.0, 400.0),
+        (Belief.PROVEN, 60.0, 15.0, 0.0),
+        (Belief.PROVEN, 480.0, 300.0, 0.0),
+        (Belief.UNPROVEN, 480.0, 60.0, 0.0),
+    ],
+)
+def test_a_proof_is_renewed_by_a_small_dip_where_little_is_given_and_nothing_comes_in(
+    belief: Belief, given_w: float, noise_w: float, dip_w: float
+) -> None:
+    """A zero export that serves a load of 500 W. Before the proof what is given is the last rise's."""
+    memory = Memory(belief=belief, rested=9, noise=Noise(usual_w=noise_w))
+    memory, _ = step(memory, [make.pv(p_max_w=RATED_W, p_w=given_w)], make.meter(-50.0), EXPOSED, 1.0)
+    assert memory.doublet is not None and not memory.doublet.rise
+    assert memory.doublet.step_w == pytest.approx(dip_w)
+
+
+@pytest.mark.parametrize(
+    ("poc_w", "given"),
+    [
+        (100.0, {"p_w": 0.0}),
+        (-60.0, {"p_w": 0.0}),
+        (-900.0, {"p_w": 0.0, "status": Status.ASLEEP}),
+        (-900.0, {"p_w": None, "status": Status.ASLEEP}),
+        (-900.0, {"p_w": 0.0, "controllable": False}),
+    ],
+)
+def test_nobody_rises_into_what_the_meter_does_not_show_or_while_it_is_dark(
+    poc_w: float, given: dict[str, Any]
+) -> None:
+    memory, _ = step(Memory(rested=9), [make.pv(p_max_w=RATED_W, **given)], make.meter(poc_w), EXPOSED, 1.0)
+    assert memory.doublet is not None and not memory.doublet.coded
+
+
+def test_what_wears_out_makes_no_steps_and_is_part_of_the_sum() -> None:
+    flash = make.pv("pv1", p_max_w=RATED_W, p_w=6000.0)
+    flash = replace(flash, can=replace(flash.can, volatile=False))
+    memory, _ = step(Memory(rested=9), [flash], make.meter(5000.0), EXPOSED, 1.0)
+    assert memory.doublet is not None and not memory.doublet.coded
+    memory, _ = step(
+        Memory(rested=9), [flash, make.pv("pv2", p_max_w=5000.0, p_w=900.0)], make.meter(5000.0), EXPOSED, 1.0
+    )
+    assert memory.doublet is not None and (round(memory.doublet.step_w), memory.doublet.base_w) == (350, 6900.0)
+
+
+def test_the_step_is_as_large_as_the_site_file_wants_it() -> None:
+    need = Need(always_pu=0.1)
+    memory, _ = step(Memory(rested=1), [make.pv(p_max_w=RATED_W, p_w=6000.0)], make.meter(5000.0), need, 1.0)
+    assert memory.doublet is not None and memory.doublet.step_w == 1000.0
+
+
+def test_a_meter_that_is_given_up_gets_a_step_now_and_then_though_nothing_depends_on_it() -> None:
+    ders, poc = [make.pv(p_max_w=RATED_W, p_w=6000.0)], make.meter(5000.0)
+    for belief in (Belief.DOUBTED, Belief.LOST):
+        for rested, coded in ((2, False), (3, True)):
+            memory, _ = step(Memory(belief=belief, rested=rested), ders, poc, NOTHING, 1.0)
+            assert (memory.doublet is not None and memory.doublet.coded is coded) or belief is Belief.LOST
+    memory, _ = step(Memory(rested=9), ders, poc, NOTHING, 1.0)
+    assert memory.doublet is not None and not memory.doublet.coded
+
+
+def test_a_step_ends_at_once_where_nobody_makes_steps_any_more() -> None:
+    ders, poc = [make.pv(p_max_w=RATED_W, p_w=6000.0)], make.meter(5000.0)
+    memory, said = step(Memory(rested=9), ders, poc, EXPOSED, 1.0)
+    assert said.most_w is not None
+    assert step(memory, ders, poc, replace(EXPOSED, steps=False), 1.0)[1].most_w is None
+    assert unmoved(memory).doublet is None and not unmoved(memory).need.steps
+    resting, _ = step(Memory(), ders, poc, NOTHING, 1.0)
+    assert unmoved(resting).doublet == resting.doublet
+    assert unmoved(Memory()).doublet is None
+
+
+def test_what_was_measured_a_moment_ago_counts() -> None:
+    assert power_w(make.pv(p_w=None)) is None
+    assert power_w(replace(make.pv(p_w=None), seen_w=700.0)) == 700.0
+    assert power_w(make.pv(p_w=None, status=Status.ASLEEP)) == 0.0
+
+
+def test_of_what_several_need_the_strictest_counts() -> None:
+    calm, eager = Need(exposed_w=100.0, age_s=230.0, steps=False), Need(age_s=20.0, suspect=True, always_pu=0.05)
+    assert together([calm, eager]) == Need(exposed_w=100.0, suspect=True, always_pu=0.05, age_s=20.0)
+    assert together([]) == Need(steps=False)
+    memory = Memory()
+    assert needing(memory, memory.need) is memory
+    assert needing(memory, eager).need == eager
+
+
+def test_what_else_speaks_against_it_gives_it_up_and_one_that_stands_still_stays_lost() -> None:
+    assert contradicted(Memory(belief=Belief.PROVEN, age_s=5.0)).belief is Belief.DOUBTED
+    lost = Memory(belief=Belief.LOST)
+    assert contradicted(lost) is lost

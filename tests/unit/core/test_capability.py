@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from derctl.core.allocation import cap, hold_up, potential_w, share_target
 from derctl.core.arbitration import Band, aim_of, aimed, confine, fold, reserved_w, whole
-from derctl.core.capability import told_w
+from derctl.core.capability import least_rise_w, told_w
 from derctl.core.engine import step
 from derctl.core.sun import measured_w
 from derctl.core.types import Capability, DerState, Port, Proposal, Setpoint, SiteProposal
@@ -230,3 +231,13 @@ def test_what_is_in_force_is_what_reads_back_and_where_that_is_no_claim_what_was
     accepted: Setpoint | None, written: Setpoint | None, told: float | None
 ) -> None:
     assert told_w(make.pv(accepted=accepted, written=written)) == told
+
+
+def test_so_that_each_takes_its_share_the_sum_has_to_be_let_enough_for_the_coarsest() -> None:
+    """5 kW of which 10 % is the least, and 10 kW in steps of 1 %: 500 W are a third of 1500 W."""
+    coarse, fine, free = make.pv("pv1", p_max_w=5_000.0), make.pv("pv2"), make.pv("pv3", p_max_w=0.0)
+    coarse = replace(coarse, can=replace(coarse.can, least_w=500.0))
+    fine = replace(fine, can=replace(fine.can, least_w=100.0))
+    assert least_rise_w([coarse, fine, free]) == 1_500.0
+    assert least_rise_w([fine]) == 100.0
+    assert least_rise_w([free]) == least_rise_w([]) == 0.0

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core import belief
-from derctl.core.engine import Plan, memory_type, step, with_belief
+from derctl.core.engine import OWN, Plan, memory_type, step, with_belief
 from derctl.core.types import (
     Abstain,
     Capability,
@@ -173,9 +173,7 @@ def test_of_two_site_targets_and_a_der_s_own_the_senior_is_taken() -> None:
 
 def own(memories: Any) -> dict[str, Any]:
     """The functions' own memories, without what the engine keeps of them."""
-    return {
-        key: memory for key, memory in memories.items() if key not in ("sun", "trial") and not key.startswith("held/")
-    }
+    return {key: memory for key, memory in memories.items() if key not in OWN and not key.startswith("held/")}
 
 
 # ---- ranks
@@ -191,6 +189,8 @@ def test_the_rank_order_is_the_documented_one_and_table_38_s() -> None:
         "soc_guard": 0,
         "reserve": 5,
         "contract_export_limit": 15,
+        "containment": 15,
+        "probe": 15,
         "fuse_limit": 15,
         "enter_service": 10,
         "volt_watt": 20,
@@ -361,15 +361,49 @@ def test_nobody_is_raised_unseen(case: str) -> None:
         (make.pv(p_w=None, halted=True), 0.0),  # nothing is known of it
         (make.battery(p_w=700.0, accepted=Setpoint(p_target_w=2_000.0), halted=True), 700.0),
         (make.battery(p_w=-700.0, halted=True), 0.0),  # a store may always rest
+        (make.pv(p_w=400.0, accepted=HELD, reverify_w=3_000.0), 3_000.0),
+        (make.battery(p_w=700.0, reverify_w=700.0), 700.0),
         (make.pv(p_w=400.0, accepted=HELD), 9_000.0),
     ],
 )
-def test_nobody_is_raised_before_the_fallbacks_are_proven(der: DerState, most_w: float) -> None:
+def test_nobody_is_raised_before_the_fallbacks_are_proven_or_with_firmware_that_nobody_acknowledged(
+    der: DerState, most_w: float
+) -> None:
     wish = Proposal(by="somebody", rank=60, p_target_w=9_000.0, p_floor_w=9_000.0, p_ceiling_w=9_000.0)
     found = decide(make.plan({der.id: [wish]}, []), make.site(der))[der.id]
     told = found.setpoint.p_target_w if der.can.aim else found.setpoint.p_ceiling_w
     assert told == most_w
     assert ("unproven_fallback" in [bound.by for bound in found.bound_by]) is der.halted
+    assert ("firmware_changed" in [bound.why for bound in found.bound_by]) is (der.reverify_w is not None)
+
+
+def test_firmware_that_nobody_acknowledged_keeps_nobody_from_being_lowered() -> None:
+    der = make.pv(p_w=400.0, accepted=HELD, reverify_w=900.0)
+    wish = Proposal(by="somebody", rank=60, p_ceiling_w=100.0)
+    assert decide(make.plan({"pv1": [wish]}, []), make.site(der))["pv1"].setpoint.p_ceiling_w == 100.0
+
+
+@pytest.mark.parametrize(
+    ("der", "most_w"),
+    [
+        (make.pv(p_w=400.0, accepted=HELD, unverified=True), 900.0),  # the limit in force
+        (make.pv(p_w=400.0, unverified=True), 400.0),  # it tells none
+        (make.battery(p_w=700.0, accepted=Setpoint(p_target_w=2_000.0), unverified=True), 700.0),
+        (make.pv(p_w=400.0, accepted=HELD), 9_000.0),
+    ],
+)
+def test_a_device_that_nobody_tried_is_not_raised(der: DerState, most_w: float) -> None:
+    wish = Proposal(by="somebody", rank=60, p_target_w=9_000.0, p_floor_w=9_000.0, p_ceiling_w=9_000.0)
+    found = decide(make.plan({der.id: [wish]}, []), make.site(der))[der.id]
+    told = found.setpoint.p_target_w if der.can.aim else found.setpoint.p_ceiling_w
+    assert told == most_w
+    assert ("unverified" in [bound.by for bound in found.bound_by]) is der.unverified
+
+
+def test_a_device_that_nobody_tried_is_lowered_all_the_same() -> None:
+    der = make.pv(p_w=800.0, accepted=HELD, unverified=True)
+    less = Proposal(by="somebody", rank=60, p_ceiling_w=300.0)
+    assert decide(make.plan({der.id: [less]}, []), make.site(der))[der.id].setpoint.p_ceiling_w == 300.0
 
 
 def test_a_battery_that_is_not_measured_still_takes_a_target() -> None:
@@ -520,7 +554,7 @@ def test_the_belief_is_kept_in_the_tick_and_is_read_back_from_it() -> None:
     for n in range(400):
         memories, _ = step(Plan(), memories, cloudy(n), 1.0)
     plain = msgspec.json.decode(msgspec.json.encode(memories["belief"]))
-    back = {"belief": msgspec.convert(plain, memory_type(Plan(), "belief"))}
+    back = memories | {"belief": msgspec.convert(plain, memory_type(Plan(), "belief"))}
     once, again = (step(Plan(), each, cloudy(400), 1.0)[0]["belief"] for each in (memories, back))
     assert once == again
     poc = with_belief(cloudy(400), memories).poc

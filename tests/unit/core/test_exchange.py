@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.exchange import Exchange, Pause, Read, Write, patient, remembered
-from derctl.errors import BusTimeout, DeviceRefused
+from derctl.core.exchange import Exchange, Pause, Read, Write, only_read, patient, remembered
+from derctl.errors import BusTimeout, DeviceRefused, WriteBarred
 
 
 def driver() -> Exchange[list[int]]:
@@ -84,3 +84,22 @@ def test_what_was_read_or_refused_is_remembered_and_what_is_written_is_not() -> 
     write = Write(address=30, values=(1,))
     ten, twenty = Read(address=10, count=1), Read(address=20, count=1)
     assert asked == [ten, write, twenty, write, Read(address=10, count=2)]
+
+
+def test_a_read_without_cuts_is_sent_as_it_is() -> None:
+    whole = Read(address=100, count=60)
+    assert list(whole.parts) == [whole]
+
+
+def test_a_read_is_cut_where_it_says_and_nowhere_else() -> None:
+    parts = Read(address=100, count=60, function=4, cuts=(120, 150)).parts
+    assert [(part.address, part.count, part.function, part.cuts) for part in parts] == [
+        (100, 20, 4, ()),
+        (120, 30, 4, ()),
+        (150, 10, 4, ()),
+    ]
+
+
+def test_who_has_no_permit_may_not_write() -> None:
+    with pytest.raises(WriteBarred, match="2 registers at 40100"):
+        only_read(Write(address=40100, values=(1, 2)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.text import clean, device_text, error_text, serial_text
+from derctl.core.text import amount, clean, device_text, error_text, serial_text
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "replace")))
@@ -52,3 +52,18 @@ def test_an_errors_text_has_the_systems_words_and_the_file_but_not_its_number() 
     )
     assert error_text(OSError(28, "No space left on device")) == "No space left on device"
     assert error_text(OSError("one of ours")) == "one of ours" == error_text(ValueError("one of ours"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("p_ceiling_w", 2_000.0, "2000 W"),
+        ("min_pct", 12.5, "12.5 %"),
+        ("remaining_s", 60, "60 s"),
+        ("gain", 0.5, "0.5"),
+        ("found", True, "True"),
+        ("der", "pv1", "pv1"),
+    ],
+)
+def test_a_value_is_said_with_the_unit_that_its_name_ends_in(name: str, value: object, text: str) -> None:
+    assert amount(name, value) == text

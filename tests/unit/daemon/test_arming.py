@@ -16,7 +16,7 @@ from derctl.daemon.gate import Gate
 from derctl.daemon.picture import AGAIN, WITHIN_S, Picture, Stroke
 from derctl.daemon.survival import armed
 from derctl.errors import CommandError
-from derctl.site.absence import Absence, DerAbsence
+from derctl.site.absence import Absence, DerAbsence, agreement
 from derctl.store.state import ArmWord
 
 
@@ -120,7 +120,7 @@ SWAPPED = Absence(
 
 
 @pytest.mark.parametrize(
-    ("agreed", "begins"), [(HOLDS.agreement, True), (None, False), ("pv1 stands 1.0 W 60 s, limit 7000.0 W", False)]
+    ("agreed", "begins"), [(agreement(HOLDS), True), (None, False), ("pv1 stands 1.0 W 60 s, limit 7000.0 W", False)]
 )
 def test_control_begins_again_after_a_restart_although_a_device_was_swapped_meanwhile(
     agreed: str | None, begins: bool
@@ -129,6 +129,14 @@ def test_control_begins_again_after_a_restart_although_a_device_was_swapped_mean
     site = Site(SWAPPED, state=H)
     site.gate.agreed = agreed
     assert site.gate.evaluate() is begins
+
+
+def test_each_word_to_disarm_is_counted_also_where_nothing_is_armed() -> None:
+    """An arm that looks for devices meanwhile has to know."""
+    site = Site()
+    for count in (1, 2):
+        site.gate.disarm("anna")
+        assert site.gate.disarms == count
 
 
 def test_after_a_disarm_nothing_begins_again_by_itself() -> None:

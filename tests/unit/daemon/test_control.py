@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Fallback, LimitRequest, SiteState, Tick
+from derctl.core import hunting
+from derctl.core.types import NOTHING, Fallback, LimitRequest, Setpoint, SiteState, Tick
 from derctl.core.words import FallbackBy, Mode
 from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.hold import Hold
@@ -20,6 +21,7 @@ from derctl.daemon.build import build, rebuild
 from derctl.daemon.control import SLOW, Control, Ears, task_of
 from derctl.daemon.gate import Gate
 from derctl.daemon.requests import Requests
+from derctl.daemon.standing import Standing
 from derctl.daemon.tasks import Tasks
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.site import Site
@@ -96,7 +98,7 @@ class House:
 
     async def takes(self, *changes: tuple[str, str]) -> None:
         site = self.file(*changes)
-        plant = rebuild(site, self.tell, self.control.site, self.control.plant)
+        plant = rebuild(site, self.tell, self.control.absent.known, self.control.site, self.control.plant)
         await self.control.let_go(site, plant)
         self.control.take(site, plant)
 
@@ -136,6 +138,7 @@ async def test_everything_that_goes_by_the_file_goes_by_the_new_one(house: House
         ((PV2, ""), ["pv2"]),
         ((PV2, PV2.replace("unit: 1", "unit: 2")), ["pv2"]),
         ((PV2, PV2.replace("}", ", control: false}")), ["pv2"]),
+        ((PV2, PV2.replace("}", ", model: SB 5.0}")), ["pv2"]),
         ((PV2, PV2.replace("}", ", fallback: {p_ceiling_w: 0, by: stands}}")), []),
     ],
 )
@@ -177,6 +180,22 @@ async def test_what_was_learnt_by_another_meter_is_forgotten(house: House) -> No
     control.loop.memories = {"volt_var/pv1": memory, "contract_export_limit": memory}
     await house.takes(("unit: 3, sign: 1", "unit: 4, sign: 1"))
     assert set(control.loop.memories) == {"volt_var/pv1"} and control.proof.poc is control.plant.poc
+
+
+async def test_what_is_yielded_to_is_kept_like_a_limit_that_was_found_until_it_is_lifted(house: House) -> None:
+    writer, standings = house.control.writers["pv1"], house.control.standings
+    writer.account.yields(2000.0)
+    assert (standings.found_w("pv1"), house.told, house.saves) == (2000.0, ["limit_found"], 1)
+    assert standings.kept()["pv1"]["limit_w"] == 2000.0
+    assert standings.lift("pv1") == ["pv1"]
+    writer.account.yields(1500.0)
+    assert standings.found_w("pv1") == 1500.0, "a later one is another one"
+
+
+async def test_the_site_s_policy_holds_for_each_writer_and_follows_the_file(house: House) -> None:
+    assert {each.account.contest.policy for each in house.control.writers.values()} == {"reassert"}
+    await house.takes(("mode: observe", "mode: observe, on_override: yield"))
+    assert {each.account.contest.policy for each in house.control.writers.values()} == {"yield"}
 
 
 async def test_the_files_mode_counts_where_it_has_changed(house: House) -> None:
@@ -237,6 +256,15 @@ def test_while_nothing_is_controlled_what_was_written_is_tried_again(
     assert house.releaser.tries == ([] if lifts is None else [lifts])
 
 
+def test_a_loop_that_hunts_is_told_with_the_tick_that_saw_it(tmp_path: Path) -> None:
+    house, key = House(tmp_path), "hunting/volt_var/pv1"
+    state: SiteState = make.site(make.pv())
+    house.control.loop.memories = {key: hunting.Memory(stage=1)}
+    for before in (hunting.Memory(), hunting.Memory(stage=1)):
+        house.control.follow(Tick(n=1, dt_s=1.0, state=state, memories={key: before}, decisions=()))
+    assert house.told.count("loop_hunts") == 1
+
+
 async def test_the_loop_begins_again_only_after_a_file_was_taken(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,3 +282,28 @@ async def test_the_loop_begins_again_only_after_a_file_was_taken(
     monkeypatch.setattr(type(house.control.loop.poller), "warm_up", lambda self, seconds: asyncio.sleep(0))
     await house.control.run(took_over)
     assert order == ["asked", "run", "asked", "run", "asked"]
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        (PV2.replace("}", ", profile: kaco}"), True),
+        (PV2.replace("}", ", model: SB 5.0}"), True),
+        (PV2.replace("}", ", serial: '9'}"), False),
+        (PV2.replace("unit: 1", "unit: 2"), False),
+    ],
+)
+async def test_somebody_else_s_limit_is_kept_while_the_device_is_the_same(house: House, row: str, kept: bool) -> None:
+    found = Standing(limit_w=3000.0)
+    house.control.standings.by_der["pv2"] = found
+    await house.takes((PV2, row))
+    assert house.control.standings.by_der.get("pv2") == (found if kept else None)
+
+
+async def test_after_a_restart_the_limit_that_was_derctl_s_own_counts_as_what_it_holds(house: House) -> None:
+    control = house.control
+    control.standings.by_der["pv2"] = Standing(own_w=3000.0)
+    assert control.loop.image.holds("pv2").p_ceiling_w == 3000.0
+    assert control.loop.image.holds("pv1") == NOTHING
+    control.writers["pv2"].account.hold = Hold(holds=Setpoint(p_ceiling_w=2000.0))
+    assert control.loop.image.holds("pv2").p_ceiling_w == 2000.0

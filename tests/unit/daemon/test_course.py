@@ -84,3 +84,13 @@ def test_no_more_of_the_past_is_kept_than_counts() -> None:
     assert course is not None and len(course.past) == 11
     assert went_on(course, course.setpoint, 1000.0, SETTLE_S) is course
     assert measured(course, 1000.0, astray=False) is course
+
+
+def test_what_comes_back_again_and_again_is_kept_once_by_its_last_time() -> None:
+    """A target that changes in each tick, a hundred times in the settle time."""
+    low, high = Setpoint(p_target_w=1000.0), Setpoint(p_target_w=3000.0)
+    course: Course | None = None
+    for tick in range(301):
+        course = went_on(course, high if tick % 2 else low, 0.1 * tick, SETTLE_S)
+    assert course is not None and course.setpoint is low
+    assert [(round(end_s, 1), before) for end_s, before in course.past] == [(29.9, low), (30.0, high)]

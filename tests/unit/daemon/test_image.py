@@ -10,8 +10,8 @@ import pytest
 from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
-from derctl.core.types import Capability, Fallback, Port, Rating, Reading
-from derctl.core.words import Certainty, LimitsBy, Timer
+from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
+from derctl.core.words import Certainty, LimitsBy, Status, Timer
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
@@ -20,6 +20,7 @@ from derctl.daemon.image import Image
 from derctl.daemon.known import Known, revived
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
+from derctl.devices.profile import Habits
 from derctl.errors import DecodeError
 from derctl.links.line import Pace
 from derctl.site import DerSection
@@ -42,6 +43,7 @@ class Inverter:
         self.problems: tuple[str, ...] = ()
         self.lacks: tuple[str, ...] = ()
         self.reversion = Reversion(timer=Timer.TARGET, model=704)
+        self.habits = Habits()
         self.broken = False
         self.keeps = True
         self.reading = Reading(p_w=1000.0)
@@ -260,7 +262,7 @@ def image_of(
 ) -> Image:
     """Of a site of one DER and a tick of 1 s."""
     site: Any = SimpleNamespace(
-        site=SimpleNamespace(id="demo", tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[section]
+        site=SimpleNamespace(id="demo", tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0), ders=[section], poc=None
     )
     of_bms = {} if bms is None else {"pv1": bms}
     absent = absent_in(channel, section, known=known or Known())
@@ -427,11 +429,11 @@ async def test_the_limits_of_a_frozen_bms_are_old_from_that_moment() -> None:
     assert wire.found is not None
     inverter, bms = channel_on(wire, now), channel_on(wire, now)
     await inverter.poll()
+    wire.found.reading = Reading(dc_p_w=-5000.0, soc_pct=50.0)
     await bms.poll()
     image = image_of(inverter, bms=bms)
     assert image.snapshot(now[0]).ders[0].bms_age_s == 0.0
-    bms.measured.reading = Reading(dc_p_w=-5000.0, soc_pct=50.0)
-    wire.found.reading, wire.frozen = bms.measured.reading, True
+    wire.frozen = True
     for _ in range(32):
         now[0] += 1.0
         await bms.poll()
@@ -559,3 +561,92 @@ async def test_a_der_that_is_found_in_part_promises_what_it_was_known_to_promise
     await channel.poll()
     assert absent.of("pv1").p_w == 2000.0, "the record is not overwritten, and counts"
     assert absent_in(channel, held).of("pv1").p_w == 8000.0, "without one it is not known to keep anything"
+
+
+# -- the meter, and who else knows or follows it --------------------------------------------------------------------
+
+
+async def test_another_meter_s_power_is_there_while_it_is_heard_and_who_follows_is_named() -> None:
+    wire, other, now = Wire(), Wire(), [1000.0]
+    meter, witness = channel_on(wire, now), channel_on(other, now)
+    await meter.poll()
+    site: Any = SimpleNamespace(
+        site=SimpleNamespace(id="demo", tick_s=1.0, f_nom_hz=50.0, v_nom_v=230.0),
+        ders=[],
+        poc=SimpleNamespace(followers=["wallbox"]),
+    )
+    absent = absent_in(meter, SECTION, known=Known())
+    image = Image(site, absent, {}, {}, meter, Requests(), witness=witness)
+    poc = image.snapshot(now[0]).poc
+    assert poc is not None
+    assert (poc.witness_w, poc.followers) == (None, ("wallbox",))
+    await witness.poll()
+    poc = image.snapshot(now[0]).poc
+    assert poc is not None
+    assert poc.witness_w == witness.measured.reading.p_w is not None
+    poc = image.snapshot(now[0] + 60.0).poc
+    assert poc is not None
+    assert poc.witness_w is None
+
+
+async def updated(told: Setpoint, accepted: Setpoint | None) -> tuple[Image, Known, Wire, list[bool]]:
+    """An inverter whose firmware was 1 and is 2 now, of which nobody knows yet. told: by derctl, before."""
+    known, wire, saved = await found_once(), Wire(), list[bool]()
+    assert wire.found is not None
+    known.of["pv1"] = replace(known.of["pv1"], identity=Identity(firmware="1"), newer="2")
+    wire.found.reading = Reading(p_w=700.0, status=Status.ON, accepted=accepted)
+    channel = channel_on(wire, [1000.0])
+    await channel.poll()
+    image = image_of(channel, HELD, known=known)
+    image.holds = lambda name: told
+    image.absent.changed = lambda: saved.append(True)
+    known.of["pv1"] = replace(known.of["pv1"], identity=Identity(firmware="1"), newer="2", stood_w=None)
+    return image, known, wire, saved
+
+
+@pytest.mark.parametrize(
+    ("told", "accepted", "stood_w"),
+    [
+        (Setpoint(p_ceiling_w=3000.0), Setpoint(p_ceiling_w=8000.0), 3000.0),  # it restarted and forgot its limit
+        (NOTHING, Setpoint(p_ceiling_w=2000.0), 2000.0),
+        (Setpoint(p_ceiling_w=3000.0), None, 3000.0),  # it can't be read back
+        (NOTHING, None, 700.0),  # nothing tells a limit: what it gives
+        (NOTHING, Setpoint(p_ceiling_w=8000.0), 8000.0),  # no limit stood
+    ],
+)
+async def test_what_stood_when_new_firmware_was_seen_is_the_most_until_a_word_and_is_saved(
+    told: Setpoint, accepted: Setpoint | None, stood_w: float
+) -> None:
+    image, known, wire, saved = await updated(told, accepted)
+    (der,) = image.snapshot(1000.0).ders
+    assert der.reverify_w == stood_w
+    assert (known.of["pv1"].stood_w, saved[-1]) == (stood_w, True)
+    assert wire.found is not None
+    wire.found.reading = Reading(p_w=10.0, accepted=Setpoint(p_ceiling_w=10.0), status=Status.ON)
+    await image.channels["pv1"].poll()
+    image.holds = lambda name: Setpoint(p_ceiling_w=10.0)
+    (der,) = image.snapshot(1000.0).ders
+    assert der.reverify_w == stood_w, "what is lowered since comes back"
+    known.acknowledge(None)
+    (der,) = image.snapshot(1000.0).ders
+    assert (der.reverify_w, known.of["pv1"].stood_w) == (None, None)
+
+
+async def test_of_one_that_is_not_heard_now_nothing_is_settled() -> None:
+    image, known, _, _ = await updated(Setpoint(p_ceiling_w=3000.0), Setpoint(p_ceiling_w=3000.0))
+    (der,) = image.snapshot(2000.0).ders
+    assert (der.fresh, der.reverify_w) == (False, 3000.0)
+    assert known.of["pv1"].stood_w is None
+
+
+async def test_a_der_that_nobody_tried_is_steered_and_makes_no_step_for_the_meter() -> None:
+    wire, now = Wire(), [1000.0]
+    assert wire.found is not None
+    wire.found.habits = Habits(unverified="its firmware")
+    channel = channel_on(wire, now)
+    await channel.poll()
+    (der,) = image_of(channel).snapshot(now[0]).ders
+    assert (der.controllable, der.unverified, der.can.volatile) == (True, True, False)
+    wire.found.habits = Habits()
+    (der,) = image_of(channel).snapshot(now[0]).ders
+    assert (der.unverified, der.can.volatile) == (False, True)

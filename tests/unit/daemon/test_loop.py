@@ -83,16 +83,16 @@ def run(takes: list[float], monkeypatch: Any) -> tuple[Loop, list[Tick], list[st
 def test_ticks_in_time_stay_on_the_grid(monkeypatch: Any) -> None:
     loop, ticks, _ = run([0.1, 0.3, 0.2], monkeypatch)
     assert [round(tick.dt_s, 9) for tick in ticks] == [0.0, 1.2, 0.9]
-    assert (loop.ticks, loop.missed, loop.overran) == (3, 0, 0)
+    assert (loop.ticks, loop.beat.missed, loop.beat.overran) == (3, 0, 0)
 
 
 def test_a_tick_that_overruns_is_counted_and_the_missed_ones_are_not_replayed(monkeypatch: Any) -> None:
     loop, ticks, _ = run([0.1, 3.5, 0.1], monkeypatch)
     assert loop.ticks == 3
-    assert loop.missed == 3 and loop.overran == 1
+    assert loop.beat.missed == 3 and loop.beat.overran == 1
     assert abs(ticks[1].dt_s - 4.4) < 1e-9
     assert abs(ticks[2].state.t_s - 105.1) < 1e-9, "the next tick is on the grid again, not made up for"
-    assert abs(loop.worst_s - 3.5) < 1e-9
+    assert abs(loop.beat.worst_s - 3.5) < 1e-9
 
 
 def test_the_watchdog_is_vouched_for_only_after_the_tick_is_reported(monkeypatch: Any) -> None:

@@ -17,12 +17,14 @@ from derctl.daemon.image import Image
 from derctl.daemon.poller import Poller
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
+from derctl.devices.profile import Habits
 from derctl.errors import DerctlError
 from derctl.links.bus import Bus
 from derctl.links.line import Line, Pace
 from derctl.links.turns import Priority
 from derctl.site import DerSection
 from tests import make
+from tests.bus import any_write
 from tests.wire import Up, now_s
 
 HOUR = 300.0
@@ -34,6 +36,7 @@ class Inverter:
     problems: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     reversion = Reversion()
+    habits = Habits()
     rating = make.rating(p_max_w=8000.0)
     can = Capability(ac=Port(limit=True))
 
@@ -81,7 +84,7 @@ class Site:
         self.channels = {f"d{n}": self.channel(f"d{n}", count) for n, count in enumerate(blocks)}
         sections = [DerSection(id=name, bus="lan", unit=1, kind="sunspec_pv") for name in self.channels]
         file: Any = SimpleNamespace(
-            site=SimpleNamespace(id="demo", tick_s=tick_s, f_nom_hz=50.0, v_nom_v=230.0), ders=sections
+            site=SimpleNamespace(id="demo", tick_s=tick_s, f_nom_hz=50.0, v_nom_v=230.0), ders=sections, poc=None
         )
         whole: Any = SimpleNamespace(file=file, limit_w=None)
         self.image = Image(file, Absent(whole, self.channels), self.channels, {}, None, Requests())
@@ -101,7 +104,7 @@ class Site:
         while True:
             for channel in self.channels.values():
                 try:
-                    await self.bus.execute(channel.unit, written(), priority=Priority.WRITE)
+                    await self.bus.execute(channel.unit, written(), priority=Priority.WRITE, permit=any_write)
                 except DerctlError:
                     pass
             await asyncio.sleep(every_s)

@@ -54,9 +54,32 @@ async def test_the_tick_goes_on_when_all_have_answered_or_at_its_deadline_with_w
 async def test_one_that_is_late_goes_on_and_is_asked_again_only_after_it_ended() -> None:
     slow = Channel("slow", 1.0)
     poller = poller_of(slow)
-    for began, ended in ((1, 0), (1, 0), (1, 1), (2, 1)):
+    for began, ended in ((1, 0), (1, 0), (2, 1), (2, 1)):
         await poller.poll(0.4)
         assert (slow.began, slow.ended) == (began, ended)
+    await poller.stop()
+
+
+async def test_a_poll_that_a_tick_found_under_way_is_followed_at_once_and_no_other_is() -> None:
+    """1.3 s at a tick of 1 s: a reading each 1.3 s, not each 2 s."""
+    slow, quick = Channel("slow", 1.3), Channel("quick", 0.1)
+    poller = poller_of(slow, quick)
+    for _ in range(12):
+        await poller.poll(0.4)
+        await asyncio.sleep(0.6)
+    assert (slow.ended, quick.ended) == (9, 12)
+    await poller.stop()
+
+
+async def test_one_that_has_left_is_not_asked_again_when_its_poll_ends() -> None:
+    stays, leaves = Channel("stays", 0.1), Channel("leaves", 0.5)
+    poller = poller_of(stays, leaves)
+    await poller.poll(0.4)
+    await poller.poll(0.05)
+    given: Any = [stays]
+    await poller.change(given)
+    await asyncio.sleep(2.0)
+    assert leaves.began == 1
     await poller.stop()
 
 

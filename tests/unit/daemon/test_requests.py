@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from derctl.core.types import BatteryRequest, LimitRequest, Request
-from derctl.daemon.requests import Requests, from_plain, to_plain
+from derctl.daemon.requests import HELD_MAX, Requests, from_plain, to_plain
 from derctl.errors import CommandError
 from derctl.store.requests import plain_of, request_of
 
@@ -160,6 +160,20 @@ def test_an_id_that_is_alive_replaces_nothing() -> None:
     assert refused.value.code == "replayed"
     days.requests.put(limit("a", 9_000.0, 90.0, by="anna"))
     assert days.binding() == {"a"} and len(days.requests.alive()) == 2
+
+
+def test_who_fills_his_list_takes_no_room_from_another() -> None:
+    """64 limits of one listed principal shut out the grid operator's, until one of them ended."""
+    days = Days()
+    for n in range(HELD_MAX):
+        days.requests.put(limit(f"n{n}", 9_000.0 - n, 600.0 - 3.0 * n, by="wild"))
+    with pytest.raises(CommandError) as refused:
+        days.requests.put(limit("more", 9_500.0, 900.0, by="wild"))
+    assert refused.value.code == "too_many" and "of wild are alive" in str(refused.value)
+    days.requests.put(limit("tight", 500.0, 60.0, by="grid"))
+    assert days.binding() == {"tight"}
+    days.requests.put(limit("tighter", 400.0, 900.0, by="wild"))
+    assert days.binding() == {"tighter"}, "what it covers of his own it replaces"
 
 
 def test_what_is_cleared_of_one_der_is_its_own_and_without_a_name_everything_is() -> None:

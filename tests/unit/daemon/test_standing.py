@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from derctl.core.types import Capability, DerState, LimitRequest, Setpoint
+from derctl.daemon.looks import Looks
 from derctl.daemon.standing import Standing, asserted, read_w
 from derctl.daemon.standings import Rule, Standings, found_before
 from derctl.devices import Profile
 from derctl.store.folder import Folder
-from derctl.store.journal import LEFT, Journal
+from derctl.store.journal import Journal, Left
 from tests import make
 
 FULL_W = 10_000.0
@@ -49,9 +50,9 @@ class Site:
     def __post_init__(self) -> None:
         folder = Folder(self.path, self.path)
         self.stands = Standings(
-            rules={name: Rule(profile=self.profile, ceiling_w=5_000.0) for name in ("pv1", "pv2", "bat1")},
-            written=Journal(folder),
-            left=Journal(folder, LEFT),
+            rules={name: Rule(habits=lambda: self.profile, ceiling_w=5_000.0) for name in ("pv1", "pv2", "bat1")},
+            looks=Looks(Journal(folder)),
+            left=Left(folder),
             tell=lambda name, der, text: self.told.append((name, der)),
             changed=self.changed,
         )
@@ -62,10 +63,10 @@ class Site:
     def wrote(self, *names: str) -> None:
         """They are in the journal."""
         for name in names:
-            self.stands.written.note(name, since="now", fallback={})
+            self.stands.looks.written.note(name, since="now", fallback={})
 
     def released(self, *names: str) -> None:
-        self.stands.written.forget(names)
+        self.stands.looks.written.forget(names)
 
     def tick(self, *ders: DerState, open: bool = False, dt_s: float = 1.0) -> dict[str, tuple[Any, Any]]:
         state = self.stands.tick(make.site(*ders, requests=self.requests, t_s=self.t_s), dt_s, open)
@@ -101,14 +102,14 @@ def test_what_gives_more_than_its_limit_at_first_sight_is_left_alone_until_that_
     for t_s, p_w, stands in ((0.0, 1_080.0, 0.0), (10.0, 1_080.0, 0.0), (11.0, 1_080.0, None)):
         site.t_s = t_s
         assert site.tick(pv(reads_w=0.0, p_w=p_w), open=True)["pv1"][0] == stands
-        assert site.stands.unsure.get("pv1") == stands
+        assert site.stands.looks.unsure.get("pv1") == stands
     assert site.tick(pv(reads_w=0.0, p_w=0.0))["pv1"] == (None, None), "nor is it one in the night"
     assert site.tick(pv(reads_w=4_000.0, p_w=0.0))["pv1"][0] == 4_000.0, "but another one may be"
-    site.stands.by_der, site.stands.unsure, site.told[:] = {}, {}, []
+    site.stands.by_der, site.stands.looks.unsure, site.told[:] = {}, {}, []
     for t_s, p_w, unsure in ((0.0, 9_000.0, 6_000.0), (3.0, 7_000.0, 6_000.0), (5.0, 6_000.0, None)):
         site.t_s = t_s
         assert site.tick(pv("pv2", reads_w=6_000.0, p_w=p_w), open=True)["pv2"][0] == 6_000.0
-        assert site.stands.unsure.get("pv2") == unsure
+        assert site.stands.looks.unsure.get("pv2") == unsure
     assert site.told == [("limit_found", "pv2")]
 
 
@@ -119,10 +120,10 @@ def test_that_nothing_is_given_under_a_limit_of_nothing_may_be_the_night(site: S
             "pv1": (0.0, None),
             "pv2": (0.0, None),
         }
-        assert site.stands.unsure == {"pv1": 0.0, "pv2": 0.0}
+        assert site.stands.looks.unsure == {"pv1": 0.0, "pv2": 0.0}
     assert site.stands.view("pv1") == {"limit_w": 0.0, "lifted": False}
     assert site.tick(pv(reads_w=0.0, p_w=900.0), open=True)["pv1"] == (None, None), "in the morning it gives power"
-    assert site.stands.lift(None) == ["pv2"] and site.stands.unsure == {}
+    assert site.stands.lift(None) == ["pv2"] and site.stands.looks.unsure == {}
     site.wrote("pv2")
     assert site.tick(pv("pv2", reads_w=0.0, p_w=0.0), open=True)["pv2"] == (None, 0.0)
     assert site.tick(pv("pv2", reads_w=0.0, p_w=0.0), open=True)["pv2"] == (None, 1_000.0)
@@ -363,7 +364,7 @@ def test_a_release_without_a_daemon_knows_what_was_found_by_the_state_file(
 def test_of_a_device_that_is_another_one_now_nothing_is_kept(site: Site) -> None:
     site.tick(pv(reads_w=6_000.0), pv("pv2", reads_w=0.0, p_w=0.0))
     site.stands.forget(["pv1", "pv2", "gone"])
-    assert (site.stands.by_der, site.stands.unsure) == ({}, {})
+    assert (site.stands.by_der, site.stands.looks.unsure) == ({}, {})
     assert site.tick(pv()) == {"pv1": (None, None)}
 
 

@@ -13,24 +13,29 @@ import pytest
 
 from derctl.core.response import Lag
 from derctl.core.types import LimitRequest
-from derctl.core.words import Belief, Mode
+from derctl.core.words import Belief, Mode, Phase
+from derctl.daemon.actuate.ledger import Ledger
+from derctl.daemon.actuate.rest import AWAKE, Rest
 from derctl.daemon.arming import Arm, Arming
 from derctl.daemon.clock import Clock
 from derctl.daemon.gate import Gate
 from derctl.daemon.log import logger
+from derctl.daemon.looks import Looks
 from derctl.daemon.requests import Requests
 from derctl.daemon.standing import Standing
 from derctl.daemon.standings import Standings
 from derctl.daemon.survival import SAVE_EVERY_S, MeterProof, Survival
+from derctl.devices import Profile
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.enter_service import Memory as EntryMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.meter_trust import Trust
 from derctl.links.ending import end
 from derctl.site.absence import Absence
 from derctl.store.answered import Answered
 from derctl.store.folder import Folder
-from derctl.store.journal import LEFT, Journal
+from derctl.store.journal import Journal, Left
 from derctl.store.sealed import sealed
 from derctl.store.state import VERSION, load
 
@@ -119,17 +124,23 @@ def test_a_meter_that_proved_itself_is_told_once() -> None:
     assert proof.proven == "M-1 +1"
 
 
+def fake_writer() -> SimpleNamespace:
+    return SimpleNamespace(account=SimpleNamespace(rest=AWAKE))
+
+
 class House:
     """What survives a restart is gathered from, and goes back to."""
 
     def __init__(self, path: Path, *, wall: float | None = WALL, now_s: float = 500.0) -> None:
         self.told: list[tuple[str, str]] = []
         self.journal_saves = 0
+        self.writers = cast(dict[str, Any], {name: fake_writer() for name in ("pv1", "pv2")})
         sync = path / "synced"
         sync.unlink(missing_ok=True)
         if wall is not None and path.exists():
             sync.touch()
         self.requests = Requests(clock=lambda: now_s)
+        self.ledger = Ledger(clock=lambda: now_s)
         gate = Gate(absence=Absence, on_change=lambda: None, stamp=lambda: "12:00")
         self.survival = Survival(
             folder=Folder(path, path),
@@ -137,12 +148,19 @@ class House:
             requests=self.requests,
             desk=cast(Any, SimpleNamespace(seen={})),
             gate=gate,
-            releaser=cast(Any, SimpleNamespace(save=self.journalled)),
+            releaser=cast(
+                Any,
+                SimpleNamespace(
+                    save=self.journalled,
+                    records=SimpleNamespace(ledger=self.ledger),
+                    dispatch=SimpleNamespace(writers=self.writers),
+                ),
+            ),
             loop=cast(Any, SimpleNamespace(memories={})),
             standings=Standings(
                 rules={},
-                written=Journal(Folder(path, path)),
-                left=Journal(Folder(path, path), LEFT),
+                looks=Looks(Journal(Folder(path, path))),
+                left=Left(Folder(path, path)),
                 tell=lambda *event: None,
                 changed=lambda: None,
             ),
@@ -248,6 +266,43 @@ async def test_it_is_saved_at_each_change_and_every_half_minute_and_the_journal_
     assert house.journal_saves == 3
 
 
+async def test_who_is_held_back_after_an_outage_is_saved_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill in the delay would else forget it, and the inverter would be back at full power before its time."""
+    house, saved_s = House(tmp_path), list[float]()
+    now_s, key = asyncio.get_running_loop().time, "enter_service/pv1"
+
+    async def noted(name: str, data: bytes) -> None:
+        saved_s.append(now_s())
+        assert (key in str(data)) is (len(saved_s) == 1)
+
+    monkeypatch.setattr(house.survival.folder, "replace", noted)
+    began_s, running = now_s(), asyncio.create_task(house.survival.run())
+    for at_s, memory in ((0.5, EntryMemory(idle_s=2.0)), (10.5, EntryMemory(out=True)), (20.5, EntryMemory())):
+        await asyncio.sleep(began_s + at_s - now_s())
+        house.survival.loop.memories[key] = memory
+    await asyncio.sleep(5.0)
+    await end([running])
+    assert [at_s - began_s for at_s in saved_s] == pytest.approx([11.0, 21.0], abs=0.6)
+
+
+@pytest.mark.parametrize(("wall", "goes_on"), [(WALL + 60.0, True), (WALL + 700.0, False), (None, True)])
+async def test_who_was_held_back_goes_on_waiting_unless_that_was_long_ago(
+    tmp_path: Path, wall: float | None, goes_on: bool
+) -> None:
+    """After a blackout nobody knows the time: in doubt it is not raised. A droop's latch is not taken up then."""
+    before = House(tmp_path)
+    before.survival.loop.memories |= {
+        "enter_service/pv1": EntryMemory(out=True),
+        "freq_droop/pv1": DroopMemory(p_pre=0.8, side=1, lag=Lag(y=0.6, u=0.6)),
+    }
+    await before.survival.save()
+    found = House(tmp_path, wall=wall).restored().survival.loop.memories
+    assert ("enter_service/pv1" in found) is goes_on
+    assert ("freq_droop/pv1" in found) is (goes_on and wall is not None)
+
+
 async def test_a_disk_that_takes_nothing_keeps_neither_control_nor_the_journal_back(tmp_path: Path) -> None:
     house = House(tmp_path / "gone")
     house.survival.clock = Clock("assume", lambda: WALL)
@@ -329,6 +384,26 @@ async def test_a_limit_that_was_found_and_one_that_was_lifted_outlive_a_restart(
     assert not after.older
 
 
+async def test_what_was_learned_of_how_an_inverter_stands_by_outlives_a_restart(tmp_path: Path) -> None:
+    before = House(tmp_path)
+    standing = Rest(phase=Phase.STANDBY, since_s=5.0, told_w=400.0, least_w=600.0, wake_s=40.0)
+    before.writers["pv1"].account.rest = standing
+    await before.survival.save()
+    after = House(tmp_path).restored().writers
+    assert after["pv1"].account.rest == replace(AWAKE, least_w=600.0, wake_s=40.0)
+    assert after["pv2"].account.rest is AWAKE
+
+
+@pytest.mark.parametrize("least_w", ["much", -5.0])
+def test_what_was_learned_and_cannot_be_read_is_learned_anew(tmp_path: Path, least_w: object) -> None:
+    rests = {"pv1": {"least_w": least_w}, "pv2": {"wake_s": 7.0}, "gone": {"wake_s": 7.0}}
+    saved = {"version": VERSION, "saved": WALL, "rests": rests}
+    (tmp_path / "state.json").write_bytes(sealed(msgspec.json.encode(saved)))
+    house = House(tmp_path).restored()
+    assert [name for name, _ in house.told] == ["state_unreadable"]
+    assert [house.writers[name].account.rest.wake_s for name in ("pv1", "pv2")] == [None, 7.0]
+
+
 def test_what_was_found_and_cannot_be_read_is_told_and_harms_no_other(tmp_path: Path) -> None:
     saved = {"version": VERSION, "saved": WALL, "found": {"pv1": {"limit_w": "much"}}, "proven_meter": "M-1 +1"}
     (tmp_path / "state.json").write_bytes(sealed(msgspec.json.encode(saved)))
@@ -395,3 +470,27 @@ def test_a_meter_that_is_doubted_has_to_prove_itself_after_a_restart_too() -> No
     assert other.learn({KIND: doubted}) is None and other.proven == proof.proven, (
         "another meter's proof is not its own"
     )
+
+
+@pytest.mark.parametrize(("wall", "left"), [(WALL + 3600.0, 23), (WALL + 86_401.0, 24), (None, 23), (WALL - 1e5, 23)])
+async def test_how_often_a_register_was_written_survives_and_time_that_nobody_measured_does_not_pass(
+    tmp_path: Path, wall: float | None, left: int
+) -> None:
+    flash = Profile(volatile=False)
+    before = House(tmp_path)
+    before.ledger.wrote("pv1", ("123.WMaxLimPct",), flash)
+    await before.survival.save()
+    after = House(tmp_path, wall=wall, now_s=7.0).restored()
+    assert after.ledger.view("pv1", flash) == {"counts": {"123.WMaxLimPct": 1}, "a_day": 24, "left": left}
+
+
+async def test_counters_that_can_t_be_read_are_said_and_harm_nobody_else(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.ledger.wrote("pv2", ("123.WMaxLimPct",), Profile())
+    plain = house.ledger.plain() | {"pv1": {"counts": {"123.WMaxLimPct": "often"}}}
+    await house.survival.folder.replace("state.json", msgspec.json.encode({"version": VERSION, "wear": plain}))
+    after = House(tmp_path).restored()
+    assert [*after.ledger.of] == ["pv2"]
+    assert [(name, text.partition(":")[0]) for name, text in after.told] == [
+        ("state_unreadable", "how often it was written")
+    ]

@@ -117,14 +117,3 @@ async def test_a_task_that_is_dropped_ends_nothing_else_and_one_that_ends_by_its
     broke.set()
     assert [str(error) for error in await first] == ["a bug"]
     await tasks.end_all()
-
-
-async def test_what_a_transports_callback_raised_is_said_and_ends_nothing() -> None:
-    book = Book()
-    running = asyncio.get_running_loop()
-    running.set_exception_handler(Tasks(book).say_problem)
-    running.call_soon(lambda: 1 / 0)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    [(event, given)] = book.lines
-    assert event == "transport" and given["error"] == "ZeroDivisionError('division by zero')"

@@ -20,7 +20,7 @@ PV = make.rating(p_max_w=5000.0)
 NONE = Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
 WELL = Reading(
     p_w=1000.0, q_var=50.0, v_v=230.0, f_hz=50.0, soc_pct=50.0, soh_pct=99.0, dc_p_w=1050.0, p_charge_limit_w=4000.0,
-    p_discharge_limit_w=4000.0, energy_wh=1e6, status=Status.ON,
+    p_discharge_limit_w=4000.0, energy_wh=1e6, energy_in_wh=2e6, phase_sum_w=1000.0, status=Status.ON,
 )  # fmt: skip
 
 
@@ -109,6 +109,18 @@ def test_any_sign_of_life_keeps_it_awake(sign: Any) -> None:
 def test_an_inverter_that_gives_power_at_zero_volts_has_lost_its_voltage_and_is_awake() -> None:
     found = plausible(replace(WELL, v_v=0.0, p_w=3000.0), PV)
     assert (found.status, found.p_w, found.v_v, found.f_hz) == (Status.ON, 3000.0, None, None)
+
+
+@pytest.mark.parametrize("volts", [4.4, 69.0, 114.0])
+@pytest.mark.parametrize(
+    ("status", "seen"), [(Status.ON, Status.ASLEEP), (Status.OFF, Status.ASLEEP), (Status.FAULT, Status.FAULT)]
+)
+def test_of_a_grid_that_is_not_there_nobody_measures_a_frequency(volts: float, status: Status, seen: Status) -> None:
+    """Toledo, 28 April 2025, 12:33:24: 0.019 pu, and the meter went on with 47 Hz, 43 Hz, 40 Hz."""
+    found = plausible(replace(WELL, v_v=volts, f_hz=47.4, p_w=0.0, status=status), PV)
+    assert (found.status, found.p_w, found.v_v, found.f_hz) == (seen, 0.0, None, None)
+    gives = plausible(replace(WELL, v_v=volts, p_w=3000.0), PV)
+    assert (gives.status, gives.v_v, gives.f_hz) == (Status.ON, None, 50.0), "a voltage that is read wrong"
 
 
 def test_megawatts_at_zero_volts_are_no_zero_watts() -> None:

@@ -220,9 +220,9 @@ def test_one_that_tells_no_serial_any_more_is_not_another_one() -> None:
     assert fake.reading(meter).p_w == 4200
 
 
-def test_a_unit_whose_serial_needs_more_than_one_request_is_read_without_that_look() -> None:
+def test_a_unit_whose_serial_needs_more_than_one_request_is_asked_for_it_in_parts() -> None:
     fake = chained(*SOLAREDGE)
-    assert bind(fake, bind_meter, section=2, max_regs=60).slow == {}
+    assert len(bind(fake, bind_meter, section=2, max_regs=60).slow["who"].parts) == 2
 
 
 def test_every_block_of_a_chain_is_in_a_section() -> None:

@@ -127,6 +127,26 @@ def test_a_step_below_what_keeps_the_inverter_awake_is_zero() -> None:
     assert ours.p_ceiling_w == held.p_ceiling_w == 0.0
 
 
+@pytest.mark.parametrize(
+    ("sf", "habits", "least_w"),
+    [
+        (-2, {"deadband_pct": 0.5}, 25.0),
+        (-2, {"deadband_pct": 0.5, "min_limit_pct": 12.0}, 600.0),
+        (0, {"deadband_pct": 0.5}, 50.0),
+        (1, {"min_limit_pct": 2.0}, 500.0),
+    ],
+    ids=["its dead band", "what keeps it awake", "a step", "a coarse step"],
+)
+def test_the_least_limit_above_zero_is_known(sf: int, habits: dict[str, float], least_w: float) -> None:
+    """Of 5000 W: from 0 W on it is told that or more."""
+    device = bound(lay_out("pv_103", m123={"WMaxLimPct_SF": sf, "WMaxLimPct": 100}), bind_pv, **habits)
+    assert device.can.least_w == pytest.approx(least_w)
+
+
+def test_of_an_inverter_without_a_limit_the_steps_are_not_known() -> None:
+    assert bound(lay_out("storage_124"), bind_storage, deadband_pct=0.0).can.least_w == 0.0
+
+
 @given(w_max=st.integers(1000, 30000), above=st.floats(0.0, 0.99))
 def test_the_step_that_just_keeps_the_inverter_awake_is_kept(w_max: Any, above: Any) -> None:
     """10 % of 0.1 % steps: binary fractions below it are not 0 W."""

@@ -18,6 +18,8 @@ from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.errors import DecodeError, DeviceRefused, NotRecognised
 from tests.fake import bound, from_dump, lay_out
 
+ENABLE = {"pv_103": (123, 9), "pv_7xx": (704, 14), "storage_7xx": (704, 22), "storage_124": (124, 5)}
+"""Model, and where its enable stands in it."""
 ANY_W = st.floats(-1e7, 1e7) | st.floats(-6000, 6000)
 
 
@@ -221,7 +223,7 @@ def test_a_device_that_takes_function_6_only_gets_single_registers_with_the_enab
     accepted = do(fake, device, Fallback(p_ceiling_w=500.0, after_s=60.0), **asked)
     assert {op.function for op in fake.writes} == {6}
     assert accepted == (Setpoint(**asked, p_ceiling_w=None) if storage else Setpoint(p_ceiling_w=1000.0))
-    enable = {"pv_103": (123, 9), "pv_7xx": (704, 14), "storage_7xx": (704, 22), "storage_124": (124, 5)}[name]
+    enable = ENABLE[name]
     assert steps(fake, enable[0])[-1][0] == enable[1]
 
 
@@ -250,6 +252,96 @@ def test_a_wide_point_is_never_cut_in_two() -> None:
     do(fake, bound(fake, bind_storage, writes="points"), Fallback(after_s=90000.0), p_target_w=-1500.0)
     assert (24, (0xFFFF, 64036), 16) in steps(fake, 704)
     assert (31, (1, 24464), 16) in steps(fake, 704)
+
+
+@pytest.mark.parametrize("name", ["pv_103", "pv_7xx", "storage_7xx", "storage_124"])
+@pytest.mark.parametrize("code", [1, 2, 3, 4])
+def test_a_device_of_both_functions_gets_a_block_and_by_function_6_what_is_refused_so(name: str, code: int) -> None:
+    fake, storage = lay_out(name), name.startswith("storage")
+    device = bound(fake, bind_storage if storage else bind_pv, writes="both")
+    asked = {"p_target_w": 1000.0} if storage else {"p_ceiling_w": 1000.0}
+    accepted = do(fake, device, **asked)
+    blocks = [op.function for op in fake.writes]
+    assert set(blocks) == {16}
+    fake.ops.clear()
+    fake.refuse = lambda op: code if isinstance(op, Write) and op.function == 16 else None
+    assert do(fake, device, **asked) == accepted
+    taken = [op for op in fake.writes if op.function == 6]
+    assert len(fake.writes) - len(taken) == len(blocks)
+    number, offset = {"pv_103": (123, 9), "pv_7xx": (704, 14), "storage_7xx": (704, 22), "storage_124": (124, 5)}[
+        name
+    ]
+    assert taken[-1].address == fake.places[number] + offset, "the enable is the last"
+
+
+def test_an_enable_that_is_written_apart_is_a_request_of_its_own() -> None:
+    fake = lay_out("pv_103")
+    do(fake, bound(fake, bind_pv, enable="apart"), Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert steps(fake, 123) == [(5, (400, 0, 60, 0), 16), (9, (1,), 16)]
+
+
+@pytest.mark.parametrize(
+    ("name", "model_id", "enable", "asked"),
+    [
+        ("pv_103", 123, 9, {"p_ceiling_w": 1000.0}),
+        ("pv_7xx", 704, 14, {"p_ceiling_w": 1000.0}),
+        ("storage_124", 124, 5, {"p_target_w": 1000.0}),
+    ],
+)
+def test_an_enable_that_is_toggled_goes_off_and_on_behind_all_that_it_needs(
+    name: str, model_id: int, enable: int, asked: dict[str, float]
+) -> None:
+    """1, 0, 1 (callifo/fronius_modbus#58): what stood is not lifted before the new value is in the device."""
+    fake = lay_out(name)
+    device = bound(fake, bind_storage if name.startswith("storage") else bind_pv)
+    plain = do(fake, device, **asked)
+    before = steps(fake, model_id)
+    fake.ops.clear()
+    answers = fake.poll(device)
+    assert fake.run(device.write(Setpoint(**asked), Fallback(), answers, toggle=True)) == plain
+    sent = steps(fake, model_id)
+    place, values, function = before[-1]
+    assert place <= enable < place + len(values) and values[enable - place]
+    off = tuple(0 if place + at == enable else word for at, word in enumerate(values))
+    assert sent == [*before[:-1], (place, off, function), (enable, (values[enable - place],), 16)]
+
+
+def test_an_enable_that_was_toggled_off_is_asked_on_until_somebody_has_to_know() -> None:
+    """A refusal between the two would leave the inverter without any limit."""
+    fake = lay_out("pv_103")
+    device = bound(fake, bind_pv)
+    do(fake, device, p_ceiling_w=2500.0)
+    enable = next(place for place, values, _ in steps(fake, 123)[-1:]) + 4
+    for refused, raises in ((2, False), (3, True)):
+        fake.ops.clear()
+        left = refused
+
+        def busy(op: Any) -> int | None:
+            nonlocal left
+            on = isinstance(op, Write) and op.values == (1,)
+            left -= on
+            return 6 if on and left >= 0 else None
+
+        fake.refuse = busy
+        answers = fake.poll(device)
+        exchange = device.write(Setpoint(p_ceiling_w=2000.0), Fallback(), answers, toggle=True)
+        if raises:
+            with pytest.raises(DeviceRefused):
+                fake.run(exchange)
+        else:
+            fake.run(exchange)
+        block, *tail = [(place, values) for place, values, _ in steps(fake, 123)][-4:]
+        assert block[1][-1] == 0 and tail == [(enable, (1,))] * 3
+
+
+def test_a_toggled_write_that_switches_off_switches_off_once() -> None:
+    fake = lay_out("pv_103")
+    device = bound(fake, bind_pv)
+    do(fake, device, p_ceiling_w=1000.0, q_var=100.0)
+    fake.ops.clear()
+    answers = fake.poll(device)
+    fake.run(device.write(Setpoint(p_ceiling_w=1000.0), Fallback(), answers, give_back_var=True, toggle=True))
+    assert [values for place, values, _ in steps(fake, 123) if place == 22] == [(0,)]
 
 
 @pytest.mark.parametrize("code", [1, 5, 6])

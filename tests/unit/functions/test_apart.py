@@ -175,3 +175,10 @@ def test_who_claims_more_than_it_was_told_leaves_no_more_behind_than_that() -> N
     gone = make.pv("pv2", p_w=2_000.0, accepted=told, fresh=False, controllable=False)
     said = time.proposes(make.pv("pv1", p_w=3_000.0, accepted=Setpoint(p_ceiling_w=3_000.0)), liar, gone)
     assert said.p_ceiling_w == pytest.approx(5_000.0)
+
+
+def test_one_that_never_went_away_keeps_what_it_gives_whatever_it_reads_back() -> None:
+    """It showed a limit of 0 W, and gave 4 kW."""
+    came = replace(tried("pv9", p_w=4_000.0, accepted=Setpoint(p_ceiling_w=0.0)), unseen=True)
+    assert entered((), [came]) == (Alone(der="pv9", ceiling_w=4_000.0),)
+    assert entered((), [replace(came, unseen=False)]) == (Alone(der="pv9", ceiling_w=0.0),)

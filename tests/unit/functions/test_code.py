@@ -75,6 +75,11 @@ def test_a_code_s_rule_counts_instead_of_the_function_s_own_range() -> None:
     assert caught.value.allowed == "1.12 to 1.14 (a document)"
 
 
+def test_what_a_code_has_in_volts_is_named_in_volts_too() -> None:
+    wrong = Between(low=0.9, high=1.1, source="a document", v_nom_v=230.0).violation("v1_pu", 253.0)
+    assert wrong is not None and wrong.allowed == "0.9 to 1.1 pu, 207 to 253 V (a document)"
+
+
 def test_a_curve_of_no_code_is_possible_where_voltages_are() -> None:
     wide = ((0.6, 0.6), (0.97, 0.0), (1.03, 0.0), (1.4, -0.6))
     assert VoltVar(rules={}, points=wide).points == wide

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from derctl.core.types import Abstain, DerState, Proposal
-from derctl.functions.freq_droop import FreqDroop
+from derctl.functions.freq_droop import FreqDroop, event_of, kept_event, uncut_event
 from tests import make
 from tests.timeline import Clock, DerTimeline
 
@@ -144,11 +144,69 @@ def test_a_second_event_during_the_return_ramp_starts_from_the_power_of_then() -
         assert getattr(run.said, field) == pytest.approx(3_000.0 + sign * 10_000.0 * 0.464 / 2.5, abs=0.1)
 
 
-def test_a_second_event_before_the_first_is_over_keeps_its_p_pre() -> None:
+def test_a_second_event_before_the_first_is_over_begins_at_the_power_of_then() -> None:
+    """P_pre is the output when f leaves the band (1547, 6.5.2.7); f in the band leads back to before the first."""
     run = Run(FreqDroop(), 6_000.0)
     run.at(50.0)
     run.at(50.5, seconds=60)
     run.p_w = 4_144.0
     run.at(50.0)
     run.at(50.5, seconds=600)
-    assert run.said.p_ceiling_w == pytest.approx(10_000.0 * (0.6 - 0.464 / 2.5), abs=0.1)
+    assert run.memory.p_pre == pytest.approx(0.4144)
+    assert run.said.p_ceiling_w == pytest.approx(10_000.0 * (0.4144 - 0.464 / 2.5), abs=0.1)
+    ceilings = [run.at(50.0).p_ceiling_w for _ in range(12)]
+    assert ceilings[-1] == pytest.approx(6_000.0, abs=30.0)
+
+
+def test_a_frequency_that_trembles_at_the_edge_does_not_drain_the_power() -> None:
+    run = Run(FreqDroop(), 9_000.0)
+    for f in (50.0, *(50.0, 50.1) * 300):
+        run.at(f)
+        run.p_w = min(9_000.0, getattr(run.said, "p_ceiling_w", 9_000.0))
+    assert run.p_w == pytest.approx(8_570.0, abs=30.0), "one excursion's worth: 9,000 W - 0.064 Hz / 2.5 Hz of 10 kW"
+
+
+def fallen_through(droop: FreqDroop, sun_w: float = 9_100.0) -> Run:
+    """Cut in over-frequency, then under-frequency at once."""
+    run = Run(droop, sun_w)
+    run.at(50.0)
+    run.at(51.0, seconds=60)
+    run.p_w = run.said.p_ceiling_w
+    run.at(49.8)
+    return run
+
+
+def test_what_was_cut_rises_with_the_response_in_under_frequency_and_on_the_ramp_after_it() -> None:
+    run = fallen_through(FreqDroop(return_pu_per_s=0.01))
+    cut_w = run.p_w
+    assert cut_w == pytest.approx(10_000.0 * (0.91 - 0.964 / 2.5), abs=1.0)
+    assert run.said.p_ceiling_w == pytest.approx(run.said.p_floor_w) and run.said.p_ceiling_w < cut_w + 300.0
+    risen = run.at(49.8, seconds=60)
+    assert risen.p_ceiling_w == pytest.approx(cut_w + 10_000.0 * 0.164 / 2.5, abs=1.0)
+    back = [run.at(50.0) for _ in range(40)]
+    steps = [b.p_ceiling_w - a.p_ceiling_w for a, b in pairwise(back)]
+    assert min(steps) >= 0.0 and max(steps) == pytest.approx(100.0, abs=0.1), "1 % of the rating a second"
+    assert back[-1].p_floor_w is None, "the floor has been let go"
+
+
+def test_a_ceiling_on_its_way_back_stands_in_under_frequency_too() -> None:
+    run = Run(FreqDroop(return_pu_per_s=0.01), 5_000.0)
+    run.at(50.0)
+    run.at(51.0, seconds=60)
+    before = run.at(50.0, seconds=40).p_ceiling_w
+    assert run.memory.back and run.at(49.9).p_ceiling_w == pytest.approx(before)
+
+
+def test_a_restart_forgets_neither_the_ceiling_nor_where_it_leads() -> None:
+    run = fallen_through(FreqDroop())
+    plain = kept_event(run.memory)
+    assert plain is not None
+    again = event_of(plain)
+    for name in ("p_pre", "home", "side", "back", "cut"):
+        assert getattr(again, name) == getattr(run.memory, name)
+    earlier = {name: value for name, value in plain.items() if name not in {"home", "cut"}}
+    assert (event_of(earlier).home, event_of(earlier).cut) == (plain["p_pre"], None), "as an earlier build kept it"
+
+
+def test_what_nobody_followed_was_not_cut() -> None:
+    assert uncut_event(fallen_through(FreqDroop()).memory).cut is None

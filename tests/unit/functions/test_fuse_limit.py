@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from derctl.core.evidence import Evidence
 from derctl.core.types import BatteryRequest, DerState, PocState
-from derctl.core.words import Reason
+from derctl.core.words import Belief, Reason
 from derctl.errors import SettingError
 from derctl.functions import plan_of
 from derctl.functions.fuse_limit import FuseLimit
@@ -18,6 +19,9 @@ from tests.timeline import PlanTimeline, SiteTimeline
 
 FUSE = FuseLimit(fuse_a=25.0, phase_count=3, margin_pu=0.0)
 PHASE_W = 25.0 * 230.0
+
+
+DOUBTED = Evidence(belief=Belief.DOUBTED, steps=True)
 
 
 def meter(p_w: float | None, phases: tuple[float, ...] | None = None, q_var: float = 0.0, **given: Any) -> PocState:
@@ -113,7 +117,7 @@ def test_what_was_cut_comes_back_on_a_ramp_when_there_is_room() -> None:
     assert house.ders[0].reading.p_w == pytest.approx(10_000.0)
 
 
-@pytest.mark.parametrize("poc", [None, meter(None), meter(-20_000.0, fresh=False)])
+@pytest.mark.parametrize("poc", [None, meter(None), meter(-20_000.0, fresh=False), meter(-20_000.0, belief=DOUBTED)])
 def test_without_the_meter_nothing_is_raised_and_charging_ends(poc: PocState | None) -> None:
     time, pv = SiteTimeline(FUSE), make.pv(p_w=9_000.0)
     cut = time.proposes(pv, poc=meter(5_000.0, (8_000.0, -1_500.0, -1_500.0)))

@@ -28,18 +28,10 @@ from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.meter_trust import Trust, weigh
 from derctl.functions.volt_watt import VoltWatt
 from tests import make
+from tests.catalogue import made
 from tests.timeline import DerTimeline, PlanTimeline, SiteTimeline
 
-NEEDED: dict[str, dict[str, Any]] = {
-    "contract_export_limit": {"limit_w": 3_000.0},
-    "fuse_limit": {"fuse_a": 25.0, "phase_count": 3},
-    "owner_export_limit": {"limit_w": 2_000.0},
-    "reserve": {"min_pct": 20.0},
-    "utility_limit": {"limit_pu": 0.6},
-    "const_pf": {"pf": 0.95},
-    "const_var": {"q_pu": -0.2},
-}
-FUNCTIONS: dict[str, Any] = {kind: row.function(**NEEDED.get(kind, {})) for kind, row in ROWS.items()}
+FUNCTIONS: dict[str, Any] = {kind: made(kind) for kind in ROWS}
 OF_A_DER = [kind for kind, row in ROWS.items() if row.scope is Scope.DER]
 OF_THE_SITE = [kind for kind, row in ROWS.items() if row.scope is Scope.SITE]
 
@@ -193,7 +185,7 @@ def test_flutter_of_a_charger_is_no_step_and_a_real_step_is_one() -> None:
         return trust
 
     flutter = seen([(-1.0 * (n % 2), float(n)) for n in range(20)])
-    assert (flutter.agreed, flutter.slept, flutter.strikes, flutter.points) == (0, 0, 0, 0)
+    assert (flutter.agreed, flutter.slept, flutter.strikes, flutter.went) == (0, 0, 0, 0.0)
     assert seen([(0.0, -500.0), (-7_000.0, -7_500.0), (0.0, -500.0)]).proven
     nobody = make.der("x", make.rating(p_max_w=0.0), Capability(), p_w=0.0)
     silent = weigh(Trust(), make.meter(0.0, sample=1), [nobody], 0.0)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from derctl.core.engine import Plan
+from derctl.core.evidence import Evidence
 from derctl.core.types import Abstain, Fallback, Setpoint
-from derctl.core.words import FallbackBy
+from derctl.core.value import replace
+from derctl.core.words import Belief, Doubt, FallbackBy
 from derctl.functions.self_consumption import SelfConsumption
 from tests import make
 from tests.timeline import PlanTimeline, SiteTimeline
@@ -25,19 +27,54 @@ def test_the_target_may_be_another_than_zero() -> None:
     assert time.proposes(make.battery(p_w=0.0), poc=make.meter(0.0)).p_target_w == -500.0
 
 
-def test_it_never_acts_twice_on_one_sample() -> None:
+def test_one_sample_leads_to_one_sum_and_no_further() -> None:
     time = SiteTimeline(SelfConsumption())
-    first = time.at(make.battery(p_w=0.0), poc=make.meter(-2_000.0, sample=1))
-    for p in (300.0, 800.0, 1_000.0):
-        assert time.at(make.battery(p_w=p), poc=make.meter(-2_000.0, sample=1)) == first
-    assert time.proposes(make.battery(p_w=1_000.0), poc=make.meter(-1_000.0, sample=2)).p_target_w == 1_500.0
+    told = [
+        time.proposes(make.battery(p_w=p), poc=make.meter(-2_000.0, sample=1)).p_target_w
+        for p in (0.0, 300.0, 800.0, *([1_000.0] * 20))
+    ]
+    assert told[:3] == [1_000.0, 1_500.0, 1_750.0] and told[-1] == pytest.approx(2_000.0)
+
+
+def test_what_was_asked_for_and_is_not_shown_yet_is_not_asked_for_again() -> None:
+    """2 kW are missing; the battery gives them at once, and the meter is 3 s late."""
+    time = SiteTimeline(SelfConsumption(gain=1.0))
+    shown = [-2_000.0] * 4 + [0.0] * 4
+    told = [
+        time.proposes(make.battery(p_w=2_000.0 if n else 0.0), poc=make.meter(w + n % 2, sample=n)).p_target_w
+        for n, w in enumerate(shown)
+    ]
+    assert told == [2_000.0] * 8
 
 
 def test_inside_its_dead_band_it_rests() -> None:
-    time = SiteTimeline(SelfConsumption(deadband_w=30.0))
-    first = time.at(make.battery(p_w=0.0), poc=make.meter(-2_000.0, sample=1))
-    assert time.at(make.battery(p_w=990.0), poc=make.meter(-30.0, sample=2)) == first
-    assert time.proposes(make.battery(p_w=990.0), poc=make.meter(-31.0, sample=3)).p_target_w == 990.0 + 15.5
+    time = SiteTimeline(SelfConsumption(deadband_w=30.0, gain=1.0))
+    first = time.proposes(make.battery(p_w=0.0), poc=make.meter(-2_000.0, sample=1)).p_target_w
+    for n in range(2, 30):
+        assert time.proposes(make.battery(p_w=2_000.0), poc=make.meter(-30.0, sample=n)).p_target_w == first
+    assert time.proposes(make.battery(p_w=2_000.0), poc=make.meter(-31.0, sample=30)).p_target_w == pytest.approx(
+        2_031.0, abs=30.0
+    )
+
+
+@pytest.mark.parametrize("load_w", [3_000.0, -3_000.0], ids=["discharging", "charging"])
+@pytest.mark.parametrize("gives", [0.97, 1.03])
+def test_a_battery_that_gives_97_percent_ends_where_it_should(load_w: float, gives: float) -> None:
+    time = SiteTimeline(SelfConsumption())
+    p_w, poc_w = 0.0, []
+    for n in range(240):
+        poc_w.append(p_w - load_w)
+        said = time.proposes(make.battery(p_w=p_w), poc=make.meter(poc_w[-1], sample=n))
+        p_w = gives * (said.p_target_w or 0.0)
+    assert abs(sum(poc_w[-60:]) / 60.0) <= 50.0
+
+
+def test_another_store_begins_with_the_next_sample() -> None:
+    time = SiteTimeline(SelfConsumption())
+    one, other = make.battery("a", p_w=0.0), make.battery("b", p_w=500.0)
+    said = [time.proposes(*ders, poc=make.meter(-2_000.0, sample=1)) for ders in ([one], [one, other])]
+    assert said[1].p_target_w == said[0].p_target_w == 1_000.0 and said[1].over == ("a", "b")
+    assert time.proposes(one, other, poc=make.meter(-1_500.0, sample=2)).p_target_w == 1_500.0
 
 
 @pytest.mark.parametrize("poc", ["none", "stale", "unreadable"])
@@ -51,6 +88,14 @@ def test_without_a_fresh_meter_it_abstains_and_forgets(poc: str) -> None:
     }
     assert time.at(make.battery(p_w=0.0), poc=lost[poc]) == Abstain("meter_lost", lost=True)
     assert (time.memory.sample, time.memory.sum_w) == (-1, None), "it begins anew at what is measured then"
+
+
+@pytest.mark.parametrize("why", Doubt)
+def test_a_meter_that_something_else_speaks_against_is_not_followed(why: Doubt) -> None:
+    time = SiteTimeline(SelfConsumption())
+    said = time.at(make.battery(p_w=0.0), poc=replace(make.meter(-2_000.0), belief=Evidence(why=why)))
+    follows = why in {Doubt.FOLLOWERS, Doubt.FOLLOWER_SUSPECTED, Doubt.VOLTAGE}
+    assert (said == Abstain("meter_lost", lost=True)) is not follows
 
 
 def test_it_speaks_only_for_storage_that_can_be_steered_and_measured() -> None:
@@ -113,9 +158,9 @@ def test_what_comes_down_by_its_own_limit_is_not_stored_meanwhile_too() -> None:
     sun = make.pv(p_w=9_000.0, fallback=STANDS)
     told = time.told(sun, make.battery(p_w=0.0), poc=make.meter(8_500.0))
     assert told == {"pv1": Setpoint(p_ceiling_w=3_000.0), "bat1": Setpoint(p_target_w=-1_250.0)}
-    for _ in range(3):  # a slow meter: the same sample, while the sun has come down
+    for n in range(1, 4):  # a slow meter: the same sample, while the sun has come down
         told = time.told(make.pv(p_w=3_000.0, fallback=STANDS), make.battery(p_w=-1_250.0), poc=make.meter(8_500.0))
-        assert told["bat1"] == Setpoint(p_target_w=-1_250.0), "the site would import"
+        assert told["bat1"] == Setpoint(p_target_w=-2_500.0 * (1.0 - 0.5 ** (n + 1))), "else the site would import"
 
 
 def test_what_does_not_come_down_is_stored_in_the_end() -> None:
@@ -127,7 +172,7 @@ def test_what_does_not_come_down_is_stored_in_the_end() -> None:
             make.pv(p_w=9_000.0, fallback=STANDS), make.battery(p_w=0.0), poc=make.meter(8_500.0, sample=n)
         )
         aims.append(told["bat1"].p_target_w)
-    assert aims[0] == -1_250.0 and aims[-1] == -4_250.0
+    assert aims[0] == -1_250.0 and aims[-1] == -5_000.0
 
 
 @pytest.mark.parametrize("given", [{"p_w": 3_400.0}, {"p_w": 9_000.0, "controllable": False}, {"p_w": None}])
@@ -139,3 +184,24 @@ def test_who_swings_around_its_limit_or_is_out_of_our_hands_is_not_waited_for(gi
         poc=make.meter(2_000.0),
     )
     assert said["bat1"] == Setpoint(p_target_w=-1_000.0) or given["p_w"] is None
+
+
+@pytest.mark.parametrize("belief", [Belief.DOUBTED, Belief.LOST])
+def test_by_a_meter_that_is_not_believed_stores_rest_but_for_the_step_that_it_has_to_show(belief: Belief) -> None:
+    """A reversed clamp bought 5.9 kW."""
+    time, bat = SiteTimeline(SelfConsumption()), make.battery(p_w=0.0)
+    said = time.proposes(bat, poc=make.meter(-2_000.0, sample=1, belief=Evidence(belief=belief, steps=True)))
+    assert (said.p_target_w, said.why, said.meter_pu) == (0.0, "meter_lost", 0.0)
+    said = time.proposes(
+        bat, poc=make.meter(-2_000.0, sample=2, belief=Evidence(belief=belief, steps=True, rise_w=200.0))
+    )
+    assert said.p_target_w == 200.0
+
+
+def test_during_a_step_of_the_coin_stores_stay_where_they_are_asked_to_be() -> None:
+    time = SiteTimeline(SelfConsumption())
+    first = time.proposes(make.battery(p_w=0.0), poc=make.meter(-2_000.0, sample=1))
+    dip = Evidence(most_w=500.0)
+    said = time.proposes(make.battery(p_w=500.0), poc=make.meter(-3_000.0, sample=2, belief=dip))
+    assert said.p_target_w == first.p_target_w
+    assert said.need is not None and said.need.exposed_w == first.p_target_w

@@ -12,16 +12,7 @@ import pytest
 from derctl.errors import SettingError
 from derctl.functions import ROWS
 from derctl.functions.settings import required, settings_of
-
-GIVEN: dict[str, dict[str, Any]] = {
-    "contract_export_limit": {"limit_w": 7_000.0},
-    "fuse_limit": {"fuse_a": 25.0, "phase_count": 3},
-    "owner_export_limit": {"limit_w": 7_000.0},
-    "reserve": {"min_pct": 20.0},
-    "utility_limit": {"limit_pu": 0.6},
-    "const_pf": {"pf": 0.95},
-    "const_var": {"q_pu": -0.2},
-}
+from tests.catalogue import made
 
 DOCUMENT = {  # IEEE 1547-2018 5.3.3, 5.4.2, 6.5.2.7: (default, low, high)
     ("volt_var", "v_ref_pu"): (1.0, 0.95, 1.05),
@@ -66,7 +57,7 @@ OURS = {
     ("contract_export_limit", "limit_w"): (..., 0.0, 1e8),
     ("contract_export_limit", "import_limit_w"): (None, 0.0, 1e8),
     ("contract_export_limit", "margin_w"): (None, 0.0, 1e6),
-    ("contract_export_limit", "gain"): (0.33, 0.05, 1.0),
+    ("contract_export_limit", "gain"): (1.0, 0.05, 1.0),
     ("contract_export_limit", "relax_pu_per_s"): (0.1, 0.001, 1.0),
     ("contract_export_limit", "recover_samples"): (5, 1, 600),
     ("self_consumption", "target_w"): (0.0, -1e7, 1e7),
@@ -88,14 +79,11 @@ WORDS = {
     ("watt_var", "q_priority"): ("reactive", {"reactive", "active"}),
     ("const_var", "q_priority"): ("reactive", {"reactive", "active"}),
     ("const_pf", "excitation"): ("absorbing", {"absorbing", "injecting"}),
+    ("contract_export_limit", "probe"): ("due", {"none", "due", "always"}),
     ("freq_droop", "p_ref_of"): ("rated", {"rated", "momentary"}),
     ("freq_droop", "p_ref_uf"): ("rated", {"rated", "momentary"}),
 }
 OTHER_PAIRS = {("volt_var", "points"), ("watt_var", "points")}
-
-
-def make_with(kind: str, **settings: Any) -> Any:
-    return ROWS[kind].function(**{**GIVEN.get(kind, {}), **settings})
 
 
 def test_no_setting_is_missing_here() -> None:
@@ -109,7 +97,7 @@ def test_a_number_outside_its_range_is_refused_with_the_range(kind: str, name: s
     span = max(abs(low), abs(high))
     for value in (low - 1e-6 * span, high + 1e-6 * span, math.nan, math.inf, -math.inf, "1", True, [1.0]):
         with pytest.raises(SettingError) as caught:
-            make_with(kind, **{name: value})
+            made(kind, **{name: value})
         error = caught.value
         assert error.name == name and error.value is value
         assert re.match(rf"{re.escape(f'{low:.10g}')} to {re.escape(f'{high:.10g}')} \(", error.allowed)
@@ -133,7 +121,7 @@ def test_both_ends_of_the_range_are_allowed(kind: str, name: str) -> None:
     for value in (low, high):
         others = beside.get((kind, name, value), {})
         if others is not None:
-            assert getattr(make_with(kind, **{name: value, **others}), name) == value
+            assert getattr(made(kind, **{name: value, **others}), name) == value
 
 
 @pytest.mark.parametrize(("kind", "name"), NUMBERS)
@@ -142,43 +130,43 @@ def test_the_default_is_the_document_s(kind: str, name: str) -> None:
     if default is ...:
         assert name in required(ROWS[kind].function)
         with pytest.raises(SettingError):
-            make_with(kind, **{name: None})
+            made(kind, **{name: None})
     else:
-        assert getattr(make_with(kind), name) == default
+        assert getattr(made(kind), name) == default
 
 
 @pytest.mark.parametrize(("kind", "name"), WORDS)
 def test_a_word_that_is_none_of_those_is_refused_with_those(kind: str, name: str) -> None:
     default, among = WORDS[kind, name]
-    assert getattr(make_with(kind), name) == default
+    assert getattr(made(kind), name) == default
     for value in ("C", "", "Reactive", 1, None):
         with pytest.raises(SettingError) as caught:
-            make_with(kind, **{name: value})
+            made(kind, **{name: value})
         assert caught.value.name == name and all(word in caught.value.allowed for word in among)
     for word in among:
-        assert getattr(make_with(kind, **{name: word}), name) == word
+        assert getattr(made(kind, **{name: word}), name) == word
 
 
 def test_volt_watt_points_keep_a_hundredth_between_them() -> None:
-    assert make_with("volt_watt", v1_pu=1.07, v2_pu=1.08).v2_pu == 1.08
+    assert made("volt_watt", v1_pu=1.07, v2_pu=1.08).v2_pu == 1.08
     with pytest.raises(SettingError) as caught:
-        make_with("volt_watt", v1_pu=1.07, v2_pu=1.079)
+        made("volt_watt", v1_pu=1.07, v2_pu=1.079)
     assert caught.value.name == "v2_pu" and "1.08" in caught.value.allowed
 
 
 def test_a_silent_bms_stops_the_battery_after_its_ramp_began() -> None:
     for stop_s in (20.0, 19.0):
         with pytest.raises(SettingError) as caught:
-            make_with("bms_guard", ramp_s=20.0, stop_s=stop_s)
+            made("bms_guard", ramp_s=20.0, stop_s=stop_s)
         assert caught.value.name == "stop_s" and "20" in caught.value.allowed
-    assert make_with("bms_guard", ramp_s=20.0, stop_s=20.5).stop_s == 20.5
+    assert made("bms_guard", ramp_s=20.0, stop_s=20.5).stop_s == 20.5
 
 
 def test_soc_bounds_leave_room_for_their_hysteresis() -> None:
     with pytest.raises(SettingError) as caught:
-        make_with("soc_guard", min_pct=50.0, max_pct=54.0)
+        made("soc_guard", min_pct=50.0, max_pct=54.0)
     assert caught.value.name == "max_pct" and "54" in caught.value.allowed
-    assert make_with("soc_guard", min_pct=50.0, max_pct=54.5).max_pct == 54.5
+    assert made("soc_guard", min_pct=50.0, max_pct=54.5).max_pct == 54.5
 
 
 B = ((0.92, 0.44), (0.98, 0.0), (1.02, 0.0), (1.08, -0.44))
@@ -218,7 +206,7 @@ def points(index: int, v: float | None = None, q: float | None = None) -> Any:
 )
 def test_volt_var_points_outside_their_ranges_are_refused_with_the_range(given: Any, name: str, allowed: str) -> None:
     with pytest.raises(SettingError) as caught:
-        make_with("volt_var", points=given)
+        made("volt_var", points=given)
     assert caught.value.name == name and allowed in caught.value.allowed
 
 
@@ -233,4 +221,4 @@ def test_volt_var_points_outside_their_ranges_are_refused_with_the_range(given: 
     ],
 )
 def test_curves_of_the_document_are_allowed(given: Any) -> None:
-    assert make_with("volt_var", points=given).points == given
+    assert made("volt_var", points=given).points == given

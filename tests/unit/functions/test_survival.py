@@ -17,10 +17,11 @@ from derctl.core.sun import Memory as Sun
 from derctl.core.types import Fallback, Proposal
 from derctl.core.words import Priority, Reason
 from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.enter_service import Memory as EntryMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.operator import Memory as LimitMemory
 from derctl.functions.rows import ROWS
-from derctl.functions.survival import kept, revived
+from derctl.functions.survival import holding_back, kept, revived
 from derctl.functions.volt_watt import VoltWatt
 from tests import make
 
@@ -50,6 +51,20 @@ def test_a_droop_event_goes_on_from_where_it_was(back: bool) -> None:
     found = revived(through_a_file(kept({"freq_droop/pv1": acting})))
     assert found.memories == {"freq_droop/pv1": DroopMemory(p_pre=0.8, side=-1, lag=Lag(y=0.6, u=0.6), back=back)}
     assert found.refused == {}
+
+
+def test_who_waits_to_enter_service_is_held_back_and_goes_on_where_nobody_knows_the_time() -> None:
+    memories = {
+        "enter_service/pv1": EntryMemory(out=True),
+        "enter_service/pv2": EntryMemory(idle_s=1.0),
+        "freq_droop/pv1": ACTING,
+        "gone/pv1": object(),
+    }
+    assert holding_back(memories) == {"enter_service/pv1"}
+    plain = through_a_file(kept(memories))
+    assert {*revived(plain, lately=True).memories} == {"enter_service/pv1", "freq_droop/pv1"}
+    assert {*revived(plain, lately=None).memories} == {"enter_service/pv1"}
+    assert not revived(plain, lately=False).memories
 
 
 def test_what_is_at_rest_or_measured_anew_is_not_kept() -> None:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from derctl.core import heed
 from derctl.core.engine import step
 from derctl.core.response import Lag
 from derctl.core.types import Decision, SiteState
+from derctl.functions import ROWS
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
@@ -22,8 +24,12 @@ from derctl.functions.tracking import tracked
 from tests import make
 from tests.catalogue import ALL, CONTRACT_W, IMPORT_W, PLAN
 
-MARGIN_W, GAIN = 140.0, 0.33
-RULES = replace(PLAN, der_functions=PLAN.der_functions[:-2], site_functions=PLAN.site_functions[:1])
+MARGIN_W, GAIN = 140.0, 1.0
+RULES = replace(
+    PLAN,
+    der_functions=tuple(each for each in PLAN.der_functions if ROWS[each[0].kind].passes_on is None),
+    site_functions=tuple(each for each in PLAN.site_functions if each[0].kind == "contract_export_limit"),
+)
 """Without wishes: what is left moves a DER only where it must."""
 
 
@@ -154,6 +160,10 @@ def test_what_a_battery_said_of_its_limits_is_not_forgotten() -> None:
     heard = object()
     kept = {f"{kind}/bat1": heard for kind in ("bms_guard", "soc_guard", "reserve")}
     assert tracked(kept) == kept
+
+
+def test_what_was_told_while_nothing_is_written_was_heeded_by_nobody() -> None:
+    assert tracked({"heed": heed.START}) == {}
 
 
 def test_the_memory_of_who_is_no_function_is_left_alone() -> None:

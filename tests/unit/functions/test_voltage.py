@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -74,3 +75,21 @@ def test_volt_var_of_a_der_without_apparent_power_abstains(q_var: float | None) 
     time = DerTimeline(VoltVar())
     assert time.at(make.pv(v_pu=1.05, p_max_w=0.0, q_var=q_var)) == Abstain("no apparent-power rating")
     assert time.memory == VoltVar().start()
+
+
+@pytest.mark.parametrize(
+    ("function", "steepest", "response_s"),
+    [
+        (VoltVar(), 7.333, 5.0),
+        (VoltVar(category="A"), 2.5, 10.0),
+        (VoltVar(points=((0.94, 0.44), (0.97, 0.0), (1.03, 0.0), (1.06, -0.44)), olrt_s=2.0), 14.667, 2.0),
+        (VoltVar(points=((0.9, 0.3), (1.0, 0.1), (1.0, -0.1), (1.1, -0.3))), math.inf, 5.0),
+        (VoltWatt(), 20.0, 10.0),
+        (VoltWatt(p2_pu=0.0, olrt_s=60.0), 25.0, 60.0),
+        (VoltWatt(p2_pu=1.0), 0.0, 10.0),
+    ],
+)
+def test_how_steep_a_curve_is_at_most(function: Any, steepest: float, response_s: float) -> None:
+    """2.5 and 7.3 per unit for categories A and B, 14.7 for Hawaii, 20 and 25 for volt-watt."""
+    assert function.steepest == pytest.approx(steepest, abs=0.01)
+    assert function.response_s == response_s

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
-from derctl.errors import BusClosed, BusFrameError, BusLate, BusTimeout, DeviceRefused
+from derctl.errors import BusClosed, BusFrameError, BusLate, BusTimeout, DeviceRefused, WriteBarred
 from derctl.links.turns import Priority
 from tests.bus import (
     READ,
@@ -19,6 +19,7 @@ from tests.bus import (
     FakeWire,
     MakeBus,
     answers,
+    any_write,
     fails,
     outcome,
     poll_each_second,
@@ -55,7 +56,7 @@ async def test_a_write_that_comes_later_overtakes_what_waits(make_bus: MakeBus) 
     bus, wire = await make_bus()
     polls = [asyncio.create_task(bus.request(1, READ)) for _ in range(5)]
     await asyncio.sleep(0.015)
-    await bus.request(2, WRITE, priority=Priority.WRITE)
+    await bus.request(2, WRITE, priority=Priority.WRITE, permit=any_write)
     assert wire.served == [1, 1, 2]
     await asyncio.gather(*polls)
 
@@ -66,7 +67,7 @@ async def test_writes_without_a_pause_leave_one_turn_in_five_to_the_polls(make_b
 
     async def write_forever(unit: int) -> None:
         while True:
-            await bus.request(unit, WRITE, priority=Priority.WRITE)
+            await bus.request(unit, WRITE, priority=Priority.WRITE, permit=any_write)
 
     writing = [asyncio.create_task(write_forever(unit)) for unit in (1, 2)]
     polls = [asyncio.create_task(bus.request(unit, READ)) for unit in (1, 2, 1)]
@@ -87,7 +88,7 @@ async def test_a_unit_that_is_written_is_polled_as_often_as_one_that_is_not(make
 
     async def forever(unit: int, op: Read | Write, priority: Priority) -> None:
         while True:
-            await bus.request(unit, op, priority=priority)
+            await bus.request(unit, op, priority=priority, permit=any_write)
 
     asking = [asyncio.create_task(forever(1, WRITE, Priority.WRITE))]
     asking += [asyncio.create_task(forever(unit, READ, Priority.POLL)) for unit in (1, 2)]
@@ -97,6 +98,34 @@ async def test_a_unit_that_is_written_is_polled_as_often_as_one_that_is_not(make
     await asyncio.gather(*asking, return_exceptions=True)
     polled = [unit for _, unit, op in wire.log if op == READ]
     assert abs(polled.count(1) - polled.count(2)) <= 1
+
+
+async def test_what_is_read_at_leisure_takes_no_turn_from_the_polls_of_its_unit(make_bus: MakeBus) -> None:
+    """Else the order of a poll is another each time, and so is the age of its readings."""
+    bus, wire = await make_bus()
+
+    async def poll() -> None:
+        await asyncio.gather(*(bus.request(unit, READ) for unit in (9, 1, 2, 3)))
+
+    await poll()
+    await bus.request(1, READ, priority=Priority.SLOW)
+    wire.log.clear()
+    await poll()
+    assert wire.served == [9, 1, 2, 3]
+
+
+async def test_a_unit_that_a_tick_asks_twice_costs_the_others_one_deadline(make_bus: MakeBus) -> None:
+    """Its poll and a slow block of it both wait, and the first of them meets its silence."""
+    bus, wire = await make_bus(FakeWire(units={1: silent}), timeout_s=1.0)
+    for _ in range(2):
+        await outcome(bus, 1)
+    await asyncio.sleep(6.0)
+    assert await usable(bus)
+    wire.log.clear()
+    asked = (outcome(bus, 1), outcome(bus, 1, Priority.SLOW), outcome(bus, 2))
+    first, second, other = await asyncio.gather(*asked)
+    assert isinstance(first, BusTimeout) and isinstance(second, BusTimeout) and other == (0, 1)
+    assert wire.served.count(1) == 1
 
 
 async def test_a_unit_that_asks_a_lot_does_not_hold_the_others_up(make_bus: MakeBus) -> None:
@@ -143,7 +172,7 @@ async def test_what_waited_past_its_time_is_not_sent_and_no_silence_of_the_unit(
     first = asyncio.create_task(outcome(bus, 1))
     await asyncio.sleep(0)
     with pytest.raises(BusLate):
-        await bus.request(2, WRITE, priority=Priority.WRITE, not_after_s=now_s() + 0.5)
+        await bus.request(2, WRITE, priority=Priority.WRITE, permit=any_write, not_after_s=now_s() + 0.5)
     await first
     assert (wire.served, bus.counters.timeouts) == ([1], 0)
 
@@ -198,7 +227,7 @@ async def test_a_unit_that_is_demoted_can_still_be_written(make_bus: MakeBus) ->
     assert isinstance(await outcome(bus, 1), BusTimeout)
     assert (now_s() - began, len(wire.log)) == (0.0, sent), "it is not asked, and nobody waits for it"
     wire.units.clear()
-    assert await bus.request(1, WRITE, priority=Priority.WRITE) == ()
+    assert await bus.request(1, WRITE, priority=Priority.WRITE, permit=any_write) == ()
     assert await bus.request(1, READ) == (0, 1)
 
 
@@ -332,10 +361,41 @@ async def test_an_exchange_is_sent_each_answer(make_bus: MakeBus) -> None:
         wrote = yield WRITE
         return first, paused, waited, wrote
 
-    first, paused, waited, wrote = await bus.execute(1, exchange(), priority=Priority.WRITE)
+    first, paused, waited, wrote = await bus.execute(1, exchange(), priority=Priority.WRITE, permit=any_write)
     assert (first, paused, wrote) == ((0, 1), (), ())
     assert waited == pytest.approx(3.0)
     assert [op for _, _, op in wire.log] == [READ, WRITE]
+
+
+async def test_a_write_that_nobody_permits_never_reaches_the_wire(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+    closed: list[bool] = []
+
+    def exchange() -> Exchange[None]:
+        try:
+            yield READ
+            yield WRITE
+        finally:
+            closed.append(True)
+
+    for asking in (bus.execute(1, exchange()), bus.request(1, WRITE, priority=Priority.WRITE)):
+        with pytest.raises(WriteBarred, match="at 40100"):
+            await asking
+    assert [op for _, _, op in wire.log] == [READ]
+    assert closed == [True]
+    assert await usable(bus)
+
+
+async def test_each_write_asks_for_its_permit_as_it_is_sent(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus()
+    asked: list[tuple[Write, int]] = []
+
+    def exchange() -> Exchange[None]:
+        for _ in range(2):
+            yield WRITE
+
+    await bus.execute(1, exchange(), permit=lambda write: asked.append((write, len(wire.log))))
+    assert asked == [(WRITE, 0), (WRITE, 1)]
 
 
 async def test_a_pause_of_one_unit_leaves_the_line_to_the_others(make_bus: MakeBus) -> None:
@@ -480,3 +540,51 @@ async def test_the_slowest_answer_is_remembered_and_soon_forgotten(make_bus: Mak
     for _ in range(40):
         await bus.request(1, READ)
     assert bus.answer_s == pytest.approx(0.1, abs=0.02)
+
+
+# -- reads in parts -------------------------------------------------------------------------------------------------
+
+LONG = Read(address=100, count=60, cuts=(120, 150))
+
+
+async def numbered(op: Read | Write) -> Registers:
+    """Each register holds its own address."""
+    await asyncio.sleep(0.01)
+    return tuple(range(op.address, op.address + op.count)) if isinstance(op, Read) else ()
+
+
+async def test_a_read_in_parts_is_answered_as_a_whole(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: numbered}))
+    assert list(await bus.request(1, LONG)) == list(range(100, 160))
+    assert [(op.address, op.count) for _, _, op in wire.log if isinstance(op, Read)] == [
+        (100, 20),
+        (120, 30),
+        (150, 10),
+    ]
+
+
+async def test_a_write_comes_between_the_parts_of_a_read(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(FakeWire(units={1: numbered}))
+    reading = asyncio.create_task(bus.request(1, LONG))
+    await asyncio.sleep(0.005)
+    await bus.request(2, WRITE, priority=Priority.WRITE, permit=any_write)
+    assert list(await reading) == list(range(100, 160))
+    assert wire.served == [1, 2, 1, 1]
+
+
+async def test_a_part_that_fails_is_the_end_of_the_read(make_bus: MakeBus) -> None:
+    async def refuses(op: Read | Write) -> Registers:
+        if op.address == 120:
+            raise DeviceRefused(2, function=3, address=op.address, count=30)
+        return await numbered(op)
+
+    bus, wire = await make_bus(FakeWire(units={1: refuses}))
+    with pytest.raises(DeviceRefused, match="120 x 30"):
+        await bus.request(1, LONG)
+    assert wire.served == [1, 1]
+
+
+async def test_parts_that_follow_in_time_are_not_too_late(make_bus: MakeBus) -> None:
+    """Each later request may follow its answer within two deadlines: as in an exchange."""
+    bus, _ = await make_bus(FakeWire(units={1: numbered}))
+    assert len(await bus.request(1, LONG, not_after_s=now_s() + 0.005)) == 60

@@ -13,7 +13,7 @@ from msgspec import convert
 
 from derctl.core.words import Certainty, Contract, Refusal, Timer, Without
 from derctl.site import DerSection, absence_of, der_absence
-from derctl.site.absence import Absence, Found
+from derctl.site.absence import Absence, Found, reasons
 from derctl.site.schema import FallbackSection, RatingSection
 
 FULL = 5000.0
@@ -170,7 +170,7 @@ def test_fallbacks_that_are_kept_and_too_high_in_all_are_added_up() -> None:
     sections = [section("stands", LOW), section("stands", 4500.0, name="pv2")]
     found = {each.id: device("stands", each.fallback.p_ceiling_w, Timer.NO_TARGET) for each in sections}
     absence = absence_of(sections, found, 7000.0)
-    assert absence.reasons == ()
+    assert reasons(absence) == ()
     assert absence.objection is not None
     assert absence.objection[1] == (
         "Without derctl the site may export pv1 3,000 W + pv2 4,500 W = 7,500 W; the contract allows 7,000 W"

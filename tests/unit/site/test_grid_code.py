@@ -69,7 +69,7 @@ def entry(name: str, kind: str, setting: str) -> Entry:
 
 
 def test_every_code_of_the_issue_ships_and_is_found_in_config() -> None:
-    assert {*names()} == {*CONFIRMED, "rule21", "as4777_c", "vde4105", "en50549"}
+    assert {*names()} == {*CONFIRMED, "rule21", "as4777_c", "vde4105", "en50549", "g100"}
     assert {path.stem for path in (ROOT / "config" / "grid-codes").glob("*.yaml")} == {*names()}
 
 

@@ -149,7 +149,10 @@ def test_a_password_that_others_can_read_on_its_way_is_asked_about(
     found = site_of(small(("buses:", PASSWORD.format(host=host, path=path, tls="")))).questions
     assert [question.path for question in found] == (["mqtt.password_file"] if asked else [])
     tls = f", port: 8883, tls: {{ca_file: {path}}}"
-    assert site_of(small(("buses:", PASSWORD.format(host=host, path=path, tls=tls)))).questions == ()
+    found = site_of(small(("buses:", PASSWORD.format(host=host, path=path, tls=tls)))).questions
+    assert [(question.path, "this is no PEM file" in question.message) for question in found] == [
+        ("mqtt.tls.ca_file", True)
+    ]
 
 
 @pytest.mark.parametrize("kind", ["device", "fifo"])

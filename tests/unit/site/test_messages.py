@@ -200,13 +200,13 @@ VALUES = [  # what replaces what in the small site, path, the whole message
     ("bus: lan, unit: 1,", "bus: lam, unit: 1,", "ders[0].bus", "no bus 'lam' in buses (did you mean lan?)"),
     ("id: house,", "id: house, id: home,", "site.id", "stands twice, first in line 2"),
     ("poc: {bus: lan, unit: 3, sign: 1}", "poc: [{bus: lan, unit: 3, sign: 1}]", "poc",
-     "expected a mapping of bus, unit, kind, section, profile, serial, model, sign; "
+     "expected a mapping of bus, unit, kind, section, profile, serial, model, sign, witness, followers; "
      "this is a list: take the '-' away"),
     ("  - {id: lan, tcp: {host: pv.example}}", "  {id: lan, tcp: {host: pv.example}}", "buses",
      "expected a list, this is a mapping: write '- ' before each item"),
     ("sunspec_pv}", "sunspec_pv, state_dir: /x}", "ders[0].state_dir",
      "unknown key here: it belongs into site; known are id, bus, unit, kind, section, profile, serial, model, "
-     "rating, control, fallback, bms, own_functions"),
+     "firmware, rating, control, fallback, bms, own_functions, may_write, phase"),
 ]  # fmt: skip
 
 

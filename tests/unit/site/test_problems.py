@@ -18,7 +18,6 @@ from derctl.devices import CATALOGUE, Kind
 from derctl.errors import ConfigError, Problem
 from derctl.site import Site, load
 from derctl.site.lines import parse
-from derctl.site.profiles import profile
 from derctl.site.site import build
 from tests import make
 
@@ -201,11 +200,20 @@ def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(
     assert sum(decision.setpoint.p_ceiling_w or 0.0 for decision in decisions) == pytest.approx(5e3)
 
 
+@pytest.mark.parametrize(("probe", "there"), [("none", False), ("due", True), ("always", True)])
+def test_steps_for_the_meter_come_where_the_contract_asks_for_them(
+    small: Callable[..., str], site_of: Callable[[str], Site], probe: str, there: bool
+) -> None:
+    text = small().replace("kind: contract_export_limit,", f"kind: contract_export_limit, probe: {probe},")
+    kinds = [function.kind for function, _ in site_of(text).plan.site_functions]
+    assert text != small() and ("probe" in kinds) is there
+
+
 def test_without_an_operator_limit_nobody_limits_the_site(
     small: Callable[..., str], site_of: Callable[[str], Site]
 ) -> None:
     kinds = [function.kind for function, _ in site_of(small()).plan.site_functions]
-    assert kinds == ["contract_export_limit"]
+    assert kinds == ["contract_export_limit", "probe", "containment"]
 
 
 @pytest.mark.parametrize(("given", "missing"), [("[pv1]", "bat1"), ("[bat1]", "pv1"), ("[]", "pv1, bat1")])
@@ -226,8 +234,8 @@ def test_the_contract_counts_a_der_that_derctl_must_not_write(
     text = small(
         ("limit_w: 5000", f"limit_w: 5000{given}"), ("kind: sunspec_pv}", "kind: sunspec_pv, control: false}")
     )
-    [(_, ids)] = site_of(text).plan.site_functions
-    assert {*ids} == {"pv1", "bat1"}
+    for _, ids in site_of(text).plan.site_functions:
+        assert {*ids} == {"pv1", "bat1"}
 
 
 @pytest.mark.parametrize("kind", ["soc_guard", "reserve", "bms_guard", "setpoint"])
@@ -409,36 +417,6 @@ def test_a_secret_that_cannot_be_read_is_refused(
         path.write_bytes(content)
         path.chmod(0o600)
     assert named(problems_of(small(("functions:", MQTT.format(path=path))))) == {"mqtt.password_file"}
-
-
-@pytest.mark.parametrize(
-    ("text", "path"),
-    [
-        ("name: acme\nmin_limt_pct: 3\n", "min_limt_pct"),
-        ("name: acme\nmax_regs: many\n", "max_regs"),
-        ("name: acme\nmax_regs: 1.5\n", "max_regs"),
-        ("name: acme\nwrites: words\n", "writes"),
-        ("name: acme\nreadback: sometimes\n", "readback"),
-        ("name: acme\ntimer_rearm: never\n", "timer_rearm"),
-        ("name: acme\nbases: 40000\n", "bases"),
-        ("name: acme\nbases: [x]\n", "bases"),
-        ("name: acme\nmatch: Acme\n", "match"),
-        ("name: acme\nmatch: [{makr: Acme}]\n", "match"),
-        ("name: acme\nname: acme\n", "name"),
-        ("- name\n", "(file)"),
-        ("acme", "(file)"),
-    ],
-)
-def test_a_profile_with_a_mistake_is_refused_with_its_place(text: str, path: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        profile(parse(text, "acme.yaml"))
-    assert named(caught.value.problems) == {path}
-
-
-def test_all_mistakes_of_a_profile_come_at_once() -> None:
-    with pytest.raises(ConfigError) as caught:
-        profile(parse("name: 3\nfoo: 1\nbases: 3\n", "acme.yaml"))
-    assert [problem.line for problem in caught.value.problems] == [1, 2, 3]
 
 
 KEYS = st.sampled_from(

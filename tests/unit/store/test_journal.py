@@ -9,7 +9,7 @@ import pytest
 
 from derctl.store import state
 from derctl.store.folder import Folder
-from derctl.store.journal import FILE, LEFT, Journal
+from derctl.store.journal import FILE, Journal, Left
 from derctl.store.state import Surviving
 
 
@@ -54,11 +54,11 @@ async def test_what_was_noted_comes_back_and_what_was_released_does_not(tmp_path
 
 
 async def test_a_limit_that_was_left_is_kept_apart_until_it_is_forgotten(tmp_path: Path) -> None:
-    left = Journal(Disk(tmp_path), LEFT)
+    left = Left(Disk(tmp_path))
     left.keep("pv1", stands_w=1200.0)
     left.keep("pv1", stands_w=800.0)
     await left.save()
-    again = Journal(Disk(tmp_path), LEFT)
+    again = Left(Disk(tmp_path))
     again.load()
     assert (again.entries, on_disk(tmp_path)) == ({"pv1": {"stands_w": 800.0}}, set())
 

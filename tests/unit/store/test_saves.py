@@ -51,3 +51,24 @@ async def test_a_save_that_fails_is_heard_by_each_who_waits_and_the_next_one_tri
         await saves.now()
     disk.full = False
     await saves.now()
+
+
+async def test_on_a_card_of_50_ms_a_write_no_answer_comes_later_than_100_ms_however_many_ask() -> None:
+    """Who asks at the worst moment waits for the write that is under way and for the next one, for nothing else."""
+    clock, writes, late_s = asyncio.get_running_loop().time, list[float](), list[float]()
+
+    async def write() -> None:
+        writes.append(clock())
+        await asyncio.sleep(0.05)
+
+    saves = Saves(write)
+
+    async def ask(at_s: float) -> None:
+        await asyncio.sleep(at_s)
+        began_s = clock()
+        await saves.now()
+        late_s.append(clock() - began_s)
+
+    await asyncio.gather(*(ask(0.001 * n) for n in range(500)))
+    assert len(late_s) == 500 and max(late_s) <= 0.1 + 1e-9
+    assert len(writes) <= 12

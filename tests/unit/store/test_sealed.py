@@ -11,7 +11,7 @@ import pytest
 from derctl.store.answered import Answered
 from derctl.store.folder import Folder
 from derctl.store.journal import FILE as WRITTEN
-from derctl.store.journal import LEFT, Journal
+from derctl.store.journal import LEFT, Book, Journal, Left
 from derctl.store.sealed import copy_of, opened, sealed
 from derctl.store.state import FILE, UNKNOWN, ArmWord, Surviving, load, save
 
@@ -70,24 +70,26 @@ async def test_no_flipped_bit_of_the_state_forgets_a_disarm_or_alters_a_request(
             (tmp_path / name).write_bytes(good)
 
 
-@pytest.mark.parametrize("name", [WRITTEN, LEFT])
-async def test_no_flipped_bit_of_a_journal_loses_an_entry(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("book", [Journal, Left])
+async def test_no_flipped_bit_of_a_journal_loses_an_entry(tmp_path: Path, book: type[Book]) -> None:
     chance, folder = random.Random(9), Folder(tmp_path, tmp_path)
+    name = book.file
     await folder.replace(name, json.dumps(ENTRIES, separators=(",", ":")).encode())
     good = (tmp_path / name).read_bytes()
     for _ in range(FLIPS):
         (tmp_path / name).write_bytes(flipped(good, chance))
-        journal = Journal(folder, name)
+        journal = book(folder)
         problem = journal.load()
         assert (journal.entries, journal.unsaved) == (ENTRIES, True)
         assert problem is not None and copy_of(name) in problem
 
 
-@pytest.mark.parametrize("name", [WRITTEN, LEFT])
+@pytest.mark.parametrize("book", [Journal, Left])
 async def test_a_journal_of_which_both_copies_are_broken_is_a_value_error_and_never_empty(
-    tmp_path: Path, name: str
+    tmp_path: Path, book: type[Book]
 ) -> None:
     chance, folder = random.Random(10), Folder(tmp_path, tmp_path)
+    name = book.file
     for entries in (b"{}", json.dumps(ENTRIES, separators=(",", ":")).encode()):
         await folder.replace(name, entries)
         good = (tmp_path / name).read_bytes()
@@ -95,7 +97,7 @@ async def test_a_journal_of_which_both_copies_are_broken_is_a_value_error_and_ne
             for each in (name, copy_of(name)):
                 (tmp_path / each).write_bytes(flipped(good, chance))
             with pytest.raises(ValueError, match=name):
-                Journal(folder, name).load()
+                book(folder).load()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ async def test_a_journal_of_which_both_copies_are_broken_is_a_value_error_and_ne
 def test_an_older_journal_with_an_entry_of_another_kind_is_a_value_error(tmp_path: Path, content: str) -> None:
     (tmp_path / LEFT).write_text(content)
     with pytest.raises(ValueError):
-        Journal(Folder(tmp_path, tmp_path), LEFT).load()
+        Left(Folder(tmp_path, tmp_path)).load()
 
 
 @pytest.mark.parametrize(

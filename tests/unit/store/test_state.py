@@ -16,6 +16,7 @@ import pytest
 
 from derctl.store.answered import ANYBODY, Answered
 from derctl.store.folder import AlreadyRunning, Folder, replace_file
+from derctl.store.journal import Journal
 from derctl.store.sealed import sealed
 from derctl.store.state import MIGRATIONS, UNKNOWN, VERSION, ArmWord, Surviving, load, save
 
@@ -301,7 +302,11 @@ async def test_no_link_in_the_folder_leads_a_write_elsewhere(tmp_path: Path, nam
         await save(folder, STATE)
     folder.let_go()
     assert victim.read_text() == "untouched"
-    assert (folder.problem is not None) == (name == "derctl.lock")
+    if name == "derctl.lock":
+        assert folder.problem is not None and f"{site / name}: " in folder.problem
+        assert "survive" not in folder.problem and load(folder) == (STATE, None), "the state is saved all the same"
+    else:
+        assert folder.problem is None
 
 
 def test_a_pipe_in_the_folder_stops_no_start_and_no_write(tmp_path: Path) -> None:
@@ -312,6 +317,79 @@ def test_a_pipe_in_the_folder_stops_no_start_and_no_write(tmp_path: Path) -> Non
     replace_file(tmp_path / "state.json", b"new")
     folder.let_go()
     assert (tmp_path / "state.json").read_bytes() == b"new"
+
+
+def odd(path: Path, kind: str) -> None:
+    """What nobody reads to its end."""
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, 2**40)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "terabyte"])
+async def test_what_is_no_file_to_be_read_stops_no_start_and_its_copy_counts(tmp_path: Path, kind: str) -> None:
+    folder, journal = folder_of(tmp_path), Journal(folder_of(tmp_path))
+    await save(folder, STATE)
+    journal.note("pv1", since="noon", fallback={})
+    await journal.save()
+    for name in ("state.json", "written.json"):
+        odd(tmp_path / name, kind)
+    state, problem = load(folder)
+    assert state == STATE and problem is not None and "state.json.copy is used" in problem
+    assert "kept as" not in problem and not (tmp_path / "state.json.unreadable").exists()
+    again = Journal(folder_of(tmp_path))
+    assert "written.json.copy is used" in str(again.load()) and set(again.entries) == {"pv1"} and not again.missing
+    for name in ("state.json.copy", "written.json.copy"):
+        odd(tmp_path / name, kind)
+    state, problem = load(folder)
+    assert state == Surviving(word=UNKNOWN) and problem is not None and "disarmed" in problem
+    with pytest.raises((OSError, ValueError)):
+        again.load()
+
+
+async def test_what_was_refused_is_not_what_a_start_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy is written first: where the disk fails after that, the file itself is still what was saved last."""
+    folder, names = folder_of(tmp_path), list[str]()
+    await save(folder, STATE)
+
+    def full(path: Path, content: bytes) -> None:
+        names.append(path.name)
+        if len(names) == 2:
+            raise OSError(28, "No space left on device")
+        replace_file(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("derctl.store.folder.replace_file", full)
+        with pytest.raises(OSError, match="No space"):
+            await save(folder, Surviving(saved=99.0))
+    assert names == ["state.json.copy", "state.json"]
+    assert load(folder) == (STATE, None)
+
+
+def test_what_somebody_puts_there_at_the_last_moment_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hard link is no symbolic one: only a new file is certain."""
+    victim, site = tmp_path / "victim", tmp_path / "site"
+    victim.write_text("untouched")
+    site.mkdir()
+    unlink = Path.unlink
+
+    def late(self: Path, missing_ok: bool = False) -> None:
+        unlink(self, missing_ok=missing_ok)
+        os.link(victim, self)
+
+    monkeypatch.setattr(Path, "unlink", late)
+    with pytest.raises(FileExistsError):
+        replace_file(site / "state.json", b"new")
+    assert victim.read_text() == "untouched"
 
 
 def test_a_lock_file_that_is_deleted_or_led_elsewhere_lets_no_second_instance_in(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.errors import BusFrameError, BusTimeout, DeviceRefused, NoMap, NotRecognised
+from derctl.errors import BusFrameError, BusTimeout, DeviceRefused, NoMap, NotRecognised, RoleRefused
 from derctl.sunspec import Block, walk
 from tests.judge import MODELS, Device
 
@@ -245,6 +245,17 @@ def test_who_is_busy_is_not_said_to_have_no_map(known: frozenset[int], code: int
     exchange.throw(DeviceRefused(2, function=3, address=0, count=2))
     with pytest.raises(NotRecognised, match=f"no SunSpec chain: exception 2 at 0; exception {code} at 1") as caught:
         exchange.throw(DeviceRefused(code, function=3, address=1, count=2))
+    assert not isinstance(caught.value, NoMap)
+
+
+@pytest.mark.parametrize(("role", "who"), [("Viewer", "the role Viewer"), (None, "a certificate without a role")])
+def test_who_refuses_a_role_is_not_said_to_have_no_map(known: frozenset[int], role: str | None, who: str) -> None:
+    """Over TLS exception 1 is also the answer to a role without the right (MB-TCP-Security-v21)."""
+    exchange = walk(bases=[0], known=known)
+    next(exchange)
+    with pytest.raises(NotRecognised) as caught:
+        exchange.throw(RoleRefused(DeviceRefused(1, function=3, address=0, count=2), role))
+    assert str(caught.value) == f"no SunSpec chain: exception 1 (or {who} may not) at 0"
     assert not isinstance(caught.value, NoMap)
 
 

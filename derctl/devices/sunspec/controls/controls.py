@@ -27,6 +27,12 @@ class Controls:
         """Without the groups that stand in these blocks; refused: why not, by block."""
         return replace(self, groups=self.groups.without(refused))
 
+    @property
+    def least_w(self) -> float:
+        """The least limit above 0 W that it takes; 0: it takes none."""
+        limit = self.groups.limit
+        return 0.0 if limit is None else self.rated.least_w(limit.steps)
+
     def accepted(self, values: Values) -> Setpoint:
         """What the device reads back, W and var."""
         return self.groups.accepted(values, self.rated.rating.p_max_w)
@@ -64,6 +70,8 @@ class Controls:
     ) -> Exchange[Setpoint]:
         """The limit before the target, so that a target never shows unlimited; a target that is told no more is given
         back behind its limit."""
+        if self.rated.profile.guarded:  # no timer: to keep one from running out would take a write every minute
+            fallback = replace(fallback, by=FallbackBy.STANDS)
         setpoint = self.rated.inside(setpoint)
         limit, target, var = self.groups.limit, self.groups.target, self.groups.var
         if limit is not None and setpoint.p_ceiling_w is not None:

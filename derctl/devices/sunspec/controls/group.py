@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from derctl.core.exchange import Exchange, Write
+from derctl.core.exchange import Exchange
 from derctl.core.types import Fallback
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import Steps
+from derctl.devices.sunspec.controls.sending import sent
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers
-from derctl.errors import DecodeError, DeviceRefused
+from derctl.errors import DecodeError
 from derctl.sunspec import absent, encode_point
 
 NO_TIMER = "no reversion timer that reverts"
@@ -26,14 +27,16 @@ NO_TIMER = "no reversion timer that reverts"
 NEAR_PU = 0.005
 """A fallback that reads back is the right one within this share of the base: registers have steps."""
 
-UNTAKEN = frozenset({2, 3, 4})
-"""Exception codes that a device may answer where it takes the points of a block singly only."""
+
+def timed(profile: Profile) -> bool:
+    """Whether a timer may be counted upon: it reverts, and its registers bear to be written before half is spent."""
+    return profile.timer_rearm != "none" and not profile.guarded
 
 
 def targeted(values: Mapping[str, Any], points: Sequence[str], profile: Profile) -> Timer:
     """A timer that reverts to a target, where the device has all its points and it is known to revert at all."""
     there = all(values[point] is not None for point in points)
-    return Timer.TARGET if there and profile.timer_rearm != "none" else Timer.NONE
+    return Timer.TARGET if there and timed(profile) else Timer.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,34 +80,7 @@ class Group:
     def _write(self, answers: Answers, values: Mapping[str, tuple[int, ...]]) -> Exchange[None]:
         """Write these points in this order, neighbours in one request as far as the device takes that."""
         kept = {point: words for point, words in values.items() if self._has(point, answers)}
-        for run in self._runs(tuple(kept)):
-            try:
-                yield from self._send({point: kept[point] for point in run})
-            except DeviceRefused as refused:
-                if len(run) == 1 or refused.code not in UNTAKEN:
-                    raise
-                for point in run:
-                    yield from self._send({point: kept[point]})
-
-    def _send(self, values: Mapping[str, tuple[int, ...]]) -> Exchange[None]:
-        address = self.view.offset(next(iter(values)))
-        words = tuple(word for each in values.values() for word in each)
-        if self.profile.writes != "registers":
-            yield Write(address=address, values=words)
-            return
-        for index, word in enumerate(words):
-            yield Write(address=address + index, values=(word,), function=6)
-
-    def _runs(self, points: tuple[str, ...]) -> list[list[str]]:
-        """Points that lie behind one another, together; each alone where the profile says so."""
-        runs: list[list[str]] = []
-        for point in points:
-            after = runs and self.view.model.fixed[runs[-1][-1]].end == self.view.model.fixed[point].offset
-            if after and self.profile.writes == "block":
-                runs[-1].append(point)
-            else:
-                runs.append([point])
-        return runs
+        yield from sent(self.view, self.profile, kept)
 
     def _has(self, point: str, answers: Answers) -> bool:
         if point in self.NEEDED or self.profile.readback == "effect_only":

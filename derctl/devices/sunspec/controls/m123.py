@@ -11,7 +11,7 @@ from derctl.core.types import Fallback, Port, Rating
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import percent_of
-from derctl.devices.sunspec.controls.group import Group
+from derctl.devices.sunspec.controls.group import Group, timed
 from derctl.devices.sunspec.controls.groups import Groups
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.types import Answers
@@ -49,7 +49,7 @@ class Limit123(Group):
     def build(cls, view: View, values: dict[str, Any], rating: Rating, profile: Profile) -> Limit123:
         """Percentages count from the rating."""
         steps = percent_of(rating.p_max_w, values["WMaxLimPct_SF"])
-        timer = Timer.NONE if profile.timer_rearm == "none" else Timer.NO_TARGET
+        timer = Timer.NO_TARGET if timed(profile) else Timer.NONE
         return cls(view=view, base=rating.p_max_w, profile=profile, steps=steps, timer=timer)
 
     def accepted_w(self, values: dict[str, Any], unlimited_w: float) -> float | None:

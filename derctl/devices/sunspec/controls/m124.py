@@ -12,7 +12,7 @@ from derctl.core.types import Fallback, Port, Rating
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import percent_of
-from derctl.devices.sunspec.controls.group import NO_TIMER, Group
+from derctl.devices.sunspec.controls.group import NO_TIMER, Group, timed
 from derctl.devices.sunspec.controls.groups import Groups
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.nameplate import base_124
@@ -45,7 +45,7 @@ class Target124(Group):
     @classmethod
     def build(cls, view: View, values: dict[str, Any], base: float, profile: Profile) -> Target124:
         """base: what both rates count from, W."""
-        counts = profile.timer_rearm != "none" and values["InOutWRte_RvrtTms"] is not None
+        counts = timed(profile) and profile.storage_reverts and values["InOutWRte_RvrtTms"] is not None
         steps = percent_of(base, values["InOutWRte_SF"])
         timer = Timer.NO_TARGET if counts else Timer.NONE
         return cls(view=view, base=base, profile=profile, steps=steps, timer=timer)

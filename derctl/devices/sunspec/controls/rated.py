@@ -49,6 +49,11 @@ class Rated:
         nearest = steps.nearest(q_var)
         return nearest if q_box(self.rating, nearest) == nearest else steps.down(q_var)
 
+    def least_w(self, limit: Steps | None) -> float:
+        """The least limit above 0 W that it takes from there."""
+        pct = max(self.profile.min_limit_pct, self.profile.deadband_pct)
+        return max(pct / 100.0 * self.rating.p_max_w, 0.0 if limit is None else limit.size)
+
     def _awake(self, ceiling_w: float) -> float:
         """A limit below what keeps the inverter awake is written as 0."""
         least = self.profile.min_limit_pct / 100.0 * self.rating.p_max_w

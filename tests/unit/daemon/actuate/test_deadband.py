@@ -14,15 +14,12 @@ from derctl.daemon.actuate.judge import achieved
 from derctl.daemon.course import Course
 from derctl.devices import Profile
 from tests import make
+from tests.writing import ceiling
 
 PV = make.rating(p_max_w=5000.0, s_max_va=5500.0, q=0.4, v_nom_v=277.0)
 BATTERY = replace(PV, p_max_w=3000.0, p_min_w=-5000.0)
 PROFILE = Profile()
 """Dead band 1 %, tolerance 3 % of the rating."""
-
-
-def ceiling(watts: float) -> Setpoint:
-    return Setpoint(p_ceiling_w=watts)
 
 
 def reason(

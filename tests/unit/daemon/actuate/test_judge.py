@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from derctl.core.types import Bound, Decision, Outcome, Setpoint
-from derctl.core.words import Reason, What
+from derctl.core.words import Reason, Status, What
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.judge import Case, judged, kept_back
 from derctl.daemon.course import Course
@@ -43,6 +43,41 @@ def test_what_stands_between_comes_first_then_a_second_master_then_the_device_an
     assert reason(case(der=kept)) is Reason.BMS_LIMIT
     assert reason(case(der=free)) is Reason.NOT_FOLLOWED
     assert reason(case(der=there)) is Reason.SENIOR_BOUND
+
+
+@pytest.mark.parametrize(
+    ("may_w", "told_w", "status", "code"),
+    [
+        (120.0, 0.0, Status.ON, Reason.BELOW_MINIMUM),
+        (0.0, 0.0, Status.ON, None),
+        (240.0, 133.0, Status.ON, None),
+        (120.0, 0.0, Status.ASLEEP, None),
+    ],
+)
+def test_who_may_give_less_than_it_can_be_told_is_said_to(
+    may_w: float, told_w: float, status: Status, code: Reason | None
+) -> None:
+    told, may = Setpoint(p_ceiling_w=told_w), Setpoint(p_ceiling_w=may_w)
+    given = case(
+        decision=Decision(der="pv1", setpoint=may),
+        der=make.pv(p_w=0.0, status=status, accepted=told),
+        written=Written(setpoint=told, at_s=50.0),
+    )
+    assert judged(Outcome(desired=may), given, 100.0).reason is code
+    assert judged(Outcome(desired=may), given._replace(written=None), 100.0).reason is None
+
+
+@pytest.mark.parametrize(("status", "code"), [(Status.ON, Reason.BELOW_MINIMUM), (Status.ASLEEP, None)])
+def test_who_is_let_nothing_since_it_takes_no_less_is_said_to(status: Status, code: Reason | None) -> None:
+    """Zero export, and the import is less than keeps it awake."""
+    none = Setpoint(p_ceiling_w=0.0)
+    bound = Bound(by="contract_export_limit", rank=15, what=What.CEILING, value=0.0, why=Reason.BELOW_MINIMUM)
+    given = case(
+        decision=Decision(der="pv1", setpoint=none, bound_by=(bound,)),
+        der=make.pv(p_w=0.0, status=status, accepted=none),
+        written=Written(setpoint=none, at_s=50.0),
+    )
+    assert judged(Outcome(desired=none), given, 100.0).reason is code
 
 
 @pytest.mark.parametrize(("by", "code"), [("setpoint", Reason.SENIOR_BOUND), ("a senior", Reason.METER_LOST)])

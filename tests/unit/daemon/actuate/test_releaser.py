@@ -428,3 +428,22 @@ async def test_a_limit_that_a_release_left_standing_is_known_after_a_restart_and
         await later.releaser.release(lift=lift)
         assert later.dispatch.asked[-1] == (asked, lift, RELEASE_S)
     assert later.releaser.inventory.left() == {}
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["no journal names it", "a journal does"])
+async def test_a_der_that_a_reload_drops_in_the_middle_of_a_lift_is_released_to_the_end(
+    house: House, *, written: bool
+) -> None:
+    """The writers of the new site file were asked for it: KeyError, and the operator had no answer."""
+    house.dispatch.takes_s = 0.2
+    house.dispatch.stands["pv2"] = Standing(p_ceiling_w=1_000.0, seen=Seen.READ_BACK)
+    await house.wrote("pv1", *(["pv2"] if written else []))
+    lifting = asyncio.create_task(house.releaser.release(lift=True))
+    await asyncio.sleep(0.1)
+    other = FakeDispatch()
+    del other.writers["pv2"]
+    house.releaser.dispatch = cast(Dispatch, other)
+    result = await lifting
+    assert house.dispatch.asked[0][0] == ["pv1", "pv2"]
+    assert result["pv2"].result is Released.RELEASED
+    assert house.on_disk() == set()

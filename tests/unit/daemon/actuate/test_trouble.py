@@ -10,17 +10,22 @@ from derctl.core.words import Reason
 from derctl.daemon.actuate.trouble import LATE_AFTER, Happened, Trouble, after, news
 
 H, R = Happened, Reason
-CODES = (None, R.LATE, R.UNREACHABLE, R.REFUSED, R.WRITE_IGNORED, R.WRITE_CLIPPED)
+CODES = (None, R.LATE, R.UNREACHABLE, R.REFUSED, R.WRITE_IGNORED, R.WRITE_CLIPPED, R.WRITE_BUDGET, R.CONTESTED)
+STAYS = (R.UNREACHABLE, R.REFUSED, R.WRITE_IGNORED, R.WRITE_CLIPPED, R.WRITE_BUDGET, R.CONTESTED)
 
 NEXT: dict[Happened, tuple[Reason | None, ...]] = {
-    H.SENT: (None, None, R.UNREACHABLE, R.REFUSED, R.WRITE_IGNORED, R.WRITE_CLIPPED),
-    H.SILENT: (R.UNREACHABLE,) * 6,
-    H.REFUSED: (R.REFUSED,) * 6,
-    H.TAKEN: (None,) * 6,
-    H.IGNORED: (R.WRITE_IGNORED,) * 6,
-    H.CLIPPED: (R.WRITE_CLIPPED,) * 6,
-    H.QUIET: (None, None, R.UNREACHABLE, R.REFUSED, R.WRITE_IGNORED, R.WRITE_CLIPPED),
-    H.HEARD: (None, None, None, R.REFUSED, R.WRITE_IGNORED, R.WRITE_CLIPPED),
+    H.SENT: (None, None, *STAYS),
+    H.SILENT: (R.UNREACHABLE,) * 8,
+    H.REFUSED: (R.REFUSED,) * 8,
+    H.TAKEN: (None,) * 8,
+    H.IGNORED: (R.WRITE_IGNORED,) * 8,
+    H.CLIPPED: (R.WRITE_CLIPPED,) * 8,
+    H.QUIET: (None, None, *STAYS),
+    H.HEARD: (None, None, None, *STAYS[1:]),
+    H.SPENT: (R.WRITE_BUDGET,) * 8,
+    H.AFFORDED: (None, R.LATE, *STAYS[:-2], None, R.CONTESTED),
+    H.CONTESTED: (R.CONTESTED,) * 8,
+    H.SETTLED: (None, R.LATE, *STAYS[:-1], None),
 }
 """By happening: the code after each of CODES, as docs/glossary.md explains them."""
 

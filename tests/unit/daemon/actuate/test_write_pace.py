@@ -22,6 +22,7 @@ from derctl.links.bus import Bus
 from derctl.links.line import Line, Pace
 from derctl.links.turns import Priority
 from tests import make
+from tests.bus import any_write
 from tests.wire import Up, now_s
 
 LIMITED = Capability(ac=Port(limit=True))
@@ -58,7 +59,18 @@ class Inverter:
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint
 
-    def write(self, setpoint: Setpoint, fallback: Fallback, answers: Any, *, give_back_var: bool = False) -> Any:
+    def points_of(self, write: Write) -> tuple[str, ...]:
+        return ("123.WMaxLimPct",)
+
+    def write(
+        self,
+        setpoint: Setpoint,
+        fallback: Fallback,
+        answers: Any,
+        *,
+        give_back_var: bool = False,
+        toggle: bool = False,
+    ) -> Any:
         return self._write(setpoint)
 
     def _write(self, setpoint: Setpoint) -> Exchange[Setpoint]:
@@ -189,7 +201,7 @@ async def test_a_later_request_of_an_exchange_is_late_when_the_process_was_stopp
             return type(error).__name__
         return "sent"
 
-    assert await bus.execute(1, exchange(), not_after_s=now_s() + 1.0) == BusLate.__name__
+    assert await bus.execute(1, exchange(), permit=any_write, not_after_s=now_s() + 1.0) == BusLate.__name__
     assert len(wire.writes) == 1
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)

@@ -283,6 +283,7 @@ async def test_a_release_that_runs_out_of_time_leaves_the_write_that_it_waited_f
     desk.writer.offer(Decision(der="pv1", setpoint=ceiling(3000.0)), desk.state(1000.0), True, desk.now_s)
     result = await Dispatch({"pv1": desk.writer}).release(["pv1"], lift=False, seconds=0.01)
     assert {name: each.result for name, each in result.items()} == {"pv1": "unreachable"}
+    assert "too slowly" in result["pv1"].text, "who is only slow is not called gone"
     answer.set()
     await desk.writer.errand.wait()
     desk.writer.errand.raise_bugs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from derctl.daemon.channel.binding import REBIND_S, Binding
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Options
+from derctl.devices.profile import Habits
 from tests import make
 from tests.wire import Alone
 
@@ -56,7 +58,7 @@ class Line(Alone):
     def bind(self, options: Options) -> Exchange[Any]:
         yield Read(address=0, count=1)
         return SimpleNamespace(
-            identity=Identity(serial=self.serial), rating=self.rating, can=Capability(), problems=(),
+            identity=Identity(serial=self.serial), rating=self.rating, can=Capability(), problems=(), habits=Habits(),
             lacks=(), slow={}, control={"ac": Read(address=1, count=1)}, decode=lambda answers: self.seen,
         )  # fmt: skip
 
@@ -152,15 +154,47 @@ async def test_a_device_that_was_once_right_is_not_barred_by_what_it_measures_la
     assert (binding.state, reading.v_v) == (Bind.OK, 133.0)
 
 
-async def test_a_rating_that_jumps_when_it_is_found_anew_is_believed_within_ten_seconds() -> None:
+async def found_anew(line: Line, p_max_w: float) -> None:
+    """As after a long silence."""
+    bond = line.channel.bond
+    bond.binding = Binding(known=bond.binding.known, last=bond.binding.last)
+    line.rating = make.rating(p_max_w=p_max_w)
+
+
+async def test_a_rating_that_jumps_when_it_is_found_anew_stays_refused_until_it_is_as_before() -> None:
+    """It was believed after nine seconds, and the site counted with ten times its power."""
     line = Line()
     await line.poll()
-    bond = line.channel.bond
-    before = bond.binding.last
-    bond.binding = Binding(known=bond.binding.known, last=before)
-    line.rating = make.rating(p_max_w=50_000.0)
-    states = [(await line.poll())[0] for _ in range(TEN_S + 1)]
-    assert {each.state for each in states[:8]} == {Bind.REFUSED} and states[-1].state is Bind.OK
-    assert states[0].reason is Reason.IMPLAUSIBLE and "5,000 W" in states[0].text and "50,000 W" in states[0].text
-    assert states[0].last is before, "what it was found with still counts"
-    assert states[-1].device.rating.p_max_w == 50_000.0
+    before = line.channel.bond.binding.last
+    await found_anew(line, 50_000.0)
+    states = [(await line.poll())[0] for _ in range(6 * TEN_S)]
+    assert {(each.state, each.reason) for each in states} == {(Bind.REFUSED, Reason.IMPLAUSIBLE)}
+    assert all(each.last is before for each in states), "what it was found with still counts"
+    [text] = line.told("device_refused")
+    assert "5,000 W" in text and "50,000 W" in text and "rating: {p_max_w: 50000, s_max_va: 50000}" in text
+    line.rating = RATING
+    binding, _ = await line.poll(times=int(REBIND_S) + 1)
+    assert binding.state is Bind.OK
+
+
+async def test_a_rating_that_jumped_counts_once_the_site_file_says_so() -> None:
+    line = Line()
+    await line.poll()
+    await found_anew(line, 4_000.0)
+    binding, _ = await line.poll(times=2)
+    assert binding.state is Bind.REFUSED
+    expected = line.channel.finder.expected
+    line.channel.finder.expected = replace(expected, options=Options(declared=line.rating))
+    binding, _ = await line.poll(times=int(REBIND_S) + 1)
+    assert binding.state is Bind.OK and binding.device.rating.p_max_w == 4_000.0
+
+
+async def test_the_rating_of_before_the_restart_is_held_against_the_same_device() -> None:
+    line = Line(make.rating(p_max_w=50_000.0))
+    finder = line.channel.finder
+    finder.expected = replace(finder.expected, recorded=lambda told: RATING if told.serial == "SN1" else None)
+    binding, _ = await line.poll(times=3)
+    assert (binding.state, binding.reason) == (Bind.REFUSED, Reason.IMPLAUSIBLE)
+    line.serial = "SN2"
+    binding, _ = await line.poll(times=int(REBIND_S) + 1)
+    assert binding.state is Bind.OK, "nothing is known of another one"

@@ -10,12 +10,14 @@ import pytest
 
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Reading
+from derctl.core.value import replace
 from derctl.core.words import Bind
-from derctl.daemon.channel.binding import REBIND_S, REFUSED_LIMIT, another
+from derctl.daemon.channel.binding import REBIND_S, REFUSED_LIMIT, Binding, another
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected
 from derctl.daemon.channel.slow import OWN_KEEP_S
 from derctl.devices import Identity, Options
+from derctl.devices.profile import Habits
 from derctl.errors import BusClosed, BusTimeout, DeviceRefused, WrongKind
 from tests import make
 from tests.wire import Alone
@@ -67,7 +69,7 @@ class Line(Alone):
             raise self.kind_breaks
         return SimpleNamespace(
             identity=Identity(maker="Acme", model="One", serial="SN1"), rating=RATING, can=Capability(), problems=(),
-            lacks=(), without=lambda refused: None,
+            habits=Habits(), lacks=(), without=lambda refused: None,
             slow={"own_705": Read(address=200, count=1)}, control={"ac": Read(address=1, count=1)},
             decode=self.decode,
         )  # fmt: skip
@@ -86,6 +88,15 @@ async def test_a_device_that_is_found_has_all_its_blocks_read_at_once_and_is_tol
     await line.poll()
     assert line.asked == [200, 1] and line.events == [("found", "Acme One, serial SN1")]
     assert line.channel.measured.reading.own_on == ("volt_var",)
+
+
+async def test_only_a_poll_in_which_a_register_changed_shows_something_new() -> None:
+    line = Line()
+    await line.poll(3)
+    assert line.channel.measured.changes == 3
+    line.moves = False
+    await line.poll(5)
+    assert (line.channel.measured.sample, line.channel.measured.changes) == (8, 4)
 
 
 async def test_each_poll_that_comes_through_is_a_new_sample() -> None:
@@ -186,8 +197,22 @@ async def test_a_device_that_is_found_anew_has_its_time_before_it_is_called_froz
     assert line.channel.state is Bind.OK
 
 
-async def test_a_poll_that_was_under_way_when_another_device_was_found_out_brings_the_old_one_not_back() -> None:
-    """A look beside the polls finds a stranger; the answer to a request from before would make it writable."""
+OTHER: Any = SimpleNamespace(identity=Identity(maker="Acme", model="Two", serial="SN2"))
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "device"),
+    [
+        (lambda binding: another(binding, 20_000.0), None),
+        (lambda binding: replace(binding, device=OTHER), OTHER),
+    ],
+    ids=["a stranger", "one in its place"],
+)
+async def test_a_poll_that_was_under_way_when_another_device_was_found_brings_the_old_one_not_back(
+    meanwhile: Callable[[Binding], Binding], device: Any
+) -> None:
+    """Found beside the polls: the answer to a request from before would make the old one writable, or be the new
+    one's."""
     line = Line()
     await line.poll()
     bond = line.channel.bond
@@ -195,8 +220,10 @@ async def test_a_poll_that_was_under_way_when_another_device_was_found_out_bring
     def decode(answers: Any) -> Reading:
         raise AssertionError("what a stranger answers is decoded as ours")
 
-    line.meanwhile = lambda: setattr(bond, "binding", another(bond.binding, 20_000.0))
+    line.meanwhile = lambda: setattr(bond, "binding", meanwhile(bond.binding))
     assert bond.binding.device is not None
     bond.binding.device.decode = decode
     await line.poll()
-    assert (line.channel.device, bond.verified, bond.binding.stranger_w) == (None, False, 20_000.0)
+    assert line.channel.device is device
+    assert device is not None or (bond.verified, bond.binding.stranger_w) == (False, 20_000.0)
+    assert line.channel.measured.sample == 1

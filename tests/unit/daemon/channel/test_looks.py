@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -14,7 +15,9 @@ import pytest
 
 from derctl.core.exchange import Read, Registers, Write
 from derctl.core.types import Rating
+from derctl.core.value import replace
 from derctl.daemon.channel.binding import LOOK_MOST_S, REBIND_S
+from derctl.daemon.channel.bond import Bond
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected
 from derctl.daemon.channel.parts import LOST_AFTER
@@ -359,6 +362,26 @@ async def test_a_battery_whose_strings_are_not_told_keeps_its_limits() -> None:
         at.fake.refuse = partial(body(803, FAILURE, 28), at.fake)
         await at.ticks(LOST_AFTER + 1)
         assert at.channel.state == "ok" and at.channel.measured.reading.p_discharge_limit_w == limit_w
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "gains"),
+    [
+        (lambda bond: None, True),
+        (lambda bond: setattr(bond.bus.line, "generation", bond.bus.line.generation + 1), False),
+        (lambda bond: setattr(bond, "binding", replace(bond.binding, device=copy(bond.binding.device))), False),
+    ],
+    ids=["nothing", "another connection", "another device"],
+)
+async def test_what_a_look_found_counts_for_no_device_but_the_one_that_was_looked_at(
+    meanwhile: Callable[[Bond], None], gains: bool
+) -> None:
+    """On another connection, or after a poll found another device in its place, it says nothing of ours."""
+    async with house("pv_103", "sunspec_pv", refuse=header(123)) as at:
+        await at.ticks(2)
+        at.fake.refuse = lambda op: meanwhile(at.channel.bond)
+        await at.channel.look()
+        assert (at.channel.bond.binding.more is not None) is gains
 
 
 # -- away -----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from derctl.daemon.channel.binding import REBIND_S, forgotten
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Options
+from derctl.devices.profile import Habits
 from derctl.errors import DeviceRefused, NotRecognised
 from tests import make
 from tests.wire import Alone
@@ -62,7 +63,8 @@ class Line(Alone):
 
     def bind(self, options: Options) -> Exchange[Any]:
         return SimpleNamespace(
-            identity=(yield from self.identity()), rating=self.rating, can=Capability(), problems=(), slow={},
+            identity=(yield from self.identity()), rating=self.rating, can=Capability(), problems=(), habits=Habits(),
+            slow={},
             control={"ac": Read(address=1, count=1)}, identify=self.identity, decode=lambda answers: Reading(),
             lacks=(), rate=self.rate, without=lambda refused: None,
         )  # fmt: skip

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from derctl.core.freshness import SLOW_EVERY_S
 from derctl.daemon.channel import slow as slows
-from derctl.daemon.channel.slow import OWN_KEEP_S, SLOW_EVERY_S, SLOW_KEEP_S, Slow
+from derctl.daemon.channel.slow import OWN_KEEP_S, SLOW_KEEP_S, Slow
 
 NAMES = ["own_705", "soc", "own_706", "own_711"]
 

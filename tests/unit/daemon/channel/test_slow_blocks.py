@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Read, Registers, Write
+from derctl.core.freshness import SLOW_EVERY_S
 from derctl.core.types import Capability, Rating, Reading
 from derctl.daemon.channel.binding import Binding, forgotten, found, verified
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected
-from derctl.daemon.channel.slow import SLOW_EVERY_S
 from derctl.daemon.poller import Poller
 from derctl.devices import CATALOGUE, Identity, Options
+from derctl.devices.profile import Habits
 from derctl.errors import DeviceRefused
 from derctl.links.bus import Bus
 from derctl.links.line import Line, Pace
@@ -57,6 +58,7 @@ class Box:
     rating = RATING
     can = Capability()
     problems = lacks = ()
+    habits = Habits()
 
     def __init__(self, slow: Sequence[str]) -> None:
         self.control = {"ac": Read(address=1, count=1)}

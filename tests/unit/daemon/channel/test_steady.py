@@ -14,10 +14,9 @@ from derctl.daemon.channel.steady import (
     NAMED_S,
     UNKNOWN_S,
     Steady,
-    Track,
     fitted,
     named,
-    rated,
+    rating_jump,
     steadied,
 )
 from tests import make
@@ -134,25 +133,28 @@ def test_one_value_that_is_held_leaves_the_others_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"p_max_w": 50_000.0}, {"s_max_va": 500.0}, {"p_min_w": -500.0}, {"p_min_w": 0.0}]
+    ("changed", "write"),
+    [
+        ({"p_max_w": 50_000.0}, "rating: {p_max_w: 50000}"),
+        ({"s_max_va": 500.0}, "rating: {s_max_va: 500}"),
+        ({"p_min_w": -500.0}, "rating: {p_charge_max_w: 500}"),
+        ({"p_min_w": 0.0}, "it is not written until it is as before"),
+        ({"p_max_w": 500.0, "s_max_va": 500.0}, "rating: {p_max_w: 500, s_max_va: 500}"),
+    ],
 )
-def test_a_rating_that_jumps_is_looked_at_three_times(changed: Any) -> None:
-    other = replace(BATTERY, **changed)
-    track, text = rated(Track(), BATTERY, 0.0)
-    assert text == ""
-    said = []
-    for now_s in (100.0, 105.0, 110.0):
-        track, text = rated(track, other, now_s)
-        said.append(text)
-    assert said[0] == said[1] and "5,000 W / 5,000 W charging" in said[0] and said[2] == ""
-    assert track.value == other
+def test_a_rating_that_jumps_names_both_and_what_to_do(changed: Any, write: str) -> None:
+    """However long it stands: it was believed after nine seconds."""
+    text = rating_jump(BATTERY, replace(BATTERY, **changed), None)
+    assert "was 5,000 W / 5,000 W charging, 5,000 VA and reads" in text and write in text
 
 
-def test_a_rating_that_comes_back_was_never_another() -> None:
-    track, _ = rated(Track(), PV, 0.0)
-    track, text = rated(track, replace(PV, p_max_w=500.0), 1.0)
-    assert "5,000 W, 5,000 VA and reads 500 W" in text
-    assert rated(track, replace(PV, p_max_w=5100.0), 6.0)[1] == ""
+def test_what_the_site_file_declares_counts_and_not_what_was_before() -> None:
+    smaller = replace(PV, p_max_w=4_000.0, s_max_va=4_000.0)
+    nothing = replace(PV, p_max_w=0.0, s_max_va=0.0)
+    assert rating_jump(PV, smaller, nothing) != ""
+    assert rating_jump(PV, smaller, smaller) == ""
+    assert rating_jump(PV, replace(PV, p_max_w=5_100.0), None) == "", "measured again"
+    assert rating_jump(None, PV, None) == "", "never found before"
 
 
 def test_the_same_contradiction_is_named_now_and_then() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from derctl.daemon.channel.telling import Told, gained_text, is_news, who
-from derctl.devices import Identity
+from derctl.core.words import ProfileBy
+from derctl.daemon.channel.telling import Told, gained_text, is_news, taken_as, who
+from derctl.devices import Identity, Profile
+from derctl.devices.profile import Habits
 
 STRAY = "unit 7 answers instead"
 
@@ -53,3 +55,15 @@ def test_what_a_device_has_gained_is_told_without_why_it_lacked_it(
 )
 def test_who_was_found_is_told_by_maker_model_and_serial(identity: Identity, text: str) -> None:
     assert who(identity) == text
+
+
+@pytest.mark.parametrize(
+    ("by", "text"),
+    [
+        (ProfileBy.SITE_FILE, ""),
+        (ProfileBy.IDENTITY, "; profile kaco"),
+        (ProfileBy.NOBODY, "; no profile is meant for it, the documents count"),
+    ],
+)
+def test_by_which_profile_it_is_taken_is_told_where_the_site_file_does_not_say_it(by: ProfileBy, text: str) -> None:
+    assert taken_as(Habits(profile=Profile(name="kaco"), by=by)) == text

@@ -31,6 +31,7 @@ from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected
 from derctl.devices import Identity, Kind, Options, Reversion
+from derctl.devices.profile import Habits
 from derctl.errors import DeviceRefused, NotRecognised
 from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.links.bus import Bus
@@ -55,6 +56,7 @@ class Mapped:
 
     problems = lacks = ()
     reversion = Reversion()
+    habits = Habits()
     slow: ClassVar[Mapping[str, Read]] = {}
     can = Capability()
     rating = rating(0.0, 0.0)
@@ -103,11 +105,20 @@ class Hybrid(Mapped):
     def decode(self, answers: Mapping[str, Registers]) -> Reading:
         return Reading(p_w=signed(answers["all"][1]), status=Status.ON, accepted=self._held(answers["all"]))
 
+    def points_of(self, write: Write) -> tuple[str, ...]:
+        return tuple(f"own.{write.address + place}" for place in range(len(write.values)))
+
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint
 
     def write(
-        self, setpoint: Setpoint, fallback: Fallback, answers: Any, *, give_back_var: bool = False
+        self,
+        setpoint: Setpoint,
+        fallback: Fallback,
+        answers: Any,
+        *,
+        give_back_var: bool = False,
+        toggle: bool = False,
     ) -> Exchange[Setpoint]:
         if setpoint.p_ceiling_w is not None:
             yield Write(address=2, values=(round(max(setpoint.p_ceiling_w, 0.0)),), function=6)
@@ -116,7 +127,12 @@ class Hybrid(Mapped):
         return self._held((yield self.control["all"]))
 
     def release(
-        self, fallback: Fallback, *, lift: bool, held: Setpoint = NOTHING, believed: bool = True
+        self,
+        fallback: Fallback,
+        *,
+        lift: bool,
+        held: Setpoint = NOTHING,
+        believed: bool = True,
     ) -> Exchange[Setpoint]:
         yield Write(address=4, values=(0,), function=6)
         return self._held((yield self.control["all"]))

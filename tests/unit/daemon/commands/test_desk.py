@@ -29,11 +29,13 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.commands.rows import COMMANDS
+from derctl.daemon.known import Known
 from derctl.daemon.log import logger
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
 from derctl.store.answered import ANYBODY, IDS_MAX, Answered
 from tests import make
+from tests.unit.daemon.test_known import seen
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -80,6 +82,11 @@ class House:
     lifted: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     full: bool = False
+    looking: Callable[[], None] = lambda: None
+    known: Known = field(default_factory=Known)
+
+    async def replace(self, der: str) -> str:
+        return f"{der}: serial SN9 takes the place of SN1"
 
     async def save(self) -> None:
         if self.full:
@@ -100,10 +107,13 @@ class House:
             save=self.save,
             keep_found=self.kept.extend,
             lift_found=self.lift_found,
+            known=self.known,
+            replace=self.replace,
         )
 
     async def look(self, seconds: float) -> None:
         self.armed.append("looked")
+        self.looking()
 
     def lift_found(self, der: str | None) -> list[str]:
         """One stands in pv1."""
@@ -133,6 +143,10 @@ class _Gate:
     house: House
     warning: str | None = None
     arming: None = None
+
+    @property
+    def disarms(self) -> int:
+        return self.house.armed.count("disarm")
 
     def undo(self, before: None) -> Callable[[], None]:
         return lambda: self.house.armed.append("taken back")
@@ -256,6 +270,36 @@ async def test_arming_is_shown_first_and_done_with_what_the_answer_gave(desk: De
     assert await code_of(desk, "arm", command(id="3", confirm="")) == "bad_argument"
 
 
+async def test_new_firmware_is_relied_on_by_a_word_and_by_an_arm_unless_that_can_t_be_saved(
+    desk: Desk, house: House
+) -> None:
+    house.known.of = {name: seen("1.0", newer="2.0") for name in ("pv1", "bat1")}
+    done = await desk.by_mqtt("ops", "acknowledge", command(id="1", der="pv1"), False)
+    assert (done["result"], done["text"]) == ("admitted", "pv1: firmware 2.0 is relied on")
+    assert [name for name, each in house.known.of.items() if each.newer] == ["bat1"]
+    house.full = True
+    assert await code_of(desk, "arm", command(id="2", confirm="c0ffee")) == "not_saved"
+    assert house.known.of["bat1"].newer == "2.0"
+    house.full = False
+    done = await desk.by_mqtt("ops", "arm", command(id="3", confirm="c0ffee"), False)
+    assert done["text"] == "armed; bat1: firmware 2.0 is relied on"
+    done = await desk.by_mqtt("ops", "acknowledge", command(id="4"), False)
+    assert done["text"] == "nothing to acknowledge: no firmware is new"
+    assert await code_of(desk, "acknowledge", command(id="5", der="pv9")) == "no_der"
+
+
+async def test_a_replacement_is_done_of_a_der_that_the_site_has_by_who_may_arm(desk: Desk, house: House) -> None:
+    done = await desk.by_mqtt("ops", "replace", command(id="1", der="pv1"), False)
+    assert done["text"] == "pv1: serial SN9 takes the place of SN1"
+    assert await code_of(desk, "replace", command(id="2", der="pv9")) == "no_der"
+    assert await code_of(desk, "replace", command(id="3")) == "bad_argument"
+    for name in ("replace", "acknowledge"):
+        assert (await desk.by_mqtt("home", name, command(id=name, der="pv1"), False))["code"] == "may_not_arm"
+    house.full = True
+    refused = await desk.by_mqtt("ops", "replace", command(id="4", der="pv1"), False)
+    assert refused["code"] == "not_saved" and "takes the place" in refused["text"]
+
+
 async def test_a_limit_that_was_found_is_lifted_only_where_that_is_said(desk: Desk, house: House) -> None:
     await code_of(desk, "limit_power", command(id="1", **LIMIT))
     reply = await desk.by_mqtt("ops", "clear", command(id="2", der="pv1", found=True), False)
@@ -288,10 +332,12 @@ async def test_too_many_limits_are_refused_with_the_number_and_what_to_do(desk: 
     for number in range(64):
         sent = command(id=str(number), p_ceiling_w=1000 + number, der="pv1")
         assert await code_of(desk, "limit_power", sent) is None
-    reply = await desk.by_mqtt("anna", "limit_power", command(id="one more", p_ceiling_w=1, der="pv1"), False)
+    reply = await desk.by_mqtt("ops", "limit_power", command(id="one more", p_ceiling_w=2000, der="pv1"), False)
     assert (reply["result"], reply["code"]) == ("refused", "too_many")
-    assert reply["text"] == "64 limits and setpoints are alive: clear some, or wait until one ends"
-    assert await desk.local("clear", {"der": "pv1"}) == "64 requests dropped"
+    assert reply["text"] == "64 limits and setpoints of ops are alive: clear some, or wait until one ends"
+    reply = await desk.by_mqtt("anna", "limit_power", command(id="anna's", p_ceiling_w=1, der="pv1"), False)
+    assert reply["result"] == "admitted", "another's always finds room"
+    assert await desk.local("clear", {"der": "pv1"}) == "65 requests dropped"
     assert await code_of(desk, "limit_power", command(id="and then", p_ceiling_w=1, der="pv1")) is None
 
 

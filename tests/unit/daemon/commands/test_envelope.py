@@ -102,6 +102,14 @@ async def test_nobody_arms_while_a_release_is_under_way(tmp_path: Path) -> None:
     assert work.house.armed == []
 
 
+async def test_a_disarm_that_comes_while_an_arm_looks_for_devices_is_the_last_word(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    work.house.looking = lambda: work.house.armed.append("disarm")
+    reply = await work.desk.by_mqtt("ops", "arm", command(confirm="c0ffee"), retained=False)
+    assert (reply["code"], work.house.armed) == ("not_ready", ["looked", "disarm"])
+    assert "a disarm came meanwhile" in reply["text"]
+
+
 async def test_a_question_changes_nothing_that_has_to_be_saved(tmp_path: Path) -> None:
     work = Work(tmp_path)
     await code_of(work.desk, "ping", command())

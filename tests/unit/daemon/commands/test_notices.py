@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from derctl.core.types import BatteryRequest, LimitRequest
+from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.daemon.commands.notices import Notices
 from derctl.daemon.requests import Requests
 from derctl.store.outbox import Message, Outbox
@@ -49,6 +50,23 @@ def test_who_asked_over_mqtt_hears_when_his_limit_binds_and_when_it_stops() -> N
         ("request_changed", "pv1", "home's limit of 2000 W for pv1 binds now"),
         ("request_changed", "pv1", "home's limit of 2000 W for pv1 was cleared"),
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeRequest(Request):
+    """A kind that this table was not written for."""
+
+    called: ClassVar[str] = "charge"
+    min_pct: float
+
+
+def test_a_request_of_any_kind_is_told_with_what_it_asks_for() -> None:
+    office = Office()
+    office.requests.put(
+        ChargeRequest(id="c1", kind="hold_charge", der="bat1", by="home", min_pct=40.0, remaining_s=60.0)
+    )
+    office.look()
+    assert office.told == [("request_changed", "bat1", "home's charge of 40 % for bat1 binds now")]
 
 
 def test_who_asked_over_the_socket_and_a_site_without_a_broker_have_the_event_alone() -> None:

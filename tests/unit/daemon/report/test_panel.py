@@ -14,6 +14,7 @@ from derctl.errors import CommandError
 from derctl.store.ticks import Recorder
 from tests import make
 
+ABSENT = SimpleNamespace(known=SimpleNamespace(of={"bat1": SimpleNamespace(newer="2.0")}))
 KEPT = Fallback(p_ceiling_w=2000.0)
 
 
@@ -25,7 +26,7 @@ def writer(der: DerState) -> Any:
 
 def panel(recorder: Recorder, *ders: DerState) -> Panel:
     nothing: Any = None
-    control = cast(Any, SimpleNamespace(writers={der.id: writer(der) for der in ders}))
+    control = cast(Any, SimpleNamespace(writers={der.id: writer(der) for der in ders}, absent=ABSENT))
     return Panel(clock=nothing, control=control, recorder=recorder, news=nothing, uplink=nothing, survival=nothing)
 
 
@@ -43,4 +44,5 @@ def test_a_picture_has_each_der_as_the_last_tick_decided_it_and_why_it_would_not
         recorder.add(Tick(n=1, dt_s=1.0, state=make.site(*ders), memories={}, decisions=decisions))
     first, second, third = panel(recorder, *ders).picture().ders
     assert (first.setpoint, first.by, first.why, first.fallback) == (asked.setpoint, ("export_limit",), None, KEPT)
+    assert (first.newer, third.newer) == ("", "2.0")
     assert second.why == "control: false in the site file" and third.setpoint == Setpoint()

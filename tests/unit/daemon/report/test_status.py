@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from derctl.core.types import Outcome
-from derctl.core.words import Belief, Bind, Reason, Shown, Status
+from derctl.core.words import Belief, Bind, Phase, ProfileBy, Reason, Shown, Status
+from derctl.daemon.actuate.rest import Rest
 from derctl.daemon.arming import Arming
 from derctl.daemon.report.status import status
 from derctl.daemon.report.view import DerView, DeviceView, LoopView, PocView, View
@@ -52,6 +53,15 @@ def test_one_that_derctl_may_not_write_is_observed() -> None:
     assert shown(control=False, fresh=False) == Shown.STALE
 
 
+@pytest.mark.parametrize("phase", [Phase.STANDBY, Phase.WAKING])
+def test_one_that_stands_by_because_of_its_limit_is_called_so_unless_it_sleeps(phase: Phase) -> None:
+    rest = Rest(phase=phase, since_s=1.0, least_w=600.0, wake_s=20.0)
+    told = status(view(replace(der_view(status=Status.STANDBY), rest=rest)))["ders"]["pv1"]
+    assert (told["state"], told["rest"]) == (Shown.STANDBY, {"phase": phase, "least_w": 600.0, "wake_s": 20.0})
+    asleep = status(view(replace(der_view(status=Status.ASLEEP), rest=rest)))["ders"]["pv1"]
+    assert asleep["state"] == Shown.ASLEEP
+
+
 @pytest.mark.parametrize("read", Status)
 def test_one_that_sleeps_or_has_failed_is_called_so(read: Status) -> None:
     expected = {Status.ASLEEP: Shown.ASLEEP, Status.FAULT: Shown.FAULT}.get(read, Shown.OK)
@@ -79,3 +89,11 @@ def test_the_meter_is_shown_in_the_same_words(fresh: bool, bind: Bind, word: Sho
 def test_a_reading_s_own_values_stand_beside_the_word() -> None:
     told = status(view(der_view(fresh=False, p_w=1234.0)))["ders"]["pv1"]
     assert (told["fresh"], told["measurement"]["p_w"]) == (False, 1234.0)
+
+
+def test_status_says_by_which_profile_a_device_is_taken_and_who_says_so() -> None:
+    found = replace(HEARD, habits=("kaco", ProfileBy.IDENTITY))
+    told = status(view(der_view(device=found)))["ders"]["pv1"]
+    assert (told["profile"], told["profile_by"]) == ("kaco", "identity")
+    told = status(view(der_view()))["ders"]["pv1"]
+    assert (told["profile"], told["profile_by"]) == (None, None)

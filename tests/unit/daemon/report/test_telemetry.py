@@ -17,7 +17,6 @@ from derctl.core.types import (
     Bound,
     Decision,
     Outcome,
-    PocState,
     Reading,
     Setpoint,
     SiteState,
@@ -50,8 +49,8 @@ def reading(p_w: float | None = 3120.0, **given: Any) -> Reading:
 def site(t_s: float, read: Reading | None = None, poc: Reading | None = None) -> SiteState:
     der = make.der("pv1", RATING, make.LIMITED, age_s=0.0812345)
     der = replace(der, reading=reading() if read is None else read)
-    meter = None if poc is None else PocState(reading=poc, age_s=0.05, sample=1, fresh=True, v_nom_v=230.0)
-    return SiteState(t_s=t_s, tick_s=1.0, f_nom_hz=50.0, ders=(der,), poc=meter)
+    meter = None if poc is None else replace(make.meter(None), reading=poc, age_s=0.05)
+    return make.site(der, t_s=t_s, poc=meter)
 
 
 def decision(p_ceiling_w: float = 3120.0, by: str = "contract_export_limit") -> Decision:
@@ -301,3 +300,19 @@ def test_what_stands_is_told_on_change_and_in_control_only_when_it_is_another_ki
     assert [told(replace(written, p_ceiling_w=float(now)), Mode.CONTROL, now) for now in (10, 12, 14)] == [1, 0, 0]
     assert told(replace(written, seen=Seen.OLD), Mode.CONTROL, 16.0) == 1
     assert told(replace(written, seen=Seen.OLD), Mode.OBSERVE, 16.1, last=True) == 1, "the last word"
+
+
+# -- buses ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_load_of_the_buses_is_sent_at_a_fixed_pace_and_asked_for_only_then(telemetry: Telemetry) -> None:
+    asked = list[int]()
+    loads = example("buses")["buses"]
+
+    def shown() -> dict[str, Any]:
+        asked.append(1)
+        return dict(loads)
+
+    sent = [message for second in range(121) for message in telemetry.buses(shown, float(second))]
+    assert [message.topic for message in sent] == ["buses"] * 3 and len(asked) == 3
+    assert json.loads(sent[0].payload) == example("buses")

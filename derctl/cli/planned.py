@@ -1,0 +1,70 @@
+"""The bus plan in words for an installer: what each bus costs, how old its readings get, what doesn't fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from derctl.cli.plain import wrapped
+from derctl.site.admission import Would
+from derctl.site.buses import Planned
+
+
+def plan_text(buses: Sequence[Planned]) -> list[str]:
+    """A line for each bus, and more for one that can't keep a deadline."""
+    lines = ["  bus plan:"] if buses else []
+    width = max((len(each.plan.bus) for each in buses), default=0)
+    for each in buses:
+        lines += wrapped(_bus(each), f"    {each.plan.bus:<{width}}  ", "      ")
+        if each.missed:
+            lines += wrapped(f"! bus {each.plan.bus}: {missed_text(each)}", "    ", "      ")
+    return lines
+
+
+def _bus(planned: Planned) -> str:
+    plan = planned.plan
+    units = "1 unit" if planned.units == 1 else f"{planned.units} units"
+    text = f"{planned.wire}, {units}: load {plan.load_pct:.0f} %, a poll takes up to {plan.poll_s:.2g} s"
+    if plan.write_s:
+        text += f", all setpoints {plan.write_s:.2g} s"
+    return f"{text}; readings get as old as {', '.join(_ages(planned))}"
+
+
+def _ages(planned: Planned) -> list[str]:
+    """Those that are as old as one another, together."""
+    found: dict[str, list[str]] = {}
+    for name, age_s in planned.plan.ages_s.items():
+        found.setdefault(f"{age_s:.2g} s", []).append(name)
+    return [f"{age} ({', '.join(names)})" for age, names in found.items()]
+
+
+def missed_text(planned: Planned) -> str:
+    """The deadlines, and what would keep them; "" where all are kept."""
+    if not planned.missed:
+        return ""
+    ways = _ways(planned.would)
+    text = f"refused: {'; '.join(planned.missed)}"
+    return f"{text}. What would do: {', or '.join([*ways, 'its units spread over several buses'])}"
+
+
+def _ways(would: Would) -> list[str]:
+    ways = [] if would.baud is None else [f"{would.baud} baud"]
+    if would.pause_s is not None:
+        ways.append(f"a min_interval_s of {would.pause_s:g} where its devices allow that")
+    if would.tick_s is not None:
+        ways.append(f"a tick_s of {would.tick_s:g}")
+    if would.units is not None:
+        ways.append(f"any {would.units} of its units" if would.units > 1 else "one of its units")
+    return ways
+
+
+def plan_json(planned: Planned) -> dict[str, Any]:
+    """The same for programs."""
+    return asdict(planned.plan) | {
+        "wire": planned.wire,
+        "units": planned.units,
+        "missed": list(planned.missed),
+        "would": asdict(planned.would),
+        "text": missed_text(planned),
+    }

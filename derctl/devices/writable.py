@@ -1,0 +1,52 @@
+"""Which points derctl writes at all. Everything else stays as it is, unless the site file names the point. Pure.
+
+What trips, what rides through, what a rating is and when a device may come back are the grid code's and the
+installer's: a certified inverter that is told otherwise is no certified one any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+CONTROL = (
+    "123.WMaxLim*",
+    "123.VAr*",
+    "124.StorCtl_Mod",
+    "124.OutWRte",
+    "124.InWRte",
+    "124.InOutWRte_*",
+    "704.WMaxLim*",
+    "704.WSet*",
+    "704.VarSet*",
+)
+"""The points that setpoints are made of; `*` stands for the rest of a name."""
+
+OWN = ("own.*",)
+"""What a register map of a vendor names as its own control points; whether they wear out its profile says."""
+
+NEVER = {
+    "a trip or ride-through setting": (
+        *("129.*", "130.*", "135.*", "136.*", "137.*", "138.*", "139.*", "140.*", "141.*", "142.*", "143.*", "144.*"),
+        *("707.*", "708.*", "709.*", "710.*"),
+    ),
+    "an enter-service setting": ("703.*",),
+    "a rating, or what percentages count from": ("120.*", "121.*", "702.*", "124.WChaMax", "124.VAChaMax"),
+    "anti-islanding": ("704.AntiIslEna",),
+    "a disconnection": ("123.Conn*", "802.SetOp", "802.SetInvState"),
+}
+"""What is never written, by what it is."""
+
+
+def fits(point: str, patterns: Iterable[str]) -> bool:
+    """Whether a point is one of these."""
+    return any(point.startswith(pattern[:-1]) if pattern.endswith("*") else point == pattern for pattern in patterns)
+
+
+def barred(point: str, named: Collection[str] = ()) -> str | None:
+    """Why a point is never written, None where it may be. named: the points that the site file names."""
+    if point in named:
+        return None
+    what = next((what for what, patterns in NEVER.items() if fits(point, patterns)), None)
+    if what is not None:
+        return f"{point} is {what}"
+    return None if fits(point, (*CONTROL, *OWN)) else f"{point} is no control point"

@@ -1,0 +1,107 @@
+"""The buses of a site file with what is planned of them, and which can't keep the deadlines of control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from derctl.core.containment import Budget
+from derctl.core.freshness import DECIDES
+from derctl.core.value import value
+from derctl.core.words import Stage
+from derctl.devices import Profile
+from derctl.site.admission import EPSILON, NOTHING, BusPlan, Wired, Would, late, plans_of, setpoint_s, would
+from derctl.site.pace import ANSWER_S, NEVER_S, wired_of
+from derctl.site.schema import SiteFile
+
+Deadline = Callable[[Wired, float], str]
+"""How a bus misses it at such a tick, in words; "" where it does not."""
+
+
+@value
+class Planned:
+    """wire: how its characters go, for people. plan: with answers as long as they are expected to take. missed: the
+    deadlines of control that can't be kept even where all that is not set is as fast as can be, in words; where no
+    DER is written there are none. would: what would keep them all.
+    """
+
+    wire: str
+    units: int
+    plan: BusPlan
+    missed: tuple[str, ...] = ()
+    would: Would = NOTHING
+
+
+def planned(file: SiteFile, profiles: Mapping[str, Profile], budget: Budget | None) -> tuple[Planned, ...]:
+    """Of each bus that something is on. budget: how long an excursion may last, where a limit is agreed."""
+    tick_s = file.site.tick_s
+    expected = [wired_of(file, profiles, bus, ANSWER_S) for bus in file.buses]
+    used = [wired for wired in expected if wired.units]
+    sure = {bus.id: wired_of(file, profiles, bus, 0.0) for bus in file.buses}
+    found = []
+    for wired, plan in zip(used, plans_of(used, tick_s), strict=True):
+        deadlines = _deadlines(file, wired.bus, budget)
+        missed = _missed(deadlines, sure[wired.bus], tick_s)
+        found.append(
+            Planned(
+                wire=_wire(wired),
+                units=len(wired.units),
+                plan=plan,
+                missed=missed,
+                would=would(sure[wired.bus], tick_s, partial(_fits, deadlines)) if missed else NOTHING,
+            )
+        )
+    return tuple(found)
+
+
+def _deadlines(file: SiteFile, bus: str, budget: Budget | None) -> list[Deadline]:
+    if not any(der.control for der in file.ders):
+        return []
+    found: list[Deadline] = [_late, _lapsing]
+    if budget is not None and budget.hopeless:
+        metered = file.poc is not None and file.poc.bus == bus
+        found.append(partial(_uncontained, budget=budget, metered=metered))
+    return found
+
+
+def _missed(deadlines: Sequence[Deadline], bus: Wired, tick_s: float) -> tuple[str, ...]:
+    return tuple(text for missed in deadlines if (text := missed(bus, tick_s)))
+
+
+def _fits(deadlines: Sequence[Deadline], bus: Wired, tick_s: float) -> bool:
+    return not _missed(deadlines, bus, tick_s)
+
+
+def _wire(wired: Wired) -> str:
+    serial = wired.cost.serial
+    return "tcp" if serial is None else f"{serial.baud} 8{serial.parity[0].upper()}{serial.stop_bits}"
+
+
+def _late(bus: Wired, tick_s: float) -> str:
+    """Readings that are too old before the next one comes, though nothing is written."""
+    ages_s, counts_s = late(bus, tick_s), {unit.id: unit.counts_s for unit in bus.units}
+    if not ages_s:
+        return ""
+    worst = max(ages_s, key=lambda name: ages_s[name] - counts_s[name])
+    return f"the reading of {worst} gets {ages_s[worst]:.3g} s old, and counts for {counts_s[worst]:g} s"
+
+
+def _lapsing(bus: Wired, tick_s: float) -> str:
+    """Setpoints that lapse before the last of the bus is written again, by what is sure."""
+    takes_s = sum(unit.refreshed_s < NEVER_S for unit in bus.units) * setpoint_s(bus.cost)
+    least_s = min((unit.refreshed_s for unit in bus.units), default=math.inf)
+    if takes_s <= least_s:
+        return ""
+    return f"all its setpoints take {takes_s:.3g} s, and have to be written again after {least_s:g} s"
+
+
+def _uncontained(bus: Wired, tick_s: float, *, budget: Budget, metered: bool) -> str:
+    """What this bus takes of the time in which an excursion has to end. metered: the meter is on it."""
+    stages = {each.stage: each.seconds or 0.0 for each in budget.summands}
+    rest_s = budget.sure_s - sum(stages.get(stage, 0.0) for stage in (Stage.POLL, Stage.DECIDE, Stage.WRITE))
+    polls = math.ceil(bus.round_s / tick_s - EPSILON) if metered else 0
+    takes_s = rest_s + (max(polls, 1) + DECIDES) * tick_s + bus.write_s
+    if takes_s <= budget.containment_s:
+        return ""
+    return f"the inverters' sum comes down within {takes_s:.3g} s, and {budget.containment_s:g} s are allowed"

@@ -1,0 +1,86 @@
+"""How long an excursion may last, and does as far as the site file and the profiles tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from derctl.core.containment import Budget, Summand
+from derctl.core.engine import Plan
+from derctl.core.freshness import DECIDES, period_s
+from derctl.core.pace import LATE_S
+from derctl.core.value import replace
+from derctl.core.words import KnownBy, Stage
+from derctl.devices import Profile
+from derctl.functions.containment import Containment, law_s
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.site.admission import setpoint_s
+from derctl.site.between import CONTAINMENT_MAX_S
+from derctl.site.grid_code import GridCode, grid_code
+from derctl.site.pace import ANSWER_S, round_of, transaction_of
+from derctl.site.profiles import planned
+from derctl.site.schema import DerSection, SiteFile
+
+
+def contained(plan: Plan, file: SiteFile, profiles: Mapping[str, Profile]) -> Plan:
+    """The plan with what sees to containment, where a limit is agreed; what it had of that is reckoned anew."""
+    name = file.site.grid_code
+    code = None if name is None else grid_code(name)
+    added = tuple(
+        (
+            Containment(
+                limit_w=contract.limit_w, gain=contract.gain, budget=budget_of(file, profiles, code, contract)
+            ),
+            ids,
+        )
+        for contract, ids in plan.site_functions
+        if isinstance(contract, ContractExportLimit)
+    )
+    others = [(function, ids) for function, ids in plan.site_functions if not isinstance(function, Containment)]
+    return replace(plan, site_functions=(*others, *added))
+
+
+def budget_of(
+    file: SiteFile, profiles: Mapping[str, Profile], code: GridCode | None, contract: ContractExportLimit
+) -> Budget:
+    """What is allowed by the site file, else by its grid code, else by the most that any code allows."""
+    summands = tuple(_summands(file, profiles, contract))
+    said = None if code is None else code.containment
+    rule = None if said is None else said.rule
+    own_s = file.site.containment_s
+    if own_s is not None:
+        return Budget(containment_s=own_s, by="site.containment_s", summands=summands, rule=rule)
+    if said is not None and code is not None:
+        return Budget(containment_s=said.seconds, by=code.name, summands=summands, rule=rule)
+    return Budget(containment_s=CONTAINMENT_MAX_S, by="no grid code says less", summands=summands)
+
+
+def _summands(file: SiteFile, profiles: Mapping[str, Profile], contract: ContractExportLimit) -> Iterable[Summand]:
+    """In the order of time, from a load that drops."""
+    tick_s, told = file.site.tick_s, [der for der in file.ders if der.control]
+    refresh_s = None if file.poc is None else planned(profiles, file.poc.profile).refresh_s
+    used = [planned(profiles, der.profile) for der in told]
+    poll_s = _poll_s(file, profiles)
+    yield Summand(stage=Stage.METER_REFRESH, seconds=refresh_s, by=KnownBy.PROFILE)
+    yield Summand(stage=Stage.METER_DELAY, seconds=LATE_S, by=KnownBy.ASSUMED)
+    yield Summand(stage=Stage.POLL, seconds=poll_s, by=KnownBy.SET)
+    yield Summand(stage=Stage.DECIDE, seconds=DECIDES * tick_s, by=KnownBy.SET)
+    yield Summand(stage=Stage.LAW, seconds=law_s(LATE_S, tick_s, contract.gain), by=KnownBy.ASSUMED)
+    pacing_s = max((profile.write_min_interval_s for profile in used), default=0.0)
+    yield Summand(stage=Stage.PACING, seconds=pacing_s, by=KnownBy.PROFILE)
+    yield Summand(stage=Stage.WRITE, seconds=write_s(file, profiles, told), by=KnownBy.SET)
+    response_s = max((profile.settle_s for profile in used), default=0.0)
+    yield Summand(stage=Stage.RESPONSE, seconds=response_s, by=KnownBy.ASSUMED)
+
+
+def _poll_s(file: SiteFile, profiles: Mapping[str, Profile]) -> float:
+    """From one poll of the meter to the next, whole ticks: a poll begins with one."""
+    meter = [bus for bus in file.buses if file.poc is not None and bus.id == file.poc.bus]
+    rounds = [round_of(file, profiles, bus) for bus in meter]
+    return max((period_s(file.site.tick_s, each) for each in rounds), default=file.site.tick_s)
+
+
+def write_s(file: SiteFile, profiles: Mapping[str, Profile], told: Iterable[DerSection]) -> float:
+    """All setpoints of one bus are written one after another."""
+    of_bus = [der.bus for der in told]
+    costs = {bus.id: transaction_of(file, profiles, bus, assumed_s=ANSWER_S) for bus in file.buses}
+    return max((of_bus.count(name) * setpoint_s(cost) for name, cost in costs.items()), default=0.0)

@@ -1,0 +1,54 @@
+"""Seeded plants in closed loop: what `make soak` measures with fifty of each, with few."""
+
+from statistics import median
+from typing import Any
+
+import pytest
+
+from tests.houses.loops import LIMIT_W, P_MAX_W, QUICK, SLOW, Plant, load_drop, load_ramp
+
+
+def test_after_a_load_drop_the_export_is_back_within_2_5_s_and_stays() -> None:
+    found = [load_drop(Plant(seed=seed, **QUICK), seconds=70.0) for seed in range(20)]
+    assert median(each.back_s for each in found) <= 2.5
+    assert max(each.again_w for each in found) <= 45.0, "the noise of the load, no second excursion"
+    assert max(each.below_w for each in found) <= 0.03 * 3000.0 + 15.0, "and the noise of the load"
+
+
+@pytest.mark.parametrize("w_per_s", [20.0, 50.0, 150.0])
+def test_a_load_that_falls_for_long_is_followed_within_three_seconds(w_per_s: float) -> None:
+    for seed in range(3):
+        assert load_ramp(Plant(seed=seed, **QUICK), w_per_s=w_per_s, seconds=30.0) <= 3.0 * w_per_s
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    "meter",
+    [{"late_s": 5.0}, {"refresh_s": 5.0}, {"late_s": 5.0, "refresh_s": 5.0}],
+    ids=["late", "slow", "late and slow"],
+)
+@pytest.mark.parametrize("plant", [QUICK, SLOW], ids=["quick", "slow"])
+def test_a_slow_meter_settles_without_a_swing(plant: dict[str, Any], meter: dict[str, Any], known: bool) -> None:
+    for seed in range(3):
+        found = load_drop(Plant(seed=seed, **plant, **meter, known=known))
+        assert found.again_w <= 60.0 and found.below_w <= 0.12 * 3000.0
+        assert found.swing_w <= 120.0
+
+
+@pytest.mark.parametrize(
+    "inverter",
+    [
+        {"gives": 0.98},
+        {"gives": 1.02},
+        {"band_w": 0.01 * P_MAX_W},
+        {"step_w": 0.01 * P_MAX_W},
+        {"gives": 0.98, "band_w": 0.01 * P_MAX_W},
+    ],
+    ids=["98 percent", "102 percent", "dead band", "steps", "98 percent and a dead band"],
+)
+@pytest.mark.parametrize("plant", [QUICK, SLOW], ids=["quick", "slow"])
+def test_the_mean_of_a_minute_is_where_it_should_be(plant: dict[str, Any], inverter: dict[str, Any]) -> None:
+    for seed in range(3):
+        found = load_drop(Plant(seed=seed, **plant, **inverter))
+        assert abs(found.mean_w) <= 50.0
+        assert found.again_w <= 0.02 * LIMIT_W + 0.01 * P_MAX_W
