@@ -11,38 +11,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from derctl.cli import maps, signature
 from derctl.cli.certified import certificate_at, role_text
+from derctl.cli.described import UNSTATED, used_as
 from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
 from derctl.cli.proposal import Row, Use, site_rows, timeout_of
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
-from derctl.core.types import Rating, Reading
 from derctl.core.value import replace
 from derctl.daemon.kinds import KINDS
-from derctl.devices import Device, Kind, Options, Profile
+from derctl.devices import Kind, Options, Profile
 from derctl.devices.lengths import Lengths, limited
-from derctl.devices.plausible import plausible
 from derctl.devices.profile import best
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.sunspec.measure import INVERTERS, METERS
 from derctl.devices.sunspec.section import BATTERIES, Seen, look, sections_of
-from derctl.errors import DecodeError, DeviceError, WrongKind
+from derctl.errors import NotRecognised
 from derctl.links.models import model
-from derctl.site import profiles
+from derctl.site import known_profiles
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     add_endpoint(parser)
+    maps.add_folder(parser)
     parser.add_argument("--v-nom", type=float, default=230.0, help="nominal phase-to-neutral voltage, V")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is there, as what it can be used, and the rows for the site file."""
-    known = profiles()
+    known = known_profiles(args.profiles)
     profile = Profile(max_regs=args.max_regs, bases=tuple(args.base or BASES))
     options = Options(profile=profile, v_nom_v=args.v_nom, declared=UNSTATED)
-    found, pulse = ask(args, _look(options, known))
+    found, pulse = ask(args, _looked(options, known))
+    if isinstance(found, tuple):
+        return signature.shown(args, found, pulse)
     layout, name = found.layout, found.profile
     rows = site_rows(args.endpoint, args.unit, found.uses, known[name], pulse, args.header)
     deadline_s = timeout_of(known[name], pulse)
@@ -111,8 +114,17 @@ def _lines(found: Found) -> list[str]:
 
 HEADS = {"der": INVERTERS, "meter": METERS, "bms": BATTERIES}
 """Models by which a section can be what a kind of this role is."""
-UNSTATED = Rating(p_max_w=1e9, p_min_w=0.0, s_max_va=1e9, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=1.0)
-"""Stands for the rating that a device doesn't state: it is found all the same, and no reading is above it."""
+
+
+def _looked(options: Options, known: Mapping[str, Profile]) -> Exchange[Found | tuple[signature.Fit, ...]]:
+    """By its SunSpec map, else by the signature of a register map. Raises what says why neither is there."""
+    try:
+        return (yield from _look(options, known))
+    except NotRecognised as error:
+        fits = yield from signature.fitting(options, known)
+        if not fits:
+            raise NotRecognised(f"{error}; nor does the signature of any register map fit") from error
+        return fits
 
 
 def _look(options: Options, known: Mapping[str, Profile]) -> Exchange[Found]:
@@ -128,13 +140,15 @@ def _look(options: Options, known: Mapping[str, Profile]) -> Exchange[Found]:
     kinds: dict[str, Row] = {}
     uses: list[Use] = []
     for kind, row in KINDS.items():
-        kinds[kind] = yield from _as(row, options)
+        if row.mapped:
+            continue
+        kinds[kind] = yield from used_as(row, options)
         if kinds[kind]["usable"]:
             uses.append(Use(kind=kind, row=kinds[kind], seen=_home(seen, row), needed=False))
             continue
         several = [each for each in seen if each.section.head(*HEADS[row.role]) is not None]
         for each in several if len(several) > 1 else ():
-            found = yield from _as(row, replace(options, section=each.section.index))
+            found = yield from used_as(row, replace(options, section=each.section.index))
             uses += [Use(kind=kind, row=found, seen=each, needed=True)] if found["usable"] else []
     return Found(layout=layout, profile=meant.name, seen=seen, kinds=kinds, uses=tuple(uses))
 
@@ -153,29 +167,6 @@ def _seen(layout: Layout) -> Exchange[tuple[Seen, ...]]:
 def _home(seen: Sequence[Seen], row: Kind) -> Seen:
     """The one section in which it stands."""
     return next((each for each in seen if each.section.head(*HEADS[row.role]) is not None), seen[0])
-
-
-def _as(row: Kind, options: Options) -> Exchange[Row]:
-    try:
-        device = yield from row.bind(options)
-    except WrongKind as error:
-        return {"usable": False, "role": row.role, "text": f"it answers as {error.found}"}
-    except DeviceError as error:
-        return {"usable": False, "role": row.role, "text": clean(str(error))}
-    reading = yield from _reading(device)
-    found = {"usable": True, "role": row.role, "text": _describe(device, reading), "now_w": reading.p_w}
-    return found | _facts(device)
-
-
-def _reading(device: Device) -> Exchange[Reading]:
-    """What it measures now; nothing where that can't be read."""
-    try:
-        answers = {}
-        for name, read in device.control.items():
-            answers[name] = yield read
-        return plausible(device.decode(answers), device.rating)
-    except (DecodeError, DeviceError):
-        return Reading()
 
 
 def _summary(layout: Layout) -> dict[str, Any]:
@@ -202,21 +193,3 @@ def _summary(layout: Layout) -> dict[str, Any]:
 def _label(model_id: int) -> str:
     known = model(model_id)
     return "vendor model without a public definition" if known is None else known.label or known.name
-
-
-def _facts(device: Device) -> dict[str, Any]:
-    rating = None if device.rating == UNSTATED else asdict(device.rating)
-    return {"rating": rating, "can": asdict(device.can), "problems": list(device.problems)}
-
-
-def _describe(device: Device, reading: Reading) -> str:
-    rating, can = device.rating, device.can
-    now = "" if reading.p_w is None else f", {reading.p_w:,.0f} W now"
-    if rating.size_w == 0.0:
-        return f"reads{now}"
-    if rating == UNSTATED:
-        return f"reads{now}; it states no rating, so it is not controlled"
-    takes = [name for name, given in (("ceiling", can.limit), ("target", can.aim), ("var", can.var)) if given]
-    charge = f", charges at up to {-rating.p_min_w:g} W" if can.store else ""
-    text = f"{rating.p_max_w:g} W, {rating.s_max_va:g} VA{charge}{now}; takes {', '.join(takes) or 'nothing'}"
-    return clean("; ".join([text, *device.problems]))

@@ -1,0 +1,58 @@
+"""A device that was found, as one kind of the catalogue, in words and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from derctl.cli.proposal import Row
+from derctl.core.exchange import Exchange
+from derctl.core.text import clean
+from derctl.core.types import Rating, Reading
+from derctl.devices import Device, Kind, Options
+from derctl.devices.plausible import plausible
+from derctl.errors import DecodeError, DeviceError, WrongKind
+
+UNSTATED = Rating(p_max_w=1e9, p_min_w=0.0, s_max_va=1e9, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=1.0)
+"""Stands for the rating that a device doesn't state: it is found all the same, and no reading is above it."""
+
+
+def used_as(row: Kind, options: Options) -> Exchange[Row]:
+    try:
+        device = yield from row.bind(options)
+    except WrongKind as error:
+        return {"usable": False, "role": row.role, "text": f"it answers as {error.found}"}
+    except DeviceError as error:
+        return {"usable": False, "role": row.role, "text": clean(str(error))}
+    reading = yield from _reading(device)
+    found = {"usable": True, "role": row.role, "text": _describe(device, reading), "now_w": reading.p_w}
+    return found | _facts(device)
+
+
+def _reading(device: Device) -> Exchange[Reading]:
+    """What it measures now; nothing where that can't be read."""
+    try:
+        answers = {}
+        for name, read in device.control.items():
+            answers[name] = yield read
+        return plausible(device.decode(answers), device.rating)
+    except (DecodeError, DeviceError):
+        return Reading()
+
+
+def _facts(device: Device) -> dict[str, Any]:
+    rating = None if device.rating == UNSTATED else asdict(device.rating)
+    return {"rating": rating, "can": asdict(device.can), "problems": list(device.problems)}
+
+
+def _describe(device: Device, reading: Reading) -> str:
+    rating, can = device.rating, device.can
+    now = "" if reading.p_w is None else f", {reading.p_w:,.0f} W now"
+    if rating.size_w == 0.0:
+        return f"reads{now}"
+    if rating == UNSTATED:
+        return f"reads{now}; it states no rating, so it is not controlled"
+    takes = [name for name, given in (("ceiling", can.limit), ("target", can.aim), ("var", can.var)) if given]
+    charge = f", charges at up to {-rating.p_min_w:g} W" if can.store else ""
+    text = f"{rating.p_max_w:g} W, {rating.s_max_va:g} VA{charge}{now}; takes {', '.join(takes) or 'nothing'}"
+    return clean("; ".join([text, *device.problems]))

@@ -1,0 +1,117 @@
+"""Devices without SunSpec on the command line: scanned by a map's signature, read by a map, one's own maps too."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cli.calls import Here, Speaking
+
+Registers = Mapping[tuple[int, int], int]
+"""By function and address."""
+OWN = Path(__file__).parents[2] / "derctl" / "devices" / "maps" / "eastron_sdm630.yaml"
+
+
+def floats(**at: float) -> Registers:
+    """By names as `f4_0x0034`: function and address of a float, high word first."""
+    found: dict[tuple[int, int], int] = {}
+    for name, value in at.items():
+        function, address = int(name[1]), int(name[3:], 16)
+        high, low = struct.unpack(">HH", struct.pack(">f", value))
+        found |= {(function, address): high, (function, address + 1): low}
+    return found
+
+
+SDM: Registers = {
+    **{(4, address): 0 for address in range(0x60)},
+    **floats(f3_0x0014=1.0, f4_0x0000=230.5, f4_0x0002=231.5, f4_0x0004=229.5, f4_0x0034=-1234.5, f4_0x0046=50.02),
+    **floats(f4_0x000C=-400.0, f4_0x000E=-400.5, f4_0x0010=-434.0, f4_0x0048=12.5, f4_0x004A=3.25, f4_0x0156=15.75),
+}
+"""It exports 1,234.5 W by its own sign, which is import."""
+
+
+def holding(registers: Registers) -> Callable[[bytes], bytes]:
+    """A server of these and no others."""
+
+    def answer(head: bytes) -> bytes:
+        function, address, count = head[7], *struct.unpack(">HH", head[8:12])
+        words = [registers.get((function, address + i)) for i in range(count)]
+        if None in words:
+            return struct.pack(">BB", function | 0x80, 2)
+        return struct.pack(f">BB{count}H", function, 2 * count, *words)
+
+    return answer
+
+
+def rows_of(out: str) -> Any:
+    return yaml.safe_load(out.partition("for the site file:\n")[2])
+
+
+async def test_scan_knows_a_meter_by_its_maps_signature(speaking: Speaking, here: Here) -> None:
+    place = await speaking(holding(SDM))
+    code, out, _ = await here("scan", place)
+    assert code == 0
+    assert out.startswith("Eastron SDM630, by its map's signature: profile eastron_sdm630\n")
+    assert "as map_meter: reads, -1,234 W now" in out
+    poc = rows_of(out)["poc"]
+    assert poc == {"bus": "lan1", "unit": 1, "kind": "map_meter", "profile": "eastron_sdm630", "sign": None}
+    assert "-1 is usual with this maker" in out
+    found = json.loads((await here("scan", place, "--json"))[1])
+    assert found["maps"]["eastron_sdm630"]["map_meter"]["now_w"] == -1234.5
+    assert found["profile"] == "eastron_sdm630"
+
+
+async def test_a_device_that_no_signature_fits_is_said_to_be_none(speaking: Speaking, here: Here) -> None:
+    place = await speaking(holding({**SDM, **floats(f4_0x0046=1.0)}))
+    code, _, err = await here("scan", place)
+    assert code != 0
+    assert "answers Modbus, but has no SunSpec map" in err
+    assert "nor does the signature of any register map fit" in err
+
+
+async def test_read_shows_what_a_map_says_with_units(speaking: Speaking, here: Here) -> None:
+    place = await speaking(holding(SDM))
+    code, out, _ = await here("read", place, "--map", "eastron_sdm630")
+    assert code == 0
+    lines = {line.split()[0]: line.split() for line in out.splitlines()[2:]}
+    assert lines["p_w"][-3:] == ["-1234.5", "W", "(report)"]
+    assert lines["energy_in_wh"][-3:-1] == ["12500", "Wh"]
+    rows = json.loads((await here("read", place, "--map", "eastron_sdm630", "--json"))[1])["lines"]
+    assert {row["name"]: row["value"] for row in rows}["f_hz"] == pytest.approx(50.02)
+
+
+async def test_read_says_what_is_refused_and_what_does_not_fit(speaking: Speaking, here: Here) -> None:
+    some = {place: word for place, word in SDM.items() if place[1] < 0x30 or place[0] == 3}
+    place = await speaking(holding(some))
+    code, out, _ = await here("read", place, "--map", "eastron_sdm630")
+    assert code == 0
+    assert "! it is no Eastron SDM630: register 70 (0x0046, function 4) is refused" in out
+    assert "exception 2 (illegal address)" in next(line for line in out.splitlines() if line.startswith("  p_w "))
+
+
+async def test_a_map_of_ones_own_is_read_scanned_and_listed(speaking: Speaking, here: Here, tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(OWN.read_text().replace("eastron_sdm630", "my_meter").replace("maker: Eastron", "maker: Mine"))
+    place = await speaking(holding(SDM))
+    _, out, _ = await here("read", place, "--map", str(own))
+    assert out.startswith("Mine SDM630  serial not told")
+    _, out, _ = await here("scan", place, "--profiles", str(tmp_path))
+    assert "Mine SDM630, by its map's signature: profile my_meter" in out
+    _, out, _ = await here("profiles", "--profiles", str(tmp_path))
+    assert any(line.startswith("my_meter ") for line in out.splitlines())
+    code, out, _ = await here("profiles", "check", str(own))
+    assert (code, out.splitlines()[0]) == (0, f"{own}: no problems")
+    assert "52 (0x0034, function 4) f32 W" in out
+
+
+async def test_a_map_that_is_none_is_said_to_be_none(here: Here) -> None:
+    code, _, err = await here("read", "127.0.0.1", "--map", "eastron_sdm360")
+    assert code != 0
+    assert "no register map 'eastron_sdm360' (did you mean eastron_sdm630?)" in err
+    assert "no register map 'generic'; known are" in (await here("read", "127.0.0.1", "--map", "generic"))[2]
