@@ -10,6 +10,7 @@ import pytest
 from derctl.core.exchange import Read, Write
 from derctl.core.words import LimitsBy, Status
 from derctl.devices import CATALOGUE, Options
+from derctl.errors import NotRecognised
 from derctl.site import profiles
 from tests.fake import Fake
 from tests.recorded import dump, registers_of
@@ -146,3 +147,85 @@ def test_a_luna_reads_as_its_source_says() -> None:
     assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (5000.0, 5000.0)
     assert reading.limits_by is LimitsBy.CHAIN
     assert not device.can.steer and device.can.store
+
+
+def test_a_schneider_meter_reads_as_its_source_says() -> None:
+    """Registers and figures of PM3200DataTests.java (SolarNetwork/solarnetwork-node): one phase is wired."""
+    nothing = (65472, 0)
+    registers = {
+        2999: (16443, 38526, *nothing, *nothing),
+        3027: (17260, 31128, *nothing, *nothing),
+        3053: (16138, 19556, *nothing, *nothing, 16138, 19556, 48862, 21990, *nothing, *nothing, 48862, 21990),
+        3069: (16177, 28793, *nothing, *nothing, 16177, 28793),
+        3107: (48973, 51073, 16968, 12166),
+        3203: (0, 0, 7, 31493, 0, 0, 0, 0),
+    }
+    words = dict.fromkeys(range(2999, 3242), 0)
+    words |= {address + i: word for address, stands in registers.items() for i, word in enumerate(stands)}
+    fake = Fake(registers=words)
+    reading = fake.reading(found("schneider_iem3000", fake, sign=-1))
+    assert reading.p_w == pytest.approx(-541.0, abs=1.0), "541 W of import, rounded up"
+    assert reading.v_v == pytest.approx(236.47498) and reading.f_hz == pytest.approx(50.046, abs=1e-3)
+    assert (reading.energy_in_wh, reading.energy_wh) == (490_245.0, 0.0)
+    assert reading.p_phase_w is None, "two phases are not wired, and nobody knows what they carry"
+
+
+FLOATS = {
+    "eastron_sdm120": {0x0C: -850.5, 0x18: 120.25, 0x00: 231.5, 0x06: -3.75, 0x46: 50.0, 0x48: 1234.5, 0x4A: 17.25},
+    "eastron_sdm72": {0x34: -2500.5, 0x48: 1234.5, 0x4A: 17.25},
+    "janitza_umg": {19026: -2500.5, 19000: 231.5, 19002: 230.0, 19004: 229.5, 19050: 50.0, 19042: 100.5},
+    "shelly_pro_3em": {1013: -2500.5, 1020: 231.5, 1040: 230.0, 1060: 229.5, 1024: -2000.0, 1044: -500.0, 1064: -0.5},
+}
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_a_meter_of_floats_reads_what_stands_at_the_addresses_of_its_source(name: str) -> None:
+    """Addresses of mbmd, OpenEMS and dbus-modbus-client; the numbers are exact in 32 bits."""
+    registers = dict.fromkeys(range(0x0400 + 400), 0) | dict.fromkeys(range(18990, 19060), 0)
+    for address, value in FLOATS[name].items():
+        high, low = struct.unpack(">HH", struct.pack(">f", value))
+        first, second = (low, high) if name == "shelly_pro_3em" else (high, low)
+        registers |= {address: first, address + 1: second}
+    holding = {0x14: struct.unpack(">HH", struct.pack(">f", 1.0))}
+    fake = Holding(registers=registers, holding=holding)
+    reading = fake.reading(found(name, fake, sign=-1))
+    power = FLOATS[name].get(0x0C) or FLOATS[name].get(0x34) or -2500.5
+    assert reading.p_w == pytest.approx(-power), "negative for export here, as the source's import is positive"
+    if name == "eastron_sdm120":
+        assert (reading.v_v, reading.f_hz, reading.q_var) == (231.5, 50.0, -120.25)
+    if name.startswith("eastron"):
+        assert (reading.energy_in_wh, reading.energy_wh) == (1_234_500.0, 17_250.0)
+    if name == "shelly_pro_3em":
+        assert reading.p_phase_w == pytest.approx([2000.0, 500.0, 0.5])
+
+
+class Holding(Fake):
+    """Registers of function 3 that are others than those of function 4."""
+
+    def __init__(self, *, registers: dict[int, int], holding: dict[int, tuple[int, ...]]) -> None:
+        super().__init__(registers=registers)
+        self.holding = holding
+
+    def _answer(self, op: Read | Write) -> tuple[int, ...]:
+        if isinstance(op, Read) and op.function == 3 and op.address in self.holding:
+            return self.holding[op.address]
+        return super()._answer(op)
+
+
+@pytest.mark.parametrize("name", ["carlo_gavazzi_em24_e1", "carlo_gavazzi_em340"])
+def test_older_carlo_gavazzi_meters_have_the_registers_of_an_em540(name: str) -> None:
+    """As mbmd and dbus-modbus-client have them; the words are those of the EM540's capture."""
+    words = dump("carlo_gavazzi_em540_fw143_input")["probes"]["read_120_registers"]["words"]
+    registers = dict(enumerate(words)) | {0xA000: 7} | dict.fromkeys(range(0x5000, 0x5007), 0x3031)
+    fake = Alone(registers=registers, alone=(11, 1650))
+    reading = fake.reading(found(name, fake, sign=-1))
+    assert reading.p_w == pytest.approx(440.9)
+    assert reading.p_phase_w == pytest.approx([47.1, 337.5, 56.3])
+    assert reading.v_v == pytest.approx(233.0, abs=0.5) and reading.f_hz == pytest.approx(49.9)
+
+
+def test_an_em24_that_is_set_to_another_application_is_refused_with_the_register() -> None:
+    words = dump("carlo_gavazzi_em540_fw143_input")["probes"]["read_120_registers"]["words"]
+    fake = Alone(registers=dict(enumerate(words)) | {0xA000: 2}, alone=(11, 1650))
+    with pytest.raises(NotRecognised, match=r"40960 .* reads 2, not 7"):
+        found("carlo_gavazzi_em24_e1", fake)
