@@ -229,3 +229,53 @@ def test_an_em24_that_is_set_to_another_application_is_refused_with_the_register
     fake = Alone(registers=dict(enumerate(words)) | {0xA000: 2}, alone=(11, 1650))
     with pytest.raises(NotRecognised, match=r"40960 .* reads 2, not 7"):
         found("carlo_gavazzi_em24_e1", fake)
+
+
+def sungrow() -> Fake:
+    """The maker counts from 1, and so does the recording. What it did not implement is answered by nothing."""
+    return Fake(
+        registers={number - 1: word for number, word in registers_of(dump("sungrow_dump_master_read")).items()}
+    )
+
+
+def test_a_sungrow_hybrid_reads_as_its_source_says() -> None:
+    fake = sungrow()
+    device = found("sungrow_sh", fake)
+    reading = fake.reading(device)
+    assert device.rating.p_max_w == 8000.0 and device.rating.e_max_wh == 9600.0
+    assert device.identity.serial == "A2350415770"
+    assert reading.v_v == pytest.approx((227.5 + 230.0 + 229.8) / 3.0) and reading.f_hz == pytest.approx(49.9)
+    assert (reading.soc_pct, reading.soh_pct, reading.p_w) == (0.0, 100.0, 0.0)
+    assert reading.p_charge_limit_w == pytest.approx(30.0 * 191.6)
+    assert reading.p_discharge_limit_w == pytest.approx(28.0 * 191.6)
+    assert reading.dc_p_w is None and not device.can.steer
+
+
+def test_the_meter_of_a_sungrow_imports_what_its_house_draws() -> None:
+    """Its export power says -402 W, a moment away from the meter's 398 W; its energies are 156.6 and 18.2 kWh."""
+    fake = sungrow()
+    reading = fake.reading(found("sungrow_meter", fake, sign=-1))
+    assert reading.p_w == -398.0 and reading.p_phase_w == (-648.0, 652.0, -402.0)
+    assert (reading.energy_in_wh, reading.energy_wh) == (156_600.0, 18_200.0)
+
+
+def test_a_goodwe_hybrid_reads_as_its_source_says() -> None:
+    fake = from_registers(dump("goodwe_gw10k_et"))
+    device = found("goodwe_et", fake)
+    reading = fake.reading(device)
+    assert (device.identity.model, device.identity.serial[:4], device.rating.p_max_w) == (
+        "GW10K-ET",
+        "9010",
+        10_000.0,
+    )
+    assert (reading.soc_pct, reading.soh_pct, reading.dc_p_w) == (68.0, 99.0, -2512.0)
+    assert reading.p_w == 831.0 and abs(reading.p_w - (336.0 + 287.0 + 206.0)) < 5.0, "the sum of its phases"
+    assert reading.v_v == pytest.approx(240.63, abs=0.01) and reading.f_hz == pytest.approx(49.99)
+    assert reading.p_charge_limit_w == reading.p_discharge_limit_w == pytest.approx(25.0 * 254.2)
+
+
+def test_the_meter_of_a_goodwe_reads_the_sum_of_its_phases() -> None:
+    fake = from_registers(dump("goodwe_gw10k_et"))
+    reading = fake.reading(found("goodwe_meter", fake, sign=1))
+    assert reading.p_w == -110.0 and reading.p_phase_w == (-57.0, -46.0, -6.0)
+    assert reading.f_hz == pytest.approx(50.05)
