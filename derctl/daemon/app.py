@@ -206,7 +206,7 @@ class App:
                 await ending.take("release", control.releaser.release(lift=False), RELEASED_BY_S)
             self.uplink.last(control.writers)
         finally:
-            await ending.take("save", self.survival.save(), SAVED_BY_S)
+            await ending.take("save", self.survival.end(), SAVED_BY_S)
         ending.step = "last words"
         await self.uplink.emptied(min(LAST_WORDS_S, ending.left_s(TOLD_BY_S)))
         self.log.info("stopped")
