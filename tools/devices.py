@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from derctl.cli.maps import line_text
 from derctl.cli.profiles import row_text, shown, unconfirmed
 from derctl.core.words import SeenBy
 from derctl.devices import Profile
-from derctl.devices.profile import Fact
+from derctl.devices.fact import Fact
+from derctl.devices.maps.map import RegisterMap
 from derctl.site import profiles
 from derctl.site.profile_file import KEYS
 from tools.states import table
@@ -17,8 +19,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "devices.md"
 INTRO = """\
 # Devices
 
-What derctl knows of makers' habits: the files in `derctl/devices/profiles`, a page drawn from them by `python -m
-tools.devices`; a test (`tests/laws/test_devices.py`) compares the two. `derctl profiles show NAME` prints one.
+What derctl knows of makers' habits and registers: the files in `derctl/devices/profiles` and `derctl/devices/maps`,
+a page drawn from them by `python -m tools.devices`; a test (`tests/laws/test_devices.py`) compares the two. `derctl
+profiles show NAME` prints one.
 
 A device is taken by the profile whose row names most of what it says of itself (maker, model, firmware, a model in
 its chain), unless its row in the site file names one (`profile: kaco`). Where none is meant for it, it is taken by
@@ -32,6 +35,9 @@ DER.
 
 **Firmware** outside the range that a profile was seen with: the device is read and lowered, and nobody raises it
 (`unverified`) until its row in the site file takes that version, and no other (`firmware: "1.40.0"`).
+
+**A register map** is a profile with the registers of a device that has no SunSpec; a row of the site file names it
+(`kind: map_meter, profile: eastron_sdm630`). What is controlled is what its lines confirm, and nothing else.
 
 **How it was tested**: *dump* is a recording of a real device through the driver, beside pysunspec2; *personality*
 is a simulated device of `hil/` with this habit; *document only* is neither: nobody has seen derctl with it.
@@ -84,6 +90,17 @@ def registers(profile: Profile) -> Iterator[str]:
         yield table(["register", "what it is", "memory", "who says it"], rows)
 
 
+def map_page(made: RegisterMap) -> Iterator[str]:
+    """Its lines."""
+    signs: list[tuple[str, str, Fact]] = [
+        ("recognised", f"{each.line.place} reads {each.wanted}", each.line.fact) for each in made.signature
+    ]
+    lines = [(f"`{line.name}`", line_text(line), line.fact) for line in (*made.lines, *made.shown)]
+    yield f"Its register map, for `kind: {made.kind}`; who says it, where a line says nothing: {mark(made.fact)}"
+    rows = [[name, text, "" if fact == made.fact else mark(fact)] for name, text, fact in (*signs, *lines)]
+    yield table(["line", "where and how", "who says it"], rows)
+
+
 def section(profile: Profile) -> str:
     """One profile."""
     about, open_ = profile.about, unconfirmed(profile)
@@ -98,6 +115,7 @@ def section(profile: Profile) -> str:
     rows = list(values(profile))
     parts += [table(["value", "is", "who says it"], rows)] if rows else []
     parts += registers(profile)
+    parts += [] if profile.map is None else list(map_page(profile.map))
     parts += ["\n".join(f"* {note}" for note in about.notes)] if about.notes else []
     return "\n\n".join(parts)
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from derctl.cli import maps
 from derctl.cli.plain import wrapped
 from derctl.core.words import Refusal
 from derctl.devices import Profile
-from derctl.devices.profile import Fact, Row
+from derctl.devices.profile import Row
 from derctl.errors import CommandError
-from derctl.site import profile_at, profiles
+from derctl.site import known_profiles, profile_at
 from derctl.site.hints import similar
 from derctl.site.profile_file import KEYS
 
@@ -23,44 +24,52 @@ DEPENDS = ("writes", "readback", "timer_rearm", "settle_s", "volatile", "min_lim
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("what", nargs="?", choices=("list", "show", "check"), default="list", help="default: list")
+    maps.add_folder(parser)
     parser.add_argument("which", nargs="?", metavar="NAME|FILE", help="show: a profile's name; check: a file")
 
 
 def run(args: argparse.Namespace) -> int:
     """List them, show one by its name, or check a file of one's own."""
     if args.what == "list":
-        print("\n".join(_listed()))
+        print("\n".join(_listed(args.profiles)))
     elif args.which is None:
         wants = "the name of a profile" if args.what == "show" else "a file"
         raise argparse.ArgumentError(None, f"{args.what} needs {wants}")
     elif args.what == "show":
-        print("\n".join(page(_named(args.which))))
+        print("\n".join(page(_named(args.which, args.profiles))))
     else:
         found = profile_at(Path(args.which))
         print("\n".join([f"{args.which}: no problems", *page(found)]))
     return 0
 
 
-def _named(name: str) -> Profile:
-    known = profiles()
+def _named(name: str, folder: Path) -> Profile:
+    known = known_profiles(folder)
     if name not in known:
         listed = f"known are {', '.join(known)}"
         raise CommandError(Refusal.BAD_ARGUMENT, f"no profile {name!r}{similar(name, known)}; {listed}")
     return known[name]
 
 
-def _listed() -> Iterator[str]:
-    known = profiles()
+def _listed(folder: Path) -> Iterator[str]:
+    known = known_profiles(folder)
     width = max(map(len, known))
     for each in known.values():
-        text = f"{each.about.title} ({len(unconfirmed(each))} values not confirmed)"
+        of = "" if each.map is None else f"{each.map.kind}, "
+        text = f"{each.about.title} ({of}{len(unconfirmed(each))} values not confirmed)"
         yield from wrapped(text, f"{each.name:<{width}}  ")
 
 
 def unconfirmed(profile: Profile) -> list[str]:
     """Values that control depends on, or that the profile has, and that no capture and no document says."""
-    keys = [*profile.facts, *(key for key in DEPENDS if key not in profile.facts)]
+    depends = DEPENDS if controls(profile) else ()
+    keys = [*profile.facts, *(key for key in depends if key not in profile.facts)]
     return sorted(key for key in keys if not profile.confirmed(key))
+
+
+def controls(profile: Profile) -> bool:
+    """Whether such a device may be written at all."""
+    return profile.map is None
 
 
 def page(profile: Profile) -> Iterator[str]:
@@ -70,19 +79,21 @@ def page(profile: Profile) -> Iterator[str]:
     for head, text in (("reads", about.reads), ("controls", about.controls), ("fail-safe", about.failsafe)):
         yield from wrapped(text, f"  {head:<10} ")
     for row in profile.match:
-        yield from wrapped(_said(row_text(row), row.fact), "  meant for  ")
+        yield from wrapped(maps.said(row_text(row), row.fact), "  meant for  ")
     if profile.seen is not None:
-        said = _said(f"{profile.seen[0]} to {profile.seen[1]}", profile.facts["seen"])
+        said = maps.said(f"{profile.seen[0]} to {profile.seen[1]}", profile.facts["seen"])
         yield from wrapped(f"{said}. Others are read, and not raised", "  firmware   ")
     for group, keys in KEYS.items():
-        there = [key for key in keys if key in profile.facts or key in DEPENDS]
+        there = [key for key in keys if key in profile.facts or (key in DEPENDS and controls(profile))]
         yield from [f"  {group}"] if there else []
         for key in there:
             yield from wrapped(_value(profile, key), f"    {key:<22} ")
     for register in about.registers:
         wears = {True: ", stored", False: ", not stored", None: ""}[register.stored]
         text = f"{register.address} (0x{register.address:04X}) {register.name}{wears}"
-        yield from wrapped(_said(text, register.fact), "  its own    ")
+        yield from wrapped(maps.said(text, register.fact), "  its own    ")
+    if profile.map is not None:
+        yield from maps.page(profile.map)
     for note in about.notes:
         yield from wrapped(note, "  - ")
 
@@ -91,12 +102,7 @@ def _value(profile: Profile, key: str) -> str:
     value = shown(getattr(profile, key))
     if key not in profile.facts:
         return f"{value}: unconfirmed, the documents' default"
-    return _said(value, profile.facts[key])
-
-
-def _said(text: str, fact: Fact) -> str:
-    mark = f"confirmed by {fact.by}" if fact.confirmed else f"unconfirmed, {fact.by}"
-    return f"{text}: {mark}: {fact.source}"
+    return maps.said(value, profile.facts[key])
 
 
 def row_text(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""`derctl read`: SunSpec models point by point: raw, scaled, unit and name side by side. Reads only."""
+"""`derctl read`: SunSpec models point by point, or a register map's lines: raw, scaled, unit and name. Reads only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from derctl.cli import maps
 from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean, device_text
@@ -24,11 +25,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     add_endpoint(parser)
     parser.add_argument("models", type=int, nargs="*", metavar="MODEL", help="model ids; all that are there if none")
+    text = "a name of `derctl profiles` or a file: read a device without SunSpec by this register map"
+    parser.add_argument("--map", metavar="NAME|FILE", help=text)
+    maps.add_folder(parser)
     parser.add_argument("--all", action="store_true", help="show points that are not implemented, too")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the points of each model."""
+    """Print the points of each model, or the lines of a register map."""
+    if args.map is not None:
+        return maps.run(args)
     profile = Profile(max_regs=args.max_regs, bases=tuple(args.base or BASES))
     options, lengths = Options(profile=profile), Lengths(profile.max_regs)
     reading = lengths.learn(lambda most: _read(limited(options, most), tuple(args.models)))

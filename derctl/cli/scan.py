@@ -128,6 +128,8 @@ def _look(options: Options, known: Mapping[str, Profile]) -> Exchange[Found]:
     kinds: dict[str, Row] = {}
     uses: list[Use] = []
     for kind, row in KINDS.items():
+        if row.mapped:
+            continue
         kinds[kind] = yield from _as(row, options)
         if kinds[kind]["usable"]:
             uses.append(Use(kind=kind, row=kinds[kind], seen=_home(seen, row), needed=False))

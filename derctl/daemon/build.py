@@ -156,7 +156,7 @@ def _joining(site: Site, bus: str, profile: Profile) -> Joining:
     """What may be read together: it takes no longer than two requests, and the device takes it."""
     section = _section(site, bus)
     cost = transaction_of(site.file, site.profiles, section)
-    spans = profile.spans if section.spans is None else section.spans
+    spans = profile.map is None and (profile.spans if section.spans is None else section.spans)
     return Joining(max_regs=profile.max_regs, gap=cost.gap, spans=spans)
 
 
@@ -210,7 +210,7 @@ def _bms(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEven
         unit=section.unit,
         expected=Expected(
             slower=_paced(site, buses, section.bus, section.unit),
-            kind=KINDS["sunspec_bms"],
+            kind=KINDS["sunspec_bms" if profile.map is None else "map_bms"],
             options=options,
             serial=section.serial,
             model=section.model,

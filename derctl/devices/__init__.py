@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from derctl.devices.kind import Kind, Models, Sunspec
+from derctl.devices.kind import ByMap, Kind, Models, Sunspec
+from derctl.devices.maps import bms as map_bms
+from derctl.devices.maps import der as map_der
+from derctl.devices.maps import meter as map_meter
 from derctl.devices.profile import Profile
 from derctl.devices.sunspec.bms import bind_bms
 from derctl.devices.sunspec.der import PV, STORAGE, bind_pv, bind_storage
@@ -14,6 +17,10 @@ CATALOGUE: dict[str, Kind] = {
     "sunspec_storage": Kind(role="der", bind=Sunspec(bind_storage), can=STORAGE),
     "sunspec_meter": Kind(role="meter", bind=Sunspec(bind_meter)),
     "sunspec_bms": Kind(role="bms", bind=Sunspec(bind_bms)),
+    "map_pv": Kind(role="der", bind=ByMap(map_der.bind_pv), can=map_der.PV),
+    "map_storage": Kind(role="der", bind=ByMap(map_der.bind_storage), can=map_der.STORAGE),
+    "map_meter": Kind(role="meter", bind=ByMap(map_meter.bind_meter)),
+    "map_bms": Kind(role="bms", bind=ByMap(map_bms.bind_bms)),
 }
 
 

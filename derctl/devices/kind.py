@@ -36,6 +36,16 @@ class Sunspec:
         return bound(partial(self.driver, self.models), options)
 
 
+@dataclass(frozen=True, slots=True)
+class ByMap:
+    """The bind of a driver that goes by the register map of its profile."""
+
+    driver: Callable[[Options], Exchange[Told]]
+
+    def __call__(self, options: Options) -> Exchange[Device]:
+        return bound(self.driver, options)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One row of the catalogue. role: der | meter | bms. can: the most that a device of this kind takes."""
@@ -43,6 +53,11 @@ class Kind:
     role: str
     bind: Bind
     can: Capability = field(default_factory=Capability)
+
+    @property
+    def mapped(self) -> bool:
+        """Whether such a device has registers of its own, and no SunSpec models."""
+        return isinstance(self.bind, ByMap)
 
     def given(self, models: Models) -> Kind:
         """The same row; a driver that speaks SunSpec looks models up here."""

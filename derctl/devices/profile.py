@@ -6,24 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from derctl.core.words import ProfileBy, SeenBy
+from derctl.core.words import ProfileBy
+from derctl.devices.fact import Fact
+from derctl.devices.maps.map import RegisterMap
 from derctl.devices.writable import CONTROL, fits
-
-CONFIRMED = frozenset({SeenBy.CAPTURE, SeenBy.DOCUMENT})
-"""Registers of a real device, or its maker's word. What people report, or nobody did, is not confirmed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """Who says it, and where it can be read again."""
-
-    by: SeenBy
-    source: str
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether derctl may be less careful for its sake."""
-        return self.by in CONFIRMED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +90,7 @@ class Profile:
     maker mounts it. absent: raw values that mean nothing, by `model.point`, beside those of the point's type.
     seen: the oldest and the newest firmware that it was seen with; None: nobody wrote down which.
     match: the devices that it is meant for. facts: who says each value, by key.
+    map: its registers, where it has others than SunSpec's.
     """
 
     name: str = "generic"
@@ -135,6 +122,7 @@ class Profile:
     bases: tuple[int, ...] = (40000, 0, 50000, 1, 4096)
     seen: tuple[str, str] | None = None
     match: tuple[Row, ...] = field(default=(), hash=False)
+    map: RegisterMap | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict, hash=False, compare=False)
     about: About = field(default_factory=About, hash=False, compare=False)
 

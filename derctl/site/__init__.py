@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from derctl.site.absence import Absence, absence_of, der_absence, fallback_of, found_of
 from derctl.site.pace import KEYS as PACE
-from derctl.site.profiles import profile_at, profiles
+from derctl.site.profiles import OWN_PLACE, known_profiles, profile_at, profiles
 from derctl.site.rounds import BusRound, rounds_of
 from derctl.site.schema import (
     BusSection,
@@ -19,6 +19,7 @@ from derctl.site.site import Site, build, load, paces, rating_of, slowest
 from derctl.site.wires import WIRES, Place, place_at, place_of
 
 __all__ = [
+    "OWN_PLACE",
     "PACE",
     "WIRES",
     "Absence",
@@ -37,6 +38,7 @@ __all__ = [
     "der_absence",
     "fallback_of",
     "found_of",
+    "known_profiles",
     "load",
     "paces",
     "place_at",

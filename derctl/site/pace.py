@@ -10,6 +10,7 @@ from msgspec import UNSET
 from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, WRITES, Round
 from derctl.core.transaction import Serial, Transaction
 from derctl.devices import CATALOGUE, Profile
+from derctl.devices.maps.blocks import polled
 from derctl.site.admission import GROUP, Asked, Wired
 from derctl.site.profiles import planned
 from derctl.site.schema import BusSection, DerSection, SiteFile
@@ -90,19 +91,19 @@ def wired_of(file: SiteFile, profiles: Mapping[str, Profile], bus: BusSection, a
         bus=bus.id,
         cost=transaction_of(file, profiles, bus, assumed_s=assumed_s),
         writing=transaction_of(file, profiles, bus, assumed_s=ANSWER_S),
-        units=units_on(file, bus.id),
+        units=units_on(file, profiles, bus.id),
     )
 
 
-def units_on(file: SiteFile, bus: str) -> tuple[Asked, ...]:
+def units_on(file: SiteFile, profiles: Mapping[str, Profile], bus: str) -> tuple[Asked, ...]:
     """The units of a bus, with what is expected of them. A battery in its inverter's own chain is read with that."""
-    ders = [_der(der) for der in file.ders if der.bus == bus and der.kind in CATALOGUE]
-    apart = [der.id for der in file.ders if der.bms is not None and der.bms.bus == bus and not der.bms_here]
-    batteries = [Asked(id=f"{name}.bms", reads=BATTERY, counts_s=STALE_MAX_S) for name in apart]
+    ders = [_der(der, profiles) for der in file.ders if der.bus == bus and der.kind in CATALOGUE]
+    apart = [der for der in file.ders if der.bms is not None and der.bms.bus == bus and not der.bms_here]
+    batteries = [Asked(id=f"{der.id}.bms", reads=_battery(der, profiles), counts_s=STALE_MAX_S) for der in apart]
     meters = [
         Asked(
             id=path,
-            reads=EXPECTED.get(meter.kind, UNKNOWN),
+            reads=reads_of(meter.kind, planned(profiles, meter.profile)),
             counts_s=METER_STALE_MAX_S if path == "poc" else STALE_MAX_S,
         )
         for path, meter in file.meters
@@ -111,8 +112,22 @@ def units_on(file: SiteFile, bus: str) -> tuple[Asked, ...]:
     return (*ders, *batteries, *meters)
 
 
-def _der(der: DerSection) -> Asked:
-    reads = EXPECTED.get(der.kind, UNKNOWN) + (BATTERY if der.bms_here else ())
+def reads_of(kind: str, profile: Profile) -> tuple[int, ...]:
+    """Registers of each request of one poll: what a register map needs, else what such devices mostly have."""
+    made = profile.map
+    if made is None or made.kind != kind:
+        return EXPECTED.get(kind, UNKNOWN)
+    return tuple(block.read.count for block in polled(made, profile.max_regs, slow=False))
+
+
+def _battery(der: DerSection, profiles: Mapping[str, Profile]) -> tuple[int, ...]:
+    profile = planned(profiles, None if der.bms is None else der.bms.profile)
+    return BATTERY if profile.map is None else reads_of("map_bms", profile)
+
+
+def _der(der: DerSection, profiles: Mapping[str, Profile]) -> Asked:
+    profile = planned(profiles, der.profile)
+    reads = reads_of(der.kind, profile) + (BATTERY if der.bms_here and profile.map is None else ())
     slow = EXPECTED_SLOW.get(der.kind, ())
     return Asked(id=der.id, reads=reads, slow=slow, refreshed_s=refreshed_s(der), counts_s=STALE_MAX_S)
 

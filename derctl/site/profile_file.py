@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from derctl.site.map_file import By, MapSection, Text
 from derctl.site.schema import END, Id
 
-Text = Annotated[str, Meta(min_length=1, max_length=400)]
-By = Literal["capture", "document", "report", "assumed"]
 Versions = Annotated[str, Meta(pattern=rf"^[^\n]*[0-9][^\n]*{END}", max_length=32, description="a firmware's name")]
 
 KEYS: dict[str, dict[str, Any]] = {
@@ -114,6 +113,7 @@ ProfileFile = msgspec.defstruct(
         ("firmware", FirmwareSection | None, None),
         *((name, _group(name) | None, None) for name in KEYS),
         ("registers", list[RegisterSection], msgspec.field(default_factory=list)),
+        ("map", MapSection | None, None),
     ],
     frozen=True,
     kw_only=True,

@@ -12,11 +12,14 @@ from msgspec import structs
 
 from derctl.core.words import SeenBy
 from derctl.devices import Profile
-from derctl.devices.profile import About, Fact, Register, Row, within
+from derctl.devices.fact import Fact
+from derctl.devices.profile import About, Register, Row, within
 from derctl.errors import ConfigError, Problem
 from derctl.site.convert import Conversion
+from derctl.site.fits import misfits
 from derctl.site.hints import similar
 from derctl.site.lines import Source, parse
+from derctl.site.map_file import doubtful, map_of
 from derctl.site.profile_file import KEYS, FirmwareSection, ProfileFile, RegisterSection, RowSection
 from derctl.site.schema import BmsSection, DerSection, MeterSection, PocSection, SiteFile
 
@@ -27,20 +30,29 @@ AT_MOST = ("tolerance_pct", "writes_a_day")
 """Where less, or more, than the default is less careful: only what is confirmed may be that."""
 
 
-def used_profiles(source: Source, site: SiteFile, problems: list[Problem]) -> dict[str, Profile]:
-    """Those that the file names."""
+OWN = "profiles.d"
+"""The folder of somebody's own files, beside the site file."""
+OWN_PLACE = Path("/etc/derctl") / OWN
+"""Where it is looked for without a site file."""
+
+
+def used_profiles(
+    source: Source, site: SiteFile, problems: list[Problem], known: Mapping[str, Profile]
+) -> dict[str, Profile]:
+    """Those that the file names, of all that are known."""
     named = {f"ders[{i}].profile": der.profile for i, der in enumerate(site.ders)}
     named |= {f"ders[{i}].bms.profile": der.bms.profile for i, der in enumerate(site.ders) if der.bms is not None}
     named |= {f"{path}.profile": meter.profile for path, meter in site.meters}
     used = {path: name for path, name in named.items() if name is not None}
-    known = profiles()
     for path, name in used.items():
         if name not in known:
             listed = (
                 f"known are {', '.join(sorted(known))}; without this key it is taken by who the device says it is"
             )
             problems.append(source.problem(path, f"no profile {name!r}{similar(name, known)}; {listed}"))
-    return {name: known[name] for name in used.values() if name in known}
+    found = {name: known[name] for name in used.values() if name in known}
+    problems.extend(source.problem(path, text) for path, text in misfits(site, found, known))
+    return found
 
 
 def named(file: SiteFile, found: Mapping[str, str]) -> SiteFile:
@@ -70,9 +82,35 @@ def planned(profiles: Mapping[str, Profile], name: str | None) -> Profile:
 @cache
 def profiles() -> Mapping[str, Profile]:
     """Every profile that ships with derctl, by name."""
-    folder = files("derctl").joinpath("devices", "profiles")
-    found = (profile(parse(entry.read_text(encoding="utf-8"), entry.name)) for entry in folder.iterdir())
+    folders = (files("derctl").joinpath("devices", name) for name in ("profiles", "maps"))
+    entries = [entry for folder in folders for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+    found = (profile(parse(entry.read_text(encoding="utf-8"), entry.name)) for entry in entries)
     return {each.name: each for each in sorted(found, key=lambda each: each.name)}
+
+
+def known_profiles(folder: Path | None) -> Mapping[str, Profile]:
+    """All that ship with derctl, and those of a folder, which stand in the place of one with the same name. Raises
+    ConfigError with the problems of all of them."""
+    return profiles() if folder is None else {**profiles(), **own_profiles(folder)}
+
+
+def own_profiles(folder: Path) -> dict[str, Profile]:
+    """By name. Where there is no such folder there are none. Raises ConfigError."""
+    found, problems = dict[str, Profile](), list[Problem]()
+    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+        try:
+            made = profile_at(path)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if made.name in found:
+            problems.append(
+                Problem(file=str(path), line=1, path="name", message=f"{made.name!r} stands in two files")
+            )
+        found[made.name] = made
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 def profile_at(path: Path) -> Profile:
@@ -117,6 +155,7 @@ def _doubtful(file: Any) -> Iterator[tuple[str, str]]:
     firmware = file.firmware
     if firmware is not None and not within(firmware.oldest, (firmware.oldest, firmware.newest)):
         yield "firmware.newest", f"{firmware.newest} is older than {firmware.oldest}"
+    yield from doubtful(file.map)
     usual = Profile()
     for group, key, given in _given(file):
         default = getattr(usual, key)
@@ -155,7 +194,9 @@ def _made(file: Any) -> Profile:
         personality=file.personality or "",
         registers=tuple(map(_register, file.registers)),
     )
-    return Profile(name=file.name, match=tuple(map(_row, file.match)), facts=facts, about=about, **values)
+    made = None if file.map is None else map_of(file.map)
+    rows = tuple(map(_row, file.match))
+    return Profile(name=file.name, match=rows, map=made, facts=facts, about=about, **values)
 
 
 def _fact(given: Any | FirmwareSection | RowSection | RegisterSection) -> Fact:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from derctl.core.containment import Budget
@@ -21,7 +21,7 @@ from derctl.site.lines import Source, parse
 from derctl.site.owners import unowned
 from derctl.site.pace import pace_of, units_of
 from derctl.site.plan import plan_of
-from derctl.site.profiles import named, planned, used_profiles
+from derctl.site.profiles import OWN, known_profiles, named, planned, used_profiles
 from derctl.site.profiles import profiles as shipped
 from derctl.site.references import check_references
 from derctl.site.schema import BusSection, DerSection, SiteFile
@@ -34,11 +34,13 @@ FILE_MAX = 262_144
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A configuration that can be run. questions: what may be meant otherwise, with its place."""
+    """A configuration that can be run. questions: what may be meant otherwise, with its place. profiles: those that
+    the file names; known: all that there are."""
 
     file: SiteFile
     plan: Plan
     profiles: Mapping[str, Profile]
+    known: Mapping[str, Profile] = field(default_factory=shipped)
     secret: str | None = None
     questions: tuple[Problem, ...] = ()
     loops: tuple[VoltLoop, ...] = ()
@@ -49,11 +51,11 @@ class Site:
 
     def shelf(self, name: str | None) -> tuple[Profile, ...]:
         """Of which the device's own identity chooses, where the file names none."""
-        return () if name is not None else tuple(shipped().values())
+        return () if name is not None else tuple(self.known.values())
 
     def reckoned(self, found: Mapping[str, str]) -> Plan:
         """The plan with the times of the profiles that were found: by DER id, `ID.bms`, `poc` and `poc.witness`."""
-        return contained(self.plan, named(self.file, found), {**self.profiles, **shipped()})
+        return contained(self.plan, named(self.file, found), {**self.profiles, **self.known})
 
     def too_slow(self, found: Mapping[str, str]) -> str:
         """Which buses can't keep a deadline of control by the profiles that were found; "": all can."""
@@ -78,7 +80,7 @@ def _budget(plan: Plan) -> Budget | None:
 
 
 def load(path: Path) -> Site:
-    """Read and check a site file. Raises ConfigError with every problem."""
+    """Read and check a site file, with the profiles beside it. Raises ConfigError with every problem."""
     try:
         text = text_of(_read(path))
     except OSError as error:
@@ -87,7 +89,7 @@ def load(path: Path) -> Site:
         line = error.object.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{error.object[error.start]:02x} is no UTF-8: save the file as UTF-8"
         raise ConfigError([Problem(file=str(path), line=line, path="(file)", message=message)]) from error
-    return build(parse(text, str(path)))
+    return build(parse(text, str(path)), path.parent / OWN)
 
 
 def _read(path: Path) -> bytes:
@@ -106,12 +108,17 @@ def text_of(raw: bytes) -> str:
     return raw.decode("utf-16" if wide else "utf-8-sig")
 
 
-def build(source: Source) -> Site:
-    """Check a parsed file. Raises ConfigError with every problem."""
+def build(source: Source, folder: Path | None = None) -> Site:
+    """Check a parsed file. folder: of profiles of one's own. Raises ConfigError with every problem."""
     problems, later, questions = list(source.problems), list[Problem](), list[Problem]()
+    try:
+        known = known_profiles(folder)
+    except ConfigError as error:
+        problems += error.problems
+        known = shipped()
     conversion = Conversion(source, problems, questions)
     site_file = conversion.of(SiteFile)
-    profiles = used_profiles(source, site_file, later)
+    profiles = used_profiles(source, site_file, later, known)
     check_references(source, site_file, later)
     plan = plan_of(source, site_file, later)
     secret = secret_of(source, site_file, later, questions)
@@ -126,7 +133,13 @@ def build(source: Source) -> Site:
         raise ConfigError(problems)
     plan = contained(plan, site_file, profiles)
     return Site(
-        file=site_file, plan=plan, profiles=profiles, secret=secret, questions=tuple(sorted(questions)), loops=loops
+        file=site_file,
+        plan=plan,
+        profiles=profiles,
+        known=known,
+        secret=secret,
+        questions=tuple(sorted(questions)),
+        loops=loops,
     )
 
 

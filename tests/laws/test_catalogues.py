@@ -10,6 +10,7 @@ from types import ModuleType
 import derctl.cli
 import derctl.daemon.commands
 import derctl.devices
+import derctl.devices.maps
 import derctl.devices.sunspec
 import derctl.functions
 from derctl.cli import VERBS
@@ -86,7 +87,7 @@ def test_every_request_is_passed_on_by_a_function_that_may_be_in_the_site_file()
 def test_every_device_kind_is_in_the_catalogue() -> None:
     there = {
         thing
-        for package in (derctl.devices, derctl.devices.sunspec)
+        for package in (derctl.devices, derctl.devices.maps, derctl.devices.sunspec)
         for module in modules(package).values()
         for name, thing in vars(module).items()
         if name.startswith("bind_") and inspect.isfunction(thing)

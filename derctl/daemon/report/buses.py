@@ -144,7 +144,7 @@ def _answer_s(bus: Bus, measured: Measured, now_s: float) -> float | None:
 
 def _wired(site: Site, section: BusSection, plant: Plant, took_s: float | None) -> Wired:
     """A bus with what was found on it; what was not found counts as expected. took_s: what a request takes there."""
-    expected = {unit.id: unit for unit in units_on(site.file, section.id)}
+    expected = {unit.id: unit for unit in units_on(site.file, site.profiles, section.id)}
     channels = [each for each in plant.channels if each.bus is plant.buses[section.id]]
     units = tuple(_asked(channel, expected[channel.id]) for channel in channels if channel.id in expected)
     cost = transaction_of(site.file, site.profiles, section)

@@ -9,7 +9,8 @@ import pytest
 from derctl.core.exchange import Exchange, Op, Read, Registers
 from derctl.core.words import ProfileBy, SeenBy, Timer
 from derctl.devices import Options
-from derctl.devices.profile import Fact, Profile, Row
+from derctl.devices.fact import Fact
+from derctl.devices.profile import Profile, Row
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from derctl.errors import BusTimeout

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from derctl.core.words import SeenBy
-from derctl.devices.profile import Fact, Profile, Row, best, within
+from derctl.devices.fact import Fact
+from derctl.devices.profile import Profile, Row, best, within
 from derctl.site import profiles
 
 SEEN = [

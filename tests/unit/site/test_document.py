@@ -317,8 +317,8 @@ def test_the_keys_of_a_der_are_the_documents(document: dict[str, Any]) -> None:
 
 
 def test_every_profile_that_ships_loads_under_its_own_name() -> None:
-    folder = ROOT / "derctl" / "devices" / "profiles"
-    assert {*profiles()} == {path.stem for path in folder.glob("*.yaml")}
+    folders = [ROOT / "derctl" / "devices" / name for name in ("profiles", "maps")]
+    assert {*profiles()} == {path.stem for folder in folders for path in folder.glob("*.yaml")}
 
 
 @pytest.mark.parametrize("name", ["house.yaml", "mixed.yaml"])

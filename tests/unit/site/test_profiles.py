@@ -107,7 +107,7 @@ def test_each_value_keeps_who_says_it() -> None:
 
 def test_every_value_of_a_profile_has_its_place_in_a_file_and_no_place_is_without_a_value() -> None:
     values = {key for keys in KEYS.values() for key in keys}
-    assert values | {"name", "seen", "match", "facts", "about"} == {*get_type_hints(Profile)}
+    assert values | {"name", "seen", "match", "map", "facts", "about"} == {*get_type_hints(Profile)}
     assert {*AT_LEAST, *AT_MOST} <= values
 
 
@@ -119,7 +119,7 @@ def test_every_profile_that_ships_says_who_says_its_values() -> None:
         assert each.about.reads
         assert each.about.controls
         assert each.about.failsafe
-        assert each.match or each.name == "generic"
+        assert each.match or each.map or each.name == "generic"
 
 
 def test_a_file_of_ones_own_is_read_from_where_it_lies(tmp_path: Path) -> None:

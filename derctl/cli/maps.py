@@ -1,0 +1,153 @@
+"""Register maps for people: what a map says, and what a device's registers say by it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from derctl.cli.look import ask
+from derctl.cli.plain import wrapped
+from derctl.core.exchange import Exchange
+from derctl.core.text import clean
+from derctl.core.words import Refusal
+from derctl.devices import Identity, Profile
+from derctl.devices.fact import Fact
+from derctl.devices.maps.blocks import blocks_of
+from derctl.devices.maps.map import Line, RegisterMap
+from derctl.devices.maps.number import Value, raw_of, size, value
+from derctl.devices.maps.recognise import identified
+from derctl.errors import CommandError, DeviceRefused, NotRecognised
+from derctl.site import OWN_PLACE, known_profiles, profile_at
+from derctl.site.hints import similar
+
+Row = dict[str, Any]
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Where somebody's own profiles are."""
+    text = f"folder of one's own profiles and maps (default {OWN_PLACE})"
+    parser.add_argument("--profiles", type=Path, default=OWN_PLACE, metavar="DIR", help=text)
+
+
+def map_named(word: str, folder: Path) -> Profile:
+    """By its name, or a file. Raises CommandError and ConfigError."""
+    if "/" in word or word.endswith((".yaml", ".yml")):
+        found = profile_at(Path(word))
+        known: Mapping[str, Profile] = {word: found}
+    else:
+        known = known_profiles(folder)
+    if word not in known or known[word].map is None:
+        maps = [name for name, each in known.items() if each.map is not None]
+        said = f"no register map {word!r}{similar(word, maps)}; known are {', '.join(maps) or 'none'}"
+        raise CommandError(Refusal.BAD_ARGUMENT, said)
+    return known[word]
+
+
+def said(text: str, fact: Fact) -> str:
+    """With who says it."""
+    mark = f"confirmed by {fact.by}" if fact.confirmed else f"unconfirmed, {fact.by}"
+    return f"{text}: {mark}: {fact.source}"
+
+
+def page(made: RegisterMap) -> Iterator[str]:
+    """A map's lines, each with its place, and who says it where that isn't who says all of them."""
+    yield from wrapped(said(f"of {made.name}, for kind: {made.kind}", made.fact), "  registers  ")
+    for mark in made.signature:
+        yield from wrapped(_own(made, f"{mark.line.place} reads {mark.wanted}", mark.line), "    recognised by: ")
+    for line in (*made.lines, *made.shown):
+        mine = "" if line in made.lines else ", shown only"
+        yield from wrapped(_own(made, f"{line_text(line)}{mine}", line), f"    {line.name:<22} ")
+
+
+def _own(made: RegisterMap, text: str, line: Line) -> str:
+    return text if line.fact == made.fact else said(text, line.fact)
+
+
+def line_text(line: Line) -> str:
+    """Where it stands, and how."""
+    order = ", low word first" if line.low_first and size(line) > 1 else ""
+    part = f", its {line.part} byte" if line.part else ""
+    factor = line.sign * line.scale
+    scale = "" if factor == 1.0 else f" x {factor:g}"
+    offset = "" if line.offset == 0.0 else f" {line.sign * line.offset:+g}"
+    unit = f" {line.unit}" if line.unit else ""
+    absent = f", {', '.join(map(str, line.absent))} means nothing" if line.absent else ""
+    valid = f", from {line.valid[0]:g} to {line.valid[1]:g}" if line.valid is not None else ""
+    return f"{line.place} {line.type}{order}{part}{scale}{offset}{unit}{valid}{absent}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a device says by a map. wrong: why it is no such device, "" where its signature fits."""
+
+    identity: Identity
+    rows: tuple[Row, ...]
+    wrong: str = ""
+
+
+def told(profile: Profile, max_regs: int) -> Exchange[Told]:
+    """Read all its lines; what is refused is said. A device that is not recognised is read all the same: nothing is
+    written."""
+    made, most = profile.map, min(max_regs, profile.max_regs)
+    assert made is not None
+    wrong = ""
+    try:
+        identity = yield from identified(made, most)
+    except NotRecognised as error:
+        identity, wrong = Identity(maker=made.maker, model=made.model), str(error)
+    rows: list[Row] = []
+    for block in blocks_of(made, (*made.lines, *made.shown), most):
+        try:
+            words = yield block.read
+        except DeviceRefused as error:
+            rows += [_row(line, None, None, str(error)) for line, _ in block.places]
+            continue
+        for line, at in block.places:
+            mine = words[at : at + size(line)]
+            rows.append(_row(line, raw_of(line, mine), value(line, mine), ""))
+    order = {line.name: i for i, line in enumerate((*made.lines, *made.shown))}
+    return Told(identity=identity, rows=tuple(sorted(rows, key=lambda row: order[row["name"]])), wrong=wrong)
+
+
+def _row(line: Line, raw: int | None, number: Value | None, problem: str) -> Row:
+    """As it stands there; `value` with the sign that control counts it by."""
+    shown = list(number) if isinstance(number, tuple) else number
+    place = {"name": line.name, "address": line.address, "function": line.function, "type": str(line.type)}
+    return place | {"raw": raw, "value": shown, "unit": line.unit, "by": str(line.fact.by), "problem": problem}
+
+
+def run(args: argparse.Namespace) -> int:
+    """`derctl read PLACE --map NAME|FILE`."""
+    profile = map_named(args.map, args.profiles)
+    made = profile.map
+    assert made is not None
+    found, _ = ask(args, told(profile, args.max_regs))
+    if args.json:
+        rows = list(found.rows)
+        print(json.dumps({"identity": asdict(found.identity), "problem": found.wrong, "lines": rows}, indent=2))
+        return 0
+    who = found.identity
+    print(f"{who.name}  serial {who.serial or 'not told'}  firmware {who.firmware or 'not told'}  unit {args.unit}")
+    if found.wrong:
+        print(f"  ! {clean(found.wrong)}: what follows may mean something else")
+    print(f"  {'quantity':<22} {'register':>15} {'value':>14} unit")
+    for row in found.rows:
+        print(_text(row))
+    return 0
+
+
+def _text(row: Row) -> str:
+    where = f"{row['function']}: {row['address']} (0x{row['address']:04X})"
+    if row["problem"]:
+        return f"  {row['name']:<22} {where:>15} {clean(row['problem'])}"
+    number = row["value"]
+    if isinstance(number, list):
+        shown = ", ".join(number) or "none"
+    else:
+        shown = "-" if number is None else f"{number:g}" if isinstance(number, float) else str(number)
+    mark = "" if row["by"] in {"capture", "document"} else f"  ({row['by']})"
+    return f"  {row['name']:<22} {where:>15} {shown:>14} {row['unit']}{mark}".rstrip()

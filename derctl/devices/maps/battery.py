@@ -1,0 +1,71 @@
+"""What a register map tells of a battery: its state of charge, what it permits now, and its alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from derctl.core.types import Reading
+from derctl.core.words import LimitsBy, Status
+from derctl.devices.maps.number import Value
+from derctl.devices.maps.words import BATTERY, renamed
+from derctl.devices.sunspec.limits import PERMITS, permitted_w
+
+WAYS = (("charge_on", "AChaMax", "WChaRteMax"), ("discharge_on", "ADisChaMax", "WDisChaRteMax"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Battery:
+    """stated: the quantities that it told when it was found, in SunSpec's words."""
+
+    stated: frozenset[str] = frozenset()
+
+    @property
+    def states(self) -> bool:
+        """Whether it tells any limit at all."""
+        return bool(self.stated & PERMITS)
+
+    def told(self, values: Mapping[str, Value | None], by: LimitsBy) -> Reading:
+        """Limits in W, as of a SunSpec battery; 0 W that way which it blocks, and both ways in a fault. Unknown where
+        whether a way is blocked can't be read now."""
+        known: dict[str, Any] = dict(values)
+        named = renamed(values, BATTERY)
+        off = known.get("status") is Status.FAULT
+        charge, discharge = (
+            0.0 if off or known.get(on) == 0.0 else self._permitted(known, named, on, amps, watts)
+            for on, amps, watts in WAYS
+        )
+        return Reading(
+            soc_pct=known.get("soc_pct"),
+            soh_pct=known.get("soh_pct"),
+            dc_p_w=dc_power(known),
+            p_charge_limit_w=charge,
+            p_discharge_limit_w=discharge,
+            limits_by=by if self.states else LimitsBy.NOBODY,
+            alarms=known.get("alarms"),
+            status=Status.FAULT if off else known.get("status") or Status.ON,
+        )
+
+    def _permitted(
+        self, known: Mapping[str, Any], named: dict[str, Any], on: str, amps: str, watts: str
+    ) -> float | None:
+        if on in self.stated and known.get(on) is None:
+            return None
+        return permitted_w(named, self.stated, amps, watts)
+
+
+def dc_power(values: Mapping[str, Any]) -> float | None:
+    """As it is told, else voltage times current; discharge is positive."""
+    volts, amps = values.get("battery_v"), values.get("battery_a")
+    if "dc_p_w" in values or volts is None or amps is None:
+        told: float | None = values.get("dc_p_w")
+        return told
+    return float(volts * amps)
+
+
+def battery_of(values: Mapping[str, Value | None]) -> Battery:
+    """By what it told when it was found."""
+    there = {name: value for name, value in values.items() if value is not None}
+    ways = {on for on, _, _ in WAYS if on in there}
+    return Battery(stated=frozenset({*renamed(there, BATTERY), *ways}))

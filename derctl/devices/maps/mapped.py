@@ -1,0 +1,139 @@
+"""What all devices with a register map have in common: their blocks, who they are, and what of them is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import ClassVar, Self
+
+from derctl.core.exchange import Exchange, Read, Write
+from derctl.core.types import Capability, Fallback, Rating
+from derctl.core.value import replace
+from derctl.devices.maps.blocks import Block, polled
+from derctl.devices.maps.map import RegisterMap
+from derctl.devices.maps.number import Value
+from derctl.devices.maps.recognise import identified
+from derctl.devices.nominal import Nominal
+from derctl.devices.profile import Habits
+from derctl.devices.types import Answers, Identity, Options, Reversion
+from derctl.errors import NotRecognised
+
+NO_CONTROL = Capability()
+
+
+@cache
+def unrated(v_nom_v: float) -> Rating:
+    """Of a meter, or a BMS."""
+    return Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=v_nom_v)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What is known of a device once its signature fits. fast, slow: what is polled."""
+
+    map: RegisterMap
+    options: Options
+    identity: Identity
+    fast: tuple[Block, ...]
+    slow: tuple[Block, ...]
+
+
+def started(kind: str, options: Options) -> Exchange[Start]:
+    """Recognise it. Raises NotRecognised."""
+    made, most = options.profile.map, options.profile.max_regs
+    if made is None or made.kind != kind:
+        raise NotRecognised(f"profile {options.profile.name} has no register map of a {kind}")
+    identity = yield from identified(made, most)
+    fast, slow = (polled(made, most, slow=each) for each in (False, True))
+    return Start(map=made, options=options, identity=identity, fast=fast, slow=slow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapped:
+    """A bound device. Who inherits decodes it."""
+
+    VITAL: ClassVar[tuple[str, ...]] = ("p_w",)
+    """Quantities without which it is no such device."""
+
+    start: Start
+    problems: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    control: Mapping[str, Read] = field(init=False, repr=False, compare=False)
+    slow: Mapping[str, Read] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "control", {block.name: block.read for block in self.start.fast})
+        object.__setattr__(self, "slow", {f"slow.{block.name}": block.read for block in self.start.slow})
+
+    @property
+    def options(self) -> Options:
+        return self.start.options
+
+    @property
+    def identity(self) -> Identity:
+        return self.start.identity
+
+    @property
+    def nominal(self) -> Nominal:
+        return Nominal(system=self.start.map.system)
+
+    @property
+    def habits(self) -> Habits:
+        return Habits(profile=self.options.profile, by=self.options.profile_by)
+
+    def saying(self, problem: str) -> Self:
+        """The same with one more problem."""
+        return replace(self, problems=(*self.problems, problem))
+
+    def identify(self) -> Exchange[Identity]:
+        return identified(self.start.map, self.options.profile.max_regs)
+
+    def without(self, refused: Mapping[str, str]) -> Self | None:
+        """Nothing is left without what it needs: of a meter its power, of a battery its state."""
+        left = tuple(block for block in self.start.fast if block.name not in refused)
+        gone = [line.name for block in self.start.fast if block.name in refused for line, _ in block.places]
+        if not left or any(name in self.VITAL for name in gone):
+            return None
+        problems = (*self.problems, f"without {', '.join(gone)}: {'; '.join(refused.values())}")
+        return replace(self, start=replace(self.start, fast=left), problems=problems)
+
+    def values(self, answers: Answers) -> dict[str, Value | None]:
+        """What its lines say, None where nothing; of a block that is missing nothing is known."""
+        values: dict[str, Value | None] = {}
+        for blocks, prefix in ((self.start.fast, ""), (self.start.slow, "slow.")):
+            for block in blocks:
+                words = answers.get(f"{prefix}{block.name}")
+                values |= {} if words is None else block.values(words)
+        return values
+
+    def points_of(self, write: Write) -> tuple[str, ...]:
+        """It has none that derctl writes."""
+        return tuple(f"register {write.address + i}" for i in range(len(write.values)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed(Mapped):
+    """A meter or a BMS: without a rating, and only read."""
+
+    @property
+    def rating(self) -> Rating:
+        return unrated(self.options.v_nom_v)
+
+    @property
+    def can(self) -> Capability:
+        return NO_CONTROL
+
+    @property
+    def reversion(self) -> Reversion:
+        return Reversion()
+
+    def rate(self) -> Exchange[Rating]:
+        yield from ()
+        return self.rating
+
+    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
+        return None
+
+    def absent_w(self, fallback: Fallback) -> float:
+        return 0.0

@@ -1,0 +1,69 @@
+"""Registers to the number that a map's line says they are, and back. None: it means nothing."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+
+from derctl.core.text import device_text
+from derctl.core.words import Status
+from derctl.devices.maps.map import SIZES, Line, Type
+
+Value = float | str | Status | tuple[str, ...]
+
+SIGNED = {Type.S16: 16, Type.S32: 32}
+
+
+def raw_of(line: Line, words: Sequence[int]) -> int:
+    """As one unsigned number."""
+    value = 0
+    for word in reversed(words) if line.low_first else words:
+        value = value << 16 | word
+    if line.part == "high":
+        return value >> 8
+    return value & 0xFF if line.part == "low" else value
+
+
+def number(line: Line, words: Sequence[int]) -> float | None:
+    """In the line's unit."""
+    raw = raw_of(line, words)
+    if raw in line.absent:
+        return None
+    if line.type is Type.F32:
+        (value,) = struct.unpack(">f", raw.to_bytes(4, "big"))
+        if not math.isfinite(value):
+            return None
+    else:
+        bits = SIGNED.get(line.type)
+        value = raw - (1 << bits) if bits is not None and raw >> (bits - 1) else raw
+    scaled = float(line.sign * (value * line.scale + line.offset))
+    if line.valid is not None and not line.valid[0] <= scaled <= line.valid[1]:
+        return None
+    return scaled
+
+
+def text(line: Line, words: Sequence[int]) -> str:
+    """Made harmless; of a number its digits."""
+    if line.type is Type.STRING:
+        raw = b"".join(word.to_bytes(2, "big") for word in words)
+        return device_text(raw.split(b"\0", 1)[0].decode("utf-8", "replace"))
+    value = number(line, words)
+    return "" if value is None else f"{value:.10g}"
+
+
+def value(line: Line, words: Sequence[int]) -> Value | None:
+    """A number, a text, a state or the names of bits, as the line has it."""
+    if line.type is Type.STRING:
+        return text(line, words)
+    if line.states:
+        return dict(line.states).get(raw_of(line, words), Status.UNKNOWN)
+    if line.bits:
+        raw = raw_of(line, words)
+        return None if raw in line.absent else tuple(name for bit, name in line.bits if raw >> bit & 1)
+    return number(line, words)
+
+
+def size(line: Line) -> int:
+    """Registers."""
+    return SIZES.get(line.type, line.registers)

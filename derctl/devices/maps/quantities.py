@@ -1,0 +1,68 @@
+"""The quantities that a map's lines may tell, by what a device is, each with the unit that it is in here."""
+
+from __future__ import annotations
+
+IDENTITY = {"model": "", "serial": "", "firmware": ""}
+"""Who it is; read when it is found, and to make sure that it is still the one."""
+
+AC = {
+    "p_w": "W",
+    "p_a_w": "W",
+    "p_b_w": "W",
+    "p_c_w": "W",
+    "q_var": "var",
+    "f_hz": "Hz",
+    "i_a_a": "A",
+    "i_b_a": "A",
+    "i_c_a": "A",
+    "v_v": "V",
+    "v_a_v": "V",
+    "v_b_v": "V",
+    "v_c_v": "V",
+    "v_ab_v": "V",
+    "v_bc_v": "V",
+    "v_ca_v": "V",
+    "energy_wh": "Wh",
+    "energy_in_wh": "Wh",
+}
+"""Sign: of a meter as it counts itself, the site file says which way that is; of all others towards the grid.
+energy_wh: delivered, of a meter exported. v_v: mean of phase to neutral. i: with the sign that it has there."""
+
+BATTERY = {
+    "soc_pct": "%",
+    "soh_pct": "%",
+    "battery_v": "V",
+    "battery_a": "A",
+    "dc_p_w": "W",
+    "charge_limit_w": "W",
+    "charge_limit_a": "A",
+    "discharge_limit_w": "W",
+    "discharge_limit_a": "A",
+    "charge_on": "",
+    "discharge_on": "",
+    "alarms": "",
+    "status": "",
+}
+"""Sign: discharge is positive. Limits: what it permits now, both positive. charge_on, discharge_on: 0 where that way
+is blocked."""
+
+RATING = {"p_max_w": "W", "s_max_va": "VA", "p_charge_max_w": "W", "e_max_wh": "Wh", "q_max_var": "var"}
+"""Of the AC terminals; read when it is found."""
+
+PV = {**IDENTITY, **AC, **RATING, "dc_p_w": "W", "status": ""}
+
+BY_KIND: dict[str, dict[str, str]] = {
+    "map_meter": {**IDENTITY, **AC},
+    "map_bms": {**IDENTITY, **BATTERY},
+    "map_pv": PV,
+    "map_storage": {**PV, **BATTERY},
+}
+NEEDED: dict[str, tuple[str, ...]] = {
+    "map_meter": ("p_w",),
+    "map_bms": ("soc_pct",),
+    "map_pv": ("p_w",),
+    "map_storage": ("p_w",),
+}
+"""Without these a device of this kind is of no use."""
+ONCE = {**IDENTITY, **RATING}
+"""What is not polled."""
