@@ -59,7 +59,7 @@ class Site:
 
     def too_slow(self, found: Mapping[str, str]) -> str:
         """Which buses can't keep a deadline of control by the profiles that were found; "": all can."""
-        return refused(named(self.file, found), {**self.profiles, **shipped()}, _budget(self.reckoned(found)))
+        return refused(named(self.file, found), {**self.profiles, **self.known}, _budget(self.reckoned(found)))
 
     @property
     def limit_w(self) -> float | None:

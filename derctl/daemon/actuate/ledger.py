@@ -19,7 +19,7 @@ from derctl.daemon.actuate.wear import ANY, Wear
 from derctl.devices import Profile
 
 UNWRITTEN = Wear()
-AHEAD = 6
+AHEAD = 4
 """So many writes to each point of a DER are counted on disk before they are made (docs/sources.md)."""
 SPARE = 2
 """Of these for a release, which can't wait for a disk (docs/sources.md)."""

@@ -45,7 +45,8 @@ class Ration:
         if left:
             return False
         wear, now_s = self.ledger.wear(self.id), self.ledger.clock()
-        lower = told != NOTHING and tightens(desired, told)
+        before = holds if told == NOTHING else told
+        lower = before is not None and tightens(desired, before)
         wait_s = wears.OVER_EVERY_S if lower else wears.over_wait_s(wear, profile, now_s)
         return now_s - wear.last_s < wait_s
 

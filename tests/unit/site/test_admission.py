@@ -154,7 +154,7 @@ def test_a_line_that_a_device_lets_go_late_has_that_pause(small: Small, site_of:
     assert late.poll_s > plain.poll_s + 1.0
 
 
-FAR = 8
+FAR = 16
 GATEWAY = f"""
 version: 1
 site: {{id: roof, v_nom_v: 230, f_nom_hz: 50, mode: control, tick_s: 2.0}}
@@ -175,7 +175,7 @@ functions: [{{kind: operator_limit}}]
 def test_a_bus_that_is_quick_enough_by_the_file_is_refused_by_the_profiles_that_are_found(
     site_of: SiteOf,
 ) -> None:
-    """A Datamanager takes a request a second, and eight inverters hang on this one."""
+    """A Datamanager takes a request a second, and sixteen inverters hang on this one."""
     site = site_of(GATEWAY)
     assert site.too_slow({}) == ""
     assert site.too_slow({"pv1": "kostal"}) == ""
