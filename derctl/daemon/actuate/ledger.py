@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +26,11 @@ EACH = 2
 """So often one exchange writes a point at most: what a block's refusal leaves is written singly."""
 TOGGLED = 8
 """The same where enables go off and on, each of them tried three times."""
+
+
+DISK_S = 0.3
+"""How long a write waits for the disk: it has to be out within its tick, and a release within two seconds
+(docs/sources.md)."""
 
 
 class Kept(msgspec.Struct, kw_only=True, frozen=True):
@@ -69,22 +73,22 @@ class Ledger:
 
     async def reserve(self, der_id: str, profile: Profile, *, each: int = EACH) -> None:
         """Before an exchange that writes a point so often at most: the disk counts at least as many writes as there
-        will have been. One that takes nothing keeps nobody from control."""
+        will have been. One that takes nothing, or takes its time, keeps nobody from control."""
         ahead = self.reserved.get(der_id)
         if not profile.guarded or (ahead is not None and ahead.left >= each + SPARE):
             return
-        self.reserved[der_id] = Ahead(max(AHEAD, each + SPARE))
+        self.reserved[der_id] = new = Ahead(max(AHEAD, each + SPARE))
         try:
-            await self.keep()
-        except OSError:
-            self.reserved.pop(der_id, None)
+            await asyncio.wait_for(self.keep(), DISK_S)
+        except (OSError, TimeoutError):
+            if self.reserved.get(der_id) is new:
+                del self.reserved[der_id]
 
-    async def reserve_soon(self, der_id: str, profile: Profile, seconds: float) -> None:
-        """The same before a release, for which the spare ones do and the disk gets so long."""
+    async def reserve_spare(self, der_id: str, profile: Profile) -> None:
+        """The same before a release, for which the spare ones do."""
         ahead = self.reserved.get(der_id)
         if ahead is None or ahead.left < SPARE:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.reserve(der_id, profile), seconds)
+            await self.reserve(der_id, profile)
 
     def settle(self) -> bool:
         """What was reserved and not used was never written. Returns whether that has to go to disk."""

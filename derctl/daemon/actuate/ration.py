@@ -65,9 +65,9 @@ class Ration:
         """Before a write: it is counted on disk first, where its memory wears out."""
         await self.ledger.reserve(self.id, profile, each=TOGGLED if toggle else EACH)
 
-    async def reserve_soon(self, profile: Profile, seconds: float) -> None:
+    async def reserve_spare(self, profile: Profile) -> None:
         """The same before a release."""
-        await self.ledger.reserve_soon(self.id, profile, seconds)
+        await self.ledger.reserve_spare(self.id, profile)
 
     def permit(self, device: Controllable, profile: Profile, *, urgent: bool) -> Permit:
         """The one place that each write of this DER passes on its way to the wire. urgent: it gives less power, or

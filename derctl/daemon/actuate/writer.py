@@ -30,8 +30,6 @@ from derctl.links.turns import Priority
 
 ANSWERS = (Bind.OK, Bind.FROZEN)
 """The states in which a device can be written."""
-DISK_S = 0.3
-"""How long a release waits for the disk (docs/sources.md)."""
 
 
 @dataclass(slots=True)
@@ -210,7 +208,7 @@ class Writer:
         if device is None or not channel.bond.verified:
             return Release(Released.UNREACHABLE)
         held, believed = self.account.known()
-        await self.account.ration.reserve_soon(channel.measured.profile, DISK_S)
+        await self.account.ration.reserve_spare(channel.measured.profile)
         exchange = _controllable(device).release(self.promised.told, lift=lift, held=held, believed=believed)
         try:
             stands = await channel.bus.execute(

@@ -270,9 +270,16 @@ async def test_a_disk_that_takes_nothing_keeps_nobody_from_writing_and_is_tried_
     assert len(tried) == 2
 
 
-async def test_a_release_does_not_wait_for_a_disk_that_hangs() -> None:
+async def test_neither_a_write_nor_a_release_waits_for_a_disk_that_hangs() -> None:
     desk = flash()
-    desk.writer.account.ration.ledger.keep = asyncio.Event().wait  # type: ignore[assignment]
+
+    async def keep() -> None:
+        await asyncio.Event().wait()
+
+    desk.writer.account.ration.ledger.keep = keep
+    await desk.tick(ceiling(3000.0))
+    assert told(desk) == [3000.0]
+    assert desk.writer.account.ration.ledger.reserved == {}, "nothing is counted on that is not on disk"
     assert (await desk.writer.release(lift=False)).result is Released.RELEASED
 
 
