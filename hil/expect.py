@@ -8,7 +8,7 @@ from hil.plant.curve import interpolate, points_of
 
 Sample = tuple[float, Any]
 WINDOW = ("signal", "from", "to", "says", "minus", "along", "abs", "scale", "missing", "unless")
-BOUNDS = ("min", "max", "tolerance", "tolerance_pct", "tolerate_s", "equals", "one_of", "never")
+BOUNDS = ("min", "max", "tolerance", "tolerance_pct", "tolerate_s", "equals", "one_of", "contains", "never")
 WHOLE = ("at_end", "counts", "pp", "mean", "reversals")
 SHAPES = (*WHOLE, "within_s", "stays")
 KEYS = frozenset((*WINDOW, *BOUNDS, *SHAPES))
@@ -114,6 +114,8 @@ def _holds(expectation: Mapping[str, Any], value: Any) -> bool:
     if "equals" in expectation and not _same(value, expectation["equals"], slack):
         return False
     if "one_of" in expectation and value not in expectation["one_of"]:
+        return False
+    if "contains" in expectation and str(expectation["contains"]) not in str(value):
         return False
     return not ("never" in expectation and value == expectation["never"])
 

@@ -150,7 +150,11 @@ class Run:
         self.write_site()
 
     def write_site(self) -> None:
-        """The daemon's configuration as it stands now."""
+        """The daemon's configuration as it stands now, and the profiles beside it."""
+        for name, profile in self.scenario.profiles.items():
+            own = self.directory / "profiles.d"
+            own.mkdir(exist_ok=True)
+            (own / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **profile}), encoding="utf-8")
         (self.directory / "site.yaml").write_text(yaml.safe_dump(self.site, sort_keys=False), encoding="utf-8")
 
     # the phases

@@ -61,6 +61,8 @@ class Event:
 class Scenario:
     """The parsed file. `waive` names common invariants that this scenario breaks on purpose, with the reason.
 
+    `profiles`: files of one's own beside the site file, by name.
+
     `mqtt`: a broker; a list has lines of mosquitto's configuration. `serial`: endpoints that are a serial line, with
     their settings; `rtu_over_tcp`: those that take RTU frames on a socket. All others speak Modbus TCP.
     """
@@ -77,6 +79,7 @@ class Scenario:
     serial: Args = field(default_factory=dict)
     rtu_over_tcp: tuple[str, ...] = ()
     site: Args = field(default_factory=dict)
+    profiles: Args = field(default_factory=dict)
     timeline: tuple[Event, ...] = ()
     expect: tuple[Args, ...] = ()
     waive: Args = field(default_factory=dict)

@@ -93,10 +93,12 @@ def _parts(setpoint: Setpoint) -> list[tuple[str, float | None]]:
 
 @dataclass
 class FakeBus(Alone):
-    """Raises `error` at the next exchange, else runs it to its end, and asks for its permit before."""
+    """Raises `error` at the next exchange, else runs it to its end, and asks for its permit before;
+    error_after_permit: what was sent gets no answer."""
 
     pace: Pace = field(default_factory=Pace)
     error: Exception | None = None
+    error_after_permit: Exception | None = None
     priorities: list[Priority] = field(default_factory=list)
 
     async def execute(self, unit: int, exchange: Any, *, priority: Priority, permit: Permit, **_: Any) -> Any:
@@ -105,6 +107,9 @@ class FakeBus(Alone):
             exchange.close()
             raise self.error
         permit(Write(address=40232, values=(0,)))
+        if self.error_after_permit is not None:
+            exchange.close()
+            raise self.error_after_permit
         try:
             next(exchange)
         except StopIteration as stop:

@@ -14,7 +14,12 @@ async def told(*words: str) -> Any:
     command = (sys.executable, "-m", "derctl", *words, "--json")
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    out, err = await asyncio.wait_for(process.communicate(), SECONDS)
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise RuntimeError(f"derctl {' '.join(words)}: no answer within {SECONDS:g} s") from None
     if process.returncode != 0:
         raise RuntimeError(err.decode(errors="replace").strip() or f"exit code {process.returncode}")
     return json.loads(out)

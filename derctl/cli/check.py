@@ -174,7 +174,7 @@ def page(site: Site, absence: Absence, buses: Sequence[Planned]) -> list[str]:
     width = max((len(der.id) for der in absence.ders), default=0)
     for der in absence.ders:
         watts = "?" if der.p_w is None else f"{der.least_w:,.0f} W"
-        lines += wrapped(how_text(der), f"    {der.id:<{width}} {watts:>10}  ")
+        lines += wrapped(how_text(der) + late_text(der, site), f"    {der.id:<{width}} {watts:>10}  ")
     if absence.undecided and absence.limit_w is not None:
         lines += wrapped(f"decided when found: {', '.join(absence.undecided)}", "  ", "    ")
     lines += wrapped(verdict_text(absence), "  ", "    ")
@@ -229,6 +229,18 @@ def how_text(der: DerAbsence) -> str:
         Without.NO_CEILING: f"{full}: no fallback.p_ceiling_w is declared",
         Without.NOT_WRITTEN: f"{full}: derctl doesn't write it",
     }.get(der.how, full)
+
+
+def late_text(der: DerAbsence, site: Site) -> str:
+    """Of one that heeds a new limit only when its enable goes off and on, for which a stop has no time: off it would
+    have none at all. "": of another one."""
+    section = next(each for each in site.file.ders if each.id == der.id)
+    kept = der.how is Without.STANDS and site.profile(section.profile).enable == "toggle"
+    return (
+        "; a lower one that a stop writes may not act, and the one before goes on until derctl is there again"
+        if kept
+        else ""
+    )
 
 
 def verdict_text(absence: Absence) -> str:

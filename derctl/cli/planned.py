@@ -7,8 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from derctl.cli.plain import wrapped
-from derctl.site.admission import Would
-from derctl.site.buses import Planned
+from derctl.site.buses import Planned, missed_text
 
 
 def plan_text(buses: Sequence[Planned]) -> list[str]:
@@ -18,7 +17,7 @@ def plan_text(buses: Sequence[Planned]) -> list[str]:
     for each in buses:
         lines += wrapped(_bus(each), f"    {each.plan.bus:<{width}}  ", "      ")
         if each.missed:
-            lines += wrapped(f"! bus {each.plan.bus}: {missed_text(each)}", "    ", "      ")
+            lines += wrapped(f"! bus {each.plan.bus}: {missed_text(each.missed, each.would)}", "    ", "      ")
     return lines
 
 
@@ -39,26 +38,6 @@ def _ages(planned: Planned) -> list[str]:
     return [f"{age} ({', '.join(names)})" for age, names in found.items()]
 
 
-def missed_text(planned: Planned) -> str:
-    """The deadlines, and what would keep them; "" where all are kept."""
-    if not planned.missed:
-        return ""
-    ways = _ways(planned.would)
-    text = f"refused: {'; '.join(planned.missed)}"
-    return f"{text}. What would do: {', or '.join([*ways, 'its units spread over several buses'])}"
-
-
-def _ways(would: Would) -> list[str]:
-    ways = [] if would.baud is None else [f"{would.baud} baud"]
-    if would.pause_s is not None:
-        ways.append(f"a min_interval_s of {would.pause_s:g} where its devices allow that")
-    if would.tick_s is not None:
-        ways.append(f"a tick_s of {would.tick_s:g}")
-    if would.units is not None:
-        ways.append(f"any {would.units} of its units" if would.units > 1 else "one of its units")
-    return ways
-
-
 def plan_json(planned: Planned) -> dict[str, Any]:
     """The same for programs."""
     return asdict(planned.plan) | {
@@ -66,5 +45,5 @@ def plan_json(planned: Planned) -> dict[str, Any]:
         "units": planned.units,
         "missed": list(planned.missed),
         "would": asdict(planned.would),
-        "text": missed_text(planned),
+        "text": missed_text(planned.missed, planned.would),
     }

@@ -284,6 +284,7 @@ class Refusal(StrEnum):
     NO_DER = "no_der"
     FALLBACK_BREAKS_CONTRACT = "fallback_breaks_contract"
     RATING_UNKNOWN = "rating_unknown"
+    BUS_TOO_SLOW = "bus_too_slow"
     NOT_READY = "not_ready"
     UNCONFIRMED = "unconfirmed"
     BAD_SITE_FILE = "bad_site_file"

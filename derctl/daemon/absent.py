@@ -34,6 +34,8 @@ class Seen(NamedTuple):
 class Absent:
     """channels: by DER id. Worked out anew when a device is found or lost for good.
 
+    too_slow: the buses that can't keep a deadline of control, by the profiles that are found now.
+
     known: who was found in the life of the state directory. changed: it has grown, and is to be saved.
     """
 
@@ -41,6 +43,7 @@ class Absent:
     channels: Mapping[str, Channel]
     known: Known = field(default_factory=Known)
     changed: Callable[[], None] = lambda: None
+    too_slow: str = ""
     _of: dict[str, tuple[Seen, DerAbsence]] = field(default_factory=dict)
     _whole: Absence | None = None
     _sections: dict[str, DerSection] = field(init=False)
@@ -51,9 +54,14 @@ class Absent:
     def whole(self) -> Absence:
         """The site's."""
         ders = tuple(self.of(section.id) for section in self.site.file.ders)
-        if self._whole is None or any(a is not b for a, b in zip(ders, self._whole.ders, strict=True)):
-            self._whole = Absence(ders=ders, limit_w=self.site.limit_w)
-        return self._whole
+        before = self._whole
+        if (
+            before is None
+            or before.too_slow != self.too_slow
+            or any(a is not b for a, b in zip(ders, before.ders, strict=True))
+        ):
+            before = self._whole = Absence(ders=ders, limit_w=self.site.limit_w, too_slow=self.too_slow)
+        return before
 
     def of(self, der_id: str) -> DerAbsence:
         """One DER's part of it."""

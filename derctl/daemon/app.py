@@ -9,7 +9,6 @@ from pathlib import Path
 
 from derctl.core.types import Tick
 from derctl.core.words import Mode
-from derctl.daemon.absent import Absent
 from derctl.daemon.arming import Arm, Arming
 from derctl.daemon.build import build
 from derctl.daemon.clock import Clock
@@ -17,7 +16,7 @@ from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
-from derctl.daemon.control import Control, Ears
+from derctl.daemon.control import Control, Ears, absent_of
 from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
 from derctl.daemon.gate import Gate
 from derctl.daemon.known import Known
@@ -68,7 +67,7 @@ class App:
         tell, stamp, changed = self.news.tell, self.clock.stamp, self.dirty.set
         known = Known()
         plant = build(site, tell, known)
-        absent = Absent(site, plant.ders, known=known, changed=changed)
+        absent = absent_of(site, plant, known, changed)
         self.gate = Gate(
             absence=absent.whole,
             on_change=self._mode_changed,
@@ -206,7 +205,7 @@ class App:
                 await ending.take("release", control.releaser.release(lift=False), RELEASED_BY_S)
             self.uplink.last(control.writers)
         finally:
-            await ending.take("save", self.survival.save(), SAVED_BY_S)
+            await ending.take("save", self.survival.end(), SAVED_BY_S)
         ending.step = "last words"
         await self.uplink.emptied(min(LAST_WORDS_S, ending.left_s(TOLD_BY_S)))
         self.log.info("stopped")

@@ -22,12 +22,13 @@ class Arm(StrEnum):
 
 class Said(StrEnum):
     """arm and disarm come from the site file or an operator; holds and breaks are the tick's look at the contract
-    without derctl."""
+    without derctl, and late the one at the buses."""
 
     ARM = "arm"
     DISARM = "disarm"
     HOLDS = "holds"
     BREAKS = "breaks"
+    LATE = "late"
 
 
 TABLE: dict[tuple[Arm, Said], Arm] = {
@@ -36,19 +37,23 @@ TABLE: dict[tuple[Arm, Said], Arm] = {
     (Arm.WATCHING, Said.DISARM): Arm.WATCHING,
     (Arm.WATCHING, Said.HOLDS): Arm.WATCHING,
     (Arm.WATCHING, Said.BREAKS): Arm.WATCHING,
+    (Arm.WATCHING, Said.LATE): Arm.WATCHING,
     (Arm.HELD, Said.ARM): Arm.HELD,
     (Arm.HELD, Said.DISARM): Arm.WATCHING,
     (Arm.HELD, Said.HOLDS): Arm.CONTROLLING,
     (Arm.HELD, Said.BREAKS): Arm.HELD,
+    (Arm.HELD, Said.LATE): Arm.HELD,
     (Arm.CONTROLLING, Said.ARM): Arm.CONTROLLING,
     (Arm.CONTROLLING, Said.DISARM): Arm.WATCHING,
     (Arm.CONTROLLING, Said.HOLDS): Arm.CONTROLLING,
     (Arm.CONTROLLING, Said.BREAKS): Arm.CONTROLLING,
+    (Arm.CONTROLLING, Said.LATE): Arm.HELD,
 }
 """Arming takes effect with the next tick that finds nothing against it; disarming at once.
 
-Control that has begun ends by a word only: to let go of the others since one was lost would be just what it is lost
-for, and a release may break the contract by itself."""
+Control that has begun ends by a word: to let go of the others since one was lost would be just what it is lost for,
+and a release may break the contract by itself. Or where a bus turns out too slow for it, and the contract holds
+without derctl: what is read there would be too old to act on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +114,10 @@ def seen(arming: Arming, absence: Absence, *, resumed: bool = False) -> Arming:
     before a restart, so that a device which another one replaced meanwhile keeps nobody else from it."""
     if absence is arming.absence and arming.state is not Arm.HELD:
         return arming
-    holds = absence.objection is None or (resumed and absence.held)
-    said = Said.HOLDS if holds else Said.BREAKS
+    objection = absence.objection
+    late = objection is not None and objection[0] is Refusal.BUS_TOO_SLOW
+    holds = objection is None or (resumed and absence.held and not absence.too_slow)
+    said = Said.LATE if late else Said.HOLDS if holds else Said.BREAKS
     state = TABLE[arming.state, said]
     if state is arming.state and absence is arming.absence:
         return arming

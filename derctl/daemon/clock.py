@@ -31,6 +31,10 @@ class Clock:
             return _kernel_synced()
         return Path(self.mode).exists()
 
+    def since_s(self, saved: float, *, synced: bool | None) -> float:
+        """How long ago that was, 0 where nobody knows. synced: whether the clock could be believed then."""
+        return max(self.wall() - saved, 0.0) if synced and self.synced else 0.0
+
     def now(self) -> datetime:
         """UTC."""
         return datetime.fromtimestamp(self.wall(), UTC)

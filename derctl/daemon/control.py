@@ -26,11 +26,12 @@ from derctl.daemon.build import Plant, fresh, writer_of
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.gate import Gate
 from derctl.daemon.image import Image
+from derctl.daemon.known import Known
 from derctl.daemon.looks import Looks
 from derctl.daemon.loop import Loop
 from derctl.daemon.poller import Poller
 from derctl.daemon.promises import Promises
-from derctl.daemon.reckoned import Reckoned
+from derctl.daemon.reckoned import Reckoned, chosen
 from derctl.daemon.report.loops import guarded
 from derctl.daemon.requests import Requests
 from derctl.daemon.standings import NOTHING_STOOD, Standings, rules_of, yielded
@@ -149,7 +150,7 @@ class Control:
         before, old = self.site, self.plant
         self.site, self.plant = site, plant
         self._forget(old)
-        self.absent = Absent(site, plant.ders, known=self.absent.known, changed=self.ears.changed)
+        self.absent = absent_of(site, plant, self.absent.known, self.ears.changed)
         self.gate.absence = self.absent.whole
         if old.poc is not plant.poc:
             self.proof.look_at(plant.poc)
@@ -247,7 +248,8 @@ def _same_place(old: Channel, new: Channel | None) -> bool:
 def _standing(control: Control, state: SiteState, dt_s: float, gate_open: bool) -> SiteState:
     """What stood in the devices; and what takes time is reckoned with those that are found."""
     plan = control.reckoned.look(control.site, control.plant)
-    control.loop.plan = control.loop.plan if plan is None else plan
+    if plan is not None:
+        control.loop.plan, control.absent.too_slow = plan, control.site.too_slow(control.reckoned.found)
     return control.standings.tick(state, dt_s, gate_open)
 
 
@@ -287,6 +289,12 @@ def tell_of_guards(before: Memories, now: Memories, ears: Ears) -> None:
     for event, der, text in guarded(before, now):
         ears.tell(event, der, text)
         ears.changed()
+
+
+def absent_of(site: Site, plant: Plant, known: Known, changed: Callable[[], None] = lambda: None) -> Absent:
+    """What the site does without derctl, and whether its buses are quick enough, by what is found there now."""
+    too_slow = site.too_slow(dict(chosen(plant)))
+    return Absent(site, plant.ders, known=known, changed=changed, too_slow=too_slow)
 
 
 def leaving(old: Plant, site: Site, plant: Plant) -> Sequence[str]:

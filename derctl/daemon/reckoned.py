@@ -20,11 +20,11 @@ class Reckoned:
     def look(self, site: Site, plant: Plant) -> Plan | None:
         """The plan by all that is found now; None: as before."""
         before = dict(self.found)
-        self.found |= dict(_chosen(plant))
+        self.found |= dict(chosen(plant))
         return None if self.found == before else site.reckoned(self.found)
 
 
-def _chosen(plant: Plant) -> Iterator[tuple[str, str]]:
+def chosen(plant: Plant) -> Iterator[tuple[str, str]]:
     for channel in plant.channels:
         device = channel.device
         if device is not None and device.habits.by is ProfileBy.IDENTITY:

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 from msgspec.structs import asdict
 
 from derctl.core.words import Mode, Refusal
-from derctl.daemon.absent import Absent
 from derctl.daemon.build import Plant, fresh, rebuild
 from derctl.daemon.commands.desk import Desk
-from derctl.daemon.control import Control, keep_connected, task_of
+from derctl.daemon.control import Control, absent_of, keep_connected, task_of
 from derctl.daemon.known import Known
 from derctl.daemon.news import News
 from derctl.daemon.poller import Poller
@@ -125,7 +124,7 @@ class Reloading:
         only kept with the file."""
         control = self.control
         known = Known(dict(control.absent.known.of))
-        objection = Absent(new, plant.ders, known=known).whole().objection
+        objection = absent_of(new, plant, known).whole().objection
         mode, before = Mode(new.file.site.mode), Mode(control.site.file.site.mode)
         ends_by_word = mode is Mode.OBSERVE and before is not mode
         if objection is None or not control.gate.open or ends_by_word:

@@ -17,6 +17,7 @@ from derctl.core.value import replace
 from derctl.core.words import Belief, Mode
 from derctl.daemon.actuate.learned import learned, relearned
 from derctl.daemon.actuate.releaser import Releaser
+from derctl.daemon.actuate.wearing import Wearing
 from derctl.daemon.arming import Arming, Said, filed, told
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.clock import Clock
@@ -87,12 +88,11 @@ class Survival:
         self.desk.seen = dict(saved.seen)
         self._found(saved.found, tell)
         synced, now = self.clock.synced, self.clock.wall()
-        away_s = max(now - saved.saved, 0.0) if synced else 0.0
-        for der_id, text in self.releaser.records.ledger.revive(saved.wear, away_s).items():
-            tell("state_unreadable", der_id, f"how often it was written: {text}")
+        _wearing(self).restore(saved, tell)
         for each in saved.requests:
             self._revive(each, now if synced else None, tell)
-        lately = 0.0 <= now - saved.saved < MEMORY_KEEP_S if synced else None
+        known = synced and saved.synced is not False
+        lately = 0.0 <= now - saved.saved < MEMORY_KEEP_S if known else None
         back = revived(saved.memories, lately=lately)
         self.loop.memories |= back.memories
         for key, text in back.refused.items():
@@ -127,6 +127,11 @@ class Survival:
             held, due_s = now_held, clock() + SAVE_EVERY_S
             self.dirty.clear()
             await self.save()
+
+    async def end(self) -> None:
+        """The last save: nothing is written any more."""
+        await _wearing(self).end()
+        await self.save()
 
     async def save(self) -> None:
         """The state, and what the journal still lacks. A disk that takes nothing is said, and ends no control."""
@@ -165,6 +170,7 @@ class Survival:
         wall, now_s = now if self.clock.synced else None, self.requests.clock()
         return Surviving(
             saved=now,
+            synced=self.clock.synced,
             word=self._word(),
             requests=[to_plain(held, wall=wall, now_s=now_s) for held in self.requests.held.values()],
             memories=kept(self.loop.memories),
@@ -176,6 +182,11 @@ class Survival:
             wear=self.releaser.records.ledger.plain(),
             rests=learned(self.releaser.dispatch.writers),
         )
+
+
+def _wearing(survival: Survival) -> Wearing:
+    """The file that counts writes to what wears out."""
+    return Wearing(survival.folder, survival.clock, survival.releaser.records.ledger)
 
 
 def armed(arming: Arming, mode: Mode, word: ArmWord | None) -> Arming:

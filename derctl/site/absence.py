@@ -73,10 +73,14 @@ class DerAbsence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
-    """The Pi-absent state of the site: the most that may be exported without derctl, no load counted."""
+    """The Pi-absent state of the site: the most that may be exported without derctl, no load counted.
+
+    too_slow: the buses that can't keep a deadline of control, in words; that stands against control too.
+    """
 
     ders: tuple[DerAbsence, ...] = ()
     limit_w: float | None = None
+    too_slow: str = ""
 
     @property
     def by_der(self) -> dict[str, float]:
@@ -151,7 +155,7 @@ class Absence:
         if self.holds:
             between = self.between
             if between is None or not between.refused:
-                return None
+                return (Refusal.BUS_TOO_SLOW, self.too_slow) if self.too_slow else None
             return Refusal.FALLBACK_BREAKS_CONTRACT, f"{between.text}. {QUICKER}"
         if self.unknown:
             names = ", ".join(self.unknown)

@@ -55,6 +55,37 @@ def planned(file: SiteFile, profiles: Mapping[str, Profile], budget: Budget | No
     return tuple(found)
 
 
+def refused(file: SiteFile, profiles: Mapping[str, Profile], budget: Budget | None) -> str:
+    """Which buses can't keep a deadline of control, with the numbers and what would do; "": all can."""
+    tick_s, found = file.site.tick_s, []
+    for bus in file.buses:
+        wired, deadlines = wired_of(file, profiles, bus, 0.0), _deadlines(file, bus.id, budget)
+        missed = _missed(deadlines, wired, tick_s) if wired.units else ()
+        if missed:
+            found.append(f"bus {bus.id}: {missed_text(missed, would(wired, tick_s, partial(_fits, deadlines)))}")
+    return "; ".join(found)
+
+
+def missed_text(missed: Sequence[str], would: Would) -> str:
+    """The deadlines, and what would keep them; "" where all are kept."""
+    if not missed:
+        return ""
+    ways = _ways(would)
+    text = f"refused: {'; '.join(missed)}"
+    return f"{text}. What would do: {', or '.join([*ways, 'its units spread over several buses'])}"
+
+
+def _ways(would: Would) -> list[str]:
+    ways = [] if would.baud is None else [f"{would.baud} baud"]
+    if would.pause_s is not None:
+        ways.append(f"a min_interval_s of {would.pause_s:g} where its devices allow that")
+    if would.tick_s is not None:
+        ways.append(f"a tick_s of {would.tick_s:g}")
+    if would.units is not None:
+        ways.append(f"any {would.units} of its units" if would.units > 1 else "one of its units")
+    return ways
+
+
 def _deadlines(file: SiteFile, bus: str, budget: Budget | None) -> list[Deadline]:
     if not any(der.control for der in file.ders):
         return []

@@ -13,6 +13,7 @@ from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem
 from derctl.functions.containment import Containment
 from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.site.buses import refused
 from derctl.site.containment import contained
 from derctl.site.convert import Conversion
 from derctl.site.doubts import check_doubts
@@ -56,6 +57,10 @@ class Site:
         """The plan with the times of the profiles that were found: by DER id, `ID.bms`, `poc` and `poc.witness`."""
         return contained(self.plan, named(self.file, found), {**self.profiles, **self.known})
 
+    def too_slow(self, found: Mapping[str, str]) -> str:
+        """Which buses can't keep a deadline of control by the profiles that were found; "": all can."""
+        return refused(named(self.file, found), {**self.profiles, **self.known}, _budget(self.reckoned(found)))
+
     @property
     def limit_w(self) -> float | None:
         """The contract's export limit, None where there is none."""
@@ -67,7 +72,11 @@ class Site:
     @property
     def budget(self) -> Budget | None:
         """How long an excursion may last, and does; None where no limit is agreed."""
-        return next((each.budget for each, _ in self.plan.site_functions if isinstance(each, Containment)), None)
+        return _budget(self.plan)
+
+
+def _budget(plan: Plan) -> Budget | None:
+    return next((each.budget for each, _ in plan.site_functions if isinstance(each, Containment)), None)
 
 
 def load(path: Path) -> Site:

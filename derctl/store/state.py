@@ -34,7 +34,9 @@ class ArmWord(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Surviving(msgspec.Struct, kw_only=True):
-    """word: the operator's last, None: the site file's mode counts.
+    """saved: wall time. synced: whether that could be believed; None: an older version's.
+
+    word: the operator's last, None: the site file's mode counts.
 
     requests: as daemon/requests writes them. memories: by memory key, as functions/survival writes them.
 
@@ -50,6 +52,7 @@ class Surviving(msgspec.Struct, kw_only=True):
 
     version: int = VERSION
     saved: float = 0.0
+    synced: bool | None = None
     word: ArmWord | None = None
     requests: list[Raw] = []
     memories: Raw = {}

@@ -15,6 +15,9 @@ GIVE_BACK_S = 10.0
 
 PATIENT_FROM = 3
 """Refusals in a row from which on a device is asked less and less often."""
+PATIENT_S = 30.0
+PATIENT_WORN_S = 3600.0
+"""The longest pause of one that is asked less and less often; of one whose memory wears out (docs/sources.md)."""
 
 
 @value
@@ -60,7 +63,9 @@ def reason_to_write(
         timed = (fallback.by != "stands" or desired.q_var is not None) and not profile.guarded
         if timed and since_s >= fallback.after_s / 2.0:
             return WriteFor.REFRESH
-        if since_s < _patience_s(written.refusals) and not tighter(desired, written.setpoint, rating, profile):
+        if since_s < _patience_s(written.refusals, profile) and not tighter(
+            desired, written.setpoint, rating, profile
+        ):
             return None
     if var_left(desired, accepted, q_unasked_s, profile):
         return WriteFor.GIVE_BACK
@@ -101,9 +106,11 @@ def obeys(written: Written, p_w: float | None, rating: Rating, profile: Profile)
     return p_w <= ceiling_w + profile.tolerance_pct / 100.0 * rating.size_w
 
 
-def _patience_s(refusals: int) -> float:
-    """Nothing after one or two refusals, then 2, 4, 8 ... 30 s: a device that doesn't obey is not flooded."""
-    return 0.0 if refusals < PATIENT_FROM else min(30.0, 2.0 ** min(refusals - 2, 16))
+def _patience_s(refusals: int, profile: Profile) -> float:
+    """Nothing after one or two refusals, then 2, 4, 8 ... 30 s: a device that doesn't obey is not flooded. Up to an
+    hour where its memory wears out."""
+    most_s = PATIENT_WORN_S if profile.guarded else PATIENT_S
+    return 0.0 if refusals < PATIENT_FROM else min(most_s, 2.0 ** min(refusals - 2, 16))
 
 
 def tighter(desired: Setpoint, tried: Setpoint, rating: Rating, profile: Profile) -> bool:

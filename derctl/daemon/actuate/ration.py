@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, field
 
 from derctl.core.exchange import Permit, Write
-from derctl.core.types import Setpoint
+from derctl.core.types import NOTHING, Setpoint
 from derctl.daemon.actuate import wear as wears
-from derctl.daemon.actuate.ledger import Ledger
+from derctl.daemon.actuate.ledger import EACH, TOGGLED, Ledger
 from derctl.devices import Profile
 from derctl.devices.types import Controllable
 from derctl.devices.writable import barred
@@ -34,14 +34,21 @@ class Ration:
             return wanted
         return rationed(wanted, held, fallback_w, spent=left == 0)
 
-    def keeps_back(self, desired: Setpoint, accepted: Setpoint | None, profile: Profile) -> bool:
-        """Whether this write has to wait for another day, or for a moment. accepted: what the device reads back."""
+    def keeps_back(self, desired: Setpoint, holds: Setpoint | None, told: Setpoint, profile: Profile) -> bool:
+        """Whether this write has to wait for another day, or for a moment. holds: what the device reads back, or was
+        told; None: nobody knows. told: what was sent to it last, whatever became of that."""
         left = self.left(profile)
         if wears.may_raise(left, profile):
             return False
-        if accepted is not None and not tightens(desired, accepted):
+        if holds is not None and not tightens(desired, holds):
             return True
-        return left == 0 and self.ledger.clock() - self.ledger.wear(self.id).last_s < wears.OVER_EVERY_S
+        if left:
+            return False
+        wear, now_s = self.ledger.wear(self.id), self.ledger.clock()
+        before = holds if told == NOTHING else told
+        lower = before is not None and tightens(desired, before)
+        wait_s = wears.OVER_EVERY_S if lower else wears.over_wait_s(wear, profile, now_s)
+        return now_s - wear.last_s < wait_s
 
     def binds(self, desired: Setpoint, wanted: Setpoint, profile: Profile) -> bool:
         """Whether it is told something else than what is wanted since little is left."""
@@ -53,6 +60,14 @@ class Ration:
             f"its registers wear out: {self.left(profile)} of {profile.writes_a_day} writes a day are left; only what"
             " gives less power is written until older ones are a day old"
         )
+
+    async def reserve(self, profile: Profile, *, toggle: bool) -> None:
+        """Before a write: it is counted on disk first, where its memory wears out."""
+        await self.ledger.reserve(self.id, profile, each=TOGGLED if toggle else EACH)
+
+    async def reserve_spare(self, profile: Profile) -> None:
+        """The same before a release."""
+        await self.ledger.reserve_spare(self.id, profile)
 
     def permit(self, device: Controllable, profile: Profile, *, urgent: bool) -> Permit:
         """The one place that each write of this DER passes on its way to the wire. urgent: it gives less power, or

@@ -11,17 +11,22 @@ from pathlib import Path
 from derctl.core.value import replace
 from derctl.core.words import Record, Released
 from derctl.daemon.actuate.dispatch import Dispatch, rises
+from derctl.daemon.actuate.ledger import Ledger
+from derctl.daemon.actuate.ration import Ration
 from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.standing import Standing
+from derctl.daemon.actuate.wearing import Wearing
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.build import build, writer_of
 from derctl.daemon.channel.channel import Channel
+from derctl.daemon.clock import Clock
 from derctl.daemon.known import known_before
 from derctl.daemon.standings import found_before
 from derctl.links.ending import end
 from derctl.site import Site
+from derctl.store import state
 from derctl.store.folder import Folder
 from derctl.store.journal import Journal
 
@@ -48,10 +53,14 @@ async def rescue(site: Site, tell: Callable[[str], None], *, lift: bool, seconds
     try:
         async with _house(site, folder, heard) as releaser:
             releaser.restore()
+            ledger = releaser.records.ledger
+            wearing = Wearing(folder, Clock(site.file.site.clock_sync), ledger, also=lambda: ledger.of)
+            wearing.restore(state.load(folder)[0])
             await _read(releaser, seconds, lift=lift)
             result = await releaser.release(lift=lift, seconds=seconds)
             result |= await _read_again(releaser, result, seconds)
             await releaser.save()
+            await wearing.end()
         if unsaved:
             raise OSError(unsaved[0])
         return result
@@ -77,12 +86,12 @@ def _folder(site: Site) -> Folder:
 @asynccontextmanager
 async def _house(site: Site, folder: Folder, on_event: Callable[[str, str, str], None]) -> AsyncIterator[Releaser]:
     """The site's DERs, on buses that connect."""
-    plant = build(site, lambda event, who, text: None, known_before(folder))
-    dispatch = Dispatch({name: _writer(site, channel) for name, channel in plant.ders.items()})
+    plant, ledger = build(site, lambda event, who, text: None, known_before(folder)), Ledger()
+    dispatch = Dispatch({name: _writer(site, channel, ledger) for name, channel in plant.ders.items()})
     used = {id(channel.bus): channel.bus for channel in plant.ders.values()}
     tasks = [asyncio.create_task(bus.line.run()) for bus in used.values()]
     try:
-        yield Releaser(Records(Journal(folder), lambda: "", on_event), dispatch, on_event)
+        yield Releaser(Records(Journal(folder), lambda: "", on_event, ledger), dispatch, on_event)
     finally:
         await end(tasks)
 
@@ -146,12 +155,13 @@ async def _ready(channel: Channel) -> None:
         await asyncio.sleep(AGAIN_S)
 
 
-def _writer(site: Site, channel: Channel) -> Writer:
+def _writer(site: Site, channel: Channel, ledger: Ledger) -> Writer:
     section = next(der for der in site.file.ders if der.id == channel.id)
 
     async def no_journal(name: str) -> None:
         return
 
     writer = writer_of(site, section, channel, no_journal, lambda event, who, text: None)
+    writer.account.ration = Ration(channel.id, ledger, frozenset(section.may_write))
     writer.promised.found_w = partial(found_before(_folder(site)).get, channel.id)
     return writer

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass, field
 
-from derctl.core.types import Decision, DerState, Fallback, Setpoint
+from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import Bind, Record, Released, WriteFor
 from derctl.daemon.actuate import hold as holds
@@ -15,6 +15,7 @@ from derctl.daemon.actuate.account import Account
 from derctl.daemon.actuate.contesting import contested
 from derctl.daemon.actuate.deadband import reason_to_write, var_left
 from derctl.daemon.actuate.errand import Errand
+from derctl.daemon.actuate.hold import Hold
 from derctl.daemon.actuate.promised import Promised
 from derctl.daemon.actuate.ration import Ration, both, tightens
 from derctl.daemon.actuate.release import Release
@@ -135,11 +136,12 @@ class Writer:
     ) -> WriteFor | None:
         """None where its memory has to be spared."""
         profile, account = self.channel.measured.profile, self.account
-        kept_back = why is not None and self.account.ration.keeps_back(desired, accepted, profile)
+        ration, told = account.ration, account.hold.holds
+        kept_back = why is not None and ration.keeps_back(desired, _known(accepted, account.hold), told, profile)
         wanted = _controllable(self.channel.device).sendable(wish.decision.setpoint)
-        happened = rationed(account.trouble, binds=kept_back or self.account.ration.binds(desired, wanted, profile))
+        happened = rationed(account.trouble, binds=kept_back or ration.binds(desired, wanted, profile))
         if happened is not None:
-            account.happened(happened, self.account.ration.text(profile))
+            account.happened(happened, ration.text(profile))
         return None if kept_back else why
 
     def _sendable(self, device: object, wish: Wish) -> Setpoint:
@@ -157,8 +159,10 @@ class Writer:
         return self._asked[2]
 
     async def _write(self, why: WriteFor) -> None:
-        """The journal first: a kill must not make a write be forgotten. Afterwards all may have changed."""
+        """Journal and count first: a kill must not make a write be forgotten. Afterwards all may have changed."""
         await self.journal(self.id)
+        ration = self.account.ration
+        await ration.reserve(self.channel.measured.profile, toggle=_toggles(self.account, why))
         wish, channel, account, now = self.wish, self.channel, self.account, self.clock()
         device, most_s = channel.device, keep_s(channel.bus.line.pace, self.tick_s)
         if wish is None or device is None or now - wish.at_s > most_s or not channel.bond.verified:
@@ -166,9 +170,10 @@ class Writer:
         desired, hold = self._sendable(device, wish), account.hold
         accepted, unasked_s = wish.accepted(hold.written), hold.var_unasked_s(wish.var_asked_s, now)
         give_back = var_left(desired, accepted, unasked_s, channel.measured.profile)
+        holds = _known(accepted, hold)
+        urgent = holds is None or tightens(desired, holds)
         before, answers = account.sending(desired), dict(channel.answers.words)
-        if why is WriteFor.DISOBEYED and channel.measured.profile.enable == "toggle":
-            account.toggles = True
+        account.toggles = _toggles(account, why)
         exchange = _controllable(device).write(
             desired, self.promised.told, answers, give_back_var=give_back, toggle=account.toggles
         )
@@ -178,11 +183,7 @@ class Writer:
                 exchange,
                 priority=Priority.WRITE,
                 not_after_s=wish.at_s + most_s,
-                permit=self.account.ration.permit(
-                    _controllable(device),
-                    channel.measured.profile,
-                    urgent=accepted is None or tightens(desired, accepted),
-                ),
+                permit=ration.permit(_controllable(device), channel.measured.profile, urgent=urgent),
             )
         except BusLate as error:  # not sent; the next tick decides
             account.happened(Happened.LATE, str(error))
@@ -207,6 +208,7 @@ class Writer:
         if device is None or not channel.bond.verified:
             return Release(Released.UNREACHABLE)
         held, believed = self.account.known()
+        await self.account.ration.reserve_spare(channel.measured.profile)
         exchange = _controllable(device).release(self.promised.told, lift=lift, held=held, believed=believed)
         try:
             stands = await channel.bus.execute(
@@ -224,6 +226,19 @@ class Writer:
             return Release(Released.REFUSED, missing, stands_w=stands.p_ceiling_w)
         self.account.given_back(stands, believed=believed, lift=lift)
         return Release(Released.RELEASED, stands_w=stands.p_ceiling_w)
+
+
+def _toggles(account: Account, why: WriteFor) -> bool:
+    """Whether its enable goes off and on with what is written."""
+    return account.toggles or (why is WriteFor.DISOBEYED and account.channel.measured.profile.enable == "toggle")
+
+
+def _known(accepted: Setpoint | None, hold: Hold) -> Setpoint | None:
+    """What it holds, as far as is known: what it reads back, or what it was told and what did not break off."""
+    told = hold.written.setpoint if hold.unfinished and hold.written is not None else hold.holds
+    if accepted is not None or (hold.unfinished and hold.written is None):
+        return accepted
+    return None if told == NOTHING else told
 
 
 def _controllable(device: object) -> Controllable:

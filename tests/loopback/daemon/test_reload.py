@@ -86,9 +86,15 @@ def elsewhere(site: dict[str, Any]) -> None:
     site["site"]["state_dir"] = "/tmp/elsewhere"
 
 
+def crowded(site: dict[str, Any]) -> None:
+    """Its bus asks so rarely that no reading counts until the next one."""
+    site["buses"][0]["min_interval_s"] = 10.0
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (crowded, "control would end with it: bus_too_slow: bus"),
         (broken, "site.yaml:"),
         (broken, "functions[0].limit_w"),
         (no_fallback, "control would end with it: fallback_breaks_contract"),

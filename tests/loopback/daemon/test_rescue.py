@@ -10,6 +10,8 @@ import pytest
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.rescue import rescue
 from derctl.site import load
+from derctl.store import worn
+from derctl.store.folder import Folder
 from hil.faults import refuse
 from hil.rig import Rig
 from tests.loopback.daemon.conftest import simulated
@@ -53,3 +55,13 @@ async def test_a_battery_that_charges_waits_while_an_inverter_that_was_never_wri
     assert {name: str(each.result) for name, each in found.items()} == {"bat1": result}
     target_w = rig.world.faces["bat1"].command().p_target_w
     assert target_w == (watts if result == "waits" else 0.0)
+
+
+async def test_what_a_release_writes_is_counted_where_the_daemon_counts(rig: Rig, tmp_path: Path) -> None:
+    charge(rig, 500)
+    await released(rig, tmp_path, "bat1")
+    folder = Folder(Path(load(rig.site_file(tmp_path)).file.site.state_dir), tmp_path)
+    first = worn.load(folder)[0].wear["bat1"]["counts"]
+    assert first["704.WSetEna"] >= 1
+    await released(rig, tmp_path, "bat1")
+    assert worn.load(folder)[0].wear["bat1"]["counts"]["704.WSetEna"] == 2 * first["704.WSetEna"]

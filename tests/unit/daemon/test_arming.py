@@ -39,8 +39,10 @@ NEXT = {
     Said.DISARM: {L: L, W: W, H: W, C: W},
     Said.HOLDS: {L: L, W: W, H: C, C: C},
     Said.BREAKS: {L: L, W: W, H: H, C: C},
+    Said.LATE: {L: L, W: W, H: H, C: H},
 }
-"""As docs/interfaces.md has it: armed and nothing against it is control, and control ends by a word only."""
+"""As docs/interfaces.md has it: armed and nothing against it is control, and control ends by a word, or where a bus
+turns out too slow."""
 
 
 @pytest.mark.parametrize("said", Said)
@@ -60,6 +62,47 @@ def test_why_nothing_leaves_is_said() -> None:
     held = seen(Arming(state=H), BREAKS)
     assert held.reason is not None and held.reason.startswith("fallback_breaks_contract: ")
     assert seen(Arming(state=H), HOLDS).reason is None
+
+
+SLOW = replace(HOLDS, too_slow="bus rs485: refused: the reading of pv1 gets 42 s old, and counts for 30 s")
+
+
+def test_a_bus_that_is_too_slow_refuses_control_with_its_numbers() -> None:
+    site = Site(SLOW)
+    with pytest.raises(CommandError, match="42 s old") as refused:
+        site.gate.arm("anna")
+    assert refused.value.code == "bus_too_slow"
+    site.gate.file_says(Mode.CONTROL)
+    assert not site.gate.evaluate()
+    assert site.gate.arming.reason == f"bus_too_slow: {SLOW.too_slow}"
+    site.without = HOLDS
+    assert site.gate.evaluate()
+
+
+def test_control_ends_once_a_bus_turns_out_too_slow_and_goes_on_when_it_is_not() -> None:
+    site = Site()
+    site.gate.arm("anna")
+    assert site.gate.evaluate()
+    site.without = SLOW
+    assert not site.gate.evaluate() and site.modes == ["control", "observe"]
+    assert site.gate.arming.armed
+    site.without = HOLDS
+    assert site.gate.evaluate() and site.modes == ["control", "observe", "control"]
+
+
+def test_a_contract_that_does_not_hold_without_derctl_keeps_control_on_a_slow_bus() -> None:
+    """To give the others back would break it."""
+    site = Site()
+    site.gate.arm("anna")
+    site.gate.evaluate()
+    site.without = replace(BREAKS, too_slow=SLOW.too_slow)
+    assert site.gate.evaluate() and site.modes == ["control"]
+
+
+def test_a_restart_does_not_resume_control_on_a_bus_that_is_too_slow() -> None:
+    site = Site(SLOW, state=H)
+    site.gate.agreed = agreement(SLOW)
+    assert not site.gate.evaluate()
 
 
 class Site:

@@ -14,7 +14,7 @@ import pytest
 from derctl.core.response import Lag
 from derctl.core.types import LimitRequest
 from derctl.core.words import Belief, Mode, Phase
-from derctl.daemon.actuate.ledger import Ledger
+from derctl.daemon.actuate.ledger import AHEAD, Ledger
 from derctl.daemon.actuate.rest import AWAKE, Rest
 from derctl.daemon.arming import Arm, Arming
 from derctl.daemon.clock import Clock
@@ -494,3 +494,46 @@ async def test_counters_that_can_t_be_read_are_said_and_harm_nobody_else(tmp_pat
     assert [(name, text.partition(":")[0]) for name, text in after.told] == [
         ("state_unreadable", "how often it was written")
     ]
+
+
+@pytest.mark.parametrize(("set_then", "left"), [(True, 24), (False, 23)])
+async def test_what_was_saved_by_a_clock_that_was_not_set_gives_no_write_back_early(
+    tmp_path: Path, set_then: bool, left: int
+) -> None:
+    """A clock without a battery says 1970, or yesterday, until the network sets it."""
+    flash = Profile(volatile=False)
+    before = House(tmp_path, wall=WALL if set_then else None)
+    before.survival.clock.wall = lambda: WALL
+    before.ledger.wrote("pv1", ("123.WMaxLimPct",), flash)
+    await before.survival.end()
+    after = House(tmp_path, wall=WALL + 86_401.0, now_s=7.0).restored()
+    assert after.ledger.view("pv1", flash)["left"] == left
+
+
+async def test_the_count_that_is_saved_before_a_write_survives_a_kill_and_a_good_end_takes_the_rest_back(
+    tmp_path: Path,
+) -> None:
+    flash, path = Profile(volatile=False), tmp_path
+    house = House(path).restored()
+    await house.ledger.reserve("pv1", flash)
+    killed = House(path).restored()
+    assert killed.ledger.view("pv1", flash)["left"] == 24 - AHEAD
+    house.ledger.wrote("pv1", ("123.WMaxLimPct",), flash)
+    await house.survival.end()
+    assert House(path).restored().ledger.view("pv1", flash) == {
+        "counts": {"123.WMaxLimPct": 1},
+        "a_day": 24,
+        "left": 23,
+    }
+
+
+async def test_a_count_that_can_t_be_read_is_said_and_the_state_s_stands(tmp_path: Path) -> None:
+    flash = Profile(volatile=False)
+    house = House(tmp_path).restored()
+    house.ledger.wrote("pv1", ("123.WMaxLimPct",), flash)
+    await house.survival.save()
+    for name in ("worn.json", "worn.json.copy"):
+        (tmp_path / name).write_text('{"version": 9}')
+    after = House(tmp_path).restored()
+    assert after.ledger.view("pv1", flash)["left"] == 23
+    assert [name for name, _ in after.told] == ["state_unreadable"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import convert
 
+from derctl.cli.check import late_text
 from derctl.core.words import Certainty, Contract, Refusal, Timer, Without
-from derctl.site import DerSection, absence_of, der_absence
+from derctl.site import DerSection, Site, absence_of, der_absence
 from derctl.site.absence import Absence, Found, reasons
 from derctl.site.schema import FallbackSection, RatingSection
 
@@ -282,3 +284,34 @@ def assert_bounds(check: Absence, gate: Absence) -> None:
     assert gate.unknown == ()
     assert gate.verdict in ({Contract.NONE} if gate.limit_w is None else {Contract.HOLDS, Contract.BROKEN})
     assert gate.holds == (gate.verdict is not Contract.BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("profile", "by", "says"),
+    [
+        ("fronius", "stands", "; a lower one that a stop writes may not act"),
+        ("kostal", "stands", ""),
+        ("fronius", "device", ""),
+    ],
+)
+def test_of_one_that_heeds_a_limit_only_when_its_enable_is_toggled_it_is_said_what_a_stop_leaves(
+    site_of: Callable[[str], Site], profile: str, by: str, says: str
+) -> None:
+    """Off it would have no limit at all, and a stop has no time to wait until it is on."""
+    site = site_of(f"""
+version: 1
+site: {{id: roof, v_nom_v: 230, f_nom_hz: 50}}
+buses:
+  - {{id: lan, tcp: {{host: 192.0.2.1}}}}
+ders:
+  - id: pv1
+    bus: lan
+    unit: 1
+    kind: sunspec_pv
+    own_functions: "off"
+    profile: {profile}
+    fallback: {{p_ceiling_w: 5000, by: {by}}}
+functions: [{{kind: operator_limit}}]
+""")
+    [der] = absence_of(site.file.ders, {}).ders
+    assert late_text(der, site).startswith(says) and bool(late_text(der, site)) is bool(says)

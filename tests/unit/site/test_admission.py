@@ -152,3 +152,33 @@ def test_a_line_that_a_device_lets_go_late_has_that_pause(small: Small, site_of:
     plain = plan_of(site_of(small(RTU))).plan
     late = plan_of(site_of(small((RTU[0], RTU[1] + ", turnaround_s: 0.4")))).plan
     assert late.poll_s > plain.poll_s + 1.0
+
+
+FAR = 16
+GATEWAY = f"""
+version: 1
+site: {{id: roof, v_nom_v: 230, f_nom_hz: 50, mode: control, tick_s: 2.0}}
+buses:
+  - {{id: lan, tcp: {{host: 192.0.2.1}}}}
+ders:
+{
+    "".join(
+        f"  - {{id: pv{n}, bus: lan, unit: {n}, kind: sunspec_pv, own_functions: 'off', rating: {{p_max_w: 5000}}, "
+        f"fallback: {{p_ceiling_w: 5000, by: stands}}}}" + chr(10)
+        for n in range(1, FAR + 1)
+    )
+}
+functions: [{{kind: operator_limit}}]
+"""
+
+
+def test_a_bus_that_is_quick_enough_by_the_file_is_refused_by_the_profiles_that_are_found(
+    site_of: SiteOf,
+) -> None:
+    """A Datamanager takes a request a second, and sixteen inverters hang on this one."""
+    site = site_of(GATEWAY)
+    assert site.too_slow({}) == ""
+    assert site.too_slow({"pv1": "kostal"}) == ""
+    text = site.too_slow({"pv1": "fronius"})
+    assert text.startswith("bus lan: refused: the reading of pv")
+    assert "and counts for 30 s. What would do: a min_interval_s of " in text

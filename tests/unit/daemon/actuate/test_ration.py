@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,9 +15,9 @@ from derctl.core.types import NOTHING, Fallback, Setpoint
 from derctl.core.words import FallbackBy, Released
 from derctl.daemon.actuate.ledger import Ledger
 from derctl.daemon.actuate.ration import Ration, both, rationed, tightens
-from derctl.daemon.actuate.wear import DAY_S, OVER_EVERY_S
+from derctl.daemon.actuate.wear import DAY_S, OVER_EVERY_S, left_of
 from derctl.devices import Profile
-from derctl.errors import WriteBarred
+from derctl.errors import BusTimeout, WriteBarred
 from tests.writing import Desk, FakeDevice, ceiling
 
 LOW = Fallback(p_ceiling_w=1000.0, by=FallbackBy.STANDS)
@@ -206,3 +208,103 @@ def test_counters_survive_and_a_day_that_nobody_measured_does_not_pass() -> None
         assert again.view("pv1", FLASH) == {"counts": {"123.WMaxLimPct": 1}, "a_day": 8, "left": left}
         assert again.view("pv2", Profile()) == {"counts": {"123.WMaxLimPct": 1}, "a_day": None, "left": None}
     assert [*Ledger().revive({"pv1": {"counts": []}}, 0.0)] == ["pv1"]
+
+
+async def test_one_that_can_t_be_read_back_and_does_not_obey_keeps_the_day_s_writes() -> None:
+    desk = flash(readback="effect_only")
+    times = list[float]()
+    for _ in range(2 * int(DAY_S) // 30):
+        sent = await desk.tick(ceiling(2000.0), 4000.0, seconds=30.0)
+        times += [desk.now_s] * sent
+    assert 6 < len(times) <= 24, "tried again and again, and ever less often"
+    assert max(sum(at_s <= other < at_s + DAY_S for other in times) for at_s in times) <= 8
+    assert desk.writer.account.outcome.reason == "write_budget"
+    assert await desk.tick(ceiling(1500.0), 4000.0, seconds=60.0) == 1, "less is not kept back"
+
+
+async def test_a_write_that_broke_off_is_tried_again_and_beyond_the_day_s_ever_more_rarely() -> None:
+    desk = flash(readback="effect_only")
+    await desk.tick(ceiling(2000.0), 2000.0)
+    desk.device.deaf, desk.bus.error_after_permit = True, BusTimeout("no answer")
+    times = list[float]()
+    for _ in range(int(DAY_S) // 20):
+        times += [desk.now_s] * (await desk.tick(ceiling(900.0), 2000.0, seconds=20.0))
+    waits = [after - before for before, after in pairwise(times)]
+    assert waits[:5] == [20.0] * 5
+    assert max(waits) >= 900.0
+    assert len(times) <= 8 + DAY_S / 900.0 + 5
+
+
+async def test_the_count_is_on_disk_before_the_write_whatever_ends_the_process() -> None:
+    desk, disk, saves = flash(), [dict[str, Any]()], list[float]()
+    ledger = desk.writer.account.ration.ledger
+
+    async def keep() -> None:
+        saves.append(desk.now_s)
+        disk[0] = ledger.ahead()
+
+    ledger.keep = keep
+    for n in range(8):
+        await desk.tick(ceiling(4000.0 - 100.0 * n), seconds=60.0)
+        killed = Ledger(clock=lambda: desk.now_s)
+        killed.revive(disk[0], 0.0)
+        assert killed.view("pv1", FLASH)["left"] <= ledger.view("pv1", FLASH)["left"] == 7 - n
+        assert await desk.tick(ceiling(4000.0 - 100.0 * n), seconds=1.0) == 0
+    assert len(saves) <= 8, "no more than one save for each write"
+    assert ledger.settle()
+    assert ledger.ahead() == ledger.plain()
+    assert not ledger.settle()
+
+
+async def test_a_disk_that_takes_nothing_keeps_nobody_from_writing_and_is_tried_again() -> None:
+    desk, tried = flash(), list[int]()
+
+    async def keep() -> None:
+        tried.append(1)
+        raise OSError(28, "No space left on device")
+
+    desk.writer.account.ration.ledger.keep = keep
+    await desk.tick(ceiling(3000.0))
+    await desk.tick(ceiling(2000.0))
+    assert told(desk) == [3000.0, 2000.0]
+    assert len(tried) == 2
+
+
+async def test_neither_a_write_nor_a_release_waits_for_a_disk_that_hangs() -> None:
+    desk = flash()
+
+    async def keep() -> None:
+        await asyncio.Event().wait()
+
+    desk.writer.account.ration.ledger.keep = keep
+    await desk.tick(ceiling(3000.0))
+    assert told(desk) == [3000.0]
+    assert desk.writer.account.ration.ledger.reserved == {}, "nothing is counted on that is not on disk"
+    assert (await desk.writer.release(lift=False)).result is Released.RELEASED
+
+
+def test_what_may_have_been_written_before_a_kill_counts_for_each_point_and_no_point_is_named_so() -> None:
+    ledger = Ledger(clock=lambda: 1000.0)
+    ledger.revive(
+        {"pv1": {"counts": {"123.WMaxLimPct": 9}, "ages_s": {"123.WMaxLimPct": [5.0], "*": [5.0, 5.0]}}}, 0.0
+    )
+    assert ledger.view("pv1", FLASH) == {"counts": {"123.WMaxLimPct": 9}, "a_day": 8, "left": 5}
+    assert left_of(ledger.wear("pv1"), "123.WMaxLim_Ena", FLASH, 1000.0) == 6
+
+
+def test_what_an_older_file_knows_never_takes_a_count_back() -> None:
+    ledger = Ledger(clock=lambda: 1000.0)
+    ledger.revive({"pv1": {"counts": {"123.WMaxLimPct": 9, "a": 1}}}, 0.0)
+    ledger.revive({"pv1": {"counts": {"123.WMaxLimPct": 4, "b": 2}}}, 0.0)
+    assert ledger.wear("pv1").counts == {"123.WMaxLimPct": 9, "a": 1, "b": 2}
+
+
+async def test_after_a_restart_without_a_write_left_less_than_what_reads_back_waits_no_longer_than_a_minute() -> None:
+    """However many writes a kill has cost."""
+    desk = flash()
+    desk.device.holds = ceiling(4500.0)
+    ages = [0.0] * 14
+    desk.writer.account.ration.ledger.revive({"pv1": {"ages_s": {"*": ages}}}, 0.0)
+    assert await desk.tick(ceiling(3000.0), seconds=OVER_EVERY_S - 2.0) == 0
+    assert await desk.tick(ceiling(3000.0), seconds=3.0) == 1
+    assert told(desk) == [1000.0], "to the fallback at once"
