@@ -18,6 +18,7 @@ from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.control import Control, Ears
+from derctl.daemon.dusk import Dusk
 from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
 from derctl.daemon.gate import Gate
 from derctl.daemon.known import Known
@@ -67,7 +68,8 @@ class App:
         """From the image to the registers."""
         tell, stamp, changed = self.news.tell, self.clock.stamp, self.dirty.set
         known = Known()
-        plant = build(site, tell, known)
+        self.dusk = Dusk(tell)
+        plant = build(site, self.dusk.tell, known)
         absent = Absent(site, plant.ders, known=known, changed=changed)
         self.gate = Gate(
             absence=absent.whole,
@@ -138,6 +140,7 @@ class App:
             desk=desk,
             tasks=self.tasks,
             news=self.news,
+            heard=self.dusk.tell,
         )
         self.calls = Calls(desk=desk, recorder=self.recorder, view=self.panel.view, reload=self.reloading.now)
 
@@ -189,6 +192,7 @@ class App:
         """The tick's end."""
         self.recorder.add(tick)
         self.notices.look()
+        self.dusk.look(tick.state.ders)
         self.control.follow(tick)
         self.panel.buses.look(tick, self.control.plant)
         self.uplink.report(tick, self.control.writers, self.gate.arming.mode, self.panel.loads)
