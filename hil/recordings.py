@@ -9,6 +9,7 @@ from typing import Any
 from hil.scenario import ScenarioError
 
 Recording = Mapping[str, Any]
+WORD, UNIT = 0xFFFF, 0xFF
 
 
 def directory() -> Path | None:
@@ -31,8 +32,19 @@ def recorded_in(path: Path) -> Recording:
     """The recording in a file. Raises ScenarioError where it is none."""
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as wrong:
+    except OSError as wrong:
+        raise ScenarioError(f"{path}: {wrong.strerror}") from None
+    except (ValueError, RecursionError) as wrong:
         raise ScenarioError(f"{path}: no JSON: {wrong}") from None
     if not isinstance(known, dict) or not isinstance(known.get("registers"), dict):
         raise ScenarioError(f"{path}: no recording: it has no `registers`")
+    for address, word in known["registers"].items():
+        if not (_within(int(address) if address.isdecimal() else None, WORD) and _within(word, WORD)):
+            raise ScenarioError(f"{path}: no recording: register {address!r} is {word!r}; both are 0 to {WORD}")
+    if not (known.get("unit_id") is None or _within(known["unit_id"], UNIT)):
+        raise ScenarioError(f"{path}: no recording: unit_id is {known['unit_id']!r}, not 0 to {UNIT}")
     return known
+
+
+def _within(number: object, most: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= most

@@ -166,6 +166,11 @@ def _contained(now: dict[str, Any] | None) -> list[str]:
     found = [] if not long else wrapped(f"{long} long excursions above the limit", "! ", "  ")
     if now["credit"]:
         return found
+    wait_s = now.get("credited_in_s")
+    if wait_s is not None:
+        text = f"load is not credited yet: an excursion lasts for up to {now['lasts_s']:.3g} s by now"
+        text += f", {now['containment_s']:g} s are allowed, and it has to stay so for another {span(wait_s)}"
+        return found + wrapped(text, "! ", "  ")
     lasts = "for nobody knows how long" if now["lasts_s"] is None else f"for up to {now['lasts_s']:.3g} s"
     slow = max(now["summands"], key=lambda each: math.inf if each["seconds"] is None else each["seconds"])
     text = f"load is not credited: an excursion may last {lasts}, {now['containment_s']:g} s are allowed"

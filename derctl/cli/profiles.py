@@ -16,6 +16,7 @@ from derctl.errors import CommandError
 from derctl.site import known_profiles, profile_at
 from derctl.site.hints import similar
 from derctl.site.profile_file import KEYS
+from derctl.site.profiles import text_of
 
 DEPENDS = ("writes", "readback", "timer_rearm", "settle_s", "volatile", "min_limit_pct")
 """What control depends on: `check` and `show` say where nobody confirmed it, whether the profile has it or not."""
@@ -118,8 +119,4 @@ def shown(value: Any) -> str:
     """A value as its file has it."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {shown(raws)}" for key, raws in value.items())
-    if isinstance(value, tuple):
-        return ", ".join(map(shown, value))
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return text_of(value)

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,19 @@ from derctl.cli.amounts import seconds
 from derctl.cli.exits import BUSY, CONFIG, NO, OK
 from derctl.cli.local import add_config, config_of
 from derctl.cli.plain import page
-from derctl.cli.standing import LIFT, NO_RECORD, NOTHING, all_released, kept, settled, standing, waits, word_of
+from derctl.cli.standing import (
+    LIFT,
+    NEVER,
+    NO_RECORD,
+    NOT_RUN,
+    NOTHING,
+    all_released,
+    kept,
+    settled,
+    standing,
+    waits,
+    word_of,
+)
 from derctl.core.text import error_text
 from derctl.core.words import Record, Released
 from derctl.errors import CommandError, LinkError
@@ -39,10 +52,10 @@ def run(args: argparse.Namespace) -> int:
     site = load(config_of(args))
     from derctl.store.folder import AlreadyRunning
 
-    ran = Path(site.file.site.state_dir).exists()
+    ran, lacking = Path(site.file.site.state_dir).exists(), _lacking(site)
     try:
         if args.list:
-            return _listed(site, ran=ran, as_json=args.json)
+            return _listed(site, lacking, ran=ran, as_json=args.json)
         found = asyncio.run(_release(site, lift=args.lift, seconds=args.within))
     except AlreadyRunning as error:
         print(f"{error}, which does not answer at {site.file.site.socket}", file=sys.stderr)
@@ -50,11 +63,11 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG
-    print(json.dumps(found) if args.json else page(_said(found, site, lift=args.lift)))
+    print(json.dumps(found) if args.json else page(_said(found, site, lacking, lift=args.lift)))
     return OK if all_released(found, ran=ran) else NO
 
 
-def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
+def _listed(site: Site, lacking: str, *, ran: bool, as_json: bool) -> int:
     """Without a daemon the devices are read, and nothing is written."""
     from derctl.store.folder import Folder
     from derctl.store.journal import Book, Journal, Left
@@ -71,6 +84,7 @@ def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
     state = _state(site) or _looked_at(site)
     ders, fallbacks = state["ders"], _fallbacks(site)
     found = {name: der["standing"] for name, der in ders.items() if der.get("standing")}
+    _known(found.values(), lacking)
     entries = journal.entries | {
         name: {"since": None}
         for name, each in found.items()
@@ -80,10 +94,28 @@ def _listed(site: Site, *, ran: bool, as_json: bool) -> int:
         told = {"mode": state.get("mode"), "written": entries, "standing": limits, "stands": found}
         print(json.dumps(told))
     else:
-        missing = any(each["record"] == Record.MISSING for each in found.values())
-        print(page(kept(entries, limits, state, fallbacks, missing=missing)))
+        missing = lacking == NEVER or any(each["record"] == Record.MISSING for each in found.values())
+        print(page(kept(entries, limits, state, fallbacks, lacking=lacking if missing else None)))
     open_ = any(waits(each, fallbacks[name], ran=ran) for name, each in found.items())
     return NO if state.get("mode") == "control" or entries or open_ else OK
+
+
+def _lacking(site: Site) -> str:
+    """What there is to say where no record of what was written is there."""
+    from derctl.store.folder import Folder
+    from derctl.store.state import wrote_never
+
+    path = Path(site.file.site.state_dir)
+    if not path.exists():
+        return NOT_RUN
+    return NEVER if wrote_never(Folder(path, Path(site.file.site.socket).parent)) else NO_RECORD
+
+
+def _known(found: Iterable[dict[str, Any]], lacking: str) -> None:
+    """Where it is known that derctl never wrote, no record is missing."""
+    for each in found:
+        if lacking == NEVER and each["record"] == Record.MISSING:
+            each["record"] = Record.NOTHING
 
 
 def _unreadable(site: Site, text: str) -> None:
@@ -107,14 +139,17 @@ def _looked_at(site: Site) -> dict[str, Any]:
     return {"ders": ders}
 
 
-def _said(found: dict[str, Any], site: Site, *, lift: bool) -> list[str]:
+def _said(found: dict[str, Any], site: Site, lacking: str, *, lift: bool) -> list[str]:
     state = _state(site, after=True)
+    of = [*found.values(), *(state or {"ders": {}})["ders"].values()]
+    _known((each["standing"] for each in of if isinstance(each, dict) and each.get("standing")), lacking)
     lines = standing(found, {} if state is None else state["ders"], _fallbacks(site))
     if lift and lines[-1:] == [LIFT]:
         lines.pop()
     if all(word_of(result) == Released.NOT_WRITTEN for result in found.values()):
         records = [(result.get("standing") or {}).get("record") for result in found.values()]
-        lines.insert(0, NO_RECORD if Record.MISSING in records else NOTHING)
+        never = NEVER if lacking == NEVER else NOTHING
+        lines.insert(0, lacking if Record.MISSING in records else never)
     return lines
 
 

@@ -31,6 +31,8 @@ NO_RECORD = (
     "the record of what derctl wrote is not whole (written.json or standing.json is missing, or can't be read): "
     "known is what the devices tell"
 )
+NOT_RUN = "derctl has not run with this state_dir: known is what the devices tell"
+NEVER = "nothing to release: derctl has never written anything here"
 
 _NAMED = re.compile(r"(?:^|, )([a-z0-9][a-z0-9_-]*): ")
 _STANDS = re.compile(r"; (nothing stands|what stands is not known|[^;]* stands( as written, .*| when .*)?)$")
@@ -114,19 +116,19 @@ def kept(
     state: Mapping[str, Any] | None,
     fallbacks: Mapping[str, float | None],
     *,
-    missing: bool = False,
+    lacking: str | None = None,
 ) -> list[str]:
     """Before a release: a line for each DER, what derctl has in it, and what stands there.
 
-    entries: of the journal; missing: there is none. left: what earlier releases left. state: of `status`, or without
-    a daemon the `ders` of it with what they read back, and no `mode`.
+    entries: of the journal; lacking: why there is none, None: there is one. left: what earlier releases left. state:
+    of `status`, or without a daemon the `ders` of it with what they read back, and no `mode`.
     """
     ders = {} if state is None else state["ders"]
     found = {name: _before(each, ders.get(name)) for name, each in left.items()}
     found |= {name: _written(each, ders.get(name)) for name, each in entries.items()}
     lines = standing({name: found[name] for name in [*entries, *left]}, ders, fallbacks)
     if not entries:
-        lines.insert(0, NO_RECORD if missing else NOTHING)
+        lines.insert(0, lacking or NOTHING)
     if state is not None and state.get("mode") is not None:
         lines.insert(0, "derctl is in control" if state["mode"] == "control" else "derctl observes")
     return lines

@@ -17,6 +17,7 @@ from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.control import Control, Ears, absent_of
+from derctl.daemon.dusk import Dusk
 from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
 from derctl.daemon.gate import Gate
 from derctl.daemon.known import Known
@@ -66,7 +67,8 @@ class App:
         """From the image to the registers."""
         tell, stamp, changed = self.news.tell, self.clock.stamp, self.dirty.set
         known = Known()
-        plant = build(site, tell, known)
+        self.dusk = Dusk(tell)
+        plant = build(site, self.dusk.tell, known)
         absent = absent_of(site, plant, known, changed)
         self.gate = Gate(
             absence=absent.whole,
@@ -137,6 +139,7 @@ class App:
             desk=desk,
             tasks=self.tasks,
             news=self.news,
+            heard=self.dusk.tell,
         )
         self.calls = Calls(desk=desk, recorder=self.recorder, view=self.panel.view, reload=self.reloading.now)
 
@@ -188,6 +191,7 @@ class App:
         """The tick's end."""
         self.recorder.add(tick)
         self.notices.look()
+        self.dusk.look(tick.state.ders)
         self.control.follow(tick)
         self.panel.buses.look(tick, self.control.plant)
         self.uplink.report(tick, self.control.writers, self.gate.arming.mode, self.panel.loads)

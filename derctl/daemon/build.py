@@ -21,6 +21,7 @@ from derctl.devices.blocks import Joining
 from derctl.devices.nominal import measured_problem, stated_problem
 from derctl.links.broker import Broker
 from derctl.links.bus import Bus
+from derctl.links.latency import MEET_MOST_S
 from derctl.links.line import Line, Pace, UnitPace
 from derctl.links.wires.strays import Header
 from derctl.site import (
@@ -36,7 +37,7 @@ from derctl.site import (
     rating_of,
     slowest,
 )
-from derctl.site.pace import transaction_of
+from derctl.site.pace import transaction_of, unknown_line
 
 OnEvent = Callable[[str, str, str], None]
 Journalled = Callable[[str], Awaitable[None]]
@@ -119,7 +120,9 @@ def _bus(site: Site, section: BusSection) -> Bus:
 
 def _pace(site: Site, section: BusSection) -> Pace:
     pace = Pace(
-        **slowest(site, section), units={unit: UnitPace(**each) for unit, each in paces(site, section).items()}
+        **slowest(site, section),
+        meet_most_s=MEET_MOST_S if section.timeout_s is None else 0.0,
+        units={unit: UnitPace(**each) for unit, each in paces(site, section).items()},
     )
     drains = place_of(section).waits_for_late or Header(section.header) is Header.IGNORE_TRANSACTION
     return dataclasses.replace(pace, drain_s=pace.timeout_s) if drains else pace
@@ -155,7 +158,7 @@ def _section(site: Site, bus: str) -> BusSection:
 def _joining(site: Site, bus: str, profile: Profile) -> Joining:
     """What may be read together: it takes no longer than two requests, and the device takes it."""
     section = _section(site, bus)
-    cost = transaction_of(site.file, site.profiles, section)
+    cost = transaction_of(site.file, site.profiles, section, line=unknown_line(section))
     spans = profile.map is None and (profile.spans if section.spans is None else section.spans)
     return Joining(max_regs=profile.max_regs, gap=cost.gap, spans=spans)
 

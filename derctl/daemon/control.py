@@ -190,6 +190,7 @@ class Control:
             written=lambda name: writers[name].account.hold.told,
             holds=lambda name: _held(writers[name], self.standings),
             halted=lambda: self.promises.halted,
+            awake_w=lambda name: writers[name].account.rest.least_w,
         )
 
     def _writer(self, der: DerSection) -> Writer:

@@ -29,8 +29,8 @@ class Image:
     """channels and bms by DER id, lines by bus. absent: what the site does without derctl. witness: another meter at
     the point of connection; followers: who else follows the one there.
 
-    written: what derctl told a DER last; holds: what it may still hold of all that. halted: whether nobody may be
-    raised now. least_s: what three ticks allow.
+    written: what derctl told a DER last; holds: what it may still hold of all that; awake_w: the least limit that was
+    seen to keep it awake. halted: whether nobody may be raised now. least_s: what three ticks allow.
     """
 
     site: SiteFile
@@ -41,6 +41,7 @@ class Image:
     requests: Requests
     written: Callable[[str], Setpoint | None] = lambda der: None
     halted: Callable[[], bool] = lambda: False
+    awake_w: Callable[[str], float] = lambda der: 0.0
     holds: Callable[[str], Setpoint] = lambda der: NOTHING
     witness: Channel | None = None
     fallbacks: dict[str, Fallback] = field(init=False)
@@ -104,6 +105,8 @@ class Image:
         unverified = device is not None and device.habits.unverified != ""
         if unverified:  # what it is lowered by for a step of the meter's it would not get back
             can = replace(can, volatile=False)
+        if (awake_w := self.awake_w(section.id)) > can.least_w:
+            can = replace(can, least_w=awake_w)
         rating, absent = self.absent.rating(section, self.site.site.v_nom_v), self.absent.of(section.id)
         der = DerState(
             id=section.id,

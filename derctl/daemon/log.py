@@ -71,6 +71,7 @@ PRIORITIES: dict[str, str] = {
     "started": "info",
     "state_unreadable": "error",
     "stopped": "info",
+    "sun_down": "info",
     "transport_problem": "warning",
     "unknown_principal": "warning",
     "value_held": "warning",

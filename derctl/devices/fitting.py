@@ -17,7 +17,15 @@ def met(models: Models, options: Options) -> Exchange[tuple[Layout, Options]]:
     own = fitted(options, layout)
     profile = own.profile
     most = min(layout.max_regs, profile.max_regs)
-    return replace(layout, max_regs=most, absent=profile.absent, silence_is_missing=profile.silence_is_missing), own
+    layout = replace(
+        layout,
+        max_regs=most,
+        absent=profile.absent,
+        silence_is_missing=profile.silence_is_missing,
+        refused_is_missing=profile.refused_is_missing,
+        repaired=profile.repaired,
+    )
+    return layout, own
 
 
 def fitted(options: Options, layout: Layout) -> Options:

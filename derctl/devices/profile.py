@@ -86,8 +86,11 @@ class Profile:
     enable: rewrite (with each write, last) | apart (the same in a request of its own) | toggle (as rewrite, and off
     and on again once a setpoint was seen to have no effect).
     max_clients: connections that it serves, 0: not known. silence_is_missing: a block without which it is a device
-    all the same, and that gets no answer, isn't there. meter_sign: +1 where its W is positive for export, as this
-    maker mounts it. absent: raw values that mean nothing, by `model.point`, beside those of the point's type.
+    all the same, and that gets no answer, isn't there. refused_is_missing: the same of one that is refused; else the
+    device isn't found while it refuses one. repaired: where a header does not stand where the one before points and
+    is found beside that, the device is only read, or written too, since its maker's maps are so. meter_sign: +1 where
+    its W is positive for export, as this maker mounts it. absent: raw values that mean nothing, by `model.point`,
+    beside those of the point's type.
     seen: the oldest and the newest firmware that it was seen with; None: nobody wrote down which.
     match: the devices that it is meant for. facts: who says each value, by key.
     map: its registers, where it has others than SunSpec's.
@@ -117,6 +120,8 @@ class Profile:
     volatile: bool = True
     max_clients: int = 0
     silence_is_missing: bool = False
+    refused_is_missing: bool = True
+    repaired: Literal["read", "write"] = "read"
     meter_sign: Literal[1, -1] | None = None
     absent: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
     bases: tuple[int, ...] = (40000, 0, 50000, 1, 4096)

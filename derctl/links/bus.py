@@ -12,7 +12,7 @@ from typing import TypeVar
 from derctl.core.exchange import Exchange, Op, Pause, Permit, Read, Registers, Write, only_read
 from derctl.errors import BusClosed, BusFrameError, BusLate, BusTimeout, DeviceRefused
 from derctl.links.carried import carried
-from derctl.links.latency import FRESH, Latency, deadline_s, took, unanswered
+from derctl.links.latency import FRESH, Latency, deadline_s, meeting_s, took, unanswered
 from derctl.links.line import Line, UnitPace
 from derctl.links.silence import HEARD, UNKNOWN, Silence, deeper, pause_s, unheard
 from derctl.links.turns import Priority, Served, Turns
@@ -38,6 +38,8 @@ class _Unit:
     served: Served = field(default_factory=Served)
     silence: Silence = UNKNOWN
     latency: Latency = FRESH
+    meets: bool = False
+    late: int = 0
 
 
 @dataclass(slots=True)
@@ -70,8 +72,11 @@ class Bus:
         priority: Priority = Priority.POLL,
         not_after_s: float | None = None,
         permit: Permit = only_read,
+        meets: bool = False,
     ) -> T:
         """Run an exchange to its end: send it each answer, throw errors and refusals in. Returns what it returns.
+
+        meets: it asks a unit of which nobody knows yet how long it takes.
 
         permit: asked for each write. Raises WriteBarred for one that it keeps back; the exchange ends there.
 
@@ -91,7 +96,14 @@ class Bus:
                 not_after = self.line.clock() + self._follow_s
             return answer
 
-        return await carried(exchange, ask)
+        if not meets:
+            return await carried(exchange, ask)
+        state = self._unit(unit)
+        state.meets = True
+        try:
+            return await carried(exchange, ask)
+        finally:
+            state.meets = False
 
     @property
     def _follow_s(self) -> float:
@@ -124,10 +136,7 @@ class Bus:
     async def _turn(
         self, unit: int, op: Read | Write, priority: Priority, not_after_s: float | None, permit: Permit
     ) -> Registers:
-        state = self._units.get(unit)
-        if state is None:
-            state = self._units[unit] = _Unit()
-        line = self.line
+        state, line = self._unit(unit), self.line
         self._unless_silent(unit, state, priority)
         await self._turns.wait(priority, state.served)
         try:
@@ -140,6 +149,12 @@ class Bus:
             return await self._send(unit, state, op, not_after_s, permit)
         finally:
             self._turns.pass_on()
+
+    def _unit(self, unit: int) -> _Unit:
+        state = self._units.get(unit)
+        if state is None:
+            state = self._units[unit] = _Unit()
+        return state
 
     def _unless_silent(self, unit: int, state: _Unit, priority: Priority) -> None:
         line = self.line
@@ -184,13 +199,15 @@ class Bus:
         self.counters.requests += 1
         sent_s = self.line.clock()
         span_s = self.line.wire.span_s(op)
-        patience_s = self._patience_s(unit, state.latency, span_s)
+        patience_s = self._patience_s(unit, state, span_s)
         try:
             answer = await self.line.request(unit, op, patience_s)
         except TimeoutError:
             self.counters.timeouts += 1
             late = self._unheard(unit, state.silence, f"no answer within {patience_s:.3g} s")
             state.latency = unanswered(state.latency)
+            if state.meets and state.silence.known:  # who is silent for the longest of them is not only slow
+                state.late = state.late + 1 if patience_s < self.line.pace.meet_most_s else 0
             state.silence = self._deeper(state.silence)
             self.line.silent(late)
             raise late from None
@@ -211,13 +228,15 @@ class Bus:
         self.answer_s = max(took_s, self.answer_s - FORGETS * (self.answer_s - took_s))
         return answer
 
-    def _patience_s(self, unit: int, latency: Latency, span_s: float) -> float:
-        """On a shared line a dark unit holds the others up for no longer than it would have needed itself."""
+    def _patience_s(self, unit: int, state: _Unit, span_s: float) -> float:
+        """On a shared line a dark unit holds the others up for no longer than it would have needed itself; one that
+        never answered is given no more time than usual."""
         pace = self.line.pace
         if span_s <= 0.0:
-            return pace.timeout_s
+            known = state.meets and state.silence.known
+            return meeting_s(state.late, pace.timeout_s, pace.meet_most_s) if known else pace.timeout_s
         floor_s = pace.units.get(unit, UnitPace()).floor_s
-        return deadline_s(latency, span_s, floor_s=floor_s, most_s=pace.timeout_s)
+        return deadline_s(state.latency, span_s, floor_s=floor_s, most_s=pace.timeout_s)
 
     def _deeper(self, silence: Silence) -> Silence:
         line = self.line

@@ -9,6 +9,10 @@ TIMES = 4.0
 WEIGHT = 0.125
 """Of a new latency in the filtered one; what is slower counts at once, so that a deadline never lags behind."""
 
+MEET_MOST_S = 5.0
+"""The most that a unit of a wire without characters gets for an answer until it is known what it is: about one
+request a second is the slowest that anybody serves (docs/sources.md)."""
+
 
 @value
 class Latency:
@@ -40,3 +44,8 @@ def deadline_s(latency: Latency, span_s: float, *, floor_s: float, most_s: float
     if latency.mean_s is None:
         return most_s
     return min(most_s, (span_s + max(floor_s, TIMES * latency.mean_s)) * 2.0 ** min(latency.silent, 8))
+
+
+def meeting_s(late: int, timeout_s: float, most_s: float) -> float:
+    """The deadline of one that has answered, and was too slow for so many requests since it is looked for."""
+    return max(timeout_s, min(most_s, timeout_s * 2.0 ** min(late, 8)))

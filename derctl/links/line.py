@@ -42,7 +42,8 @@ class Pace:
 
     backoff_s: cap of the reconnection's pause. drain_s: how long a silent connection, and then the new one, is only
     listened to where answers may still be on their way, for a wire that can't tell them apart; on an RTU line so long
-    after its deadline a unit is asked nothing whose answer its late one could be taken for. units: single ones' pace.
+    after its deadline a unit is asked nothing whose answer its late one could be taken for. meet_most_s: what the
+    deadline of one that has answered may grow to until it is known what it is. units: single ones' pace.
     """
 
     timeout_s: float = 1.0
@@ -50,6 +51,7 @@ class Pace:
     connect_delay_s: float = 0.0
     backoff_s: float = 8.0
     drain_s: float = 0.0
+    meet_most_s: float = 0.0
     units: Mapping[int, UnitPace] = field(default_factory=dict)
 
 

@@ -6,14 +6,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from msgspec import UNSET
+
 from derctl.core.containment import Budget
 from derctl.core.freshness import DECIDES
 from derctl.core.value import value
 from derctl.core.words import Stage
 from derctl.devices import Profile
 from derctl.site.admission import EPSILON, NOTHING, BusPlan, Wired, Would, late, plans_of, setpoint_s, would
-from derctl.site.pace import ANSWER_S, NEVER_S, wired_of
-from derctl.site.schema import SiteFile
+from derctl.site.pace import ANSWER_S, NEVER_S, unknown_line, wired_of
+from derctl.site.schema import BusSection, SiteFile
 
 Deadline = Callable[[Wired, float], str]
 """How a bus misses it at such a tick, in words; "" where it does not."""
@@ -36,7 +38,8 @@ class Planned:
 def planned(file: SiteFile, profiles: Mapping[str, Profile], budget: Budget | None) -> tuple[Planned, ...]:
     """Of each bus that something is on. budget: how long an excursion may last, where a limit is agreed."""
     tick_s = file.site.tick_s
-    expected = [wired_of(file, profiles, bus, ANSWER_S) for bus in file.buses]
+    expected = [wired_of(file, profiles, bus, ANSWER_S, unknown_line(bus)) for bus in file.buses]
+    wires = {bus.id: _wire(wired, bus) for wired, bus in zip(expected, file.buses, strict=True)}
     used = [wired for wired in expected if wired.units]
     sure = {bus.id: wired_of(file, profiles, bus, 0.0) for bus in file.buses}
     found = []
@@ -45,7 +48,7 @@ def planned(file: SiteFile, profiles: Mapping[str, Profile], budget: Budget | No
         missed = _missed(deadlines, sure[wired.bus], tick_s)
         found.append(
             Planned(
-                wire=_wire(wired),
+                wire=wires[wired.bus],
                 units=len(wired.units),
                 plan=plan,
                 missed=missed,
@@ -104,9 +107,14 @@ def _fits(deadlines: Sequence[Deadline], bus: Wired, tick_s: float) -> bool:
     return not _missed(deadlines, bus, tick_s)
 
 
-def _wire(wired: Wired) -> str:
+def _wire(wired: Wired, bus: BusSection) -> str:
     serial = wired.cost.serial
-    return "tcp" if serial is None else f"{serial.baud} 8{serial.parity[0].upper()}{serial.stop_bits}"
+    if serial is None:
+        return "tcp"
+    line = f"{serial.baud} 8{serial.parity[0].upper()}{serial.stop_bits}"
+    if bus.rtu_over_tcp is UNSET:
+        return line
+    return f"rtu over tcp, {line}" if unknown_line(bus) is None else f"rtu over tcp, {serial.baud} baud assumed"
 
 
 def _late(bus: Wired, tick_s: float) -> str:

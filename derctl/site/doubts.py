@@ -18,6 +18,7 @@ from derctl.site.grid_code import question_without
 from derctl.site.hosts import here, host_problem
 from derctl.site.lines import Source
 from derctl.site.own import own_places
+from derctl.site.pace import unknown_line
 from derctl.site.profiles import planned
 from derctl.site.schema import DerSection, SiteFile
 from derctl.site.timers import out_of_order
@@ -49,9 +50,18 @@ def check_doubts(
     for path, message in (*refused(source, site), *refused_writes(site, profiles or {})):
         problems.append(source.problem(path, message))
     known = profiles or {}
-    more = (*_no_principals(source, site), *_turned_round(site, known), *out_of_order(site, known))
+    more = (*_no_principals(source, site), *_turned_round(site, known), *out_of_order(site, known), *_lines(site))
     for path, message in (*questioned(site), *more):
         questions.append(source.problem(path, message))
+
+
+def _lines(site: SiteFile) -> Iterator[tuple[str, str]]:
+    """A gateway does not tell how fast the line behind it is."""
+    for i, bus in enumerate(site.buses):
+        line = unknown_line(bus)
+        if line is not None:
+            text = f"the plan counts with {line.baud} baud behind this gateway: give `baud`, as the gateway is set"
+            yield f"buses[{i}].rtu_over_tcp", text
 
 
 def _turned_round(site: SiteFile, profiles: Mapping[str, Profile]) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,8 @@ from derctl.site.wires import given
 
 ANSWER_S = 0.1
 """How long an answer takes until it was measured: what most devices keep (docs/sources.md)."""
+ASSUMED = Serial(baud=9600)
+"""The line behind a gateway, where nothing says: slow enough for nearly all of them (docs/sources.md)."""
 BATTERY = (64, 4)
 EXPECTED = {
     "sunspec_pv": (39, 26),
@@ -69,15 +71,21 @@ def _named(file: SiteFile, bus: str) -> list[tuple[int, str | None]]:
 
 
 def transaction_of(
-    file: SiteFile, profiles: Mapping[str, Profile], bus: BusSection, *, assumed_s: float = 0.0
+    file: SiteFile,
+    profiles: Mapping[str, Profile],
+    bus: BusSection,
+    *,
+    assumed_s: float = 0.0,
+    line: Serial | None = None,
 ) -> Transaction:
-    """What a request takes on a bus. assumed_s: until the answer, where neither the site file nor a profile says."""
+    """What a request takes on a bus. assumed_s: until the answer, where neither the site file nor a profile says.
+    line: how characters go behind a gateway of whose line the site file does not tell."""
     used = [planned(profiles, name) for _, name in _named(file, bus.id)]
     said = [profile.answer_s for profile in used if profile.answer_s is not None]
     answer_s = max(said, default=assumed_s) if bus.answer_s is None else bus.answer_s
     quiet_s = [unit["turnaround_s"] for unit in units_of(file, profiles, bus).values()]
     pause_s = max(pace_of(file, profiles, bus)["min_interval_s"], *quiet_s, 0.0)
-    return Transaction(serial=serial_of(bus), answer_s=answer_s, pause_s=pause_s)
+    return Transaction(serial=serial_of(bus) or line, answer_s=answer_s, pause_s=pause_s)
 
 
 def serial_of(bus: BusSection) -> Serial | None:
@@ -85,12 +93,19 @@ def serial_of(bus: BusSection) -> Serial | None:
     return next((section.serial for section in given(bus).values()), None)
 
 
-def wired_of(file: SiteFile, profiles: Mapping[str, Profile], bus: BusSection, assumed_s: float) -> Wired:
-    """A bus and its units. assumed_s: until an answer, where nothing says."""
+def unknown_line(bus: BusSection) -> Serial | None:
+    """What is assumed of the line behind a gateway of which the site file does not tell; None: nothing is."""
+    return ASSUMED if bus.rtu_over_tcp is not UNSET and serial_of(bus) is None else None
+
+
+def wired_of(
+    file: SiteFile, profiles: Mapping[str, Profile], bus: BusSection, assumed_s: float, line: Serial | None = None
+) -> Wired:
+    """A bus and its units. assumed_s: until an answer, line: of the characters, where nothing says."""
     return Wired(
         bus=bus.id,
-        cost=transaction_of(file, profiles, bus, assumed_s=assumed_s),
-        writing=transaction_of(file, profiles, bus, assumed_s=ANSWER_S),
+        cost=transaction_of(file, profiles, bus, assumed_s=assumed_s, line=line),
+        writing=transaction_of(file, profiles, bus, assumed_s=ANSWER_S, line=line),
         units=units_on(file, profiles, bus.id),
     )
 

@@ -27,9 +27,10 @@ KEYS: dict[str, dict[str, Any]] = {
         "max_regs": Annotated[int, Meta(ge=1, le=125)],
         "refresh_s": Annotated[float, Meta(gt=0, le=900)],
         "silence_is_missing": bool,
+        "refused_is_missing": bool,
         "spans": bool,
     },
-    "chain": {"bases": list[Annotated[int, Meta(ge=0, le=65533)]]},
+    "chain": {"bases": list[Annotated[int, Meta(ge=0, le=65533)]], "repaired": Literal["read", "write"]},
     "decode": {
         "meter_sign": Literal[1, -1],
         "absent": dict[str, Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +28,12 @@ R = TypeVar("R", DerSection, BmsSection, MeterSection, PocSection)
 AT_LEAST = ("refresh_s", "settle_s", "deadband_pct", "timeout_s", "backoff_s", "answer_floor_s")
 AT_MOST = ("tolerance_pct", "writes_a_day")
 """Where less, or more, than the default is less careful: only what is confirmed may be that."""
+BOLD: dict[str, Callable[[Any], bool]] = {
+    "spans": lambda value: value,
+    "repaired": lambda value: value == "write",
+    "cyclic": lambda value: bool({*value} - {*Profile().cyclic}),
+}
+"""The same of what is no number: which values are less careful than the default."""
 
 
 OWN = "profiles.d"
@@ -160,13 +166,24 @@ def _doubtful(file: Any) -> Iterator[tuple[str, str]]:
     for group, key, given in _given(file):
         default = getattr(usual, key)
         careless = (key in AT_LEAST and given.value < default) or (key in AT_MOST and given.value > default)
+        careless = careless or (key in BOLD and BOLD[key](given.value))
         if careless and not _fact(given).confirmed:
-            text = f"{given.value:g} is less careful than the usual {default:g}, and by: {given.by} confirms nothing"
+            value, other = (text_of(each) for each in (given.value, default))
+            text = f"{value} is less careful than the usual {other}, and by: {given.by} confirms nothing"
             yield f"{group}.{key}.value", f"{text}: leave it out, or name a capture or the maker's document"
         if given.value == []:
             yield f"{group}.{key}.value", "is an empty list: leave the key out"
         if key == "absent":
             yield from _misnamed(given.value)
+
+
+def text_of(value: Any) -> str:
+    """A value as its file has it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(text_of, value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _misnamed(absent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

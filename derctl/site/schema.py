@@ -225,7 +225,13 @@ class RtuSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RtuOverTcpSection(TcpSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """buses[].rtu_over_tcp: host and port of a gateway that passes RTU frames on as they are."""
+    """buses[].rtu_over_tcp: host and port of a gateway that passes RTU frames on as they are. baud: of its line."""
+
+    baud: Annotated[int, Meta(ge=1200, le=921600, description="of the line behind the gateway")] | None = None
+
+    @property
+    def serial(self) -> Serial | None:
+        return None if self.baud is None else Serial(baud=self.baud)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from derctl.core.words import Mode
 from derctl.store.answered import ANYBODY, Answered
 from derctl.store.folder import Folder
 from derctl.store.journal import Book, Journal, Left
-from derctl.store.sealed import first_good
+from derctl.store.sealed import copy_of, first_good
 
 VERSION = 5
 SEALED = 4
@@ -90,6 +90,20 @@ def _without(folder: Folder) -> tuple[Surviving, str | None]:
         return Surviving(), None
     text = "there is none, and derctl wrote to devices before; disarmed"
     return Surviving(word=UNKNOWN), f"{folder.path / FILE}: {text}"
+
+
+def wrote_never(folder: Folder) -> bool:
+    """Whether a state that is whole says that control never began, and nothing is there that tells of a write. Where
+    there is no state, nobody knows."""
+    try:
+        if any(not folder.lacks(each) for book in (Journal, Left) for each in (book.file, copy_of(book.file))):
+            return False
+        found, problem = first_good(folder.read, FILE, _parsed)
+    except (OSError, ValueError):
+        return False
+    if found is None or problem is not None:
+        return False
+    return (found.word, found.agreed, found.wear, found.rests) == (None, None, {}, {})
 
 
 def _tells(journal: Book) -> bool:

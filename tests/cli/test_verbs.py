@@ -16,7 +16,9 @@ from derctl.cli import VERBS, command, exits, local, main, release, schema, stan
 from derctl.cli.plain import page
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.errors import BusClosed, CommandError, ConfigError, DecodeError, LinkError, Problem
+from derctl.store.folder import Folder
 from derctl.store.sealed import sealed
+from derctl.store.state import Surviving, save
 from hil.rig import Rig
 from tests import make
 from tests.cli.calls import Here, Outside, SiteFile
@@ -366,7 +368,8 @@ def test_where_no_record_is_there_nothing_is_said_to_be_written_only_by_what_the
 ) -> None:
     path = site_file()
     unknown = f"{page([standing.NO_RECORD])}\npv1: no record of what derctl wrote; what stands is not known\n"
-    assert outside("release", "-c", str(path), "--within", "0.3") == (0, unknown, ""), "derctl never ran here"
+    not_run = unknown.replace(page([standing.NO_RECORD]), page([standing.NOT_RUN]))
+    assert outside("release", "-c", str(path), "--within", "0.3") == (0, not_run, ""), "derctl never ran here"
     assert outside("release", "-c", str(path), "--within", "0.3") == (1, unknown, "")
     code, out, _ = outside("release", "-c", str(path), "--within", "0.3", "--lift", "--json")
     assert (code, json.loads(out)["pv1"]["result"]) == (1, "unreachable")
@@ -393,7 +396,7 @@ def test_what_is_not_given_back_is_listed_and_nothing_is_done(
     path = site_file()
     silent = "can't be reached, so what stands is not known"
     code, out, _ = outside("release", "--list", "-c", str(path))
-    assert (code, out) == (0, page([standing.NO_RECORD, f"pv1: no record of what derctl wrote; {silent}"]) + "\n")
+    assert (code, out) == (0, page([standing.NOT_RUN, f"pv1: no record of what derctl wrote; {silent}"]) + "\n")
     assert max(map(len, out.splitlines())) <= 80
     assert not (tmp_path / "state").exists()
     journal(tmp_path, '{"pv1": {"since": "noon"}}')
@@ -404,6 +407,25 @@ def test_what_is_not_given_back_is_listed_and_nothing_is_done(
     told = {"mode": None, "written": {"pv1": {"since": "noon"}}, "standing": {}, "stands": {"pv1": nothing}}
     assert (code, json.loads(out)) == (1, told)
     assert [file.name for file in (tmp_path / "state").iterdir()] == ["written.json"]
+
+
+async def test_where_control_never_began_nothing_was_ever_written(
+    rig: Rig, here: Here, site_file: SiteFile, tmp_path: Path
+) -> None:
+    """The state is there, and says so: the limit that stands is somebody else's."""
+    folder = Folder(tmp_path / "state", tmp_path)
+    folder.path.mkdir()
+    await save(folder, Surviving())
+    path = site_file(port=rig.ports()["pv1"])
+    hold(rig, watts=1200.0)
+    lines = [standing.NEVER, "pv1: nothing to give back; a limit of 1,200 W stands"]
+    for words in (("release", "--list"), ("release",)):
+        code, out, _ = await here(*words, "-c", str(path))
+        assert (code, out) == (0, page(lines) + "\n")
+    assert rig.units["pv1"].log == []
+    await save(folder, Surviving(wear={"pv1": {"counts": {"123.WMaxLimPct": 1}}}))
+    code, out, _ = await here("release", "--list", "-c", str(path))
+    assert (code, out.startswith(page([standing.NO_RECORD])[:60])) == (1, True)
 
 
 async def test_a_daemon_in_control_is_listed_before_it_has_written_anything(
@@ -520,7 +542,7 @@ async def test_without_lift_what_derctl_has_no_record_of_is_said_and_not_written
     path = site_file(port=rig.ports()["pv1"])
     hold(rig, watts=1200.0)
     code, out, _ = await here("release", "-c", str(path))
-    said = [standing.NO_RECORD, "pv1: no record of what derctl wrote; a limit of 1,200 W stands"]
+    said = [standing.NOT_RUN, "pv1: no record of what derctl wrote; a limit of 1,200 W stands"]
     assert out.startswith(page(said))
     assert (code, rig.units["pv1"].log) == (1, [])
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hil.__main__ import main as hil_main
 from hil.recordings import directory, recorded_in
 from hil.runner import Result, Run, cut, run_scenario
 from hil.scenario import ScenarioError, load, parse
@@ -208,12 +209,44 @@ async def test_a_recording_is_served_as_it_was_recorded(tmp_path: Path) -> None:
     await asyncio.wait_for(process.wait(), 20)
 
 
-@pytest.mark.parametrize(("text", "says"), [("{}", "it has no `registers`"), ("no", "no JSON")])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{}", "it has no `registers`"),
+        ("no", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+        ('{"registers": {"4e4": 1}}', "register '4e4' is 1"),
+        ('{"registers": {"65536": 1}}', "register '65536' is 1"),
+        ('{"registers": {"1": 65536}}', "register '1' is 65536"),
+        ('{"registers": {"1": "7"}}', "register '1' is '7'"),
+        ('{"registers": {"1": 7}, "unit_id": "one"}', "unit_id is 'one'"),
+        ('{"registers": {"1": 7}, "unit_id": 256}', "unit_id is 256"),
+    ],
+)
 async def test_what_is_no_recording_is_said(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "dump.json"
     path.write_text(text)
     with pytest.raises(ScenarioError, match=says):
         recorded_in(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("gone.json", "No such file"),
+        (".", "Is a directory"),
+        ("bytes.json", "no JSON"),
+        ("input.json", "function_code"),
+    ],
+)
+def test_a_file_that_is_no_recording_is_served_by_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, says: str
+) -> None:
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "input.json").write_text('{"registers": {"1": 7}, "function_code": [3]}')
+    code = hil_main(["serve", "--dump", str(tmp_path / name), "--for", "0.1"])
+    said = capsys.readouterr()
+    assert (code, says in said.err, said.err.count("\n")) == (2, True, 1)
 
 
 async def test_a_terminated_run_takes_its_daemon_along(tmp_path: Path) -> None:

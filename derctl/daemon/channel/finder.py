@@ -43,7 +43,7 @@ class Finder:
     async def _bind(self, misfit: str) -> Device | None:
         bond, generation = self.bond, self.bond.bus.line.generation
         meeting = self.expected.meet(bond.binding.known)
-        device, told = await bond.bus.execute(self.unit, meeting, priority=Priority.SLOW)
+        device, told = await bond.bus.execute(self.unit, meeting, priority=Priority.SLOW, meets=True)
         if not self._is_right(device, told, misfit):
             return None
         known = bond.binding.known

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from derctl.core.containment import total_s
+from derctl.core.containment import total_s, within
 from derctl.core.engine import Memory, Plan
-from derctl.functions.containment import Containment
+from derctl.functions.containment import AGAIN_S, Containment
 from derctl.functions.containment import Memory as Seen
 
 
@@ -26,6 +26,7 @@ def containment(plan: Plan, memories: Mapping[str, Memory]) -> dict[str, Any] | 
         "by": function.budget.by,
         "lasts_s": total_s(summands),
         "credit": not seen.uncontained,
+        "credited_in_s": _credited_in_s(seen, within(summands, function.budget.containment_s)),
         "summands": [asdict(each) for each in summands],
         "excursions": {
             "count": counted.count,
@@ -34,6 +35,11 @@ def containment(plan: Plan, memories: Mapping[str, Memory]) -> dict[str, Any] | 
             "locked_s": round(counted.locked_s, 1),
         },
     }
+
+
+def _credited_in_s(seen: Seen, well: bool) -> float | None:
+    """How long load waits for its credit though excursions end in time by now; None: it has it, or they do not."""
+    return round(AGAIN_S - seen.well_s, 1) if well and seen.uncontained else None
 
 
 def changes(before: Memory | None, after: Memory | None) -> Iterator[tuple[str, str]]:

@@ -240,7 +240,7 @@ def _groups(layout: Layout, options: Options, rated: Rating, want: Port, *, only
     profile = options.profile
     if profile.guarded:
         want = replace(want, var=False)
-    if layout.chain.repaired:
+    if layout.mended:
         return Groups(problems=("the chain had to be repaired: this device is only read",))
     if only_read:
         return Groups(problems=(only_read,))

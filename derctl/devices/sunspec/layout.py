@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.text import device_text, serial_text
@@ -57,7 +57,7 @@ class Layout:
     """A walked device: its chain, who it is, and the models that have a definition.
 
     unread: what `asked` was refused, by model, in words. who: its Opt and serial number, to be read again and again
-    where it is one of several sections of a unit; opt: what the first was. absent, silence_is_missing: as the profile
+    where it is one of several sections of a unit; opt: what the first was. absent and what follows: as the profile
     has them.
     """
 
@@ -70,11 +70,18 @@ class Layout:
     opt: str = ""
     absent: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     silence_is_missing: bool = False
+    refused_is_missing: bool = True
+    repaired: Literal["read", "write"] = "read"
+
+    @property
+    def mended(self) -> bool:
+        """Whether its chain had to be repaired, and nobody says that its maker's are so."""
+        return self.chain.repaired and self.repaired == "read"
 
     @property
     def lacks(self) -> tuple[str, ...]:
         """What another look may find."""
-        end = () if self.chain.ended and not self.chain.repaired else ("the end of its map",)
+        end = () if self.chain.ended and not self.mended else ("the end of its map",)
         return (*end, *self.unread.values())
 
     def find(self, *ids: int) -> Block | None:
@@ -145,11 +152,13 @@ class Layout:
         return values
 
     def asked(self, block: Block, points: Sequence[str]) -> Exchange[dict[str, Any]]:
-        """The same of a block without which the device is still one: refused, its points are None; with silence too,
-        where its profile says so."""
+        """The same of a block without which the device is still one: refused, or with silence, its points are None,
+        as far as its profile has it so."""
         try:
             return (yield from self.once(block, points))
         except DeviceRefused as refused:
+            if not self.refused_is_missing:
+                raise
             self.unread[block.model_id] = f"model {block.model_id} (exception {refused.code})"
         except BusTimeout:
             if not self.silence_is_missing:

@@ -11,6 +11,7 @@ import pytest
 
 from derctl.core import hunting
 from derctl.core.types import NOTHING, Fallback, LimitRequest, Setpoint, SiteState, Tick
+from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Mode
 from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.hold import Hold
@@ -307,3 +308,11 @@ async def test_after_a_restart_the_limit_that_was_derctl_s_own_counts_as_what_it
     assert control.loop.image.holds("pv1") == NOTHING
     control.writers["pv2"].account.hold = Hold(holds=Setpoint(p_ceiling_w=2000.0))
     assert control.loop.image.holds("pv2").p_ceiling_w == 2000.0
+
+
+async def test_what_was_learned_of_a_standby_is_counted_with_by_all(house: House) -> None:
+    writer = house.control.writers["pv1"]
+    writer.account.rest = replace(writer.account.rest, least_w=600.0)
+    assert house.control.state().ders[0].can.least_w == 600.0
+    await house.takes(("limit_w: 5000", "limit_w: 4000"))
+    assert house.control.state().ders[0].can.least_w == 600.0, "after a reload too"

@@ -650,3 +650,17 @@ async def test_a_der_that_nobody_tried_is_steered_and_makes_no_step_for_the_mete
     wire.found.habits = Habits()
     (der,) = image_of(channel).snapshot(now[0]).ders
     assert (der.unverified, der.can.volatile) == (False, True)
+
+
+async def test_the_least_that_keeps_a_der_awake_is_what_was_learned_of_it_where_that_is_more() -> None:
+    """What an inverter was seen to stand by under is asked of it no more: so nobody counts with less either."""
+    wire, now = Wire(), [1000.0]
+    channel = channel_on(wire, now)
+    await channel.poll()
+    image = image_of(channel)
+    for can_w, learned_w, least_w in ((80.0, 0.0, 80.0), (80.0, 600.0, 600.0), (700.0, 600.0, 700.0)):
+        assert wire.found is not None
+        wire.found.can = replace(wire.found.can, least_w=can_w)
+        image.awake_w = {"pv1": learned_w}.__getitem__
+        (der,) = image.snapshot(now[0]).ders
+        assert der.can.least_w == least_w

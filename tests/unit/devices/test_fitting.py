@@ -13,7 +13,7 @@ from derctl.devices.fact import Fact
 from derctl.devices.profile import Profile, Row
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
-from derctl.errors import BusTimeout
+from derctl.errors import BusTimeout, DeviceRefused
 from derctl.links.models import model
 from tests.fake import Fake, bound, lay_out
 
@@ -125,3 +125,25 @@ def test_a_block_that_gets_no_answer_is_missing_only_where_the_profile_says_so()
     device = silent_at(bind_pv(model, options), fake, range(at, at + 26))
     assert not device.can.limit
     assert any("model 123 (no answer)" in lack for lack in device.lacks)
+
+
+def test_a_block_that_is_refused_is_missing_unless_the_profile_says_otherwise() -> None:
+    fake = lay_out("pv_103")
+    at = fake.places[123]
+    fake.refuse = lambda op: 4 if isinstance(op, Read) and op.address == at and op.count > 2 else None
+    device = bound(fake, bind_pv)
+    assert any("model 123 (exception 4)" in lack for lack in device.lacks)
+    with pytest.raises(DeviceRefused):
+        bound(fake, bind_pv, refused_is_missing=False)
+
+
+def test_a_chain_that_had_to_be_repaired_is_written_only_where_the_maker_is_known_for_it() -> None:
+    """Model 1 tells one register more than it has, so the next header stands before its place (SAX HOME: 4 more)."""
+    fake = lay_out("pv_103")
+    fake.registers[fake.places[1] + 1] += 1
+    device = bound(fake, bind_pv)
+    assert not device.can.steer and "the chain had to be repaired: this device is only read" in device.problems
+    assert "the end of its map" in device.lacks
+    device = bound(fake, bind_pv, repaired="write")
+    assert device.can.limit and device.lacks == ()
+    assert any("no header" in problem for problem in device.problems), "it is said all the same"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from derctl.core.exchange import Read, Write
 from derctl.core.types import NOTHING, Fallback, Setpoint
-from derctl.core.words import FallbackBy
+from derctl.core.words import FallbackBy, Timer
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.errors import DecodeError, DeviceRefused, NotRecognised
 from tests.fake import bound, from_dump, lay_out
@@ -254,7 +254,7 @@ def test_a_wide_point_is_never_cut_in_two() -> None:
     assert (31, (1, 24464), 16) in steps(fake, 704)
 
 
-@pytest.mark.parametrize("name", ["pv_103", "pv_7xx", "storage_7xx", "storage_124"])
+@pytest.mark.parametrize("name", ["pv_103", "storage_124"])
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
 def test_a_device_of_both_functions_gets_a_block_and_by_function_6_what_is_refused_so(name: str, code: int) -> None:
     fake, storage = lay_out(name), name.startswith("storage")
@@ -268,10 +268,47 @@ def test_a_device_of_both_functions_gets_a_block_and_by_function_6_what_is_refus
     assert do(fake, device, **asked) == accepted
     taken = [op for op in fake.writes if op.function == 6]
     assert len(fake.writes) - len(taken) == len(blocks)
-    number, offset = {"pv_103": (123, 9), "pv_7xx": (704, 14), "storage_7xx": (704, 22), "storage_124": (124, 5)}[
-        name
-    ]
+    number, offset = ENABLE[name]
     assert taken[-1].address == fake.places[number] + offset, "the enable is the last"
+
+
+WIDE_704 = {"WMaxLimPctRvrtTms": 18, "WSet": 24, "WSetRvrt": 26, "WSetRvrtTms": 31, "VarSet": 38}
+"""Points of two registers, and where the first stands in model 704."""
+
+
+@pytest.mark.parametrize(("name", "bind"), [("pv_7xx", bind_pv), ("storage_7xx", bind_storage)])
+def test_function_6_never_writes_half_of_a_number(name: str, bind: Any) -> None:
+    """What does not fit into one register is not told, and that is said: half of it is another number."""
+    fake = lay_out(name)
+    fake.put(704, WSetPct=0.0, WSetPctRvrt=0.0, WSetPct_SF=-1)
+    device = bound(fake, bind, writes="registers")
+    asked = {"p_target_w": -1500.0} if bind is bind_storage else {"p_ceiling_w": 1000.0}
+    do(fake, device, Fallback(p_ceiling_w=500.0, after_s=90000.0), q_var=300.0, **asked)
+    touched = {op.address - fake.places[704] for op in fake.writes}
+    assert touched and touched.isdisjoint({*WIDE_704.values(), *(each + 1 for each in WIDE_704.values())})
+    said = next(text for text in device.problems if "one register in a request" in text)
+    assert ("WSetRvrtTms" if bind is bind_storage else "WMaxLimPctRvrtTms") in said
+    assert device.reversion.timer is Timer.NONE
+    if bind is bind_storage:
+        assert fake.get(704, "WSetMod") == 0 and fake.get(704, "WSetPct") == -30.0, "in percent instead"
+
+
+def test_a_setpoint_that_has_no_point_of_one_register_is_not_offered_to_function_6() -> None:
+    fake = lay_out("storage_7xx")
+    fake.put(704, WSetPct=None, VarSetPct=None)
+    device = bound(fake, bind_storage, writes="registers")
+    assert (device.can.aim, device.can.var) == (False, False)
+    assert bound(fake, bind_storage).can.aim
+
+
+def test_half_a_number_is_not_the_way_round_a_refusal_either() -> None:
+    """A device of both functions that takes no block of a 704: nothing of it is written."""
+    fake = lay_out("storage_7xx")
+    device = bound(fake, bind_storage, writes="both")
+    fake.refuse = lambda op: 1 if isinstance(op, Write) and op.function == 16 else None
+    with pytest.raises(DeviceRefused):
+        do(fake, device, p_target_w=1000.0)
+    assert all(op.function == 16 for op in fake.writes)
 
 
 def test_an_enable_that_is_written_apart_is_a_request_of_its_own() -> None:

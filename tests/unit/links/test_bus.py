@@ -588,3 +588,77 @@ async def test_parts_that_follow_in_time_are_not_too_late(make_bus: MakeBus) -> 
     """Each later request may follow its answer within two deadlines: as in an exchange."""
     bus, _ = await make_bus(FakeWire(units={1: numbered}))
     assert len(await bus.request(1, LONG, not_after_s=now_s() + 0.005)) == 60
+
+
+# -- who is not known yet -------------------------------------------------------------------------------------------
+
+
+def asks(count: int) -> Exchange[int]:
+    """As a walk over the map does; the first silence ends it."""
+    for _ in range(count):
+        yield READ
+    return count
+
+
+def a_second_apart(late_s: float) -> Any:
+    """One request a second is served, as a Fronius Datamanager does: what comes sooner waits for its turn."""
+    due = [0.0]
+
+    async def behave(op: Read | Write) -> Registers:
+        at_s = max(now_s() + 0.01, due[0])
+        due[0] = at_s + late_s
+        await asyncio.sleep(at_s - now_s())
+        return await answers(0.0)(op)
+
+    return behave
+
+
+async def meet(bus: Any, unit: int = 7, count: int = 5) -> int | None:
+    try:
+        found: int = await bus.execute(unit, asks(count), meets=True)
+    except BusTimeout:
+        return None
+    return found
+
+
+async def test_one_that_answers_slowly_gets_its_time_once_it_was_heard(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(timeout_s=1.0, meet_most_s=5.0)
+    wire.units[7] = a_second_apart(1.4)
+    began_s = now_s()
+    assert await meet(bus) is None, "its second answer takes longer than the usual deadline"
+    assert now_s() - began_s == pytest.approx(1.0, abs=0.1)
+    await asyncio.sleep(3.0)
+    assert await meet(bus) == 5
+    with pytest.raises(BusTimeout):  # nobody looks for it: the pace of its profile counts
+        await bus.execute(7, asks(5))
+
+
+async def test_what_the_site_file_gives_as_deadline_stands(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(timeout_s=1.0)
+    wire.units[7] = a_second_apart(1.4)
+    for _ in range(4):
+        assert await meet(bus) is None
+        await asyncio.sleep(3.0)
+
+
+async def test_a_dark_unit_that_was_never_heard_costs_no_more_than_before(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(timeout_s=1.0, meet_most_s=5.0)
+    wire.units[7] = silent
+    for _ in range(4):
+        began_s = now_s()
+        assert await meet(bus) is None
+        assert now_s() - began_s <= 1.1
+        await asyncio.sleep(30.0)
+
+
+async def test_one_that_was_heard_and_is_dark_gets_the_longest_deadline_only_now_and_then(make_bus: MakeBus) -> None:
+    bus, wire = await make_bus(timeout_s=1.0, meet_most_s=5.0)
+    assert await meet(bus) == 5
+    wire.units[7] = silent
+    took_s = []
+    for _ in range(5):
+        began_s = now_s()
+        assert await meet(bus) is None
+        took_s.append(round(now_s() - began_s))
+        await asyncio.sleep(30.0)
+    assert took_s == [1, 2, 4, 5, 1]

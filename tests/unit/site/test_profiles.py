@@ -12,7 +12,7 @@ from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem
 from derctl.site.lines import parse
 from derctl.site.profile_file import KEYS
-from derctl.site.profiles import AT_LEAST, AT_MOST, profile, profile_at, profiles
+from derctl.site.profiles import AT_LEAST, AT_MOST, BOLD, profile, profile_at, profiles
 
 HEAD = "name: acme\ntitle: Acme One\nreads: model 103\ncontrols: model 123\nfailsafe: none\n"
 SAID = "by: report, source: a thread"
@@ -87,6 +87,10 @@ def test_all_mistakes_come_at_once() -> None:
         ("transport: {timeout_s: {value: 0.2, by: assumed, source: x}}", "transport.timeout_s.value"),
         ("transport: {backoff_s: {value: 2, by: report, source: x}}", "transport.backoff_s.value"),
         ("transport: {answer_floor_s: {value: 0.05, by: assumed, source: x}}", "transport.answer_floor_s.value"),
+        ("read: {spans: {value: true, by: assumed, source: x}}", "read.spans.value"),
+        ("chain: {repaired: {value: write, by: report, source: x}}", "chain.repaired.value"),
+        ("flash: {cyclic: {value: ['own.*', '123.WMaxLim*'], by: assumed, source: x}}", "flash.cyclic.value"),
+        ("flash: {cyclic: {value: ['123.*'], by: report, source: x}}", "flash.cyclic.value"),
     ],
 )
 def test_what_nobody_confirmed_makes_nothing_less_careful(given: str, path: str) -> None:
@@ -99,6 +103,18 @@ def test_what_nobody_confirmed_makes_nothing_less_careful(given: str, path: str)
     assert getattr(made, key) != getattr(Profile(), key)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "read: {spans: {value: false, by: assumed, source: x}}",
+        "chain: {repaired: {value: read, by: report, source: x}}",
+        "flash: {cyclic: {value: ['123.WMaxLim*'], by: assumed, source: x}}",
+    ],
+)
+def test_what_nobody_confirmed_may_be_more_careful(given: str) -> None:
+    assert profile(parse(f"{HEAD}{given}\n", "acme.yaml"))
+
+
 def test_each_value_keeps_who_says_it() -> None:
     made = profile(parse(f"{HEAD}read: {{max_regs: {{value: 60, by: capture, source: a log}}}}\n", "acme.yaml"))
     assert (made.max_regs, made.facts["max_regs"].by, made.facts["max_regs"].source) == (60, SeenBy.CAPTURE, "a log")
@@ -108,7 +124,7 @@ def test_each_value_keeps_who_says_it() -> None:
 def test_every_value_of_a_profile_has_its_place_in_a_file_and_no_place_is_without_a_value() -> None:
     values = {key for keys in KEYS.values() for key in keys}
     assert values | {"name", "seen", "match", "map", "facts", "about"} == {*get_type_hints(Profile)}
-    assert {*AT_LEAST, *AT_MOST} <= values
+    assert {*AT_LEAST, *AT_MOST, *BOLD} <= values
 
 
 def test_every_profile_that_ships_says_who_says_its_values() -> None:

@@ -12,6 +12,7 @@ from derctl.devices import Profile
 from derctl.errors import Problem
 from derctl.links.line import UnitPace
 from derctl.site import Site
+from derctl.site.buses import planned
 from derctl.site.pace import PORT_BACKOFF_S, pace_of, units_of
 
 LAN = "tcp: {host: 192.168.1.20}"
@@ -46,6 +47,7 @@ ders:
         ),
         ("rtu: {port: /dev/ttyUSB0}, header: ignore_unit", "buses[0].header", "only strict"),
         ("rtu_over_tcp: {host: gate, port: 70000}", "buses[0].rtu_over_tcp.port", "65535"),
+        ("rtu_over_tcp: {host: gate, baud: 300}", "buses[0].rtu_over_tcp.baud", "1200"),
         ("rtu: {port: /dev/ttyUSB0}, rtu_over_tcp: {host: a}", "buses[0]", "give one of rtu, rtu_over_tcp"),
         ("rtu: {port: /dev/ttyUSB0}, turnaround_s: 9", "buses[0].turnaround_s", "5"),
     ],
@@ -113,3 +115,31 @@ def test_a_port_is_looked_for_often_whatever_the_profile_says(site_of: SiteOf) -
     ):
         file = site_of(text(wire)).file
         assert pace_of(file, careful, file.buses[0])["backoff_s"] == seconds
+
+
+def test_a_gateway_is_planned_with_its_line_as_a_port_of_the_same_speed_is(site_of: SiteOf) -> None:
+    """RTU frames take the time of their characters, whoever passes them on."""
+
+    def plan(wire: str) -> Any:
+        site = site_of(text(wire))
+        [found] = planned(site.file, site.profiles, None)
+        return site, found
+
+    _, port = plan("rtu: {port: /dev/a, baud: 19200}")
+    site, gate = plan("rtu_over_tcp: {host: gate, baud: 19200}")
+    assert gate.plan == port.plan and gate.wire == "rtu over tcp, 19200 8N1"
+    assert not [each for each in site.questions if "baud" in each.message]
+    _, slow = plan("rtu: {port: /dev/a, baud: 9600}")
+    site, gate = plan("rtu_over_tcp: {host: gate}")
+    assert gate.plan == slow.plan and gate.wire == "rtu over tcp, 9600 baud assumed"
+    [asked] = [each for each in site.questions if "baud" in each.message]
+    assert asked.path == "buses[0].rtu_over_tcp" and "9600 baud" in asked.message
+
+
+def test_a_line_that_is_only_assumed_refuses_no_site(site_of: SiteOf) -> None:
+    """So many at 9600 baud are too many, where that is what the file says."""
+    many = "".join(f"  - {{id: pv{unit}, bus: rs485, unit: {unit}, kind: sunspec_pv}}\n" for unit in range(3, 240))
+    for wire, refused in (("rtu_over_tcp: {host: gate, baud: 9600}", True), ("rtu_over_tcp: {host: gate}", False)):
+        site = site_of(text(wire) + many)
+        [found] = planned(site.file, site.profiles, None)
+        assert bool(found.missed) is refused

@@ -18,7 +18,7 @@ from derctl.store.answered import ANYBODY, Answered
 from derctl.store.folder import AlreadyRunning, Folder, replace_file
 from derctl.store.journal import Journal
 from derctl.store.sealed import sealed
-from derctl.store.state import MIGRATIONS, UNKNOWN, VERSION, ArmWord, Surviving, load, save
+from derctl.store.state import MIGRATIONS, UNKNOWN, VERSION, ArmWord, Surviving, load, save, wrote_never
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -466,3 +466,37 @@ def test_where_nothing_was_ever_written_it_is_a_first_start(tmp_path: Path, file
     for file in files:  # as a release before the first start leaves them
         (tmp_path / file).write_bytes(sealed(b"{}"))
     assert load(folder_of(tmp_path)) == (Surviving(), None)
+
+
+@pytest.mark.parametrize(
+    ("state", "files", "never"),
+    [
+        (Surviving(), (), True),
+        (Surviving(known={"pv1": {}}), (), True),
+        (Surviving(word=ArmWord(armed=False, by="ops", since="noon")), (), False),
+        (Surviving(agreed="7 kW"), (), False),
+        (Surviving(wear={"pv1": {}}), (), False),
+        (Surviving(rests={"pv1": {}}), (), False),
+        (Surviving(), ("written.json",), False),
+        (Surviving(), ("standing.json.copy",), False),
+        (None, (), False),
+    ],
+)
+async def test_only_a_state_that_says_so_tells_that_nothing_was_ever_written(
+    tmp_path: Path, state: Surviving | None, files: tuple[str, ...], never: bool
+) -> None:
+    folder = folder_of(tmp_path)
+    if state is not None:
+        await save(folder, state)
+    for name in files:
+        (tmp_path / name).write_text("{}")
+    assert wrote_never(folder) is never
+
+
+@pytest.mark.parametrize("broken", [("state.json",), ("state.json", "state.json.copy")])
+async def test_a_state_that_is_broken_does_not_tell_that(tmp_path: Path, broken: tuple[str, ...]) -> None:
+    folder = folder_of(tmp_path)
+    await save(folder, Surviving())
+    for name in broken:
+        (tmp_path / name).write_text("broken")
+    assert not wrote_never(folder)

@@ -23,6 +23,7 @@ from derctl.sunspec import absent, encode_point
 
 NO_TIMER = "no reversion timer that reverts"
 """A problem of the device: fallback by reversion proves nothing there."""
+TORN = "it takes one register in a request (profile: writes: registers), so these of two are not told: {}"
 
 NEAR_PU = 0.005
 """A fallback that reads back is the right one within this share of the base: registers have steps."""
@@ -33,9 +34,21 @@ def timed(profile: Profile) -> bool:
     return profile.timer_rearm != "none" and not profile.guarded
 
 
-def targeted(values: Mapping[str, Any], points: Sequence[str], profile: Profile) -> Timer:
-    """A timer that reverts to a target, where the device has all its points and it is known to revert at all."""
-    there = all(values[point] is not None for point in points)
+def whole(view: View, point: str, profile: Profile) -> bool:
+    """Whether a write carries all of a point: function 6 has one register, and half a number is another one."""
+    return profile.writes != "registers" or view.model.fixed[point].size == 1
+
+
+def torn(view: View, values: Mapping[str, Any], profile: Profile) -> tuple[str, ...]:
+    """The problem of the points that it has and can't be told."""
+    names = [point for point in values if values[point] is not None and not whole(view, point, profile)]
+    return (TORN.format(", ".join(names)),) if names else ()
+
+
+def targeted(view: View, values: Mapping[str, Any], points: Sequence[str], profile: Profile) -> Timer:
+    """A timer that reverts to a target, where the device has all its points, takes them, and it is known to revert at
+    all."""
+    there = all(values[point] is not None and whole(view, point, profile) for point in points)
     return Timer.TARGET if there and timed(profile) else Timer.NONE
 
 
@@ -83,6 +96,8 @@ class Group:
         yield from sent(self.view, self.profile, kept)
 
     def _has(self, point: str, answers: Answers) -> bool:
+        if not whole(self.view, point, self.profile):
+            return False
         if point in self.NEEDED or self.profile.readback == "effect_only":
             return True
         words, place = self._raw(answers, point), self.view.model.fixed[point]

@@ -11,7 +11,7 @@ from derctl.core.types import Fallback, Port, Rating
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import percent_of
-from derctl.devices.sunspec.controls.group import NO_TIMER, Group, targeted
+from derctl.devices.sunspec.controls.group import NO_TIMER, Group, targeted, torn
 from derctl.devices.sunspec.controls.groups import Groups
 from derctl.devices.sunspec.controls.setpoint704 import POINTS_SET, Target704, Var704
 from derctl.devices.sunspec.layout import Layout, View
@@ -42,7 +42,10 @@ def build_704(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
         limit=limit,
         target=target,
         var=Var704.build(view, values, rating, profile) if want.var else None,
-        problems=(NO_TIMER,) if any(power.timer is Timer.NONE for power in powers) else (),
+        problems=(
+            *((NO_TIMER,) if any(power.timer is Timer.NONE for power in powers) else ()),
+            *torn(view, values, profile),
+        ),
     )
 
 
@@ -56,7 +59,7 @@ class Limit704(Group):
     @classmethod
     def build(cls, view: View, values: dict[str, Any], base: float, profile: Profile) -> Limit704:
         """base: WMax, W."""
-        steps, timer = percent_of(base, values["WMaxLimPct_SF"]), targeted(values, cls.REVERTS, profile)
+        steps, timer = percent_of(base, values["WMaxLimPct_SF"]), targeted(view, values, cls.REVERTS, profile)
         return cls(view=view, base=base, profile=profile, steps=steps, timer=timer)
 
     def accepted_w(self, values: dict[str, Any], unlimited_w: float) -> float | None:

@@ -33,7 +33,7 @@ def _run(view: View, profile: Profile, values: Words) -> Exchange[None]:
     try:
         yield from _together(view, values)
     except DeviceRefused as refused:
-        if way == "both" and refused.code in NO_BLOCKS:
+        if way == "both" and refused.code in NO_BLOCKS and all(len(words) == 1 for words in values.values()):
             yield from _singly(view, values)
         elif len(values) == 1 or refused.code not in UNTAKEN:
             raise
@@ -48,9 +48,10 @@ def _together(view: View, values: Words) -> Exchange[None]:
 
 
 def _singly(view: View, values: Words) -> Exchange[None]:
+    """Function 6 has one register: half a number never goes out."""
     for point, words in values.items():
-        for index, word in enumerate(words):
-            yield Write(address=view.offset(point) + index, values=(word,), function=6)
+        (word,) = words
+        yield Write(address=view.offset(point), values=(word,), function=6)
 
 
 def _runs(view: View, profile: Profile, points: Sequence[str]) -> list[list[str]]:

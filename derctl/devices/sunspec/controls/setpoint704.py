@@ -11,7 +11,7 @@ from derctl.core.types import Fallback, Rating
 from derctl.core.words import FallbackBy
 from derctl.devices.profile import Profile
 from derctl.devices.steps import Steps, percent_of, plain
-from derctl.devices.sunspec.controls.group import Group, targeted
+from derctl.devices.sunspec.controls.group import Group, targeted, whole
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers
 
@@ -34,9 +34,19 @@ class Setpoint704(Group):
     ALSO: ClassVar[dict[str, tuple[int, ...]]] = {}
 
     @classmethod
-    def _steps(cls, values: dict[str, Any], base: float) -> Steps:
-        """In the unit where the device has that point, else in percent of base."""
-        if values[cls.POINT] is not None:
+    def _in_unit(cls, view: View, values: dict[str, Any], profile: Profile) -> bool:
+        """Whether it is told in the unit: the device has that point, and takes it; else in percent of base."""
+        return values[cls.POINT] is not None and whole(view, cls.POINT, profile)
+
+    @classmethod
+    def _told(cls, view: View, values: dict[str, Any], profile: Profile) -> bool:
+        """Whether it can be told at all: not where all that it has is a point that it does not take whole."""
+        lost = values[cls.POINT] is not None and values[f"{cls.POINT}Pct"] is None
+        return not lost or whole(view, cls.POINT, profile)
+
+    @classmethod
+    def _steps(cls, view: View, values: dict[str, Any], base: float, profile: Profile) -> Steps:
+        if cls._in_unit(view, values, profile):
             return plain(values[f"{cls.POINT}_SF"])
         return percent_of(base, values[f"{cls.POINT}Pct_SF"])
 
@@ -62,7 +72,7 @@ class Setpoint704(Group):
         points |= {
             point: self._raw(answers, point) for point in (name, f"{name}Rvrt", f"{name}Pct", f"{name}PctRvrt")
         }
-        if values[name] is not None:
+        if self._in_unit(self.view, values, self.profile):
             points[f"{name}Mod"] = (self.PLAIN,)
             points |= {name: self._scaled(name, value, values[f"{name}_SF"], down=self.DOWN), f"{name}Rvrt": (0, 0)}
         else:
@@ -86,11 +96,13 @@ class Target704(Setpoint704):
     DOWN: ClassVar = True
 
     @classmethod
-    def build(cls, view: View, values: dict[str, Any], base: float, profile: Profile) -> Target704:
-        """base: WMax, W."""
-        revert = "WSetRvrt" if values["WSet"] is not None else "WSetPctRvrt"
-        timer = targeted(values, ("WSetRvrtTms", "WSetEnaRvrt", revert), profile)
-        return cls(view=view, base=base, profile=profile, steps=cls._steps(values, base), timer=timer)
+    def build(cls, view: View, values: dict[str, Any], base: float, profile: Profile) -> Target704 | None:
+        """base: WMax, W. None where it takes no point of it whole."""
+        if not cls._told(view, values, profile):
+            return None
+        revert = "WSetRvrt" if cls._in_unit(view, values, profile) else "WSetPctRvrt"
+        timer = targeted(view, values, ("WSetRvrtTms", "WSetEnaRvrt", revert), profile)
+        return cls(view=view, base=base, profile=profile, steps=cls._steps(view, values, base, profile), timer=timer)
 
     def accepted_w(self, values: dict[str, Any]) -> float | None:
         return self._held(values)
@@ -126,11 +138,11 @@ class Var704(Setpoint704):
 
     @classmethod
     def build(cls, view: View, values: dict[str, Any], rating: Rating, profile: Profile) -> Var704 | None:
-        """None for a device without a var rating."""
+        """None for a device without a var rating, or that takes no point of it whole."""
         base = max(rating.q_inj_max_var, rating.q_abs_max_var)
-        if base <= 0.0:
+        if base <= 0.0 or not cls._told(view, values, profile):
             return None
-        return cls(view=view, base=base, profile=profile, steps=cls._steps(values, base))
+        return cls(view=view, base=base, profile=profile, steps=cls._steps(view, values, base, profile))
 
     def accepted_var(self, values: dict[str, Any]) -> float | None:
         return self._held(values)

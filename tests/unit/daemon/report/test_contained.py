@@ -48,5 +48,18 @@ def test_status_shows_the_table_with_what_is_measured() -> None:
     assert found["excursions"] == {"count": 4, "long": 0, "longest_s": 0.0, "locked_s": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "well_s", "uncontained", "waits_s"),
+    [(2.5, 12.0, True, 48.0), (2.5, 60.0, False, None), (90.0, 0.0, True, None), (None, 0.0, True, None)],
+)
+def test_load_that_only_waits_is_told_from_load_that_cannot_count(
+    seconds: float | None, well_s: float, uncontained: bool, waits_s: float | None
+) -> None:
+    table = (Summand(stage=Stage.RESPONSE, seconds=seconds, by=KnownBy.MEASURED),)
+    found = containment(PLAN, {"containment": Memory(summands=table, well_s=well_s, uncontained=uncontained)})
+    assert found is not None
+    assert (found["credit"], found["credited_in_s"]) == (not uncontained, waits_s)
+
+
 def test_where_no_limit_is_agreed_there_is_nothing_to_show() -> None:
     assert containment(plan_of((), ()), {}) is None
