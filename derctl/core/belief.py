@@ -410,11 +410,13 @@ def _judged(memory: Memory, shown: _Shown) -> Memory:
 
 def told(memory: Memory) -> Evidence:
     """What the memory amounts to."""
-    doublet, most_w, rise_w, followed = memory.doublet, None, 0.0, memory.followed
+    doublet, most_w, followed = memory.doublet, None, memory.followed
+    dip_w, rise_w = 0.0, 0.0
     if doublet is not None and doublet.coded:
         low = (doublet.at_s < doublet.half_s) == (doublet.coin > 0.0)
         rise_w = doublet.step_w if doublet.rise and not low else 0.0
-        most_w = doublet.base_w - doublet.step_w if low and not doublet.rise else doublet.base_w + rise_w
+        dip_w = doublet.step_w if low and not doublet.rise else 0.0
+        most_w = doublet.base_w - dip_w + rise_w
     return Evidence(
         belief=memory.belief if memory.heard else Belief.LOST,
         slope=followed.shows / followed.moves if followed.moves > 0.0 else None,
@@ -423,6 +425,7 @@ def told(memory: Memory) -> Evidence:
         confidence=min(memory.right) - max(memory.against),
         age_s=memory.age_s,
         most_w=most_w,
+        dip_w=dip_w,
         rise_w=rise_w,
         steps=memory.need.steps,
         jumps=again(memory.noise),

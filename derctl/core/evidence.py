@@ -22,7 +22,8 @@ class Evidence:
     refresh_s: how often it shows something new. confidence: log of the likelihood ratio against the likeliest fault.
 
     age_s: age of the evidence; None without any. most_w: the most that the DERs' sum may be now for the sake of
-    a doublet; None: there is none. rise_w: what may go out beyond what may without a meter, for the same sake.
+    a doublet; None: there is none. dip_w: how far that is below what they gave. rise_w: what may go out beyond what
+    may without a meter, for the same sake.
     steps: somebody makes them, so that it can be told. why, text: what else speaks against it, or why it can't be
     told; None: nothing. jumps: by what loads jump again and again, W.
     """
@@ -34,6 +35,7 @@ class Evidence:
     confidence: float = 0.0
     age_s: float | None = None
     most_w: float | None = None
+    dip_w: float = 0.0
     rise_w: float = 0.0
     steps: bool = False
     why: Doubt | None = None

@@ -358,7 +358,8 @@ class ContractExportLimit(Settings):
         """What the DERs give and are asked for now, for a meter that shows it later."""
         given_w = _counted_w(memory, steered)
         asked_w = given_w if memory.ceiling_w is None else memory.ceiling_w
-        course = noted(memory.course, given_w, asked_w, site.t_s)
+        dip_w = 0.0 if site.poc is None else site.poc.belief.dip_w
+        course = noted(memory.course, given_w, asked_w, site.t_s, dip_w)
         if self.import_limit_w is None:
             return replace(memory, course=course)
         measured_w = sum((der.reading.p_w or 0.0 for der in steered), 0.0)

@@ -20,6 +20,8 @@ BUCKET_S = 0.5
 """Points of the course that come faster than this become one, or a fast tick would keep hundreds."""
 FOLLOW_S = 5.0
 """How long DERs take to come down to what they are asked for; who gives more after that is made up for."""
+LAG_S = 1.0
+"""By so much less than measured a meter may be late."""
 REACHED_W = 1.0
 """A sum that is asked for is at its goal within this."""
 KEPT_S = 30.0
@@ -34,13 +36,16 @@ LEARN_PU = 0.05
 
 @value
 class Point:
-    """Since the point before: the least and the most that the DERs gave, and that they were asked for, W."""
+    """Since the point before: the least and the most that the DERs gave, and that they were asked for, W. dip_w: the
+    most that a step of the coin took of it; whole_w: the most that they would give without."""
 
     t_s: float
     given_low_w: float
     given_high_w: float
     asked_low_w: float
     asked_high_w: float
+    dip_w: float = 0.0
+    whole_w: float = -math.inf
 
 
 @value
@@ -56,11 +61,13 @@ class Course:
 @value
 class Late:
     """given_s: how old what the meter shows may be, against the DERs' own readings. asked_s: with the time that they
-    take to do what they are asked for. risen_s: how old their readings may be, against the meter."""
+    take to do what they are asked for. risen_s: how old their readings may be, against the meter. shown_s: what is
+    younger is not shown yet."""
 
     given_s: float
     asked_s: float
     risen_s: float
+    shown_s: float = 0.0
 
 
 @value
@@ -89,12 +96,21 @@ def late(poc: PocState, ders: Sequence[DerState], tick_s: float) -> Late:
     if any(der.reading.p_w is None for der in ders):  # what it was told counts as given before it is
         given_s += FOLLOW_S
     old_s = max((der.age_s for der in ders if der.reading.p_w is not None), default=0.0)
-    return Late(given_s=given_s, asked_s=given_s + FOLLOW_S, risen_s=old_s + skew_s)
+    shown_s = max((known.delay_s or 0.0) - LAG_S, 0.0)
+    return Late(given_s=given_s, asked_s=given_s + FOLLOW_S, risen_s=old_s + skew_s, shown_s=shown_s)
 
 
-def noted(course: Course, given_w: float, asked_w: float, t_s: float) -> Course:
+def noted(course: Course, given_w: float, asked_w: float, t_s: float, dip_w: float = 0.0) -> Course:
     """One tick on, before the sum is asked for anything new."""
-    here = Point(t_s=t_s, given_low_w=given_w, given_high_w=given_w, asked_low_w=asked_w, asked_high_w=asked_w)
+    here = Point(
+        t_s=t_s,
+        given_low_w=given_w,
+        given_high_w=given_w,
+        asked_low_w=asked_w,
+        asked_high_w=asked_w,
+        dip_w=dip_w,
+        whole_w=max(given_w, min(given_w + dip_w, asked_w)),
+    )
     points, from_s = course.points, t_s - KEPT_S
     if points and points[0].t_s < from_s:
         points = tuple(point for point in points if point.t_s >= from_s)
@@ -110,6 +126,8 @@ def _both(one: Point, other: Point) -> Point:
         given_high_w=max(one.given_high_w, other.given_high_w),
         asked_low_w=min(one.asked_low_w, other.asked_low_w),
         asked_high_w=max(one.asked_high_w, other.asked_high_w),
+        dip_w=max(one.dip_w, other.dip_w),
+        whole_w=max(one.whole_w, other.whole_w),
     )
 
 
@@ -140,13 +158,18 @@ def aimed(course: Course, seen: Seen, late: Late) -> Course:
 
 
 class _Window:
-    """What the DERs gave when the meter measured; what they were asked for since; by how much that moved lately."""
+    """What the DERs gave when the meter measured; what they were asked for since; by how much that moved lately.
+
+    dipped_w: the most that they gave if it measured in a dip that the coin has made.
+    """
 
     def __init__(self, course: Course, late: Late, asked_w: float) -> None:
         here = course.points[-1]
         given_s, asked_s, risen_s = here.t_s - late.given_s, here.t_s - late.asked_s, here.t_s - late.risen_s
+        shown_s = here.t_s - late.shown_s
         low_w, high_w, most_w = here.given_low_w, here.given_high_w, here.asked_high_w
         least_w, highest_w = here.asked_low_w, here.asked_high_w
+        dip_w, whole_w = 0.0, here.whole_w
         for point in reversed(course.points):  # one pass, the newest first: it runs at each sample
             t_s = point.t_s
             if t_s < asked_s and t_s < risen_s:
@@ -154,12 +177,15 @@ class _Window:
             if t_s >= given_s:
                 low_w = point.given_low_w if point.given_low_w < low_w else low_w
                 high_w = point.given_high_w if point.given_high_w > high_w else high_w
+                dip_w = point.dip_w if point.dip_w > dip_w and t_s <= shown_s else dip_w
+                whole_w = point.whole_w if point.whole_w > whole_w else whole_w
             if t_s >= asked_s and point.asked_high_w > most_w:
                 most_w = point.asked_high_w
             if t_s >= risen_s:
                 least_w = point.asked_low_w if point.asked_low_w < least_w else least_w
                 highest_w = point.asked_high_w if point.asked_high_w > highest_w else highest_w
         self.low_w, self.high_w, self.asked_w = low_w, high_w, most_w
+        self.dipped_w = min(whole_w - dip_w, high_w)
         self.risen_w = max(asked_w - least_w, 0.0)
         self.fallen_w = max(highest_w - asked_w, 0.0)
 
@@ -168,9 +194,10 @@ def _allowed(course: Course, seen: Seen, late: Late) -> tuple[float, float]:
     """The least and the most that the sample lets them give."""
     given, slack_w = _Window(course, late, seen.asked_w), course.slack_w
     low_w = min(given.low_w + slack_w, seen.asked_w)
-    if given.high_w > 0.0 > seen.headroom_w:
-        slack_w *= max(given.high_w + seen.headroom_w, 0.0) / given.high_w
-    high_w = min(given.high_w + slack_w + given.risen_w, given.asked_w)
+    given_w = given.dipped_w if seen.headroom_w < -seen.margin_w else given.high_w
+    if given_w > 0.0 > seen.headroom_w:
+        slack_w *= max(given_w + seen.headroom_w, 0.0) / given_w
+    high_w = min(given_w + slack_w + given.risen_w, given.asked_w)
     room_w = seen.headroom_w if seen.room_w is None else min(seen.headroom_w, seen.room_w)
     return low_w + room_w, high_w + seen.headroom_w
 

@@ -1,4 +1,4 @@
-"""`python -m tests.houses [--houses 50] [--starts 1000]`: what meters are believed to be (`make houses`)."""
+"""`python -m tests.houses [--houses 50] [--starts 1000] [--first 0]`: what meters are believed (`make houses`)."""
 
 import argparse
 import sys
@@ -16,21 +16,25 @@ CHUNK = 8
 def main() -> int:
     """Line by line, as they are found. 1 where a kind of wrong meter is proven too often."""
     parser = argparse.ArgumentParser(prog="python -m tests.houses", description=__doc__)
-    parser.add_argument("--houses", type=int, default=50, help="of each kind; their seeds are 0, 1, ...")
+    parser.add_argument("--houses", type=int, default=50, help="of each kind; their seeds are FIRST, FIRST + 1, ...")
     parser.add_argument("--starts", type=int, default=0, help="of each kind of wrong meter, of ten minutes")
+    parser.add_argument(
+        "--first", type=int, default=0, help="the first seed: others than those that the code was tried on"
+    )
     args, enough = parser.parse_args(), True
+    seeds, runs = range(args.first, args.first + args.houses), range(args.first, args.first + args.starts)
     with ProcessPoolExecutor() as pool:
-        for line in table(args.houses, pool.map):
+        for line in table(seeds, pool.map):
             print(line, flush=True)
-        for line in still.table(args.houses, pool.map):
+        for line in still.table(seeds, pool.map):
             print(line, flush=True)
-        for line in of_phases(args.houses, pool.map):
+        for line in of_phases(seeds, pool.map):
             print(line, flush=True)
-        for line in dark.table(args.houses, pool.map):
+        for line in dark.table(seeds, pool.map):
             print(line, flush=True)
-        for line in loops.table(args.houses, pool.map):
+        for line in loops.table(seeds, pool.map):
             print(line, flush=True)
-        for line, well in starts(args.starts, partial(pool.map, chunksize=CHUNK)) if args.starts else ():
+        for line, well in starts(runs, partial(pool.map, chunksize=CHUNK)) if args.starts else ():
             print(line, flush=True)
             enough = enough and well
     return 0 if enough else 1

@@ -81,10 +81,11 @@ RIGHT = ((1.0, 0.0, 60.0), (2.0, 0.0, 60.0), (5.0, 0.0, 300.0), (10.0, 0.0, 300.
 FAULTS = ("reversed", "dead", "near_zero", "stuck", "tenth", "load_side", "lost_phase")
 
 
-def table(houses: int, spread: Map) -> Iterable[str]:
+def table(seeds: range, spread: Map) -> Iterable[str]:
     """Line by line."""
+    houses = len(seeds)
     for refresh_s, late_s, within_s in RIGHT:
-        cases = [Case(seed=i, refresh_s=refresh_s, late_s=late_s) for i in range(houses)]
+        cases = [Case(seed=i, refresh_s=refresh_s, late_s=late_s) for i in seeds]
         found = list(spread(dark_start, cases))
         times = sorted(each.found_s for each in found if each.found_s is not None)
         yield (
@@ -93,7 +94,7 @@ def table(houses: int, spread: Map) -> Iterable[str]:
             f"{WATCHED_S:.0f} s; over {max(each.over_wh for each in found):.2f} Wh at most"
         )
     for lie in FAULTS:
-        found = list(spread(dark_start, [Case(seed=i, lie=lie, refresh_s=1.0 + i % 2) for i in range(houses)]))
+        found = list(spread(dark_start, [Case(seed=i, lie=lie, refresh_s=1.0 + i % 2) for i in seeds]))
         yield (
             f"{lie:17} from the dark : proven {sum(each.ever for each in found)} of {houses}; "
             f"over {max(each.over_wh for each in found):.2f} Wh at most"

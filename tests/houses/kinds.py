@@ -48,9 +48,9 @@ class Case:
     limit_w: float = LIMIT_W
 
 
-def of(lie: str, houses: int, **given: Any) -> list[Case]:
+def of(lie: str, seeds: Iterable[int], **given: Any) -> list[Case]:
     """The houses of one kind, whose meters refresh differently."""
-    return [Case(seed=i, lie=lie, refresh_s=REFRESH_S[i % len(REFRESH_S)], **given) for i in range(houses)]
+    return [Case(seed=i, lie=lie, refresh_s=REFRESH_S[i % len(REFRESH_S)], **given) for i in seeds]
 
 
 def controlled(case: Case, lie: str) -> Controlled:
@@ -152,11 +152,12 @@ def a_start(case: Case) -> Became:
 Map = Callable[[Callable[[Case], Became], Iterable[Case]], Iterable[Became]]
 
 
-def table(houses: int, spread: Map) -> Iterable[str]:
+def table(seeds: range, spread: Map) -> Iterable[str]:
     """Line by line."""
+    houses = len(seeds)
     for lie in FAULTS:
         for always in (False, True):
-            found = list(spread(after_proof, of(lie, houses, always=always)))
+            found = list(spread(after_proof, of(lie, seeds, always=always)))
             over = sorted(each.over_wh for each in found)
             times = [each.noticed_s for each in found if each.noticed_s is not None]
             yield (
@@ -165,14 +166,14 @@ def table(houses: int, spread: Map) -> Iterable[str]:
                 f"{sum(s <= 60.0 for s in times)} in 60 s, {sum(s <= 1200.0 for s in times)} in 20 min"
             )
     for lie in STARTS:
-        found = list(spread(from_the_start, of(lie, houses)))
+        found = list(spread(from_the_start, of(lie, seeds)))
         over = sorted(each.over_wh for each in found)
         yield (
             f"{lie:17} from the start    : proven {sum(each.proven for each in found)} of {houses}; over "
             f"{over[max(int(0.96 * houses) - 1, 0)]:6.1f} Wh in 48 of 50, {over[-1]:6.1f} Wh at most"
         )
     for refresh_s, late_s, hob in (*((*each, False) for each in RIGHT), *((*each, True) for each in RIGHT)):
-        cases = [Case(seed=i, lie="right", refresh_s=refresh_s, late_s=late_s, hob=hob) for i in range(houses)]
+        cases = [Case(seed=i, lie="right", refresh_s=refresh_s, late_s=late_s, hob=hob) for i in seeds]
         found = list(spread(an_hour, cases))
         doubted, unproven = mean(each.doubted for each in found), mean(each.unproven for each in found)
         over_wh = median(each.over_wh for each in found)
@@ -183,11 +184,12 @@ def table(houses: int, spread: Map) -> Iterable[str]:
         )
 
 
-def starts(runs: int, spread: Map) -> Iterable[tuple[str, bool]]:
+def starts(seeds: range, spread: Map) -> Iterable[tuple[str, bool]]:
     """Line by line, and whether the kind is found out often enough."""
+    runs = len(seeds)
     for lie in STARTS:
-        found = list(spread(a_start, of(lie, runs)))
-        proven = [seed for seed, each in enumerate(found) if each.proven]
+        found = list(spread(a_start, of(lie, seeds)))
+        proven = [seed for seed, each in zip(seeds, found, strict=True) if each.proven]
         over = sorted(each.over_wh for each in found)
         line = (
             f"{lie:17} {runs} starts of {STARTS_S:.0f} s: proven {len(proven)} ({len(proven) / runs:.1%}; at most "

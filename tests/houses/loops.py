@@ -12,6 +12,7 @@ from derctl.core.pace import Pace
 from derctl.core.value import replace
 from derctl.functions.contract_export_limit import ContractExportLimit, Memory
 from derctl.functions.meter_trust import Trust
+from derctl.functions.probe import Probe
 from hil.following import STEP_S
 from hil.houses import House, Loads, Sun, Unit
 from tests.houses.control import Controlled
@@ -22,7 +23,8 @@ MARGIN_W = max(0.02 * LIMIT_W, 50.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
-    """seed decides when in a tick the load drops, and the noise. known: how late the meter is was measured."""
+    """seed decides when in a tick the load drops, and the noise. known: how late it is was measured. probed: the
+    coin makes its steps all the time."""
 
     seed: int
     t90_s: float = 0.5
@@ -34,6 +36,7 @@ class Plant:
     gives: float = 1.0
     band_w: float = 0.0
     step_w: float = 0.0
+    probed: bool = False
     law: ContractExportLimit = field(default_factory=lambda: ContractExportLimit(limit_w=LIMIT_W))
 
 
@@ -55,7 +58,10 @@ def controlled(plant: Plant) -> Controlled:
     if plant.known:
         pace = Pace(late_s=plant.late_s, refresh_s=plant.refresh_s)
         proven["belief"] = replace(belief.start("house"), pace=pace)
-    return Controlled(house, Plan(site_functions=((plant.law, ("pv1",)),)), memories=proven)
+    law = replace(plant.law, probe="always") if plant.probed else plant.law
+    probe: tuple[Any, ...] = ((Probe(), ("pv1",)),) if plant.probed else ()
+    plan = Plan(site_functions=((law, ("pv1",)), *probe))
+    return Controlled(house, plan, name=f"house-{plant.seed}", memories=proven)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,19 @@ def load_drop(plant: Plant, *, drop_w: float = 3000.0, seconds: float = 180.0) -
         mean_w=fmean(last) - (LIMIT_W - MARGIN_W),
         swing_w=max(means) - min(means),
     )
+
+
+def beside_a_step(plant: Plant, *, drop_w: float) -> float:
+    """A load drops at any moment of the coin's steps: for how long the export is above its limit at a stretch, s."""
+    control = controlled(plant)
+    control.run(300.0)
+    watch(control, random.Random(plant.seed).randrange(round(60.0 / STEP_S)) * STEP_S)
+    control.house.loads.base_w -= drop_w
+    longest = lasts = 0
+    for p_w in watch(control, 60.0):
+        lasts = lasts + 1 if p_w > LIMIT_W + MARGIN_W else 0
+        longest = max(longest, lasts)
+    return longest * STEP_S
 
 
 def load_ramp(plant: Plant, *, w_per_s: float, seconds: float) -> float:
@@ -139,10 +158,10 @@ KINDS: dict[str, dict[str, Any]] = {
 Map = Callable[[Callable[[Plant], Drop], Iterable[Plant]], Iterable[Drop]]
 
 
-def table(plants: int, spread: Map) -> Iterable[str]:
+def table(seeds: range, spread: Map) -> Iterable[str]:
     """Line by line: a load of 6 kW drops by 3 kW, of each kind for so many seeds."""
     for name, kind in KINDS.items():
-        found = list(spread(load_drop, [Plant(seed=seed, **kind) for seed in range(plants)]))
+        found = list(spread(load_drop, [Plant(seed=seed, **kind) for seed in seeds]))
         yield (
             f"load drop, {name:28}: back in {median(each.back_s for each in found):4.1f} s median, "
             f"{max(each.back_s for each in found):4.1f} at most; then {max(each.again_w for each in found):4.0f} W "

@@ -88,11 +88,12 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def table(houses: int, spread: Map) -> Iterable[str]:
+def table(seeds: range, spread: Map) -> Iterable[str]:
     """Line by line."""
+    houses = len(seeds)
     for lie in ("lost_phase", "phase_reversed"):
         for name, given in KINDS.items():
-            found = list(spread(noticed, [Case(seed=i, lie=lie, **given) for i in range(houses)]))
+            found = list(spread(noticed, [Case(seed=i, lie=lie, **given) for i in seeds]))
             times = [s for s, _ in found if s is not None]
             named = sum(why in {Doubt.PHASE_LOST, Doubt.PHASE_REVERSED} for _, why in found)
             yield (
@@ -102,19 +103,18 @@ def table(houses: int, spread: Map) -> Iterable[str]:
             )
     for name, given in KINDS.items():
         if given.get("by_phase", True):
-            seconds = list(spread(phase_doubted_s, [Case(seed=i, **given) for i in range(houses)]))
+            seconds = list(spread(phase_doubted_s, [Case(seed=i, **given) for i in seeds]))
             wrong = sum(s > 0.0 for s in seconds)
             yield f"{'right':17} {name:17}: a phase is called wrong in {wrong} of {houses}"
-    yield from _followed(houses, spread)
+    yield from _followed(seeds, spread)
 
 
-def _followed(houses: int, spread: Map) -> Iterable[str]:
+def _followed(seeds: range, spread: Map) -> Iterable[str]:
+    houses = len(seeds)
     for follower in ("surplus_charger", "foreign_battery"):
         for declared in ((), ("somebody",)):
             for lie in ("right", "near_zero"):
-                cases = [
-                    Case(seed=i, lie=lie, by_phase=False, follower=follower, declared=declared) for i in range(houses)
-                ]
+                cases = [Case(seed=i, lie=lie, by_phase=False, follower=follower, declared=declared) for i in seeds]
                 found = list(spread(with_follower, cases))
                 share = {
                     word: sum(getattr(each, word) for each in found) / houses

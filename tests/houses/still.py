@@ -95,12 +95,11 @@ def stood_still(case: Case) -> Became:
 Map = Callable[[Callable[[Case], Became], Iterable[Case]], Iterable[Became]]
 
 
-def table(houses: int, spread: Map) -> Iterable[str]:
+def table(seeds: range, spread: Map) -> Iterable[str]:
     """Line by line."""
     for where in WHERE:
-        found = [
-            each for each in spread(stood_still, [Case(seed=i, where=where) for i in range(houses)]) if each.began
-        ]
+        became = spread(stood_still, [Case(seed=i, where=where) for i in seeds])
+        found = [each for each in became if each.began]
         times = [each.noticed_s for each in found if each.noticed_s is not None]
         yield (
             f"stands still {where:16}: noticed in {sum(s <= WITHIN_S for s in times)} of {len(found)} within "

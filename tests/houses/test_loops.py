@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.houses.loops import LIMIT_W, P_MAX_W, QUICK, SLOW, Plant, load_drop, load_ramp
+from derctl.functions.containment import law_s
+from tests.houses.control import TICK_S
+from tests.houses.loops import LIMIT_W, P_MAX_W, QUICK, SLOW, Plant, beside_a_step, load_drop, load_ramp
 
 
 def test_after_a_load_drop_the_export_is_back_within_2_5_s_and_stays() -> None:
@@ -13,6 +15,14 @@ def test_after_a_load_drop_the_export_is_back_within_2_5_s_and_stays() -> None:
     assert median(each.back_s for each in found) <= 2.5
     assert max(each.again_w for each in found) <= 45.0, "the noise of the load, no second excursion"
     assert max(each.below_w for each in found) <= 0.03 * 3000.0 + 15.0, "and the noise of the load"
+
+
+@pytest.mark.parametrize("seed", [9, 12, 13])
+def test_a_step_of_the_coin_hides_no_excess_from_a_slow_meter(seed: int) -> None:
+    """A dip beside the drop took two refreshes more than containment's sum has: 14.6 s."""
+    plant, response_s = Plant(seed=seed, refresh_s=5.0, probed=True, **QUICK), 1.0
+    budget_s = plant.refresh_s + TICK_S + law_s(plant.late_s, TICK_S, plant.law.gain) + response_s
+    assert beside_a_step(plant, drop_w=1500.0) <= budget_s
 
 
 @pytest.mark.parametrize("w_per_s", [20.0, 50.0, 150.0])

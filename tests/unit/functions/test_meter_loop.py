@@ -115,6 +115,36 @@ def test_who_gives_less_than_asked_is_asked_for_more_by_5_percent_at_most(gives:
     assert state.slack_w <= LEARN_PU * SIZE_W
 
 
+@pytest.mark.parametrize(
+    ("headroom_w", "shown_s", "goal_w"),
+    [(-2e3, 0.0, 2e3), (-2e3, 2.0, 3e3), (-50.0, 0.0, 4_950.0)],
+    ids=["too much goes out", "it is too early for the dip to be shown", "the margin takes it in"],
+)
+def test_a_dip_that_the_coin_has_made_explains_no_excess(headroom_w: float, shown_s: float, goal_w: float) -> None:
+    """It ends, and the excess was there all the time: the export stood above the limit for two refreshes more."""
+    state = Course()
+    for t_s, given_w, dip_w in ((0.0, 5e3, 0.0), (1.0, 5e3, 1e3), (1.4, 4.5e3, 1e3), (2.0, 4e3, 1e3)):
+        state = noted(state, given_w, 5e3, t_s, dip_w)
+    late_ = replace(AT_ONCE, given_s=2.5, shown_s=shown_s)
+    assert capped(state, seen(4e3, 5e3, headroom_w, margin_w=100.0), late_).goal_w == goal_w
+
+
+def test_after_a_dip_the_meter_may_still_show_it() -> None:
+    state = Course()
+    for t_s, given_w, dip_w in ((0.0, 4e3, 1e3), (1.0, 4e3, 0.0), (2.0, 5e3, 0.0)):
+        state = noted(state, given_w, 5e3, t_s, dip_w)
+    late_ = replace(AT_ONCE, given_s=2.5)
+    assert capped(state, seen(5e3, 5e3, -500.0, margin_w=100.0), late_).goal_w == 3_500.0
+
+
+def test_what_the_loop_took_back_in_a_dip_is_not_taken_twice() -> None:
+    state = Course()
+    for t_s, given_w, asked_w, dip_w in ((0.0, 4e3, 5e3, 1e3), (1.0, 4e3, 2e3, 1e3), (2.0, 2e3, 2e3, 1e3)):
+        state = noted(state, given_w, asked_w, t_s, dip_w)
+    late_ = replace(AT_ONCE, given_s=2.5)
+    assert capped(state, seen(2e3, 2e3, -2e3, margin_w=100.0), late_).goal_w == 2e3
+
+
 def test_nothing_is_learned_while_the_sun_holds_them_or_from_a_step_of_the_load() -> None:
     for now in (seen(4e3, 9e3, 300.0), seen(5e3, 5e3, 2e3), seen(5e3, 5e3, -2e3)):
         before = course((0.0, now.given_w, now.asked_w), (1.0, now.given_w, now.asked_w), slack_w=0.0)
