@@ -52,7 +52,7 @@ class Absent:
         """The site's."""
         ders = tuple(self.of(section.id) for section in self.site.file.ders)
         if self._whole is None or any(a is not b for a, b in zip(ders, self._whole.ders, strict=True)):
-            self._whole = Absence(ders=ders, limit_w=self.site.limit_w)
+            self._whole = Absence(ders=ders, limit_w=self.site.limit_w, phase_limit_w=self.site.phase_limit_w)
         return self._whole
 
     def of(self, der_id: str) -> DerAbsence:

@@ -19,6 +19,7 @@ from derctl.site.doubts import check_doubts
 from derctl.site.lines import Source, parse
 from derctl.site.owners import unowned
 from derctl.site.pace import pace_of, units_of
+from derctl.site.phases import unphased
 from derctl.site.plan import plan_of
 from derctl.site.profiles import named, planned, used_profiles
 from derctl.site.profiles import profiles as shipped
@@ -61,6 +62,12 @@ class Site:
             if isinstance(function, ContractExportLimit):
                 return function.limit_w
         return None
+
+    @property
+    def phase_limit_w(self) -> float | None:
+        """The contract's export limit of each phase, None where there is none."""
+        found = (each for each, _ in self.plan.site_functions if isinstance(each, ContractExportLimit))
+        return next((each.phase_limit_w for each in found), None)
 
     @property
     def budget(self) -> Budget | None:
@@ -106,7 +113,7 @@ def build(source: Source) -> Site:
     check_references(source, site_file, later)
     plan = plan_of(source, site_file, later)
     secret = secret_of(source, site_file, later, questions)
-    later += [source.problem(path, text) for path, text in unowned(site_file, plan)]
+    later += [source.problem(path, text) for path, text in (*unowned(site_file, plan), *unphased(site_file))]
     check_doubts(source, site_file, later, questions, profiles)
     problems += [problem for problem in later if not conversion.concerns(problem)]
     if problems:
