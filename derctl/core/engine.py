@@ -7,7 +7,20 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, ClassVar, Protocol
 
-from derctl.core import allocation, belief, by_phase, doubts, first, heed, hunting, lost, sensitivity, sun, trial
+from derctl.core import (
+    allocation,
+    astray,
+    belief,
+    by_phase,
+    doubts,
+    first,
+    heed,
+    hunting,
+    lost,
+    sensitivity,
+    sun,
+    trial,
+)
 from derctl.core.arbitration import (
     RANK,
     SENIORS_FIRST,
@@ -165,7 +178,7 @@ def step(
     moved = memories.get(SENSITIVITY, sensitivity.START)
     after[SENSITIVITY] = sensitivity.watched(moved, ders, state.poc, state.t_s)
     poc = None if state.poc is None else _believed(state.poc, state.id, ders, memories, after, dt_s)
-    state = replace(state, ders=ders, poc=poc)
+    state = replace(state, ders=_corrected(cases, after.get(DOUBTS, doubts.START)), poc=poc)
     wishes = [
         wish
         for function, ids in plan.site_functions
@@ -179,6 +192,14 @@ def step(
     decisions = tuple(_decide(case) for case in cases.values())
     after[HEED] = heed.telling(heard_by, decisions)
     return after, decisions
+
+
+def _corrected(cases: Mapping[str, _Case], found: doubts.Memory) -> tuple[DerState, ...]:
+    """Who was found to feed in another phase than it is said to counts in both."""
+    ders = astray.corrected(found.astray, [case.der for case in cases.values()])
+    for case, der in zip(cases.values(), ders, strict=True):
+        case.der = der
+    return ders
 
 
 def _narrow(case: _Case) -> None:

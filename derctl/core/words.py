@@ -209,6 +209,7 @@ class Doubt(StrEnum):
     FOLLOWERS = "followers"
     FOLLOWER_SUSPECTED = "follower_suspected"
     VOLTAGE = "voltage"
+    DER_PHASE = "der_phase"
 
 
 class LimitsBy(StrEnum):
