@@ -111,3 +111,19 @@ def test_a_der_that_comes_back_begins_where_it_is() -> None:
     house.ders[1] = replace(house.ders[1], controllable=True)
     given = house.run(30, {"bata": -5000.0, "batb": -5000.0})
     assert given == {"bata": pytest.approx(-5000.0), "batb": pytest.approx(-5000.0)}
+
+
+def test_a_meter_that_shows_no_phases_leaves_what_is_drawn_to_the_sum() -> None:
+    house = House((0.0, 0.0, 0.0), (make.battery("bata", p_w=0.0), "a"))
+    house.run(3, {"bata": -3000.0}, shown=False)
+    assert house.time.memories["fuse_limit"].drawn_by_phase.floors_w == ()
+
+
+def test_a_sample_is_judged_once() -> None:
+    house = House((3000.0, 0.0, 0.0), (make.battery("bata", p_w=-5000.0), "a"))
+    told = []
+    for _ in range(3):
+        poc = replace(house.poc(shown=True, heard=True), sample=7)
+        house.time.told(*house.ders, poc=poc)
+        told.append(house.time.memories["fuse_limit"].drawn_by_phase.floors_w[0])
+    assert told == [pytest.approx(3000.0 - PHASE_W)] * 3
