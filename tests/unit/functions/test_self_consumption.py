@@ -95,7 +95,7 @@ def test_without_a_fresh_meter_it_abstains_and_forgets(poc: str) -> None:
 def test_a_meter_that_something_else_speaks_against_is_not_followed(why: Doubt) -> None:
     time = SiteTimeline(SelfConsumption())
     said = time.at(make.battery(p_w=0.0), poc=replace(make.meter(-2_000.0), belief=Evidence(why=why)))
-    follows = why in {Doubt.FOLLOWERS, Doubt.FOLLOWER_SUSPECTED, Doubt.VOLTAGE}
+    follows = why in {Doubt.FOLLOWERS, Doubt.FOLLOWER_SUSPECTED, Doubt.VOLTAGE, Doubt.DER_PHASE}
     assert (said == Abstain("meter_lost", lost=True)) is not follows
 
 
