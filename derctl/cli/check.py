@@ -23,10 +23,11 @@ from derctl.errors import ConfigError
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.fuse_limit import FuseLimit
 from derctl.site import Absence, Site, absence_of, load, rounds_of
-from derctl.site.absence import DerAbsence
+from derctl.site.absence import DerAbsence, phases_text, phases_w
 from derctl.site.buses import Planned, planned
 from derctl.site.grid_code import grid_code
 from derctl.site.owners import owners
+from derctl.site.phases import feeding
 from derctl.site.stability import loop_text
 
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             raise
         print(json.dumps({"problems": [asdict(problem) for problem in error.problems]}, indent=2))
         return CONFIG
-    absence = absence_of(site.file.ders, {}, site.limit_w)
+    absence = absence_of(site.file.ders, {}, site.limit_w, site.phase_limit_w)
     buses = planned(site.file, site.profiles, site.budget)
     if args.json:
         print(json.dumps(summarise(site, absence, buses), indent=2))
@@ -88,6 +89,8 @@ def summarise(site: Site, absence: Absence, buses: Sequence[Planned]) -> dict[st
             "least_w": absence.least_w,
             "most_w": absence.most_w,
             "limit_w": absence.limit_w,
+            "phase_limit_w": absence.phase_limit_w,
+            "phases_w": None if absence.phase_limit_w is None else list(phases_w(absence)),
             "contract": absence.verdict,
             "undecided": list(absence.undecided),
             "between": None if absence.between is None else asdict(absence.between),
@@ -139,6 +142,7 @@ def meter_text(site: Site) -> list[str]:
         text = f"followers: {names}. While they answer its steps, the meter is unproven: load is not counted then"
         found.append(text)
     for function, _ in site.plan.site_functions:
+        found += by_phase_text(function, site)
         if isinstance(function, FuseLimit) and function.phase_count > 1:
             text = "each phase is judged where the meter shows them (WphA..C or AphA..C), else only their sum: then"
             found.append(f"{function.kind}: {text} one phase may carry more than its fuse, and status says so")
@@ -146,6 +150,27 @@ def meter_text(site: Site) -> list[str]:
             text = "while a DER that came back is on trial no steps are made: load counts then, and a meter that goes"
             found.append(f"{function.kind}: {text} wrong is noticed later; status says so")
     return found
+
+
+def by_phase_text(function: object, site: Site) -> list[str]:
+    """What a limit of each phase means."""
+    if isinstance(function, ContractExportLimit) and function.phase_limit_w is not None:
+        most = f"{function.phase_limit_w:,.0f} W"
+        limit = f"no phase exports more than {most}, beside the sum"
+        without = "where the meter shows no phases, or is not believed, no load counts in any: what they may give in"
+        without += f" one adds up to {most} at most then, and status says so"
+    elif isinstance(function, FuseLimit) and function.per_phase:
+        limit = f"no phase carries more than {function.fuse_a:g} A out or in"
+        without = "where the meter shows no phases, what they may give in one is no more than its fuse carries"
+    else:
+        return []
+    who = f"{limit}: {feeding(site.file.ders)}"
+    cut = (
+        "one that feeds in a single phase is cut for that alone, and stores there charge first; one in three is bound"
+    )
+    cut += " by the worst"
+    signs = "from AphA..C alone the phases are known while one way only of giving them signs makes up the meter's W"
+    return [f"{function.kind}: {text}" for text in (who, cut, f"{without}; {signs}")]
 
 
 def owners_text(site: Site) -> list[str]:
@@ -248,7 +273,9 @@ def verdict_text(absence: Absence) -> str:
     total = f"{'at least ' if absence.unknown else ''}{absence.least_w:,.0f} W in all"
     if absence.limit_w is None:
         return f"{total}; no contract_export_limit stands against it"
-    text = f"{total}, {absence.limit_w:,.0f} W allowed: the contract {_holds(absence)}"
+    in_phases = phases_text(absence)
+    allowed = f"{total}, {absence.limit_w:,.0f} W allowed{in_phases and f', {in_phases}'}"
+    text = f"{allowed}: the contract {_holds(absence)}"
     between = absence.between
     if between is None or absence.verdict is Contract.BROKEN:
         return text

@@ -38,6 +38,8 @@ REASONS: dict[str, str] = {
     "senior_bound": "a senior function bounds it",
     "meter_lost": "the meter is lost: load is not counted",
     "meter_unproven": "the meter is not proven yet: load is not counted",
+    "phases_unseen": "the meter shows no phases: load is not counted in any",
+    "phase_astray": "one feeds in another phase than the site file says: each counts in all",
     "not_supported": "the device can't do it",
     "override": "something else set another limit",
     "gate_closed": "nothing is written",

@@ -64,6 +64,8 @@ def _setting(item: Field[Any]) -> dict[str, Any]:
         found |= {"type": "number", "minimum": min(low, meta["low"]), "maximum": max(high, meta["high"])}
     elif "among" in meta:
         found["enum"] = list(meta["among"])
+    elif "switch" in meta:
+        found["type"] = "boolean"
     elif "points" in meta:
         pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
         found |= {"type": "array", "items": pair}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from derctl.core.arbitration import Band, aim_of, aimed
 from derctl.core.capability import DARK
 from derctl.core.could import DOUBLE, IDLE_SHARE, held_down
+from derctl.core.feeding import alone_in, levelled
 from derctl.core.types import Bound, DerState, SiteProposal
 from derctl.core.value import replace, value
 from derctl.core.words import Reason, What
@@ -242,9 +243,33 @@ def share_target(slots: Sequence[Slot], wish: SiteProposal) -> Mapping[str, Band
     discharging = goal >= 0.0
     weights = [_reach(slot.der, discharging=discharging) for slot in stores]
     rooms = [max(slot.band.high_w if discharging else -slot.band.low_w, 0.0) for slot in stores]
-    shares = water_fill(abs(goal), weights, rooms)
     sign = 1.0 if discharging else -1.0
+    first = _uneven(stores, abs(goal), weights, rooms, [-sign * w for w in wish.uneven_w])
+    left = [room - w for room, w in zip(rooms, first, strict=True)]
+    shares = [w + more for w, more in zip(first, water_fill(abs(goal) - sum(first), weights, left), strict=True)]
     return {slot.der.id: _aimed(slot.band, sign * share, wish) for slot, share in zip(stores, shares, strict=True)}
+
+
+def _uneven(
+    stores: Sequence[Slot],
+    amount: float,
+    weights: Sequence[float],
+    rooms: Sequence[float],
+    exports_w: Sequence[float],
+) -> list[float]:
+    """What those with a single phase take before the others: first in the phase that has the most to take, or, the
+    other way round, that lacks the most."""
+    first = [0.0] * len(stores)
+    here = [[i for i, slot in enumerate(stores) if alone_in(slot.der) == phase] for phase in range(len(exports_w))]
+    if not any(here):
+        return first
+    taken = levelled(amount, exports_w, [sum(rooms[i] for i in ids) for ids in here])
+    for ids, phase_w in zip(here, taken, strict=True):
+        for i, share in zip(
+            ids, water_fill(phase_w, [weights[i] for i in ids], [rooms[i] for i in ids]), strict=True
+        ):
+            first[i] = share
+    return first
 
 
 def _open_to(band: Band, wish: SiteProposal) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from derctl.core import followers, phases, witness
+from derctl.core import astray, followers, phases, witness
 from derctl.core.doublet import Doublet
 from derctl.core.evidence import Contradiction, Evidence
 from derctl.core.types import DerState, PocState
@@ -19,6 +19,7 @@ class Memory:
     phases: phases.Memory = phases.START
     followers: followers.Memory = followers.START
     witness: witness.Memory = witness.START
+    astray: astray.Memory = astray.START
     found: Contradiction | None = None
     declared: tuple[str, ...] = ()
 
@@ -42,7 +43,13 @@ def step(
     elif by_phase.whole:
         by_phase = replace(by_phase, whole=False)
     witnessed = witness.step(memory.witness, poc, dt_s)
-    same = by_phase is memory.phases and answered is memory.followers and witnessed is memory.witness
+    strayed = astray.step(memory.astray, before, now, ders, shown_w, by_phase.noise_w, dt_s)
+    same = (
+        strayed is memory.astray
+        and by_phase is memory.phases
+        and answered is memory.followers
+        and witnessed is memory.witness
+    )
     if same and poc.followers == memory.declared:
         return memory
     found = phases.contradiction(by_phase) or witness.contradiction(witnessed)
@@ -50,6 +57,7 @@ def step(
         phases=by_phase,
         followers=answered,
         witness=witnessed,
+        astray=strayed,
         found=found,
         declared=poc.followers,
     )
@@ -68,6 +76,7 @@ def told(memory: Memory, evidence: Evidence) -> Evidence:
         )
         return replace(evidence, belief=Belief.UNPROVEN, why=Doubt.FOLLOWERS, text=text)
     suspicion = None if memory.declared else followers.suspicion(memory.followers)
+    suspicion = suspicion or astray.suspicion(memory.astray)
     if suspicion is None:
         return evidence
     return replace(evidence, why=suspicion.by, text=suspicion.text)

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar, Protocol
 
-from derctl.core import allocation, belief, doubts, first, heed, hunting, lost, sensitivity, sun, trial
+from derctl.core import (
+    allocation,
+    astray,
+    belief,
+    by_phase,
+    doubts,
+    first,
+    heed,
+    hunting,
+    lost,
+    sensitivity,
+    sun,
+    trial,
+)
 from derctl.core.arbitration import (
     RANK,
     SENIORS_FIRST,
@@ -23,6 +36,7 @@ from derctl.core.arbitration import (
 )
 from derctl.core.capability import present_w, told_w
 from derctl.core.evidence import Evidence, together
+from derctl.core.feeding import Shares
 from derctl.core.types import (
     Abstain,
     Bound,
@@ -164,7 +178,7 @@ def step(
     moved = memories.get(SENSITIVITY, sensitivity.START)
     after[SENSITIVITY] = sensitivity.watched(moved, ders, state.poc, state.t_s)
     poc = None if state.poc is None else _believed(state.poc, state.id, ders, memories, after, dt_s)
-    state = replace(state, ders=ders, poc=poc)
+    state = replace(state, ders=_corrected(cases, after.get(DOUBTS, doubts.START)), poc=poc)
     wishes = [
         wish
         for function, ids in plan.site_functions
@@ -178,6 +192,14 @@ def step(
     decisions = tuple(_decide(case) for case in cases.values())
     after[HEED] = heed.telling(heard_by, decisions)
     return after, decisions
+
+
+def _corrected(cases: Mapping[str, _Case], found: doubts.Memory) -> tuple[DerState, ...]:
+    """Who was found to feed in another phase than it is said to counts in both."""
+    ders = astray.corrected(found.astray, [case.der for case in cases.values()])
+    for case, der in zip(cases.values(), ders, strict=True):
+        case.der = der
+    return ders
 
 
 def _narrow(case: _Case) -> None:
@@ -487,13 +509,20 @@ def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal], split:
     stores = [case for case in cases.values() if case.der.can.store]
     _apply(cases, allocation.from_sun([split.store(case) for case in stores], split.sun_w))
 
-    def cap(made: Sequence[allocation.Slot], wish: SiteProposal) -> Mapping[str, Band]:
+    def cap(made: Sequence[allocation.Slot], wish: SiteProposal, of_sun_pu: float = 1.0) -> Mapping[str, Band]:
         elsewhere = [split.store(case) for case in stores if case.der.id not in wish.over]
         drawn_w = sum(slot.unasked_w(aim_of(slot.band)) for slot in elsewhere)
-        return allocation.cap(made, wish, split.sun_w - drawn_w)
+        return allocation.cap(made, wish, (split.sun_w - drawn_w) * of_sun_pu)
+
+    def cap_in(at: Shares, made: Sequence[allocation.Slot], wish: SiteProposal) -> Mapping[str, Band]:
+        return by_phase.narrowed(partial(cap, of_sun_pu=by_phase.drawn_pu(made, at)), at, made, wish)
 
     edges: list[tuple[SiteProposal, Callable[..., Mapping[str, Band]]]]
     edges = [(wish, allocation.hold_up) for wish in ordered if wish.p_floor_w is not None]
+    for wish in ordered:
+        low, high = by_phase.floors(wish), by_phase.ceilings(wish)
+        edges += [(part, partial(by_phase.narrowed, allocation.hold_up, at)) for part, at in low]
+        edges += [(part, partial(cap_in, at)) for part, at in high]
     edges += [(wish, cap) for wish in ordered if wish.p_ceiling_w is not None]
     for wish, narrow in sorted(edges, key=lambda edge: -edge[0].rank):
         _apply(cases, narrow(slots(wish), wish))

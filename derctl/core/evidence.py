@@ -53,7 +53,7 @@ class Evidence:
         return self.steps and (self.belief is Belief.DOUBTED or self.belief is Belief.LOST)
 
 
-UNTOLD = frozenset({Doubt.FOLLOWERS, Doubt.FOLLOWER_SUSPECTED, Doubt.VOLTAGE})
+UNTOLD = frozenset({Doubt.FOLLOWERS, Doubt.FOLLOWER_SUSPECTED, Doubt.VOLTAGE, Doubt.DER_PHASE})
 """What says nothing of the meter itself, or suspects it only."""
 NOTHING_KNOWN = Evidence()
 

@@ -94,9 +94,8 @@ def step(
     if given_w is None:
         return replace(memory, whole=False) if memory.whole else memory
     second = now.at_s > now.half_s
-    left_s = now.half_s * (2.0 if second else 1.0) - now.at_s
     mean = memory.second if second else memory.first
-    after = _added(mean, shown_w, given_w, left_s, now)
+    after = taken_in(mean, shown_w, given_w, now)
     if after is mean:
         return memory
     return replace(memory, second=after) if second else replace(memory, first=after)
@@ -105,8 +104,9 @@ def step(
 NOTHING = Mean()
 
 
-def _added(mean: Mean, shown_w: Phases, given_w: Phases, left_s: float, doublet: Doublet) -> Mean:
-    """The windows are those of the belief."""
+def taken_in(mean: Mean, shown_w: Phases, given_w: Phases, doublet: Doublet) -> Mean:
+    """One tick of the half in which the doublet is. The windows are those of the belief."""
+    left_s = doublet.half_s * (2.0 if doublet.at_s > doublet.half_s else 1.0) - doublet.at_s
     window_s, lag_s = doublet.window_s, doublet.late_s
     if left_s < window_s:
         mean = replace(mean, poc_w=_plus(mean.poc_w, shown_w), poc_n=mean.poc_n + 1)
@@ -119,7 +119,7 @@ def _plus(a: Phases, b: Phases) -> Phases:
     return tuple([x + y for x, y in zip(a, b, strict=True)]) if a else b
 
 
-def _between(first: Phases, m: int, second: Phases, n: int, coin: float) -> Phases:
+def between(first: Phases, m: int, second: Phases, n: int, coin: float) -> Phases:
     return tuple([coin * (y / n - x / m) for x, y in zip(first, second, strict=True)])
 
 
@@ -128,8 +128,8 @@ def _weighed(memory: Memory, doublet: Doublet) -> Memory:
     if not (first.poc_n and first.ders_n and second.poc_n and second.ders_n):
         return memory
     coin = doublet.coin if doublet.coded else 1.0
-    moved_w = _between(first.ders_w, first.ders_n, second.ders_w, second.ders_n, coin)
-    shown_w = _between(first.poc_w, first.poc_n, second.poc_w, second.poc_n, coin)
+    moved_w = between(first.ders_w, first.ders_n, second.ders_w, second.ders_n, coin)
+    shown_w = between(first.poc_w, first.poc_n, second.poc_w, second.poc_n, coin)
     if len(shown_w) != len(memory.noise_w):
         count = len(shown_w)
         memory = Memory(
@@ -166,7 +166,7 @@ def _quiet(memory: Memory, moved_w: Phases, shown_w: Phases) -> Memory:
 def _judged(memory: Memory, moved_w: Phases, shown_w: Phases) -> Memory:
     noise_w = memory.noise_w
     fits = [
-        sum(_fit(shown_w[i] - moved_w[source], noise_w[i]) for i, source in enumerate(order))
+        sum(fit(shown_w[i] - moved_w[source], noise_w[i]) for i, source in enumerate(order))
         for order in _orders(len(noise_w))
     ]
     memory = replace(memory, orders=tuple([KEEPS * x + fit for x, fit in zip(memory.orders, fits, strict=True)]))
@@ -180,13 +180,13 @@ def _against(phase: int, shows: float, noise_w: Phases, moved_w: Phases, shown_w
     """The phase has to miss its part, and the sum too: an inverter that feeds unevenly gives to the others what this
     one misses."""
     missed_w = shown_w[phase] - moved_w[phase]
-    alone = _fit(shown_w[phase] - shows * moved_w[phase], noise_w[phase]) - _fit(missed_w, noise_w[phase])
+    alone = fit(shown_w[phase] - shows * moved_w[phase], noise_w[phase]) - fit(missed_w, noise_w[phase])
     rest_w = sum(shown_w) - shown_w[phase] - sum(moved_w) + moved_w[phase]
     rest_noise_w = sqrt(sum([w * w for i, w in enumerate(noise_w) if i != phase]))
-    return min(alone, _fit(rest_w, rest_noise_w) - _fit(rest_w + missed_w, rest_noise_w))
+    return min(alone, fit(rest_w, rest_noise_w) - fit(rest_w + missed_w, rest_noise_w))
 
 
-def _fit(miss_w: float, noise_w: float) -> float:
+def fit(miss_w: float, noise_w: float) -> float:
     """Log-likelihood of what is missed, Student's t, but for a constant."""
     x = miss_w * 0.816 / noise_w
     return max(-0.5 * (TAIL + 1.0) * log(1.0 + x * x / TAIL), NO_FIT)

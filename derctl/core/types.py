@@ -118,6 +118,7 @@ class Reading:
 
     v_v is the mean phase-to-neutral voltage. energy_wh counts what was delivered; it grows.
     p_phase_w: of a device with several phases, or of an inverter of which it is known in which it feeds, all of them.
+    v_phase_v: the same of the voltage to neutral, None for a phase that it does not measure.
     phase_sum_w: what a meter's phases add up to, whether or not that is p_w; energy_in_wh: what it counted the other
     way.
     p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive; limits_by: where they come
@@ -140,6 +141,7 @@ class Reading:
     energy_wh: float | None = None
     energy_in_wh: float | None = None
     p_phase_w: tuple[float, ...] | None = None
+    v_phase_v: tuple[float | None, ...] | None = None
     phase_sum_w: float | None = None
     status: Status = Status.UNKNOWN
     accepted: Setpoint | None = None
@@ -186,7 +188,8 @@ class DerState:
     most_w: the most that what speaks for it alone leaves it in this tick; None: that is not said yet. seen_w: its
     power as it was measured lately (core/sun.py); None: not lately. trial: it came back, and what it
     claims does not count yet; None: it counts. unseen: it was never seen to move the meter (core/first.py).
-    beyond_w: by how much it may give more than it is told.
+    beyond_w: by how much it may give more than it is told. feeds_pu: what of its power is in phase A, B and C; None:
+    that is not known.
     """
 
     id: str
@@ -212,6 +215,7 @@ class DerState:
     trial: Trial | None = None
     beyond_w: float = 0.0
     unseen: bool = False
+    feeds_pu: tuple[float, ...] | None = None
 
     @property
     def v_pu(self) -> float | None:
@@ -320,6 +324,18 @@ class Proposal:
 
 
 @value
+class PhaseEdges:
+    """What the DERs in `over` may give in each phase, W: their power counts there by shares_pu, one for each of them.
+    ceiling_w, floor_w: of phase A, B and C; (): no bound. why: as of a proposal."""
+
+    over: tuple[str, ...]
+    shares_pu: tuple[tuple[float, ...], ...]
+    ceiling_w: tuple[float, ...] = ()
+    floor_w: tuple[float, ...] = ()
+    why: Reason | None = None
+
+
+@value
 class SiteProposal:
     """What one function wants of the sum of the DERs in `over` (their AC power, W); allocation splits it.
 
@@ -328,7 +344,8 @@ class SiteProposal:
     1 once it followed a step, 0 where it is doubted; None: it has no word on that. need: what depends on the meter by
     this function; None: nothing. apart_w: ceilings for single DERs that are no part of the sum, by their ids.
     blind: nothing shows what a DER does: what one gives that was never seen sends no store down, and what it draws
-    leaves the others no room.
+    leaves the others no room. phases: what may be given in each phase, beside the sum. uneven_w: what each phase
+    exports without the stores: those with a single phase take what is uneven of it.
     """
 
     by: str
@@ -342,6 +359,8 @@ class SiteProposal:
     need: Need | None = None
     apart_w: tuple[tuple[str, float], ...] = ()
     blind: bool = False
+    phases: PhaseEdges | None = None
+    uneven_w: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class Reason(StrEnum):
     SENIOR_BOUND = "senior_bound"
     METER_LOST = "meter_lost"
     METER_UNPROVEN = "meter_unproven"
+    PHASES_UNSEEN = "phases_unseen"
+    PHASE_ASTRAY = "phase_astray"
     NOT_SUPPORTED = "not_supported"
     OVERRIDE = "override"
     GATE_CLOSED = "gate_closed"
@@ -207,6 +209,7 @@ class Doubt(StrEnum):
     FOLLOWERS = "followers"
     FOLLOWER_SUSPECTED = "follower_suspected"
     VOLTAGE = "voltage"
+    DER_PHASE = "der_phase"
 
 
 class LimitsBy(StrEnum):

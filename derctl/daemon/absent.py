@@ -60,7 +60,12 @@ class Absent:
             or before.too_slow != self.too_slow
             or any(a is not b for a, b in zip(ders, before.ders, strict=True))
         ):
-            before = self._whole = Absence(ders=ders, limit_w=self.site.limit_w, too_slow=self.too_slow)
+            before = self._whole = Absence(
+                ders=ders,
+                limit_w=self.site.limit_w,
+                phase_limit_w=self.site.phase_limit_w,
+                too_slow=self.too_slow,
+            )
         return before
 
     def of(self, der_id: str) -> DerAbsence:

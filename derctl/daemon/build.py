@@ -18,7 +18,7 @@ from derctl.daemon.known import Known
 from derctl.daemon.report.telemetry import encode
 from derctl.devices import Device, Options, Profile
 from derctl.devices.blocks import Joining
-from derctl.devices.nominal import measured_problem, stated_problem
+from derctl.devices.nominal import measured_problem, phase_problem, stated_problem
 from derctl.links.broker import Broker
 from derctl.links.bus import Bus
 from derctl.links.latency import MEET_MOST_S
@@ -175,7 +175,7 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], known: Known, on
         declared=rating_of(der, v_nom_v),
         control=der.control,
         section=der.section,
-        phase=None if der.phase is None else "ABC".index(der.phase),
+        phase="ABC".index(der.phase) if der.phase in {"A", "B", "C"} else None,
         bms_here=der.bms_here,
         bms_section=None if der.bms is None else der.bms.section,
         bms_serial=None if der.bms is None else der.bms.serial,
@@ -193,7 +193,10 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], known: Known, on
             recorded=partial(known.rating, der),
             heir=partial(known.heir, der),
             check=lambda device: _first(
-                model_problem(der.model, device), rating_problem(der, device), _stated(options, device)
+                model_problem(der.model, device),
+                rating_problem(der, device),
+                _stated(options, device),
+                phase_problem(der.phase, device.nominal.system),
             ),
             doubts=lambda device, seen: measured_problem(device.nominal, seen, options.v_nom_v, options.f_nom_hz),
         ),

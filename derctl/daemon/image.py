@@ -15,6 +15,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.stillness import stands_still
 from derctl.daemon.known import Once
 from derctl.daemon.requests import Requests
+from derctl.devices.nominal import feeds_pu
 from derctl.devices.sunspec.limits import BLOCK, with_bms
 from derctl.site import DerSection, SiteFile, fallback_of
 
@@ -124,6 +125,7 @@ class Image:
             halted=halted,
             unverified=unverified,
             beyond_w=channel.measured.habits.tolerance_pct / 100.0 * rating.size_w,
+            feeds_pu=feeds_pu(section.phase, None if device is None else device.nominal.system),
         )
         record = self.absent.known.due(section)
         return der if record is None else replace(der, reverify_w=self._stood_w(der, record))

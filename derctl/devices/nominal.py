@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -36,6 +36,40 @@ class System(Enum):
     @property
     def lines(self) -> float:
         return {System.SINGLE: 1.0, System.SPLIT: 2.0, System.THREE: math.sqrt(3.0)}[self]
+
+
+FEEDS_PU: Mapping[str, tuple[float, ...]] = {
+    "A": (1.0, 0.0, 0.0),
+    "B": (0.0, 1.0, 0.0),
+    "C": (0.0, 0.0, 1.0),
+    "AB": (0.5, 0.5, 0.0),
+    "ABC": (1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0),
+}
+"""What of a device's power is in phase A, B and C, by the site file's word for where it feeds."""
+SPREAD = {System.SPLIT: "AB", System.THREE: "ABC"}
+
+
+def feeds_pu(declared: str | None, system: System | None) -> tuple[float, ...] | None:
+    """What of its power is in each phase: by the site file, else by how it is connected; None where that leaves it
+    open, as of one with a single phase."""
+    word = SPREAD.get(system) if declared is None and system is not None else declared
+    return None if word is None else FEEDS_PU[word]
+
+
+def phase_problem(declared: str | None, system: System | None) -> str | None:
+    """What the site file says of its phases against how the device is connected; None where it fits."""
+    if declared is None or system is None or _spreads(declared, system):
+        return None
+    words = {System.SINGLE: "one phase", System.SPLIT: "a split phase", System.THREE: "three phases"}
+    fits = " or ".join(word for word in FEEDS_PU if _spreads(word, system))
+    return f"the device has {words[system]}, the site file says phase: {declared}. Write {fits}"
+
+
+def _spreads(declared: str, system: System) -> bool:
+    """Whether one that is connected so may feed there. One phase and a split one are taken for each other."""
+    if system is System.THREE:
+        return len(declared) > 1
+    return len(declared) < len("ABC")
 
 
 FACTORS = (2.0, math.sqrt(3.0), 1.0 / math.sqrt(3.0), 0.5)

@@ -38,6 +38,11 @@ def plausible(reading: Reading, rating: Rating) -> Reading:
     or 0 Hz has lost its voltage taps, and the 0 W that it makes of that are none. rating: of a meter or a battery
     management system, zeros.
     """
+    reading = _possible(reading, rating)
+    return reading if reading.v_phase_v is None else _with_live_phases(reading, rating)
+
+
+def _possible(reading: Reading, rating: Rating) -> Reading:
     dark = _dark(reading)
     reading = _within(reading, rating)
     if rating.size_w <= 0.0:
@@ -111,6 +116,15 @@ def _usable(reading: Reading, rating: Rating) -> Reading:
     if not bad_f and not bad_v:
         return reading
     return replace(reading, f_hz=None if bad_f else f_hz, v_v=None if bad_v else v_v)
+
+
+def _with_live_phases(reading: Reading, rating: Rating) -> Reading:
+    """Of the phases those with a voltage that a grid has; none where the mean is none."""
+    low_v, high_v = V_LOW_PU * rating.v_nom_v, V_HIGH_PU * rating.v_nom_v
+    each = reading.v_phase_v or ()
+    live = tuple(volts if volts is not None and low_v <= volts <= high_v else None for volts in each)
+    none = reading.v_v is None or not any(live)
+    return reading if live == each and not none else replace(reading, v_phase_v=None if none else live)
 
 
 def _dark(reading: Reading) -> bool:

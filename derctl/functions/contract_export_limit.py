@@ -5,23 +5,24 @@ Export is positive here. The law and its gain are derived in docs/sources.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 from derctl.core import first
 from derctl.core.belief import DOUBLET_PU, RISE_MARGIN_W
-from derctl.core.capability import DARK, assumed_w, clamp, held_w, least_rise_w, told_w
-from derctl.core.could import held_down
+from derctl.core.capability import DARK, assumed_w, clamp, held_w, least_rise_w
 from derctl.core.evidence import Evidence
 from derctl.core.lost import FADE_S, HOLD_S, HOLD_SAMPLES
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Belief, Reason
+from derctl.functions import phase_loop
 from derctl.functions.apart import PRESSED_S, TRIED_SHARE, Alone, Law, entered, stepped
 from derctl.functions.credit import Credit, Use, credited, need_of
-from derctl.functions.meter_loop import Course, Late, Seen, anew, capped, late, moved, noted
+from derctl.functions.meter_loop import Course, Late, Seen, anew, capped, free, late, moved, noted
 from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_PU, Trust, passed_s, probing, shown_pu, weigh
 from derctl.functions.settings import Settings, choice, number
 from derctl.functions.worst import pending_w, surely, worst_w
@@ -53,7 +54,7 @@ class Memory:
     ceiling_w and floor_w were meant for. excess_w: while load does not count, what the sum is kept lower since the
     DERs give more than they were told; over_s: for how long they have. alone: the ceilings of those on trial, who are
     no part of the sum; pressed_s: for how long the export has been too high. course, floor_course: what the meter may
-    not show yet. credit: how much load counts.
+    not show yet. credit: how much load counts. phases: of the limit of each phase.
     """
 
     ceiling_w: float | None = None
@@ -72,6 +73,7 @@ class Memory:
     uncounted: tuple[str, ...] = ()
     alone: tuple[Alone, ...] = ()
     pressed_s: float = 0.0
+    phases: phase_loop.Memory = phase_loop.START
     course: Course = Course()
     floor_course: Course = Course()
     credit: Credit = Credit()
@@ -92,6 +94,13 @@ class ContractExportLimit(Settings):
     rank: ClassVar[int] = 15
 
     limit_w: float = number(low=0.0, high=1e8, source="the connection agreement: most export, W")
+    phase_limit_w: float | None = number(
+        None,
+        low=0.0,
+        high=1e8,
+        source="the connection agreement: most export in each phase, W; none if absent",
+        optional=True,
+    )
     import_limit_w: float | None = number(
         None, low=0.0, high=1e8, source="the connection agreement: most import, W; none if absent", optional=True
     )
@@ -149,6 +158,7 @@ class ContractExportLimit(Settings):
             memory = self._moved(memory, steered, dt_s)
             if not memory.trust.proven:
                 memory = self._unproven(memory, ders, steered, site.poc, dt_s)
+        memory, law = self._by_phase(memory, ders, ours, site, dt_s)
         memory, used_w = self._credited(memory, ders, steered, site.poc, dt_s)
         return memory, SiteProposal(
             by=self.kind,
@@ -161,6 +171,30 @@ class ContractExportLimit(Settings):
             need=need_of(memory.credit, used_w, DOUBLET_PU if self.probe == "always" else 0.0),
             apart_w=tuple((each.der, each.ceiling_w) for each in memory.alone),
             blind=not _relied(memory),
+            phases=None if law is None else phase_loop.edges(memory.phases, law),
+        )
+
+    def _by_phase(
+        self, memory: Memory, ders: Sequence[DerState], ours: Sequence[DerState], site: SiteState, dt_s: float
+    ) -> tuple[Memory, phase_loop.Law | None]:
+        law = self._phase_law(memory, site.poc)
+        if law is None:
+            return memory, None
+        return replace(memory, phases=phase_loop.stepped(memory.phases, law, ders, ours, site, dt_s)), law
+
+    def _phase_law(self, memory: Memory, poc: PocState | None) -> phase_loop.Law | None:
+        """None where no limit of each phase is agreed."""
+        if self.phase_limit_w is None:
+            return None
+        return phase_loop.Law(
+            limit_w=self.phase_limit_w,
+            margin_w=self._margin(self.phase_limit_w),
+            gain=self.gain,
+            relax_pu=self.relax_pu_per_s,
+            heard=not memory.lost,
+            closed=_relied(memory),
+            waiting=memory.waiting,
+            rise_w=0.0 if poc is None else poc.belief.rise_w,
         )
 
     def _credited(
@@ -184,10 +218,11 @@ class ContractExportLimit(Settings):
         claimed_w = sum((assumed_w(der) for der in steered if der.id in unseen), 0.0)
         sum_w = _counted_w(memory, steered) - claimed_w
         goal_w = memory.ceiling_w if memory.course.goal_w is None else memory.course.goal_w
+        used_w, wanted_w = self._phase_use(memory, ders)
         use = Use(
             sum_w=sum_w,
-            used_w=max(sum_w - free_w, 0.0),
-            wanted_w=goal_w - claimed_w - free_w,
+            used_w=max(sum_w - free_w, used_w, 0.0),
+            wanted_w=max(goal_w - claimed_w - free_w, wanted_w),
             poc_w=poc.reading.p_w or 0.0,
             scale_w=sum(der.rating.per_unit_w for der in steered),
         )
@@ -198,7 +233,23 @@ class ContractExportLimit(Settings):
         credit = credited(memory.credit, poc.belief, use, dt_s)
         least_w = sum((der.rating.p_min_w for der in steered), 0.0)
         most_w = max(free_w + claimed_w + credit.load_w + poc.belief.rise_w, least_w)
+        memory = self._phases_credited(memory, ders, credit.load_w + poc.belief.rise_w)
         return replace(memory, credit=credit, ceiling_w=min(ceiling_w, most_w)), use.used_w
+
+    def _phase_use(self, memory: Memory, ders: Sequence[DerState]) -> tuple[float, float]:
+        """How much load they use in the phases, and would like to."""
+        if self.phase_limit_w is None:
+            return 0.0, -math.inf
+        ours = [der for der in ders if der.controllable]
+        free_w = phase_loop.without_load_w(self.phase_limit_w, ders, ours)
+        return phase_loop.used_w(memory.phases, ours, free_w)
+
+    def _phases_credited(self, memory: Memory, ders: Sequence[DerState], load_w: float) -> Memory:
+        if self.phase_limit_w is None:
+            return memory
+        ours = [der for der in ders if der.controllable]
+        free_w = phase_loop.without_load_w(self.phase_limit_w, ders, ours)
+        return replace(memory, phases=phase_loop.credited(memory.phases, free_w, load_w))
 
     def _why(self, memory: Memory, steered: Sequence[DerState], poc: PocState | None) -> Reason | None:
         if memory.lost:
@@ -247,12 +298,12 @@ class ContractExportLimit(Settings):
         """
         poc = site.poc
         assert poc is not None and poc.reading.p_w is not None
-        headroom = self.limit_w - self._margin() - poc.reading.p_w - pending
+        headroom = self.limit_w - self._margin(self.limit_w) - poc.reading.p_w - pending
         dip_w = sum(der.trial.dip_w for der in tried if der.trial is not None)
         room = max(headroom - dip_w, 0.0)  # what one on trial makes by its dip is no room for anybody
         seen, lateness = _seen(memory, steered, poc, headroom), late(poc, steered, site.tick_s)
         seen = seen if dip_w == 0.0 else replace(seen, held=False)  # what is kept free is nobody's slack
-        course = capped(memory.course, replace(seen, room_w=room, margin_w=self._margin()), lateness)
+        course = capped(memory.course, replace(seen, room_w=room, margin_w=self._margin(self.limit_w)), lateness)
         memory = self._floored(memory, seen, lateness, poc.reading.p_w)
         if tried or memory.pressed_s > 0.0 or headroom < 0.0:
             memory = self._apart(memory, tried, min(headroom, room), alone=not steered, held=dip_w > 0.0)
@@ -337,7 +388,7 @@ class ContractExportLimit(Settings):
             return most_w - step
         if self.probe != "none" or not probing(memory.unproven_s):
             return most_w + seen.poc.belief.rise_w
-        return most_w + clamp(-(seen.poc.reading.p_w or 0.0) - self._margin(), 0.0, step)
+        return most_w + clamp(-(seen.poc.reading.p_w or 0.0) - self._margin(self.limit_w), 0.0, step)
 
     def _relax_w(self, steered: Sequence[DerState]) -> float:
         return self.relax_pu_per_s * sum(der.rating.per_unit_w for der in steered)
@@ -348,7 +399,7 @@ class ContractExportLimit(Settings):
             return memory if memory.floor_w is None else replace(memory, floor_w=None)
         drawn_w = memory.floor_course.points[-1].given_high_w
         asked_w = drawn_w if memory.floor_w is None else -memory.floor_w
-        headroom = self.import_limit_w - self._margin() + p_poc_w
+        headroom = self.import_limit_w - self._margin(self.limit_w) + p_poc_w
         drawn = replace(seen, given_w=drawn_w, asked_w=asked_w, headroom_w=headroom, room_w=None, least_w=-1e9)
         course = capped(memory.floor_course, drawn, lateness)
         assert course.goal_w is not None
@@ -367,8 +418,8 @@ class ContractExportLimit(Settings):
         floor_course = noted(memory.floor_course, -measured_w, -floor_w, site.t_s)
         return replace(memory, course=course, floor_course=floor_course)
 
-    def _margin(self) -> float:
-        return max(MARGIN_PU * self.limit_w, MARGIN_MIN_W) if self.margin_w is None else self.margin_w
+    def _margin(self, limit_w: float) -> float:
+        return max(MARGIN_PU * limit_w, MARGIN_MIN_W) if self.margin_w is None else self.margin_w
 
 
 class _Stood(NamedTuple):
@@ -396,16 +447,8 @@ def _seen(memory: Memory, steered: Sequence[DerState], poc: PocState, headroom_w
         size_w=sum(der.rating.size_w for der in steered),
         dt_s=memory.since_s,
         least_w=sum((der.rating.p_min_w for der in steered), 0.0),
-        held=poc.belief.most_w is None and not any(map(_free, steered)),
+        held=poc.belief.most_w is None and not any(map(free, steered)),
     )
-
-
-def _free(der: DerState) -> bool:
-    """PV that gives less than its ceiling lets it: its sun is missing, and not its accuracy."""
-    p_w, told = der.reading.p_w, told_w(der)
-    if p_w is None or der.can.store or der.reading.status in DARK or told is None:
-        return False
-    return told >= der.rating.p_max_w or not held_down(der, p_w)
 
 
 def _told(trust: Trust, evidence: Evidence) -> Trust:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.capability import assumed_w, room
-from derctl.core.types import DerState, PocState, SiteProposal, SiteState
+from derctl.core.types import DerState, PhaseEdges, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
 from derctl.errors import SettingError
+from derctl.functions import fuse_phases, phase_loop
 from derctl.functions.meter_loop import Course, Late, Seen, anew, capped, late, moved, noted
-from derctl.functions.settings import Settings, number
+from derctl.functions.settings import Settings, number, switch
 from derctl.functions.worst import worst_w
 
 FUSE_RELAX_PU_PER_S = 0.1
@@ -24,6 +25,7 @@ class Memory:
     """ceiling_w: what the sum may be, None before the first step. floor_w: the least, None: no bound.
 
     sample, since_s: the meter sample acted on last, and the time since. out, drawn: what it may not show yet.
+    phases: what each phase may carry out; drawn_by_phase: and in.
     """
 
     ceiling_w: float | None = None
@@ -32,14 +34,16 @@ class Memory:
     since_s: float = 0.0
     out: Course = Course()
     drawn: Course = Course()
+    phases: phase_loop.Memory = phase_loop.START
+    drawn_by_phase: fuse_phases.Memory = fuse_phases.START
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FuseLimit(Settings):
     """Keeps each phase at the point of connection below the main fuse. Local load never lets the DERs give more.
 
-    A meter that measures phases is judged by the worst of them, another by its sum. It only ever narrows, so a
-    meter that is wrong costs sun, and lets nobody above what the fuses carry together.
+    A meter that measures phases is judged by the worst of them, another by its sum; per_phase: each by itself. It
+    only ever narrows, so a meter that is wrong costs sun, and lets nobody above what the fuses carry together.
     """
 
     kind: ClassVar[str] = "fuse_limit"
@@ -49,6 +53,10 @@ class FuseLimit(Settings):
     phase_count: float = number(low=1.0, high=3.0, source="phases of the connection: 1, 2 or 3")
     margin_pu: float = number(
         0.05, low=0.0, high=0.5, source="kept below the fuse, share of it; our choice: docs/sources.md"
+    )
+
+    per_phase: bool = switch(
+        source="who feeds in one phase is cut for that one alone: each DER has to say its phase; our choice"
     )
 
     def __post_init__(self) -> None:
@@ -78,6 +86,7 @@ class FuseLimit(Settings):
             if poc.sample != memory.sample:
                 memory = self._judged(memory, steered, site, fuse_w)
             memory = _moved(memory, steered, cap_w, dt_s)
+        memory, edges = self._by_phase(memory, ders, steered, site, fuse_w, dt_s, heard=heard)
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
@@ -86,11 +95,50 @@ class FuseLimit(Settings):
             p_floor_w=memory.floor_w,
             why=None if heard else Reason.METER_LOST,
             blind=not heard,
+            phases=edges,
         )
+
+    def _by_phase(
+        self,
+        memory: Memory,
+        ders: Sequence[DerState],
+        steered: Sequence[DerState],
+        site: SiteState,
+        fuse_w: float,
+        dt_s: float,
+        *,
+        heard: bool,
+    ) -> tuple[Memory, PhaseEdges | None]:
+        """Out: no load counts, as for the sum. In: what the meter shows of each phase."""
+        if not self.per_phase:
+            return memory, None
+        law = self._law(site.poc, fuse_w, heard=heard)
+        phases = phase_loop.stepped(memory.phases, law, ders, steered, site, dt_s)
+        drawn = fuse_phases.stepped(memory.drawn_by_phase, law, phases.over, steered, site, dt_s)
+        memory = replace(memory, phases=phases, drawn_by_phase=drawn)
+        return memory, replace(phase_loop.edges(phases, law), floor_w=drawn.floors_w)
+
+    def _law(self, poc: PocState | None, fuse_w: float, *, heard: bool) -> phase_loop.Law:
+        """Var takes its part of the current."""
+        q_var = 0.0 if poc is None or not heard else poc.reading.q_var or 0.0
+        return phase_loop.Law(
+            limit_w=room(fuse_w, q_var / self.phase_count),
+            margin_w=0.0,
+            gain=1.0,
+            relax_pu=FUSE_RELAX_PU_PER_S,
+            heard=heard,
+            closed=False,
+            waiting=False,
+            sure=False,
+        )
+
+    def _apart(self, memory: Memory, poc: PocState) -> bool:
+        """Each phase is judged by itself, but where that did not help."""
+        return self.per_phase and bool(phase_loop.shown(poc)) and memory.drawn_by_phase.astray_s <= 0.0
 
     def _judged(self, memory: Memory, steered: Sequence[DerState], site: SiteState, fuse_w: float) -> Memory:
         assert site.poc is not None and memory.ceiling_w is not None
-        out_w, in_w = self._excess_w(site.poc, fuse_w)
+        out_w, in_w = self._excess_w(site.poc, fuse_w, apart=self._apart(memory, site.poc))
         given_w, least_w = sum(map(assumed_w, steered), 0.0), _least_w(steered)
         seen = Seen(
             given_w=given_w,
@@ -105,10 +153,12 @@ class FuseLimit(Settings):
         out, drawn_course = _led(memory.out, seen, lateness), _led(memory.drawn, drawn, lateness)
         return replace(memory, out=out, drawn=drawn_course, sample=site.poc.sample, since_s=0.0)
 
-    def _excess_w(self, poc: PocState, fuse_w: float) -> tuple[float, float]:
-        """By how much the worst phase is above its fuse, out and in; below 0 what is left. Var takes its part."""
+    def _excess_w(self, poc: PocState, fuse_w: float, *, apart: bool) -> tuple[float, float]:
+        """By how much the worst phase is above its fuse, out and in; below 0 what is left. Var takes its part. apart:
+        each phase is judged elsewhere, and here what they carry together."""
         p_w, q_var, count = poc.reading.p_w or 0.0, poc.reading.q_var or 0.0, int(self.phase_count)
-        phases = poc.reading.p_phase_w or (p_w / count,) * count
+        alike = (p_w / count,) * count
+        phases = alike if apart else poc.reading.p_phase_w or alike
         free_w = room(fuse_w, q_var / count)
         return max(phases) - free_w, -min(phases) - free_w
 

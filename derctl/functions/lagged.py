@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from derctl.core.capability import DARK
+from derctl.core.feeding import alone_in
 from derctl.core.response import Lag, respond
-from derctl.core.types import Abstain, DerState, Proposal
+from derctl.core.types import Abstain, DerState, PocState, Proposal
 from derctl.core.value import value
 from derctl.core.words import Priority
 from derctl.functions.settings import Ruled, Settings
@@ -49,6 +51,14 @@ class Lagged(Ruled):
         return Memory()
 
 
-def fresh_v_pu(der: DerState) -> float | None:
-    """The voltage that counts now, in per unit."""
-    return der.v_pu if der.fresh else None
+def fresh_v_pu(der: DerState, poc: PocState | None) -> float | None:
+    """The voltage that counts now, in per unit: the DER's own; of one in a single phase that measures none, and gives
+    power, that phase's at the point of connection."""
+    if not der.fresh or der.v_pu is not None:
+        return der.v_pu if der.fresh else None
+    phase = alone_in(der)
+    if phase is None or poc is None or not poc.fresh or der.reading.status in DARK:
+        return None
+    each = poc.reading.v_phase_v or ()
+    volts = each[phase] if phase < len(each) else None
+    return None if volts is None else volts / poc.v_nom_v

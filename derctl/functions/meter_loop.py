@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from derctl.core.capability import clamp
+from derctl.core.capability import DARK, clamp, told_w
+from derctl.core.could import held_down
 from derctl.core.pace import LATE_S
 from derctl.core.response import ramp
 from derctl.core.types import DerState, PocState
@@ -225,6 +226,14 @@ def moved(course: Course, sum_w: float, share: float, up_per_s: float, dt_s: flo
 def reached(share: float, dt_s: float) -> float:
     """What of the way to a goal is gone in this time, if it is `share` in a second; at once where it is all of it."""
     return 1.0 if share >= 1.0 else 1.0 - (1.0 - share) ** dt_s
+
+
+def free(der: DerState) -> bool:
+    """PV that gives less than its ceiling lets it: its sun is missing, and not its accuracy."""
+    p_w, told = der.reading.p_w, told_w(der)
+    if p_w is None or der.can.store or der.reading.status in DARK or told is None:
+        return False
+    return told >= der.rating.p_max_w or not held_down(der, p_w)
 
 
 def anew(course: Course) -> Course:

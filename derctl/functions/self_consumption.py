@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from derctl.core.capability import assumed_w, told_w
 from derctl.core.evidence import Need
+from derctl.core.feeding import shares_pu
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
 from derctl.functions.meter_loop import Course, Seen, aimed, anew, late, noted, reached
 from derctl.functions.meter_trust import Trust, passed_s, shown_pu, weigh
-from derctl.functions.settings import Settings, number
+from derctl.functions.settings import Settings, number, switch
 
 FALL_S, FALL_PU = 20.0, 0.05
 """PV above what it is let comes down within this time, and what it gives above this share of its rating is not stored
 meanwhile: the meter still shows it. After that it is there to stay (docs/sources.md)."""
 
 
+LEVEL_S = 10.0
+"""How slowly what a phase exports moves the shares of the stores: the meter and they are not read at one instant."""
 RENEW_S = 230.0
 """While stores follow the meter, the evidence for it is renewed from this age on (docs/sources.md)."""
 
@@ -29,6 +33,7 @@ class Memory:
     """The meter sample acted on last, the time since, and the sum asked for, W, of these stores. course: what the
     meter may not show yet. trust: does the meter follow the stores?
 
+    exports_w: what each phase exports without the stores, slowly; (): not known. told_s: since the sample for that.
     unproven_s: for how long it has been heard, the proof apart. falling_s: for how long others have given more than
     they are let.
     """
@@ -38,6 +43,8 @@ class Memory:
     sum_w: float | None = None
     over: tuple[str, ...] = ()
     course: Course = Course()
+    exports_w: tuple[float, ...] = ()
+    told_s: float = 0.0
     falling_s: float = 0.0
     unproven_s: float = 0.0
     trust: Trust = field(default_factory=Trust)
@@ -67,6 +74,10 @@ class SelfConsumption(Settings):
         30.0, low=0.0, high=5000.0, source="an error left alone, W; our choice: docs/sources.md"
     )
 
+    per_phase: bool = switch(
+        source="single-phase stores take first what their own phase exports or draws most; the owner's word"
+    )
+
     def start(self) -> Memory:
         """No sample seen."""
         return Memory()
@@ -87,11 +98,13 @@ class SelfConsumption(Settings):
         falling_w = _falling_w(stores, site)
         falling_s = memory.falling_s + dt_s if falling_w > 0.0 else 0.0
         memory = replace(memory, falling_s=falling_s, unproven_s=passed_s(memory.unproven_s, stores, dt_s))
-        memory = _noted(replace(memory, since_s=memory.since_s + dt_s), stores, site.t_s)
+        memory = replace(memory, since_s=memory.since_s + dt_s, told_s=memory.told_s + dt_s)
+        memory = _noted(memory, stores, site.t_s)
         if poc.sample != memory.sample:
             trust = weigh(memory.trust, _without(poc, stores, site), stores, site.t_s)
             going_w = falling_w if memory.falling_s <= FALL_S else 0.0
             memory = self._aimed(replace(memory, trust=trust), stores, site, poc.reading.p_w - going_w)
+            memory = self._levelled(memory, stores, poc)
         if poc.belief.wrong:
             memory = replace(memory, sum_w=poc.belief.rise_w, course=anew(memory.course))
         elif poc.belief.most_w is None:
@@ -105,7 +118,20 @@ class SelfConsumption(Settings):
             why=Reason.METER_LOST if poc.belief.wrong else None,
             meter_pu=0.0 if poc.belief.wrong else shown_pu(memory.trust, memory.unproven_s),
             need=Need(exposed_w=abs(memory.sum_w), age_s=RENEW_S, steps=False),
+            uneven_w=memory.exports_w,
         )
+
+    def _levelled(self, memory: Memory, stores: Sequence[DerState], poc: PocState) -> Memory:
+        """One sample of the phases, of a meter that shows them."""
+        shown_w = poc.reading.p_phase_w
+        if not self.per_phase or shown_w is None:
+            return memory if not memory.exports_w else replace(memory, exports_w=())
+        given = [(shares_pu(der), assumed_w(der)) for der in stores if der.feeds_pu is not None]
+        now_w = [w - sum((shares[k] * each for shares, each in given), 0.0) for k, w in enumerate(shown_w)]
+        was_w = memory.exports_w if len(memory.exports_w) == len(now_w) else tuple(now_w)
+        share = 1.0 - math.exp(-memory.told_s / LEVEL_S)
+        exports_w = tuple([was + share * (now - was) for was, now in zip(was_w, now_w, strict=True)])
+        return replace(memory, exports_w=exports_w, told_s=0.0)
 
     def _aimed(self, memory: Memory, stores: Sequence[DerState], site: SiteState, p_poc_w: float) -> Memory:
         """One sample."""

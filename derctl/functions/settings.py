@@ -35,6 +35,11 @@ def choice(default: str, *, among: tuple[str, ...], source: str, ruled: bool = F
     return field(default=default, metadata={"among": among, "source": source, "wide": ruled})
 
 
+def switch(*, source: str) -> Any:
+    """On or off; off, if it is not given."""
+    return field(default=False, metadata={"switch": True, "source": source})
+
+
 def points(*, source: str) -> Any:
     """A custom curve: pairs (pu, pu); None: the default one. A grid code's affair."""
     return field(default=None, metadata={"points": True, "source": source, "wide": True})
@@ -78,6 +83,8 @@ def violation(item: Field[Any], value: Any, rules: Rules | None = None) -> Setti
         return _against(item, value, rules)
     if "low" in meta:
         return _number_violation(item.name, value, meta)
+    if "switch" in meta and not isinstance(value, bool):
+        return SettingError(item.name, value, "one of true, false")
     if "among" in meta and value not in meta["among"]:
         return SettingError(item.name, value, "one of " + ", ".join(meta["among"]))
     return None

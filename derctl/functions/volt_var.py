@@ -72,7 +72,7 @@ class VoltVar(Lagged):
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """The curve is shifted as a whole by v_ref_pu - 1 (OpenDER and UL 1741 SB read it so)."""
-        v_pu = fresh_v_pu(der)
+        v_pu = fresh_v_pu(der, site.poc)
         if v_pu is None:
             return memory, NO_VOLTAGE
         wish = self._curve(v_pu - (self.v_ref_pu - 1.0))

@@ -50,7 +50,7 @@ class VoltWatt(Lagged):
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """One step; begins at the measured power where that is above the curve."""
-        v_pu, rating, unit_w = fresh_v_pu(der), der.rating, der.rating.per_unit_w
+        v_pu, rating, unit_w = fresh_v_pu(der, site.poc), der.rating, der.rating.per_unit_w
         if v_pu is None:
             return memory, NO_VOLTAGE
         if unit_w <= 0.0:

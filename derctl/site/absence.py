@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from derctl.core.feeding import COUNT, EVERYWHERE, NAMES
 from derctl.core.types import Fallback
 from derctl.core.value import replace
 from derctl.core.words import Certainty, Contract, FallbackBy, Refusal, Timer, Without
 from derctl.devices import CATALOGUE, Device
+from derctl.devices.nominal import FEEDS_PU
 from derctl.site.between import SLACK_W, Between, worst_between
 from derctl.site.schema import DerSection
 
@@ -37,7 +39,8 @@ class DerAbsence:
     least_w and most_w: what finding the device can still make of it; most_w None: no bound is known.
     ceiling_w, by, after_s: what the site file declares. promised_w: of one in whose place another answers, what it
     counted with before. low_w, top_w: what it may be held between, None: not known. lapses: it has a timer that ends
-    what it was told. refused: why what answers in its place is not taken for it.
+    what it was told. refused: why what answers in its place is not taken for it. phase: where it
+    feeds, by the site file.
     """
 
     id: str
@@ -56,6 +59,7 @@ class DerAbsence:
     storage: bool = False
     model: int | None = None
     refused: str = ""
+    phase: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -73,13 +77,14 @@ class DerAbsence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
-    """The Pi-absent state of the site: the most that may be exported without derctl, no load counted.
-
-    too_slow: the buses that can't keep a deadline of control, in words; that stands against control too.
+    """The Pi-absent state of the site: the most that may be exported without derctl, no load counted. phase_limit_w:
+    the agreed limit of each phase. too_slow: the buses that can't keep a deadline of control, in words; that stands
+    against control too.
     """
 
     ders: tuple[DerAbsence, ...] = ()
     limit_w: float | None = None
+    phase_limit_w: float | None = None
     too_slow: str = ""
 
     @property
@@ -114,7 +119,13 @@ class Absence:
     @property
     def holds(self) -> bool:
         """Whether it keeps the contract, by what is known now. Without a contract there is nothing to break."""
-        return self.limit_w is None or (not self.unknown and self.p_export_w <= self.limit_w + SLACK_W)
+        if self.limit_w is None:
+            return True
+        return (
+            not self.unknown
+            and self.p_export_w <= self.limit_w + SLACK_W
+            and not _over_in_phase(self, phases_w(self))
+        )
 
     @property
     def held(self) -> bool:
@@ -129,10 +140,12 @@ class Absence:
         """Whether it keeps the contract whatever is found: what a file alone can tell."""
         if self.limit_w is None:
             return Contract.NONE
-        if self.least_w > self.limit_w + SLACK_W:
+        least = _by_phase(self.ders, [der.least_w for der in self.ders])
+        if self.least_w > self.limit_w + SLACK_W or _over_in_phase(self, least):
             return Contract.BROKEN
+        most = [der.most_w for der in self.ders if der.most_w is not None]
         kept = self.most_w is not None and self.most_w <= self.limit_w + SLACK_W
-        return Contract.HOLDS if kept else Contract.OPEN
+        return Contract.HOLDS if kept and not _over_in_phase(self, _by_phase(self.ders, most)) else Contract.OPEN
 
     @property
     def between(self) -> Between | None:
@@ -165,6 +178,29 @@ class Absence:
         return Refusal.FALLBACK_BREAKS_CONTRACT, " ".join((*reasons(self), sum_text(self)))
 
 
+def _by_phase(ders: Sequence[DerAbsence], watts: Sequence[float]) -> tuple[float, ...]:
+    shares = [EVERYWHERE if der.phase is None else FEEDS_PU[der.phase] for der in ders]
+    pairs = list(zip(shares, watts, strict=True))
+    return tuple([sum((share[k] * each for share, each in pairs), 0.0) for k in range(COUNT)])
+
+
+def phases_w(absence: Absence) -> tuple[float, ...]:
+    """Of what is known, what may be exported in each phase; one that says nothing of its phase counts in all."""
+    return _by_phase(absence.ders, [der.p_w or 0.0 for der in absence.ders])
+
+
+def _over_in_phase(absence: Absence, watts: tuple[float, ...]) -> bool:
+    return absence.phase_limit_w is not None and max(watts) > absence.phase_limit_w + SLACK_W
+
+
+def phases_text(absence: Absence) -> str:
+    """What counts now in each phase, against the contract; "" where none is agreed for each."""
+    if absence.phase_limit_w is None:
+        return ""
+    parts = ", ".join(f"{watts:,.0f} W in {name}" for name, watts in zip(NAMES, phases_w(absence), strict=True))
+    return f"by phase {parts}, where it allows {absence.phase_limit_w:,.0f} W"
+
+
 def reasons(absence: Absence) -> tuple[str, ...]:
     """What keeps the declared fallbacks from being true."""
     return tuple(why for der in absence.ders if (why := der.why) is not None)
@@ -175,13 +211,17 @@ def sum_text(absence: Absence) -> str:
     parts = " + ".join(f"{name} {watts:,.0f} W" for name, watts in absence.by_der.items())
     total = parts if len(absence.by_der) == 1 else f"{parts} = {absence.p_export_w:,.0f} W"
     text = f"Without derctl the site may export {total}"
-    return text if absence.limit_w is None else f"{text}; the contract allows {absence.limit_w:,.0f} W"
+    if absence.limit_w is None:
+        return text
+    in_phases = phases_text(absence)
+    return f"{text}; the contract allows {absence.limit_w:,.0f} W{in_phases and f'; {in_phases}'}"
 
 
 def agreement(absence: Absence) -> str:
     """What the site file promises, in a line that changes with it."""
     ders = [f"{der.id} {der.by} {der.ceiling_w} W {der.after_s:g} s" for der in absence.ders]
-    return ", ".join([*ders, f"limit {absence.limit_w} W"])
+    in_phases = [] if absence.phase_limit_w is None else [f"in each phase {absence.phase_limit_w} W"]
+    return ", ".join([*ders, f"limit {absence.limit_w} W", *in_phases])
 
 
 def fallback_of(section: DerSection) -> Fallback:
@@ -209,10 +249,14 @@ def found_of(device: Device | None, fallback: Fallback) -> Found | None:
 
 
 def absence_of(
-    sections: Sequence[DerSection], found: Mapping[str, Found | None], limit_w: float | None = None
+    sections: Sequence[DerSection],
+    found: Mapping[str, Found | None],
+    limit_w: float | None = None,
+    phase_limit_w: float | None = None,
 ) -> Absence:
     """The whole site. found: by DER id; one that is missing or None was never found."""
-    return Absence(ders=tuple(der_absence(each, found.get(each.id)) for each in sections), limit_w=limit_w)
+    ders = tuple(der_absence(each, found.get(each.id)) for each in sections)
+    return Absence(ders=ders, limit_w=limit_w, phase_limit_w=phase_limit_w)
 
 
 def der_absence(section: DerSection, found: Found | None, stranger_w: float | None = None) -> DerAbsence:
@@ -293,6 +337,7 @@ def _part(
         lapses=section.control and by is not FallbackBy.STANDS and timer is not Timer.NONE,
         storage=storage,
         model=None if found is None else found.model,
+        phase=section.phase,
     )
 
 

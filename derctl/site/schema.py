@@ -319,7 +319,12 @@ class DerSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bms: BmsSection | None = None
     own_functions: Literal["read", "off"] = "read"
     may_write: list[PointName] = []
-    phase: Annotated[Literal["A", "B", "C"], Meta(description="in which one with a single phase feeds")] | None = None
+    phase: (
+        Annotated[
+            Literal["A", "B", "C", "AB", "ABC"], Meta(description="in which it feeds, as the meter counts them")
+        ]
+        | None
+    ) = None
 
     @property
     def bms_here(self) -> bool | None:

@@ -20,6 +20,7 @@ from derctl.site.doubts import check_doubts
 from derctl.site.lines import Source, parse
 from derctl.site.owners import unowned
 from derctl.site.pace import pace_of, units_of
+from derctl.site.phases import unphased
 from derctl.site.plan import plan_of
 from derctl.site.profiles import OWN, known_profiles, named, planned, used_profiles
 from derctl.site.profiles import profiles as shipped
@@ -68,6 +69,12 @@ class Site:
             if isinstance(function, ContractExportLimit):
                 return function.limit_w
         return None
+
+    @property
+    def phase_limit_w(self) -> float | None:
+        """The contract's export limit of each phase, None where there is none."""
+        found = (each for each, _ in self.plan.site_functions if isinstance(each, ContractExportLimit))
+        return next((each.phase_limit_w for each in found), None)
 
     @property
     def budget(self) -> Budget | None:
@@ -122,7 +129,7 @@ def build(source: Source, folder: Path | None = None) -> Site:
     check_references(source, site_file, later)
     plan = plan_of(source, site_file, later)
     secret = secret_of(source, site_file, later, questions)
-    later += [source.problem(path, text) for path, text in unowned(site_file, plan)]
+    later += [source.problem(path, text) for path, text in (*unowned(site_file, plan), *unphased(site_file))]
     check_doubts(source, site_file, later, questions, profiles)
     problems += [problem for problem in later if not conversion.concerns(problem)]
     if problems:

@@ -269,6 +269,38 @@ def test_check_foretells_what_happens_to_the_contract_without_derctl(
     assert (ended, json.loads(out)["absent"]["contract"] == "broken") == (code, code == 1)
 
 
+BY_PHASE = (("limit_w: 5000", "limit_w: 5000, phase_limit_w: 3680"), ("id: pv1", "id: pv1, phase: B"))
+
+
+def test_check_says_what_a_limit_of_each_phase_means_and_needs_the_phase_of_each_der(
+    outside: Outside, site_file: SiteFile
+) -> None:
+    code, out, _ = outside("check", "-c", str(site_file(*BY_PHASE)))
+    said = " ".join(out.split())
+    assert code == 0
+    assert "no phase exports more than 3,680 W, beside the sum: in A nobody; in B pv1; in C nobody" in said
+    assert "no load counts in any" in said and "AphA..C" in said
+    assert "by phase 0 W in A, 3,000 W in B, 0 W in C, where it allows 3,680 W" in said
+    found = json.loads(outside("check", "-c", str(site_file(*BY_PHASE)), "--json")[1])["absent"]
+    assert (found["phase_limit_w"], found["phases_w"]) == (3680.0, [0.0, 3000.0, 0.0])
+    code, _, err = outside("check", "-c", str(site_file(BY_PHASE[0])))
+    assert code == 78
+    assert "ders[0].phase: contract_export_limit limits each phase, and nobody says in which pv1 feeds" in err
+
+
+def test_check_says_what_a_fuse_by_phase_means(outside: Outside, site_file: SiteFile) -> None:
+    fuse = ("functions:", "functions:\n  - {kind: fuse_limit, fuse_a: 25, phase_count: 3, per_phase: true}")
+    code, out, _ = outside("check", "-c", str(site_file(fuse, ("id: pv1", "id: pv1, phase: ABC"))))
+    said = " ".join(out.split())
+    assert code == 0
+    assert "no phase carries more than 25 A out or in: in A pv1 (a third); in B pv1 (a third)" in said
+    code, _, err = outside("check", "-c", str(site_file(fuse)))
+    assert (code, "fuse_limit limits each phase" in err) == (78, True)
+    wrong = (fuse[0], fuse[1].replace("true", "3"))
+    code, _, err = outside("check", "-c", str(site_file(wrong)))
+    assert (code, "3 is not one of true, false" in err) == (78, True)
+
+
 def test_a_typo_is_named_with_file_line_path_and_what_is_known(outside: Outside, site_file: SiteFile) -> None:
     path = site_file(("p_ceiling_w: 3000", "p_ceilng_w: 3000"))
     for verb in ("check", "run", "release"):

@@ -98,6 +98,7 @@ def _der(view: View, each: DerView) -> dict[str, Any]:
         "standing": asdict(each.standing),
         "abstained": {} if decision is None else dict(decision.abstained),
         "sensitivity": asdict(each.sensitivity),
+        "feeds_pu": None if der.feeds_pu is None else list(der.feeds_pu),
         "rest": {"phase": each.rest.phase, "least_w": each.rest.least_w, "wake_s": each.rest.wake_s},
         "own_on": list(der.reading.own_on),
         "own_off": list(der.reading.own_off),

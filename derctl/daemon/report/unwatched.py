@@ -23,6 +23,7 @@ def unwatched(plan: Plan, poc: PocState | None, memories: Mapping[str, Memory]) 
             found += _phases(function, poc)
         elif isinstance(function, ContractExportLimit):
             found += _steps(function, names)
+            found += _load(function, poc)
     return tuple(found)
 
 
@@ -33,6 +34,14 @@ def _phases(function: FuseLimit, poc: PocState) -> Iterator[str]:
             f"{function.kind}: the meter shows no power by phase, so only the sum of {count} phases is kept below"
             f" {count} times {function.fuse_a:g} A: one alone may carry more. One with WphA..C or AphA..C is judged"
             " by the worst"
+        )
+
+
+def _load(function: ContractExportLimit, poc: PocState) -> Iterator[str]:
+    if function.phase_limit_w is not None and poc.reading.p_phase_w is None:
+        yield (
+            f"{function.kind}: the meter shows no power by phase, so no load counts in any: what the DERs may give in"
+            f" one adds up to {function.phase_limit_w:,.0f} W at most"
         )
 
 

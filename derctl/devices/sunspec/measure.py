@@ -25,6 +25,8 @@ POINTS_METER = (
     *("TotWhExp", "TotWhImp"),
     *("PhVphAB", "PhVphBC", "PhVphCA", "PPVphAB", "PPVphBC", "PPVphCA"),
 )
+VOLTS, VOLTS_701 = ("PhVphA", "PhVphB", "PhVphC"), ("VL1", "VL2", "VL3")
+"""To neutral, phase by phase."""
 LIVE_PU = 0.2
 """A phase below this share of the highest is not connected: what it reads is noise."""
 PAIRS = ("AB", "BC", "CA")
@@ -79,14 +81,17 @@ def inverter(model_id: int, values: dict[str, Any], *, phase: int | None = None,
     else:
         status = STATE_1XX.get(values.get("St", -1), Status.UNKNOWN)
         q_var, energy = values.get("VAr"), values.get("WH")
+    system, v_v = system_of(model_id, values), inverter_volts(model_id, values)
+    each = tuple(values.get(name) for name in (VOLTS_701 if model_id == 701 else VOLTS))
     return Reading(
         p_w=values.get("W"),
         q_var=q_var,
-        v_v=inverter_volts(model_id, values),
+        v_v=v_v,
         f_hz=values.get("Hz"),
         dc_p_w=values.get("DCW"),
         energy_wh=energy,
-        p_phase_w=phases.given(model_id, system_of(model_id, values), values, phase),
+        p_phase_w=phases.given(model_id, system, values, phase),
+        v_phase_v=phases.volts(system, each, v_v, phase),
         status=status,
         **more,
     )
@@ -95,10 +100,10 @@ def inverter(model_id: int, values: dict[str, Any], *, phase: int | None = None,
 def inverter_volts(model_id: int, values: dict[str, Any]) -> float | None:
     """At its terminals, phase to neutral where it has one."""
     if model_id == 701:
-        each = (values.get("VL1"), values.get("VL2"), values.get("VL3"))
+        each = tuple(values.get(name) for name in VOLTS_701)
         lines = (values.get("VL1L2"), values.get("VL2L3"), values.get("VL3L1"))
         return voltage(system_of(701, values), values.get("LNV"), each, values.get("LLV"), lines)
-    each = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
+    each = tuple(values.get(name) for name in VOLTS)
     lines = (values.get("PPVphAB"), values.get("PPVphBC"), values.get("PPVphCA"))
     return voltage(SYSTEMS[model_id], None, each, None, lines)
 
@@ -108,7 +113,7 @@ def meter(model_id: int, values: dict[str, Any], *, sign: int) -> Reading:
 
     A pair of lines tells where no phase is implemented: phases that read 0 are lost taps.
     """
-    volts = (values.get("PhVphA"), values.get("PhVphB"), values.get("PhVphC"))
+    volts = tuple(values.get(name) for name in VOLTS)
     named = (_either(values.get(f"PhVph{pair}"), values.get(f"PPVph{pair}")) for pair in PAIRS)
     lines = tuple(named) if all(each is None for each in (values.get("PhV"), *volts)) else ()
     p_w, q_var = values.get("W"), values.get("VAR")
@@ -121,6 +126,7 @@ def meter(model_id: int, values: dict[str, Any], *, sign: int) -> Reading:
         energy_wh=values.get("TotWhExp"),
         energy_in_wh=values.get("TotWhImp"),
         p_phase_w=p_phase_w,
+        v_phase_v=phases.volts(SYSTEMS[model_id], volts, None, None),
         phase_sum_w=phase_sum_w,
         status=Status.ON,
     )

@@ -14,6 +14,7 @@ NAMES = {System.SPLIT: "AB", System.THREE: "ABC"}
 POINTS_701 = ("WL1", "WL2", "WL3")
 
 Phases = tuple[float, ...]
+Volts = tuple[float | None, ...]
 
 
 def metered(system: System, values: dict[str, Any], *, sign: int) -> tuple[Phases | None, float | None]:
@@ -64,10 +65,11 @@ def given(model_id: int, system: System | None, values: dict[str, Any], phase: i
     """Of an inverter: as a 701 tells it, else shared as its currents are, else alike. phase: 0 to 2, of one that has
     only one, by the site file's word; None: it is not known where that is."""
     p_w = values.get("W")
-    if p_w is None or system is None:
+    if p_w is None:
         return None
-    if system is System.SINGLE:
+    if system in {System.SINGLE, None}:
         return None if phase is None else tuple(p_w if each == phase else 0.0 for each in range(3))
+    assert system is not None
     names = NAMES[system]
     if model_id == 701:
         told = [values.get(point) for point in POINTS_701[: len(names)]]
@@ -78,6 +80,17 @@ def given(model_id: int, system: System | None, values: dict[str, Any], phase: i
     if sizes is None or whole <= 0.0:
         return _alike(p_w, len(names))
     return tuple(p_w * size / whole for size in sizes)
+
+
+def volts(system: System | None, each: Volts, own: float | None, phase: int | None) -> Volts | None:
+    """To neutral, by the phases that it has; of one that has only one, in its own, where that is known."""
+    names = "" if system is None else NAMES.get(system, "")
+    if names:
+        found = each[: len(names)]
+        return found if any(found) else None
+    if phase is None or not own:
+        return None
+    return tuple(own if at == phase else None for at in range(3))
 
 
 def _alike(p_w: float, count: int) -> Phases:

@@ -189,3 +189,14 @@ def test_a_device_that_takes_short_reads_only_is_asked_for_no_more_together() ->
     assert channel.asking.joining.max_regs == 60
     channel.asking.shorten(100)
     assert channel.asking.joining.max_regs == 60
+
+
+@pytest.mark.parametrize(("phase", "asked"), [("A", 0), ("C", 2), ("ABC", None), ("AB", None), (None, None)])
+def test_a_device_is_told_the_one_phase_in_which_it_feeds(phase: str | None, asked: int | None) -> None:
+    assert plant(phase=phase).ders["pv1"].expected.options.phase == asked
+
+
+def test_a_device_with_another_number_of_phases_than_the_site_file_says_is_not_taken() -> None:
+    text = against(device(), phase="A")
+    assert text is not None and "the device has three phases" in text
+    assert against(device(), phase="ABC") is None

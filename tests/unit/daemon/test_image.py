@@ -20,6 +20,7 @@ from derctl.daemon.image import Image
 from derctl.daemon.known import Known, revived
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
+from derctl.devices.nominal import Nominal
 from derctl.devices.profile import Habits
 from derctl.errors import DecodeError
 from derctl.links.line import Pace
@@ -44,6 +45,7 @@ class Inverter:
         self.lacks: tuple[str, ...] = ()
         self.reversion = Reversion(timer=Timer.TARGET, model=704)
         self.habits = Habits()
+        self.nominal = Nominal()
         self.broken = False
         self.keeps = True
         self.reading = Reading(p_w=1000.0)
@@ -93,7 +95,7 @@ class Wire(Alone):
 
 def absent_in(channel: Channel, section: DerSection | None = None, **given: Any) -> Absent:
     """A site with this one DER and no contract."""
-    site: Any = SimpleNamespace(file=SimpleNamespace(ders=[section or SECTION]), limit_w=None)
+    site: Any = SimpleNamespace(file=SimpleNamespace(ders=[section or SECTION]), limit_w=None, phase_limit_w=None)
     return Absent(site, {"pv1": channel}, **given)
 
 

@@ -17,6 +17,7 @@ from derctl.daemon.image import Image
 from derctl.daemon.poller import Poller
 from derctl.daemon.requests import Requests
 from derctl.devices import Identity, Options, Reversion
+from derctl.devices.nominal import Nominal
 from derctl.devices.profile import Habits
 from derctl.errors import DerctlError
 from derctl.links.bus import Bus
@@ -37,6 +38,7 @@ class Inverter:
     lacks: tuple[str, ...] = ()
     reversion = Reversion()
     habits = Habits()
+    nominal = Nominal()
     rating = make.rating(p_max_w=8000.0)
     can = Capability(ac=Port(limit=True))
 
@@ -86,7 +88,7 @@ class Site:
         file: Any = SimpleNamespace(
             site=SimpleNamespace(id="demo", tick_s=tick_s, f_nom_hz=50.0, v_nom_v=230.0), ders=sections, poc=None
         )
-        whole: Any = SimpleNamespace(file=file, limit_w=None)
+        whole: Any = SimpleNamespace(file=file, limit_w=None, phase_limit_w=None)
         self.image = Image(file, Absent(whole, self.channels), self.channels, {}, None, Requests())
         self.looks: list[bool] = []
 

@@ -8,7 +8,16 @@ import pytest
 
 from derctl.core.types import Reading
 from derctl.core.words import Status
-from derctl.devices.nominal import Nominal, System, fits, measured_problem, nominal_of, stated_problem
+from derctl.devices.nominal import (
+    Nominal,
+    System,
+    feeds_pu,
+    fits,
+    measured_problem,
+    nominal_of,
+    phase_problem,
+    stated_problem,
+)
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from tests.fake import bound, from_dump, lay_out
@@ -212,3 +221,38 @@ def test_every_recorded_inverter_is_refused_with_the_voltage_between_its_lines(n
     assert stated or measured_problem(device.nominal, seen, wrong_v, f_nom_hz)
     other = 110.0 - f_nom_hz
     assert stated_problem(device.nominal, v_nom_v, other) or measured_problem(device.nominal, seen, v_nom_v, other)
+
+
+@pytest.mark.parametrize(
+    ("declared", "system", "feeds"),
+    [
+        ("A", ONE, (1.0, 0.0, 0.0)),
+        ("C", None, (0.0, 0.0, 1.0)),
+        (None, ONE, None),
+        (None, None, None),
+        (None, TWO, (0.5, 0.5, 0.0)),
+        (None, THREE, (1 / 3, 1 / 3, 1 / 3)),
+        ("ABC", None, (1 / 3, 1 / 3, 1 / 3)),
+    ],
+)
+def test_where_a_device_feeds_is_the_site_file_s_word_or_its_own_number_of_phases(
+    declared: str | None, system: System | None, feeds: Any
+) -> None:
+    assert feeds_pu(declared, system) == feeds
+
+
+@pytest.mark.parametrize(
+    ("declared", "system", "says"),
+    [
+        ("A", THREE, "the device has three phases, the site file says phase: A. Write AB or ABC"),
+        ("ABC", ONE, "the device has one phase, the site file says phase: ABC. Write A or B or C or AB"),
+        ("ABC", TWO, "the device has a split phase, the site file says phase: ABC. Write A or B or C or AB"),
+    ],
+)
+def test_another_number_of_phases_than_the_device_has_is_a_mismatch(declared: str, system: System, says: str) -> None:
+    assert phase_problem(declared, system) == says
+
+
+@pytest.mark.parametrize(("declared", "system"), [("A", ONE), ("AB", ONE), ("AB", TWO), ("A", None), (None, THREE)])
+def test_what_may_be_is_no_mismatch(declared: str | None, system: System | None) -> None:
+    assert phase_problem(declared, system) is None

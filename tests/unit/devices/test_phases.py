@@ -104,3 +104,40 @@ def test_an_inverter_that_does_not_tell_its_power_tells_no_phase() -> None:
     fake = lay_out("pv_103")
     fake.put(103, W=None)
     assert fake.reading(bound(fake, bind_pv)).p_phase_w is None
+
+
+VOLTS_1XX: dict[str, Any] = {"PhVphA": 231, "PhVphB": 229, "PhVphC": 240}
+VOLTS_701 = {"VL1": 231, "VL2": 229, "VL3": 240}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "points", "phase", "volts"),
+    [
+        ("pv_103", 103, VOLTS_1XX, None, (231, 229, 240)),
+        ("pv_103", 103, {**VOLTS_1XX, "PhVphB": None}, None, (231, None, 240)),
+        ("pv_103", 103, dict.fromkeys(VOLTS_1XX), None, None),
+        ("pv_7xx", 701, {"ACType": 2, **VOLTS_701}, None, (231, 229, 240)),
+        ("pv_7xx", 701, {"ACType": 1, **VOLTS_701}, None, (231, 229)),
+        ("pv_101", 101, VOLTS_1XX, 1, (None, pytest.approx(700 / 3), None)),
+        ("pv_101", 101, {"PhVphA": 231, "PhVphB": None, "PhVphC": None}, 2, (None, None, 231)),
+        ("pv_101", 101, VOLTS_1XX, None, None),
+        ("pv_7xx", 701, {"ACType": None, "LNV": 231, **dict.fromkeys(VOLTS_701)}, 0, (231, None, None)),
+    ],
+)
+def test_an_inverter_tells_the_voltages_of_its_phases(
+    name: str, model: int, points: Any, phase: int | None, volts: Any
+) -> None:
+    fake = lay_out(name)
+    fake.put(model, W=3000, **points)
+    assert fake.reading(bound(fake, bind_pv, phase=phase)).v_phase_v == volts
+
+
+def test_one_that_does_not_tell_how_it_is_connected_gives_to_the_phase_that_the_site_file_names() -> None:
+    fake = lay_out("pv_7xx")
+    fake.put(701, W=3000, ACType=None)
+    assert fake.reading(bound(fake, bind_pv, phase=2)).p_phase_w == (0.0, 0.0, 3000)
+
+
+def test_a_meter_tells_the_voltages_of_its_phases() -> None:
+    assert metered(**VOLTS_1XX).v_phase_v == (231, 229, 240)
+    assert metered(PhVphA=None, PhVphB=None, PhVphC=None).v_phase_v is None

@@ -163,3 +163,20 @@ def test_a_battery_management_system_with_a_charge_that_no_battery_has_keeps_its
     fake.put(802, SoC=655.3)
     reading = fake.reading(device)
     assert reading.soc_pct is None and reading.p_charge_limit_w == pytest.approx(4012.0)
+
+
+@pytest.mark.parametrize(
+    ("volts", "live"),
+    [
+        ((231.0, 229.0, 233.0), (231.0, 229.0, 233.0)),
+        ((231.0, 3.0, 233.0), (231.0, None, 233.0)),
+        ((231.0, None, 999.0), (231.0, None, None)),
+        ((3.0, 0.0, None), None),
+    ],
+)
+def test_a_phase_with_a_voltage_that_no_grid_has_is_none(volts: Any, live: Any) -> None:
+    assert plausible(replace(WELL, v_phase_v=volts), NONE).v_phase_v == live
+
+
+def test_where_there_is_no_grid_there_is_none_in_any_phase() -> None:
+    assert plausible(replace(WELL, f_hz=0.0, v_phase_v=(231.0, 229.0, 233.0)), NONE).v_phase_v is None

@@ -16,7 +16,8 @@ from derctl.core.evidence import Contradiction, Evidence
 from derctl.core.types import Fallback, PocState, Setpoint, Trial
 from derctl.core.value import replace
 from derctl.core.words import Belief, Doubt, Status
-from derctl.functions.contract_export_limit import ContractExportLimit, Memory, _free, uncounting
+from derctl.functions.contract_export_limit import ContractExportLimit, Memory, uncounting
+from derctl.functions.meter_loop import free
 from derctl.functions.meter_trust import PROBE_PU, PROBE_S, STRIKES, Trust
 from derctl.functions.probe import Probe
 from derctl.functions.self_consumption import SelfConsumption
@@ -896,9 +897,9 @@ def test_pv_whose_sun_is_missing_teaches_the_loop_nothing() -> None:
     def pv(p_w: float | None, told_w: float | None, **given: Any) -> Any:
         return make.pv(p_max_w=10_000.0, p_w=p_w, accepted=Setpoint(p_ceiling_w=told_w), **given)
 
-    assert _free(pv(4_000.0, 6_000.0)) and _free(pv(9_800.0, 10_000.0))
-    assert not _free(pv(5_800.0, 6_000.0)) and not _free(pv(None, 6_000.0)) and not _free(pv(4_000.0, None))
-    assert not _free(pv(0.0, 6_000.0, status=Status.ASLEEP)) and not _free(make.battery(p_w=-5.0))
+    assert free(pv(4_000.0, 6_000.0)) and free(pv(9_800.0, 10_000.0))
+    assert not free(pv(5_800.0, 6_000.0)) and not free(pv(None, 6_000.0)) and not free(pv(4_000.0, None))
+    assert not free(pv(0.0, 6_000.0, status=Status.ASLEEP)) and not free(make.battery(p_w=-5.0))
 
 
 @pytest.mark.parametrize(("most_w", "learns"), [(None, True), (5_600.0, False)])

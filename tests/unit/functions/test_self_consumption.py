@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -94,7 +95,7 @@ def test_without_a_fresh_meter_it_abstains_and_forgets(poc: str) -> None:
 def test_a_meter_that_something_else_speaks_against_is_not_followed(why: Doubt) -> None:
     time = SiteTimeline(SelfConsumption())
     said = time.at(make.battery(p_w=0.0), poc=replace(make.meter(-2_000.0), belief=Evidence(why=why)))
-    follows = why in {Doubt.FOLLOWERS, Doubt.FOLLOWER_SUSPECTED, Doubt.VOLTAGE}
+    follows = why in {Doubt.FOLLOWERS, Doubt.FOLLOWER_SUSPECTED, Doubt.VOLTAGE, Doubt.DER_PHASE}
     assert (said == Abstain("meter_lost", lost=True)) is not follows
 
 
@@ -205,3 +206,21 @@ def test_during_a_step_of_the_coin_stores_stay_where_they_are_asked_to_be() -> N
     said = time.proposes(make.battery(p_w=500.0), poc=make.meter(-3_000.0, sample=2, belief=dip))
     assert said.p_target_w == first.p_target_w
     assert said.need is not None and said.need.exposed_w == first.p_target_w
+
+
+def test_a_store_takes_first_what_its_own_phase_exports_and_forgets_that_where_the_meter_shows_none() -> None:
+    """2 kW are exported in A and drawn in B: of what is stored A's store takes all."""
+    stores = [
+        make.battery(name, p_w=0.0, soc_pct=50.0, feeds_pu=feeds)
+        for name, feeds in (("bata", (1.0, 0.0, 0.0)), ("batb", (0.0, 1.0, 0.0)), ("bat", None))
+    ]
+    function, poc = SelfConsumption(per_phase=True), make.meter(1500.0)
+    by_phase = replace(poc, reading=replace(poc.reading, p_phase_w=(2000.0, -500.0, 0.0)))
+    time = SiteTimeline(function)
+    assert time.proposes(*stores, poc=by_phase).uneven_w == (2000.0, -500.0, 0.0)
+    charging = [replace(stores[0], reading=replace(stores[0].reading, p_w=-1000.0)), *stores[1:]]
+    later = replace(by_phase, sample=2, reading=replace(by_phase.reading, p_phase_w=(1500.0, -500.0, 0.0)))
+    said = time.proposes(*charging, dt_s=10.0, poc=later)
+    assert said.uneven_w == pytest.approx((2000.0 + 500.0 * (1.0 - math.exp(-1.0)), -500.0, 0.0))
+    assert time.proposes(*stores, poc=replace(poc, sample=3)).uneven_w == ()
+    assert SiteTimeline(SelfConsumption()).proposes(*stores, poc=by_phase).uneven_w == ()

@@ -55,6 +55,7 @@ OURS = {
     ("freq_droop", "p_min_pu"): (None, -1.0, 1.0),
     ("freq_droop", "return_pu_per_s"): (0.1, 0.001, 1.0),
     ("contract_export_limit", "limit_w"): (..., 0.0, 1e8),
+    ("contract_export_limit", "phase_limit_w"): (None, 0.0, 1e8),
     ("contract_export_limit", "import_limit_w"): (None, 0.0, 1e8),
     ("contract_export_limit", "margin_w"): (None, 0.0, 1e6),
     ("contract_export_limit", "gain"): (1.0, 0.05, 1.0),
@@ -84,11 +85,21 @@ WORDS = {
     ("freq_droop", "p_ref_uf"): ("rated", {"rated", "momentary"}),
 }
 OTHER_PAIRS = {("volt_var", "points"), ("watt_var", "points")}
+SWITCHES = {("fuse_limit", "per_phase"), ("self_consumption", "per_phase")}
 
 
 def test_no_setting_is_missing_here() -> None:
     there = {(kind, item.name) for kind, row in ROWS.items() for item in settings_of(row.function)}
-    assert there == NUMBERS.keys() | WORDS.keys() | OTHER_PAIRS
+    assert there == NUMBERS.keys() | WORDS.keys() | OTHER_PAIRS | SWITCHES
+
+
+@pytest.mark.parametrize(("kind", "name"), sorted(SWITCHES))
+def test_a_switch_is_on_or_off_and_off_if_it_is_not_given(kind: str, name: str) -> None:
+    assert getattr(made(kind), name) is False
+    for value in (1, "yes", None, [True]):
+        with pytest.raises(SettingError) as caught:
+            made(kind, **{name: value})
+        assert (caught.value.name, caught.value.allowed) == (name, "one of true, false")
 
 
 @pytest.mark.parametrize(("kind", "name"), NUMBERS)

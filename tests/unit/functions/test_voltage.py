@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Abstain
+from derctl.core.types import Abstain, DerState, PocState
+from derctl.core.words import Status
+from derctl.functions.lagged import fresh_v_pu
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
 from tests import make
@@ -93,3 +95,34 @@ def test_how_steep_a_curve_is_at_most(function: Any, steepest: float, response_s
     """2.5 and 7.3 per unit for categories A and B, 14.7 for Hawaii, 20 and 25 for volt-watt."""
     assert function.steepest == pytest.approx(steepest, abs=0.01)
     assert function.response_s == response_s
+
+
+IN_B = (0.0, 1.0, 0.0)
+
+
+def shown(*volts: float | None, fresh: bool = True, v_nom_v: float = 230.0) -> PocState:
+    poc = make.meter(0.0, fresh=fresh, v_nom_v=v_nom_v)
+    return replace(poc, reading=replace(poc.reading, v_phase_v=volts or None))
+
+
+@pytest.mark.parametrize(
+    ("der", "poc", "v_pu"),
+    [
+        (make.pv(feeds_pu=IN_B, v_pu=1.02), shown(230.0, 253.0, 230.0), 1.02),
+        (make.pv(feeds_pu=IN_B), shown(230.0, 253.0, 230.0), 1.1),
+        (make.pv(feeds_pu=IN_B), shown(120.0, 132.0, v_nom_v=120.0), 1.1),
+        (make.pv(feeds_pu=IN_B), shown(230.0, None, 230.0), None),
+        (make.pv(feeds_pu=(0.0, 0.0, 1.0)), shown(120.0, 132.0), None),
+        (make.pv(feeds_pu=IN_B), shown(), None),
+        (make.pv(feeds_pu=IN_B), shown(230.0, 253.0, 230.0, fresh=False), None),
+        (make.pv(feeds_pu=IN_B), None, None),
+        (make.pv(feeds_pu=IN_B, status=Status.ASLEEP), shown(230.0, 253.0, 230.0), None),
+        (make.pv(feeds_pu=IN_B, fresh=False), shown(230.0, 253.0, 230.0), None),
+        (make.pv(feeds_pu=(1 / 3, 1 / 3, 1 / 3)), shown(230.0, 253.0, 230.0), None),
+        (make.pv(), shown(230.0, 253.0, 230.0), None),
+    ],
+)
+def test_one_in_a_single_phase_that_measures_no_voltage_follows_its_phase_s_at_the_meter(
+    der: DerState, poc: PocState | None, v_pu: float | None
+) -> None:
+    assert fresh_v_pu(der, poc) == (None if v_pu is None else pytest.approx(v_pu))

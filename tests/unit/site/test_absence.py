@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import convert
+from msgspec import convert, structs
 
 from derctl.cli.check import late_text
 from derctl.core.words import Certainty, Contract, Refusal, Timer, Without
@@ -315,3 +315,30 @@ functions: [{{kind: operator_limit}}]
 """)
     [der] = absence_of(site.file.ders, {}).ders
     assert late_text(der, site).startswith(says) and bool(late_text(der, site)) is bool(says)
+
+
+@pytest.mark.parametrize(
+    ("phases", "holds", "verdict"),
+    [
+        (("A", "B"), True, Contract.HOLDS),
+        (("A", "A"), False, Contract.BROKEN),
+        (("A", "ABC"), False, Contract.BROKEN),
+        (("ABC", "ABC"), True, Contract.HOLDS),
+        (("A", None), False, Contract.BROKEN),
+    ],
+)
+def test_without_derctl_each_phase_keeps_its_own_limit_too(phases: Any, holds: bool, verdict: Contract) -> None:
+    """3 kW each, of which 3.5 may go out in one phase."""
+    rows = [section("device", name=f"pv{i}", rated=LOW) for i in range(2)]
+    rows = [structs.replace(row, phase=phase) for row, phase in zip(rows, phases, strict=True)]
+    absence = absence_of(rows, {}, 9000.0, 3500.0)
+    assert (absence.holds, absence.verdict) == (holds, verdict)
+    text = "" if absence.objection is None else absence.objection[1]
+    assert holds or "where it allows 3,500 W" in text
+    assert absence_of(rows, {}, 9000.0).holds
+
+
+def test_what_finding_a_device_can_still_make_of_a_phase_leaves_it_open() -> None:
+    row = structs.replace(section("reversion", rated=FULL), phase="A")
+    assert absence_of([row], {}, 9000.0, 3500.0).verdict is Contract.OPEN
+    assert absence_of([row], {}, 9000.0, 9000.0).verdict is Contract.HOLDS

@@ -50,3 +50,10 @@ def test_while_one_is_on_trial_it_is_said_that_no_steps_are_made() -> None:
     (text,) = said(CONTRACT, make.meter(1000.0), ON_TRIAL)
     assert "bat1" in text and "no steps are made" in text
     assert said(ContractExportLimit(limit_w=7000.0, probe="none"), make.meter(1000.0), ON_TRIAL) == ()
+
+
+def test_a_limit_of_each_phase_without_phases_says_that_no_load_counts() -> None:
+    function = ContractExportLimit(limit_w=7000.0, phase_limit_w=3680.0)
+    (text,) = said(function, make.meter(1000.0))
+    assert "no load counts in any" in text and "3,680 W" in text
+    assert said(function, by_phase(100.0, 200.0, 300.0)) == ()
