@@ -17,7 +17,7 @@ from derctl.site.wires import given
 
 ANSWER_S = 0.1
 """How long an answer takes until it was measured: what most devices keep (docs/sources.md)."""
-BATTERY = (64, 4)
+BATTERY = (64, 24)
 EXPECTED = {
     "sunspec_pv": (39, 26),
     "sunspec_storage": (39, 26, 26),
