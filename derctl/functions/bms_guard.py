@@ -181,8 +181,10 @@ class BmsGuard(Settings):
             memory = replace(memory, may=waits or allowed, given_wh=0.0)
         stands = der.bms_age_s == FOREVER_S
         asleep = not speaks and not stands and (not into.heard or into.age_s >= self.stop_s)
-        if small_w <= 0.0 or not memory.may or not (asleep or (speaks and waits)):
+        if small_w <= 0.0 or not memory.may or (speaks and not waits):
             return replace(memory, locked_s=0.0, trying=False)
+        if not speaks and not asleep:
+            return replace(memory, trying=False)
         since_s = memory.locked_s - (ASLEEP_S if asleep else OPEN_S)
         given_wh = memory.given_wh
         if asleep and memory.trying:

@@ -238,6 +238,13 @@ def test_an_empty_battery_with_an_open_contactor_is_offered_little_for_a_minute_
     assert minutes(opened, 30, time) == [50.0, *[0.0] * 8, 10.0] * 3
 
 
+def test_a_bms_that_is_heard_now_and_then_makes_the_wait_longer_and_not_endless() -> None:
+    pack = Pack(closed=False, bars=(Bar.EMPTY,))
+    found = through([state(pack, age_s=5.0 if n % 3 else 0.1, **OFF) for n in range(60)])
+    assert found[20] == REST and found[-3] == (0.0, -SMALL_W)
+    assert found[-1] == REST, "while it is not heard nothing is let"
+
+
 @pytest.mark.parametrize(("soc_pct", "floor_w"), [(5.0, -SMALL_W), (5.1, 0.0)])
 def test_next_to_no_charge_is_empty_too_whatever_alarm_it_has_for_that(soc_pct: float, floor_w: float) -> None:
     assert through([state(Pack(closed=False), soc_pct=soc_pct, **OFF)] * 30)[-1] == (0.0, floor_w)
