@@ -84,6 +84,16 @@ async def restart(run: "Run", *, on: str, for_s: float = 10.0, connection: str =
     run.later(for_s, lambda: run.spawn(back()))
 
 
+async def exchange(run: "Run", *, on: str, other: str) -> None:
+    """Two devices answer at each other's places from now on; open sockets are reset."""
+    here, there = run.rig.endpoint_of(on), run.rig.endpoint_of(other)
+    mine, theirs = run.rig.units[on].unit_id, run.rig.units[other].unit_id
+    here.units[mine], there.units[theirs] = there.units[theirs], here.units[mine]
+    for endpoint in (here, there):
+        for connection in list(endpoint.open):
+            connection.end("rst")
+
+
 async def flaps(run: "Run", *, on: str, up_s: float = 4.0, down_s: float = 4.0, for_s: float | None = None,
                 connection: str = "broken") -> None:  # fmt: skip
     """The device comes and goes, and forgets nothing meanwhile: heard for up_s, away for down_s. `connection` as for
@@ -234,8 +244,9 @@ def _turn(run: "Run", knob: Knob, to: float | None, over_s: float, points: Any) 
 ACTIONS: Mapping[str, Action] = {
     f.__name__: f
     for f in (
-        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, flaps, shows, battery, clear_faults,
-        controller, kill_loop, broker, command, mutated_commands, publish, registers, namesake, clock_step, site_file,
+        note, source_v_pu, f_hz, loss_w, load_w, irradiance, trip, restart, exchange, flaps, shows, battery,
+        clear_faults, controller, kill_loop, broker, command, mutated_commands, publish, registers, namesake,
+        clock_step, site_file,
     )
 }  # fmt: skip
 

@@ -196,6 +196,21 @@ def swapped(unit: Unit, *, serial: str) -> Undo:
     return identity(unit, serial=serial)
 
 
+def moves(unit: Unit, *, base: int) -> Undo:
+    """Its map begins at another address from now on, as after an update of its firmware."""
+    face = unit.face
+    before = face.bank
+
+    def put(bank: Bank) -> None:
+        face.bank = bank
+        bank.publish()
+
+    bank = Bank(before.images, base=base)
+    bank.overlays, bank.refused = before.overlays, before.refused
+    put(bank)
+    return lambda: put(before)
+
+
 def no_map(unit: Unit) -> Undo:
     """All its registers read as garbage: the same bytes at each look, and no SunSpec map among them."""
     noise = random.Random(unit.unit_id)
@@ -288,6 +303,6 @@ REGISTER: Mapping[str, Callable[..., Undo]] = {
     f.__name__: f
     for f in (
         frozen, not_implemented, all_not_implemented, scale_factor, sign_flip, word_swap, spike, stuck_at, clamps_off,
-        identity, swapped, no_map, mirrors, length_lies, write_ignored, write_clipped, write_late,
+        identity, swapped, moves, no_map, mirrors, length_lies, write_ignored, write_clipped, write_late,
     )
 }  # fmt: skip

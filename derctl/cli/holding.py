@@ -45,8 +45,11 @@ def holding(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockfa
 
 
 def _battery(seen: dict[str, Any]) -> str | None:
-    """What its BMS complains of, and that nobody reads its limits."""
-    alarms = ", ".join(alarm.replace("_", " ") for alarm in seen.get("alarms") or ())
+    """What its BMS complains of, what else bars it, and that nobody reads its limits."""
+    pack = seen.get("pack") or {}
+    opened = ("contactor_open",) if pack.get("closed") is False else ()
+    names = (*(seen.get("alarms") or pack.get("bars") or ()), *opened)
+    alarms = ", ".join(alarm.replace("_", " ") for alarm in names)
     parts = [f"battery: {alarms}" if alarms else "", "limits not read" if seen.get("limits_by") == "nobody" else ""]
     return "; ".join(part for part in parts if part) or None
 

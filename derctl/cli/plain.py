@@ -67,6 +67,9 @@ REASONS: dict[str, str] = {
     "hunting": "it hunted, and is held still",
     "locked_out": "locked out after too many long excursions",
     "relaxing": "a limit has ended, and power comes back on a ramp",
+    "battery_barred": "alarms, cells, temperature or the contactor bar the battery",
+    "battery_silent": "nothing new is heard of the battery's limits",
+    "battery_recovers": "the battery is too low or asleep, and may be charged with little until it comes back",
     "section_unclear": "it has several sections, and which one is meant is not said",
 }
 """core.words.Reason for people."""

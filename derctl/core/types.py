@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
 from derctl.core.evidence import NOTHING_KNOWN, Evidence, Need
+from derctl.core.pack import Pack
 from derctl.core.value import value
 from derctl.core.words import Achieved, FallbackBy, LimitsBy, Priority, Reason, Status, What
 
@@ -111,6 +112,9 @@ class Setpoint:
 
 NOTHING = Setpoint()
 
+FOREVER_S = 1e9
+"""The age of what stands still, or is refused: it answers, and tells nothing of now."""
+
 
 @value
 class Reading:
@@ -122,9 +126,9 @@ class Reading:
     phase_sum_w: what a meter's phases add up to, whether or not that is p_w; energy_in_wh: what it counted the other
     way.
     p_charge_limit_w and p_discharge_limit_w are what the BMS permits now, both positive; limits_by: where they come
-    from, None of what has no battery. alarms: what the BMS complains of, None where nobody tells. accepted is the
-    setpoint as the device reads it back. own_on and own_off name the device's own grid functions that read back on
-    and off; one in neither can't be read back.
+    from, None of what has no battery. alarms: what the BMS complains of, None where nobody tells. pack: what else it
+    tells of the battery, None where nobody tells. accepted is the setpoint as the device reads it back. own_on and
+    own_off name the device's own grid functions that read back on and off; one in neither can't be read back.
     """
 
     p_w: float | None = None
@@ -138,6 +142,7 @@ class Reading:
     p_discharge_limit_w: float | None = None
     limits_by: LimitsBy | None = None
     alarms: tuple[str, ...] | None = None
+    pack: Pack | None = None
     energy_wh: float | None = None
     energy_in_wh: float | None = None
     p_phase_w: tuple[float, ...] | None = None

@@ -102,6 +102,9 @@ class Reason(StrEnum):
     UNCONTAINED = "uncontained"
     LOCKED_OUT = "locked_out"
     HUNTING = "hunting"
+    BATTERY_BARRED = "battery_barred"
+    BATTERY_SILENT = "battery_silent"
+    BATTERY_RECOVERS = "battery_recovers"
 
 
 class Stage(StrEnum):
@@ -218,6 +221,26 @@ class LimitsBy(StrEnum):
     CHAIN = "chain"
     BMS = "bms"
     NOBODY = "nobody"
+
+
+class Bar(StrEnum):
+    """What bars a battery's charge, its discharge, or both (core/pack.py)."""
+
+    OVER_VOLT = "over_volt"
+    UNDER_VOLT = "under_volt"
+    FULL = "full"
+    EMPTY = "empty"
+    OVER_TEMP = "over_temp"
+    TOO_HOT_TO_CHARGE = "too_hot_to_charge"
+    TOO_COLD_TO_CHARGE = "too_cold_to_charge"
+    TOO_HOT_TO_DISCHARGE = "too_hot_to_discharge"
+    TOO_COLD_TO_DISCHARGE = "too_cold_to_discharge"
+    OVER_CHARGE_CURRENT = "over_charge_current"
+    OVER_DISCHARGE_CURRENT = "over_discharge_current"
+    CHARGE_OFF = "charge_off"
+    DISCHARGE_OFF = "discharge_off"
+    CONTACTOR_OPEN = "contactor_open"
+    BATTERY_FAULT = "battery_fault"
 
 
 class FallbackBy(StrEnum):

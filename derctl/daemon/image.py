@@ -7,12 +7,23 @@ from dataclasses import dataclass, field
 
 from derctl.core.capability import present_w
 from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, WRITES, Round, stale_s
-from derctl.core.types import NOTHING, Capability, DerState, Fallback, PocState, Reading, Setpoint, SiteState
+from derctl.core.pack import Pack
+from derctl.core.types import (
+    FOREVER_S,
+    NOTHING,
+    Capability,
+    DerState,
+    Fallback,
+    PocState,
+    Reading,
+    Setpoint,
+    SiteState,
+)
 from derctl.core.value import replace
 from derctl.core.words import Bind, LimitsBy
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
-from derctl.daemon.channel.stillness import stands_still
+from derctl.daemon.channel.stillness import Stillness, stands_still
 from derctl.daemon.known import Once
 from derctl.daemon.requests import Requests
 from derctl.devices.nominal import feeds_pu
@@ -31,7 +42,8 @@ class Image:
     the point of connection; followers: who else follows the one there.
 
     written: what derctl told a DER last; holds: what it may still hold of all that; awake_w: the least limit that was
-    seen to keep it awake. halted: whether nobody may be raised now. least_s: what three ticks allow.
+    seen to keep it awake. halted: whether nobody may be raised now. least_s: what three ticks allow. stood: by DER,
+    since when what is known of its battery has not changed, where that was seen to be no truth; until it changes.
     """
 
     site: SiteFile
@@ -49,6 +61,7 @@ class Image:
     lines: dict[int, list[Channel]] = field(init=False)
     least_s: float = field(init=False)
     followers: tuple[str, ...] = field(init=False)
+    stood: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.least_s = stale_s(self.site.site.tick_s, Round())
@@ -108,18 +121,19 @@ class Image:
             can = replace(can, volatile=False)
         if (awake_w := self.awake_w(section.id)) > can.least_w:
             can = replace(can, least_w=awake_w)
+        told_s = self._told_s(section, channel, now_s)
         rating, absent = self.absent.rating(section, self.site.site.v_nom_v), self.absent.of(section.id)
         der = DerState(
             id=section.id,
             rating=rating,
             can=can,
-            reading=channel.measured.reading if bms is None else merged(channel.measured.reading, bms, now_s),
+            reading=channel.measured.reading if bms is None else merged(channel.measured.reading, bms, told_s),
             age_s=now_s - channel.measured.read_s,
             sample=channel.measured.sample,
             fresh=fresh,
             controllable=fresh and section.control and can.steer,
             fallback=self.fallbacks[section.id],
-            bms_age_s=_own_bms_age(section, channel, now_s) if bms is None else _bms_age(bms, now_s),
+            bms_age_s=told_s,
             absent_w=absent.p_w,
             written=self.written(section.id),
             halted=halted,
@@ -129,6 +143,19 @@ class Image:
         )
         record = self.absent.known.due(section)
         return der if record is None else replace(der, reverify_w=self._stood_w(der, record))
+
+    def _told_s(self, section: DerSection, channel: Channel, now_s: float) -> float | None:
+        """Age of what is known of its battery; FOREVER_S where that stands still while it moves energy, and until it
+        changes. None: nobody tells anything of one."""
+        bms = self.bms.get(section.id)
+        age_s = _own_age(section, channel, now_s) if bms is None else now_s - bms.measured.read_s
+        if age_s is None or age_s == FOREVER_S:
+            return age_s
+        still = channel.measured.battery if bms is None else bms.measured.still
+        if _stands_still(still, channel, bms) or self.stood.get(section.id) == still.since_s:
+            self.stood[section.id] = still.since_s
+            return FOREVER_S
+        return FOREVER_S if bms is not None and bms.state is Bind.FROZEN else age_s
 
     def _stood_w(self, der: DerState, record: Once) -> float:
         """What it was held to when its new firmware was seen: the lower of what it was told and reads back."""
@@ -168,31 +195,32 @@ def _requests(channel: Channel) -> int:
     )
 
 
-def _bms_age(bms: Channel, now_s: float) -> float:
-    return 1e9 if bms.state is Bind.FROZEN else now_s - bms.measured.read_s
-
-
-def _own_bms_age(section: DerSection, channel: Channel, now_s: float) -> float | None:
-    """Age of the limits in the device's own chain; None where it has none and the site file names none."""
+def _own_age(section: DerSection, channel: Channel, now_s: float) -> float | None:
+    """Of the limits in the device's own chain; None where it has none and the site file names none."""
     if channel.measured.reading.limits_by is not LimitsBy.CHAIN and section.bms is None:
         return None
-    if channel.device is None or BLOCK not in channel.answers.words or _battery_stands_still(channel, now_s):
-        return 1e9
+    if channel.device is None or BLOCK not in channel.answers.words:
+        return FOREVER_S
     return now_s - channel.measured.read_s
 
 
-def _battery_stands_still(channel: Channel, now_s: float) -> bool:
-    """As for a BMS of its own: under power its registers have to change."""
-    device, reading = channel.device, channel.measured.reading
-    dc_p_w = reading.p_w if reading.dc_p_w is None else reading.dc_p_w
-    battery = replace(reading, p_w=None, dc_p_w=dc_p_w)
-    refresh_s = channel.measured.habits.refresh_s
-    return device is not None and stands_still(channel.measured.battery, battery, device.rating, refresh_s, now_s)
+def _stands_still(still: Stillness, channel: Channel, bms: Channel | None) -> bool:
+    """Whether a battery's registers stood still, as they were read last, under power: that which it tells itself, and
+    that which its inverter measures, where no sun is behind that."""
+    device, told = channel.device, channel.measured if bms is None else bms.measured
+    if device is None:
+        return False
+    battery = told.reading
+    measures = bms is None or battery.dc_p_w is not None or (battery.pack or Pack()).battery_v is not None
+    ac_w = channel.measured.reading.p_w if measures and device.can.pv is None else None
+    most_w = max((abs(each) for each in (battery.dc_p_w, ac_w) if each is not None), default=None)
+    battery = replace(battery, p_w=None, dc_p_w=most_w)
+    return most_w is not None and stands_still(still, battery, device.rating, told.habits.refresh_s, told.read_s)
 
 
-def merged(reading: Reading, bms: Channel, now_s: float) -> Reading:
-    """The inverter's reading with what its BMS knows better."""
+def merged(reading: Reading, bms: Channel, age_s: float | None) -> Reading:
+    """The inverter's reading with what its BMS knows better. age_s: of that."""
     known = replace(bms.measured.reading, limits_by=bms.measured.reading.limits_by or LimitsBy.BMS)
-    if bms.state is Bind.FROZEN or now_s - bms.measured.read_s > SOC_KEEP_S:
+    if age_s is None or age_s > SOC_KEEP_S:
         known = replace(known, soc_pct=None, soh_pct=None, dc_p_w=None)
     return with_bms(reading, known)

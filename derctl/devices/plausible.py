@@ -8,6 +8,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
+from derctl.core.pack import Pack
 from derctl.core.types import Rating, Reading
 from derctl.core.value import replace
 from derctl.core.words import Status
@@ -21,6 +22,20 @@ E_MOST_WH = 1e14
 """P_MOST_W for a hundred years."""
 AWAKE_PU = 0.02
 """Above this share of its rating an inverter is not asleep, whatever its voltage reads."""
+
+CELL_LOW_V, CELL_HIGH_V = 0.5, 5.5
+"""No lithium cell, nor a block of lead, is beyond these."""
+T_LOW_C, T_HIGH_C = -60.0, 120.0
+PACK_MOST_V, PACK_MOST_A = 2000.0, 1e4
+PACK = (
+    *((name, CELL_LOW_V, CELL_HIGH_V) for name in ("cell_max_v", "cell_min_v")),
+    *((name, T_LOW_C, T_HIGH_C) for name in ("t_max_c", "t_min_c")),
+    ("battery_v", 0.0, PACK_MOST_V),
+    ("battery_a", -PACK_MOST_A, PACK_MOST_A),
+    *((name, 0.0, PACK_MOST_A) for name in ("charge_limit_a", "discharge_limit_a")),
+    *((name, 0.0, P_MOST_W) for name in ("charge_limit_w", "discharge_limit_w")),
+)
+"""(name, lowest, highest) of each number of a battery. A NaN is between nothing."""
 
 NUMBERS = tuple(item.name for item in fields(Reading) if item.type == "float | None")
 _numbers = attrgetter(*NUMBERS)
@@ -93,7 +108,19 @@ def _within(reading: Reading, rating: Rating) -> Reading:
     for value, (name, low, high) in zip(_numbers(reading), _bounds(rating), strict=True):
         if value is not None and not low <= value <= high:
             gone[name] = None
+    if reading.pack is not None:
+        gone["pack"] = packed(reading.pack)
     return replace(reading, **gone) if gone else reading
+
+
+def packed(pack: Pack) -> Pack:
+    """Cells, temperatures, volts and amperes that a battery can have; a cell of 0 V is a line that is not there."""
+    gone: dict[str, Any] = {}
+    for name, low, high in PACK:
+        number = getattr(pack, name)
+        if number is not None and not low <= number <= high:
+            gone[name] = None
+    return replace(pack, **gone) if gone else pack
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from typing import Any
 
 from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
 from derctl.core.types import BatteryRequest, LimitRequest, Request
-from derctl.functions.bms_guard import BmsGuard
+from derctl.functions.bms_guard import BmsGuard, guard_of, kept_guard
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.containment import Containment, excursions_of, kept_excursions
@@ -117,7 +117,13 @@ LIMIT = Survival(keep=kept_limit, revive=limit_of)
 ROWS: Mapping[str, Row] = {
     row.kind: row
     for row in (
-        Row(function=BmsGuard, said="the battery's own limits", needs=STORAGE, evidence=all_of_it),
+        Row(
+            function=BmsGuard,
+            said="the battery's own limits",
+            needs=STORAGE,
+            survives=Survival(keep=kept_guard, revive=guard_of),
+            evidence=all_of_it,
+        ),
         Row(function=SocGuard, said="the limits of charge", needs=STORAGE, evidence=all_of_it),
         Row(function=Reserve, said="the reserve", needs=STORAGE, evidence=all_of_it),
         Row(

@@ -12,6 +12,8 @@ from derctl.errors import SettingError
 from derctl.functions.settings import Settings, number
 
 NO_CHARGE = "no fresh state of charge"
+ASLEEP_S = 120.0
+"""A battery whose BMS was not heard for so long gets nothing but what bms_guard lets it take to wake up."""
 
 
 @value
@@ -56,10 +58,15 @@ class SocGuard(Settings):
         return Memory()
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
-        """One step; without a fresh state of charge what holds now, then rest (0 W both ways)."""
+        """One step; without a fresh state of charge what holds now, then rest (0 W both ways).
+
+        Beside a BMS that sleeps the floor is left to bms_guard, or what would wake it is kept from it.
+        """
         soc = der.reading.soc_pct
         if soc is None or not der.fresh:
-            rest = Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=0.0)
+            asleep = der.bms_age_s is not None and der.bms_age_s > ASLEEP_S and not memory.full
+            floor_w = None if asleep else 0.0
+            rest = Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=floor_w)
             return memory, Abstain(NO_CHARGE, lost=True, then=rest)
         empty = reached(soc, self.min_pct, before=memory.empty, hysteresis_pct=self.hysteresis_pct)
         full = reached(-soc, -self.max_pct, before=memory.full, hysteresis_pct=self.hysteresis_pct)

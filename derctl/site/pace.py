@@ -20,7 +20,7 @@ ANSWER_S = 0.1
 """How long an answer takes until it was measured: what most devices keep (docs/sources.md)."""
 ASSUMED = Serial(baud=9600)
 """The line behind a gateway, where nothing says: slow enough for nearly all of them (docs/sources.md)."""
-BATTERY = (64, 4)
+BATTERY = (64, 24)
 EXPECTED = {
     "sunspec_pv": (39, 26),
     "sunspec_storage": (39, 26, 26),

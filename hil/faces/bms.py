@@ -11,6 +11,8 @@ SCALES = {
     "AHRtg_SF": -1, "WHRtg_SF": 0, "DisChaRte_SF": -1, "SoC_SF": -1, "DoD_SF": -1, "SoH_SF": -1, "V_SF": -1,
     "CellV_SF": -3, "A_SF": -1, "AMax_SF": -1, "ModTmp_SF": -1,
 }  # fmt: skip
+UNDER_VOLT_ALARM = 1 << 11
+"""Of 802's Evt1."""
 
 
 class Bms(Face):
@@ -64,7 +66,8 @@ class Bms(Face):
         return {
             "SoC": battery.soc_pct, "DoD": 100.0 - battery.soc_pct, "ChaSt": charging,
             "Hb": (self._beats // 5) % 65000,
-            "State": 3 if battery.closed else 1, "V": battery.v_v, "A": amps, "W": amps * battery.v_v,
+            "State": 3 if battery.closed else 1, "Evt1": UNDER_VOLT_ALARM if battery.low else 0,
+            "V": battery.v_v, "A": amps, "W": amps * battery.v_v,
             "CellVMax": battery.cell_max_v, "CellVMin": battery.cell_min_v,
             "CellVMaxStr": 1, "CellVMinStr": 1,
             "CellVAvg": (battery.cell_max_v + battery.cell_min_v) / 2.0, "AChaMax": battery.charge_limit_a,

@@ -24,10 +24,16 @@ CHARGE_C_BY_T: Points = (
 )
 DISCHARGE_C_BY_T: Points = ((-20.1, 0.0), (-20.0, 0.5), (0.0, 0.5), (0.01, 1.0), (60.0, 1.0), (60.1, 0.0))
 
+WAKE_W, WOKEN_W = 50.0, 20.0
+"""What a charger gives to an open contactor that may close, and from what on that is noticed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryParams:
-    """Pack of `cells` in series. Limits are what the BMS reports when nothing tapers them."""
+    """Pack of `cells` in series. Limits are what the BMS reports when nothing tapers them.
+
+    opens_below_v: the contactor opens where the lowest cell falls below it; the alarm ends low_ends_v above.
+    """
 
     capacity_wh: float = 10_000.0
     cells: int = 128
@@ -45,6 +51,8 @@ class BatteryParams:
     ambient_c: float = 25.0
     overcurrent_s: float = 5.0
     standby_w: float = 0.0
+    opens_below_v: float | None = None
+    low_ends_v: float = 0.01
 
     @property
     def v_nom_v(self) -> float:
@@ -83,6 +91,7 @@ class BatteryState:
     charge_limit_a: float = 0.0
     discharge_limit_a: float = 0.0
     closed: bool = True
+    low: bool = False
     over_s: float = 0.0
     charged_wh: float = 0.0
     discharged_wh: float = 0.0
@@ -136,6 +145,7 @@ def battery_step(state: BatteryState, params: BatteryParams, inputs: BatteryInpu
     spread_v = params.cell_spread_v if inputs.cell_spread_v is None else inputs.cell_spread_v
     state = replace(state, soc_pct=soc_pct, current_a=current_a, v_v=cell_v * params.cells if state.closed else 0.0)
     state = replace(state, cell_max_v=cell_v + spread_v / 2.0, cell_min_v=cell_v - spread_v / 2.0)
+    state = _watched(state, params, inputs)
     return _limited(_protected(_counted(state, params, inputs, dt_s), params, dt_s), params, inputs, dt_s)
 
 
@@ -145,6 +155,17 @@ def _overridden(state: BatteryState, inputs: BatteryInputs) -> BatteryState:
     if inputs.soc_pct is not None:
         state = replace(state, soc_pct=inputs.soc_pct)
     return replace(state, closed=False) if inputs.open_contactor else state
+
+
+def _watched(state: BatteryState, params: BatteryParams, inputs: BatteryInputs) -> BatteryState:
+    """Too low it opens once; a charger that pulls at an open contactor closes it again, and the alarm stays on."""
+    if params.opens_below_v is None:
+        return state
+    if not state.low and state.cell_min_v < params.opens_below_v:
+        return replace(state, low=True, closed=False)
+    if state.low and not state.closed and inputs.dc_p_w < -WOKEN_W and not inputs.open_contactor:
+        return replace(state, closed=True)
+    return replace(state, low=state.low and state.cell_min_v < params.opens_below_v + params.low_ends_v)
 
 
 def _current_a(state: BatteryState, params: BatteryParams, p_w: float) -> float:

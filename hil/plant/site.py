@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from hil.plant.battery import BatteryInputs, BatteryParams, BatteryState, battery_step
+from hil.plant.battery import WAKE_W, BatteryInputs, BatteryParams, BatteryState, battery_step
 from hil.plant.frequency import SwingParams, SwingState, swing_step
 from hil.plant.grid import GridModel
 from hil.plant.inverter import (
@@ -162,7 +162,7 @@ def _window_w(der: Der, before: DerState, given: DerInputs) -> tuple[float, floa
         peak_w = der.inverter.p_sun_max_w if der.inverter.p_sun_max_w is not None else der.inverter.p_max_w
         return given.irradiance * peak_w, 0.0
     if not battery.closed:
-        return 0.0, 0.0
+        return 0.0, WAKE_W if battery.low else 0.0
     give_w, take_w = der.inverter.p_max_w, der.inverter.p_charge_max_w
     if battery.soc_pct <= 0.0:
         give_w = 0.0

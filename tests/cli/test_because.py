@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from derctl.cli.holding import because
+from derctl.cli.holding import _battery, because
 
 
 def bound(by: str, what: str, value: float, why: str | None = None) -> dict[str, Any]:
@@ -46,3 +46,18 @@ LINES: dict[str, tuple[dict[str, Any], str]] = {
 def test_who_bound_it_is_one_line(case: str) -> None:
     told, line = LINES[case]
     assert because(told) == line
+
+
+@pytest.mark.parametrize(
+    ("seen", "text"),
+    [
+        ({}, None),
+        ({"alarms": [], "pack": {"bars": [], "closed": True}, "limits_by": "bms"}, None),
+        ({"alarms": ["under_volt_alarm"], "pack": {"bars": ["under_volt"], "closed": False}},
+         "battery: under volt alarm, contactor open"),
+        ({"alarms": None, "pack": {"bars": ["charge_off"], "closed": None}}, "battery: charge off"),
+        ({"alarms": None, "pack": None, "limits_by": "nobody"}, "limits not read"),
+    ],
+)  # fmt: skip
+def test_what_bars_a_battery_is_said(seen: dict[str, Any], text: str | None) -> None:
+    assert _battery(seen) == text

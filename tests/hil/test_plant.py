@@ -202,6 +202,20 @@ def test_lasting_overcurrent_opens_the_contactor_for_good() -> None:
     assert battery_step(state, params, BatteryInputs(dc_p_w=-5000.0), 0.1).current_a == 0.0
 
 
+def test_an_empty_battery_opens_its_contactor_until_a_charger_pulls_and_its_alarm_ends_above() -> None:
+    params = BatteryParams(opens_below_v=2.49, low_ends_v=0.01, capacity_wh=1000.0)
+    state = battery_step(settled(params, soc_pct=5.0), params, BatteryInputs(), 0.1)
+    assert (state.low, state.closed) == (True, False)
+    state = battery_step(state, params, BatteryInputs(dc_p_w=-10.0), 0.1)
+    assert not state.closed
+    state = battery_step(state, params, BatteryInputs(dc_p_w=-50.0), 0.1)
+    assert (state.low, state.closed) == (True, True)
+    while state.low:
+        state = battery_step(state, params, BatteryInputs(dc_p_w=-500.0), 1.0)
+        assert state.closed
+    assert state.cell_min_v == pytest.approx(2.5, abs=0.002)
+
+
 def test_the_first_rocof_is_the_textbook_one() -> None:
     params = SwingParams(f_nom_hz=50.0, e_k_ws=2.5 * 50e6, s_base_va=50e6, damping_pu=1.0)
     state = swing_step(SwingState(f_hz=50.0), params, site_change_w=0.0, loss_w=5e6, dt_s=0.02)

@@ -150,6 +150,8 @@ async def test_actions_turn_the_plants_knobs_and_faults_end_by_themselves() -> N
         {"at": 0.2, "do": "battery", "der": "bat1", "charge_limit_a": 0.0},
         {"at": 0.2, "do": "trip", "der": "pv2", "for_s": 0.5},
         {"at": 0.2, "do": "refuse", "on": "meter", "for_s": 0.5},
+        {"at": 0.2, "do": "exchange", "on": "pv1", "other": "pv2"},
+        {"at": 0.4, "do": "exchange", "on": "pv1", "other": "pv2"},
         {"at": 0.2, "do": "restart", "on": "pv1", "for_s": 0.5},
         {"at": 0.2, "do": "restart", "on": "bat1", "for_s": 0.5, "connection": "kept"},
     ]

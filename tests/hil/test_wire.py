@@ -595,6 +595,15 @@ async def test_a_device_that_was_changed_holds_nothing_of_what_the_one_before_wa
     assert site.units["pv1"].face.command().p_ceiling_w is None
 
 
+async def test_a_map_that_moves_is_read_where_it_is_now(site: Rig) -> None:
+    board, wire = FaultBoard(site), await dial(site)
+    number = await board.start("moves", "pv1", base=0)
+    assert site.units["pv1"].face.bank.read(0, 2) == b"SunS"
+    assert (await shown(site, wire, 1, "SN", 16)).startswith(b"HIL-pv1")
+    await board.stop(number)
+    assert site.units["pv1"].face.bank.read(40000, 2) == b"SunS"
+
+
 async def test_a_device_without_a_map_answers_garbage_and_the_same_each_time(site: Rig) -> None:
     board, wire = FaultBoard(site), await dial(site)
     before = await shown(site, wire, 103, "ID")

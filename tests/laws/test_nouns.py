@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 
-from derctl.core import types
+from derctl.core import pack, types
 from derctl.functions import ROWS
 
-UNITS = ("w", "var", "va", "v", "a", "pu", "hz", "s", "pct", "wh")
-UNITLESS = {"answer", "sample", "rank", "n", "value"}
-"""Counters, and Bound.value, whose unit is that of the field it names."""
+UNITS = ("w", "var", "va", "v", "a", "pu", "hz", "s", "pct", "wh", "c")
+UNITLESS = {"answer", "sample", "rank", "n", "value", "share"}
+"""Counters, a share, and Bound.value, whose unit is that of the field it names."""
 RATIOS = {"efficiency", "gain", "k_of", "k_uf", "recover_samples", "pf", "phase_count"}
 """Settings that are a quotient of two of the same unit, or a count."""
 POSITIONAL = {types.Abstain}
 
 NOUNS = [
     noun
-    for noun in vars(types).values()
-    if inspect.isclass(noun) and noun.__module__ == types.__name__ and dataclasses.is_dataclass(noun)
+    for home in (types, pack)
+    for noun in vars(home).values()
+    if inspect.isclass(noun) and noun.__module__ == home.__name__ and dataclasses.is_dataclass(noun)
 ]
 
 

@@ -11,6 +11,7 @@ from derctl.core.engine import SENSITIVITY, Memory
 from derctl.core.hunting import Memory as Guard
 from derctl.core.sensitivity import UNKNOWN, Sensitivity
 from derctl.core.sensitivity import Memory as Terminals
+from derctl.daemon.report.batteries import battery_changes
 from derctl.daemon.report.contained import changes
 from derctl.functions.containment import Containment
 from derctl.functions.volt_var import VoltVar
@@ -118,9 +119,10 @@ def _doubted_text(known: Sensitivity) -> str:
 
 
 def guarded(before: Mapping[str, Memory], after: Mapping[str, Memory]) -> Iterator[tuple[str, str, str]]:
-    """The same, of claims too, and what changed of containment, which is the site's: no DER."""
+    """The same, of claims and of batteries too, and what changed of containment, which is the site's: no DER."""
     kind = Containment.kind
     for event, text in changes(before.get(kind), after.get(kind)):
         yield event, "", text
     yield from hunting_changes(before, after)
     yield from claim_changes(before, after)
+    yield from battery_changes(before, after)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from derctl.core.evidence import Evidence
+from derctl.core.pack import Pack
 from derctl.core.types import Decision, DerState, Outcome, PocState, Reading, Setpoint, SiteState
 from derctl.core.words import Mode
 from derctl.daemon.actuate.standing import Standing
@@ -32,10 +33,15 @@ def measurement(reading: Reading, age_s: float | None, v_pu: float | None) -> di
     """The documented fields of a measurement, without its time. age_s None: nothing was read yet."""
     found: dict[str, Any] = {"age_s": None if age_s is None else round(age_s, 3)}
     for name in MEASURED:
-        found[name] = getattr(reading, name)
+        found[name] = of_pack(reading.pack) if name == "pack" else getattr(reading, name)
         if name == "v_v":
             found["v_pu"] = None if v_pu is None else round(v_pu, 6)
     return found
+
+
+def of_pack(pack: Pack | None) -> dict[str, Any] | None:
+    """What a battery's management system tells of it."""
+    return None if pack is None else asdict(pack)
 
 
 def of_evidence(evidence: Evidence) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from derctl.core.exchange import Exchange, Read
+from derctl.core.pack import Pack
 from derctl.core.text import serial_text
 from derctl.core.types import Reading
 from derctl.core.value import replace
-from derctl.core.words import LimitsBy, Status
+from derctl.core.words import Bar, LimitsBy, Status
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.section import BATTERIES, Section, chosen, named, sections_of
 from derctl.devices.types import Answers, Options
@@ -19,12 +20,27 @@ from derctl.sunspec import Block
 
 POINTS_802 = (
     *("SoC", "SoH", "V", "A", "W", "AChaMax", "ADisChaMax", "WChaRteMax", "WDisChaRteMax"),
-    *("ChaSt", "State", "LocRemCtl", "WHRtg", "Evt1"),
+    *("ChaSt", "State", "LocRemCtl", "WHRtg", "Evt1", "CellVMax", "CellVMin"),
 )
-POINTS_803 = ("NStr", "NStrCon")
+POINTS_803 = ("NStr", "NStrCon", "ModTmpMax", "ModTmpMin")
 PERMITS = frozenset({"AChaMax", "ADisChaMax", "WChaRteMax", "WDisChaRteMax"})
-FAULTS = frozenset({1, 6, 99})
-"""Point State: disconnected, suspending, fault: no power may flow."""
+DISCONNECTED, CONNECTED, EMPTY = 1, 3, 2
+FAULTS = frozenset({6, 99})
+"""Point State: disconnected, connected; suspending, fault: no power may flow. Point ChaSt: empty."""
+ALARMS: Mapping[str, Bar] = {
+    "communication_error": Bar.BATTERY_FAULT,
+    "over_temp_alarm": Bar.OVER_TEMP,
+    "under_temp_alarm": Bar.TOO_COLD_TO_CHARGE,
+    "over_charge_current_alarm": Bar.OVER_CHARGE_CURRENT,
+    "over_discharge_current_alarm": Bar.OVER_DISCHARGE_CURRENT,
+    "over_volt_alarm": Bar.OVER_VOLT,
+    "under_volt_alarm": Bar.UNDER_VOLT,
+    "under_soc_min_alarm": Bar.EMPTY,
+    "over_soc_max_alarm": Bar.FULL,
+    "contactor_error": Bar.BATTERY_FAULT,
+    "ground_fault": Bar.BATTERY_FAULT,
+}
+"""Of Evt1: what bars a way, by our choice (docs/sources.md). Warnings and all others leave it to the limits."""
 BLOCK = "bms"
 """The name of the block that tells the limits."""
 NOBODY = "nobody reads the battery's limits"
@@ -60,8 +76,8 @@ class Limits:
         """
         values = self.view.values(answers)
         connected = None if self.bank is None or self.bank.name not in answers else self._connected(answers)
-        off = values.get("State") in FAULTS or connected == 0
-        soc = values.get("SoC")
+        state, soc, alarms = values.get("State"), values.get("SoC"), self._alarms(values.get("Evt1"))
+        off = state in {DISCONNECTED, *FAULTS} or connected == 0
         return Reading(
             soc_pct=soc if soc is not None and 0.0 <= soc <= 100.0 else None,
             soh_pct=values.get("SoH"),
@@ -69,8 +85,26 @@ class Limits:
             p_charge_limit_w=0.0 if off else permitted_w(values, self.stated, "AChaMax", "WChaRteMax"),
             p_discharge_limit_w=0.0 if off else permitted_w(values, self.stated, "ADisChaMax", "WDisChaRteMax"),
             limits_by=by if self.states else LimitsBy.NOBODY,
-            alarms=self._alarms(values.get("Evt1")),
+            alarms=alarms,
+            pack=self._pack(answers, values, _bars(values, alarms or ()), closed=_closed(state, connected)),
             status=Status.FAULT if off else Status.ON,
+        )
+
+    def _pack(self, answers: Answers, values: dict[str, Any], bars: tuple[Bar, ...], *, closed: bool | None) -> Pack:
+        modules = {} if self.bank is None or self.bank.name not in answers else self.bank.values(answers)
+        return Pack(
+            battery_v=values.get("V"),
+            battery_a=values.get("A"),
+            charge_limit_a=values.get("AChaMax"),
+            discharge_limit_a=values.get("ADisChaMax"),
+            charge_limit_w=values.get("WChaRteMax"),
+            discharge_limit_w=values.get("WDisChaRteMax"),
+            cell_max_v=values.get("CellVMax"),
+            cell_min_v=values.get("CellVMin"),
+            t_max_c=modules.get("ModTmpMax"),
+            t_min_c=modules.get("ModTmpMin"),
+            closed=closed,
+            bars=bars,
         )
 
     def _connected(self, answers: Answers) -> int | None:
@@ -82,6 +116,22 @@ class Limits:
         if bits is None:
             return None
         return tuple(name.lower() for name in self.view.model.fixed["Evt1"].names(bits))
+
+
+def _bars(values: Mapping[str, Any], alarms: tuple[str, ...]) -> tuple[Bar, ...]:
+    found = [ALARMS[alarm] for alarm in alarms if alarm in ALARMS]
+    if values.get("State") in FAULTS:
+        found.append(Bar.BATTERY_FAULT)
+    if values.get("ChaSt") == EMPTY:
+        found.append(Bar.EMPTY)
+    return tuple(dict.fromkeys(found))
+
+
+def _closed(state: int | None, connected: int | None) -> bool | None:
+    """Whether any contactor is closed, by the state of the bank and the count of connected strings."""
+    if state == DISCONNECTED or connected == 0:
+        return False
+    return True if state == CONNECTED or connected else None
 
 
 def permitted_w(values: dict[str, Any], stated: frozenset[str], current: str, power: str) -> float | None:
@@ -129,6 +179,7 @@ def with_bms(reading: Reading, told: Reading) -> Reading:
         p_discharge_limit_w=told.p_discharge_limit_w,
         limits_by=told.limits_by,
         alarms=told.alarms,
+        pack=told.pack,
     )
 
 

@@ -10,7 +10,8 @@ import pytest
 from msgspec import structs
 
 from derctl.core.exchange import Exchange, Read
-from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
+from derctl.core.pack import Pack
+from derctl.core.types import FOREVER_S, NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.words import Certainty, LimitsBy, Status, Timer
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.binding import REBIND_S, forgotten
@@ -442,6 +443,58 @@ async def test_the_limits_of_a_frozen_bms_are_old_from_that_moment() -> None:
     der = image.snapshot(now[0]).ders[0]
     assert der.bms_age_s is not None and der.bms_age_s > 1e6
     assert der.reading.soc_pct is None
+
+
+@pytest.mark.parametrize(
+    ("ac_w", "told", "sun", "stands"),
+    [
+        (3000.0, Reading(dc_p_w=0.0, p_charge_limit_w=2000.0), False, True),  # it claims that it rests
+        (-3000.0, Reading(pack=Pack(battery_v=51.2), p_charge_limit_w=2000.0), False, True),
+        (100.0, Reading(dc_p_w=0.0, p_charge_limit_w=2000.0), False, False),
+        (3000.0, Reading(dc_p_w=0.0, p_charge_limit_w=2000.0), True, False),  # the sun may give all of it
+        (3000.0, Reading(p_charge_limit_w=2000.0), False, False),  # nothing of it has to move
+    ],
+)
+async def test_a_bms_that_stands_still_while_its_inverter_moves_power_is_silent_until_it_changes(
+    ac_w: float, told: Reading, sun: bool, stands: bool
+) -> None:
+    """Frozen at rest its own claim of 0 W is no contradiction; and a battery that rests for that proves nothing."""
+    wire, other, now = Wire(), Wire(), [1000.0]
+    assert wire.found is not None and other.found is not None
+    wire.found.reading, other.found.reading = Reading(p_w=ac_w), told
+    wire.found.can = Capability(ac=Port(aim=True), battery=Port(), pv=Port() if sun else None)
+    inverter, bms = channel_on(wire, now), channel_on(other, now)
+    await inverter.poll()
+    await bms.poll()
+    image = image_of(inverter, bms=bms)
+    other.frozen = True
+    ages = []
+    for _ in range(60):
+        now[0] += 1.0
+        await inverter.poll()
+        await bms.poll()
+        ages.append(image.snapshot(now[0]).ders[0].bms_age_s)
+    assert bms.state != "frozen" and ages[:28] == [0.0] * 28
+    assert (ages[-1] == FOREVER_S) is stands
+    wire.found.reading = Reading(p_w=0.0)
+    await inverter.poll()
+    assert (image.snapshot(now[0]).ders[0].bms_age_s == FOREVER_S) is stands, "at rest it is not believed again"
+    other.frozen = False
+    await bms.poll()
+    assert image.snapshot(now[0]).ders[0].bms_age_s == 0.0
+
+
+async def test_a_silent_bms_is_as_old_as_its_last_answer_however_much_flows() -> None:
+    wire, other, now = Wire(), Wire(), [1000.0]
+    assert wire.found is not None and other.found is not None
+    wire.found.reading, other.found.reading = Reading(p_w=3000.0), Reading(dc_p_w=3000.0)
+    inverter, bms = channel_on(wire, now), channel_on(other, now)
+    await bms.poll()
+    image = image_of(inverter, bms=bms)
+    for _ in range(60):
+        now[0] += 1.0
+        await inverter.poll()
+    assert image.snapshot(now[0]).ders[0].bms_age_s == 60.0
 
 
 async def test_the_state_of_charge_of_a_bms_that_fell_silent_is_soon_unknown_and_its_limits_stand() -> None:

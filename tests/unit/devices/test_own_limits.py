@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from derctl.core.words import Bar
 from derctl.devices import Options
 from derctl.devices.sunspec.der import bind_storage
 from derctl.errors import SectionUnclear
@@ -49,6 +50,39 @@ def test_a_battery_in_a_fault_permits_nothing_also_in_the_own_chain(point: str, 
     fake.put(802, **{point: value})
     seen = fake.reading(device)
     assert (seen.p_charge_limit_w, seen.p_discharge_limit_w) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "closed", "bars"),
+    [
+        ({"State": 3}, True, ()),
+        ({"State": 4}, None, ()),
+        ({"State": 1}, False, ()),
+        ({"State": 99}, None, (Bar.BATTERY_FAULT,)),
+        ({"State": 3, "ChaSt": 2}, True, (Bar.EMPTY,)),
+        ({"State": 3, "Evt1": 1 << 11 | 1 << 13}, True, (Bar.UNDER_VOLT, Bar.EMPTY)),
+        ({"State": 3, "Evt1": 1 << 9 | 1 << 10 | 1 << 21}, True, (Bar.OVER_VOLT,)),
+    ],
+)
+def test_what_802_tells_of_cells_contactor_and_alarms_is_in_the_pack(
+    given: dict[str, int], closed: bool | None, bars: tuple[Bar, ...]
+) -> None:
+    """SunSpec model 802: State 1 disconnected, 3 connected, 4 standby, 99 fault; ChaSt 2 empty; Evt1 bits 9 to 13."""
+    cells = {"CellV_SF": -3, "CellVMax": 3.345, "CellVMin": 3.301}
+    fake = storage(NEW, battery={**BATTERY_802, "ChaSt": 3, "Evt1": 0, **cells, **given})
+    pack = fake.reading(bind(fake, bind_storage)).pack
+    assert pack is not None
+    assert (pack.closed, pack.bars) == (closed, bars)
+    assert (pack.cell_max_v, pack.cell_min_v) == (pytest.approx(3.345), pytest.approx(3.301))
+    assert (pack.battery_v, pack.charge_limit_a, pack.discharge_limit_a) == (pytest.approx(401.2), 10.0, 25.0)
+
+
+def test_803_tells_temperatures_and_how_many_contactors_are_closed() -> None:
+    warm = (803, {"NStr": 2, "NStrCon": 1, "ModTmp_SF": 0, "ModTmpMax": 31, "ModTmpMin": -7})
+    fake = storage(NEW, warm, battery={**BATTERY_802, "State": 4})
+    pack = fake.reading(bind(fake, bind_storage)).pack
+    assert pack is not None
+    assert (pack.t_max_c, pack.t_min_c, pack.closed) == (31, -7, True)
 
 
 def test_no_connected_string_permits_nothing() -> None:

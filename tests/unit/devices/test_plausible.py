@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from derctl.core.pack import Pack
 from derctl.core.types import Rating, Reading
 from derctl.core.words import Status
 from derctl.devices.plausible import NUMBERS, plausible, unmeasured
@@ -180,3 +182,25 @@ def test_a_phase_with_a_voltage_that_no_grid_has_is_none(volts: Any, live: Any) 
 
 def test_where_there_is_no_grid_there_is_none_in_any_phase() -> None:
     assert plausible(replace(WELL, f_hz=0.0, v_phase_v=(231.0, 229.0, 233.0)), NONE).v_phase_v is None
+
+
+@pytest.mark.parametrize(
+    ("name", "absurd", "true"),
+    [
+        ("cell_min_v", 0.0, 2.1),
+        ("cell_max_v", 65.535, 4.3),
+        ("t_max_c", -273.1, -30.0),
+        ("t_min_c", math.nan, 85.0),
+        ("battery_v", math.inf, 1500.0),
+        ("battery_a", -6e4, -300.0),
+        ("charge_limit_a", -1.0, 0.0),
+        ("discharge_limit_a", 6e4, 300.0),
+        ("charge_limit_w", -1.0, 0.0),
+        ("discharge_limit_w", 1e12, 5e4),
+    ],
+)
+def test_what_no_battery_has_is_not_told_of_one(name: str, absurd: float, true: float) -> None:
+    """A cell of 0 V would bar its battery for good."""
+    for seen, kept in ((absurd, None), (true, true)):
+        reading = plausible(Reading(soc_pct=50.0, pack=Pack(**{name: seen})), NONE)
+        assert reading.pack == Pack(**{name: kept})

@@ -108,7 +108,8 @@ def test_limits_older_than_two_periods_are_not_taken_over(tick_s: float) -> None
     first = DerTimeline(BmsGuard(), Clock(tick_s=tick_s))
     first.at(make.battery(bms_age_s=0.0, **LIMITS), dt_s=tick_s)
     wider: dict[str, Any] = {"p_charge_limit_w": 5_000.0, "p_discharge_limit_w": 5_000.0}
-    for age, expected in ((2.0 * tick_s, (4_750.0, -5_000.0)), (2.0 * tick_s + 0.01, (3_800.0, -3_000.0))):
+    risen = (min(4_750.0, 3_800.0 + 500.0 * tick_s), max(-5_000.0, -3_000.0 - 500.0 * tick_s))
+    for age, expected in ((2.0 * tick_s, risen), (2.0 * tick_s + 0.01, (3_800.0, -3_000.0))):
         later = replace(first, clock=replace(first.clock))
         assert edges(later.at(make.battery(bms_age_s=age, **wider), dt_s=tick_s)) == pytest.approx(expected)
 
@@ -131,7 +132,9 @@ def test_a_bms_that_states_one_limit_bounds_one_side() -> None:
 
 
 def test_the_bms_s_return_gives_its_limits_back() -> None:
-    assert bms(BmsGuard(), [0.1, 40.0, 0.1])[-1] == (3_800.0, -3_000.0)
+    said = bms(BmsGuard(), [0.1, 40.0, *[0.1] * 8])
+    assert said[1:4] == [REST, (500.0, -500.0), (1_000.0, -1_000.0)], "by the full scale of 5 kW in 10 s"
+    assert said[-1] == (3_800.0, -3_000.0)
 
 
 HEARD = {"bms_age_s": 0.1, **LIMITS}
@@ -164,9 +167,10 @@ def test_both_limits_gone_from_a_fresh_bms_end_in_rest() -> None:
     assert spoken(BmsGuard(), [HEARD] + [{}] * 600)[-1] == REST
 
 
-def test_a_limit_that_comes_back_counts_at_once() -> None:
-    said = spoken(BmsGuard(), [HEARD] + [{}] * 40 + [LIMITS])
-    assert said[-1] == said[0]
+def test_a_limit_that_comes_back_rises_and_one_that_falls_counts_at_once() -> None:
+    said = spoken(BmsGuard(), [HEARD] + [{}] * 40 + [LIMITS] * 8 + [{**LIMITS, "p_charge_limit_w": 10.0}])
+    assert said[41] == (500.0, -500.0) and said[-2] == said[0]
+    assert said[-1] == (said[0][0], -10.0)
 
 
 def test_silence_of_one_side_goes_on_through_the_silence_of_the_whole() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from derctl.core.evidence import Evidence
+from derctl.core.pack import Bounds, Pack
 from derctl.core.types import (
     Bound,
     Decision,
@@ -21,12 +22,12 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
-from derctl.core.words import Achieved, Belief, Mode, Reason, Record, Seen, Status, What
+from derctl.core.words import Achieved, Bar, Belief, Mode, Reason, Record, Seen, Status, What
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.log import logger
-from derctl.daemon.report.telemetry import Telemetry, encode
+from derctl.daemon.report.telemetry import Telemetry, encode, measurement
 from tests import make
 
 DOCS = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text()
@@ -208,6 +209,14 @@ def test_an_alarm_of_the_battery_goes_out_now_when_it_comes_and_when_it_goes(tel
     seen = {1000.0: (), 1001.0: ("over_temp_alarm",), 1002.0: ("over_temp_alarm",), 1003.0: ()}
     sent = measured(telemetry, {at: reading(alarms=names) for at, names in seen.items()})
     assert sent == [1000.0, 1001.0, 1003.0]
+
+
+def test_what_is_known_of_a_battery_is_told_with_its_measurement() -> None:
+    pack = Pack(cell_max_v=3.4, closed=False, bars=(Bar.EMPTY,), bounds=Bounds(cell_high_v=3.65))
+    told = json.loads(encode(measurement(Reading(pack=pack), 0.1, None)))["pack"]
+    assert (told["cell_max_v"], told["closed"], told["bars"], told["battery_v"]) == (3.4, False, ["empty"], None)
+    assert told["bounds"]["cell_high_v"] == 3.65
+    assert measurement(Reading(), 0.1, None)["pack"] is None
 
 
 def test_a_status_that_changes_and_power_that_goes_missing_go_out_now(telemetry: Telemetry) -> None:
