@@ -98,15 +98,21 @@ class Blocks:
     ) -> Exchange[tuple[dict[str, Registers], dict[str, DeviceRefused]]]:
         """The registers of each block, and why those were refused that were. Raises DeviceRefused for a vital one."""
         words, refusals = dict[Read, Registers](), dict[Read, DeviceRefused]()
-        names = {part: name for name, block in blocks.items() for part in block.parts}
 
         def refused(part: Read, error: DeviceRefused) -> None:
             refusals[part] = error
-            if vital(names[part], error):
+            name = {part: name for name, block in blocks.items() for part in block.parts}[part]
+            if vital(name, error):
                 raise error
 
         for joint in self._joints(blocks, joining):
-            if joint.read in self.proven:
+            if len(joint.parts) == 1:
+                part = joint.parts[0]
+                try:
+                    words[part] = yield part
+                except DeviceRefused as error:
+                    refused(part, error)
+            elif joint.read in self.proven:
                 yield from self._together(joint, words, refused)
             else:
                 yield from self._alone(joint, words, refused)
@@ -121,7 +127,7 @@ class Blocks:
                 words[part] = yield part
             except DeviceRefused as error:
                 refused(part, error)
-        if len(joint.parts) > 1 and all(part in words for part in joint.parts):
+        if all(part in words for part in joint.parts):
             yield from self._tried(joint, words)
 
     def _tried(self, joint: Joint, words: Mapping[Read, Registers]) -> Exchange[None]:
@@ -170,11 +176,11 @@ def _by_block(
 ) -> tuple[dict[str, Registers], dict[str, DeviceRefused]]:
     fresh, why = dict[str, Registers](), dict[str, DeviceRefused]()
     for name, block in blocks.items():
-        error = next((refusals[part] for part in block.parts if part in refusals), None)
+        error = next((refusals[part] for part in block.parts if part in refusals), None) if refusals else None
         if error is not None:
             why[name] = error
-        elif len(block.parts) == 1:
-            fresh[name] = words[block.parts[0]]
+        elif not block.cuts:
+            fresh[name] = words[block]
         else:
             fresh[name] = tuple(word for part in block.parts for word in words[part])
     return fresh, why

@@ -138,7 +138,7 @@ class Profile:
     @property
     def guarded(self) -> bool:
         """Whether something that setpoints are made of wears out."""
-        return not (self.volatile and set(CONTROL) <= set(self.cyclic))
+        return not (self.volatile and (self.cyclic is CONTROL or set(CONTROL) <= set(self.cyclic)))
 
     def wears(self, point: str) -> bool:
         """Whether a point's memory wears out, as far as is known."""

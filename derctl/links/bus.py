@@ -169,7 +169,8 @@ class Bus:
         """Once more where a device that closes after each answer had closed before it saw the request."""
         line, again = self.line, False
         while True:
-            await self._keep_interval()
+            if (wait_s := self._interval_s()) > 0.0:
+                await asyncio.sleep(wait_s)
             if line.closing.resting:
                 await line.rejoin()
             if not_after_s is not None and line.clock() > not_after_s:
@@ -183,17 +184,13 @@ class Bus:
                     raise
                 again = True
 
-    async def _keep_interval(self) -> None:
-        """What the bus asks for, or who spoke last."""
+    def _interval_s(self) -> float:
+        """For how long the wire rests yet: what the bus asks for, or who spoke last."""
         pace = self.line.pace
-        pause_s = max(
-            pace.min_interval_s, pace.units[self._last_unit].turnaround_s if self._last_unit in pace.units else 0.0
-        )
-        if pause_s <= 0.0:
-            return
-        wait_s = self._last_s + pause_s - self.line.clock()
-        if wait_s > 0.0:
-            await asyncio.sleep(wait_s)
+        pause_s = pace.min_interval_s
+        if pace.units and self._last_unit in pace.units:
+            pause_s = max(pause_s, pace.units[self._last_unit].turnaround_s)
+        return self._last_s + pause_s - self.line.clock() if pause_s > 0.0 else 0.0
 
     async def _ask(self, unit: int, state: _Unit, op: Read | Write) -> Registers:
         self.counters.requests += 1

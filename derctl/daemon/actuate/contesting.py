@@ -21,7 +21,7 @@ def contested(
     """What gives more than derctl's is put right always, and so is what a device has made of it in a silence. writes:
     there is something to write."""
     now_s, written = wish.at_s, account.hold.written
-    if accepted is None or written is None:
+    if accepted is None or written is None or not (writes or account.trouble.code is Reason.CONTESTED):
         return False
     second = overridden(case_of(account, wish, account.channel.measured.profile, busy=busy), now_s)
     less = bool(second) and not tightens(desired, accepted) and not account.is_back

@@ -49,14 +49,15 @@ def seen(effect: Effect, der: DerState, profile: Profile, at_s: float) -> Effect
     """After a measurement of at_s. It shows a part where it has moved there, from outside of the tolerance into it
     and within the profile's time; and none any more that it leaves once that is over."""
     since_s = at_s - effect.at_s
-    if since_s <= 0.0:
+    if since_s <= 0.0 or (since_s > profile.settle_s and effect.shown is NOTHING):
         return effect
     came_from, shown = effect.came_from, effect.shown
     for what in PARTS:
-        asked, given, tolerance = _of(effect.told, what), _given(der, what), tolerance_of(what, der, profile)
+        asked = _of(effect.told, what)
+        given = None if asked is None else _given(der, what)
         if asked is None or given is None:
             continue
-        began = _of(came_from, what)
+        began, tolerance = _of(came_from, what), tolerance_of(what, der, profile)
         there, late = abs(given - asked) <= tolerance, since_s > profile.settle_s
         if began is not None and there and not late and abs(began - asked) > tolerance:
             came_from, shown = _with(came_from, what, None), _with(shown, what, asked)

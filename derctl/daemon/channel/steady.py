@@ -127,7 +127,12 @@ def steadied(
         at_s, every_s = (now_s, 0.0) if name != "soc_pct" or soc_s is None else (soc_s, SLOW_EVERY_S)
         track = tracks.get(name, UNSEEN)
         if track.value is None or at_s > track.seen_s:
-            track = follow(track, seen, _follows(name, rating), at_s, every_s=every_s)
+            same = track.value == seen
+            track = (
+                Track(value=seen, at_s=at_s)
+                if same
+                else follow(track, seen, _follows(name, rating), at_s, every_s=every_s)
+            )
             tracks = {**tracks, name: track}
         if track.count:
             changes[name], unit = track.held(now_s), unit_of(name)

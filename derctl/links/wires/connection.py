@@ -7,16 +7,16 @@ import asyncio
 import errno
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from pymodbus.client.base import ModbusBaseClient
 from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.pdu import ModbusPDU
 
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed, BusFrameError
 from derctl.links.wires.codec import ANSWERS, request_of, taken
 from derctl.links.wires.farewell import Farewell
-from derctl.links.wires.strays import Tally
 from derctl.links.wires.wire import Numbered
 
 BUFFER_MAX = 4096
@@ -36,7 +36,6 @@ class Connection(Numbered, ABC):
         self._connect_timeout_s = connect_timeout_s
         self._client: ModbusBaseClient | None = None
         self._farewell = Farewell(where, self.HINTS, connect_timeout_s)
-        self._none = Tally()
 
     @abstractmethod
     def client(self) -> ModbusBaseClient:
@@ -63,14 +62,6 @@ class Connection(Numbered, ABC):
     @property
     def debris(self) -> bool:
         return self._client is not None and bool(self._client.ctx.recv_buffer)
-
-    def stray(self, unit: int) -> str:
-        """Nothing is known where frames carry no number."""
-        return ""
-
-    @property
-    def tally(self) -> Tally:
-        return self._none
 
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         self.close()
@@ -109,14 +100,29 @@ class Connection(Numbered, ABC):
         client = self._client
         if client is None or not client.connected:
             raise self._farewell.again()
-        request = request_of(unit, op)
         try:
-            answer = await client.execute(False, request)
+            answer = await self.ask(client, unit, op)
         except ConnectionException as error:
             raise self._farewell.again() from error
         except ModbusException as error:
             raise BusFrameError(f"{self.where} unit {unit}: {error}") from error
+        except asyncio.CancelledError:
+            self.give_up()
+            raise
+        if not isinstance(answer, ModbusPDU):
+            return answer
+        request = request_of(unit, op)
+        request.transaction_id = client.ctx.request_transaction_id
         return taken(op, request, answer, self.where)
+
+    def ask(self, client: ModbusBaseClient, unit: int, op: Read | Write) -> Awaitable[ModbusPDU | Registers]:
+        """Send it; its answer, as registers where it has been checked already. Raises BusFrameError where nothing may
+        be asked on this connection any more."""
+        answer: Awaitable[ModbusPDU] = client.execute(False, request_of(unit, op))
+        return answer
+
+    def give_up(self) -> None:
+        """The answer to the request in flight is too late from now on."""
 
 
 def _give_up(client: ModbusBaseClient) -> None:

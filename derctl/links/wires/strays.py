@@ -82,10 +82,8 @@ class Strays:
         What the header may differ in is put right, so that pymodbus finds the answer.
         """
         if sending:
-            self._send(content)
-            return content
-        if (asked := self._asked) is not None and self._is_plain(content, asked):
-            self._done(asked)
+            transaction, _, _, unit = HEADER.unpack_from(content)
+            self.ask(transaction, unit)
             return content
         start = 0
         while (frame := _frame(content, start)) is not None:
@@ -96,11 +94,17 @@ class Strays:
             start = frame.end
         return content
 
-    def _is_plain(self, content: bytes, asked: Asked) -> bool:
-        """Whether the request's own answer came, whole, and nothing else: the usual case in one comparison."""
-        if len(content) < HEADER.size or self.header is not Header.STRICT:
-            return False
-        return HEADER.unpack_from(content) == (asked.transaction, 0, len(content) - 6, asked.unit)
+    def ask(self, transaction: int, unit: int) -> None:
+        """A request is sent."""
+        self._asked = self._last = Asked(transaction, unit)
+        self._sent[transaction] = (unit, self.clock())
+        if len(self._sent) > REQUESTS_KEPT:
+            del self._sent[next(iter(self._sent))]
+
+    def answered(self) -> None:
+        """Its own answer came, and nothing else."""
+        if self._asked is not None:
+            self._done(self._asked)
 
     def give_up(self) -> None:
         """The answer to the request in flight is too late from now on."""
@@ -110,13 +114,6 @@ class Strays:
     @property
     def _loose(self) -> bool:
         return self.header is Header.IGNORE_TRANSACTION
-
-    def _send(self, content: bytes) -> None:
-        transaction, _, _, unit = HEADER.unpack_from(content)
-        self._asked = self._last = Asked(transaction, unit)
-        self._sent[transaction] = (unit, self.clock())
-        if len(self._sent) > REQUESTS_KEPT:
-            del self._sent[next(iter(self._sent))]
 
     def _fits(self, frame: Frame, asked: Asked) -> bool:
         number = frame.transaction

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
 from pymodbus.client.base import ModbusBaseClient
 from pymodbus.exceptions import ModbusIOException
+from pymodbus.pdu import ModbusPDU
 
+from derctl.core.exchange import Read, Registers, Write
 from derctl.links.wires.connection import Connection
 from derctl.links.wires.hearing import BROKEN_AFTER_S, Hearing
 from derctl.links.wires.strays import Tally
@@ -40,6 +43,10 @@ class Taking(Connection):
 
         client.ctx.callback_data = heard  # type: ignore[assignment, method-assign]
         return client
+
+    def ask(self, client: ModbusBaseClient, unit: int, op: Read | Write) -> Awaitable[ModbusPDU | Registers]:
+        """Its frames carry no number, whatever carries them: pymodbus makes them."""
+        return Connection.ask(self, client, unit, op)
 
     def _look(self, client: ModbusBaseClient, count: int) -> None:
         """As many bytes as an answer has, none of them one, and nothing more came: it will not get better."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.base import ModbusBaseClient
+from pymodbus.pdu import ModbusPDU
 
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed, BusFrameError
 from derctl.links.names import Name
 from derctl.links.wires.connection import Connection
 from derctl.links.wires.farewell import CLOSED
+from derctl.links.wires.plain import Question, question
 from derctl.links.wires.strays import Header, Strays, Tally
 
 ONLY_CLIENT = "many inverters serve one client: does another one hold the connection?"
@@ -54,11 +57,20 @@ class PymodbusTcp(Connection):
         self._port = port
         self._name = Name(host, port)
         self._strays = Strays(header)
+        self._asked: Question | None = None
         self._user_timeout_ms = int(user_timeout_s * 1000)
 
     def client(self) -> ModbusBaseClient:
         watch = self._strays.watch
-        return AsyncModbusTcpClient(self._host, port=self._port, retries=0, reconnect_delay=0, trace_packet=watch)
+        client = AsyncModbusTcpClient(self._host, port=self._port, retries=0, reconnect_delay=0, trace_packet=watch)
+        parsed = client.ctx.data_received
+
+        def received(data: bytes) -> None:
+            if not self._take(client, data):
+                parsed(data)
+
+        client.ctx.data_received = received  # type: ignore[method-assign]
+        return client
 
     async def open(self, client: ModbusBaseClient) -> asyncio.BaseTransport:
         """To the first of the name's addresses that takes it; the first error counts.
@@ -89,16 +101,41 @@ class PymodbusTcp(Connection):
 
     async def connect(self, on_lost: Callable[[BusClosed], None]) -> None:
         self._strays.begin()
+        self._asked = None
         await super().connect(on_lost)
 
-    async def request(self, unit: int, op: Read | Write) -> Registers:
+    def ask(self, client: ModbusBaseClient, unit: int, op: Read | Write) -> Awaitable[ModbusPDU | Registers]:
+        """A usual request is sent without pymodbus, which gets its answer where that is not the usual one."""
         if self._strays.spent:
             raise BusFrameError(f"{self.where}: bytes came that answer no request, and without numbers none is known")
-        try:
-            return await super().request(unit, op)
-        except asyncio.CancelledError:
-            self._strays.give_up()
-            raise
+        ctx = client.ctx
+        number = ctx.getNextTID()
+        self._asked = asked = question(number, unit, op)
+        if asked is None or ctx.transport is None:
+            return super().ask(client, unit, op)
+        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        ctx.recv_buffer, ctx.response_future = b"", waiting
+        ctx.request_dev_id, ctx.request_transaction_id = unit, number
+        self._strays.ask(number, unit)
+        ctx.transport.write(asked.frame)  # type: ignore[attr-defined]
+        return waiting
+
+    def _take(self, client: ModbusBaseClient, content: bytes) -> bool:
+        """Whether it was the usual answer to the request in flight, and nothing else."""
+        ctx, asked = client.ctx, self._asked
+        if asked is None or client is not self._client or ctx.recv_buffer or self._strays.header is not Header.STRICT:
+            return False
+        words = asked.words(content)
+        if words is None or ctx.response_future.done():
+            return False
+        self._asked = None
+        self._strays.answered()
+        ctx.response_future.set_result(words)
+        return True
+
+    def give_up(self) -> None:
+        self._asked = None
+        self._strays.give_up()
 
     def stray(self, unit: int) -> str:
         return self._strays.told.get(unit, "")

@@ -78,6 +78,14 @@ class Numbered:
     def span_s(self, op: Read | Write) -> float:
         return 0.0
 
+    @property
+    def tally(self) -> Tally:
+        """Of who counts none."""
+        return Tally()
+
+    def stray(self, unit: int) -> str:
+        return ""
+
 
 class Around:
     """A Wire that hands everything on to another one."""
