@@ -100,6 +100,7 @@ class OrderSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     take: list[StepSection] = []
     release: list[StepSection]
     timer: Literal["none", "no_target"] = "none"
+    at: Literal["ac", "battery"] = "ac"
     by: By | None = None
     source: Text | None = None
 
@@ -155,7 +156,9 @@ def _control(section: MapSection, control: ControlSection) -> Control:
             return None
         give, take, release = (tuple(map(_step, steps)) for steps in (each.give, each.take, each.release))
         fact = _fact(section, each)
-        return Order(fact=fact, give=give, take=take, release=release, timer=Timer(each.timer))
+        return Order(
+            fact=fact, give=give, take=take, release=release, timer=Timer(each.timer), battery=each.at == "battery"
+        )
 
     points = tuple(Point(line=_point(section, each), volatile=each.volatile) for each in control.points)
     return Control(points=points, limit=order(control.limit), target=order(control.target))

@@ -46,13 +46,15 @@ class Step:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """How one thing is told. give: steps for 0 W and more; take: below 0 W, () where they are the same. release: to
-    give it back; its last step alone tells that it is given back. timer: what the device makes of it by itself."""
+    give it back; its last step alone tells that it is given back. timer: what the device makes of it by itself.
+    battery: it is the battery's power, and not that of the AC terminals."""
 
     fact: Fact
     give: tuple[Step, ...]
     release: tuple[Step, ...]
     take: tuple[Step, ...] = ()
     timer: Timer = Timer.NONE
+    battery: bool = False
 
     def way(self, watts: float) -> tuple[Step, ...]:
         """The steps for such a setpoint."""
@@ -87,5 +89,7 @@ class Control:
         for line in (self.point(name).line for name in names):
             if not line.fact.confirmed:
                 yield f"{line.name} at {line.place} ({line.fact.by}: {line.fact.source})"
+        if order.battery:
+            yield "how the battery's own power is told apart from the PV's behind the same terminals"
         if not order.fact.confirmed:
             yield f"what writing it does ({order.fact.by}: {order.fact.source})"

@@ -423,6 +423,12 @@ def test_an_order_that_nobody_confirmed_is_not_given() -> None:
     assert any("what writing it does (report: a forum)" in text for text in device.problems)
 
 
+def test_the_power_of_a_battery_is_no_target_of_the_terminals() -> None:
+    _, device = store(("timer: no_target", "at: battery\n      timer: no_target"))
+    assert not device.can.steer
+    assert any("told apart from the PV's behind the same terminals" in text for text in device.problems)
+
+
 def test_points_whose_memory_may_wear_out_guard_the_device() -> None:
     lasting = "discharge_w, address: 103, type: u32, scale: 10, volatile: true"
     _, device = store((lasting, lasting.removesuffix(", volatile: true")))
