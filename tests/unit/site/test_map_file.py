@@ -108,6 +108,16 @@ def test_a_wrong_file_beside_the_site_file_is_a_problem_of_the_site(tmp_path: Pa
     assert any(each.file.endswith("mine.yaml") and each.path == "map.lines" for each in caught.value.problems)
 
 
+def test_a_file_of_ones_own_stands_in_the_place_of_a_shipped_one_and_check_says_so(tmp_path: Path) -> None:
+    path = own(tmp_path, profile="eastron_sdm630")
+    mine = tmp_path / "profiles.d" / "mine.yaml"
+    mine.write_text(mine.read_text().replace("name: acme_meter", "name: eastron_sdm630"))
+    site = load(path)
+    made = site.profile("eastron_sdm630").map
+    assert made is not None and made.maker == "ACME"
+    assert any("in the place of the shipped one" in each.message for each in site.questions)
+
+
 def test_two_files_of_one_name_are_a_problem(tmp_path: Path) -> None:
     path = own(tmp_path)
     (tmp_path / "profiles.d" / "other.yaml").write_text(SHOWN[0])
