@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from derctl.cli.maps import line_text
+from derctl.cli.maps import line_text, order_text
 from derctl.cli.profiles import row_text, shown, unconfirmed
 from derctl.core.words import SeenBy
 from derctl.devices import Profile
 from derctl.devices.fact import Fact
+from derctl.devices.maps.control import Control
 from derctl.devices.maps.map import RegisterMap
 from derctl.site import profiles
 from derctl.site.profile_file import KEYS
@@ -99,6 +100,21 @@ def map_page(made: RegisterMap) -> Iterator[str]:
     yield f"Its register map, for `kind: {made.kind}`; who says it, where a line says nothing: {mark(made.fact)}"
     rows = [[name, text, "" if fact == made.fact else mark(fact)] for name, text, fact in (*signs, *lines)]
     yield table(["line", "where and how", "who says it"], rows)
+    if made.control is not None:
+        yield from orders(made.control)
+
+
+def orders(control: Control) -> Iterator[str]:
+    """What is written."""
+    yield "What may be written, where it is confirmed:"
+    wears = {True: "not stored", False: "stored", None: "not known"}
+    rows = [[f"`{p.name}`", line_text(p.line), wears[p.volatile], mark(p.line.fact)] for p in control.points]
+    yield table(["point", "where and how", "memory", "who says it"], rows)
+    both = (("limit", control.limit), ("target", control.target))
+    yield table(
+        ["told", "steps", "who says it"],
+        [[name, order_text(order), mark(order.fact)] for name, order in both if order is not None],
+    )
 
 
 def section(profile: Profile) -> str:

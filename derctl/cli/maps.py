@@ -13,11 +13,13 @@ from derctl.cli.look import ask
 from derctl.cli.plain import wrapped
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
-from derctl.core.words import Refusal
+from derctl.core.words import Refusal, Timer
 from derctl.devices import Identity, Profile
 from derctl.devices.fact import Fact
 from derctl.devices.maps.blocks import blocks_of
-from derctl.devices.maps.map import Line, RegisterMap
+from derctl.devices.maps.control import Control, Order, Step
+from derctl.devices.maps.line import Line
+from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value, raw_of, size, value
 from derctl.devices.maps.recognise import identified
 from derctl.errors import CommandError, DeviceRefused, NotRecognised
@@ -61,6 +63,31 @@ def page(made: RegisterMap) -> Iterator[str]:
     for line in (*made.lines, *made.shown):
         mine = "" if line in made.lines else ", shown only"
         yield from wrapped(_own(made, f"{line_text(line)}{mine}", line), f"    {line.name:<22} ")
+    if made.control is not None:
+        yield from _orders(made, made.control)
+
+
+def _orders(made: RegisterMap, control: Control) -> Iterator[str]:
+    """What is written, and why not."""
+    for point in control.points:
+        wears = {True: "not stored", False: "stored", None: "nobody says whether it is stored"}[point.volatile]
+        yield from wrapped(_own(made, f"{line_text(point.line)}, {wears}", point.line), f"    {point.name:<22} ")
+    for name, order in (("limit", control.limit), ("target", control.target)):
+        if order is not None:
+            yield from wrapped(order_text(order), f"    {name:<22} ")
+            doubts = "; ".join(control.doubts(order))
+            yield from wrapped(f"not written: nobody has confirmed {doubts}", f"    {'':<22} ") if doubts else ()
+
+
+def order_text(order: Order) -> str:
+    """Its steps."""
+    ways = [("", order.give), ("below 0 W: ", order.take), ("given back: ", order.release)]
+    text = "; ".join(head + ", ".join(map(_step_text, steps)) for head, steps in ways if steps)
+    return f"{text}; {'lapses by itself' if order.timer is Timer.NO_TARGET else 'stands'}"
+
+
+def _step_text(step: Step) -> str:
+    return f"{step.point} = {step.value if step.of is None else step.of}"
 
 
 def _own(made: RegisterMap, text: str, line: Line) -> str:

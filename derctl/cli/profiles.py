@@ -70,7 +70,7 @@ def unconfirmed(profile: Profile) -> list[str]:
 
 def controls(profile: Profile) -> bool:
     """Whether such a device may be written at all."""
-    return profile.map is None
+    return profile.map is None or profile.map.control is not None
 
 
 def page(profile: Profile) -> Iterator[str]:

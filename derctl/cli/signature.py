@@ -18,7 +18,10 @@ from derctl.daemon.kinds import KINDS
 from derctl.devices import Identity, Options, Profile
 from derctl.devices.maps.recognise import identified
 from derctl.devices.sunspec.section import Section, Seen
-from derctl.errors import BusTimeout, DeviceError
+from derctl.errors import BusError, DeviceError
+
+SILENT_MOST = 2
+"""Maps whose registers get no answer, or a wrong one, until no other is tried: each costs a deadline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +42,20 @@ class Fit:
 
 
 def fitting(options: Options, known: Mapping[str, Profile]) -> Exchange[tuple[Fit, ...]]:
-    """All that fit. One register is enough to tell most of them apart, and none is read twice."""
+    """All that fit. One register is enough to tell most of them apart, and none is read twice. Who doesn't answer for
+    some of them is asked for no more."""
     found: tuple[Fit, ...] = ()
+    silent = 0
     for profile in known.values():
-        if profile.map is None:
+        if profile.map is None or silent >= SILENT_MOST:
             continue
         most = min(profile.max_regs, options.profile.max_regs)
         try:
             identity = yield from identified(profile.map, most)
-        except (DeviceError, BusTimeout):
+        except DeviceError:
+            continue
+        except BusError:
+            silent += 1
             continue
         kind = profile.map.kind
         row = yield from used_as(KINDS[kind], replace(options, profile=replace(profile, max_regs=most)))

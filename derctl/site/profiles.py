@@ -13,13 +13,16 @@ from msgspec import structs
 from derctl.core.words import SeenBy
 from derctl.devices import Profile
 from derctl.devices.fact import Fact
+from derctl.devices.maps.control import Control
 from derctl.devices.profile import About, Register, Row, within
+from derctl.devices.writable import CONTROL
 from derctl.errors import ConfigError, Problem
 from derctl.site.convert import Conversion
 from derctl.site.fits import misfits
 from derctl.site.hints import similar
 from derctl.site.lines import Source, parse
-from derctl.site.map_file import doubtful, map_of
+from derctl.site.map_doubts import doubtful
+from derctl.site.map_file import map_of
 from derctl.site.profile_file import KEYS, FirmwareSection, ProfileFile, RegisterSection, RowSection
 from derctl.site.schema import BmsSection, DerSection, MeterSection, PocSection, SiteFile
 
@@ -212,8 +215,20 @@ def _made(file: Any) -> Profile:
         registers=tuple(map(_register, file.registers)),
     )
     made = None if file.map is None else map_of(file.map)
+    if made is not None and made.control is not None:
+        _wearing(made.control, values, facts)
     rows = tuple(map(_row, file.match))
     return Profile(name=file.name, match=rows, map=made, facts=facts, about=about, **values)
+
+
+def _wearing(control: Control, values: dict[str, Any], facts: dict[str, Fact]) -> None:
+    """What its points say of their memory, where the file has no word of its own."""
+    lasting = [point for point in control.points if point.volatile]
+    fact = control.points[0].line.fact
+    values.setdefault("volatile", len(lasting) == len(control.points))
+    values.setdefault("cyclic", (*CONTROL, *(point.name for point in lasting)))
+    facts.setdefault("volatile", fact)
+    facts.setdefault("cyclic", fact)
 
 
 def _fact(given: Any | FirmwareSection | RowSection | RegisterSection) -> Fact:

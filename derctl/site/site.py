@@ -22,7 +22,7 @@ from derctl.site.owners import unowned
 from derctl.site.pace import pace_of, units_of
 from derctl.site.phases import unphased
 from derctl.site.plan import plan_of
-from derctl.site.profiles import OWN, known_profiles, named, planned, used_profiles
+from derctl.site.profiles import OWN, named, own_profiles, planned, used_profiles
 from derctl.site.profiles import profiles as shipped
 from derctl.site.references import check_references
 from derctl.site.schema import BusSection, DerSection, SiteFile
@@ -118,11 +118,12 @@ def text_of(raw: bytes) -> str:
 def build(source: Source, folder: Path | None = None) -> Site:
     """Check a parsed file. folder: of profiles of one's own. Raises ConfigError with every problem."""
     problems, later, questions = list(source.problems), list[Problem](), list[Problem]()
-    try:
-        known = known_profiles(folder)
-    except ConfigError as error:
-        problems += error.problems
-        known = shipped()
+    own = _own(folder, problems)
+    known = {**shipped(), **own}
+    for name in own.keys() & shipped().keys():
+        questions.append(
+            source.problem("", f"{OWN} has a profile {name}, which stands in the place of the shipped one")
+        )
     conversion = Conversion(source, problems, questions)
     site_file = conversion.of(SiteFile)
     profiles = used_profiles(source, site_file, later, known)
@@ -148,6 +149,15 @@ def build(source: Source, folder: Path | None = None) -> Site:
         questions=tuple(sorted(questions)),
         loops=loops,
     )
+
+
+def _own(folder: Path | None, problems: list[Problem]) -> dict[str, Profile]:
+    """Profiles of one's own; none of them where one is wrong."""
+    try:
+        return {} if folder is None else own_profiles(folder)
+    except ConfigError as error:
+        problems += error.problems
+        return {}
 
 
 def rating_of(der: DerSection, v_nom_v: float) -> Rating:

@@ -16,7 +16,7 @@ EXCEPTIONS = {
     ("daemon.app.App", "fields"): "wires, and nothing else: each part of the daemon once",
     ("daemon.channel.binding.Binding", "fields"): "one frozen state with its table; nothing of it changes alone",
     ("daemon.report.view.View", "fields"): "a row: all that status shows",
-    ("devices.maps.map.Line", "fields"): "a row: the keys of a line of a map's YAML",
+    ("devices.maps.line.Line", "fields"): "a row: the keys of a line of a map's YAML",
     ("devices.profile.Profile", "fields"): "a row: the keys of a profile's YAML",
     ("devices.types.Device", "methods"): "a protocol: each question that a driver answers, none of it code",
     ("site.schema.DerSection", "fields"): "a row of the site file: each field is a key that people write",

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange, Read, Registers
-from derctl.devices.maps.map import Line, RegisterMap
+from derctl.devices.maps.line import Line
+from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value, size, value
 from derctl.devices.maps.quantities import ONCE
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from derctl.core.exchange import Exchange
-from derctl.core.types import Capability, Fallback, Port, Rating, Reading
+from derctl.core.exchange import Exchange, Write
+from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, LimitsBy, Status
 from derctl.devices.maps.battery import Battery, battery_of
 from derctl.devices.maps.blocks import asked, blocks_of
 from derctl.devices.maps.mapped import Mapped, Start, started
-from derctl.devices.maps.number import Value
+from derctl.devices.maps.number import Value, size
+from derctl.devices.maps.orders import Orders, confirmed
+from derctl.devices.maps.points import Points
 from derctl.devices.maps.quantities import RATING
+from derctl.devices.maps.release import Release
 from derctl.devices.maps.words import INVERTER, INVERTER_MODELS, renamed
 from derctl.devices.nominal import System
+from derctl.devices.sunspec.controls.rated import Rated
+from derctl.devices.sunspec.der import GUARDED
 from derctl.devices.sunspec.limits import with_bms
 from derctl.devices.sunspec.measure import inverter
 from derctl.devices.sunspec.nameplate import DECLARED
 from derctl.devices.types import Answers, Options, Reversion
-from derctl.errors import NotRecognised
+from derctl.errors import NotRecognised, WriteBarred
 
 PV = Capability(ac=Port(limit=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True), battery=Port())
@@ -30,11 +36,13 @@ NO_WRITES = "its map names no control point that derctl may write: this device i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapDer(Mapped):
-    """A bound inverter. battery: what its own registers tell of it; None: it has none, or another device tells."""
+    """A bound inverter. battery: what its own registers tell of it; None: it has none, or another device tells.
+    orders: how it is told; None: it is only read."""
 
     rated: Rating
     can: Capability
     battery: Battery | None = None
+    orders: Orders | None = None
 
     @property
     def rating(self) -> Rating:
@@ -42,10 +50,21 @@ class MapDer(Mapped):
 
     @property
     def reversion(self) -> Reversion:
-        return Reversion()
+        return Reversion() if self.orders is None else self.orders.reversion
+
+    def without(self, refused: Mapping[str, str]) -> MapDer | None:
+        left = Mapped.without(self, refused)
+        gone = [block for block in self.start.own if block.name in refused]
+        if left is None or not gone:
+            return left
+        problem = f"its control points are refused, so it is only read: {refused[gone[0].name]}"
+        start, can = replace(left.start, own=()), replace(self.can, ac=Port())
+        return replace(left, start=start, can=can, orders=None, problems=(*left.problems, problem))
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
-        return True if fallback.by == FallbackBy.DEVICE else None
+        if self.orders is None:
+            return True if fallback.by == FallbackBy.DEVICE else None
+        return self.orders.promises(answers, fallback)
 
     def rate(self) -> Exchange[Rating]:
         return (yield from rated(self.start, storage=self.can.store))[0]
@@ -54,14 +73,57 @@ class MapDer(Mapped):
         values: dict[str, Any] = dict(self.values(answers))
         model = INVERTER_MODELS[self.start.map.system or System.THREE]
         reading = inverter(model, renamed(values, INVERTER), phase=self.options.phase)
-        reading = replace(reading, status=values.get("status") or Status.UNKNOWN)
+        words = None if self.orders is None else self.orders.points.words(answers)
+        accepted = None if self.orders is None or words is None else self.orders.accepted(words)
+        reading = replace(reading, status=values.get("status") or Status.UNKNOWN, accepted=accepted)
         if not self.can.store:
             return reading
         if self.battery is None:
             return replace(reading, limits_by=LimitsBy.NOBODY)
         return with_bms(reading, self.battery.told(values, LimitsBy.CHAIN))
 
+    def points_of(self, write: Write) -> tuple[str, ...]:
+        places = range(write.address, write.address + len(write.values))
+        return tuple(dict.fromkeys(map(self._point_at, places)))
+
+    def _point_at(self, address: int) -> str:
+        points = () if self.orders is None else self.orders.points.control.points
+        there = (point.name for point in points if 0 <= address - point.line.address < size(point.line))
+        return next(there, f"register {address}")
+
+    def sendable(self, setpoint: Setpoint) -> Setpoint:
+        return setpoint if self.orders is None else self.orders.sendable(setpoint)
+
+    def write(
+        self,
+        setpoint: Setpoint,
+        fallback: Fallback,
+        answers: Answers,
+        *,
+        give_back_var: bool = False,
+        toggle: bool = False,
+    ) -> Exchange[Setpoint]:
+        if self.orders is None:
+            raise WriteBarred(NO_WRITES)
+        return (yield from self.orders.write(setpoint, fallback))
+
+    def release(
+        self,
+        fallback: Fallback,
+        *,
+        lift: bool,
+        held: Setpoint = NOTHING,
+        believed: bool = True,
+    ) -> Exchange[Setpoint]:
+        if self.orders is None:
+            raise WriteBarred(NO_WRITES)
+        believed = believed and self.options.profile.readback == "values"
+        release = Release(orders=self.orders, fallback=fallback, lift=lift, held=held, believed=believed)
+        return (yield from release.run())
+
     def absent_w(self, fallback: Fallback) -> float:
+        if self.orders is not None:
+            return self.orders.absent_w(fallback)
         held = fallback.by == FallbackBy.DEVICE and fallback.p_ceiling_w is not None
         return (fallback.p_ceiling_w or 0.0) if held else self.rating.p_max_w
 
@@ -82,8 +144,28 @@ def _bind(kind: str, options: Options, can: Capability) -> Exchange[MapDer]:
     battery = None
     if can.store and options.bms_here is not False:
         battery = battery_of((yield from asked(start.fast)))
-    problems = tuple(filter(None, (problem, NO_WRITES)))
-    return MapDer(start=start, problems=problems, rated=rating, can=replace(can, ac=Port()), battery=battery)
+    orders, why = (None, (problem,)) if problem else told(start, rating)
+    if orders is not None:
+        start = replace(start, own=orders.points.blocks)
+    least_w, port = (0.0, Port()) if orders is None else (orders.least_w, orders.port)
+    can = replace(can, ac=port, volatile=not options.profile.guarded, least_w=least_w)
+    return MapDer(start=start, problems=why, rated=rating, can=can, battery=battery, orders=orders)
+
+
+def told(start: Start, rating: Rating) -> tuple[Orders | None, tuple[str, ...]]:
+    """How it is told, by what of its map is confirmed, and why it isn't."""
+    made, profile = start.map, start.options.profile
+    if made.control is None:
+        return None, (NO_WRITES,)
+    control, problems = confirmed(made.control)
+    if control.limit is None and control.target is None:
+        return None, (*problems, "this device is only read")
+    lines = [point.line for point in control.used]
+    blocks = tuple(replace(block, name=f"own.{block.name}") for block in blocks_of(made, lines, profile.max_regs))
+    if profile.guarded:
+        problems = (*problems, GUARDED.format(profile.writes_a_day))
+    points = Points(control=control, rated=Rated(rating=rating, profile=profile), blocks=blocks)
+    return Orders(points=points, limit=control.limit, target=control.target), problems
 
 
 def rated(start: Start, *, storage: bool) -> Exchange[tuple[Rating, str]]:

@@ -30,13 +30,15 @@ def unrated(v_nom_v: float) -> Rating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What is known of a device once its signature fits. fast, slow: what is polled."""
+    """What is known of a device once its signature fits. fast, slow: what is polled; own: the points that are
+    written, with each fast poll."""
 
     map: RegisterMap
     options: Options
     identity: Identity
     fast: tuple[Block, ...]
     slow: tuple[Block, ...]
+    own: tuple[Block, ...] = ()
 
 
 def started(kind: str, options: Options) -> Exchange[Start]:
@@ -63,7 +65,7 @@ class Mapped:
     slow: Mapping[str, Read] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "control", {block.name: block.read for block in self.start.fast})
+        object.__setattr__(self, "control", {block.name: block.read for block in (*self.start.fast, *self.start.own)})
         object.__setattr__(self, "slow", {f"slow.{block.name}": block.read for block in self.start.slow})
 
     @property

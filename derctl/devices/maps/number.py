@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from derctl.core.text import device_text
 from derctl.core.words import Status
-from derctl.devices.maps.map import SIZES, Line, Type
+from derctl.devices.maps.line import SIZES, Line, Type
+from derctl.devices.steps import ON_STEP
+from derctl.errors import SettingError
 
 Value = float | str | Status | tuple[str, ...]
 
@@ -62,6 +64,30 @@ def value(line: Line, words: Sequence[int]) -> Value | None:
         raw = raw_of(line, words)
         return None if raw in line.absent else tuple(name for bit, name in line.bits if raw >> bit & 1)
     return number(line, words)
+
+
+def words_of(line: Line, number: float) -> tuple[int, ...]:
+    """The registers of a number in the line's unit: between two steps the one nearer to 0. Raises SettingError for
+    one that they can't hold."""
+    bare = (line.sign * number - line.offset) / line.scale
+    if line.type is Type.F32:
+        return ordered(line, int.from_bytes(struct.pack(">f", bare), "big"))
+    return encoded(line, int(math.copysign(math.floor(abs(bare) + ON_STEP), bare)))
+
+
+def encoded(line: Line, raw: int) -> tuple[int, ...]:
+    """The registers of a raw number. Raises SettingError for one that they can't hold."""
+    bits, signed = 16 * size(line), line.type in SIGNED
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    if not low <= raw <= high:
+        raise SettingError(line.name, raw, f"{low} to {high}")
+    return ordered(line, raw & (1 << bits) - 1)
+
+
+def ordered(line: Line, raw: int) -> tuple[int, ...]:
+    """An unsigned number as words in the line's order."""
+    words = tuple(raw >> 16 * place & 0xFFFF for place in reversed(range(size(line))))
+    return words[::-1] if line.low_first else words
 
 
 def size(line: Line) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from derctl.core.exchange import PASSING, Exchange, Read
 from derctl.core.text import serial_text
 from derctl.devices.maps.blocks import blocks_of
-from derctl.devices.maps.map import Mark, RegisterMap, Type
+from derctl.devices.maps.line import Mark, Type
+from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import number, raw_of, size, text
 from derctl.devices.maps.quantities import IDENTITY
 from derctl.devices.types import Identity
@@ -44,11 +45,16 @@ def _told(mark: Mark, words: tuple[int, ...]) -> str | None:
 
 
 def identified(made: RegisterMap, max_regs: int) -> Exchange[Identity]:
-    """Who it says it is. Raises NotRecognised."""
+    """Who it says it is; what of that it refuses is not told. Raises NotRecognised."""
     yield from recognised(made)
     said: dict[str, str] = {}
     for block in blocks_of(made, made.named(IDENTITY), max_regs):
-        words = yield block.read
+        try:
+            words = yield block.read
+        except DeviceRefused as error:
+            if error.code in PASSING:
+                raise
+            continue
         said |= {line.name: text(line, words[at : at + size(line)]) for line, at in block.places}
     return Identity(
         maker=made.maker,

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 from derctl.core.words import SeenBy
-from derctl.devices.maps.map import Type
+from derctl.devices.maps.line import Type
 from derctl.errors import ConfigError, Problem
 from derctl.site import Site, load
 from derctl.site.lines import parse
 from derctl.site.profiles import profile
 
 ROOT = Path(__file__).resolve().parents[3]
-SHOWN = re.findall(r"^```yml map\n(.*?)^```$", (ROOT / "docs" / "interfaces.md").read_text("utf-8"), re.M | re.S)
+INTERFACES = (ROOT / "docs" / "interfaces.md").read_text("utf-8")
+SHOWN: list[str] = re.findall(r"^```yml map\n(.*?)^```$", INTERFACES, re.M | re.S)
+CONTROL: list[str] = re.findall(r"^```yml control\n(.*?)^```$", INTERFACES, re.M | re.S)
+RELEASE = "{point: forced, value: 0}"
 SITE = """\
 version: 1
 site: {id: house, v_nom_v: 230, f_nom_hz: 50}
@@ -105,6 +108,16 @@ def test_a_wrong_file_beside_the_site_file_is_a_problem_of_the_site(tmp_path: Pa
     assert any(each.file.endswith("mine.yaml") and each.path == "map.lines" for each in caught.value.problems)
 
 
+def test_a_file_of_ones_own_stands_in_the_place_of_a_shipped_one_and_check_says_so(tmp_path: Path) -> None:
+    path = own(tmp_path, profile="eastron_sdm630")
+    mine = tmp_path / "profiles.d" / "mine.yaml"
+    mine.write_text(mine.read_text().replace("name: acme_meter", "name: eastron_sdm630"))
+    site = load(path)
+    made = site.profile("eastron_sdm630").map
+    assert made is not None and made.maker == "ACME"
+    assert any("in the place of the shipped one" in each.message for each in site.questions)
+
+
 def test_two_files_of_one_name_are_a_problem(tmp_path: Path) -> None:
     path = own(tmp_path)
     (tmp_path / "profiles.d" / "other.yaml").write_text(SHOWN[0])
@@ -145,3 +158,55 @@ def test_a_bms_takes_the_map_of_a_bms_alone(
     [found] = problems_of(text.replace("profile: X", "profile: eastron_sdm630"))
     assert (found.path, "not of a map_bms" in found.message) == ("ders[0].bms.profile", True)
     assert site_of(text.replace("profile: X", "profile: seplos_v3")).profile("seplos_v3").map is not None
+
+
+def controlled(*changes: tuple[str, str]) -> str:
+    """The document's map as one of a store, with the document's control section."""
+    [text], [control] = SHOWN, CONTROL
+    for old, new in changes:
+        assert old in control, old
+        control = control.replace(old, new)
+    indented = "".join(f"  {row}\n" for row in control.splitlines())
+    return text.replace("kind: map_meter ", "kind: map_storage ") + indented
+
+
+def test_the_control_of_the_document_loads_and_its_points_wear_as_they_say() -> None:
+    made = profile(parse(controlled(), "acme.yaml"))
+    assert made.map is not None and made.map.control is not None
+    assert [point.name for point in made.map.control.points][:2] == ["own.forced", "own.charge_w"]
+    target = made.map.control.target
+    assert target is not None
+    assert [step.point for step in target.way(-1.0)] == ["charge_w", "minutes", "forced"]
+    assert not made.wears("own.forced") and made.volatile and not made.guarded
+    some = profile(
+        parse(controlled(("type: u16, scale: 60, valid: [60, 3600], volatile: true", "scale: 60")), "x.yaml")
+    )
+    assert some.wears("own.minutes") and some.guarded
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "says"),
+    [
+        (("{name: minutes,", "{name: forced,"), "map.control.points[3].name", "stands twice"),
+        ((RELEASE, "{point: forzed, value: 0}"), "map.control.target.release[0].point", "forced?"),
+        ((RELEASE, "{point: forced}"), "map.control.target.release[0]", "either value"),
+        ((RELEASE, "{point: charge_w, of: size}"), "map.control.target.release", "gives no power"),
+        (("[{point: charge_w, of: size}, ", "["), "map.control.target.take", "exactly one step of watts"),
+        (("address: 105, type: u16,", "address: 105, function: 4, type: u16,"), "map.control.points[3].function",
+         "only what function 3 reads"),
+        (("  target:", "  limit:"), "map.control.limit", "a map_storage is told its target"),
+        (("timer: no_target", "timer: target"), "map.control.target.timer", "expected 'none' or 'no_target'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_what_is_written_is_named_with_its_place(change: tuple[str, str], path: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        profile(parse(controlled(change), "acme.yaml"))
+    found = caught.value.problems
+    assert any(each.path == path and says in each.message and each.line > 1 for each in found), found
+
+
+def test_a_meter_is_not_written_and_a_map_with_byte_numbers_isn_t_either() -> None:
+    with pytest.raises(ConfigError, match="a map_meter is not written"):
+        profile(parse(controlled().replace("kind: map_storage ", "kind: map_meter "), "acme.yaml"))
+    with pytest.raises(ConfigError, match="step isn't 1"):
+        profile(parse(controlled().replace("step: 1 ", "step: 2 "), "acme.yaml"))

@@ -1,0 +1,95 @@
+"""What a register map says of writing: the points, and in which order they make a setpoint. Data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from derctl.core.words import Timer
+from derctl.devices.fact import Fact
+from derctl.devices.maps.line import Line
+
+
+class Of(StrEnum):
+    """What a step writes where that is no fixed value. watts: the setpoint, positive towards the grid; size: the same
+    without its sign; percent: the setpoint in percent of p_max_w; seconds: the reversion time."""
+
+    WATTS = "watts"
+    SIZE = "size"
+    PERCENT = "percent"
+    SECONDS = "seconds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One that is written. volatile: its memory doesn't wear out; None: nobody says."""
+
+    line: Line
+    volatile: bool | None = None
+
+    @property
+    def name(self) -> str:
+        """As the choke point of all writes knows it."""
+        return f"own.{self.line.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One write: a raw value, or what `of` makes of the setpoint."""
+
+    point: str
+    value: int = 0
+    of: Of | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How one thing is told. give: steps for 0 W and more; take: below 0 W, () where they are the same. release: to
+    give it back; its last step alone tells that it is given back. timer: what the device makes of it by itself.
+    battery: it is the battery's power, and not that of the AC terminals."""
+
+    fact: Fact
+    give: tuple[Step, ...]
+    release: tuple[Step, ...]
+    take: tuple[Step, ...] = ()
+    timer: Timer = Timer.NONE
+    battery: bool = False
+
+    def way(self, watts: float) -> tuple[Step, ...]:
+        """The steps for such a setpoint."""
+        return self.take if watts < 0.0 and self.take else self.give
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        yield from (*self.give, *self.take, *self.release)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """points: all that is written. limit: a ceiling; target: a power."""
+
+    points: tuple[Point, ...]
+    limit: Order | None = None
+    target: Order | None = None
+
+    @property
+    def used(self) -> tuple[Point, ...]:
+        """Those that its limit and its target need."""
+        orders = (order for order in (self.limit, self.target) if order is not None)
+        names = {step.point for order in orders for step in order.steps}
+        return tuple(point for point in self.points if point.line.name in names)
+
+    def point(self, name: str) -> Point:
+        return next(point for point in self.points if point.line.name == name)
+
+    def doubts(self, order: Order) -> Iterator[str]:
+        """What of it nobody has confirmed, in words."""
+        names = dict.fromkeys(step.point for step in order.steps)
+        for line in (self.point(name).line for name in names):
+            if not line.fact.confirmed:
+                yield f"{line.name} at {line.place} ({line.fact.by}: {line.fact.source})"
+        if order.battery:
+            yield "how the battery's own power is told apart from the PV's behind the same terminals"
+        if not order.fact.confirmed:
+            yield f"what writing it does ({order.fact.by}: {order.fact.source})"

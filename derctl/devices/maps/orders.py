@@ -1,0 +1,115 @@
+"""A device with a register map as it is told: what it takes, what stands in it, and what that is without derctl."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from derctl.core.exchange import Exchange
+from derctl.core.types import Fallback, Port, Setpoint
+from derctl.core.value import replace
+from derctl.core.words import FallbackBy, Timer
+from derctl.devices.maps.control import Control, Of, Order
+from derctl.devices.maps.points import Points, Words
+from derctl.devices.steps import Steps
+from derctl.devices.sunspec.controls.group import NEAR_PU, timed
+from derctl.devices.types import Answers, Reversion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """limit, target: what of its map is confirmed."""
+
+    points: Points
+    limit: Order | None = None
+    target: Order | None = None
+
+    @property
+    def port(self) -> Port:
+        """What it takes."""
+        return Port(limit=self.limit is not None, aim=self.target is not None)
+
+    @property
+    def powers(self) -> list[Order]:
+        """Both."""
+        return [order for order in (self.limit, self.target) if order is not None]
+
+    @property
+    def reversion(self) -> Reversion:
+        return Reversion(timer=next(map(self.timer, reversed(self.powers)), Timer.NONE))
+
+    def timer(self, order: Order) -> Timer:
+        """What may be counted upon."""
+        has = any(step.of is Of.SECONDS for step in order.give)
+        return order.timer if has and timed(self.points.rated.profile) else Timer.NONE
+
+    @property
+    def limit_steps(self) -> Steps | None:
+        return None if self.limit is None else self.points.steps(self.limit)
+
+    @property
+    def least_w(self) -> float:
+        """The least limit above 0 W that it takes; 0: it takes none."""
+        return 0.0 if self.limit is None else self.points.rated.least_w(self.limit_steps)
+
+    def accepted(self, words: Words) -> Setpoint:
+        """What it reads back, W."""
+        limit, target, points = self.limit, self.target, self.points
+        ceiling_w = None if limit is None else points.told_w(limit, words)
+        if limit is not None and ceiling_w is None and points.stands(limit.release[-1:], words):
+            ceiling_w = points.rated.rating.p_max_w
+        return Setpoint(p_ceiling_w=ceiling_w, p_target_w=None if target is None else points.told_w(target, words))
+
+    def sendable(self, setpoint: Setpoint) -> Setpoint:
+        """On the steps of its registers, inside its rating."""
+        target = None if self.target is None else self.points.steps(self.target)
+        on_steps = self.points.rated.on_steps(setpoint, limit=self.limit_steps, target=target, var=None)
+        return replace(on_steps, q_var=None)
+
+    def write(self, setpoint: Setpoint, fallback: Fallback) -> Exchange[Setpoint]:
+        """The limit before the target; a target that is told no more is given back behind its limit."""
+        setpoint, points = self.points.rated.inside(setpoint), self.points
+        ceiling_w, target_w = setpoint.p_ceiling_w, setpoint.p_target_w
+        if self.limit is not None and ceiling_w is not None:
+            yield from points.tell(self.limit.give, ceiling_w, fallback.after_s)
+        if self.target is not None and target_w is not None:
+            yield from points.tell(self.target.way(target_w), target_w, fallback.after_s)
+        elif self.target is not None and self.limit is not None and ceiling_w is not None:
+            yield from points.tell(self.target.release, 0.0, fallback.after_s)
+        return self.accepted((yield from points.read()))
+
+    def absent_w(self, fallback: Fallback) -> float:
+        """The most that it gives when derctl is not there."""
+        full = self.points.rated.rating.p_max_w
+        return min((self._absent_w(order, fallback, full) for order in self.powers), default=full)
+
+    def _absent_w(self, order: Order, fallback: Fallback, full: float) -> float:
+        """What lapses goes back to the device's own mode."""
+        timed_out = fallback.by == FallbackBy.STANDS and self.timer(order) is not Timer.NONE
+        lapses = fallback.by == FallbackBy.REVERSION or timed_out
+        return full if fallback.p_ceiling_w is None or lapses else max(fallback.p_ceiling_w, 0.0)
+
+    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
+        """Whether what stands there makes the fallback true; one that is counted upon is enough."""
+        points, words = self.points, self.points.words(answers)
+        full = points.rated.rating.p_max_w
+        counted = [order for order in self.powers if self._absent_w(order, fallback, full) < full]
+        if fallback.by == FallbackBy.DEVICE or not counted:
+            return True
+        if words is None or points.rated.profile.readback == "effect_only":
+            return None
+        most = (fallback.p_ceiling_w or 0.0) + NEAR_PU * full
+        told = [points.told_w(order, words) for order in counted]
+        return any(watts is not None and watts <= most for watts in told)
+
+
+def confirmed(control: Control) -> tuple[Control, tuple[str, ...]]:
+    """Without what nobody confirmed, and why that is not written, in words."""
+    problems: list[str] = []
+    kept: dict[str, Order | None] = {}
+    for name in ("limit", "target"):
+        order: Order | None = getattr(control, name)
+        doubts = [] if order is None else list(control.doubts(order))
+        kept[name] = None if doubts else order
+        if doubts:
+            problems.append(f"its {name} is not written, since nobody has confirmed {'; '.join(doubts)}")
+    return replace(control, limit=kept["limit"], target=kept["target"]), tuple(problems)

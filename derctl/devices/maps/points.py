@@ -1,0 +1,96 @@
+"""The control points of a register map: a setpoint as their writes, and what they hold as a setpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from derctl.core.exchange import Exchange, Registers, Write
+from derctl.devices.maps.blocks import Block
+from derctl.devices.maps.control import Control, Of, Order, Step
+from derctl.devices.maps.line import Line
+from derctl.devices.maps.number import encoded, number, size, words_of
+from derctl.devices.steps import Steps
+from derctl.devices.sunspec.controls.rated import Rated
+from derctl.devices.types import Answers
+
+Words = Mapping[str, tuple[int, ...]]
+"""The registers of each control point, by its name in the map."""
+POWERS = frozenset({Of.WATTS, Of.SIZE, Of.PERCENT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """blocks: in which they are read, with each poll."""
+
+    control: Control
+    rated: Rated
+    blocks: tuple[Block, ...]
+
+    def words(self, answers: Answers) -> Words | None:
+        """None where a block is missing."""
+        found: dict[str, tuple[int, ...]] = {}
+        for block in self.blocks:
+            words = answers.get(block.name)
+            if words is None:
+                return None
+            found |= {line.name: tuple(words[at : at + size(line)]) for line, at in block.places}
+        return found
+
+    def read(self) -> Exchange[Words]:
+        """Ask for them again."""
+        fresh: dict[str, Registers] = {}
+        for block in self.blocks:
+            fresh[block.name] = yield block.read
+        return self.words(fresh) or {}
+
+    def stands(self, way: Sequence[Step], words: Words) -> bool:
+        """Whether all its fixed values stand there."""
+        fixed = [step for step in way if step.of is None]
+        return all(words[step.point] == self._fixed(step) for step in fixed)
+
+    def told_w(self, order: Order, words: Words) -> float | None:
+        """By the way whose fixed values stand there; None where none does."""
+        for way, sign in ((order.give, 1.0), (order.take, -1.0)):
+            if way and self.stands(way, words):
+                step = _power(way)
+                value = number(self._line(step), words[step.point])
+                watts = None if value is None else value * self._unit_w(step)
+                return watts if watts is None or step.of is not Of.SIZE else sign * watts
+        return None
+
+    def steps(self, order: Order) -> Steps:
+        """Of the register that takes the power."""
+        step = _power(order.give)
+        return Steps(size=self._line(step).scale * self._unit_w(step), most=self.rated.rating.size_w)
+
+    def tell(self, way: Sequence[Step], watts: float, after_s: float) -> Exchange[None]:
+        """Each step in a request of its own, in its order."""
+        for step in way:
+            line = self._line(step)
+            words = self._fixed(step) if step.of is None else words_of(line, self._number(step, watts, after_s))
+            singly = self.rated.profile.writes == "registers"
+            for i, part in enumerate([(word,) for word in words] if singly else [words]):
+                yield Write(address=line.address + i, values=part, function=6 if singly else 16)
+
+    def _number(self, step: Step, watts: float, after_s: float) -> float:
+        if step.of is Of.SECONDS:
+            line = self._line(step)
+            low, high = line.valid or (line.scale, math.inf)
+            return min(max(after_s, low), high)
+        return (abs(watts) if step.of is Of.SIZE else watts) / self._unit_w(step)
+
+    def _unit_w(self, step: Step) -> float:
+        """What one of its unit is, W."""
+        return self.rated.rating.p_max_w / 100.0 if step.of is Of.PERCENT else 1.0
+
+    def _fixed(self, step: Step) -> tuple[int, ...]:
+        return encoded(self._line(step), step.value)
+
+    def _line(self, step: Step) -> Line:
+        return self.control.point(step.point).line
+
+
+def _power(way: Sequence[Step]) -> Step:
+    return next(step for step in way if step.of in POWERS)

@@ -1,0 +1,117 @@
+"""What is wrong with a register map that no type can tell, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from derctl.devices.maps.line import Line
+from derctl.devices.maps.number import size
+from derctl.devices.maps.quantities import BY_KIND, IDENTITY, NEEDED
+from derctl.site.hints import similar
+from derctl.site.map_file import (
+    ControlSection,
+    LineSection,
+    MapSection,
+    MarkSection,
+    NumberSection,
+    StepSection,
+    number_of,
+)
+
+
+def doubtful(section: MapSection | None) -> Iterator[tuple[str, str]]:
+    """Path and message of what no type can tell."""
+    if section is None:
+        return
+    known = BY_KIND[section.kind]
+    names = [each.name for each in section.lines]
+    for name in NEEDED[section.kind]:
+        if name not in names:
+            yield "map.lines", f"a {section.kind} needs a line {name}"
+    if not section.signature:
+        yield "map.signature", "is empty: say by which registers such a device is recognised"
+    for i, line in enumerate(section.lines):
+        path = f"map.lines[{i}]"
+        if line.name not in known:
+            near = f"of a {section.kind}{similar(line.name, known)}; known are {', '.join(known)}"
+            yield f"{path}.name", f"no quantity {line.name!r} {near}; what is for people only belongs into map.shown"
+        elif line.unit is not None and line.unit != known[line.name]:
+            yield f"{path}.unit", f"{line.name} is in {known[line.name] or 'no unit'}: scale it, and leave unit out"
+        if line.name in names[:i]:
+            yield f"{path}.name", f"{line.name} stands twice"
+        yield from _line_doubts(section, path, line)
+    for i, line in enumerate(section.shown):
+        yield from _line_doubts(section, f"map.shown[{i}]", line)
+    if section.control is not None:
+        yield from _control_doubts(section, section.control)
+    for i, mark in enumerate(section.signature):
+        yield from _mark_doubts(section, f"map.signature[{i}]", mark)
+
+
+def _control_doubts(section: MapSection, control: ControlSection) -> Iterator[tuple[str, str]]:
+    names = [point.name for point in control.points]
+    for i, point in enumerate(control.points):
+        if point.name in names[:i]:
+            yield f"map.control.points[{i}].name", f"{point.name} stands twice"
+        if point.function == 4:
+            yield f"map.control.points[{i}].function", "only what function 3 reads can be written"
+        yield from _number_doubts(section, f"map.control.points[{i}]", point)
+    if section.step != 1:
+        yield "map.control", "is not for a map whose step isn't 1"
+    if section.kind not in {"map_pv", "map_storage"}:
+        yield "map.control", f"a {section.kind} is not written"
+    wants = {"map_pv": "limit", "map_storage": "target"}.get(section.kind)
+    for key, order in (("limit", control.limit), ("target", control.target)):
+        if order is None:
+            continue
+        if key != wants:
+            yield f"map.control.{key}", f"a {section.kind} is told its {wants}"
+        for way in ("give", "take", "release"):
+            yield from _way_doubts(f"map.control.{key}.{way}", way, getattr(order, way), names)
+
+
+def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str]) -> Iterator[tuple[str, str]]:
+    for i, step in enumerate(steps):
+        if step.point not in names:
+            yield f"{path}[{i}].point", f"no point {step.point!r} in map.control.points{similar(step.point, names)}"
+        if (step.value is None) is (step.of is None):
+            yield f"{path}[{i}]", "needs either value: ... or of: watts, size, percent or seconds"
+    powers = [step for step in steps if step.of in {"watts", "size", "percent"}]
+    if steps and len(powers) != (way != "release"):
+        yield path, "needs exactly one step of watts, size or percent" if way != "release" else "gives no power"
+
+
+def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[tuple[str, str]]:
+    kind = line.type or section.type
+    if line.valid is not None and line.valid[0] >= line.valid[1]:
+        yield f"{path}.valid", f"{line.valid[0]:g} is not below {line.valid[1]:g}: write [lowest, highest]"
+    if kind == "string" and line.name not in IDENTITY and line in section.lines:
+        yield f"{path}.type", f"{line.name} is no text"
+    if line.name == "alarms" and not line.bits:
+        yield path, "alarms need bits: [{bit: 0, name: ...}]"
+    if line.name == "status" and not line.states:
+        yield path, "status needs states: [{raw: 0, means: off}]"
+    yield from _number_doubts(section, path, line)
+
+
+def _mark_doubts(section: MapSection, path: str, mark: MarkSection) -> Iterator[tuple[str, str]]:
+    given = [name for name in ("values", "within", "text") if getattr(mark, name) is not None]
+    is_text = (mark.type or section.type) == "string"
+    if len(given) != 1 or mark.values == []:
+        yield path, "needs one of values: [...], within: [lowest, highest] or text: ..."
+    elif is_text != (given == ["text"]):
+        yield path, "text goes with type: string, values and within with numbers"
+    if mark.within is not None and mark.within[0] > mark.within[1]:
+        yield f"{path}.within", f"{mark.within[0]:g} is above {mark.within[1]:g}: write [lowest, highest]"
+    yield from _number_doubts(section, path, mark)
+
+
+def _number_doubts(section: MapSection, path: str, each: NumberSection) -> Iterator[tuple[str, str]]:
+    kind = each.type or section.type
+    if (kind == "string") is not (each.registers is not None):
+        yield path, "a text needs registers: how many it has; a number has as many as its type"
+    if each.part is not None and kind != "u16":
+        yield f"{path}.part", f"only a u16 has a high and a low half, this is {kind}"
+    end = each.address + section.step * size(Line(**number_of(section, each), name=""))
+    if end > 65536:
+        yield f"{path}.address", f"{each.address} and what follows ends behind register 65535"

@@ -1,0 +1,512 @@
+"""Register maps: numbers of every type, requests that tear none, and devices that are read and told by them."""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from derctl.core.exchange import Read, Write
+from derctl.core.types import Fallback, Rating, Setpoint
+from derctl.core.words import FallbackBy, LimitsBy, SeenBy, Status, Timer
+from derctl.devices import CATALOGUE, Options, Profile
+from derctl.devices.fact import Fact
+from derctl.devices.maps.blocks import blocks_of
+from derctl.devices.maps.line import Line, Type
+from derctl.devices.maps.map import RegisterMap
+from derctl.devices.maps.number import number, size, text, value, words_of
+from derctl.devices.writable import barred
+from derctl.errors import DeviceRefused, NotRecognised, SettingError, WriteBarred
+from derctl.site.lines import parse
+from derctl.site.profiles import profile
+from tests.fake import Fake
+
+FACT = Fact(by=SeenBy.DOCUMENT, source="the manual")
+FORMATS = {Type.U16: ">H", Type.S16: ">h", Type.U32: ">I", Type.S32: ">i", Type.U64: ">Q", Type.F32: ">f"}
+
+
+def line(kind: Type = Type.U16, **more: Any) -> Line:
+    given: dict[str, Any] = {"name": "x", "address": 0, "type": kind, "fact": FACT} | more
+    return Line(**given)
+
+
+def packed(kind: Type, raw: float, *, low_first: bool = False) -> tuple[int, ...]:
+    data = struct.pack(FORMATS[kind], raw)
+    words = struct.unpack(f">{len(data) // 2}H", data)
+    return words[::-1] if low_first else words
+
+
+@pytest.mark.parametrize("low_first", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        *((Type.U16, each) for each in (0, 1, 0x8000, 0xFFFF)),
+        *((Type.S16, each) for each in (-0x8000, -1, 0, 0x7FFF)),
+        *((Type.U32, each) for each in (0, 0x12345678, 0xFFFFFFFF)),
+        *((Type.S32, each) for each in (-0x80000000, -4409, 0x7FFFFFFF)),
+        *((Type.U64, each) for each in (0, 75_347, 2**40 + 3)),
+        *((Type.F32, each) for each in (0.0, -1234.5, 50.0)),
+    ],
+)
+def test_a_number_of_every_type_is_the_one_that_struct_packs(kind: Type, raw: float, *, low_first: bool) -> None:
+    there = line(kind, low_first=low_first)
+    words = packed(kind, raw, low_first=low_first)
+    assert len(words) == size(there)
+    assert number(there, words) == raw
+    assert words_of(there, raw) == words
+
+
+def test_scale_offset_and_sign_make_the_unit() -> None:
+    assert number(line(Type.U16, scale=0.1, offset=-273.1), (2981,)) == pytest.approx(25.0)
+    assert number(line(Type.S32, scale=10.0, sign=-1), packed(Type.S32, -7)) == 70.0
+    assert number(line(part="high"), (0x6401,)) == 0x64
+    assert number(line(part="low"), (0x6401,)) == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (line(absent=(0xFFFF,)), (0xFFFF,)),
+        (line(Type.U32, absent=(0xFFFFFFFF,)), (0xFFFF, 0xFFFF)),
+        (line(Type.F32), packed(Type.F32, math.nan)),
+        (line(Type.F32), packed(Type.F32, math.inf)),
+        (line(scale=0.1, valid=(0.0, 100.0)), (1001,)),
+        (line(Type.S16, valid=(0.0, 100.0)), (0xFFFF,)),
+        (line(bits=((0, "a"),), absent=(0xFFFF,)), (0xFFFF,)),
+    ],
+)
+def test_what_means_nothing_is_none_and_never_0(there: Line, words: tuple[int, ...]) -> None:
+    assert value(there, words) is None
+
+
+def test_states_bits_and_texts() -> None:
+    states = line(states=((2, Status.ON), (7, Status.FAULT)))
+    assert [value(states, (raw,)) for raw in (2, 7, 3)] == [Status.ON, Status.FAULT, Status.UNKNOWN]
+    assert value(line(bits=((0, "low"), (3, "high"), (9, "no"))), (0b1001,)) == ("low", "high")
+    words = struct.unpack(">3H", b"AC\x1bE\0X")
+    assert value(line(Type.STRING, registers=3), words) == "AC?E"
+    assert text(line(Type.U32), (0x12, 0x34)) == str(0x120034)
+    assert text(line(absent=(5,)), (5,)) == ""
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.sampled_from([0.1, 1.0, 10.0]), st.sampled_from([1, -1]))
+def test_what_is_written_reads_back_and_is_never_more(raw: int, scale: float, sign: int) -> None:
+    there = line(Type.S32, scale=scale, sign=sign)
+    wanted = raw * scale * 0.7
+    words = words_of(there, wanted)
+    read = number(there, words)
+    assert read is not None
+    assert abs(read) <= abs(wanted) + 1e-5 * scale
+    assert abs(read - wanted) < scale
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [(Type.U16, -1.0), (Type.U16, 65536.0), (Type.S16, 40000.0)])
+def test_what_a_register_cannot_hold_is_not_written(kind: Type, wanted: float) -> None:
+    with pytest.raises(SettingError):
+        words_of(line(kind), wanted)
+
+
+def a_map(*lines: Line, gap: int = 0, step: int = 1) -> RegisterMap:
+    return RegisterMap(
+        kind="map_meter", maker="A", model="B", fact=FACT, signature=(), lines=lines, gap=gap, step=step
+    )
+
+
+def reads(made: RegisterMap, max_regs: int) -> list[tuple[int, int, int]]:
+    return [(b.read.function, b.read.address, b.read.count) for b in blocks_of(made, made.lines, max_regs)]
+
+
+def test_neighbours_are_read_together_as_far_as_the_map_allows() -> None:
+    lines = [line(Type.F32, name=str(at), address=at) for at in (0, 2, 10, 30)]
+    assert reads(a_map(*lines), 125) == [(3, 0, 4), (3, 10, 2), (3, 30, 2)]
+    assert reads(a_map(*lines, gap=6), 125) == [(3, 0, 12), (3, 30, 2)]
+    assert reads(a_map(*lines, gap=99), 10) == [(3, 0, 4), (3, 10, 2), (3, 30, 2)]
+    other = line(Type.F32, name="f4", address=4, function=4)
+    assert reads(a_map(*lines[:2], other), 125) == [(3, 0, 4), (4, 4, 2)]
+
+
+def test_with_two_numbers_a_register_the_next_one_is_two_further() -> None:
+    lines = [line(Type.S32, name="v", address=0x1290), line(name="soc", address=0x12A6, part="low")]
+    assert reads(a_map(*lines, gap=30, step=2), 122) == [(3, 0x1290, 12)]
+    odd = line(name="odd", address=0x12A7)
+    assert reads(a_map(*lines, odd, gap=30, step=2), 122) == [(3, 0x1290, 12), (3, 0x12A7, 1)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([*FORMATS]), st.integers(0, 5)), min_size=1, max_size=40),
+    st.integers(4, 125),
+    st.integers(0, 30),
+)
+def test_no_request_ends_inside_a_number_and_none_is_too_long(
+    places: list[tuple[Type, int]], max_regs: int, gap: int
+) -> None:
+    at, lines = 0, []
+    for i, (kind, hole) in enumerate(places):
+        lines.append(line(kind, name=str(i), address=at + hole))
+        at += hole + size(lines[-1])
+    blocks = blocks_of(a_map(gap=gap), lines, max_regs)
+    held = {each.name: (b.read.address + where, b.read) for b in blocks for each, where in b.places}
+    for each in lines:
+        address, read = held[each.name]
+        assert address == each.address
+        assert read.address <= address and address + size(each) <= read.address + read.count
+        assert read.count <= max_regs
+
+
+HEAD = """\
+name: acme
+title: ACME
+reads: all
+controls: some
+failsafe: none
+map:
+  maker: ACME
+  model: X1
+  by: document
+  source: the manual
+  signature: [{address: 0, values: [4242]}]
+"""
+METER = f"""{HEAD}  kind: map_meter
+  system: three
+  lines:
+    - {{name: p_w, address: 10, type: s32}}
+    - {{name: p_a_w, address: 12, type: s16}}
+    - {{name: p_b_w, address: 13, type: s16}}
+    - {{name: p_c_w, address: 14, type: s16}}
+    - {{name: v_a_v, address: 20, scale: 0.1}}
+    - {{name: energy_wh, address: 30, type: u32, slow: true}}
+    - {{name: serial, address: 40, type: string, registers: 2}}
+"""
+BMS = f"""{HEAD}  kind: map_bms
+  lines:
+    - {{name: soc_pct, address: 10, valid: [0, 100]}}
+    - {{name: battery_v, address: 11, scale: 0.1, absent: [0xFFFF]}}
+    - {{name: battery_a, address: 12, type: s16, scale: 0.1, sign: -1}}
+    - {{name: charge_limit_a, address: 13, absent: [0xFFFF]}}
+    - {{name: discharge_limit_w, address: 14, absent: [0xFFFF]}}
+    - {{name: charge_on, address: 15, absent: [0xFFFF]}}
+    - {{name: status, address: 16, states: [{{raw: 1, means: on}}, {{raw: 9, means: fault}}]}}
+    - {{name: alarms, address: 17, bits: [{{bit: 1, name: cell_count}}]}}
+"""
+STORE = f"""{HEAD}  kind: map_storage
+  lines:
+    - {{name: p_max_w, address: 1, type: u32}}
+    - {{name: p_charge_max_w, address: 3}}
+    - {{name: p_w, address: 10, type: s32}}
+    - {{name: soc_pct, address: 12, valid: [0, 100]}}
+  control:
+    points:
+      - {{name: forced, address: 100, volatile: true}}
+      - {{name: charge_w, address: 101, type: u32, scale: 10, volatile: true}}
+      - {{name: discharge_w, address: 103, type: u32, scale: 10, volatile: true}}
+      - {{name: minutes, address: 105, scale: 60, valid: [60, 3600], volatile: true}}
+    target:
+      timer: no_target
+      give: [{{point: discharge_w, of: size}}, {{point: minutes, of: seconds}}, {{point: forced, value: 2}}]
+      take: [{{point: charge_w, of: size}}, {{point: minutes, of: seconds}}, {{point: forced, value: 1}}]
+      release: [{{point: forced, value: 0}}]
+"""
+PV = f"""{HEAD}  kind: map_pv
+  lines:
+    - {{name: p_max_w, address: 1, type: u32}}
+    - {{name: p_w, address: 10, type: s32}}
+  control:
+    points:
+      - {{name: limit_on, address: 100, volatile: true}}
+      - {{name: limit_pct, address: 101, scale: 0.1, volatile: true}}
+    limit:
+      give: [{{point: limit_pct, of: percent}}, {{point: limit_on, value: 1}}]
+      release: [{{point: limit_pct, value: 1000}}, {{point: limit_on, value: 0}}]
+"""
+
+
+def made(text: str, *changes: tuple[str, str]) -> Profile:
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    return profile(parse(text, "acme.yaml"))
+
+
+def acme(**at: Any) -> Fake:
+    """Registers by address, `r10=...`; all others up to 199 are 0, and the signature fits."""
+    registers = dict.fromkeys(range(200), 0) | {0: 4242}
+    for name, words in at.items():
+        for i, word in enumerate(words if isinstance(words, tuple) else (words,)):
+            registers[int(name[1:]) + i] = word
+    return Fake(registers=registers)
+
+
+def found(fake: Fake, text: str, *changes: tuple[str, str], **options: Any) -> Any:
+    taken = made(text, *changes)
+    assert taken.map is not None
+    device = fake.run(CATALOGUE[taken.map.kind].bind(Options(profile=taken, **options)))
+    fake.ops.clear()
+    return device
+
+
+def test_another_device_is_refused_with_the_register_that_says_so() -> None:
+    with pytest.raises(NotRecognised, match=r"it is no ACME X1: register 0 \(0x0000, function 3\) reads 7, not 4242"):
+        found(acme(r0=7), METER)
+    deaf = Fake(registers={5: 5})
+    with pytest.raises(NotRecognised, match=r"register 0 .* is refused \(exception 2"):
+        found(deaf, METER)
+    busy = acme()
+    busy.refuse = lambda op: 6
+    with pytest.raises(DeviceRefused):
+        found(busy, METER)
+
+
+def test_a_profile_without_such_a_map_finds_nothing() -> None:
+    with pytest.raises(NotRecognised, match="has no register map of a map_meter"):
+        acme().run(CATALOGUE["map_meter"].bind(Options(profile=made(BMS))))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_meter_s_sign_is_the_site_file_s(sign: Any) -> None:
+    fake = acme(r10=packed(Type.S32, 600), r12=(100, 200, 300), r20=2301, r30=(1, 2), r40=(0x4142, 0x4300))
+    device = found(fake, METER, sign=sign)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.v_v) == (sign * 600.0, pytest.approx(230.1))
+    assert reading.p_phase_w == (sign * 100.0, sign * 200.0, sign * 300.0)
+    assert reading.energy_wh == 0x10002
+    assert (device.identity.serial, device.identity.name) == ("ABC", "ACME X1")
+    assert device.rating.size_w == 0.0 and not device.can.steer
+
+
+def test_a_serial_number_that_is_refused_is_not_told() -> None:
+    fake = acme(r40=(0x4142, 0x4300))
+    fake.refuse = lambda op: 2 if op.address == 40 else None
+    assert found(fake, METER).identity.serial == ""
+    fake.refuse = lambda op: 6 if op.address == 40 else None
+    with pytest.raises(DeviceRefused):
+        found(fake, METER)
+
+
+def test_what_is_slow_is_not_in_the_fast_poll() -> None:
+    device = found(acme(), METER)
+    assert {read.address for read in device.control.values()} == {10, 20}
+    assert [read.address for read in device.slow.values()] == [30]
+
+
+def test_of_a_refused_block_nothing_is_known_and_without_its_power_no_meter_is_left() -> None:
+    fake = acme(r10=packed(Type.S32, 600))
+    device = found(fake, METER)
+    left = device.without({"3.20": "exception 2"})
+    assert "v_a_v" in left.problems[-1] and "exception 2" in left.problems[-1]
+    assert left.decode({"3.10": (0, 600, 0, 0, 0)}).v_v is None
+    assert device.without({"3.10": "exception 2"}) is None
+
+
+def bms_told(**at: Any) -> Any:
+    whole = {"r10": 55, "r11": 500, "r12": 0xFFF6, "r13": 100, "r14": 3000, "r15": 1, "r16": 1}
+    fake = acme(**whole)
+    device = found(fake, BMS)
+    for name, word in at.items():
+        fake.registers[int(name[1:])] = word
+    return fake.reading(device)
+
+
+def test_a_bms_tells_its_limits_in_w() -> None:
+    reading = bms_told()
+    assert (reading.soc_pct, reading.p_charge_limit_w, reading.p_discharge_limit_w) == (55.0, 5000.0, 3000.0)
+    assert reading.dc_p_w == pytest.approx(50.0), "-1 A of its own is 1 A of discharge"
+    assert (reading.limits_by, reading.status, reading.alarms) == (LimitsBy.BMS, Status.ON, ())
+
+
+def test_a_limit_that_was_there_and_is_missing_is_no_wider_one() -> None:
+    assert bms_told(r13=0xFFFF).p_charge_limit_w is None
+    assert bms_told(r11=0xFFFF).p_charge_limit_w is None
+    assert bms_told(r14=0xFFFF).p_discharge_limit_w is None
+    assert bms_told(r15=0xFFFF).p_charge_limit_w is None
+
+
+def test_a_blocked_way_is_0_w_and_a_fault_blocks_both() -> None:
+    blocked = bms_told(r15=0, r17=2)
+    assert (blocked.p_charge_limit_w, blocked.p_discharge_limit_w) == (0.0, 3000.0)
+    assert blocked.alarms == ("cell_count",)
+    broken = bms_told(r16=9)
+    assert (broken.p_charge_limit_w, broken.p_discharge_limit_w, broken.status) == (0.0, 0.0, Status.FAULT)
+
+
+AFTER = Fallback(after_s=120.0)
+
+
+def store(*changes: tuple[str, str], **at: Any) -> tuple[Fake, Any]:
+    fake = acme(**{"r1": (0, 5000), "r3": 4000, "r10": packed(Type.S32, -700), "r12": 60} | at)
+    return fake, found(fake, STORE, *changes)
+
+
+def sent(fake: Fake) -> list[tuple[int, tuple[int, ...]]]:
+    return [(write.address, write.values) for write in fake.writes]
+
+
+def test_a_store_is_told_by_its_sequence_and_reads_back_what_it_took() -> None:
+    fake, device = store()
+    assert device.can.aim and not device.can.limit and device.can.volatile
+    assert (device.rating.p_max_w, device.rating.p_min_w) == (5000.0, -4000.0)
+    taken = fake.run(device.write(Setpoint(p_target_w=-1500.0), AFTER, {}))
+    assert sent(fake) == [(101, (0, 150)), (105, (2,)), (100, (1,))], "what it means goes out last"
+    assert taken == Setpoint(p_target_w=-1500.0)
+    fake.ops.clear()
+    assert fake.run(device.write(Setpoint(p_target_w=2000.0), AFTER, {})) == Setpoint(p_target_w=2000.0)
+    assert sent(fake) == [(103, (0, 200)), (105, (2,)), (100, (2,))]
+    assert fake.reading(device).accepted == Setpoint(p_target_w=2000.0)
+
+
+def test_every_write_names_its_point_and_passes_the_choke_point() -> None:
+    _, device = store()
+    assert device.points_of(Write(address=103, values=(0, 200))) == ("own.discharge_w",)
+    assert device.points_of(Write(address=99, values=(0, 0))) == ("register 99", "own.forced")
+    assert barred("own.discharge_w") is None and barred("register 99") is not None
+    assert not device.habits.profile.wears("own.forced") and not device.habits.profile.guarded
+
+
+def test_a_setpoint_is_sent_inside_the_rating_on_a_step_towards_0() -> None:
+    fake, device = store()
+    assert device.sendable(Setpoint(p_target_w=-1509.0, q_var=5.0)) == Setpoint(p_target_w=-1500.0)
+    assert fake.run(device.write(Setpoint(p_target_w=9000.0), AFTER, {})) == Setpoint(p_target_w=5000.0)
+    assert fake.run(device.write(Setpoint(p_target_w=-9000.0), AFTER, {})) == Setpoint(p_target_w=-4000.0)
+
+
+def test_its_timer_is_set_as_far_as_it_goes_and_ends_in_its_own_mode() -> None:
+    fake, device = store()
+    assert device.reversion.timer is Timer.NO_TARGET
+    fake.run(device.write(Setpoint(p_target_w=0.0), Fallback(after_s=10.0), {}))
+    assert (105, (1,)) in sent(fake)
+    assert device.absent_w(Fallback(p_ceiling_w=1000.0)) == 5000.0
+    assert device.absent_w(Fallback(p_ceiling_w=1000.0, by=FallbackBy.DEVICE)) == 1000.0
+
+
+def test_it_is_given_back_to_its_own_mode_or_rests() -> None:
+    fake, device = store()
+    fake.run(device.write(Setpoint(p_target_w=2000.0), AFTER, {}))
+    fake.ops.clear()
+    left = fake.run(device.release(Fallback(p_ceiling_w=1000.0), lift=False))
+    assert left == Setpoint(p_target_w=0.0)
+    assert sent(fake) == [(103, (0, 0)), (105, (1,)), (100, (2,))]
+    fake.ops.clear()
+    assert fake.run(device.release(Fallback(), lift=False)) == Setpoint()
+    assert sent(fake) == [(100, (0,))]
+
+
+def test_a_refused_point_leaves_a_device_that_is_only_read() -> None:
+    fake, device = store()
+    left = device.without({"own.3.100": "exception 2"})
+    assert not left.can.steer and left.reversion.timer is Timer.NONE
+    assert "only read: exception 2" in left.problems[-1]
+    assert "own.3.100" not in left.control
+    assert left.absent_w(Fallback()) == 5000.0
+    with pytest.raises(WriteBarred):
+        fake.run(left.write(Setpoint(p_target_w=0.0), AFTER, {}))
+    with pytest.raises(WriteBarred):
+        fake.run(left.release(AFTER, lift=False))
+    assert left.sendable(Setpoint(p_target_w=7.0)) == Setpoint(p_target_w=7.0)
+
+
+@pytest.mark.parametrize("by", ["report", "assumed"])
+def test_a_point_that_nobody_confirmed_is_not_written_and_named(by: str) -> None:
+    _, device = store(("address: 105, scale: 60", f"address: 105, by: {by}, source: a forum, scale: 60"))
+    assert not device.can.steer
+    text = "; ".join(device.problems)
+    assert f"minutes at 105 (0x0069, function 3) ({by}: a forum)" in text
+    assert "its target is not written" in text and "only read" in text
+    assert "own.3.100" not in device.control, "what is not written is not read for that"
+
+
+def test_an_order_that_nobody_confirmed_is_not_given() -> None:
+    _, device = store(("timer: no_target", "timer: no_target\n      by: report\n      source: a forum"))
+    assert not device.can.steer
+    assert any("what writing it does (report: a forum)" in text for text in device.problems)
+
+
+def test_the_power_of_a_battery_is_no_target_of_the_terminals() -> None:
+    _, device = store(("timer: no_target", "at: battery\n      timer: no_target"))
+    assert not device.can.steer
+    assert any("told apart from the PV's behind the same terminals" in text for text in device.problems)
+
+
+def test_points_whose_memory_may_wear_out_guard_the_device() -> None:
+    lasting = "discharge_w, address: 103, type: u32, scale: 10, volatile: true"
+    _, device = store((lasting, lasting.removesuffix(", volatile: true")))
+    assert device.habits.profile.wears("own.discharge_w")
+    assert device.habits.profile.guarded and not device.can.volatile
+    assert device.reversion.timer is Timer.NONE, "to keep it up would take a write every minute"
+    assert any("wear out" in text for text in device.problems)
+
+
+def test_a_store_without_a_rating_is_read_at_the_site_file_s_word() -> None:
+    word = Rating(
+        p_max_w=3000.0, p_min_w=-3000.0, s_max_va=3000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0
+    )
+    fake = acme()
+    device = found(fake, STORE, declared=word)
+    assert device.rating == word and not device.can.steer
+    assert "the rating is the site file's word: this device is only read" in device.problems
+    with pytest.raises(NotRecognised, match=r"with rating\.p_max_w in the site file"):
+        found(acme(), STORE)
+
+
+def test_pv_is_limited_in_percent_and_its_limit_stands_or_is_taken_off() -> None:
+    fake = acme(r1=(0, 8000), r10=packed(Type.S32, 7000))
+    device = found(fake, PV)
+    assert device.can.limit and not device.can.aim
+    assert fake.reading(device).accepted == Setpoint(p_ceiling_w=8000.0), "its limit is off"
+    taken = fake.run(device.write(Setpoint(p_ceiling_w=3003.0), AFTER, {}))
+    assert taken == Setpoint(p_ceiling_w=3000.0)
+    assert sent(fake) == [(101, (375,)), (100, (1,))]
+    stands = Fallback(p_ceiling_w=3000.0, by=FallbackBy.STANDS)
+    assert device.absent_w(stands) == 3000.0
+    assert device.promises(fake.poll(device), stands) is True
+    assert device.promises(fake.poll(device), Fallback(p_ceiling_w=2000.0, by=FallbackBy.STANDS)) is False
+    assert device.promises({}, stands) is None
+    fake.ops.clear()
+    assert fake.run(device.release(stands, lift=False)) == Setpoint(p_ceiling_w=3000.0)
+    assert fake.run(device.release(Fallback(), lift=True)) == Setpoint(p_ceiling_w=8000.0)
+    assert fake.writes[-1] == Write(address=100, values=(0,))
+
+
+def test_a_release_never_raises_what_stands_unless_it_is_lifted() -> None:
+    fake = acme(r1=(0, 8000))
+    device = found(fake, PV)
+    fake.run(device.write(Setpoint(p_ceiling_w=1600.0), AFTER, {}))
+    stands = Fallback(p_ceiling_w=3200.0, by=FallbackBy.STANDS)
+    assert fake.run(device.release(stands, lift=False)) == Setpoint(p_ceiling_w=1600.0)
+    assert fake.run(device.release(stands, lift=True)) == Setpoint(p_ceiling_w=3200.0)
+
+
+def test_a_device_that_takes_function_6_only_gets_each_register_alone() -> None:
+    fake, device = store(("map:", "write: {writes: {value: registers, by: document, source: the manual}}\nmap:"))
+    fake.run(device.write(Setpoint(p_target_w=700_000.0), AFTER, {}))
+    assert [(write.address, write.function) for write in fake.writes][:2] == [(103, 6), (104, 6)]
+
+
+def test_limits_in_its_own_registers_are_those_of_its_chain_and_nobody_s_where_a_bms_tells() -> None:
+    soc = "    - {name: soc_pct, address: 12, valid: [0, 100]}"
+    more = (soc, f"{soc}\n    - {{name: charge_limit_w, address: 13}}")
+    fake, device = store(more, r13=2500)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.soc_pct, reading.p_charge_limit_w) == (-700.0, 60.0, 2500.0)
+    assert reading.limits_by is LimitsBy.CHAIN
+    elsewhere = fake.reading(found(fake, STORE, more, bms_here=False))
+    assert (elsewhere.p_charge_limit_w, elsewhere.limits_by) == (None, LimitsBy.NOBODY)
+
+
+def test_who_it_is_and_its_rating_are_asked_again() -> None:
+    fake, device = store()
+    assert fake.run(device.identify()) == device.identity
+    assert fake.run(device.rate()) == device.rating
+    fake.registers[0] = 1
+    with pytest.raises(NotRecognised):
+        fake.run(device.identify())
+
+
+def test_reads_of_a_device_stay_as_short_as_it_answers() -> None:
+    fake = acme(r10=packed(Type.S32, 600))
+    fake.refuse = lambda op: 3 if isinstance(op, Read) and op.count > 10 else None
+    text = METER.replace("system: three", "system: three\n  gap: 90")
+    device = found(fake, text)
+    assert all(read.count <= 8 for read in device.control.values())
