@@ -61,17 +61,21 @@ class SiteInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DerState:
-    """One DER's state; `v_pu` at its node."""
+    """One DER's state; `v_pu` at its node (on its phase, where it has one), `each_v_pu` where the feeder has phases.
+    `pv_w` is what the sun gives behind the port of a hybrid, DC."""
 
     inverter: InverterState = field(default_factory=InverterState)
     battery: BatteryState | None = None
     p_available_w: float = 0.0
     v_pu: float = 1.0
+    each_v_pu: tuple[float, ...] = ()
+    pv_w: float = 0.0
+    phase: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PocState:
-    """The point of connection: + is export; energies only grow."""
+    """The point of connection: + is export; energies only grow. `each_*` per phase, where the feeder has phases."""
 
     p_w: float = 0.0
     q_var: float = 0.0
@@ -79,6 +83,11 @@ class PocState:
     f_hz: float = 50.0
     export_wh: float = 0.0
     import_wh: float = 0.0
+    each_v_pu: tuple[float, ...] = ()
+    each_p_w: tuple[float, ...] = ()
+    each_q_var: tuple[float, ...] = ()
+    each_export_wh: tuple[float, ...] = ()
+    each_import_wh: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
