@@ -18,7 +18,7 @@ from hil.faces.view import Rating, SiteView
 from hil.plant.battery import BatteryInputs, BatteryParams, settled
 from hil.plant.curve import Points, interpolate, points_of
 from hil.plant.frequency import SwingParams
-from hil.plant.grid import Line, ZBusFeeder
+from hil.plant.grid import GridModel, Line, PhasedFeeder, ZBusFeeder
 from hil.plant.inverter import InverterCommand, InverterParams
 from hil.plant.load import Load
 from hil.plant.site import Der, DerInputs, SiteInputs, SiteModel, at_rest, step
@@ -34,6 +34,12 @@ LARGEST_DT_S = 0.1
 def map_of(spec: DeviceSpec) -> RegisterMap | None:
     """The register map of a device that has one."""
     return register_map(spec.personality) if spec.face == "registers" else None
+
+
+def unit_of(spec: DeviceSpec) -> int:
+    """The unit id that it answers to."""
+    own = map_of(spec)
+    return spec.unit if spec.unit is not None else 1 if own is None else own.unit
 
 
 def is_der(spec: DeviceSpec) -> bool:
@@ -106,12 +112,27 @@ class World:
 
     def _model(self, swing: SwingParams | None) -> SiteModel:
         source = self.plant.get("source", {"r_ohm": 0.1, "x_ohm": 0.1})
-        lines = [Line(parent="source", node="poc", r_ohm=source["r_ohm"], x_ohm=source["x_ohm"])]
-        lines += [Line(**line) for line in self.plant.get("lines", [])]
+        lines = [_line({"parent": "source", "node": "poc", **source})]
+        lines += [_line(line) for line in self.plant.get("lines", [])]
         poc = str(self.plant.get("poc", "poc"))
-        grid = ZBusFeeder(lines, poc=poc, v_nom_v=self.v_nom_v, phases=self.phases)
+        grid: GridModel = ZBusFeeder(lines, poc=poc, v_nom_v=self.v_nom_v, phases=self.phases)
+        if self._has_phases(lines):
+            grid = PhasedFeeder(lines, poc=poc, v_nom_v=self.v_nom_v)
         ders = tuple(_der(spec) for spec in self.ders.values())
         return SiteModel(grid=grid, f_nom_hz=self.f_nom_hz, ders=ders, swing=swing)
+
+    def _has_phases(self, lines: list[Line]) -> bool:
+        """Whether anything is on one phase alone, or a line's phases differ."""
+        on_one = [spec.phase for spec in self.ders.values()]
+        on_one += [str(load.get("phase", "")) for load in self._loads.values()]
+        phased = any(on_one) or any(line.each or any(line.neutral) for line in lines)
+        if phased and self.phases != 3:
+            raise ScenarioError(f"a plant of {self.phases} phases has no phase of its own")
+        return phased
+
+    def hybrid(self, id: str) -> bool:
+        """Whether the sun is behind its port beside a battery."""
+        return any(der.id == id and der.sun_w > 0.0 for der in self.model.ders)
 
     @property
     def view(self) -> SiteView:
@@ -162,6 +183,18 @@ class World:
         )
 
 
+def _line(given: Mapping[str, Any]) -> Line:
+    """`each`: [[r, x], ...] of the phases, `neutral`: [r, x]."""
+    own = dict(given)
+    own["each"] = tuple((float(r), float(x)) for r, x in own.get("each", ()))
+    r_ohm, x_ohm = own.get("neutral", (0.0, 0.0))
+    own["neutral"] = (float(r_ohm), float(x_ohm))
+    if own["each"]:
+        own.setdefault("r_ohm", sum(r for r, _ in own["each"]) / 3.0)
+        own.setdefault("x_ohm", sum(x for _, x in own["each"]) / 3.0)
+    return Line(**own)
+
+
 def sun_profile(given: Mapping[str, Any]) -> SunProfile:
     """From `{points: ...}` or `{clear_day: true, ...}`."""
     arguments = dict(given)
@@ -203,7 +236,17 @@ def _der(spec: DeviceSpec) -> Der:
         p_charge_max_w=rating.p_charge_max_w,
         **given,
     )
-    return Der(id=spec.id, node=spec.node, inverter=inverter, battery=battery_of(spec), obeys_bms=obeys_bms)
+    own = map_of(spec)
+    hybrid = own is not None and own.part == "hybrid"
+    return Der(
+        id=spec.id,
+        node=spec.node,
+        inverter=inverter,
+        battery=battery_of(spec),
+        obeys_bms=obeys_bms,
+        sun_w=float(spec.rating.get("sun_w", 1.3 * rating.p_max_w)) if hybrid else 0.0,
+        phase=spec.phase,
+    )
 
 
 def _bms(owner: DeviceSpec, habits: Personality, serial: str, seed: int, **options: Any) -> Bms:
@@ -220,6 +263,8 @@ def _registers(spec: DeviceSpec, own: RegisterMap, world: World, seed: int) -> R
     if owner is None and own.part in ("battery", *DER_PARTS):
         raise ScenarioError(f"{spec.id}: {own.name} shows a battery; `der` says whose")
     other = world.faces.get(spec.der) if spec.der else None
+    if own.part == "system" and not isinstance(other, Registers):
+        raise ScenarioError(f"{spec.id}: {own.name} acts through the unit of its `der`, which has to stand before it")
     shared = other.asked if own.part != "battery" and isinstance(other, Registers) else None
     return Registers(
         made(own.name, {**own.habits, **spec.habits}),

@@ -1,6 +1,6 @@
 """What the settings of a device's own registers ask of the plant: the acts of its map, its dead-man, its latches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
@@ -65,11 +65,15 @@ class Asked:
         if act is None:
             return None
         settings = self._latched.get(act.latched, self.settings)
-        value = (settings[act.of_setting] if act.of_setting else act.value) * act.scale
+        value = (sum(settings[name] for name in act.of_settings) if act.of_settings else act.value) * act.scale
         return value / 100.0 * float(getattr(self.rating, act.percent_of)) if act.percent_of else value
 
     def _holds(self, act: Act) -> bool:
-        return all(self.settings[name] in among for name, among in act.when.items())
+        if act.alive and self.timers[act.alive].remaining_s is None:
+            return False
+        if any(self.settings.get(name) in among for name, among in act.unless.items()):
+            return False
+        return all(self.settings.get(name) in among for name, among in act.when.items())
 
     def command(self) -> InverterCommand:
         """All of it."""
@@ -79,11 +83,6 @@ class Asked:
             asked["tan_phi"] = sqrt(1.0 - min(1.0, pf * pf)) / pf
         ems = Ems(**{on: self.value(on) for on in OF_EMS})
         return InverterCommand(**asked, connect=connect is None or connect != 0.0, ems=ems)
-
-
-def on_of(acts: Sequence[Act]) -> set[str]:
-    """What acts speak of."""
-    return {act.on for act in acts}
 
 
 ON = frozenset((*OF_INVERTER, *OF_EMS, "pf", "connect", "charge_max_a", "discharge_max_a"))

@@ -50,6 +50,7 @@ class Face:
         self.reverted = 0
         self.deaf = False
         self.violations: list[str] = []
+        self.wear: dict[str, int] = {}
         self._delivered: dict[int, bytes] = {}
         self.joined: list[Face] = []
         self._late: list[tuple[float, str]] = []

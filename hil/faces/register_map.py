@@ -14,6 +14,8 @@ SIZES = {"u8": 1, "u16": 1, "s16": 1, "u32": 2, "s32": 2, "f32": 2, "u64": 4, "s
 """Registers of a type; of a text, its line says how many."""
 PARTS = ("meter", "battery", "pv", "storage", "hybrid", "system")
 """What stands behind a map: the point of connection, the pack of another DER, an inverter of some kind, the site."""
+OF_OTHER_UNITS = ("ess_mode",)
+"""Settings that an act may speak of though another unit of the same device has them."""
 DER_PARTS = ("pv", "storage", "hybrid")
 MAPS = Path(__file__).parent / "maps"
 
@@ -24,8 +26,9 @@ class Line:
     setting leaves the factory; value = (raw x scale + offset) x sign. `low_first`: of several words, the low one
     first. `byte`: which half of the register a u8 is. `codes`: raw by word; `bits`: the signal that sets each bit.
 
-    `sets`: it can be written, from `low` to `high`; `lasting`: it outlives a restart, in a memory that wears.
-    `alone`: what that number is when nothing else is read with it. `guess`: no source is firm.
+    `sets`: it can be written, from `low` to `high`, and means so many times (`written`) what it means when it is
+    read; `lasting`: it outlives a restart, in a memory that wears. `alone`: what that number is when nothing else is
+    read with it. `guess`: no source is firm.
     """
 
     at: int
@@ -44,6 +47,7 @@ class Line:
     codes: Mapping[str, int] = field(default_factory=dict)
     bits: Mapping[int, str] = field(default_factory=dict)
     sets: bool = False
+    written: float = 1.0
     low: float = float("-inf")
     high: float = float("inf")
     lasting: bool = False
@@ -65,16 +69,19 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """What settings do: `on` is asked for while all of `when` hold. Its value is that of the setting `of_setting`, or
-    `value`, times `scale`; with `percent_of` a share of that rating. `latched`: as it stood when that was written."""
+    """What settings do: `on` is asked for while all of `when` hold and none of `unless`, and the dead-man of `alive`
+    runs. Its value is the sum of `of_settings`, or `value`, times `scale`; with `percent_of` a share of that rating.
+    `latched`: as they stood when that was written."""
 
     on: str
     source: str
-    of_setting: str = ""
+    of_settings: tuple[str, ...] = ()
     value: float = 0.0
     scale: float = 1.0
     percent_of: str = ""
     when: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    unless: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    alive: str = ""
     latched: str = ""
 
 
@@ -168,8 +175,11 @@ def _lines(given: Mapping[str, Any], low_first: bool) -> Iterator[Line]:
 def _act(given: Mapping[str, Any]) -> Act:
     own = dict(given)
     own["source"] = own.pop("from")
-    when = {name: _several(value) for name, value in own.pop("when", {}).items()}
-    return Act(when=when, **own)
+    one = own.pop("of_setting", None)
+    own["of_settings"] = tuple(own.pop("of_settings", ())) if one is None else (one,)
+    for key in ("when", "unless"):
+        own[key] = {name: _several(value) for name, value in own.pop(key, {}).items()}
+    return Act(**own)
 
 
 def _several(value: Any) -> tuple[float, ...]:
@@ -194,8 +204,9 @@ def _check(found: RegisterMap) -> None:
         told = [line.name for line in table.lines]
         if twice := {name for name in told if told.count(name) > 1}:
             raise ScenarioError(f"{where}: told twice: {', '.join(sorted(twice))}")
-    spoken = {act.of_setting for act in found.acts} | {name for act in found.acts for name in act.when}
+    spoken = {name for act in found.acts for name in (*act.of_settings, *act.when, *act.unless, act.alive)}
     spoken |= {each.of_setting for each in found.dead_men} | {n for each in found.dead_men for n in each.restarts}
+    spoken -= set(OF_OTHER_UNITS)
     settings = {line.name for table in found.tables for line in table.lines if line.sets}
     if unknown := spoken - settings - {""}:
         raise ScenarioError(f"{where}: no such setting: {', '.join(sorted(unknown))}")

@@ -41,7 +41,6 @@ class Registers(Face):
         self.bank = Tables(spec)
         self.asked = asked if asked is not None else Asked(rating)
         self.owns = asked is None
-        self.wear: dict[str, int] = {}
         self._delivered_as = dict(delivered or {})
         self.asked.join(spec, self._settings())
         self._show_settings(self._settings())
@@ -102,6 +101,7 @@ class Registers(Face):
         for slot in slots:
             at = (slot.at - first) * 2
             written[slot.name] = image.decoded(slot, content[at : at + slot.size * 2])
+            written[slot.name] *= image.lines[slot.name].written
         self._within(image, written)
         for name, value in written.items():
             image.put(name, value)
@@ -139,11 +139,10 @@ class Registers(Face):
         self._gate_open_s -= dt_s
         if not self.owns:
             return
-        ran = {name for name, timer in self.asked.timers.items() if timer.remaining_s is not None}
         fallen = self.asked.elapse(dt_s)
         self.timers = self.asked.timers
-        self.reverted += sum(self.timers[name].remaining_s is None for name in ran)
         if fallen:
+            self.reverted += 1
             self._show_settings(fallen)
             self.bank.publish()
 

@@ -37,6 +37,8 @@ def of_reading(prefix: str, reading: AcReading) -> Iterator[tuple[str, Signal]]:
             "export_wh": COUNTED_WH / 3.0 + reading.each_out_wh[index],
         }  # fmt: skip
         yield from ((f"{prefix}.{name}.{phase}", value) for name, value in each.items())
+    yield f"{prefix}.exporting", float(reading.p_w > IDLE_W)
+    yield f"{prefix}.importing", float(reading.p_w < -IDLE_W)
     between = between_v(reading.v_v)
     yield f"{prefix}.v_ll", sum(between) / 3.0 if between else 0.0
     yield from ((f"{prefix}.v.{pair}", volts) for pair, volts in zip(PAIRS, between, strict=False))
@@ -48,7 +50,8 @@ def of_battery(battery: BatteryState, pack: BatteryParams) -> Iterator[tuple[str
     v_nom_v = pack.v_nom_v
     values: dict[str, Signal] = {
         "v": battery.v_v, "a": battery.current_a, "p_w": watts, "charging_w": max(0.0, -watts),
-        "abs_w": abs(watts), "discharging_w": max(0.0, watts), "soc_pct": battery.soc_pct, "soh_pct": 99.0,
+        "abs_w": abs(watts), "abs_a": abs(battery.current_a),
+        "discharging_w": max(0.0, watts), "soc_pct": battery.soc_pct, "soh_pct": 99.0,
         "temperature_c": battery.temperature_c, "cell_max_v": battery.cell_max_v, "cell_min_v": battery.cell_min_v,
         "cell_avg_v": (battery.cell_max_v + battery.cell_min_v) / 2.0,
         "cell_spread_v": battery.cell_max_v - battery.cell_min_v, "cells": float(pack.cells),
@@ -64,6 +67,7 @@ def of_battery(battery: BatteryState, pack: BatteryParams) -> Iterator[tuple[str
         "open": float(not battery.closed), "full": float(battery.soc_pct >= pack.soc_max_pct),
         "empty": float(battery.soc_pct <= pack.soc_min_pct), "cold": float(battery.temperature_c < 0.0),
         "hot": float(battery.temperature_c > 60.0),
+        "charging": float(watts < -IDLE_W), "discharging": float(watts > IDLE_W),
         "state": "charging" if watts < -IDLE_W else "discharging" if watts > IDLE_W else "idle",
     }  # fmt: skip
     yield from ((f"bat.{name}", value) for name, value in values.items())
@@ -81,9 +85,11 @@ def of_der(view: SiteView, der: DerState, reading: AcReading) -> Iterator[tuple[
     lit = der.p_available_w > 20.0 or sun_w > 20.0
     yield "ac.status", der.inverter.status
     yield "pv.p_w", sun_w
+    yield "pv.giving", float(sun_w > IDLE_W)
     yield "pv.v", STRING_V if lit else 0.0
     yield "pv.a", sun_w / STRING_V
     yield "pv.a_half", sun_w / STRING_V / 2.0
+    yield "pv.half_w", sun_w / 2.0
     yield "ac.dc_w", dc_w
 
 

@@ -96,6 +96,10 @@ class Client:
         answer = await self.ask(struct.pack(">BHH", 6, address, word & 0xFFFF))
         return answer[1] if answer[0] & 0x80 else 0
 
+    async def turn(self) -> None:
+        """A turn of the loop."""
+        await asyncio.sleep(0)
+
     def close(self) -> None:
         self.writer.close()
 
