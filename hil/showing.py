@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hil.faces import register_map
+from hil.faces import personality, register_map
 from hil.faces.register_map import DER_PARTS
 from hil.scenario import Scenario, ScenarioError, parse
 
@@ -22,6 +22,9 @@ def on_show(name: str, *, serial: bool = False) -> Scenario:
         devices = [_device(name, "device")]
         if register_map.register_map(name).part == "battery":
             devices.insert(0, {"id": "inverter", "face": "storage_124", "rating": {"p_max_w": 4000}, "battery": PACK})
+    elif name not in personality.names():
+        there = sorted({*register_map.names(), *personality.names(), "victron_gx"})
+        raise ScenarioError(f"no personality {name!r}; there are {', '.join(there)}")
     else:
         devices = [{"id": "device", "face": "pv_1xx", "personality": name, "rating": {"p_max_w": 5000}}]
     document: dict[str, Any] = {"name": name, "controller": False, "plant": _house(), "devices": devices}

@@ -94,6 +94,11 @@ def _shelf() -> Mapping[str, Mapping[str, Any]]:
     return shelf
 
 
+def names() -> list[str]:
+    """All that there are."""
+    return sorted(_shelf())
+
+
 def personality(name: str, changes: Mapping[str, Any] | None = None) -> Personality:
     """The named one, with a scenario's changes on top. Unknown keys are refused."""
     if name not in _shelf():

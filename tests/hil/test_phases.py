@@ -114,9 +114,11 @@ async def test_each_personality_can_be_shown(name: str) -> None:
         await rig.stop()
 
 
-def test_what_has_no_serial_line_is_not_shown_on_one() -> None:
+def test_what_is_not_there_is_not_shown_nor_on_a_line_that_it_does_not_have() -> None:
     with pytest.raises(ScenarioError, match="no serial line"):
         on_show("sungrow_sh", serial=True)
+    with pytest.raises(ScenarioError, match=r"there are .*jk_bms.*kostal.*victron_gx"):
+        on_show("nobody")
     assert on_show("jk_bms", serial=True).serial == {"device": {"baud": 115200}}
 
 
