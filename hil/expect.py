@@ -16,12 +16,16 @@ KEYS = frozenset((*WINDOW, *BOUNDS, *SHAPES))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One verdict: what was expected in plain words, whether it held, and the number that was seen."""
+    """One verdict: what was expected in plain words, whether it held, and the number that was seen.
+
+    spare: how much of the time or the tolerance that it had was left, 0 to 1; None where there is nothing to measure.
+    """
 
     says: str
     passed: bool
     seen: str
     wanted: str = ""
+    spare: float | None = None
 
 
 def ready_s(expectation: Mapping[str, Any]) -> float:
@@ -56,7 +60,8 @@ def check(expectation: Mapping[str, Any], snapshots: Sequence[Mapping[str, Any]]
         absent_wanted = "equals" in expectation and expectation["equals"] is None
         return Check(says=says, passed=absent_wanted and not known, seen="no value", wanted=_words(expectation))
     passed, seen = _judge(expectation, known)
-    return Check(says=says, passed=passed, seen=seen, wanted=_words(expectation))
+    spare = _spare(expectation, known) if passed else None
+    return Check(says=says, passed=passed, seen=seen, wanted=_words(expectation), spare=spare)
 
 
 def unknown_keys(expectation: Mapping[str, Any]) -> list[str]:
@@ -133,6 +138,44 @@ def _judge(expectation: Mapping[str, Any], known: Sequence[Sample]) -> tuple[boo
     return _always(expectation, known)
 
 
+def _spare(expectation: Mapping[str, Any], known: Sequence[Sample]) -> float | None:
+    """Of what held: the least of what is left of its time, and of the way from the worst value to a bound."""
+    values = [value for _, value in known]
+    for key in ("counts", "pp", "mean"):
+        if key in expectation:
+            return _room(expectation[key], [_measure(key, values)])
+    if "reversals" in expectation:
+        return _room(expectation["reversals"], [_turns(expectation["reversals"], values)])
+    if expectation.get("at_end"):
+        return _room(expectation, values[-1:])
+    if "within_s" in expectation:
+        took_s = next(t_s for t_s, value in known if _holds(expectation, value)) - float(expectation.get("from", 0.0))
+        return _share(float(expectation["within_s"]) - took_s, float(expectation["within_s"]))
+    longest_s, tolerated_s = _outside(expectation, known), float(expectation.get("tolerate_s", 0.0))
+    return _share(tolerated_s - longest_s, tolerated_s) if longest_s else _room(expectation, values)
+
+
+def _room(bounds: Mapping[str, Any], values: Sequence[Any]) -> float | None:
+    """Of the tolerance, else of the bound itself."""
+    slack = float(bounds.get("tolerance", 0.0))
+    if "tolerance_pct" in bounds:
+        slack += abs(float(bounds["equals"])) * float(bounds["tolerance_pct"]) / 100.0
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    rooms = []
+    for key, sign in (("min", 1.0), ("max", -1.0)):
+        if key in bounds and numbers:
+            nearest = min(sign * (value - bounds[key]) for value in numbers)
+            rooms.append(_share(nearest + slack, slack or abs(float(bounds[key]))))
+    if slack and "equals" in bounds and numbers:
+        rooms.append(_share(slack - max(abs(value - bounds["equals"]) for value in numbers), slack))
+    known = [room for room in rooms if room is not None]
+    return min(known) if known else None
+
+
+def _share(left: float, of: float) -> float | None:
+    return round(min(left / of, 1.0), 3) if of else None
+
+
 def _measure(key: str, values: Sequence[float]) -> float:
     """counts: growth over the window; pp: peak to peak; mean."""
     if key == "counts":
@@ -156,18 +199,26 @@ def _within(expectation: Mapping[str, Any], known: Sequence[Sample]) -> tuple[bo
 
 def _always(expectation: Mapping[str, Any], known: Sequence[Sample]) -> tuple[bool, str]:
     """Held in every sample, but for spells of at most tolerate_s."""
-    longest_s, began, worst = 0.0, None, None
+    longest_s, worst = _outside(expectation, known), None
+    for t_s, value in known:
+        if not _holds(expectation, value):
+            worst = (t_s, value) if worst is None or _further(expectation, value, worst[1]) else worst
+    passed = longest_s <= float(expectation.get("tolerate_s", 0.0))
+    if worst is None:
+        return passed, _range(known)
+    return passed, f"{_shown(worst[1])} at {worst[0]:.1f} s; outside for {longest_s:.1f} s at a time"
+
+
+def _outside(expectation: Mapping[str, Any], known: Sequence[Sample]) -> float:
+    """The longest spell in which it did not hold; 0.0: it always did."""
+    longest_s, began = 0.0, None
     for t_s, value in known:
         if _holds(expectation, value):
             began = None
             continue
         began = t_s if began is None else began
         longest_s = max(longest_s, t_s - began + 1e-3)
-        worst = (t_s, value) if worst is None or _further(expectation, value, worst[1]) else worst
-    passed = longest_s <= float(expectation.get("tolerate_s", 0.0))
-    if worst is None:
-        return passed, _range(known)
-    return passed, f"{_shown(worst[1])} at {worst[0]:.1f} s; outside for {longest_s:.1f} s at a time"
+    return longest_s
 
 
 def _further(expectation: Mapping[str, Any], value: Any, than: Any) -> bool:
@@ -184,6 +235,12 @@ def _range(known: Sequence[Sample]) -> str:
 
 
 def _reversals(wanted: Mapping[str, Any], values: Sequence[float]) -> tuple[bool, str]:
+    count = _turns(wanted, values)
+    bounds = {key: limit for key, limit in wanted.items() if key in ("min", "max", "equals")}
+    return _holds(bounds, count), f"{count} reversals"
+
+
+def _turns(wanted: Mapping[str, Any], values: Sequence[float]) -> int:
     """How often the signal turns by at least `size`."""
     size = float(wanted.get("size", 0.0))
     count, direction, extreme = 0, 0, values[0]
@@ -194,8 +251,7 @@ def _reversals(wanted: Mapping[str, Any], values: Sequence[float]) -> tuple[bool
             count, direction, extreme = count + (direction < 0), 1, value
         elif (value - extreme) * direction > 0:
             extreme = value
-    bounds = {key: limit for key, limit in wanted.items() if key in ("min", "max", "equals")}
-    return _holds(bounds, count), f"{count} reversals"
+    return count
 
 
 def _shown(value: Any) -> str:

@@ -23,7 +23,10 @@ def text(result: Result) -> str:
 
 def as_json(result: Result) -> dict[str, Any]:
     """Everything but the samples."""
-    checks = [{"says": c.says, "passed": c.passed, "seen": c.seen, "wanted": c.wanted} for c in result.checks]
+    checks = [
+        {"says": c.says, "passed": c.passed, "seen": c.seen, "wanted": c.wanted, "spare": c.spare}
+        for c in result.checks
+    ]
     head = {"name": result.name, "passed": result.passed, "unsupported": result.unsupported or None}
     times = {"wall_s": round(result.wall_s, 1), "behind_s": round(result.behind_s, 3), "overrun": result.overrun}
     return {**head, **times, "checks": checks, "log": list(result.log)}

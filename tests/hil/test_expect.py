@@ -16,6 +16,27 @@ WAVE = [{"t_s": round(0.1 * i, 3), "q": 10.0 * ((i // 10) % 2)} for i in range(1
 
 
 @pytest.mark.parametrize(
+    ("expectation", "spare"),
+    [
+        ({"max": 125}, 0.2),
+        ({"max": 95, "tolerance": 10}, 0.5),
+        ({"min": -100, "tolerance": 10}, 1.0),
+        ({"equals": 50, "tolerance": 100}, 0.5),
+        ({"max": 50, "tolerate_s": 10}, 0.51),
+        ({"max": 50, "tolerate_s": 5.1}, 0.039),
+        ({"from": 2, "within_s": 6, "min": 50}, 0.5),
+        ({"at_end": True, "equals": 100, "tolerance": 1}, 1.0),
+        ({"counts": {"max": 200}}, 0.5),
+        ({"pp": {"max": 99}}, None),
+        ({"one_of": [1]}, None),
+        ({"never": 101}, None),
+    ],
+)
+def test_what_was_left_of_a_bound_is_told(expectation: dict[str, Any], spare: float | None) -> None:
+    assert check({"signal": "a.b", **expectation}, RAMP).spare == spare
+
+
+@pytest.mark.parametrize(
     ("holds", "fails"),
     [
         ({"max": 100}, {"max": 99}),
