@@ -15,6 +15,7 @@ from hil.recordings import recorded_in
 from hil.rig import Rig
 from hil.runner import Result, lacking, run_scenario
 from hil.scenario import ScenarioError, load
+from hil.showing import on_show
 from hil.wire import Endpoint, Unit
 
 SHELF = Path(__file__).parent / "scenarios"
@@ -29,10 +30,12 @@ def scenario_path(name: str) -> Path:
 
 async def serve(args: argparse.Namespace) -> int:
     """Plant and servers only, or one recorded device."""
-    if (args.file is None) == (args.dump is None):
-        raise ScenarioError("serve takes a scenario, or --dump with a recording")
+    if [args.file, args.dump, args.personality].count(None) != 2:
+        raise ScenarioError("serve takes a scenario, --personality with a name, or --dump with a recording")
     if args.dump is not None:
         return await _serve_dump(args)
+    if args.personality is not None:
+        return await _serve_personality(args)
     rig = Rig(load(scenario_path(args.file)))
     await rig.start()
     with tempfile.TemporaryDirectory(prefix="hil-", ignore_cleanup_errors=True) as directory:
@@ -42,6 +45,18 @@ async def serve(args: argparse.Namespace) -> int:
             await rig.run(args.seconds if args.seconds is not None else float("inf"))
         finally:
             await rig.stop()
+    return 0
+
+
+async def _serve_personality(args: argparse.Namespace) -> int:
+    rig = Rig(on_show(args.personality, serial=args.serial))
+    await rig.start()
+    units = {name: unit.unit_id for name, unit in rig.units.items()}
+    _tell(args, {"ports": rig.ports(), "units": units})
+    try:
+        await rig.run(args.seconds if args.seconds is not None else float("inf"))
+    finally:
+        await rig.stop()
     return 0
 
 
@@ -135,6 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     serving = verbs.add_parser("serve", help="plant and servers without a controller")
     serving.add_argument("file", nargs="?")
     serving.add_argument("--dump", metavar="FILE", help="one recorded device instead, by what its registers were")
+    serving.add_argument("--personality", metavar="NAME", help="one device of hil/README.md's list, on a small plant")
+    serving.add_argument("--serial", action="store_true", help="that one on a serial line, where it has one")
     serving.add_argument("--ports-file", help="write the same JSON there")
     serving.add_argument("--for", dest="seconds", type=float, help="seconds; default: until interrupted")
     serving.set_defaults(act=serve)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 from hil.faces.bank import Bank, Overlay, Refused
-from hil.faces.image import INT_RANGE, ModelImage, Slot
+from hil.faces.image import ModelImage, Slot
 from hil.plant.reversion import DeadMan
 from hil.wire import Unit
 
@@ -137,7 +137,7 @@ def spike(unit: Unit, *, point: str, to: float, p: float = 0.2) -> Undo:
     def change(content: bytes) -> bytes:
         if unit.face.random.random() >= p:
             return content
-        return _encoded(image, slot, to)
+        return image.encoded(slot, to)
 
     return _on_point(unit, point, change)
 
@@ -145,7 +145,7 @@ def spike(unit: Unit, *, point: str, to: float, p: float = 0.2) -> Undo:
 def stuck_at(unit: Unit, *, point: str, to: float) -> Undo:
     """The point shows one value (engineering units), whatever happens."""
     image, slot = _point(unit, point)
-    return _on_point(unit, point, lambda _: _encoded(image, slot, to))
+    return _on_point(unit, point, lambda _: image.encoded(slot, to))
 
 
 FROM_CLAMPS = frozenset({"A_SF", "W_SF", "VA_SF", "VAR_SF", "PF_SF"})
@@ -160,15 +160,9 @@ def clamps_off(unit: Unit, *, model: int, noise_w: float = 6.0) -> Undo:
         for slot in image.slots.values() if image is target else ():
             if slot.sf in FROM_CLAMPS:
                 to = unit.face.random.uniform(-noise_w, noise_w) if slot.sf == "W_SF" else 0.0
-                memory[slot.at * 2 : (slot.at + slot.size) * 2] = _encoded(image, slot, to)
+                memory[slot.at * 2 : (slot.at + slot.size) * 2] = image.encoded(slot, to)
 
     return _overlay(unit, overlay)
-
-
-def _encoded(image: ModelImage, slot: Slot, value: float) -> bytes:
-    low, high = INT_RANGE[slot.type]
-    raw = max(low, min(high, round(value / image.scale(slot))))
-    return raw.to_bytes(slot.size * 2, "big", signed=low < 0)
 
 
 def identity(unit: Unit, *, serial: str | None = None, version: str | None = None) -> Undo:
@@ -278,9 +272,8 @@ def write_clipped(unit: Unit, *, point: str, low: float, high: float) -> Undo:
         at = (start - address) * 2
         if at < 0 or at + slot.size * 2 > len(content):
             return content
-        raw = int.from_bytes(content[at : at + slot.size * 2], "big", signed=INT_RANGE[slot.type][0] < 0)
-        value = max(low, min(high, raw * image.scale(slot)))
-        return content[:at] + _encoded(image, slot, value) + content[at + slot.size * 2 :]
+        value = max(low, min(high, image.decoded(slot, content[at : at + slot.size * 2])))
+        return content[:at] + image.encoded(slot, value) + content[at + slot.size * 2 :]
 
     return _on_write(unit, fault)
 

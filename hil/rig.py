@@ -17,7 +17,7 @@ from hil.rtu import RtuOverTcp
 from hil.scenario import Scenario, filled
 from hil.serial_line import SerialLine
 from hil.wire import Endpoint, Unit
-from hil.world import World, face_of
+from hil.world import World, face_of, unit_of
 
 STEP_S = 0.1
 
@@ -53,7 +53,7 @@ class Rig:
             endpoint = self.endpoints.setdefault(name, endpoint_for(scenario, name, seed))
             face = face_of(spec, self.world, seed=seed)
             self.world.faces[spec.id] = face
-            self.units[spec.id] = endpoint.units[spec.unit] = Unit(spec.id, spec.unit, face)
+            self.units[spec.id] = endpoint.units[unit_of(spec)] = Unit(spec.id, unit_of(spec), face)
 
     @property
     def now_s(self) -> float:

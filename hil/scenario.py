@@ -28,15 +28,17 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSpec:
-    """One Modbus device. `node` and `rating` for DERs; `der` names the DER whose battery a BMS shows. `tls`: the
-    certificate that its endpoint shows; without one it speaks no TLS."""
+    """One Modbus device. `unit` None: as its maker delivers it, 1 mostly. `node`, `phase` ("a", "b", "c"; "": all)
+    and `rating` for DERs; `der` names the DER whose battery a BMS shows. `tls`: the certificate that its endpoint
+    shows; without one it speaks no TLS."""
 
     id: str
     face: str
-    unit: int = 1
+    unit: int | None = None
     endpoint: str = ""
     tls: str = ""
     node: str = "poc"
+    phase: str = ""
     der: str = ""
     serial: str = ""
     personality: str = "generic"

@@ -40,6 +40,10 @@ def _poc(rig: Rig) -> dict[str, Any]:
         "f_hz": poc.f_hz,
         "export_wh": poc.export_wh,
         "import_wh": poc.import_wh,
+        **{
+            phase: {"p_w": p_w, "q_var": q_var, "v_pu": v_pu}
+            for phase, p_w, q_var, v_pu in zip("abc", poc.each_p_w, poc.each_q_var, poc.each_v_pu, strict=False)
+        },
     }
 
 
@@ -71,6 +75,8 @@ def _der(rig: Rig, id: str) -> dict[str, Any]:
         "q_set_var": command.q_var,
         "connect": command.connect,
     }
+    if rig.world.hybrid(id):
+        told["pv_w"] = der.pv_w
     battery = der.battery
     pack = rig.world.packs.get(id)
     if battery is not None and pack is not None:
@@ -103,6 +109,7 @@ def _device(rig: Rig, name: str) -> dict[str, Any]:
         "blind": unit.count.blind,
         "reverted": unit.face.reverted,
         "violations": len(unit.face.violations),
+        "wear": max(unit.face.wear.values(), default=0),
         "timer_s": min(running) if running else None,
         "connects": endpoint.connects,
         "open": len(endpoint.open),

@@ -13,11 +13,13 @@ from typing import cast
 
 from hil.certificates import may
 from hil.exchange import HEADER, PAIR, Exchange, framed, refusal
-from hil.faces.bank import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, Refused
+from hil.faces.bank import BUSY, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, Refused
 from hil.faces.face import Face
+from hil.faces.personality import Personality
 
 FrameFault = Callable[[Exchange], None]
 ACCEPT, REQUEST, ANSWER = "accept", "request", "answer"
+UNKNOWN_UNIT = {"0x0A": 0x0A, "0x0B": 0x0B}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ class Unit:
             self.count.first_s = now_s
         if pdu[0] in (6, 16) and len(pdu) >= 5:
             address, word = PAIR.unpack_from(pdu, 1)
-            self.count.blind += not self.known.issuperset(range(address, address + (1 if pdu[0] == 6 else word)))
+            self.count.blind += not self.known.issuperset(self.face.numbers(address, 1 if pdu[0] == 6 else word))
 
     def answer(self, pdu: bytes, now_s: float) -> bytes:
         """The PDU that goes back; empty: none."""
@@ -115,13 +117,13 @@ class Unit:
         if not self.face.habits.spans and self.face.bank.over_two(address, count):
             raise Refused(ILLEGAL_ADDRESS)
         try:
-            content = self.face.bank.read(address, count)
+            content = self.face.read(pdu[0], address, count)
         except Refused:
             if self.face.habits.unserved == "silent":
                 return b""
             raise
         self.count.reads += 1
-        self.known.update(range(address, address + count))
+        self.known.update(self.face.numbers(address, count))
         self._seen(address, count)
         return bytes((pdu[0], len(content))) + content
 
@@ -156,8 +158,8 @@ class Unit:
     def _seen(self, address: int, count: int) -> None:
         """Reads that cover a written range verify it, in parts too."""
         for key in list(self.unverified):
-            rest = self._unseen.setdefault(key, set(range(key[0], key[0] + key[1])))
-            rest.difference_update(range(address, address + count))
+            rest = self._unseen.setdefault(key, set(self.face.numbers(*key)))
+            rest.difference_update(self.face.numbers(address, count))
             if not rest:
                 del self.unverified[key], self._unseen[key]
 
@@ -174,7 +176,7 @@ class Connection(asyncio.Protocol):
         self.silent = False
         self.let_in = True
         self.said_goodbye = False
-        self.last_s = 0.0
+        self.began_s = self.last_s = 0.0
         self.held: list[bytes] = []
         self.certificate: bytes | None = None
 
@@ -182,7 +184,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none of asyncio's
         session = transport.get_extra_info("ssl_object")
         self.certificate = None if session is None else session.getpeercert(binary_form=True)
-        self.last_s = self.endpoint.now_s
+        self.began_s = self.last_s = self.endpoint.now_s
         self.endpoint.accepted(self)
 
     def eof_received(self) -> None:
@@ -196,7 +198,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, received: bytes) -> None:
         self.last_s = self.endpoint.now_s
-        if self.silent:
+        if self.silent or self.endpoint.not_yet(self):
             return
         self.buffer += received
         if self.take() and self.queue and self.serving is None:
@@ -339,6 +341,11 @@ class Endpoint:
         if held_s and connection.let_in and not connection.said_goodbye:
             self.held_until_s.append(self.now_s + held_s)
 
+    def not_yet(self, connection: Connection) -> bool:
+        """Whether it does not hear this client yet: what comes sooner after the connect is lost."""
+        wait_s = self._habits.connect_delay_s
+        return wait_s > 0.0 and self.now_s - connection.began_s < wait_s
+
     def _one_too_many(self, connection: Connection, how: str) -> None:
         self.turned_away += 1
         connection.let_in = how == "kick_oldest"
@@ -393,16 +400,23 @@ class Endpoint:
         elif certificate is not None and not may(certificate, exchange.function):
             exchange.answer = refusal(exchange.function, ILLEGAL_FUNCTION)
         elif exchange.unit is None:
-            exchange.answered = not self._unknown_is_silent()
-            exchange.answer = refusal(exchange.function, 0x0B)
+            exchange.answered = self._habits.unknown_unit != "silent"
+            exchange.answer = refusal(exchange.function, UNKNOWN_UNIT.get(self._habits.unknown_unit, 0x0B))
+        elif self._busy(exchange.unit.face.habits.busy_p):
+            exchange.answer = refusal(exchange.function, BUSY)
         elif exchange.function in (3, 4, 6, 16) and len(exchange.pdu) < 5:
             exchange.answer = refusal(exchange.function, ILLEGAL_VALUE)
         else:
             exchange.answer = exchange.unit.answer(exchange.pdu, self.now_s)
             exchange.answered = bool(exchange.answer)
 
-    def _unknown_is_silent(self) -> bool:
-        return next(iter(self.units.values())).face.habits.unknown_unit == "silent"
+    def _busy(self, share: float) -> bool:
+        return share > 0.0 and self.random.random() < share
+
+    @property
+    def _habits(self) -> Personality:
+        """Those of its first unit stand for the endpoint's."""
+        return next(iter(self.units.values())).face.habits
 
     def answer(self, exchange: Exchange) -> None:
         """What the unit says now, and what goes back of it."""

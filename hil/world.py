@@ -9,14 +9,16 @@ from hil.faces.captured import Captured
 from hil.faces.der_7xx import Der7xx
 from hil.faces.face import Face
 from hil.faces.meter import Meter
-from hil.faces.personality import Personality, personality
+from hil.faces.personality import Personality, made, personality
 from hil.faces.pv_1xx import Inverter1xx
+from hil.faces.register_map import DER_PARTS, RegisterMap, register_map
+from hil.faces.registers import Registers
 from hil.faces.sections import Sections
 from hil.faces.view import Rating, SiteView
 from hil.plant.battery import BatteryInputs, BatteryParams, settled
 from hil.plant.curve import Points, interpolate, points_of
 from hil.plant.frequency import SwingParams
-from hil.plant.grid import Line, ZBusFeeder
+from hil.plant.grid import GridModel, Line, PhasedFeeder, ZBusFeeder
 from hil.plant.inverter import InverterCommand, InverterParams
 from hil.plant.load import Load
 from hil.plant.site import Der, DerInputs, SiteInputs, SiteModel, at_rest, step
@@ -27,6 +29,29 @@ from hil.scenario import DeviceSpec, Scenario, ScenarioError
 STORAGE_FACES = ("storage_7xx", "storage_124")
 DER_FACES = ("pv_1xx", "pv_7xx", "captured", *STORAGE_FACES)
 LARGEST_DT_S = 0.1
+
+
+def map_of(spec: DeviceSpec) -> RegisterMap | None:
+    """The register map of a device that has one."""
+    return register_map(spec.personality) if spec.face == "registers" else None
+
+
+def unit_of(spec: DeviceSpec) -> int:
+    """The unit id that it answers to."""
+    own = map_of(spec)
+    return spec.unit if spec.unit is not None else 1 if own is None else own.unit
+
+
+def is_der(spec: DeviceSpec) -> bool:
+    """Whether a plant's own inverter stands behind it."""
+    own = map_of(spec)
+    return spec.face in DER_FACES or (own is not None and own.part in DER_PARTS)
+
+
+def stores(spec: DeviceSpec) -> bool:
+    """Whether a battery stands behind its inverter."""
+    own = map_of(spec)
+    return spec.face in STORAGE_FACES or (own is not None and own.part in ("storage", "hybrid"))
 
 
 class Knob:
@@ -73,7 +98,7 @@ class World:
         self._loads = {name: dict(load) for name, load in plant.get("loads", {}).items()}
         self.load_w = {name: Knob(load.pop("p_w")) for name, load in self._loads.items()}
         self.unbalance_pu = tuple(float(x) for x in plant.get("unbalance_pu", (0.0, 0.0, 0.0)))
-        self.ders = {spec.id: spec for spec in scenario.devices if spec.face in DER_FACES}
+        self.ders = {spec.id: spec for spec in scenario.devices if is_der(spec)}
         self.suns = {id: sun_profile(spec.sun) if spec.sun else self.sun for id, spec in self.ders.items()}
         self.forced = {id: Forced() for id in self.ders}
         self.faces: dict[str, Face] = {}
@@ -87,12 +112,27 @@ class World:
 
     def _model(self, swing: SwingParams | None) -> SiteModel:
         source = self.plant.get("source", {"r_ohm": 0.1, "x_ohm": 0.1})
-        lines = [Line(parent="source", node="poc", r_ohm=source["r_ohm"], x_ohm=source["x_ohm"])]
-        lines += [Line(**line) for line in self.plant.get("lines", [])]
+        lines = [_line({"parent": "source", "node": "poc", **source})]
+        lines += [_line(line) for line in self.plant.get("lines", [])]
         poc = str(self.plant.get("poc", "poc"))
-        grid = ZBusFeeder(lines, poc=poc, v_nom_v=self.v_nom_v, phases=self.phases)
+        grid: GridModel = ZBusFeeder(lines, poc=poc, v_nom_v=self.v_nom_v, phases=self.phases)
+        if self._has_phases(lines):
+            grid = PhasedFeeder(lines, poc=poc, v_nom_v=self.v_nom_v)
         ders = tuple(_der(spec) for spec in self.ders.values())
         return SiteModel(grid=grid, f_nom_hz=self.f_nom_hz, ders=ders, swing=swing)
+
+    def _has_phases(self, lines: list[Line]) -> bool:
+        """Whether anything is on one phase alone, or a line's phases differ."""
+        on_one = [spec.phase for spec in self.ders.values()]
+        on_one += [str(load.get("phase", "")) for load in self._loads.values()]
+        phased = any(on_one) or any(line.each or any(line.neutral) for line in lines)
+        if phased and self.phases != 3:
+            raise ScenarioError(f"a plant of {self.phases} phases has no phase of its own")
+        return phased
+
+    def hybrid(self, id: str) -> bool:
+        """Whether the sun is behind its port beside a battery."""
+        return any(der.id == id and der.sun_w > 0.0 for der in self.model.ders)
 
     @property
     def view(self) -> SiteView:
@@ -128,7 +168,31 @@ class World:
         face = self.faces.get(id)
         command = face.command() if face is not None else InverterCommand()
         battery, forced.battery = forced.battery, replace(forced.battery, soc_pct=None)
+        battery = self._allowed(id, battery)
         return DerInputs(command=command, irradiance=share, trip=forced.trip, battery=battery)
+
+    def _allowed(self, id: str, battery: BatteryInputs) -> BatteryInputs:
+        """Less where somebody wrote less into the registers of its BMS."""
+        told = [
+            face.pack_limits_a() for face in self.faces.values() if isinstance(face, Registers) and face.der == id
+        ]
+        charge = [a for a in (battery.charge_limit_a, *(each[0] for each in told)) if a is not None]
+        discharge = [a for a in (battery.discharge_limit_a, *(each[1] for each in told)) if a is not None]
+        return replace(
+            battery, charge_limit_a=min(charge, default=None), discharge_limit_a=min(discharge, default=None)
+        )
+
+
+def _line(given: Mapping[str, Any]) -> Line:
+    """`each`: [[r, x], ...] of the phases, `neutral`: [r, x]."""
+    own = dict(given)
+    own["each"] = tuple((float(r), float(x)) for r, x in own.get("each", ()))
+    r_ohm, x_ohm = own.get("neutral", (0.0, 0.0))
+    own["neutral"] = (float(r_ohm), float(x_ohm))
+    if own["each"]:
+        own.setdefault("r_ohm", sum(r for r, _ in own["each"]) / 3.0)
+        own.setdefault("x_ohm", sum(x for _, x in own["each"]) / 3.0)
+    return Line(**own)
 
 
 def sun_profile(given: Mapping[str, Any]) -> SunProfile:
@@ -143,8 +207,8 @@ def rating_of(spec: DeviceSpec) -> Rating:
     """Nameplate; apparent power defaults to P, var to 44 % of it (IEEE 1547 category B)."""
     p_max_w = float(spec.rating.get("p_max_w", 10_000.0))
     s_max_va = float(spec.rating.get("s_max_va", p_max_w))
-    charge_w = float(spec.rating.get("p_charge_max_w", p_max_w if spec.face in STORAGE_FACES else 0.0))
-    energy_wh = float(spec.battery.get("capacity_wh", 10_000.0)) if spec.face in STORAGE_FACES else 0.0
+    charge_w = float(spec.rating.get("p_charge_max_w", p_max_w if stores(spec) else 0.0))
+    energy_wh = float(spec.battery.get("capacity_wh", 10_000.0)) if stores(spec) else 0.0
     q_max_var = float(spec.rating.get("q_max_var", 0.44 * s_max_va))
     return Rating(
         p_max_w=p_max_w, s_max_va=s_max_va, q_max_var=q_max_var, p_charge_max_w=charge_w, energy_wh=energy_wh
@@ -153,7 +217,7 @@ def rating_of(spec: DeviceSpec) -> Rating:
 
 def battery_of(spec: DeviceSpec) -> BatteryParams | None:
     """The pack behind a storage device; `soc_pct` of the file is its start, not a parameter."""
-    if spec.face not in STORAGE_FACES:
+    if not stores(spec):
         return None
     return BatteryParams(**{key: value for key, value in spec.battery.items() if key != "soc_pct"})
 
@@ -172,7 +236,17 @@ def _der(spec: DeviceSpec) -> Der:
         p_charge_max_w=rating.p_charge_max_w,
         **given,
     )
-    return Der(id=spec.id, node=spec.node, inverter=inverter, battery=battery_of(spec), obeys_bms=obeys_bms)
+    own = map_of(spec)
+    hybrid = own is not None and own.part == "hybrid"
+    return Der(
+        id=spec.id,
+        node=spec.node,
+        inverter=inverter,
+        battery=battery_of(spec),
+        obeys_bms=obeys_bms,
+        sun_w=float(spec.rating.get("sun_w", 1.3 * rating.p_max_w)) if hybrid else 0.0,
+        phase=spec.phase,
+    )
 
 
 def _bms(owner: DeviceSpec, habits: Personality, serial: str, seed: int, **options: Any) -> Bms:
@@ -183,8 +257,33 @@ def _bms(owner: DeviceSpec, habits: Personality, serial: str, seed: int, **optio
     return Bms(habits, rating_of(owner), der=owner.id, serial=serial, pack=pack, seed=seed, **options)
 
 
+def _registers(spec: DeviceSpec, own: RegisterMap, world: World, seed: int) -> Registers:
+    """A device with its maker's registers. One that is none of the plant's own inverters shows that of its `der`."""
+    owner = spec if is_der(spec) else world.ders.get(spec.der)
+    if owner is None and own.part in ("battery", *DER_PARTS):
+        raise ScenarioError(f"{spec.id}: {own.name} shows a battery; `der` says whose")
+    other = world.faces.get(spec.der) if spec.der else None
+    if own.part == "system" and not isinstance(other, Registers):
+        raise ScenarioError(f"{spec.id}: {own.name} acts through the unit of its `der`, which has to stand before it")
+    shared = other.asked if own.part != "battery" and isinstance(other, Registers) else None
+    return Registers(
+        made(own.name, {**own.habits, **spec.habits}),
+        rating_of(owner or spec),
+        spec=own,
+        der=owner.id if owner is not None else "",
+        serial=spec.serial or f"HIL-{spec.id}",
+        pack=battery_of(owner) if owner is not None else None,
+        asked=shared,
+        seed=seed,
+        **spec.options,
+    )
+
+
 def face_of(spec: DeviceSpec, world: World, *, seed: int) -> Face:
     """The registers of a device, by the name of its face."""
+    own = map_of(spec)
+    if own is not None:
+        return _registers(spec, own, world, seed)
     habits = personality(spec.personality, {"model": f"HIL {spec.face}", **spec.habits})
     if spec.personality != "generic" and "model" not in spec.habits:
         habits = personality(spec.personality, spec.habits)

@@ -43,7 +43,7 @@ def der_reading(view: SiteView, der: DerState) -> AcReading:
     return AcReading(
         p_w=inverter.p_w,
         q_var=inverter.q_var,
-        v_v=phase_voltages_v(view, der.v_pu),
+        v_v=phase_voltages_v(view, der.v_pu, der.each_v_pu),
         f_hz=view.state.poc.f_hz,
         energy_out_wh=inverter.energy_out_wh,
         energy_in_wh=inverter.energy_in_wh,

@@ -50,6 +50,7 @@ class Face:
         self.reverted = 0
         self.deaf = False
         self.violations: list[str] = []
+        self.wear: dict[str, int] = {}
         self._delivered: dict[int, bytes] = {}
         self.joined: list[Face] = []
         self._late: list[tuple[float, str]] = []
@@ -81,6 +82,14 @@ class Face:
         self.bank = Bank([*self.bank.images, *other.bank.images[1:]], base=self.habits.base)
         self.bank.overlays = overlays
         self.joined.append(other)
+
+    def read(self, function: int, address: int, count: int) -> bytes:
+        """What a read function finds. Raises Refused."""
+        return self.bank.read(address, count)
+
+    def numbers(self, address: int, count: int) -> range:
+        """The numbers of so many registers from this one on."""
+        return range(address, address + count)
 
     # the life of the registers
 
@@ -151,7 +160,9 @@ class Face:
     def noised(self, ac: AcReading) -> AcReading:
         """The same reading through this device's sensors."""
         v_v = tuple(self.noisy(v) for v in ac.v_v)
-        return replace(ac, p_w=self.noisy(ac.p_w), q_var=self.noisy(ac.q_var), v_v=v_v)
+        each_w, each_var = (tuple(self.noisy(x) for x in told) for told in (ac.told_p_w, ac.told_q_var))
+        p_w, q_var = (sum(each_w), sum(each_var)) if each_w else (self.noisy(ac.p_w), self.noisy(ac.q_var))
+        return replace(ac, p_w=p_w, q_var=q_var, v_v=v_v, told_p_w=each_w, told_q_var=each_var)
 
     # inside
 

@@ -132,6 +132,16 @@ class ModelImage:
         raw = self.raw(name)
         return None if raw is None else float(raw) * self.scale(self.slots[name])
 
+    def encoded(self, slot: Slot, value: float) -> bytes:
+        """Registers of an engineering value, at the nearest that the type holds."""
+        low, high = INT_RANGE[slot.type]
+        raw = max(low, min(high, round(value / self.scale(slot))))
+        return raw.to_bytes(slot.size * 2, "big", signed=low < 0)
+
+    def decoded(self, slot: Slot, content: bytes) -> float:
+        """The engineering value of a whole number's registers."""
+        return int.from_bytes(content, "big", signed=INT_RANGE[slot.type][0] < 0) * self.scale(slot)
+
     def is_writable(self, at: int, size: int) -> list[Slot] | None:
         """The points that registers [at, at+size) cover whole and may be written; None if any may not."""
         slots: list[Slot] = []

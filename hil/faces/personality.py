@@ -15,6 +15,7 @@ WORDS = {
     "unserved": ("refused", "silent"),
     "night": ("sleeps", "nan", "closed", "holes", "shorter"),
     "voltage": ("phases", "lines"),
+    "unknown_unit": ("0x0B", "0x0A", "silent"),
 }
 """By field: what it may say."""
 TUPLES = ("functions", "write_functions_1", "latency_s", "without", "refused_models")
@@ -34,6 +35,9 @@ class Personality:
     the word that opens it for writes, until `gate_s` after the last one.
     `timer`: "lapses" lets go of what was told, and its registers still show it; `timer_s`: its time where none is
     set. `keeps`: a restart forgets nothing. `delivered`: points as they leave the factory.
+
+    `connect_delay_s`: what a client says sooner after its connect is lost. `busy_p`: the share of requests that get
+    exception 6. `unknown_unit`: the exception that a unit id gets behind which nothing is.
 
     `without`: points that read as not implemented and can't be written. `shows`: points that always read so.
     `night`: an inverter without sun "sleeps" (zeros and a state), shows "nan" (measured points not implemented), is
@@ -70,6 +74,8 @@ class Personality:
     refresh_s: float = 0.2
     refuse_code: int = 2
     unknown_unit: str = "0x0B"
+    connect_delay_s: float = 0.0
+    busy_p: float = 0.0
     common_length: int = 66
     noise_pu: float = 0.0
     scale_factors: Mapping[str, int] = field(default_factory=dict)
@@ -88,11 +94,21 @@ def _shelf() -> Mapping[str, Mapping[str, Any]]:
     return shelf
 
 
+def names() -> list[str]:
+    """All that there are."""
+    return sorted(_shelf())
+
+
 def personality(name: str, changes: Mapping[str, Any] | None = None) -> Personality:
     """The named one, with a scenario's changes on top. Unknown keys are refused."""
     if name not in _shelf():
         raise ValueError(f"no personality {name!r}; there are {', '.join(sorted(_shelf()))}")
-    given = {**_shelf()[name], **(changes or {})}
+    return made(name, {**_shelf()[name], **(changes or {})})
+
+
+def made(name: str, changes: Mapping[str, Any]) -> Personality:
+    """One of its own habits over the common ones. Unknown keys are refused."""
+    given = dict(changes)
     known = {f.name for f in fields(Personality)}
     if unknown := set(given) - known:
         raise ValueError(f"personality {name}: unknown {', '.join(sorted(unknown))}")

@@ -36,7 +36,8 @@ class Inverter1xx(Face):
     ) -> None:
         self.der = der
         self._p_w = 0.0
-        self.model = model or (103 if view.phases == 3 else 101)
+        alone = bool(view.state.ders[der].phase) if der in view.state.ders else False
+        self.model = model or (103 if view.phases == 3 and not alone else 101)
         self.controls: Mapping[str, Control] = immediate.CONTROLS_123
         if rating.energy_wh:
             self.controls = {**immediate.CONTROLS_123, **immediate.CONTROL_124}

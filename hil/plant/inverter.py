@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import exp, sqrt
 
 from hil.plant.curve import Points, interpolate
+from hil.plant.ems import Ems
 
 OFF, SLEEPING, STARTING, RUNNING, THROTTLED, FAULT = "off", "sleeping", "starting", "running", "throttled", "fault"
 STANDBY = "standby"
@@ -62,6 +63,7 @@ class InverterCommand:
     tan_phi: float | None = None
     connect: bool = True
     own: OwnFunctions = field(default_factory=OwnFunctions)
+    ems: Ems = field(default_factory=Ems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """`p_w`, `q_var` are drawn at nominal voltage; P ~ V^v_exponent (0 constant power, 2 constant impedance)."""
+    """`p_w`, `q_var` are drawn at nominal voltage; P ~ V^v_exponent (0 constant power, 2 constant impedance).
+    `phase`: "a", "b" or "c" of a single-phase one, on a feeder with phases."""
 
     node: str
     p_w: float
     q_var: float = 0.0
     v_exponent: float = 0.0
+    phase: str = ""
 
 
 def injection_va(load: Load, v_pu: float) -> complex:

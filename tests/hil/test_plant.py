@@ -8,8 +8,9 @@ import pytest
 
 from hil.plant.battery import BatteryInputs, BatteryParams, battery_step, settled, stored_wh
 from hil.plant.curve import interpolate, points_of
+from hil.plant.ems import Behind, Ems
 from hil.plant.frequency import SwingParams, SwingState, swing_step
-from hil.plant.grid import Line, ZBusFeeder
+from hil.plant.grid import Line, PhasedFeeder, Spot, ZBusFeeder
 from hil.plant.inverter import (
     FAULT,
     RUNNING,
@@ -26,7 +27,7 @@ from hil.plant.inverter import (
 )
 from hil.plant.load import Load
 from hil.plant.reversion import armed, elapse, restarted
-from hil.plant.site import Der, DerInputs, SiteInputs, SiteModel, at_rest, step
+from hil.plant.site import Der, DerInputs, SiteInputs, SiteModel, SiteState, at_rest, step
 from hil.plant.sun import SunProfile
 
 
@@ -271,3 +272,109 @@ def test_pv_and_load_balance_at_the_point_of_connection() -> None:
     assert state.poc.q_var == pytest.approx(-300.0, abs=0.1)
     assert state.poc.export_wh == pytest.approx(2800.0 * 20 / 3600, rel=0.15)
     assert state.poc.v_pu > 1.0
+
+
+def phased(**line: Any) -> PhasedFeeder:
+    own = {"parent": "source", "node": "poc", "r_ohm": 0.2, "x_ohm": 0.1, **line}
+    return PhasedFeeder([Line(**own)], poc="poc", v_nom_v=230.0)
+
+
+def test_three_phases_that_carry_the_same_are_the_balanced_feeder() -> None:
+    lines = [
+        Line(parent="source", node="poc", r_ohm=0.2, x_ohm=0.1),
+        Line(parent="poc", node="roof", r_ohm=0.1, x_ohm=0.03, neutral=(0.3, 0.1)),
+    ]
+    s = {"roof": 9000 - 2000j, "poc": -3000 - 500j}
+    even = ZBusFeeder(lines, poc="poc", v_nom_v=230.0).solve(s, 1.01)
+    found = PhasedFeeder(lines, poc="poc", v_nom_v=230.0).solve(s, 1.01)
+    assert found.converged
+    assert found.each_v_pu["roof"] == pytest.approx((even.v_pu["roof"],) * 3, rel=1e-9)
+    assert (found.poc_p_w, found.poc_q_var) == pytest.approx((even.poc_p_w, even.poc_q_var), rel=1e-9)
+    assert sum(found.each_poc_p_w) == pytest.approx(found.poc_p_w, rel=1e-12)
+
+
+def test_what_is_on_one_phase_moves_that_one_as_the_two_bus_solution_says() -> None:
+    each = ((0.2, 0.1), (0.4, 0.1), (0.1, 0.05))
+    found = phased(each=each).solve({Spot("poc", "b"): 4600 + 0j, Spot("poc", "c"): -2300 - 700j}, 1.0)
+    a, b, c = found.each_poc_v_pu
+    assert a == pytest.approx(1.0, abs=1e-9)
+    assert b * 230.0 == pytest.approx(two_bus_v(4600.0, 0.0, 0.4, 0.1, 230.0), rel=1e-8)
+    assert c * 230.0 == pytest.approx(two_bus_v(-2300.0, -700.0, 0.1, 0.05, 230.0), rel=1e-8)
+    assert found.each_poc_p_w == pytest.approx((0.0, 4600.0, -2300.0), abs=1e-4)
+    assert found.each_poc_q_var == pytest.approx((0.0, 0.0, -700.0), abs=1e-4)
+    assert found.poc_p_w == pytest.approx(2300.0, abs=1e-4)
+
+
+def test_a_neutral_that_carries_the_return_moves_the_other_phases_too() -> None:
+    found = phased(neutral=(0.2, 0.0)).solve({Spot("poc", "a"): -4600 + 0j}, 1.0)
+    a, b, c = found.each_poc_v_pu
+    assert a * 230.0 == pytest.approx(two_bus_v(-4600.0, 0.0, 0.4, 0.1, 230.0), rel=1e-8)
+    assert b > 1.005 or c > 1.005
+    current_a = 4600.0 / (a * 230.0)
+    shift_v = 0.2 * current_a
+    assert max(b, c) * 230.0 < 230.0 + shift_v
+
+
+def test_behind_one_port_sun_goes_to_the_battery_first_and_is_lost_last() -> None:
+    behind = Behind(sun_w=6000.0, give_w=3000.0, take_w=2500.0, efficiency=0.96)
+    assert behind.shared(6000.0) == (0.0, 6000.0)
+    assert behind.shared(4000.0) == (-2000.0, 6000.0), "the rest is charged"
+    assert behind.shared(1000.0) == (-2500.0, 3500.0), "no more can be charged, so the sun gives less"
+    assert behind.shared(7500.0) == (1500.0, 6000.0)
+    assert behind.most_w == pytest.approx(8640.0)
+    dark = Behind(sun_w=0.0, give_w=3000.0, take_w=2500.0, efficiency=0.96)
+    assert dark.least_w == pytest.approx(-2500.0 / 0.96), "charged from the grid, it takes its loss too"
+
+
+def hybrid(command: InverterCommand, *, irradiance: float, house_w: float, seconds: float = 40.0) -> SiteState:
+    """A hybrid of 5 kW with 8 kW of sun and a battery that gives and takes 3 kW, in a house."""
+    inverter = InverterParams(p_max_w=5000.0, s_max_va=5000.0, q_max_var=2200.0, p_charge_max_w=3000.0)
+    pack = BatteryParams(capacity_wh=10_000.0, cells=128, charge_max_a=7.0, discharge_max_a=7.0)
+    der = Der(id="h", node="poc", inverter=inverter, battery=pack, sun_w=8000.0)
+    grid = ZBusFeeder([Line(parent="source", node="poc", r_ohm=0.1, x_ohm=0.1)], poc="poc", v_nom_v=230.0)
+    model = SiteModel(grid=grid, f_nom_hz=50.0, ders=(der,))
+    state = at_rest(model, {"h": settled(pack, soc_pct=50.0)})
+    inputs = SiteInputs(
+        source_v_pu=1.0,
+        f_hz=50.0,
+        loads={"house": Load(node="poc", p_w=house_w)},
+        ders={"h": DerInputs(command=command, irradiance=irradiance)},
+    )
+    for _ in range(round(seconds / 0.1)):
+        state = step(model, state, inputs, 0.1)
+    return state
+
+
+def test_a_hybrid_in_self_consumption_feeds_the_house_by_day_and_night() -> None:
+    own_use = InverterCommand(ems=Ems(grid_w=0.0))
+    night = hybrid(own_use, irradiance=0.0, house_w=1500.0)
+    assert night.poc.p_w == pytest.approx(0.0, abs=20.0)
+    assert night.ders["h"].battery is not None
+    assert night.ders["h"].battery.dc_p_w == pytest.approx(1500.0 / 0.96, rel=0.02)
+    day = hybrid(own_use, irradiance=0.4, house_w=1500.0)
+    assert day.poc.p_w == pytest.approx(0.0, abs=20.0)
+    assert day.ders["h"].pv_w == pytest.approx(3200.0, rel=0.01)
+    assert day.ders["h"].battery is not None
+    assert day.ders["h"].battery.dc_p_w == pytest.approx(-(3200.0 - 1500.0 / 0.96), rel=0.02)
+
+
+def test_a_limit_at_the_ac_side_of_a_hybrid_sends_the_sun_into_the_battery() -> None:
+    state = hybrid(InverterCommand(p_ceiling_w=1000.0), irradiance=0.4, house_w=0.0)
+    der = state.ders["h"]
+    assert der.inverter.p_w == pytest.approx(1000.0, abs=20.0)
+    assert der.battery is not None
+    assert der.battery.dc_p_w == pytest.approx(-(3200.0 - 1000.0 / 0.96), rel=0.02)
+    assert der.pv_w == pytest.approx(3200.0, rel=0.01)
+
+
+def test_a_hybrid_that_is_told_to_charge_takes_from_the_grid_what_the_sun_does_not_give() -> None:
+    state = hybrid(InverterCommand(ems=Ems(battery_w=-2000.0)), irradiance=0.1, house_w=0.0)
+    der = state.ders["h"]
+    assert der.battery is not None
+    assert der.battery.dc_p_w == pytest.approx(-2000.0, rel=0.02)
+    assert der.inverter.p_w == pytest.approx(-1200.0 / 0.96, rel=0.02)
+
+
+def test_a_hybrid_keeps_its_own_export_limit_at_the_point_of_connection() -> None:
+    state = hybrid(InverterCommand(ems=Ems(export_max_w=500.0)), irradiance=1.0, house_w=800.0)
+    assert state.poc.p_w == pytest.approx(500.0, abs=30.0)
