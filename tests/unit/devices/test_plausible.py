@@ -202,5 +202,6 @@ def test_where_there_is_no_grid_there_is_none_in_any_phase() -> None:
 def test_what_no_battery_has_is_not_told_of_one(name: str, absurd: float, true: float) -> None:
     """A cell of 0 V would bar its battery for good."""
     for seen, kept in ((absurd, None), (true, true)):
-        reading = plausible(Reading(soc_pct=50.0, pack=Pack(**{name: seen})), NONE)
-        assert reading.pack == Pack(**{name: kept})
+        told: dict[str, Any] = {name: seen}
+        left: dict[str, Any] = {name: kept}
+        assert plausible(Reading(soc_pct=50.0, pack=Pack(**told)), NONE).pack == Pack(**left)

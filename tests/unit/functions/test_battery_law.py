@@ -82,8 +82,8 @@ def test_a_contactor_that_is_open_bars_both_ways() -> None:
     ],
 )
 @pytest.mark.parametrize("told", [True, False], ids=["by the battery", "by the site file"])
-def test_bounds_of_cells_and_temperatures_bind(told: bool, pack: dict[str, float], expected: Any) -> None:
-    bounds = {
+def test_bounds_of_cells_and_temperatures_bind(told: bool, pack: dict[str, Any], expected: Any) -> None:
+    bounds: dict[str, Any] = {
         "cell_high_v": 3.65,
         "cell_low_v": 2.5,
         "charge_t_low_c": 0.0,
