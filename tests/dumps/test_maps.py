@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Read, Write
-from derctl.core.words import LimitsBy, Status
+from derctl.core.words import Bar, LimitsBy, Status
 from derctl.devices import CATALOGUE, Options
 from derctl.errors import NotRecognised
 from derctl.site import profiles
@@ -279,3 +279,30 @@ def test_the_meter_of_a_goodwe_reads_the_sum_of_its_phases() -> None:
     reading = fake.reading(found("goodwe_meter", fake, sign=1))
     assert reading.p_w == -110.0 and reading.p_phase_w == (-57.0, -46.0, -6.0)
     assert reading.f_hz == pytest.approx(50.05)
+
+
+def test_a_seplos_pack_tells_its_cells_and_temperatures() -> None:
+    """3.270 to 3.272 V, by its source."""
+    fake = from_registers(dump("seplos_v3_pack1"))
+    pack = fake.reading(found("seplos_v3", fake)).pack
+    assert pack is not None
+    assert (pack.cell_min_v, pack.cell_max_v) == (pytest.approx(3.270, abs=0.001), pytest.approx(3.272, abs=0.001))
+    assert pack.t_min_c is not None and pack.t_max_c is not None and 0.0 < pack.t_min_c <= pack.t_max_c < 60.0
+    assert (pack.charge_limit_a, pack.discharge_limit_a, pack.bars) == (180.0, 180.0, ())
+
+
+@pytest.mark.parametrize(
+    ("bits", "fets", "bars"),
+    [
+        (1 << 9, 0x0101, (Bar.TOO_COLD_TO_CHARGE,)),
+        (1 << 11 | 1 << 12, 0x0101, (Bar.UNDER_VOLT,)),
+        (0, 0x0001, (Bar.CHARGE_OFF,)),
+        (1 << 5, 0x0100, (Bar.OVER_VOLT, Bar.DISCHARGE_OFF)),
+        (1 << 2, 0x0101, ()),
+    ],
+)
+def test_what_a_jk_complains_of_bars_the_way_that_it_means(bits: int, fets: int, bars: tuple[Bar, ...]) -> None:
+    fake = jk()
+    fake.registers |= {0x12A0: bits >> 16, 0x12A2: bits & 0xFFFF, 0x12C0: fets}
+    pack = fake.reading(found("jk_bms", fake)).pack
+    assert pack is not None and pack.bars == bars

@@ -6,13 +6,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from derctl.core.pack import Pack
 from derctl.core.types import Reading
-from derctl.core.words import LimitsBy, Status
+from derctl.core.words import Bar, LimitsBy, Status
 from derctl.devices.maps.number import Value
 from derctl.devices.maps.words import BATTERY, renamed
 from derctl.devices.sunspec.limits import PERMITS, permitted_w
 
 WAYS = (("charge_on", "AChaMax", "WChaRteMax"), ("discharge_on", "ADisChaMax", "WDisChaRteMax"))
+
+BARS = {
+    "fully_charged": Bar.FULL,
+    "battery_over_voltage": Bar.OVER_VOLT,
+    "cell_over_voltage": Bar.OVER_VOLT,
+    "battery_under_voltage": Bar.UNDER_VOLT,
+    "cell_under_voltage": Bar.UNDER_VOLT,
+    "battery_over_temperature": Bar.OVER_TEMP,
+    "mos_over_temperature": Bar.OVER_TEMP,
+    "charge_over_temperature": Bar.TOO_HOT_TO_CHARGE,
+    "charge_under_temperature": Bar.TOO_COLD_TO_CHARGE,
+    "discharge_over_temperature": Bar.TOO_HOT_TO_DISCHARGE,
+    "discharge_under_temperature": Bar.TOO_COLD_TO_DISCHARGE,
+    "charge_over_current": Bar.OVER_CHARGE_CURRENT,
+    "discharge_over_current": Bar.OVER_DISCHARGE_CURRENT,
+}
+"""What an alarm of this name bars; of any other name it is told and bars nothing."""
+
+OFF = {"charge_on": Bar.CHARGE_OFF, "discharge_on": Bar.DISCHARGE_OFF}
+PACK = (
+    *("battery_v", "battery_a", "charge_limit_a", "discharge_limit_a", "charge_limit_w", "discharge_limit_w"),
+    *("cell_max_v", "cell_min_v", "t_max_c", "t_min_c"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +68,7 @@ class Battery:
             p_discharge_limit_w=discharge,
             limits_by=by if self.states else LimitsBy.NOBODY,
             alarms=known.get("alarms"),
+            pack=pack_of(known, off=off),
             status=Status.FAULT if off else known.get("status") or Status.ON,
         )
 
@@ -53,6 +78,15 @@ class Battery:
         if on in self.stated and known.get(on) is None:
             return None
         return permitted_w(named, self.stated, amps, watts)
+
+
+def pack_of(known: Mapping[str, Any], *, off: bool) -> Pack:
+    """What it tells of itself, and what of that bars a way."""
+    said = [BARS[alarm] for alarm in known.get("alarms") or () if alarm in BARS]
+    said += [bar for on, bar in OFF.items() if known.get(on) == 0.0]
+    said += [Bar.BATTERY_FAULT] if off else []
+    told: dict[str, Any] = {name: known[name] for name in PACK if name in known}
+    return Pack(bars=tuple(dict.fromkeys(said)), **told)
 
 
 def dc_power(values: Mapping[str, Any]) -> float | None:

@@ -40,10 +40,15 @@ BATTERY = {
     "discharge_limit_a": "A",
     "charge_on": "",
     "discharge_on": "",
+    "cell_max_v": "V",
+    "cell_min_v": "V",
+    "t_max_c": "°C",
+    "t_min_c": "°C",
     "alarms": "",
     "status": "",
 }
-"""Sign: discharge is positive. Limits: what it permits now, both positive. charge_on, discharge_on: 0 where that way
+"""Sign: discharge is positive. Limits: what it permits now, both positive. cell, t: of the highest and the
+lowest cell, the warmest and the coldest. charge_on, discharge_on: 0 where that way
 is blocked."""
 
 RATING = {"p_max_w": "W", "s_max_va": "VA", "p_charge_max_w": "W", "e_max_wh": "Wh", "q_max_var": "var"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sunspec2.device
 
+from derctl.core.pack import Pack
 from derctl.core.types import Fallback, Rating, Reading, Setpoint
 from derctl.core.words import Status
 from derctl.devices.sunspec.bms import bind_bms
@@ -39,8 +40,9 @@ EACH = [(name, model_id, bind, point) for (name, model_id), bind in MEASURED.ite
 
 def values_of(reading: Any) -> Any:
     flat = {item.name: getattr(reading, item.name) for item in fields(Reading)}
-    accepted = flat.pop("accepted")
-    return flat | ({} if accepted is None else {f"accepted.{k}": v for k, v in asdict(accepted).items()})
+    accepted, pack = flat.pop("accepted"), flat.pop("pack")
+    told = {} if pack is None else {f"pack.{item.name}": getattr(pack, item.name) for item in fields(Pack)}
+    return flat | told | ({} if accepted is None else {f"accepted.{k}": v for k, v in asdict(accepted).items()})
 
 
 @pytest.mark.parametrize(
