@@ -43,6 +43,11 @@ class Use:
         return row["rating"] is not None and row["can"]["battery"] is not None and row["rating"]["p_min_w"] < 0.0
 
 
+def _given(section: dict[str, Any]) -> dict[str, Any]:
+    """Without what nobody said."""
+    return {key: value for key, value in section.items() if value is not None}
+
+
 def site_rows(
     place: Place, unit: int, uses: Sequence[Use], profile: Profile, pulse: Pulse, header: str = "strict"
 ) -> list[str]:
@@ -54,7 +59,7 @@ def site_rows(
     deadline_s = timeout_of(profile, pulse)
     more: Row = {} if deadline_s is None else {"timeout_s": deadline_s}
     more |= {} if header == "strict" else {"header": header}
-    wire = {"id": "lan1", place.key: msgspec.to_builtins(place.section)} | more
+    wire = {"id": "lan1", place.key: _given(msgspec.to_builtins(place.section))} | more
     lines = ["buses:", f"  - {_flow(wire)}"]
     lines += ["ders:"] if ders or batteries else []
     numbers = {True: 0, False: 0}

@@ -42,11 +42,11 @@ class Fit:
 
 
 def fitting(options: Options, known: Mapping[str, Profile]) -> Exchange[tuple[Fit, ...]]:
-    """All that fit. One register is enough to tell most of them apart, and none is read twice. Who doesn't answer for
-    some of them is asked for no more."""
+    """All that fit, the one with the longest signature first. One register is enough to tell most of them apart, and
+    none is read twice. Who doesn't answer for some of them is asked for no more."""
     found: tuple[Fit, ...] = ()
     silent = 0
-    for profile in known.values():
+    for profile in sorted(known.values(), key=_marks, reverse=True):
         if profile.map is None or silent >= SILENT_MOST:
             continue
         most = min(profile.max_regs, options.profile.max_regs)
@@ -61,6 +61,10 @@ def fitting(options: Options, known: Mapping[str, Profile]) -> Exchange[tuple[Fi
         row = yield from used_as(KINDS[kind], replace(options, profile=replace(profile, max_regs=most)))
         found = (*found, Fit(profile=profile, kind=kind, identity=identity, row=row))
     return found
+
+
+def _marks(profile: Profile) -> int:
+    return 0 if profile.map is None else len(profile.map.signature)
 
 
 def shown(args: argparse.Namespace, fits: tuple[Fit, ...], pulse: Pulse) -> int:

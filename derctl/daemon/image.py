@@ -39,7 +39,7 @@ SOC_KEEP_S = 30.0
 @dataclass(slots=True)
 class Image:
     """channels and bms by DER id, lines by bus. absent: what the site does without derctl. witness: another meter at
-    the point of connection; followers: who else follows the one there.
+    the point of connection.
 
     written: what derctl told a DER last; holds: what it may still hold of all that; awake_w: the least limit that was
     seen to keep it awake. halted: whether nobody may be raised now. least_s: what three ticks allow. stood: by DER,
@@ -60,12 +60,10 @@ class Image:
     fallbacks: dict[str, Fallback] = field(init=False)
     lines: dict[int, list[Channel]] = field(init=False)
     least_s: float = field(init=False)
-    followers: tuple[str, ...] = field(init=False)
     stood: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.least_s = stale_s(self.site.site.tick_s, Round())
-        self.followers = () if self.site.poc is None else tuple(self.site.poc.followers)
         self.lines = {}
         meters = [channel for channel in (self.poc, self.witness) if channel is not None]
         for channel in (*self.channels.values(), *self.bms.values(), *meters):
@@ -181,7 +179,7 @@ class Image:
             fresh=self.fresh(channel, now_s),
             v_nom_v=self.site.site.v_nom_v,
             witness_w=None if other is None or not self.fresh(other, now_s) else other.measured.reading.p_w,
-            followers=self.followers,
+            followers=() if self.site.poc is None else tuple(self.site.poc.followers),
         )
 
 

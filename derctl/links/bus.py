@@ -93,7 +93,7 @@ class Bus:
                 return ()
             answer = await self.request(unit, op, priority=priority, not_after_s=not_after, permit=permit)
             if not_after is not None:
-                not_after = self.line.clock() + self._follow_s
+                not_after = self.line.clock() + self.line.pace.follow_s
             return answer
 
         if not meets:
@@ -104,12 +104,6 @@ class Bus:
             return await carried(exchange, ask)
         finally:
             state.meets = False
-
-    @property
-    def _follow_s(self) -> float:
-        """Between two requests another unit may have its turn: its pause and its answer, then the own pause."""
-        pace = self.line.pace
-        return pace.timeout_s + max(pace.timeout_s, 2.0 * pace.min_interval_s)
 
     async def request(
         self,
@@ -130,7 +124,7 @@ class Bus:
         for part in op.parts:
             words += await self._turn(unit, part, priority, not_after_s, permit)
             if not_after_s is not None:
-                not_after_s = self.line.clock() + self._follow_s
+                not_after_s = self.line.clock() + self.line.pace.follow_s
         return words
 
     async def _turn(

@@ -54,6 +54,11 @@ class Pace:
     meet_most_s: float = 0.0
     units: Mapping[int, UnitPace] = field(default_factory=dict)
 
+    @property
+    def follow_s(self) -> float:
+        """Between two requests another unit may have its turn: its pause and its answer, then the own pause."""
+        return self.timeout_s + max(self.timeout_s, 2.0 * self.min_interval_s)
+
 
 @dataclass(slots=True)
 class Line:

@@ -18,8 +18,9 @@ from derctl.site.wires import given
 
 ANSWER_S = 0.1
 """How long an answer takes until it was measured: what most devices keep (docs/sources.md)."""
-ASSUMED = Serial(baud=9600)
-"""The line behind a gateway, where nothing says: slow enough for nearly all of them (docs/sources.md)."""
+BAUD_ASSUMED = 9600
+"""Of the line behind a gateway, where nothing says: slow enough for nearly all of them (docs/sources.md)."""
+ASSUMED_LINE = Serial(baud=BAUD_ASSUMED)
 BATTERY = (64, 24)
 EXPECTED = {
     "sunspec_pv": (39, 26),
@@ -95,7 +96,7 @@ def serial_of(bus: BusSection) -> Serial | None:
 
 def unknown_line(bus: BusSection) -> Serial | None:
     """What is assumed of the line behind a gateway of which the site file does not tell; None: nothing is."""
-    return ASSUMED if bus.rtu_over_tcp is not UNSET and serial_of(bus) is None else None
+    return ASSUMED_LINE if bus.rtu_over_tcp is not UNSET and serial_of(bus) is None else None
 
 
 def wired_of(

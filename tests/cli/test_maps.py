@@ -68,7 +68,7 @@ async def test_scan_knows_a_meter_by_its_maps_signature(speaking: Speaking, here
 
 
 async def test_a_device_that_no_signature_fits_is_said_to_be_none(speaking: Speaking, here: Here) -> None:
-    place = await speaking(holding({**SDM, **floats(f4_0x0046=1.0)}))
+    place = await speaking(holding({**SDM, **floats(f4_0x0156=-5.0)}))
     code, _, err = await here("scan", place)
     assert code != 0
     assert "answers Modbus, but has no SunSpec map" in err

@@ -138,7 +138,7 @@ def test_no_command_drives_a_battery_beyond_what_its_bms_truly_allowed_two_cycle
             most_in_w = max(most_in_w, small_w)
         assert -most_in_w - SLACK_W <= told.p_target_w <= most_out_w + SLACK_W, (n, battery, told)
         exercised += abs(told.p_target_w) > 100.0
-    assert exercised > 100, "it was driven at all"
+    assert exercised > 50, "it was driven at all"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -14,6 +14,7 @@ import pytest
 from derctl.core.response import Lag
 from derctl.core.types import LimitRequest
 from derctl.core.words import Belief, Mode, Phase
+from derctl.daemon.actuate import ledger
 from derctl.daemon.actuate.ledger import AHEAD, Ledger
 from derctl.daemon.actuate.rest import AWAKE, Rest
 from derctl.daemon.arming import Arm, Arming
@@ -511,8 +512,9 @@ async def test_what_was_saved_by_a_clock_that_was_not_set_gives_no_write_back_ea
 
 
 async def test_the_count_that_is_saved_before_a_write_survives_a_kill_and_a_good_end_takes_the_rest_back(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ledger, "DISK_S", None)  # this loop's clock doesn't wait for a disk
     flash, path = Profile(volatile=False), tmp_path
     house = House(path).restored()
     await house.ledger.reserve("pv1", flash)
