@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 
 from derctl.core.words import Mode, Refusal
 from derctl.daemon.build import Plant, fresh, rebuild
+from derctl.daemon.channel.channel import Channel
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.control import Control, absent_of, keep_connected, task_of
 from derctl.daemon.known import Known
@@ -23,7 +24,9 @@ from derctl.daemon.poller import Poller
 from derctl.daemon.presence import Presence
 from derctl.daemon.tasks import Tasks
 from derctl.daemon.uplink import Uplink
+from derctl.devices.blocks import Joining
 from derctl.errors import CommandError, ConfigError
+from derctl.links.line import Line, Pace
 from derctl.site import Site
 
 FIND_S = 5.0
@@ -39,6 +42,28 @@ class Change:
     site: Site
     plant: Plant
     done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the running devices were asked before another file was looked at."""
+
+    paces: tuple[tuple[Line, Pace], ...]
+    joined: tuple[tuple[Channel, Joining], ...]
+
+    @classmethod
+    def of(cls, plant: Plant) -> Asked:
+        """As it is now."""
+        lines = [bus.line for bus in plant.buses.values()]
+        joined = tuple((each, each.asking.joining) for each in plant.channels)
+        return cls(tuple((line, line.pace) for line in lines), joined)
+
+    def again(self) -> None:
+        """As it was: that file is not taken over."""
+        for line, pace in self.paces:
+            line.pace = pace
+        for channel, joining in self.joined:
+            channel.asking.joining = joining
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,9 +109,14 @@ class Reloading:
         changed = changes(old, new)
         if not changed:
             return "nothing has changed"
+        asked = Asked.of(self.control.plant)
         plant = rebuild(new, self.heard or self.news.tell, self.control.absent.known, old, self.control.plant)
-        await self._find(plant)
-        await self._check_contract(new, plant)
+        try:
+            await self._find(plant)
+            await self._check_contract(new, plant)
+        except CommandError:
+            asked.again()
+            raise
         for question in new.questions:
             self.news.log.warning("site_file", text=str(question))
         change = self._change = Change(site=new, plant=plant)

@@ -107,6 +107,8 @@ async def test_a_file_that_can_not_be_taken_over_leaves_the_running_one_and_is_s
     async with bench() as b:
         await controlling(b)
         before, plant, writes = b.app.control.site, b.app.control.plant, b.app.gate.arming
+        paces = {name: bus.line.pace for name, bus in plant.buses.items()}
+        joined = [channel.asking.joining for channel in plant.channels]
         with pytest.raises(CommandError) as refused:
             await reloaded(b, change)
         assert (refused.value.code, b.app.control.site, b.app.control.plant) == ("bad_site_file", before, plant)
@@ -115,6 +117,8 @@ async def test_a_file_that_can_not_be_taken_over_leaves_the_running_one_and_is_s
         assert name == "site_file_refused"
         assert says in text and "the running one stays" in text
         assert b.app.gate.arming is writes
+        assert {name: bus.line.pace for name, bus in plant.buses.items()} == paces
+        assert [channel.asking.joining for channel in plant.channels] == joined
         await b.ticks(3)
 
 
