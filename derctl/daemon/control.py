@@ -78,7 +78,7 @@ class Control:
         self.releaser = Releaser(records, Dispatch({}), ears.tell)
         self.standings = Standings(
             rules=rules_of(site, plant.ders),
-            looks=Looks(journal),
+            looks=Looks(journal, records.left),
             left=records.left,
             tell=ears.tell,
             changed=ears.changed,

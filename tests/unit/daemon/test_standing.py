@@ -49,10 +49,11 @@ class Site:
 
     def __post_init__(self) -> None:
         folder = Folder(self.path, self.path)
+        left = Left(folder)
         self.stands = Standings(
             rules={name: Rule(habits=lambda: self.profile, ceiling_w=5_000.0) for name in ("pv1", "pv2", "bat1")},
-            looks=Looks(Journal(folder)),
-            left=Left(folder),
+            looks=Looks(Journal(folder), left),
+            left=left,
             tell=lambda name, der, text: self.told.append((name, der)),
             changed=self.changed,
         )
@@ -217,6 +218,17 @@ def test_what_a_release_left_is_not_found_again(site: Site, left_w: float) -> No
 def test_what_an_older_version_s_release_left_is_known_by_the_journal_of_what_stands(site: Site) -> None:
     site.stands.left.keep("pv1", stands_w=2_000.0)
     assert site.tick(pv(reads_w=2_000.0)) == {"pv1": (None, 2_000.0)}
+
+
+@pytest.mark.parametrize("left_w", [0.0, 160.0])
+def test_a_limit_of_nothing_that_a_release_left_is_not_waited_for_until_the_power_tells(
+    site: Site, left_w: float
+) -> None:
+    """Its power never would: it is derctl's own, and rises."""
+    site.stands.left.keep("pv1", stands_w=left_w)
+    assert site.tick(pv(reads_w=left_w, p_w=0.0)) == {"pv1": (None, left_w)}
+    assert site.stands.looks.unsure == {}
+    assert site.tick(pv(reads_w=left_w, p_w=0.0), open=True) == {"pv1": (None, left_w + 1_000.0)}
 
 
 def test_where_an_older_version_was_its_fallback_is_not_taken_for_somebody_s_limit(site: Site) -> None:

@@ -160,7 +160,7 @@ class House:
             loop=cast(Any, SimpleNamespace(memories={})),
             standings=Standings(
                 rules={},
-                looks=Looks(Journal(Folder(path, path))),
+                looks=Looks(Journal(Folder(path, path)), Left(Folder(path, path))),
                 left=Left(Folder(path, path)),
                 tell=lambda *event: None,
                 changed=lambda: None,
