@@ -25,11 +25,17 @@ HOUSES := $(shell awk 'BEGIN { n = int(20 * $(SHARE) + 0.5); print (n < 2 ? 2 : 
 BIN := $(VENV)/bin
 EDITABLE := tools/pip.sh $(BIN)/python install -q --no-deps --no-build-isolation --editable .
 PURE := derctl/core derctl/functions derctl/sunspec
+PURE_TESTS := $(PURE:derctl/%=tests/unit/%)
+# Each half has its own memory of what failed.
+SCENARIOS = $(BIN)/python -m pytest -m scenario --dist worksteal -o cache_dir=.pytest_cache/scenarios
+OTHERS = nice $(BIN)/python -m pytest -m "not scenario" -n $(WORKERS) --dist worksteal -o cache_dir=.pytest_cache/others
 
 # numpy's worker threads would only fight over the cores with the tests' own processes.
 export OPENBLAS_NUM_THREADS := 1
+# Each scenario starts programs of ours: they need not be compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-all soak hunting houses stops check bench witness lock clean system
+.PHONY: help demo test test-scenarios test-others test-all soak hunting houses stops check bench witness lock clean system
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,17 +43,22 @@ help:  ## this list
 demo: $(VENV)/.demo-installed  ## the simulated site, the daemon and a live view (ARGS="--for 60")
 	@$(BIN)/derctl demo $(ARGS)
 
-# Scenarios run on a real clock. What failed in the crowd is judged once more with two at a time, and that counts.
-# Both halves always run. The gate: every line and branch of the pure packages, without the daemon's processes.
+# Both halves always run, side by side: scenarios run on a real clock and mostly wait, the others use what they leave.
 test: system $(VENV)/.dev-installed  ## all tests; 100 % branch coverage of core, functions and sunspec
-	@status=0; \
-	$(BIN)/python -m pytest -m scenario -n $(SCENARIO_WORKERS) --dist worksteal $(SCENARIO_TESTS) $(PYTEST_ARGS) \
-		|| $(BIN)/python -m pytest -m scenario -n 2 --last-failed --last-failed-no-failures none $(SCENARIO_TESTS) $(PYTEST_ARGS) \
-		|| status=$$?; \
-	COVERAGE_FILE=$(VENV)/.coverage $(BIN)/python -m pytest -m "not scenario" -n $(WORKERS) --dist worksteal \
-		$(PURE:%=--cov=%) --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 \
-		$(PYTEST_ARGS) || status=$$?; \
-	exit $$status
+	@$(MAKE) --no-print-directory -k -j 2 test-scenarios test-others
+
+# What failed in the crowd is judged once more with two at a time, and that counts.
+test-scenarios:
+	@$(SCENARIOS) -n $(SCENARIO_WORKERS) $(SCENARIO_TESTS) $(PYTEST_ARGS) \
+		|| $(SCENARIOS) -n 2 --last-failed --last-failed-no-failures none $(SCENARIO_TESTS) $(PYTEST_ARGS)
+
+# The gate: every line and branch of the pure packages, by the tests of their own rooms, without the daemon's processes.
+test-others:
+	@status=0; log=$(VENV)/others.log; echo "the other tests run beside these: $$log"; \
+	{ COVERAGE_FILE=$(VENV)/.coverage $(OTHERS) $(PURE:%=--cov=%) --cov-branch --cov-report=term-missing:skip-covered \
+		--cov-fail-under=100 $(PURE_TESTS) $(PYTEST_ARGS) || status=$$?; \
+	$(OTHERS) $(PURE_TESTS:%=--ignore=%) tests $(PYTEST_ARGS) || status=$$?; } > $$log 2>&1; \
+	cat $$log; exit $$status
 
 test-all:  ## the tests on each Python of PYTHONS that this machine has
 	@status=0; tested=; \

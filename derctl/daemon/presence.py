@@ -50,6 +50,7 @@ class Presence:
         if ticks == FREEZE_GC_TICK:
             gc.collect()
             gc.freeze()
+            gc.set_threshold(20_000, 20, 100)
         self.notifier.send("WATCHDOG=1")
 
     def _patience(self) -> str:
