@@ -22,6 +22,8 @@ WATCHDOG_TICKS = 1.5
 is that of the longest tick, since it knows none."""
 FREEZE_GC_TICK = 10
 """What lives by then lives for ever: the collector need not look at it again."""
+COLLECT_AFTER = (20_000, 20, 100)
+"""From then on it looks when so many objects more than before are alive: nearly all of a tick's go without it."""
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class Presence:
         if ticks == FREEZE_GC_TICK:
             gc.collect()
             gc.freeze()
-            gc.set_threshold(20_000, 20, 100)
+            gc.set_threshold(*COLLECT_AFTER)
         self.notifier.send("WATCHDOG=1")
 
     def _patience(self) -> str:
