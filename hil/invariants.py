@@ -7,15 +7,13 @@ from typing import Any
 from hil.charging import Charging
 from hil.children import Child
 from hil.expect import Check
+from hil.memory import Memory
 from hil.rig import Rig
 from hil.wire import Unit
 
 READ_BACK_S = 15.0
 ORACLE_S = 3.0
 MISSED_SHARE = 0.01
-
-SETTLED_S, GROWTH_MB = 12.0, 8.0
-"""I5: memory is compared with what it was so long after the start; the ring of recorded ticks fills meanwhile."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,12 +25,8 @@ class Watch:
     health_said: list[str] = field(default_factory=list)
     ticks: int = 0
     missed: int = 0
-    tick_pid: int = 0
-    starts: int = 0
-    started_s: float = 0.0
     charging: Charging | None = None
-    rss_mb: float | None = None
-    grown_mb: float = 0.0
+    memory: Memory = field(default_factory=Memory)
 
     def look(self, rig: Rig, status: Mapping[str, Any] | None, now_s: float, start_s: float) -> None:
         """Once per plant step. `now_s` is the loop's clock."""
@@ -41,16 +35,6 @@ class Watch:
         if status is not None:
             self._loop(status)
             self._health(rig, status, now_s, start_s)
-
-    def weigh(self, daemon: Mapping[str, Any], now_s: float) -> None:
-        """The daemon's memory, from SETTLED_S after each of its starts on."""
-        if daemon.get("starts") != self.starts:
-            self.starts, self.started_s, self.rss_mb = int(daemon.get("starts") or 0), now_s, None
-        rss_mb = daemon.get("rss_mb")
-        if rss_mb is None or now_s - self.started_s < SETTLED_S:
-            return
-        self.rss_mb = float(rss_mb) if self.rss_mb is None else self.rss_mb
-        self.grown_mb = max(self.grown_mb, float(rss_mb) - self.rss_mb)
 
     def _read_back(self, name: str, unit: Unit, now_s: float) -> None:
         """A write older than READ_BACK_S that later reads could have verified and none did."""
@@ -113,10 +97,7 @@ def _found(rig: Rig, watch: Watch, child: Child | None, mqtt: Sequence[str]) -> 
     allowed = 1 + watch.ticks * MISSED_SHARE
     late = [f"{watch.missed} of {watch.ticks} ticks missed"] if watch.missed > allowed else []
     yield "I4", "the control period is kept", late
-    grown = (
-        [f"{watch.grown_mb:.1f} MB more than {SETTLED_S:g} s after its start"] if watch.grown_mb > GROWTH_MB else []
-    )
-    yield "I5", "the daemon's memory does not grow", grown
+    yield "I5", "the daemon's memory does not grow", watch.memory.faults()
     yield "I6", "no unhandled exception, no unexpected end", _errors(child)
     charged = [] if watch.charging is None else watch.charging.faults()
     yield "I8", "no store charges from the grid or another store unasked", charged

@@ -243,7 +243,7 @@ class Run:
         self.snapshots.append(seen)
         loop = asyncio.get_running_loop()
         self.watch.look(self.rig, seen["status"], loop.time(), self.rig.started_s)
-        self.watch.weigh(seen["daemon"], loop.time())
+        self.watch.memory.weigh(seen["daemon"], seen["status"], loop.time())
         if self.watch.charging is not None:
             self.watch.charging.look(seen)
         self._compare_mqtt(seen)

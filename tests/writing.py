@@ -40,6 +40,7 @@ class FakeDevice:
     reversion: Reversion = field(default_factory=Reversion)
     believed: list[bool] = field(default_factory=list)
     points: tuple[str, ...] = ("123.WMaxLimPct", "123.WMaxLim_Ena")
+    says_too_much: str = ""
 
     def release(
         self,
@@ -59,6 +60,9 @@ class FakeDevice:
 
     def points_of(self, write: Write) -> tuple[str, ...]:
         return self.points
+
+    def beyond(self, write: Write, answers: Any) -> str:
+        return self.says_too_much
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint
@@ -134,7 +138,7 @@ class Desk:
             bond=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None, missing="")),
             unit=1,
             bus=self.bus,
-            answers=SimpleNamespace(words={}),
+            answers=SimpleNamespace(words={}, scales={}),
             back_s=-1e9,
             measured=SimpleNamespace(
                 sample=1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -14,13 +14,16 @@ from derctl.errors import DerctlError, DeviceRefused, WriteBarred
 class Read:
     """Read `count` registers from `address` (0-based wire address). Answered by a `Sequence[int]` of that length.
 
-    cuts: the addresses, in order, at which it is sent in parts; none stands inside a number.
+    cuts: the addresses, in order, at which it is sent in parts; none stands inside a number. scales: the places of
+    scale factors in its answer (`core/scales`). told: whether something is written by them.
     """
 
     address: int
     count: int
     function: int = 3
     cuts: tuple[int, ...] = ()
+    scales: tuple[int, ...] = field(default=(), compare=False)
+    told: bool = field(default=False, compare=False)
 
     @property
     def parts(self) -> Sequence[Read]:
@@ -94,19 +97,19 @@ def remembered(exchange: Exchange[T]) -> Exchange[T]:
 
 def through(exchange: Exchange[T], answered: Callable[[Op], Exchange[Registers]]) -> Exchange[T]:
     """The same exchange, in which each request goes through an exchange of its own."""
-    op = next(exchange)
+    step: Callable[[], Op] = partial(next, exchange)
     while True:
+        try:
+            op = step()
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
         try:
             answer = yield from answered(op)
         except DerctlError as error:
             step = partial(exchange.throw, error)
         else:
             step = partial(exchange.send, answer)
-        try:
-            op = step()
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
 
 
 def _asked(op: Op, tries: int, pause_s: float) -> Exchange[Registers]:

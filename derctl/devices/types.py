@@ -151,6 +151,11 @@ class Controllable(Device, Protocol):
         """The points that a write touches, as `123.WMaxLimPct`; what has no name is never written."""
         ...
 
+    def beyond(self, write: Write, answers: Answers) -> str:
+        """What of a write would say more than its register can mean, in words; "" where nothing. answers: with the
+        scale factors that count."""
+        ...
+
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         """The setpoint as this device can take it: in its rating, 0 for a limit that would send it to sleep, and on a
         step of its registers, so that it reads back as it was sent."""

@@ -59,6 +59,14 @@ async def test_missed_ticks_break_i4(make_rig: MakeRig, child: Child) -> None:
     assert broken(rig, watch, child) == {"I4"}
 
 
+async def test_memory_that_grows_breaks_i5(make_rig: MakeRig, child: Child) -> None:
+    rig, watch = await make_rig(devices=PV), Watch()
+    watch.memory.grown_mb = 8.0
+    assert broken(rig, watch, child) == set()
+    watch.memory.grown_mb = 8.1
+    assert broken(rig, watch, child) == {"I5"}
+
+
 async def test_a_traceback_breaks_i6(make_rig: MakeRig, child: Child) -> None:
     child.stderr_path.write_text("Traceback (most recent call last):\n  ...\nValueError: x\n")
     assert broken(await make_rig(devices=PV), Watch(), child) == {"I6"}

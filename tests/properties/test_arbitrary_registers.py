@@ -78,6 +78,7 @@ def test_over_arbitrary_registers_a_write_stays_in_its_models_or_is_refused(name
         fake.run(device.write(setpoint, fallback, answers, toggle=data.draw(st.booleans())))
     except (DecodeError, SettingError):
         pass
+    assert not [why for op in fake.writes if (why := device.beyond(op, answers))]
     try:
         fake.run(device.release(fallback, lift=data.draw(st.booleans()), held=setpoint))
     except (DecodeError, SettingError):

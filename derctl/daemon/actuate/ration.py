@@ -10,7 +10,7 @@ from derctl.core.types import NOTHING, Setpoint
 from derctl.daemon.actuate import wear as wears
 from derctl.daemon.actuate.ledger import EACH, TOGGLED, Ledger
 from derctl.devices import Profile
-from derctl.devices.types import Controllable
+from derctl.devices.types import Answers, Controllable
 from derctl.devices.writable import barred
 from derctl.errors import WriteBarred
 
@@ -69,9 +69,9 @@ class Ration:
         """The same before a release."""
         await self.ledger.reserve_spare(self.id, profile)
 
-    def permit(self, device: Controllable, profile: Profile, *, urgent: bool) -> Permit:
+    def permit(self, device: Controllable, profile: Profile, answers: Answers, *, urgent: bool) -> Permit:
         """The one place that each write of this DER passes on its way to the wire. urgent: it gives less power, or
-        gives the device back, and is counted without being kept back."""
+        gives the device back, and is counted without being kept back. answers: of its last poll that counts."""
 
         def ask(write: Write) -> None:
             points, wear = device.points_of(write), self.ledger.wear(self.id)
@@ -82,6 +82,8 @@ class Ration:
                 worn = profile.wears(point) and not wears.left_of(wear, point, profile, self.ledger.clock())
                 if worn and not urgent:
                     raise WriteBarred(f"{point}: {self.text(profile)}")
+            if why := device.beyond(write, answers):
+                raise WriteBarred(f"{why}: derctl keeps it back")
             self.ledger.wrote(self.id, points, profile)
 
         return ask

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass, field
 
+from derctl.core.scales import confirmed
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import Bind, Record, Released, WriteFor
@@ -180,10 +181,10 @@ class Writer:
         try:
             found = await channel.bus.execute(
                 channel.unit,
-                exchange,
+                confirmed(exchange, channel.answers.scales),
                 priority=Priority.WRITE,
                 not_after_s=wish.at_s + most_s,
-                permit=ration.permit(_controllable(device), channel.measured.profile, urgent=urgent),
+                permit=ration.permit(_controllable(device), channel.measured.profile, answers, urgent=urgent),
             )
         except BusLate as error:  # not sent; the next tick decides
             account.happened(Happened.LATE, str(error))
@@ -213,9 +214,11 @@ class Writer:
         try:
             stands = await channel.bus.execute(
                 channel.unit,
-                exchange,
+                confirmed(exchange, channel.answers.scales),
                 priority=Priority.WRITE,
-                permit=self.account.ration.permit(_controllable(device), channel.measured.profile, urgent=True),
+                permit=self.account.ration.permit(
+                    _controllable(device), channel.measured.profile, dict(channel.answers.words), urgent=True
+                ),
             )
         except BusError:
             return Release(Released.UNREACHABLE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from derctl.core.exchange import Registers
+from derctl.core.exchange import Read, Registers
+from derctl.core.scales import NONE, Scale, doubt, seen
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.slow import Slow
 from derctl.devices import Device
@@ -16,11 +17,24 @@ from derctl.devices.sunspec.limits import BLOCK
 @dataclass(slots=True)
 class Answers:
     """Of one device: what was read of another says nothing of it. slow: which slow block is next, and when each was
-    read. blocks: what was found out about its requests."""
+    read. blocks: what was found out about its requests. scales: which scale factors count, by block."""
 
     words: Mapping[str, Registers] = field(default_factory=dict)
     slow: Slow = field(default_factory=Slow)
     blocks: Blocks = field(default_factory=Blocks)
+    scales: dict[Read, Scale] = field(default_factory=dict)
+
+    def new(self, control: Mapping[str, Read], fresh: Mapping[str, Registers]) -> list[tuple[str, Read]]:
+        """The blocks of this poll whose scale factors nobody has seen before: one answer says nothing of them."""
+        scaled = [(name, read) for name, read in control.items() if name in fresh and read.scales]
+        return [(name, read) for name, read in scaled if read not in self.scales]
+
+    def doubt(self, read: Read, words: Registers) -> str:
+        """Why this answer is none, in words: its scale factors do not count yet."""
+        if not read.scales:
+            return ""
+        self.scales[read] = now = seen(self.scales.get(read, NONE), read, words)
+        return "" if now.counts else doubt(now, read)
 
     def polled(self, fresh: Mapping[str, Registers], refusals: Mapping[str, str]) -> Mapping[str, Registers]:
         """What this poll is decoded from. What a refused block of limits permitted counts no more; a refused control

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field
 
-from derctl.core.exchange import Registers
+from derctl.core.exchange import Read, Registers
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import slow as slows
 from derctl.daemon.channel.answers import Answers
@@ -22,7 +22,7 @@ from derctl.daemon.channel.stillness import Stillness
 from derctl.daemon.channel.telling import taken_as, who
 from derctl.devices import Device
 from derctl.devices.blocks import ALONE, Joining
-from derctl.errors import BusError, DeviceError, DeviceRefused
+from derctl.errors import BusError, DecodeError, DeviceError, DeviceRefused
 from derctl.links.bus import Bus
 from derctl.links.turns import Priority
 
@@ -118,6 +118,9 @@ class Channel:
 
     async def _read(self, whole: Device) -> None:
         fresh, refusals = await self.asking.ask(whole, self.answers.blocks)
+        for name, read in self.answers.new(whole.control, fresh):
+            self.answers.doubt(read, fresh[name])
+            fresh[name] = await self.bus.request(self.unit, read)
         now_s, bond, measured = self.clock(), self.bond, self.measured
         before, before_s = bond.binding, measured.read_s
         if before.device is None or (whole is not before.device and whole is not before.more):
@@ -126,6 +129,11 @@ class Channel:
         if whole is not before.device:
             self.answers.moved(before.device, whole)
         bond.polled(whole, refusals)
+        doubts = [self.answers.doubt(whole.control[name], words) for name, words in fresh.items()]
+        if any(doubts):  # it answers, and what it measures is not known
+            self.heard_s = now_s
+            bond.saw(Look.BLANK, Reason.IMPLAUSIBLE, "; ".join(filter(None, doubts)))
+            return
         known = self.answers.polled(fresh, refusals)
         if before.state not in {Bind.OK, Bind.FROZEN} and now_s - before_s > AWAY_S:
             self.back_s = now_s
@@ -166,8 +174,18 @@ class Channel:
         answers = self.answers
         answers.slow = slows.asked(answers.slow, name, device.slow, self.clock())
         try:
-            words = await self.bus.request(self.unit, device.slow[name], priority=Priority.SLOW)
+            words = await self._sure(device.slow[name])
         except (BusError, DeviceError):
             return
         if self.bond.binding.device is device:  # else found anew meanwhile: another's registers say nothing of it
             self.answers.answered(name, words, self.clock())
+
+    async def _sure(self, read: Read) -> Registers:
+        """Of a block that is read seldom: once more where its scale factors do not count. Raises DecodeError."""
+        answers = self.answers
+        words = await self.bus.request(self.unit, read, priority=Priority.SLOW)
+        if answers.doubt(read, words):
+            words = await self.bus.request(self.unit, read, priority=Priority.SLOW)
+            if text := answers.doubt(read, words):
+                raise DecodeError(text)
+        return words

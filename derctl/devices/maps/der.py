@@ -13,9 +13,9 @@ from derctl.core.words import FallbackBy, LimitsBy, Status
 from derctl.devices.maps.battery import Battery, battery_of
 from derctl.devices.maps.blocks import asked, blocks_of
 from derctl.devices.maps.mapped import Mapped, Start, started
-from derctl.devices.maps.number import Value, size
+from derctl.devices.maps.number import Value
 from derctl.devices.maps.orders import Orders, confirmed
-from derctl.devices.maps.points import Points
+from derctl.devices.maps.points import Points, point_at
 from derctl.devices.maps.quantities import RATING
 from derctl.devices.maps.release import Release
 from derctl.devices.maps.words import INVERTER, INVERTER_MODELS, renamed
@@ -84,12 +84,14 @@ class MapDer(Mapped):
 
     def points_of(self, write: Write) -> tuple[str, ...]:
         places = range(write.address, write.address + len(write.values))
-        return tuple(dict.fromkeys(map(self._point_at, places)))
+        control = None if self.orders is None else self.orders.points.control
+        return tuple(dict.fromkeys(point_at(control, address) for address in places))
 
-    def _point_at(self, address: int) -> str:
-        points = () if self.orders is None else self.orders.points.control.points
-        there = (point.name for point in points if 0 <= address - point.line.address < size(point.line))
-        return next(there, f"register {address}")
+    def beyond(self, write: Write, answers: Answers) -> str:
+        if self.orders is None:
+            return ""
+        points, orders = self.orders.points, self.orders.powers
+        return next(filter(None, (points.beyond(order, write) for order in orders)), "")
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint if self.orders is None else self.orders.sendable(setpoint)

@@ -11,6 +11,7 @@ from derctl.devices.maps.blocks import Block
 from derctl.devices.maps.control import Control, Of, Order, Step
 from derctl.devices.maps.line import Line
 from derctl.devices.maps.number import encoded, number, size, words_of
+from derctl.devices.most import MOST_PU
 from derctl.devices.steps import Steps
 from derctl.devices.sunspec.controls.rated import Rated
 from derctl.devices.types import Answers
@@ -74,6 +75,20 @@ class Points:
             for i, part in enumerate([(word,) for word in words] if singly else [words]):
                 yield Write(address=line.address + i, values=part, function=6 if singly else 16)
 
+    def beyond(self, order: Order, write: Write) -> str:
+        """What of a write would say more than the rating, in words. Values of the map's own mean what it says."""
+        fixed = {(step.point, self._fixed(step)) for step in order.steps if step.of is None}
+        for step in (step for step in order.steps if step.of in POWERS):
+            line = self._line(step)
+            at = line.address - write.address
+            words = write.values[at : at + size(line)] if at >= 0 else ()
+            if len(words) < size(line) or (step.point, words) in fixed:
+                continue
+            value, most_w = number(line, words), self.rated.rating.size_w
+            if value is not None and abs(value) * self._unit_w(step) > MOST_PU * most_w:
+                return f"own.{line.name} would say {value:.6g}, and {most_w:.6g} W is all that it is rated for"
+        return ""
+
     def _number(self, step: Step, watts: float, after_s: float) -> float:
         if step.of is Of.SECONDS:
             line = self._line(step)
@@ -90,6 +105,13 @@ class Points:
 
     def _line(self, step: Step) -> Line:
         return self.control.point(step.point).line
+
+
+def point_at(control: Control | None, address: int) -> str:
+    """The name of the control point that has this register; of none, the register."""
+    points = () if control is None else control.points
+    there = (point.name for point in points if 0 <= address - point.line.address < size(point.line))
+    return next(there, f"register {address}")
 
 
 def _power(way: Sequence[Step]) -> Step:

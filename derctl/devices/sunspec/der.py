@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from derctl.core.exchange import Exchange, Read
+from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.value import replace
-from derctl.core.words import LimitsBy
 from derctl.devices.fitting import met, unverified
 from derctl.devices.kind import Models
 from derctl.devices.nominal import Nominal, System
@@ -22,7 +21,7 @@ from derctl.devices.sunspec.controls.rated import Rated
 from derctl.devices.sunspec.controls.toggle import enables_of, toggled
 from derctl.devices.sunspec.found import Found, incomplete
 from derctl.devices.sunspec.layout import Layout, View
-from derctl.devices.sunspec.limits import BLOCK, Limits, own_limits, with_bms
+from derctl.devices.sunspec.limits import Limits, own_limits, with_limits
 from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, system_of
 from derctl.devices.sunspec.nameplate import plate_of
 from derctl.devices.sunspec.own import Own, own_of
@@ -118,21 +117,16 @@ class SunspecDer(Found):
             own_on=on,
             own_off=off,
         )
-        return self._with_bms(reading, answers)
-
-    def _with_bms(self, reading: Reading, answers: Answers) -> Reading:
-        """A block that can't be read now tells nothing: what it permitted is not permitted for ever."""
-        if self.limits is None:
-            return replace(reading, limits_by=LimitsBy.NOBODY) if self.can.store else reading
-        if BLOCK not in answers:
-            return replace(reading, limits_by=LimitsBy.CHAIN if self.limits.states else LimitsBy.NOBODY)
-        return with_bms(reading, self.limits.told(answers, LimitsBy.CHAIN))
+        return with_limits(reading, self.limits, answers) if self.can.store else reading
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
         return self.controls.promises(answers, fallback)
 
     def absent_w(self, fallback: Fallback) -> float:
         return self.controls.absent_w(fallback)
+
+    def beyond(self, write: Write, answers: Answers) -> str:
+        return self.controls.groups.beyond(write, answers, self.rating)
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return self.controls.sendable(setpoint)

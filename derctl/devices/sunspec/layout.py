@@ -92,9 +92,9 @@ class Layout:
                     return block
         return None
 
-    def view(self, name: str, block: Block, points: Sequence[str]) -> View:
+    def view(self, name: str, block: Block, points: Sequence[str], *, told: bool = False) -> View:
         """A view of the points that the model has and the block is long enough for: one read, in as few parts as
-        `max_regs` allows."""
+        `max_regs` allows. told: whether some of them are written."""
         model = self.models(block.model_id)
         if model is None:
             raise NotRecognised(f"model {block.model_id} has no definition")
@@ -103,7 +103,13 @@ class Layout:
         inner = {block.address + offset for offset in inner_offsets(model, length=block.length)}
         count = max(reader.first + reader.count, 2)
         first, *rest = plan(block.address, count, self.max_regs, inner=inner)
-        read = Read(address=first.address, count=count, cuts=tuple(part.address for part in rest))
+        read = Read(
+            address=first.address,
+            count=count,
+            cuts=tuple(part.address for part in rest),
+            scales=_scales(model, usable),
+            told=told,
+        )
         lacking = tuple(point for point in points if point not in usable)
         void = tuple(self._void(model, usable))
         return View(name=name, model=model, block=block, reader=reader, read=read, lacking=lacking, void=void)
@@ -172,6 +178,12 @@ def _holed(model: Model, points: Sequence[str], registers: Sequence[int | None])
     scales = {sf for point in points if isinstance(sf := model.fixed[point].sf, str)}
     places = [model.fixed[name] for name in {*points, *scales}]
     return any(None in registers[place.offset : place.end] for place in places)
+
+
+def _scales(model: Model, points: Sequence[str]) -> tuple[int, ...]:
+    """Where the registers stand that these points count by."""
+    names = {sf for point in points if isinstance(sf := model.fixed[point].sf, str)}
+    return tuple(sorted(model.fixed[name].offset for name in names))
 
 
 def _usable(model: Model, points: Sequence[str], end: int) -> list[str]:

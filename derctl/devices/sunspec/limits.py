@@ -183,6 +183,16 @@ def with_bms(reading: Reading, told: Reading) -> Reading:
     )
 
 
+def with_limits(reading: Reading, limits: Limits | None, answers: Answers) -> Reading:
+    """With what its own chain tells, if anything there does. A block that can't be read now tells nothing: what it
+    permitted is not permitted for ever."""
+    if limits is None:
+        return replace(reading, limits_by=LimitsBy.NOBODY)
+    if BLOCK not in answers:
+        return replace(reading, limits_by=LimitsBy.CHAIN if limits.states else LimitsBy.NOBODY)
+    return with_bms(reading, limits.told(answers, LimitsBy.CHAIN))
+
+
 def own_limits(whole: Layout, layout: Layout, beside: Block, options: Options) -> Exchange[tuple[Limits | None, str]]:
     """Those that stand in the battery's own chain, and what is wrong with that; with None nobody reads any there.
 

@@ -407,6 +407,18 @@ def test_a_refused_point_leaves_a_device_that_is_only_read() -> None:
     assert left.sendable(Setpoint(p_target_w=7.0)) == Setpoint(p_target_w=7.0)
 
 
+def test_a_power_that_is_more_than_its_rating_is_named_and_a_fixed_value_is_not() -> None:
+    _, device = store()
+    for watts, too_much in ((0, False), (5000, False), (5200, True)):
+        said = device.beyond(Write(address=101, values=packed(Type.U32, watts // 10)), {})
+        assert bool(said) is too_much
+        assert not said or f"would say {watts}" in said
+    assert device.beyond(Write(address=105, values=(2,)), {}) == ""
+    assert device.beyond(Write(address=102, values=(0xFFFF,), function=6), {}) == "", "half a number tells nothing"
+    left = device.without({"own.3.100": "exception 2"})
+    assert left.beyond(Write(address=101, values=(1, 1)), {}) == "", "it has no control points any more"
+
+
 @pytest.mark.parametrize("by", ["report", "assumed"])
 def test_a_point_that_nobody_confirmed_is_not_written_and_named(by: str) -> None:
     _, device = store(("address: 105, scale: 60", f"address: 105, by: {by}, source: a forum, scale: 60"))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from derctl.core.exchange import Exchange
-from derctl.core.types import Fallback
+from derctl.core.types import Fallback, Rating
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.profile import Profile
 from derctl.devices.steps import Steps
+from derctl.devices.sunspec.controls.bounds import Bounds, percents
 from derctl.devices.sunspec.controls.sending import sent
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers
@@ -57,17 +58,23 @@ class Group:
     """A control group at its place. base: what 100 % is, W or var. profile: how this device takes writes.
     steps: what its setpoint can be. timer: what its own reversion timer does.
 
+    SHARES are its setpoints in percent.
     NEEDED are the points without which a write means nothing; others are left out where the device reads as not
     having them (unless its profile says that its control points never read as anything).
     """
 
     NEEDED: ClassVar[frozenset[str]] = frozenset()
+    SHARES: ClassVar[tuple[str, ...]] = ()
 
     view: View
     base: float
     profile: Profile
     steps: Steps
     timer: Timer = Timer.NONE
+
+    def bounds(self, rating: Rating) -> Bounds:
+        """The most that its points can be told."""
+        return percents(*self.SHARES)
 
     def tells(self, values: Mapping[str, Any]) -> bool:
         """Whether what it was told reads back as anything: a device may take what it does not show."""
@@ -105,13 +112,16 @@ class Group:
 
     def _percent(self, point: str, value: float, sf: int | None, *, down: bool = False) -> tuple[int, ...]:
         """`value` (W or var) as this point's percent of base."""
-        return self._scaled(point, 100.0 * value / self.base, sf, down=down)
+        return self._scaled(point, 100.0 * value / self.base, sf, most=100.0, down=down)
 
-    def _scaled(self, point: str, value: float, sf: int | None, *, down: bool = False) -> tuple[int, ...]:
-        """`value` in this point's unit. down: between two steps the one nearer to 0, so never more than the value."""
+    def _scaled(
+        self, point: str, value: float, sf: int | None, *, most: float, down: bool = False
+    ) -> tuple[int, ...]:
+        """`value` in this point's unit. down: between two steps the one nearer to 0, so never more than the value; so
+        it is where the nearest is more than most."""
         if sf is None:
             raise DecodeError(f"model {self.view.model.id}: {point} has no scale factor now")
-        if down:
+        if down or round(abs(value) * 10.0**-sf) * 10.0**sf > most:
             steps = math.floor(abs(value) * 10.0**-sf + 1e-6)
             value = math.copysign(steps * 10.0**sf, value)
         return encode_point(self.view.model, point, value, sf=sf)

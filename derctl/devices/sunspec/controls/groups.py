@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.exchange import Exchange, Registers
-from derctl.core.types import Port, Setpoint
+from derctl.core.exchange import Exchange, Registers, Write
+from derctl.core.types import Port, Rating, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import Timer
+from derctl.devices.sunspec.controls.bounds import beyond
 from derctl.devices.sunspec.controls.parts import Limit, Power, Target, Var
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers, Reversion
@@ -32,6 +33,16 @@ class Groups:
     def port(self) -> Port:
         """What the device takes at its AC terminals."""
         return Port(limit=self.limit is not None, aim=self.target is not None, var=self.var is not None)
+
+    def beyond(self, write: Write, answers: Answers, rating: Rating) -> str:
+        """What of a write would say more than it can mean, in words; "" where nothing, or nobody knows its scale."""
+        parts = [part for part in (self.limit, self.target, self.var) if part is not None]
+        found = [
+            beyond(part.view, answers[part.view.name], part.bounds(rating), write)
+            for part in parts
+            if part.view.name in answers
+        ]
+        return "; ".join(filter(None, found))
 
     @property
     def powers(self) -> list[Power]:

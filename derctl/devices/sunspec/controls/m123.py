@@ -28,7 +28,7 @@ def build_123(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     block, nothing = layout.find(123), Groups()
     if block is None:
         return nothing
-    view = layout.view("ctl", block, POINTS_123)
+    view = layout.view("ctl", block, POINTS_123, told=True)
     values = yield from layout.asked(block, POINTS_123)
     if 123 in layout.unread:
         return nothing
@@ -44,6 +44,7 @@ class Limit123(Group):
     """Active power limit by model 123. Its timer has no target: it reverts to no limit."""
 
     NEEDED: ClassVar = frozenset({"WMaxLimPct", "WMaxLim_Ena"})
+    SHARES: ClassVar = ("WMaxLimPct",)
 
     @classmethod
     def build(cls, view: View, values: dict[str, Any], rating: Rating, profile: Profile) -> Limit123:
@@ -85,6 +86,7 @@ class Var123(Group):
     """Fixed reactive power by model 123. base: VArMax, or WMax for devices that take percent of that."""
 
     NEEDED: ClassVar = frozenset({"VArPct_Ena", "VArWMaxPct", "VArMaxPct", "VArAvalPct"})
+    SHARES: ClassVar = ("VArWMaxPct", "VArMaxPct", "VArAvalPct")
 
     point: str
     mode: int

@@ -26,7 +26,7 @@ def build_124(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     block, nothing = layout.find(124), Groups()
     if block is None or not want.aim:
         return nothing
-    view = layout.view("sto", block, POINTS_124)
+    view = layout.view("sto", block, POINTS_124, told=True)
     values = yield from layout.asked(block, POINTS_124)
     if 124 in layout.unread:
         return nothing
@@ -41,6 +41,7 @@ class Target124(Group):
     target: the storage goes back to its own mode."""
 
     NEEDED: ClassVar = frozenset({"OutWRte", "InWRte", "StorCtl_Mod"})
+    SHARES: ClassVar = ("OutWRte", "InWRte")
 
     @classmethod
     def build(cls, view: View, values: dict[str, Any], base: float, profile: Profile) -> Target124:

@@ -29,7 +29,7 @@ def build_704(layout: Layout, rating: Rating, profile: Profile, want: Port) -> E
     block, nothing = layout.find(704), Groups()
     if block is None:
         return nothing
-    view = layout.view("ctl", block, POINTS_704)
+    view = layout.view("ctl", block, POINTS_704, told=True)
     values = yield from layout.asked(block, POINTS_704)
     if 704 in layout.unread:
         return nothing
@@ -54,6 +54,7 @@ class Limit704(Group):
     """Active power limit by model 704, with timer and target."""
 
     NEEDED: ClassVar = frozenset({"WMaxLimPct", "WMaxLimPctEna"})
+    SHARES: ClassVar = ("WMaxLimPct", "WMaxLimPctRvrt")
     REVERTS: ClassVar = ("WMaxLimPctRvrtTms", "WMaxLimPctEnaRvrt", "WMaxLimPctRvrt")
 
     @classmethod

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from derctl.core.exchange import Exchange
-from derctl.core.types import Fallback
+from derctl.core.types import Fallback, Rating
 from derctl.core.words import Timer
 from derctl.devices.steps import Steps
+from derctl.devices.sunspec.controls.bounds import Bounds
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers
 
@@ -21,6 +22,10 @@ class Part(Protocol):
 
     @property
     def steps(self) -> Steps: ...
+
+    def bounds(self, rating: Rating) -> Bounds:
+        """The most that its points can be told."""
+        ...
 
 
 class Power(Part, Protocol):

@@ -11,6 +11,7 @@ from derctl.core.types import Fallback, Rating
 from derctl.core.words import FallbackBy
 from derctl.devices.profile import Profile
 from derctl.devices.steps import Steps, percent_of, plain
+from derctl.devices.sunspec.controls.bounds import Bounds, percents, within
 from derctl.devices.sunspec.controls.group import Group, targeted, whole
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers
@@ -32,6 +33,14 @@ class Setpoint704(Group):
     PERCENT: ClassVar[int]
     DOWN: ClassVar[bool]
     ALSO: ClassVar[dict[str, tuple[int, ...]]] = {}
+
+    def bounds(self, rating: Rating) -> Bounds:
+        return self._bounds(self.base)
+
+    def _bounds(self, most: float) -> Bounds:
+        """most: in its unit, W or var."""
+        name = self.POINT
+        return {**percents(f"{name}Pct", f"{name}PctRvrt"), **dict.fromkeys((name, f"{name}Rvrt"), most)}
 
     @classmethod
     def _in_unit(cls, view: View, values: dict[str, Any], profile: Profile) -> bool:
@@ -66,20 +75,30 @@ class Setpoint704(Group):
         """Write it, enabled. Its reversion target is 0.
 
         The points of the other unit go back as they were read: FranklinWH refuses a percentage that it doesn't use.
+        What can't have been meant is left out.
         """
         name, values = self.POINT, self.view.values(answers)
         points = {f"{name}Mod": (self.PERCENT,), **self.ALSO}
-        points |= {
-            point: self._raw(answers, point) for point in (name, f"{name}Rvrt", f"{name}Pct", f"{name}PctRvrt")
-        }
+        read = {point: self._raw(answers, point) for point in (name, f"{name}Rvrt", f"{name}Pct", f"{name}PctRvrt")}
+        points |= read
         if self._in_unit(self.view, values, self.profile):
             points[f"{name}Mod"] = (self.PLAIN,)
-            points |= {name: self._scaled(name, value, values[f"{name}_SF"], down=self.DOWN), f"{name}Rvrt": (0, 0)}
+            points |= {
+                name: self._scaled(name, value, values[f"{name}_SF"], most=self.base, down=self.DOWN),
+                f"{name}Rvrt": (0, 0),
+            }
         else:
             percent = clamp(value, -self.base, self.base), values[f"{name}Pct_SF"]
             points |= {f"{name}Pct": self._percent(f"{name}Pct", *percent, down=self.DOWN), f"{name}PctRvrt": (0,)}
         points |= {f"{name}EnaRvrt": (revert_enabled,), f"{name}RvrtTms": self._u32(timer_s)}
-        yield from self._write(answers, points | {f"{name}Ena": (1,)})
+        words, bounds = answers[self.view.name], self._bounds(self.base)
+        lies = {
+            point
+            for point in read
+            if points[point] is read[point] and not within(self.view, words, point, bounds[point])
+        }
+        told = {point: each for point, each in points.items() if point not in lies}
+        yield from self._write(answers, told | {f"{name}Ena": (1,)})
 
     def _off(self, answers: Answers) -> Exchange[None]:
         yield from self._write(answers, {f"{self.POINT}Ena": (0,)})
@@ -103,6 +122,9 @@ class Target704(Setpoint704):
         revert = "WSetRvrt" if cls._in_unit(view, values, profile) else "WSetPctRvrt"
         timer = targeted(view, values, ("WSetRvrtTms", "WSetEnaRvrt", revert), profile)
         return cls(view=view, base=base, profile=profile, steps=cls._steps(view, values, base, profile), timer=timer)
+
+    def bounds(self, rating: Rating) -> Bounds:
+        return self._bounds(max(self.base, rating.size_w))
 
     def accepted_w(self, values: dict[str, Any]) -> float | None:
         return self._held(values)

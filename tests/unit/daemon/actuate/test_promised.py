@@ -45,7 +45,7 @@ def promised(
     written = None if refusals is None else Written(setpoint=Setpoint(), at_s=WRITTEN_S, refusals=refusals)
     channel: Any = SimpleNamespace(
         device=device,
-        answers=SimpleNamespace(words={}),
+        answers=SimpleNamespace(words={}, scales={}),
         measured=SimpleNamespace(read_s=read_s, profile=Profile(readback=readback)),
     )
     account: Any = SimpleNamespace(hold=Hold(written=written))

@@ -122,10 +122,25 @@ async def test_a_point_that_is_never_written_is_kept_from_the_wire_and_said() ->
     assert desk.device.holds == ceiling(2000.0)
 
 
+async def test_what_would_say_too_much_is_kept_from_the_wire_and_said() -> None:
+    desk = Desk()
+    desk.device.says_too_much = "704.VarSetPct would say 1976.6, and 100 is all that it can mean"
+    await desk.tick(ceiling(3000.0))
+    assert desk.device.wrote == []
+    assert desk.events == [
+        (
+            "write_refused",
+            "pv1",
+            "704.VarSetPct would say 1976.6, and 100 is all that it can mean: derctl keeps it back",
+        )
+    ]
+    assert desk.writer.account.ration.ledger.wear("pv1").counts == {}
+
+
 def test_a_named_point_has_the_day_s_writes_of_memory_that_wears_out() -> None:
     """No profile calls it volatile."""
     ration, device = Ration("pv1", named=frozenset({"703.ES"})), FakeDevice(points=("703.ES",))
-    permit = ration.permit(device, Profile(writes_a_day=2), urgent=False)  # type: ignore[arg-type]
+    permit = ration.permit(device, Profile(writes_a_day=2), {}, urgent=False)  # type: ignore[arg-type]
     for _ in range(2):
         permit(Write(address=1, values=(1,)))
     with pytest.raises(WriteBarred, match=r"703\.ES"):

@@ -59,6 +59,9 @@ class Inverter:
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint
 
+    def beyond(self, write: Write, answers: Any) -> str:
+        return ""
+
     def points_of(self, write: Write) -> tuple[str, ...]:
         return ("123.WMaxLimPct",)
 
@@ -94,7 +97,7 @@ class Site:
         channel: Any = SimpleNamespace(
             device=self.inverter, state=Bind.OK, unit=1, bus=self.bus, back_s=-1e9,
             bond=SimpleNamespace(verified=True, binding=SimpleNamespace(reason=None)),
-            answers=SimpleNamespace(words={}),
+            answers=SimpleNamespace(words={}, scales={}),
             measured=SimpleNamespace(
                 profile=profile, claim=Claim(), sample=0, believed=lambda accepted: accepted
             ),

@@ -108,6 +108,9 @@ class Hybrid(Mapped):
     def points_of(self, write: Write) -> tuple[str, ...]:
         return tuple(f"own.{write.address + place}" for place in range(len(write.values)))
 
+    def beyond(self, write: Write, answers: Any) -> str:
+        return ""
+
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint
 
