@@ -9,22 +9,10 @@ import pytest
 
 from derctl.core.exchange import Read, Write
 from derctl.core.words import Bar, LimitsBy, Status
-from derctl.devices import CATALOGUE, Options
 from derctl.errors import NotRecognised
-from derctl.site import profiles
 from tests.fake import Fake
+from tests.mapped import found
 from tests.recorded import dump, registers_of
-
-MAPS = {name: each for name, each in profiles().items() if each.map is not None}
-
-
-def found(name: str, fake: Fake, **options: Any) -> Any:
-    """The device, as the daemon finds it."""
-    made = MAPS[name].map
-    assert made is not None
-    device = fake.run(CATALOGUE[made.kind].bind(Options(profile=MAPS[name], **options)))
-    fake.ops.clear()
-    return device
 
 
 def from_registers(*dumps: dict[str, Any], more: dict[int, int] | None = None) -> Fake:

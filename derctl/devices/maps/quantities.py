@@ -28,6 +28,11 @@ AC = {
 """Sign: of a meter as it counts itself, the site file says which way that is; of all others towards the grid.
 energy_wh: delivered, of a meter exported. v_v: mean of phase to neutral. i: with the sign that it has there."""
 
+PHASE_POWERS = ("p_a_w", "p_b_w", "p_c_w")
+"""What makes up the power where a map has no line p_w."""
+ALARMS = ("alarms", "alarms_b", "alarms_c", "alarms_d")
+"""Of a battery whose alarms stand in several places; they count as one list."""
+
 BATTERY = {
     "soc_pct": "%",
     "soh_pct": "%",
@@ -44,7 +49,7 @@ BATTERY = {
     "cell_min_v": "V",
     "t_max_c": "°C",
     "t_min_c": "°C",
-    "alarms": "",
+    **dict.fromkeys(ALARMS, ""),
     "status": "",
 }
 """Sign: discharge is positive. Limits: what it permits now, both positive. cell, t: of the highest and the

@@ -1,0 +1,136 @@
+"""Registers that makers and libraries publish, through the maps that ship, beside what their sources state."""
+
+from __future__ import annotations
+
+import pytest
+
+from derctl.core.types import Rating
+from derctl.core.words import Bar, LimitsBy, Status
+from derctl.errors import NotRecognised
+from tests.fake import Fake
+from tests.mapped import found
+
+WORD = Rating(p_max_w=9000.0, p_min_w=-9000.0, s_max_va=9000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
+
+
+def at(registers: dict[int, list[int]]) -> Fake:
+    """Runs of registers by their first address."""
+    return Fake(registers={first + i: word for first, words in registers.items() for i, word in enumerate(words)})
+
+
+def victron(kind: str, **more: list[int]) -> Fake:
+    """The maker's own test reads these registers (victronenergy/dbus_modbustcp, test/sim/registertest.py), of values
+    that stand beside it (test/sim/battery.csv, system.csv, vebus.csv). more: others, `r820=...`."""
+    tested: dict[str, dict[int, list[int]]] = {
+        "battery": {
+            259: [5200, 1200, 110, 345, 2600, 100, 64536, 850],
+            267: [1] * 13,
+            303: [1, 990, 565, 420, 1000, 500, 1000],
+            318: [50, 500, 1, 1, 1, 1, 1, 1, 1],
+            1282: [9, 20, 1, 1, 8, 2, 4, 4, 280, 400],
+            1297: [1, 1, 1],
+        },
+        "system": {
+            800: [0x6261, 0x6462, 0x6565, 0x6631, 0x3562, 0x6164, 1, 1, 10, 20, 30, 110, 120, 130],
+            814: [210, 220, 230, 310, 320, 330, 410, 420, 430, 510, 520, 530, 1],
+            840: [500, 100, 600, 85, 1, 65316, 1],
+            850: [300, 200],
+        },
+        "vebus": {
+            3: [2310, 2320, 2330, 10, 20, 30, 5000, 5000, 5000, 23, 46, 69, 2310, 2320, 2330, 10, 20, 30, 5000, 250],
+            23: [23, 46, 69, 5000, 250, 3, 0, 850, 4, 17, 1, 1, 1, 1, 111, 1, 1, 222, 333],
+        },
+    }
+    return at(tested[kind] | {int(name[1:]): words for name, words in more.items()})
+
+
+def test_a_battery_behind_a_victron_gx_permits_what_its_bms_says_now() -> None:
+    fake = victron("battery")
+    device = found("victron_gx_battery", fake)
+    reading = fake.reading(device)
+    assert (reading.soc_pct, reading.soh_pct, reading.limits_by) == (85.0, 99.0, LimitsBy.BMS)
+    assert reading.p_charge_limit_w == pytest.approx(100.0 * 52.0), "CCL 100 A at 52 V"
+    assert reading.p_discharge_limit_w == pytest.approx(50.0 * 52.0), "DCL 50 A"
+    assert reading.dc_p_w == pytest.approx(-11.0 * 52.0), "11 A into the battery"
+    pack = reading.pack
+    assert pack is not None
+    assert (pack.cell_min_v, pack.cell_max_v) == (pytest.approx(2.8), pytest.approx(4.0))
+    assert (pack.t_min_c, pack.t_max_c) == (5.0, 50.0)
+    assert reading.alarms == () and pack.bars == (), "all its alarms are warnings"
+
+
+def test_a_limit_that_the_bms_takes_back_counts_at_once() -> None:
+    fake = victron("battery")
+    device = found("victron_gx_battery", fake)
+    fake.registers |= {307: 0, 308: 55}
+    reading = fake.reading(device)
+    assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (0.0, pytest.approx(5.5 * 52.0))
+
+
+@pytest.mark.parametrize(
+    ("address", "bar"),
+    [
+        (268, Bar.UNDER_VOLT),
+        (269, Bar.OVER_VOLT),
+        (274, Bar.OVER_TEMP),
+        (320, Bar.OVER_CHARGE_CURRENT),
+        (321, Bar.OVER_DISCHARGE_CURRENT),
+        (324, Bar.TOO_HOT_TO_CHARGE),
+        (325, Bar.TOO_COLD_TO_CHARGE),
+        (326, Bar.UNDER_VOLT),
+    ],
+)
+def test_an_alarm_of_a_battery_behind_a_gx_bars_what_it_means(address: int, bar: Bar) -> None:
+    fake = victron("battery")
+    fake.registers[address] = 2
+    pack = fake.reading(found("victron_gx_battery", fake)).pack
+    assert pack is not None and pack.bars == (bar,)
+
+
+def test_what_no_bms_tells_behind_a_gx_is_no_bms() -> None:
+    """mappings.cpp answers 0 for a value that nobody tells."""
+    with pytest.raises(NotRecognised, match=r"305 .* reads 0, not 5 to 6000"):
+        found("victron_gx_battery", victron("battery", r305=[0, 0, 0, 0]))
+
+
+def test_alarms_are_known_as_far_as_they_are_told() -> None:
+    fake = victron("battery", r268=[2, 0])
+    device = found("victron_gx_battery", fake)
+    places = {line.name: block.name for block in device.start.fast for line, _ in block.places}
+    answers = dict(fake.poll(device))
+    del answers[places["alarms_d"]]
+    assert device.decode(answers).alarms == ("battery_under_voltage",)
+    assert device.decode({}).alarms is None
+
+
+def test_the_grid_of_a_gx_is_what_its_phases_add_up_to() -> None:
+    fake = victron("system")
+    device = found("victron_gx_meter", fake, sign=-1)
+    reading = fake.reading(device)
+    assert reading.p_w == -(410.0 + 420.0 + 430.0) and reading.p_phase_w == (-410.0, -420.0, -430.0)
+    assert device.identity.serial == "badbeef15bad"
+    fake.registers |= {820: 65036, 821: 0, 822: 0}
+    one = fake.reading(device)
+    assert one.p_w == 500.0, "one phase, and 500 W to the grid"
+
+
+def test_without_a_phase_a_sum_is_no_power() -> None:
+    fake = victron("system")
+    device = found("victron_gx_meter", fake, sign=-1)
+    assert device.decode({}).p_w is None
+    [block] = device.start.fast
+    assert device.without({block.name: "exception 2"}) is None
+
+
+def test_a_multiplus_feeds_what_leaves_its_ac_input() -> None:
+    fake = victron("vebus")
+    device = found("victron_vebus", fake, declared=WORD)
+    reading = fake.reading(device)
+    assert reading.p_w == -(230.0 + 460.0 + 690.0), "its test has these W going in"
+    assert reading.v_v == pytest.approx(232.0) and reading.f_hz == pytest.approx(50.0)
+    assert reading.dc_p_w == pytest.approx(-25.0 * 50.0)
+    assert (reading.status, reading.limits_by) == (Status.ON, LimitsBy.NOBODY)
+    assert not device.can.steer and device.can.store
+    fake.registers |= {12: 65436, 13: 0, 14: 0, 4: 0, 5: 0}
+    alone = fake.reading(device)
+    assert alone.p_w == 1000.0 and alone.v_v == pytest.approx(231.0)
