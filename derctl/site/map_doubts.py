@@ -87,6 +87,8 @@ def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[
         yield f"{path}.valid", f"{line.valid[0]:g} is not below {line.valid[1]:g}: write [lowest, highest]"
     if kind == "string" and line.name not in IDENTITY and line in section.lines:
         yield f"{path}.type", f"{line.name} is no text"
+    if line.exponent is not None and kind in {"string", "f32"}:
+        yield f"{path}.exponent", f"only a whole number has a power of ten, this is {kind}"
     if line.name in ALARMS and not line.bits:
         yield path, "alarms need bits: [{bit: 0, name: ...}]"
     if line.name == "status" and not line.states:

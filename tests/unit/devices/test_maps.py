@@ -104,6 +104,31 @@ def test_what_is_written_reads_back_and_is_never_more(raw: int, scale: float, si
     assert abs(read - wanted) < scale
 
 
+@pytest.mark.parametrize(
+    ("kind", "words", "wanted"),
+    [
+        (Type.S16, (0xFFF4, 0xFFFF), -1.2),
+        (Type.S16, (12, 2), 1200.0),
+        (Type.U16, (2301, 0, 0, 0xFFFF), 230.1),
+        (Type.U32, (0, 12345, 0xFFFE), 123.45),
+        (Type.S16, (12, 0x8000), None),
+        (Type.S16, (12, 11), None),
+    ],
+)
+def test_a_number_s_power_of_ten_stands_behind_it(kind: Type, words: tuple[int, ...], wanted: float | None) -> None:
+    there = line(kind, exponent=len(words) - 1)
+    assert size(there) == len(words)
+    assert number(there, words) == (wanted if wanted is None else pytest.approx(wanted))
+
+
+def test_a_number_and_its_power_of_ten_are_read_in_one_request() -> None:
+    lines = [line(name="v", address=10, exponent=3), line(Type.S16, name="p", address=14, exponent=1)]
+    assert reads(a_map(*lines), 5) == [(3, 10, 4), (3, 14, 2)]
+    assert reads(a_map(*lines), 6) == [(3, 10, 6)]
+    overlapping = [line(name="a", address=10, exponent=3), line(name="b", address=11, exponent=2)]
+    assert reads(a_map(*overlapping), 125) == [(3, 10, 4)]
+
+
 @pytest.mark.parametrize(("kind", "wanted"), [(Type.U16, -1.0), (Type.U16, 65536.0), (Type.S16, 40000.0)])
 def test_what_a_register_cannot_hold_is_not_written(kind: Type, wanted: float) -> None:
     with pytest.raises(SettingError):

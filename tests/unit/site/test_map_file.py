@@ -62,6 +62,7 @@ def test_the_map_of_the_document_loads() -> None:
         (("valid: [0, 1000]", "valid: [1000, 0]"), "map.lines[1].valid", "is not below"),
         (("valid: [0, 1000]", "part: low"), "map.lines[1].part", "only a u16"),
         (("valid: [0, 1000]", "unit: kV"), "map.lines[1].unit", "v_a_v is in V"),
+        (("valid: [0, 1000]", "exponent: 2"), "map.lines[1].exponent", "only a whole number has a power of ten"),
         (("valid: [0, 1000]", "registers: 2"), "map.lines[1]", "a text needs registers"),
         (("valid: [0, 1000]", "type: string, registers: 2"), "map.lines[1].type", "is no text"),
         (("valid: [0, 1000]", "scael: 2"), "map.lines[1].scael", "did you mean scale"),
