@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from derctl.core.exchange import Read, Write
 from derctl.core.types import Rating
 from derctl.core.words import Bar, LimitsBy, Status
 from derctl.errors import NotRecognised
@@ -134,3 +135,66 @@ def test_a_multiplus_feeds_what_leaves_its_ac_input() -> None:
     fake.registers |= {12: 65436, 13: 0, 14: 0, 4: 0, 5: 0}
     alone = fake.reading(device)
     assert alone.p_w == 1000.0 and alone.v_v == pytest.approx(231.0)
+
+
+GIVENERGY = {
+    (4, 0): (
+        "00010000006c10b90000098b000120f90000000000110000fb8f138400050b202882007a0000007b000000013a920000017500bd00e3"
+        "0000855b0000000200000004ccd200000030002f0037000000000000017601730208011e000160f500002beb00011477033401bb096a"
+        "1386018a00e6000000d6002e"
+    ),
+    (3, 0): (
+        "200300030824000000008ca00e10000144463232343447303030454132333032473030300bcc03980000039800020000c00000421770"
+        "0001000000000011000100040007008c001a0007000d0017001600130000000200000000000000650001000000000064000000000001"
+        "000100ba0000000001000001"
+    ),
+}
+"""Answers of an inverter at night, by function and address: dewet22/givenergy-modbus, tests/fixtures/captures,
+hybrid_gen2_arm920_60s.log, frames 1 and 6."""
+
+
+class Spaces(Fake):
+    """Input registers that are others than the holding ones."""
+
+    def __init__(self, answers: dict[tuple[int, int], str]) -> None:
+        self.spaces: dict[int, dict[int, int]] = {3: {}, 4: {}}
+        for (function, first), data in answers.items():
+            words = bytes.fromhex(data)
+            for i in range(0, len(words), 2):
+                self.spaces[function][first + i // 2] = int.from_bytes(words[i : i + 2], "big")
+        super().__init__(registers=self.spaces[3] | self.spaces[4])
+
+    def _answer(self, op: Read | Write) -> tuple[int, ...]:
+        assert isinstance(op, Read)
+        return tuple(self.spaces[op.function][op.address + i] for i in range(op.count))
+
+
+def test_a_givenergy_hybrid_feeds_from_its_battery_at_night() -> None:
+    """Its library reads 244.3 V, 49.96 Hz, 373 W towards the busbar, 443 W of discharge and 46 %; no sun."""
+    fake = Spaces(GIVENERGY)
+    device = found("givenergy", fake, declared=WORD)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.dc_p_w, reading.soc_pct) == (373.0, 443.0, 46.0)
+    assert reading.v_v == pytest.approx(244.3) and reading.f_hz == pytest.approx(49.96)
+    pack = reading.pack
+    assert pack is not None
+    assert (pack.battery_v, pack.battery_a) == (pytest.approx(52.39), pytest.approx(8.2))
+    assert pack.battery_v * pack.battery_a == pytest.approx(443.0, rel=0.05)
+    assert (reading.status, device.identity.serial, device.identity.firmware) == (Status.ON, "EA2302G000", "920")
+    assert not device.can.steer and device.can.store
+    assert all(read.count <= 60 for read in (*device.control.values(), *device.slow.values()))
+
+
+def test_the_clamp_of_a_givenergy_counts_what_its_house_leaves() -> None:
+    """373 W of the inverter less 371 W of its house are 2 W to the grid."""
+    fake = Spaces(GIVENERGY)
+    reading = fake.reading(found("givenergy_meter", fake, sign=1))
+    assert reading.p_w == 2.0
+    assert reading.energy_wh == pytest.approx(8_053_000.0) and reading.energy_in_wh == pytest.approx(31_457_800.0)
+
+
+def test_another_givenergy_is_refused_by_its_type_code() -> None:
+    fake = Spaces(GIVENERGY)
+    fake.spaces[3][0] = 0x4001
+    with pytest.raises(NotRecognised, match=r"0 .* reads 16385"):
+        found("givenergy", fake, declared=WORD)
