@@ -520,6 +520,30 @@ def test_limits_in_its_own_registers_are_those_of_its_chain_and_nobody_s_where_a
     assert (elsewhere.p_charge_limit_w, elsewhere.limits_by) == (None, LimitsBy.NOBODY)
 
 
+def test_a_device_that_refuses_a_part_is_found_without_it() -> None:
+    """Older firmware has fewer registers. What it refuses in passing is asked again."""
+    fake = acme(r10=(55, 500), r13=100, r14=3000, r15=1, r16=1)
+    split = ("name: discharge_limit_w, address: 14", "name: discharge_limit_w, address: 114")
+    fake.refuse = lambda op: 2 if op.address == 114 else None
+    device = found(fake, BMS, split)
+    assert device.battery.states
+    left = device.without({"3.114": "exception 2"})
+    assert "discharge_limit_w" in left.problems[-1]
+    assert left.decode({"3.10": (55, 500, 0, 100), "3.15": (1, 1, 0)}).p_charge_limit_w == 5000.0
+    fake.refuse = lambda op: 6 if op.address == 114 else None
+    with pytest.raises(DeviceRefused):
+        found(fake, BMS, split)
+
+
+def test_a_rating_that_is_refused_is_the_site_file_s_word() -> None:
+    word = Rating(
+        p_max_w=3000.0, p_min_w=-3000.0, s_max_va=3000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0
+    )
+    fake = acme(r1=(0, 5000))
+    fake.refuse = lambda op: 2 if op.address == 1 else None
+    assert found(fake, STORE, declared=word).rating == word
+
+
 def test_who_it_is_and_its_rating_are_asked_again() -> None:
     fake, device = store()
     assert fake.run(device.identify()) == device.identity
