@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import struct
+
 import pytest
 
 from derctl.core.exchange import Read, Write
@@ -198,3 +201,58 @@ def test_another_givenergy_is_refused_by_its_type_code() -> None:
     fake.spaces[3][0] = 0x4001
     with pytest.raises(NotRecognised, match=r"0 .* reads 16385"):
         found("givenergy", fake, declared=WORD)
+
+
+def text(said: str, registers: int) -> list[int]:
+    """Two characters a register."""
+    data = said.encode().ljust(2 * registers, b"\0")
+    return [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
+
+
+def float_low(value: float) -> list[int]:
+    """32 bits, the low word first."""
+    high, low = struct.unpack(">HH", struct.pack(">f", value))
+    return [low, high]
+
+
+TRACE = (
+    "0942030d031d0317fffe0fae0fbe0fb7090b090a0921ffff159000001384fffe15980000f3b2ffffd901fffe01fc6b6200001cbefffd1dc0"
+    "ffff15e400008000144d80008000fffe00040000ffffffffffffffff00000000ffffffffffffffff00000000"
+)
+"""40071 to 40120 of a SolarEdge hybrid: evcc-io/evcc#12708, trace of 2024-04-02."""
+BATTERY = {57666: 9200.0, 57668: 5650.0, 57670: 8192.0, 57708: 23.0, 57710: 0.0, 57712: 821.0, 57714: -0.84}
+BATTERY |= {57716: 690.0, 57730: 99.0, 57732: 28.888887}
+"""Of a SolarEdge Home Battery that charges (status 3): nmakel/solaredge_modbus#90."""
+
+
+def solaredge() -> Fake:
+    registers = dict.fromkeys((*range(40000, 40121), *range(57348, 57754)), 0)
+    at_once = {40004: text("SolarEdge ", 16), 40020: text("SE10K-RWB48", 16), 40069: [103, 50]}
+    at_once |= {40071: [int(TRACE[i : i + 4], 16) for i in range(0, len(TRACE), 4)]}
+    at_once |= {address: float_low(value) for address, value in BATTERY.items()} | {57734: [3, 0]}
+    for first, words in at_once.items():
+        registers |= {first + i: word for i, word in enumerate(words)}
+    return Fake(registers=registers)
+
+
+def test_a_storedge_reads_its_inverter_and_its_battery() -> None:
+    """SunSpec has 5520 W with 10^0, 2315 V with 10^-1, 4996 Hz with 10^-2 and -3150 var with 10^-1."""
+    fake = solaredge()
+    device = found("solaredge_storedge", fake, declared=WORD)
+    reading = fake.reading(device)
+    assert reading.p_w == 5520.0 and reading.f_hz == pytest.approx(49.96)
+    assert reading.v_v == pytest.approx((231.5 + 231.4 + 233.7) / 3.0) and reading.q_var == pytest.approx(-315.0)
+    assert reading.energy_wh == 0x01FC6B62
+    assert (reading.dc_p_w, reading.soh_pct, reading.status) == (-690.0, 99.0, Status.ON), "it charges with 690 W"
+    assert reading.soc_pct == pytest.approx(28.89, abs=0.01)
+    assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (5650.0, 8192.0)
+    assert (device.identity.name, device.can.steer) == ("SolarEdge SE10K-RWB48", False)
+
+
+def test_a_solaredge_without_a_battery_is_no_storedge() -> None:
+    """What is not there reads as -3.4e38 (WillCodeForCats/solaredge-modbus-multi) or NaN."""
+    for nothing in (float_low(-3.4e38), float_low(math.nan), [0, 0]):
+        fake = solaredge()
+        fake.registers |= {57666: nothing[0], 57667: nothing[1]}
+        with pytest.raises(NotRecognised, match=r"57666"):
+            found("solaredge_storedge", fake, declared=WORD)
