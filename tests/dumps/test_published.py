@@ -256,3 +256,51 @@ def test_a_solaredge_without_a_battery_is_no_storedge() -> None:
         fake.registers |= {57666: nothing[0], 57667: nothing[1]}
         with pytest.raises(NotRecognised, match=r"57666"):
             found("solaredge_storedge", fake, declared=WORD)
+
+
+KOSTAL = {152: 50.01, 158: 231.5, 164: 230.25, 170: 229.75, 172: 4210.5, 174: 12.0, 200: -8.5, 214: 24.0, 216: 312.5}
+KOSTAL |= {1066: 7000.0, 1068: 10240.0, 1076: 4718.0, 1078: 5000.0, 1034: 0.0}
+KOSTAL |= {220: 50.0, 224: -1200.5, 230: 231.0, 234: -800.25, 240: 230.0, 244: 300.75, 250: 229.0, 252: -1700.0}
+"""Addresses, units and signs of the maker's document: 200 is negative while it charges, 252 for feed-in."""
+
+
+def kostal() -> Fake:
+    registers = dict.fromkeys((*range(130), *range(150, 180), *range(200, 218), *range(218, 260), 514), 0)
+    registers |= dict.fromkeys((*range(531, 576), 588, *range(768, 832), *range(1024, 1083)), 0)
+    whole = {address: float_low(value) for address, value in KOSTAL.items()}
+    whole |= {531: [8500, 0], 535: text("KOSTAL", 16), 559: text("92092VF600009", 16), 588: [4], 514: [63]}
+    whole |= {768: text("PLENTICORE plus", 32), 38: text("01.29.12038", 8), 1080: [2]}
+    for first, words in whole.items():
+        registers |= {first + i: word for i, word in enumerate(words)}
+    return Fake(registers=registers)
+
+
+def test_a_plenticore_tells_what_its_battery_permits() -> None:
+    fake = kostal()
+    device = found("kostal_plenticore", fake)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.soc_pct) == (4210.5, 63.0)
+    assert reading.v_v == pytest.approx((231.5 + 230.25 + 229.75) / 3.0)
+    assert reading.dc_p_w == pytest.approx(-8.5 * 312.5), "a battery current below 0 charges"
+    assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (4718.0, 5000.0)
+    assert reading.limits_by is LimitsBy.CHAIN
+    assert (device.rating.p_max_w, device.rating.e_max_wh) == (8500.0, 10240.0)
+    assert (device.identity.name, device.identity.firmware) == ("KOSTAL PLENTICORE plus", "01.29.12038")
+    assert not device.can.steer
+    assert any("told apart from the PV's behind the same terminals" in problem for problem in device.problems)
+    assert all(read.count <= 60 for read in device.control.values())
+
+
+def test_the_meter_of_a_plenticore_feeds_in_below_0() -> None:
+    fake = kostal()
+    reading = fake.reading(found("kostal_meter", fake, sign=-1))
+    assert reading.p_w == 1700.0 and reading.p_phase_w == (1200.5, 800.25, -300.75)
+    assert reading.f_hz == 50.0
+
+
+@pytest.mark.parametrize(("address", "word"), [(5, 1), (588, 0), (532, 1)])
+def test_a_plenticore_that_says_its_numbers_otherwise_is_refused(address: int, word: int) -> None:
+    fake = kostal()
+    fake.registers[address] = word
+    with pytest.raises(NotRecognised, match=rf"register {address} .* reads {word}, not"):
+        found("kostal_plenticore", fake)
