@@ -304,3 +304,59 @@ def test_a_plenticore_that_says_its_numbers_otherwise_is_refused(address: int, w
     fake.registers[address] = word
     with pytest.raises(NotRecognised, match=rf"register {address} .* reads {word}, not"):
         found("kostal_plenticore", fake)
+
+
+def sma(klass: int, **told: int) -> Fake:
+    """Numbers of 32 bits, the high word first, by SMA's register numbers (PyPI sma-modbus, after SMA's lists). Blocks
+    are those that a device serves; what is not told is SMA's NaN."""
+    served = ((30001, 30004), (30051, 30060), (30201, 30202), (30231, 30232), (30769, 30796), (30803, 30804))
+    served += ((30843, 30852), (31389, 31404), (32221, 32228), (32239, 32276), (33017, 33044))
+    registers = {at: 0xFFFF for first, last in served for at in range(first, last + 1)}
+    numbers = {30051: klass, 30055: 461, 30057: 3_014_567_890, 30201: 307} | {int(k[1:]): v for k, v in told.items()}
+    for address, raw in numbers.items():
+        registers |= {address: (raw & 0xFFFFFFFF) >> 16, address + 1: raw & 0xFFFF}
+    return Fake(registers=registers)
+
+
+def test_an_sma_smart_energy_tells_the_currents_that_its_battery_permits() -> None:
+    told = {
+        "r30775": -1250,
+        "r30783": 23012,
+        "r30803": 5001,
+        "r30845": 64,
+        "r30851": 40250,
+        "r31393": 1400,
+        "r31395": 0,
+    }
+    told |= {"r32221": 254, "r32227": -15, "r32251": 12500, "r32257": 25000, "r32269": 3301, "r32275": 3312}
+    fake = sma(8009, **told, r33017=10000, r33019=10000, r33025=10000)
+    device = found("sma_smart_energy", fake)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.soc_pct, reading.dc_p_w) == (-1250.0, 64.0, -1400.0)
+    assert reading.p_charge_limit_w == pytest.approx(12.5 * 402.5)
+    assert reading.p_discharge_limit_w == pytest.approx(25.0 * 402.5)
+    assert reading.v_v == pytest.approx(230.12) and reading.f_hz == pytest.approx(50.01)
+    pack = reading.pack
+    assert pack is not None
+    assert (pack.t_max_c, pack.t_min_c) == (pytest.approx(25.4), pytest.approx(-1.5))
+    assert (pack.cell_min_v, pack.cell_max_v) == (pytest.approx(3.301), pytest.approx(3.312))
+    assert (device.rating.p_max_w, device.rating.p_min_w) == (10000.0, -10000.0)
+    assert (device.identity.serial, reading.status, device.can.steer) == ("3014567890", Status.ON, False)
+
+
+def test_an_sma_that_sleeps_tells_nothing_rather_than_its_nan() -> None:
+    fake = sma(8009, r30845=64, r33017=10000, r30775=-0x80000000)
+    reading = fake.reading(found("sma_smart_energy", fake))
+    assert (reading.p_w, reading.dc_p_w, reading.v_v, reading.p_charge_limit_w) == (None, None, None, None)
+    assert reading.soc_pct == 64.0
+
+
+def test_an_sma_battery_inverter_is_read_and_says_what_nobody_confirmed() -> None:
+    fake = sma(8007, r30775=3300, r30783=23100, r30803=4998, r30845=51, r30851=5210, r30231=6000)
+    device = found("sma_battery", fake)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.soc_pct, device.rating.p_max_w) == (3300.0, 51.0, 6000.0)
+    assert not device.can.steer
+    assert any("power_w at 40149" in problem and "not written" in problem for problem in device.problems)
+    with pytest.raises(NotRecognised, match=r"30051 .* reads 8007, not 8009"):
+        found("sma_smart_energy", fake)

@@ -97,12 +97,15 @@ def alarms_of(known: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def dc_power(values: Mapping[str, Any]) -> float | None:
-    """As it is told, else voltage times current; discharge is positive."""
-    volts, amps = values.get("battery_v"), values.get("battery_a")
-    if "dc_p_w" in values or volts is None or amps is None:
-        told: float | None = values.get("dc_p_w")
+    """As it is told, in one number or in one for each way, else voltage times current; discharge is positive."""
+    if "dc_p_w" in values:
+        told: float | None = values["dc_p_w"]
         return told
-    return float(volts * amps)
+    if "discharge_w" in values:
+        out_w, in_w = values["discharge_w"], values.get("charge_w")
+        return None if out_w is None or in_w is None else float(out_w - in_w)
+    volts, amps = values.get("battery_v"), values.get("battery_a")
+    return None if volts is None or amps is None else float(volts * amps)
 
 
 def battery_of(values: Mapping[str, Value | None]) -> Battery:

@@ -39,6 +39,8 @@ BATTERY = {
     "battery_v": "V",
     "battery_a": "A",
     "dc_p_w": "W",
+    "charge_w": "W",
+    "discharge_w": "W",
     "charge_limit_w": "W",
     "charge_limit_a": "A",
     "discharge_limit_w": "W",
@@ -52,7 +54,8 @@ BATTERY = {
     **dict.fromkeys(ALARMS, ""),
     "status": "",
 }
-"""Sign: discharge is positive. Limits: what it permits now, both positive. cell, t: of the highest and the
+"""Sign: discharge is positive. charge_w, discharge_w: its power each way, both positive, where each has a number.
+Limits: what it permits now, both positive. cell, t: of the highest and the
 lowest cell, the warmest and the coldest. charge_on, discharge_on: 0 where that way
 is blocked."""
 
