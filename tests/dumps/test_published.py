@@ -360,3 +360,17 @@ def test_an_sma_battery_inverter_is_read_and_says_what_nobody_confirmed() -> Non
     assert any("power_w at 40149" in problem and "not written" in problem for problem in device.problems)
     with pytest.raises(NotRecognised, match=r"30051 .* reads 8007, not 8009"):
         found("sma_smart_energy", fake)
+
+
+def test_a_sax_counts_from_16384() -> None:
+    """evcc takes 16384 off both, and has discharge and import positive."""
+    fake = Fake(registers={43: 4600, 44: 3500, 45: 2, 46: 71, 47: 16384 + 850, 48: 16384 - 120})
+    device = found("sax", fake, declared=WORD)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.soc_pct, device.can.steer) == (850.0, 71.0, False)
+    assert fake.reading(found("sax_meter", fake, sign=-1)).p_w == 120.0
+    fake.registers[47] = 16384 - 2100
+    assert fake.reading(device).p_w == -2100.0
+    fake.registers[47] = 0
+    with pytest.raises(NotRecognised, match=r"47 .* reads -16384, not"):
+        found("sax", fake, declared=WORD)
