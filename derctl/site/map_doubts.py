@@ -91,6 +91,8 @@ def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[
         yield f"{path}.exponent", f"only a whole number has a power of ten, this is {kind}"
     if line.name in ALARMS and not line.bits:
         yield path, "alarms need bits: [{bit: 0, name: ...}]"
+    if line.name == "flow" and {bit.name for bit in line.bits} != {"charging", "discharging"}:
+        yield path, "flow needs bits: [{bit: 1, name: charging}, {bit: 2, name: discharging}]"
     if line.name == "status" and not line.states:
         yield path, "status needs states: [{raw: 0, means: off}]"
     yield from _number_doubts(section, path, line)

@@ -10,9 +10,10 @@ import pytest
 from derctl.core.exchange import Read, Write
 from derctl.core.types import Rating
 from derctl.core.words import Bar, LimitsBy, Status
-from derctl.errors import NotRecognised
+from derctl.devices.maps.recognise import identified
+from derctl.errors import DeviceError, NotRecognised
 from tests.fake import Fake
-from tests.mapped import found
+from tests.mapped import MAPS, found
 
 WORD = Rating(p_max_w=9000.0, p_min_w=-9000.0, s_max_va=9000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
 
@@ -166,6 +167,10 @@ class Spaces(Fake):
             for i in range(0, len(words), 2):
                 self.spaces[function][first + i // 2] = int.from_bytes(words[i : i + 2], "big")
         super().__init__(registers=self.spaces[3] | self.spaces[4])
+
+    def _outside(self, op: Read | Write) -> int | None:
+        assert isinstance(op, Read)
+        return None if all(op.address + i in self.spaces[op.function] for i in range(op.count)) else 2
 
     def _answer(self, op: Read | Write) -> tuple[int, ...]:
         assert isinstance(op, Read)
@@ -362,9 +367,12 @@ def test_an_sma_battery_inverter_is_read_and_says_what_nobody_confirmed() -> Non
         found("sma_smart_energy", fake)
 
 
+SAX = {43: 4600, 44: 3500, 45: 2, 46: 71, 47: 16384 + 850, 48: 16384 - 120}
+
+
 def test_a_sax_counts_from_16384() -> None:
     """evcc takes 16384 off both, and has discharge and import positive."""
-    fake = Fake(registers={43: 4600, 44: 3500, 45: 2, 46: 71, 47: 16384 + 850, 48: 16384 - 120})
+    fake = Fake(registers=dict(SAX))
     device = found("sax", fake, declared=WORD)
     reading = fake.reading(device)
     assert (reading.p_w, reading.soc_pct, device.can.steer) == (850.0, 71.0, False)
@@ -374,3 +382,31 @@ def test_a_sax_counts_from_16384() -> None:
     fake.registers[47] = 0
     with pytest.raises(NotRecognised, match=r"47 .* reads -16384, not"):
         found("sax", fake, declared=WORD)
+
+
+@pytest.mark.parametrize(
+    ("fake", "fitting"),
+    [
+        (victron("battery"), {"victron_gx_battery"}),
+        (victron("system"), {"victron_gx_meter"}),
+        (victron("vebus"), {"victron_vebus"}),
+        (Spaces(GIVENERGY), {"givenergy", "givenergy_meter"}),
+        (solaredge(), {"solaredge_storedge"}),
+        (kostal(), {"kostal_plenticore", "kostal_meter"}),
+        (sma(8009, r30845=64), {"sma_smart_energy"}),
+        (sma(8007, r30845=64), {"sma_battery"}),
+        (Fake(registers=SAX), {"sax", "sax_meter"}),
+    ],
+)
+def test_each_device_is_recognised_by_its_own_maps_and_by_no_other(fake: Fake, fitting: set[str]) -> None:
+    """What `scan` goes by, with reads alone."""
+    fits = set()
+    for name, profile in MAPS.items():
+        assert profile.map is not None
+        try:
+            fake.run(identified(profile.map, profile.max_regs))
+        except DeviceError:
+            continue
+        fits.add(name)
+    assert fits == fitting
+    assert not fake.writes

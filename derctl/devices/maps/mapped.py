@@ -11,6 +11,7 @@ from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.types import Capability, Fallback, Rating
 from derctl.core.value import replace
 from derctl.devices.maps.blocks import Block, polled
+from derctl.devices.maps.derived import derived
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value
 from derctl.devices.maps.quantities import PHASE_POWERS
@@ -21,13 +22,6 @@ from derctl.devices.types import Answers, Identity, Options, Reversion
 from derctl.errors import NotRecognised
 
 NO_CONTROL = Capability()
-
-
-def summed(values: Mapping[str, Value | None]) -> dict[str, Value | None]:
-    """The power of all phases; None where one isn't known."""
-    each = [values.get(name) for name in PHASE_POWERS]
-    there = [watts for watts in each if isinstance(watts, float)]
-    return {"p_w": sum(there) if len(there) == len(each) else None}
 
 
 @cache
@@ -116,7 +110,7 @@ class Mapped:
             for block in blocks:
                 words = answers.get(f"{prefix}{block.name}")
                 values |= {} if words is None else block.values(words)
-        return values | summed(values) if self.start.map.summed else values
+        return derived(self.start.map, values)
 
     def points_of(self, write: Write) -> tuple[str, ...]:
         """It has none that derctl writes."""

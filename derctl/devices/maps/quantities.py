@@ -45,6 +45,7 @@ BATTERY = {
     "charge_limit_a": "A",
     "discharge_limit_w": "W",
     "discharge_limit_a": "A",
+    "flow": "",
     "charge_on": "",
     "discharge_on": "",
     "cell_max_v": "V",
@@ -55,9 +56,9 @@ BATTERY = {
     "status": "",
 }
 """Sign: discharge is positive. charge_w, discharge_w: its power each way, both positive, where each has a number.
-Limits: what it permits now, both positive. cell, t: of the highest and the
-lowest cell, the warmest and the coldest. charge_on, discharge_on: 0 where that way
-is blocked."""
+Limits: what it permits now, both positive. flow: which way dc_p_w goes, by the names of its bits, charging and
+discharging. cell, t: of the highest and the lowest cell, the warmest and the coldest. charge_on, discharge_on: 0
+where that way is blocked."""
 
 RATING = {"p_max_w": "W", "s_max_va": "VA", "p_charge_max_w": "W", "e_max_wh": "Wh", "q_max_var": "var"}
 """Of the AC terminals; read when it is found."""

@@ -84,6 +84,10 @@ def test_alarms_and_status_need_their_tables() -> None:
     )
     said = [each.message for each in found]
     assert any("alarms need bits" in text for text in said)
+    [text] = SHOWN
+    flow = text.replace("kind: map_meter ", "kind: map_bms ").replace("{name: v_a_v,", "{name: flow,")
+    with pytest.raises(ConfigError, match="flow needs bits"):
+        profile(parse(flow, "acme.yaml"))
     assert any("status needs states" in text for text in said)
 
 
