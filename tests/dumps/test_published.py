@@ -64,6 +64,17 @@ def test_a_battery_behind_a_victron_gx_permits_what_its_bms_says_now() -> None:
     assert reading.alarms == () and pack.bars == (), "all its alarms are warnings"
 
 
+def test_a_gx_is_asked_for_runs_without_holes_and_a_givenergy_for_its_block() -> None:
+    """mappings.cpp refuses a read over a register that it doesn't have; GivEnergy's library reads 60 at once."""
+    battery = found("victron_gx_battery", victron("battery"))
+    asked = [(read.address, read.count) for read in battery.control.values()]
+    assert asked == [(259, 16), (304, 5), (318, 9), (1290, 2)]
+    vebus = found("victron_vebus", victron("vebus"), declared=WORD)
+    assert [(read.address, read.count) for read in vebus.control.values()] == [(3, 29)]
+    givenergy = found("givenergy", Spaces(GIVENERGY), declared=WORD)
+    assert [(read.address, read.count) for read in givenergy.control.values()] == [(0, 60)]
+
+
 def test_a_limit_that_the_bms_takes_back_counts_at_once() -> None:
     fake = victron("battery")
     device = found("victron_gx_battery", fake)
