@@ -84,23 +84,27 @@ def test_a_limit_that_the_bms_takes_back_counts_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "bar"),
+    ("address", "name", "bars"),
     [
-        (268, Bar.UNDER_VOLT),
-        (269, Bar.OVER_VOLT),
-        (274, Bar.OVER_TEMP),
-        (320, Bar.OVER_CHARGE_CURRENT),
-        (321, Bar.OVER_DISCHARGE_CURRENT),
-        (324, Bar.TOO_HOT_TO_CHARGE),
-        (325, Bar.TOO_COLD_TO_CHARGE),
-        (326, Bar.UNDER_VOLT),
+        (268, "battery_under_voltage", (Bar.UNDER_VOLT,)),
+        (269, "battery_over_voltage", (Bar.OVER_VOLT,)),
+        (273, "battery_under_temperature", ()),
+        (274, "battery_over_temperature", (Bar.OVER_TEMP,)),
+        (320, "charge_over_current", (Bar.OVER_CHARGE_CURRENT,)),
+        (321, "discharge_over_current", (Bar.OVER_DISCHARGE_CURRENT,)),
+        (323, "internal_failure", ()),
+        (324, "charge_over_temperature", (Bar.TOO_HOT_TO_CHARGE,)),
+        (325, "charge_under_temperature", (Bar.TOO_COLD_TO_CHARGE,)),
+        (326, "cell_under_voltage", (Bar.UNDER_VOLT,)),
     ],
 )
-def test_an_alarm_of_a_battery_behind_a_gx_bars_what_it_means(address: int, bar: Bar) -> None:
+def test_an_alarm_of_a_battery_behind_a_gx_bars_what_it_means(address: int, name: str, bars: tuple[Bar, ...]) -> None:
+    """By the maker's list: 2 is an alarm, 1 a warning."""
     fake = victron("battery")
     fake.registers[address] = 2
-    pack = fake.reading(found("victron_gx_battery", fake)).pack
-    assert pack is not None and pack.bars == (bar,)
+    reading = fake.reading(found("victron_gx_battery", fake))
+    assert reading.alarms == (name,)
+    assert reading.pack is not None and reading.pack.bars == bars
 
 
 def test_what_no_bms_tells_behind_a_gx_is_no_bms() -> None:
