@@ -102,9 +102,10 @@ def line_text(line: Line) -> str:
     scale = "" if factor == 1.0 else f" x {factor:g}"
     offset = "" if line.offset == 0.0 else f" {line.sign * line.offset:+g}"
     unit = f" {line.unit}" if line.unit else ""
+    tens = f", power of ten at {line.address + line.exponent}" if line.exponent else ""
     absent = f", {', '.join(map(str, line.absent))} means nothing" if line.absent else ""
     valid = f", from {line.valid[0]:g} to {line.valid[1]:g}" if line.valid is not None else ""
-    return f"{line.place} {line.type}{order}{part}{scale}{offset}{unit}{valid}{absent}"
+    return f"{line.place} {line.type}{order}{part}{scale}{tens}{offset}{unit}{valid}{absent}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

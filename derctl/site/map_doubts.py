@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from derctl.devices.maps.line import Line
 from derctl.devices.maps.number import size
-from derctl.devices.maps.quantities import BY_KIND, IDENTITY, NEEDED
+from derctl.devices.maps.quantities import ALARMS, BY_KIND, IDENTITY, NEEDED, PHASE_POWERS
 from derctl.site.hints import similar
 from derctl.site.map_file import (
     ControlSection,
@@ -26,7 +26,7 @@ def doubtful(section: MapSection | None) -> Iterator[tuple[str, str]]:
     known = BY_KIND[section.kind]
     names = [each.name for each in section.lines]
     for name in NEEDED[section.kind]:
-        if name not in names:
+        if name not in names and not (name == "p_w" and {*PHASE_POWERS} <= {*names}):
             yield "map.lines", f"a {section.kind} needs a line {name}"
     if not section.signature:
         yield "map.signature", "is empty: say by which registers such a device is recognised"
@@ -87,8 +87,12 @@ def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[
         yield f"{path}.valid", f"{line.valid[0]:g} is not below {line.valid[1]:g}: write [lowest, highest]"
     if kind == "string" and line.name not in IDENTITY and line in section.lines:
         yield f"{path}.type", f"{line.name} is no text"
-    if line.name == "alarms" and not line.bits:
+    if line.exponent is not None and kind in {"string", "f32"}:
+        yield f"{path}.exponent", f"only a whole number has a power of ten, this is {kind}"
+    if line.name in ALARMS and not line.bits:
         yield path, "alarms need bits: [{bit: 0, name: ...}]"
+    if line.name == "flow" and {bit.name for bit in line.bits} != {"charging", "discharging"}:
+        yield path, "flow needs bits: [{bit: 1, name: charging}, {bit: 2, name: discharging}]"
     if line.name == "status" and not line.states:
         yield path, "status needs states: [{raw: 0, means: off}]"
     yield from _number_doubts(section, path, line)

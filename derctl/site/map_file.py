@@ -66,6 +66,7 @@ class LineSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
     states: list[StateSection] = []
     bits: list[BitSection] = []
     slow: bool = False
+    exponent: Annotated[int, Meta(ge=1, le=60, description="registers behind its first one")] | None = None
 
 
 class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -202,6 +203,7 @@ def _line(section: MapSection, each: LineSection, unit: str) -> Line:
         states=tuple((state.raw, Status(state.means)) for state in each.states),
         bits=tuple((bit.bit, bit.name) for bit in each.bits),
         slow=each.slow,
+        exponent=each.exponent or 0,
     )
 
 

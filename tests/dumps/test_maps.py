@@ -9,22 +9,10 @@ import pytest
 
 from derctl.core.exchange import Read, Write
 from derctl.core.words import Bar, LimitsBy, Status
-from derctl.devices import CATALOGUE, Options
 from derctl.errors import NotRecognised
-from derctl.site import profiles
 from tests.fake import Fake
+from tests.mapped import found
 from tests.recorded import dump, registers_of
-
-MAPS = {name: each for name, each in profiles().items() if each.map is not None}
-
-
-def found(name: str, fake: Fake, **options: Any) -> Any:
-    """The device, as the daemon finds it."""
-    made = MAPS[name].map
-    assert made is not None
-    device = fake.run(CATALOGUE[made.kind].bind(Options(profile=MAPS[name], **options)))
-    fake.ops.clear()
-    return device
 
 
 def from_registers(*dumps: dict[str, Any], more: dict[int, int] | None = None) -> Fake:
@@ -248,7 +236,40 @@ def test_a_sungrow_hybrid_reads_as_its_source_says() -> None:
     assert (reading.soc_pct, reading.soh_pct, reading.p_w) == (0.0, 100.0, 0.0)
     assert reading.p_charge_limit_w == pytest.approx(30.0 * 191.6)
     assert reading.p_discharge_limit_w == pytest.approx(28.0 * 191.6)
-    assert reading.dc_p_w is None and not device.can.steer
+    assert (reading.dc_p_w, reading.status) == (0.0, Status.ON), "an empty battery, and 0x0040: it runs"
+    assert fake.registers[13000] == 0b101000, "its house draws, and from the grid"
+    assert not device.can.steer
+
+
+@pytest.mark.parametrize(
+    ("flow", "raw", "wanted"),
+    [
+        (0b101010, 663, -663.0),
+        (0b001100, 663, 663.0),
+        (0b101010, 65536 - 663, -663.0),
+        (0, 65536 - 663, -663.0),
+        (0, 0, 0.0),
+        (0, 184, None),
+        (0b000110, 184, None),
+        (0xFFFF, 184, None),
+        (0b000100, 0x7FFF, None),
+    ],
+)
+def test_a_sungrow_s_battery_goes_the_way_that_its_flow_says(flow: int, raw: int, wanted: float | None) -> None:
+    """Bits as evcc and sungrow-hass have them. evcc-io/evcc#18838 discharges 184 W with no bit set, and #17461
+    charges with no sign: with neither nobody knows."""
+    fake = sungrow()
+    fake.registers |= {13000: flow, 13021: raw}
+    assert fake.reading(found("sungrow_sh", fake)).dc_p_w == wanted
+
+
+def test_a_sungrow_that_refuses_its_flow_tells_no_battery_power() -> None:
+    fake = sungrow()
+    fake.registers |= {13021: 663}
+    device = found("sungrow_sh", fake)
+    answers = dict(fake.poll(device))
+    del answers[next(block.name for block in device.start.fast for line, _ in block.places if line.name == "flow")]
+    assert device.decode(answers).dc_p_w is None
 
 
 def test_the_meter_of_a_sungrow_imports_what_its_house_draws() -> None:

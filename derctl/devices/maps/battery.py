@@ -10,6 +10,7 @@ from derctl.core.pack import Pack
 from derctl.core.types import Reading
 from derctl.core.words import Bar, LimitsBy, Status
 from derctl.devices.maps.number import Value
+from derctl.devices.maps.quantities import ALARMS
 from derctl.devices.maps.words import BATTERY, renamed
 from derctl.devices.sunspec.limits import PERMITS, permitted_w
 
@@ -67,7 +68,7 @@ class Battery:
             p_charge_limit_w=charge,
             p_discharge_limit_w=discharge,
             limits_by=by if self.states else LimitsBy.NOBODY,
-            alarms=known.get("alarms"),
+            alarms=alarms_of(known),
             pack=pack_of(known, off=off),
             status=Status.FAULT if off else known.get("status") or Status.ON,
         )
@@ -82,20 +83,29 @@ class Battery:
 
 def pack_of(known: Mapping[str, Any], *, off: bool) -> Pack:
     """What it tells of itself, and what of that bars a way."""
-    said = [BARS[alarm] for alarm in known.get("alarms") or () if alarm in BARS]
+    said = [BARS[alarm] for alarm in alarms_of(known) or () if alarm in BARS]
     said += [bar for on, bar in OFF.items() if known.get(on) == 0.0]
     said += [Bar.BATTERY_FAULT] if off else []
     told: dict[str, Any] = {name: known[name] for name in PACK if name in known}
     return Pack(bars=tuple(dict.fromkeys(said)), **told)
 
 
+def alarms_of(known: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """All that it tells, wherever they stand; None where nothing tells any."""
+    told = [known[name] for name in ALARMS if known.get(name) is not None]
+    return tuple(alarm for each in told for alarm in each) if told else None
+
+
 def dc_power(values: Mapping[str, Any]) -> float | None:
-    """As it is told, else voltage times current; discharge is positive."""
-    volts, amps = values.get("battery_v"), values.get("battery_a")
-    if "dc_p_w" in values or volts is None or amps is None:
-        told: float | None = values.get("dc_p_w")
+    """As it is told, in one number or in one for each way, else voltage times current; discharge is positive."""
+    if "dc_p_w" in values:
+        told: float | None = values["dc_p_w"]
         return told
-    return float(volts * amps)
+    if "discharge_w" in values:
+        out_w, in_w = values["discharge_w"], values.get("charge_w")
+        return None if out_w is None or in_w is None else float(out_w - in_w)
+    volts, amps = values.get("battery_v"), values.get("battery_a")
+    return None if volts is None or amps is None else float(volts * amps)
 
 
 def battery_of(values: Mapping[str, Value | None]) -> Battery:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from derctl.core.exchange import Exchange, Read, Registers
+from derctl.core.exchange import PASSING, Exchange, Read, Registers
 from derctl.devices.maps.line import Line
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value, size, value
 from derctl.devices.maps.quantities import ONCE
+from derctl.errors import DeviceRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +62,14 @@ def _block(group: Sequence[tuple[Line, int]]) -> Block:
 
 
 def asked(blocks: Iterable[Block]) -> Exchange[dict[str, Value | None]]:
-    """Read them now."""
+    """Read them now; of one that is refused for good nothing is told."""
     values: dict[str, Value | None] = {}
     for block in blocks:
-        values |= block.values((yield block.read))
+        try:
+            words = yield block.read
+        except DeviceRefused as error:
+            if error.code in PASSING:
+                raise
+        else:
+            values |= block.values(words)
     return values

@@ -32,6 +32,7 @@ class Line:
     address: of the wire, 0-based. low_first: of several registers the low word stands first. part: half of a
     register, "" for all of it. absent: raw values that mean nothing. valid: what is outside means nothing either.
     states: what a raw value says of the device. bits: names of the bits that are set. slow: read now and then.
+    exponent: so many registers behind its first one stands its power of ten; 0: nowhere.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Line:
     states: tuple[tuple[int, Status], ...] = ()
     bits: tuple[tuple[int, str], ...] = ()
     slow: bool = False
+    exponent: int = 0
 
     @property
     def place(self) -> str:

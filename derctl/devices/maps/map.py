@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from derctl.devices.fact import Fact
 from derctl.devices.maps.control import Control
 from derctl.devices.maps.line import Line, Mark
+from derctl.devices.maps.quantities import PHASE_POWERS
 from derctl.devices.nominal import System
 
 
@@ -33,6 +34,11 @@ class RegisterMap:
     def name(self) -> str:
         """`Maker Model`."""
         return f"{self.maker} {self.model}".strip()
+
+    @property
+    def summed(self) -> bool:
+        """Whether its power is what its phases add up to."""
+        return not self.named({"p_w": ""}) and len(self.named(dict.fromkeys(PHASE_POWERS, ""))) == len(PHASE_POWERS)
 
     def named(self, names: Mapping[str, str]) -> tuple[Line, ...]:
         """The lines of these quantities."""

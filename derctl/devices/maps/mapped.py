@@ -11,8 +11,10 @@ from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.types import Capability, Fallback, Rating
 from derctl.core.value import replace
 from derctl.devices.maps.blocks import Block, polled
+from derctl.devices.maps.derived import derived
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value
+from derctl.devices.maps.quantities import PHASE_POWERS
 from derctl.devices.maps.recognise import identified
 from derctl.devices.nominal import Nominal
 from derctl.devices.profile import Habits
@@ -95,7 +97,8 @@ class Mapped:
         """Nothing is left without what it needs: of a meter its power, of a battery its state."""
         left = tuple(block for block in self.start.fast if block.name not in refused)
         gone = [line.name for block in self.start.fast if block.name in refused for line, _ in block.places]
-        if not left or any(name in self.VITAL for name in gone):
+        vital = PHASE_POWERS if self.start.map.summed else self.VITAL
+        if not left or any(name in vital for name in gone):
             return None
         problems = (*self.problems, f"without {', '.join(gone)}: {'; '.join(refused.values())}")
         return replace(self, start=replace(self.start, fast=left), problems=problems)
@@ -107,7 +110,7 @@ class Mapped:
             for block in blocks:
                 words = answers.get(f"{prefix}{block.name}")
                 values |= {} if words is None else block.values(words)
-        return values
+        return derived(self.start.map, values)
 
     def points_of(self, write: Write) -> tuple[str, ...]:
         """It has none that derctl writes."""

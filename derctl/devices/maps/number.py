@@ -15,12 +15,14 @@ from derctl.errors import SettingError
 Value = float | str | Status | tuple[str, ...]
 
 SIGNED = {Type.S16: 16, Type.S32: 32}
+TENS = 10
+"""The highest power of ten that SunSpec's sunssf has."""
 
 
 def raw_of(line: Line, words: Sequence[int]) -> int:
     """As one unsigned number."""
-    value = 0
-    for word in reversed(words) if line.low_first else words:
+    value, own = 0, words[: width(line)]
+    for word in reversed(own) if line.low_first else own:
         value = value << 16 | word
     if line.part == "high":
         return value >> 8
@@ -39,10 +41,22 @@ def number(line: Line, words: Sequence[int]) -> float | None:
     else:
         bits = SIGNED.get(line.type)
         value = raw - (1 << bits) if bits is not None and raw >> (bits - 1) else raw
-    scaled = float(line.sign * (value * line.scale + line.offset))
+    tens = power_of_ten(line, words)
+    if tens is None:
+        return None
+    scaled = float(line.sign * (value * tens * line.scale + line.offset))
     if line.valid is not None and not line.valid[0] <= scaled <= line.valid[1]:
         return None
     return scaled
+
+
+def power_of_ten(line: Line, words: Sequence[int]) -> float | None:
+    """What it is multiplied with; None where the device tells none."""
+    if not line.exponent:
+        return 1.0
+    raw = words[line.exponent]
+    exponent = raw - (raw >> 15 << 16)
+    return float(f"1e{exponent}") if abs(exponent) <= TENS else None
 
 
 def text(line: Line, words: Sequence[int]) -> str:
@@ -90,6 +104,11 @@ def ordered(line: Line, raw: int) -> tuple[int, ...]:
     return words[::-1] if line.low_first else words
 
 
-def size(line: Line) -> int:
-    """Registers."""
+def width(line: Line) -> int:
+    """Registers of the number itself."""
     return SIZES.get(line.type, line.registers)
+
+
+def size(line: Line) -> int:
+    """Registers, to the one of its power of ten."""
+    return max(width(line), line.exponent + 1)

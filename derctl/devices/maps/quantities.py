@@ -28,28 +28,37 @@ AC = {
 """Sign: of a meter as it counts itself, the site file says which way that is; of all others towards the grid.
 energy_wh: delivered, of a meter exported. v_v: mean of phase to neutral. i: with the sign that it has there."""
 
+PHASE_POWERS = ("p_a_w", "p_b_w", "p_c_w")
+"""What makes up the power where a map has no line p_w."""
+ALARMS = ("alarms", "alarms_b", "alarms_c", "alarms_d")
+"""Of a battery whose alarms stand in several places; they count as one list."""
+
 BATTERY = {
     "soc_pct": "%",
     "soh_pct": "%",
     "battery_v": "V",
     "battery_a": "A",
     "dc_p_w": "W",
+    "charge_w": "W",
+    "discharge_w": "W",
     "charge_limit_w": "W",
     "charge_limit_a": "A",
     "discharge_limit_w": "W",
     "discharge_limit_a": "A",
+    "flow": "",
     "charge_on": "",
     "discharge_on": "",
     "cell_max_v": "V",
     "cell_min_v": "V",
     "t_max_c": "°C",
     "t_min_c": "°C",
-    "alarms": "",
+    **dict.fromkeys(ALARMS, ""),
     "status": "",
 }
-"""Sign: discharge is positive. Limits: what it permits now, both positive. cell, t: of the highest and the
-lowest cell, the warmest and the coldest. charge_on, discharge_on: 0 where that way
-is blocked."""
+"""Sign: discharge is positive. charge_w, discharge_w: its power each way, both positive, where each has a number.
+Limits: what it permits now, both positive. flow: which way dc_p_w goes, by the names of its bits, charging and
+discharging. cell, t: of the highest and the lowest cell, the warmest and the coldest. charge_on, discharge_on: 0
+where that way is blocked."""
 
 RATING = {"p_max_w": "W", "s_max_va": "VA", "p_charge_max_w": "W", "e_max_wh": "Wh", "q_max_var": "var"}
 """Of the AC terminals; read when it is found."""

@@ -104,6 +104,31 @@ def test_what_is_written_reads_back_and_is_never_more(raw: int, scale: float, si
     assert abs(read - wanted) < scale
 
 
+@pytest.mark.parametrize(
+    ("kind", "words", "wanted"),
+    [
+        (Type.S16, (0xFFF4, 0xFFFF), -1.2),
+        (Type.S16, (12, 2), 1200.0),
+        (Type.U16, (2301, 0, 0, 0xFFFF), 230.1),
+        (Type.U32, (0, 12345, 0xFFFE), 123.45),
+        (Type.S16, (12, 0x8000), None),
+        (Type.S16, (12, 11), None),
+    ],
+)
+def test_a_number_s_power_of_ten_stands_behind_it(kind: Type, words: tuple[int, ...], wanted: float | None) -> None:
+    there = line(kind, exponent=len(words) - 1)
+    assert size(there) == len(words)
+    assert number(there, words) == (wanted if wanted is None else pytest.approx(wanted))
+
+
+def test_a_number_and_its_power_of_ten_are_read_in_one_request() -> None:
+    lines = [line(name="v", address=10, exponent=3), line(Type.S16, name="p", address=14, exponent=1)]
+    assert reads(a_map(*lines), 5) == [(3, 10, 4), (3, 14, 2)]
+    assert reads(a_map(*lines), 6) == [(3, 10, 6)]
+    overlapping = [line(name="a", address=10, exponent=3), line(name="b", address=11, exponent=2)]
+    assert reads(a_map(*overlapping), 125) == [(3, 10, 4)]
+
+
 @pytest.mark.parametrize(("kind", "wanted"), [(Type.U16, -1.0), (Type.U16, 65536.0), (Type.S16, 40000.0)])
 def test_what_a_register_cannot_hold_is_not_written(kind: Type, wanted: float) -> None:
     with pytest.raises(SettingError):
@@ -505,6 +530,30 @@ def test_limits_in_its_own_registers_are_those_of_its_chain_and_nobody_s_where_a
     assert reading.limits_by is LimitsBy.CHAIN
     elsewhere = fake.reading(found(fake, STORE, more, bms_here=False))
     assert (elsewhere.p_charge_limit_w, elsewhere.limits_by) == (None, LimitsBy.NOBODY)
+
+
+def test_a_device_that_refuses_a_part_is_found_without_it() -> None:
+    """Older firmware has fewer registers. What it refuses in passing is asked again."""
+    fake = acme(r10=(55, 500), r13=100, r14=3000, r15=1, r16=1)
+    split = ("name: discharge_limit_w, address: 14", "name: discharge_limit_w, address: 114")
+    fake.refuse = lambda op: 2 if op.address == 114 else None
+    device = found(fake, BMS, split)
+    assert device.battery.states
+    left = device.without({"3.114": "exception 2"})
+    assert "discharge_limit_w" in left.problems[-1]
+    assert left.decode({"3.10": (55, 500, 0, 100), "3.15": (1, 1, 0)}).p_charge_limit_w == 5000.0
+    fake.refuse = lambda op: 6 if op.address == 114 else None
+    with pytest.raises(DeviceRefused):
+        found(fake, BMS, split)
+
+
+def test_a_rating_that_is_refused_is_the_site_file_s_word() -> None:
+    word = Rating(
+        p_max_w=3000.0, p_min_w=-3000.0, s_max_va=3000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0
+    )
+    fake = acme(r1=(0, 5000))
+    fake.refuse = lambda op: 2 if op.address == 1 else None
+    assert found(fake, STORE, declared=word).rating == word
 
 
 def test_who_it_is_and_its_rating_are_asked_again() -> None:

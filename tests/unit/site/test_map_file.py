@@ -62,6 +62,7 @@ def test_the_map_of_the_document_loads() -> None:
         (("valid: [0, 1000]", "valid: [1000, 0]"), "map.lines[1].valid", "is not below"),
         (("valid: [0, 1000]", "part: low"), "map.lines[1].part", "only a u16"),
         (("valid: [0, 1000]", "unit: kV"), "map.lines[1].unit", "v_a_v is in V"),
+        (("valid: [0, 1000]", "exponent: 2"), "map.lines[1].exponent", "only a whole number has a power of ten"),
         (("valid: [0, 1000]", "registers: 2"), "map.lines[1]", "a text needs registers"),
         (("valid: [0, 1000]", "type: string, registers: 2"), "map.lines[1].type", "is no text"),
         (("valid: [0, 1000]", "scael: 2"), "map.lines[1].scael", "did you mean scale"),
@@ -83,6 +84,10 @@ def test_alarms_and_status_need_their_tables() -> None:
     )
     said = [each.message for each in found]
     assert any("alarms need bits" in text for text in said)
+    [text] = SHOWN
+    flow = text.replace("kind: map_meter ", "kind: map_bms ").replace("{name: v_a_v,", "{name: flow,")
+    with pytest.raises(ConfigError, match="flow needs bits"):
+        profile(parse(flow, "acme.yaml"))
     assert any("status needs states" in text for text in said)
 
 
