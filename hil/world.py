@@ -26,7 +26,8 @@ from hil.plant.sun import SunProfile
 from hil.recordings import recording
 from hil.scenario import DeviceSpec, Scenario, ScenarioError
 
-STORAGE_FACES = ("storage_7xx", "storage_124")
+HYBRID_FACE = "hybrid_124"
+STORAGE_FACES = ("storage_7xx", "storage_124", HYBRID_FACE)
 DER_FACES = ("pv_1xx", "pv_7xx", "captured", *STORAGE_FACES)
 LARGEST_DT_S = 0.1
 
@@ -237,7 +238,7 @@ def _der(spec: DeviceSpec) -> Der:
         **given,
     )
     own = map_of(spec)
-    hybrid = own is not None and own.part == "hybrid"
+    hybrid = spec.face == HYBRID_FACE or (own is not None and own.part == "hybrid")
     return Der(
         id=spec.id,
         node=spec.node,
@@ -299,7 +300,9 @@ def face_of(spec: DeviceSpec, world: World, *, seed: int) -> Face:
         return Meter(habits, rating_of(spec), serial=serial, view=world.view, seed=seed, **options)
     if spec.face == "bms":
         return _bms(world.ders[spec.der], habits, serial, seed, **options)
-    if spec.face in ("pv_1xx", "storage_124"):
+    if spec.face == HYBRID_FACE:
+        options["hybrid"] = True
+    if spec.face in ("pv_1xx", "storage_124", HYBRID_FACE):
         return Inverter1xx(habits, rating_of(spec), der=spec.id, serial=serial, view=world.view, seed=seed, **options)
     if spec.face == "captured":
         recorded = recording(options.pop("recording"))

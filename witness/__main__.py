@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from hil import certificates
-from witness import clients, control, devices, images
+from witness import clients, control, devices, images, registers
 from witness.judge import Judges, versions
 from witness.verdict import Row, failed, table
 
@@ -23,9 +23,11 @@ async def rows_of(judges: Judges, folder: Path) -> list[Row]:
         made = images.made(rig)
         rows = await clients.by_mbpoll(rig)
         if judges.python is None:
-            names = ("tmodbus", *dict.fromkeys(case.library for case in clients.CASES))
+            cases = (*clients.CASES, *registers.CASES)
+            names = ("tmodbus", *dict.fromkeys(case.library for case in cases))
             return [*rows, *(Row(judge=name, wire="", what="", why_not=judges.why_not) for name in names)]
         rows += await clients.judged(judges, rig)
+        rows += await registers.judged(judges)
         recorded = images.recorded()
         for what, several in ((f"{len(made)} made devices", made), (f"{len(recorded)} recorded devices", recorded)):
             if several:

@@ -42,3 +42,9 @@ async def values(place: Sequence[str], unit: int) -> dict[str, object]:
         for row in table["points"]:
             found[f"{model}#{count[model]}.{row['path']}"] = row["value"]
     return found
+
+
+async def lines(place: Sequence[str], unit: int, name: str) -> dict[str, object]:
+    """Who it is, and each value by its name in the register map."""
+    found = await told("read", *place, "-u", str(unit), "--map", name)
+    return {**found["identity"], **{row["name"]: row["value"] for row in found["lines"]}}

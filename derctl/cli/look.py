@@ -61,7 +61,8 @@ PLACES = (
     "rtu+tcp://HOST:PORT (a gateway for serial frames)"
 )
 TLS_FILES = {"ca": "who signed its certificate, PEM", "cert": "our certificate, PEM", "key": "its key, PEM"}
-DEADLINE_S = Profile().timeout_s
+STRANGER = Profile()
+DEADLINE_S = STRANGER.timeout_s
 """The daemon's, too."""
 LISTEN_S = 4.0
 """How long a late answer is waited for where no deadline was given."""
@@ -172,24 +173,27 @@ class Felt(ReadOnly):
         return answer
 
 
-def ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Pulse]:
-    """Run one exchange, which asks nothing twice. Raises BusError or NotRecognised with words for a person, and
-    ArgumentError."""
+def ask(args: argparse.Namespace, exchange: Exchange[T], profile: Profile = STRANGER) -> tuple[T, Pulse]:
+    """Run one exchange, which asks nothing twice, as gently as a device of that profile needs it. Raises BusError or
+    NotRecognised with words for a person, and ArgumentError."""
     args.endpoint = certified(args)
-    return asyncio.run(_ask(args, exchange))
+    return asyncio.run(_ask(args, exchange, profile))
 
 
-async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Pulse]:
+async def _ask(args: argparse.Namespace, exchange: Exchange[T], profile: Profile) -> tuple[T, Pulse]:
     place: Place = args.endpoint
     pulse = Pulse(unit=args.unit, lines=args.progress)
-    deadline_s = args.timeout or DEADLINE_S
+    deadline_s = args.timeout or profile.timeout_s
     wire = Felt(place.open(max(deadline_s, CONNECT_S), args.header), pulse)
     drain_s = deadline_s if place.waits_for_late else 0.0
-    pace = Pace(timeout_s=deadline_s, min_interval_s=args.min_interval, drain_s=drain_s)
+    pause_s = max(args.min_interval, profile.min_interval_s)
+    pace = Pace(
+        timeout_s=deadline_s, min_interval_s=pause_s, drain_s=drain_s, connect_delay_s=profile.connect_delay_s
+    )
     bus = Bus(Line(place.name, wire, pace, closing=Closing(brief=HABIT_AFTER - 1)))
     looking = remembered(exchange)
     if args.timeout is None:
-        looking = through(looking, lambda op: _unhurried(op, bus, args.unit))
+        looking = through(looking, lambda op: _unhurried(op, bus, pulse))
     try:
         await bus.line.connect()
         return await bus.execute(args.unit, patient(looking)), pulse
@@ -207,13 +211,17 @@ async def _ask(args: argparse.Namespace, exchange: Exchange[T]) -> tuple[T, Puls
         wire.close()
 
 
-def _unhurried(op: Op, bus: Bus, unit: int) -> Exchange[Registers]:
-    """The same request with a longer deadline, where its answer came after the one that it had."""
+def _unhurried(op: Op, bus: Bus, pulse: Pulse) -> Exchange[Registers]:
+    """The same request with a longer deadline, where its answer came after the one that it had. Who has not answered
+    at all is asked once more: some hear nothing in the first seconds of a connection (Huawei: grid-x/modbus#44)."""
+    again = False
     while True:
         before = bus.line.wire.tally.late
         try:
             return (yield op)
         except BusTimeout:
+            if again:
+                raise
             asked_s = time.monotonic() - bus.line.pace.timeout_s
             while (
                 bus.line.wire.tally.late == before and time.monotonic() - asked_s < bus.line.pace.timeout_s + LISTEN_S
@@ -221,6 +229,9 @@ def _unhurried(op: Op, bus: Bus, unit: int) -> Exchange[Registers]:
                 if bus.line.wire.tally.foreign or not bus.line.wire.connected:
                     raise
                 yield Pause(seconds=LOOK_S)
+            if bus.line.wire.tally.late == before and bus.line.connected and not (pulse.answers or again):
+                again = True
+                continue
             if bus.line.wire.tally.late == before or not bus.line.connected:
                 raise
             bus.line.pace = replace(bus.line.pace, timeout_s=enough_s(time.monotonic() - asked_s))

@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     profile = map_named(args.map, args.profiles)
     made = profile.map
     assert made is not None
-    found, _ = ask(args, told(profile, args.max_regs))
+    found, _ = ask(args, told(profile, args.max_regs), profile)
     if args.json:
         rows = list(found.rows)
         print(json.dumps({"identity": asdict(found.identity), "problem": found.wrong, "lines": rows}, indent=2))

@@ -49,6 +49,22 @@ def present_w(der: DerState) -> float:
     return max(known or 0.0, 0.0)
 
 
+def shares_its_sun(der: DerState) -> bool:
+    """Whether sun and a battery are behind the same AC terminals."""
+    return der.can.pv is not None and der.can.battery is not None
+
+
+def let_out_w(der: DerState, battery_w: float | None) -> float | None:
+    """The ceiling at its AC terminals under which its battery gives no more than battery_w (AC W). Where the sun is
+    behind them too, its power comes on top: theirs less what the battery gives, as they are measured. None: there is
+    no such ceiling, or it is not known.
+    """
+    if battery_w is None or not shares_its_sun(der):
+        return battery_w
+    p_w, dc_w = der.reading.p_w, der.reading.dc_p_w
+    return None if p_w is None or dc_w is None else max(p_w - dc_w, 0.0) + battery_w
+
+
 def held_w(der: DerState) -> float:
     """The most that it may give under what it was told."""
     told = told_w(der)

@@ -8,13 +8,14 @@ from derctl.devices.maps import der as map_der
 from derctl.devices.maps import meter as map_meter
 from derctl.devices.profile import Profile
 from derctl.devices.sunspec.bms import bind_bms
-from derctl.devices.sunspec.der import PV, STORAGE, bind_pv, bind_storage
+from derctl.devices.sunspec.der import HYBRID, PV, STORAGE, bind_hybrid, bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from derctl.devices.types import Device, Identity, Options, Reversion
 
 CATALOGUE: dict[str, Kind] = {
     "sunspec_pv": Kind(role="der", bind=Sunspec(bind_pv), can=PV),
     "sunspec_storage": Kind(role="der", bind=Sunspec(bind_storage), can=STORAGE),
+    "sunspec_hybrid": Kind(role="der", bind=Sunspec(bind_hybrid), can=HYBRID),
     "sunspec_meter": Kind(role="meter", bind=Sunspec(bind_meter)),
     "sunspec_bms": Kind(role="bms", bind=Sunspec(bind_bms)),
     "map_pv": Kind(role="der", bind=ByMap(map_der.bind_pv), can=map_der.PV),

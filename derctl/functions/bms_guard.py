@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from derctl.core.capability import let_out_w, shares_its_sun
 from derctl.core.pack import Bounds, Left, charging, discharging
 from derctl.core.types import FOREVER_S, Abstain, DerState, Proposal, Reading, SiteState
 from derctl.core.value import replace, value
@@ -129,11 +130,13 @@ class BmsGuard(Settings):
             if der.bms_age_s is None and der.fresh:
                 return memory, Abstain("the battery states no limits")
             memory = replace(memory, why=Reason.BATTERY_RECOVERS if memory.trying else None)
-            return memory, self._said(memory, 0.0, small_w if memory.trying else 0.0)
+            small_w = small_w if memory.trying else 0.0
+            return memory, self._said(memory, let_out_w(der, 0.0), small_w)
         step_w = der.rating.size_w / RISE_S * dt_s
         # The limits are DC. Charging needs no factor: less reaches the battery than crosses the AC terminals.
         out_w = self._let(memory.discharge, self.efficiency, der.rating.p_max_w, step_w)
         in_w = self._let(memory.charge, 1.0, -der.rating.p_min_w, step_w)
+        barred = in_w == 0.0
         low = Bar.UNDER_VOLT in memory.discharge.left.bars
         if low:
             in_w = small_w if in_w is None else min(in_w, small_w)
@@ -144,11 +147,13 @@ class BmsGuard(Settings):
             discharge=replace(memory.discharge, let_w=out_w),
             why=Reason.BATTERY_RECOVERS if recovers else self._why(memory),
         )
-        return memory, self._said(memory, out_w, small_w if memory.trying else in_w)
+        # How much sun there is shows only while the battery takes what the ceiling holds back.
+        ceiling_w = None if barred and shares_its_sun(der) else let_out_w(der, out_w)
+        return memory, self._said(memory, ceiling_w, small_w if memory.trying else in_w)
 
-    def _said(self, memory: Memory, out_w: float | None, in_w: float | None) -> Proposal:
+    def _said(self, memory: Memory, ceiling_w: float | None, in_w: float | None) -> Proposal:
         floor_w = None if in_w is None else -in_w
-        return Proposal(by=self.kind, rank=self.rank, p_ceiling_w=out_w, p_floor_w=floor_w, why=memory.why)
+        return Proposal(by=self.kind, rank=self.rank, p_ceiling_w=ceiling_w, p_floor_w=floor_w, why=memory.why)
 
     def _why(self, memory: Memory) -> Reason | None:
         """An alarm that comes and goes is one: it is said to be over once what it barred has risen again."""

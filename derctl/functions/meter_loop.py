@@ -229,9 +229,9 @@ def reached(share: float, dt_s: float) -> float:
 
 
 def free(der: DerState) -> bool:
-    """PV that gives less than its ceiling lets it: its sun is missing, and not its accuracy."""
+    """PV, or a hybrid, that gives less than its ceiling lets it: its sun is missing, and not its accuracy."""
     p_w, told = der.reading.p_w, told_w(der)
-    if p_w is None or der.can.store or der.reading.status in DARK or told is None:
+    if p_w is None or (der.can.store and not der.can.limit) or der.reading.status in DARK or told is None:
         return False
     return told >= der.rating.p_max_w or not held_down(der, p_w)
 

@@ -175,7 +175,7 @@ def _regrouped(memory: Memory, ders: Sequence[DerState], steered: Sequence[DerSt
     brings its own. Not below what the others give: the law judges that."""
     astray = memory.astray_s > 0.0
     over = tuple([_part(der, astray=astray) for der in steered])
-    if over == memory.over:
+    if over == memory.over and memory.ceilings_w:
         return memory
     given = by_part(over, steered, assumed_w)
     if not memory.ceilings_w:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from derctl.core.capability import let_out_w
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.value import value
 from derctl.core.words import Idle
@@ -37,7 +38,8 @@ class Reserve(Settings):
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
         """One step; without a fresh state of charge for a while, or from the start, the reserve is held."""
-        soc, keep = der.reading.soc_pct, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0)
+        soc = der.reading.soc_pct
+        keep = Proposal(by=self.kind, rank=self.rank, p_ceiling_w=let_out_w(der, 0.0))
         if soc is None or not der.fresh:
             return memory, Abstain(NO_CHARGE, lost=True, then=keep)
         held = reached(soc, self.min_pct, before=memory.held, hysteresis_pct=self.hysteresis_pct)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from derctl.core.capability import let_out_w
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.value import value
 from derctl.core.words import Idle
@@ -62,11 +63,11 @@ class SocGuard(Settings):
 
         Beside a BMS that sleeps the floor is left to bms_guard, or what would wake it is kept from it.
         """
-        soc = der.reading.soc_pct
+        soc, out_w = der.reading.soc_pct, let_out_w(der, 0.0)
         if soc is None or not der.fresh:
             asleep = der.bms_age_s is not None and der.bms_age_s > ASLEEP_S and not memory.full
             floor_w = None if asleep else 0.0
-            rest = Proposal(by=self.kind, rank=self.rank, p_ceiling_w=0.0, p_floor_w=floor_w)
+            rest = Proposal(by=self.kind, rank=self.rank, p_ceiling_w=out_w, p_floor_w=floor_w)
             return memory, Abstain(NO_CHARGE, lost=True, then=rest)
         empty = reached(soc, self.min_pct, before=memory.empty, hysteresis_pct=self.hysteresis_pct)
         full = reached(-soc, -self.max_pct, before=memory.full, hysteresis_pct=self.hysteresis_pct)
@@ -74,7 +75,7 @@ class SocGuard(Settings):
         if not empty and not full:
             return memory, Abstain(Idle.INSIDE_ITS_BOUNDS)
         return memory, Proposal(
-            by=self.kind, rank=self.rank, p_ceiling_w=0.0 if empty else None, p_floor_w=0.0 if full else None
+            by=self.kind, rank=self.rank, p_ceiling_w=out_w if empty else None, p_floor_w=0.0 if full else None
         )
 
 

@@ -25,11 +25,12 @@ BATTERY = (64, 24)
 EXPECTED = {
     "sunspec_pv": (39, 26),
     "sunspec_storage": (39, 26, 26),
+    "sunspec_hybrid": (39, 26, *BATTERY),
     "sunspec_bms": BATTERY,
     "sunspec_meter": (55,),
 }
 """Registers of each request of one poll, by what a unit is (docs/sources.md)."""
-EXPECTED_SLOW = {"sunspec_pv": (3,), "sunspec_storage": (23,)}
+EXPECTED_SLOW = {"sunspec_pv": (3,), "sunspec_storage": (23,), "sunspec_hybrid": (23,)}
 """Of what is read now and then, and may stand before a poll (docs/sources.md)."""
 UNKNOWN = (GROUP,)
 """Of a kind that nothing is known of."""

@@ -53,7 +53,9 @@ class Der7xx(Face):
         watts = ac.watt_scale(rating.p_max_w)
         scales_702 = {**controls.SCALES_702, **dict.fromkeys(("W_SF", "VA_SF", "Var_SF"), watts)}
         with_settings = not habits.settings_not_implemented
-        capacity = controls.capacity(rating, view.v_nom_v, view.phases, settings=with_settings)
+        alone = bool(view.state.ders[self.der].phase) if self.der in view.state.ders else False
+        phases = 1 if alone else view.phases
+        capacity = controls.capacity(rating, view.v_nom_v, phases, settings=with_settings)
         storage = rating.energy_wh > 0.0
         enter = {**ENTER_SERVICE, "ESHzHi": view.f_nom_hz + 0.1, "ESHzLo": view.f_nom_hz - 0.5}
         dc_scales = {"DCA_SF": -1, "DCV_SF": -1, "DCW_SF": watts, "DCWH_SF": 0, "Tmp_SF": -1}

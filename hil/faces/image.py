@@ -76,7 +76,10 @@ class ModelImage:
         if count is None:
             yield group[mdef.NAME]
             return
-        number = self.counts[count] if isinstance(count, str) and not count.isdigit() else int(count)
+        if isinstance(count, str) and not count.isdigit():
+            number = self.counts[count]
+        else:
+            number = int(count) or self.counts.get("N", 0)
         for index in range(number):
             yield f"{group[mdef.NAME]}[{index}]"
 

@@ -7,8 +7,10 @@ from hil.faces.face import Control, Face
 from hil.faces.image import ModelImage, Slot
 from hil.faces.personality import Personality
 from hil.faces.view import Rating, SiteView
+from hil.plant.ems import Ems
 from hil.plant.inverter import InverterCommand
 
+SCALES_160 = {"DCA_SF": -2, "DCV_SF": -1, "DCW_SF": 0, "DCWH_SF": 0}
 BOUNDS = {
     "WMaxLimPct": (0.0, 100.0),
     "OutPFSet": (-1.0, 1.0),
@@ -21,7 +23,12 @@ BOUNDS = {
 
 
 class Inverter1xx(Face):
-    """`model` is the measuring model (101, 103, 111 or 113); with `storage` model 124 controls the battery."""
+    """`model` is the measuring model (101, 103, 111 or 113); with a battery model 124 controls it.
+
+    `hybrid`: the sun is behind the same port, model 160 shows it (1, 2) and the battery (3 charge, 4 discharge), as
+    a GEN24 does (Tinkerforge/esp32-firmware, meters_modbus_tcp/fronius.py). It brings its meter to 0 W by itself,
+    within the rates of 124.
+    """
 
     def __init__(
         self,
@@ -32,9 +39,11 @@ class Inverter1xx(Face):
         serial: str,
         view: SiteView,
         model: int | None = None,
+        hybrid: bool = False,
         seed: int = 0,
     ) -> None:
         self.der = der
+        self.hybrid = hybrid
         self._p_w = 0.0
         alone = bool(view.state.ders[der].phase) if der in view.state.ders else False
         self.model = model or (103 if view.phases == 3 and not alone else 101)
@@ -58,8 +67,10 @@ class Inverter1xx(Face):
         if rating.energy_wh:
             plan.append((124, {**immediate.SCALES_124, **storage}, immediate.storage_idle(rating)))
         images = [ac.common_image(habits, serial)]
+        if self.hybrid:
+            plan.append((160, SCALES_160, {"N": 4, **{f"module[{i}].ID": i + 1 for i in range(4)}}))
         for model_id, scales, values in plan:
-            image = ModelImage(model_id)
+            image = ModelImage(model_id, {"N": 4} if model_id == 160 else None)
             ac.set_scales(image, scales, habits)
             image.put_all(values)
             images.append(image)
@@ -69,7 +80,7 @@ class Inverter1xx(Face):
         """Measurements, available power and energy."""
         der = view.state.ders[self.der]
         reading = self.noised(ac.der_reading(view, der))
-        dc_w = reading.p_w / 0.96 if der.battery is None else der.battery.dc_p_w
+        dc_w = reading.p_w / 0.96 if der.battery is None else der.battery.dc_p_w + der.pv_w
         dc_v = der.battery.v_v if der.battery is not None else (600.0 if der.p_available_w > 20.0 else 0.0)
         ac.fill_1xx(self.bank.image(self.model), reading, status=der.inverter.status, dc_v=dc_v, dc_w=dc_w)
         if self.habits.voltage == "lines":
@@ -81,6 +92,10 @@ class Inverter1xx(Face):
             charging = 4 if der.battery.current_a < -0.2 else 3 if der.battery.current_a > 0.2 else 6
             values = {"ChaState": der.battery.soc_pct, "InBatV": der.battery.v_v, "ChaSt": float(charging)}
             self.bank.image(124).put_all(values)
+            if self.hybrid:
+                battery_w = der.battery.dc_p_w
+                inputs_w = (der.pv_w / 2.0, der.pv_w / 2.0, max(-battery_w, 0.0), max(battery_w, 0.0))
+                self.bank.image(160).put_all({f"module[{i}].DCW": watts for i, watts in enumerate(inputs_w)})
         self._p_w = der.inverter.p_w
 
     def command(self) -> InverterCommand:
@@ -90,6 +105,12 @@ class Inverter1xx(Face):
         if self.rating.energy_wh:
             floor_w, bound_w = immediate.storage_bounds_w(self.effective, self.bank.image(124))
         limit_w = immediate.ceiling_w(self.effective, settings)
+        ems = Ems()
+        if self.hybrid:
+            charge_w = None if floor_w is None else max(-floor_w, 0.0)
+            discharge_w = None if bound_w is None else max(bound_w, 0.0)
+            ems = Ems(grid_w=0.0, charge_max_w=charge_w, discharge_max_w=discharge_w)
+            floor_w, bound_w = None, None
         ceilings = [value for value in (limit_w, bound_w) if value is not None]
         return InverterCommand(
             p_ceiling_w=min(ceilings) if ceilings else None,
@@ -97,6 +118,7 @@ class Inverter1xx(Face):
             q_var=immediate.fixed_var(self.effective, self.rating, self._p_w, settings),
             tan_phi=immediate.tan_phi(self.effective),
             connect=self.effective["connect"]["Conn"] != 0,
+            ems=ems,
         )
 
     def check(self, image: ModelImage, slots: Sequence[Slot]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from hil.rig import Rig
+from hil.scenario import parse
 from tests.cli.calls import Here, Speaking
 
 Registers = Mapping[tuple[int, int], int]
@@ -115,3 +117,21 @@ async def test_a_map_that_is_none_is_said_to_be_none(here: Here) -> None:
     assert code != 0
     assert "no register map 'eastron_sdm360' (did you mean eastron_sdm630?)" in err
     assert "no register map 'generic'; known are" in (await here("read", "127.0.0.1", "--map", "generic"))[2]
+
+
+DEAF = {"connect_delay_s": 1.5, "busy_p": 0.0, "latency_s": [0.02, 0.02]}
+HUAWEI = {"id": "hua1", "face": "registers", "personality": "huawei_sun2000", "serial": "HV1", "habits": DEAF}
+
+
+async def test_a_device_that_is_deaf_after_the_connect_is_read_and_scanned_all_the_same(here: Here) -> None:
+    """Huawei hears nothing for 1 to 2 s (grid-x/modbus#44). Its map says so; whoever scans does not know it yet."""
+    rig = Rig(parse({"name": "deaf", "devices": [HUAWEI]}))
+    await rig.start()
+    try:
+        place = f"127.0.0.1:{rig.endpoint_of('hua1').port}"
+        code, out, _ = await here("read", place, "--map", "huawei_sun2000_luna2000")
+        assert code == 0 and out.startswith("Huawei SUN2000-6KTL-M1  serial HV1")
+        code, out, _ = await here("scan", place)
+        assert code == 0 and "profile huawei_sun2000_luna2000" in out
+    finally:
+        await rig.stop()

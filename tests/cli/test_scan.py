@@ -91,8 +91,11 @@ async def test_progress_is_told_while_it_works_only_where_it_is_wanted(
 async def test_a_scan_says_as_what_a_device_cannot_be_used_and_why(at: At, here: Here) -> None:
     _, out, _ = await here("scan", at("pv1"))
     lines = {line.partition(":")[0]: line.partition(": ")[2] for line in out.splitlines() if "as sunspec_" in line}
-    assert {*lines} == {"as sunspec_pv", "not as sunspec_storage", "not as sunspec_meter", "not as sunspec_bms"}
-    assert "charge" in lines["not as sunspec_storage"]
+    assert {*lines} == {
+        "as sunspec_pv",
+        *(f"not as sunspec_{kind}" for kind in ("storage", "hybrid", "meter", "bms")),
+    }
+    assert "charge" in lines["not as sunspec_storage"] and "charge" in lines["not as sunspec_hybrid"]
     assert lines["not as sunspec_meter"] == "it answers as an inverter (model 103)"
 
 

@@ -10,6 +10,7 @@ from sunspec2.modbus.modbus import ModbusClientException
 
 from hil.recordings import directory
 from hil.rig import Rig
+from hil.world import Knob
 
 MakeRig = Callable[..., Awaitable[Rig]]
 
@@ -64,6 +65,39 @@ async def test_pysunspec2_walks_the_chain_without_an_error(make_rig: MakeRig, na
     device = await scan(rig, name)
     assert [model.model_id for model in device.model_list] == CHAINS[name]
     assert [model.error_info for model in device.model_list if model.error_info] == []
+    device.close()
+
+
+HYBRID = {"id": "hyb2", "face": "hybrid_124", "options": {"own_bms": True}, "battery": {"soc_pct": 50}}
+RATED = {"p_max_w": 5000, "p_charge_max_w": 2000, "sun_w": 6000}
+
+
+async def inputs_w(device: Any) -> list[float]:
+    """DCW of the inputs of 160, read now, with 103."""
+
+    def read() -> list[float]:
+        for model_id in (103, 160):
+            device.models[model_id][0].read()
+        return [float(module.points["DCW"].cvalue) for module in device.models[160][0].groups["module"]]
+
+    return await asyncio.to_thread(read)
+
+
+async def test_a_hybrid_shares_its_sun_under_a_limit_of_its_terminals(make_rig: MakeRig) -> None:
+    """6 kW of sun: 1 kW for the house, 2 kW into the battery, and what the limit leaves; then the limit is 500 W."""
+    rig = await make_rig(devices=({**HYBRID, "rating": RATED},), plant={"sun": {"points": [[0, 1.0]]}})
+    device = await scan(rig, "hyb2")
+    assert [m.model_id for m in device.model_list] == [1, 103, 120, 121, 122, 123, 124, 160, 802, 803]
+    passed(rig, 60.0)
+    await write(device, 123, WMaxLimPct=10.0, WMaxLim_Ena=1)
+    passed(rig, 20.0)
+    one, two, into, out = await inputs_w(device)
+    assert device.models[103][0].points["W"].cvalue == pytest.approx(500.0, abs=15.0)
+    assert (into, out) == (pytest.approx(2000.0, rel=0.03), 0.0)
+    assert one + two == pytest.approx(2000.0 + 500.0 / 0.96, rel=0.03), "what nobody takes is lost"
+    rig.world.forced["hyb2"].irradiance = Knob(0.0)
+    passed(rig, 20.0)
+    assert await inputs_w(device) == [0.0, 0.0, 0.0, pytest.approx(500.0 / 0.96, rel=0.03)], "by night"
     device.close()
 
 

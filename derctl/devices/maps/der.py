@@ -26,7 +26,7 @@ from derctl.devices.sunspec.limits import with_bms
 from derctl.devices.sunspec.measure import inverter
 from derctl.devices.sunspec.nameplate import DECLARED
 from derctl.devices.types import Answers, Options, Reversion
-from derctl.errors import NotRecognised, WriteBarred
+from derctl.errors import NotRecognised
 
 PV = Capability(ac=Port(limit=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True), battery=Port())
@@ -94,7 +94,7 @@ class MapDer(Mapped):
         return next(filter(None, (points.beyond(order, write) for order in orders)), "")
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
-        return setpoint if self.orders is None else self.orders.sendable(setpoint)
+        return NOTHING if self.orders is None else self.orders.sendable(setpoint)
 
     def write(
         self,
@@ -106,7 +106,7 @@ class MapDer(Mapped):
         toggle: bool = False,
     ) -> Exchange[Setpoint]:
         if self.orders is None:
-            raise WriteBarred(NO_WRITES)
+            return NOTHING
         return (yield from self.orders.write(setpoint, fallback))
 
     def release(
@@ -118,7 +118,7 @@ class MapDer(Mapped):
         believed: bool = True,
     ) -> Exchange[Setpoint]:
         if self.orders is None:
-            raise WriteBarred(NO_WRITES)
+            return NOTHING
         believed = believed and self.options.profile.readback == "values"
         release = Release(orders=self.orders, fallback=fallback, lift=lift, held=held, believed=believed)
         return (yield from release.run())

@@ -32,7 +32,14 @@ from derctl.errors import DeviceError, NotRecognised
 
 PV = Capability(ac=Port(limit=True, var=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True, var=True), battery=Port())
-"""The most that each kind takes. Everything is told at the AC terminals; what is behind them takes nothing."""
+HYBRID = Capability(ac=Port(limit=True, var=True), pv=Port(), battery=Port())
+"""The most that each kind takes. Everything is told at the AC terminals; what is behind them takes nothing. A hybrid
+shares its sun between the terminals and its battery by itself: what a limit holds back charges the battery, and what
+the battery gives counts against it (Fronius: home-assistant/home-assistant.io PR#47649)."""
+OWN_MATTER = (
+    "its own inverter keeps what its battery permits: charge and discharge limits, cells, temperatures and alarms of"
+    " it are not known here, and bms_guard, soc_guard and reserve do not keep it from giving"
+)
 
 CHARGE = {713: ("SoC", "SoH"), 124: ("ChaState",)}
 """Where a battery's state stands."""
@@ -94,7 +101,7 @@ class SunspecDer(Found):
 
     def rate(self) -> Exchange[Rating]:
         layout = replace(self.layout, unread={})
-        plate = yield from plate_of(layout, self.options, storage=self.can.store)
+        plate = yield from plate_of(layout, self.options, storage=charges(self.can))
         if layout.unread:
             raise NotRecognised(f"{', '.join(layout.unread.values())} was refused")
         return plate.rating
@@ -167,6 +174,16 @@ def bind_pv(models: Models, options: Options) -> Exchange[SunspecDer]:
     return (yield from _bind(models, options, PV))
 
 
+def charges(can: Capability) -> bool:
+    """Whether charging is ours to tell; a hybrid's is not."""
+    return can.store and can.pv is None
+
+
+def bind_hybrid(models: Models, options: Options) -> Exchange[SunspecDer]:
+    """Find an inverter with sun and a battery behind it: its AC terminals are limited, its battery is its own."""
+    return (yield from _bind(models, options, HYBRID))
+
+
 def bind_storage(models: Models, options: Options) -> Exchange[SunspecDer]:
     """Find a battery inverter: power through 704 or 124, state from 713 or 124 unless a BMS tells more: 802 in its
     own chain, or a device of its own."""
@@ -178,11 +195,15 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
     layout = yield from chosen(whole, options.section, INVERTERS)
     ac = layout.find(*INVERTERS)
     if ac is None:
-        expected = "sunspec_storage" if kind.store else "sunspec_pv"
+        expected = "sunspec_storage" if charges(kind) else "sunspec_hybrid" if kind.store else "sunspec_pv"
         raise not_a(expected, layout, "no inverter model (701, 101-103, 111-113) in the chain")
-    plate = yield from plate_of(layout, options, storage=kind.store)
+    if kind is HYBRID:
+        yield from plate_of(layout, options, storage=True)  # that a battery is behind it
+    plate = yield from plate_of(layout, options, storage=charges(kind))
     groups = yield from _groups(layout, options, plate.rating, kind.ac, only_read=plate.only_read)
     limits, unread = (yield from own_limits(whole, layout, ac, options)) if kind.store else (None, "")
+    if kind is HYBRID and limits is None and options.bms_here is not False:
+        unread = f"{unread}; {OWN_MATTER}"
     lacks = (*layout.lacks, *(_missing(groups.port, kind.ac) if options.control else ()))
     if limits is not None and limits.unread:
         lacks = (*lacks, "the battery's limits in model 802")

@@ -20,7 +20,7 @@ from derctl.devices.maps.line import Line, Type
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import number, size, text, value, words_of
 from derctl.devices.writable import barred
-from derctl.errors import DeviceRefused, NotRecognised, SettingError, WriteBarred
+from derctl.errors import DeviceRefused, NotRecognised, SettingError
 from derctl.site.lines import parse
 from derctl.site.profiles import profile
 from tests.fake import Fake
@@ -425,11 +425,11 @@ def test_a_refused_point_leaves_a_device_that_is_only_read() -> None:
     assert "only read: exception 2" in left.problems[-1]
     assert "own.3.100" not in left.control
     assert left.absent_w(Fallback()) == 5000.0
-    with pytest.raises(WriteBarred):
-        fake.run(left.write(Setpoint(p_target_w=0.0), AFTER, {}))
-    with pytest.raises(WriteBarred):
-        fake.run(left.release(AFTER, lift=False))
-    assert left.sendable(Setpoint(p_target_w=7.0)) == Setpoint(p_target_w=7.0)
+    fake.ops.clear()
+    assert left.sendable(Setpoint(p_target_w=7.0)) == Setpoint()
+    assert fake.run(left.write(Setpoint(p_target_w=7.0), AFTER, {})) == Setpoint()
+    assert fake.run(left.release(AFTER, lift=False)) == Setpoint()
+    assert fake.ops == [], "nothing is asked of it, and nothing given back"
 
 
 def test_a_power_that_is_more_than_its_rating_is_named_and_a_fixed_value_is_not() -> None:

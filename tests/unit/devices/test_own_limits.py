@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from derctl.core.exchange import Write
+from derctl.core.types import Fallback, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import Bar
 from derctl.devices import Options
-from derctl.devices.sunspec.der import bind_storage
+from derctl.devices.sunspec.der import HYBRID, OWN_MATTER, bind_hybrid, bind_storage
 from derctl.errors import SectionUnclear
 from tests.fake import AC_701, BATTERY_802, COMMON, DEVICES, OFF_704, PLATE_702, Fake, chained
 from tests.fake import bound as bind
@@ -181,3 +184,31 @@ def test_a_battery_that_does_not_fit_into_one_request_is_read_in_parts() -> None
     assert device.can.store
     assert len(device.control["bms"].parts) == 2
     assert fake.reading(device) == fake.reading(bind(fake, bind_storage))
+
+
+# ---- a hybrid
+
+
+@pytest.mark.parametrize("name", [NEW, OLD])
+def test_a_hybrid_is_limited_at_its_ac_terminals_and_its_battery_is_told_nothing(name: str) -> None:
+    """Model 123 beside 124, or 704: the limit alone, whatever its own kind of storage would take."""
+    fake = storage(name)
+    device = bind(fake, bind_hybrid)
+    assert device.can == replace(HYBRID, least_w=device.can.least_w)
+    assert device.rating.p_min_w == 0.0 and fake.run(device.rate()) == device.rating
+    assert device.problems == () and fake.reading(device).limits_by == "chain"
+    fake.run(device.write(Setpoint(p_ceiling_w=2000.0), Fallback(), fake.poll(device)))
+    written = {name for op in fake.ops if isinstance(op, Write) for name in device.points_of(op)}
+    assert written and not any(point.startswith(("124.", "704.WSet")) for point in written)
+
+
+@pytest.mark.parametrize("name", [NEW, OLD])
+def test_a_hybrid_whose_battery_nobody_reads_says_what_is_missing_and_who_stands_in(name: str) -> None:
+    device = bind(chained(*DEVICES[name].items()), bind_hybrid)
+    assert "nobody reads the battery's limits" in device.problems[-1]
+    assert OWN_MATTER in device.problems[-1] and device.can.limit
+
+
+def test_a_hybrid_whose_battery_is_read_elsewhere_says_it_of_no_chain() -> None:
+    device = bind(chained(*DEVICES[OLD].items()), bind_hybrid, bms_here=False)
+    assert device.problems == () and device.limits is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from derctl.devices.sunspec.bms import bind_bms
-from derctl.devices.sunspec.der import bind_pv, bind_storage
+from derctl.devices.sunspec.der import bind_hybrid, bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
 from derctl.errors import NotRecognised, WrongKind
 from tests.fake import bound, lay_out
@@ -17,6 +17,7 @@ WRONG = [
     ("pv_7xx", bind_bms, "an inverter (model 701)", "sunspec_bms"),
     ("meter_213", bind_pv, "a meter (model 213)", "sunspec_pv"),
     ("meter_201", bind_storage, "a meter (model 201)", "sunspec_storage"),
+    ("meter_201", bind_hybrid, "a meter (model 201)", "sunspec_hybrid"),
     ("bms", bind_storage, "a battery management system (model 802)", "sunspec_storage"),
     ("bms", bind_meter, "a battery management system (model 802)", "sunspec_meter"),
 ]

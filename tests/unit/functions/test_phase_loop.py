@@ -53,6 +53,13 @@ def test_the_excess_of_a_phase_is_taken_from_it_and_the_others_have_what_the_met
     assert ceilings == pytest.approx((4440.0, 1000.0 + 0.1 * 10_000 / 3, 1000.0 + 0.1 * 10_000 / 3))
 
 
+def test_a_phase_in_which_nobody_is_controlled_yet_has_nothing_to_give_and_who_comes_brings_its_own() -> None:
+    time = SiteTimeline(LIMIT, memory=PROVEN)
+    assert edges(time.proposes(poc=meter(-500.0, 0.0, 0.0)))[0] == (0.0, 0.0, 0.0)
+    ceilings, _ = edges(time.proposes(PVA, poc=meter(-500.0, 0.0, 0.0)))
+    assert ceilings[0] >= 4000.0 and ceilings[1:] == (0.0, 0.0)
+
+
 def test_a_meter_that_shows_no_phases_lets_no_load_count_in_any_and_says_so() -> None:
     ceilings, why = edges(said(PVA, PV3, poc=meter(-9000.0, -9000.0, -9000.0, shown=False), ticks=60))
     assert (ceilings, why) == (pytest.approx((3000.0,) * 3), Reason.PHASES_UNSEEN)

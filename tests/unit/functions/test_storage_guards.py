@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Abstain, Proposal
+from derctl.core.pack import Pack
+from derctl.core.types import Abstain, Capability, Port, Proposal
+from derctl.core.words import Bar
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.reserve import Reserve
 from derctl.functions.soc_guard import SocGuard
@@ -191,3 +193,55 @@ def test_a_battery_that_speaks_for_itself_is_silent_in_the_same_way() -> None:
     fresh = {"bms_age_s": None, "age_s": 0.1}
     said = spoken(BmsGuard(), [{**fresh, **LIMITS}] + [fresh] * 40)
     assert said[1] == said[0] and said[-1] == REST
+
+
+HYBRID = Capability(ac=Port(limit=True), pv=Port(), battery=Port())
+
+
+def hybrid(**given: Any) -> Any:
+    """3 kW go out of it, 1 kW charges its battery: 4 kW of sun, less the losses."""
+    told = {"p_w": 3_000.0, "dc_p_w": -1_000.0, "soc_pct": 50.0, "bms_age_s": 0.1}
+    return make.der("hyb1", make.rating(p_max_w=5_000.0), HYBRID, **{**told, **given})
+
+
+@pytest.mark.parametrize(("function", "soc"), [(Reserve(min_pct=20.0), 15.0), (SocGuard(min_pct=20.0), 15.0)])
+def test_of_a_hybrid_whose_battery_is_to_give_nothing_the_sun_goes_out_all_the_same(
+    function: Any, soc: float
+) -> None:
+    """Without it an empty battery would cost all sun. What it gives counts against the ceiling."""
+
+    def ceilings(**given: Any) -> float | None:
+        [said] = DerTimeline(function).through([hybrid(soc_pct=soc, **given)])
+        return edges(said)[0]
+
+    assert ceilings() == 4_000.0
+    assert ceilings(p_w=3_000.0, dc_p_w=1_200.0) == 1_800.0, "its battery gives 1.2 kW of them"
+    assert ceilings(p_w=-500.0, dc_p_w=-450.0) == 0.0, "nor is it charged from the grid"
+    assert ceilings(dc_p_w=None) is None, "how much of it is sun is not known"
+    assert ceilings(p_w=None) is None
+
+
+def test_of_a_hybrid_its_bms_bounds_what_the_battery_adds_to_the_sun() -> None:
+    def ceiling(**given: Any) -> float | None:
+        limits = {"p_charge_limit_w": 2_000.0, "p_discharge_limit_w": 1_000.0, **given}
+        [said] = DerTimeline(BmsGuard()).through([hybrid(**limits)])
+        return edges(said)[0]
+
+    assert ceiling() == 4_950.0, "4 kW of sun, and 1 kW DC at 95 %"
+    assert ceiling(p_discharge_limit_w=0.0) == 4_000.0
+    assert ceiling(pack=Pack(bars=(Bar.UNDER_VOLT,))) == 4_000.0, "too low: the sun charges it, and goes out"
+    assert ceiling(dc_p_w=None) is None
+
+
+def test_where_a_hybrids_battery_takes_nothing_either_no_ceiling_holds_its_sun_back() -> None:
+    """Sun that is held back would be lost, and never be seen: its own inverter has to keep to what its BMS says."""
+    barred = hybrid(p_charge_limit_w=0.0, p_discharge_limit_w=0.0)
+    [said] = DerTimeline(BmsGuard()).through([barred])
+    assert edges(said)[0] is None
+    [said] = DerTimeline(BmsGuard()).through([make.battery(p_w=0.0, p_charge_limit_w=0.0, p_discharge_limit_w=0.0)])
+    assert edges(said)[0] == 0.0, "a battery alone rests"
+
+
+def test_of_a_hybrid_whose_bms_was_never_heard_the_sun_still_goes_out() -> None:
+    [said] = DerTimeline(BmsGuard()).through([hybrid()])
+    assert edges(said) == (4_000.0, 0.0)
