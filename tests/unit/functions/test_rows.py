@@ -7,7 +7,11 @@ from tests.catalogue import made
 
 
 def test_who_comes_with_another_is_not_written_in_a_site_file() -> None:
-    assert {kind for kind, row in ROWS.items() if not row.in_site_file} == {"operator_site_limit", "containment", "probe"}
+    assert {kind for kind, row in ROWS.items() if not row.in_site_file} == {
+        "operator_site_limit",
+        "containment",
+        "probe",
+    }
 
 
 @pytest.mark.parametrize("f_nom_hz", [50.0, 60.0])
