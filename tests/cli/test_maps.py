@@ -135,3 +135,32 @@ async def test_a_device_that_is_deaf_after_the_connect_is_read_and_scanned_all_t
         assert code == 0 and "profile huawei_sun2000_luna2000" in out
     finally:
         await rig.stop()
+
+
+PERSONALITIES = {
+    "sungrow_sh": ("sungrow_sh", 1),
+    "goodwe_et": ("goodwe_et", 247),
+    "carlo_gavazzi_em540": ("carlo_gavazzi_em540", 1),
+    "eastron_sdm630": ("eastron_sdm630", 1),
+    "jk_bms": ("jk_bms", 1),
+    "seplos_v3": ("seplos_v3", 1),
+    "victron_vebus": ("victron_vebus", 227),
+    "victron_battery": ("victron_gx_battery", 225),
+}
+"""Of the bench: derctl's map, and the unit."""
+
+
+@pytest.mark.parametrize("name", PERSONALITIES)
+async def test_scan_knows_each_device_of_the_bench_by_its_maps_signature(here: Here, name: str) -> None:
+    made, unit = PERSONALITIES[name]
+    device = {"id": "one", "face": "registers", "personality": name, "habits": {"latency_s": [0.0, 0.0]}}
+    pack = {"id": "bat1", "face": "storage_7xx", "battery": {"cells": 16, "soc_pct": 60}}
+    devices = [{**device, "battery": pack["battery"], "der": "bat1"}, pack]
+    rig = Rig(parse({"name": "each", "devices": [devices[1], devices[0]]}))
+    await rig.start()
+    try:
+        code, out, err = await here("scan", f"127.0.0.1:{rig.endpoint_of('one').port}", "-u", str(unit))
+    finally:
+        await rig.stop()
+    assert code == 0, err
+    assert f"by its map's signature: profile {made}\n" in out
