@@ -34,6 +34,14 @@ def test_every_block_knows_where_its_scale_factors_stand_and_which_ones_are_writ
         assert read.told is (block in {"ctl", "sto"})
 
 
+@pytest.mark.parametrize("name", sorted(BINDS))
+def test_no_two_blocks_of_a_device_are_the_same_request(name: str) -> None:
+    """What counts is kept by request."""
+    device = bound(lay_out(name), BINDS[name])
+    reads = [(read.address, read.count) for read in (*device.control.values(), *device.slow.values())]
+    assert len(set(reads)) == len(reads)
+
+
 def write_to(fake: Fake, model_id: int, point: str, value: float, sf: int) -> Write:
     at, size = official(model_id).points[point].offset, official(model_id).points[point].len
     raw = struct.pack(">i" if size == 2 else ">h", round(value * 10.0**-sf))
