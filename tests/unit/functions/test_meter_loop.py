@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from derctl.core.evidence import Evidence
 from derctl.core.pace import LATE_S
+from derctl.core.types import Capability, Port, Setpoint
 from derctl.core.value import replace
 from derctl.functions.meter_loop import (
     FOLLOW_S,
@@ -24,6 +25,7 @@ from derctl.functions.meter_loop import (
     Seen,
     anew,
     capped,
+    free,
     late,
     moved,
     noted,
@@ -246,3 +248,14 @@ def test_a_goal_before_of_next_to_nothing_scales_nothing() -> None:
     before = course((0.0, 0.0, 1e-308), goal_w=1e-308)
     after = capped(before, seen(0.0, 1e-308, 5_000.0), AT_ONCE)
     assert math.isfinite(after.slack_w) and after.goal_w is not None and math.isfinite(after.goal_w)
+
+
+@pytest.mark.parametrize(("p_w", "expected"), [(1_000.0, True), (3_000.0, False)])
+def test_a_hybrid_that_gives_less_than_its_ceiling_is_free_like_pv_and_a_store_never_is(
+    p_w: float, expected: bool
+) -> None:
+    """It follows the house below its ceiling: that says nothing of how well it keeps to it."""
+    told = Setpoint(p_ceiling_w=3_000.0)
+    hybrid = Capability(ac=Port(limit=True), pv=Port(), battery=Port())
+    assert free(make.der("h1", make.rating(p_max_w=5_000.0), hybrid, p_w=p_w, accepted=told)) is expected
+    assert not free(make.battery(p_w=p_w, accepted=Setpoint(p_target_w=3_000.0)))
