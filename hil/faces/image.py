@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sunspec2 import device, mb, mdef
@@ -114,7 +115,7 @@ class ModelImage:
     def put_raw(self, name: str, raw: int) -> None:
         """Write a register value without scaling."""
         slot = self.slots[name]
-        self._store(slot, mb.point_type_info[slot.type].to_data(raw, slot.size * 2))
+        self._store(slot, _content(slot.type, raw, slot.size * 2))
 
     def scale(self, slot: Slot) -> float:
         """10^SF of a point; 1 where it has none or the factor is not implemented."""
@@ -126,9 +127,7 @@ class ModelImage:
     def raw(self, name: str) -> Any:
         """The point as pysunspec2 decodes it, unscaled; None when not implemented."""
         slot = self.slots[name]
-        info = mb.point_type_info[slot.type]
-        value = info.data_to(bytes(self.memory[slot.at * 2 : (slot.at + slot.size) * 2]))
-        return value if info.is_impl(value) else None
+        return _value(slot.type, bytes(self.memory[slot.at * 2 : (slot.at + slot.size) * 2]))
 
     def get(self, name: str) -> float | None:
         """The engineering value of a numeric point."""
@@ -158,6 +157,20 @@ class ModelImage:
 
     def _store(self, slot: Slot, content: bytes) -> None:
         self.memory[slot.at * 2 : (slot.at + slot.size) * 2] = content[: slot.size * 2].ljust(slot.size * 2, b"\0")
+
+
+@lru_cache(maxsize=1 << 16)
+def _content(kind: str, raw: int, size: int) -> bytes:
+    """As pysunspec2 encodes it. The same few values are put again and again."""
+    content: bytes = mb.point_type_info[kind].to_data(raw, size)
+    return content
+
+
+@lru_cache(maxsize=1 << 16)
+def _value(kind: str, content: bytes) -> Any:
+    info = mb.point_type_info[kind]
+    value = info.data_to(content)
+    return value if info.is_impl(value) else None
 
 
 def _slot(point: Mapping[str, Any], prefix: str, at: int) -> Slot:
