@@ -1,4 +1,4 @@
-"""Scale factors that count: one that is another than before is no answer's until two of them had it. Pure.
+"""Scale factors that count: one that is another than before counts once two answers in a row had it. Pure.
 
 They stand in registers of their own: a lying answer makes ten times as much of all that is read and written by them.
 """
@@ -34,7 +34,8 @@ NONE = Scale()
 
 
 def seen(before: Scale, read: Read, answer: Registers) -> Scale:
-    """After one more answer. What came twice in a row counts.
+    """After one more answer. The first one counts, since some devices take seconds for each request; from then on
+    what came twice in a row does.
 
     By what goes by one of them, only that one is written: a change back is a change too. Measured values are read by
     all that were confirmed: inverters change theirs with the power (docs/sources.md).
@@ -42,8 +43,9 @@ def seen(before: Scale, read: Read, answer: Registers) -> Scale:
     words = tuple(answer[place] for place in read.scales)
     if words == before.last and before.counts:
         return before
-    known = before.known or (frozenset[int](),) * len(words)
-    twice = [a == b for a, b in zip(words, before.last, strict=True)] if before.last else [False] * len(words)
+    if not before.last:
+        return Scale(known=tuple(frozenset({word}) for word in words), last=words)
+    known, twice = before.known, [a == b for a, b in zip(words, before.last, strict=True)]
     return Scale(known=tuple(map(_known, known, words, twice, [read.told] * len(words))), last=words)
 
 

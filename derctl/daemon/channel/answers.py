@@ -24,11 +24,6 @@ class Answers:
     blocks: Blocks = field(default_factory=Blocks)
     scales: dict[Read, Scale] = field(default_factory=dict)
 
-    def new(self, control: Mapping[str, Read], fresh: Mapping[str, Registers]) -> list[tuple[str, Read]]:
-        """The blocks of this poll whose scale factors nobody has seen before: one answer says nothing of them."""
-        scaled = [(name, read) for name, read in control.items() if name in fresh and read.scales]
-        return [(name, read) for name, read in scaled if read not in self.scales]
-
     def doubt(self, read: Read, words: Registers) -> str:
         """Why this answer is none, in words: its scale factors do not count yet."""
         if not read.scales:

@@ -118,9 +118,6 @@ class Channel:
 
     async def _read(self, whole: Device) -> None:
         fresh, refusals = await self.asking.ask(whole, self.answers.blocks)
-        for name, read in self.answers.new(whole.control, fresh):
-            self.answers.doubt(read, fresh[name])
-            fresh[name] = await self.bus.request(self.unit, read)
         now_s, bond, measured = self.clock(), self.bond, self.measured
         before, before_s = bond.binding, measured.read_s
         if before.device is None or (whole is not before.device and whole is not before.more):
