@@ -14,6 +14,7 @@ SCENARIO_WORKERS ?= 18
 # Where they are: each worker reads every test that it is given, before the first one runs.
 SCENARIO_TESTS := tests/bench tests/scenario tests/soak
 WORKERS ?= 3
+WAITING_WORKERS ?= 5
 PYTEST_ARGS ?=
 ARGS ?=
 # How much of the attack, and how many parts at once: they mostly wait for the simulated site.
@@ -28,7 +29,7 @@ PURE := derctl/core derctl/functions derctl/sunspec
 PURE_TESTS := $(PURE:derctl/%=tests/unit/%)
 # Each half has its own memory of what failed.
 SCENARIOS = $(BIN)/python -m pytest --dist worksteal -o cache_dir=.pytest_cache/scenarios
-OTHERS = nice $(BIN)/python -m pytest -m "not scenario" -n $(WORKERS) --dist worksteal -o cache_dir=.pytest_cache/others
+OTHERS = nice $(BIN)/python -m pytest -m "not scenario" --dist worksteal -o cache_dir=.pytest_cache/others
 
 # numpy's worker threads would only fight over the cores with the tests' own processes.
 export OPENBLAS_NUM_THREADS := 1
@@ -63,9 +64,9 @@ test-quiet:
 # The gate: every line and branch of the pure packages, by the tests of their own rooms, without the daemon's processes.
 test-others:
 	@status=0; log=$(VENV)/others.log; echo "the other tests run beside these: $$log"; \
-	{ COVERAGE_FILE=$(VENV)/.coverage $(OTHERS) $(PURE:%=--cov=%) --cov-branch --cov-report=term-missing:skip-covered \
+	{ COVERAGE_FILE=$(VENV)/.coverage $(OTHERS) -n $(WORKERS) $(PURE:%=--cov=%) --cov-branch --cov-report=term-missing:skip-covered \
 		--cov-fail-under=100 $(PURE_TESTS) $(PYTEST_ARGS) || status=$$?; \
-	$(OTHERS) $(PURE_TESTS:%=--ignore=%) tests $(PYTEST_ARGS) || status=$$?; } > $$log 2>&1; \
+	$(OTHERS) -n $(WAITING_WORKERS) $(PURE_TESTS:%=--ignore=%) tests $(PYTEST_ARGS) || status=$$?; } > $$log 2>&1; \
 	cat $$log; exit $$status
 
 test-all:  ## the tests on each Python of PYTHONS that this machine has
