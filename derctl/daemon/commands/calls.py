@@ -73,8 +73,6 @@ async def _release(calls: Calls, args: Args, who: str) -> Any:
     lift, reach = convert(dict(args), Release).lift, calls.desk.reach
     reach.gate.disarm(who)
     reach.changed()
-    if lift:  # a person's word: no limit has to be kept
-        reach.lift_found(None)
     result = await reach.releaser.release(lift=lift)
     text = f"{who}: release{' lift=true' if lift else ''}: {released_text(result)}"
     calls.desk.log.log(priority_of("command"), "command", text=text)

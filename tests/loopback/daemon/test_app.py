@@ -366,6 +366,8 @@ async def test_what_stands_is_told_and_lifted_when_asked_whatever_the_journal_sa
         assert "pv2: not_written; limit 1,500 W stands" in said
         assert ("pv1: " in said) is (content is None), "of which no record is there"
         assert b.writes("pv2") == []
+        await b.until(lambda: ("limit_found", "pv2") in {(each["event"], each["der"]) for each in b.app.news.events})
+        await ask(socket, "clear", {"found": True})
         lifted = await ask(socket, "release", {"lift": True})
         assert (lifted["pv2"]["result"], lifted["pv2"]["stands_w"]) == ("released", 2000.0)
         await b.until(
