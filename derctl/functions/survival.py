@@ -78,6 +78,8 @@ def hold_of(plain: Any) -> Hold:
     if not isinstance(plain, Mapping):
         raise ValueError(f"{plain!r} is nothing that is held")
     said, given = (_word(plain[name]) if name in plain else None for name in ("said", "given"))
+    if said is None and given is None:
+        raise ValueError("nothing is held in it")
     silent_s, lost_s, over_s = (finite(plain, name) for name in TIMES)
     back = plain.get("back") is True
     return Hold(said=said, given=given, back=back, silent_s=silent_s, lost_s=lost_s, over_s=over_s)

@@ -151,6 +151,11 @@ def test_what_is_held_of_no_known_function_is_named(key: str) -> None:
     assert {*revived({key: {}}).refused} == {key}
 
 
+def test_a_hold_that_holds_nothing_is_refused_by_name() -> None:
+    found = revived({"held/volt_watt/pv1": {"silent_s": 0, "lost_s": 0, "over_s": 0}})
+    assert found.memories == {} and found.refused == {"held/volt_watt/pv1": "nothing is held in it"}
+
+
 def test_a_latch_of_another_event_is_left_behind_and_a_limit_is_not() -> None:
     saved = kept({"freq_droop/pv1": ACTING, "operator_limit/pv1": LimitMemory(ceiling_w=2_000.0, by="a")})
     found = revived(through_a_file(saved), lately=False)
