@@ -11,6 +11,7 @@ import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pytest_timeout import Settings, is_debugging
 
@@ -26,6 +27,15 @@ ELSEWHERE_S = 600.0
 
 SOAK_S = 6 * 3600.0
 """With --soak."""
+
+
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`make test` judges a change, by the same examples each time; `make soak` looks for new ones."""
+    if config.getoption("--soak") is None:
+        hypothesis.settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
