@@ -40,7 +40,7 @@ class Setpoint704(Group):
     def _bounds(self, most: float) -> Bounds:
         """most: in its unit, W or var."""
         name = self.POINT
-        return {**percents(f"{name}Pct", f"{name}PctRvrt"), **dict.fromkeys((name, f"{name}Rvrt"), most)}
+        return {name: most, f"{name}Rvrt": most, **percents(f"{name}Pct", f"{name}PctRvrt")}
 
     @classmethod
     def _in_unit(cls, view: View, values: dict[str, Any], profile: Profile) -> bool:
@@ -78,9 +78,11 @@ class Setpoint704(Group):
         What can't have been meant is left out.
         """
         name, values = self.POINT, self.view.values(answers)
+        words, bounds = answers[self.view.name], self._bounds(self.base)
         points = {f"{name}Mod": (self.PERCENT,), **self.ALSO}
-        read = {point: self._raw(answers, point) for point in (name, f"{name}Rvrt", f"{name}Pct", f"{name}PctRvrt")}
-        points |= read
+        points |= {
+            point: self._raw(answers, point) for point in bounds if within(self.view, words, point, bounds[point])
+        }
         if self._in_unit(self.view, values, self.profile):
             points[f"{name}Mod"] = (self.PLAIN,)
             points |= {
@@ -91,14 +93,7 @@ class Setpoint704(Group):
             percent = clamp(value, -self.base, self.base), values[f"{name}Pct_SF"]
             points |= {f"{name}Pct": self._percent(f"{name}Pct", *percent, down=self.DOWN), f"{name}PctRvrt": (0,)}
         points |= {f"{name}EnaRvrt": (revert_enabled,), f"{name}RvrtTms": self._u32(timer_s)}
-        words, bounds = answers[self.view.name], self._bounds(self.base)
-        lies = {
-            point
-            for point in read
-            if points[point] is read[point] and not within(self.view, words, point, bounds[point])
-        }
-        told = {point: each for point, each in points.items() if point not in lies}
-        yield from self._write(answers, told | {f"{name}Ena": (1,)})
+        yield from self._write(answers, points | {f"{name}Ena": (1,)})
 
     def _off(self, answers: Answers) -> Exchange[None]:
         yield from self._write(answers, {f"{self.POINT}Ena": (0,)})
