@@ -84,6 +84,8 @@ test-all:  ## the tests on each Python of PYTHONS that this machine has
 # Each part from its own seed (--soak-seed), so that it can be repeated alone. Each tick is counted: nothing else should run.
 soak: system $(VENV)/.dev-installed  ## the whole attack: fifty minutes on two cores (SHARE=0.1: some minutes), the stops on each Python
 	@status=0; $(BIN)/python -m pytest -m soak --soak $(SHARE) -n $(SOAK_WORKERS) --dist worksteal $(PYTEST_ARGS) || status=1; \
+	$(BIN)/python -m pytest -m "not soak and not scenario" --soak $(SHARE) -n $(SOAK_WORKERS) --dist worksteal \
+		$(PURE_TESTS) tests/properties || status=1; \
 	$(BIN)/python -m tests.houses --houses $(HOUSES) --starts $(STARTS) || status=1; \
 	$(BIN)/python -m tests.hunting || status=1; \
 	for version in $(PYTHONS); do \

@@ -33,7 +33,7 @@ hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """`make test` judges a change, by the same examples each time; `make soak` looks for new ones."""
+    """Without --soak the same examples each time, so that a change is judged; `make soak` looks for new ones."""
     if config.getoption("--soak") is None:
         hypothesis.settings.load_profile("same")
 
