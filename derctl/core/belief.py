@@ -46,6 +46,7 @@ RISE_SPREADS = 2.0
 QUICK_S, QUICK_RISES, QUICK_REFRESH_S = 0.5, 4, 3.0
 """As long as it is not known how late a meter is, so many rises take one that refreshes so often for no later than
 QUICK_S. It can be proven by them and not doubted: one that is later shows them as the coin falls."""
+GIVEN_UP = (Belief.DOUBTED, Belief.LOST)
 RESTS, DOUBTED_RESTS, RESTED_MAX = 1, 3, 8
 """So many doublets without a step after each one with a step, until it is proven, and while it is doubted. A rise may
 follow another one: it takes nothing from anybody. RESTED_MAX of them live on what was learned before."""
@@ -160,7 +161,7 @@ def _on(memory: Memory, need: Need, sight: _Sight, dt_s: float) -> Memory:
     doublet = memory.doublet
     if doublet is None:
         return replace(memory, doublet=_begun(memory, need, sight))
-    if doublet.coded and not need.steps:
+    if doublet.coded and (not need.steps or _in_vain(memory, need, doublet)):
         return replace(memory, doublet=None)
     before_s, free = doublet.at_s, doublet.free and all(map(_free, sight.ders))
     doublet = measured(replace(doublet, at_s=doublet.at_s + dt_s, free=free), sight.shown_w, sight.ders_w)
@@ -174,6 +175,13 @@ def _on(memory: Memory, need: Need, sight: _Sight, dt_s: float) -> Memory:
     lead = doublet.first if before_s < doublet.half_s <= doublet.at_s else NOTHING
     coded = _begun(memory, need, sight, lead) if _wanted(memory, need, lead) else doublet
     return replace(memory, doublet=coded) if coded.coded else memory
+
+
+def _in_vain(memory: Memory, need: Need, doublet: Doublet) -> bool:
+    """Before its dip, which nobody needs any more: the sun that was let out by the meter's word has gone."""
+    before = doublet.coin < 0.0 and doublet.at_s < doublet.half_s and not doublet.rise
+    asked = need.exposed_w > 0.0 or need.always_pu > 0.0 or memory.suspect
+    return before and not asked and memory.belief not in GIVEN_UP
 
 
 class _Sight(NamedTuple):
@@ -311,7 +319,7 @@ def _wanted(memory: Memory, need: Need, lead: Mean) -> bool:
         return True
     if always and memory.belief is not Belief.UNPROVEN:
         return memory.rested >= RESTS or known(lead)
-    if memory.belief is Belief.DOUBTED or memory.belief is Belief.LOST:
+    if memory.belief in GIVEN_UP:
         return memory.rested >= DOUBTED_RESTS
     if need.exposed_w <= 0.0 and not always:
         return False

@@ -131,6 +131,32 @@ def test_nothing_is_stepped_while_nothing_depends_on_a_proven_meter() -> None:
     assert plant.stepped == 0
 
 
+def _begins(dipped: bool) -> Plant:
+    """One whose doublet has just begun, with its dip or without."""
+    plant = proven()
+    plant.run(60)
+    while plant.tick(EXPOSED).most_w is None or (plant.said.dip_w > 0.0) != dipped:
+        pass
+    return plant
+
+
+def test_no_dip_is_made_any_more_once_nothing_depends_on_it() -> None:
+    plant = _begins(dipped=False)
+    assert plant.tick(NOTHING).most_w is None
+    assert not any(plant.tick(NOTHING).dip_w for _ in range(60))
+
+
+@pytest.mark.parametrize("need", [EXPOSED, replace(NOTHING, suspect=True), replace(NOTHING, always_pu=DOUBLET_PU)])
+def test_a_dip_that_somebody_needs_is_made(need: Need) -> None:
+    plant = _begins(dipped=False)
+    assert any(plant.tick(need).dip_w for _ in range(20))
+
+
+def test_a_doublet_whose_dip_was_made_goes_to_its_end() -> None:
+    plant = _begins(dipped=True)
+    assert plant.tick(NOTHING).dip_w > 0.0
+
+
 def test_evidence_is_renewed_while_something_depends_on_it() -> None:
     plant = proven()
     plant.run(60, EXPOSED)
