@@ -25,6 +25,10 @@ class Read:
     scales: tuple[int, ...] = field(default=(), compare=False)
     told: bool = field(default=False, compare=False)
 
+    def __hash__(self) -> int:
+        """By what is asked; it is a key many times a tick."""
+        return hash((self.address, self.count))
+
     @property
     def parts(self) -> Sequence[Read]:
         """The requests that it is sent in."""

@@ -24,10 +24,7 @@ class Scale:
 
     known: tuple[frozenset[int], ...] = ()
     last: tuple[int, ...] = ()
-
-    @property
-    def counts(self) -> bool:
-        return all(word in known for word, known in zip(self.last, self.known, strict=True))
+    counts: bool = True
 
 
 NONE = Scale()
@@ -40,13 +37,15 @@ def seen(before: Scale, read: Read, answer: Registers) -> Scale:
     By what goes by one of them, only that one is written: a change back is a change too. Measured values are read by
     all that were confirmed: inverters change theirs with the power (docs/sources.md).
     """
-    words = tuple(answer[place] for place in read.scales)
+    words = tuple([answer[place] for place in read.scales])
     if words == before.last and before.counts:
         return before
     if not before.last:
         return Scale(known=tuple(frozenset({word}) for word in words), last=words)
-    known, twice = before.known, [a == b for a, b in zip(words, before.last, strict=True)]
-    return Scale(known=tuple(map(_known, known, words, twice, [read.told] * len(words))), last=words)
+    twice = [a == b for a, b in zip(words, before.last, strict=True)]
+    known = tuple(map(_known, before.known, words, twice, [read.told] * len(words)))
+    counts = all(word in each for word, each in zip(words, known, strict=True))
+    return Scale(known=known, last=words, counts=counts)
 
 
 def _known(known: frozenset[int], word: int, twice: bool, told: bool) -> frozenset[int]:

@@ -6,8 +6,9 @@ It never retries: the next poll is the retry.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from derctl.core.exchange import Exchange, Op, Pause, Permit, Read, Registers, Write, only_read
 from derctl.errors import BusClosed, BusFrameError, BusLate, BusTimeout, DeviceRefused
@@ -105,7 +106,7 @@ class Bus:
         finally:
             state.meets = False
 
-    async def request(
+    def request(
         self,
         unit: int,
         op: Read | Write,
@@ -113,15 +114,20 @@ class Bus:
         priority: Priority = Priority.POLL,
         not_after_s: float | None = None,
         permit: Permit = only_read,
-    ) -> Registers:
+    ) -> Coroutine[Any, Any, Registers]:
         """One request, or one for each part of a read: a write can come between, a part that fails is the whole's.
 
         Raises BusTimeout, BusLate, BusClosed, BusFrameError, DeviceRefused or WriteBarred.
         """
-        if not isinstance(op, Read) or not op.cuts:
-            return await self._turn(unit, op, priority, not_after_s, permit)
+        if isinstance(op, Read) and op.cuts:
+            return self._parts(unit, op.parts, priority, not_after_s, permit)
+        return self._turn(unit, op, priority, not_after_s, permit)
+
+    async def _parts(
+        self, unit: int, parts: Sequence[Read], priority: Priority, not_after_s: float | None, permit: Permit
+    ) -> Registers:
         words: list[int] = []
-        for part in op.parts:
+        for part in parts:
             words += await self._turn(unit, part, priority, not_after_s, permit)
             if not_after_s is not None:
                 not_after_s = self.line.clock() + self.line.pace.follow_s

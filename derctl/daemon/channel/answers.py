@@ -28,7 +28,10 @@ class Answers:
         """Why this answer is none, in words: its scale factors do not count yet."""
         if not read.scales:
             return ""
-        self.scales[read] = now = seen(self.scales.get(read, NONE), read, words)
+        before = self.scales.get(read, NONE)
+        now = seen(before, read, words)
+        if now is not before:
+            self.scales[read] = now
         return "" if now.counts else doubt(now, read)
 
     def polled(self, fresh: Mapping[str, Registers], refusals: Mapping[str, str]) -> Mapping[str, Registers]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from derctl.core.exchange import Op, Read, Registers
@@ -34,9 +35,9 @@ class Asking:
         fresh, refused = await carried(blocks.ask(whole.control, self.joining, vital), self._request)
         return fresh, {name: _why(error) for name, error in refused.items()}
 
-    async def _request(self, op: Op) -> Registers:
+    def _request(self, op: Op) -> Awaitable[Registers]:
         assert isinstance(op, Read)
-        return await self.bus.request(self.unit, op)
+        return self.bus.request(self.unit, op)
 
 
 def _why(error: DeviceRefused) -> str:

@@ -227,7 +227,7 @@ def _whole(standing: Standing) -> tuple[object, ...]:
 
 def _told(decision: Decision) -> tuple[object, ...]:
     """A decision with another one of these is news."""
-    return _rounded(decision.setpoint), tuple((bound.by, bound.what) for bound in decision.bound_by)
+    return _rounded(decision.setpoint), tuple([(bound.by, bound.what) for bound in decision.bound_by])
 
 
 def _became(outcome: Outcome) -> tuple[object, ...]:
@@ -238,4 +238,4 @@ def _became(outcome: Outcome) -> tuple[object, ...]:
 
 def _rounded(setpoint: Setpoint) -> tuple[float | None, ...]:
     values = (setpoint.p_ceiling_w, setpoint.p_target_w, setpoint.q_var)
-    return tuple(None if value is None else round(value) for value in values)
+    return tuple([None if value is None else round(value) for value in values])
