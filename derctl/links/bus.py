@@ -120,18 +120,8 @@ class Bus:
         Raises BusTimeout, BusLate, BusClosed, BusFrameError, DeviceRefused or WriteBarred.
         """
         if isinstance(op, Read) and op.cuts:
-            return self._parts(unit, op.parts, priority, not_after_s, permit)
+            return _parts(self, unit, op.parts, priority, not_after_s, permit)
         return self._turn(unit, op, priority, not_after_s, permit)
-
-    async def _parts(
-        self, unit: int, parts: Sequence[Read], priority: Priority, not_after_s: float | None, permit: Permit
-    ) -> Registers:
-        words: list[int] = []
-        for part in parts:
-            words += await self._turn(unit, part, priority, not_after_s, permit)
-            if not_after_s is not None:
-                not_after_s = self.line.clock() + self.line.pace.follow_s
-        return words
 
     async def _turn(
         self, unit: int, op: Read | Write, priority: Priority, not_after_s: float | None, permit: Permit
@@ -244,3 +234,14 @@ class Bus:
         line = self.line
         place = f"{line.place or line.name} -u {unit}"
         return unheard(f"{line.name} unit {unit}: {what}", silence, line.wire.stray(unit), place)
+
+
+async def _parts(
+    bus: Bus, unit: int, parts: Sequence[Read], priority: Priority, not_after_s: float | None, permit: Permit
+) -> Registers:
+    words: list[int] = []
+    for part in parts:
+        words += await bus._turn(unit, part, priority, not_after_s, permit)
+        if not_after_s is not None:
+            not_after_s = bus.line.clock() + bus.line.pace.follow_s
+    return words
