@@ -6,7 +6,8 @@ installer's: a certified inverter that is told otherwise is no certified one any
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from functools import lru_cache
 
 CONTROL = (
     "123.WMaxLim*",
@@ -37,15 +38,19 @@ NEVER = {
 """What is never written, by what it is."""
 
 
-def fits(point: str, patterns: Iterable[str]) -> bool:
-    """Whether a point is one of these."""
+@lru_cache(maxsize=4096)
+def fits(point: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a point is one of these. It is asked for each register of each write."""
     return any(point.startswith(pattern[:-1]) if pattern.endswith("*") else point == pattern for pattern in patterns)
 
 
 def barred(point: str, named: Collection[str] = ()) -> str | None:
     """Why a point is never written, None where it may be. named: the points that the site file names."""
-    if point in named:
-        return None
+    return None if point in named else _kept(point)
+
+
+@lru_cache(maxsize=4096)
+def _kept(point: str) -> str | None:
     what = next((what for what, patterns in NEVER.items() if fits(point, patterns)), None)
     if what is not None:
         return f"{point} is {what}"

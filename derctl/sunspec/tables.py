@@ -70,7 +70,7 @@ class Model:
     """A model's table. `length` is L of the fixed part: what stands before the first repeating group, less ID and L.
 
     `fixed` holds every point whose place doesn't depend on a count: `points`, and those of single groups under a
-    dotted name ("PFWInj.PF"), all with offsets from the ID register.
+    dotted name ("PFWInj.PF"), all with offsets from the ID register. `at`: the name of the point at each of them.
     """
 
     id: int
@@ -80,6 +80,7 @@ class Model:
     points: Mapping[str, Point]
     groups: tuple[Group, ...]
     fixed: Mapping[str, Point] = field(repr=False)
+    at: Mapping[int, str] = field(repr=False)
 
 
 def compile_model(definition: Mapping[str, Any]) -> Model:
@@ -110,6 +111,7 @@ def _model(definition: Mapping[str, Any]) -> Model:
         points=points,
         groups=groups,
         fixed=MappingProxyType(fixed),
+        at=MappingProxyType({place: name for name, each in fixed.items() for place in range(each.offset, each.end)}),
     )
 
 

@@ -130,8 +130,8 @@ class Layout:
             model, offset = self.models(block.model_id), address - block.address
             if model is None or not 0 <= offset < 2 + block.length:
                 continue
-            names = [name for name, point in model.fixed.items() if point.offset <= offset < point.end]
-            return f"{block.model_id}.{names[0]}" if names else f"register {address}"
+            name = model.at.get(offset)
+            return f"register {address}" if name is None else f"{block.model_id}.{name}"
         return f"register {address}"
 
     def identify(self) -> Exchange[Identity]:
