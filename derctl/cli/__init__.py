@@ -30,13 +30,14 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "run": Verb("run", "run the daemon on a site file"),
-    "check": Verb("check", "check a site file; touches no device"),
+    "check": Verb("check", "check a site file without its devices; with --live, with them"),
     "profiles": Verb("profiles", "makers' habits that derctl knows: list, show NAME, check FILE"),
     "schema": Verb("schema", "print the site file's JSON schema, for editors"),
     "scan": Verb("scan", "what answers at host[:port]: chain of models, identity, ratings"),
     "read": Verb("read", "read SunSpec models: raw, scaled and unit side by side"),
     "reload": Verb("reload", "let the running daemon read its site file again"),
     "status": Verb("status", "live state of the running daemon"),
+    "doctor": Verb("doctor", "one page on a running site: what is not well, and what to do about it"),
     "why": Verb("why", "why a DER gives what it gives, in one paragraph"),
     "arm": Verb("arm", "from observing to control, if nothing stands against it"),
     "disarm": Verb("disarm", "from control to observing; what was written is released"),

@@ -53,16 +53,21 @@ class Greeting:
 
 async def greet(broker: Broker) -> Greeting:
     """Never raises for what the broker or a file does."""
+    before = await shaken(broker)
+    return before if before.word is not Word.TAKEN else await _taken(broker, broker.tls(), before)
+
+
+async def shaken(broker: Broker) -> Greeting:
+    """TLS alone, without a word of MQTT. Never raises for what the broker or a file does."""
     try:
         context = broker.tls()
     except LinkError as error:
         return Greeting(word=Word.FILES, text=str(error))
-    shaken = Greeting(word=Word.TAKEN) if context is None else await _shaken(broker, context)
-    return shaken if shaken.word is not Word.TAKEN else await _taken(broker, context, shaken)
+    return Greeting(word=Word.TAKEN) if context is None else await _shaken(broker, context)
 
 
 async def _shaken(broker: Broker, context: ssl.SSLContext) -> Greeting:
-    """TLS alone: of a certificate that is not taken, until when it counts is asked again without belief in it."""
+    """Of a certificate that is not taken, until when it counts is asked again without belief in it."""
     try:
         return Greeting(word=Word.TAKEN, certificate=await _shown(broker, context))
     except ssl.SSLCertVerificationError as error:
@@ -91,7 +96,7 @@ async def _shown(broker: Broker, context: ssl.SSLContext) -> Certificate | None:
         writer.transport.abort()
 
 
-async def _taken(broker: Broker, context: ssl.SSLContext | None, shaken: Greeting) -> Greeting:
+async def _taken(broker: Broker, context: ssl.SSLContext | None, before: Greeting) -> Greeting:
     """Whether it takes our name and password; by the version that every broker speaks."""
     client = aiomqtt.Client(
         broker.host,
@@ -105,8 +110,8 @@ async def _taken(broker: Broker, context: ssl.SSLContext | None, shaken: Greetin
     )
     try:
         async with client:
-            return shaken
+            return before
     except aiomqtt.MqttCodeError as error:
-        return replace(shaken, word=Word.REFUSED, text=said(error))
+        return replace(before, word=Word.REFUSED, text=said(error))
     except (aiomqtt.MqttError, OSError, ValueError) as error:
-        return replace(shaken, word=Word.AWAY, text=said(error))
+        return replace(before, word=Word.AWAY, text=said(error))

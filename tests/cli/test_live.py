@@ -141,7 +141,8 @@ def wrong_baud(house: House) -> None:
 
 def meter_of_production(house: House) -> Callable[[], None]:
     def at_once() -> None:
-        given = sum(house.rig.world.view.state.ders[name].inverter.p_w for name in ("pv1", "pv2", "bat1"))
+        state = house.rig.world.view.state
+        given: float = sum(state.ders[name].inverter.p_w for name in ("pv1", "pv2", "bat1"))
         house.shows("meter", 203, W=given)
 
     return at_once
