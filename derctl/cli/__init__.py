@@ -11,6 +11,7 @@ from importlib import import_module
 from types import ModuleType
 
 from derctl import __version__
+from derctl.cli import guide
 from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, UNREACHABLE
 from derctl.cli.plain import wrapped
 from derctl.core.text import clean
@@ -30,13 +31,14 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "run": Verb("run", "run the daemon on a site file"),
-    "check": Verb("check", "check a site file; touches no device"),
+    "check": Verb("check", "check a site file without its devices; with --live, with them"),
     "profiles": Verb("profiles", "makers' habits that derctl knows: list, show NAME, check FILE"),
     "schema": Verb("schema", "print the site file's JSON schema, for editors"),
     "scan": Verb("scan", "what answers at host[:port]: chain of models, identity, ratings"),
     "read": Verb("read", "read SunSpec models: raw, scaled and unit side by side"),
     "reload": Verb("reload", "let the running daemon read its site file again"),
     "status": Verb("status", "live state of the running daemon"),
+    "doctor": Verb("doctor", "what is not well on a running site, and what to do about it"),
     "why": Verb("why", "why a DER gives what it gives, in one paragraph"),
     "arm": Verb("arm", "from observing to control, if nothing stands against it"),
     "disarm": Verb("disarm", "from control to observing; what was written is released"),
@@ -46,6 +48,7 @@ VERBS: dict[str, Verb] = {
     "release": Verb("release", "move each DER that derctl wrote to its declared fallback"),
     "command": Verb("command", "send a command to the running daemon over its socket"),
     "demo": Verb("demo", "the simulated site, the daemon and a live view, in one terminal"),
+    "completion": Verb("completion", "what bash or zsh completes behind derctl"),
 }
 
 
@@ -55,9 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] not in VERBS:
         _verbs().parse_args(arguments)  # ends here: --help, --version, or a verb that is none
     name, *rest = arguments
-    module = VERBS[name].load()
-    parser = argparse.ArgumentParser(prog=f"derctl {name}", description=VERBS[name].help)
-    module.add(parser)
+    module, parser = VERBS[name].load(), parser_of(name)
     args = parser.parse_intermixed_args(rest)
     try:
         return _guarded(module.run, args)
@@ -65,19 +66,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(error))
 
 
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of one verb: what its --help, its man page and its completion are made of."""
+    parser = argparse.ArgumentParser(
+        prog=f"derctl {name}",
+        description=VERBS[name].help,
+        epilog=guide.below(name),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    VERBS[name].load().add(parser)
+    return parser
+
+
 def _verbs() -> argparse.ArgumentParser:
-    """What `derctl --help` prints."""
+    """What `derctl --help` prints: how to begin, the verbs by what they are for, and the exit codes."""
     codes = "\n".join(f"  {code:>3}  {text}" for code, text in MEANINGS.items())
+    parts = []
+    for title, names in guide.grouped(VERBS).items():
+        parts.append("\n".join([f"{title}:", *(f"    {name:<11} {VERBS[name].help}" for name in names)]))
     parser = argparse.ArgumentParser(
         prog="derctl",
-        description="Keeps sites inside their grid limits.",
-        epilog=f"exit codes:\n{codes}",
+        usage="derctl [-h] [--version] VERB ...",
+        description=f"Keeps sites inside their grid limits.\n\n{guide.BEGIN}",
+        epilog="\n\n".join([*parts, "`derctl VERB --help` explains each, with examples.", f"exit codes:\n{codes}"]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"derctl {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, verb in VERBS.items():
-        verbs.add_parser(name, help=verb.help)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", help=argparse.SUPPRESS)
+    for name in VERBS:
+        verbs.add_parser(name)
     return parser
 
 

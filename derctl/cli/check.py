@@ -1,4 +1,4 @@
-"""`derctl check`: a site file without its devices."""
+"""`derctl check`: a site file without its devices; `--live` goes to them (cli/live.py)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from derctl.cli.amounts import seconds
 from derctl.cli.certified import certificates, certificates_text
 from derctl.cli.containing import containment_text, summands_text
 from derctl.cli.exits import CONFIG, NO
@@ -35,6 +36,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     add_config(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--live", action="store_true", help=LIVE)
+    parser.add_argument(
+        "--for", dest="lasting", type=seconds, default=10.0, metavar="TIME", help="how long devices are read (10s)"
+    )
+
+
+LIVE = "with devices and broker: what is to be mended before control; only reads, while the service is stopped"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,6 +59,10 @@ def run(args: argparse.Namespace) -> int:
             raise
         print(json.dumps({"problems": [asdict(problem) for problem in error.problems]}, indent=2))
         return CONFIG
+    if args.live:
+        from derctl.cli import live
+
+        return live.run(args, site)
     absence = absence_of(site.file.ders, {}, site.limit_w, site.phase_limit_w)
     buses = planned(site.file, site.profiles, site.budget)
     if args.json:

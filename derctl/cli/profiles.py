@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,23 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", choices=("list", "show", "check"), default="list", help="default: list")
     maps.add_folder(parser)
     parser.add_argument("which", nargs="?", metavar="NAME|FILE", help="show: a profile's name; check: a file")
+    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(args: argparse.Namespace) -> int:
     """List them, show one by its name, or check a file of one's own."""
-    if args.what == "list":
+    if args.what == "list" and args.json:
+        print(json.dumps([summary(each) for each in known_profiles(args.profiles).values()], indent=2))
+    elif args.what == "list":
         print("\n".join(_listed(args.profiles)))
     elif args.which is None:
         wants = "the name of a profile" if args.what == "show" else "a file"
         raise argparse.ArgumentError(None, f"{args.what} needs {wants}")
     elif args.what == "show":
-        print("\n".join(page(_named(args.which, args.profiles))))
+        named = _named(args.which, args.profiles)
+        print(json.dumps(summary(named), indent=2) if args.json else "\n".join(page(named)))
+    elif args.json:
+        print(json.dumps(summary(profile_at(Path(args.which))), indent=2))
     else:
         found = profile_at(Path(args.which))
         print("\n".join([f"{args.which}: no problems", *page(found)]))
@@ -71,6 +78,29 @@ def unconfirmed(profile: Profile) -> list[str]:
 def controls(profile: Profile) -> bool:
     """Whether such a device may be written at all."""
     return profile.map is None or profile.map.control is not None
+
+
+def summary(profile: Profile) -> dict[str, Any]:
+    """One profile, for programs: each value with who says it (null: nobody, the documents' default counts)."""
+    about = profile.about
+    keys = [key for group in KEYS.values() for key in group]
+    return {
+        "name": profile.name,
+        "title": about.title,
+        "kind": None if profile.map is None else profile.map.kind,
+        "reads": about.reads,
+        "controls": about.controls,
+        "failsafe": about.failsafe,
+        "notes": list(about.notes),
+        "meant_for": [row_text(row) for row in profile.match],
+        "firmware": None if profile.seen is None else list(profile.seen),
+        "values": {key: {"value": getattr(profile, key), "by": _by(profile, key)} for key in keys},
+        "unconfirmed": unconfirmed(profile),
+    }
+
+
+def _by(profile: Profile, key: str) -> str | None:
+    return str(profile.facts[key].by) if key in profile.facts else None
 
 
 def page(profile: Profile) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from datetime import tzinfo
 from typing import Any
 
@@ -32,14 +33,23 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     add_socket(parser)
     parser.add_argument("der", metavar="DER", help="its name in the site file")
+    parser.add_argument("--json", action="store_true", help="for programs: the paragraph, and what it is made of")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 if there is such a DER."""
     state = call(args, "status")
     known_der(args.der, state)
-    print("\n".join(wrapped(why(args.der, state))))
+    said = why(args.der, state)
+    print(json.dumps(_summary(args.der, said, state), indent=2) if args.json else "\n".join(wrapped(said)))
     return 0
+
+
+def _summary(name: str, said: str, state: dict[str, Any]) -> dict[str, Any]:
+    """For programs: parts of section 4 of docs/interfaces.md."""
+    der = cleaned(state["ders"][name])
+    parts = ("state", "measurement", "setpoint", "outcome", "standing", "abstained")
+    return {"der": name, "text": said, "mode": state["mode"], **{part: der.get(part) for part in parts}}
 
 
 def why(name: str, state: dict[str, Any], *, zone: tzinfo | None = None) -> str:

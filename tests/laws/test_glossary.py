@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from derctl.cli import exits
+from derctl.commission.finding import Found
 from derctl.core import types
 from derctl.daemon.actuate.trouble import SAYS
 from derctl.daemon.channel.binding import STATES
@@ -118,6 +119,11 @@ def test_every_word_of_an_enum_is_explained() -> None:
 def test_every_code_that_the_interfaces_promise_is_explained() -> None:
     assert {"no_sun", "write_clipped", "clock_unsynced", "starting"} <= documented()
     assert not documented() - explained()
+
+
+def test_every_finding_before_control_is_explained() -> None:
+    assert {"unit_wrong", "meter_reversed"} <= {*Found}
+    assert not {str(each) for each in Found} - explained()
 
 
 def test_every_function_device_command_and_exit_code_is_explained() -> None:
