@@ -54,10 +54,11 @@ class BusLate(BusTimeout):
 
 
 class BusClosed(BusError):
-    """The connection is down (refused, reset, or closed by the peer). hint: what to look at, for a person."""
+    """The connection is down (refused, reset, or closed by the peer). hint: what to look at, for a person. ended:
+    somebody had taken it, and ended it."""
 
-    def __init__(self, text: str, *, hint: str = "") -> None:
-        self.hint = hint
+    def __init__(self, text: str, *, hint: str = "", ended: bool = False) -> None:
+        self.hint, self.ended = hint, ended
         super().__init__(text)
 
 

@@ -152,7 +152,8 @@ async def _meet(site: Site, meeting: Meeting) -> None:
         await connected(channel.bus)
     except BusClosed as error:
         said = f"{error}: {error.hint}" if error.hint else str(error)
-        meeting.met = dataclasses.replace(meeting.met, trouble=Trouble.NO_CONNECTION, said=said)
+        trouble = Trouble.CLOSED if error.ended else Trouble.NO_CONNECTION
+        meeting.met = dataclasses.replace(meeting.met, trouble=trouble, said=said)
         return
     try:
         device, who = await channel.bus.execute(asked.unit, channel.expected.meet(None), meets=True)

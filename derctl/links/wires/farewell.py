@@ -13,6 +13,8 @@ from derctl.errors import BusClosed
 
 CLOSED = 0
 """Stands for a number where the peer ended the connection in the regular way."""
+ENDED = {CLOSED, errno.ECONNRESET, errno.EPIPE}
+"""Whoever ends a connection has taken it before; the end may be seen before it counts as made."""
 
 
 @dataclass(slots=True)
@@ -38,14 +40,14 @@ class Farewell:
         late = isinstance(error, TimeoutError) and error.errno is None
         words = f"no answer within {self.deadline_s:g} s" if late else reason(error, number)
         hint = getattr(error, "hint", "") if number is None else self.hints.get(number, "")
-        self._reason = BusClosed(f"{self.where}: {words}", hint=hint)
+        self._reason = BusClosed(f"{self.where}: {words}", hint=hint, ended=number in ENDED)
         return self._reason
 
     def again(self) -> BusClosed:
         """The last reason, to be raised."""
         if self._reason is None:
             return BusClosed(f"{self.where}: not connected")
-        return BusClosed(str(self._reason), hint=self._reason.hint)
+        return BusClosed(str(self._reason), hint=self._reason.hint, ended=self._reason.ended)
 
 
 def number_of(error: Exception | None) -> int | None:
