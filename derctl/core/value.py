@@ -33,11 +33,12 @@ def value(cls: type[T]) -> type[T]:
     """A value of a class with fields that inherits nothing but Generic. Raises TypeError for another."""
     if cls.__bases__ not in {(object,), (Generic,)} or hasattr(cls, "__post_init__"):
         raise TypeError(f"{cls.__name__} is no plain value: use dataclass")
-    made: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
+    made: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=True, init=False)(cls)
+    fields = dataclasses.fields(made)
     bases, slots = getattr(cls, "__orig_bases__", ()), {"__slots__": made.__slots__}
     open_ = types.new_class(cls.__name__, bases, exec_body=lambda space: space.update(slots))
-    methods = _written(dataclasses.fields(made), {"shut": made, "open": open_})
-    methods["__init__"].__annotations__ = made.__init__.__annotations__
+    methods = _written(fields, {"shut": made, "open": open_})
+    methods["__init__"].__annotations__ = {each.name: each.type for each in fields} | {"return": None}
     for name, method in methods.items():
         method.__qualname__ = f"{made.__qualname__}.{name}"
         setattr(made, name, method)

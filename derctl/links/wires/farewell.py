@@ -13,8 +13,6 @@ from derctl.errors import BusClosed
 
 CLOSED = 0
 """Stands for a number where the peer ended the connection in the regular way."""
-ENDED = {CLOSED, errno.ECONNRESET, errno.EPIPE}
-"""Whoever ends a connection has taken it before; the end may be seen before it counts as made."""
 
 
 @dataclass(slots=True)
@@ -39,8 +37,13 @@ class Farewell:
         number = number_of(error)
         late = isinstance(error, TimeoutError) and error.errno is None
         words = f"no answer within {self.deadline_s:g} s" if late else reason(error, number)
+        ended = number in {
+            CLOSED,
+            errno.ECONNRESET,
+            errno.EPIPE,
+        }  # it may be seen before the connection counts as made
         hint = getattr(error, "hint", "") if number is None else self.hints.get(number, "")
-        self._reason = BusClosed(f"{self.where}: {words}", hint=hint, ended=number in ENDED)
+        self._reason = BusClosed(f"{self.where}: {words}", hint=hint, ended=ended)
         return self._reason
 
     def again(self) -> BusClosed:
