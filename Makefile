@@ -16,6 +16,7 @@ SCENARIO_TESTS := tests/bench tests/scenario tests/soak
 WORKERS ?= 3
 WAITING_WORKERS ?= 5
 PYTEST_ARGS ?=
+ARCHS ?= amd64 arm64
 ARGS ?=
 # How much of the attack, and how many parts at once: they mostly wait for the simulated site.
 SHARE ?= 1
@@ -36,7 +37,7 @@ export OPENBLAS_NUM_THREADS := 1
 # Each scenario starts programs of ours: they need not be compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-crowd test-quiet test-others test-all soak hunting houses stops check bench witness lock clean system
+.PHONY: help demo test test-crowd test-quiet test-others test-all soak hunting houses stops check bench witness lock clean system deb deb-test man
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -128,6 +129,15 @@ hunting: $(VENV)/.dev-installed  ## voltage loops that hunt on a weak grid, and 
 
 houses: $(VENV)/.dev-installed  ## hours of seeded houses with meters that lie (ARGS="--houses 50")
 	@$(BIN)/python -m tests.houses $(ARGS)
+
+man: $(VENV)/.dev-installed  ## the man pages, from the parsers, below build/man
+	@$(BIN)/python -m tools.man build/man && echo build/man
+
+deb: $(VENV)/.dev-installed  ## Debian packages for amd64 and arm64 below dist, for the Debian whose python3 is here
+	@for arch in $(ARCHS); do tools/deb.sh $(BIN)/python $$arch dist || exit 1; done
+
+deb-test: deb  ## installs, starts, upgrades and purges it on a clean Debian in a container (root; minutes)
+	@tools/deb-test.sh $(BIN)/python dist/derctl_*.deb
 
 lock:  ## the lock files anew, with uv (UPGRADE=1: the newest versions)
 	@tools/lock.sh

@@ -154,7 +154,7 @@ def choosing(text: str) -> list[str]:
     return [line for line in commands if "--no-deps" not in line or " -m pip " in line]
 
 
-@pytest.mark.parametrize("name", ["Makefile", "tools/venv.sh", "systemd/install.sh", ".ci/run"])
+@pytest.mark.parametrize("name", ["Makefile", "tools/venv.sh", "systemd/install.sh", "tools/deb.sh", ".ci/run"])
 def test_pip_is_left_to_choose_nowhere(name: str) -> None:
     assert not choosing((ROOT / name).read_text(encoding="utf-8"))
 
