@@ -33,12 +33,17 @@ T = TypeVar("T")
 def add_endpoint(parser: argparse.ArgumentParser) -> None:
     """Place, unit, pace; the files of a place over TLS."""
     parser.add_argument("endpoint", type=endpoint, metavar="PLACE", help=PLACES)
+    add_asking(parser, usual=1)
+
+
+def add_asking(parser: argparse.ArgumentParser, usual: int | None) -> None:
+    """How is asked. usual: the unit that is meant where none is given."""
     files = parser.add_argument_group("for tls://HOST")
     for key, text in TLS_FILES.items():
         files.add_argument(f"--{key}", metavar="FILE", help=text)
     files.add_argument("--server-name", metavar="NAME", help="what its certificate is for, if not HOST")
     unit, regs, base = between(int, 0, 255), between(int, 2, 125), between(int, 0, 65533)
-    parser.add_argument("-u", "--unit", type=unit, default=1, help="unit id (default 1; SMA 126, Kostal 71)")
+    parser.add_argument("-u", "--unit", type=unit, default=usual, help="unit id (default 1; SMA 126, Kostal 71)")
     deadline, pause = between(float, 0.05, 60), between(float, 0, 60)
     parser.add_argument(
         "--timeout",
@@ -193,7 +198,7 @@ async def _ask(args: argparse.Namespace, exchange: Exchange[T], profile: Profile
     bus = Bus(Line(place.name, wire, pace, closing=Closing(brief=HABIT_AFTER - 1)))
     looking = remembered(exchange)
     if args.timeout is None:
-        looking = through(looking, lambda op: _unhurried(op, bus, pulse))
+        looking = through(looking, lambda op: unhurried(op, bus, pulse))
     try:
         await bus.line.connect()
         return await bus.execute(args.unit, patient(looking)), pulse
@@ -211,7 +216,7 @@ async def _ask(args: argparse.Namespace, exchange: Exchange[T], profile: Profile
         wire.close()
 
 
-def _unhurried(op: Op, bus: Bus, pulse: Pulse) -> Exchange[Registers]:
+def unhurried(op: Op, bus: Bus, pulse: Pulse) -> Exchange[Registers]:
     """The same request with a longer deadline, where its answer came after the one that it had. Who has not answered
     at all is asked once more: some hear nothing in the first seconds of a connection (Huawei: grid-x/modbus#44)."""
     again = False

@@ -164,11 +164,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"  ! {clean(found.wrong)}: what follows may mean something else")
     print(f"  {'quantity':<22} {'register':>15} {'value':>14} unit")
     for row in found.rows:
-        print(_text(row))
+        print(line_of(row))
     return 0
 
 
-def _text(row: Row) -> str:
+def line_of(row: Row) -> str:
+    """For people."""
     where = f"{row['function']}: {row['address']} (0x{row['address']:04X})"
     if row["problem"]:
         return f"  {row['name']:<22} {where:>15} {clean(row['problem'])}"

@@ -118,7 +118,7 @@ def page(profile: Profile) -> Iterator[str]:
         there = [key for key in keys if key in profile.facts or (key in DEPENDS and controls(profile))]
         yield from [f"  {group}"] if there else []
         for key in there:
-            yield from wrapped(_value(profile, key), f"    {key:<22} ")
+            yield from wrapped(value_of(profile, key), f"    {key:<22} ")
     for register in about.registers:
         wears = {True: ", stored", False: ", not stored", None: ""}[register.stored]
         text = f"{register.address} (0x{register.address:04X}) {register.name}{wears}"
@@ -129,7 +129,8 @@ def page(profile: Profile) -> Iterator[str]:
         yield from wrapped(note, "  - ")
 
 
-def _value(profile: Profile, key: str) -> str:
+def value_of(profile: Profile, key: str) -> str:
+    """With who says it."""
     value = shown(getattr(profile, key))
     if key not in profile.facts:
         return f"{value}: unconfirmed, the documents' default"

@@ -5,74 +5,58 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import yaml
 
 from derctl.cli.look import Pulse
+from derctl.commission.described import Row, Use
 from derctl.core.text import clean
 from derctl.core.value import replace
 from derctl.devices import Profile
-from derctl.devices.sunspec.section import Seen
 from derctl.links.wires.strays import enough_s
 from derctl.site import Place
 
-Row = dict[str, Any]
-"""What is known of a device as one kind, plain."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """One kind that a section can be used as. needed: several sections can, so the site file has to say which."""
-
-    kind: str
-    row: Row
-    seen: Seen
-    needed: bool
-
-    @property
-    def role(self) -> str:
-        return str(self.row["role"])
-
-    @property
-    def stores(self) -> bool:
-        """It can be aimed both ways: a PV inverter with 704 could be taken for a battery, but has no charging."""
-        row = self.row
-        return row["rating"] is not None and row["can"]["battery"] is not None and row["rating"]["p_min_w"] < 0.0
-
-
-def _given(section: dict[str, Any]) -> dict[str, Any]:
+def given(section: dict[str, Any]) -> dict[str, Any]:
     """Without what nobody said."""
     return {key: value for key, value in section.items() if value is not None}
 
 
 def site_rows(
-    place: Place, unit: int, uses: Sequence[Use], profile: Profile, pulse: Pulse, header: str = "strict"
+    place: Place,
+    unit: int,
+    uses: Sequence[Use],
+    profile: Profile,
+    pulse: Pulse,
+    header: str = "strict",
+    bus: str = "lan1",
+    numbers: dict[bool, int] | None = None,
 ) -> list[str]:
-    """YAML for the site file. A meter's sign is left open: nobody but who sees the wiring can tell."""
-    ders, meters = _ders(uses), [use for use in uses if use.role == "meter"]
+    """YAML for the site file. A meter's sign is left open: nobody but who sees the wiring can tell. numbers: how many
+    batteries and others there are already."""
+    ders, meters = ders_of(uses), [use for use in uses if use.role == "meter"]
     batteries = [] if ders else [use for use in uses if use.role == "bms"]
     if not ders and not meters and not batteries:
         return []
     deadline_s = timeout_of(profile, pulse)
     more: Row = {} if deadline_s is None else {"timeout_s": deadline_s}
     more |= {} if header == "strict" else {"header": header}
-    wire = {"id": "lan1", place.key: _given(msgspec.to_builtins(place.section))} | more
-    lines = ["buses:", f"  - {_flow(wire)}"]
+    wire = {"id": bus, place.key: given(msgspec.to_builtins(place.section))} | more
+    lines = ["buses:", f"  - {flow(wire)}"]
     lines += ["ders:"] if ders or batteries else []
-    numbers = {True: 0, False: 0}
+    numbers = {} if numbers is None else numbers
     for use in ders:
-        numbers[use.stores] += 1
-        lines.append(_der(use, numbers[use.stores], _row(use, unit, profile)))
-    lines += [_bms(_row(use, unit, profile)) for use in batteries]
+        numbers[use.stores] = numbers.get(use.stores, 0) + 1
+        lines.append(_der(use, numbers[use.stores], _row(use, bus, unit, profile)))
+    lines += [_bms(_row(use, bus, unit, profile)) for use in batteries]
     if ders:  # the unit stands in the file already
         meters = [replace(use, needed=True) for use in meters]
     meters.sort(
         key=lambda use: "export" not in use.seen.opt.lower()
     )  # SolarEdge: Export+Import is the one at the poc
-    return [*lines, *_meters(meters, [_row(use, unit, profile) for use in meters], profile.meter_sign)]
+    return [*lines, *_meters(meters, [_row(use, bus, unit, profile) for use in meters], profile.meter_sign)]
 
 
 def timeout_of(profile: Profile, pulse: Pulse) -> float | None:
@@ -80,7 +64,7 @@ def timeout_of(profile: Profile, pulse: Pulse) -> float | None:
     return float(enough_s(pulse.slowest_s)) if 2.0 * pulse.slowest_s > profile.timeout_s else None
 
 
-def _ders(uses: Sequence[Use]) -> list[Use]:
+def ders_of(uses: Sequence[Use]) -> list[Use]:
     """Each inverter once: one that stores as a battery, any other as PV."""
     by_section: dict[int, Use] = {}
     for use in uses:
@@ -90,9 +74,9 @@ def _ders(uses: Sequence[Use]) -> list[Use]:
     return list(by_section.values())
 
 
-def _row(use: Use, unit: int, profile: Profile) -> Row:
+def _row(use: Use, bus: str, unit: int, profile: Profile) -> Row:
     serial = use.seen.identity.serial
-    row: Row = {"bus": "lan1", "unit": unit}
+    row: Row = {"bus": bus, "unit": unit}
     row |= {"kind": use.kind} if use.role != "bms" else {}
     row |= {"section": use.seen.section.index} if use.needed else {}
     row |= {"profile": profile.name} if profile.name != "generic" else {}
@@ -100,14 +84,19 @@ def _row(use: Use, unit: int, profile: Profile) -> Row:
 
 
 def _der(use: Use, number: int, row: Row) -> str:
-    der = _flow({"id": f"{'bat' if use.stores else 'pv'}{number}"} | row)
+    der = flow({"id": f"{'bat' if use.stores else 'pv'}{number}"} | row)
     if use.row["rating"] is None:
         return f"  - {der[:-1]}, rating: {{p_max_w: }}}}   # what its nameplate says, W"
-    return f"  - {der}"
+    rated_w, advice = use.row["rating"].get("p_max_w"), use.row.get("fallback")
+    if rated_w is None or advice is None:
+        return f"  - {der}"
+    fallback = {"p_ceiling_w": 0.0 if use.stores else rated_w, "by": str(advice["by"])}
+    more = flow({"rating": {"p_max_w": rated_w}, "fallback": fallback})
+    return f"  - {der[:-1]}, {more[1:-1]}}}   # p_ceiling_w: what it may give without derctl"
 
 
 def _bms(row: Row) -> str:
-    return f"  - {{id: bat1, ..., bms: {_flow(row)}}}   # in the row of the battery's inverter"
+    return f"  - {{id: bat1, ..., bms: {flow(row)}}}   # in the row of the battery's inverter"
 
 
 def _meters(uses: Sequence[Use], rows: Sequence[Row], usual: int | None) -> list[str]:
@@ -117,16 +106,18 @@ def _meters(uses: Sequence[Use], rows: Sequence[Row], usual: int | None) -> list
     for number, (use, row) in enumerate(zip(uses, rows, strict=True)):
         now = "" if use.row["now_w"] is None else f"; it reads {use.row['now_w']:,.0f} W now"
         opt = f"; {clean(use.seen.opt)}" if use.seen.opt and use.needed else ""
-        text = f"poc: {_flow(row)[:-1]}, sign: }}   # 1: its W is positive for export; -1: for import"
+        text = f"poc: {flow(row)[:-1]}, sign: }}   # 1: its W is positive for export; -1: for import"
         text = f"{text}{mounted}{now}{opt}"
         lines.append(f"# or {text}" if number else text)
     return lines
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """A value as YAML in one line; text in quotes unless it is a plain word."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return value if isinstance(value, str) and _word(value) else json.dumps(value)
 
 

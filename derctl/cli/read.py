@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         return maps.run(args)
     profile = Profile(max_regs=args.max_regs, bases=tuple(args.base or BASES))
     options, lengths = Options(profile=profile), Lengths(profile.max_regs)
-    reading = lengths.learn(lambda most: _read(limited(options, most), tuple(args.models)))
+    reading = lengths.learn(lambda most: tables_of(limited(options, most), tuple(args.models)))
     (layout, tables), _ = ask(args, reading)
     if args.json:
         print(json.dumps(tables, indent=2))
@@ -46,14 +46,16 @@ def run(args: argparse.Namespace) -> int:
     print(f"  {'point':<28} {'raw':>12} {'value':>16} unit or meaning")
     several = max((table["section"] for table in tables), default=1) > 1
     for table in tables:
-        section = f", section {table['section']}" if several else ""
-        print(f"{table['model']} {table['label']} at {table['address']}, L={table['length']}{section}")
-        for row in table["points"]:
-            if args.all or row["value"] is not None:
-                print(_line(row))
-        for problem in table["problems"]:
-            print(f"  ! {clean(problem)}")
+        print("\n".join(lines_of(table, every=args.all, several=several)))
     return 0
+
+
+def lines_of(table: dict[str, Any], *, every: bool, several: bool = False) -> Iterator[str]:
+    """One model. every: also what is not implemented. several: which section it stands in counts."""
+    section = f", section {table['section']}" if several else ""
+    yield f"{table['model']} {table['label']} at {table['address']}, L={table['length']}{section}"
+    yield from (_line(row) for row in table["points"] if every or row["value"] is not None)
+    yield from (f"  ! {clean(problem)}" for problem in table["problems"])
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -65,7 +67,8 @@ def _shown(value: Any) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _read(options: Options, wanted: tuple[int, ...]) -> Exchange[tuple[Layout, list[dict[str, Any]]]]:
+def tables_of(options: Options, wanted: tuple[int, ...]) -> Exchange[tuple[Layout, list[dict[str, Any]]]]:
+    """Each model with its points. Raises NotRecognised where one that is wanted is not there."""
     layout = yield from sunspec(options)
     there = [block for block in layout.chain.blocks if not wanted or block.model_id in wanted]
     missing = set(wanted) - {block.model_id for block in there}

@@ -1,49 +1,60 @@
-"""`derctl scan`: who answers at one unit id, as what derctl can use it, and what to write into the site file.
+"""`derctl scan`: who answers, as what derctl can use it, and what to write into the site file.
 
-Reads only, and walks the chain once.
+Reads only. One unit is looked at closely, and its chain walked once; of several places each unit is asked.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from derctl.cli import maps, signature
+from derctl.cli import maps, signature, swept
 from derctl.cli.certified import certificate_at, role_text
-from derctl.cli.described import UNSTATED, used_as
-from derctl.cli.look import BASES, add_endpoint, ask, heading, sunspec
-from derctl.cli.proposal import Row, Use, site_rows, timeout_of
-from derctl.core.exchange import Exchange
+from derctl.cli.look import BASES, PLACES, UNIT_HINT, add_asking, ask, heading, sunspec
+from derctl.cli.proposal import site_rows, timeout_of
+from derctl.cli.sought import Sought, sought
+from derctl.commission.described import UNSTATED
+from derctl.commission.looking import Found, Shelf, looked
 from derctl.core.text import clean
-from derctl.core.value import replace
 from derctl.daemon.kinds import KINDS
-from derctl.devices import Kind, Options, Profile
-from derctl.devices.lengths import Lengths, limited
-from derctl.devices.profile import best
+from derctl.devices import Options, Profile
 from derctl.devices.sunspec.layout import Layout
-from derctl.devices.sunspec.measure import INVERTERS, METERS
-from derctl.devices.sunspec.section import BATTERIES, Seen, look, sections_of
-from derctl.errors import NotRecognised
+from derctl.errors import BusTimeout
 from derctl.links.models import model
 from derctl.site import known_profiles
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    add_endpoint(parser)
+    more = (
+        "; also several of them, 192.168.1.0/24 or 192.168.1.10-20, where each unit id, port and baud rate is tried"
+    )
+    parser.add_argument("places", type=sought, nargs="*", metavar="PLACE", help=PLACES + more)
+    add_asking(parser, usual=None)
+    swept.add_options(parser)
     maps.add_folder(parser)
     parser.add_argument("--v-nom", type=float, default=230.0, help="nominal phase-to-neutral voltage, V")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is there, as what it can be used, and the rows for the site file."""
+    """One unit of one place closely, or all of a sweep."""
     known = known_profiles(args.profiles)
     profile = Profile(max_regs=args.max_regs, bases=tuple(args.base or BASES))
     options = Options(profile=profile, v_nom_v=args.v_nom, declared=UNSTATED)
-    found, pulse = ask(args, _looked(options, known))
+    shelf = Shelf(profiles=known, kinds=KINDS, find=sunspec)
+    if not alone(args):
+        return swept.sweep(args, options, shelf)
+    [only] = args.places
+    args.endpoint, given = only.place, args.unit
+    args.unit = 1 if given is None else given
+    try:
+        found, pulse = ask(args, looked(options, shelf))
+    except BusTimeout as error:
+        if given is not None or UNIT_HINT not in str(error):
+            raise
+        raise BusTimeout(f"{error}; derctl scan {only.word} --units usual asks the others") from error
     if isinstance(found, tuple):
         return signature.shown(args, found, pulse)
     layout, name = found.layout, found.profile
@@ -70,31 +81,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """seen: the unit's sections. kinds: each kind of the catalogue for the unit as a whole, as a site file that names
-    no section would find it. uses: what can be used, each with the section that it takes."""
-
-    layout: Layout
-    profile: str
-    seen: tuple[Seen, ...]
-    kinds: dict[str, Row]
-    uses: tuple[Use, ...]
-
-    @property
-    def sections(self) -> list[Row]:
-        """For programs."""
-        return [
-            {
-                "section": seen.section.index,
-                "opt": seen.opt,
-                "identity": asdict(seen.identity),
-                "models": [block.model_id for block in seen.section.blocks],
-                "now": seen.now,
-                "kinds": {use.kind: use.row for use in self.uses if use.seen is seen},
-            }
-            for seen in self.seen
-        ]
+def alone(args: argparse.Namespace) -> bool:
+    """Whether one unit of one place is meant: a host without a port, and a serial port without a baud rate, is one
+    with a unit id."""
+    words: list[Sought] = args.places
+    if len(words) != 1 or words[0].place is None or swept.wanted(args):
+        return False
+    return words[0].exact or args.unit is not None
 
 
 def _lines(found: Found) -> list[str]:
@@ -109,64 +102,9 @@ def _lines(found: Found) -> list[str]:
         several = [use for use in found.uses if use.kind == kind and use.needed]
         lines += [f"as {kind}, section {use.seen.section.index}: {use.row['text']}" for use in several]
         lines += [] if several else [f"{'as' if row['usable'] else 'not as'} {kind}: {row['text']}"]
+        if row.get("fallback"):
+            lines.append(f"  fallback.by {row['fallback']['by']}: {row['fallback']['why']}")
     return lines
-
-
-HEADS = {"der": INVERTERS, "meter": METERS, "bms": BATTERIES}
-"""Models by which a section can be what a kind of this role is."""
-
-
-def _looked(options: Options, known: Mapping[str, Profile]) -> Exchange[Found | tuple[signature.Fit, ...]]:
-    """By its SunSpec map, else by the signature of a register map. Raises what says why neither is there."""
-    try:
-        return (yield from _look(options, known))
-    except NotRecognised as error:
-        fits = yield from signature.fitting(options, known)
-        if not fits:
-            raise NotRecognised(f"{error}; nor does the signature of any register map fit") from error
-        return fits
-
-
-def _look(options: Options, known: Mapping[str, Profile]) -> Exchange[Found]:
-    """The map, its sections, each kind of the catalogue, and the profile that fits: a kind is bound as it has it."""
-    lengths = Lengths(options.profile.max_regs)
-    layout = yield from lengths.learn(lambda most: sunspec(limited(options, most)))
-    who = layout.identity
-    models = {block.model_id for block in layout.chain.blocks}
-    meant = best(known.values(), who.maker, who.model, who.firmware, models) or known["generic"]
-    vendor = replace(meant, bases=(layout.chain.base,), max_regs=min(options.profile.max_regs, meant.max_regs))
-    options = replace(options, profile=vendor)
-    seen = yield from _seen(layout)
-    kinds: dict[str, Row] = {}
-    uses: list[Use] = []
-    for kind, row in KINDS.items():
-        if row.mapped:
-            continue
-        kinds[kind] = yield from used_as(row, options)
-        if kinds[kind]["usable"]:
-            uses.append(Use(kind=kind, row=kinds[kind], seen=_home(seen, row), needed=False))
-            continue
-        several = [each for each in seen if each.section.head(*HEADS[row.role]) is not None]
-        for each in several if len(several) > 1 else ():
-            found = yield from used_as(row, replace(options, section=each.section.index))
-            uses += [Use(kind=kind, row=found, seen=each, needed=True)] if found["usable"] else []
-    return Found(layout=layout, profile=meant.name, seen=seen, kinds=kinds, uses=tuple(uses))
-
-
-def _seen(layout: Layout) -> Exchange[tuple[Seen, ...]]:
-    """Each section; what it measures now only where there are several to be told apart."""
-    sections = sections_of(layout.chain)
-    if len(sections) == 1:
-        return (Seen(section=sections[0], identity=layout.identity),)
-    found: tuple[Seen, ...] = ()
-    for section in sections:
-        found = (*found, (yield from look(layout, section)))
-    return found
-
-
-def _home(seen: Sequence[Seen], row: Kind) -> Seen:
-    """The one section in which it stands."""
-    return next((each for each in seen if each.section.head(*HEADS[row.role]) is not None), seen[0])
 
 
 def _summary(layout: Layout) -> dict[str, Any]:

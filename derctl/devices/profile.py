@@ -67,6 +67,7 @@ class About:
 class Profile:
     """Defaults are those of a device that follows the SunSpec documents.
 
+    units, ports: where its maker leaves it, for a scan to look at.
     max_regs: registers in one read. spans: whether one read may go from one model into the next.
     answer_s: the device's own time until it answers, None: not known.
     writes: block (neighbouring points in one request) | points (each alone)
@@ -97,6 +98,8 @@ class Profile:
     """
 
     name: str = "generic"
+    units: tuple[int, ...] = ()
+    ports: tuple[int, ...] = ()
     max_regs: int = 125
     spans: bool = False
     writes: Literal["block", "points", "registers", "both"] = "block"

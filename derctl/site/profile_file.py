@@ -8,11 +8,15 @@ import msgspec
 from msgspec import Meta, Struct
 
 from derctl.site.map_file import By, MapSection, Text
-from derctl.site.schema import END, Id
+from derctl.site.schema import END, Id, Port, Unit
 
 Versions = Annotated[str, Meta(pattern=rf"^[^\n]*[0-9][^\n]*{END}", max_length=32, description="a firmware's name")]
 
 KEYS: dict[str, dict[str, Any]] = {
+    "place": {
+        "units": Annotated[list[Unit], Meta(max_length=8)],
+        "ports": Annotated[list[Port], Meta(max_length=4)],
+    },
     "transport": {
         "timeout_s": Annotated[float, Meta(ge=0.05, le=60)],
         "min_interval_s": Annotated[float, Meta(ge=0, le=10)],

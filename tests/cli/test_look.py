@@ -172,7 +172,7 @@ async def test_a_host_that_refuses_is_named_with_its_port_and_the_reason(
 
 
 async def test_a_host_that_does_not_exist_is_named(here: Here) -> None:
-    code, _, err = await here("scan", "no-such-host.invalid", "--timeout", "0.3")
+    code, _, err = await here("scan", "no-such-host.invalid", "-u", "1", "--timeout", "0.3")
     assert code == 69
     assert readable(err).startswith("no-such-host.invalid:502: ")
     assert "host" in err.removeprefix("no-such-host.invalid:502: ")

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from derctl.cli.look import Pulse, endpoint
-from derctl.cli.proposal import Use, site_rows
+from derctl.cli.proposal import site_rows
+from derctl.commission.described import Use
 from derctl.devices import Identity, Profile
 from derctl.devices.sunspec.section import Section, Seen
 from hil.rig import Rig

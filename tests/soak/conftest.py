@@ -18,14 +18,14 @@ from hil.invariants import verdicts
 from hil.runner import Run
 from hil.scenario import Scenario, load
 
-ONLY_WHOLE = "test_messages"
-"""Whose short versions are scenarios of the shelf."""
+ONLY_WHOLE = {"test_messages", "test_cabinet"}
+"""Whose short versions are scenarios of the shelf, or tests of the command line."""
 SHELF = Path(str(files("hil").joinpath("scenarios")))
 PATIENCE_S = 60.0
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    return True if collection_path.stem == ONLY_WHOLE and config.getoption("--soak") is None else None
+    return True if collection_path.stem in ONLY_WHOLE and config.getoption("--soak") is None else None
 
 
 def scenario(name: str) -> Scenario:

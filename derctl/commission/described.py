@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from derctl.cli.proposal import Row
+from derctl.commission.advice import advised
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
 from derctl.core.types import Rating, Reading
 from derctl.devices import Device, Kind, Options
 from derctl.devices.plausible import plausible
+from derctl.devices.sunspec.section import Seen
 from derctl.errors import DecodeError, DeviceError, WrongKind
+
+Row = dict[str, Any]
+"""What is known of a device as one kind, plain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One kind that a section can be used as. needed: several sections can, so the site file has to say which."""
+
+    kind: str
+    row: Row
+    seen: Seen
+    needed: bool
+
+    @property
+    def role(self) -> str:
+        return str(self.row["role"])
+
+    @property
+    def stores(self) -> bool:
+        """It can be aimed both ways: a PV inverter with 704 could be taken for a battery, but has no charging."""
+        row = self.row
+        return row["rating"] is not None and row["can"]["battery"] is not None and row["rating"]["p_min_w"] < 0.0
+
 
 UNSTATED = Rating(p_max_w=1e9, p_min_w=0.0, s_max_va=1e9, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=1.0)
 """Stands for the rating that a device doesn't state: it is found all the same, and no reading is above it."""
@@ -26,7 +51,15 @@ def used_as(row: Kind, options: Options) -> Exchange[Row]:
         return {"usable": False, "role": row.role, "text": clean(str(error))}
     reading = yield from _reading(device)
     found = {"usable": True, "role": row.role, "text": _describe(device, reading), "now_w": reading.p_w}
-    return found | _facts(device)
+    told = None if reading.accepted is None else reading.accepted.p_ceiling_w
+    own: Row = {
+        "v_v": reading.v_v,
+        "f_hz": reading.f_hz,
+        "own_on": list(reading.own_on),
+        "own_off": list(reading.own_off),
+        "limit_w": told,
+    }
+    return found | _facts(device) | own | {"fallback": advised(device) if row.role == "der" else None}
 
 
 def _reading(device: Device) -> Exchange[Reading]:
@@ -42,7 +75,8 @@ def _reading(device: Device) -> Exchange[Reading]:
 
 def _facts(device: Device) -> dict[str, Any]:
     rating = None if device.rating == UNSTATED else asdict(device.rating)
-    return {"rating": rating, "can": asdict(device.can), "problems": list(device.problems)}
+    told = {"rating": rating, "can": asdict(device.can), "problems": list(device.problems)}
+    return told | {"nominal": {"v": list(device.nominal.voltages()), "f_hz": device.nominal.f_hz}}
 
 
 def _describe(device: Device, reading: Reading) -> str:
