@@ -35,6 +35,7 @@ VERBS: dict[str, Verb] = {
     "schema": Verb("schema", "print the site file's JSON schema, for editors"),
     "scan": Verb("scan", "what answers at host[:port]: chain of models, identity, ratings"),
     "read": Verb("read", "read SunSpec models: raw, scaled and unit side by side"),
+    "identify": Verb("identify", "step each DER: how it answers, what it moves, whether the meter follows"),
     "reload": Verb("reload", "let the running daemon read its site file again"),
     "status": Verb("status", "live state of the running daemon"),
     "why": Verb("why", "why a DER gives what it gives, in one paragraph"),
