@@ -38,6 +38,7 @@ VERBS: dict[str, Verb] = {
     "inspect": Verb("inspect", "everything one device says, and what derctl knows of its kind"),
     "init": Verb("init", "write a site file from a scan, with questions asked once"),
     "read": Verb("read", "read SunSpec models: raw, scaled and unit side by side"),
+    "identify": Verb("identify", "step each DER: how it answers, what it moves, whether the meter follows"),
     "reload": Verb("reload", "let the running daemon read its site file again"),
     "status": Verb("status", "live state of the running daemon"),
     "doctor": Verb("doctor", "what is not well on a running site, and what to do about it"),

@@ -167,7 +167,7 @@ def _on(memory: Memory, need: Need, sight: _Sight, dt_s: float) -> Memory:
     doublet = measured(replace(doublet, at_s=doublet.at_s + dt_s, free=free), sight.shown_w, sight.ders_w)
     if doublet.at_s >= 2.0 * doublet.half_s:
         lead = NOTHING if ended_low(doublet) else doublet.second
-        memory = _weighed(replace(memory, doublet=None), doublet, sight.scale_w)
+        memory = weighed(replace(memory, doublet=None), doublet, sight.scale_w)
         return replace(memory, doublet=_begun(memory, need, sight, lead))
     memory = replace(memory, doublet=doublet)
     if doublet.coded:
@@ -328,7 +328,7 @@ def _wanted(memory: Memory, need: Need, lead: Mean) -> bool:
     return max(memory.against) >= SUSPECT_FROM or memory.age_s is None or memory.age_s >= need.age_s
 
 
-def _weighed(memory: Memory, doublet: Doublet, scale_w: float) -> Memory:
+def weighed(memory: Memory, doublet: Doublet, scale_w: float) -> Memory:
     """What a doublet says: of the load where it had no step, else of the meter."""
     first, second = doublet.first, doublet.second
     memory = replace(

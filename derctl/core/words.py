@@ -201,6 +201,22 @@ class Belief(StrEnum):
     LOST = "lost"
 
 
+class Flaw(StrEnum):
+    """What steps of a DER have shown of it, or of the meter, that keeps the site from being controlled as it is."""
+
+    SETPOINT_IGNORED = "setpoint_ignored"
+    SETPOINT_INVERTED = "setpoint_inverted"
+    SETPOINT_PARTLY = "setpoint_partly"
+    VAR_IGNORED = "var_ignored"
+    VAR_INVERTED = "var_inverted"
+    VAR_PARTLY = "var_partly"
+    VAR_AGAINST_VOLTAGE = "var_against_voltage"
+    MINIMUM_ON = "minimum_on"
+    METER_REVERSED = "meter_reversed"
+    METER_UNMOVED = "meter_unmoved"
+    METER_SCALED = "meter_scaled"
+
+
 class Doubt(StrEnum):
     """What speaks against the meter beside the steps that it has to show, or keeps it from being told."""
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from derctl.core import belief
 from derctl.core.engine import BELIEF, DOUBTS, HELD, Memories, with_belief
 from derctl.core.evidence import Evidence
+from derctl.core.identified import Identified
 from derctl.core.types import Setpoint, SiteState, Tick
 from derctl.core.value import replace
-from derctl.core.words import Belief, Mode, OnOverride
+from derctl.core.words import Belief, Flaw, Mode, OnOverride
 from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.contest import Contest
 from derctl.daemon.actuate.dispatch import Dispatch
@@ -73,7 +74,8 @@ class Control:
             ears,
         )
         journal = Journal(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
-        self.proof, self.reckoned = MeterProof(plant.poc), Reckoned()
+        self.reckoned = Reckoned()
+        self.proof = MeterProof(plant.poc, plant=site.plant, site=site.file.site.id)
         records = Records(journal, ears.stamp, ears.tell, Ledger(ears.changed))
         self.releaser = Releaser(records, Dispatch({}), ears.tell)
         self.standings = Standings(
@@ -152,6 +154,7 @@ class Control:
         self._forget(old)
         self.absent = absent_of(site, plant, self.absent.known, self.ears.changed)
         self.gate.absence = self.absent.whole
+        self.proof.plant = site.plant
         if old.poc is not plant.poc:
             self.proof.look_at(plant.poc)
         self.standings.rules = rules_of(site, plant.ders)
@@ -203,6 +206,8 @@ class Control:
             writer.account.ration = Ration(der.id, self.releaser.records.ledger, frozenset(der.may_write))
             writer.account.yields = partial(yielded, self.standings, der.id)
             writer.account.contest = Contest(policy=OnOverride(self.site.file.site.on_override))
+            awake_w = awake_from(self.site.plant.der(der.serial))
+            writer.account.rest = replace(writer.account.rest, least_w=awake_w)
             return writer
         fallback = fallback_of(der)
         if fallback != writer.promised.fallback:
@@ -229,6 +234,12 @@ class Control:
             for key, memory in self.loop.memories.items()
             if key.removeprefix(f"{HELD}/") not in meter and key.rpartition("/")[2] not in gone
         }
+
+
+def awake_from(found: Identified | None) -> float:
+    """The least limit that keeps it awake, where a step has shown that it goes off below; 0: none did."""
+    trapped = found is not None and Flaw.MINIMUM_ON in found.flaws
+    return (found.least_w or 0.0) if found is not None and trapped else 0.0
 
 
 def _held(writer: Writer, standings: Standings) -> Setpoint:

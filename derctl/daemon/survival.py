@@ -12,6 +12,7 @@ import msgspec
 
 from derctl.core import belief
 from derctl.core.engine import BELIEF, Memory
+from derctl.core.pace import REFRESH_MAX_S
 from derctl.core.text import error_text
 from derctl.core.value import replace
 from derctl.core.words import Belief, Mode
@@ -33,6 +34,7 @@ from derctl.errors import CommandError
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.survival import holding_back, kept, revived
+from derctl.site.plant_file import NOTHING_FOUND, PlantFile
 from derctl.store import state
 from derctl.store.folder import Folder
 from derctl.store.saves import Saves
@@ -203,11 +205,13 @@ class MeterProof:
     """Which meter at the point of connection was seen to follow the inverters: the same one needs no second proof.
 
     proven: serial and sign of the one that was proven last. The sign belongs to it: what was proven is that the power
-    moves the way that the inverters do, and an edit of the site file turns it round.
+    moves the way that the inverters do, and an edit of the site file turns it round. plant: what was found out of it.
     """
 
     poc: Channel | None
     proven: str | None = None
+    plant: PlantFile = NOTHING_FOUND
+    site: str = ""
     _recalled: bool = False
 
     @property
@@ -234,10 +238,22 @@ class MeterProof:
         if self._recalled or name is None:
             return
         self._recalled = True
+        self._paced(memories)
         memory = memories.get(ContractExportLimit.kind, ContractMemory())
         if name == self.proven and self._serial and isinstance(memory, ContractMemory):
             trust = replace(memory.trust, proven=True)
             memories[ContractExportLimit.kind] = replace(memory, trust=trust)
+
+    def _paced(self, memories: MutableMapping[str, Memory]) -> None:
+        """How late the meter is, and how often it shows something new, as `derctl identify` found out; until it is
+        seen to be otherwise."""
+        found, memory = self.plant.meter(self._serial), memories.get(BELIEF) or belief.start(self.site)
+        if found is None or found.flaws or not isinstance(memory, belief.Memory) or memory.pace.late_s is not None:
+            return
+        refresh_s = memory.pace.refresh_s if found.refresh_s is None else found.refresh_s
+        memories[BELIEF] = replace(
+            memory, pace=replace(memory.pace, late_s=found.delay_s, refresh_s=min(refresh_s, REFRESH_MAX_S))
+        )
 
     def learn(self, memories: Mapping[str, Memory]) -> str | None:
         """The serial of a meter that has been proven just now, or is believed again."""

@@ -22,6 +22,7 @@ from derctl.site.owners import unowned
 from derctl.site.pace import pace_of, units_of
 from derctl.site.phases import unphased
 from derctl.site.plan import plan_of
+from derctl.site.plant_file import NOTHING_FOUND, PlantFile, read_plant
 from derctl.site.profiles import OWN, named, own_profiles, planned, used_profiles
 from derctl.site.profiles import profiles as shipped
 from derctl.site.references import check_references
@@ -36,7 +37,7 @@ FILE_MAX = 262_144
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """A configuration that can be run. questions: what may be meant otherwise, with its place. profiles: those that
-    the file names; known: all that there are."""
+    the file names; known: all that there are. plant: what was found out by stepping its devices."""
 
     file: SiteFile
     plan: Plan
@@ -45,6 +46,7 @@ class Site:
     secret: str | None = None
     questions: tuple[Problem, ...] = ()
     loops: tuple[VoltLoop, ...] = ()
+    plant: PlantFile = NOTHING_FOUND
 
     def profile(self, name: str | None) -> Profile:
         """What is counted with until the device is found."""
@@ -96,7 +98,7 @@ def load(path: Path) -> Site:
         line = error.object.count(b"\n", 0, error.start) + 1
         message = f"byte 0x{error.object[error.start]:02x} is no UTF-8: save the file as UTF-8"
         raise ConfigError([Problem(file=str(path), line=line, path="(file)", message=message)]) from error
-    return build(parse(text, str(path)), path.parent / OWN)
+    return build(parse(text, str(path)), path.parent / OWN, read_plant(path.parent))
 
 
 def _read(path: Path) -> bytes:
@@ -115,8 +117,9 @@ def text_of(raw: bytes) -> str:
     return raw.decode("utf-16" if wide else "utf-8-sig")
 
 
-def build(source: Source, folder: Path | None = None) -> Site:
-    """Check a parsed file. folder: of profiles of one's own. Raises ConfigError with every problem."""
+def build(source: Source, folder: Path | None = None, plant: PlantFile = NOTHING_FOUND) -> Site:
+    """Check a parsed file. folder: of profiles of one's own. plant: what stepping its devices has shown. Raises
+    ConfigError with every problem."""
     problems, later, questions = list(source.problems), list[Problem](), list[Problem]()
     own = _own(folder, problems)
     known = {**shipped(), **own}
@@ -135,7 +138,7 @@ def build(source: Source, folder: Path | None = None) -> Site:
     problems += [problem for problem in later if not conversion.concerns(problem)]
     if problems:
         raise ConfigError(problems)
-    loops = loops_of(site_file, profiles, plan)
+    loops = loops_of(site_file, profiles, plan, plant)
     stability_problems(source, site_file, loops, problems, questions)
     if problems:
         raise ConfigError(problems)
@@ -148,6 +151,7 @@ def build(source: Source, folder: Path | None = None) -> Site:
         secret=secret,
         questions=tuple(sorted(questions)),
         loops=loops,
+        plant=plant,
     )
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from derctl.core.engine import Plan
 from derctl.core.freshness import DECIDES
+from derctl.core.identified import Response
+from derctl.core.response import LN10
 from derctl.core.stability import largest_gain, slowest_that_does
 from derctl.devices import Profile
 from derctl.errors import Problem
@@ -16,6 +18,7 @@ from derctl.functions.volt_watt import VoltWatt
 from derctl.site.containment import write_s
 from derctl.site.lines import Source
 from derctl.site.pace import round_of
+from derctl.site.plant_file import NOTHING_FOUND, PlantFile
 from derctl.site.profiles import planned
 from derctl.site.schema import DerSection, SiteFile
 
@@ -33,8 +36,9 @@ class VoltLoop:
     many samples from a voltage to its effect. olrt_s: its response time. most: the gain at which it hunts. ders: who
     runs it; share: what of the site's rating they are.
 
-    gain, margin None: the site file does not tell of the grid. margin: of all loops together. does_s, slope_does:
-    with one of the two there would be margin enough; None: not with that alone.
+    gain, margin None: neither the site file nor a step tells of the grid. margin: of all loops together. does_s,
+    slope_does: with one of the two there would be margin enough; None: not with that alone. measured: whose pull on
+    the voltage `derctl identify` measured; two standard errors are added to it.
     """
 
     kind: str
@@ -49,6 +53,7 @@ class VoltLoop:
     margin: float | None = None
     does_s: float | None = None
     slope_does: float | None = None
+    measured: tuple[str, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -66,10 +71,12 @@ class VoltLoop:
         return 0.0 if self.gain is None else self.gain / self.most
 
 
-def loops_of(file: SiteFile, profiles: Mapping[str, Profile], plan: Plan) -> tuple[VoltLoop, ...]:
+def loops_of(
+    file: SiteFile, profiles: Mapping[str, Profile], plan: Plan, plant: PlantFile = NOTHING_FOUND
+) -> tuple[VoltLoop, ...]:
     """Each loop on the voltage. All DERs are taken to be at one place, so that their slopes add."""
     found = [
-        _loop(file, profiles, function, [der for der in file.ders if der.id in ids])
+        _loop(file, profiles, function, [der for der in file.ders if der.id in ids], plant)
         for function, ids in plan.der_functions
         if isinstance(function, VoltVar | VoltWatt)
     ]
@@ -78,10 +85,14 @@ def loops_of(file: SiteFile, profiles: Mapping[str, Profile], plan: Plan) -> tup
 
 
 def _loop(
-    file: SiteFile, profiles: Mapping[str, Profile], function: VoltVar | VoltWatt, ders: Sequence[DerSection]
+    file: SiteFile,
+    profiles: Mapping[str, Profile],
+    function: VoltVar | VoltWatt,
+    ders: Sequence[DerSection],
+    plant: PlantFile,
 ) -> VoltLoop:
-    sample_s, late = _times(file, profiles, ders)
-    pull, share = _pull(file, function.kind), _share(file, ders)
+    sample_s, late = _times(file, profiles, ders, plant, function.kind)
+    pull, measured = _moved(file, ders, plant, function.kind)
     return VoltLoop(
         kind=function.kind,
         slope=function.steepest,
@@ -90,8 +101,9 @@ def _loop(
         olrt_s=function.response_s,
         most=largest_gain(sample_s, function.response_s, late),
         ders=tuple(der.id for der in ders),
-        share=share,
-        gain=None if pull is None else function.steepest * pull * share,
+        share=_share(file, ders),
+        gain=None if pull is None else function.steepest * pull,
+        measured=measured,
     )
 
 
@@ -118,6 +130,41 @@ def _pull(file: SiteFile, kind: str) -> float | None:
     return (1.0 if kind == VoltVar.kind else ratio) / math.hypot(1.0, ratio) / scr
 
 
+def _moved(
+    file: SiteFile, ders: Sequence[DerSection], plant: PlantFile, kind: str
+) -> tuple[float | None, tuple[str, ...]]:
+    """The voltage that one per unit of all of them moves, and of whom that was measured. Of the others the site file
+    tells; where it does not, each moves as much by its size as the one that moves most."""
+    known = {der.id: pull for der in ders if (pull := _measured(der, plant, kind)) is not None}
+    told = _pull(file, kind)
+    others = [der for der in ders if der.id not in known]
+    if not known or (others and told is None and _size_va(others, plant) is None):
+        return (None if told is None else told * _share(file, ders)), ()
+    total = sum(known.values())
+    if others and told is not None:
+        total += told * _share(file, others)
+    elif others:
+        per_va = max(known[der.id] / (_size_va([der], plant) or 1.0) for der in ders if der.id in known)
+        total += per_va * (_size_va(others, plant) or 0.0)
+    return total, tuple(known)
+
+
+def _measured(der: DerSection, plant: PlantFile, kind: str) -> float | None:
+    found = plant.der(der.serial)
+    pull = None if found is None else found.dv_dq if kind == VoltVar.kind else found.dv_dp
+    return None if pull is None else pull.most_pu
+
+
+def _size_va(ders: Sequence[DerSection], plant: PlantFile) -> float | None:
+    """None: of one of them it is not known."""
+    sizes = [
+        found.rated_va if (found := plant.der(der.serial)) is not None else der.rating.s_max_va or der.rating.p_max_w
+        for der in ders
+    ]
+    known = [size for size in sizes if size]
+    return sum(known) if len(known) == len(sizes) else None
+
+
 def _share(file: SiteFile, ders: Sequence[DerSection]) -> float:
     """What of the site's rating runs it; all, where a rating is missing."""
     rated = {der.id: der.rating.s_max_va or der.rating.p_max_w for der in file.ders}
@@ -127,16 +174,35 @@ def _share(file: SiteFile, ders: Sequence[DerSection]) -> float:
     return sum(rated[der.id] or 0.0 for der in ders) / sum(known)
 
 
-def _times(file: SiteFile, profiles: Mapping[str, Profile], ders: Sequence[DerSection]) -> tuple[float, int]:
+def _times(
+    file: SiteFile, profiles: Mapping[str, Profile], ders: Sequence[DerSection], plant: PlantFile, kind: str
+) -> tuple[float, int]:
     """How often it acts, and how many such samples later the effect is read."""
     tick_s, on = file.site.tick_s, {der.bus for der in ders}
     used = [planned(profiles, der.profile) for der in ders]
     pacing_s = max((profile.write_min_interval_s for profile in used), default=0.0)
     polls = [round_of(file, profiles, bus).round_s for bus in file.buses if bus.id in on]
     sample_s = max(math.ceil(max([pacing_s, *polls]) / tick_s - 1e-6), 1) * tick_s
-    old_s = 0.5 * max((profile.refresh_s for profile in used), default=0.0)
-    total_s = old_s + DECIDES * tick_s + write_s(file, profiles, ders) + DEAD_S
+    old_s = 0.5 * max((_refresh_s(der, profiles, plant) for der in ders), default=0.0)
+    dead_s = max((_dead_s(der, plant, kind) for der in ders), default=DEAD_S)
+    total_s = old_s + DECIDES * tick_s + write_s(file, profiles, ders) + dead_s
     return sample_s, max(math.ceil(total_s / sample_s - 1e-6), 1)
+
+
+def _refresh_s(der: DerSection, profiles: Mapping[str, Profile], plant: PlantFile) -> float:
+    found = plant.der(der.serial)
+    if found is None or found.refresh_s is None:
+        return planned(profiles, der.profile).refresh_s
+    return found.refresh_s
+
+
+def _dead_s(der: DerSection, plant: PlantFile, kind: str) -> float:
+    """Its dead time, and the time constant of its own lag, which turns the phase no more than a dead time would."""
+    found = plant.der(der.serial)
+    answers: tuple[Response | None, ...] = ()
+    if found is not None:
+        answers = (found.var,) if kind == VoltVar.kind else (found.fall, found.rise)
+    return max((each.dead_s + each.t90_s / LN10 for each in answers if each is not None), default=DEAD_S)
 
 
 def stability_problems(
@@ -157,9 +223,11 @@ def loop_text(loop: VoltLoop) -> str:
     )
     if loop.gain is None or loop.margin is None:
         return (
-            f"{text}: how far it is from hunting is not known without site.scr and site.r_over_x; status shows it"
-            " once the sun has moved the voltage"
+            f"{text}: how far it is from hunting is not known without site.scr and site.r_over_x; `derctl identify`"
+            " measures it, and status shows it once the sun has moved the voltage"
         )
+    if loop.measured:
+        text += f", as measured on {', '.join(loop.measured)}"
     text += f", gain {loop.gain:.2g} of {loop.most:.2g} at which it hunts: margin {loop.margin:.2g}"
     if not loop.warned:
         return text

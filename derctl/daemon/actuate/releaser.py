@@ -88,6 +88,11 @@ class Releaser:
         wrote = [der_id for der_id in leaving if self.records.of(der_id) is Record.WRITTEN]
         return await self._release(wrote, lift=False, seconds=RELEASE_S) if wrote else {}
 
+    async def lift_of(self, stepped: Sequence[str]) -> dict[str, Release]:
+        """Release these, as far as they were written, and lift their limits to what the fallback has."""
+        wrote = [der_id for der_id in stepped if self.records.of(der_id) is Record.WRITTEN]
+        return await self._release(wrote, lift=True, seconds=PATIENT_S) if wrote else {}
+
     def follow(self, *, lift: bool) -> None:
         """While control is closed: a try for those whose time has come. Raises what a try before it broke on.
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from derctl.core import hunting
+from derctl.core.identified import Identified
 from derctl.core.types import NOTHING, Fallback, LimitRequest, Setpoint, SiteState, Tick
 from derctl.core.value import replace
-from derctl.core.words import FallbackBy, Mode
+from derctl.core.words import FallbackBy, Flaw, Mode
 from derctl.daemon.absent import Absent
+from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.hold import Hold
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.arming import Arm, Arming
 from derctl.daemon.build import build, rebuild
-from derctl.daemon.control import SLOW, Control, Ears, task_of
+from derctl.daemon.control import SLOW, Control, Ears, awake_from, task_of
 from derctl.daemon.gate import Gate
 from derctl.daemon.requests import Requests
 from derctl.daemon.standing import Standing
@@ -27,6 +31,7 @@ from derctl.daemon.tasks import Tasks
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.site import Site
 from derctl.site.lines import parse
+from derctl.site.plant_file import NOTHING_FOUND
 from derctl.site.site import build as site_of
 from tests import make
 
@@ -316,3 +321,24 @@ async def test_what_was_learned_of_a_standby_is_counted_with_by_all(house: House
     assert house.control.state().ders[0].can.least_w == 600.0
     await house.takes(("limit_w: 5000", "limit_w: 4000"))
     assert house.control.state().ders[0].can.least_w == 600.0, "after a reload too"
+
+
+@pytest.mark.parametrize(
+    ("found", "least_w"),
+    [
+        (None, 0.0),
+        (Identified(least_w=250.0), 0.0),
+        (Identified(least_w=250.0, flaws=(Flaw.MINIMUM_ON,)), 250.0),
+        (Identified(flaws=(Flaw.MINIMUM_ON,)), 0.0),
+    ],
+)
+def test_one_that_went_off_below_a_limit_is_told_none_below_it(
+    house: House, found: Identified | None, least_w: float
+) -> None:
+    """Where it did not, the least that was tried is no minimum."""
+    assert awake_from(found) == least_w
+    plant = NOTHING_FOUND if found is None else NOTHING_FOUND.with_der("S-1", found)
+    control, der = house.control, msgspec.structs.replace(house.control.site.file.ders[0], serial="S-1")
+    control.site = dataclasses.replace(control.site, plant=plant)
+    control.releaser.dispatch = Dispatch({})
+    assert control._writer(der).account.rest.least_w == least_w

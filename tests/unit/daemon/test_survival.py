@@ -11,9 +11,12 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from derctl.core import belief
+from derctl.core.engine import BELIEF
+from derctl.core.identified import MeterFound
 from derctl.core.response import Lag
 from derctl.core.types import LimitRequest
-from derctl.core.words import Belief, Mode, Phase
+from derctl.core.words import Belief, Flaw, Mode, Phase
 from derctl.daemon.actuate import ledger
 from derctl.daemon.actuate.ledger import AHEAD, Ledger
 from derctl.daemon.actuate.rest import AWAKE, Rest
@@ -34,6 +37,7 @@ from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.meter_trust import Trust
 from derctl.links.ending import end
 from derctl.site.absence import Absence
+from derctl.site.plant_file import NOTHING_FOUND
 from derctl.store.answered import Answered
 from derctl.store.folder import Folder
 from derctl.store.journal import Journal, Left
@@ -66,6 +70,41 @@ def test_the_meter_of_before_the_restart_is_trusted_as_soon_as_it_answers() -> N
     late.bond.binding.known = SimpleNamespace(serial="M-1")
     proof.recall(memories)
     assert memories[KIND] == ContractMemory(lost=True, trust=Trust(sample=7, proven=True))
+
+
+FOUND = MeterFound(delay_s=1.0, refresh_s=4.0)
+
+
+@pytest.mark.parametrize(
+    ("serial", "found", "late_s", "refresh_s"),
+    [
+        ("M-1", FOUND, 1.0, 4.0),
+        ("M-1", MeterFound(delay_s=1.0), 1.0, 1.0),
+        ("M-1", MeterFound(delay_s=1.0, refresh_s=99.0), 1.0, 15.0),
+        ("M-2", FOUND, None, None),
+        ("M-1", MeterFound(delay_s=1.0, flaws=(Flaw.METER_REVERSED,)), None, None),
+    ],
+)
+def test_the_loops_begin_with_the_meter_s_delay_as_it_was_found(
+    serial: str, found: MeterFound, late_s: float | None, refresh_s: float | None
+) -> None:
+    """Of this very meter, and of one that showed the steps as it should."""
+    memories: dict[str, Any] = {}
+    plant = NOTHING_FOUND.with_meter("M-1", found)
+    MeterProof(meter(serial), plant=plant, site="house").recall(memories)
+    if late_s is None:
+        assert BELIEF not in memories
+        return
+    assert (memories[BELIEF].pace.late_s, memories[BELIEF].pace.refresh_s) == (late_s, refresh_s)
+    assert memories[BELIEF].belief is Belief.UNPROVEN
+
+
+def test_what_was_seen_since_counts_more_than_what_was_found() -> None:
+    known = belief.start("house")
+    known = replace(known, pace=replace(known.pace, late_s=3.0))
+    memories: dict[str, Any] = {BELIEF: known}
+    MeterProof(meter("M-1"), plant=NOTHING_FOUND.with_meter("M-1", FOUND)).recall(memories)
+    assert memories[BELIEF] is known
 
 
 @pytest.mark.parametrize(("saved", "serial"), [("M-1 +1", "M-2"), (None, "M-1"), ("", ""), (" +1", ""), (None, "")])
