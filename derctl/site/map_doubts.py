@@ -18,6 +18,9 @@ from derctl.site.map_file import (
     number_of,
 )
 
+POWERS = {"watts", "size", "percent"}
+"""What a step may make of the setpoint's power."""
+
 
 def doubtful(section: MapSection | None) -> Iterator[tuple[str, str]]:
     """Path and message of what no type can tell."""
@@ -42,6 +45,8 @@ def doubtful(section: MapSection | None) -> Iterator[tuple[str, str]]:
         yield from _line_doubts(section, path, line)
     for i, line in enumerate(section.shown):
         yield from _line_doubts(section, f"map.shown[{i}]", line)
+    if section.hybrid and section.kind != "map_storage":
+        yield "map.hybrid", f"is of a map_storage, this is a {section.kind}"
     if section.control is not None:
         yield from _control_doubts(section, section.control)
     for i, mark in enumerate(section.signature):
@@ -60,14 +65,22 @@ def _control_doubts(section: MapSection, control: ControlSection) -> Iterator[tu
         yield "map.control", "is not for a map whose step isn't 1"
     if section.kind not in {"map_pv", "map_storage"}:
         yield "map.control", f"a {section.kind} is not written"
-    wants = {"map_pv": "limit", "map_storage": "target"}.get(section.kind)
+    wants = "limit" if section.kind == "map_pv" or section.hybrid else "target"
     for key, order in (("limit", control.limit), ("target", control.target)):
         if order is None:
             continue
-        if key != wants:
-            yield f"map.control.{key}", f"a {section.kind} is told its {wants}"
+        if key != wants and not (section.hybrid and order.at == "battery"):
+            told = "hybrid" if section.hybrid else section.kind
+            yield f"map.control.{key}", f"a {told} is told its {wants}"
+        falls = any(step.of == "fallback_percent" for step in order.give)
+        if falls is not (order.timer == "target"):
+            yield f"map.control.{key}.timer", "target goes with a step of fallback_percent"
         for way in ("give", "take", "release"):
             yield from _way_doubts(f"map.control.{key}.{way}", way, getattr(order, way), names)
+        often = {step.point for step in (*order.give, *order.take) if step.of in POWERS}
+        for point in control.points:
+            if point.once and point.name in often:
+                yield f"map.control.{key}", f"{point.name} takes its power, which is written each time: not once"
 
 
 def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str]) -> Iterator[tuple[str, str]]:
@@ -75,10 +88,10 @@ def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str])
         if step.point not in names:
             yield f"{path}[{i}].point", f"no point {step.point!r} in map.control.points{similar(step.point, names)}"
         if (step.value is None) is (step.of is None):
-            yield f"{path}[{i}]", "needs either value: ... or of: watts, size, percent or seconds"
-    powers = [step for step in steps if step.of in {"watts", "size", "percent"}]
+            yield f"{path}[{i}]", "needs either value: ... or of: watts, size, percent, fallback_percent or seconds"
+    powers = {step.of for step in steps} & POWERS
     if steps and len(powers) != (way != "release"):
-        yield path, "needs exactly one step of watts, size or percent" if way != "release" else "gives no power"
+        yield path, "needs one step of watts, size or percent" if way != "release" else "gives no power"
 
 
 def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[tuple[str, str]]:

@@ -78,10 +78,12 @@ class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PointSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """control.points[]: a register that is written. volatile: its memory doesn't wear out. valid: of a time, s."""
+    """control.points[]: a register that is written. volatile: its memory doesn't wear out. once: written only where
+    it reads something else. valid: of a time, s."""
 
     name: Name
     volatile: bool | None = None
+    once: bool = False
     sign: Literal[1, -1] = 1
     valid: Annotated[list[float], Meta(min_length=2, max_length=2)] | None = None
 
@@ -91,16 +93,18 @@ class StepSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     point: Name
     value: Raw | None = None
-    of: Literal["watts", "size", "percent", "seconds"] | None = None
+    of: Literal["watts", "size", "percent", "fallback_percent", "seconds"] | None = None
 
 
 class OrderSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """control.limit, control.target: how that is told. timer: whether it lapses by itself into the device's mode."""
+    """control.limit, control.target: how that is told. timer: whether it lapses by itself into the device's mode, or
+    to its fallback_percent. lapses_s: after how long, where that can't be told."""
 
     give: Annotated[list[StepSection], Meta(min_length=1)]
     take: list[StepSection] = []
     release: list[StepSection]
-    timer: Literal["none", "no_target"] = "none"
+    timer: Literal["none", "no_target", "target"] = "none"
+    lapses_s: Annotated[float, Meta(ge=5, le=3600)] | None = None
     at: Literal["ac", "battery"] = "ac"
     by: By | None = None
     source: Text | None = None
@@ -115,7 +119,8 @@ class ControlSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """map: the registers of a device without SunSpec. function, type, words, by, source: where a line says none."""
+    """map: the registers of a device without SunSpec. function, type, words, by, source: where a line says none.
+    hybrid: of a map_storage, that sun is behind the same terminals."""
 
     kind: Literal["map_meter", "map_bms", "map_pv", "map_storage"]
     maker: Annotated[str, Meta(min_length=1, max_length=32)]
@@ -132,6 +137,7 @@ class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lines: list[LineSection]
     shown: list[LineSection] = []
     control: ControlSection | None = None
+    hybrid: bool = False
 
 
 def map_of(section: MapSection) -> RegisterMap:
@@ -142,6 +148,7 @@ def map_of(section: MapSection) -> RegisterMap:
         model=section.model,
         fact=Fact(by=SeenBy(section.by), source=section.source),
         system=None if section.system is None else System[section.system.upper()],
+        hybrid=section.hybrid,
         step=section.step,
         gap=section.gap,
         signature=tuple(_mark(section, each) for each in section.signature),
@@ -158,10 +165,18 @@ def _control(section: MapSection, control: ControlSection) -> Control:
         give, take, release = (tuple(map(_step, steps)) for steps in (each.give, each.take, each.release))
         fact = _fact(section, each)
         return Order(
-            fact=fact, give=give, take=take, release=release, timer=Timer(each.timer), battery=each.at == "battery"
+            fact=fact,
+            give=give,
+            take=take,
+            release=release,
+            timer=Timer(each.timer),
+            lapses_s=each.lapses_s,
+            battery=each.at == "battery",
         )
 
-    points = tuple(Point(line=_point(section, each), volatile=each.volatile) for each in control.points)
+    points = tuple(
+        Point(line=_point(section, each), volatile=each.volatile, once=each.once) for each in control.points
+    )
     return Control(points=points, limit=order(control.limit), target=order(control.target))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Read, Write
+from derctl.core.types import Fallback, Setpoint
 from derctl.core.words import Bar, LimitsBy, Status
 from derctl.errors import NotRecognised
 from tests.fake import Fake
@@ -124,6 +125,7 @@ def test_a_luna_reads_as_its_source_says() -> None:
     more = dict.fromkeys((*range(32064, 32090), *range(32106, 32108)), 65535)
     more |= {30075: 0, 30076: 6600, 37758: 0, 37759: 10000, 37046: 0, 37047: 5000, 37048: 0, 37049: 5000}
     more |= {32080: 0, 32081: 1200, 32069: 2301, 32085: 5001}
+    more |= {40125: 1000}
     more |= {37750 + i: 0 for i in range(10) if 37750 + i not in more}
     fake = from_registers(dump("huawei_luna2000"), dump("huawei_sun2000_6ktl"), more=more)
     device = found("huawei_sun2000_luna2000", fake)
@@ -134,7 +136,12 @@ def test_a_luna_reads_as_its_source_says() -> None:
     assert (reading.p_w, reading.v_v, reading.f_hz) == (1200.0, pytest.approx(230.1), pytest.approx(50.01))
     assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (5000.0, 5000.0)
     assert reading.limits_by is LimitsBy.CHAIN
-    assert not device.can.steer and device.can.store
+    assert device.can.store and device.can.pv is not None and device.can.limit and not device.can.aim
+    assert reading.accepted == Setpoint(p_ceiling_w=6600.0), "100 % is no limit"
+    assert device.habits.profile.guarded, "nobody says whether its limit is stored"
+    taken = fake.run(device.write(Setpoint(p_ceiling_w=3300.0), Fallback(), fake.poll(device)))
+    assert (fake.registers[40125], taken) == (500, Setpoint(p_ceiling_w=3300.0)), "the maker's document: gain 10, %"
+    assert "told apart from the PV" in "; ".join(device.problems), "its forced charging is not used"
 
 
 def test_a_schneider_meter_reads_as_its_source_says() -> None:
