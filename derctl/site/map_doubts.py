@@ -18,6 +18,8 @@ from derctl.site.map_file import (
     number_of,
 )
 
+WANTS = {"map_pv": "limit", "map_storage": "target", "map_hybrid": "limit"}
+"""What a device of each kind is told at its AC terminals."""
 POWERS = {"watts", "size", "percent"}
 """What a step may make of the setpoint's power."""
 
@@ -45,8 +47,6 @@ def doubtful(section: MapSection | None) -> Iterator[tuple[str, str]]:
         yield from _line_doubts(section, path, line)
     for i, line in enumerate(section.shown):
         yield from _line_doubts(section, f"map.shown[{i}]", line)
-    if section.hybrid and section.kind != "map_storage":
-        yield "map.hybrid", f"is of a map_storage, this is a {section.kind}"
     if section.control is not None:
         yield from _control_doubts(section, section.control)
     for i, mark in enumerate(section.signature):
@@ -63,15 +63,14 @@ def _control_doubts(section: MapSection, control: ControlSection) -> Iterator[tu
         yield from _number_doubts(section, f"map.control.points[{i}]", point)
     if section.step != 1:
         yield "map.control", "is not for a map whose step isn't 1"
-    if section.kind not in {"map_pv", "map_storage"}:
+    if section.kind not in WANTS:
         yield "map.control", f"a {section.kind} is not written"
-    wants = "limit" if section.kind == "map_pv" or section.hybrid else "target"
+    wants, hybrid = WANTS.get(section.kind), section.kind == "map_hybrid"
     for key, order in (("limit", control.limit), ("target", control.target)):
         if order is None:
             continue
-        if key != wants and not (section.hybrid and order.at == "battery"):
-            told = "hybrid" if section.hybrid else section.kind
-            yield f"map.control.{key}", f"a {told} is told its {wants}"
+        if key != wants and not (hybrid and order.at == "battery"):
+            yield f"map.control.{key}", f"a {section.kind} is told its {wants}"
         falls = any(step.of == "fallback_percent" for step in order.give)
         if falls is not (order.timer == "target"):
             yield f"map.control.{key}.timer", "target goes with a step of fallback_percent"

@@ -119,10 +119,9 @@ class ControlSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """map: the registers of a device without SunSpec. function, type, words, by, source: where a line says none.
-    hybrid: of a map_storage, that sun is behind the same terminals."""
+    """map: the registers of a device without SunSpec. function, type, words, by, source: where a line says none."""
 
-    kind: Literal["map_meter", "map_bms", "map_pv", "map_storage"]
+    kind: Literal["map_meter", "map_bms", "map_pv", "map_storage", "map_hybrid"]
     maker: Annotated[str, Meta(min_length=1, max_length=32)]
     model: Annotated[str, Meta(min_length=1, max_length=32)]
     system: Literal["single", "split", "three"] | None = None
@@ -137,7 +136,6 @@ class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lines: list[LineSection]
     shown: list[LineSection] = []
     control: ControlSection | None = None
-    hybrid: bool = False
 
 
 def map_of(section: MapSection) -> RegisterMap:
@@ -148,7 +146,6 @@ def map_of(section: MapSection) -> RegisterMap:
         model=section.model,
         fact=Fact(by=SeenBy(section.by), source=section.source),
         system=None if section.system is None else System[section.system.upper()],
-        hybrid=section.hybrid,
         step=section.step,
         gap=section.gap,
         signature=tuple(_mark(section, each) for each in section.signature),

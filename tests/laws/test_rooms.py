@@ -19,7 +19,6 @@ EXCEPTIONS = {
     ("devices.maps.line.Line", "fields"): "a row: the keys of a line of a map's YAML",
     ("devices.profile.Profile", "fields"): "a row: the keys of a profile's YAML",
     ("devices.types.Device", "methods"): "a protocol: each question that a driver answers, none of it code",
-    ("site.map_file.MapSection", "fields"): "a row: the keys of a map's YAML",
     ("site.schema.DerSection", "fields"): "a row of the site file: each field is a key that people write",
     ("functions.contract_export_limit.ContractExportLimit", "methods"): "one law; its steps share the settings alone",
     ("functions.contract_export_limit.Memory", "fields"): "a row: what one law remembers, recorded with each tick",

@@ -141,10 +141,14 @@ def bind_pv(options: Options) -> Exchange[MapDer]:
 
 
 def bind_storage(options: Options) -> Exchange[MapDer]:
-    """Find a battery inverter by its map's signature; one with sun behind it is limited at its AC terminals, and its
-    battery is its own. Raises NotRecognised."""
-    made = options.profile.map
-    return (yield from _bind("map_storage", options, HYBRID if made is not None and made.hybrid else STORAGE))
+    """Find a battery inverter by its map's signature. Raises NotRecognised."""
+    return (yield from _bind("map_storage", options, STORAGE))
+
+
+def bind_hybrid(options: Options) -> Exchange[MapDer]:
+    """Find an inverter with sun and a battery behind it: its AC terminals are limited, its battery is its own. Raises
+    NotRecognised."""
+    return (yield from _bind("map_hybrid", options, HYBRID))
 
 
 def _bind(kind: str, options: Options, can: Capability) -> Exchange[MapDer]:

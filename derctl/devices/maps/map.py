@@ -16,8 +16,7 @@ from derctl.devices.nominal import System
 class RegisterMap:
     """kind: of the catalogue. maker, model: who it is, where no line tells. fact: of lines that have none of their
     own. step: from one register's number to the next one's. gap: so many registers that no line wants may be read
-    along. shown: lines for people only. hybrid: sun and a battery are behind its AC terminals. control: what may be
-    written."""
+    along. shown: lines for people only. control: what may be written."""
 
     kind: str
     maker: str
@@ -28,7 +27,6 @@ class RegisterMap:
     shown: tuple[Line, ...] = ()
     system: System | None = None
     control: Control | None = None
-    hybrid: bool = False
     step: int = 1
     gap: int = 0
 

@@ -249,8 +249,7 @@ PV = f"""{HEAD}  kind: map_pv
       release: [{{point: limit_pct, value: 1000}}, {{point: limit_on, value: 0}}]
 """
 
-HYBRID = f"""{HEAD}  kind: map_storage
-  hybrid: true
+HYBRID = f"""{HEAD}  kind: map_hybrid
   lines:
     - {{name: p_max_w, address: 1, type: u32}}
     - {{name: p_w, address: 10, type: s32}}
@@ -621,7 +620,7 @@ def test_a_rating_that_gets_no_answer_is_the_site_file_s_word_where_its_profile_
 
     def deaf(*changes: tuple[str, str]) -> Any:
         profile_of = made(HYBRID, *changes)
-        fake, exchange = acme(r12=60), CATALOGUE["map_storage"].bind(Options(profile=profile_of, declared=word))
+        fake, exchange = acme(r12=60), CATALOGUE["map_hybrid"].bind(Options(profile=profile_of, declared=word))
         op = next(exchange)
         while True:
             assert isinstance(op, Read)

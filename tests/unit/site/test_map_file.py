@@ -215,9 +215,7 @@ def test_a_mistake_in_what_is_written_is_named_with_its_place(change: tuple[str,
 def test_a_meter_is_not_written_and_a_map_with_byte_numbers_isn_t_either() -> None:
     with pytest.raises(ConfigError, match="a map_meter is not written"):
         profile(parse(controlled().replace("kind: map_storage ", "kind: map_meter "), "acme.yaml"))
-    with pytest.raises(ConfigError, match="is of a map_storage, this is a map_meter"):
-        profile(parse(controlled().replace("kind: map_storage ", "hybrid: true\n  kind: map_meter "), "acme.yaml"))
-    with pytest.raises(ConfigError, match="a hybrid is told its limit"):
-        profile(parse(controlled().replace("kind: map_storage ", "hybrid: true\n  kind: map_storage "), "acme.yaml"))
+    with pytest.raises(ConfigError, match="a map_hybrid is told its limit"):
+        profile(parse(controlled().replace("kind: map_storage ", "kind: map_hybrid "), "acme.yaml"))
     with pytest.raises(ConfigError, match="step isn't 1"):
         profile(parse(controlled().replace("step: 1 ", "step: 2 "), "acme.yaml"))
