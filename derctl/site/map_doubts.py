@@ -58,7 +58,7 @@ def _control_doubts(section: MapSection, control: ControlSection) -> Iterator[tu
     for i, point in enumerate(control.points):
         if point.name in names[:i]:
             yield f"map.control.points[{i}].name", f"{point.name} stands twice"
-        if point.function == 4:
+        if (point.function or 3) != 3:
             yield f"map.control.points[{i}].function", "only what function 3 reads can be written"
         yield from _number_doubts(section, f"map.control.points[{i}]", point)
     if section.step != 1:
@@ -99,7 +99,7 @@ def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[
         yield f"{path}.valid", f"{line.valid[0]:g} is not below {line.valid[1]:g}: write [lowest, highest]"
     if kind == "string" and line.name not in IDENTITY and line in section.lines:
         yield f"{path}.type", f"{line.name} is no text"
-    if line.exponent is not None and kind in {"string", "f32"}:
+    if line.exponent is not None and kind in {"string", "f32", "bits"}:
         yield f"{path}.exponent", f"only a whole number has a power of ten, this is {kind}"
     if line.name in ALARMS and not line.bits:
         yield path, "alarms need bits: [{bit: 0, name: ...}]"
@@ -124,8 +124,10 @@ def _mark_doubts(section: MapSection, path: str, mark: MarkSection) -> Iterator[
 
 def _number_doubts(section: MapSection, path: str, each: NumberSection) -> Iterator[tuple[str, str]]:
     kind = each.type or section.type
-    if (kind == "string") is not (each.registers is not None):
-        yield path, "a text needs registers: how many it has; a number has as many as its type"
+    if (kind in {"string", "bits"}) is not (each.registers is not None):
+        yield path, "a text needs registers, and so do bits: how many it has; a number has as many as its type"
+    if (kind == "bits") is not ((each.function or section.function) in {1, 2}):
+        yield f"{path}.type", "functions 1 and 2 (coils, discrete inputs) read bits, and nothing else does"
     if each.part is not None and kind != "u16":
         yield f"{path}.part", f"only a u16 has a high and a low half, this is {kind}"
     end = each.address + section.step * size(Line(**number_of(section, each), name=""))

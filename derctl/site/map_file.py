@@ -18,9 +18,9 @@ from derctl.site.schema import END
 Text = Annotated[str, Meta(min_length=1, max_length=400)]
 By = Literal["capture", "document", "report", "assumed"]
 Address = Annotated[int, Meta(ge=0, le=65535)]
-Function = Literal[3, 4]
+Function = Literal[1, 2, 3, 4]
 WordOrder = Literal["high", "low"]
-TypeName = Literal["u16", "s16", "u32", "s32", "u64", "f32", "string"]
+TypeName = Literal["u16", "s16", "u32", "s32", "u64", "f32", "string", "bits"]
 Raw = Annotated[int, Meta(ge=0)]
 StatusName = Literal["on", "throttled", "starting", "standby", "asleep", "off", "fault", "unknown"]
 Name = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,39}}{END}", description="lower case, digits and _")]
@@ -47,7 +47,7 @@ class NumberSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     function: Function | None = None
     type: TypeName | None = None
     words: WordOrder | None = None
-    registers: Annotated[int, Meta(ge=1, le=32, description="of a text")] | None = None
+    registers: Annotated[int, Meta(ge=1, le=32, description="of a text, or how many bits")] | None = None
     part: Literal["high", "low"] | None = None
     scale: Annotated[float, Meta(gt=0, le=1e6)] = 1.0
     offset: Annotated[float, Meta(ge=-1e6, le=1e6)] = 0.0

@@ -112,8 +112,12 @@ def test_a_jk_reads_as_its_frame_says() -> None:
     assert (reading.limits_by, reading.alarms, reading.status) == (LimitsBy.BMS, (), Status.ON)
 
 
+AT_EASE = dict.fromkeys(range(0x1200, 0x1290), 0) | {0x1278: 1, 0x1279: 1}
+"""The coils of a Seplos whose switches are on, and which complains of nothing; no capture has them."""
+
+
 def test_a_seplos_pack_reads_as_its_source_says() -> None:
-    fake = from_registers(dump("seplos_v3_pack1"))
+    fake = from_registers(dump("seplos_v3_pack1"), more=AT_EASE)
     reading = fake.reading(found("seplos_v3", fake))
     assert (reading.soc_pct, reading.soh_pct) == (pytest.approx(47.9), pytest.approx(99.9))
     assert reading.dc_p_w == pytest.approx(52.34 * 7.2), "-7.2 A: it discharges"
@@ -309,9 +313,39 @@ def test_the_meter_of_a_goodwe_reads_the_sum_of_its_phases() -> None:
     assert reading.f_hz == pytest.approx(50.05)
 
 
+@pytest.mark.parametrize(
+    ("coils", "alarms", "bars"),
+    [
+        ((), (), ()),
+        ((0x1248, 0x124A, 0x1260), (), ()),
+        ((0x1249,), ("cell_over_voltage",), (Bar.OVER_VOLT,)),
+        (
+            (0x124B, 0x1253),
+            ("cell_under_voltage", "charge_under_temperature"),
+            (Bar.UNDER_VOLT, Bar.TOO_COLD_TO_CHARGE),
+        ),
+        ((0x1264, 0x128B), ("discharge_over_current", "discharge_mos"), (Bar.OVER_DISCHARGE_CURRENT,)),
+    ],
+)
+def test_a_seplos_protects_itself_from_what_its_coils_say_and_its_warnings_bar_nothing(
+    coils: tuple[int, ...], alarms: tuple[str, ...], bars: tuple[Bar, ...]
+) -> None:
+    """Bit by bit as shining-man/bsc_fw has them: TB02 at 0x1248, TB03 at 0x1250, TB05 at 0x1260, TB15 at 0x1288."""
+    more = AT_EASE | dict.fromkeys(coils, 1)
+    fake = from_registers(dump("seplos_v3_pack1"), more=more)
+    device = found("seplos_v3", fake)
+    [read] = [read for read in device.control.values() if read.function == 1]
+    assert (read.address, read.count) == (0x1248, 72)
+    reading = fake.reading(device)
+    assert reading.alarms == alarms and reading.pack.bars == bars
+    fake.registers[0x1279] = 0
+    blocked = fake.reading(device)
+    assert blocked.p_charge_limit_w == 0.0 and blocked.p_discharge_limit_w > 0.0, "its charge switch is open"
+
+
 def test_a_seplos_pack_tells_its_cells_and_temperatures() -> None:
     """3.270 to 3.272 V, by its source."""
-    fake = from_registers(dump("seplos_v3_pack1"))
+    fake = from_registers(dump("seplos_v3_pack1"), more=AT_EASE)
     pack = fake.reading(found("seplos_v3", fake)).pack
     assert pack is not None
     assert (pack.cell_min_v, pack.cell_max_v) == (pytest.approx(3.270, abs=0.001), pytest.approx(3.272, abs=0.001))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from derctl.core.exchange import Read, Write
 from derctl.core.types import Fallback, Rating, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import FallbackBy, LimitsBy, SeenBy, Status, Timer
 from derctl.devices import CATALOGUE, Options, Profile
 from derctl.devices.fact import Fact
@@ -82,6 +83,14 @@ def test_scale_offset_and_sign_make_the_unit() -> None:
 )
 def test_what_means_nothing_is_none_and_never_0(there: Line, words: tuple[int, ...]) -> None:
     assert value(there, words) is None
+
+
+def test_coils_are_one_number_of_which_the_first_is_the_lowest_bit() -> None:
+    coils = line(Type.BITS, function=1, registers=4, bits=((0, "a"), (3, "d")))
+    assert value(coils, (1, 0, 0, 1)) == ("a", "d") and value(coils, (0, 1, 1, 0)) == ()
+    assert number(line(Type.BITS, function=1, registers=1), (1,)) == 1.0
+    [block] = blocks_of(a_map(coils, gap=8), [coils, replace(coils, name="next", address=coils.address + 6)], 125)
+    assert (block.read.function, block.read.count) == (1, 10), "each coil counts as one"
 
 
 def test_states_bits_and_texts() -> None:
