@@ -22,6 +22,12 @@ ACCEPT, REQUEST, ANSWER = "accept", "request", "answer"
 UNKNOWN_UNIT = {"0x0A": 0x0A, "0x0B": 0x0B}
 
 
+def packed(words: bytes) -> bytes:
+    """Words of 0 and 1 as the bits of coils: the first one is the lowest bit of the first byte."""
+    bits = [word & 1 for (word,) in struct.iter_unpack(">H", words)]
+    return bytes(sum(bit << i for i, bit in enumerate(bits[at : at + 8])) for at in range(0, len(bits), 8))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteRecord:
     """One write that reached a device. `t_s` is the loop's clock; `accepted` False: the device refused it."""
@@ -98,7 +104,7 @@ class Unit:
         if pdu[0] not in habits.functions:
             return self._refuse(pdu[0], ILLEGAL_FUNCTION)
         try:
-            return self._read(pdu) if pdu[0] in (3, 4) else self._write(pdu, now_s)
+            return self._read(pdu) if pdu[0] in (1, 2, 3, 4) else self._write(pdu, now_s)
         except Refused as refused:
             return self._refuse(pdu[0], refused.code)
         except struct.error:
@@ -125,6 +131,8 @@ class Unit:
         self.count.reads += 1
         self.known.update(self.face.numbers(address, count))
         self._seen(address, count)
+        if pdu[0] in (1, 2):
+            content = packed(content)
         return bytes((pdu[0], len(content))) + content
 
     def _write(self, pdu: bytes, now_s: float) -> bytes:

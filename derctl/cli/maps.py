@@ -71,6 +71,7 @@ def _orders(made: RegisterMap, control: Control) -> Iterator[str]:
     """What is written, and why not."""
     for point in control.points:
         wears = {True: "not stored", False: "stored", None: "nobody says whether it is stored"}[point.volatile]
+        wears += ", written only where it reads something else" if point.once else ""
         yield from wrapped(_own(made, f"{line_text(point.line)}, {wears}", point.line), f"    {point.name:<22} ")
     for name, order in (("limit", control.limit), ("target", control.target)):
         if order is not None:
@@ -83,7 +84,9 @@ def order_text(order: Order) -> str:
     """Its steps."""
     ways = [("", order.give), ("below 0 W: ", order.take), ("given back: ", order.release)]
     text = "; ".join(head + ", ".join(map(_step_text, steps)) for head, steps in ways if steps)
-    return f"{text}; {'lapses by itself' if order.timer is Timer.NO_TARGET else 'stands'}"
+    timers = {Timer.NO_TARGET: "lapses by itself", Timer.TARGET: "falls by itself to what it is told for that"}
+    after = "" if order.lapses_s is None else f" after {order.lapses_s:g} s"
+    return f"{text}; {timers.get(order.timer, 'stands')}{after}"
 
 
 def _step_text(step: Step) -> str:

@@ -12,7 +12,8 @@ from derctl.errors import DerctlError, DeviceRefused, WriteBarred
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """Read `count` registers from `address` (0-based wire address). Answered by a `Sequence[int]` of that length.
+    """Read `count` registers from `address` (0-based wire address). Answered by a `Sequence[int]` of that length; by
+    function 1 (coils) or 2 (discrete inputs) each is 0 or 1.
 
     cuts: the addresses, in order, at which it is sent in parts; none stands inside a number. scales: the places of
     scale factors in its answer (`core/scales`). told: whether something is written by them.

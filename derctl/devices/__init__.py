@@ -20,6 +20,7 @@ CATALOGUE: dict[str, Kind] = {
     "sunspec_bms": Kind(role="bms", bind=Sunspec(bind_bms)),
     "map_pv": Kind(role="der", bind=ByMap(map_der.bind_pv), can=map_der.PV),
     "map_storage": Kind(role="der", bind=ByMap(map_der.bind_storage), can=map_der.STORAGE),
+    "map_hybrid": Kind(role="der", bind=ByMap(map_der.bind_hybrid), can=map_der.HYBRID),
     "map_meter": Kind(role="meter", bind=ByMap(map_meter.bind_meter)),
     "map_bms": Kind(role="bms", bind=ByMap(map_bms.bind_bms)),
 }

@@ -65,10 +65,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reversion:
-    """What a device's timer makes of its power when derctl is silent. model: the one that has the timer."""
+    """What a device's timer makes of its power when derctl is silent. model: the one that has the timer. lapses_s:
+    of one that can't be kept from running, after how long at the latest what it was told lapses; inf: after the time
+    that it is told with it."""
 
     timer: Timer = Timer.NONE
     model: int | None = None
+    lapses_s: float | None = None
 
 
 class Device(Protocol):

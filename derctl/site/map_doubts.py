@@ -18,6 +18,11 @@ from derctl.site.map_file import (
     number_of,
 )
 
+WANTS = {"map_pv": "limit", "map_storage": "target", "map_hybrid": "limit"}
+"""What a device of each kind is told at its AC terminals."""
+POWERS = {"watts", "size", "percent"}
+"""What a step may make of the setpoint's power."""
+
 
 def doubtful(section: MapSection | None) -> Iterator[tuple[str, str]]:
     """Path and message of what no type can tell."""
@@ -53,21 +58,28 @@ def _control_doubts(section: MapSection, control: ControlSection) -> Iterator[tu
     for i, point in enumerate(control.points):
         if point.name in names[:i]:
             yield f"map.control.points[{i}].name", f"{point.name} stands twice"
-        if point.function == 4:
+        if (point.function or 3) != 3:
             yield f"map.control.points[{i}].function", "only what function 3 reads can be written"
         yield from _number_doubts(section, f"map.control.points[{i}]", point)
     if section.step != 1:
         yield "map.control", "is not for a map whose step isn't 1"
-    if section.kind not in {"map_pv", "map_storage"}:
+    if section.kind not in WANTS:
         yield "map.control", f"a {section.kind} is not written"
-    wants = {"map_pv": "limit", "map_storage": "target"}.get(section.kind)
+    wants, hybrid = WANTS.get(section.kind), section.kind == "map_hybrid"
     for key, order in (("limit", control.limit), ("target", control.target)):
         if order is None:
             continue
-        if key != wants:
+        if key != wants and not (hybrid and order.at == "battery"):
             yield f"map.control.{key}", f"a {section.kind} is told its {wants}"
+        falls = any(step.of == "fallback_percent" for step in order.give)
+        if falls is not (order.timer == "target"):
+            yield f"map.control.{key}.timer", "target goes with a step of fallback_percent"
         for way in ("give", "take", "release"):
             yield from _way_doubts(f"map.control.{key}.{way}", way, getattr(order, way), names)
+        often = {step.point for step in (*order.give, *order.take) if step.of in POWERS}
+        for point in control.points:
+            if point.once and point.name in often:
+                yield f"map.control.{key}", f"{point.name} takes its power, which is written each time: not once"
 
 
 def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str]) -> Iterator[tuple[str, str]]:
@@ -75,10 +87,10 @@ def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str])
         if step.point not in names:
             yield f"{path}[{i}].point", f"no point {step.point!r} in map.control.points{similar(step.point, names)}"
         if (step.value is None) is (step.of is None):
-            yield f"{path}[{i}]", "needs either value: ... or of: watts, size, percent or seconds"
-    powers = [step for step in steps if step.of in {"watts", "size", "percent"}]
+            yield f"{path}[{i}]", "needs either value: ... or of: watts, size, percent, fallback_percent or seconds"
+    powers = {step.of for step in steps} & POWERS
     if steps and len(powers) != (way != "release"):
-        yield path, "needs exactly one step of watts, size or percent" if way != "release" else "gives no power"
+        yield path, "needs one step of watts, size or percent" if way != "release" else "gives no power"
 
 
 def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[tuple[str, str]]:
@@ -87,7 +99,7 @@ def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[
         yield f"{path}.valid", f"{line.valid[0]:g} is not below {line.valid[1]:g}: write [lowest, highest]"
     if kind == "string" and line.name not in IDENTITY and line in section.lines:
         yield f"{path}.type", f"{line.name} is no text"
-    if line.exponent is not None and kind in {"string", "f32"}:
+    if line.exponent is not None and kind in {"string", "f32", "bits"}:
         yield f"{path}.exponent", f"only a whole number has a power of ten, this is {kind}"
     if line.name in ALARMS and not line.bits:
         yield path, "alarms need bits: [{bit: 0, name: ...}]"
@@ -112,8 +124,10 @@ def _mark_doubts(section: MapSection, path: str, mark: MarkSection) -> Iterator[
 
 def _number_doubts(section: MapSection, path: str, each: NumberSection) -> Iterator[tuple[str, str]]:
     kind = each.type or section.type
-    if (kind == "string") is not (each.registers is not None):
-        yield path, "a text needs registers: how many it has; a number has as many as its type"
+    if (kind in {"string", "bits"}) is not (each.registers is not None):
+        yield path, "a text needs registers, and so do bits: how many it has; a number has as many as its type"
+    if (kind == "bits") is not ((each.function or section.function) in {1, 2}):
+        yield f"{path}.type", "functions 1 and 2 (coils, discrete inputs) read bits, and nothing else does"
     if each.part is not None and kind != "u16":
         yield f"{path}.part", f"only a u16 has a high and a low half, this is {kind}"
     end = each.address + section.step * size(Line(**number_of(section, each), name=""))

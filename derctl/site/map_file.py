@@ -18,9 +18,9 @@ from derctl.site.schema import END
 Text = Annotated[str, Meta(min_length=1, max_length=400)]
 By = Literal["capture", "document", "report", "assumed"]
 Address = Annotated[int, Meta(ge=0, le=65535)]
-Function = Literal[3, 4]
+Function = Literal[1, 2, 3, 4]
 WordOrder = Literal["high", "low"]
-TypeName = Literal["u16", "s16", "u32", "s32", "u64", "f32", "string"]
+TypeName = Literal["u16", "s16", "u32", "s32", "u64", "f32", "string", "bits"]
 Raw = Annotated[int, Meta(ge=0)]
 StatusName = Literal["on", "throttled", "starting", "standby", "asleep", "off", "fault", "unknown"]
 Name = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,39}}{END}", description="lower case, digits and _")]
@@ -47,7 +47,7 @@ class NumberSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     function: Function | None = None
     type: TypeName | None = None
     words: WordOrder | None = None
-    registers: Annotated[int, Meta(ge=1, le=32, description="of a text")] | None = None
+    registers: Annotated[int, Meta(ge=1, le=32, description="of a text, or how many bits")] | None = None
     part: Literal["high", "low"] | None = None
     scale: Annotated[float, Meta(gt=0, le=1e6)] = 1.0
     offset: Annotated[float, Meta(ge=-1e6, le=1e6)] = 0.0
@@ -78,10 +78,12 @@ class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PointSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """control.points[]: a register that is written. volatile: its memory doesn't wear out. valid: of a time, s."""
+    """control.points[]: a register that is written. volatile: its memory doesn't wear out. once: written only where
+    it reads something else. valid: of a time, s."""
 
     name: Name
     volatile: bool | None = None
+    once: bool = False
     sign: Literal[1, -1] = 1
     valid: Annotated[list[float], Meta(min_length=2, max_length=2)] | None = None
 
@@ -91,16 +93,18 @@ class StepSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     point: Name
     value: Raw | None = None
-    of: Literal["watts", "size", "percent", "seconds"] | None = None
+    of: Literal["watts", "size", "percent", "fallback_percent", "seconds"] | None = None
 
 
 class OrderSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """control.limit, control.target: how that is told. timer: whether it lapses by itself into the device's mode."""
+    """control.limit, control.target: how that is told. timer: whether it lapses by itself into the device's mode, or
+    to its fallback_percent. lapses_s: after how long, where that can't be told."""
 
     give: Annotated[list[StepSection], Meta(min_length=1)]
     take: list[StepSection] = []
     release: list[StepSection]
-    timer: Literal["none", "no_target"] = "none"
+    timer: Literal["none", "no_target", "target"] = "none"
+    lapses_s: Annotated[float, Meta(ge=5, le=3600)] | None = None
     at: Literal["ac", "battery"] = "ac"
     by: By | None = None
     source: Text | None = None
@@ -117,7 +121,7 @@ class ControlSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """map: the registers of a device without SunSpec. function, type, words, by, source: where a line says none."""
 
-    kind: Literal["map_meter", "map_bms", "map_pv", "map_storage"]
+    kind: Literal["map_meter", "map_bms", "map_pv", "map_storage", "map_hybrid"]
     maker: Annotated[str, Meta(min_length=1, max_length=32)]
     model: Annotated[str, Meta(min_length=1, max_length=32)]
     system: Literal["single", "split", "three"] | None = None
@@ -158,10 +162,18 @@ def _control(section: MapSection, control: ControlSection) -> Control:
         give, take, release = (tuple(map(_step, steps)) for steps in (each.give, each.take, each.release))
         fact = _fact(section, each)
         return Order(
-            fact=fact, give=give, take=take, release=release, timer=Timer(each.timer), battery=each.at == "battery"
+            fact=fact,
+            give=give,
+            take=take,
+            release=release,
+            timer=Timer(each.timer),
+            lapses_s=each.lapses_s,
+            battery=each.at == "battery",
         )
 
-    points = tuple(Point(line=_point(section, each), volatile=each.volatile) for each in control.points)
+    points = tuple(
+        Point(line=_point(section, each), volatile=each.volatile, once=each.once) for each in control.points
+    )
     return Control(points=points, limit=order(control.limit), target=order(control.target))
 
 

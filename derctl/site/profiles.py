@@ -223,9 +223,10 @@ def _made(file: Any) -> Profile:
 
 def _wearing(control: Control, values: dict[str, Any], facts: dict[str, Fact]) -> None:
     """What its points say of their memory, where the file has no word of its own."""
-    lasting = [point for point in control.points if point.volatile]
+    often = [point for point in control.points if not point.once]
+    lasting = [point for point in often if point.volatile]
     fact = control.points[0].line.fact
-    values.setdefault("volatile", len(lasting) == len(control.points))
+    values.setdefault("volatile", len(lasting) == len(often))
     values.setdefault("cyclic", (*CONTROL, *(point.name for point in lasting)))
     facts.setdefault("volatile", fact)
     facts.setdefault("cyclic", fact)

@@ -10,6 +10,8 @@ from hil.faces.view import Rating, SiteView
 from hil.plant.ems import Ems
 from hil.plant.inverter import InverterCommand
 
+INPUTS = ("MPPT 1", "MPPT 2", "StCha 3", "StDisCha 4")
+"""The names of a GEN24's inputs; that of the third stands in a trace (evcc-io/evcc#16256), the others are a guess."""
 SCALES_160 = {"DCA_SF": -2, "DCV_SF": -1, "DCW_SF": 0, "DCWH_SF": 0}
 BOUNDS = {
     "WMaxLimPct": (0.0, 100.0),
@@ -68,7 +70,8 @@ class Inverter1xx(Face):
             plan.append((124, {**immediate.SCALES_124, **storage}, immediate.storage_idle(rating)))
         images = [ac.common_image(habits, serial)]
         if self.hybrid:
-            plan.append((160, SCALES_160, {"N": 4, **{f"module[{i}].ID": i + 1 for i in range(4)}}))
+            named = {f"module[{i}].IDStr": name for i, name in enumerate(INPUTS)}
+            plan.append((160, SCALES_160, {"N": 4, **{f"module[{i}].ID": i + 1 for i in range(4)}, **named}))
         for model_id, scales, values in plan:
             image = ModelImage(model_id, {"N": 4} if model_id == 160 else None)
             ac.set_scales(image, scales, habits)

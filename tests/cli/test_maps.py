@@ -144,7 +144,7 @@ PERSONALITIES = {
     "eastron_sdm630": ("eastron_sdm630", 1),
     "jk_bms": ("jk_bms", 1),
     "seplos_v3": ("seplos_v3", 1),
-    "victron_vebus": ("victron_vebus", 227),
+    "victron_vebus": ("victron_vebus_single", 227),
     "victron_battery": ("victron_gx_battery", 225),
 }
 """Of the bench: derctl's map, and the unit."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Read, Write
+from derctl.core.types import Fallback, Setpoint
 from derctl.core.words import Bar, LimitsBy, Status
 from derctl.errors import NotRecognised
 from tests.fake import Fake
@@ -111,8 +112,12 @@ def test_a_jk_reads_as_its_frame_says() -> None:
     assert (reading.limits_by, reading.alarms, reading.status) == (LimitsBy.BMS, (), Status.ON)
 
 
+AT_EASE = dict.fromkeys(range(0x1200, 0x1290), 0) | {0x1278: 1, 0x1279: 1}
+"""The coils of a Seplos whose switches are on, and which complains of nothing; no capture has them."""
+
+
 def test_a_seplos_pack_reads_as_its_source_says() -> None:
-    fake = from_registers(dump("seplos_v3_pack1"))
+    fake = from_registers(dump("seplos_v3_pack1"), more=AT_EASE)
     reading = fake.reading(found("seplos_v3", fake))
     assert (reading.soc_pct, reading.soh_pct) == (pytest.approx(47.9), pytest.approx(99.9))
     assert reading.dc_p_w == pytest.approx(52.34 * 7.2), "-7.2 A: it discharges"
@@ -124,6 +129,7 @@ def test_a_luna_reads_as_its_source_says() -> None:
     more = dict.fromkeys((*range(32064, 32090), *range(32106, 32108)), 65535)
     more |= {30075: 0, 30076: 6600, 37758: 0, 37759: 10000, 37046: 0, 37047: 5000, 37048: 0, 37049: 5000}
     more |= {32080: 0, 32081: 1200, 32069: 2301, 32085: 5001}
+    more |= {40125: 1000}
     more |= {37750 + i: 0 for i in range(10) if 37750 + i not in more}
     fake = from_registers(dump("huawei_luna2000"), dump("huawei_sun2000_6ktl"), more=more)
     device = found("huawei_sun2000_luna2000", fake)
@@ -134,7 +140,12 @@ def test_a_luna_reads_as_its_source_says() -> None:
     assert (reading.p_w, reading.v_v, reading.f_hz) == (1200.0, pytest.approx(230.1), pytest.approx(50.01))
     assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (5000.0, 5000.0)
     assert reading.limits_by is LimitsBy.CHAIN
-    assert not device.can.steer and device.can.store
+    assert device.can.store and device.can.pv is not None and device.can.limit and not device.can.aim
+    assert reading.accepted == Setpoint(p_ceiling_w=6600.0), "100 % is no limit"
+    assert device.habits.profile.guarded, "nobody says whether its limit is stored"
+    taken = fake.run(device.write(Setpoint(p_ceiling_w=3300.0), Fallback(), fake.poll(device)))
+    assert (fake.registers[40125], taken) == (500, Setpoint(p_ceiling_w=3300.0)), "the maker's document: gain 10, %"
+    assert "told apart from the PV" in "; ".join(device.problems), "its forced charging is not used"
 
 
 def test_a_schneider_meter_reads_as_its_source_says() -> None:
@@ -302,9 +313,39 @@ def test_the_meter_of_a_goodwe_reads_the_sum_of_its_phases() -> None:
     assert reading.f_hz == pytest.approx(50.05)
 
 
+@pytest.mark.parametrize(
+    ("coils", "alarms", "bars"),
+    [
+        ((), (), ()),
+        ((0x1248, 0x124A, 0x1260), (), ()),
+        ((0x1249,), ("cell_over_voltage",), (Bar.OVER_VOLT,)),
+        (
+            (0x124B, 0x1253),
+            ("cell_under_voltage", "charge_under_temperature"),
+            (Bar.UNDER_VOLT, Bar.TOO_COLD_TO_CHARGE),
+        ),
+        ((0x1264, 0x128B), ("discharge_over_current", "discharge_mos"), (Bar.OVER_DISCHARGE_CURRENT,)),
+    ],
+)
+def test_a_seplos_protects_itself_from_what_its_coils_say_and_its_warnings_bar_nothing(
+    coils: tuple[int, ...], alarms: tuple[str, ...], bars: tuple[Bar, ...]
+) -> None:
+    """Bit by bit as shining-man/bsc_fw has them: TB02 at 0x1248, TB03 at 0x1250, TB05 at 0x1260, TB15 at 0x1288."""
+    more = AT_EASE | dict.fromkeys(coils, 1)
+    fake = from_registers(dump("seplos_v3_pack1"), more=more)
+    device = found("seplos_v3", fake)
+    [read] = [read for read in device.control.values() if read.function == 1]
+    assert (read.address, read.count) == (0x1248, 72)
+    reading = fake.reading(device)
+    assert reading.alarms == alarms and reading.pack.bars == bars
+    fake.registers[0x1279] = 0
+    blocked = fake.reading(device)
+    assert blocked.p_charge_limit_w == 0.0 and blocked.p_discharge_limit_w > 0.0, "its charge switch is open"
+
+
 def test_a_seplos_pack_tells_its_cells_and_temperatures() -> None:
     """3.270 to 3.272 V, by its source."""
-    fake = from_registers(dump("seplos_v3_pack1"))
+    fake = from_registers(dump("seplos_v3_pack1"), more=AT_EASE)
     pack = fake.reading(found("seplos_v3", fake)).pack
     assert pack is not None
     assert (pack.cell_min_v, pack.cell_max_v) == (pytest.approx(3.270, abs=0.001), pytest.approx(3.272, abs=0.001))

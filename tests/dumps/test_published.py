@@ -8,8 +8,8 @@ import struct
 import pytest
 
 from derctl.core.exchange import Read, Write
-from derctl.core.types import Rating
-from derctl.core.words import Bar, LimitsBy, Status
+from derctl.core.types import Fallback, Rating, Setpoint
+from derctl.core.words import Bar, LimitsBy, Status, Timer
 from derctl.devices.maps.recognise import identified
 from derctl.errors import DeviceError, NotRecognised
 from tests.fake import Fake
@@ -70,7 +70,7 @@ def test_a_gx_is_asked_for_runs_without_holes_and_a_givenergy_for_its_block() ->
     asked = [(read.address, read.count) for read in battery.control.values()]
     assert asked == [(259, 16), (304, 5), (318, 9), (1290, 2)]
     vebus = found("victron_vebus", victron("vebus"), declared=WORD)
-    assert [(read.address, read.count) for read in vebus.control.values()] == [(3, 29)]
+    assert [(read.address, read.count) for read in vebus.control.values()] == [(3, 29), (37, 1), (40, 2)]
     givenergy = found("givenergy", Spaces(GIVENERGY), declared=WORD)
     assert [(read.address, read.count) for read in givenergy.control.values()] == [(0, 60)]
 
@@ -150,7 +150,9 @@ def test_a_multiplus_feeds_what_leaves_its_ac_input() -> None:
     assert reading.v_v == pytest.approx(232.0) and reading.f_hz == pytest.approx(50.0)
     assert reading.dc_p_w == pytest.approx(-25.0 * 50.0)
     assert (reading.status, reading.limits_by) == (Status.ON, LimitsBy.NOBODY)
-    assert not device.can.steer and device.can.store
+    assert device.can.aim and device.can.store and device.can.pv is None
+    fake.run(device.write(Setpoint(p_target_w=-690.0), Fallback(), fake.poll(device)))
+    assert [fake.registers[at] for at in (37, 40, 41)] == [230, 230, 230], "ESS mode 3: negative is discharge"
     fake.registers |= {12: 65436, 13: 0, 14: 0, 4: 0, 5: 0}
     alone = fake.reading(device)
     assert alone.p_w == 1000.0 and alone.v_v == pytest.approx(231.0)
@@ -245,8 +247,14 @@ BATTERY |= {57716: 690.0, 57730: 99.0, 57732: 28.888887}
 """Of a SolarEdge Home Battery that charges (status 3): nmakel/solaredge_modbus#90."""
 
 
-def solaredge() -> Fake:
+def solaredge(*, dynamic: bool = False) -> Fake:
+    """dynamic: with the block of SolarEdge's application note on dynamic control (1.1, August 2021): 32-bit numbers
+    with their low word first, F304 the rated power, F310 60 s and F312 100 % as it is delivered."""
     registers = dict.fromkeys((*range(40000, 40121), *range(57348, 57754)), 0)
+    if dynamic:
+        block = {62212: float_low(10_000.0), 62224: [60, 0], 62226: float_low(100.0), 62242: float_low(100.0)}
+        registers |= dict.fromkeys(range(62208, 62244), 0)
+        registers |= {first + i: word for first, words in block.items() for i, word in enumerate(words)}
     at_once = {40004: text("SolarEdge ", 16), 40020: text("SE10K-RWB48", 16), 40069: [103, 50]}
     at_once |= {40071: [int(TRACE[i : i + 4], 16) for i in range(0, len(TRACE), 4)]}
     at_once |= {address: float_low(value) for address, value in BATTERY.items()} | {57734: [3, 0]}
@@ -267,6 +275,27 @@ def test_a_storedge_reads_its_inverter_and_its_battery() -> None:
     assert reading.soc_pct == pytest.approx(28.89, abs=0.01)
     assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (5650.0, 8192.0)
     assert (device.identity.name, device.can.steer) == ("SolarEdge SE10K-RWB48", False)
+
+
+def test_a_storedge_is_limited_by_the_dynamic_commands_of_its_maker_s_note() -> None:
+    """Enable before anything else; timeout, what it falls to and the switch are stored: only where they change."""
+    fake = solaredge(dynamic=True)
+    device = found("solaredge_storedge", fake)
+    assert device.rating.p_max_w == 10_000.0 and device.can.limit and not device.can.aim
+    assert device.reversion.timer is Timer.TARGET and not device.habits.profile.guarded
+    fallback = Fallback(p_ceiling_w=1000.0, after_s=30.0)
+    fake.run(device.write(Setpoint(p_ceiling_w=2500.0), fallback, fake.poll(device)))
+    assert [(write.address, list(write.values)) for write in fake.writes] == [
+        (62208, [1]),
+        (62224, [30, 0]),
+        (62226, float_low(10.0)),
+        (62242, float_low(25.0)),
+    ]
+    assert fake.reading(device).accepted == Setpoint(p_ceiling_w=2500.0)
+    assert device.promises(fake.poll(device), fallback) is True and device.absent_w(fallback) == 1000.0
+    fake.ops.clear()
+    fake.run(device.write(Setpoint(p_ceiling_w=2600.0), fallback, fake.poll(device)))
+    assert [write.address for write in fake.writes] == [62242]
 
 
 def test_a_solaredge_without_a_battery_is_no_storedge() -> None:

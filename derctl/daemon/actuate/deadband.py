@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from derctl.core.types import Fallback, Rating, Setpoint
 from derctl.core.value import value
 from derctl.core.words import WriteFor
@@ -46,12 +48,14 @@ def reason_to_write(
     p_w: float | None = None,
     q_unasked_s: float | None = None,
     broken: bool = False,
+    lapses_s: float | None = None,
 ) -> WriteFor | None:
     """Why it has to be written now (now_s, monotonic), None where it hasn't.
 
     p_w: what it gives, measured when the last write had had its time to show; None where that is not known.
     q_unasked_s: how long nobody has asked for var, where derctl wrote some and hasn't given it back.
     broken: a later write broke off: what it left in one that can't be read back is not known.
+    lapses_s: of a device whose timer runs whatever is declared, after how long at the latest.
     """
     blind = profile.readback == "effect_only"
     if written is None and _told(desired, fallback, blind=blind):
@@ -60,8 +64,9 @@ def reason_to_write(
         since_s = now_s - written.at_s
         if since_s < profile.write_min_interval_s:
             return None
-        timed = (fallback.by != "stands" or desired.q_var is not None) and not profile.guarded
-        if timed and since_s >= fallback.after_s / 2.0:
+        timed = fallback.by != "stands" or desired.q_var is not None or lapses_s is not None
+        after_s = min(fallback.after_s, math.inf if lapses_s is None else lapses_s)
+        if timed and not profile.guarded and since_s >= after_s / 2.0:
             return WriteFor.REFRESH
         if since_s < _patience_s(written.refusals, profile) and not tighter(
             desired, written.setpoint, rating, profile

@@ -127,6 +127,7 @@ class Writer:
             p_w=hold.effect_w(wish.der, profile, wish.at_s),
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
             broken=hold.unfinished,
+            lapses_s=None if channel.device is None else channel.device.reversion.lapses_s,
         )
         if contested(self.account, desired, accepted, wish, writes=why is not None, busy=self.errand.busy):
             return None

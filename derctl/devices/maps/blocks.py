@@ -10,7 +10,7 @@ from derctl.devices.maps.line import Line
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value, size, value
 from derctl.devices.maps.quantities import ONCE
-from derctl.errors import DeviceRefused
+from derctl.errors import BusTimeout, DeviceRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +61,17 @@ def _block(group: Sequence[tuple[Line, int]]) -> Block:
     return Block(name=f"{first.function}.{first.address}", read=read, places=tuple(group))
 
 
-def asked(blocks: Iterable[Block]) -> Exchange[dict[str, Value | None]]:
-    """Read them now; of one that is refused for good nothing is told."""
+def asked(blocks: Iterable[Block], *, silent: bool = False) -> Exchange[dict[str, Value | None]]:
+    """Read them now; of one that is refused for good nothing is told. silent: nor of one that gets no answer."""
     values: dict[str, Value | None] = {}
     for block in blocks:
         try:
             words = yield block.read
         except DeviceRefused as error:
             if error.code in PASSING:
+                raise
+        except BusTimeout:
+            if not silent:
                 raise
         else:
             values |= block.values(words)

@@ -13,20 +13,24 @@ from derctl.devices.maps.line import Line
 
 class Of(StrEnum):
     """What a step writes where that is no fixed value. watts: the setpoint, positive towards the grid; size: the same
-    without its sign; percent: the setpoint in percent of p_max_w; seconds: the reversion time."""
+    without its sign; percent: the setpoint in percent of p_max_w; fallback_percent: the same of what the DER may give
+    without derctl; seconds: the reversion time."""
 
     WATTS = "watts"
     SIZE = "size"
     PERCENT = "percent"
+    FALLBACK_PERCENT = "fallback_percent"
     SECONDS = "seconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One that is written. volatile: its memory doesn't wear out; None: nobody says."""
+    """One that is written. volatile: its memory doesn't wear out; None: nobody says. once: written only where it
+    reads something else."""
 
     line: Line
     volatile: bool | None = None
+    once: bool = False
 
     @property
     def name(self) -> str:
@@ -46,14 +50,15 @@ class Step:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """How one thing is told. give: steps for 0 W and more; take: below 0 W, () where they are the same. release: to
-    give it back; its last step alone tells that it is given back. timer: what the device makes of it by itself.
-    battery: it is the battery's power, and not that of the AC terminals."""
+    give it back; its last step alone tells that it is given back. timer: what the device makes of it by itself, after
+    the seconds that it is told, or lapses_s. battery: it is the battery's power, and not that of the AC terminals."""
 
     fact: Fact
     give: tuple[Step, ...]
     release: tuple[Step, ...]
     take: tuple[Step, ...] = ()
     timer: Timer = Timer.NONE
+    lapses_s: float | None = None
     battery: bool = False
 
     def way(self, watts: float) -> tuple[Step, ...]:
@@ -63,6 +68,16 @@ class Order:
     @property
     def steps(self) -> Iterator[Step]:
         yield from (*self.give, *self.take, *self.release)
+
+    @property
+    def timed(self) -> bool:
+        """Whether what it told lapses by itself."""
+        return self.lapses_s is not None or any(step.of is Of.SECONDS for step in self.give)
+
+    @property
+    def shares(self) -> bool:
+        """Whether it is told in percent of a rating."""
+        return any(step.of in {Of.PERCENT, Of.FALLBACK_PERCENT} for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

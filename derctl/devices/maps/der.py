@@ -12,6 +12,7 @@ from derctl.core.value import replace
 from derctl.core.words import FallbackBy, LimitsBy, Status
 from derctl.devices.maps.battery import Battery, battery_of
 from derctl.devices.maps.blocks import asked, blocks_of
+from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.mapped import Mapped, Start, started
 from derctl.devices.maps.number import Value
 from derctl.devices.maps.orders import Orders, confirmed
@@ -30,6 +31,7 @@ from derctl.errors import NotRecognised
 
 PV = Capability(ac=Port(limit=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True), battery=Port())
+HYBRID = Capability(ac=Port(limit=True), pv=Port(), battery=Port())
 """The most that each kind takes."""
 NO_WRITES = "its map names no control point that derctl may write: this device is only read"
 
@@ -107,7 +109,10 @@ class MapDer(Mapped):
     ) -> Exchange[Setpoint]:
         if self.orders is None:
             return NOTHING
-        return (yield from self.orders.write(setpoint, fallback))
+        blind = self.options.profile.readback == "effect_only"
+        return (
+            yield from self.orders.write(setpoint, fallback, None if blind else self.orders.points.words(answers))
+        )
 
     def release(
         self,
@@ -140,18 +145,32 @@ def bind_storage(options: Options) -> Exchange[MapDer]:
     return (yield from _bind("map_storage", options, STORAGE))
 
 
+def bind_hybrid(options: Options) -> Exchange[MapDer]:
+    """Find an inverter with sun and a battery behind it: its AC terminals are limited, its battery is its own. Raises
+    NotRecognised."""
+    return (yield from _bind("map_hybrid", options, HYBRID))
+
+
 def _bind(kind: str, options: Options, can: Capability) -> Exchange[MapDer]:
     start = yield from started(kind, options)
     rating, problem = yield from rated(start, storage=can.store)
     battery = None
     if can.store and options.bms_here is not False:
         battery = battery_of((yield from asked(start.fast)))
-    orders, why = (None, (problem,)) if problem else told(start, rating)
+    orders, why = (None, (problem,)) if problem and not in_watts(start.map) else told(start, rating)
     if orders is not None:
         start = replace(start, own=orders.points.blocks)
     least_w, port = (0.0, Port()) if orders is None else (orders.least_w, orders.port)
     can = replace(can, ac=port, volatile=not options.profile.guarded, least_w=least_w)
     return MapDer(start=start, problems=why, rated=rating, can=can, battery=battery, orders=orders)
+
+
+def in_watts(made: RegisterMap) -> bool:
+    """Whether such a device can be told something although no register of its says how large it is: that is the site
+    file's word then, and nothing of what it is told counts from it."""
+    control = made.control
+    orders = () if control is None else tuple(filter(None, (control.limit, control.target)))
+    return not made.named({"p_max_w": ""}) and bool(orders) and not any(order.shares for order in orders)
 
 
 def told(start: Start, rating: Rating) -> tuple[Orders | None, tuple[str, ...]]:
@@ -163,7 +182,8 @@ def told(start: Start, rating: Rating) -> tuple[Orders | None, tuple[str, ...]]:
     if control.limit is None and control.target is None:
         return None, (*problems, "this device is only read")
     lines = [point.line for point in control.used]
-    blocks = tuple(replace(block, name=f"own.{block.name}") for block in blocks_of(made, lines, profile.max_regs))
+    found = blocks_of(replace(made, gap=0), lines, profile.max_regs)
+    blocks = tuple(replace(block, name=f"own.{block.name}") for block in found)
     if profile.guarded:
         problems = (*problems, GUARDED.format(profile.writes_a_day))
     points = Points(control=control, rated=Rated(rating=rating, profile=profile), blocks=blocks)
@@ -175,7 +195,7 @@ def rated(start: Start, *, storage: bool) -> Exchange[tuple[Rating, str]]:
     NotRecognised where nobody says how large it is."""
     options, values = start.options, dict[str, Value | None]()
     for block in blocks_of(start.map, start.map.named(RATING), options.profile.max_regs):
-        values |= yield from asked((block,))
+        values |= yield from asked((block,), silent=options.profile.silence_is_missing)
     p_max, declared = _stated(values, "p_max_w"), options.declared
     if p_max is None:
         if declared is None or not declared.p_max_w:

@@ -10,7 +10,8 @@ from derctl.devices.fact import Fact
 
 
 class Type(StrEnum):
-    """How a number stands in its registers. string: text, two characters a register."""
+    """How a number stands in its registers. string: text, two characters a register. bits:
+    coils or discrete inputs, the first one is bit 0."""
 
     U16 = "u16"
     S16 = "s16"
@@ -19,10 +20,11 @@ class Type(StrEnum):
     U64 = "u64"
     F32 = "f32"
     STRING = "string"
+    BITS = "bits"
 
 
 SIZES = {Type.U16: 1, Type.S16: 1, Type.U32: 2, Type.S32: 2, Type.U64: 4, Type.F32: 2}
-"""Registers of each type; a text has its own."""
+"""Registers of each type; a text and bits have their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ TENS = 10
 def raw_of(line: Line, words: Sequence[int]) -> int:
     """As one unsigned number."""
     value, own = 0, words[: width(line)]
+    if line.type is Type.BITS:
+        return sum(word << bit for bit, word in enumerate(own))
     for word in reversed(own) if line.low_first else own:
         value = value << 16 | word
     if line.part == "high":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange
 from derctl.core.types import Fallback, Port, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Timer
-from derctl.devices.maps.control import Control, Of, Order
+from derctl.devices.maps.control import Control, Order
 from derctl.devices.maps.points import Points, Words
 from derctl.devices.steps import Steps
 from derctl.devices.sunspec.controls.group import NEAR_PU, timed
@@ -35,12 +36,13 @@ class Orders:
 
     @property
     def reversion(self) -> Reversion:
-        return Reversion(timer=next(map(self.timer, reversed(self.powers)), Timer.NONE))
+        timer = next(map(self.timer, reversed(self.powers)), Timer.NONE)
+        lapses = [order.lapses_s or math.inf for order in self.powers if order.timed]
+        return Reversion(timer=timer, lapses_s=min(lapses, default=None))
 
     def timer(self, order: Order) -> Timer:
         """What may be counted upon."""
-        has = any(step.of is Of.SECONDS for step in order.give)
-        return order.timer if has and timed(self.points.rated.profile) else Timer.NONE
+        return order.timer if order.timed and timed(self.points.rated.profile) else Timer.NONE
 
     @property
     def limit_steps(self) -> Steps | None:
@@ -65,16 +67,17 @@ class Orders:
         on_steps = self.points.rated.on_steps(setpoint, limit=self.limit_steps, target=target, var=None)
         return replace(on_steps, q_var=None)
 
-    def write(self, setpoint: Setpoint, fallback: Fallback) -> Exchange[Setpoint]:
-        """The limit before the target; a target that is told no more is given back behind its limit."""
+    def write(self, setpoint: Setpoint, fallback: Fallback, held: Words | None = None) -> Exchange[Setpoint]:
+        """The limit before the target; a target that is told no more is given back behind its limit. held: what
+        stands there."""
         setpoint, points = self.points.rated.inside(setpoint), self.points
         ceiling_w, target_w = setpoint.p_ceiling_w, setpoint.p_target_w
         if self.limit is not None and ceiling_w is not None:
-            yield from points.tell(self.limit.give, ceiling_w, fallback.after_s)
+            yield from points.tell(self.limit.give, ceiling_w, fallback, held=held)
         if self.target is not None and target_w is not None:
-            yield from points.tell(self.target.way(target_w), target_w, fallback.after_s)
+            yield from points.tell(self.target.way(target_w), target_w, fallback, held=held)
         elif self.target is not None and self.limit is not None and ceiling_w is not None:
-            yield from points.tell(self.target.release, 0.0, fallback.after_s)
+            yield from points.tell(self.target.release, 0.0, fallback, held=held)
         return self.accepted((yield from points.read()))
 
     def absent_w(self, fallback: Fallback) -> float:
@@ -83,7 +86,9 @@ class Orders:
         return min((self._absent_w(order, fallback, full) for order in self.powers), default=full)
 
     def _absent_w(self, order: Order, fallback: Fallback, full: float) -> float:
-        """What lapses goes back to the device's own mode."""
+        """What lapses goes back to the device's own mode, or to what it was told to fall to."""
+        if self.timer(order) is Timer.TARGET:
+            return full if fallback.p_ceiling_w is None else max(fallback.p_ceiling_w, 0.0)
         timed_out = fallback.by == FallbackBy.STANDS and self.timer(order) is not Timer.NONE
         lapses = fallback.by == FallbackBy.REVERSION or timed_out
         return full if fallback.p_ceiling_w is None or lapses else max(fallback.p_ceiling_w, 0.0)
@@ -98,7 +103,10 @@ class Orders:
         if words is None or points.rated.profile.readback == "effect_only":
             return None
         most = (fallback.p_ceiling_w or 0.0) + NEAR_PU * full
-        told = [points.told_w(order, words) for order in counted]
+        told = [
+            points.falls_w(order, words) if self.timer(order) is Timer.TARGET else points.told_w(order, words)
+            for order in counted
+        ]
         return any(watts is not None and watts <= most for watts in told)
 
 

@@ -70,12 +70,14 @@ BY_KIND: dict[str, dict[str, str]] = {
     "map_bms": {**IDENTITY, **BATTERY},
     "map_pv": PV,
     "map_storage": {**PV, **BATTERY},
+    "map_hybrid": {**PV, **BATTERY},
 }
 NEEDED: dict[str, tuple[str, ...]] = {
     "map_meter": ("p_w",),
     "map_bms": ("soc_pct",),
     "map_pv": ("p_w",),
     "map_storage": ("p_w",),
+    "map_hybrid": ("p_w",),
 }
 """Without these a device of this kind is of no use."""
 ONCE = {**IDENTITY, **RATING}

@@ -27,11 +27,12 @@ class Release:
     def run(self) -> Exchange[Setpoint]:
         """Both are tried although one is refused. Raises the first refusal. Returns what stands then."""
         points = self.orders.points
-        present = self.orders.accepted((yield from points.read())) if self.believed else NOTHING
+        words = (yield from points.read()) if self.believed else None
+        present = NOTHING if words is None else self.orders.accepted(words)
         stands_w, refusals = self.stands_w(present), list[DeviceError]()
         for way, watts in self._parts(stands_w):
             try:
-                yield from points.tell(way, watts, self.fallback.after_s)
+                yield from points.tell(way, watts, self.fallback, held=words)
             except DeviceError as error:
                 refusals.append(error)
         if refusals:

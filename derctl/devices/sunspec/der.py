@@ -20,6 +20,7 @@ from derctl.devices.sunspec.controls.m704 import build_704
 from derctl.devices.sunspec.controls.rated import Rated
 from derctl.devices.sunspec.controls.toggle import enables_of, toggled
 from derctl.devices.sunspec.found import Found, incomplete
+from derctl.devices.sunspec.inputs import BLOCK, Inputs, inputs_of
 from derctl.devices.sunspec.layout import Layout, View
 from derctl.devices.sunspec.limits import Limits, own_limits, with_limits
 from derctl.devices.sunspec.measure import INVERTERS, POINTS_1XX, POINTS_701, inverter, system_of
@@ -38,8 +39,10 @@ shares its sun between the terminals and its battery by itself: what a limit hol
 the battery gives counts against it (Fronius: home-assistant/home-assistant.io PR#47649)."""
 OWN_MATTER = (
     "its own inverter keeps what its battery permits: charge and discharge limits, cells, temperatures and alarms of"
-    " it are not known here, and bms_guard, soc_guard and reserve do not keep it from giving"
+    " it are not known here, and {} not keep it from giving"
 )
+NONE_GUARDS, BMS_NOT = "bms_guard, soc_guard and reserve do", "bms_guard does"
+"""Who doesn't, where its battery's power is not known either, and where model 160 tells that."""
 
 CHARGE = {713: ("SoC", "SoH"), 124: ("ChaState",)}
 """Where a battery's state stands."""
@@ -60,7 +63,7 @@ class SunspecDer(Found):
     """A bound inverter. can: by the control groups that were found.
 
     ac, charge: measurements, and the battery's state where there is one. limits: of a battery management system in
-    the same chain.
+    the same chain. inputs: of a hybrid that tells its battery's power apart from its sun's.
     """
 
     rating: Rating
@@ -71,12 +74,14 @@ class SunspecDer(Found):
     own: Own = field(default_factory=Own)
     nominal: Nominal = field(default_factory=Nominal)
     limits: Limits | None = None
+    inputs: Inputs | None = None
     control: Mapping[str, Read] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reads = {view.name: view.read for view in (self.ac, *self.controls.groups.views.values())}
         limits = {} if self.limits is None else self.limits.reads
-        object.__setattr__(self, "control", {**reads, **limits})
+        ports = {} if self.inputs is None else {BLOCK: self.inputs.read}
+        object.__setattr__(self, "control", {**reads, **limits, **ports})
 
     @property
     def slow(self) -> Mapping[str, Read]:
@@ -96,8 +101,11 @@ class SunspecDer(Found):
             problems += tuple(
                 f"the battery's limits: {refused[name]}" for name in self.limits.reads if name in refused
             )
+        inputs = None if BLOCK in refused else self.inputs
+        if inputs is not self.inputs:
+            problems += (f"its battery's power: {refused[BLOCK]}",)
         can = replace(self.can, ac=controls.groups.port)
-        return replace(self, can=can, controls=controls, problems=(*self.problems, *problems))
+        return replace(self, can=can, controls=controls, inputs=inputs, problems=(*self.problems, *problems))
 
     def rate(self) -> Exchange[Rating]:
         layout = replace(self.layout, unread={})
@@ -124,7 +132,12 @@ class SunspecDer(Found):
             own_on=on,
             own_off=off,
         )
-        return with_limits(reading, self.limits, answers) if self.can.store else reading
+        if not self.can.store:
+            return reading
+        if not charges(self.can):
+            battery_w = None if self.inputs is None else self.inputs.battery_w(answers)
+            reading = replace(reading, dc_p_w=battery_w)
+        return with_limits(reading, self.limits, answers)
 
     def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
         return self.controls.promises(answers, fallback)
@@ -202,8 +215,9 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
     plate = yield from plate_of(layout, options, storage=charges(kind))
     groups = yield from _groups(layout, options, plate.rating, kind.ac, only_read=plate.only_read)
     limits, unread = (yield from own_limits(whole, layout, ac, options)) if kind.store else (None, "")
+    inputs = (yield from inputs_of(layout)) if kind is HYBRID else None
     if kind is HYBRID and limits is None and options.bms_here is not False:
-        unread = f"{unread}; {OWN_MATTER}"
+        unread = f"{unread}; {OWN_MATTER.format(NONE_GUARDS if inputs is None else BMS_NOT)}"
     lacks = (*layout.lacks, *(_missing(groups.port, kind.ac) if options.control else ()))
     if limits is not None and limits.unread:
         lacks = (*lacks, "the battery's limits in model 802")
@@ -225,6 +239,7 @@ def _bind(models: Models, options: Options, kind: Capability) -> Exchange[Sunspe
         own=own_of(layout),
         nominal=replace(plate.nominal, system=system),
         limits=limits,
+        inputs=inputs,
     )
 
 

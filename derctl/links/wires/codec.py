@@ -10,6 +10,7 @@ import struct
 
 from pymodbus.exceptions import ModbusIOException
 from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
@@ -20,6 +21,7 @@ from pymodbus.pdu.register_message import (
 
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusFrameError, DeviceRefused
+from derctl.links.wires.frames import BITS, content_bytes
 from derctl.links.wires.strays import Asked, Frame, foreign
 
 
@@ -45,11 +47,19 @@ ANSWERS: tuple[type[ModbusPDU], ...] = (HoldingRegisters, InputRegisters)
 """What a client decodes reads with, instead of pymodbus's own."""
 
 
+REQUESTS: dict[int, type[ModbusPDU]] = {
+    1: ReadCoilsRequest,
+    2: ReadDiscreteInputsRequest,
+    3: ReadHoldingRegistersRequest,
+    4: ReadInputRegistersRequest,
+}
+"""By function, what asks for a read."""
+
+
 def request_of(unit: int, op: Read | Write) -> ModbusPDU:
     """The request that asks for this."""
     if isinstance(op, Read):
-        kind = ReadInputRegistersRequest if op.function == 4 else ReadHoldingRegistersRequest
-        return kind(address=op.address, count=op.count, dev_id=unit)
+        return REQUESTS[op.function](address=op.address, count=op.count, dev_id=unit)
     if op.function == 6:
         return WriteSingleRegisterRequest(address=op.address, registers=[op.values[0]], dev_id=unit)
     return WriteMultipleRegistersRequest(address=op.address, registers=list(op.values), dev_id=unit)
@@ -84,6 +94,10 @@ def _differs(request: ModbusPDU, answer: ModbusPDU) -> str:
 
 
 def _registers(op: Read, answer: ModbusPDU, where: str) -> Registers:
+    if op.function in BITS:
+        if len(answer.bits) != 8 * content_bytes(op.function, op.count):
+            raise BusFrameError(f"{where}: {len(answer.bits)} bits for {op.count} at {op.address}")
+        return tuple(map(int, answer.bits[: op.count]))
     if len(answer.registers) != op.count:
         raise BusFrameError(f"{where}: {len(answer.registers)} registers for {op.count} at {op.address}")
     return answer.registers

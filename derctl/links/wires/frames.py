@@ -14,7 +14,9 @@ FAST_BAUD = 19200
 """Silence between two frames: 3.5 characters, above 19200 baud 1.75 ms (2.5.1.1)."""
 REFUSAL = 5
 """Bytes of an exception response."""
-READS = (3, 4)
+BITS = (1, 2)
+"""Functions that read coils and discrete inputs: eight in a byte of the answer."""
+READS = (*BITS, 3, 4)
 WRITES = (6, 16)
 
 Shape = tuple[int, ...]
@@ -40,14 +42,19 @@ class Speed:
     def span_s(self, op: Read | Write) -> float:
         """Of a request, its answer, and the silence before each."""
         asks = 8 if isinstance(op, Read) or op.function == 6 else 9 + 2 * len(op.values)
-        answers = 5 + 2 * op.count if isinstance(op, Read) else 8
+        answers = 5 + content_bytes(op.function, op.count) if isinstance(op, Read) else 8
         return (asks + answers) * self.char_s + 2.0 * self.quiet_s
+
+
+def content_bytes(function: int, count: int) -> int:
+    """Of a read's answer."""
+    return (count + 7) // 8 if function in BITS else 2 * count
 
 
 def shape_of(op: Read | Write) -> Shape:
     """Of its answer."""
     if isinstance(op, Read):
-        return op.function, 2 * op.count
+        return op.function, content_bytes(op.function, op.count)
     return op.function, op.address, op.values[0] if op.function == 6 else len(op.values)
 
 
@@ -61,7 +68,7 @@ def answer_shape(frame: bytes) -> Shape:
 def request_shape(frame: bytes) -> Shape:
     """The same, from the request."""
     address, word = _words(frame)
-    return (frame[1], 2 * word) if frame[1] in READS else (frame[1], address, word)
+    return (frame[1], content_bytes(frame[1], word)) if frame[1] in READS else (frame[1], address, word)
 
 
 def length_of(shape: Shape) -> int:

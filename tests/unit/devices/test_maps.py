@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from derctl.core.exchange import Read, Write
 from derctl.core.types import Fallback, Rating, Setpoint
+from derctl.core.value import replace
 from derctl.core.words import FallbackBy, LimitsBy, SeenBy, Status, Timer
 from derctl.devices import CATALOGUE, Options, Profile
 from derctl.devices.fact import Fact
@@ -19,8 +20,9 @@ from derctl.devices.maps.blocks import blocks_of
 from derctl.devices.maps.line import Line, Type
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import number, size, text, value, words_of
+from derctl.devices.types import Reversion
 from derctl.devices.writable import barred
-from derctl.errors import DeviceRefused, NotRecognised, SettingError
+from derctl.errors import BusTimeout, DeviceRefused, NotRecognised, SettingError
 from derctl.site.lines import parse
 from derctl.site.profiles import profile
 from tests.fake import Fake
@@ -81,6 +83,14 @@ def test_scale_offset_and_sign_make_the_unit() -> None:
 )
 def test_what_means_nothing_is_none_and_never_0(there: Line, words: tuple[int, ...]) -> None:
     assert value(there, words) is None
+
+
+def test_coils_are_one_number_of_which_the_first_is_the_lowest_bit() -> None:
+    coils = line(Type.BITS, function=1, registers=4, bits=((0, "a"), (3, "d")))
+    assert value(coils, (1, 0, 0, 1)) == ("a", "d") and value(coils, (0, 1, 1, 0)) == ()
+    assert number(line(Type.BITS, function=1, registers=1), (1,)) == 1.0
+    [block] = blocks_of(a_map(coils, gap=8), [coils, replace(coils, name="next", address=coils.address + 6)], 125)
+    assert (block.read.function, block.read.count) == (1, 10), "each coil counts as one"
 
 
 def test_states_bits_and_texts() -> None:
@@ -246,6 +256,43 @@ PV = f"""{HEAD}  kind: map_pv
     limit:
       give: [{{point: limit_pct, of: percent}}, {{point: limit_on, value: 1}}]
       release: [{{point: limit_pct, value: 1000}}, {{point: limit_on, value: 0}}]
+"""
+
+HYBRID = f"""{HEAD}  kind: map_hybrid
+  lines:
+    - {{name: p_max_w, address: 1, type: u32}}
+    - {{name: p_w, address: 10, type: s32}}
+    - {{name: soc_pct, address: 12, valid: [0, 100]}}
+    - {{name: dc_p_w, address: 13, type: s16}}
+  control:
+    points:
+      - {{name: dynamic, address: 100, volatile: false, once: true}}
+      - {{name: timeout, address: 101, type: u32, valid: [1, 3600], volatile: false, once: true}}
+      - {{name: after_pct, address: 103, type: f32, words: low, volatile: false, once: true}}
+      - {{name: limit_pct, address: 105, type: f32, words: low, volatile: true}}
+    limit:
+      timer: target
+      give:
+        - {{point: dynamic, value: 1}}
+        - {{point: timeout, of: seconds}}
+        - {{point: after_pct, of: fallback_percent}}
+        - {{point: limit_pct, of: percent}}
+      release: [{{point: limit_pct, value: 0x42C80000}}]
+"""
+PHASES = f"""{HEAD}  kind: map_storage
+  lines:
+    - {{name: p_w, address: 10, type: s32}}
+    - {{name: soc_pct, address: 12, valid: [0, 100]}}
+  control:
+    points:
+      - {{name: a_w, address: 100, type: s16, scale: 3, sign: -1, volatile: true}}
+      - {{name: b_w, address: 103, type: s16, scale: 3, sign: -1, volatile: true}}
+      - {{name: c_w, address: 104, type: s16, scale: 3, sign: -1, volatile: true}}
+    target:
+      timer: no_target
+      lapses_s: 10
+      give: [{{point: a_w, of: watts}}, {{point: b_w, of: watts}}, {{point: c_w, of: watts}}]
+      release: [{{point: a_w, value: 0}}, {{point: b_w, value: 0}}, {{point: c_w, value: 0}}]
 """
 
 
@@ -504,6 +551,145 @@ def test_pv_is_limited_in_percent_and_its_limit_stands_or_is_taken_off() -> None
     assert fake.run(device.release(stands, lift=False)) == Setpoint(p_ceiling_w=3000.0)
     assert fake.run(device.release(Fallback(), lift=True)) == Setpoint(p_ceiling_w=8000.0)
     assert fake.writes[-1] == Write(address=100, values=(0,))
+
+
+def share(pct: float) -> tuple[int, ...]:
+    return packed(Type.F32, pct, low_first=True)
+
+
+def hybrid(*changes: tuple[str, str], **at: Any) -> tuple[Fake, Any]:
+    fake = acme(**{"r1": (0, 8000), "r10": packed(Type.S32, 3000), "r12": 60, "r13": 1000} | at)
+    return fake, found(fake, HYBRID, *changes)
+
+
+LATER = Fallback(p_ceiling_w=2000.0, after_s=90.0)
+
+
+def test_a_hybrid_has_its_ports_and_is_limited_at_its_terminals() -> None:
+    fake, device = hybrid()
+    assert device.can.limit and not device.can.aim and device.can.store and device.can.pv is not None
+    assert device.can.volatile and not device.habits.profile.guarded
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.dc_p_w, reading.accepted) == (3000.0, 1000.0, Setpoint()), "nothing tells a limit"
+
+
+def test_what_is_stored_is_written_once_and_the_limit_each_time() -> None:
+    fake, device = hybrid()
+    taken = fake.run(device.write(Setpoint(p_ceiling_w=4000.0), LATER, fake.poll(device)))
+    assert sent(fake) == [(100, (1,)), (101, (0, 90)), (103, share(25.0)), (105, share(50.0))], (
+        "what acts goes out last"
+    )
+    assert taken == Setpoint(p_ceiling_w=4000.0) == fake.reading(device).accepted
+    fake.ops.clear()
+    fake.run(device.write(Setpoint(p_ceiling_w=1000.0), LATER, fake.poll(device)))
+    assert sent(fake) == [(105, share(12.5))]
+    fake.ops.clear()
+    fake.run(device.write(Setpoint(p_ceiling_w=1000.0), Fallback(after_s=90.0), fake.poll(device)))
+    assert sent(fake) == [(103, share(100.0)), (105, share(12.5))]
+    fake.ops.clear()
+    fake.run(device.write(Setpoint(p_ceiling_w=1000.0), LATER, {}))
+    assert len(fake.writes) == 4, "all of it, where nobody knows what stands there"
+    wears = device.habits.profile.wears
+    assert [wears(f"own.{name}") for name in ("dynamic", "timeout", "after_pct", "limit_pct")] == [True] * 3 + [False]
+
+
+def test_a_timer_with_a_target_keeps_the_fallback_and_is_believed_by_what_reads_back() -> None:
+    fake, device = hybrid()
+    assert (device.reversion.timer, device.reversion.lapses_s) == (Timer.TARGET, math.inf)
+    assert [device.absent_w(LATER), device.absent_w(Fallback(after_s=90.0))] == [2000.0, 8000.0]
+    stands = Fallback(p_ceiling_w=2000.0, by=FallbackBy.STANDS)
+    assert device.absent_w(stands) == 2000.0, "its timer runs whatever is declared, and ends at the same"
+    assert device.promises(fake.poll(device), LATER) is False
+    fake.run(device.write(Setpoint(p_ceiling_w=4000.0), LATER, {}))
+    assert device.promises(fake.poll(device), LATER) is True
+    assert device.promises(fake.poll(device), Fallback(p_ceiling_w=1000.0)) is False
+    for address, words in ((100, (0,)), (101, (0, 0)), (103, share(80.0))):
+        fake.run(device.write(Setpoint(p_ceiling_w=4000.0), LATER, {}))
+        fake.registers |= {address + i: word for i, word in enumerate(words)}
+        assert device.promises(fake.poll(device), LATER) is False
+    assert device.promises({}, LATER) is None
+
+
+def test_a_hybrid_is_given_back_by_a_limit_that_is_none() -> None:
+    fake, device = hybrid()
+    fake.run(device.write(Setpoint(p_ceiling_w=1000.0), LATER, {}))
+    fake.ops.clear()
+    assert fake.run(device.release(LATER, lift=False)) == Setpoint(p_ceiling_w=1000.0)
+    assert sent(fake) == [(105, share(12.5))]
+    assert fake.run(device.release(Fallback(after_s=90.0), lift=True)) == Setpoint(p_ceiling_w=8000.0)
+    assert sent(fake)[-1] == (105, share(100.0))
+    odd = Setpoint(p_ceiling_w=3333.0)
+    assert device.sendable(odd) == odd, "a floating number has no steps"
+
+
+def test_a_rating_that_gets_no_answer_is_the_site_file_s_word_where_its_profile_has_it_so() -> None:
+    """SolarEdge answers nothing for a block that it does not serve."""
+    silent = ("map:", "read: {silence_is_missing: {value: true, by: document, source: the manual}}\nmap:")
+    word = Rating(p_max_w=5000.0, p_min_w=0.0, s_max_va=5000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
+
+    def deaf(*changes: tuple[str, str]) -> Any:
+        profile_of = made(HYBRID, *changes)
+        fake, exchange = acme(r12=60), CATALOGUE["map_hybrid"].bind(Options(profile=profile_of, declared=word))
+        op = next(exchange)
+        while True:
+            assert isinstance(op, Read)
+            try:
+                gone = op.address == 1
+                op = exchange.throw(BusTimeout("no answer")) if gone else exchange.send(fake.served(op))
+            except StopIteration as stop:
+                return stop.value
+
+    device = deaf(silent)
+    assert device.rating == word and not device.can.steer and "own.3.100" not in device.control
+    with pytest.raises(BusTimeout):
+        deaf()
+
+
+def test_what_a_hybrid_would_be_let_without_derctl_passes_the_choke_point_too() -> None:
+    _, device = hybrid()
+    assert device.beyond(Write(address=103, values=share(100.0)), {}) == ""
+    assert "own.after_pct would say 120" in device.beyond(Write(address=103, values=share(120.0)), {})
+
+
+def test_the_power_of_a_battery_behind_a_hybrid_is_named_and_not_written() -> None:
+    more = (
+        "    target:\n      at: battery\n      give: [{point: limit_pct, of: watts}]\n      release: []\n    limit:"
+    )
+    _, device = hybrid(("    limit:", more))
+    assert device.can.limit and not device.can.aim
+    assert any("told apart from the PV's behind the same terminals" in text for text in device.problems)
+
+
+def phases(**at: Any) -> tuple[Fake, Any]:
+    word = Rating(
+        p_max_w=6000.0, p_min_w=-3000.0, s_max_va=6000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0
+    )
+    fake = acme(**{"r12": 60} | at)
+    return fake, found(fake, PHASES, declared=word)
+
+
+def test_each_phase_is_told_its_share_and_shares_that_differ_are_no_setpoint() -> None:
+    fake, device = phases()
+    taken = fake.run(device.write(Setpoint(p_target_w=-1500.0), AFTER, fake.poll(device)))
+    assert sent(fake) == [(100, (500,)), (103, (500,)), (104, (500,))] and taken == Setpoint(p_target_w=-1500.0)
+    assert device.sendable(Setpoint(p_target_w=1501.0)) == Setpoint(p_target_w=1500.0)
+    fake.run(device.write(Setpoint(p_target_w=9000.0), AFTER, {}))
+    assert sent(fake)[-1] == (104, (0x10000 - 2000,)), "inside its rating"
+    fake.registers[103] = 0
+    assert fake.reading(device).accepted == Setpoint()
+
+
+def test_a_device_that_is_told_in_w_is_controlled_at_the_site_file_s_rating() -> None:
+    """No register of such a maker says how large it is, and nothing that it is told counts from that."""
+    _, device = phases()
+    assert device.can.aim and (device.rating.p_max_w, device.rating.p_min_w) == (6000.0, -3000.0)
+    assert device.reversion == Reversion(timer=Timer.NO_TARGET, lapses_s=10.0)
+    assert device.absent_w(Fallback(p_ceiling_w=0.0)) == 6000.0, "what becomes of it then nobody promises"
+    with pytest.raises(NotRecognised, match=r"with rating\.p_max_w in the site file"):
+        found(acme(), PHASES)
+    word = Rating(p_max_w=6000.0, p_min_w=0.0, s_max_va=6000.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=230.0)
+    line = "    - {name: p_max_w, address: 1, type: u32}\n"
+    assert not found(acme(), PV, (line, ""), declared=word).can.steer, "percent of a word is another one's word"
 
 
 def test_a_release_never_raises_what_stands_unless_it_is_lifted() -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
 
-from derctl.core.exchange import Write
+from derctl.core.exchange import Read, Write
 from derctl.core.types import Fallback, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import Bar
-from derctl.devices import Options
-from derctl.devices.sunspec.der import HYBRID, OWN_MATTER, bind_hybrid, bind_storage
-from derctl.errors import SectionUnclear
+from derctl.devices import Options, Profile
+from derctl.devices.sunspec.der import BMS_NOT, HYBRID, NONE_GUARDS, OWN_MATTER, bind_hybrid, bind_storage
+from derctl.errors import BusTimeout, DecodeError, SectionUnclear
+from derctl.links.models import model
 from tests.fake import AC_701, BATTERY_802, COMMON, DEVICES, OFF_704, PLATE_702, Fake, chained
 from tests.fake import bound as bind
 
@@ -206,9 +208,120 @@ def test_a_hybrid_is_limited_at_its_ac_terminals_and_its_battery_is_told_nothing
 def test_a_hybrid_whose_battery_nobody_reads_says_what_is_missing_and_who_stands_in(name: str) -> None:
     device = bind(chained(*DEVICES[name].items()), bind_hybrid)
     assert "nobody reads the battery's limits" in device.problems[-1]
-    assert OWN_MATTER in device.problems[-1] and device.can.limit
+    assert OWN_MATTER.format(NONE_GUARDS) in device.problems[-1] and device.can.limit
 
 
 def test_a_hybrid_whose_battery_is_read_elsewhere_says_it_of_no_chain() -> None:
     device = bind(chained(*DEVICES[OLD].items()), bind_hybrid, bms_here=False)
     assert device.problems == () and device.limits is None
+
+
+# ---- the DC ports of a hybrid
+
+GEN24 = (0xFFFC, 0xFFFE, 0xFFFF, 0xFFFE, 0xFFFF, 0xFFFF, 4, 0xFFFF)
+CHARGING = bytes.fromhex(
+    "0003 5374 4368 6120 3300 0000 0000 0000 0000 ee97 a6e3 65f2 3536 16c9 2e81 4b77 8000 ffff ffff ffff"
+)
+"""A GEN24's own words, while its battery is charged with 2609.8 W (a trace in evcc-io/evcc#16256): what follows the
+length of its model 160, and its third input."""
+
+
+def text(word: str) -> tuple[int, ...]:
+    return struct.unpack(">8H", word.encode().ljust(16, b"\0"))
+
+
+def gen24(*, names: bool = True) -> Fake:
+    fake = chained(*DEVICES[OLD].items())
+    end = max(fake.registers) - 1
+    strings = [(n, *text(f"String {n}" if names else ""), 400, 4000, 20000, *[0] * 8) for n in (1, 2)]
+    charging = struct.unpack(">20H", CHARGING)
+    giving = (4, *text("StDisCha 4"), 0, 4000, 0, *[0] * 8)
+    unnamed = [(n, *text(""), *each[9:]) for n, each in ((3, charging), (4, giving))]
+    words = [160, 88, *GEN24]
+    for module in (*strings, *((charging, giving) if names else unnamed)):
+        words += module
+    assert len(words) == 90
+    for i, word in enumerate((*words, 0xFFFF, 0)):
+        fake.registers[end + i] = word
+    fake.places[160] = end
+    return fake
+
+
+def test_a_hybrid_knows_the_power_of_its_battery_apart_from_its_sun() -> None:
+    fake = gen24()
+    device = bind(fake, bind_hybrid)
+    assert fake.reading(device).dc_p_w == pytest.approx(-2609.8), "as evcc decodes it, charging"
+    at = fake.places[160]
+    fake.registers |= {at + 61: 0, at + 81: 12000}
+    assert fake.reading(device).dc_p_w == pytest.approx(1200.0), "what its fourth input gives"
+    assert OWN_MATTER.format(BMS_NOT) in device.problems[-1], "soc_guard and reserve hold it now"
+    assert fake.reading(bind(fake, bind_storage)).dc_p_w == 3250.0, "with a battery alone all of it is the battery's"
+
+
+def test_what_model_103_calls_dc_is_no_battery_where_sun_is_behind_it_too() -> None:
+    """Taken for the battery's, the sun's power would have been cut as its battery's."""
+    fake = chained(*DEVICES[OLD].items())
+    assert fake.get(103, "DCW") == 3250
+    assert fake.reading(bind(fake, bind_hybrid)).dc_p_w is None
+    unnamed = gen24(names=False)
+    device = bind(unnamed, bind_hybrid)
+    assert unnamed.reading(device).dc_p_w is None and "inputs" not in device.control
+
+
+@pytest.mark.parametrize("place", [4, 61, 81])
+def test_an_input_that_is_not_told_is_no_power_of_0_w(place: int) -> None:
+    fake = gen24()
+    device = bind(fake, bind_hybrid)
+    fake.registers[fake.places[160] + place] = 0x8000 if place == 4 else 0xFFFF
+    assert fake.reading(device).dc_p_w is None
+
+
+def test_a_battery_s_power_in_802_counts_before_its_inputs() -> None:
+    fake = storage(OLD)
+    at = max(fake.registers) - 1
+    from160 = gen24()
+    fake.registers |= {at + i: from160.registers[from160.places[160] + i] for i in range(92)}
+    assert fake.reading(bind(fake, bind_hybrid)).dc_p_w == -2006
+
+
+def test_inputs_that_moved_are_no_reading_and_refused_ones_are_named() -> None:
+    fake = gen24()
+    device = bind(fake, bind_hybrid)
+    answers = fake.poll(device)
+    with pytest.raises(DecodeError, match="expected 160"):
+        device.decode({**answers, "inputs": (123, *answers["inputs"][1:])})
+    assert device.decode({key: words for key, words in answers.items() if key != "inputs"}).dc_p_w is None
+    left = device.without({"inputs": "exception 2"})
+    assert left is not None and "its battery's power: exception 2" in left.problems and "inputs" not in left.control
+
+
+def test_inputs_that_can_t_be_read_leave_the_hybrid_as_it_is() -> None:
+    fake = gen24()
+    at = fake.places[160]
+    fake.refuse = lambda op: 4 if op.address == at and isinstance(op, Read) and op.count > 2 else None
+    device = bind(fake, bind_hybrid)
+    assert device.can.limit and device.inputs is None
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_inputs_without_an_answer_are_missing_where_its_profile_has_it_so(*, silent: bool) -> None:
+    fake = gen24()
+    at, served = fake.places[160], fake.served
+
+    def deaf() -> Any:
+        options = Options(profile=Profile(silence_is_missing=silent))
+        exchange = bind_hybrid(model, options)
+        op = next(exchange)
+        while True:
+            assert isinstance(op, Read)
+            try:
+                gone = op.address == at and op.count > 2
+                op = exchange.throw(BusTimeout("no answer")) if gone else exchange.send(served(op))
+            except StopIteration as stop:
+                return stop.value
+
+    if silent:
+        assert deaf().inputs is None
+    else:
+        with pytest.raises(BusTimeout):
+            deaf()

@@ -62,3 +62,16 @@ def test_a_request_says_how_its_answer_looks() -> None:
 
 def test_a_refusal_has_the_shape_of_its_function() -> None:
     assert answer_shape(bytes.fromhex("0A8102B053")) == (0x81,)
+
+
+COILS = bytes.fromhex("0A01040A000D"), bytes.fromhex("0A01020AF1")
+"""13 coils from 1035 on, and their answer in two bytes (Modbus V1.1b3, 6.1: (N + 7) / 8 bytes)."""
+
+
+def test_coils_stand_eight_to_a_byte() -> None:
+    op = Read(address=0x040A, count=13, function=1)
+    asked, answered = COILS
+    assert shape_of(op) == request_shape(asked) == answer_shape(answered) == (1, 2)
+    assert length_of(shape_of(op)) == len(answered) + 2, "with its check"
+    assert shape_of(Read(address=0, count=16, function=2)) == (2, 2)
+    assert shape_of(Read(address=0, count=17, function=2)) == (2, 3)

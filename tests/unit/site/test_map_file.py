@@ -196,11 +196,17 @@ def test_the_control_of_the_document_loads_and_its_points_wear_as_they_say() -> 
         ((RELEASE, "{point: forzed, value: 0}"), "map.control.target.release[0].point", "forced?"),
         ((RELEASE, "{point: forced}"), "map.control.target.release[0]", "either value"),
         ((RELEASE, "{point: charge_w, of: size}"), "map.control.target.release", "gives no power"),
-        (("[{point: charge_w, of: size}, ", "["), "map.control.target.take", "exactly one step of watts"),
+        (("[{point: charge_w, of: size}, ", "["), "map.control.target.take", "needs one step of watts"),
         (("address: 105, type: u16,", "address: 105, function: 4, type: u16,"), "map.control.points[3].function",
          "only what function 3 reads"),
         (("  target:", "  limit:"), "map.control.limit", "a map_storage is told its target"),
-        (("timer: no_target", "timer: target"), "map.control.target.timer", "expected 'none' or 'no_target'"),
+        (("timer: no_target", "timer: target"), "map.control.target.timer", "target goes with a step of fallback"),
+        (("{name: charge_w, address: 101, type: u32,", "{name: charge_w, address: 101, function: 1, type: u32,"),
+         "map.control.points[1].function", "only what function 3 reads"),
+        (("{name: charge_w, address: 101, type: u32,", "{name: charge_w, address: 101, type: bits, registers: 4,"),
+         "map.control.points[1].type", "read bits, and nothing else does"),
+        (("{name: charge_w, address: 101,", "{name: charge_w, once: true, address: 101,"), "map.control.target",
+         "charge_w takes its power"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_what_is_written_is_named_with_its_place(change: tuple[str, str], path: str, says: str) -> None:
@@ -213,5 +219,7 @@ def test_a_mistake_in_what_is_written_is_named_with_its_place(change: tuple[str,
 def test_a_meter_is_not_written_and_a_map_with_byte_numbers_isn_t_either() -> None:
     with pytest.raises(ConfigError, match="a map_meter is not written"):
         profile(parse(controlled().replace("kind: map_storage ", "kind: map_meter "), "acme.yaml"))
+    with pytest.raises(ConfigError, match="a map_hybrid is told its limit"):
+        profile(parse(controlled().replace("kind: map_storage ", "kind: map_hybrid "), "acme.yaml"))
     with pytest.raises(ConfigError, match="step isn't 1"):
         profile(parse(controlled().replace("step: 1 ", "step: 2 "), "acme.yaml"))

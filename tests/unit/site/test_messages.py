@@ -196,7 +196,7 @@ VALUES = [  # what replaces what in the small site, path, the whole message
      "expected a mapping of p_ceiling_w, by, after_s (got 'stands')"),
     ("kind: sunspec_storage}", "kind: sunspec_batery}", "ders[1].kind",
      "'sunspec_batery' is no DER (did you mean sunspec_storage?); known are sunspec_pv, sunspec_storage, "
-     "sunspec_hybrid, map_pv, map_storage"),
+     "sunspec_hybrid, map_pv, map_storage, map_hybrid"),
     ("site: {", "<<: {x: 1}\nsite: {", "<<", "merge keys are not read: write the keys out"),
     ("bus: lan, unit: 1,", "bus: lam, unit: 1,", "ders[0].bus", "no bus 'lam' in buses (did you mean lan?)"),
     ("id: house,", "id: house, id: home,", "site.id", "stands twice, first in line 2"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,7 @@ def reason(
     fallback: Fallback = Fallback(p_ceiling_w=5000.0, after_s=60.0),  # noqa: B008 frozen
     p_w: float | None = None,
     q_unasked_s: float | None = None,
+    lapses_s: float | None = None,
     **profile: Any,
 ) -> str | None:
     return reason_to_write(
@@ -44,6 +46,7 @@ def reason(
         now_s=now_s,
         p_w=p_w,
         q_unasked_s=q_unasked_s,
+        lapses_s=lapses_s,
     )
 
 
@@ -178,6 +181,20 @@ def test_a_limit_without_a_timer_is_not_written_again() -> None:
     fallback = Fallback(p_ceiling_w=2000.0, by=FallbackBy.STANDS, after_s=60.0)
     accepted, written = held(2000.0, at_s=0.0)
     assert reason(ceiling(2000.0), accepted, written, now_s=86_400.0, fallback=fallback) is None
+
+
+@pytest.mark.parametrize(("lapses_s", "then_s"), [(10.0, 5.0), (math.inf, 30.0)])
+def test_what_lapses_whatever_is_declared_is_written_again_before_half_of_that_is_spent(
+    lapses_s: float, then_s: float
+) -> None:
+    """A Victron lets go after 10 s that nobody tells it; a SolarEdge after the seconds that it was told."""
+    for by in FallbackBy:
+        fallback = Fallback(p_ceiling_w=2000.0, by=by, after_s=60.0)
+        accepted, written = held(4000.0, at_s=0.0)
+        again: dict[str, Any] = {"fallback": fallback, "lapses_s": lapses_s}
+        assert reason(ceiling(4000.0), accepted, written, now_s=then_s - 0.1, **again) is None
+        assert reason(ceiling(4000.0), accepted, written, now_s=then_s, **again) == "refresh"
+        assert reason(ceiling(4000.0), accepted, written, now_s=then_s, volatile=False, **again) is None
 
 
 # -- a device that does not obey ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from derctl.core.words import Bind, FallbackBy
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.claim import Claim
 from derctl.devices import Profile
+from derctl.devices.types import Reversion
 from derctl.errors import BusError, BusLate
 from derctl.links.bus import Bus
 from derctl.links.line import Line, Pace
@@ -55,6 +56,7 @@ class Inverter:
     def __init__(self, parts: int = 1) -> None:
         self.ceiling_w = 5000.0
         self.parts = parts
+        self.reversion = Reversion()
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return setpoint
