@@ -43,6 +43,8 @@ RISE_PU, RISE_MIN_PU, RISE_MARGIN_W = 0.04, 0.01, 50.0
 this. A dip is as small where there is no more to dip."""
 RISE_SPREADS = 2.0
 """A rise is so many times what the load spreads by, at least."""
+DIP_SPREADS = 8.0
+"""What is dipped of little before a proof is so many times that, at least: as a usual step beside a usual load."""
 QUICK_S, QUICK_RISES, QUICK_REFRESH_S = 0.5, 4, 3.0
 """As long as it is not known how late a meter is, so many rises take one that refreshes so often for no later than
 QUICK_S. It can be proven by them and not doubted: one that is later shows them as the coin falls."""
@@ -274,15 +276,19 @@ NO_STEP = _Step(0.0)
 
 def _stepped(memory: Memory, need: Need, sight: _Sight) -> _Step:
     """What is possible. Who gives can give less for a moment; where nobody does, somebody gives of an import that the
-    meter shows; where that is none, a little is dipped of the little that is given."""
+    meter shows; where that is none, a little is dipped of the little that is given. Before a proof that little has to
+    stand out of what the load does; it is dipped where it is more than may be given."""
     given_w = sum(max(power_w(der) or 0.0, 0.0) for der in sight.steered)
     step_w = (need.always_pu or DOUBLET_PU) * sight.scale_w
     if given_w >= 1.2 * step_w > 0.0:
         return _Step(step_w)
     up_w, least_w = _rise_w(memory, sight), RISE_MIN_PU * sight.scale_w
+    dip_w = given_w / 1.2
+    if memory.belief is not Belief.PROVEN:
+        dip_w = dip_w if dip_w >= max(up_w, DIP_SPREADS * spread_w(memory.noise)) else 0.0
+        up_w = up_w if dip_w < least_w else 0.0
     if up_w > 0.0:
         return _Step(up_w, rise=True)
-    dip_w = given_w / 1.2 if memory.belief is Belief.PROVEN else 0.0
     return _Step(dip_w) if dip_w >= max(least_w, 2.0 * memory.noise.usual_w) > 0.0 else NO_STEP
 
 

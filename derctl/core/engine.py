@@ -253,7 +253,8 @@ def _doubt(cases: Mapping[str, _Case], firsts: first.Memory, *, relied: bool) ->
         case = cases.get(each.der)
         if case is not None:
             alone = apart and not case.der.can.store
-            case.der = replace(case.der, unseen=True, trial=first.standing(each, case.der) if alone else None)
+            standing = first.standing(each, case.der) if alone else None
+            case.der = replace(case.der, unseen=True, left=each.left, trial=standing)
 
 
 def _shown(der: DerState, unseen: Collection[str]) -> bool:

@@ -25,12 +25,14 @@ EVERY_S = 0.5
 
 @value
 class Unseen:
-    """One DER. gave_w: what it said when it came. agreed: moves that the meter showed. since_s: the last of them."""
+    """One DER. gave_w: what it said when it came. agreed: moves that the meter showed. since_s: the last of them.
+    left: it was not heard for a while since."""
 
     der: str
     gave_w: float = 0.0
     agreed: int = 0
     since_s: float = -1e9
+    left: bool = False
 
 
 @value
@@ -45,13 +47,13 @@ class Moment:
 
 @value
 class Memory:
-    """met: who was ever heard. counted: who is in the sums of the track. sample, t_s: the meter's last that was
-    looked at."""
+    """met: who was ever heard. counted: who is in the sums of the track, and what they said last, W. sample, t_s: the
+    meter's last that was looked at."""
 
     met: tuple[str, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     track: tuple[Moment, ...] = ()
-    counted: tuple[str, ...] = ()
+    counted: tuple[tuple[str, float], ...] = ()
     sample: int = -1
     t_s: float = -1e9
 
@@ -70,6 +72,9 @@ def watched(memory: Memory, state: SiteState, tried: Collection[str]) -> Memory:
         memory = replace(memory, met=met, unseen=(*memory.unseen, *new))
     if not memory.unseen:
         return memory
+    silent = {der.id for der in state.ders if not der.fresh}
+    if any(each.der in silent and not each.left for each in memory.unseen):
+        memory = replace(memory, unseen=tuple([_left(each, silent) for each in memory.unseen]))
     if tried and any(each.der in tried for each in memory.unseen):
         memory = replace(memory, unseen=tuple(each for each in memory.unseen if each.der not in tried))
     poc = state.poc
@@ -81,8 +86,12 @@ def watched(memory: Memory, state: SiteState, tried: Collection[str]) -> Memory:
     return _looked(memory, [der for der in state.ders if der.fresh and der.id not in tried], state, poc.reading.p_w)
 
 
+def _left(unseen: Unseen, silent: Collection[str]) -> Unseen:
+    return replace(unseen, left=True) if unseen.der in silent else unseen
+
+
 def _looked(memory: Memory, heard: list[DerState], state: SiteState, poc_w: float) -> Memory:
-    """Where somebody comes or goes, or is not measured, the comparison starts anew."""
+    """One sample of the meter."""
     powers = {der.id: der.reading.p_w for der in heard if der.reading.p_w is not None}
     here = Moment(
         t_s=state.t_s,
@@ -90,15 +99,35 @@ def _looked(memory: Memory, heard: list[DerState], state: SiteState, poc_w: floa
         sum_w=sum(powers.values(), 0.0),
         poc_w=poc_w,
     )
-    counted = tuple(powers)
-    if counted != memory.counted:
-        return replace(memory, counted=counted, track=(here,))
+    memory = _regrouped(memory, powers)
     window_s = max(WINDOW_S, WINDOW_TICKS * state.tick_s)
     track = (*(point for point in memory.track if here.t_s - point.t_s <= window_s), here)
     late_s = here.t_s - max(LAG_S, LAG_TICKS * state.tick_s)
     ratings = {der.id: der.rating.per_unit_w for der in heard}
     judged = [_judged(each, track, STEP_PU * ratings.get(each.der, 0.0), late_s) for each in memory.unseen]
     return replace(memory, track=track, unseen=tuple(each for each in judged if each.agreed < LEGS))
+
+
+def _regrouped(memory: Memory, powers: Mapping[str, float]) -> Memory:
+    """Who comes or goes, or is not measured, makes no step: what was before goes on without it, or as if it had been
+    there. Of itself it tells nothing of before."""
+    before = dict(memory.counted)
+    memory = replace(memory, counted=tuple(powers.items()))
+    if powers.keys() == before.keys():
+        return memory
+    came = powers.keys() - before.keys()
+    come_w = sum((powers[name] for name in came), 0.0) - sum(
+        (before[name] for name in before.keys() - powers.keys()), 0.0
+    )
+    track = [
+        replace(
+            point,
+            powers={name: w for name, w in point.powers.items() if name not in came},
+            sum_w=point.sum_w + come_w,
+        )
+        for point in memory.track
+    ]
+    return replace(memory, track=tuple(track))
 
 
 def _judged(unseen: Unseen, track: tuple[Moment, ...], least_w: float, late_s: float) -> Unseen:
@@ -123,16 +152,27 @@ def _judged(unseen: Unseen, track: tuple[Moment, ...], least_w: float, late_s: f
 
 
 def known(ders: Sequence[DerState]) -> list[DerState]:
-    """Those that were seen; at first nobody was, and all are."""
-    return [der for der in ders if not der.unseen] or [*ders]
+    """Those that were seen; at first nobody was, and all are that did not leave: who comes and goes would keep the
+    others from being seen for good."""
+    unseen = unseen_of(ders)
+    return [der for der in ders if der.id not in unseen] if unseen else [*ders]
 
 
 def unseen_of(ders: Sequence[DerState]) -> frozenset[str]:
-    """What whom claims counts as little as the meter, since others were seen and they were not. Who is silent was
-    seen, or is met later."""
-    if not any(der.fresh and not der.unseen for der in ders):
-        return NOBODY
-    return frozenset([der.id for der in ders if der.unseen])
+    """What whom claims counts as little as the meter, since others were seen and they were not; or, while nobody was,
+    since they left and others did not. Who is silent was seen, or is met later."""
+    for counts in (_was_seen, _stayed):
+        if any(der.fresh and counts(der) for der in ders):
+            return frozenset([der.id for der in ders if not counts(der)])
+    return NOBODY
+
+
+def _was_seen(der: DerState) -> bool:
+    return not der.unseen
+
+
+def _stayed(der: DerState) -> bool:
+    return not (der.unseen and der.left)
 
 
 def tried(der: DerState) -> bool:

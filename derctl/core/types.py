@@ -192,9 +192,9 @@ class DerState:
     the one that is relied on; None: it is the same.
     most_w: the most that what speaks for it alone leaves it in this tick; None: that is not said yet. seen_w: its
     power as it was measured lately (core/sun.py); None: not lately. trial: it came back, and what it
-    claims does not count yet; None: it counts. unseen: it was never seen to move the meter (core/first.py).
-    beyond_w: by how much it may give more than it is told. feeds_pu: what of its power is in phase A, B and C; None:
-    that is not known.
+    claims does not count yet; None: it counts. unseen: it was never seen to move the meter (core/first.py);
+    left: and it was away meanwhile. beyond_w: by how much it may give more than it is told. feeds_pu: what of its
+    power is in phase A, B and C; None: that is not known.
     """
 
     id: str
@@ -220,6 +220,7 @@ class DerState:
     trial: Trial | None = None
     beyond_w: float = 0.0
     unseen: bool = False
+    left: bool = False
     feeds_pu: tuple[float, ...] | None = None
 
     @property

@@ -5,9 +5,10 @@ What they claim gives the others nothing, and takes nothing from them: the other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from derctl.core.capability import held_w, present_w
+from derctl.core.capability import assumed_w, held_w, present_w, told_w
+from derctl.core.heed import BEYOND_PU
 from derctl.core.response import ramp
 from derctl.core.types import DerState
 from derctl.core.value import value
@@ -94,3 +95,39 @@ def _ceiling_w(before: float, der: DerState, law: Law, room_w: float) -> float:
     goal = min(ceiling, given_w) + room_w
     risen = ramp(ceiling, goal, up_per_s=law.relax_pu * per_unit_w, dt_s=law.dt_s)
     return max(ceiling, min(risen, most))
+
+
+@value
+class Part:
+    """The sum's ceiling, W, whose it is, and who has one of its own."""
+
+    over: tuple[str, ...]
+    ceiling_w: float | None
+    apart_w: tuple[tuple[str, float], ...]
+
+
+def parted(
+    alone: Sequence[Alone],
+    ceiling_w: float | None,
+    steered: Sequence[DerState],
+    rise_w: float,
+    unseen: Collection[str],
+) -> Part:
+    """Those on trial are apart. Before the meter is proven, those too whose word counts as little as its own, and who
+    give more than they are told: what they claim would take all of the coin's rise, and it never were. They are
+    raised by nothing for that. rise_w: of the coin now."""
+    over, own = tuple([der.id for der in steered]), tuple([(each.der, each.ceiling_w) for each in alone])
+    if rise_w <= 0.0 or ceiling_w is None:
+        return Part(over=over, ceiling_w=ceiling_w, apart_w=own)
+    given = {der.id: max(assumed_w(der), 0.0) for der in steered if der.id in unseen or _beyond(der)}
+    given_w = sum(given.values())
+    if not 0 < len(given) < len(over) or ceiling_w - given_w >= rise_w:
+        return Part(over=over, ceiling_w=ceiling_w, apart_w=own)
+    left_w = max(ceiling_w - rise_w, 0.0)
+    own += tuple([(name, w * min(left_w / max(given_w, 1.0), 1.0)) for name, w in given.items()])
+    return Part(over=tuple([name for name in over if name not in given]), ceiling_w=rise_w, apart_w=own)
+
+
+def _beyond(der: DerState) -> bool:
+    told, p_w = told_w(der), der.reading.p_w
+    return told is not None and p_w is not None and p_w - told > max(der.beyond_w, BEYOND_PU * der.rating.size_w)

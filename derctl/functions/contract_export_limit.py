@@ -20,7 +20,7 @@ from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteSta
 from derctl.core.value import replace, value
 from derctl.core.words import Belief, Reason
 from derctl.functions import phase_loop
-from derctl.functions.apart import PRESSED_S, TRIED_SHARE, Alone, Law, entered, stepped
+from derctl.functions.apart import PRESSED_S, TRIED_SHARE, Alone, Law, entered, parted, stepped
 from derctl.functions.credit import Credit, Use, credited, need_of
 from derctl.functions.meter_loop import Course, Late, Seen, anew, capped, free, late, moved, noted
 from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_PU, Trust, passed_s, probing, shown_pu, weigh
@@ -160,16 +160,17 @@ class ContractExportLimit(Settings):
                 memory = self._unproven(memory, ders, steered, site.poc, dt_s)
         memory, law = self._by_phase(memory, ders, ours, site, dt_s)
         memory, used_w = self._credited(memory, ders, steered, site.poc, dt_s)
+        part = parted(memory.alone, memory.ceiling_w, steered, _rise_w(memory, site), first.unseen_of(site.ders))
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
-            over=tuple(der.id for der in steered),
-            p_ceiling_w=memory.ceiling_w,
+            over=part.over,
+            p_ceiling_w=part.ceiling_w,
             p_floor_w=memory.floor_w,
             why=self._why(memory, steered, site.poc),
             meter_pu=self._shown_pu(memory, site.poc),
             need=need_of(memory.credit, used_w, DOUBLET_PU if self.probe == "always" else 0.0),
-            apart_w=tuple((each.der, each.ceiling_w) for each in memory.alone),
+            apart_w=part.apart_w,
             blind=not _relied(memory),
             phases=None if law is None else phase_loop.edges(memory.phases, law),
         )
@@ -229,12 +230,17 @@ class ContractExportLimit(Settings):
         relied, ceiling_w = _relied(memory), memory.ceiling_w
         if not relied or any(map(first.tried, ders)):
             memory = memory if memory.credit == NO_CREDIT else replace(memory, credit=NO_CREDIT)
-            return memory, 0.0 if relied else max(use.wanted_w, 0.0)  # that waits for the proof
+            return memory, 0.0 if relied else max(use.wanted_w, self._waits_w(use, claimed_w - free_w), 0.0)
         credit = credited(memory.credit, poc.belief, use, dt_s)
         least_w = sum((der.rating.p_min_w for der in steered), 0.0)
         most_w = max(free_w + claimed_w + credit.load_w + poc.belief.rise_w, least_w)
         memory = self._phases_credited(memory, ders, credit.load_w + poc.belief.rise_w)
         return replace(memory, credit=credit, ceiling_w=min(ceiling_w, most_w)), use.used_w
+
+    def _waits_w(self, use: Use, over_w: float) -> float:
+        """For the proof, where others claim more than may go out by over_w: what the meter, if it is right, would let
+        those give whose power counts."""
+        return use.sum_w + self.limit_w - self._margin(self.limit_w) - use.poc_w if over_w > 0.0 else 0.0
 
     def _phase_use(self, memory: Memory, ders: Sequence[DerState]) -> tuple[float, float]:
         """How much load they use in the phases, and would like to."""
@@ -457,6 +463,11 @@ def _told(trust: Trust, evidence: Evidence) -> Trust:
     if evidence.belief is Belief.PROVEN:
         return replace(trust, proven=True, doubted=False)
     return replace(trust, proven=False, went=0.0) if evidence.wrong else trust
+
+
+def _rise_w(memory: Memory, site: SiteState) -> float:
+    """Of the coin, before the proof."""
+    return 0.0 if site.poc is None or _relied(memory) else site.poc.belief.rise_w
 
 
 def _relied(memory: Memory) -> bool:

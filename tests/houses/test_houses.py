@@ -46,6 +46,15 @@ def test_a_right_meter_is_proven_and_not_doubted(refresh_s: float, late_s: float
     assert became.doubted == 0.0
 
 
+def test_a_right_meter_is_proven_where_the_limit_is_less_than_a_step_and_a_wrong_one_is_not() -> None:
+    """700 W and an inverter of ten times that and more: seen unproven for good in half of the houses."""
+    right, wrong = [
+        [from_the_start(case, 600.0) for case in of(lie, range(2), limit_w=700.0)] for lie in ("right", "tenth")
+    ]
+    assert [(each.proven, each.doubted) for each in right] == [(True, 0.0)] * 2
+    assert [each.proven for each in wrong] == [False] * 2
+
+
 @pytest.mark.parametrize(("seed", "refresh_s"), [(3, 0.2), (2, 1.0), (5, 2.0), (12, 0.2)])
 def test_a_hob_that_cycles_from_the_first_moment_doubts_no_right_meter(seed: int, refresh_s: float) -> None:
     became = from_the_start(Case(seed=seed, lie="right", refresh_s=refresh_s, hob=True), 900.0)

@@ -28,7 +28,6 @@ ALLOWED = {
     "derctl/core": STANDARD | {"derctl.core", "derctl.errors"},
     "derctl/functions": STANDARD | {"derctl.core", "derctl.errors", "derctl.functions"},
     "derctl/sunspec": STANDARD | {"ipaddress", "derctl.core", "derctl.errors", "derctl.sunspec"},
-    "derctl/commission": STANDARD | {"derctl.core", "derctl.errors", "derctl.commission"},
     "derctl/devices": STANDARD | {"derctl.core", "derctl.errors", "derctl.sunspec", "derctl.devices"},
     "derctl/commission": STANDARD
     | {"derctl.core", "derctl.errors", "derctl.sunspec", "derctl.devices", "derctl.commission"},

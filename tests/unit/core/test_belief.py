@@ -435,6 +435,22 @@ def test_only_the_first_rises_into_a_quick_meter_take_it_for_prompt(rises: int, 
     assert memory.doublet.quick is (memory.doublet.late_s < 1.0)
 
 
+@pytest.mark.parametrize(
+    ("usual_w", "shown_w", "dip_w", "rise_w"),
+    [(20.0, 400.0, 500.0, 0.0), (60.0, 400.0, 0.0, 0.0), (20.0, -900.0, 500.0, 0.0), (60.0, -900.0, 0.0, 400.0)],
+)
+def test_of_little_a_little_is_dipped_before_a_proof_where_it_stands_out_of_the_load(
+    usual_w: float, shown_w: float, dip_w: float, rise_w: float
+) -> None:
+    """A limit of 600 W and inverters of 10 kW: no step of 7 % is there to dip, nor an import to rise into, and the
+    meter was never proven. A larger step tells more, and proves it sooner."""
+    memory = Memory(rested=9, noise=Noise(usual_w=usual_w, calm_w=usual_w))
+    memory, _ = step(memory, [make.pv(p_max_w=RATED_W, p_w=600.0)], make.meter(shown_w), EXPOSED, 1.0)
+    assert memory.doublet is not None
+    found = (0.0, memory.doublet.step_w) if memory.doublet.rise else (memory.doublet.step_w, 0.0)
+    assert found == (dip_w, rise_w)
+
+
 @pytest.mark.parametrize(("calm_w", "rises"), [(10.0, True), (30.0, True), (100.0, False)])
 def test_a_hob_that_cycles_keeps_no_rise_back_while_the_load_is_calm_now_and_then(calm_w: float, rises: bool) -> None:
     """It jumps by 1.5 kW more often than not."""

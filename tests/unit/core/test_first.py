@@ -16,8 +16,9 @@ from derctl.core.types import Setpoint, SiteProposal
 from derctl.core.words import Belief
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.probe import Probe
+from derctl.functions.self_consumption import SelfConsumption
 from tests import make
-from tests.roof import Roof, Unit
+from tests.roof import Roof, Unit, flapping
 from tests.timeline import PlanTimeline
 
 LIMIT_W, LOAD_W = 30_000.0, 900.0
@@ -81,6 +82,34 @@ def test_whose_turns_meet_the_probes_the_meter_is_proven_some_minutes_later() ->
     roof = Roof({**six(9_000.0), **liars(1, by_turns)}, LIMIT_W, tick_s=0.1).run(240)
     assert max(roof.over(2)) <= LIMIT_W
     assert sum(roof.over(210)) / len(roof.over(210)) > 0.97 * LIMIT_W
+
+
+def small_site(*, battery: bool) -> dict[str, Unit]:
+    """15 kW in the sun, and six that come, go and claim 48 kW before any meter can be proven."""
+    ours = {"pv1": Unit(5_000.0, sun_w=lambda t_s: 4_700.0), "pv2": Unit(10_000.0, sun_w=lambda t_s: 9_400.0)}
+    if battery:
+        ours["bat"] = Unit(5_000.0, charge_w=1.0)
+    return ours | {
+        f"liar{n}": Unit(
+            10_000.0, sun_w=lambda t_s: 0.0, up=flapping(6.0 + n, 4.5 + 0.5 * n, 1.3 * n - 4.0), claims=claims
+        )
+        for n in range(6)
+    }
+
+
+@pytest.mark.parametrize(
+    ("tick_s", "battery", "seed"), [(0.1, False, 1), (0.1, True, 2), (1.0, True, 3), (1.0, False, 4)]
+)
+def test_liars_that_come_and_go_before_the_meter_is_proven_hold_nobody_down_for_good(
+    tick_s: float, battery: bool, seed: int
+) -> None:
+    """Seen: 0 W of 9 kW for as long as one looked. They claim more than may go out, none of it can be told, and each
+    that came or went began the proof anew."""
+    functions = ContractExportLimit(limit_w=9_000.0), Probe(), SelfConsumption()
+    roof = Roof(small_site(battery=battery), 9_000.0, tick_s=tick_s, seed=seed, functions=functions).run(360)
+    found = roof.over(320)
+    assert sum(found) / len(found) > 8_300.0
+    assert max(roof.over(2)) <= 1.01 * 9_000.0
 
 
 @pytest.mark.parametrize("said", [idles, claims, by_turns])
@@ -218,14 +247,17 @@ def test_while_the_meter_shows_nothing_what_was_before_is_forgotten(poc: Any) ->
     assert memory.track == () and looked(memory, make.pv("pv1", p_w=1.0), n=3, poc=poc) is memory
 
 
-def test_who_comes_or_goes_or_is_not_measured_begins_it_anew() -> None:
-    memory = looked(first.START, make.pv("pv1", p_w=1.0), n=1)
-    memory = looked(memory, make.pv("pv1", p_w=1.0), n=2)
-    assert len(memory.track) == 2
-    memory = looked(memory, make.pv("pv1", p_w=1.0), make.pv("pv2", p_w=None), n=3)
-    assert len(memory.track) == 3 and [each.der for each in memory.unseen] == ["pv1", "pv2"]
-    memory = looked(memory, make.pv("pv1", p_w=1.0), make.pv("pv2", p_w=2.0), n=4)
-    assert len(memory.track) == 1
+def test_who_comes_or_goes_or_is_not_measured_makes_no_step() -> None:
+    """What the others move meanwhile is seen: beside six that flap nobody was. It tells nothing of itself."""
+    memory = Memory(met=("pv1",), unseen=(Unseen(der="pv1"),))
+    pv2: list[dict[str, Any]] = [{"p_w": None}, {"p_w": 8_000.0}, {"p_w": None}, {"fresh": False}, {"p_w": 8_000.0}]
+    for n, given in enumerate(pv2):
+        after_w = -400.0 * n
+        ders = make.pv("pv1", p_w=5_000.0 + after_w), make.pv("pv2", **given)
+        memory = looked(memory, *ders, n=n, poc=make.meter(3_000.0 + after_w, sample=n))
+    assert [(each.der, each.agreed) for each in memory.unseen] == [("pv2", 0)]
+    assert [point.sum_w for point in memory.track] == [13_000.0 - 400.0 * n for n in range(5)]
+    assert [set(point.powers) for point in memory.track[-2:]] == [{"pv1"}, {"pv1", "pv2"}]
 
 
 def test_who_comes_back_is_on_trial_instead() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from derctl.core.types import DerState, Setpoint, Trial
-from derctl.functions.apart import Alone, Law, entered, stepped
+from derctl.functions.apart import Alone, Law, Part, entered, parted, stepped
 from derctl.functions.contract_export_limit import ContractExportLimit, Memory
 from derctl.functions.meter_trust import Trust
 from derctl.functions.self_consumption import SelfConsumption
@@ -182,3 +182,30 @@ def test_one_that_never_went_away_keeps_what_it_gives_whatever_it_reads_back() -
     came = replace(tried("pv9", p_w=4_000.0, accepted=Setpoint(p_ceiling_w=0.0)), unseen=True)
     assert entered((), [came]) == (Alone(der="pv9", ceiling_w=4_000.0),)
     assert entered((), [replace(came, unseen=False)]) == (Alone(der="pv9", ceiling_w=0.0),)
+
+
+def test_for_a_rise_those_are_apart_whose_claims_would_take_all_of_it() -> None:
+    """Two claim 8 kW, one of them though it is told 0 W; the third is known."""
+    told = Setpoint(p_ceiling_w=0.0)
+    ours = [
+        make.pv("pv1", p_w=0.0, accepted=told),
+        make.pv("liar1", p_w=8_000.0, accepted=told),
+        make.pv("liar2", p_w=8_000.0, accepted=Setpoint(p_ceiling_w=9_000.0)),
+    ]
+    all_ = ("pv1", "liar1", "liar2")
+    assert parted([], 600.0, ours, 600.0, {"liar2"}) == Part(
+        over=("pv1",), ceiling_w=600.0, apart_w=(("liar1", 0.0), ("liar2", 0.0))
+    )
+    assert parted([], 8_600.0, ours, 600.0, {"liar2"}).apart_w == (("liar1", 4_000.0), ("liar2", 4_000.0))
+    assert parted([], 600.0, ours, 600.0, set()).over == ("pv1", "liar2"), "it gives no more than it was told"
+    assert parted([], 17_000.0, ours, 600.0, {"liar2"}) == Part(over=all_, ceiling_w=17_000.0, apart_w=()), "room"
+    assert parted([], 600.0, ours[1:2], 600.0, {"liar1"}).over == ("liar1",), "nobody else is there"
+    assert parted([], 600.0, ours[:1], 600.0, set()).over == ("pv1",), "all do what they are told"
+    assert parted([], None, ours, 600.0, set()).ceiling_w is None
+    alone = [Alone(der="pv9", ceiling_w=1.0)]
+    assert parted(alone, 600.0, ours, 0.0, {"liar2"}) == Part(over=all_, ceiling_w=600.0, apart_w=(("pv9", 1.0),))
+
+
+def test_one_that_is_not_measured_or_was_told_nothing_gives_no_more_than_it_was_told() -> None:
+    ours = [make.pv("pv1", p_w=0.0), make.pv("pv2", p_w=5_000.0), make.pv("pv3", p_w=None, accepted=Setpoint())]
+    assert parted([], 600.0, ours, 600.0, set()).over == ("pv1", "pv2", "pv3")
