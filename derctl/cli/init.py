@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     _write(path, text_of(draft, came_from))
     for line in place_text(draft):
         print(line)
-    return check.run(argparse.Namespace(config=path, json=False))
+    return check.run(argparse.Namespace(config=path, json=False, live=False))
 
 
 def _say(text: str) -> None:

@@ -83,7 +83,7 @@ class Stand:
         left = [name for name in self.writers if self.releaser.records.of(name) is Record.WRITTEN]
         if left:
             text = f"{', '.join(left)}: what derctl wrote is not given back yet; first: derctl release"
-            raise CommandError("not_released", text)
+            raise CommandError("not_ready", text)
         ends_s = self.clock() + FOUND_S
         while missing := [each.id for each in self.plant.channels if each.measured.sample == 0]:
             if self.clock() > ends_s:
