@@ -39,7 +39,7 @@ else
     debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,python3,ca-certificates \
         "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" >"$work/debootstrap.log" 2>&1 || { cat "$work/debootstrap.log" >&2 && exit 1; }
 fi
-cp "$deb" "$root/root/derctl.deb"
+cp "$deb" "$root/srv/derctl.deb"
 
 # Where no systemd runs there is no tree of groups for the one of the container: it gets one that nobody else sees.
 groups=true
@@ -69,7 +69,7 @@ until_true() { # SECONDS COMMAND…
 until_true 60 in_box systemctl is-active multi-user.target
 
 step "installed without a site file: it waits for one"
-in_box dpkg -i /root/derctl.deb >"$work/install.log" 2>&1 || { cat "$work/install.log" >&2 && exit 1; }
+in_box dpkg -i /srv/derctl.deb >"$work/install.log" 2>&1 || { cat "$work/install.log" >&2 && exit 1; }
 grep -q "no site file yet" "$work/install.log" || fail "it does not say what comes next"
 in_box systemctl is-enabled derctl >/dev/null || fail "it is not started at boot"
 in_box derctl --version
@@ -103,7 +103,7 @@ in_box derctl doctor || true
 step "upgraded: the site file is kept, and the new version runs"
 echo "# a line of somebody's own" >>"$root/etc/derctl/site.yaml"
 before=$(sha256sum <"$root/etc/derctl/site.yaml") pid=$(in_box systemctl show derctl -p MainPID --value)
-in_box dpkg -i /root/derctl.deb
+in_box dpkg -i /srv/derctl.deb
 test "$before" = "$(sha256sum <"$root/etc/derctl/site.yaml")" || fail "the upgrade changed the site file"
 until_true 30 in_box derctl status
 test "$pid" != "$(in_box systemctl show derctl -p MainPID --value)" || fail "the old version still runs"
@@ -112,7 +112,7 @@ step "an upgrade over a site file that can't be used leaves the running one"
 cp -p "$root/etc/derctl/site.yaml" "$work/site.yaml"
 echo "nonsense: true" >>"$root/etc/derctl/site.yaml"
 pid=$(in_box systemctl show derctl -p MainPID --value)
-in_box dpkg -i /root/derctl.deb
+in_box dpkg -i /srv/derctl.deb
 test "$pid" = "$(in_box systemctl show derctl -p MainPID --value)" || fail "it was restarted into a file that it can't use"
 cat "$work/site.yaml" >"$root/etc/derctl/site.yaml"
 

@@ -220,8 +220,7 @@ def _failed(met: Met, error: DerctlError) -> Met:
         trouble = Trouble.ELSEWHERE
     if isinstance(error, BusTimeout) and error.stray:
         trouble = Trouble.FOREIGN
-    sections = error.sections if isinstance(error, SectionUnclear) else ()
-    return dataclasses.replace(met, trouble=trouble, said=str(error), sections=sections)
+    return dataclasses.replace(met, trouble=trouble, said=str(error))
 
 
 FEW, MOST = 3, 61
