@@ -31,6 +31,7 @@ from derctl.errors import (
 )
 from derctl.links.bus import Bus
 from derctl.site import DerSection, MeterSection, Site, fallback_of, place_of
+from derctl.site.schema import ModbusTlsSection, TcpSection, WireSection
 
 Tell = Callable[[str], None]
 
@@ -152,7 +153,9 @@ async def _meet(site: Site, meeting: Meeting) -> None:
         await connected(channel.bus)
     except BusClosed as error:
         said = f"{error}: {error.hint}" if error.hint else str(error)
-        meeting.met = dataclasses.replace(meeting.met, trouble=Trouble.NO_CONNECTION, said=said)
+        section = place_of(next(each for each in site.file.buses if each.id == asked.bus)).section
+        trouble = Trouble.CLOSED if await takes(section) else Trouble.NO_CONNECTION
+        meeting.met = dataclasses.replace(meeting.met, trouble=trouble, said=said)
         return
     try:
         device, who = await channel.bus.execute(asked.unit, channel.expected.meet(None), meets=True)
@@ -190,6 +193,25 @@ def _wrong(site: Site, meeting: Meeting, device: Device) -> Iterator[tuple[str, 
 def _misread(meeting: Meeting, device: Device) -> str | None:
     raw = meeting.met.samples[-1] if meeting.met.samples else None
     return None if raw is None else meeting.channel.expected.doubts(device, raw)
+
+
+TAKES_S = 2.0
+
+
+async def takes(section: WireSection) -> bool:
+    """Whether somebody takes a bare connection there: then it was closed, so soon that it seemed not to come up.
+    Of TLS that says nothing: there a certificate is refused behind it."""
+    if not isinstance(section, TcpSection) or isinstance(section, ModbusTlsSection):
+        return False
+    try:
+        async with asyncio.timeout(TAKES_S):
+            _, writer = await asyncio.open_connection(section.host, section.port)
+    except ConnectionResetError:
+        return True
+    except (OSError, TimeoutError):
+        return False
+    writer.transport.abort()
+    return True
 
 
 async def _by_gateway(channel: Channel) -> DeviceRefused | None:
