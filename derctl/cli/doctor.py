@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -67,7 +68,11 @@ def _site(args: argparse.Namespace) -> tuple[Site | None, list[Row]]:
     if args.socket is not None and args.config is None:
         return None, []
     try:
-        return load(config_of(args)), []
+        path = config_of(args)
+        if args.config is None and not os.access(path, os.R_OK):
+            remedy = "With sudo, or in the group derctl, more is told: certificates, and whether the file can be used"
+            return None, [Row(topic="site file", text=f"{path} may not be read", weight=Weight.NOTE, remedy=remedy)]
+        return load(path), []
     except argparse.ArgumentError as error:
         remedy = "derctl scan writes its rows; /etc/derctl/examples has whole ones"
         return None, [Row(topic="site file", text=clean(str(error)), weight=Weight.NOTE, remedy=remedy)]

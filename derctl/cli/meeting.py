@@ -31,6 +31,7 @@ from derctl.errors import (
 )
 from derctl.links.bus import Bus
 from derctl.site import DerSection, MeterSection, Site, fallback_of, place_of
+from derctl.site.schema import ModbusTlsSection
 
 Tell = Callable[[str], None]
 
@@ -152,7 +153,9 @@ async def _meet(site: Site, meeting: Meeting) -> None:
         await connected(channel.bus)
     except BusClosed as error:
         said = f"{error}: {error.hint}" if error.hint else str(error)
-        trouble = Trouble.CLOSED if error.ended else Trouble.NO_CONNECTION
+        section = place_of(next(each for each in site.file.buses if each.id == asked.bus)).section
+        refused = isinstance(section, ModbusTlsSection)  # a certificate is refused behind the connection
+        trouble = Trouble.CLOSED if error.ended and not refused else Trouble.NO_CONNECTION
         meeting.met = dataclasses.replace(meeting.met, trouble=trouble, said=said)
         return
     try:
@@ -221,8 +224,7 @@ def _failed(met: Met, error: DerctlError) -> Met:
         trouble = Trouble.ELSEWHERE
     if isinstance(error, BusTimeout) and error.stray:
         trouble = Trouble.FOREIGN
-    sections = error.sections if isinstance(error, SectionUnclear) else ()
-    return dataclasses.replace(met, trouble=trouble, said=str(error), sections=sections)
+    return dataclasses.replace(met, trouble=trouble, said=str(error))
 
 
 FEW, MOST = 3, 61

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from derctl.commission.finding import Finding, Found, look, mend, note
@@ -30,13 +30,14 @@ SELDOM = 0.5
 """Of the samples."""
 
 
-def fits(met: Met) -> Iterator[Finding]:
-    """Of one that was met, all that speaks against it."""
+def fits(met: Met, others: Sequence[Met] = ()) -> Iterator[Finding]:
+    """Of one that was met, all that speaks against it. others: who may be the one that is meant."""
     if met.device is None:
         return
     for key, text in met.wrong:
         code, remedy = WRONG[key]
-        yield mend(code, met.asked.id, text, remedy)
+        meant = _meant(met, others) if code is Found.SERIAL_WRONG else ""
+        yield mend(code, met.asked.id, text, meant or remedy)
     yield from _firmware(met)
     yield from _timer(met)
     yield from _measured(met)
@@ -44,6 +45,15 @@ def fits(met: Met) -> Iterator[Finding]:
     yield from _limit(met)
     for problem in met.device.problems:
         yield note(Found.MAP_PROBLEM, met.asked.id, problem, "Nothing, if it still does what it is there for")
+
+
+def _meant(met: Met, others: Sequence[Met]) -> str:
+    """Where the serial number that is wanted answers, if it does so under another name."""
+    for each in others:
+        if each.device is not None and each is not met and each.device.identity.serial == met.asked.wanted:
+            place = f"bus: {each.asked.bus}, unit: {each.asked.unit}"
+            return f"That one answers where the site file has {each.asked.id}: write {place} for {met.asked.id}"
+    return ""
 
 
 def _firmware(met: Met) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ def findings(looked: Looked) -> list[Finding]:
 def _found(looked: Looked) -> Iterator[Finding]:
     for each in looked.met:
         yield from reached(each)
-        yield from fits(each)
+        yield from fits(each, looked.met)
     yield from _twice(looked.met)
     meter = next((each for each in looked.met if each.asked.id == "poc"), None)
     if meter is not None:

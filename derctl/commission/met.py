@@ -74,7 +74,6 @@ class Met:
     device: Device | None = None
     trouble: Trouble | None = None
     said: str = ""
-    sections: tuple[str, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     wrong: tuple[tuple[str, str], ...] = ()
     samples: tuple[Reading | None, ...] = ()

@@ -117,10 +117,9 @@ def _other_kind(met: Met) -> Finding:
 
 
 def _section(met: Met) -> Finding:
-    there = f": {'; '.join(met.sections)}" if met.sections else ""
     grid = " The grid's is the one that imports at night" if met.asked.role == "meter" else ""
     remedy = f"Write section: with the number or the Opt of the right one for {met.asked.id}.{grid}"
-    return mend(Found.SECTION_UNCLEAR, met.asked.id, f"{_where(met)}: {met.said}{there}", remedy)
+    return mend(Found.SECTION_UNCLEAR, met.asked.id, f"{_where(met)}: {met.said}", remedy)
 
 
 JUDGED: Mapping[Trouble, Callable[[Met], Finding]] = {

@@ -221,6 +221,18 @@ async def test_a_broken_site_file_under_a_running_daemon_is_told(
     assert "next start would fail" in " ".join(out.split())
 
 
+async def test_one_who_may_not_read_the_site_file_is_told_so_and_no_more(
+    here: Here, asks: Any, state: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks(state)
+    (tmp_path / "site.yaml").touch()
+    monkeypatch.setattr("derctl.cli.local.SITE_FILE", tmp_path / "site.yaml")
+    monkeypatch.setattr("derctl.cli.doctor.os.access", lambda path, mode: False)
+    code, out, _ = await here("doctor")
+    assert code == 0
+    assert "may not be read" in " ".join(out.split())
+
+
 async def test_another_version_on_disk_asks_for_a_restart(here: Here, asks: Any, state: Json) -> None:
     state["version"] = "0.0.9"
     asks(state)

@@ -147,6 +147,16 @@ def test_what_does_not_fit_is_named(each: Met, code: Found) -> None:
     assert code in codes(each)
 
 
+def test_two_that_were_swapped_are_told_where_each_of_them_is() -> None:
+    wrong = (("serial", "serial '7' answers, '8' is expected"),)
+    first = met(dataclasses.replace(ASKED, wanted="8"), wrong=wrong)
+    eight = device(identity=Identity(maker="Maker", model="Five", serial="8", firmware="1"))
+    second = met(dataclasses.replace(ASKED, id="pv2", unit=2), device=eight)
+    [found] = findings(Looked(met=(first, second), synced=True, clock_text=""))
+    assert (found.code, found.about) == (Found.SERIAL_WRONG, "pv1")
+    assert "unit: 2 for pv1" in found.remedy
+
+
 def test_one_device_under_two_names_is_found_once() -> None:
     second = met(dataclasses.replace(ASKED, id="pv2", unit=2))
     found = findings(Looked(met=(met(), second), synced=True, clock_text=""))
