@@ -154,8 +154,8 @@ async def _meet(site: Site, meeting: Meeting) -> None:
     except BusClosed as error:
         said = f"{error}: {error.hint}" if error.hint else str(error)
         section = place_of(next(each for each in site.file.buses if each.id == asked.bus)).section
-        refused = isinstance(section, ModbusTlsSection)  # a certificate is refused behind the connection
-        trouble = Trouble.CLOSED if error.ended and not refused else Trouble.NO_CONNECTION
+        tls = isinstance(section, ModbusTlsSection)  # a certificate is refused behind the connection
+        trouble = Trouble.CLOSED if error.ended and not tls else Trouble.NO_CONNECTION
         meeting.met = dataclasses.replace(meeting.met, trouble=trouble, said=said)
         return
     try:

@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 import yaml
 
-from derctl.cli.meeting import takes
-from derctl.site.schema import ModbusTlsSection, RtuSection, TcpSection
 from hil import certificates
 from hil.rig import Rig
 from hil.scenario import parse
@@ -298,17 +296,3 @@ async def test_while_the_daemon_runs_it_says_so_and_asks_nobody(
     code, out, err = await here("check", "--live", "-c", str(path))
     assert (code, out) == (75, "")
     assert "derctl doctor" in err
-
-
-async def test_a_place_that_takes_a_connection_is_told_from_one_where_nobody_is() -> None:
-    async def goes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.abort()
-
-    server = await asyncio.start_server(goes, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    papers = {"ca_file": "a", "cert_file": "b", "key_file": "c"}
-    async with server:
-        assert await takes(TcpSection(host="127.0.0.1", port=port))
-        assert not await takes(ModbusTlsSection(host="127.0.0.1", port=port, **papers))
-    assert not await takes(TcpSection(host="127.0.0.1", port=port))
-    assert not await takes(RtuSection(port="/dev/ttyUSB9"))
