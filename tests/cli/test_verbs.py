@@ -92,7 +92,7 @@ def test_every_verb_that_needs_a_site_file_has_the_installed_one_as_its_default(
     parser = argparse.ArgumentParser()
     VERBS[verb].load().add(parser)
     options = {option: action for action in parser._actions for option in action.option_strings}
-    assert ("-c" in options) == (verb not in {"schema", "profiles", "scan", "read", "demo"})
+    assert ("-c" in options) == (verb not in {"schema", "profiles", "scan", "inspect", "init", "read", "demo"})
     if "-c" in options:
         assert options["-c"].default is None
         assert "(default /etc/derctl/site.yaml)" in str(options["-c"].help)
