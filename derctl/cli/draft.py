@@ -159,11 +159,11 @@ def _ders(draft: Draft) -> Iterator[str]:
         bms = bms_of(draft, part)
         row |= {} if bms is None else {"bms": bms.row}
         yield from wrapped(clean(f"{part.use.name}, {_text(part, bms)}"), "  # ", "  #   ", width=110)
-        advice, ceiling = part.use.fallback or {}, draft.ceilings_w.get(part.id)
-        if advice:
-            yield from wrapped(f"without derctl ({advice['by']}): {advice['why']}", "  # ", "  #   ", width=110)
-        if ceiling is not None and advice:
-            row["fallback"] = {"p_ceiling_w": ceiling, "by": advice["by"]} | _after(part, draft)
+        advice, ceiling = part.use.fallback, draft.ceilings_w.get(part.id)
+        if advice is not None:
+            yield from wrapped(clean(f"without derctl ({advice.by}): {advice.why}"), "  # ", "  #   ", width=110)
+            if ceiling is not None:
+                row["fallback"] = {"p_ceiling_w": ceiling, "by": advice.by} | _after(part, draft)
         yield f"  - {flow(row)}"
 
 
@@ -173,7 +173,7 @@ SOON_S = 15.0
 
 def _after(part: Part, draft: Draft) -> dict[str, float]:
     """What a battery took is exported once its timer has run out: the others hold on no longer."""
-    timed = (part.use.fallback or {}).get("by") == "reversion"
+    timed = part.use.fallback is not None and part.use.fallback.by == "reversion"
     return {"after_s": SOON_S} if timed and not part.use.stores and draft.balanced else {}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, convert, to_builtins
 
 from derctl.cli.look import Pulse
 from derctl.cli.plain import wrapped
@@ -17,6 +17,29 @@ from derctl.commission.signature import Fit
 from derctl.core.text import clean
 from derctl.devices import CATALOGUE, Profile
 from derctl.site import Place
+
+
+class Rated(Struct, frozen=True, kw_only=True):
+    """What it states of its size."""
+
+    p_max_w: float
+    p_min_w: float = 0.0
+    s_max_va: float = 0.0
+
+
+class Advice(Struct, frozen=True, kw_only=True):
+    """Which `fallback.by` works there."""
+
+    by: str
+    works: list[str]
+    why: str
+
+
+class Nominal(Struct, frozen=True, kw_only=True):
+    """v: what it may mean to neutral."""
+
+    v: list[float] = []
+    f_hz: float | None = None
 
 
 class FoundUse(Struct, frozen=True, kw_only=True):
@@ -32,15 +55,15 @@ class FoundUse(Struct, frozen=True, kw_only=True):
     serial: str = ""
     firmware: str = ""
     stores: bool = False
-    rating: dict[str, Any] | None = None
+    rating: Rated | None = None
     can: dict[str, Any] = {}
     now_w: float | None = None
     text: str = ""
     problems: list[str] = []
     own_on: list[str] = []
     limit_w: float | None = None
-    fallback: dict[str, Any] | None = None
-    nominal: dict[str, Any] = {}
+    fallback: Advice | None = None
+    nominal: Nominal = Nominal()
     v_v: float | None = None
     f_hz: float | None = None
     meter_sign: int | None = None
@@ -48,7 +71,7 @@ class FoundUse(Struct, frozen=True, kw_only=True):
     @property
     def rated_max_w(self) -> float:
         """0 where it states none."""
-        return 0.0 if self.rating is None else float(self.rating["p_max_w"])
+        return 0.0 if self.rating is None else self.rating.p_max_w
 
     @property
     def name(self) -> str:
@@ -132,17 +155,16 @@ def _beside(use: Use, uses: Sequence[tuple[Use, Profile]]) -> bool:
 
 def _use(use: Use, profile: Profile, *, beside: bool) -> FoundUse:
     facts = {key: use.row[key] for key in FACTS if use.row.get(key) is not None}
-    return FoundUse(
-        kind=use.kind,
-        role=use.role,
-        profile=profile.name,
-        section=use.seen.section.index if use.needed or beside else None,
-        opt=use.seen.opt,
-        stores=CATALOGUE[use.kind].can.store,
-        meter_sign=profile.meter_sign,
-        **asdict(use.seen.identity),
-        **facts,
-    )
+    row = {
+        "kind": use.kind,
+        "role": use.role,
+        "profile": profile.name,
+        "section": use.seen.section.index if use.needed or beside else None,
+        "opt": use.seen.opt,
+        "stores": CATALOGUE[use.kind].can.store,
+        "meter_sign": profile.meter_sign,
+    }
+    return convert(to_builtins(row | asdict(use.seen.identity) | facts), FoundUse)
 
 
 def table(findings: Sequence[Finding]) -> list[str]:
@@ -157,7 +179,7 @@ def _rows(found: Finding) -> Iterator[tuple[str, ...]]:
     also = f" (also {', '.join(map(str, found.also))})" if found.also else ""
     for i, use in enumerate(found.uses):
         where = (found.place, f"{found.unit}{also}") if i == 0 else ("", "")
-        rating = "" if use.rating is None or not use.rating["p_max_w"] else f"{use.rating['p_max_w']:,.0f} W"
+        rating = f"{use.rated_max_w:,.0f} W" if use.rated_max_w else ""
         yield (*where, clean(use.name), clean(use.serial) or "-", use.kind, rating or "-", use.profile)
     if not found.uses:
         yield (
@@ -177,7 +199,7 @@ def block(found: Finding) -> Iterator[str]:
     for use in found.uses:
         yield from wrapped(clean(f"{use.kind}: {use.name}, {use.text}"), "# ", "#   ")
         if use.fallback is not None:
-            yield from wrapped(f"fallback.by {use.fallback['by']}: {use.fallback['why']}", "#   ", "#   ")
+            yield from wrapped(f"fallback.by {use.fallback.by}: {use.fallback.why}", "#   ", "#   ")
     if found.max_clients == 1:
         yield from wrapped("it serves one connection: end other programs that use it", "#   ", "#   ")
     for problem in found.problems:

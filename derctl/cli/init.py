@@ -186,7 +186,7 @@ def _usual_v(draft: Draft) -> str | None:
     code = None if draft.grid_code is None else grid_code(draft.grid_code)
     if code is not None and code.v_nom_v is not None:
         return f"{code.v_nom_v:g}"
-    stated = {round(v) for part in draft.of("der") for v in part.use.nominal.get("v", ())}
+    stated = {round(v) for part in draft.of("der") for v in part.use.nominal.v}
     return f"{stated.pop():g}" if len(stated) == 1 else None
 
 
@@ -261,7 +261,7 @@ def _ask_ratings(args: argparse.Namespace, draft: Draft, answers: Answers) -> No
             text = f"what the nameplate of {part.told} says, W"
             draft.ratings_w[part.id] = answers.of(_parsed(given.get(part.id), watts), flag, text, watts, none=1.0)
         else:
-            draft.ratings_w[part.id] = part.use.rating["p_max_w"]
+            draft.ratings_w[part.id] = part.use.rating.p_max_w
     shares = [_share(draft, part) for part in draft.of("der")]
     draft.ceilings_w = ceilings_w(shares, draft.limit_w)
     for id_, text in limits.items():
@@ -271,7 +271,7 @@ def _ask_ratings(args: argparse.Namespace, draft: Draft, answers: Answers) -> No
 
 
 def _share(draft: Draft, part: Part) -> Share:
-    works = (part.use.fallback or {}).get("works", ())
+    works = [] if part.use.fallback is None else part.use.fallback.works
     settable = any(by in works for by in ("reversion", "stands")) and draft.controlled(part)
     return Share(id=part.id, rated_w=draft.ratings_w[part.id], stores=part.use.stores, settable=settable)
 

@@ -237,7 +237,7 @@ def next_steps(sweep: Sweep, wires: Sequence[Wires]) -> Iterator[str]:
         names = [place.name for place in each.places]
         shut = [name for name in names if name in sweep.closed]
         if each.serial and len(shut) == len(names):
-            yield f"{each.name} can't be used: {sweep.closed[names[0]]}"
+            yield f"it can't be used: {sweep.closed[names[0]]}"
         elif each.serial and all(name in (*silent_lines, *shut) for name in names):
             yield (
                 f"nobody answers on {each.name}: other settings (--bauds 4800,38400,57600,115200 --parities "
@@ -251,10 +251,10 @@ def next_steps(sweep: Sweep, wires: Sequence[Wires]) -> Iterator[str]:
         )
     gone = [each for each in wires if not each.serial and all(place.name in sweep.closed for place in each.places)]
     if gone and not heard and not silent_hosts:
-        which = gone[0].name if len(gone) == 1 else f"none of {len(gone)} addresses"
-        first = sweep.closed[gone[0].places[0].name] if len(gone) == 1 else "nobody listens there"
+        alone = len(gone) == 1
+        which = "nobody there" if alone else f"none of {len(gone)} addresses"
+        first = sweep.closed[gone[0].places[0].name] if alone else "nobody listens there"
         yield (
-            f"{which}: {first}. Is Modbus TCP on in the device (SMA, Kostal, Fronius, SolarEdge: off until somebody "
-            "turns it on), the address right, and this machine in the same network? Other ports: --ports 1-65535 "
-            "takes long"
+            f"{which}: {first}. Is Modbus TCP on in the device (SMA, Kostal: off by default), the address right, and "
+            "this machine in the same network? Other ports: --ports LIST"
         )
