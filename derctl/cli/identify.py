@@ -152,7 +152,7 @@ async def _one(
     here: Stand, name: str, args: argparse.Namespace, memory: belief.Memory, session: Session
 ) -> belief.Memory:
     """One DER, which is given back before the next one is stepped."""
-    from derctl.cli.subject import kept_from, subject_of
+    from derctl.cli.subject import doubts_of, kept_from, subject_of
     from derctl.commission.identify import identify
 
     why = kept_from(here, name)
@@ -169,7 +169,7 @@ async def _one(
         print(clean(f"{name}: {release or 'nothing was written'}"), file=sys.stderr)
     who, at = device.identity, here.stamp()
     session.ders[name] = der = replace(found.der, name=who.name, firmware=who.firmware, at=at)
-    session.serials[name], session.notes[name] = who.serial, found.notes
+    session.serials[name], session.notes[name] = who.serial, (*doubts_of(here, name), *found.notes)
     if who.serial:
         session.plant = session.plant.with_der(who.serial, der)
     if found.meter is not None and here.plant.poc is not None and here.plant.poc.device is not None:

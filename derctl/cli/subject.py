@@ -27,6 +27,12 @@ def kept_from(here: Stand, name: str) -> str:
     return ""
 
 
+def doubts_of(here: Stand, name: str) -> tuple[str, ...]:
+    """What makes less of what is found out about it."""
+    own = here.writers[name].channel.measured.reading.own_on
+    return (f"its own {', '.join(own)} is on: what moves its voltage is mixed with that",) if own else ()
+
+
 def subject_of(here: Stand, name: str, within_w: float | None, periods: int) -> Subject:
     """How far it may go. No limit goes above the one that stands; no target takes more export than is agreed."""
     channel = here.writers[name].channel
@@ -36,9 +42,10 @@ def subject_of(here: Stand, name: str, within_w: float | None, periods: int) -> 
     limit_w = here.stood[name].p_ceiling_w
     most_w = rating.p_max_w if limit_w is None else min(limit_w, rating.p_max_w)
     least_w = profile.min_limit_pct / 100.0 * rating.p_max_w
-    if can.rest:
+    if can.aim:
         given_w = reading.p_w or 0.0
         most_w = min(most_w, given_w + _room_w(here), _known(reading.p_discharge_limit_w, rating.p_max_w))
+    if can.rest:
         least_w = -_known(reading.p_charge_limit_w, -rating.p_min_w)
     return Subject(
         rating=rating,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from derctl.core.engine import BELIEF
+from derctl.core.identified import Identified, MeterFound
 from derctl.core.stages import Heard, Play, Stage
 from derctl.core.types import Setpoint
+from derctl.core.words import Flaw
 from derctl.daemon.stand import Stand, stand
 from derctl.errors import CommandError
 from derctl.site import Site, load
+from derctl.site.plant_file import NOTHING_FOUND, PLANT, plant_text
 from derctl.store.folder import AlreadyRunning, Folder
 from hil.rig import Rig
 from tests.loopback.daemon.conftest import simulated
@@ -144,6 +149,23 @@ async def test_what_was_left_from_before_is_given_back_first(rig: Rig, site: Sit
             pytest.fail("it began")
     assert refused.value.code == "not_released"
     assert journalled(site)
+
+
+async def test_the_daemon_begins_with_what_was_found(bench: Any, tmp_path: Path) -> None:
+    """The meter of the demo, by its serial number; pv1's minimum."""
+
+    def named(file: dict[str, Any]) -> None:
+        file["poc"]["serial"], file["ders"][0]["serial"] = "1005", "1001"
+
+    least = Identified(least_w=300.0, flaws=(Flaw.MINIMUM_ON,))
+    plant = NOTHING_FOUND.with_meter("1005", MeterFound(delay_s=2.0)).with_der("1001", least)
+    (tmp_path / PLANT).write_bytes(plant_text(plant))
+    async with bench(named) as made:
+        await made.until(lambda: BELIEF in made.app.control.loop.memories)
+        memories = made.app.control.loop.memories
+        assert memories[BELIEF].pace.late_s == 2.0
+        assert made.writers["pv1"].account.rest.least_w == 300.0
+        assert made.writers["pv2"].account.rest.least_w == 0.0
 
 
 async def test_a_timer_is_armed_again_before_it_ends(rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
