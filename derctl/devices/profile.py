@@ -86,6 +86,10 @@ class Profile:
     in any 24 hours at most.
     enable: rewrite (with each write, last) | apart (the same in a request of its own) | toggle (as rewrite, and off
     and on again once a setpoint was seen to have no effect).
+    gate: a register, and what opens it for writes where it is closed; (): it has none. It is the installer's, so that
+    it is written only where the site file says so (`may_write: [gate]`), and counts as stored.
+    until_told: points that read as not implemented until they are told something, and are there all the same, so that
+    they are written.
     max_clients: connections that it serves, 0: not known. silence_is_missing: a block without which it is a device
     all the same, and that gets no answer, isn't there. refused_is_missing: the same of one that is refused; else the
     device isn't found while it refuses one. repaired: where a header does not stand where the one before points and
@@ -118,6 +122,8 @@ class Profile:
     answer_floor_s: float = 0.3
     write_min_interval_s: float = 0.0
     readback: Literal["values", "effect_only"] = "values"
+    gate: tuple[int, ...] = ()
+    until_told: tuple[str, ...] = ()
     timer_rearm: Literal["write", "any_message", "none"] = "write"
     storage_reverts: bool = True
     volatile: bool = True

@@ -25,6 +25,9 @@ CONTROL = (
 OWN = ("own.*",)
 """What a register map of a vendor names as its own control points; whether they wear out its profile says."""
 
+GATE = "gate"
+"""The register of a profile's `gate`, whose address is no point of a model."""
+
 NEVER = {
     "a trip or ride-through setting": (
         *("129.*", "130.*", "135.*", "136.*", "137.*", "138.*", "139.*", "140.*", "141.*", "142.*", "143.*", "144.*"),
@@ -34,6 +37,7 @@ NEVER = {
     "a rating, or what percentages count from": ("120.*", "121.*", "702.*", "124.WChaMax", "124.VAChaMax"),
     "anti-islanding": ("704.AntiIslEna",),
     "a disconnection": ("123.Conn*", "802.SetOp", "802.SetInvState"),
+    "the installer's switch for control from outside, which is closed": (GATE,),
 }
 """What is never written, by what it is."""
 

@@ -43,6 +43,8 @@ KEYS: dict[str, dict[str, Any]] = {
         "writes": Literal["block", "points", "registers", "both"],
         "enable": Literal["rewrite", "apart", "toggle"],
         "readback": Literal["values", "effect_only"],
+        "gate": Annotated[list[Annotated[int, Meta(ge=0, le=65535)]], Meta(min_length=2, max_length=2)],
+        "until_told": list[Annotated[str, Meta(min_length=1, max_length=64)]],
         "write_min_interval_s": Annotated[float, Meta(ge=0, le=900)],
         "deadband_pct": Annotated[float, Meta(ge=0, le=20)],
     },

@@ -35,6 +35,8 @@ BOLD: dict[str, Callable[[Any], bool]] = {
     "spans": lambda value: value,
     "repaired": lambda value: value == "write",
     "cyclic": lambda value: bool({*value} - {*Profile().cyclic}),
+    "gate": bool,
+    "until_told": bool,
 }
 """The same of what is no number: which values are less careful than the default."""
 
@@ -183,7 +185,7 @@ def _doubtful(file: Any) -> Iterator[tuple[str, str]]:
 def text_of(value: Any) -> str:
     """A value as its file has it."""
     if isinstance(value, list | tuple):
-        return ", ".join(map(text_of, value))
+        return ", ".join(map(text_of, value)) or "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from derctl.devices import Profile
-from derctl.devices.writable import barred
+from derctl.devices.writable import GATE, barred
 from derctl.links.models import model
 from derctl.site.convert import STAND_IN
 from derctl.site.hints import similar
@@ -20,7 +20,7 @@ def refused_writes(site: SiteFile, profiles: Mapping[str, Profile]) -> Iterator[
     """Path and message of what can't be."""
     for i, der in enumerate(site.ders):
         for j, point in enumerate(der.may_write):
-            if (wrong := _unwritable(point)) is not None:
+            if point != GATE and (wrong := _unwritable(point)) is not None:
                 yield f"ders[{i}].may_write[{j}]", wrong
         if (wrong := _no_timer(der, planned(profiles, der.profile))) is not None:
             yield f"ders[{i}].fallback.by", wrong

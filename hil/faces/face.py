@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from hil.faces.bank import ILLEGAL_VALUE, Bank, Refused
+from hil.faces.bank import DEVICE_FAILURE, ILLEGAL_VALUE, Bank, Refused
 from hil.faces.image import ModelImage, Slot
 from hil.faces.mask import mask
 from hil.faces.personality import Personality
@@ -54,13 +54,16 @@ class Face:
         self._delivered: dict[int, bytes] = {}
         self.joined: list[Face] = []
         self._late: list[tuple[float, str]] = []
-        self._gate_open_s = 0.0
+        self._gate = 0
+        self._held = set[int]()
         self._deliver()
         self.adopt_all()
         if habits.write_only:
             self.bank.overlays[-1] = self._hide_controls
         if habits.without or habits.shows:
             self.bank.overlays[-2] = mask(habits)
+        if habits.until_told:
+            self.bank.overlays[-3] = self._hide_until_told
         self.bank.publish()
 
     # what a subclass gives
@@ -85,6 +88,8 @@ class Face:
 
     def read(self, function: int, address: int, count: int) -> bytes:
         """What a read function finds. Raises Refused."""
+        if self.habits.gate is not None and (address, count) == (self.habits.gate[0], 1):
+            return self._gate.to_bytes(2, "big")
         return self.bank.read(address, count)
 
     def numbers(self, address: int, count: int) -> range:
@@ -121,7 +126,6 @@ class Face:
 
     def tick(self, dt_s: float) -> None:
         """Let the dead-man timers run (wall time)."""
-        self._gate_open_s -= dt_s
         late, self._late = self._late, []
         for left_s, name in late:
             if left_s > dt_s:
@@ -137,6 +141,7 @@ class Face:
     def power_on(self) -> None:
         """After a restart: what was written is forgotten, and no timer runs."""
         self._late = []
+        self._held = set()
         for image in () if self.habits.keeps else self.bank.images:
             delivered = self._delivered.get(id(image), bytes(image.memory))
             for slot in image.slots.values():
@@ -176,15 +181,16 @@ class Face:
         return image, slots
 
     def _at_the_gate(self, address: int, content: bytes) -> bool:
-        """Whether this only opens the gate; Refused while it is closed."""
+        """Whether this turns the gate only; Refused while it is closed."""
         if self.habits.gate is None:
             return False
         register, word = self.habits.gate
-        opens = address == register and content == word.to_bytes(2, "big")
-        if not opens and self._gate_open_s <= 0.0:
-            raise Refused(self.habits.refuse_code)
-        self._gate_open_s = self.habits.gate_s
-        return opens
+        if address == register and len(content) == 2:
+            self._gate = int.from_bytes(content, "big")
+            return True
+        if self._gate != word:
+            raise Refused(DEVICE_FAILURE)
+        return False
 
     def _check_values(self, image: ModelImage, slots: Sequence[Slot]) -> None:
         for slot in slots:
@@ -206,6 +212,8 @@ class Face:
         for name, control in self.controls.items():
             if control.model_id != image.model_id or not names & control.members:
                 continue
+            if control.enable in names:
+                self._held.add(image.model_id)
             if self._takes(name, control, names, were_on):
                 self._late.append((self.habits.act_s, name)) if self.habits.act_s else self._adopt(name)
             if self.habits.timer != "timer_point" or control.timer in names:
@@ -251,6 +259,7 @@ class Face:
         else:
             image.put_raw(control.enable, control.off)
         self.reverted += 1
+        self._held.discard(control.model_id)
         self._adopt(name)
         self.bank.publish((control.model_id,))
 
@@ -278,3 +287,10 @@ class Face:
                 for point in (control.enable, *control.points, control.timer):
                     slot = image.slots[point]
                     memory[slot.at * 2 : (slot.at + slot.size) * 2] = b"\xff" * (slot.size * 2)
+
+    def _hide_until_told(self, image: ModelImage, memory: bytearray) -> None:
+        for name in () if image.model_id in self._held else self.habits.until_told:
+            model, _, point = name.partition(".")
+            if model == str(image.model_id) and point in image.slots:
+                slot = image.slots[point]
+                memory[slot.at * 2 : (slot.at + slot.size) * 2] = b"\xff" * (slot.size * 2)

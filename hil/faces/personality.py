@@ -18,7 +18,7 @@ WORDS = {
     "unknown_unit": ("0x0B", "0x0A", "silent"),
 }
 """By field: what it may say."""
-TUPLES = ("functions", "write_functions_1", "latency_s", "without", "refused_models")
+TUPLES = ("functions", "write_functions_1", "latency_s", "without", "until_told", "refused_models")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Personality:
     `enable`: parameters act at once, when the enable point is written, or (a limit) when it went through 0.
     `write_only`: control points read back as 0xFFFF. `refuse_code`: the exception for writes that are not allowed.
     `refuses`: (low, high) of what a point takes. `act_s`: what is written acts so much later. `gate`: a register and
-    the word that opens it for writes, until `gate_s` after the last one.
+    the word with which in it writes are taken; it is closed when it comes, and a restart leaves it as it is.
     `timer`: "lapses" lets go of what was told, and its registers still show it; `timer_s`: its time where none is
     set. `keeps`: a restart forgets nothing. `delivered`: points as they leave the factory.
 
@@ -40,6 +40,7 @@ class Personality:
     exception 6. `unknown_unit`: the exception that a unit id gets behind which nothing is.
 
     `without`: points that read as not implemented and can't be written. `shows`: points that always read so.
+    `until_told`: points that read as not implemented until an enable of their model is written.
     `night`: an inverter without sun "sleeps" (zeros and a state), shows "nan" (measured points not implemented), is
     "closed" (no listener), has "holes" (nan, and `refused_models` refuse) or a "shorter" map (714 without its ports).
     `voltage`: an inverter fills in its "phases", or only what stands between the "lines".
@@ -63,7 +64,6 @@ class Personality:
     delivered: Mapping[str, float] = field(default_factory=dict)
     refuses: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     gate: tuple[int, int] | None = None
-    gate_s: float = 0.0
     act_s: float = 0.0
     max_clients: int = 0
     extra_clients: str = "refused"
@@ -81,6 +81,7 @@ class Personality:
     scale_factors: Mapping[str, int] = field(default_factory=dict)
     settings_not_implemented: bool = False
     without: tuple[str, ...] = ()
+    until_told: tuple[str, ...] = ()
     shows: Mapping[str, float] = field(default_factory=dict)
     night: str = "sleeps"
     refused_models: tuple[int, ...] = ()

@@ -124,17 +124,34 @@ async def test_a_slow_device_goes_by_a_setting_only_later(make_rig: MakeRig) -> 
     assert power_w(rig) == pytest.approx(2000.0, rel=0.01)
 
 
-async def test_a_gate_opens_for_a_while(make_rig: MakeRig) -> None:
+async def test_a_gate_stands_as_it_was_left_over_a_restart_too(make_rig: MakeRig) -> None:
+    """Exception 4 while it is closed, any other word closes it (package wattsonic-modbus-docs, SunSpec map)."""
     rig = await make_rig(devices=one("wattsonic"))
     face = rig.units["pv1"].face
     at = face.bank.start[id(face.bank.image(123))] + face.bank.image(123).slots["WMaxLimPct"].at
-    limit = struct.pack(">BHH", 6, at, 400)
-    assert await asked(rig, limit) == bytes((0x86, 2))
+    limit, gate = struct.pack(">BHH", 6, at, 400), read_of(11790, 1)
+    assert await asked(rig, limit) == bytes((0x86, 4))
+    assert await asked(rig, gate) == bytes((3, 2, 0, 0))
     opens = struct.pack(">BHH", 6, 11790, 0x5355)
     assert await asked(rig, opens) == opens
     assert await asked(rig, limit) == limit
-    passed(rig, 31.0)
-    assert await asked(rig, limit) == bytes((0x86, 2))
+    face.power_on()
+    assert await asked(rig, gate) == bytes((3, 2, 0x53, 0x55))
+    assert await asked(rig, struct.pack(">BHH", 6, 11790, 1))
+    assert await asked(rig, limit) == bytes((0x86, 4))
+
+
+async def test_a_timer_that_hides_is_seen_once_its_control_was_told(make_rig: MakeRig) -> None:
+    rig = await make_rig(devices=one("wattsonic"))
+    face = rig.units["pv1"].face
+    at = face.bank.start[id(face.bank.image(123))] + face.bank.image(123).slots["WMaxLimPct_RvrtTms"].at
+    assert await asked(rig, read_of(at, 1)) == bytes((3, 2, 0xFF, 0xFF))
+    assert await asked(rig, struct.pack(">BHH", 6, 11790, 0x5355))
+    block = struct.pack(">BHHB5H", 16, at - 2, 5, 10, 400, 0, 60, 0, 1)
+    assert await asked(rig, block) == block[:5]
+    assert await asked(rig, read_of(at, 1)) == bytes((3, 2, 0, 60))
+    face.power_on()
+    assert await asked(rig, read_of(at, 1)) == bytes((3, 2, 0xFF, 0xFF))
 
 
 async def test_an_outback_takes_percent_only_and_shows_what_its_recording_shows(make_rig: MakeRig) -> None:

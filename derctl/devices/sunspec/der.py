@@ -13,6 +13,7 @@ from derctl.devices.kind import Models
 from derctl.devices.nominal import Nominal, System
 from derctl.devices.profile import Habits
 from derctl.devices.sunspec.controls.controls import Controls
+from derctl.devices.sunspec.controls.gate import opened
 from derctl.devices.sunspec.controls.groups import Groups
 from derctl.devices.sunspec.controls.m123 import build_123
 from derctl.devices.sunspec.controls.m124 import build_124
@@ -161,7 +162,9 @@ class SunspecDer(Found):
         toggle: bool = False,
     ) -> Exchange[Setpoint]:
         exchange = self.controls.write(setpoint, fallback, answers, give_back_var=give_back_var)
-        return toggled(exchange, enables_of(self.controls.groups.views.values())) if toggle else exchange
+        if toggle:
+            exchange = toggled(exchange, enables_of(self.controls.groups.views.values()))
+        return opened(exchange, self.options.profile.gate)
 
     def release(
         self,
@@ -171,7 +174,8 @@ class SunspecDer(Found):
         held: Setpoint = NOTHING,
         believed: bool = True,
     ) -> Exchange[Setpoint]:
-        return self.controls.release(fallback, lift=lift, held=held, believed=believed)
+        exchange = self.controls.release(fallback, lift=lift, held=held, believed=believed)
+        return opened(exchange, self.options.profile.gate)
 
 
 def charged(charge: View | None, answers: Answers) -> tuple[float | None, float | None]:

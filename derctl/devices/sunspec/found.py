@@ -12,6 +12,7 @@ from derctl.core.value import replace
 from derctl.devices.profile import Habits
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.types import Answers, Identity, Options
+from derctl.devices.writable import GATE
 from derctl.errors import DecodeError
 
 
@@ -60,4 +61,5 @@ class Found:
         return self.layout.identify()
 
     def points_of(self, write: Write) -> tuple[str, ...]:
-        return self.layout.points_of(write)
+        gate = (write.address, *write.values) == self.options.profile.gate
+        return (GATE,) if gate else self.layout.points_of(write)

@@ -27,7 +27,9 @@ def test_no_writable_point_of_a_trip_an_entry_or_a_rating_is_ever_written(number
         assert barred(f"{number}.{name}") is not None
 
 
-@pytest.mark.parametrize("point", ["704.AntiIslEna", "123.Conn", "123.Conn_RvrtTms", "124.WChaMax", "802.SetOp"])
+@pytest.mark.parametrize(
+    "point", ["704.AntiIslEna", "123.Conn", "123.Conn_RvrtTms", "124.WChaMax", "802.SetOp", "gate"]
+)
 def test_neither_is_what_disconnects_or_what_percentages_count_from(point: str) -> None:
     assert barred(point) is not None
     assert barred(point, {point}) is None, "the site file may name it"

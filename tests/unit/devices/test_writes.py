@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from derctl.core.exchange import Read, Write
 from derctl.core.types import NOTHING, Fallback, Setpoint
 from derctl.core.words import FallbackBy, Timer
+from derctl.devices import Profile
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.errors import DecodeError, DeviceRefused, NotRecognised
 from tests.fake import bound, from_dump, lay_out
@@ -379,6 +380,78 @@ def test_a_toggled_write_that_switches_off_switches_off_once() -> None:
     answers = fake.poll(device)
     fake.run(device.write(Setpoint(p_ceiling_w=1000.0), Fallback(), answers, give_back_var=True, toggle=True))
     assert [values for place, values, _ in steps(fake, 123) if place == 22] == [(0,)]
+
+
+GATED = Profile(gate=(11790, 0x5355), until_told=("123.WMaxLimPct_*",))
+
+
+def gated(word: int, *, veto: bool = False) -> Any:
+    """A device whose gate stands so; veto: it refuses although that is open."""
+    fake = lay_out("pv_103")
+    fake.registers[11790] = word
+
+    def refuse(op: Any) -> int | None:
+        shut = veto or fake.registers[11790] != 0x5355
+        return 4 if isinstance(op, Write) and op.address != 11790 and shut else None
+
+    fake.refuse = refuse
+    return fake
+
+
+def test_a_closed_gate_is_opened_and_the_write_goes_out_once_more() -> None:
+    fake = gated(0)
+    device = bound(fake, bind_pv, profile=GATED)
+    assert do(fake, device, p_ceiling_w=2000.0).p_ceiling_w == 2000.0
+    block, gate, again = fake.writes
+    assert gate == Write(address=11790, values=(0x5355,), function=6) and block == again
+    assert device.points_of(gate) == ("gate",)
+    fake.ops.clear()
+    do(fake, device, p_ceiling_w=1000.0)
+    assert gate not in fake.writes and Read(address=11790, count=1) not in fake.ops
+
+
+def test_a_release_opens_it_too() -> None:
+    fake = gated(0)
+    device = bound(fake, bind_pv, profile=GATED)
+    stands = Fallback(by=FallbackBy.STANDS, p_ceiling_w=1000.0)
+    fake.run(device.release(stands, lift=False, held=Setpoint(p_ceiling_w=3000.0)))
+    assert fake.get(123, "WMaxLimPct") == 20.0
+
+
+@pytest.mark.parametrize(("word", "veto", "code"), [(0x5355, True, 4), (0, False, 6)])
+def test_what_is_refused_for_another_reason_writes_no_gate(word: int, veto: bool, code: int) -> None:
+    """It is stored: one that stands open is never written again (the machine's veto answers 4 as well)."""
+    fake = gated(word, veto=veto)
+    device = bound(fake, bind_pv, profile=GATED)
+    if code != 4:
+        fake.refuse = lambda op: code if isinstance(op, Write) else None
+    with pytest.raises(DeviceRefused):
+        do(fake, device, p_ceiling_w=2000.0)
+    assert all(op.address != 11790 for op in fake.writes)
+
+
+def test_a_gate_that_does_not_open_is_a_refusal() -> None:
+    fake = gated(0)
+    device = bound(fake, bind_pv, profile=GATED)
+    fake.store = lambda address, value: None if address == 11790 else value
+    with pytest.raises(DeviceRefused):
+        do(fake, device, p_ceiling_w=2000.0)
+    assert [op.address for op in fake.writes].count(11790) == 1
+    assert fake.get(123, "WMaxLim_Ena") == 0
+
+
+def test_a_gate_is_stored_whatever_else_is_volatile() -> None:
+    assert GATED.wears("gate") and not GATED.guarded
+
+
+@pytest.mark.parametrize(("profile", "armed"), [(Profile(), False), (GATED, True)])
+def test_a_timer_that_hides_until_it_is_told_is_armed_with_the_first_write(profile: Profile, armed: bool) -> None:
+    """Wattsonic: its timers read 0xFFFF while a control is released (package wattsonic-modbus-docs)."""
+    fake = lay_out("pv_103")
+    fake.put(123, WMaxLimPct_WinTms=None, WMaxLimPct_RvrtTms=None, WMaxLimPct_RmpTms=None)
+    device = bound(fake, bind_pv, profile=profile)
+    do(fake, device, Fallback(after_s=60.0), p_ceiling_w=2000.0)
+    assert fake.get(123, "WMaxLimPct_RvrtTms") == (60 if armed else None)
 
 
 @pytest.mark.parametrize("code", [1, 5, 6])

@@ -91,6 +91,8 @@ def test_all_mistakes_come_at_once() -> None:
         ("chain: {repaired: {value: write, by: report, source: x}}", "chain.repaired.value"),
         ("flash: {cyclic: {value: ['own.*', '123.WMaxLim*'], by: assumed, source: x}}", "flash.cyclic.value"),
         ("flash: {cyclic: {value: ['123.*'], by: report, source: x}}", "flash.cyclic.value"),
+        ("write: {gate: {value: [11790, 21333], by: report, source: x}}", "write.gate.value"),
+        ("write: {until_told: {value: ['123.VArPct_*'], by: assumed, source: x}}", "write.until_told.value"),
     ],
 )
 def test_what_nobody_confirmed_makes_nothing_less_careful(given: str, path: str) -> None:

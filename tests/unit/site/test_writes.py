@@ -19,8 +19,8 @@ PV = "kind: sunspec_pv}"
 def test_a_point_that_is_never_written_may_be_named(
     small: Callable[..., str], site_of: Callable[[str], Site]
 ) -> None:
-    site = site_of(small((PV, "kind: sunspec_pv, may_write: [703.ESDlyTms, 704.AntiIslEna, 121.WMax]}")))
-    assert site.file.ders[0].may_write == ["703.ESDlyTms", "704.AntiIslEna", "121.WMax"]
+    site = site_of(small((PV, "kind: sunspec_pv, may_write: [703.ESDlyTms, 704.AntiIslEna, 121.WMax, gate]}")))
+    assert site.file.ders[0].may_write == ["703.ESDlyTms", "704.AntiIslEna", "121.WMax", "gate"]
 
 
 @pytest.mark.parametrize(

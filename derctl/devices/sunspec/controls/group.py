@@ -19,6 +19,7 @@ from derctl.devices.sunspec.controls.bounds import Bounds, percents
 from derctl.devices.sunspec.controls.sending import sent
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers
+from derctl.devices.writable import fits
 from derctl.errors import DecodeError
 from derctl.sunspec import absent, encode_point
 
@@ -60,7 +61,7 @@ class Group:
 
     SHARES are its setpoints in percent.
     NEEDED are the points without which a write means nothing; others are left out where the device reads as not
-    having them (unless its profile says that its control points never read as anything).
+    having them (unless its profile says that its control points never read as anything, or not until they are told).
     """
 
     NEEDED: ClassVar[frozenset[str]] = frozenset()
@@ -106,6 +107,8 @@ class Group:
         if not whole(self.view, point, self.profile):
             return False
         if point in self.NEEDED or self.profile.readback == "effect_only":
+            return True
+        if fits(f"{self.view.block.model_id}.{point}", self.profile.until_told):
             return True
         words, place = self._raw(answers, point), self.view.model.fixed[point]
         return len(words) == place.size and words != absent(place)
