@@ -334,6 +334,14 @@ def _wanted(memory: Memory, need: Need, lead: Mean) -> bool:
     return max(memory.against) >= SUSPECT_FROM or memory.age_s is None or memory.age_s >= need.age_s
 
 
+def due(memory: Memory) -> bool:
+    """A step is made, or is wanted: who comes and goes would else be moved so often that there never was one."""
+    if memory.doublet is not None and memory.doublet.coded:
+        return True
+    old = memory.age_s is not None and memory.age_s >= memory.need.age_s
+    return memory.suspect or memory.belief in GIVEN_UP or (memory.need.exposed_w > 0.0 and old)
+
+
 def weighed(memory: Memory, doublet: Doublet, scale_w: float) -> Memory:
     """What a doublet says: of the load where it had no step, else of the meter."""
     first, second = doublet.first, doublet.second

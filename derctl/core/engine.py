@@ -213,7 +213,8 @@ def _narrow(case: _Case) -> None:
 
 def _met(memories: Memories, after: dict[str, Memory], state: SiteState) -> dict[str, _Case]:
     """Who is there, and whose word counts: who is on trial, and who was never seen to move the meter."""
-    after[TRIAL] = trial.watched(memories.get(TRIAL, trial.START), state)
+    due = belief.due(memories[BELIEF]) if BELIEF in memories else False
+    after[TRIAL] = trial.watched(memories.get(TRIAL, trial.START), state, waits=due)
     tried = [each.der for each in after[TRIAL].cases]
     after[FIRST] = first.watched(memories.get(FIRST, first.START), state, tried)
     cases = {der.id: _Case(der) for der in state.ders}

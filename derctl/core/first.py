@@ -176,8 +176,8 @@ def _stayed(der: DerState) -> bool:
 
 
 def tried(der: DerState) -> bool:
-    """It is moved by itself, to be seen. Who only waits to be seen is not."""
-    return der.trial is not None and not der.unseen
+    """It is moved by itself, to be seen. Who only waits for that, or is never moved for it, is not."""
+    return der.trial is not None and der.trial.moved
 
 
 def shown(memory: Memory, der: str) -> Memory:

@@ -105,9 +105,10 @@ def relying(memory: Memory, relied: bool) -> Memory:
     return memory if relied is memory.relied else replace(memory, relied=relied, once=memory.once or relied)
 
 
-def watched(memory: Memory, state: SiteState) -> Memory:
+def watched(memory: Memory, state: SiteState, *, waits: bool = False) -> Memory:
     """One tick on. Nothing is done where nobody comes and nobody is on trial. Who is heard for the first time does
-    not come back: on a slow bus it is only found later."""
+    not come back: on a slow bus it is only found later. waits: the meter is to be told first, and nobody begins to
+    be moved."""
     heard = tuple([der.id for der in state.ders if der.fresh])
     if heard == memory.heard and not memory.cases:
         return memory
@@ -125,7 +126,8 @@ def watched(memory: Memory, state: SiteState) -> Memory:
         return replace(memory, cases=tuple(_shelved(case) for case in cases))
     if poc.sample == memory.sample or state.t_s - memory.t_s < EVERY_S:
         return memory
-    return _looked(replace(memory, sample=poc.sample, t_s=state.t_s), there, state, poc.reading.p_w)
+    memory = replace(memory, sample=poc.sample, t_s=state.t_s)
+    return _looked(memory, there, state, poc.reading.p_w, waits=waits)
 
 
 def _opened(der: DerState, t_s: float) -> Case:
@@ -141,7 +143,7 @@ def _shelved(case: Case) -> Case:
     return replace(case, track=(), level=None, probe=None)
 
 
-def _looked(memory: Memory, there: dict[str, DerState], state: SiteState, poc_w: float) -> Memory:
+def _looked(memory: Memory, there: dict[str, DerState], state: SiteState, poc_w: float, *, waits: bool) -> Memory:
     tried = {case.der for case in memory.cases}
     others = tuple(name for name in there if name not in tried)
     same = others == memory.others
@@ -150,7 +152,8 @@ def _looked(memory: Memory, there: dict[str, DerState], state: SiteState, poc_w:
         _weighed(case if same else _shelved(case), there[case.der], rest_w, state.t_s, state.tick_s)
         for case in memory.cases
     ]
-    moved = _moved(seen, there, poc_w, state.t_s)
+    begins = not waits or any(case.probe is not None for case in seen)
+    moved = _moved(seen, there, poc_w, state.t_s) if begins else seen
     left = tuple(case for case in moved if case.agreed < LEGS or case.probe is not None)
     return replace(memory, cases=left, others=others)
 
@@ -262,4 +265,4 @@ def standing(case: Case, der: DerState) -> Trial:
     if case.probe is None:
         return Trial(p_w=der.reading.p_w, gave_w=case.gave_w)
     dip_w = max(case.probe.from_w - case.probe.to_w, 0.0)
-    return Trial(p_w=case.probe.from_w, gave_w=case.gave_w, dip_w=dip_w)
+    return Trial(p_w=case.probe.from_w, gave_w=case.gave_w, dip_w=dip_w, moved=True)

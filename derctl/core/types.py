@@ -169,11 +169,13 @@ class Fallback:
 @value
 class Trial:
     """Of a DER that was not seen to move the meter yet (core/trial.py): what it says that it gives, but for the dip_w
-    by which it is moved down, or was a moment ago; gave_w: what it said when it came."""
+    by which it is moved down, or was a moment ago; gave_w: what it said when it came. moved: by itself, to be seen.
+    """
 
     p_w: float | None
     gave_w: float = 0.0
     dip_w: float = 0.0
+    moved: bool = False
 
 
 @value

@@ -207,7 +207,7 @@ class ContractExportLimit(Settings):
         dt_s: float,
     ) -> tuple[Memory, float]:
         """No more than may go out without a meter, and what load is credited beside that; and how much of it is used.
-        While one on trial is moved nobody's credit is counted. What one claims that was never seen to move the meter,
+        While one is on trial nobody's credit is counted. What one claims that was never seen to move the meter,
         where others were, is no use of credit; where nobody was yet, the meter was proven by all of them."""
         if poc is None or not poc.belief.steps:
             return replace(memory, credit=Credit()), 0.0
@@ -228,9 +228,10 @@ class ContractExportLimit(Settings):
             scale_w=sum(der.rating.per_unit_w for der in steered),
         )
         relied, ceiling_w = _relied(memory), memory.ceiling_w
-        if not relied or any(map(first.tried, ders)):
+        if not relied or any(der.trial is not None and not der.unseen for der in ders):
             memory = memory if memory.credit == NO_CREDIT else replace(memory, credit=NO_CREDIT)
-            return memory, 0.0 if relied else max(use.wanted_w, self._waits_w(use, claimed_w - free_w), 0.0)
+            beyond_w = max(sum_w - self.limit_w, 0.0)  # the meter is told all the same
+            return memory, beyond_w if relied else max(use.wanted_w, self._waits_w(use, claimed_w - free_w), 0.0)
         credit = credited(memory.credit, poc.belief, use, dt_s)
         least_w = sum((der.rating.p_min_w for der in steered), 0.0)
         most_w = max(free_w + claimed_w + credit.load_w + poc.belief.rise_w, least_w)

@@ -18,9 +18,9 @@ class Probe(Settings):
     """A dip of the sum: first stores give less or charge more, then PV gives less. Only those that may be told every
     few seconds. A rise is left to the loops.
 
-    While somebody on trial is moved there is none. Where some were never seen to move the meter and others were,
-    those others make it: what the first claim is known as little as the meter is. At first nobody was seen, and the
-    steps tell it of all of them.
+    While somebody on trial is moved there is none; who only waits for that is no part of it. Where some were never
+    seen to move the meter and others were, those others make it: what the first claim is known as little as the meter
+    is. At first nobody was seen, and the steps tell it of all of them.
     """
 
     kind: ClassVar[str] = "probe"
@@ -36,14 +36,15 @@ class Probe(Settings):
         """One step. most_w is of the sum of those whose power counts: what the others of them give is no part of the
         ceiling."""
         unseen = first.unseen_of(site.ders)
-        steered = [der for der in ders if der.controllable and der.can.volatile and der.id not in unseen]
+        able = [der for der in ders if der.controllable and der.can.volatile and der.trial is None]
+        steered = [der for der in able if der.id not in unseen]
         if any(map(first.tried, site.ders)) or (unseen and not steered):
             return memory, SiteProposal(by=self.kind, rank=self.rank, over=(), need=NO_STEPS)
         most_w = None if site.poc is None else site.poc.belief.most_w
         if most_w is not None:
             ours = {der.id for der in steered} | unseen
             for der in site.ders:
-                if der.fresh and der.id not in ours:
+                if der.fresh and der.trial is None and der.id not in ours:
                     most_w -= der.reading.p_w or 0.0
         return memory, SiteProposal(
             by=self.kind,

@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
-from derctl.core import lost, trial
+from derctl.core import belief, lost, trial
+from derctl.core.doublet import Doublet
 from derctl.core.engine import Plan, memory_type
+from derctl.core.evidence import Need
 from derctl.core.trial import Case, Level, Memory, Probe
 from derctl.core.types import Abstain, Setpoint, SiteProposal, SiteState, Trial
+from derctl.core.words import Belief
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.probe import Probe as Steps
 from tests import make
 from tests.roof import Roof, Unit, away, flapping
 from tests.timeline import PlanTimeline
@@ -166,6 +171,49 @@ def test_who_was_there_when_the_meter_was_proven_is_not_on_trial() -> None:
         time.plan = time.plan if n < 9 else proven
         time.decided(*ders, poc=make.meter(0.0, sample=n))
     assert time.memories["trial"].cases == ()
+
+
+def test_beside_six_that_are_always_on_trial_a_dead_meter_is_noticed() -> None:
+    """Seen: 2 kW too much for good. Somebody was on trial all the time, and for that no step was made."""
+    clamps: dict[str, bool] = {}
+    ours = {"pv1": Unit(5_000.0, sun_w=lambda t_s: 4_700.0), "pv2": Unit(10_000.0, sun_w=lambda t_s: 9_400.0)}
+    others = {
+        f"liar{n}": Unit(10_000.0, sun_w=lambda t_s: 0.0, up=flapping(6.0 + n, 4.5 + 0.5 * n, 30.0 + 1.3 * n))
+        for n in range(6)
+    }
+    for each in others.values():
+        each.claims = lambda t_s, p_w: 8_000.0 if t_s > 31.0 else p_w
+    roof = Roof(
+        ours | others,
+        9_000.0,
+        load_w=lambda t_s: 3_000.0,
+        functions=(ContractExportLimit(limit_w=9_000.0), Steps()),
+        meter=lambda export_w: 3.0 + 1e-5 * export_w if clamps else export_w,
+    ).run(90)
+    assert roof.time.memories["belief"].belief is Belief.PROVEN
+    clamps["off"] = True
+    roof.run(170)
+    assert roof.time.memories["belief"].belief is Belief.DOUBTED
+    roof.run(60)
+    assert max(roof.over(260)) <= 9_000.0
+
+
+def test_while_the_meter_is_to_be_told_nobody_begins_to_be_moved() -> None:
+    memory = level_of(5_000.0, seconds=5)
+    ders = make.pv("pv1", p_w=0.0), make.pv("pv2", p_w=5_000.0)
+    state = make.site(*ders, t_s=5.0, poc=make.meter(5_000.0, sample=5))
+    old = belief.Memory(age_s=300.0, need=Need(exposed_w=1_000.0, age_s=230.0))
+    assert belief.due(old)
+    assert not belief.due(replace(old, need=Need(age_s=230.0))), "nothing depends on it"
+    assert not belief.due(replace(old, age_s=100.0)) and not belief.due(replace(old, age_s=None))
+    assert belief.due(belief.Memory(suspect=True)) and belief.due(belief.Memory(belief=Belief.DOUBTED))
+    assert belief.due(belief.Memory(doublet=Doublet(coded=True))) and not belief.due(belief.Memory(doublet=Doublet()))
+    waited = trial.watched(memory, state, waits=True)
+    begun = trial.watched(memory, state)
+    assert [case.probe is None for case in waited.cases] == [True]
+    assert [case.probe is None for case in begun.cases] == [False]
+    state = replace(state, t_s=40.0, poc=make.meter(5_000.0, sample=6))
+    assert trial.watched(begun, state, waits=True).cases[0].probe is None, "who is moved goes back meanwhile"
 
 
 def meeting(memory: Memory, *ders: Any, t_s: float = 0.0, poc: Any = None, sample: int = 1) -> Memory:

@@ -782,7 +782,7 @@ def test_the_steps_before_a_proof_come_by_the_clock_and_not_by_the_meters_values
     assert isinstance(time.memory, Memory) and time.memory.unproven_s == 20.0
 
 
-def test_while_one_on_trial_is_moved_load_counts_as_where_nobody_makes_steps() -> None:
+def test_while_one_is_on_trial_load_counts_as_where_nobody_makes_steps() -> None:
     tried = make.pv("pv2", p_w=0.0, trial=Trial(p_w=0.0))
     time = SiteTimeline(ContractExportLimit(limit_w=3_000.0), memory=PROVEN)
     for n in range(20):

@@ -32,9 +32,16 @@ def test_who_is_silent_is_no_part_of_it() -> None:
 
 
 def test_while_somebody_on_trial_is_moved_there_are_no_steps() -> None:
-    found = said(make.pv("pv1", p_w=3_000.0), make.pv("pv2", p_w=9_000.0, trial=Trial(p_w=9_000.0)))
+    found = said(make.pv("pv1", p_w=3_000.0), make.pv("pv2", p_w=9_000.0, trial=Trial(p_w=9_000.0, moved=True)))
     assert found.p_ceiling_w is None
     assert found.need is not None and not found.need.steps
+
+
+def test_who_only_waits_to_be_moved_stops_no_step_and_takes_no_part_in_it() -> None:
+    """Beside six that come and go somebody always waits: no step was made for as long as one looked."""
+    found = said(make.pv("pv1", p_w=3_000.0), make.pv("pv2", p_w=9_000.0, trial=Trial(p_w=9_000.0)))
+    assert (found.over, found.p_ceiling_w) == (("pv1",), 4_000.0)
+    assert found.need is not None and found.need.steps
 
 
 @pytest.mark.parametrize("trial", [None, Trial(p_w=9_000.0)])
