@@ -146,6 +146,7 @@ PERSONALITIES = {
     "seplos_v3": ("seplos_v3", 1),
     "victron_vebus": ("victron_vebus_single", 227),
     "victron_battery": ("victron_gx_battery", 225),
+    "victron_grid": ("victron_grid_meter", 30),
 }
 """Of the bench: derctl's map, and the unit."""
 

@@ -41,6 +41,10 @@ def victron(kind: str, **more: list[int]) -> Fake:
             840: [500, 100, 600, 85, 1, 65316, 1],
             850: [300, 200],
         },
+        "grid": {
+            2600: [100, 200, 300, 1100, 1200, 1300, 2100, 2200, 2300, 0x3132, 0x3334, 0x3536, 0x3700, 0, 0, 0],
+            2616: [2310, 10, 2320, 20, 2330, 30, 0, 1100, 0, 1200, 0, 1300, 0, 2100, 0, 2200, 0, 2300],
+        },
         "vebus": {
             3: [2310, 2320, 2330, 10, 20, 30, 5000, 5000, 5000, 23, 46, 69, 2310, 2320, 2330, 10, 20, 30, 5000, 250],
             23: [23, 46, 69, 5000, 250, 3, 0, 850, 4, 17, 1, 1, 1, 1, 111, 1, 1, 222, 333],
@@ -132,6 +136,16 @@ def test_the_grid_of_a_gx_is_what_its_phases_add_up_to() -> None:
     fake.registers |= {820: 65036, 821: 0, 822: 0}
     one = fake.reading(device)
     assert one.p_w == 500.0, "one phase, and 500 W to the grid"
+
+
+def test_a_grid_meter_behind_a_gx_is_read_on_its_own_unit() -> None:
+    fake = victron("grid")
+    device = found("victron_grid_meter", fake, sign=-1)
+    reading = fake.reading(device)
+    assert (reading.p_w, reading.p_phase_w) == (-600.0, (-100.0, -200.0, -300.0)), "it has these W going in"
+    assert reading.v_v == pytest.approx(232.0) and device.identity.serial == "1234567"
+    fake.registers[2600] = 0x10000 - 900
+    assert fake.reading(device).p_w == 400.0, "one phase feeds in"
 
 
 def test_without_a_phase_a_sum_is_no_power() -> None:
@@ -433,6 +447,7 @@ def test_a_sax_counts_from_16384() -> None:
     [
         (victron("battery"), {"victron_gx_battery"}),
         (victron("system"), {"victron_gx_meter"}),
+        (victron("grid"), {"victron_grid_meter"}),
         (victron("vebus"), {"victron_vebus"}),
         (Spaces(GIVENERGY), {"givenergy", "givenergy_meter"}),
         (solaredge(), {"solaredge_storedge"}),

@@ -409,3 +409,27 @@ async def test_victron_charges_with_no_more_than_dvcc_allows(make_rig: MakeRig) 
 async def test_a_gx_whose_inverter_is_not_there_is_refused(make_rig: MakeRig) -> None:
     with pytest.raises(ScenarioError, match="stand before it"):
         await make_rig(devices=(device("system", "victron_system"),), plant=plant())
+
+
+# -- SolarEdge
+
+
+async def test_solaredge_limits_its_terminals_until_nobody_repeats_it_and_then_by_its_own_limit(
+    make_rig: MakeRig,
+) -> None:
+    """32-bit numbers with their low word first; enable, timeout, what it falls to, and the limit."""
+    rig, client = await one(make_rig, "solaredge_storedge")
+    assert struct.unpack(">HH", await client.read(3, 62212, 2)) == (0x4000, 0x461C), "10000.0"
+    assert await client.write(62242, 0, 0x40A0) == 0
+    passed(rig, 8.0)
+    assert ac_w(rig) > 1100.0, "it feeds its house: a limit of 5 % that is not enabled does nothing"
+    for address, told in ((62208, (1,)), (62224, (20, 0)), (62226, (0, 0x40A0)), (62242, (0, 0x4120))):
+        assert await client.write(address, *told) == 0
+    passed(rig, 8.0)
+    assert 900.0 < ac_w(rig) <= 1010.0, "10 % of 10 kW"
+    passed(rig, 20.0)
+    assert ac_w(rig) <= 510.0, "its timeout is over: 5 %"
+    assert await client.write(62242, 0, 0x4120) == 0
+    passed(rig, 8.0)
+    assert 900.0 < ac_w(rig) <= 1010.0
+    client.close()
