@@ -69,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes and not _agreed(plan_lines(site, names, args.within, args.periods)):
         print("nothing was written", file=sys.stderr)
         return NO
+    from derctl.daemon.stand import NotGivenBack
     from derctl.store.folder import AlreadyRunning
 
     try:
@@ -76,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
     except AlreadyRunning as error:
         print(f"{error}: stop it first, as by systemctl stop derctl, and start it again afterwards", file=sys.stderr)
         return BUSY
+    except NotGivenBack as error:
+        print(error, file=sys.stderr)
+        return NO
     except OSError as error:
         print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG

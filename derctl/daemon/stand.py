@@ -34,7 +34,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.clock import Clock
 from derctl.daemon.known import known_before
 from derctl.devices.types import Controllable
-from derctl.errors import BusError, BusTimeout, CommandError, DeviceError, SettingError, WriteBarred
+from derctl.errors import BusError, BusTimeout, DerctlError, DeviceError, SettingError, WriteBarred
 from derctl.links.ending import end
 from derctl.links.turns import Priority
 from derctl.site import Site
@@ -58,6 +58,10 @@ REFRESHED = 0.4
 """Of the time of a device's own timer; what stands is told again."""
 
 
+class NotGivenBack(DerctlError):
+    """Something that derctl wrote before stands in a device."""
+
+
 @dataclass(slots=True)
 class Stand:
     """stood: what was in each DER before. progress: hears what each stage is for. stamp: the wall
@@ -78,12 +82,12 @@ class Stand:
         return dict(self.releaser.dispatch.writers)
 
     async def begin(self) -> None:
-        """All devices answer, and nothing of derctl's stands in them. Raises BusTimeout, CommandError."""
+        """All devices answer, and nothing of derctl's stands in them. Raises BusTimeout, NotGivenBack."""
         self.releaser.restore()
         left = [name for name in self.writers if self.releaser.records.of(name) is Record.WRITTEN]
         if left:
             text = f"{', '.join(left)}: what derctl wrote is not given back yet; first: derctl release"
-            raise CommandError("not_ready", text)
+            raise NotGivenBack(text)
         ends_s = self.clock() + FOUND_S
         while missing := [each.id for each in self.plant.channels if each.measured.sample == 0]:
             if self.clock() > ends_s:
@@ -213,7 +217,7 @@ class Stand:
 @asynccontextmanager
 async def stand(site: Site, tell: Callable[[str], None]) -> AsyncIterator[Stand]:
     """The site's lock is held, and its devices are found. At the end all are given back. Raises AlreadyRunning,
-    OSError, BusError, CommandError. tell: hears of what could not be given back."""
+    OSError, BusError, NotGivenBack. tell: hears of what could not be given back."""
     folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
     folder.hold()
     try:

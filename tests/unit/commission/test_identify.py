@@ -182,7 +182,7 @@ def test_what_the_user_does_not_allow_is_not_looked_for() -> None:
 @pytest.mark.parametrize("most_w", [5_000.0, 10_000.0])
 def test_nobody_is_moved_further_than_allowed(within_w: float, most_w: float) -> None:
     """Neither above what stood in it, nor by more than was said from what it gave."""
-    house = House(sun_w=min(8_000.0, most_w))
+    house = House()
     found_in(house, within_w=within_w, periods=2, most_w=most_w)
     told = [stage.setpoint for stage in house.stages if stage.setpoint != NOTHING]
     limits = [each.p_ceiling_w for each in told]
