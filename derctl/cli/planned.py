@@ -18,6 +18,9 @@ def plan_text(buses: Sequence[Planned]) -> list[str]:
         lines += wrapped(_bus(each), f"    {each.plan.bus:<{width}}  ", "      ")
         if each.missed:
             lines += wrapped(f"! bus {each.plan.bus}: {missed_text(each.missed, each.would)}", "    ", "      ")
+        if each.slow:
+            text = missed_text(each.slow, each.would, "refused once its devices answer no sooner than most do")
+            lines += wrapped(f"! bus {each.plan.bus}: {text}", "    ", "      ")
     return lines
 
 
@@ -44,6 +47,7 @@ def plan_json(planned: Planned) -> dict[str, Any]:
         "wire": planned.wire,
         "units": planned.units,
         "missed": list(planned.missed),
+        "slow": list(planned.slow),
         "would": asdict(planned.would),
         "text": missed_text(planned.missed, planned.would),
     }

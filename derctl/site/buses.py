@@ -25,13 +25,15 @@ Deadline = Callable[[Wired, float], str]
 class Planned:
     """wire: how its characters go, for people. plan: with answers as long as they are expected to take. missed: the
     deadlines of control that can't be kept even where all that is not set is as fast as can be, in words; where no
-    DER is written there are none. would: what would keep them all.
+    DER is written there are none. slow: those that only answers as long as expected miss, which refuses nothing.
+    would: what would keep them all.
     """
 
     wire: str
     units: int
     plan: BusPlan
     missed: tuple[str, ...] = ()
+    slow: tuple[str, ...] = ()
     would: Would = NOTHING
 
 
@@ -46,13 +48,16 @@ def planned(file: SiteFile, profiles: Mapping[str, Profile], budget: Budget | No
     for wired, plan in zip(used, plans_of(used, tick_s), strict=True):
         deadlines = _deadlines(file, wired.bus, budget)
         missed = _missed(deadlines, sure[wired.bus], tick_s)
+        slow = () if missed else _missed(deadlines, wired, tick_s)
+        asked = sure[wired.bus] if missed else wired
         found.append(
             Planned(
                 wire=wires[wired.bus],
                 units=len(wired.units),
                 plan=plan,
                 missed=missed,
-                would=would(sure[wired.bus], tick_s, partial(_fits, deadlines)) if missed else NOTHING,
+                slow=slow,
+                would=would(asked, tick_s, partial(_fits, deadlines)) if missed or slow else NOTHING,
             )
         )
     return tuple(found)
@@ -69,12 +74,12 @@ def refused(file: SiteFile, profiles: Mapping[str, Profile], budget: Budget | No
     return "; ".join(found)
 
 
-def missed_text(missed: Sequence[str], would: Would) -> str:
+def missed_text(missed: Sequence[str], would: Would, says: str = "refused") -> str:
     """The deadlines, and what would keep them; "" where all are kept."""
     if not missed:
         return ""
     ways = _ways(would)
-    text = f"refused: {'; '.join(missed)}"
+    text = f"{says}: {'; '.join(missed)}"
     return f"{text}. What would do: {', or '.join([*ways, 'its units spread over several buses'])}"
 
 

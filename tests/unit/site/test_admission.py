@@ -113,6 +113,16 @@ def test_setpoints_that_lapse_before_they_are_all_written_again_are_refused(smal
     assert bus.would.pause_s == 0.75
 
 
+def test_what_only_slow_answers_miss_is_said_and_not_refused(small: Small, site_of: SiteOf) -> None:
+    """Eight requests 0.7 s apart take 5.6 s, and more than the 6 s once each waits for its answer."""
+    bus = plan_of(site_of(small(("id: lan,", "id: lan, min_interval_s: 0.7,"), FAST_TIMER)))
+    assert bus.missed == ()
+    assert ["written again after 6 s" in text for text in bus.slow] == [True]
+    assert bus.would.pause_s is not None
+    sooner = plan_of(site_of(small(("id: lan,", f"id: lan, min_interval_s: {bus.would.pause_s},"), FAST_TIMER)))
+    assert (sooner.missed, sooner.slow) == ((), ())
+
+
 def test_a_bus_on_which_no_excursion_ends_in_time_is_refused(small: Small, site_of: SiteOf) -> None:
     """Eight polls and slow blocks 2 s apart, and eight requests of setpoints: 32 s."""
     pair = ("id: lan,", "id: lan, min_interval_s: 2,")
