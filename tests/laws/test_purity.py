@@ -29,6 +29,8 @@ ALLOWED = {
     "derctl/functions": STANDARD | {"derctl.core", "derctl.errors", "derctl.functions"},
     "derctl/sunspec": STANDARD | {"ipaddress", "derctl.core", "derctl.errors", "derctl.sunspec"},
     "derctl/devices": STANDARD | {"derctl.core", "derctl.errors", "derctl.sunspec", "derctl.devices"},
+    "derctl/commission": STANDARD
+    | {"derctl.core", "derctl.errors", "derctl.sunspec", "derctl.devices", "derctl.commission"},
     "hil/plant": STANDARD | {"numpy", "hil.plant"},
 }
 CALLS = {"open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint"}
