@@ -228,7 +228,7 @@ def proof_text(site: Site) -> str:
         return "fail-safe: control needs no proof of it (require_proof: false)"
     if not names:
         return "fail-safe: no DER needs a proof of it"
-    return f"fail-safe: control is refused until `derctl verify` has proven that of {', '.join(names)}"
+    return f"fail-safe: control waits until `derctl verify` has proven that of {', '.join(names)}"
 
 
 def demanding(site: Site) -> list[str]:

@@ -44,7 +44,8 @@ def subject_of(section: DerSection, device: Device, profile: Profile, *, asked: 
 
 def _cannot(section: DerSection, device: Device, profile: Profile) -> str:
     """Why the declared fallback is more than this device can do; "": it may be true."""
-    why = der_absence(section, found_of(device, fallback_of(section))).why
+    limited = section.fallback.p_ceiling_w is not None
+    why = der_absence(section, found_of(device, fallback_of(section))).why if limited else None
     failsafe = f" ({profile.name}: {profile.about.failsafe})" if profile.about.failsafe else ""
     if why is not None:
         return f"{why.removeprefix(f'{section.id}: ')}{failsafe}"
@@ -125,4 +126,6 @@ def measured(
 def contract_of(site: Site, known: Mapping[str, Found | None]) -> tuple[str, bool]:
     """The site without derctl in words, and whether it keeps the contract, or has none."""
     absence = absence_of(site.file.ders, known, site.limit_w, site.phase_limit_w)
-    return sum_text(absence), absence.holds
+    if absence.limit_w is None:
+        return f"{sum_text(absence)}; no contract_export_limit stands against it", True
+    return f"{sum_text(absence)}: the contract {'holds' if absence.holds else 'is broken'}", absence.holds

@@ -21,7 +21,7 @@ from derctl.commission.trial import Finding, Subject
 from derctl.commission.verify import late_s
 from derctl.core.text import clean, error_text
 from derctl.core.types import Reading
-from derctl.core.words import FallbackBy, Proven
+from derctl.core.words import FallbackBy, Proven, Released
 from derctl.daemon.actuate.proving import Proving, proving
 from derctl.errors import BusError, CommandError
 from derctl.site import DerSection, Site, load
@@ -90,7 +90,8 @@ async def _verify(site: Site, args: argparse.Namespace) -> int:
     finally:
         if at is not None:
             fallbacks = {der.id: der.fallback.p_ceiling_w for der in site.file.ders}
-            for line in standing({name: asdict(each) for name, each in at.given_back.items()}, {}, fallbacks):
+            back = {name: asdict(each) for name, each in at.given_back.items() if each.result != Released.NOT_WRITTEN}
+            for line in standing(back, {}, fallbacks):
                 say(f"given back: {line}")
     text, holds = contract
     proven = len(found) == len(chosen) and all(each.verdict is Proven.PROVEN for each in found.values())
@@ -98,7 +99,7 @@ async def _verify(site: Site, args: argparse.Namespace) -> int:
         ders = {name: asdict(each) for name, each in found.items()}
         print(json.dumps({"ders": ders, "contract": {"holds": holds, "text": text}}))
     else:
-        say(f"{text}: {'the contract holds' if holds else 'the contract is broken'}")
+        say(text)
     if not found:
         return UNREACHABLE if chosen else OK
     return OK if proven and holds else NO

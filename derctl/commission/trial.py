@@ -106,7 +106,7 @@ class Subject:
 
 
 STEP_PU = 0.05
-"""Of the rating (docs/sources.md)."""
+"""Of the rating: our choice."""
 
 
 def let_go(subject: Subject, reading: Reading, told: Setpoint) -> bool:

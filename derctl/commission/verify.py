@@ -12,7 +12,7 @@ from derctl.core.words import FallbackBy, Proven
 from derctl.errors import BusError, DeviceError
 
 LATE_PU, LATE_S = 0.2, 2.0
-"""So much later than declared it is late: this share of the time, and this long beside it (docs/sources.md)."""
+"""So much later than declared it is late: this share of the time, and this long beside it: our choice."""
 SOON_PU = 0.5
 """derctl writes again before half of the time is spent: who lets go sooner does so under its hands."""
 
@@ -152,7 +152,7 @@ def _kept(
     goal_w = subject.p_ceiling_w
     if goal_w is None or no_less(goal_w, subject):
         lied = ", while it still reads what it was told as active" if lapse.by_power else ""
-        return Proven.PROVEN, f"it gave back what it was told{lied}"
+        return Proven.PROVEN, f"it let go of {_in_words(told)}, as declared{lied}"
     if subject.over(reading, goal_w):
         return Proven.FAILED, f"it gives {reading.p_w or 0.0:,.0f} W, where {goal_w:,.0f} W are declared"
     if lapse.by_power:

@@ -33,12 +33,14 @@ FOUND_S = 20.0
 
 @dataclass(slots=True)
 class Proving:
-    """given_back: by DER id what became of its release, once that is done. clock: the wall time."""
+    """told: the DERs that were written, which is nothing that was asked of them: their limits go back to the fallback.
+    given_back: by DER id what became of its release, once that is done. clock: the wall time."""
 
     folder: Folder
     clock: Clock
     releaser: Releaser
     wires: dict[str, asyncio.Task[None]]
+    told: list[str] = field(default_factory=list)
     given_back: dict[str, Release] = field(default_factory=dict)
 
     def now_s(self) -> float:
@@ -83,6 +85,7 @@ class Proving:
         desired = device.sendable(setpoint)
         await account.ration.reserve(profile, toggle=False)
         before = account.sending(desired)
+        self.told = [*(name for name in self.told if name != der_id), der_id]
         found = await channel.bus.execute(
             channel.unit,
             confirmed(device.write(desired, writer.promised.told, answers), channel.answers.scales),
@@ -150,9 +153,12 @@ async def _state(folder: Folder, clock: Clock) -> Surviving:
 
 
 async def _give_back(made: Proving) -> None:
-    """Those that were found; the others are left to their reversion, and stay in the journal."""
+    """Those that were found; the others are left to their reversion, and stay in the journal. What an earlier run has
+    not given back is given back, too."""
     take_over(each for each in made.releaser.dispatch.writers.values() if each.channel.measured.sample > 0)
-    made.given_back = await made.releaser.release(lift=False, seconds=PATIENT_S)
+    made.given_back = await made.releaser.release_of(made.told, lift=True, seconds=PATIENT_S)
+    rest = await made.releaser.release(lift=False, seconds=PATIENT_S)
+    made.given_back |= {name: each for name, each in rest.items() if name not in made.given_back}
 
 
 def _controllable(device: object) -> Controllable:

@@ -115,7 +115,7 @@ HABITS: dict[str, tuple[Device, Subject, Proven, str]] = {
     "to another value": (Device(to_w=5000.0), PV, Proven.FAILED, "5,000 W, where 3,000 W are declared"),
     "to no limit": (Device(to_w=None), PV, Proven.FAILED, "gives 6,000 W, where 3,000 W"),
     "to no limit, in the dark": (Device(to_w=None, sun_w=0.0), PV, Proven.FAILED, "no limit, where 3,000 W"),
-    "to no limit, as declared": (Device(to_w=None), replace(PV, p_ceiling_w=None), Proven.PROVEN, "it gave back"),
+    "to no limit, as declared": (Device(to_w=None), replace(PV, p_ceiling_w=None), Proven.PROVEN, "it let go of"),
     "to less than declared": (Device(to_w=2900.0), replace(PV, p_ceiling_w=3500.0), Proven.PROVEN, "2,900 W"),
     "never": (Device(reverts_s=math.inf), PV, Proven.FAILED, "its timer does not revert"),
     "never, in the dark": (Device(reverts_s=math.inf, sun_w=0.0), PV, Proven.UNCONFIRMED, "its power does not tell"),
