@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import copy
 import dataclasses
 import os
 import time
@@ -21,8 +20,8 @@ from hil.expect import Check, check, ready_s
 from hil.eyes import MqttEye, StatusEye
 from hil.faults import FaultBoard
 from hil.invariants import Watch, verdicts
-from hil.rig import Rig
-from hil.scenario import Event, Scenario, filled, load, put
+from hil.rig import Rig, site_of
+from hil.scenario import Event, Scenario, load, put
 from hil.snapshot import snapshot
 from hil.validate import validate
 from hil.world import World, battery_of, rating_of
@@ -173,7 +172,7 @@ class Run:
     def rendered(self) -> dict[str, Any]:
         """The site file of the scenario, with the ports that are."""
         words = {**self.rig.words(), "dir": str(self.directory), "mqtt_port": str(self.mqtt_port)}
-        return dict(filled(copy.deepcopy(dict(self.scenario.site)), words))
+        return site_of(self.scenario, words)
 
     async def start_daemon(self) -> None:
         """It takes the site file as it is rendered, and finds what the timeline does at 0 s."""

@@ -43,6 +43,7 @@ VERBS: dict[str, Verb] = {
     "status": Verb("status", "live state of the running daemon"),
     "doctor": Verb("doctor", "what is not well on a running site, and what to do about it"),
     "why": Verb("why", "why a DER gives what it gives, in one paragraph"),
+    "verify": Verb("verify", "prove each DER's fail-safe: tell it something harmless, fall silent, and measure"),
     "arm": Verb("arm", "from observing to control, if nothing stands against it"),
     "disarm": Verb("disarm", "from control to observing; what was written is released"),
     "limit": Verb("limit", "limit a DER or the site for a time: derctl limit 3000 pv1 10m"),

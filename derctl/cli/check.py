@@ -24,7 +24,7 @@ from derctl.errors import ConfigError
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.fuse_limit import FuseLimit
 from derctl.site import Absence, Site, absence_of, load, rounds_of
-from derctl.site.absence import DerAbsence, phases_text, phases_w
+from derctl.site.absence import DerAbsence, demanded, phases_text, phases_w
 from derctl.site.buses import Planned, planned
 from derctl.site.grid_code import grid_code
 from derctl.site.owners import owners
@@ -89,6 +89,7 @@ def summarise(site: Site, absence: Absence, buses: Sequence[Planned]) -> dict[st
         "batteries": {der.id: asdict(limits_by(der)) for der in batteries(site)},
         "commanders": asdict(commanders(site)),
         "clock": asdict(clock_of(site)),
+        "proof": {"required": site.file.site.require_proof, "ders": demanding(site), "text": proof_text(site)},
         "owners": [asdict(owner) for owner in owners(site.file, site.plan)],
         "witness": None if site.file.poc is None or site.file.poc.witness is None else site.file.poc.witness.bus,
         "followers": [] if site.file.poc is None else site.file.poc.followers,
@@ -227,8 +228,24 @@ def page(site: Site, absence: Absence, buses: Sequence[Planned]) -> list[str]:
     for battery in batteries(site):
         lines += wrapped(f"{battery.id}: {limits_by(battery).text}", "  ", "    ")
     lines += wrapped(f"who may command: {commanders(site).text}", "  ", "    ")
+    lines += wrapped(proof_text(site), "  ", "    ")
     clock = clock_of(site)
     return lines if clock.synced else [*lines, *wrapped(clock.text, "  ", "    ")]
+
+
+def proof_text(site: Site) -> str:
+    """Whose fail-safe has to be on record before control."""
+    names = demanding(site)
+    if not site.file.site.require_proof:
+        return "fail-safe: control needs no proof of it (require_proof: false)"
+    if not names:
+        return "fail-safe: no DER needs a proof of it"
+    return f"fail-safe: control waits until `derctl verify` has proven that of {', '.join(names)}"
+
+
+def demanding(site: Site) -> list[str]:
+    """The DERs whose fail-safe the device itself has to keep, where the site file demands a proof."""
+    return [der.id for der in site.file.ders if site.file.site.require_proof and demanded(der)]
 
 
 def readings_text(site: Site) -> list[str]:

@@ -337,6 +337,7 @@ class Refusal(StrEnum):
     MAY_NOT_ARM = "may_not_arm"
     NOTHING_NEW = "nothing_new"
     DOES_NOT_FIT = "does_not_fit"
+    UNPROVEN = "unproven"
 
 
 class Standing(StrEnum):
@@ -355,6 +356,16 @@ class Timer(StrEnum):
     TARGET = "target"
     NO_TARGET = "no_target"
     NONE = "none"
+
+
+class Proven(StrEnum):
+    """What `verify` found of a DER's fail-safe: as declared; otherwise than declared; nothing that could be measured,
+    since the device has none; or not to be told this time."""
+
+    PROVEN = "proven"
+    FAILED = "failed"
+    UNPROVABLE = "unprovable"
+    UNCONFIRMED = "unconfirmed"
 
 
 class Without(StrEnum):

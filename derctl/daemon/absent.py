@@ -12,6 +12,7 @@ from derctl.core.value import replace
 from derctl.core.words import Bind
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.known import Known
+from derctl.daemon.proofs import unproven_text
 from derctl.devices import Device
 from derctl.site import Absence, DerSection, Site, der_absence, fallback_of, found_of, rating_of
 from derctl.site.absence import DerAbsence
@@ -54,10 +55,10 @@ class Absent:
     def whole(self) -> Absence:
         """The site's."""
         ders = tuple(self.of(section.id) for section in self.site.file.ders)
-        before = self._whole
+        before, unproven = self._whole, unproven_text(self.site.file, self.known)
         if (
             before is None
-            or before.too_slow != self.too_slow
+            or (before.too_slow, before.unproven) != (self.too_slow, unproven)
             or any(a is not b for a, b in zip(ders, before.ders, strict=True))
         ):
             before = self._whole = Absence(
@@ -65,6 +66,7 @@ class Absent:
                 limit_w=self.site.limit_w,
                 phase_limit_w=self.site.phase_limit_w,
                 too_slow=self.too_slow,
+                unproven=unproven,
             )
         return before
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from derctl.core.value import replace
 from derctl.core.words import Mode, Refusal
-from derctl.site.absence import Absence
+from derctl.site.absence import Absence, beside
 
 
 class Arm(StrEnum):
@@ -116,7 +116,7 @@ def seen(arming: Arming, absence: Absence, *, resumed: bool = False) -> Arming:
         return arming
     objection = absence.objection
     late = objection is not None and objection[0] is Refusal.BUS_TOO_SLOW
-    holds = objection is None or (resumed and absence.held and not absence.too_slow)
+    holds = objection is None or (resumed and absence.held and beside(absence) is None)
     said = Said.LATE if late else Said.HOLDS if holds else Said.BREAKS
     state = TABLE[arming.state, said]
     if state is arming.state and absence is arming.absence:

@@ -67,7 +67,7 @@ class Gate:
 
     def _say_broken(self, before: Absence | None, now: Absence) -> None:
         known = None if before is None else before.objection
-        if now.objection is not None and now.objection != known:
+        if now.objection is not None and now.objection != known and now.objection[0] is not Refusal.UNPROVEN:
             self.on_broken(now.objection[1])
 
     def ask(self, by: str, confirm: str | None) -> None:

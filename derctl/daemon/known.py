@@ -18,6 +18,7 @@ from derctl.devices import Device, Identity
 from derctl.site import DerSection, fallback_of
 from derctl.site.absence import Found
 from derctl.store.folder import Folder
+from derctl.store.proofs import Proof
 from derctl.store.sealed import first_good
 from derctl.store.state import FILE
 
@@ -94,10 +95,12 @@ def relying_on(firmware: str, now: Once, *, newer: str = "") -> Once:
 class Known:
     """By DER id. A record of another serial than the site file's counts for nothing.
 
+    proofs: what `verify` found of their fail-safes.
     news: who has other firmware since the last look at this, with what to say of it.
     """
 
     of: dict[str, Once] = field(default_factory=dict)
+    proofs: dict[str, Proof] = field(default_factory=dict)
     news: list[tuple[str, str]] = field(default_factory=list)
 
     def found(self, section: DerSection) -> Found | None:

@@ -154,7 +154,7 @@ class Reloading:
         """A file with which control would end is not taken over while derctl controls. What is learnt by the look is
         only kept with the file."""
         control = self.control
-        known = Known(dict(control.absent.known.of))
+        known = Known(dict(control.absent.known.of), control.absent.known.proofs)
         objection = absent_of(new, plant, known).whole().objection
         mode, before = Mode(new.file.site.mode), Mode(control.site.file.site.mode)
         ends_by_word = mode is Mode.OBSERVE and before is not mode

@@ -35,7 +35,7 @@ from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.survival import holding_back, kept, revived
 from derctl.site.plant_file import NOTHING_FOUND, PlantFile
-from derctl.store import state
+from derctl.store import proofs, state
 from derctl.store.folder import Folder
 from derctl.store.saves import Saves
 from derctl.store.state import ArmWord, Surviving
@@ -79,6 +79,9 @@ class Survival:
             if text is not None:
                 tell("state_unreadable", "", text)
         self.proof.proven = saved.proven_meter
+        self.known.proofs, problem = proofs.load(self.folder)
+        if problem is not None:
+            tell("state_unreadable", "", problem)
         self.gate.arming = armed(self.gate.arming, mode, saved.word)
         self.gate.agreed = saved.agreed
         found, refused = known_again(saved.known)

@@ -79,13 +79,14 @@ class DerAbsence:
 class Absence:
     """The Pi-absent state of the site: the most that may be exported without derctl, no load counted. phase_limit_w:
     the agreed limit of each phase. too_slow: the buses that can't keep a deadline of control, in words; that stands
-    against control too.
+    against control too. unproven: whose fail-safe is not on record where the site file demands it, in words.
     """
 
     ders: tuple[DerAbsence, ...] = ()
     limit_w: float | None = None
     phase_limit_w: float | None = None
     too_slow: str = ""
+    unproven: str = ""
 
     @property
     def by_der(self) -> dict[str, float]:
@@ -168,7 +169,7 @@ class Absence:
         if self.holds:
             between = self.between
             if between is None or not between.refused:
-                return (Refusal.BUS_TOO_SLOW, self.too_slow) if self.too_slow else None
+                return beside(self)
             return Refusal.FALLBACK_BREAKS_CONTRACT, f"{between.text}. {QUICKER}"
         if self.unknown:
             names = ", ".join(self.unknown)
@@ -176,6 +177,13 @@ class Absence:
             text = f"{refused}nothing is known yet of {names}: give rating.p_max_w or a fallback"
             return Refusal.RATING_UNKNOWN, text
         return Refusal.FALLBACK_BREAKS_CONTRACT, " ".join((*reasons(self), sum_text(self)))
+
+
+def beside(absence: Absence) -> tuple[Refusal, str] | None:
+    """What stands against control of a site that keeps its contract without derctl."""
+    if absence.too_slow:
+        return Refusal.BUS_TOO_SLOW, absence.too_slow
+    return (Refusal.UNPROVEN, absence.unproven) if absence.unproven else None
 
 
 def _by_phase(ders: Sequence[DerAbsence], watts: Sequence[float]) -> tuple[float, ...]:
@@ -228,6 +236,12 @@ def fallback_of(section: DerSection) -> Fallback:
     """The declared fallback in control's words."""
     given = section.fallback
     return Fallback(p_ceiling_w=given.p_ceiling_w, by=FallbackBy(given.by), after_s=given.after_s)
+
+
+def demanded(section: DerSection) -> bool:
+    """Whether derctl writes it and the device itself has to keep its fallback, so that this can be proven. A limit
+    kept in the device is the installer's word."""
+    return section.control and _by(section) is not FallbackBy.DEVICE
 
 
 def _by(section: DerSection) -> FallbackBy:

@@ -48,6 +48,9 @@ class SiteSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         None
     )
     mode: Literal["observe", "control"] = "observe"
+    require_proof: Annotated[
+        bool, Meta(description="control only once `derctl verify` has put each DER's fail-safe on record")
+    ] = True
     on_override: Annotated[
         Literal["reassert", "yield", "alarm"], Meta(description="where somebody else sets a DER to less than derctl")
     ] = "reassert"

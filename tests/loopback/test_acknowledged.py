@@ -21,7 +21,8 @@ PATIENCE_S = 60.0
 """For whatever must come at last."""
 SITE = """\
 version: 1
-site: {{id: house, v_nom_v: 230, f_nom_hz: 50, state_dir: {path}/state, socket: {path}/derctl.sock, mode: control}}
+site: {{id: house, v_nom_v: 230, f_nom_hz: 50, state_dir: {path}/state, socket: {path}/derctl.sock, mode: control,
+  require_proof: false}}
 buses:
   - {{id: lan, tcp: {{host: 127.0.0.1, port: 1}}}}
 ders:

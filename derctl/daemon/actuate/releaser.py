@@ -83,10 +83,12 @@ class Releaser:
         result = await self._release(None, lift=lift, seconds=seconds)
         return result | self.inventory.beside(result)
 
-    async def release_of(self, leaving: Sequence[str]) -> dict[str, Release]:
+    async def release_of(
+        self, leaving: Sequence[str], *, lift: bool = False, seconds: float = RELEASE_S
+    ) -> dict[str, Release]:
         """Release these, as far as derctl wrote them: it will not write them any more."""
         wrote = [der_id for der_id in leaving if self.records.of(der_id) is Record.WRITTEN]
-        return await self._release(wrote, lift=False, seconds=RELEASE_S) if wrote else {}
+        return await self._release(wrote, lift=lift, seconds=seconds) if wrote else {}
 
     async def lift_of(self, stepped: Sequence[str]) -> dict[str, Release]:
         """Release these, as far as they were written, and lift their limits to what the fallback has."""

@@ -41,7 +41,7 @@ async def rescue(site: Site, tell: Callable[[str], None], *, lift: bool, seconds
     What is not in the site file any more can't be reached from here, and is named. tell: hears what is wrong with the
     record of what was written.
     """
-    folder, unsaved = _folder(site), list[str]()
+    folder, unsaved = folder_of(site), list[str]()
 
     def heard(event: str, who: str, text: str) -> None:
         if event == "journal_not_saved":
@@ -70,7 +70,7 @@ async def rescue(site: Site, tell: Callable[[str], None], *, lift: bool, seconds
 
 async def look(site: Site, *, seconds: float = OTHERS_S) -> dict[str, tuple[Standing, bool]]:
     """What stands in each DER that derctl may write, and whether it answers; nothing is written. Raises OSError."""
-    async with _house(site, _folder(site), lambda event, who, text: None) as releaser:
+    async with _house(site, folder_of(site), lambda event, who, text: None) as releaser:
         releaser.restore(touch=False)
         await _read(releaser, seconds, lift=True)
         ours = {name: each for name, each in releaser.dispatch.writers.items() if each.control}
@@ -79,39 +79,48 @@ async def look(site: Site, *, seconds: float = OTHERS_S) -> dict[str, tuple[Stan
         }
 
 
-def _folder(site: Site) -> Folder:
+def folder_of(site: Site) -> Folder:
     return Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
 
 
 @asynccontextmanager
 async def _house(site: Site, folder: Folder, on_event: Callable[[str, str, str], None]) -> AsyncIterator[Releaser]:
     """The site's DERs, on buses that connect."""
+    async with wired(site, folder, on_event) as (releaser, _):
+        yield releaser
+
+
+@asynccontextmanager
+async def wired(
+    site: Site, folder: Folder, on_event: Callable[[str, str, str], None]
+) -> AsyncIterator[tuple[Releaser, dict[str, asyncio.Task[None]]]]:
+    """The same, with the task that keeps each bus connected, by the bus's name."""
     plant, ledger = build(site, lambda event, who, text: None, known_before(folder)), Ledger()
     dispatch = Dispatch({name: _writer(site, channel, ledger) for name, channel in plant.ders.items()})
-    used = {id(channel.bus): channel.bus for channel in plant.ders.values()}
-    tasks = [asyncio.create_task(bus.line.run()) for bus in used.values()]
+    used = {channel.bus.line.name: channel.bus for channel in plant.ders.values()}
+    tasks = {name: asyncio.create_task(bus.line.run()) for name, bus in used.items()}
     try:
-        yield Releaser(Records(Journal(folder), lambda: "", on_event, ledger), dispatch, on_event)
+        yield Releaser(Records(Journal(folder), lambda: "", on_event, ledger), dispatch, on_event), tasks
     finally:
-        await end(tasks)
+        await end(tasks.values())
 
 
 async def _read(releaser: Releaser, seconds: float, *, lift: bool) -> None:
     """Until those that are to be released answer, and the others for as long as OTHERS_S. Where one would give more
     afterwards, none of the others may be lost: all are waited for then."""
     writers = releaser.dispatch.writers
-    reads = {name: asyncio.create_task(_ready(each.channel)) for name, each in writers.items()}
+    reads = {name: asyncio.create_task(ready(each.channel)) for name, each in writers.items()}
     wrote = [name for name in reads if lift or releaser.records.of(name) is Record.WRITTEN]
     ends_s = asyncio.get_running_loop().time() + seconds
     try:
         await _until(reads.values(), min(ends_s, asyncio.get_running_loop().time() + OTHERS_S))
         await _until([reads[name] for name in wrote], ends_s)
-        _take_over(writers.values())
+        take_over(writers.values())
         if any(rises(writers[name], lift=lift) for name in wrote):
             await _until(reads.values(), ends_s)
     finally:
         await end(reads.values())
-    _take_over(writers.values())
+    take_over(writers.values())
 
 
 async def _until(tasks: Collection[asyncio.Task[None]], ends_s: float) -> None:
@@ -120,7 +129,7 @@ async def _until(tasks: Collection[asyncio.Task[None]], ends_s: float) -> None:
         await asyncio.wait(tasks, timeout=left_s)
 
 
-def _take_over(writers: Iterable[Writer]) -> None:
+def take_over(writers: Iterable[Writer]) -> None:
     """What the devices read back is what they hold."""
     for writer in writers:
         writer.account.outcome = replace(writer.account.outcome, accepted=writer.channel.measured.reading.accepted)
@@ -135,11 +144,11 @@ async def _read_again(releaser: Releaser, result: dict[str, Release], seconds: f
         await _until(polls, asyncio.get_running_loop().time() + seconds)
     finally:
         await end(polls)
-    _take_over(writers[name] for name in done)
+    take_over(writers[name] for name in done)
     return {name: replace(result[name], standing=releaser.inventory.stands(name)) for name in done}
 
 
-async def _ready(channel: Channel) -> None:
+async def ready(channel: Channel) -> None:
     """Connected, found so that it can be told something, and read, so that what stands now is known; again as long as
     the power is above that, unless it is known that this goes on."""
     while (
@@ -163,5 +172,5 @@ def _writer(site: Site, channel: Channel, ledger: Ledger) -> Writer:
 
     writer = writer_of(site, section, channel, no_journal, lambda event, who, text: None)
     writer.account.ration = Ration(channel.id, ledger, frozenset(section.may_write))
-    writer.promised.found_w = partial(found_before(_folder(site)).get, channel.id)
+    writer.promised.found_w = partial(found_before(folder_of(site)).get, channel.id)
     return writer

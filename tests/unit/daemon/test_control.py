@@ -37,7 +37,8 @@ from tests import make
 
 FILE = """\
 version: 1
-site: {id: house, v_nom_v: 230, f_nom_hz: 50, mode: observe, state_dir: STATE, socket: STATE/sock}
+site: {id: house, v_nom_v: 230, f_nom_hz: 50, mode: observe, require_proof: false,
+  state_dir: STATE, socket: STATE/sock}
 buses:
   - {id: lan, tcp: {host: pv.example}}
   - {id: roof, tcp: {host: roof.example}}

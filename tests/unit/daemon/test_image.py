@@ -94,9 +94,14 @@ class Wire(Alone):
         return (self.count if read.address not in self.still else 7,)
 
 
+BENCH = SimpleNamespace(require_proof=False)
+
+
 def absent_in(channel: Channel, section: DerSection | None = None, **given: Any) -> Absent:
     """A site with this one DER and no contract."""
-    site: Any = SimpleNamespace(file=SimpleNamespace(ders=[section or SECTION]), limit_w=None, phase_limit_w=None)
+    site: Any = SimpleNamespace(
+        file=SimpleNamespace(ders=[section or SECTION], site=BENCH), limit_w=None, phase_limit_w=None
+    )
     return Absent(site, {"pv1": channel}, **given)
 
 

@@ -1,0 +1,131 @@
+"""Between the proof of a fail-safe and a real device: who it is about, its steps carried out, and the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from derctl.commission.trial import Answer, Finding, Look, Step, Subject, Tell
+from derctl.commission.verify import prove
+from derctl.core.text import serial_text
+from derctl.core.value import replace
+from derctl.core.words import FallbackBy, Proven, Timer
+from derctl.daemon.actuate.proving import Proving
+from derctl.daemon.actuate.text import setpoint_text
+from derctl.devices import Device, Profile
+from derctl.errors import BusError, DeviceError
+from derctl.site import DerSection, Site, absence_of, der_absence, fallback_of, found_of
+from derctl.site.absence import Found, sum_text
+from derctl.store.proofs import Proof
+
+SETTLE_MOST_S = 10.0
+LOOKS = 60.0
+"""How often a device is looked at while its timer runs, at most."""
+
+
+def subject_of(section: DerSection, device: Device, profile: Profile, *, asked: bool) -> Subject:
+    """One DER as its driver and its profile have it. asked: also where any message starts its timer again."""
+    rating, after_s = device.rating, section.fallback.after_s
+    return Subject(
+        by=FallbackBy(section.fallback.by),
+        p_ceiling_w=section.fallback.p_ceiling_w,
+        after_s=after_s,
+        p_max_w=rating.p_max_w,
+        p_min_w=rating.p_min_w,
+        limit=device.can.limit,
+        aim=device.can.aim,
+        tolerance_w=profile.tolerance_pct / 100.0 * rating.size_w / 2.0,
+        settle_s=min(profile.settle_s, SETTLE_MOST_S, after_s / 3.0),
+        poll_s=max(after_s / LOOKS, 0.5, 2.0 * profile.min_interval_s),
+        asks=asked or profile.timer_rearm != "any_message",
+        cannot=_cannot(section, device, profile),
+    )
+
+
+def _cannot(section: DerSection, device: Device, profile: Profile) -> str:
+    """Why the declared fallback is more than this device can do; "": it may be true."""
+    limited = section.fallback.p_ceiling_w is not None
+    why = der_absence(section, found_of(device, fallback_of(section))).why if limited else None
+    failsafe = f" ({profile.name}: {profile.about.failsafe})" if profile.about.failsafe else ""
+    if why is not None:
+        return f"{why.removeprefix(f'{section.id}: ')}{failsafe}"
+    if fallback_of(section).by is FallbackBy.REVERSION and device.reversion.timer is Timer.NONE:
+        return f"it has no timer that reverts, so what it is told last stands for good{failsafe}"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Carries the steps of one DER's proof. say: what happens, for people."""
+
+    at: Proving
+    der: str
+    say: Callable[[str], None]
+
+    async def carry(self, subject: Subject) -> Finding:
+        """To its end. Raises OSError where the journal can't be saved."""
+        proof = prove(subject)
+        try:
+            step = next(proof)
+            while True:
+                try:
+                    answer = await self._done(step)
+                except (BusError, DeviceError) as error:
+                    step = proof.throw(error)
+                else:
+                    step = proof.send(answer)
+        except StopIteration as stop:
+            finding: Finding = stop.value
+            return finding
+
+    async def _done(self, step: Step) -> Answer:
+        if isinstance(step, Look):
+            return Answer(reading=await self.at.look(self.der), at_s=self.at.now_s())
+        if isinstance(step, Tell):
+            accepted = await self.at.tell(self.der, step.setpoint)
+            self.say(f"{self.der}: told {setpoint_text(step.setpoint)}, and nothing more from now on")
+            return Answer(accepted=accepted, at_s=self.at.now_s())
+        if step.cut:
+            self.say(f"{self.der}: unplugged for {step.seconds:.0f} s: the connection is closed")
+        await self.at.silence(self.der, step.seconds, cut=step.cut)
+        return Answer(at_s=self.at.now_s())
+
+
+def recorded(section: DerSection, finding: Finding, at: Proving, device: Device) -> Proof:
+    """For the state directory: what was found, of whom, under which declaration."""
+    given, who = section.fallback, device.identity
+    return Proof(
+        verdict=finding.verdict,
+        serial=serial_text(who.serial),
+        firmware=who.firmware,
+        by=FallbackBy(given.by),
+        p_ceiling_w=given.p_ceiling_w,
+        after_s=given.after_s,
+        at=at.clock.stamp(),
+        profile=at.writer(section.id).channel.measured.profile.name,
+        lapsed_s=finding.lapsed_s,
+        went_w=finding.went_w,
+        polled=finding.polled,
+        text=finding.text,
+    )
+
+
+def measured(
+    site: Site, devices: Mapping[str, Device | None], found: Mapping[str, Finding]
+) -> dict[str, Found | None]:
+    """What each DER gives without derctl; one whose fallback failed counts with its rating, whatever it promises."""
+    known: dict[str, Found | None] = {}
+    for der in site.file.ders:
+        promised, finding = found_of(devices[der.id], fallback_of(der)), found.get(der.id)
+        if promised is not None and finding is not None and finding.verdict is Proven.FAILED:
+            promised = replace(promised, absent_w=promised.p_max_w)
+        known[der.id] = promised
+    return known
+
+
+def contract_of(site: Site, known: Mapping[str, Found | None]) -> tuple[str, bool]:
+    """The site without derctl in words, and whether it keeps the contract, or has none."""
+    absence = absence_of(site.file.ders, known, site.limit_w, site.phase_limit_w)
+    if absence.limit_w is None:
+        return f"{sum_text(absence)}; no contract_export_limit stands against it", True
+    return f"{sum_text(absence)}: the contract {'holds' if absence.holds else 'is broken'}", absence.holds

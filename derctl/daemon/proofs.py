@@ -1,0 +1,55 @@
+"""Whose fail-safe is on record, as the site file demands it for control. Pure."""
+
+from __future__ import annotations
+
+from derctl.core.words import Proven
+from derctl.daemon.known import Known, Once
+from derctl.site import DerSection
+from derctl.site.absence import demanded
+from derctl.site.schema import SiteFile
+from derctl.store.proofs import Proof
+
+
+def unproven_text(file: SiteFile, known: Known) -> str:
+    """Who lacks a proof that counts, why, and what to do; "": nobody, or none is demanded."""
+    if not file.site.require_proof:
+        return ""
+    lacking = {der.id: why for der in file.ders if demanded(der) and (why := why_not(der, known)) is not None}
+    if not lacking:
+        return ""
+    reasons = "; ".join(f"{name}: {why}" for name, why in lacking.items())
+    names = next(iter(lacking)) if len(lacking) == 1 else ""
+    verb = f"derctl verify {names}".rstrip()
+    return f"{reasons}. Run `{verb}` while derctl is stopped, or write require_proof: false into the site file"
+
+
+def why_not(section: DerSection, known: Known) -> str | None:
+    """Why no proof counts for this DER, in words; None: one does, or nothing is ever written to it."""
+    proof, record = known.proofs.get(section.id), known.record(section)
+    if record is not None and not record.writable:
+        return None
+    if proof is None:
+        return "its fail-safe was never verified"
+    if proof.verdict is not Proven.PROVEN:
+        return f"its fail-safe is {proof.verdict}: {proof.text}"
+    return _declared_otherwise(section, proof) or _another(proof, record)
+
+
+def _declared_otherwise(section: DerSection, proof: Proof) -> str | None:
+    now, then = section.fallback, (proof.by, proof.p_ceiling_w, proof.after_s)
+    if then != (now.by, now.p_ceiling_w, now.after_s):
+        return "its fallback is declared otherwise than when it was verified"
+    if section.profile not in {None, proof.profile}:
+        return f"it was verified with profile {proof.profile}, not {section.profile}"
+    return None
+
+
+def _another(proof: Proof, record: Once | None) -> str | None:
+    if record is None:
+        return "it was not found yet"
+    if record.serial != proof.serial:
+        return f"serial {proof.serial or 'none'} was verified, not {record.serial or 'one without'}"
+    firmware = record.newer or record.identity.firmware
+    if firmware != proof.firmware:
+        return f"it was verified with firmware {proof.firmware or 'unknown'}, and has {firmware or 'unknown'} now"
+    return None
