@@ -1,4 +1,7 @@
-"""`derctl demo`: the simulated site, a broker, the daemon in control, and a live view. Ctrl-C ends all of it."""
+"""`derctl demo`: the proof of a fail-safe, then the simulated site, a broker, the daemon in control, and a live view.
+
+Ctrl-C ends all of it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,22 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from importlib.util import find_spec
 from typing import Any
 
 from derctl.cli.demopage import page, verdict
-from derctl.cli.exits import UNREACHABLE
+from derctl.cli.exits import OK, UNREACHABLE
 from derctl.cli.screen import Screen
 
+DEMO = "demo"
+PROOF_FROM_S = 45.0
+"""A demo that is shorter has no time for the proof."""
+FIRST = """\
+First the proof: derctl tells pv2 of a simulated site a limit and falls silent.
+On its own pv2 has to go to 2,000 W, whatever the sun gives. Control waits for
+such a proof of each device.
+"""
 END_S = 30.0
 """For the daemon to release what it wrote, and everything around it to end."""
 
@@ -22,7 +34,7 @@ END_S = 30.0
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("--for", type=float, dest="seconds", metavar="S", help="end by itself after so many seconds")
-    parser.add_argument("--scenario", default="demo", help="a scenario of the hil package (default: demo)")
+    parser.add_argument("--scenario", default=DEMO, help="a scenario of the hil package (default: demo)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,9 +42,20 @@ def run(args: argparse.Namespace) -> int:
     if any(find_spec(name) is None for name in ("hil", "numpy", "amqtt")):
         print("the demo needs the extra: pip install 'derctl[hil]'", file=sys.stderr)
         return UNREACHABLE
-    command = [sys.executable, "-m", "hil", "run", args.scenario, "--json-lines"]
-    command += ["--repeat"] if args.seconds is None else ["--for", f"{args.seconds:g}"]
     _end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
+    began_s, left_s = time.monotonic(), args.seconds
+    if args.scenario == DEMO and (left_s is None or left_s >= PROOF_FROM_S):
+        try:
+            code = _prove()
+        except KeyboardInterrupt:
+            print("ended: nothing was left behind")
+            return OK
+        if code != OK:
+            return code
+    if left_s is not None:
+        left_s = max(1.0, left_s - (time.monotonic() - began_s))
+    command = [sys.executable, "-m", "hil", "run", args.scenario, "--json-lines"]
+    command += ["--repeat"] if left_s is None else ["--for", f"{left_s:g}"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     screen = Screen(sys.stdout)
     try:
@@ -44,6 +67,26 @@ def run(args: argparse.Namespace) -> int:
         return 0
     finally:
         _end(child)
+
+
+def _prove() -> int:
+    """The first act: derctl is unplugged from one inverter of such a site, and what it does then is measured."""
+    print(FIRST, flush=True)
+    serve = [sys.executable, "-m", "hil", "serve", "base/proof"]
+    site = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    child: subprocess.Popen[str] | None = None
+    try:
+        assert site.stdout is not None
+        path = json.loads(site.stdout.readline())["site_file"]
+        verify = [sys.executable, "-m", "derctl", "verify", "pv2", "--yes", "-c", path]
+        child = subprocess.Popen(verify, text=True, start_new_session=True)
+        code = child.wait()
+        print("\nIt stays safe. Now the site under control.\n" if code == OK else "\nThe proof failed.", flush=True)
+        return code
+    finally:
+        for each in (child, site):
+            if each is not None:
+                _end(each)
 
 
 def _end_like_ctrl_c(*signals: signal.Signals) -> None:

@@ -33,7 +33,7 @@ FOUND_S = 20.0
 
 @dataclass(slots=True)
 class Proving:
-    """told: the DERs that were written, which is nothing that was asked of them: their limits go back to the fallback.
+    """told: the DERs that were written; nobody asked that of them, so their limits go back to the fallback.
     given_back: by DER id what became of its release, once that is done. clock: the wall time."""
 
     folder: Folder

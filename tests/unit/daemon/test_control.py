@@ -61,7 +61,10 @@ class Watched(Releaser):
         self.released: list[list[str]] = []
         self.tries: list[bool] = []
 
-    async def release_of(self, leaving: Sequence[str]) -> dict[str, Release]:
+    async def release_of(
+        self, leaving: Sequence[str], *, lift: bool = False, seconds: float = 0.0
+    ) -> dict[str, Release]:
+        assert not lift
         self.released.append(list(leaving))
         return {}
 
