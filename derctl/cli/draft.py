@@ -101,6 +101,7 @@ def text_of(draft: Draft, came_from: str) -> str:
         f"# Written by `derctl init` from {clean(came_from)}. Every key: docs/interfaces.md, section 1.",
         "# Sign everywhere: positive is towards the grid (generation, discharge, export).",
         "# derctl watches and writes nothing until `mode` says control; `derctl check -c FILE` reads this again.",
+        "# Not as the service: `state_dir: DIR, socket: FILE` in `site` lets it run without /var/lib and /run.",
         "version: 1",
         f"site: {flow(_site(draft))}",
         *_mqtt(draft),

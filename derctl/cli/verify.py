@@ -7,7 +7,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -27,8 +27,10 @@ from derctl.errors import BusError, CommandError
 from derctl.site import DerSection, Site, load
 from derctl.site.absence import demanded
 from derctl.store import proofs
+from derctl.store.proofs import Proof
 
 STOP = "verify has to be alone with the devices: stop derctl first (systemctl stop derctl), and start it afterwards"
+ALL = "no more proof is asked for: derctl run, then derctl arm"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -93,13 +95,14 @@ async def _verify(site: Site, args: argparse.Namespace) -> int:
             back = {name: asdict(each) for name, each in at.given_back.items() if each.result != Released.NOT_WRITTEN}
             for line in standing(back, {}, fallbacks):
                 say(f"given back: {line}")
-    text, holds = contract
+    text, holds, waits_for = contract
     proven = len(found) == len(chosen) and all(each.verdict is Proven.PROVEN for each in found.values())
     if args.json:
         ders = {name: asdict(each) for name, each in found.items()}
-        print(json.dumps({"ders": ders, "contract": {"holds": holds, "text": text}}))
+        print(json.dumps({"ders": ders, "contract": {"holds": holds, "text": text}, "waits_for": waits_for}))
     else:
         say(text)
+        say(f"control still waits for a proof: derctl verify {' '.join(waits_for)}" if waits_for else ALL)
     if not found:
         return UNREACHABLE if chosen else OK
     return OK if proven and holds else NO
@@ -112,8 +115,9 @@ async def _all(
     found: dict[str, Finding],
     args: argparse.Namespace,
     say: Any,
-) -> tuple[str, bool]:
-    """One after the other. Each is on record when it is done."""
+) -> tuple[str, bool, list[str]]:
+    """One after the other. Each is on record when it is done. What the contract is by them, and who still lacks a
+    proof that control asks for."""
     known, _ = proofs.load(at.folder)
     devices = dict(zip([der.id for der in site.file.ders], await _found(site, at), strict=True))
     for der in chosen:
@@ -134,7 +138,16 @@ async def _all(
         if device is not None:
             known[der.id] = recorded(der, found[der.id], at, device)
             await proofs.save(at.folder, known)
-    return contract_of(site, measured(site, devices, found))
+    return *contract_of(site, measured(site, devices, found)), _lacking(site, devices, known)
+
+
+def _lacking(site: Site, devices: Mapping[str, Any], known: Mapping[str, Proof]) -> list[str]:
+    if not site.file.site.require_proof:
+        return []
+    written = [
+        der.id for der in site.file.ders if demanded(der) and (devices[der.id] is None or devices[der.id].can.steer)
+    ]
+    return [name for name in written if name not in known or known[name].verdict is not Proven.PROVEN]
 
 
 async def _found(site: Site, at: Proving) -> list[Any]:
