@@ -8,14 +8,13 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from derctl import __version__
 from derctl.cli.exits import NO, OK, UNREACHABLE
 from derctl.cli.health import Row, health, wear
-from derctl.cli.live import papers_of
+from derctl.cli.live import papers_of, seen_of
 from derctl.cli.local import SOCKET, add_socket, config_of
 from derctl.cli.machine import Machine, machine
 from derctl.cli.plain import cleaned, span, wrapped
@@ -161,18 +160,11 @@ def _broker(site: Site) -> Iterator[Row]:
     section = site.file.mqtt
     if section is None or section.tls is None:
         return
-    greeting = asyncio.run(shaken(broker_of(site, section)))
-    ends_in_s = greeting.ends_in_s(datetime.now(UTC))
-    seen = outside.Broker(
-        place=f"{section.host}:{section.port}",
-        greeted=outside.Greeted(greeting.word),
-        said=clean(greeting.text),
-        ends_in_s=ends_in_s,
-    )
+    seen = seen_of(section, asyncio.run(shaken(broker_of(site, section))))
     found = list(outside.broker(seen, synced=clock_of(site).synced))
     yield from (_of(each, "certificate") for each in found)
-    if not found and ends_in_s is not None:
-        text = f"that of {seen.place} counts for {ends_in_s / outside.DAY_S:,.0f} days"
+    if not found and seen.ends_in_s is not None:
+        text = f"that of {seen.place} counts for {seen.ends_in_s / outside.DAY_S:,.0f} days"
         yield Row(topic="certificate", about="broker", text=text)
 
 

@@ -23,13 +23,14 @@ from derctl.commission.fits import power_w
 from derctl.commission.live import Looked, findings, settled
 from derctl.commission.met import Met
 from derctl.core.text import clean
-from derctl.core.words import Contract
+from derctl.core.words import Contract, Greeted
 from derctl.daemon.build import broker_of
 from derctl.errors import CommandError, LinkError
-from derctl.links.greeting import greet
+from derctl.links.greeting import Greeting, greet
 from derctl.links.local import ask
 from derctl.site import Site, absence_of, fallback_of, found_of
 from derctl.site.absence import Absence
+from derctl.site.schema import MqttSection
 
 RUNS = (
     "the daemon of this site is running, and it alone holds its wires. What it sees of them: derctl doctor. For"
@@ -88,10 +89,14 @@ async def _broker(site: Site) -> outside.Broker | None:
     section = site.file.mqtt
     if section is None:
         return None
-    greeting = await greet(broker_of(site, section))
+    return seen_of(section, await greet(broker_of(site, section)))
+
+
+def seen_of(section: MqttSection, greeting: Greeting) -> outside.Broker:
+    """How it answered, for the judgement."""
     return outside.Broker(
         place=f"{section.host}:{section.port}",
-        greeted=outside.Greeted(greeting.word),
+        greeted=greeting.word,
         said=clean(greeting.text),
         ends_in_s=greeting.ends_in_s(datetime.now(UTC)),
     )
@@ -162,7 +167,7 @@ def page(site: Site, looked: Looked, found: Sequence[Finding]) -> list[str]:
     for each in looked.met:
         lines += wrapped(_told(each), f"  {each.asked.id:<{width}}  ")
     if looked.broker is not None:
-        said = "takes us" if looked.broker.greeted is outside.Greeted.TAKEN else looked.broker.said
+        said = "takes us" if looked.broker.greeted is Greeted.TAKEN else looked.broker.said
         lines += wrapped(f"{looked.broker.place} {said}", f"  {'broker':<{width}}  ")
     lines.append("")
     for finding in found:

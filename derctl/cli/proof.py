@@ -13,7 +13,7 @@ from derctl.core.words import FallbackBy, Proven, Timer
 from derctl.daemon.actuate.proving import Proving
 from derctl.daemon.actuate.text import setpoint_text
 from derctl.devices import Device, Profile
-from derctl.errors import BusError, DeviceError
+from derctl.links.carried import carried
 from derctl.site import DerSection, Site, absence_of, der_absence, fallback_of, found_of
 from derctl.site.absence import Found, sum_text
 from derctl.store.proofs import Proof
@@ -64,19 +64,7 @@ class Run:
 
     async def carry(self, subject: Subject) -> Finding:
         """To its end. Raises OSError where the journal can't be saved."""
-        proof = prove(subject)
-        try:
-            step = next(proof)
-            while True:
-                try:
-                    answer = await self._done(step)
-                except (BusError, DeviceError) as error:
-                    step = proof.throw(error)
-                else:
-                    step = proof.send(answer)
-        except StopIteration as stop:
-            finding: Finding = stop.value
-            return finding
+        return await carried(prove(subject), self._done)
 
     async def _done(self, step: Step) -> Answer:
         if isinstance(step, Look):

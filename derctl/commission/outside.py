@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from derctl.commission.finding import Finding, Found, look, mend, note
+from derctl.core.words import Greeted
 
 SOON_DAYS = 30.0
 """Our choice: a certificate that ends sooner is told of; renewing one takes a visit."""
 DAY_S = 86400.0
-
-
-class Greeted(StrEnum):
-    """How a broker answered: it took us; it, or our name and password, is refused; or its certificate is."""
-
-    TAKEN = "taken"
-    AWAY = "away"
-    REFUSED = "refused"
-    EXPIRED = "expired"
-    EARLY = "early"
-    UNTRUSTED = "untrusted"
-    FILES = "files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

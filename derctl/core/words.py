@@ -406,3 +406,16 @@ class Contract(StrEnum):
     HOLDS = "holds"
     OPEN = "open"
     BROKEN = "broken"
+
+
+class Greeted(StrEnum):
+    """How a broker answered the look before the start: it took us; it, or our name and password, is refused; or its
+    certificate is; or our own files can't be used."""
+
+    TAKEN = "taken"
+    AWAY = "away"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    EARLY = "early"
+    UNTRUSTED = "untrusted"
+    FILES = "files"

@@ -13,14 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from derctl.core.exchange import Write
-from derctl.core.scales import confirmed
 from derctl.core.stages import Heard, Play, Sample, Stage
 from derctl.core.types import NOTHING, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Record
-from derctl.daemon.actuate import hold as holds
-from derctl.daemon.actuate.deadband import Written
+from derctl.daemon.actuate.alone import controllable, surviving, tell
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.ledger import Ledger
 from derctl.daemon.actuate.ration import Ration
@@ -33,12 +30,9 @@ from derctl.daemon.build import Plant, build, writer_of
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.clock import Clock
 from derctl.daemon.known import known_before
-from derctl.devices.types import Controllable
 from derctl.errors import BusError, BusTimeout, DerctlError, DeviceError, SettingError, WriteBarred
 from derctl.links.ending import end
-from derctl.links.turns import Priority
 from derctl.site import Site
-from derctl.store import state
 from derctl.store.folder import Folder
 from derctl.store.journal import Journal
 
@@ -130,7 +124,7 @@ class Stand:
         return Heard(at_s=at_s, samples=await self._hear(writer, stage, at_s), sent=sent, accepted=accepted)
 
     async def _told(self, writer: Writer, setpoint: Setpoint) -> tuple[Setpoint, Setpoint | None]:
-        """As _tell; an answer that is missing is no end, or a busy line would be one."""
+        """As `alone.tell`; an answer that is missing is no end, or a busy line would be one."""
         for _ in range(TRIES - 1):
             try:
                 return await self._tell(writer, setpoint)
@@ -139,35 +133,10 @@ class Stand:
         return await self._tell(writer, setpoint)
 
     async def _tell(self, writer: Writer, setpoint: Setpoint) -> tuple[Setpoint, Setpoint | None]:
-        """The journal first, then the registers. Raises OSError, BusError, DeviceError, SettingError, WriteBarred."""
-        await writer.journal(writer.id)
-        if self.releaser.records.unsaved:
-            if writer.account.hold.written is None:
-                self.releaser.records.written.forget([writer.id])
-            raise OSError("what is about to be written can't be written down first")
-        channel, account = writer.channel, writer.account
-        profile, device = channel.measured.profile, _controllable(channel)
-        wait_s = account.hold.sent_s + profile.write_min_interval_s - self.clock()
-        await asyncio.sleep(max(wait_s, 0.0))
-        await account.ration.reserve(profile, toggle=False)
-        desired, words = device.sendable(setpoint), dict(channel.answers.words)
-        permit = account.ration.permit(device, profile, words, urgent=True)
-
-        def ask(write: Write) -> None:
-            permit(write)
+        def on_sent() -> None:
             self._sent_s = self.clock()
 
-        before = account.sending(desired)
-        found = await channel.bus.execute(
-            channel.unit,
-            confirmed(device.write(desired, writer.promised.told, words), channel.answers.scales),
-            priority=Priority.WRITE,
-            permit=ask,
-        )
-        known = channel.measured.believed(found)
-        written = Written(setpoint=desired, at_s=self.clock(), found=known, sample=channel.measured.sample)
-        account.hold = holds.arrived(account.hold, before, written, profile.settle_s, gave_back=False)
-        return desired, known
+        return await tell(self.releaser, writer, setpoint, self.clock, on_sent)
 
     async def _hear(self, writer: Writer, stage: Stage, at_s: float) -> tuple[Sample, ...]:
         """Until its time is over. What stands is told again before the device's own timer ends."""
@@ -184,7 +153,7 @@ class Stand:
             seen = writer.channel.measured
             if seen.read_s > heard_s:
                 heard_s = seen.read_s
-                samples.append(self._sample(writer.channel))
+                samples.append(self._sample(writer))
             elif self.clock() - heard_s > SILENT_S:
                 raise BusTimeout(f"{writer.id}: it does not answer any more")
         return tuple(samples)
@@ -197,8 +166,9 @@ class Stand:
         await asyncio.gather(*(channel.poll() for channel in self.plant.channels))
         await asyncio.sleep(max(ends_s - self.clock(), 0.01))
 
-    def _sample(self, channel: Channel) -> Sample:
-        seen, device, poc = channel.measured, _controllable(channel), self.plant.poc
+    def _sample(self, writer: Writer) -> Sample:
+        channel = writer.channel
+        seen, device, poc = channel.measured, controllable(writer), self.plant.poc
         near = poc is not None and self.clock() - poc.measured.read_s < METER_S
         meter = poc.measured.reading if poc is not None and near else None
         v_v = seen.reading.v_v if seen.reading.v_v is not None or meter is None else meter.v_v
@@ -215,9 +185,9 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(site: Site, tell: Callable[[str], None]) -> AsyncIterator[Stand]:
+async def stand(site: Site, hears: Callable[[str], None]) -> AsyncIterator[Stand]:
     """The site's lock is held, and its devices are found. At the end all are given back. Raises AlreadyRunning,
-    OSError, BusError, NotGivenBack. tell: hears of what could not be given back."""
+    OSError, BusError, NotGivenBack. hears: told of what could not be given back."""
     folder = Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent)
     folder.hold()
     try:
@@ -230,7 +200,7 @@ async def stand(site: Site, tell: Callable[[str], None]) -> AsyncIterator[Stand]
             {der.id: _writer(site, der.id, plant.ders[der.id], releaser, ledger) for der in site.file.ders}
         )
         wearing = Wearing(folder, clock, ledger, also=lambda: ledger.of)
-        wearing.restore(state.load(folder)[0])
+        wearing.restore(await surviving(folder, clock))
         tasks = [asyncio.create_task(bus.line.run()) for bus in plant.buses.values()]
         made = Stand(site, plant, releaser, stamp=clock.stamp)
         try:
@@ -240,7 +210,7 @@ async def stand(site: Site, tell: Callable[[str], None]) -> AsyncIterator[Stand]
             for name in made.stood:
                 release = await made.give_back(name)
                 if release is not None:
-                    tell(f"{name}: {release}")
+                    hears(f"{name}: {release}")
             await releaser.save()
             await wearing.end()
             await end(tasks)
@@ -257,11 +227,3 @@ def _writer(site: Site, name: str, channel: Channel, releaser: Releaser, ledger:
     writer = writer_of(site, section, channel, releaser.note, _quiet)
     writer.account.ration = Ration(name, ledger, frozenset(section.may_write))
     return writer
-
-
-def _controllable(channel: Channel) -> Controllable:
-    """It was found, and may be told something."""
-    device = channel.device
-    if device is None:
-        raise BusTimeout(f"{channel.id}: it is not found any more")
-    return device  # type: ignore[return-value]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import TypeVar
 
-from derctl.core.exchange import Exchange, Op, Registers
 from derctl.errors import BusError, DeviceError
 
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 T = TypeVar("T")
 
 
-async def carried(exchange: Exchange[T], ask: Callable[[Op], Awaitable[Registers]]) -> T:
+async def carried(exchange: Generator[Asked, Answer, T], ask: Callable[[Asked], Awaitable[Answer]]) -> T:
     """Send it each answer, throw errors and refusals in. Returns what it returns."""
     try:
         op = next(exchange)

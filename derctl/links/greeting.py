@@ -11,10 +11,10 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
 import aiomqtt
 
+from derctl.core.words import Greeted
 from derctl.errors import LinkError
 from derctl.links.broker import Broker, said
 from derctl.links.certificate import Certificate, certificate_of
@@ -26,23 +26,11 @@ EXPIRED, EARLY = 10, 9
 """X509_V_ERR_CERT_HAS_EXPIRED and _NOT_YET_VALID (x509_vfy.h)."""
 
 
-class Word(StrEnum):
-    """How it went."""
-
-    TAKEN = "taken"
-    AWAY = "away"
-    REFUSED = "refused"
-    EXPIRED = "expired"
-    EARLY = "early"
-    UNTRUSTED = "untrusted"
-    FILES = "files"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeting:
     """text: the words of what failed. certificate: the broker's, None where it shows none."""
 
-    word: Word
+    word: Greeted
     text: str = ""
     certificate: Certificate | None = None
 
@@ -54,7 +42,7 @@ class Greeting:
 async def greet(broker: Broker) -> Greeting:
     """Never raises for what the broker or a file does."""
     before = await shaken(broker)
-    return before if before.word is not Word.TAKEN else await _taken(broker, broker.tls(), before)
+    return before if before.word is not Greeted.TAKEN else await _taken(broker, broker.tls(), before)
 
 
 async def shaken(broker: Broker) -> Greeting:
@@ -62,16 +50,16 @@ async def shaken(broker: Broker) -> Greeting:
     try:
         context = broker.tls()
     except LinkError as error:
-        return Greeting(word=Word.FILES, text=str(error))
-    return Greeting(word=Word.TAKEN) if context is None else await _shaken(broker, context)
+        return Greeting(word=Greeted.FILES, text=str(error))
+    return Greeting(word=Greeted.TAKEN) if context is None else await _shaken(broker, context)
 
 
 async def _shaken(broker: Broker, context: ssl.SSLContext) -> Greeting:
     """Of a certificate that is not taken, until when it counts is asked again without belief in it."""
     try:
-        return Greeting(word=Word.TAKEN, certificate=await _shown(broker, context))
+        return Greeting(word=Greeted.TAKEN, certificate=await _shown(broker, context))
     except ssl.SSLCertVerificationError as error:
-        word = {EXPIRED: Word.EXPIRED, EARLY: Word.EARLY}.get(error.verify_code, Word.UNTRUSTED)
+        word = {EXPIRED: Greeted.EXPIRED, EARLY: Greeted.EARLY}.get(error.verify_code, Greeted.UNTRUSTED)
         bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         bare.check_hostname, bare.verify_mode = False, ssl.CERT_NONE
         certificate = None
@@ -79,11 +67,11 @@ async def _shaken(broker: Broker, context: ssl.SSLContext) -> Greeting:
             certificate = await _shown(broker, bare)
         return Greeting(word=word, text=error.verify_message, certificate=certificate)
     except ssl.SSLError as error:
-        return Greeting(word=Word.UNTRUSTED, text=f"it speaks no TLS there, or not ours: {plain(error)}")
+        return Greeting(word=Greeted.UNTRUSTED, text=f"it speaks no TLS there, or not ours: {plain(error)}")
     except TimeoutError:
-        return Greeting(word=Word.AWAY, text="no answer")
+        return Greeting(word=Greeted.AWAY, text="no answer")
     except (OSError, ValueError) as error:
-        return Greeting(word=Word.AWAY, text=plain(error))
+        return Greeting(word=Greeted.AWAY, text=plain(error))
 
 
 async def _shown(broker: Broker, context: ssl.SSLContext) -> Certificate | None:
@@ -112,6 +100,6 @@ async def _taken(broker: Broker, context: ssl.SSLContext | None, before: Greetin
         async with client:
             return before
     except aiomqtt.MqttCodeError as error:
-        return replace(before, word=Word.REFUSED, text=said(error))
+        return replace(before, word=Greeted.REFUSED, text=said(error))
     except (aiomqtt.MqttError, OSError, ValueError) as error:
-        return replace(before, word=Word.AWAY, text=said(error))
+        return replace(before, word=Greeted.AWAY, text=said(error))

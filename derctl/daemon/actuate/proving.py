@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from derctl.core.scales import confirmed
 from derctl.core.types import Reading, Setpoint
-from derctl.daemon.actuate import hold as holds
-from derctl.daemon.actuate.deadband import Written
+from derctl.daemon.actuate.alone import surviving, tell
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import PATIENT_S, Releaser
 from derctl.daemon.actuate.rescue import folder_of, ready, take_over, wired
@@ -18,14 +16,10 @@ from derctl.daemon.actuate.wearing import Wearing
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.clock import Clock
 from derctl.devices import Device
-from derctl.devices.types import Controllable
 from derctl.errors import BusTimeout
 from derctl.links.ending import end
-from derctl.links.turns import Priority
 from derctl.site import Site
-from derctl.store import state
 from derctl.store.folder import Folder
-from derctl.store.state import Surviving
 
 FOUND_S = 20.0
 """How long a DER is looked for, or waited for behind a cut: over a bus of a request a second it takes that."""
@@ -70,33 +64,15 @@ class Proving:
         return channel.measured.reading
 
     async def tell(self, der_id: str, setpoint: Setpoint) -> Setpoint | None:
-        """What it reads back. Raises OSError where the journal can't be saved: then nothing is written; BusError,
-        DeviceError."""
+        """What it reads back. Raises as `alone.tell`."""
         writer = self.writer(der_id)
-        await self.releaser.note(der_id)
-        if self.releaser.records.unsaved:
-            raise OSError("the journal can't be saved, so nothing is written")
-        channel, account = writer.channel, writer.account
-        device, profile, answers = (
-            _controllable(channel.device),
-            channel.measured.profile,
-            dict(channel.answers.words),
-        )
-        desired = device.sendable(setpoint)
-        await account.ration.reserve(profile, toggle=False)
-        before = account.sending(desired)
-        self.told = [*(name for name in self.told if name != der_id), der_id]
-        found = await channel.bus.execute(
-            channel.unit,
-            confirmed(device.write(desired, writer.promised.told, answers), channel.answers.scales),
-            priority=Priority.WRITE,
-            permit=account.ration.permit(device, profile, answers, urgent=True),
-        )
-        known = channel.measured.believed(found)
-        written = Written(setpoint=desired, at_s=self.now_s(), found=known, sample=channel.measured.sample)
-        account.hold = holds.arrived(account.hold, before, written, profile.settle_s, gave_back=False)
-        account.outcome = replace(account.outcome, accepted=known)
-        return None if profile.readback == "effect_only" else known
+
+        def on_sent() -> None:
+            self.told = [*(name for name in self.told if name != der_id), der_id]
+
+        _, known = await tell(self.releaser, writer, setpoint, self.now_s, on_sent)
+        writer.account.outcome = replace(writer.account.outcome, accepted=known)
+        return None if writer.channel.measured.profile.readback == "effect_only" else known
 
     async def silence(self, der_id: str, seconds: float, *, cut: bool) -> None:
         """Ask it nothing for so long. cut: with its bus's connection closed; it is there again afterwards, or not."""
@@ -115,22 +91,22 @@ class Proving:
 
 
 @asynccontextmanager
-async def proving(site: Site, tell: Callable[[str], None]) -> AsyncIterator[Proving]:
+async def proving(site: Site, hears: Callable[[str], None]) -> AsyncIterator[Proving]:
     """Holds the site. What was written is given back at the end as `derctl release` does, also when it is cancelled.
 
-    tell: hears what is wrong with the record of what was written. Raises AlreadyRunning, OSError.
+    hears: told what is wrong with the record of what was written. Raises AlreadyRunning, OSError.
     """
     folder = folder_of(site)
     folder.hold()
     try:
-        async with wired(site, folder, lambda event, who, text: tell(text) if "journal" in event else None) as (
+        async with wired(site, folder, lambda event, who, text: hears(text) if "journal" in event else None) as (
             releaser,
             wires,
         ):
             releaser.restore()
             ledger, clock = releaser.records.ledger, Clock(site.file.site.clock_sync)
             wearing = Wearing(folder, clock, ledger, also=lambda: ledger.of)
-            wearing.restore(await _state(folder, clock))
+            wearing.restore(await surviving(folder, clock))
             made = Proving(folder, clock, releaser, wires)
             try:
                 yield made
@@ -142,16 +118,6 @@ async def proving(site: Site, tell: Callable[[str], None]) -> AsyncIterator[Prov
         folder.let_go()
 
 
-async def _state(folder: Folder, clock: Clock) -> Surviving:
-    """What survived. There is one before anything is written: without one the next start would not know whether
-    somebody had disarmed."""
-    found, problem = state.load(folder)
-    if problem is None and folder.lacks(state.FILE):
-        found = Surviving(saved=clock.wall(), synced=clock.synced)
-        await state.save(folder, found)
-    return found
-
-
 async def _give_back(made: Proving) -> None:
     """Those that were found; the others are left to their reversion, and stay in the journal. What an earlier run has
     not given back is given back, too."""
@@ -159,7 +125,3 @@ async def _give_back(made: Proving) -> None:
     made.given_back = await made.releaser.release_of(made.told, lift=True, seconds=PATIENT_S)
     rest = await made.releaser.release(lift=False, seconds=PATIENT_S)
     made.given_back |= {name: each for name, each in rest.items() if name not in made.given_back}
-
-
-def _controllable(device: object) -> Controllable:
-    return device  # type: ignore[return-value]

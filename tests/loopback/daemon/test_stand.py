@@ -113,11 +113,17 @@ async def test_nothing_is_written_that_can_t_be_written_down_first(
         raise OSError(28, "No space left on device")
 
     before = len(rig.units["pv1"].log)
-    monkeypatch.setattr("derctl.store.folder.replace_file", full)
-    with pytest.raises(OSError, match="written down first"):
-        async with stand(site, lambda text: None) as here:
+    async with stand(site, lambda text: None) as here:
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="written down first"):
+            patched.setattr("derctl.store.folder.replace_file", full)
             await here.play("pv1", once())
     assert len(rig.units["pv1"].log) == before
+
+
+async def test_the_next_start_knows_that_nobody_disarmed(site: Site) -> None:
+    """Beside a journal a state file that is missing would count as lost."""
+    async with stand(site, pytest.fail):
+        assert (Path(site.file.site.state_dir) / "state.json").exists()
 
 
 async def test_who_only_listens_writes_nothing(site: Site) -> None:

@@ -15,7 +15,7 @@ from derctl.commission.live import Looked, findings, settled
 from derctl.commission.met import Asked, Met, Neighbour, Trouble
 from derctl.commission.reached import JUDGED, reached
 from derctl.core.types import Fallback, Rating, Reading, Setpoint
-from derctl.core.words import FallbackBy, Timer
+from derctl.core.words import FallbackBy, Greeted, Timer
 from derctl.devices import Device, Identity, Profile
 from derctl.devices.profile import Habits
 from derctl.devices.types import Reversion
@@ -174,16 +174,16 @@ HOUR_S = 3600.0
 @pytest.mark.parametrize(
     ("greeted", "ends_in_s", "code"),
     [
-        (outside.Greeted.TAKEN, None, []),
-        (outside.Greeted.TAKEN, 400 * 24 * HOUR_S, []),
-        (outside.Greeted.TAKEN, 20 * 24 * HOUR_S, [Found.CERTIFICATE_ENDS]),
-        (outside.Greeted.EXPIRED, -5 * HOUR_S, [Found.BROKER_EXPIRED]),
-        (outside.Greeted.EXPIRED, None, [Found.BROKER_EXPIRED]),
-        (outside.Greeted.EARLY, None, [Found.BROKER_UNTRUSTED]),
-        (outside.Greeted.UNTRUSTED, None, [Found.BROKER_UNTRUSTED]),
-        (outside.Greeted.AWAY, None, [Found.BROKER_AWAY]),
-        (outside.Greeted.REFUSED, None, [Found.BROKER_REFUSES]),
-        (outside.Greeted.FILES, None, [Found.BROKER_UNTRUSTED]),
+        (Greeted.TAKEN, None, []),
+        (Greeted.TAKEN, 400 * 24 * HOUR_S, []),
+        (Greeted.TAKEN, 20 * 24 * HOUR_S, [Found.CERTIFICATE_ENDS]),
+        (Greeted.EXPIRED, -5 * HOUR_S, [Found.BROKER_EXPIRED]),
+        (Greeted.EXPIRED, None, [Found.BROKER_EXPIRED]),
+        (Greeted.EARLY, None, [Found.BROKER_UNTRUSTED]),
+        (Greeted.UNTRUSTED, None, [Found.BROKER_UNTRUSTED]),
+        (Greeted.AWAY, None, [Found.BROKER_AWAY]),
+        (Greeted.REFUSED, None, [Found.BROKER_REFUSES]),
+        (Greeted.FILES, None, [Found.BROKER_UNTRUSTED]),
     ],
 )
 def test_each_answer_of_a_broker_has_its_finding(greeted: Any, ends_in_s: Any, code: Any) -> None:
@@ -192,7 +192,7 @@ def test_each_answer_of_a_broker_has_its_finding(greeted: Any, ends_in_s: Any, c
 
 
 def test_an_expired_certificate_under_a_wrong_clock_points_at_the_clock() -> None:
-    seen = outside.Broker(place="b:8883", greeted=outside.Greeted.EXPIRED)
+    seen = outside.Broker(place="b:8883", greeted=Greeted.EXPIRED)
     [found] = outside.broker(seen, synced=False)
     assert "our clock is wrong" in found.text
 
