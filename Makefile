@@ -117,12 +117,15 @@ bench: $(VENV)/.dev-installed  ## measurements that print ratios
 
 # In an environment of its own: most of it needs Python 3.12 or newer, and nothing of it is derctl's.
 witness: $(VENV)/.dev-installed  ## software that others wrote judges derctl and the bench
-	@tools/apt.sh mbpoll=mbpoll openssl=openssl
+	@tools/apt.sh mbpoll=mbpoll openssl=openssl mosquitto=mosquitto mosquitto_pub=mosquitto-clients
 	@judges=; \
+	if python=$$(tools/find-python.sh 3.12); then \
+		tools/venv.sh $(JUDGES)-home witness/home_assistant.lock $$python && home="--home-assistant $(JUDGES)-home/bin/python" || exit 1; \
+	fi; \
 	if python=$$(tools/find-python.sh 3.12 || tools/find-python.sh 3.13 || tools/find-python.sh 3.14); then \
 		tools/venv.sh $(JUDGES) witness/requirements.lock $$python && judges="--judges $(JUDGES)/bin/python" || exit 1; \
 	fi; \
-	$(BIN)/python -m witness $$judges $(ARGS)
+	$(BIN)/python -m witness $$judges $$home $(ARGS)
 
 hunting: $(VENV)/.dev-installed  ## voltage loops that hunt on a weak grid, and calm houses that are left alone
 	@$(BIN)/python -m tests.hunting $(ARGS)

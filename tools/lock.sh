@@ -23,4 +23,8 @@ echo "$build" | compile --upgrade --constraint requirements.lock --extra hil --e
 "$uv" pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-emit-index-url \
     --no-emit-find-links ${UPGRADE:+--upgrade} --output-file witness/requirements.lock witness/requirements.in
 
+"$uv" pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-emit-index-url \
+    --no-emit-find-links ${UPGRADE:+--upgrade} --override witness/home_assistant.overrides \
+    --output-file witness/home_assistant.lock witness/home_assistant.in
+
 python3 -m tools.sbom

@@ -1,4 +1,4 @@
-"""`python -m witness [--judges PYTHON]`: prints who judged what. Exit 1: somebody sees something else than derctl."""
+"""`python -m witness`: prints who judged what. Exit 1: somebody sees something else than derctl."""
 
 import argparse
 import asyncio
@@ -7,11 +7,12 @@ import tempfile
 from pathlib import Path
 
 from hil import certificates
-from witness import clients, control, devices, images, registers
+from witness import assistant, clients, control, devices, images, registers
 from witness.judge import Judges, versions
 from witness.verdict import Row, failed, table
 
 NO_PYTHON = "no Python 3.12 or newer on this machine (tools/find-python.sh)"
+NO_312 = "no Python 3.12 on this machine (tools/find-python.sh)"
 NO_DUMPS = "no recorded registers: DERCTL_DUMPS names their folder"
 
 
@@ -43,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m witness", description=__doc__)
     parser.add_argument("--judges", metavar="PYTHON", help="of the environment with witness/requirements.lock")
+    parser.add_argument("--home-assistant", metavar="PYTHON", help="of the one with witness/home_assistant.lock")
     args = parser.parse_args(argv)
     if certificates.program() is None:
         print("openssl is not installed", file=sys.stderr)
@@ -50,6 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     judges = Judges(python=None if args.judges is None else Path(args.judges), why_not=NO_PYTHON)
     with tempfile.TemporaryDirectory(prefix="witness-") as folder:
         rows = asyncio.run(rows_of(judges, Path(folder)))
+        home = None if args.home_assistant is None else Path(args.home_assistant)
+        rows += asyncio.run(assistant.judged(home, Path(folder), NO_312))
     print(table(rows, versions()))
     if any(row.why_not for row in rows):
         print("\nNOT JUDGED by all: see above")

@@ -13,7 +13,7 @@ from witness.images import Image
 
 JUDGES = Path(__file__).parent / "judges"
 SECONDS = 60.0
-LOCK = Path(__file__).parent / "requirements.lock"
+LOCKS = [Path(__file__).parent / f"{name}.lock" for name in ("requirements", "home_assistant")]
 PINNED = re.compile(r"^([a-z0-9-]+)==([^ ;]+)", re.MULTILINE)
 Ports = dict[str, Any]
 PIPE = asyncio.subprocess.PIPE
@@ -53,7 +53,8 @@ class Judges:
 
 def versions() -> dict[str, str]:
     """Of each judge, by name."""
-    return dict(PINNED.findall(LOCK.read_text(encoding="utf-8")))
+    found = (PINNED.findall(lock.read_text(encoding="utf-8")) for lock in reversed(LOCKS))
+    return dict(pair for pairs in found for pair in pairs)
 
 
 async def output(*command: str) -> str:

@@ -43,25 +43,31 @@ class Requests:
     moved: list[tuple[Request, Standing]] = field(default_factory=list)
     _binding: set[tuple[str, str]] = field(default_factory=set)
 
-    def put(self, request: Request) -> None:
-        """Hold it for its remaining_s from now. Raises CommandError: too many of its sender's are alive, or this one
-        is."""
+    def put(self, request: Request, *, instead: bool = False) -> None:
+        """Hold it for its remaining_s from now. instead: of all limits of its sender's for the same DER, or for the
+        site. Raises CommandError: too many of its sender's are alive, or this one is."""
         now = self.clock()
         self._forget(now)
         ends_s = now + request.remaining_s
         if _key(request) in self.held:
             raise CommandError(Refusal.REPLAYED, f"id {request.id!r} is alive")
-        gone = [key for key, held in self.held.items() if _replaced(held, request, ends_s)]
+        gone = [key for key, held in self.held.items() if _replaced(held, request, ends_s, instead)]
         theirs = [key for key in self.held if key[0] == request.by and key not in gone]
         if len(theirs) >= HELD_MAX:
             text = f"{HELD_MAX} limits and setpoints of {request.by} are alive: clear some, or wait until one ends"
             raise CommandError(Refusal.TOO_MANY, text)
-        if isinstance(request, LimitRequest):
+        if isinstance(request, LimitRequest) and not instead:
             ends_s = max([ends_s, *(self.held[key].ends_s for key in gone)])
         for key in gone:
             self._end(key, Standing.REPLACED)
         self.held[_key(request)] = Held(request=request, ends_s=ends_s)
         self._judge()
+
+    def loosened(self, request: LimitRequest) -> bool:
+        """Whether it is above one of its sender's that it would take the place of."""
+        mine = [held.request for held in self.held.values() if _same_place(held.request, request)]
+        limits = [each for each in mine if isinstance(each, LimitRequest)]
+        return any(each.p_ceiling_w < request.p_ceiling_w for each in limits if each.by == request.by)
 
     def clear(self, der: str | None) -> int:
         """Drop what concerns this DER (None: everything). Returns how many."""
@@ -130,15 +136,21 @@ def _key(request: Request) -> tuple[str, str]:
     return request.by, request.id
 
 
-def _replaced(held: Held, new: Request, ends_s: float) -> bool:
+def _same_place(one: Request, other: Request) -> bool:
+    """Of one kind, for the same DER or for the site."""
+    return (one.kind, one.der) == (other.kind, other.der)
+
+
+def _replaced(held: Held, new: Request, ends_s: float, instead: bool) -> bool:
     """A setpoint by the next one. A limit by its own sender's that is as tight and lasts as long, by the clocks of
     both: it would never bind again, and who renews a limit each minute shall not fill the list."""
     old = held.request
-    if (old.kind, old.der) != (new.kind, new.der):
+    if not _same_place(old, new):
         return False
     if not isinstance(old, LimitRequest) or not isinstance(new, LimitRequest):
         return True
-    return old.by == new.by and new.p_ceiling_w <= old.p_ceiling_w and ends_s >= held.ends_s - CLOCKS_S
+    covers = new.p_ceiling_w <= old.p_ceiling_w and ends_s >= held.ends_s - CLOCKS_S
+    return old.by == new.by and (instead or covers)
 
 
 def to_plain(held: Held, *, wall: float | None, now_s: float) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.types import Tick
+from derctl.core.types import SiteState, Tick
 from derctl.core.words import Mode
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.actuate.writer import Writer
@@ -15,6 +15,7 @@ from derctl.daemon.build import broker_of
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.intake import Intake
 from derctl.daemon.commands.strangers import Strangers
+from derctl.daemon.report.discovery import Discovery
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.report.view import MqttView, mqtt_view
 from derctl.daemon.tasks import Tasks
@@ -23,6 +24,8 @@ from derctl.site import Site
 from derctl.store.outbox import Outbox
 
 SESSION = "mqtt"
+ANNOUNCE_S = 5.0
+"""How often it is looked whether what was found makes an announcement another one (docs/sources.md)."""
 
 
 @dataclass(slots=True)
@@ -40,6 +43,8 @@ class Uplink:
     stands: Callable[[str], Standing]
     link: MqttLink | None = None
     telemetry: Telemetry | None = None
+    discovery: Discovery = field(default_factory=Discovery)
+    _announced_s: float = -ANNOUNCE_S
 
     def __post_init__(self) -> None:
         self.takes(self.site)
@@ -64,12 +69,19 @@ class Uplink:
                 self.desk.on_mqtt(put),
                 self.hello,
                 lambda: section.tls is None or clock.synced,
-                lambda up, text: self.tell("broker_connected" if up else "broker_lost", "", text),
+                self._session,
                 lambda event, text: self.tell(event, "", text),
                 admits=intake.admits,
                 queued_max=intake.queued_max,
             )
             self.telemetry = Telemetry(clock, section.measurement_every_s, section.measurement_min_s)
+
+    def _session(self, up: bool, text: str) -> None:
+        """It began, or ended. The broker of another one may know nothing of the devices."""
+        self.tell("broker_connected" if up else "broker_lost", "", text)
+        if up:
+            self.discovery.anew()
+            self._announced_s = -ANNOUNCE_S
 
     def start(self, tasks: Tasks) -> None:
         """The session, if there is to be one."""
@@ -80,7 +92,7 @@ class Uplink:
         """Another site file; whether it wants another session: `restart` follows then."""
         before, self.site = self.site, site
         self.outbox.shut = site.file.mqtt is None
-        return _session(before) != _session(site)
+        return _wants(before) != _wants(site)
 
     async def restart(self, tasks: Tasks) -> None:
         """Another session, or none."""
@@ -96,9 +108,17 @@ class Uplink:
             outcomes = {name: writer.account.outcome for name, writer in writers.items()}
             for message in self.telemetry.messages(tick.state, tick.decisions, outcomes):
                 self.outbox.put(message)
-            for message in self.telemetry.buses(loads, tick.state.t_s):
+            for message in (*self.telemetry.buses(loads, tick.state.t_s), *self.telemetry.requests(tick.state)):
                 self.outbox.put(message)
             self._put_standing(writers, mode)
+            self._announce(tick.state)
+
+    def _announce(self, state: SiteState) -> None:
+        """What Home Assistant is to know of the devices, once it is looked at again."""
+        if state.t_s - self._announced_s >= ANNOUNCE_S:
+            self._announced_s = state.t_s
+            for message in self.discovery.messages(self.site, state.ders, self.desk.reach.known.of):
+                self.outbox.put(message)
 
     def last(self, writers: Mapping[str, Writer]) -> None:
         """derctl ends, and controls no more: what it leaves standing."""
@@ -119,6 +139,6 @@ class Uplink:
         return None if self.link is None else mqtt_view(self.link, self.outbox)
 
 
-def _session(site: Site) -> tuple[object, ...]:
+def _wants(site: Site) -> tuple[object, ...]:
     """What a session depends on."""
     return site.file.mqtt, site.secret, site.file.site.id, site.file.site.fleet

@@ -20,7 +20,8 @@ SHOWN_MAX = 80
 
 
 class Source(Protocol):
-    """Where messages (topic, payload, qos, retain) come from; one stays until it is `sent`, or `left_out`."""
+    """Where messages (topic, payload, qos, retain; whole: the topic is) come from; one stays until it is `sent`, or
+    `left_out`."""
 
     async def peek(self) -> Any: ...
     def sent(self, message: Any) -> None: ...
@@ -89,7 +90,7 @@ class Publisher:
         """Send what comes until the session ends."""
         while True:
             message = await self.source.peek()
-            topic = self.broker.topic(message.topic)
+            topic = message.topic if message.whole else self.broker.topic(message.topic)
             packet = Packet(topic=topic, payload=message.payload, qos=message.qos, retain=message.retain)
             self._trying, self._tries = message, self._tries + 1 if message is self._trying else 1
             wrong = unsendable(packet)

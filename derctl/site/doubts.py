@@ -95,6 +95,7 @@ def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
             a, first = twin
             yield f"ders[{b}].serial", f"{second.serial!r} is ders[{a}] already ({first.id}): each device stands once"
     yield from _principals(site)
+    yield from _home_assistant(site)
     tls = None if site.mqtt is None else site.mqtt.tls
     if tls is not None and tls.key_file is not None and tls.cert_file is None:
         yield "mqtt.tls.key_file", "a key without a certificate is not used: give cert_file too"
@@ -109,6 +110,15 @@ def _principals(site: SiteFile) -> Iterator[tuple[str, str]]:
             yield f"mqtt.principals[{i}].name", f"{name!r} is mqtt.principals[{names.index(name)}] already"
         if name == LOCAL:
             yield f"mqtt.principals[{i}].name", f"{LOCAL!r} is who comes over the socket: choose another name"
+
+
+def _home_assistant(site: SiteFile) -> Iterator[tuple[str, str]]:
+    wanted = None if site.mqtt is None else site.mqtt.home_assistant
+    if site.mqtt is not None and wanted is not None and wanted.principal is not None:
+        names = [each.name for each in site.mqtt.principals]
+        if wanted.principal not in names:
+            known = ", ".join(names) or "nobody"
+            yield "mqtt.home_assistant.principal", f"{wanted.principal!r} is not under mqtt.principals ({known} is)"
 
 
 def _twins(first: DerSection, second: DerSection) -> bool:

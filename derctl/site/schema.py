@@ -86,6 +86,16 @@ class PrincipalSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     may_arm: bool = False
 
 
+class HomeAssistantSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """mqtt.home_assistant: the site is announced to it. principal: whose commands it sends, None: it only looks."""
+
+    prefix: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9_-][A-Za-z0-9_/-]*{END}", max_length=PREFIX_MAX)] = (
+        "homeassistant"
+    )
+    principal: Principal | None = None
+    hold_s: Annotated[int, Meta(ge=60, le=86400, description="how long a limit that it sends counts")] = 86400
+
+
 class MqttSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """mqtt: the broker. Without this section the daemon works alone."""
 
@@ -103,6 +113,7 @@ class MqttSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     password_file: str | None = None
     tls: TlsSection | None = None
     principals: list[PrincipalSection] = []
+    home_assistant: HomeAssistantSection | None = None
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
     measurement_every_s: Annotated[float, Meta(ge=1, le=86400)] = 60.0
     measurement_min_s: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0

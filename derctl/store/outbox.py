@@ -17,12 +17,13 @@ LATEST_BYTES_MAX = 2_097_152
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """topic: without the site's prefix."""
+    """topic: without the site's prefix, or whole."""
 
     topic: str
     payload: bytes
     qos: int = 0
     retain: bool = False
+    whole: bool = False
 
     @property
     def lane(self) -> str:

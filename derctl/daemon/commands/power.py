@@ -40,6 +40,15 @@ class Clear(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 
 async def limit_power(reach: Reach, order: Order) -> Done:
     """A ceiling on a DER, or on the sum of all."""
+    return _limit(reach, order, instead=False)
+
+
+async def change_limit(reach: Reach, order: Order) -> Done:
+    """The same, in place of what its sender asked for before: a looser one waits for a clock that can be believed."""
+    return _limit(reach, order, instead=True)
+
+
+def _limit(reach: Reach, order: Order, *, instead: bool) -> Done:
     args: LimitPower = order.args
     check_der(reach, args.der)
     if not reach.has_function("operator_limit", args.der):
@@ -50,14 +59,16 @@ async def limit_power(reach: Reach, order: Order) -> Done:
     if not 0.0 <= args.p_ceiling_w <= most:
         raise CommandError(Refusal.OUT_OF_RANGE, f"p_ceiling_w = {args.p_ceiling_w:g} is outside 0 to {most:g} W")
     request = LimitRequest(**order.asked, der=args.der, p_ceiling_w=args.p_ceiling_w)
-    back = _put(reach, request)
+    if instead and not order.synced and reach.requests.loosened(request):
+        raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: relaxing commands wait")
+    back = _put(reach, request, instead=instead)
     return Done(text=admitted(reach, order) + _tighter(reach, request), back=back)
 
 
-def _put(reach: Reach, request: Request) -> Callable[[], None]:
+def _put(reach: Reach, request: Request, *, instead: bool = False) -> Callable[[], None]:
     """Gives what takes it back."""
     before = dict(reach.requests.held)
-    reach.requests.put(request)
+    reach.requests.put(request, instead=instead)
     return reach.requests.undo(before)
 
 
@@ -114,6 +125,7 @@ def _lifted(ders: list[str], der: str | None) -> str:
 
 ROWS: dict[str, Command] = {
     "limit_power": Command(args=LimitPower, apply=limit_power, relaxing=False),
+    "change_limit": Command(args=LimitPower, apply=change_limit, relaxing=False),
     "set_battery_power": Command(args=SetBatteryPower, apply=set_battery_power, relaxing=True),
     "clear": Command(args=Clear, apply=clear, relaxing=True),
 }

@@ -10,18 +10,19 @@ from typing import Any
 
 from derctl.core.evidence import Evidence
 from derctl.core.pack import Pack
-from derctl.core.types import Decision, DerState, Outcome, PocState, Reading, Setpoint, SiteState
+from derctl.core.types import Decision, DerState, Outcome, PocState, Reading, Request, Setpoint, SiteState
 from derctl.core.words import Mode
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock, text_of
 from derctl.store.outbox import Message
+from derctl.store.requests import plain_of
 
 CHANGE_PU = 0.01
 CHANGE_W = 50.0
 """A measurement goes out early when power moved by 1 % of the rating (at least 50 W), or its status or alarms did."""
 
 
-ELSEWHERE = frozenset({"accepted", "own_on", "own_off", "energy_in_wh", "phase_sum_w"})
+ELSEWHERE = frozenset({"accepted", "own_on", "own_off", "phase_sum_w"})
 """Fields of a reading that stand in the outcome and in `status`, or that core alone looks at."""
 MEASURED = ("status", *(item.name for item in fields(Reading) if item.name not in {"status", *ELSEWHERE}))
 """A new field of a reading is in the topic by itself."""
@@ -67,6 +68,13 @@ def of_decision(decision: Decision) -> dict[str, Any]:
         for each in decision.bound_by
     ]
     return of_setpoint(decision.setpoint) | {"bound_by": bounds}
+
+
+def of_request(request: Request, now: datetime) -> dict[str, Any]:
+    """Its fields, and until when it counts."""
+    plain = plain_of(request)
+    until = text_of(now + timedelta(seconds=plain.pop("remaining_s")))
+    return plain | {"until": until}
 
 
 def of_outcome(outcome: Outcome, now: datetime, now_s: float) -> dict[str, Any]:
@@ -141,11 +149,13 @@ class Telemetry:
         for decision in decisions:
             topic = f"der/{decision.der}/setpoint"
             if not self._waits(topic, now_s) and self._changed(topic, _told(decision), now_s):
-                found.append(Message(topic=topic, payload=encode(of_decision(decision) | stamp.fields)))
+                found.append(Message(topic=topic, payload=encode(of_decision(decision) | stamp.fields), retain=True))
         for der_id, outcome in outcomes.items():
             topic = f"der/{der_id}/outcome"
             if not self._waits(topic, now_s) and self._changed(topic, _became(outcome), now_s):
-                found.append(Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp.fields)))
+                found.append(
+                    Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp.fields), retain=True)
+                )
         return found
 
     def buses(self, loads: Callable[[], Mapping[str, Any]], now_s: float) -> list[Message]:
@@ -157,7 +167,17 @@ class Telemetry:
             return []
         self._sent_s["buses"] = now_s
         stamp = Stamp(self.clock, self.clock.now())
-        return [Message(topic="buses", payload=encode(stamp.fields | {"buses": shown}))]
+        return [Message(topic="buses", payload=encode(stamp.fields | {"buses": shown}), retain=True)]
+
+    def requests(self, state: SiteState) -> list[Message]:
+        """What operators asked for and is alive, on change."""
+        key = tuple([(each.by, each.id) for each in state.requests])
+        if self._waits("requests", state.t_s) or not self._changed("requests", key, state.t_s):
+            return []
+        now = self.clock.now()
+        alive = [of_request(each, now) for each in state.requests]
+        payload = Stamp(self.clock, now).fields | {"requests": alive}
+        return [Message(topic="requests", payload=encode(payload), retain=True)]
 
     def standing(
         self, ders: Iterable[str], stands: Callable[[str], Standing], mode: Mode, now_s: float, *, last: bool = False
@@ -200,7 +220,7 @@ class Telemetry:
         self._sent_s[topic] = now_s
         self._power[topic] = (reading.p_w, says)
         said_of = measurement(reading, age_s, v_pu) | ({} if belief is None else {"belief": of_evidence(belief)})
-        found.append(Message(topic=topic, payload=encode(stamp.fields | said_of)))
+        found.append(Message(topic=topic, payload=encode(stamp.fields | said_of), retain=True))
 
     def _waits(self, topic: str, now_s: float) -> bool:
         """Whether it was sent too short a time ago."""

@@ -213,3 +213,50 @@ def test_one_that_ended_before_it_is_taken_back_does_not_come_again() -> None:
     now[0] = 61.0
     back()
     assert requests.alive() == ()
+
+
+# -- a limit in place of the sender's own ---------------------------------------------------------------------------
+
+
+def own(name: str, p_ceiling_w: float, by: str = "home", der: str | None = "pv1") -> LimitRequest:
+    return LimitRequest(id=name, der=der, by=by, p_ceiling_w=p_ceiling_w, remaining_s=60.0)
+
+
+def ceilings(requests: Requests) -> dict[str, float]:
+    return {each.id: each.p_ceiling_w for each in requests.alive() if isinstance(each, LimitRequest)}
+
+
+def test_a_changed_limit_takes_the_place_of_its_sender_s_and_of_nobody_else_s() -> None:
+    requests = Requests(clock=lambda: 0.0)
+    others = [own("ops", 2000.0, by="ops"), own("site", 500.0, der=None), own("pv2", 100.0, der="pv2")]
+    for each in (own("old", 1000.0), own("older", 1500.0), *others):
+        requests.put(each)
+    requests.put(own("new", 3000.0), instead=True)
+    assert ceilings(requests) == {"ops": 2000.0, "site": 500.0, "pv2": 100.0, "new": 3000.0}
+
+
+def test_without_that_word_a_looser_limit_waits_beside_the_tighter_one() -> None:
+    requests = Requests(clock=lambda: 0.0)
+    requests.put(own("old", 1000.0))
+    requests.put(own("new", 3000.0))
+    assert ceilings(requests) == {"old": 1000.0, "new": 3000.0}
+
+
+def test_a_changed_limit_ends_when_it_says_and_not_when_the_one_before_would_have() -> None:
+    now = 0.0
+    requests = Requests(clock=lambda: now)
+    requests.put(replace(own("old", 3000.0), remaining_s=600.0))
+    requests.put(own("new", 1000.0), instead=True)
+    now = 61.0
+    assert ceilings(requests) == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "looser"),
+    [(own("new", 1001.0), True), (own("new", 999.0), False), (own("new", 1001.0, by="ops"), False),
+     (own("new", 1001.0, der="pv2"), False), (own("new", 1001.0, der=None), False)],
+)  # fmt: skip
+def test_what_loosens_is_known(asked: LimitRequest, looser: bool) -> None:
+    requests = Requests(clock=lambda: 0.0)
+    requests.put(own("old", 1000.0))
+    assert requests.loosened(asked) is looser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,9 +15,10 @@ from derctl.core.words import Mode, Record, Seen
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
+from derctl.daemon.known import Known
 from derctl.daemon.log import logger
 from derctl.daemon.uplink import Uplink
-from derctl.site.schema import MqttSection, SiteFile, SiteSection
+from derctl.site.schema import HomeAssistantSection, MqttSection, SiteFile, SiteSection
 from derctl.store.outbox import Message, Outbox
 from tests import make
 
@@ -39,11 +41,12 @@ class Tasks:
 
 def file(mqtt: MqttSection | None, *, secret: str | None = None, name: str = "house-12") -> Any:
     content = SiteFile(version=1, site=SiteSection(id=name, v_nom_v=230.0, f_nom_hz=50), buses=[], ders=[], mqtt=mqtt)
-    return SimpleNamespace(file=content, secret=secret)
+    return SimpleNamespace(file=content, secret=secret, plan=SimpleNamespace(der_functions=()))
 
 
 def uplink(mqtt: MqttSection | None) -> Uplink:
-    desk = Desk(cast(Any, None), Clock("assume"), logger())
+    reach = cast(Any, SimpleNamespace(known=Known()))
+    desk = Desk(reach, Clock("assume"), logger())
     return Uplink(file(mqtt), Outbox(), desk, lambda: b"{}", lambda *event: None, lambda name: HELD)
 
 
@@ -71,7 +74,7 @@ def test_a_tick_says_what_was_measured_and_what_stands_in_each_device() -> None:
     writer = cast(Any, SimpleNamespace(account=SimpleNamespace(outcome=Outcome())))
     site.report(tick(), {"pv1": writer}, Mode.CONTROL)
     assert tasks.done == [("started", "mqtt")]
-    assert told(site) == ["der/pv1/measurement", "der/pv1/outcome", "der/pv1/standing"]
+    assert told(site) == ["der/pv1/measurement", "der/pv1/outcome", "requests", "der/pv1/standing"]
 
 
 def test_the_last_word_is_what_stays_standing_though_it_was_told_a_moment_ago() -> None:
@@ -120,3 +123,19 @@ async def test_nobody_waits_for_a_broker_that_is_not_there() -> None:
     site.outbox.put(Message(topic="event", payload=b"{}", qos=1))
     await site.emptied(3600.0)
     assert told(site) == ["event"]
+
+
+def test_home_assistant_hears_of_the_site_at_each_session_and_between_them_only_of_what_changed() -> None:
+    home = MqttSection(host="127.0.0.1", home_assistant=HomeAssistantSection())
+    site = uplink(home)
+    topic = "homeassistant/device/derctl_default_house-12/config"
+
+    def announced(t_s: float) -> bool:
+        site.outbox.latest.clear()
+        site.report(replace(tick(), state=replace(tick().state, t_s=t_s)), {}, Mode.CONTROL)
+        return topic in site.outbox.latest
+
+    assert [announced(t_s) for t_s in (0.0, 10.0)] == [True, False]
+    assert site.link is not None
+    site.link.on_change(True, "connected")
+    assert [announced(t_s) for t_s in (11.0, 20.0)] == [True, False]

@@ -566,6 +566,17 @@ async def test_before_the_clock_is_set_only_what_restricts_is_taken(
         assert [r.remaining_s for r in house.requests.alive()] == [600.0], "its whole duration from now"
 
 
+async def test_before_the_clock_is_set_a_changed_limit_may_be_tighter_and_not_looser(tmp_path: Path) -> None:
+    world = World(tmp_path, wall_s=86400.0)
+    house = House(Requests(lambda: world.monotonic_s))
+    desk = Desk(house.reach, world.clock, logger())
+    asked = [
+        await code_of(desk, "change_limit", command(id=f"{w}", der="pv1", p_ceiling_w=w)) for w in (3000, 2000, 2500)
+    ]
+    assert asked == [None, None, "clock_unsynced"]
+    assert [cast(LimitRequest, each).p_ceiling_w for each in house.requests.alive()] == [2000.0]
+
+
 @pytest.mark.parametrize("jump_s", [3600.0, -7200.0])
 async def test_a_wall_clock_that_jumps_changes_no_limit(
     desk: Desk, world: World, jump_s: float, house: House

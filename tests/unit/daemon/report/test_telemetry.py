@@ -165,9 +165,9 @@ async def test_a_reply_has_the_documented_fields() -> None:
     assert set(await desk.by_mqtt("ops", "explode", b"{}", False)) == set(example("reply"))
 
 
-def test_measurements_setpoints_and_outcomes_may_be_lost_and_are_not_retained(telemetry: Telemetry) -> None:
+def test_measurements_setpoints_and_outcomes_may_be_lost_and_are_retained(telemetry: Telemetry) -> None:
     messages = telemetry.messages(site(1.0, poc=reading()), (decision(),), {"pv1": Outcome()})
-    assert [(m.qos, m.retain) for m in messages] == [(0, False)] * 4
+    assert [(m.qos, m.retain) for m in messages] == [(0, True)] * 4
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
