@@ -45,7 +45,7 @@ def value(cls: type[T]) -> type[T]:
 
 
 _OPEN = {"__slots__": (), **{name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}}
-"""Of a class that can be filled. Its own slots would be compared with the other's each time that an object is turned."""
+"""Of a class that can be filled. Slots of its own would be compared with the other's whenever an object is turned."""
 _TURN = object.__dict__["__class__"].__set__
 """Give an object another class with the same slots, whatever its own `__setattr__` says."""
 _UNSET = object()

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from derctl.core.engine import Memory
 from derctl.core.words import Reason
-from derctl.functions.bms_guard import Side
 from derctl.functions.bms_guard import Memory as Guarded
+from derctl.functions.bms_guard import Side
 
 SILENT = "nothing new is heard of its limits: they are held, and go down to 0 W"
 RECOVERS = "it is too low, or not heard since it is: it may be charged with little until it comes back"
