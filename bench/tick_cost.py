@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pymodbus.client import AsyncModbusTcpClient
 
@@ -18,7 +18,7 @@ from derctl.core.exchange import Read, Registers, Write
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.daemon.app import App
 from derctl.daemon.log import configure
-from derctl.links.wires.wire import Around, Wire
+from derctl.links.wires.wire import Wire
 from derctl.site import load
 
 AIM = 1.5
@@ -41,16 +41,17 @@ class Alternates:
         return not memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=(0.3 if memory else 0.1) * P_MAX_W)
 
 
-class Listened(Around):
-    """One that notes what passes."""
+class Listened:
+    """Notes what passes a wire, and stands in the way of nothing else."""
 
     def __init__(self, wire: Wire) -> None:
-        super().__init__(wire)
         self.passed: Requests = []
+        self._send = wire.request
+        wire.request = self._request  # type: ignore[method-assign]
 
-    async def request(self, unit: int, op: Read | Write) -> Registers:
+    def _request(self, unit: int, op: Read | Write) -> Coroutine[Any, Any, Registers]:
         self.passed.append((unit, op))
-        return await self._wire.request(unit, op)
+        return self._send(unit, op)
 
     def taken(self) -> Requests:
         passed, self.passed = self.passed, []
@@ -120,8 +121,6 @@ async def _interleaved(site: Served, case: Case, blocks: int) -> tuple[list[tupl
     """CPU seconds of (derctl, bare) for each block after the first, and how many requests a block had."""
     app = App(load(site.site_file))
     wires = {name: Listened(bus.line.wire) for name, bus in app.control.plant.buses.items()}
-    for name, bus in app.control.plant.buses.items():
-        bus.line.wire = wires[name]
     clients = {name: AsyncModbusTcpClient("127.0.0.1", port=port, retries=0) for name, port in site.ports.items()}
     app.survival.folder.hold()
     running = [asyncio.create_task(bus.line.run()) for bus in app.control.plant.buses.values()]

@@ -41,8 +41,8 @@ def fold(band: Band, proposals: Iterable[Proposal], *, up_to: int | None = None)
         if (up_to is None or each.rank <= up_to)
         and not (each.p_ceiling_w is None and each.p_floor_w is None and each.p_target_w is None)
     ]
-    if not heard:
-        return band
+    if len(heard) < 2:
+        return _narrow(band, heard) if heard else band
     for _, group in groupby(sorted(heard, key=SENIORS_FIRST), key=RANK):
         band = _narrow(band, tuple(group))
     return band

@@ -292,12 +292,17 @@ def _needed(wishes: Sequence[SiteProposal], after: dict[str, Memory]) -> None:
 def with_belief(state: SiteState, memories: Memories) -> SiteState:
     """The state as those see it who report: with what the meter was believed to be in the step that left these
     memories."""
-    memory, poc = memories.get(BELIEF), state.poc
-    if memory is None or poc is None:
-        return state
+    poc = state.poc
+    return state if poc is None else replace(state, poc=replace(poc, belief=evidence_of(poc, memories)))
+
+
+def evidence_of(poc: PocState, memories: Memories) -> Evidence:
+    """What the meter was believed to be in the step that left these memories."""
+    memory = memories.get(BELIEF)
+    if memory is None:
+        return poc.belief
     evidence = doubts.told(memories.get(DOUBTS, doubts.START), belief.told(memory))
-    evidence = _suspected(evidence, poc, memories.get(SENSITIVITY, sensitivity.START))
-    return replace(state, poc=replace(poc, belief=evidence))
+    return _suspected(evidence, poc, memories.get(SENSITIVITY, sensitivity.START))
 
 
 def _suspected(evidence: Evidence, poc: PocState, moved: sensitivity.Memory) -> Evidence:

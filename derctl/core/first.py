@@ -161,18 +161,15 @@ def known(ders: Sequence[DerState]) -> list[DerState]:
 def unseen_of(ders: Sequence[DerState]) -> frozenset[str]:
     """What whom claims counts as little as the meter, since others were seen and they were not; or, while nobody was,
     since they left and others did not. Who is silent was seen, or is met later."""
-    for counts in (_was_seen, _stayed):
-        if any(der.fresh and counts(der) for der in ders):
-            return frozenset([der.id for der in ders if not counts(der)])
+    unseen = [der for der in ders if der.unseen]
+    if not unseen:
+        return NOBODY
+    left = [der for der in unseen if der.left]
+    heard = sum([der.fresh for der in ders])
+    for apart in (unseen, left):
+        if heard > sum([der.fresh for der in apart]):
+            return frozenset([der.id for der in apart])
     return NOBODY
-
-
-def _was_seen(der: DerState) -> bool:
-    return not der.unseen
-
-
-def _stayed(der: DerState) -> bool:
-    return not (der.unseen and der.left)
 
 
 def tried(der: DerState) -> bool:

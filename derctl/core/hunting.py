@@ -88,9 +88,10 @@ def guarded(
     if memory.held is not None:
         return _still(memory, said, der)
     share, given, reached = _share(said, der)
-    if share is None or given is None or der.v_pu is None:
+    v_pu = der.v_pu
+    if share is None or given is None or v_pu is None:
         return memory, said
-    tie = _tied(memory.tie, der.v_pu, given, min(dt_s / (2.0 * half_s), 1.0))
+    tie = _tied(memory.tie, v_pu, given, min(dt_s / (2.0 * half_s), 1.0))
     memory = _swung(memory, tie, share, reached, t_s, half_s)
     return (memory, said) if memory.run < SWINGS or tie.own < ITS_OWN else _slower(memory, said, der)
 

@@ -5,7 +5,9 @@ They stand in registers of their own: a lying answer makes ten times as much of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
+from operator import itemgetter
 from typing import TypeVar
 
 from derctl.core.exchange import Exchange, Op, Read, Registers, through
@@ -37,7 +39,7 @@ def seen(before: Scale, read: Read, answer: Registers) -> Scale:
     By what goes by one of them, only that one is written: a change back is a change too. Measured values are read by
     all that were confirmed: inverters change theirs with the power (docs/sources.md).
     """
-    words = tuple([answer[place] for place in read.scales])
+    words = _at(read.scales)(answer)
     if words == before.last and before.counts:
         return before
     if not before.last:
@@ -46,6 +48,14 @@ def seen(before: Scale, read: Read, answer: Registers) -> Scale:
     known = tuple(map(_known, before.known, words, twice, [read.told] * len(words)))
     counts = all(word in each for word, each in zip(words, known, strict=True))
     return Scale(known=known, last=words, counts=counts)
+
+
+@cache
+def _at(places: tuple[int, ...]) -> Callable[[Registers], tuple[int, ...]]:
+    """What picks the words at these places, each time for all blocks of a device."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda answer: tuple([answer[place] for place in places])
 
 
 def _known(known: frozenset[int], word: int, twice: bool, told: bool) -> frozenset[int]:

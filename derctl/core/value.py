@@ -1,7 +1,7 @@
 """A value: a frozen, slotted, keyword-only dataclass that is cheap to build, since every tick builds hundreds.
 
 `dataclass` sets each field of a frozen class through `object.__setattr__`, which is most of what a small value costs.
-Here `__init__` fills it while it is of an open class with the same slots, and shuts it by giving it its own.
+Here `__init__` fills it while it is of an open class below its own, and shuts it by giving it its own again.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ def value(cls: type[T]) -> type[T]:
         raise TypeError(f"{cls.__name__} is no plain value: use dataclass")
     made: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=True, init=False)(cls)
     fields = dataclasses.fields(made)
-    bases, slots = getattr(cls, "__orig_bases__", ()), {"__slots__": made.__slots__}
-    open_ = types.new_class(cls.__name__, bases, exec_body=lambda space: space.update(slots))
+    open_ = types.new_class(cls.__name__, (made,), exec_body=lambda space: space.update(_OPEN))
     methods = _written(fields, {"shut": made, "open": open_})
     methods["__init__"].__annotations__ = {each.name: each.type for each in fields} | {"return": None}
     for name, method in methods.items():
@@ -45,6 +44,8 @@ def value(cls: type[T]) -> type[T]:
     return made  # type: ignore[no-any-return]
 
 
+_OPEN = {"__slots__": (), **{name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}}
+"""Of a class that can be filled. Slots of its own would be compared with the other's whenever an object is turned."""
 _TURN = object.__dict__["__class__"].__set__
 """Give an object another class with the same slots, whatever its own `__setattr__` says."""
 _UNSET = object()

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from derctl.core import belief
-from derctl.core.engine import BELIEF, DOUBTS, HELD, Memories, with_belief
+from derctl.core.engine import BELIEF, DOUBTS, HELD, Memories, evidence_of
 from derctl.core.evidence import Evidence
 from derctl.core.identified import Identified
 from derctl.core.types import Setpoint, SiteState, Tick
@@ -267,10 +267,10 @@ def _standing(control: Control, state: SiteState, dt_s: float, gate_open: bool) 
 
 def tell_of_meter(tick: Tick, ears: Ears) -> None:
     """What speaks against the meter since this tick, or no more."""
-    before, poc = with_belief(tick.state, tick.memories).poc, tick.state.poc
-    if before is None or poc is None:
+    poc = tick.state.poc
+    if poc is None:
         return
-    was, found = before.belief, poc.belief
+    was, found = evidence_of(poc, tick.memories), poc.belief
     if was.why is not found.why:
         if found.why is None:
             ears.tell("meter_undoubted", "poc", "nothing but steps speaks against it any more")

@@ -128,7 +128,8 @@ class Dusk:
             self.night = replace(self.night, told=True, shone_s=0.0)
             self.hear("sun_down", "", text)
         lost = missed(self.night, now_s)
-        self._forget(lost)
+        if lost:
+            self._forget(lost)
         for name, each in lost.items():
             self.hear(SILENT, name, f"{each.text} (silent since the dark, and not back with the sun)")
 

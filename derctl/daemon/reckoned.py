@@ -19,9 +19,11 @@ class Reckoned:
 
     def look(self, site: Site, plant: Plant) -> Plan | None:
         """The plan by all that is found now; None: as before."""
-        before = dict(self.found)
-        self.found |= dict(chosen(plant))
-        return None if self.found == before else site.reckoned(self.found)
+        found = dict(chosen(plant))
+        if found.items() <= self.found.items():
+            return None
+        self.found |= found
+        return site.reckoned(self.found)
 
 
 def chosen(plant: Plant) -> Iterator[tuple[str, str]]:

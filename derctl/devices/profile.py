@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from derctl.core.words import ProfileBy
 from derctl.devices.fact import Fact
 from derctl.devices.maps.map import RegisterMap
-from derctl.devices.writable import CONTROL, fits
+from derctl.devices.writable import CONTROL, unfit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,11 @@ class Profile:
 
     def wears(self, point: str) -> bool:
         """Whether a point's memory wears out, as far as is known."""
-        return not (self.volatile and fits(point, self.cyclic))
+        return bool(self.worn((point,)))
+
+    def worn(self, points: Sequence[str]) -> tuple[str, ...]:
+        """Those of these points whose memory wears out."""
+        return unfit(tuple(points), self.cyclic) if self.volatile else tuple(points)
 
     def fit(self, maker: str, model: str, firmware: str = "", models: Collection[int] = ()) -> int:
         """How much of such a device its best row names; 0: it is meant for others."""

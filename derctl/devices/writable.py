@@ -48,6 +48,12 @@ def fits(point: str, patterns: tuple[str, ...]) -> bool:
     return any(point.startswith(pattern[:-1]) if pattern.endswith("*") else point == pattern for pattern in patterns)
 
 
+@lru_cache(maxsize=1024)
+def unfit(points: tuple[str, ...], patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of these points that are none of these patterns'."""
+    return tuple(point for point in points if not fits(point, patterns))
+
+
 def barred(point: str, named: Collection[str] = ()) -> str | None:
     """Why a point is never written, None where it may be. named: the points that the site file names."""
     return None if point in named else _kept(point)

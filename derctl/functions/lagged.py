@@ -54,8 +54,9 @@ class Lagged(Ruled):
 def fresh_v_pu(der: DerState, poc: PocState | None) -> float | None:
     """The voltage that counts now, in per unit: the DER's own; of one in a single phase that measures none, and gives
     power, that phase's at the point of connection."""
-    if not der.fresh or der.v_pu is not None:
-        return der.v_pu if der.fresh else None
+    v_pu = der.v_pu if der.fresh else None
+    if v_pu is not None or not der.fresh:
+        return v_pu
     phase = alone_in(der)
     if phase is None or poc is None or not poc.fresh or der.reading.status in DARK:
         return None

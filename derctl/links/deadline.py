@@ -25,9 +25,10 @@ class Deadline:
 
     async def of(self, seconds: float, request: Coroutine[Any, Any, T]) -> T:
         """What the request returns. Raises TimeoutError after so many seconds, when it has been cancelled."""
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None and self._task is None
-        loop, cancelled = asyncio.get_running_loop(), task.cancelling()
+        cancelled = task.cancelling()
         self._task, self.late, self.until_s = task, False, loop.time() + seconds
         if self._timer is None or self._timer.when() > self.until_s:
             self._set(loop)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 
 from derctl.errors import SettingError
-from derctl.sunspec.points import PointType, Value, meaning
+from derctl.sunspec.points import POINT_TYPES, PointType, Value, meaning
 from derctl.sunspec.tables import Model, Point
 
 Points = Mapping[str, Point]
@@ -55,10 +56,15 @@ def span(
 
 def absent(point: Point) -> tuple[int, ...]:
     """The registers that say "not implemented" for this point."""
-    raw = point.type.absent
+    return _absent(point.type.name, point.size)
+
+
+@cache
+def _absent(kind: str, size: int) -> tuple[int, ...]:
+    raw = POINT_TYPES[kind].absent
     if isinstance(raw, bytes) or raw is None:
-        return _registers((raw or b"").ljust(2 * point.size, b"\0"))
-    return _registers(struct.pack(">" + point.type.code, raw))
+        return _registers((raw or b"").ljust(2 * size, b"\0"))
+    return _registers(struct.pack(">" + POINT_TYPES[kind].code, raw))
 
 
 def _find(model: Model, points: Points | None, name: str) -> Point:

@@ -98,7 +98,7 @@ class Ledger:
     def wrote(self, der_id: str, points: Sequence[str], profile: Profile) -> None:
         """They go out now."""
         self.of[der_id] = wears.wrote(self.wear(der_id), points, profile, self.clock())
-        worn = [point for point in points if profile.wears(point)]
+        worn = profile.worn(points)
         if (ahead := self.reserved.get(der_id)) is not None:
             ahead.used |= {point: ahead.used.get(point, 0) + 1 for point in worn}
         if worn:

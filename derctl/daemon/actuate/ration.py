@@ -75,12 +75,13 @@ class Ration:
 
         def ask(write: Write) -> None:
             points, wear = device.points_of(write), self.ledger.wear(self.id)
+            worn = profile.worn(points)
             for point in points:
                 why = barred(point, self.named)
                 if why is not None:
                     raise WriteBarred(f"{why}, which derctl never writes (ders[].may_write names exceptions)")
-                worn = profile.wears(point) and not wears.left_of(wear, point, profile, self.ledger.clock())
-                if worn and not urgent:
+                spent = point in worn and not wears.left_of(wear, point, profile, self.ledger.clock())
+                if spent and not urgent:
                     raise WriteBarred(f"{point}: {self.text(profile)}")
             if why := device.beyond(write, answers):
                 raise WriteBarred(f"{why}: derctl keeps it back")

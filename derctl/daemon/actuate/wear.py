@@ -38,7 +38,7 @@ class Wear:
 def wrote(wear: Wear, points: Sequence[str], profile: Profile, now_s: float) -> Wear:
     """They go out now."""
     counts = {**wear.counts, **{point: wear.counts.get(point, 0) + 1 for point in points}}
-    worn = [point for point in points if profile.wears(point)]
+    worn = profile.worn(points)
     if not worn:
         return replace(wear, counts=counts)
     fresh = {point: (*_of_today(wear, point, now_s), now_s) for point in worn}

@@ -112,10 +112,10 @@ class Writer:
             self.errand.begin(self._write(why))
 
     def _due(self, wish: Wish, profile: Profile) -> WriteFor | None:
-        channel, hold = self.channel, self.account.hold
+        hold, device = self.account.hold, self.channel.device
         if self.lost or wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
-        desired, accepted = self._sendable(channel.device, wish), wish.accepted(hold.written)
+        desired, accepted = self._sendable(device, wish), wish.accepted(hold.written)
         why = reason_to_write(
             desired,
             accepted,
@@ -127,7 +127,7 @@ class Writer:
             p_w=hold.effect_w(wish.der, profile, wish.at_s),
             q_unasked_s=hold.var_unasked_s(wish.var_asked_s, wish.at_s),
             broken=hold.unfinished,
-            lapses_s=None if channel.device is None else channel.device.reversion.lapses_s,
+            lapses_s=None if device is None else device.reversion.lapses_s,
         )
         if contested(self.account, desired, accepted, wish, writes=why is not None, busy=self.errand.busy):
             return None

@@ -84,7 +84,7 @@ class Binding:
     @property
     def incomplete(self) -> bool:
         """Another look may find more."""
-        return self.device is not None and bool(self.device.lacks or self.parts.lost)
+        return self.device is not None and bool(self.device.lacks or (self.parts.why and self.parts.lost))
 
     @property
     def missing(self) -> str:

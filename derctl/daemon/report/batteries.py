@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from derctl.core.engine import Memory
 from derctl.core.words import Reason
-from derctl.functions.bms_guard import BmsGuard, Side
 from derctl.functions.bms_guard import Memory as Guarded
+from derctl.functions.bms_guard import Side
 
 SILENT = "nothing new is heard of its limits: they are held, and go down to 0 W"
 RECOVERS = "it is too low, or not heard since it is: it may be charged with little until it comes back"
@@ -16,12 +16,12 @@ RECOVERS = "it is too low, or not heard since it is: it may be charged with litt
 def battery_changes(before: Mapping[str, Memory], after: Mapping[str, Memory]) -> Iterator[tuple[str, str, str]]:
     """Events with the DER and a text."""
     for key, now in after.items():
-        kind, _, der = key.partition("/")
-        if kind != BmsGuard.kind or not isinstance(now, Guarded):
+        if not isinstance(now, Guarded):
             continue
         was = before.get(key)
         if now.why is (was.why if isinstance(was, Guarded) else None):
             continue
+        der = key.rpartition("/")[2]
         yield (
             ("battery_free", der, "its own limits are all that bounds it")
             if now.why is None

@@ -109,8 +109,14 @@ class Stamp:
     """When a tick was, as its messages say it; worked out once one is sent."""
 
     clock: Clock
-    now: datetime
+    _now: datetime | None = None
     _fields: dict[str, Any] | None = None
+
+    @property
+    def now(self) -> datetime:
+        if self._now is None:
+            self._now = self.clock.now()
+        return self._now
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -134,8 +140,7 @@ class Telemetry:
         self, state: SiteState, decisions: tuple[Decision, ...], outcomes: Mapping[str, Outcome]
     ) -> list[Message]:
         """What this tick has to say."""
-        now, now_s = self.clock.now(), state.t_s
-        stamp = Stamp(self.clock, now)
+        stamp, now_s = Stamp(self.clock), state.t_s
         found: list[Message] = []
         poc = state.poc
         if poc is not None and not self._waits("poc", now_s):
@@ -153,9 +158,8 @@ class Telemetry:
         for der_id, outcome in outcomes.items():
             topic = f"der/{der_id}/outcome"
             if not self._waits(topic, now_s) and self._changed(topic, _became(outcome), now_s):
-                found.append(
-                    Message(topic=topic, payload=encode(of_outcome(outcome, now, now_s) | stamp.fields), retain=True)
-                )
+                said = of_outcome(outcome, stamp.now, now_s) | stamp.fields
+                found.append(Message(topic=topic, payload=encode(said), retain=True))
         return found
 
     def buses(self, loads: Callable[[], Mapping[str, Any]], now_s: float) -> list[Message]:
@@ -166,7 +170,7 @@ class Telemetry:
         if not shown:
             return []
         self._sent_s["buses"] = now_s
-        stamp = Stamp(self.clock, self.clock.now())
+        stamp = Stamp(self.clock)
         return [Message(topic="buses", payload=encode(stamp.fields | {"buses": shown}), retain=True)]
 
     def requests(self, state: SiteState) -> list[Message]:
@@ -174,10 +178,9 @@ class Telemetry:
         key = tuple([(each.by, each.id) for each in state.requests])
         if self._waits("requests", state.t_s) or not self._changed("requests", key, state.t_s):
             return []
-        now = self.clock.now()
-        alive = [of_request(each, now) for each in state.requests]
-        payload = Stamp(self.clock, now).fields | {"requests": alive}
-        return [Message(topic="requests", payload=encode(payload), retain=True)]
+        stamp = Stamp(self.clock)
+        alive = [of_request(each, stamp.now) for each in state.requests]
+        return [Message(topic="requests", payload=encode(stamp.fields | {"requests": alive}), retain=True)]
 
     def standing(
         self, ders: Iterable[str], stands: Callable[[str], Standing], mode: Mode, now_s: float, *, last: bool = False

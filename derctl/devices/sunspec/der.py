@@ -12,6 +12,7 @@ from derctl.devices.fitting import met, unverified
 from derctl.devices.kind import Models
 from derctl.devices.nominal import Nominal, System
 from derctl.devices.profile import Habits
+from derctl.devices.sunspec.controls.bounds import Bounds
 from derctl.devices.sunspec.controls.controls import Controls
 from derctl.devices.sunspec.controls.gate import opened
 from derctl.devices.sunspec.controls.groups import Groups
@@ -64,7 +65,8 @@ class SunspecDer(Found):
     """A bound inverter. can: by the control groups that were found.
 
     ac, charge: measurements, and the battery's state where there is one. limits: of a battery management system in
-    the same chain. inputs: of a hybrid that tells its battery's power apart from its sun's.
+    the same chain. inputs: of a hybrid that tells its battery's power apart from its sun's. bounds: the most that its
+    points can be told.
     """
 
     rating: Rating
@@ -77,12 +79,14 @@ class SunspecDer(Found):
     limits: Limits | None = None
     inputs: Inputs | None = None
     control: Mapping[str, Read] = field(init=False, repr=False, compare=False)
+    bounds: Mapping[str, Bounds] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         reads = {view.name: view.read for view in (self.ac, *self.controls.groups.views.values())}
         limits = {} if self.limits is None else self.limits.reads
         ports = {} if self.inputs is None else {BLOCK: self.inputs.read}
         object.__setattr__(self, "control", {**reads, **limits, **ports})
+        object.__setattr__(self, "bounds", self.controls.groups.bounds(self.rating))
 
     @property
     def slow(self) -> Mapping[str, Read]:
@@ -147,7 +151,7 @@ class SunspecDer(Found):
         return self.controls.absent_w(fallback)
 
     def beyond(self, write: Write, answers: Answers) -> str:
-        return self.controls.groups.beyond(write, answers, self.rating)
+        return self.controls.groups.beyond(write, answers, self.bounds)
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         return self.controls.sendable(setpoint)

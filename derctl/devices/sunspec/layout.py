@@ -58,7 +58,7 @@ class Layout:
 
     unread: what `asked` was refused, by model, in words. who: its Opt and serial number, to be read again and again
     where it is one of several sections of a unit; opt: what the first was. absent and what follows: as the profile
-    has them.
+    has them. _touched: by the registers of a write, its points, once they were looked for.
     """
 
     chain: Chain
@@ -72,6 +72,7 @@ class Layout:
     silence_is_missing: bool = False
     refused_is_missing: bool = True
     repaired: Literal["read", "write"] = "read"
+    _touched: dict[range, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def mended(self) -> bool:
@@ -123,7 +124,10 @@ class Layout:
     def points_of(self, write: Write) -> tuple[str, ...]:
         """Each point that a write touches, as `123.WMaxLimPct`; a register that is no point, as `register 40100`."""
         places = range(write.address, write.address + len(write.values))
-        return tuple(dict.fromkeys(self._point_at(address) for address in places))
+        found = self._touched.get(places)
+        if found is None:
+            found = self._touched[places] = tuple(dict.fromkeys(map(self._point_at, places)))
+        return found
 
     def _point_at(self, address: int) -> str:
         for block in self.chain.blocks:

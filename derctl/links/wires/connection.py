@@ -17,6 +17,7 @@ from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed, BusFrameError
 from derctl.links.wires.codec import ANSWERS, request_of, taken
 from derctl.links.wires.farewell import Farewell
+from derctl.links.wires.plain import Plain
 from derctl.links.wires.wire import Numbered
 
 BUFFER_MAX = 4096
@@ -57,7 +58,7 @@ class Connection(Numbered, ABC):
 
     @property
     def connected(self) -> bool:
-        return self._client is not None and self._client.connected
+        return self._client is not None and self._client.ctx.is_active()
 
     @property
     def debris(self) -> bool:
@@ -109,13 +110,13 @@ class Connection(Numbered, ABC):
         except asyncio.CancelledError:
             self.give_up()
             raise
-        if not isinstance(answer, ModbusPDU):
+        if isinstance(answer, tuple):
             return answer
         request = request_of(unit, op)
         request.transaction_id = client.ctx.request_transaction_id
         return taken(op, request, answer, self.where)
 
-    def ask(self, client: ModbusBaseClient, unit: int, op: Read | Write) -> Awaitable[ModbusPDU | Registers]:
+    def ask(self, client: ModbusBaseClient, unit: int, op: Read | Write) -> Awaitable[ModbusPDU | Plain]:
         """Send it; its answer, as registers where it has been checked already. Raises BusFrameError where nothing may
         be asked on this connection any more."""
         answer: Awaitable[ModbusPDU] = client.execute(False, request_of(unit, op))

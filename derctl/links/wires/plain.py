@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from derctl.core.exchange import Read, Registers, Write
+from derctl.core.exchange import Read, Write
 from derctl.core.transaction import REGS_MAX
 
 NUMBERS = struct.Struct(">HHHBBHH")
@@ -17,6 +17,8 @@ BEGIN = struct.Struct(">HHHBBB")
 """Header, function and byte count of an answer to a read."""
 WRITE_MAX = 123
 """Registers in one write of several."""
+Plain = tuple[int, ...]
+"""The registers of an answer that has been checked, () of a write."""
 WORDS = [struct.Struct(f">{count}H") for count in range(REGS_MAX + 1)]
 
 
@@ -27,7 +29,7 @@ class Question(NamedTuple):
     begin: bytes
     registers: int = 0
 
-    def words(self, content: bytes) -> Registers | None:
+    def words(self, content: bytes) -> Plain | None:
         """The registers that were asked for, () for a write; None where that is not its answer, or not it alone."""
         begin = len(self.begin)
         if len(content) != begin + 2 * self.registers or not content.startswith(self.begin):

@@ -12,9 +12,10 @@ from pymodbus.client.base import ModbusBaseClient
 from pymodbus.exceptions import ModbusIOException
 from pymodbus.pdu import ModbusPDU
 
-from derctl.core.exchange import Read, Registers, Write
+from derctl.core.exchange import Read, Write
 from derctl.links.wires.connection import Connection
 from derctl.links.wires.hearing import BROKEN_AFTER_S, Hearing
+from derctl.links.wires.plain import Plain
 from derctl.links.wires.strays import Tally
 
 
@@ -44,7 +45,7 @@ class Taking(Connection):
         client.ctx.callback_data = heard  # type: ignore[assignment, method-assign]
         return client
 
-    def ask(self, client: ModbusBaseClient, unit: int, op: Read | Write) -> Awaitable[ModbusPDU | Registers]:
+    def ask(self, client: ModbusBaseClient, unit: int, op: Read | Write) -> Awaitable[ModbusPDU | Plain]:
         """Its frames carry no number, whatever carries them: pymodbus makes them."""
         return Connection.ask(self, client, unit, op)
 

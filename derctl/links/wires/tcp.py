@@ -12,12 +12,12 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.client.base import ModbusBaseClient
 from pymodbus.pdu import ModbusPDU
 
-from derctl.core.exchange import Read, Registers, Write
+from derctl.core.exchange import Read, Write
 from derctl.errors import BusClosed, BusFrameError
 from derctl.links.names import Name
 from derctl.links.wires.connection import Connection
 from derctl.links.wires.farewell import CLOSED
-from derctl.links.wires.plain import Question, question
+from derctl.links.wires.plain import Plain, Question, question
 from derctl.links.wires.strays import Header, Strays, Tally
 
 ONLY_CLIENT = "many inverters serve one client: does another one hold the connection?"
@@ -104,7 +104,7 @@ class PymodbusTcp(Connection):
         self._asked = None
         await super().connect(on_lost)
 
-    def ask(self, client: ModbusBaseClient, unit: int, op: Read | Write) -> Awaitable[ModbusPDU | Registers]:
+    def ask(self, client: ModbusBaseClient, unit: int, op: Read | Write) -> Awaitable[ModbusPDU | Plain]:
         """A usual request is sent without pymodbus, which gets its answer where that is not the usual one."""
         if self._strays.spent:
             raise BusFrameError(f"{self.where}: bytes came that answer no request, and without numbers none is known")

@@ -39,8 +39,11 @@ def within(view: View, words: Registers, point: str, most: float) -> bool:
 def beyond(view: View, words: Registers, bounds: Bounds, write: Write) -> str:
     """The points of a write that would say more than they can mean, in words. words: of the block that it goes to."""
     first, found = write.address - view.block.address, list[str]()
+    touched = _touched(view, bounds, range(first, first + len(write.values)))
+    if not touched:
+        return ""
     after = [*words[:first], *write.values, *words[first + len(write.values) :]]
-    for point in _touched(view, bounds, range(first, first + len(write.values))):
+    for point in touched:
         if not within(view, after, point, bounds[point]):
             told, most = says(view, after, point), bounds[point]
             found.append(f"{view.model.id}.{point} would say {told:.6g}, and {most:.6g} is all that it can mean")

@@ -108,7 +108,7 @@ class Group:
             return False
         if point in self.NEEDED or self.profile.readback == "effect_only":
             return True
-        if fits(f"{self.view.block.model_id}.{point}", self.profile.until_told):
+        if self.profile.until_told and fits(f"{self.view.block.model_id}.{point}", self.profile.until_told):
             return True
         words, place = self._raw(answers, point), self.view.model.fixed[point]
         return len(words) == place.size and words != absent(place)

@@ -10,7 +10,7 @@ from derctl.core.exchange import Exchange, Registers, Write
 from derctl.core.types import Port, Rating, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import Timer
-from derctl.devices.sunspec.controls.bounds import beyond
+from derctl.devices.sunspec.controls.bounds import Bounds, beyond
 from derctl.devices.sunspec.controls.parts import Limit, Power, Target, Var
 from derctl.devices.sunspec.layout import View
 from derctl.devices.types import Answers, Reversion
@@ -34,13 +34,18 @@ class Groups:
         """What the device takes at its AC terminals."""
         return Port(limit=self.limit is not None, aim=self.target is not None, var=self.var is not None)
 
-    def beyond(self, write: Write, answers: Answers, rating: Rating) -> str:
+    def bounds(self, rating: Rating) -> Mapping[str, Bounds]:
+        """The most that its points can be told, by the name of their view."""
+        found: dict[str, Bounds] = {}
+        for part in (self.limit, self.target, self.var):
+            if part is not None:
+                found[part.view.name] = {**found.get(part.view.name, {}), **part.bounds(rating)}
+        return found
+
+    def beyond(self, write: Write, answers: Answers, bounds: Mapping[str, Bounds]) -> str:
         """What of a write would say more than it can mean, in words; "" where nothing, or nobody knows its scale."""
-        parts = [part for part in (self.limit, self.target, self.var) if part is not None]
         found = [
-            beyond(part.view, answers[part.view.name], part.bounds(rating), write)
-            for part in parts
-            if part.view.name in answers
+            beyond(self.views[name], answers[name], each, write) for name, each in bounds.items() if name in answers
         ]
         return "; ".join(filter(None, found))
 
