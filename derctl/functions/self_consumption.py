@@ -40,6 +40,7 @@ class Memory:
     exports_w: what each phase exports without the stores, slowly; (): not known. told_s: since the sample for that.
     unproven_s: for how long it has been heard, the proof apart. falling_s: for how long others have given more than
     they are let. most_w: no more than this either way, since the evidence for the meter is old; None: it is not.
+    stood_w: what these stores gave when no step was made last.
     """
 
     sample: int = -1
@@ -52,6 +53,7 @@ class Memory:
     falling_s: float = 0.0
     unproven_s: float = 0.0
     most_w: float | None = None
+    stood_w: float = 0.0
     trust: Trust = field(default_factory=Trust)
 
 
@@ -119,15 +121,14 @@ class SelfConsumption(Settings):
         if poc.belief.wrong:
             memory = replace(memory, sum_w=poc.belief.rise_w, course=anew(memory.course))
         elif poc.belief.most_w is None:
-            memory = self._moved(memory, dt_s)
+            memory = replace(self._moved(memory, dt_s), stood_w=_given_w(stores))
         memory = _aged(memory, site.ders, poc.belief, dt_s)
         assert memory.sum_w is not None
-        rise_w = 0.0 if memory.most_w is None else poc.belief.rise_w
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
             over=tuple(der.id for der in stores),
-            p_target_w=memory.sum_w + rise_w,
+            p_target_w=_risen_w(memory, poc.belief),
             why=Reason.METER_LOST if poc.belief.wrong else None,
             meter_pu=0.0 if poc.belief.wrong else shown_pu(memory.trust, memory.unproven_s),
             need=Need(exposed_w=abs(memory.sum_w), age_s=RENEW_S, steps=False),
@@ -183,6 +184,15 @@ def _aged(memory: Memory, ders: Sequence[DerState], evidence: Evidence, dt_s: fl
     before_w = abs(memory.sum_w) if memory.most_w is None else memory.most_w
     most_w = max(before_w - AWAY_PU_PER_S * size_w * dt_s, LEAST_PU * size_w)
     return replace(memory, most_w=most_w, sum_w=clamp(memory.sum_w, -most_w, most_w))
+
+
+def _risen_w(memory: Memory, evidence: Evidence) -> float:
+    """With the coin's rise, where nobody else makes it: no limit is kept by the meter, or they have come to rest. Who
+    is asked for more than it can draw rises from what it draws."""
+    assert memory.sum_w is not None
+    if evidence.wrong or evidence.rise_w <= 0.0 or (evidence.limited and memory.most_w is None):
+        return memory.sum_w
+    return max(memory.sum_w, memory.stood_w) + evidence.rise_w
 
 
 def _given_w(stores: Sequence[DerState]) -> float:

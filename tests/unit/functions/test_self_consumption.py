@@ -259,3 +259,15 @@ def test_at_rest_it_makes_the_rise_that_renews_it() -> None:
 )
 def test_where_no_step_is_made_or_can_be_told_or_none_was_yet_a_store_follows_on(evidence: Evidence) -> None:
     assert followed(*[evidence] * 30)[-1] == pytest.approx(4_000.0)
+
+
+@pytest.mark.parametrize(("limited", "expected"), [(False, -4_300.0), (True, -7_500.0)])
+def test_a_store_that_draws_all_it_can_draws_less_for_a_step_where_no_limit_is_kept_by_the_meter(
+    limited: bool, expected: float
+) -> None:
+    """It is asked for 7.5 kW, and draws 5."""
+    time = SiteTimeline(SelfConsumption(gain=1.0))
+    store = make.battery(p_w=-5_000.0)
+    assert time.proposes(store, poc=make.meter(2_500.0, sample=1)).p_target_w == -7_500.0
+    rise = Evidence(belief=Belief.PROVEN, steps=True, limited=limited, most_w=700.0, rise_w=700.0)
+    assert time.proposes(store, poc=make.meter(2_500.0, sample=2, belief=rise)).p_target_w == expected
