@@ -294,11 +294,14 @@ def _stepped(memory: Memory, need: Need, sight: _Sight) -> _Step:
 
 def _rise_w(memory: Memory, sight: _Sight) -> float:
     """How far the sum may rise, 0: not at all. Right after a rise DERs still give of it, and the import is what it
-    was without."""
+    was without. Where no export is limited stores draw less, of what they draw."""
     awake = [der for der in sight.steered if der.reading.status not in DARK]
     low_w = memory.rises.low_w
     shown_w = sight.shown_w if low_w is None else min(sight.shown_w, low_w)
-    up_w = min(RISE_PU * sight.scale_w, -shown_w - RISE_MARGIN_W, sum(map(_room_w, awake)))
+    free_w = -shown_w - RISE_MARGIN_W
+    if not memory.need.limited:
+        free_w = max(free_w, -sum(min(power_w(der) or 0.0, 0.0) for der in awake if der.can.store))
+    up_w = min(RISE_PU * sight.scale_w, free_w, sum(map(_room_w, awake)))
     least_w = max(RISE_MIN_PU * sight.scale_w, RISE_SPREADS * spread_w(memory.noise), least_rise_w(awake))
     return up_w if up_w >= least_w else 0.0
 
@@ -449,6 +452,7 @@ def told(memory: Memory) -> Evidence:
         most_w=most_w,
         dip_w=dip_w,
         rise_w=rise_w,
+        limited=memory.need.limited,
         steps=memory.need.steps,
         jumps=again(memory.noise),
     )

@@ -23,7 +23,7 @@ class Evidence:
 
     age_s: age of the evidence; None without any. most_w: the most that the DERs' sum may be now for the sake of
     a doublet; None: there is none. dip_w: how far that is below what they gave. rise_w: what may go out beyond what
-    may without a meter, for the same sake.
+    may without a meter, for the same sake. limited: an export limit is kept by it.
     steps: somebody makes them, so that it can be told. why, text: what else speaks against it, or why it can't be
     told; None: nothing. jumps: by what loads jump again and again, W.
     """
@@ -37,6 +37,7 @@ class Evidence:
     most_w: float | None = None
     dip_w: float = 0.0
     rise_w: float = 0.0
+    limited: bool = False
     steps: bool = False
     why: Doubt | None = None
     text: str = ""
@@ -65,7 +66,7 @@ class Need:
 
     suspect: a step of ours was not shown. always_pu: doublets of this step all the time, per unit of the rating; 0:
     not all the time. age_s: from which age evidence is renewed. steps: somebody makes the steps of a doublet; else it
-    learns from what the sun does.
+    learns from what the sun does. limited: an export limit is kept by it: nothing more goes out for a step.
     """
 
     exposed_w: float = 0.0
@@ -73,6 +74,7 @@ class Need:
     always_pu: float = 0.0
     age_s: float = 240.0
     steps: bool = True
+    limited: bool = False
 
 
 NOTHING_NEEDED = Need(steps=False)
@@ -88,5 +90,6 @@ def together(needs: Iterable[Need]) -> Need:
             always_pu=max(found.always_pu, each.always_pu),
             age_s=min(found.age_s, each.age_s),
             steps=found.steps or each.steps,
+            limited=found.limited or each.limited,
         )
     return found

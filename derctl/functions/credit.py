@@ -72,7 +72,7 @@ class Use:
 def need_of(credit: Credit, used_w: float, always_pu: float) -> Need:
     """What depends on the meter by this credit."""
     age_s = min(RENEW_S, max(RENEW_WH * 3600.0 / max(used_w, 1.0) - NOTICE_S, RENEW_MIN_S))
-    return Need(exposed_w=used_w, suspect=credit.suspect, always_pu=always_pu, age_s=age_s, steps=False)
+    return Need(exposed_w=used_w, suspect=credit.suspect, always_pu=always_pu, age_s=age_s, steps=False, limited=True)
 
 
 def credited(credit: Credit, evidence: Evidence, use: Use, dt_s: float) -> Credit:

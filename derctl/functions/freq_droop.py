@@ -43,7 +43,8 @@ class Memory:
     side: +1 over-frequency, -1 under-frequency. p_last: the power at the last step. back: the event is over and
     home is the ceiling's return ramp. calm_s: for how long f has been inside the stop thresholds. inside: f was in
     the band at the last step. cut: the ceiling that stood when f fell through the band, None without; it rises with
-    the response, and after the event on the ramp.
+    the response, and after the event on the ramp. lift: the floor that stood when f rose through it, on its way back
+    with the response to what was before (u); never above the ceiling.
     """
 
     p_pre: float | None = None
@@ -55,6 +56,7 @@ class Memory:
     calm_s: float = 0.0
     inside: bool = False
     cut: float | None = None
+    lift: Lag | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +139,14 @@ class FreqDroop(Ruled):
             return self._released(memory, der, p_pu, top, dt_s)
         lag = follow(lag, reference, dt_s=dt_s, olrt_s=self.olrt_s)
         cut = None if memory.cut is None else max(memory.cut, lag.y)
-        memory = replace(memory, lag=lag, p_last=p_pu, cut=cut)
+        memory = replace(memory, lag=lag, p_last=p_pu, cut=cut, lift=self._let_down(memory.lift, dt_s))
         return memory, self._propose(memory, der)
+
+    def _let_down(self, lift: Lag | None, dt_s: float) -> Lag | None:
+        """What was given in under-frequency goes back as if f were in the band, and is let go near that."""
+        if lift is None or lift.y - lift.u < BACK:
+            return None
+        return follow(lift, lift.u, dt_s=dt_s, olrt_s=self.olrt_s)
 
     def _outside(self, f_hz: float, f_nom_hz: float, *, store: bool) -> tuple[float, int]:
         """How far f is outside the band, and on which side. A code with uf_end_hz asks stores alone to give more."""
@@ -209,24 +217,28 @@ class FreqDroop(Ruled):
         """f is back and so is P: the ceiling rises on a ramp until it binds nobody; a floor is simply let go."""
         stood = memory.home if memory.side > 0 else memory.cut
         risen = top if stood is None else ramp(stood, top, up_per_s=self.return_pu_per_s, dt_s=dt_s)
-        if risen >= top:
+        lift = self._let_down(memory.lift, dt_s)
+        if risen >= top and lift is None:
             return Memory(p_last=p_pu), INSIDE
         lag = Lag(y=risen, u=risen)
-        memory = Memory(p_pre=risen, home=risen, side=1, lag=lag, p_last=p_pu, back=True, inside=True)
+        memory = Memory(p_pre=risen, home=risen, side=1, lag=lag, p_last=p_pu, back=True, inside=True, lift=lift)
         return memory, self._propose(memory, der)
 
     def _propose(self, memory: Memory, der: DerState) -> Proposal:
         assert memory.lag is not None
         p_w = memory.lag.y * der.rating.per_unit_w
         if memory.side > 0:
-            return Proposal(by=self.kind, rank=self.rank, p_ceiling_w=p_w)
+            lift = memory.lift
+            floor_w = None if lift is None else min(lift.y * der.rating.per_unit_w, p_w)
+            return Proposal(by=self.kind, rank=self.rank, p_ceiling_w=p_w, p_floor_w=floor_w)
         cut_w = None if memory.cut is None else memory.cut * der.rating.per_unit_w
         return Proposal(by=self.kind, rank=self.rank, p_floor_w=p_w, p_ceiling_w=cut_w)
 
 
 def _latched(memory: Memory, p_pu: float, side: int) -> Memory:
     """When f leaves the band, or passes through it: the last power, that of the step before at rest. On the same side
-    the response goes on, never the easy way; on the other what was cut becomes a ceiling beside the floor."""
+    the response goes on, never the easy way; on the other what was cut becomes a ceiling beside the floor, and what
+    was lifted a floor below the ceiling."""
     lag = memory.lag
     if lag is None:
         p_pre = p_pu if memory.p_last is None else memory.p_last
@@ -236,8 +248,11 @@ def _latched(memory: Memory, p_pu: float, side: int) -> Memory:
     if side == memory.side and not memory.back:
         y = min(lag.y, p_pu) if side > 0 else max(lag.y, p_pu)
         return replace(memory, p_pre=p_pu, lag=Lag(y=y, u=y), calm_s=0.0)
-    cut = lag.y if side < 0 else None
-    return Memory(p_pre=p_pu, home=p_pu, side=side, lag=Lag(y=p_pu, u=p_pu), p_last=memory.p_last, cut=cut)
+    cut, lift = (lag.y, None) if side < 0 else (None, memory.lift)
+    if memory.side < 0:
+        lift = Lag(y=min(lag.y, p_pu), u=memory.home)
+    new = Lag(y=p_pu, u=p_pu)
+    return Memory(p_pre=p_pu, home=p_pu, side=side, lag=new, p_last=memory.p_last, cut=cut, lift=lift)
 
 
 def _line(
@@ -259,7 +274,7 @@ def uncut_event(memory: Memory) -> Memory:
         y = max(memory.lag.y, min(memory.p_last, memory.p_pre))
     else:
         y = min(memory.lag.y, max(memory.p_last, memory.p_pre))
-    return replace(memory, lag=Lag(y=y, u=y), cut=None)
+    return replace(memory, lag=Lag(y=y, u=y), cut=None, lift=None)
 
 
 def kept_event(memory: Memory) -> dict[str, Any] | None:
@@ -267,6 +282,8 @@ def kept_event(memory: Memory) -> dict[str, Any] | None:
     if memory.p_pre is None or memory.lag is None:
         return None
     plain = {"p_pre": memory.p_pre, "home": memory.home, "side": memory.side, "y": memory.lag.y, "back": memory.back}
+    if memory.lift is not None:
+        plain |= {"lift": memory.lift.y, "lift_home": memory.lift.u}
     return plain if memory.cut is None else plain | {"cut": memory.cut}
 
 
@@ -279,4 +296,6 @@ def event_of(plain: Any) -> Memory:
         raise ValueError(f"side = {side:g} is neither -1 nor 1")
     home = finite(plain, "home") if "home" in plain else p_pre
     cut = finite(plain, "cut") if "cut" in plain else None
-    return Memory(p_pre=p_pre, home=home, side=int(side), lag=Lag(y=y, u=y), back=plain.get("back") is True, cut=cut)
+    lift = Lag(y=finite(plain, "lift"), u=finite(plain, "lift_home")) if "lift" in plain else None
+    back = plain.get("back") is True
+    return Memory(p_pre=p_pre, home=home, side=int(side), lag=Lag(y=y, u=y), back=back, cut=cut, lift=lift)

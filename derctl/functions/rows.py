@@ -187,7 +187,7 @@ ROWS: Mapping[str, Row] = {
             said="the meter's proof",
             scope=Scope.SITE,
             needs=METER,
-            comes_with=(ContractExportLimit,),
+            comes_with=(ContractExportLimit, SelfConsumption),
         ),
     )
 }

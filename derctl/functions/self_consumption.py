@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from derctl.core.capability import assumed_w, told_w
-from derctl.core.evidence import Need
+from derctl.core.belief import RISE_MIN_PU
+from derctl.core.capability import assumed_w, clamp, told_w
+from derctl.core.evidence import Evidence, Need
 from derctl.core.feeding import shares_pu
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
+from derctl.functions.credit import AGE_MAX_S, AWAY_PU_PER_S
 from derctl.functions.meter_loop import Course, Seen, aimed, anew, late, noted, reached
 from derctl.functions.meter_trust import Trust, passed_s, shown_pu, weigh
-from derctl.functions.settings import Settings, number, switch
+from derctl.functions.settings import Settings, choice, number, switch
 
 FALL_S, FALL_PU = 20.0, 0.05
 """PV above what it is let comes down within this time, and what it gives above this share of its rating is not stored
@@ -26,6 +28,8 @@ LEVEL_S = 10.0
 """How slowly what a phase exports moves the shares of the stores: the meter and they are not read at one instant."""
 RENEW_S = 230.0
 """While stores follow the meter, the evidence for it is renewed from this age on (docs/sources.md)."""
+LEAST_PU = 1.25 * RISE_MIN_PU
+"""Of the DERs' rating: so much can be dipped of by the least step, and is left to stores whatever the evidence."""
 
 
 @value
@@ -35,7 +39,8 @@ class Memory:
 
     exports_w: what each phase exports without the stores, slowly; (): not known. told_s: since the sample for that.
     unproven_s: for how long it has been heard, the proof apart. falling_s: for how long others have given more than
-    they are let.
+    they are let. most_w: no more than this either way, since the evidence for the meter is old; None: it is not.
+    stood_w: what these stores gave when no step was made last.
     """
 
     sample: int = -1
@@ -47,6 +52,8 @@ class Memory:
     told_s: float = 0.0
     falling_s: float = 0.0
     unproven_s: float = 0.0
+    most_w: float | None = None
+    stood_w: float = 0.0
     trust: Trust = field(default_factory=Trust)
 
 
@@ -58,7 +65,7 @@ class SelfConsumption(Settings):
     (functions/meter_loop.py). What others give above what they are let is about to go, and no part of it.
 
     While the meter is not believed stores rest, but for a step that it has to show; during such a step they stay
-    where they are.
+    where they are. Evidence for it that can't be renewed takes them to rest too, but for less than a step would show.
     """
 
     kind: ClassVar[str] = "self_consumption"
@@ -76,6 +83,12 @@ class SelfConsumption(Settings):
 
     per_phase: bool = switch(
         source="single-phase stores take first what their own phase exports or draws most; the owner's word"
+    )
+
+    probe: str = choice(
+        "due",
+        among=("none", "due"),
+        source="steps that the meter has to show, where no limit says it; our choice: docs/sources.md",
     )
 
     def start(self) -> Memory:
@@ -108,13 +121,14 @@ class SelfConsumption(Settings):
         if poc.belief.wrong:
             memory = replace(memory, sum_w=poc.belief.rise_w, course=anew(memory.course))
         elif poc.belief.most_w is None:
-            memory = self._moved(memory, dt_s)
+            memory = replace(self._moved(memory, dt_s), stood_w=_given_w(stores))
+        memory = _aged(memory, site.ders, poc.belief, dt_s)
         assert memory.sum_w is not None
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
             over=tuple(der.id for der in stores),
-            p_target_w=memory.sum_w,
+            p_target_w=_risen_w(memory, poc.belief),
             why=Reason.METER_LOST if poc.belief.wrong else None,
             meter_pu=0.0 if poc.belief.wrong else shown_pu(memory.trust, memory.unproven_s),
             need=Need(exposed_w=abs(memory.sum_w), age_s=RENEW_S, steps=False),
@@ -157,6 +171,28 @@ class SelfConsumption(Settings):
         if sum_w is None or goal_w is None:
             return memory
         return replace(memory, sum_w=sum_w + reached(self.gain, dt_s) * (goal_w - sum_w))
+
+
+def _aged(memory: Memory, ders: Sequence[DerState], evidence: Evidence, dt_s: float) -> Memory:
+    """What they do by evidence that is too old goes away, but for what the least step can be made of: that does next
+    to nothing. Where no step can be told, or nobody makes any, none is waited for."""
+    assert memory.sum_w is not None
+    waits = evidence.steps and evidence.why is None and not evidence.wrong
+    if not waits or (evidence.age_s or 0.0) < AGE_MAX_S:
+        return memory if memory.most_w is None else replace(memory, most_w=None)
+    size_w = sum(der.rating.per_unit_w for der in ders if der.controllable)
+    before_w = abs(memory.sum_w) if memory.most_w is None else memory.most_w
+    most_w = max(before_w - AWAY_PU_PER_S * size_w * dt_s, LEAST_PU * size_w)
+    return replace(memory, most_w=most_w, sum_w=clamp(memory.sum_w, -most_w, most_w))
+
+
+def _risen_w(memory: Memory, evidence: Evidence) -> float:
+    """With the coin's rise, where nobody else makes it: no limit is kept by the meter, or they have come to rest. Who
+    is asked for more than it can draw rises from what it draws."""
+    assert memory.sum_w is not None
+    if evidence.wrong or evidence.rise_w <= 0.0 or (evidence.limited and memory.most_w is None):
+        return memory.sum_w
+    return max(memory.sum_w, memory.stood_w) + evidence.rise_w
 
 
 def _given_w(stores: Sequence[DerState]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from derctl.core.engine import Plan
@@ -12,6 +12,7 @@ from derctl.errors import Problem, SettingError
 from derctl.functions import ROWS, Need, Row, Scope, Settings, rows
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.probe import Probe
+from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Ruled, required, settings_of, violation
 from derctl.site.convert import named
 from derctl.site.grid_code import GridCode, Said, named_code, names, said_of
@@ -44,10 +45,17 @@ def plan_of(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
     der_functions += _unasked(site, der_functions)
     given = {type(function) for function, _ in der_functions}
     brought = [row.function() for row in ROWS.values() if not given.isdisjoint(row.comes_with)]
-    if any(getattr(function, "probe", "none") != "none" for function, _ in site_functions):
+    if _watched(function for function, _ in site_functions):
         brought.append(Probe())
     site_functions += [(function, tuple(der.id for der in site.ders)) for function in brought]
     return rows.plan_of(der_functions, site_functions)
+
+
+def _watched(functions: Iterable[Settings]) -> bool:
+    """Whether the meter has to show steps: by the limit's word where there is one, else by a follower's."""
+    words = {type(function): word for function in functions if (word := getattr(function, "probe", None)) is not None}
+    limits = [word for cls, word in words.items() if cls is not SelfConsumption]
+    return any(word != "none" for word in limits or words.values())
 
 
 def _unasked(site: SiteFile, given: Collection[tuple[Settings, tuple[str, ...]]]) -> list[Any]:

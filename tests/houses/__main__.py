@@ -5,7 +5,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from tests.houses import dark, loops, still
+from tests.houses import dark, loops, still, stores
 from tests.houses.kinds import starts, table
 from tests.houses.phases import table as of_phases
 
@@ -31,6 +31,8 @@ def main() -> int:
         for line in of_phases(seeds, pool.map):
             print(line, flush=True)
         for line in dark.table(seeds, pool.map):
+            print(line, flush=True)
+        for line in stores.table(seeds, pool.map):
             print(line, flush=True)
         for line in loops.table(seeds, pool.map):
             print(line, flush=True)

@@ -1,8 +1,10 @@
 """What a closed loop at the meter does with seeded plants: after a load drop, in the long run, with slow meters."""
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from statistics import fmean, median
 from typing import Any
 
@@ -13,8 +15,10 @@ from derctl.core.value import replace
 from derctl.functions.contract_export_limit import ContractExportLimit, Memory
 from derctl.functions.meter_trust import Trust
 from derctl.functions.probe import Probe
+from derctl.functions.self_consumption import SelfConsumption
 from hil.following import STEP_S
 from hil.houses import House, Loads, Sun, Unit
+from tests import make
 from tests.houses.control import Controlled
 
 LIMIT_W, P_MAX_W = 3000.0, 13_300.0
@@ -123,6 +127,27 @@ def load_ramp(plant: Plant, *, w_per_s: float, seconds: float) -> float:
     return max(seen + watch(control, 30.0)) - LIMIT_W
 
 
+STORE_W, SUN_W, FLICKERS = 5000.0, 8000.0, 0.003
+"""A battery, what the sun gives beside it, and by what share of that it flickers (hil.houses.Sun)."""
+
+
+def battery_mean(plant: Plant, *, discharges: bool) -> tuple[float, float]:
+    """The mean of a minute off the goal, and what the battery gives, where it is a battery that the limit binds: it
+    wants to give all it has without sun, or takes what the sun gives beyond the limit. plant tells of the battery."""
+    control = controlled(plant)
+    house, sun = control.house, 0.0 if discharges else SUN_W / P_MAX_W
+    house.battery = replaced(house.pv, p_max_w=STORE_W, p_min_w=-STORE_W, pending=deque())
+    house.pv = replaced(house.pv, gives=1.0, band_w=0.0, step_w=0.0, pending=deque())
+    house.sun, house.loads.base_w = Sun(cloudy=False, now=sun, goal=sun), 1000.0
+    control.ders.append(make.battery("bat1", soc_pct=50.0))
+    functions: list[Any] = [(plant.law, ("pv1", "bat1"))]
+    if discharges:
+        functions.append((SelfConsumption(target_w=2.0 * LIMIT_W), ("bat1",)))
+    control.plan = Plan(site_functions=tuple(functions))
+    control.run(240.0)
+    return fmean(watch(control, 60.0)) - (LIMIT_W - MARGIN_W), house.battery.p_w
+
+
 def watch(control: Controlled, seconds: float) -> list[float]:
     """What truly goes out, step by step of the house, with a tick each second of it."""
     house = control.house
@@ -154,12 +179,25 @@ KINDS: dict[str, dict[str, Any]] = {
     "steps of 1 %": QUICK | {"step_w": 0.01 * P_MAX_W},
 }
 """Plants of the table, by what is said of them."""
+STORES: dict[str, dict[str, Any]] = {
+    "quick, 97 %": QUICK | {"gives": 0.97},
+    "slow, 97 %": SLOW | {"gives": 0.97},
+    "quick, 97 %, dead band 1 %": QUICK | {"gives": 0.97, "band_w": 0.01 * STORE_W},
+}
+"""Batteries of the table."""
 
 Map = Callable[[Callable[[Plant], Drop], Iterable[Plant]], Iterable[Drop]]
 
 
 def table(seeds: range, spread: Map) -> Iterable[str]:
     """Line by line: a load of 6 kW drops by 3 kW, of each kind for so many seeds."""
+    for name, kind in STORES.items():
+        for discharges in (True, False):
+            means = [battery_mean(Plant(seed=seed, **kind), discharges=discharges)[0] for seed in seeds]
+            yield (
+                f"battery that {'discharges' if discharges else 'charges'} at the limit, {name:26}: mean of a minute "
+                f"off by {max(map(abs, means)):3.0f} W at most"
+            )
     for name, kind in KINDS.items():
         found = list(spread(load_drop, [Plant(seed=seed, **kind) for seed in seeds]))
         yield (

@@ -1,5 +1,6 @@
 """Seeded plants in closed loop: what `make soak` measures with fifty of each, with few."""
 
+import math
 from statistics import median
 from typing import Any
 
@@ -7,7 +8,20 @@ import pytest
 
 from derctl.functions.containment import law_s
 from tests.houses.control import TICK_S
-from tests.houses.loops import LIMIT_W, P_MAX_W, QUICK, SLOW, Plant, beside_a_step, load_drop, load_ramp
+from tests.houses.loops import (
+    FLICKERS,
+    LIMIT_W,
+    P_MAX_W,
+    QUICK,
+    SLOW,
+    STORES,
+    SUN_W,
+    Plant,
+    battery_mean,
+    beside_a_step,
+    load_drop,
+    load_ramp,
+)
 
 
 def test_after_a_load_drop_the_export_is_back_within_2_5_s_and_stays() -> None:
@@ -62,3 +76,17 @@ def test_the_mean_of_a_minute_is_where_it_should_be(plant: dict[str, Any], inver
         found = load_drop(Plant(seed=seed, **plant, **inverter))
         assert abs(found.mean_w) <= 50.0
         assert found.again_w <= 0.02 * LIMIT_W + 0.01 * P_MAX_W
+
+
+@pytest.mark.parametrize("discharges", [True, False])
+@pytest.mark.parametrize("kind", STORES.values(), ids=STORES)
+def test_a_battery_that_gives_97_percent_ends_where_the_contract_lets_it(
+    kind: dict[str, Any], discharges: bool
+) -> None:
+    """Within 50 W, or three standard deviations of what the meter shows, which flickers with the sun."""
+    for seed in range(2):
+        plant = Plant(seed=seed, **kind)
+        flickers_w = math.hypot(plant.noise_w, 0.0 if discharges else FLICKERS * SUN_W)
+        off_w, battery_w = battery_mean(plant, discharges=discharges)
+        assert abs(battery_w) > 3500.0, "it is the battery that is bound"
+        assert abs(off_w) <= max(50.0, 3.0 * flickers_w)

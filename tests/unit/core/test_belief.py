@@ -451,6 +451,21 @@ def test_of_little_a_little_is_dipped_before_a_proof_where_it_stands_out_of_the_
     assert found == (dip_w, rise_w)
 
 
+@pytest.mark.parametrize(
+    ("draws_w", "limited", "rise_w"),
+    [(5000.0, False, 200.0), (150.0, False, 150.0), (0.0, False, 0.0), (5000.0, True, 0.0)],
+)
+def test_where_no_export_is_limited_a_store_that_charges_draws_less_for_a_step(
+    draws_w: float, limited: bool, rise_w: float
+) -> None:
+    """It is at its most, the sun is steady, and who gives that was never seen: nothing is there to dip."""
+    memory = Memory(rested=9, need=Need(exposed_w=1000.0, limited=limited))
+    bat = make.battery(p_max_w=5000.0, p_w=-draws_w)
+    memory, said = step(memory, [bat], make.meter(1000.0), memory.need, 1.0)
+    assert memory.doublet is not None and said.limited is limited
+    assert (memory.doublet.step_w, memory.doublet.rise) == (rise_w, rise_w > 0.0)
+
+
 @pytest.mark.parametrize(("calm_w", "rises"), [(10.0, True), (30.0, True), (100.0, False)])
 def test_a_hob_that_cycles_keeps_no_rise_back_while_the_load_is_calm_now_and_then(calm_w: float, rises: bool) -> None:
     """It jumps by 1.5 kW more often than not."""
@@ -602,6 +617,7 @@ def test_of_what_several_need_the_strictest_counts() -> None:
     calm, eager = Need(exposed_w=100.0, age_s=230.0, steps=False), Need(age_s=20.0, suspect=True, always_pu=0.05)
     assert together([calm, eager]) == Need(exposed_w=100.0, suspect=True, always_pu=0.05, age_s=20.0)
     assert together([]) == Need(steps=False)
+    assert together([Need(limited=True), Need()]).limited
     memory = Memory()
     assert needing(memory, memory.need) is memory
     assert needing(memory, eager).need == eager

@@ -210,3 +210,57 @@ def test_a_restart_forgets_neither_the_ceiling_nor_where_it_leads() -> None:
 
 def test_what_nobody_followed_was_not_cut() -> None:
     assert uncut_event(fallen_through(FreqDroop()).memory).cut is None
+
+
+def risen_through(droop: FreqDroop, demand_w: float = 1_000.0) -> Run:
+    """A battery lifted in under-frequency, then over-frequency at once."""
+    run = Run(droop, demand_w, build=make.battery)
+    run.at(50.0)
+    run.at(49.5, seconds=60)
+    run.p_w = run.said.p_floor_w
+    return run
+
+
+def test_what_was_lifted_goes_back_with_the_response_in_over_frequency() -> None:
+    """Its demand of 1 kW lies below the line from the lifted power; to drop to it at once is no response of 5 s."""
+    run = risen_through(FreqDroop())
+    lifted_w = run.p_w
+    assert lifted_w == pytest.approx(1_000.0 + 5_000.0 * 0.464 / 2.5, abs=1.0)
+    said = [run.at(50.1, seconds=0.1, dt_s=0.1) for _ in range(100)]
+    floors = [each.p_floor_w for each in said]
+    assert floors[0] > lifted_w - 50.0, "no bump"
+    assert floors[49] == pytest.approx(1_000.0 + 0.1 * (lifted_w - 1_000.0), abs=20.0), "90 % after 5 s"
+    assert floors == sorted(floors, reverse=True)
+    assert all(each.p_floor_w <= each.p_ceiling_w for each in said)
+    assert run.at(50.1, seconds=60).p_floor_w is None, "let go near to what was before"
+
+
+def test_what_was_lifted_is_let_go_no_sooner_where_f_only_passes_through_over_frequency() -> None:
+    run = risen_through(FreqDroop(return_pu_per_s=1.0))
+    run.at(50.1, dt_s=0.1, seconds=0.1)
+    floors = [run.at(50.0, dt_s=0.1, seconds=0.1).p_floor_w for _ in range(48)]
+    assert floors == sorted(floors, reverse=True) and floors[0] > 1_800.0 and floors[-1] < 1_110.0
+    assert run.at(50.0, seconds=60) == Abstain("inside the dead band")
+
+
+def test_a_second_over_frequency_while_the_ceiling_returns_lets_nothing_lifted_fall() -> None:
+    run = risen_through(FreqDroop(return_pu_per_s=0.01))
+    run.at(50.04, dt_s=0.1, seconds=0.1)
+    run.at(50.0, dt_s=0.1, seconds=0.3)
+    assert run.memory.back
+    before = run.said.p_floor_w
+    assert run.at(50.04, dt_s=0.1, seconds=0.1).p_floor_w == pytest.approx(before, abs=50.0)
+
+
+def test_one_that_gave_less_than_it_was_lifted_to_is_held_at_no_more_than_it_gives() -> None:
+    run = risen_through(FreqDroop())
+    run.p_w = 1_200.0
+    assert run.at(50.1, dt_s=0.1, seconds=0.1).p_floor_w <= 1_200.0
+
+
+def test_a_restart_and_a_time_in_which_nothing_is_written_know_what_was_lifted() -> None:
+    run = risen_through(FreqDroop())
+    run.at(50.1)
+    again = event_of(kept_event(run.memory))
+    assert again.lift == run.memory.lift is not None
+    assert uncut_event(run.memory).lift is None, "nobody has followed it"

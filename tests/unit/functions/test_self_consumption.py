@@ -11,7 +11,7 @@ from derctl.core.engine import Plan
 from derctl.core.evidence import Evidence
 from derctl.core.types import Abstain, Fallback, Setpoint
 from derctl.core.value import replace
-from derctl.core.words import Belief, Doubt, FallbackBy
+from derctl.core.words import Belief, Doubt, FallbackBy, Status
 from derctl.functions.self_consumption import SelfConsumption
 from tests import make
 from tests.timeline import PlanTimeline, SiteTimeline
@@ -224,3 +224,50 @@ def test_a_store_takes_first_what_its_own_phase_exports_and_forgets_that_where_t
     assert said.uneven_w == pytest.approx((2000.0 + 500.0 * (1.0 - math.exp(-1.0)), -500.0, 0.0))
     assert time.proposes(*stores, poc=replace(poc, sample=3)).uneven_w == ()
     assert SiteTimeline(SelfConsumption()).proposes(*stores, poc=by_phase).uneven_w == ()
+
+
+def old(age_s: float | None, **given: Any) -> Evidence:
+    return Evidence(**{"belief": Belief.PROVEN, "steps": True, "age_s": age_s, **given})
+
+
+def followed(*evidence: Evidence, load_w: float = 4_000.0) -> list[float]:
+    """What 10 kW of PV, which is dark, and a store of 5 kW that serves a load are asked for, second by second."""
+    time, asked = SiteTimeline(SelfConsumption(gain=1.0)), 0.0
+    found = []
+    for n, each in enumerate(evidence):
+        ders = [make.battery(p_w=asked), make.pv(p_w=0.0, status=Status.ASLEEP)]
+        asked = time.proposes(*ders, poc=make.meter(asked - load_w, sample=n, belief=each)).p_target_w or 0.0
+        found.append(asked)
+    return found
+
+
+def test_on_evidence_that_is_not_renewed_a_store_comes_to_rest_but_for_what_a_step_is_made_of() -> None:
+    asked = followed(*[old(200.0)] * 5, *[old(301.0)] * 30, old(0.0), old(1.0))
+    assert asked[4] == pytest.approx(4_000.0)
+    assert asked[5:8] == pytest.approx([3_700.0, 3_400.0, 3_100.0]), "2 % of 15 kW a second"
+    assert asked[34] == pytest.approx(0.0125 * 15_000.0)
+    assert asked[-1] == pytest.approx(4_000.0), "renewed: it follows again"
+
+
+def test_at_rest_it_makes_the_rise_that_renews_it() -> None:
+    asked = followed(*[old(301.0)] * 30, old(301.0, rise_w=500.0, most_w=700.0), old(301.0))
+    assert asked[-2:] == pytest.approx([687.5, 187.5])
+
+
+@pytest.mark.parametrize(
+    "evidence", [old(301.0, steps=False), old(301.0, why=Doubt.FOLLOWERS), old(None, belief=Belief.UNPROVEN)]
+)
+def test_where_no_step_is_made_or_can_be_told_or_none_was_yet_a_store_follows_on(evidence: Evidence) -> None:
+    assert followed(*[evidence] * 30)[-1] == pytest.approx(4_000.0)
+
+
+@pytest.mark.parametrize(("limited", "expected"), [(False, -4_300.0), (True, -7_500.0)])
+def test_a_store_that_draws_all_it_can_draws_less_for_a_step_where_no_limit_is_kept_by_the_meter(
+    limited: bool, expected: float
+) -> None:
+    """It is asked for 7.5 kW, and draws 5."""
+    time = SiteTimeline(SelfConsumption(gain=1.0))
+    store = make.battery(p_w=-5_000.0)
+    assert time.proposes(store, poc=make.meter(2_500.0, sample=1)).p_target_w == -7_500.0
+    rise = Evidence(belief=Belief.PROVEN, steps=True, limited=limited, most_w=700.0, rise_w=700.0)
+    assert time.proposes(store, poc=make.meter(2_500.0, sample=2, belief=rise)).p_target_w == expected

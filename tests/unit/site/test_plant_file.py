@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 
 from derctl.core.identified import Identified, MeterFound, Pull, Response
-from derctl.core.words import Belief, Flaw
+from derctl.core.words import Belief, Flaw, KnownBy, Stage
 from derctl.errors import ConfigError
 from derctl.site import Site, load
 from derctl.site.plant_file import NOTHING_FOUND, PLANT, PLANT_MAX, PlantFile, plant_text, read_plant
@@ -34,7 +35,18 @@ FOUND = Identified(
 METER = MeterFound(name="M", belief=Belief.PROVEN, slope=1.0, delay_s=1.0, refresh_s=0.5)
 
 
-def site_in(folder: Path, plant: PlantFile, *, serials: tuple[str, str] = ("A", "B"), site: str = "") -> Site:
+CONTRACT = "{kind: contract_export_limit, limit_w: 5000}"
+
+
+def site_in(
+    folder: Path,
+    plant: PlantFile,
+    *,
+    serials: tuple[str, str] = ("A", "B"),
+    site: str = "",
+    function: str = "{kind: volt_var}",
+    meter: str = "M",
+) -> Site:
     """Two inverters of 5 kVA with volt_var of 7.33 per unit per unit."""
     told = [f", serial: '{serial}'" if serial else "" for serial in serials]
     (folder / "site.yaml").write_text(f"""\
@@ -45,9 +57,9 @@ buses:
 ders:
   - {{id: pv1, bus: roof, unit: 1, kind: sunspec_pv, rating: {{s_max_va: 5000}}{told[0]}}}
   - {{id: pv2, bus: roof, unit: 2, kind: sunspec_pv, rating: {{s_max_va: 5000}}{told[1]}}}
-poc: {{bus: roof, unit: 3, sign: 1}}
+poc: {{bus: roof, unit: 3, sign: 1, serial: '{meter}'}}
 functions:
-  - {{kind: volt_var}}
+  - {function}
 """)
     (folder / PLANT).write_bytes(plant_text(plant))
     return load(folder / "site.yaml")
@@ -143,4 +155,46 @@ def test_a_margin_that_was_measured_refuses_below_1_5_and_warns_below_3(
     assert len(says) == (judged == "little")
     assert all(
         re.search(r"little below 3; olrt_s [0-9.]+ or a slope of [0-9.]+ would leave 3", each) for each in says
+    )
+
+
+def lasts(site: Site) -> dict[Stage, tuple[float | None, KnownBy]]:
+    assert site.budget is not None
+    return {each.stage: (each.seconds, each.by) for each in site.budget.summands}
+
+
+def test_how_long_an_excursion_lasts_is_reckoned_with_what_was_measured(tmp_path: Path) -> None:
+    """The meter 1 s late instead of 5, inverters that are there after 0.5 s and 1.52 times 1 s instead of 10 s."""
+    plant = NOTHING_FOUND.with_der("A", FOUND).with_der("B", FOUND).with_meter("M", METER)
+    site = site_in(tmp_path, plant, function=CONTRACT)
+    before, after = lasts(site_in(tmp_path, NOTHING_FOUND, function=CONTRACT)), lasts(site)
+    assert before[Stage.METER_DELAY] == (5.0, KnownBy.ASSUMED) and before[Stage.RESPONSE][0] == 10.0
+    assert after[Stage.METER_DELAY] == (1.0, KnownBy.MEASURED)
+    assert after[Stage.METER_REFRESH] == (0.5, KnownBy.MEASURED)
+    assert after[Stage.LAW] == (pytest.approx(before[Stage.LAW][0] - 4.0), KnownBy.MEASURED)
+    assert after[Stage.RESPONSE] == (pytest.approx(0.5 + 1.523, abs=0.001), KnownBy.MEASURED)
+    assert lasts(replace(site, plan=site.reckoned({}))) == after, "and once the profiles are found"
+
+
+def test_one_that_goes_at_one_speed_takes_its_whole_way(tmp_path: Path) -> None:
+    slow = found(fall=Response(dead_s=0.5, t90_s=0.9, gain=1.0, ramp_w_per_s=500.0))
+    plant = NOTHING_FOUND.with_der("A", slow).with_der("B", FOUND)
+    assert lasts(site_in(tmp_path, plant, function=CONTRACT))[Stage.RESPONSE][0] == pytest.approx(0.5 + 9.7)
+
+
+@pytest.mark.parametrize(
+    ("meter", "der"),
+    [
+        (MeterFound(belief=Belief.UNPROVEN, delay_s=1.0, refresh_s=0.5), None),
+        (MeterFound(belief=Belief.PROVEN, delay_s=1.0, refresh_s=0.5, flaws=(Flaw.METER_REVERSED,)), found()),
+        (MeterFound(belief=Belief.PROVEN), found(refresh_s=1.0)),
+    ],
+)
+def test_what_was_not_proven_or_not_measured_of_all_stays_as_it_is_assumed(
+    tmp_path: Path, meter: MeterFound, der: Identified | None
+) -> None:
+    plant = NOTHING_FOUND.with_meter("M", meter).with_der("A", FOUND)
+    plant = plant if der is None else plant.with_der("B", der)
+    assert lasts(site_in(tmp_path, plant, function=CONTRACT)) == lasts(
+        site_in(tmp_path, NOTHING_FOUND, function=CONTRACT)
     )

@@ -209,6 +209,23 @@ def test_steps_for_the_meter_come_where_the_contract_asks_for_them(
     assert text != small() and ("probe" in kinds) is there
 
 
+@pytest.mark.parametrize(
+    ("functions", "there"),
+    [
+        ("{kind: self_consumption}", True),
+        ("{kind: self_consumption, probe: none}", False),
+        ("{kind: self_consumption}\n  - {kind: contract_export_limit, limit_w: 7000, probe: none}", False),
+        ("{kind: self_consumption, probe: none}\n  - {kind: contract_export_limit, limit_w: 7000}", True),
+    ],
+)
+def test_steps_for_the_meter_come_where_a_store_follows_it_unless_the_contract_says_another_thing(
+    small: Callable[..., str], site_of: Callable[[str], Site], functions: str, there: bool
+) -> None:
+    text = small().replace("{kind: contract_export_limit, limit_w: 5000}", functions)
+    kinds = [function.kind for function, _ in site_of(text).plan.site_functions]
+    assert ("probe" in kinds) is there
+
+
 def test_without_an_operator_limit_nobody_limits_the_site(
     small: Callable[..., str], site_of: Callable[[str], Site]
 ) -> None:
