@@ -19,6 +19,7 @@ from derctl.daemon.report.telemetry import encode
 from derctl.devices import Device, Options, Profile
 from derctl.devices.blocks import Joining
 from derctl.devices.nominal import measured_problem, phase_problem, stated_problem
+from derctl.devices.types import Taken
 from derctl.links.broker import Broker
 from derctl.links.bus import Bus
 from derctl.links.latency import MEET_MOST_S
@@ -168,7 +169,7 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], known: Known, on
     options = Options(
         profile=_profile(site, der.profile, der.bus),
         shelf=site.shelf(der.profile),
-        firmware=der.firmware,
+        taken=Taken(firmware=der.firmware, points=tuple(der.may_write)),
         v_nom_v=v_nom_v,
         f_nom_hz=float(site.file.site.f_nom_hz),
         own_functions=der.own_functions,

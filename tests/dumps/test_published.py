@@ -11,6 +11,7 @@ from derctl.core.exchange import Read, Write
 from derctl.core.types import Fallback, Rating, Setpoint
 from derctl.core.words import Bar, LimitsBy, Status, Timer
 from derctl.devices.maps.recognise import identified
+from derctl.devices.types import Taken
 from derctl.errors import DeviceError, NotRecognised
 from tests.fake import Fake
 from tests.mapped import MAPS, found
@@ -291,10 +292,15 @@ def test_a_storedge_reads_its_inverter_and_its_battery() -> None:
     assert (device.identity.name, device.can.steer) == ("SolarEdge SE10K-RWB48", False)
 
 
+NAMED = ("own.dynamic", "own.timeout", "own.after_pct", "own.limit_pct")
+
+
 def test_a_storedge_is_limited_by_the_dynamic_commands_of_its_maker_s_note() -> None:
-    """Enable before anything else; timeout, what it falls to and the switch are stored: only where they change."""
+    """Enable before anything else; timeout, what it falls to and the switch are stored: only where they change. The
+    note is known as others quote it, so the site file names its points."""
     fake = solaredge(dynamic=True)
-    device = found("solaredge_storedge", fake)
+    assert not found("solaredge_storedge", fake).can.steer
+    device = found("solaredge_storedge", fake, taken=Taken(points=NAMED))
     assert device.rating.p_max_w == 10_000.0 and device.can.limit and not device.can.aim
     assert device.reversion.timer is Timer.TARGET and not device.habits.profile.guarded
     fallback = Fallback(p_ceiling_w=1000.0, after_s=30.0)

@@ -178,7 +178,7 @@ def told(start: Start, rating: Rating) -> tuple[Orders | None, tuple[str, ...]]:
     made, profile = start.map, start.options.profile
     if made.control is None:
         return None, (NO_WRITES,)
-    control, problems = confirmed(made.control)
+    control, problems = confirmed(made.control, profile, start.options.taken.points)
     if control.limit is None and control.target is None:
         return None, (*problems, "this device is only read")
     lines = [point.line for point in control.used]

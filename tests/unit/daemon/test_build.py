@@ -179,7 +179,7 @@ def test_a_row_without_a_profile_is_taken_by_who_the_device_says_it_is() -> None
     options = plant().ders["pv1"].expected.options
     assert {"generic", "fronius", "kaco"} <= {each.name for each in options.shelf}
     assert plant(profile="generic").ders["pv1"].expected.options.shelf == ()
-    assert plant(firmware="1.2").ders["pv1"].expected.options.firmware == "1.2"
+    assert plant(firmware="1.2").ders["pv1"].expected.options.taken.firmware == "1.2"
 
 
 def test_a_device_that_takes_short_reads_only_is_asked_for_no_more_together() -> None:
