@@ -79,7 +79,8 @@ def _row(use: Use, bus: str, unit: int, profile: Profile) -> Row:
     row: Row = {"bus": bus, "unit": unit}
     row |= {"kind": use.kind} if use.role != "bms" else {}
     row |= {"section": use.seen.section.index} if use.needed else {}
-    row |= {"profile": profile.name} if profile.name != "generic" else {}
+    name = use.profile or profile.name
+    row |= {"profile": name} if name != "generic" else {}
     return row | ({"serial": serial} if serial.strip("0") else {})
 
 

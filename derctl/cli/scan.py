@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     role = certificate_at(args.cert) if args.cert is not None else None
     if args.json:
         said = _summary(layout) | {"sections": found.sections, "kinds": found.kinds, "profile": name}
+        said |= {"maps": {fit.profile.name: {fit.kind: fit.row} for fit in found.own}} if found.own else {}
         said |= {"site_file": rows, "answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3)}
         said |= {"timeout_s": deadline_s} | ({} if role is None else {"role": role.role})
         print(json.dumps(said, indent=2))
@@ -104,6 +105,17 @@ def _lines(found: Found) -> list[str]:
         lines += [] if several else [f"{'as' if row['usable'] else 'not as'} {kind}: {row['text']}"]
         if row.get("fallback"):
             lines.append(f"  fallback.by {row['fallback']['by']}: {row['fallback']['why']}")
+    return [*lines, *_own(found)]
+
+
+def _own(found: Found) -> list[str]:
+    """By its maker's own registers, beside its chain."""
+    lines = []
+    for fit in found.own:
+        lines.append("its chain does not tell of its battery, its maker's own registers do:")
+        lines.append(f"as {fit.kind}, profile {fit.profile.name}: {clean(str(fit.row['text']))}")
+        if fit.row.get("fallback"):
+            lines.append(f"  fallback.by {fit.row['fallback']['by']}: {fit.row['fallback']['why']}")
     return lines
 
 

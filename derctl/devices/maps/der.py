@@ -208,7 +208,7 @@ def rated(start: Start, *, storage: bool) -> Exchange[tuple[Rating, str]]:
     var = _stated(values, "q_max_var") or 0.0
     rating = Rating(
         p_max_w=p_max,
-        p_min_w=-charge,
+        p_min_w=0.0 - charge,
         s_max_va=_stated(values, "s_max_va") or p_max,
         q_inj_max_var=var,
         q_abs_max_var=var,
