@@ -52,7 +52,7 @@ def site_rows(
         lines.append(_der(use, numbers[use.stores], _row(use, bus, unit, profile)))
     lines += [_bms(_row(use, bus, unit, profile)) for use in batteries]
     if ders:  # the unit stands in the file already
-        meters = [replace(use, needed=True) for use in meters]
+        meters = [replace(use, needed=not use.profile) for use in meters]
     meters.sort(
         key=lambda use: "export" not in use.seen.opt.lower()
     )  # SolarEdge: Export+Import is the one at the poc

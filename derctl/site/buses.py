@@ -140,7 +140,9 @@ def _aged(bus: Wired, plan: BusPlan) -> str:
     if not over or not plan.write_s:
         return ""
     worst = max(over, key=lambda name: plan.ages_s[name] - over[name])
-    text = f"while all its setpoints are written at once the reading of {worst} may get {plan.ages_s[worst]:.3g} s old"
+    text = (
+        f"while all its setpoints are written at once the reading of {worst} may get {plan.ages_s[worst]:.3g} s old"
+    )
     return f"{text}, and counts for {over[worst]:g} s: until the next one what depends on it is held, or falls back"
 
 
