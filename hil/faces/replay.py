@@ -1,7 +1,7 @@
 """A recording as it stands: every register that somebody read, nothing behind it, and no writes."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from hil.faces.bank import ILLEGAL_ADDRESS, Bank, Refused
 from hil.faces.face import Face
@@ -11,7 +11,7 @@ from hil.recordings import Recording
 from hil.scenario import ScenarioError
 
 READS = (3, 4)
-ALONE = re.compile("0x([0-9A-F]{4}) read on its own")
+PROBE = re.compile("0x([0-9A-F]{4})(?: read on its own|-0x[0-9A-F]{4} in one read)")
 FROM_ONE = "(1-based)"
 """In a recording's `anomalies`: its numbers are those of a document that counts from 1."""
 
@@ -21,8 +21,16 @@ class Words(Bank):
 
     def __init__(self, words: Mapping[int, int]) -> None:
         super().__init__([], end=False)
-        self.words = words
+        self.words = dict(words)
         self.alone: dict[int, int] = {}
+
+    def probed(self, probes: Iterable[tuple[int, list[int]]]) -> None:
+        """What the registers were in reads of their own."""
+        for address, words in probes:
+            if len(words) == 1:
+                self.alone[address] = words[0]
+            else:
+                self.words |= {address + i: word for i, word in enumerate(words) if address + i not in self.words}
 
     def read(self, address: int, count: int) -> bytes:
         """Refused(2) where one of them was not recorded. alone: what a register is when it is read by itself."""
@@ -50,7 +58,7 @@ class Replay(Face):
         super().__init__([], habits, Rating(p_max_w=0.0, s_max_va=0.0, q_max_var=0.0))
         self.spaces = {function: Words(each) for function, each in words.items()}
         for recorded in parts:
-            self.spaces[recorded["function_code"]].alone |= dict(alone_of(recorded))
+            self.spaces[recorded["function_code"]].probed(probed(recorded))
         self.bank = next(iter(self.spaces.values()))
 
     def read(self, function: int, address: int, count: int) -> bytes:
@@ -61,12 +69,13 @@ class Replay(Face):
         """It stands still."""
 
 
-def alone_of(recorded: Recording) -> Iterator[tuple[int, int]]:
-    """Registers that are another number when nothing is read beside them, as probes of the device show."""
+def probed(recorded: Recording) -> Iterator[tuple[int, list[int]]]:
+    """Where its probes of the same registers begin, and what they read: a probe of one register is what that is when
+    nothing is read beside it."""
     for probe in (recorded.get("probes") or {}).values():
-        asked = ALONE.match(str(probe.get("question", "")))
-        if asked is not None and len(probe.get("words") or ()) == 1:
-            yield int(asked[1], 16), int(probe["words"][0])
+        asked = PROBE.match(str(probe.get("question", "")))
+        if asked is not None and probe.get("words") and str(int(asked[1], 16)) in recorded["registers"]:
+            yield int(asked[1], 16), [int(word) for word in probe["words"]]
 
 
 def first_of(recorded: Recording) -> int:

@@ -227,8 +227,14 @@ def test_a_device_that_was_recorded_in_two_files_answers_both_functions() -> Non
 
 def test_a_register_that_is_another_one_when_it_is_read_by_itself_is_served_so() -> None:
     probes = {"code": {"question": "0x0002 read on its own: the code", "words": [1760]}, "more": {"words": [1, 2]}}
+    probes |= {"wide": {"question": "0x0001-0x0004 in one read: is it taken?", "words": [1, 2, 3, 4]}}
+    probes |= {"other": {"question": "0x0009 read on its own", "words": [5]}}
     served = Replay({"function_code": 4, "registers": {"1": 7, "2": 8}, "probes": probes})
-    assert served.read(4, 2, 1) == (1760).to_bytes(2, "big") and served.read(4, 1, 2) == bytes((0, 7, 0, 8))
+    assert served.read(4, 2, 1) == (1760).to_bytes(2, "big") and served.read(4, 1, 4) == bytes(
+        (0, 7, 0, 8, 0, 3, 0, 4)
+    )
+    with pytest.raises(Refused):
+        served.read(4, 9, 1)
 
 
 def test_a_recording_with_the_numbers_of_a_document_is_served_by_those_of_the_wire() -> None:
