@@ -303,6 +303,7 @@ def test_a_goodwe_hybrid_reads_as_its_source_says() -> None:
     )
     assert (reading.soc_pct, reading.soh_pct, reading.dc_p_w) == (68.0, 99.0, -2512.0)
     assert reading.p_w == 831.0 and abs(reading.p_w - (336.0 + 287.0 + 206.0)) < 5.0, "the sum of its phases"
+    assert reading.p_phase_w == (336.0, 287.0, 206.0), "as uneven as it tells them"
     assert reading.v_v == pytest.approx(240.63, abs=0.01) and reading.f_hz == pytest.approx(49.99)
     assert reading.p_charge_limit_w == reading.p_discharge_limit_w == pytest.approx(25.0 * 254.2)
 
