@@ -64,8 +64,8 @@ def _volt_amps(names: str, values: dict[str, Any]) -> Phases | None:
 
 
 def given(model_id: int, system: System | None, values: dict[str, Any], phase: int | None) -> Phases | None:
-    """Of an inverter: as a 701 or a register map tells it, else shared as its currents are, else alike. phase: 0 to 2, of one that has
-    only one, by the site file's word; None: it is not known where that is."""
+    """Of an inverter: as a 701 or a register map tells it, else shared as its currents are, else alike. phase: 0 to
+    2, of one that has only one, by the site file's word; None: it is not known where that is."""
     p_w = values.get("W")
     if p_w is None:
         return None
