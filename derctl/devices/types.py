@@ -34,7 +34,7 @@ class Identity:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """What the site file takes as it is although nothing that is known confirms it. firmware: the version that the
-    profile was not seen with. points: those that it names beside what derctl writes by itself."""
+    profile was not seen with. points: those of a register map that are quoted only."""
 
     firmware: str | None = None
     points: tuple[str, ...] = ()

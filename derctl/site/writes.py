@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from derctl.devices import Profile
-from derctl.devices.writable import GATE, barred
+from derctl.devices.writable import GATE, OWN_POINT, barred
 from derctl.links.models import model
 from derctl.site.convert import STAND_IN
 from derctl.site.hints import similar
 from derctl.site.profiles import planned
 from derctl.site.schema import DerSection, SiteFile
 
-OWN = "own."
-"""How the points of a register map begin."""
 DIGITS = 5
 """Of a model's number: it is a word of 16 bits."""
 
@@ -22,7 +20,7 @@ def refused_writes(site: SiteFile, profiles: Mapping[str, Profile]) -> Iterator[
     """Path and message of what can't be."""
     for i, der in enumerate(site.ders):
         for j, point in enumerate(der.may_write):
-            own = point.startswith(OWN)
+            own = point.startswith(OWN_POINT)
             wrong = _own(point, planned(profiles, der.profile)) if own else _unwritable(point)
             if point != GATE and wrong is not None:
                 yield f"ders[{i}].may_write[{j}]", wrong
