@@ -71,9 +71,10 @@ def _orders(made: RegisterMap, control: Control) -> Iterator[str]:
     """What is written, and why not."""
     for point in control.points:
         wears = {True: "not stored", False: "stored", None: "nobody says whether it is stored"}[point.volatile]
-        wears = wears if point.wears == point.line.fact else said(wears, point.wears)
         wears += ", written only where it reads something else" if point.once else ""
         yield from wrapped(_own(made, f"{line_text(point.line)}, {wears}", point.line), f"    {point.name:<22} ")
+        if point.wears != point.line.fact:
+            yield from wrapped(said("its memory", point.wears), f"    {'':<22} ")
     for name, order in (("limit", control.limit), ("target", control.target)):
         if order is not None:
             yield from wrapped(order_text(order), f"    {name:<22} ")
