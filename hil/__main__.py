@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hil import report
 from hil.faces.replay import Replay
-from hil.recordings import recorded_in
+from hil.recordings import Recording, recorded_in
 from hil.rig import Rig
 from hil.runner import Result, lacking, run_scenario
 from hil.scenario import ScenarioError, load
@@ -61,12 +61,16 @@ async def _serve_personality(args: argparse.Namespace) -> int:
 
 
 async def _serve_dump(args: argparse.Namespace) -> int:
-    recorded = recorded_in(Path(args.dump))
-    unit_id = 1 if recorded.get("unit_id") is None else int(recorded["unit_id"])
+    units: dict[int, list[Recording]] = {}
+    for path in args.dump:
+        recorded = recorded_in(Path(path))
+        units.setdefault(1 if recorded.get("unit_id") is None else int(recorded["unit_id"]), []).append(recorded)
     endpoint = Endpoint("dump")
-    endpoint.units[unit_id] = Unit("dump", unit_id, Replay(recorded))
+    for unit_id, parts in units.items():
+        endpoint.units[unit_id] = Unit("dump", unit_id, Replay(*parts))
     await endpoint.listen()
-    _tell(args, {"ports": {"dump": endpoint.port}, "unit": unit_id, "device": recorded.get("device", "")})
+    first = next(iter(units))
+    _tell(args, {"ports": {"dump": endpoint.port}, "unit": first, "device": units[first][0].get("device", "")})
     try:
         await asyncio.wait_for(asyncio.get_running_loop().create_future(), args.seconds)
     except TimeoutError:
@@ -149,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(act=show_list)
     serving = verbs.add_parser("serve", help="plant and servers without a controller")
     serving.add_argument("file", nargs="?")
-    serving.add_argument("--dump", metavar="FILE", help="one recorded device instead, by what its registers were")
+    serving.add_argument("--dump", metavar="FILE", nargs="+", help="one recorded device instead, by its files")
     serving.add_argument("--personality", metavar="NAME", help="one device of hil/README.md's list, on a small plant")
     serving.add_argument("--serial", action="store_true", help="that one on a serial line, where it has one")
     serving.add_argument("--ports-file", help="write the same JSON there")

@@ -10,7 +10,7 @@ from derctl.cli.profiles import row_text, shown, unconfirmed
 from derctl.core.words import SeenBy
 from derctl.devices import Profile
 from derctl.devices.fact import Fact
-from derctl.devices.maps.control import Control
+from derctl.devices.maps.control import Control, Point
 from derctl.devices.maps.map import RegisterMap
 from derctl.site import profiles
 from derctl.site.profile_file import KEYS
@@ -29,8 +29,11 @@ its chain), unless its row in the site file names one (`profile: kaco`). Where n
 the documents, and the event `found` and `status` (`profile_by: nobody`) say so.
 
 **Confirmed** is what registers of a real device (`capture`) or its maker's document (`document`) say. What people
-report, or nobody did (`report`, `assumed`), is marked: it may make derctl more careful than the documents'
-defaults, and never less; a profile file that has it otherwise is refused. What control depends on (`writes`,
+report, or nobody did (`report`, `assumed`), is marked, and so is what others quote of a maker's page that was not
+seen itself (`quoted`): it may make derctl more careful than the documents' defaults, and never less; a profile file
+that has it otherwise is refused. Whether a memory wears out makers say least of. A SunSpec control point counts as
+volatile, as the documents mean it, and a register map's where the map says so; both are marked where nobody confirmed
+it. What control depends on (`writes`,
 `readback`, `timer_rearm`, `settle_s`, `volatile`, `min_limit_pct`) and nobody confirmed, `check` names for each
 DER.
 
@@ -38,7 +41,8 @@ DER.
 (`unverified`) until its row in the site file takes that version, and no other (`firmware: "1.40.0"`).
 
 **A register map** is a profile with the registers of a device that has no SunSpec; a row of the site file names it
-(`kind: map_meter, profile: eastron_sdm630`). What is controlled is what its lines confirm, and nothing else.
+(`kind: map_meter, profile: eastron_sdm630`). What is controlled is what its lines confirm, and nothing else; what is
+quoted only is written where the row of the DER names its points (`may_write: [own.limit_pct]`).
 
 **How it was tested**: *dump* is a recording of a real device through the driver, beside pysunspec2; *personality*
 is a simulated device of `hil/` with this habit; *document only* is neither: nobody has seen derctl with it.
@@ -104,11 +108,18 @@ def map_page(made: RegisterMap) -> Iterator[str]:
         yield from orders(made.control)
 
 
+def memory(point: Point) -> str:
+    """Who says what of it, where that isn't who says the rest."""
+    return "" if point.wears == point.line.fact else f"; {mark(point.wears)}"
+
+
 def orders(control: Control) -> Iterator[str]:
     """What is written."""
     yield "What may be written, where it is confirmed:"
     wears = {True: "not stored", False: "stored", None: "not known"}
-    rows = [[f"`{p.name}`", line_text(p.line), wears[p.volatile], mark(p.line.fact)] for p in control.points]
+    rows = [
+        [f"`{p.name}`", line_text(p.line), wears[p.volatile] + memory(p), mark(p.line.fact)] for p in control.points
+    ]
     yield table(["point", "where and how", "memory", "who says it"], rows)
     both = (("limit", control.limit), ("target", control.target))
     yield table(

@@ -127,7 +127,7 @@ def finding(found: Found | tuple[Fit, ...], at: Looked, known: dict[str, Profile
     else:
         profile, by, problems = known[found.profile], "sunspec", list(found.layout.chain.problems)
         rest = [use for use in found.uses if use.role != "der"]
-        uses = [(use, profile) for use in (*ders_of(found.uses), *rest)]
+        uses = [(use, known.get(use.profile, profile)) for use in (*ders_of(found.uses), *rest)]
     rows = site_rows(at.place, at.unit, [use for use, _ in uses], profile, at.pulse, bus=at.bus, numbers=at.numbers)
     return Finding(
         place=at.place.name,

@@ -132,9 +132,14 @@ def page(args: argparse.Namespace, found: Found | tuple[Fit, ...], pulse: Pulse,
     if not isinstance(found, tuple):
         yield from wrapped(beneath_text(found.beneath), "  ", "    ") if found.beneath.set_w else ()
     yield "\nwhat is known of its kind:"
-    fits = [fit.profile for fit in found] if isinstance(found, tuple) else [profile]
+    fits = [fit.profile for fit in found] if isinstance(found, tuple) else [profile, *_own(found)]
     for each in fits:
         yield from known_of(each)
+
+
+def _own(found: Found) -> list[Profile]:
+    """Its maker's own registers, beside its chain."""
+    return [fit.profile for fit in found.own]
 
 
 def known_of(profile: Profile) -> Iterator[str]:

@@ -73,11 +73,16 @@ def _orders(made: RegisterMap, control: Control) -> Iterator[str]:
         wears = {True: "not stored", False: "stored", None: "nobody says whether it is stored"}[point.volatile]
         wears += ", written only where it reads something else" if point.once else ""
         yield from wrapped(_own(made, f"{line_text(point.line)}, {wears}", point.line), f"    {point.name:<22} ")
+        if point.wears != point.line.fact:
+            yield from wrapped(said("its memory", point.wears), f"    {'':<22} ")
     for name, order in (("limit", control.limit), ("target", control.target)):
         if order is not None:
             yield from wrapped(order_text(order), f"    {name:<22} ")
             doubts = "; ".join(control.doubts(order))
             yield from wrapped(f"not written: nobody has confirmed {doubts}", f"    {'':<22} ") if doubts else ()
+            quoted = ", ".join(() if doubts else control.quoted(order))
+            named = f"written only where a row of the site file has may_write: [{quoted}], since others quote that"
+            yield from wrapped(named, f"    {'':<22} ") if quoted else ()
 
 
 def order_text(order: Order) -> str:

@@ -21,6 +21,8 @@ def plan_text(buses: Sequence[Planned]) -> list[str]:
         if each.slow:
             text = missed_text(each.slow, each.would, "refused once its devices answer no sooner than most do")
             lines += wrapped(f"! bus {each.plan.bus}: {text}", "    ", "      ")
+        if each.aged:
+            lines += wrapped(f"! bus {each.plan.bus}: {each.aged}", "    ", "      ")
     return lines
 
 
@@ -48,6 +50,7 @@ def plan_json(planned: Planned) -> dict[str, Any]:
         "units": planned.units,
         "missed": list(planned.missed),
         "slow": list(planned.slow),
+        "aged": planned.aged,
         "would": asdict(planned.would),
         "text": missed_text(planned.missed, planned.would),
     }

@@ -52,7 +52,7 @@ def site_rows(
         lines.append(_der(use, numbers[use.stores], _row(use, bus, unit, profile)))
     lines += [_bms(_row(use, bus, unit, profile)) for use in batteries]
     if ders:  # the unit stands in the file already
-        meters = [replace(use, needed=True) for use in meters]
+        meters = [replace(use, needed=not use.profile) for use in meters]
     meters.sort(
         key=lambda use: "export" not in use.seen.opt.lower()
     )  # SolarEdge: Export+Import is the one at the poc
@@ -79,7 +79,8 @@ def _row(use: Use, bus: str, unit: int, profile: Profile) -> Row:
     row: Row = {"bus": bus, "unit": unit}
     row |= {"kind": use.kind} if use.role != "bms" else {}
     row |= {"section": use.seen.section.index} if use.needed else {}
-    row |= {"profile": profile.name} if profile.name != "generic" else {}
+    name = use.profile or profile.name
+    row |= {"profile": name} if name != "generic" else {}
     return row | ({"serial": serial} if serial.strip("0") else {})
 
 

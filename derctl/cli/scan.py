@@ -20,7 +20,6 @@ from derctl.commission.looking import Found, Shelf, looked
 from derctl.core.text import clean
 from derctl.daemon.kinds import KINDS
 from derctl.devices import Options, Profile
-from derctl.devices.sunspec.layout import Layout
 from derctl.errors import BusTimeout
 from derctl.links.models import model
 from derctl.site import known_profiles
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     deadline_s = timeout_of(known[name], pulse)
     role = certificate_at(args.cert) if args.cert is not None else None
     if args.json:
-        said = _summary(layout) | {"sections": found.sections, "kinds": found.kinds, "profile": name}
+        said = _summary(found) | {"sections": found.sections, "kinds": found.kinds, "profile": name}
         said |= {"site_file": rows, "answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3)}
         said |= {"timeout_s": deadline_s} | ({} if role is None else {"role": role.role})
         print(json.dumps(said, indent=2))
@@ -104,10 +103,22 @@ def _lines(found: Found) -> list[str]:
         lines += [] if several else [f"{'as' if row['usable'] else 'not as'} {kind}: {row['text']}"]
         if row.get("fallback"):
             lines.append(f"  fallback.by {row['fallback']['by']}: {row['fallback']['why']}")
+    return [*lines, *_own(found)]
+
+
+def _own(found: Found) -> list[str]:
+    """By its maker's own registers, beside its chain."""
+    lines = []
+    for fit in found.own:
+        lines.append("its chain does not tell of its battery, its maker's own registers do:")
+        lines.append(f"as {fit.kind}, profile {fit.profile.name}: {clean(str(fit.row['text']))}")
+        if fit.row.get("fallback"):
+            lines.append(f"  fallback.by {fit.row['fallback']['by']}: {fit.row['fallback']['why']}")
     return lines
 
 
-def _summary(layout: Layout) -> dict[str, Any]:
+def _summary(found: Found) -> dict[str, Any]:
+    layout = found.layout
     chain = layout.chain
     models = [
         {
@@ -125,6 +136,7 @@ def _summary(layout: Layout) -> dict[str, Any]:
         "ended": chain.ended,
         "problems": list(chain.problems),
         "models": models,
+        **({"maps": {fit.profile.name: {fit.kind: fit.row} for fit in found.own}} if found.own else {}),
     }
 
 

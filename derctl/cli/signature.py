@@ -16,7 +16,9 @@ from derctl.core.text import clean
 def shown(args: argparse.Namespace, fits: tuple[Fit, ...], pulse: Pulse) -> int:
     """Print what is there, as what it can be used, and the rows for the site file."""
     first = fits[0]
-    rows = site_rows(args.endpoint, args.unit, [first.use], first.profile, pulse, args.header)
+    chosen = {fit.use.role: fit for fit in reversed(fits)}
+    uses = [fit.use for fit in fits if chosen[fit.use.role] is fit and fit.row["usable"]]
+    rows = site_rows(args.endpoint, args.unit, uses, first.profile, pulse, args.header)
     if args.json:
         said: dict[str, Any] = {"identity": asdict(first.identity), "profile": first.profile.name, "site_file": rows}
         said |= {"maps": {fit.profile.name: {fit.kind: fit.row} for fit in fits}, "answers": pulse.answers}

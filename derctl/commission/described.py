@@ -20,12 +20,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """One kind that a section can be used as. needed: several sections can, so the site file has to say which."""
+    """One kind that a section can be used as. needed: several sections can, so the site file has to say which.
+    profile: its register map, "" where it is used by its chain."""
 
     kind: str
     row: Row
     seen: Seen
     needed: bool
+    profile: str = ""
 
     @property
     def role(self) -> str:
@@ -87,6 +89,6 @@ def _describe(device: Device, reading: Reading) -> str:
     if rating == UNSTATED:
         return f"reads{now}; it states no rating, so it is not controlled"
     takes = [name for name, given in (("ceiling", can.limit), ("target", can.aim), ("var", can.var)) if given]
-    charge = f", charges at up to {-rating.p_min_w:g} W" if can.store else ""
+    charge = f", charges at up to {-rating.p_min_w:g} W" if can.store and rating.p_min_w < 0.0 else ""
     text = f"{rating.p_max_w:g} W, {rating.s_max_va:g} VA{charge}{now}; takes {', '.join(takes) or 'nothing'}"
     return clean("; ".join([text, *device.problems]))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from derctl.commission.beneath import Beneath, beneath
 from derctl.commission.described import Row, Use, used_as
-from derctl.commission.signature import Fit, fitting
+from derctl.commission.signature import Fit, behind, fitting
 from derctl.core.exchange import Exchange
 from derctl.core.value import replace
 from derctl.devices import Kind, Options, Profile
@@ -35,7 +35,7 @@ class Shelf:
 class Found:
     """seen: the unit's sections. kinds: each kind of the catalogue for the unit as a whole, as a site file that names
     no section would find it. uses: what can be used, each with the section that it takes. beneath: its
-    own setting."""
+    own setting. own: register maps of its maker that fit beside its chain, and tell of a battery that it does not."""
 
     layout: Layout
     profile: str
@@ -43,6 +43,7 @@ class Found:
     kinds: dict[str, Row]
     uses: tuple[Use, ...]
     beneath: Beneath = field(default_factory=Beneath)
+    own: tuple[Fit, ...] = ()
 
     @property
     def sections(self) -> list[Row]:
@@ -67,12 +68,25 @@ HEADS = {"der": INVERTERS, "meter": METERS, "bms": BATTERIES}
 def looked(options: Options, shelf: Shelf) -> Exchange[Found | tuple[Fit, ...]]:
     """By its SunSpec map, else by the signature of a register map. Raises what says why neither is there."""
     try:
-        return (yield from _look(options, shelf))
+        return (yield from _whole((yield from _look(options, shelf)), options, shelf))
     except NotRecognised as error:
         fits = yield from fitting(options, shelf.profiles, shelf.kinds)
         if not fits:
             raise NotRecognised(f"{error}; nor does the signature of any register map fit") from error
         return fits
+
+
+def _whole(found: Found, options: Options, shelf: Shelf) -> Exchange[Found]:
+    """With the battery that its own registers tell of, where its chain tells of none. They are asked last, since a
+    SolarEdge without one may give no answer. What the chain can't limit is used by them."""
+    ders = [use for use in found.uses if use.role == "der"]
+    if not ders or any(use.stores for use in ders):
+        return found
+    own = yield from behind(options, shelf.profiles, shelf.kinds, found.layout.identity.maker)
+    uses = tuple(fit.use for fit in own[:1] if fit.row["usable"])
+    limited = any(use.row["can"]["ac"]["limit"] for use in ders)
+    rest = tuple(use for use in found.uses if use.role != "der")
+    return replace(found, own=own, uses=found.uses if limited or not uses else (*uses, *rest))
 
 
 def _look(options: Options, shelf: Shelf) -> Exchange[Found]:

@@ -9,6 +9,7 @@ from derctl.commission.described import Row, Use, used_as
 from derctl.core.exchange import Exchange
 from derctl.core.value import replace
 from derctl.devices import Identity, Kind, Options, Profile
+from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.recognise import identified
 from derctl.devices.sunspec.section import Section, Seen
 from derctl.errors import BusError, DeviceError
@@ -31,7 +32,7 @@ class Fit:
         """As a device with a chain has it, of one section."""
         section = Section(index=1, common=None, blocks=())
         seen = Seen(section=section, identity=self.identity)
-        return Use(kind=self.kind, row=self.row, seen=seen, needed=False)
+        return Use(kind=self.kind, row=self.row, seen=seen, needed=False, profile=self.profile.name)
 
 
 def fitting(options: Options, known: Mapping[str, Profile], kinds: Mapping[str, Kind]) -> Exchange[tuple[Fit, ...]]:
@@ -57,6 +58,24 @@ def fitting(options: Options, known: Mapping[str, Profile], kinds: Mapping[str, 
         row = yield from used_as(kinds[kind], replace(options, profile=replace(profile, max_regs=most)))
         found = (*found, Fit(profile=profile, kind=kind, identity=identity, row=row))
     return found
+
+
+def behind(
+    options: Options, known: Mapping[str, Profile], kinds: Mapping[str, Kind], maker: str
+) -> Exchange[tuple[Fit, ...]]:
+    """Batteries that a maker's own registers tell of, beside a SunSpec chain that doesn't: by the signature of that
+    maker's maps. Nothing where they get no answer."""
+    stores = {
+        name: each
+        for name, each in known.items()
+        if each.map is not None and kinds[each.map.kind].can.store and maker_of(each.map, maker)
+    }
+    return (yield from fitting(options, stores, kinds)) if stores else ()
+
+
+def maker_of(made: RegisterMap, maker: str) -> bool:
+    """Whether that is who the map is of, as it says in model 1."""
+    return maker.strip().casefold().startswith(made.maker.casefold())
 
 
 def _marks(profile: Profile) -> tuple[int, int]:

@@ -130,10 +130,12 @@ class KnownBy(StrEnum):
 
 
 class SeenBy(StrEnum):
-    """Who says what stands in a profile: registers of a real device, its maker, people who have one, or nobody."""
+    """Who says what stands in a profile: registers of a real device, its maker, its maker's page as others print it,
+    people who have one, or nobody."""
 
     CAPTURE = "capture"
     DOCUMENT = "document"
+    QUOTED = "quoted"
     REPORT = "report"
     ASSUMED = "assumed"
 

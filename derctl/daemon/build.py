@@ -19,6 +19,8 @@ from derctl.daemon.report.telemetry import encode
 from derctl.devices import Device, Options, Profile
 from derctl.devices.blocks import Joining
 from derctl.devices.nominal import measured_problem, phase_problem, stated_problem
+from derctl.devices.types import Taken
+from derctl.devices.writable import OWN_POINT
 from derctl.links.broker import Broker
 from derctl.links.bus import Bus
 from derctl.links.latency import MEET_MOST_S
@@ -168,7 +170,7 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], known: Known, on
     options = Options(
         profile=_profile(site, der.profile, der.bus),
         shelf=site.shelf(der.profile),
-        firmware=der.firmware,
+        taken=_taken(der),
         v_nom_v=v_nom_v,
         f_nom_hz=float(site.file.site.f_nom_hz),
         own_functions=der.own_functions,
@@ -203,6 +205,11 @@ def _der(site: Site, der: DerSection, buses: Mapping[str, Bus], known: Known, on
         on_event=on_event,
         joining=_joining(site, der.bus, options.profile),
     )
+
+
+def _taken(der: DerSection) -> Taken:
+    """What else it names is asked for with each write, so that the device stays found when that is changed."""
+    return Taken(firmware=der.firmware, points=tuple(point for point in der.may_write if point.startswith(OWN_POINT)))
 
 
 def _bms(site: Site, der: DerSection, buses: Mapping[str, Bus], on_event: OnEvent) -> Channel:

@@ -45,7 +45,7 @@ def unverified(options: Options, who: Identity) -> str:
     """Why it is read and lowered, and not raised; empty where nothing speaks against it."""
     profile = options.profile
     seen = profile.seen
-    if seen is None or within(who.firmware, seen) or _accepted(options.firmware, who.firmware):
+    if seen is None or within(who.firmware, seen) or _accepted(options.taken.firmware, who.firmware):
         return ""
     told = f"firmware {who.firmware}" if who.firmware else "a device that tells no firmware"
     text = f"profile {profile.name} was seen with firmware {seen[0]} to {seen[1]}, not with {told}"

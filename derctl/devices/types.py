@@ -32,12 +32,20 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What the site file takes as it is although nothing that is known confirms it. firmware: the version that the
+    profile was not seen with. points: those of a register map that are quoted only."""
+
+    firmware: str | None = None
+    points: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the site file says about one device. sign: of a meter's W, +1 is export.
 
     shelf: the profiles of which the device's own identity chooses, () where the site file names one; until then, and
-    where none is meant for it, `profile` counts. profile_by: who chose it. firmware: the version that the site file
-    takes although the profile was not seen with it.
+    where none is meant for it, `profile` counts. profile_by: who chose it.
     declared: the installer's rating, for a device that states none; such a device is only read. control: whether the
     site wants to write it.
     section: which of several in the chain it is: its number, or the Opt or serial of its model 1.
@@ -49,7 +57,7 @@ class Options:
     profile: Profile = field(default_factory=Profile)
     shelf: tuple[Profile, ...] = ()
     profile_by: ProfileBy = ProfileBy.SITE_FILE
-    firmware: str | None = None
+    taken: Taken = field(default_factory=Taken)
     v_nom_v: float = 230.0
     f_nom_hz: float = 50.0
     own_functions: str = "read"

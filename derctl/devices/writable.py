@@ -22,7 +22,8 @@ CONTROL = (
 )
 """The points that setpoints are made of; `*` stands for the rest of a name."""
 
-OWN = ("own.*",)
+OWN_POINT = "own."
+OWN = (f"{OWN_POINT}*",)
 """What a register map of a vendor names as its own control points; whether they wear out its profile says."""
 
 GATE = "gate"

@@ -26,7 +26,8 @@ class Planned:
     """wire: how its characters go, for people. plan: with answers as long as they are expected to take. missed: the
     deadlines of control that can't be kept even where all that is not set is as fast as can be, in words; where no
     DER is written there are none. slow: those that only answers as long as expected miss, which refuses nothing.
-    would: what would keep them all.
+    would: what would keep them all. aged: readings that are too old to be acted on while all setpoints are written at
+    once, in words, "" where none is; that passes, so it refuses nothing either.
     """
 
     wire: str
@@ -35,6 +36,7 @@ class Planned:
     missed: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
     would: Would = NOTHING
+    aged: str = ""
 
 
 def planned(file: SiteFile, profiles: Mapping[str, Profile], budget: Budget | None) -> tuple[Planned, ...]:
@@ -58,6 +60,7 @@ def planned(file: SiteFile, profiles: Mapping[str, Profile], budget: Budget | No
                 missed=missed,
                 slow=slow,
                 would=would(asked, tick_s, partial(_fits, deadlines)) if missed or slow else NOTHING,
+                aged="" if missed or slow else _aged(wired, plan),
             )
         )
     return tuple(found)
@@ -129,6 +132,18 @@ def _late(bus: Wired, tick_s: float) -> str:
         return ""
     worst = max(ages_s, key=lambda name: ages_s[name] - counts_s[name])
     return f"the reading of {worst} gets {ages_s[worst]:.3g} s old, and counts for {counts_s[worst]:g} s"
+
+
+def _aged(bus: Wired, plan: BusPlan) -> str:
+    """The worst of those whose plan has them older than they count."""
+    over = {unit.id: unit.counts_s for unit in bus.units if plan.ages_s[unit.id] > unit.counts_s}
+    if not over or not plan.write_s:
+        return ""
+    worst = max(over, key=lambda name: plan.ages_s[name] - over[name])
+    text = (
+        f"while all its setpoints are written at once the reading of {worst} may get {plan.ages_s[worst]:.3g} s old"
+    )
+    return f"{text}, and counts for {over[worst]:g} s: until the next one what depends on it is held, or falls back"
 
 
 def _lapsing(bus: Wired, tick_s: float) -> str:

@@ -16,7 +16,7 @@ from derctl.devices.nominal import System
 from derctl.site.schema import END
 
 Text = Annotated[str, Meta(min_length=1, max_length=400)]
-By = Literal["capture", "document", "report", "assumed"]
+By = Literal["capture", "document", "quoted", "report", "assumed"]
 Address = Annotated[int, Meta(ge=0, le=65535)]
 Function = Literal[1, 2, 3, 4]
 WordOrder = Literal["high", "low"]
@@ -78,11 +78,14 @@ class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PointSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """control.points[]: a register that is written. volatile: its memory doesn't wear out. once: written only where
-    it reads something else. valid: of a time, s."""
+    """control.points[]: a register that is written. volatile: its memory doesn't wear out; volatile_by and
+    volatile_source: who says that, where it isn't who says the rest. once: written only where it reads something
+    else. valid: of a time, s."""
 
     name: Name
     volatile: bool | None = None
+    volatile_by: By | None = None
+    volatile_source: Text | None = None
     once: bool = False
     sign: Literal[1, -1] = 1
     valid: Annotated[list[float], Meta(min_length=2, max_length=2)] | None = None
@@ -172,7 +175,8 @@ def _control(section: MapSection, control: ControlSection) -> Control:
         )
 
     points = tuple(
-        Point(line=_point(section, each), volatile=each.volatile, once=each.once) for each in control.points
+        Point(line=_point(section, each), volatile=each.volatile, wears=_wears(section, each), once=each.once)
+        for each in control.points
     )
     return Control(points=points, limit=order(control.limit), target=order(control.target))
 
@@ -188,6 +192,11 @@ def _point(section: MapSection, each: PointSection) -> Line:
 
 def _fact(section: MapSection, each: NumberSection | OrderSection) -> Fact:
     return Fact(by=SeenBy(each.by or section.by), source=each.source or section.source)
+
+
+def _wears(section: MapSection, each: PointSection) -> Fact:
+    fact = _fact(section, each)
+    return Fact(by=SeenBy(each.volatile_by or fact.by), source=each.volatile_source or fact.source)
 
 
 def number_of(section: MapSection, each: NumberSection) -> dict[str, Any]:

@@ -227,7 +227,7 @@ def _wearing(control: Control, values: dict[str, Any], facts: dict[str, Fact]) -
     """What its points say of their memory, where the file has no word of its own."""
     often = [point for point in control.points if not point.once]
     lasting = [point for point in often if point.volatile]
-    fact = control.points[0].line.fact
+    fact = next((point for point in often), control.points[0]).wears
     values.setdefault("volatile", len(lasting) == len(often))
     values.setdefault("cyclic", (*CONTROL, *(point.name for point in lasting)))
     facts.setdefault("volatile", fact)

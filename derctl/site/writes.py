@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from derctl.devices import Profile
-from derctl.devices.writable import GATE, barred
+from derctl.devices.writable import GATE, OWN_POINT, barred
 from derctl.links.models import model
 from derctl.site.convert import STAND_IN
 from derctl.site.hints import similar
@@ -20,10 +20,30 @@ def refused_writes(site: SiteFile, profiles: Mapping[str, Profile]) -> Iterator[
     """Path and message of what can't be."""
     for i, der in enumerate(site.ders):
         for j, point in enumerate(der.may_write):
-            if point != GATE and (wrong := _unwritable(point)) is not None:
+            own = point.startswith(OWN_POINT)
+            wrong = _own(point, planned(profiles, der.profile)) if own else _unwritable(point)
+            if point != GATE and wrong is not None:
                 yield f"ders[{i}].may_write[{j}]", wrong
         if (wrong := _no_timer(der, planned(profiles, der.profile))) is not None:
             yield f"ders[{i}].fallback.by", wrong
+
+
+def _own(point: str, profile: Profile) -> str | None:
+    """One of a register map may be named where it is quoted only."""
+    control = None if profile.map is None else profile.map.control
+    if control is None:
+        return f"profile {profile.name} names no register of its own that is written"
+    known = [each.name for each in control.points]
+    if point not in known:
+        return f"profile {profile.name} has no point {point!r}{similar(point, known)}; it has {', '.join(known)}"
+    orders = [order for order in (control.limit, control.target) if order is not None]
+    mine = [order for order in orders if point in {each.name for each in control.points_of(order)}]
+    doubts = next((each for order in mine for each in control.doubts(order)), None)
+    if any(point in control.quoted(order) and not list(control.doubts(order)) for order in mine):
+        return None
+    if doubts is None:
+        return f"{point} is written for setpoints anyway: take it out"
+    return f"{point} is not written even so, since nobody has confirmed {doubts}"
 
 
 def _unwritable(point: str) -> str | None:

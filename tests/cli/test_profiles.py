@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from derctl.cli.profiles import page
 from derctl.site import profiles
 
 Outside = Callable[..., tuple[int, str, str]]
@@ -87,3 +88,17 @@ def test_check_asks_about_a_sign_that_is_not_the_makers(outside: Outside, site_f
     asked = json.loads(outside("check", "-c", str(path), "--json")[1])["questions"]
     [question] = [each for each in asked if each["path"] == "poc.sign"]
     assert "positive for export, so 1 (report: evcc" in question["message"]
+
+
+def test_what_is_quoted_only_says_which_word_of_the_site_file_counts_on_it() -> None:
+    shown = " ".join(" ".join(page(profiles()["huawei_sun2000_luna2000"])).split())
+    assert "unconfirmed, quoted: HUAWEI, Solar Inverter Modbus Interface Definitions" in shown
+    assert (
+        "written only where a row of the site file has may_write: [own.limit_pct], since others quote that" in shown
+    )
+    assert "its memory: unconfirmed, report: wlcrs/huawei_solar#1321" in shown
+    inferred = " ".join(" ".join(page(profiles()["victron_vebus_single"])).split())
+    assert (
+        "its memory: unconfirmed, assumed: inferred: such a setpoint lapses" in inferred
+        and "may_write" not in inferred
+    )

@@ -10,6 +10,7 @@ import pytest
 from derctl.core.exchange import Read, Write
 from derctl.core.types import Fallback, Setpoint
 from derctl.core.words import Bar, LimitsBy, Status
+from derctl.devices.types import Taken
 from derctl.errors import NotRecognised
 from tests.fake import Fake
 from tests.mapped import found
@@ -132,7 +133,7 @@ def test_a_luna_reads_as_its_source_says() -> None:
     more |= {40125: 1000}
     more |= {37750 + i: 0 for i in range(10) if 37750 + i not in more}
     fake = from_registers(dump("huawei_luna2000"), dump("huawei_sun2000_6ktl"), more=more)
-    device = found("huawei_sun2000_luna2000", fake)
+    device = found("huawei_sun2000_luna2000", fake, taken=Taken(points=("own.limit_pct",)))
     reading = fake.reading(device)
     assert device.identity.model == "SUN2000-6KTL-L1"
     assert device.identity.firmware == "V200R001C00SPC130"
@@ -302,6 +303,7 @@ def test_a_goodwe_hybrid_reads_as_its_source_says() -> None:
     )
     assert (reading.soc_pct, reading.soh_pct, reading.dc_p_w) == (68.0, 99.0, -2512.0)
     assert reading.p_w == 831.0 and abs(reading.p_w - (336.0 + 287.0 + 206.0)) < 5.0, "the sum of its phases"
+    assert reading.p_phase_w == (336.0, 287.0, 206.0), "as uneven as it tells them"
     assert reading.v_v == pytest.approx(240.63, abs=0.01) and reading.f_hz == pytest.approx(49.99)
     assert reading.p_charge_limit_w == reading.p_discharge_limit_w == pytest.approx(25.0 * 254.2)
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Collection
+from functools import partial
+from typing import Any
 
 import pytest
 
-from derctl.core.exchange import Read, Write
+from derctl.commission.described import UNSTATED
+from derctl.commission.looking import Found, Shelf, looked
+from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.types import Fallback, Rating, Setpoint
 from derctl.core.words import Bar, LimitsBy, Status, Timer
+from derctl.devices import Options, Profile, kinds
 from derctl.devices.maps.recognise import identified
-from derctl.errors import DeviceError, NotRecognised
+from derctl.devices.sunspec.layout import find
+from derctl.devices.types import Taken
+from derctl.errors import BusTimeout, DeviceError, DeviceRefused, NotRecognised
+from derctl.links.models import model
+from derctl.site import profiles
 from tests.fake import Fake
 from tests.mapped import MAPS, found
 
@@ -291,10 +301,15 @@ def test_a_storedge_reads_its_inverter_and_its_battery() -> None:
     assert (device.identity.name, device.can.steer) == ("SolarEdge SE10K-RWB48", False)
 
 
+NAMED = ("own.dynamic", "own.timeout", "own.after_pct", "own.limit_pct")
+
+
 def test_a_storedge_is_limited_by_the_dynamic_commands_of_its_maker_s_note() -> None:
-    """Enable before anything else; timeout, what it falls to and the switch are stored: only where they change."""
+    """Enable before anything else; timeout, what it falls to and the switch are stored: only where they change. The
+    note is known as others quote it, so the site file names its points."""
     fake = solaredge(dynamic=True)
-    device = found("solaredge_storedge", fake)
+    assert not found("solaredge_storedge", fake).can.steer
+    device = found("solaredge_storedge", fake, taken=Taken(points=NAMED))
     assert device.rating.p_max_w == 10_000.0 and device.can.limit and not device.can.aim
     assert device.reversion.timer is Timer.TARGET and not device.habits.profile.guarded
     fallback = Fallback(p_ceiling_w=1000.0, after_s=30.0)
@@ -319,6 +334,66 @@ def test_a_solaredge_without_a_battery_is_no_storedge() -> None:
         fake.registers |= {57666: nothing[0], 57667: nothing[1]}
         with pytest.raises(NotRecognised, match=r"57666"):
             found("solaredge_storedge", fake, declared=WORD)
+
+
+SHELF = Shelf(profiles=profiles(), kinds=kinds(model), find=partial(find, model))
+
+
+def chained() -> Fake:
+    """The same with the mark and the end of its SunSpec chain: 1 103."""
+    fake = solaredge()
+    fake.registers |= {40000: 0x5375, 40001: 0x6E53, 40002: 1, 40003: 65, 40121: 0xFFFF, 40122: 0}
+    return fake
+
+
+def scanned(fake: Fake, silent: Collection[int] = ()) -> Found:
+    """As `scan` looks at it."""
+    exchange = looked(Options(profile=Profile(bases=(40000,)), declared=UNSTATED), SHELF)
+    op = next(exchange)
+    while True:
+        assert isinstance(op, Read)
+        try:
+            if op.address in silent:
+                op = exchange.throw(BusTimeout("no answer"))
+                continue
+            try:
+                answer = fake.served(op)
+            except DeviceRefused as error:
+                op = exchange.throw(error)
+            else:
+                op = exchange.send(answer)
+        except StopIteration as stop:
+            assert isinstance(stop.value, Found)
+            return stop.value
+
+
+def test_a_storedge_is_found_by_the_registers_that_tell_of_its_battery_and_not_as_pv_alone() -> None:
+    found = scanned(chained())
+    assert found.profile == "solaredge" and found.kinds["sunspec_pv"]["usable"]
+    assert [(use.kind, use.profile) for use in found.uses] == [("map_hybrid", "solaredge_storedge")]
+    assert found.uses[0].row["can"]["battery"] is not None
+
+
+def test_a_solaredge_without_a_battery_is_pv_and_its_silence_is_no_failure() -> None:
+    fake = chained()
+    fake.registers |= {57666: 0xFFFF, 57667: 0xFF7F}
+    for each in (scanned(fake), scanned(chained(), silent={57666})):
+        assert each.own == () and {use.profile for use in each.uses} == {""}
+        assert "sunspec_pv" in {use.kind for use in each.uses}
+
+
+def test_what_its_chain_can_limit_stays_with_that_and_its_battery_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = {"ac": {"limit": True}, "battery": None}
+    row: Any = {"usable": True, "role": "der", "rating": None, "can": limited}
+    monkeypatch.setattr("derctl.commission.looking.used_as", lambda kind, options: _gives(row))
+    found = scanned(chained())
+    assert [fit.profile.name for fit in found.own] == ["solaredge_storedge"]
+    assert {use.profile for use in found.uses} == {""}
+
+
+def _gives(row: Any) -> Exchange[Any]:
+    yield from ()
+    return row
 
 
 KOSTAL = {152: 50.01, 158: 231.5, 164: 230.25, 170: 229.75, 172: 4210.5, 174: 12.0, 200: -8.5, 214: 24.0, 216: 312.5}

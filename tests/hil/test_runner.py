@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from hil.__main__ import main as hil_main
+from hil.faces.bank import Refused
+from hil.faces.replay import Replay
 from hil.recordings import directory, recorded_in
 from hil.runner import Result, Run, cut, run_scenario
 from hil.scenario import ScenarioError, load, parse
@@ -209,6 +211,37 @@ async def test_a_recording_is_served_as_it_was_recorded(tmp_path: Path) -> None:
     device.close()
     process.terminate()
     await asyncio.wait_for(process.wait(), 20)
+
+
+def test_a_device_that_was_recorded_in_two_files_answers_both_functions() -> None:
+    served = Replay(
+        {"function_code": 4, "registers": {"1": 7, "2": 8}},
+        {"function_code": 3, "registers": {"1": 9}},
+        {"function_code": 4, "registers": {"3": 10}},
+    )
+    assert served.read(4, 1, 3) == bytes((0, 7, 0, 8, 0, 10)) and served.read(3, 1, 1) == bytes((0, 9))
+    with pytest.raises(Refused):
+        served.read(3, 2, 1)
+    assert served.habits.functions == (4, 3)
+
+
+def test_a_register_that_is_another_one_when_it_is_read_by_itself_is_served_so() -> None:
+    probes = {"code": {"question": "0x0002 read on its own: the code", "words": [1760]}, "more": {"words": [1, 2]}}
+    probes |= {"wide": {"question": "0x0001-0x0004 in one read: is it taken?", "words": [1, 2, 3, 4]}}
+    probes |= {"other": {"question": "0x0009 read on its own", "words": [5]}}
+    served = Replay({"function_code": 4, "registers": {"1": 7, "2": 8}, "probes": probes})
+    assert served.read(4, 2, 1) == (1760).to_bytes(2, "big") and served.read(4, 1, 4) == bytes(
+        (0, 7, 0, 8, 0, 3, 0, 4)
+    )
+    with pytest.raises(Refused):
+        served.read(4, 9, 1)
+
+
+def test_a_recording_with_the_numbers_of_a_document_is_served_by_those_of_the_wire() -> None:
+    told = "register numbers as in the document (1-based): subtract 1"
+    served = Replay({"function_code": 4, "registers": {"5000": 7}, "anomalies": ["odd", told]})
+    assert served.read(4, 4999, 1) == bytes((0, 7))
+    assert Replay({"function_code": 4, "registers": {"5000": 7}, "anomalies": []}).read(4, 5000, 1) == bytes((0, 7))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,10 +25,11 @@ class Of(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One that is written. volatile: its memory doesn't wear out; None: nobody says. once: written only where it
-    reads something else."""
+    """One that is written. volatile: its memory doesn't wear out; None: nobody says. wears: who says that. once:
+    written only where it reads something else."""
 
     line: Line
+    wears: Fact
     volatile: bool | None = None
     once: bool = False
 
@@ -98,13 +99,23 @@ class Control:
     def point(self, name: str) -> Point:
         return next(point for point in self.points if point.line.name == name)
 
+    def points_of(self, order: Order) -> tuple[Point, ...]:
+        """Those that it needs, in their order."""
+        return tuple(map(self.point, dict.fromkeys(step.point for step in order.steps)))
+
     def doubts(self, order: Order) -> Iterator[str]:
         """What of it nobody has confirmed, in words."""
-        names = dict.fromkeys(step.point for step in order.steps)
-        for line in (self.point(name).line for name in names):
-            if not line.fact.confirmed:
+        for line in (point.line for point in self.points_of(order)):
+            if not (line.fact.confirmed or line.fact.quoted):
                 yield f"{line.name} at {line.place} ({line.fact.by}: {line.fact.source})"
         if order.battery:
             yield "how the battery's own power is told apart from the PV's behind the same terminals"
-        if not order.fact.confirmed:
+        if not (order.fact.confirmed or order.fact.quoted):
             yield f"what writing it does ({order.fact.by}: {order.fact.source})"
+
+    def quoted(self, order: Order, named: Collection[str] = ()) -> tuple[str, ...]:
+        """The points of it that are quoted only, and that the site file does not name; all of them where what it does
+        is quoted only."""
+        points = self.points_of(order)
+        doubted = [point for point in points if point.line.fact.quoted or order.fact.quoted]
+        return tuple(point.name for point in doubted if point.name not in named)

@@ -178,7 +178,7 @@ def told(start: Start, rating: Rating) -> tuple[Orders | None, tuple[str, ...]]:
     made, profile = start.map, start.options.profile
     if made.control is None:
         return None, (NO_WRITES,)
-    control, problems = confirmed(made.control)
+    control, problems = confirmed(made.control, profile, start.options.taken.points)
     if control.limit is None and control.target is None:
         return None, (*problems, "this device is only read")
     lines = [point.line for point in control.used]
@@ -208,7 +208,7 @@ def rated(start: Start, *, storage: bool) -> Exchange[tuple[Rating, str]]:
     var = _stated(values, "q_max_var") or 0.0
     rating = Rating(
         p_max_w=p_max,
-        p_min_w=-charge,
+        p_min_w=0.0 - charge,
         s_max_va=_stated(values, "s_max_va") or p_max,
         q_inj_max_var=var,
         q_abs_max_var=var,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange
@@ -11,6 +12,7 @@ from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.maps.control import Control, Order
 from derctl.devices.maps.points import Points, Words
+from derctl.devices.profile import Profile
 from derctl.devices.steps import Steps
 from derctl.devices.sunspec.controls.group import NEAR_PU, timed
 from derctl.devices.types import Answers, Reversion
@@ -110,14 +112,26 @@ class Orders:
         return any(watts is not None and watts <= most for watts in told)
 
 
-def confirmed(control: Control) -> tuple[Control, tuple[str, ...]]:
-    """Without what nobody confirmed, and why that is not written, in words."""
+QUOTED = (
+    "its {} is not written, since its maker's word on it is known as others quote it only: `may_write: [{}]` in its"
+    " row counts on them (derctl profiles show {})"
+)
+"""What it is, the points, and the profile's name."""
+
+
+def confirmed(control: Control, profile: Profile, named: Collection[str]) -> tuple[Control, tuple[str, ...]]:
+    """Without what nobody confirmed, and why that is not written, in words. named: the points that the site file
+    names, which may be quoted only."""
     problems: list[str] = []
     kept: dict[str, Order | None] = {}
     for name in ("limit", "target"):
         order: Order | None = getattr(control, name)
-        doubts = [] if order is None else list(control.doubts(order))
-        kept[name] = None if doubts else order
+        if order is None:
+            continue
+        doubts, quoted = list(control.doubts(order)), control.quoted(order, named)
+        kept[name] = None if doubts or quoted else order
         if doubts:
             problems.append(f"its {name} is not written, since nobody has confirmed {'; '.join(doubts)}")
-    return replace(control, limit=kept["limit"], target=kept["target"]), tuple(problems)
+        elif quoted:
+            problems.append(QUOTED.format(name, ", ".join(quoted), profile.name))
+    return replace(control, limit=kept.get("limit"), target=kept.get("target")), tuple(problems)

@@ -12,6 +12,8 @@ SUM_W, SUM_PU = 50.0, 0.05
 NAMES = {System.SPLIT: "AB", System.THREE: "ABC"}
 """Who has more than one phase, by the letters of their points."""
 POINTS_701 = ("WL1", "WL2", "WL3")
+POINTS = ("WphA", "WphB", "WphC")
+"""Of a register map; models 101 to 113 have none."""
 
 Phases = tuple[float, ...]
 Volts = tuple[float | None, ...]
@@ -62,8 +64,8 @@ def _volt_amps(names: str, values: dict[str, Any]) -> Phases | None:
 
 
 def given(model_id: int, system: System | None, values: dict[str, Any], phase: int | None) -> Phases | None:
-    """Of an inverter: as a 701 tells it, else shared as its currents are, else alike. phase: 0 to 2, of one that has
-    only one, by the site file's word; None: it is not known where that is."""
+    """Of an inverter: as a 701 or a register map tells it, else shared as its currents are, else alike. phase: 0 to
+    2, of one that has only one, by the site file's word; None: it is not known where that is."""
     p_w = values.get("W")
     if p_w is None:
         return None
@@ -71,10 +73,12 @@ def given(model_id: int, system: System | None, values: dict[str, Any], phase: i
         return None if phase is None else tuple(p_w if each == phase else 0.0 for each in range(3))
     assert system is not None
     names = NAMES[system]
+    told = [values.get(point) for point in (POINTS_701 if model_id == 701 else POINTS)[: len(names)]]
+    there = tuple(watts for watts in told if watts is not None)
+    if len(there) == len(names) and _makes_up(there, p_w):
+        return there
     if model_id == 701:
-        told = [values.get(point) for point in POINTS_701[: len(names)]]
-        there = tuple(watts for watts in told if watts is not None)
-        return there if len(there) == len(names) and _makes_up(there, p_w) else _alike(p_w, len(names))
+        return _alike(p_w, len(names))
     sizes = _volt_amps(names, values)
     whole = 0.0 if sizes is None else sum(sizes)
     if sizes is None or whole <= 0.0:

@@ -179,7 +179,16 @@ def test_a_row_without_a_profile_is_taken_by_who_the_device_says_it_is() -> None
     options = plant().ders["pv1"].expected.options
     assert {"generic", "fronius", "kaco"} <= {each.name for each in options.shelf}
     assert plant(profile="generic").ders["pv1"].expected.options.shelf == ()
-    assert plant(firmware="1.2").ders["pv1"].expected.options.firmware == "1.2"
+    assert plant(firmware="1.2").ders["pv1"].expected.options.taken.firmware == "1.2"
+
+
+def test_a_point_of_a_register_map_that_the_file_names_makes_it_another_device_to_find_and_a_model_s_does_not() -> (
+    None
+):
+    assert plant(may_write=["703.ES", "gate"]).ders["pv1"].expected.options == plant().ders["pv1"].expected.options
+    own = plant(may_write=["own.limit_pct", "gate"]).ders["pv1"].expected
+    assert own.options.taken.points == ("own.limit_pct",)
+    assert not own.asks_like(plant().ders["pv1"].expected)
 
 
 def test_a_device_that_takes_short_reads_only_is_asked_for_no_more_together() -> None:

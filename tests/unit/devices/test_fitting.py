@@ -13,6 +13,7 @@ from derctl.devices.fact import Fact
 from derctl.devices.profile import Profile, Row
 from derctl.devices.sunspec.der import bind_pv, bind_storage
 from derctl.devices.sunspec.meter import bind_meter
+from derctl.devices.types import Taken
 from derctl.errors import BusTimeout, DeviceRefused
 from derctl.links.models import model
 from tests.fake import Fake, bound, lay_out
@@ -58,8 +59,9 @@ def test_a_firmware_that_the_profile_was_not_seen_with_is_not_raised_until_the_s
     assert "firmware: '1.4'" in strange.habits.unverified
     assert strange.habits.unverified in strange.problems
     assert strange.can.limit  # it is lowered all the same
-    assert bound(acme(), bind_pv, shelf=(SEEN,), firmware="1.4").habits.unverified == ""
-    assert bound(acme(), bind_pv, shelf=(SEEN,), firmware="1.5").habits.unverified != ""  # another version's word
+    assert bound(acme(), bind_pv, shelf=(SEEN,), taken=Taken(firmware="1.4")).habits.unverified == ""
+    another = Taken(firmware="1.5")
+    assert bound(acme(), bind_pv, shelf=(SEEN,), taken=another).habits.unverified != ""
 
 
 def test_naming_the_profile_does_not_make_its_firmware_a_seen_one() -> None:
@@ -71,7 +73,7 @@ def test_naming_the_profile_does_not_make_its_firmware_a_seen_one() -> None:
 def test_a_device_that_tells_no_firmware_may_have_any() -> None:
     fake = lay_out("pv_103", m1={"Mn": "Acme", "Md": "One", "Vr": ""})
     assert "tells no firmware" in bound(fake, bind_pv, shelf=(SEEN,)).habits.unverified
-    assert bound(fake, bind_pv, shelf=(SEEN,), firmware="").habits.unverified == ""
+    assert bound(fake, bind_pv, shelf=(SEEN,), taken=Taken(firmware="")).habits.unverified == ""
 
 
 def test_a_timer_of_124_that_does_nothing_is_not_counted_upon() -> None:

@@ -20,7 +20,7 @@ from derctl.devices.maps.blocks import blocks_of
 from derctl.devices.maps.line import Line, Type
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import number, size, text, value, words_of
-from derctl.devices.types import Reversion
+from derctl.devices.types import Reversion, Taken
 from derctl.devices.writable import barred
 from derctl.errors import BusTimeout, DeviceRefused, NotRecognised, SettingError
 from derctl.site.lines import parse
@@ -408,8 +408,9 @@ AFTER = Fallback(after_s=120.0)
 
 
 def store(*changes: tuple[str, str], **at: Any) -> tuple[Fake, Any]:
+    options = {"taken": Taken(points=at.pop("may_write", ()))}
     fake = acme(**{"r1": (0, 5000), "r3": 4000, "r10": packed(Type.S32, -700), "r12": 60} | at)
-    return fake, found(fake, STORE, *changes)
+    return fake, found(fake, STORE, *changes, **options)
 
 
 def sent(fake: Fake) -> list[tuple[int, tuple[int, ...]]]:
@@ -505,6 +506,36 @@ def test_an_order_that_nobody_confirmed_is_not_given() -> None:
     _, device = store(("timer: no_target", "timer: no_target\n      by: report\n      source: a forum"))
     assert not device.can.steer
     assert any("what writing it does (report: a forum)" in text for text in device.problems)
+
+
+QUOTED = ("address: 105, scale: 60", "address: 105, by: quoted, source: a forum, scale: 60")
+
+
+def test_what_is_quoted_only_is_written_where_the_site_file_names_it() -> None:
+    _, device = store(QUOTED)
+    assert not device.can.steer
+    [text] = [each for each in device.problems if "its target" in each]
+    assert "as others quote it only" in text and "`may_write: [own.minutes]`" in text
+    _, device = store(QUOTED, may_write=("own.minutes",))
+    assert device.can.steer and not [each for each in device.problems if "its target" in each]
+    _, device = store(("address: 105, scale: 60", "address: 105, by: report, source: a forum, scale: 60"))
+    assert not device.can.steer
+
+
+def test_an_order_that_is_quoted_only_wants_all_its_points_named() -> None:
+    order = ("timer: no_target", "timer: no_target\n      by: quoted\n      source: a forum")
+    names = ("own.discharge_w", "own.minutes", "own.forced", "own.charge_w")
+    _, device = store(order, may_write=names[:3])
+    assert not device.can.steer
+    assert any("`may_write: [own.charge_w]`" in text for text in device.problems)
+    _, device = store(order, may_write=names)
+    assert device.can.steer
+
+
+def test_a_report_is_not_written_whatever_the_site_file_names() -> None:
+    doubt = ("address: 105, scale: 60", "address: 105, by: report, source: a forum, scale: 60")
+    _, device = store(doubt, may_write=("own.minutes",))
+    assert not device.can.steer
 
 
 def test_the_power_of_a_battery_is_no_target_of_the_terminals() -> None:

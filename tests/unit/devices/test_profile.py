@@ -91,6 +91,7 @@ def test_the_newest_firmware_is_meant_with_all_that_begins_so() -> None:
 
 def test_only_a_capture_and_the_maker_confirm_anything() -> None:
     assert [by for by in SeenBy if Fact(by=by, source="x").confirmed] == [SeenBy.CAPTURE, SeenBy.DOCUMENT]
+    assert [by for by in SeenBy if Fact(by=by, source="x").quoted] == [SeenBy.QUOTED]
     fronius = profiles()["fronius"]
     assert fronius.confirmed("timer_rearm")
     assert not fronius.confirmed("write_min_interval_s")  # assumed

@@ -106,6 +106,19 @@ def test_readings_that_are_too_old_before_the_next_one_comes_are_refused(small: 
     assert plan_of(site_of(small(("id: lan,", less)))).missed == (), "what is said to do does"
 
 
+def test_a_bus_whose_readings_are_too_old_while_all_setpoints_are_written_says_so(
+    small: Small, site_of: SiteOf
+) -> None:
+    """It passes, so it is not refused; who reads an age of 17 s beside a site that is let on should know why."""
+    bus = plan_of(site_of(small(("id: lan,", "id: lan, min_interval_s: 1.2,"))))
+    assert bus.missed == () == bus.slow
+    oldest = max(bus.plan.ages_s.values())
+    assert "may get" in bus.aged and "and counts for 15 s" in bus.aged and oldest > 15.0
+    assert plan_of(site_of(small())).aged == ""
+    lapsing = ("id: lan,", "id: lan, min_interval_s: 8,")
+    assert plan_of(site_of(small(lapsing))).aged == "", "it is refused for more"
+
+
 def test_setpoints_that_lapse_before_they_are_all_written_again_are_refused(small: Small, site_of: SiteOf) -> None:
     """Four requests for each of two DERs, 1 s apart, and 6 s are half of the time."""
     bus = plan_of(site_of(small(("id: lan,", "id: lan, min_interval_s: 1,"), FAST_TIMER)))

@@ -183,6 +183,13 @@ def test_the_control_of_the_document_loads_and_its_points_wear_as_they_say() -> 
     assert target is not None
     assert [step.point for step in target.way(-1.0)] == ["charge_w", "minutes", "forced"]
     assert not made.wears("own.forced") and made.volatile and not made.guarded
+    assert made.facts["volatile"].by is SeenBy.DOCUMENT
+    inferred = (
+        "address: 100, volatile: true",
+        "address: 100, volatile: true, volatile_by: assumed, volatile_source: x",
+    )
+    marked = profile(parse(controlled(inferred), "x.yaml"))
+    assert (marked.facts["volatile"].by, marked.confirmed("volatile")) == (SeenBy.ASSUMED, False)
     some = profile(
         parse(controlled(("type: u16, scale: 60, valid: [60, 3600], volatile: true", "scale: 60")), "x.yaml")
     )

@@ -39,7 +39,8 @@ def told(name: str) -> Orders | None:
     assert made is not None
     if made.control is None:
         return None
-    control, _ = confirmed(made.control)
+    named = [point.name for point in made.control.points]
+    control, _ = confirmed(made.control, MAPS[name], named)
     blocks = blocks_of(replace(made, gap=0), [point.line for point in control.used], 125)
     points = Points(control=control, rated=Rated(rating=RATING, profile=MAPS[name]), blocks=blocks)
     orders = Orders(points=points, limit=control.limit, target=control.target)
