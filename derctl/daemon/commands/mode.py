@@ -27,10 +27,11 @@ async def arm(reach: Reach, order: Order) -> Done:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
     heard = reach.gate.disarms
     await reach.look(LOOK_S)
+    seen = await reach.shadow()
     if reach.gate.disarms != heard:
         raise CommandError(Refusal.NOT_READY, "a disarm came meanwhile, and counts: arm again if that is meant")
     before = reach.gate.arming
-    reach.gate.ask(order.by, order.args.confirm)
+    reach.gate.ask(order.by, order.args.confirm, (seen,) if seen else ())
     relied, unlearn = acknowledged(reach, None)
     disarmed = reach.gate.undo(before)
 

@@ -108,6 +108,9 @@ class Plain:
     async def look(self, seconds: float) -> None:
         return
 
+    async def shadow(self) -> str:
+        return ""
+
     async def save(self) -> None:
         self.asked += 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,7 +155,7 @@ class _Gate:
     def open(self) -> bool:
         return self.house.open
 
-    def ask(self, by: str, confirm: str | None) -> None:
+    def ask(self, by: str, confirm: str | None, also: Sequence[str] = ()) -> None:
         if confirm is None:
             raise CommandError("unconfirmed", "pv1: nothing\nsay it again", confirm="c0ffee")
         self.house.armed.append(f"arm by {by} with {confirm}")
