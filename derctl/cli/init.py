@@ -48,6 +48,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("places", nargs="+", metavar="FOUND.json | PLACE", help=text)
     parser.add_argument("-o", "--output", type=Path, default=Path("site.yaml"), help="the file (default site.yaml)")
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    here = "not as the service: state and socket lie beside the file (without: /var/lib/derctl and /run/derctl)"
+    parser.add_argument("--here", action="store_true", help=here)
     for name, help_ in HELP.items():
         parser.add_argument(f"--{name}", metavar="X", help=help_)
     for name, help_ in (
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     for part in draft.parts:
         _say(part.told)
     _ask(args, draft)
-    _write(path, text_of(draft, came_from))
+    _write(path, text_of(draft, came_from, path.absolute().parent if args.here else None))
     for line in place_text(draft):
         print(line)
     return check.run(argparse.Namespace(config=path, json=False, live=False))
@@ -190,10 +192,10 @@ def _usual_v(draft: Draft) -> str | None:
 
 
 def _f_nom(draft: Draft) -> int:
-    """The grid code's; else the nearer to what is measured."""
-    if draft.grid_code is not None:
-        return int(grid_code(draft.grid_code).f_nom_hz)
+    """The nearer to what is measured, or no device would be taken; else the grid code's."""
     measured = [part.use.f_hz for part in draft.parts if part.use.f_hz]
+    if draft.grid_code is not None and not measured:
+        return int(grid_code(draft.grid_code).f_nom_hz)
     return 60 if measured and measured[0] > 55.0 else 50
 
 
@@ -230,6 +232,8 @@ def _ask_limit(args: argparse.Namespace, draft: Draft, answers: Answers) -> None
     holders = word(*HOLDERS)
     given = answers.parsed(args.limiter, "--limiter", holders, "device")
     if draft.limit_w is None:
+        if given is None and any(each.startswith("--limit ") for each in answers.missing):
+            answers.missing.append(f"--limiter   with a limit: {HELP['limiter']}")
         draft.limiter = given or "no_limit"
         return
     if draft.poc == "none" and not any(each.startswith("--poc") for each in (*answers.missing, *answers.senseless)):
@@ -301,6 +305,10 @@ def place_text(draft: Draft) -> Iterator[str]:
         yield from wrapped(
             f"{rival.der}'s {rival.what} is told by {owned}; seen: {rival.name}, {rival.why}", "", "  "
         )
+    code = None if draft.grid_code is None else grid_code(draft.grid_code)
+    if code is not None and code.f_nom_hz != draft.f_nom_hz:
+        text = f"! the devices measure {draft.f_nom_hz} Hz, and {draft.grid_code} is a code of {code.f_nom_hz:g} Hz"
+        yield from wrapped(f"{text}: look whether that is the code that counts there", "", "  ")
     meter = next((part for part in draft.of("meter") if part.id == draft.poc), None)
     shown = None if meter is None else _shown(draft, meter)
     if shown is not None:

@@ -337,3 +337,23 @@ def test_without_sun_the_sign_can_t_be_told_and_that_is_said() -> None:
     assert "shows in the sun" in sign_text(-1, -500.0, 20.0) and "shows in the sun" in sign_text(1, 0.0, None)
     assert sign_text(1, 9000.0, -4000.0).endswith("one that gives is missing: write sign: -1")
     assert impossible(1, 5000.0, 4000.0) and not impossible(1, 4300.0, 4000.0)
+
+
+def test_beside_the_service_state_and_socket_lie_beside_the_file(scanned: Any) -> None:
+    path, site = scanned()
+    assert call(path, "-o", str(site), *GIVEN, *MINE, "--here") == 0
+    found = load(site).file.site
+    assert (found.state_dir, found.socket) == (str(site.parent / "state"), str(site.parent / "derctl.sock"))
+
+
+def test_a_code_of_another_frequency_than_is_measured_is_said(
+    scanned: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_50 = found(504, 1, use("sunspec_meter", "meter", "15", now_w=1234.0, f_hz=50.02))
+    path, site = scanned(TIMED, at_50)
+    us = [*GIVEN]
+    us[us.index("as4777_a")] = "ieee1547_b"
+    call(path, "-o", str(site), *us, "--v-nom", "120")
+    assert "! the devices measure 50 Hz, and ieee1547_b is a code of 60 Hz" in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -15,6 +15,9 @@ DAY_S = 86400.0
 GAP_S = 5.0
 """A shorter pause is none."""
 
+SHORT_S = 6 * 3600.0
+"""A shorter look has seen neither a morning nor an evening."""
+
 LIMITS = (
     "How the site would have answered is not known: energy is what was measured above the ceiling of each moment,",
     "a battery would have been fuller or emptier later, and writes count as taken at once.",
@@ -184,9 +187,11 @@ def held_wh(report: Mapping[str, Any], *, unproven: bool) -> float:
 
 def summary_of(report: dict[str, Any]) -> str:
     """In a line."""
-    poc, hours = report["poc"], report["observed_s"] / 3600.0
-    text = f"it observed {hours:.1f} h of the last {report['asked_s'] / 3600.0:.0f} h, and would have held back"
-    text += f" {held_wh(report, unproven=False) / 1000.0:,.1f} kWh"
+    poc, seconds = report["poc"], report["observed_s"]
+    text = f"it observed {seconds / 3600.0:.1f} h of the last {report['asked_s'] / 3600.0:.0f} h"
+    if seconds < SHORT_S:
+        text = f"it observed for {seconds / 60.0:.0f} min alone (a day shows more)"
+    text += f", and would have held back {held_wh(report, unproven=False) / 1000.0:,.1f} kWh"
     unproven_wh = held_wh(report, unproven=True)
     if unproven_wh >= 50.0:
         text += f" (and {unproven_wh / 1000.0:,.1f} kWh more while the meter was not proven)"
@@ -194,4 +199,4 @@ def summary_of(report: dict[str, Any]) -> str:
         text += f"; {poc['over_wh'] / 1000.0:,.1f} kWh went out above the contract"
         if poc["over_wh"]:
             text += f", {poc['kept_wh'] / 1000.0:,.1f} of it would not have"
-    return text
+    return f"{text}: derctl shadow report"

@@ -117,7 +117,10 @@ def test_sums_go_over_all_stretches() -> None:
     assert poc["belief"] == {"proven": 300.0, "lost": 3.0}
     assert (found["margins"], found["events"]) == ({"volt_var/pv1": 2.5}, {"excursion": 3})
     assert found["summary"] == summary_of(found)
-    assert "0.2 h of the last 0 h" in found["summary"] and "0.1 kWh more while the meter was not" in found["summary"]
+    assert (
+        "observed for 10 min alone (a day shows more)" in found["summary"]
+        and "0.1 kWh more while the meter was not" in found["summary"]
+    )
 
 
 def test_a_site_without_a_meter_or_a_limit_has_a_line_too() -> None:
@@ -126,4 +129,6 @@ def test_a_site_without_a_meter_or_a_limit_has_a_line_too() -> None:
     free = report(stretch(0, 0.0, site=SitePart(belief={"proven": 300.0})), stretch(1, 300.0))
     assert free["poc"]["limit_w"] is None and free["poc"]["most_t"] is None and "contract" not in free["summary"]
     kept = report(stretch(0, 0.0, site=SitePart(limit_w=1.0, belief={"proven": 1.0})), stretch(1, 300.0))
-    assert kept["summary"].endswith("0.0 kWh went out above the contract")
+    assert "; 0.0 kWh went out above the contract: derctl" in kept["summary"]
+    day = report(*(stretch(n, 3600.0 * n, 3600.0) for n in range(12)), now=43_200.0, since_s=86_400.0)
+    assert day["summary"].startswith("it observed 12.0 h of the last 24 h, and would have held back 0.0 kWh")
