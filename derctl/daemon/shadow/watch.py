@@ -31,6 +31,8 @@ WAITING_MAX = 288
 """Stretches that wait for a disk which takes nothing: a day."""
 EVENTS_MAX = 64
 """Different events of a stretch that are counted."""
+NOT_OURS = frozenset({Record.NOTHING, Record.MISSING})
+"""What stands in such a DER is not derctl's; a limit that a release left in one is."""
 CONTROL, RELOADED = "control", "reloaded"
 
 T = TypeVar("T")
@@ -163,7 +165,7 @@ class Watch:
                 fallback=writer.promised.fallback,
                 kinds=tuple(f.kind for f, ids in plan.der_functions if f.kind in plan.also_on_device and name in ids),
                 lapses_s=None if device is None else device.reversion.lapses_s,
-                foreign=settled and control.releaser.records.of(name) is not Record.WRITTEN,
+                foreign=settled and control.releaser.records.of(name) in NOT_OURS,
             )
         return found
 

@@ -202,6 +202,14 @@ async def test_a_device_that_derctl_wrote_to_is_changed_by_nobody_else(house: Ho
     assert changes() == 1
 
 
+@pytest.mark.parametrize(("record", "stood"), [(Record.NOTHING, True), (Record.MISSING, True), (Record.LEFT, False)])
+async def test_a_limit_that_derctl_left_itself_is_nobody_elses(house: House, record: Record, stood: bool) -> None:
+    house.record, house.limit_w = record, 2000.0
+    house.sees(4)
+    under = house.shadow.watch._under
+    assert under is not None and (under.sums.cases["pv1"].part.stood_s > 0.0) is stood
+
+
 async def test_how_long_an_excursion_lasts_is_asked_of_a_meter_that_is_proven(house: House) -> None:
     house.belief = None
     house.sees(12)
