@@ -99,6 +99,7 @@ async def run(args: argparse.Namespace) -> int:
             controller=args.controller,
             observer=observer,
             seconds=args.seconds,
+            by_s=args.by_s,
             repeat=args.repeat,
         )
         _show(args, result)
@@ -146,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     running.add_argument("--csv", help="write every signal of every plant step")
     running.add_argument("--for", dest="seconds", type=float, help="seconds, instead of the scenario's own duration")
+    running.add_argument("--by", dest="by_s", type=float, help="the same: over, with its end, at this monotonic time")
     running.add_argument("--repeat", action="store_true", help="the timeline again and again, until interrupted")
     running.add_argument("-v", "--verbose", action="store_true", help="the log, and the daemon's stderr on failure")
     running.set_defaults(act=run)

@@ -313,17 +313,24 @@ def cut(scenario: Scenario, seconds: float) -> Scenario:
     return dataclasses.replace(scenario, duration_s=seconds, timeline=events, expect=judged)
 
 
+END_S = 2.5
+"""What the end of a run takes: the daemon gives back what it wrote within 2 s, and all else ends."""
+
+
 async def run_scenario(
     path: Path | Scenario,
     *,
     controller: str | None = None,
     observer: Observer | None = None,
     seconds: float | None = None,
+    by_s: float | None = None,
     repeat: bool = False,
 ) -> Result:
     """Run it in wall time and judge. `controller` is a command line with `{config}` (default: derctl run).
 
-    seconds: another duration than the scenario's. repeat: its timeline again and again, until cancelled.
+    seconds: another duration than the scenario's. by_s: on the monotonic clock, when all of it has to be over, its
+    start and its end too: what the start takes is the machine's matter, and goes off the duration. repeat: its
+    timeline again and again, until cancelled.
     """
     scenario = path if isinstance(path, Scenario) else load(path)
     if seconds is not None:
@@ -337,6 +344,8 @@ async def run_scenario(
         run = Run(scenario, Path(directory), controller, observer)
         try:
             await run.start()
+            if by_s is not None:
+                scenario = run.scenario = cut(scenario, max(by_s - time.monotonic() - END_S, 1.0))
             timeline = asyncio.get_running_loop().create_task(run.repeat() if repeat else run.timeline())
             await run.rig.run(float("inf") if repeat else scenario.duration_s)
             failed = await _joined(timeline)

@@ -42,6 +42,7 @@ VERBS: dict[str, Verb] = {
     "reload": Verb("reload", "let the running daemon read its site file again"),
     "status": Verb("status", "live state of the running daemon"),
     "doctor": Verb("doctor", "what is not well on a running site, and what to do about it"),
+    "shadow": Verb("shadow", "what derctl would have done while it only observed: shadow report"),
     "why": Verb("why", "why a DER gives what it gives, in one paragraph"),
     "verify": Verb("verify", "prove each DER's fail-safe: tell it something harmless, fall silent, and measure"),
     "arm": Verb("arm", "from observing to control, if nothing stands against it"),

@@ -22,10 +22,31 @@ def _terminal() -> bool:
 
 @dataclass(slots=True)
 class Answers:
-    """missing: flags that are needed and were not given, with what they mean."""
+    """missing: flags that are needed and were not given, with what they mean. senseless: values of flags that are
+    none. refused: what can't be done. Where nobody can be asked all of it is told at once."""
 
     asks: bool = field(default_factory=_terminal)
     missing: list[str] = field(default_factory=list)
+    senseless: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    def parsed(self, given: str | None, flag: str, parse: Callable[[str], T], none: T) -> T | None:
+        """Of a flag; None where it is not given. Raises ArgumentError where somebody can mend it now."""
+        if given is None:
+            return None
+        try:
+            return parse(given)
+        except ValueError as error:
+            if self.asks:
+                raise argparse.ArgumentError(None, f"{flag}: {error}") from error
+            self.senseless.append(f"{flag}: {error}")
+            return none
+
+    def refuse(self, text: str) -> None:
+        """Raises CommandError where somebody sits there."""
+        if self.asks:
+            raise CommandError(Refusal.BAD_ARGUMENT, text)
+        self.refused.append(text)
 
     def of(
         self, given: T | None, flag: str, text: str, parse: Callable[[str], T], *, usual: str | None = None, none: T
@@ -51,11 +72,23 @@ class Answers:
                 print(f"  {error}", file=sys.stderr)
 
     def complete(self) -> None:
-        """Raises ArgumentError with each flag that is missing."""
+        """Raises ArgumentError with each flag that is missing or makes no sense, and what can't be done; CommandError
+        where that alone stands against it."""
+        parts = list[str]()
         if self.missing:
-            listed = "\n".join(f"    {each}" for each in self.missing)
-            text = f"nobody can be asked (no terminal), so these have to be given:\n{listed}"
-            raise argparse.ArgumentError(None, text)
+            parts.append(_listed("nobody can be asked (no terminal), so these have to be given:", self.missing))
+        if self.senseless:
+            parts.append(_listed("these make no sense:", self.senseless))
+        if parts and self.refused:
+            parts.append(_listed("and this can't be:", self.refused))
+        if parts:
+            raise argparse.ArgumentError(None, "\n".join(parts))
+        if self.refused:
+            raise CommandError(Refusal.BAD_ARGUMENT, "; ".join(self.refused))
+
+
+def _listed(title: str, each: Sequence[str]) -> str:
+    return "\n".join([title, *(f"    {line}" for line in each)])
 
 
 def _line(prompt: str) -> str:

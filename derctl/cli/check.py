@@ -24,7 +24,7 @@ from derctl.errors import ConfigError
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.fuse_limit import FuseLimit
 from derctl.site import Absence, Site, absence_of, load, rounds_of
-from derctl.site.absence import DerAbsence, demanded, phases_text, phases_w
+from derctl.site.absence import DerAbsence, phases_text, phases_w
 from derctl.site.buses import Planned, planned
 from derctl.site.grid_code import grid_code
 from derctl.site.owners import owners
@@ -244,8 +244,8 @@ def proof_text(site: Site) -> str:
 
 
 def demanding(site: Site) -> list[str]:
-    """The DERs whose fail-safe the device itself has to keep, where the site file demands a proof."""
-    return [der.id for der in site.file.ders if site.file.site.require_proof and demanded(der)]
+    """The DERs whose fail-safe has to be on record, where the site file demands it."""
+    return [der.id for der in site.file.ders if site.file.site.require_proof and der.control]
 
 
 def readings_text(site: Site) -> list[str]:

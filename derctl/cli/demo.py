@@ -52,10 +52,8 @@ def run(args: argparse.Namespace) -> int:
             return OK
         if code != OK:
             return code
-    if left_s is not None:
-        left_s = max(1.0, left_s - (time.monotonic() - began_s))
     command = [sys.executable, "-m", "hil", "run", args.scenario, "--json-lines"]
-    command += ["--repeat"] if left_s is None else ["--for", f"{left_s:g}"]
+    command += ["--repeat"] if left_s is None else ["--by", f"{began_s + left_s:.3f}"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     screen = Screen(sys.stdout)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from derctl.cli.finding import Finding, FoundUse
@@ -13,6 +14,8 @@ from derctl.commission.jurisdictions import HOLDERS, place_of
 from derctl.commission.rivals import Rival
 from derctl.core.text import clean
 from derctl.core.words import Told
+
+NOT_AS_SERVICE = "# Not as the service: `init --here` keeps state and socket beside this file (state_dir, socket)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,15 +98,15 @@ class Draft:
         return [part.id for part in ders if self.mine(part.id, Told.POWER) and self.controlled(part)]
 
 
-def text_of(draft: Draft, came_from: str) -> str:
+def text_of(draft: Draft, came_from: str, here: Path | None = None) -> str:
     """The whole file."""
     lines = [
         f"# Written by `derctl init` from {clean(came_from)}. Every key: docs/interfaces.md, section 1.",
         "# Sign everywhere: positive is towards the grid (generation, discharge, export).",
         "# derctl watches and writes nothing until `mode` says control; `derctl check -c FILE` reads this again.",
-        "# Not as the service: `state_dir: DIR, socket: FILE` in `site` lets it run without /var/lib and /run.",
+        *([NOT_AS_SERVICE] if here is None else []),
         "version: 1",
-        f"site: {flow(_site(draft))}",
+        f"site: {flow(_site(draft, here))}",
         *_mqtt(draft),
         "",
         "buses:   # one for each address or line; several units share one",
@@ -119,10 +122,11 @@ def text_of(draft: Draft, came_from: str) -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
-def _site(draft: Draft) -> dict[str, Any]:
+def _site(draft: Draft, here: Path | None) -> dict[str, Any]:
     site: dict[str, Any] = {"id": draft.id, "v_nom_v": draft.v_nom_v, "f_nom_hz": draft.f_nom_hz}
     site |= {} if draft.grid_code is None else {"grid_code": draft.grid_code}
-    return site | {"mode": "observe"}
+    lies = {} if here is None else {"state_dir": str(here / "state"), "socket": str(here / "derctl.sock")}
+    return site | {"mode": "observe"} | lies
 
 
 def _mqtt(draft: Draft) -> list[str]:

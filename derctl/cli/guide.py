@@ -39,6 +39,10 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("derctl doctor --json", "for a monitoring program"),
     ),
     "why": (("derctl why pv1", "who bounds it, and what became of it"),),
+    "shadow": (
+        ("derctl shadow report", "the last day, or what there is of it"),
+        ("derctl shadow report --since 7d --json", "a week, for a program"),
+    ),
     "limit": (("derctl limit 3000 pv1 10m", "pv1 gives 3 kW at most for ten minutes"),),
     "release": (("derctl release --list", "what stands in the devices; nothing is written"),),
     "completion": (
@@ -53,6 +57,7 @@ CODES: Mapping[str, Mapping[int, str]] = {
         BUSY: "--live: the daemon of this site runs, and holds its wires",
     },
     "doctor": {OK: "all is well", NO: "something is to be mended or looked at", UNREACHABLE: "no daemon answers"},
+    "shadow": {OK: "a report", NO: "nothing is recorded of that time"},
     "arm": {OK: "armed", NO: "it only showed what it will write, or something stands against it"},
     "release": {OK: "all is given back", NO: "something could not be given back, or with --list something stands"},
 }

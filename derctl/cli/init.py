@@ -21,6 +21,7 @@ from derctl.cli.sought import sought
 from derctl.commission.described import UNSTATED
 from derctl.commission.jurisdictions import HOLDERS, PLACES, objection, place_of, stands_beneath
 from derctl.commission.rivals import Share, ceilings_w, rivals
+from derctl.commission.shown import shown_text, sign_text
 from derctl.core.words import Refusal
 from derctl.devices import Options, Profile
 from derctl.errors import CommandError
@@ -47,6 +48,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("places", nargs="+", metavar="FOUND.json | PLACE", help=text)
     parser.add_argument("-o", "--output", type=Path, default=Path("site.yaml"), help="the file (default site.yaml)")
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    here = "not as the service: state and socket lie beside the file (without: /var/lib/derctl and /run/derctl)"
+    parser.add_argument("--here", action="store_true", help=here)
     for name, help_ in HELP.items():
         parser.add_argument(f"--{name}", metavar="X", help=help_)
     for name, help_ in (
@@ -72,10 +75,7 @@ def run(args: argparse.Namespace) -> int:
     for part in draft.parts:
         _say(part.told)
     _ask(args, draft)
-    against = objection(draft.grid_code, draft.limiter, agreed=draft.limit_w is not None)
-    if against:
-        raise CommandError(Refusal.BAD_ARGUMENT, against)
-    _write(path, text_of(draft, came_from))
+    _write(path, text_of(draft, came_from, path.absolute().parent if args.here else None))
     for line in place_text(draft):
         print(line)
     return check.run(argparse.Namespace(config=path, json=False, live=False))
@@ -136,13 +136,19 @@ def findings_in(path: Path) -> list[Finding]:
 def _ask(args: argparse.Namespace, draft: Draft) -> None:
     """Fill in the draft. Raises ArgumentError with all that is missing."""
     answers = Answers()
-    draft.id = answers.of(_parsed(args.id, _id), "--id", HELP["id"], _id, none="x")
+    draft.id = answers.of(answers.parsed(args.id, "--id", _id, "x"), "--id", HELP["id"], _id, none="x")
     codes = word(*PLACES, NO_CODE)
-    code = answers.of(_parsed(args.grid_code, codes), "--grid-code", HELP["grid-code"], codes, none=NO_CODE)
+    given = answers.parsed(args.grid_code, "--grid-code", codes, NO_CODE)
+    code = answers.of(given, "--grid-code", HELP["grid-code"], codes, none=NO_CODE)
     draft.grid_code = None if code == NO_CODE else code
     volts = number(50, 1000)
     draft.v_nom_v = answers.of(
-        _parsed(args.v_nom, volts), "--v-nom", HELP["v-nom"], volts, usual=_usual_v(draft), none=230.0
+        answers.parsed(args.v_nom, "--v-nom", volts, 230.0),
+        "--v-nom",
+        HELP["v-nom"],
+        volts,
+        usual=_usual_v(draft),
+        none=230.0,
     )
     draft.f_nom_hz = _f_nom(draft)
     _ask_meter(args, draft, answers)
@@ -150,7 +156,7 @@ def _ask(args: argparse.Namespace, draft: Draft) -> None:
     _ask_owners(args, draft, answers)
     functions = word("device", "derctl")
     draft.grid_functions = answers.of(
-        _parsed(args.grid_functions, functions),
+        answers.parsed(args.grid_functions, "--grid-functions", functions, "device"),
         "--grid-functions",
         HELP["grid-functions"],
         functions,
@@ -159,15 +165,10 @@ def _ask(args: argparse.Namespace, draft: Draft) -> None:
     )
     draft.mqtt = "" if args.mqtt in {None, "none"} else args.mqtt
     _ask_ratings(args, draft, answers)
+    against = objection(draft.grid_code, draft.limiter, agreed=draft.limit_w is not None)
+    if against:
+        answers.refuse(against)
     answers.complete()
-
-
-def _parsed(given: str | None, parse: Any) -> Any:
-    """Of a flag. Raises ArgumentError."""
-    try:
-        return None if given is None else parse(given)
-    except ValueError as error:
-        raise argparse.ArgumentError(None, str(error)) from error
 
 
 def _id(text: str) -> str:
@@ -191,10 +192,10 @@ def _usual_v(draft: Draft) -> str | None:
 
 
 def _f_nom(draft: Draft) -> int:
-    """The grid code's; else the nearer to what is measured."""
-    if draft.grid_code is not None:
-        return int(grid_code(draft.grid_code).f_nom_hz)
+    """The nearer to what is measured, or no device would be taken; else the grid code's."""
     measured = [part.use.f_hz for part in draft.parts if part.use.f_hz]
+    if draft.grid_code is not None and not measured:
+        return int(grid_code(draft.grid_code).f_nom_hz)
     return 60 if measured and measured[0] > 55.0 else 50
 
 
@@ -202,27 +203,41 @@ def _ask_meter(args: argparse.Namespace, draft: Draft, answers: Answers) -> None
     meters = {part.id: part for part in draft.of("meter")}
     names = word(*meters, "none")
     usual = "none" if not meters else next(iter(meters)) if len(meters) == 1 else None
-    draft.poc = answers.of(_parsed(args.poc, names), "--poc", HELP["poc"], names, usual=usual, none="none")
+    said = answers.parsed(args.poc, "--poc", names, "none")
+    draft.poc = answers.of(said, "--poc", HELP["poc"], names, usual=usual, none="none")
     meter = meters.get(draft.poc)
     if meter is None:
         return
     signs = word("1", "-1")
-    now = "" if meter.use.now_w is None else f"; with {meter.use.meter_sign or 1} it reads {meter.use.now_w:,.0f} W"
-    said = None if meter.use.meter_sign is None else str(meter.use.meter_sign)
-    given = _parsed(args.sign, signs)
-    draft.sign = int(answers.of(given, "--sign", f"{HELP['sign']}{now}", signs, usual=said, none="1"))
+    now = _shown(draft, meter)
+    shows = "" if now is None else f"; {shown_text(*now)}"
+    usual = None if meter.use.meter_sign is None else str(meter.use.meter_sign)
+    given = answers.parsed(args.sign, "--sign", signs, "1")
+    draft.sign = int(answers.of(given, "--sign", f"{HELP['sign']}{shows}", signs, usual=usual, none="1"))
+
+
+def _shown(draft: Draft, meter: Part) -> tuple[float, float | None] | None:
+    """What the meter reads as it counts itself, and what the DERs give beside it; None: it was not read."""
+    if meter.use.now_w is None:
+        return None
+    given = [part.use.now_w for part in draft.of("der")]
+    known = [watts for watts in given if watts is not None]
+    return meter.use.now_w * (meter.use.meter_sign or 1), sum(known) if len(known) == len(given) else None
 
 
 def _ask_limit(args: argparse.Namespace, draft: Draft, answers: Answers) -> None:
-    agreed = answers.of(_parsed(args.limit, _limit), "--limit", HELP["limit"], _limit, none=-1.0)
+    given_w = answers.parsed(args.limit, "--limit", _limit, -1.0)
+    agreed = answers.of(given_w, "--limit", HELP["limit"], _limit, none=-1.0)
     draft.limit_w = None if agreed < 0.0 else agreed
     holders = word(*HOLDERS)
-    given = _parsed(args.limiter, holders)
+    given = answers.parsed(args.limiter, "--limiter", holders, "device")
     if draft.limit_w is None:
+        if given is None and any(each.startswith("--limit ") for each in answers.missing):
+            answers.missing.append(f"--limiter   with a limit: {HELP['limiter']}")
         draft.limiter = given or "no_limit"
         return
-    if draft.poc == "none" and not answers.missing:
-        raise CommandError(Refusal.BAD_ARGUMENT, "an export limit needs the meter at the point of connection: --poc")
+    if draft.poc == "none" and not any(each.startswith("--poc") for each in (*answers.missing, *answers.senseless)):
+        answers.refuse("an export limit needs the meter at the point of connection: --poc")
     about = f"{HELP['limiter']}. Here it takes {place_of(draft.grid_code).limiter}"
     draft.limiter = answers.of(given, "--limiter", about, holders, none="device")
 
@@ -236,13 +251,12 @@ def _ask_owners(args: argparse.Namespace, draft: Draft, answers: Answers) -> Non
     known = {f"{part.id}.{what}" for part in draft.of("der") for what in ("limit", "power", "var")}
     for key in sorted(given.keys() - known):
         ders = ", ".join(part.id for part in draft.of("der"))
-        text = f"--owner {key}: give it as DER.limit, DER.power or DER.var; there are {ders}"
-        raise CommandError(Refusal.BAD_ARGUMENT, text)
+        answers.refuse(f"--owner {key}: give it as DER.limit, DER.power or DER.var; there are {ders}")
     for rival in draft.rivals:
         text = f"who tells {rival.der} its {rival.what}: derctl, or another by its name ({rival.name}: {rival.why})"
         flag = f"--owner {rival.key}=NAME"
         draft.owners[rival.key] = answers.of(given.get(rival.key), flag, text, _owner, none="derctl")
-    draft.owners |= {key: name for key, name in given.items() if key not in draft.owners}
+    draft.owners |= {key: name for key, name in given.items() if key in known and key not in draft.owners}
 
 
 def _owner(text: str) -> str:
@@ -259,15 +273,17 @@ def _ask_ratings(args: argparse.Namespace, draft: Draft, answers: Answers) -> No
         if part.use.rating is None:
             flag = f"--rating {part.id}=W"
             text = f"what the nameplate of {part.told} says, W"
-            draft.ratings_w[part.id] = answers.of(_parsed(given.get(part.id), watts), flag, text, watts, none=1.0)
+            said = answers.parsed(given.get(part.id), flag, watts, 1.0)
+            draft.ratings_w[part.id] = answers.of(said, flag, text, watts, none=1.0)
         else:
             draft.ratings_w[part.id] = part.use.rating.p_max_w
     shares = [_share(draft, part) for part in draft.of("der")]
     draft.ceilings_w = ceilings_w(shares, draft.limit_w)
     for id_, text in limits.items():
         if id_ not in draft.ceilings_w:
-            raise CommandError(Refusal.BAD_ARGUMENT, f"--fallback {id_}: no such DER")
-        draft.ceilings_w[id_] = _parsed(text, number(0, 1e9))
+            answers.refuse(f"--fallback {id_}: no such DER; there are {', '.join(draft.ceilings_w)}")
+            continue
+        draft.ceilings_w[id_] = answers.parsed(text, f"--fallback {id_}", number(0, 1e9), 0.0)
 
 
 def _share(draft: Draft, part: Part) -> Share:
@@ -289,6 +305,14 @@ def place_text(draft: Draft) -> Iterator[str]:
         yield from wrapped(
             f"{rival.der}'s {rival.what} is told by {owned}; seen: {rival.name}, {rival.why}", "", "  "
         )
+    code = None if draft.grid_code is None else grid_code(draft.grid_code)
+    if code is not None and code.f_nom_hz != draft.f_nom_hz:
+        text = f"! the devices measure {draft.f_nom_hz} Hz, and {draft.grid_code} is a code of {code.f_nom_hz:g} Hz"
+        yield from wrapped(f"{text}: look whether that is the code that counts there", "", "  ")
+    meter = next((part for part in draft.of("meter") if part.id == draft.poc), None)
+    shown = None if meter is None else _shown(draft, meter)
+    if shown is not None:
+        yield from wrapped(sign_text(draft.sign, *shown), "", "  ")
     unplaced = [part.told for part in draft.of("bms") if not any(part.row == each for each in _used_bms(draft))]
     for text in unplaced:
         yield from wrapped(f"! {text}: say in the row of its inverter that it is that one's: bms: {{...}}", "", "  ")

@@ -25,11 +25,12 @@ from derctl.core.words import FallbackBy, Proven, Released
 from derctl.daemon.actuate.proving import Proving, proving
 from derctl.errors import BusError, CommandError
 from derctl.site import DerSection, Site, load
-from derctl.site.absence import demanded
+from derctl.site.absence import attested
 from derctl.store import proofs
 from derctl.store.proofs import Proof
 
 STOP = "verify has to be alone with the devices: stop derctl first (systemctl stop derctl), and start it afterwards"
+ON_RECORD = frozenset({Proven.PROVEN, Proven.WITNESSED})
 ALL = "no more proof is asked for: derctl run, then derctl arm"
 
 
@@ -41,7 +42,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--asked", action="store_true", help="ask while it runs out, too, where any message starts the timer again"
     )
+    seen = "NAME has seen the limit that is kept in each DER with by: device; derctl can't measure it"
+    parser.add_argument("--witnessed", metavar="NAME", type=_name, help=seen)
     parser.add_argument("--json", action="store_true", help="for programs; needs --yes")
+
+
+def _name(text: str) -> str:
+    if not 0 < len(text.strip()) <= 64:
+        raise argparse.ArgumentTypeError("a name of 1 to 64 characters")
+    return text.strip()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,10 +78,10 @@ def _chosen(site: Site, names: Sequence[str]) -> list[DerSection]:
     for name in names:
         if name not in known:
             raise CommandError("no_der", f"no DER {name!r}; known are {', '.join(known)}")
-        if not demanded(known[name]):
-            why = "derctl doesn't write it" if not known[name].control else "its limit is kept in the device"
-            raise CommandError("nothing_new", f"{name}: {why} (by the site file), so there is nothing to prove")
-    return [known[name] for name in names] or [der for der in known.values() if demanded(der)]
+        if not known[name].control:
+            text = f"{name}: derctl doesn't write it (by the site file), so there is nothing to prove"
+            raise CommandError("nothing_new", text)
+    return [known[name] for name in names] or [der for der in known.values() if der.control]
 
 
 async def _verify(site: Site, args: argparse.Namespace) -> int:
@@ -96,7 +105,7 @@ async def _verify(site: Site, args: argparse.Namespace) -> int:
             for line in standing(back, {}, fallbacks):
                 say(f"given back: {line}")
     text, holds, waits_for = contract
-    proven = len(found) == len(chosen) and all(each.verdict is Proven.PROVEN for each in found.values())
+    proven = len(found) == len(chosen) and all(each.verdict in ON_RECORD for each in found.values())
     if args.json:
         ders = {name: asdict(each) for name, each in found.items()}
         print(json.dumps({"ders": ders, "contract": {"holds": holds, "text": text}, "waits_for": waits_for}))
@@ -128,6 +137,8 @@ async def _all(
         elif not device.can.steer:
             say(f"{der.id}: derctl can only read it, so there is nothing to prove")
             continue
+        elif attested(der):
+            found[der.id] = witnessed(der, args.witnessed)
         else:
             subject = subject_of(der, device, at.writer(der.id).channel.measured.profile, asked=args.asked)
             if not await _agreed(der.id, subject, at, args, say):
@@ -135,7 +146,7 @@ async def _all(
                 continue
             found[der.id] = await Run(at, der.id, say).carry(subject)
         say(f"{der.id}: {found[der.id].verdict.upper()}: {found[der.id].text}")
-        if device is not None:
+        if device is not None and not (attested(der) and args.witnessed is None):
             known[der.id] = recorded(der, found[der.id], at, device)
             await proofs.save(at.folder, known)
     return *contract_of(site, measured(site, devices, found)), _lacking(site, devices, known)
@@ -145,9 +156,21 @@ def _lacking(site: Site, devices: Mapping[str, Any], known: Mapping[str, Proof])
     if not site.file.site.require_proof:
         return []
     written = [
-        der.id for der in site.file.ders if demanded(der) and (devices[der.id] is None or devices[der.id].can.steer)
+        der.id for der in site.file.ders if der.control and (devices[der.id] is None or devices[der.id].can.steer)
     ]
-    return [name for name in written if name not in known or known[name].verdict is not Proven.PROVEN]
+    return [name for name in written if name not in known or known[name].verdict not in ON_RECORD]
+
+
+def witnessed(section: DerSection, name: str | None) -> Finding:
+    """Of a limit that is kept in the device: nothing is written."""
+    ceiling_w = section.fallback.p_ceiling_w
+    limit = "no limit" if ceiling_w is None else f"a limit of {ceiling_w:,.0f} W"
+    if name is None:
+        text = (
+            f"{limit} is kept in the device, and derctl can't measure it: look at it there, and say --witnessed NAME"
+        )
+        return Finding(verdict=Proven.UNCONFIRMED, text=text)
+    return Finding(verdict=Proven.WITNESSED, text=f"{name} saw {limit} in the device; derctl did not measure it")
 
 
 async def _found(site: Site, at: Proving) -> list[Any]:

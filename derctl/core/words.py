@@ -340,6 +340,7 @@ class Refusal(StrEnum):
     NOTHING_NEW = "nothing_new"
     DOES_NOT_FIT = "does_not_fit"
     UNPROVEN = "unproven"
+    TWO_OWNERS = "two_owners"
 
 
 class Standing(StrEnum):
@@ -362,9 +363,11 @@ class Timer(StrEnum):
 
 class Proven(StrEnum):
     """What `verify` found of a DER's fail-safe: as declared; otherwise than declared; nothing that could be measured,
-    since the device has none; or not to be told this time."""
+    since the device has none; or not to be told this time. witnessed: a limit that is kept in the device, which
+    derctl can't measure: who saw it there is on record."""
 
     PROVEN = "proven"
+    WITNESSED = "witnessed"
     FAILED = "failed"
     UNPROVABLE = "unprovable"
     UNCONFIRMED = "unconfirmed"

@@ -30,6 +30,8 @@ from derctl.daemon.report.panel import Panel
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.requests import Requests
 from derctl.daemon.seldom import Transports
+from derctl.daemon.shadow.shadow import Shadow
+from derctl.daemon.shadow.watch import Watch
 from derctl.daemon.survival import Survival
 from derctl.daemon.tasks import Tasks
 from derctl.daemon.uplink import Uplink
@@ -59,7 +61,11 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
-        desk = Desk(reach_of(self.control, self.dirty.set, self._keep), self.clock, self.log)
+        folder = self.control.releaser.records.written.folder
+        self.shadow = Shadow(folder, Watch(self.clock, self.control), self.news.tell)
+        self.news.hearers = [*self.news.hearers, self.shadow.watch.hear]
+        reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
+        desk = Desk(reach, self.clock, self.log)
         self._wire_links(site, desk)
         self._wire_people(desk, read or (lambda: site))
 
@@ -73,6 +79,7 @@ class App:
         self.gate = Gate(
             absence=absent.whole,
             on_change=self._mode_changed,
+            on_word=lambda event, text: tell(event, "", text),
             on_broken=lambda text: tell("fallback_broken", "", text),
             stamp=stamp,
             arming=Arming(state=arm),
@@ -141,7 +148,13 @@ class App:
             news=self.news,
             heard=self.dusk.tell,
         )
-        self.calls = Calls(desk=desk, recorder=self.recorder, view=self.panel.view, reload=self.reloading.now)
+        self.calls = Calls(
+            desk=desk,
+            recorder=self.recorder,
+            view=self.panel.view,
+            reload=self.reloading.now,
+            shadow=self.shadow.report,
+        )
 
     def _mode_changed(self) -> None:
         """Control has begun or ended: said, and saved with what it began under."""
@@ -176,6 +189,7 @@ class App:
         tasks.guard("socket", lambda: serve(Path(control.site.file.site.socket), self.calls.answer))
         tasks.guard("reload", self.reloading.run)
         tasks.guard("state", self.survival.run)
+        tasks.guard("shadow", self.shadow.run)
         self.uplink.start(tasks)
         tasks.start("stop", self._stop.wait())
         try:
@@ -190,6 +204,7 @@ class App:
     def _report(self, tick: Tick) -> None:
         """The tick's end."""
         self.recorder.add(tick)
+        self.shadow.look(tick)
         self.notices.look()
         self.dusk.look(tick.state.ders)
         self.control.follow(tick)
@@ -209,7 +224,7 @@ class App:
                 await ending.take("release", control.releaser.release(lift=False), RELEASED_BY_S)
             self.uplink.last(control.writers)
         finally:
-            await ending.take("save", self.survival.end(), SAVED_BY_S)
+            await ending.take("save", _saved(self.survival, self.shadow), SAVED_BY_S)
         ending.step = "last words"
         await self.uplink.emptied(min(LAST_WORDS_S, ending.left_s(TOLD_BY_S)))
         self.log.info("stopped")
@@ -220,7 +235,18 @@ class App:
         await self.control.loop.poller.stop()
 
 
-def reach_of(control: Control, changed: Callable[[], None], save: Callable[[], Awaitable[None]]) -> Reach:
+async def _saved(survival: Survival, shadow: Shadow) -> None:
+    """What has to survive first."""
+    await survival.end()
+    await shadow.end()
+
+
+def reach_of(
+    control: Control,
+    changed: Callable[[], None],
+    save: Callable[[], Awaitable[None]],
+    shadow: Callable[[], Awaitable[str]],
+) -> Reach:
     """What a command may touch."""
     return Reach(
         plan=control.site.plan,
@@ -235,4 +261,5 @@ def reach_of(control: Control, changed: Callable[[], None], save: Callable[[], A
         keep_found=control.standings.keep_again,
         known=control.absent.known,
         replace=Replacing(control).take,
+        shadow=shadow,
     )

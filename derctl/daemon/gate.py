@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from derctl.core.value import replace
@@ -23,6 +23,8 @@ class Gate:
 
     unsaved: why nothing can be saved now: then control does not begin.
 
+    on_word: an operator's word was taken: its event, and who said it and what was shown to him.
+
     on_broken: while it is open, what it opened under holds no more, and why. agreed: what control began under last,
     before a restart too. disarms: how often it was disarmed, for an arm that took its time.
     """
@@ -34,6 +36,7 @@ class Gate:
     picture: Callable[[], Picture] = Picture
     clock: Callable[[], float] = time.monotonic
     offer: Offer | None = None
+    on_word: Callable[[str, str], None] = lambda event, text: None
     on_broken: Callable[[str], None] = lambda text: None
     agreed: str | None = None
     unsaved: Callable[[], str | None] = lambda: None
@@ -70,8 +73,9 @@ class Gate:
         if now.objection is not None and now.objection != known and now.objection[0] is not Refusal.UNPROVEN:
             self.on_broken(now.objection[1])
 
-    def ask(self, by: str, confirm: str | None) -> None:
-        """An operator's word, which has to come twice: the first shows what would be written and does nothing.
+    def ask(self, by: str, confirm: str | None, also: Sequence[str] = ()) -> None:
+        """An operator's word, which has to come twice: the first shows what would be written and does nothing. also:
+        what is shown beside.
 
         Raises CommandError, with the picture where a second word would do it.
         """
@@ -79,37 +83,46 @@ class Gate:
             self.arm(by)
             return
         now_s, picture = self.clock(), self.picture()
-        shown = [*lines(picture), *([] if self.warning is None else [f"! {self.warning}"])]
+        shown = [*lines(picture), *([] if self.warning is None else [f"! {self.warning}"]), *also]
         objection = self.absence().objection
         if objection is not None:
             raise CommandError(objection[0], "\n".join((objection[1], *shown)))
         if self.offer is not None and self.offer.stands(by, confirm, picture, now_s):
             self.offer = None
-            self.arm(by)
+            self.arm(by, lines(picture))
             return
         self.offer = Offer(token=secrets.token_hex(4), by=by, at_s=now_s, picture=picture)
         raise CommandError(Refusal.UNCONFIRMED, "\n".join((*shown, AGAIN)), confirm=self.offer.token)
 
-    def arm(self, by: str) -> None:
-        """An operator's word; control begins with the next tick. Raises CommandError with what stands against it."""
+    def arm(self, by: str, shown: Sequence[str] = ()) -> None:
+        """An operator's word; control begins with the next tick. shown: what it will write, as he agreed to. Raises
+        CommandError with what stands against it."""
         if self.arming.state is Arm.LOOKING:
             raise CommandError(Refusal.NOT_READY, "the daemon runs with --observe")
         objection = self.absence().objection
         if objection is not None:
             raise CommandError(*objection)
-        self._become(told(self.arming, Said.ARM, by=by, since=self.stamp()))
+        before = self.arming
+        self._become(told(before, Said.ARM, by=by, since=self.stamp()))
+        if not before.armed:
+            self.on_word("armed", "; ".join((f"by {by}", *shown)))
 
     def disarm(self, by: str) -> None:
         """An operator's word: from now on nothing but releases is written."""
         self.disarms += 1
-        self._become(told(self.arming, Said.DISARM, by=by, since=self.stamp()))
+        before = self.arming
+        self._become(told(before, Said.DISARM, by=by, since=self.stamp()))
+        if before.armed:
+            self.on_word("disarmed", f"by {by}")
 
     def undo(self, before: Arming) -> Callable[[], None]:
         """What takes back an arm that was not there before."""
 
         def back() -> None:
             if self.arming.armed and not before.armed:
+                by = self.arming.by
                 self._become(replace(told(self.arming, Said.DISARM), by=before.by, since=before.since))
+                self.on_word("disarmed", f"what {by} said is taken back, since it could not be saved")
 
         return back
 

@@ -20,6 +20,7 @@ from derctl.core.text import clean
 from derctl.daemon.seldom import SeldomAgain
 
 PRIORITIES: dict[str, str] = {
+    "armed": "info",
     "broker_connected": "info",
     "broker_limits": "warning",
     "broker_lost": "warning",
@@ -33,6 +34,7 @@ PRIORITIES: dict[str, str] = {
     "loop_eased": "info",
     "locked_out": "error",
     "lockout_over": "info",
+    "disarmed": "info",
     "device_frozen": "warning",
     "device_ok": "info",
     "device_refused": "warning",
@@ -66,6 +68,7 @@ PRIORITIES: dict[str, str] = {
     "part_lost": "warning",
     "released": "info",
     "request_changed": "info",
+    "shadow_not_saved": "warning",
     "site_file_refused": "error",
     "site_file_reloaded": "info",
     "started": "info",

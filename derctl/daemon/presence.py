@@ -41,7 +41,8 @@ class Presence:
     def mode_changed(self) -> None:
         """Control has begun or ended."""
         arming = self.arming()
-        self.news.tell("mode_control" if arming.open else "mode_observe", "", arming.reason or "")
+        who = f"by {arming.by or 'the site file'}"
+        self.news.tell("mode_control" if arming.open else "mode_observe", "", arming.reason or who)
         self.notifier.send(f"STATUS={self.line()}")
         self.put(Message(topic="online", payload=self.hello(), qos=1, retain=True))
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 from derctl.core.words import Proven
 from derctl.daemon.known import Known, Once
 from derctl.site import DerSection
-from derctl.site.absence import demanded
+from derctl.site.absence import attested
 from derctl.site.schema import SiteFile
 from derctl.store.proofs import Proof
+
+UNSEEN = "its limit is kept in the device, and nobody is on record who saw it there"
 
 
 def unproven_text(file: SiteFile, known: Known) -> str:
     """Who lacks a proof that counts, why, and what to do; "": nobody, or none is demanded."""
     if not file.site.require_proof:
         return ""
-    lacking = {der.id: why for der in file.ders if demanded(der) and (why := why_not(der, known)) is not None}
+    lacking = {der.id: why for der in file.ders if der.control and (why := why_not(der, known)) is not None}
     if not lacking:
         return ""
     reasons = "; ".join(f"{name}: {why}" for name, why in lacking.items())
     names = next(iter(lacking)) if len(lacking) == 1 else ""
-    verb = f"derctl verify {names}".rstrip()
+    seen = " --witnessed NAME" if any(attested(der) for der in file.ders if der.id in lacking) else ""
+    verb = f"derctl verify {names}".rstrip() + seen
     return f"{reasons}. Run `{verb}` while derctl is stopped, or write require_proof: false into the site file"
 
 
@@ -29,8 +32,8 @@ def why_not(section: DerSection, known: Known) -> str | None:
     if record is not None and not record.writable:
         return None
     if proof is None:
-        return "its fail-safe was never verified"
-    if proof.verdict is not Proven.PROVEN:
+        return UNSEEN if attested(section) else "its fail-safe was never verified"
+    if proof.verdict is not (Proven.WITNESSED if attested(section) else Proven.PROVEN):
         return f"its fail-safe is {proof.verdict}: {proof.text}"
     return _declared_otherwise(section, proof) or _another(proof, record)
 

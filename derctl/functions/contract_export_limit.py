@@ -129,6 +129,11 @@ class ContractExportLimit(Settings):
         source="steps that the meter has to show while load counts; our choice: docs/sources.md",
     )
 
+    @property
+    def kept_below_w(self) -> float:
+        """Below the limit, as the loop aims, W."""
+        return self._margin(self.limit_w)
+
     def start(self) -> Memory:
         """Nothing allowed beyond what is measured at the first sample."""
         return Memory()

@@ -238,10 +238,10 @@ def fallback_of(section: DerSection) -> Fallback:
     return Fallback(p_ceiling_w=given.p_ceiling_w, by=FallbackBy(given.by), after_s=given.after_s)
 
 
-def demanded(section: DerSection) -> bool:
-    """Whether derctl writes it and the device itself has to keep its fallback, so that this can be proven. A limit
-    kept in the device is the installer's word."""
-    return section.control and _by(section) is not FallbackBy.DEVICE
+def attested(section: DerSection) -> bool:
+    """Whether derctl writes it, and its fallback is a limit that is kept in the device: derctl can't measure that, so
+    somebody has to be on record who saw it there."""
+    return section.control and _by(section) is FallbackBy.DEVICE
 
 
 def _by(section: DerSection) -> FallbackBy:

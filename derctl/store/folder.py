@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from derctl.errors import DerctlError
 from derctl.store.sealed import copy_of, sealed
 
 READ_MAX = 33_554_432
 """Bytes of a file that is read: what a broken file system calls its size may be more than the memory."""
+
+T = TypeVar("T")
 
 
 class AlreadyRunning(DerctlError):
@@ -97,6 +102,20 @@ class Folder:
             self.writes += 1
             self.bytes += len(content)
 
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Done by that thread, between its writes."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def append(self, name: str, old: str, content: bytes, most_bytes: int) -> None:
+        """A sealed line at the end of a file; by the same thread. One of most_bytes becomes `old`, in whose place it
+        comes. Raises OSError."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._append, name, old, content, most_bytes)
+
+    def _append(self, name: str, old: str, content: bytes, most_bytes: int) -> None:
+        append_line(self.path / name, self.path / old, content, most_bytes)
+        self.writes += 1
+        self.bytes += len(content)
+
     def set_aside(self, name: str) -> str:
         """Keep what can't be used of a file under another name. The file itself stays until it is written again: a
         kill before that must not make it a missing one. Returns what to say of it."""
@@ -151,7 +170,30 @@ def replace_file(path: Path, content: bytes) -> None:
             beside.unlink()
         raise
     beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _keep_names(path.parent)
+
+
+def append_line(path: Path, old: Path, content: bytes, most_bytes: int) -> None:
+    """On disk when it returns. What a kill, or a full disk, left without its end gets one: it harms no other line.
+    Raises OSError."""
+    with suppress(FileNotFoundError):
+        if path.lstat().st_size >= most_bytes:
+            path.replace(old)
+    with os.fdopen(_open(path, os.O_RDWR | os.O_APPEND | os.O_NONBLOCK), "ab") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "this is no file", str(path))
+        torn = found.st_size > 0 and os.pread(file.fileno(), 1, found.st_size - 1) != b"\n"
+        file.write((b"\n" if torn else b"") + content + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if found.st_size == 0:
+        _keep_names(path.parent)
+
+
+def _keep_names(path: Path) -> None:
+    """What was made or renamed in a folder is still so after a power cut."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

@@ -13,6 +13,7 @@ import yaml
 from derctl.cli import main
 from derctl.commission.jurisdictions import PLACES, objection, place_of, stands_beneath
 from derctl.commission.rivals import Share, ceilings_w
+from derctl.commission.shown import impossible, shown_text, sign_text
 from derctl.site import load
 from derctl.site.grid_code import names
 from tests.cli.calls import At, Here
@@ -281,3 +282,78 @@ def test_what_the_ders_may_give_without_derctl_never_adds_up_to_more_than_the_ag
         assert found["bat1"] == 0.0 and found["old"] is None
         assert (found["pv1"] or 0.0) + (found["pv2"] or 0.0) <= max(limit_w - 2000.0, 0.0)
     assert ceilings_w(shares, None) == {"pv1": 6000.0, "pv2": 3001.0, "bat1": 0.0, "old": None}
+
+
+def test_all_that_is_missing_senseless_or_refused_is_told_in_one_round(
+    scanned: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, site = scanned()
+    wrong = ("--grid-code", "nowhere", "--limiter", "none", "--limit", "5000", "--fallback", "pv9=1")
+    assert call(path, "-o", str(site), *wrong, "--owner", "pv9.limit=x") == 2
+    told = capsys.readouterr().err
+    for each in ("--id   ", "--owner bat1.power=NAME", "--grid-code: 'nowhere' is none of", "can't be the only one"):
+        assert each in told, each
+    assert "--fallback pv9: no such DER" in told and "--owner pv9.limit: give it as" in told and not site.exists()
+
+
+def test_what_is_only_refused_is_refused_all_at_once(scanned: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path, site = scanned()
+    assert call(path, "-o", str(site), *GIVEN[:-1], "none", *MINE, "--fallback", "pv9=1") == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "can't be the only one" in told and "--fallback pv9: no such DER" in told and not site.exists()
+
+
+SUNNY = [{**HOUSE[0], "uses": [der("11", 6000.0, "stands", now_w=4000.0)]}]
+
+
+@pytest.mark.parametrize(
+    ("sign", "says"),
+    [
+        ("1", "reads 1,234 W of export while the DERs give 4,000 W: the house draws 2,766 W"),
+        ("-1", "reads 1,234 W of import while the DERs give 4,000 W: the house draws 5,234 W"),
+    ],
+)
+def test_the_meters_sign_is_set_beside_the_sum_of_the_ders(
+    scanned: Any, capsys: pytest.CaptureFixture[str], sign: str, says: str
+) -> None:
+    path, site = scanned(*SUNNY, METER)
+    given = [*GIVEN]
+    given[given.index("--sign") + 1] = sign
+    call(path, "-o", str(site), *given)
+    assert says in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_sign_that_leaves_no_house_is_said_to_be_wrong(scanned: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path, site = scanned(*SUNNY, found(504, 1, use("sunspec_meter", "meter", "15", now_w=-6000.0)))
+    call(path, "-o", str(site), *GIVEN)
+    assert "the sign is wrong, or one that gives is missing: write sign: 1" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert "which can't be" in shown_text(-6000.0, 4000.0) and "10,000 W" in shown_text(-6000.0, 4000.0)
+
+
+def test_without_sun_the_sign_can_t_be_told_and_that_is_said() -> None:
+    assert "too little sun to tell" in shown_text(-500.0, 20.0) and "while" not in shown_text(-500.0, None)
+    assert "shows in the sun" in sign_text(-1, -500.0, 20.0) and "shows in the sun" in sign_text(1, 0.0, None)
+    assert sign_text(1, 9000.0, -4000.0).endswith("one that gives is missing: write sign: -1")
+    assert impossible(1, 5000.0, 4000.0) and not impossible(1, 4300.0, 4000.0)
+
+
+def test_beside_the_service_state_and_socket_lie_beside_the_file(scanned: Any) -> None:
+    path, site = scanned()
+    assert call(path, "-o", str(site), *GIVEN, *MINE, "--here") == 0
+    found = load(site).file.site
+    assert (found.state_dir, found.socket) == (str(site.parent / "state"), str(site.parent / "derctl.sock"))
+
+
+def test_a_code_of_another_frequency_than_is_measured_is_said(
+    scanned: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_50 = found(504, 1, use("sunspec_meter", "meter", "15", now_w=1234.0, f_hz=50.02))
+    path, site = scanned(TIMED, at_50)
+    us = [*GIVEN]
+    us[us.index("as4777_a")] = "ieee1547_b"
+    call(path, "-o", str(site), *us, "--v-nom", "120")
+    assert "! the devices measure 50 Hz, and ieee1547_b is a code of 60 Hz" in " ".join(
+        capsys.readouterr().out.split()
+    )

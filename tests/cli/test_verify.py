@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
 from derctl.cli import main
 from derctl.core.words import Proven
 from derctl.daemon.known import Known
-from derctl.daemon.proofs import unproven_text
+from derctl.daemon.proofs import UNSEEN, unproven_text
 from derctl.site import load
 from derctl.store import proofs
 from derctl.store.folder import Folder
@@ -69,6 +70,30 @@ async def test_a_fail_safe_is_proven_and_on_record_and_nothing_is_left_behind(tm
         assert known["pv2"].verdict is Proven.PROVEN and known["pv2"].serial == "1002"
         assert json.loads((tmp_path / "state" / "written.json").read_text()).keys() == {"sha256"}, "all is given back"
         assert "pv1" in unproven_text(site.file, Known(proofs=known)), "the others still lack theirs"
+
+
+async def test_a_limit_in_the_device_is_on_record_by_who_saw_it_and_nothing_is_written(tmp_path: Path) -> None:
+    async with served(tmp_path) as (rig, path):
+        text = path.read_text()
+        site = yaml.safe_load(text)
+        next(der for der in site["ders"] if der["id"] == "pv2")["fallback"] = {"p_ceiling_w": 2000, "by": "device"}
+        path.write_text(yaml.safe_dump(site))
+        folder = Folder(tmp_path / "state", tmp_path)
+        bare = await verify(path, "pv2", "--yes")
+        out, _ = await bare.communicate()
+        assert (
+            bare.returncode == 1
+            and b"say --witnessed" in b" ".join(out.split())
+            and "pv2" not in proofs.load(folder)[0]
+        ), "nobody said that he saw it"
+        seen = await verify(path, "pv2", "--yes", "--witnessed", "Ann")
+        out, _ = await seen.communicate()
+        proof = proofs.load(folder)[0]["pv2"]
+        assert (seen.returncode, proof.verdict, proof.serial, proof.by) == (0, Proven.WITNESSED, "1002", "device")
+        assert "Ann saw a limit of 2,000 W" in proof.text and not rig.units["pv2"].log
+        site_now = load(path).file
+        assert UNSEEN in unproven_text(site_now, Known())
+        assert UNSEEN not in unproven_text(site_now, Known(proofs={"pv2": proof}))
 
 
 async def test_one_that_is_ended_in_the_middle_gives_back_what_it_wrote(tmp_path: Path) -> None:

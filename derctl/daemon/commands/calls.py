@@ -29,14 +29,21 @@ async def no_reload() -> str:
     raise CommandError(Refusal.NOT_READY, "this daemon was started without a site file to read again")
 
 
+async def no_shadow(since_s: float) -> dict[str, Any]:
+    """Of a daemon that keeps none."""
+    raise CommandError(Refusal.NOTHING_NEW, "nothing is recorded")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Answers the socket. view: the daemon as it is now. reload: reads the site file again."""
+    """Answers the socket. view: the daemon as it is now. reload: reads the site file again. shadow: what it
+    would have done in so many seconds."""
 
     desk: Desk
     recorder: Recorder
     view: Callable[[], View]
     reload: Callable[[], Awaitable[str]] = no_reload
+    shadow: Callable[[float], Awaitable[dict[str, Any]]] = no_shadow
 
     async def answer(self, call: str, args: Args, who: str) -> Any:
         """who: who asks. Raises CommandError."""
@@ -53,6 +60,12 @@ class Record(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     count: Annotated[int, msgspec.Meta(ge=0)] = 10
 
 
+class Since(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Arguments of shadow."""
+
+    since_s: Annotated[float, msgspec.Meta(gt=0, le=366 * 86400)] = 86400.0
+
+
 class Release(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Arguments of release."""
 
@@ -66,6 +79,10 @@ async def _status(calls: Calls, args: Args, who: str) -> Any:
 
 async def _record(calls: Calls, args: Args, who: str) -> Any:
     return calls.recorder.last(convert(dict(args), Record).count)
+
+
+async def _shadow(calls: Calls, args: Args, who: str) -> Any:
+    return await calls.shadow(convert(dict(args), Since).since_s)
 
 
 async def _release(calls: Calls, args: Args, who: str) -> Any:
@@ -90,6 +107,7 @@ async def _reload(calls: Calls, args: Args, who: str) -> Any:
 CALLS: dict[str, Callable[[Calls, Args, str], Awaitable[Any]]] = {
     "status": _status,
     "record": _record,
+    "shadow": _shadow,
     "release": _release,
     "reload": _reload,
 }

@@ -9,6 +9,7 @@ import msgspec
 from derctl.core.words import Refusal
 from derctl.daemon.actuate.text import released_text
 from derctl.daemon.commands.row import Command, Done, Nothing, Order, Reach, acknowledged
+from derctl.daemon.owned import two_owners, untold
 from derctl.errors import CommandError
 
 LOOK_S = 3.0
@@ -27,10 +28,14 @@ async def arm(reach: Reach, order: Order) -> Done:
         raise CommandError(Refusal.NOT_READY, "a release is under way")
     heard = reach.gate.disarms
     await reach.look(LOOK_S)
+    seen = await reach.shadow()
     if reach.gate.disarms != heard:
         raise CommandError(Refusal.NOT_READY, "a disarm came meanwhile, and counts: arm again if that is meant")
-    before = reach.gate.arming
-    reach.gate.ask(order.by, order.args.confirm)
+    before, state = reach.gate.arming, reach.state()
+    two = "" if before.armed else two_owners(reach.plan, state)
+    if two:
+        raise CommandError(Refusal.TWO_OWNERS, two)
+    reach.gate.ask(order.by, order.args.confirm, (*untold(reach.plan, state), *([seen] if seen else [])))
     relied, unlearn = acknowledged(reach, None)
     disarmed = reach.gate.undo(before)
 

@@ -19,6 +19,11 @@ from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
 
 
+async def unseen() -> str:
+    """Of a house that nobody watched."""
+    return ""
+
+
 async def nobody(der: str) -> str:
     """Of a house without devices."""
     raise CommandError(Refusal.NOTHING_NEW, f"nothing answers in the place of {der}")
@@ -29,7 +34,8 @@ class Reach:
     """What a command may touch. look: look again for what was not found, or found incomplete, for so many seconds at
     most. changed: something that must survive a restart has changed. save: returns when what is now is on disk;
     raises OSError. lift_found: of a DER (None: all); gives those in which a limit was found. keep_found: takes it
-    back. known: who was ever found. replace: takes the device that answers in a DER's place for it."""
+    back. known: who was ever found. replace: takes the device that answers in a DER's place for it. shadow: in a
+    line, what would have been written so far."""
 
     plan: Plan
     requests: Requests
@@ -43,6 +49,7 @@ class Reach:
     keep_found: Callable[[list[str]], None] = lambda ders: None
     known: Known = field(default_factory=Known)
     replace: Callable[[str], Awaitable[str]] = nobody
+    shadow: Callable[[], Awaitable[str]] = unseen
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""

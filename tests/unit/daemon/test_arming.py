@@ -112,12 +112,14 @@ class Site:
         self.without = without
         self.modes: list[Mode] = []
         self.broken: list[str] = []
+        self.words: list[tuple[str, str]] = []
         self.gate = Gate(
             absence=lambda: self.without,
             on_change=lambda: self.modes.append(self.gate.arming.mode),
             stamp=lambda: "now",
             arming=Arming(state=state),
             on_broken=self.broken.append,
+            on_word=lambda event, text: self.words.append((event, text)),
         )
 
 
@@ -380,3 +382,32 @@ def test_an_arm_that_was_taken_back_leaves_the_word_of_before() -> None:
     site.gate.arm("anna")
     site.gate.undo(site.gate.arming)()
     assert site.gate.arming.by == "anna", "it was armed before"
+
+
+def test_a_word_that_was_taken_is_told_with_who_and_what_was_shown() -> None:
+    site = Asked()
+    assert site.words == [] and site.ask() is not None and site.words == [], "a look is no word"
+    assert site.ask() is None
+    ((event, text),) = site.words
+    assert event == "armed" and text.startswith("by anna; pv1: ")
+    site.gate.arm("ben")
+    assert len(site.words) == 1, "it was armed already"
+    site.gate.disarm("ben")
+    site.gate.disarm("ben")
+    assert site.words[1:] == [("disarmed", "by ben")]
+
+
+def test_a_word_that_could_not_be_saved_is_told_as_taken_back() -> None:
+    site = Site()
+    back = site.gate.undo(site.gate.arming)
+    site.gate.arm("anna")
+    back()
+    back()
+    assert site.words[1:] == [("disarmed", "what anna said is taken back, since it could not be saved")]
+
+
+def test_what_was_seen_while_it_observed_is_shown_beside_the_picture() -> None:
+    site = Asked()
+    with pytest.raises(CommandError) as shown:
+        site.gate.ask("anna", None, ["it observed 23.0 h"])
+    assert "it observed 23.0 h" in str(shown.value).splitlines()

@@ -79,7 +79,7 @@ def test_each_change_is_an_event_with_its_reason_and_a_line_for_systemd() -> Non
     daemon.gate.evaluate()
     daemon.gate.disarm("anna")
     told = [(event["event"], event["text"]) for event in daemon.news.events]
-    assert told == [("mode_control", ""), ("mode_observe", "not armed")]
+    assert told == [("mode_control", "by anna"), ("mode_observe", "not armed")]
     assert daemon.systemd.lines == [
         "STATUS=controlling, 1 of 2 DERs answer",
         "STATUS=observing (not armed), 1 of 2 DERs answer",

@@ -28,6 +28,10 @@ PROOF = Proof(
     at="2026-01-01T12:00:00Z", profile="generic", lapsed_s=60.4, went_w=2000.0, text="it went to 2,000 W after 60 s",
 )  # fmt: skip
 
+WITNESSED = structs.replace(
+    PROOF, verdict=Proven.WITNESSED, by=FallbackBy.DEVICE, text="Ann saw 2,000 W in the device"
+)
+
 
 def site(*ders: DerSection, require_proof: bool = True) -> SiteFile:
     section = SiteSection(id="house", v_nom_v=230.0, f_nom_hz=50, require_proof=require_proof)
@@ -58,6 +62,11 @@ def of(section: DerSection = SECTION, **fallback: Any) -> DerSection:
         (structs.replace(SECTION, profile="generic"), PROOF, once("1.0"), None),
         (SECTION, None, replace(once("1.0"), writable=False), None),  # derctl can only read it
         *((SECTION, structs.replace(PROOF, verdict=each), once("1.0"), each) for each in Proven if each != "proven"),
+        (of(by="device"), None, once("1.0"), "nobody is on record who saw it there"),
+        (of(by="device"), structs.replace(PROOF, by=FallbackBy.DEVICE), once("1.0"), "its fail-safe is proven"),
+        (of(by="device"), WITNESSED, once("1.0"), None),
+        (of(by="device"), WITNESSED, once("1.1"), "firmware 1.0"),
+        (of(by="device", p_ceiling_w=9.0), WITNESSED, once("1.0"), "declared otherwise"),
     ],
 )  # fmt: skip
 def test_a_proof_counts_for_the_very_device_and_declaration_that_it_was_made_with(
@@ -69,15 +78,14 @@ def test_a_proof_counts_for_the_very_device_and_declaration_that_it_was_made_wit
     text = unproven_text(site(section), known)
     assert (text == "") is (why is None)
     if why is not None:
-        assert "pv1" in text and "`derctl verify pv1`" in text and "require_proof: false" in text
+        verb = "`derctl verify pv1 --witnessed NAME`" if section.fallback.by == "device" else "`derctl verify pv1`"
+        assert "pv1" in text and verb in text and "require_proof: false" in text
     assert unproven_text(site(section, require_proof=False), known) == "", "the site file says no in so many words"
 
 
-@pytest.mark.parametrize(
-    "section", [structs.replace(SECTION, control=False), of(by="device")], ids=["only read", "kept in the device"]
-)
-def test_what_derctl_does_not_hold_needs_no_proof(section: DerSection) -> None:
-    assert unproven_text(site(section), Known()) == ""
+@pytest.mark.parametrize("by", ["reversion", "device"])
+def test_what_derctl_does_not_write_needs_no_proof(by: str) -> None:
+    assert unproven_text(site(structs.replace(of(by=by), control=False)), Known()) == ""
 
 
 def test_all_that_lack_one_are_named() -> None:

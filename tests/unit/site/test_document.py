@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from derctl.cli import VERBS, exits
+from derctl.core.engine import Plan
 from derctl.core.types import (
     Bound,
     Decision,
@@ -107,6 +108,11 @@ class Plain:
 
     async def look(self, seconds: float) -> None:
         return
+
+    async def shadow(self) -> str:
+        return ""
+
+    plan = Plan()
 
     async def save(self) -> None:
         self.asked += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -122,3 +123,21 @@ async def test_a_command_of_the_table_goes_to_the_desk(monkeypatch: pytest.Monke
     monkeypatch.setattr(house.calls.desk, "local", local, raising=False)
     assert await house.calls.answer("ping", {}, "anna") == "pong"
     assert taken == [("ping", {}, "anna")]
+
+
+async def test_the_record_of_looking_on_is_asked_for_the_last_day_or_as_long_as_is_said() -> None:
+    asked: list[float] = []
+
+    async def report(since_s: float) -> dict[str, Any]:
+        asked.append(since_s)
+        return {"observed_s": 1}
+
+    calls = replace(House().calls, shadow=report)
+    assert await calls.answer("shadow", {}, "anna") == {"observed_s": 1}
+    await calls.answer("shadow", {"since_s": 3600.0}, "anna")
+    assert asked == [86400.0, 3600.0]
+    for wrong in ({"since_s": 0.0}, {"since_s": 1e9}, {"for": 1}):
+        with pytest.raises(CommandError):
+            await calls.answer("shadow", wrong, "anna")
+    with pytest.raises(CommandError, match="nothing is recorded"):
+        await House().calls.answer("shadow", {}, "anna")

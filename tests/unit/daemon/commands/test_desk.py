@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,11 +20,14 @@ from derctl.core.types import (
     DerState,
     LimitRequest,
     Port,
+    Reading,
     Request,
     SiteState,
 )
+from derctl.core.value import replace
 from derctl.core.words import Released
 from derctl.daemon.actuate.release import Release
+from derctl.daemon.arming import Arming
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.row import Reach
@@ -84,6 +87,7 @@ class House:
     full: bool = False
     looking: Callable[[], None] = lambda: None
     known: Known = field(default_factory=Known)
+    own_on: tuple[str, ...] = ()
 
     async def replace(self, der: str) -> str:
         return f"{der}: serial SN9 takes the place of SN1"
@@ -122,7 +126,8 @@ class House:
         return ids
 
     def state(self) -> SiteState:
-        ders = (der("pv1", self.pv1_w), der("bat1", 3000.0, -3000.0))
+        pv1 = replace(der("pv1", self.pv1_w), reading=Reading(own_on=self.own_on, own_off=("freq_droop",)))
+        ders = (pv1, der("bat1", 3000.0, -3000.0))
         return SiteState(t_s=0.0, tick_s=1.0, f_nom_hz=50.0, ders=ders)
 
     def changed(self) -> None:
@@ -137,12 +142,14 @@ class _Plan:
     def der_functions(self) -> list[tuple[Any, tuple[str, ...]]]:
         return [(SimpleNamespace(kind=kind), (der,)) for kind, der in self.house.functions]
 
+    also_on_device = frozenset({"volt_var"})
+
 
 @dataclass
 class _Gate:
     house: House
     warning: str | None = None
-    arming: None = None
+    arming: Arming = field(default_factory=Arming)
 
     @property
     def disarms(self) -> int:
@@ -155,7 +162,7 @@ class _Gate:
     def open(self) -> bool:
         return self.house.open
 
-    def ask(self, by: str, confirm: str | None) -> None:
+    def ask(self, by: str, confirm: str | None, also: Sequence[str] = ()) -> None:
         if confirm is None:
             raise CommandError("unconfirmed", "pv1: nothing\nsay it again", confirm="c0ffee")
         self.house.armed.append(f"arm by {by} with {confirm}")
@@ -720,3 +727,15 @@ async def test_a_limit_on_what_was_never_found_is_finite_and_bounded(desk: Desk,
         with pytest.raises(CommandError, match=r"outside 0 to 1e\+09 W"):
             await desk.local("limit_power", {"p_ceiling_w": watts, "der": "pv1"})
     await desk.local("limit_power", {"p_ceiling_w": 1e9, "der": "pv1"})
+
+
+async def test_arming_is_refused_while_a_device_runs_what_derctl_is_given_too(desk: Desk, house: House) -> None:
+    house.functions.add(("volt_var", "pv1"))
+    house.own_on = ("volt_var",)
+    with pytest.raises(CommandError) as refused:
+        await desk.local("arm", {}, "anna")
+    assert refused.value.code == "two_owners" and house.armed == ["looked"]
+    house.own_on = ()
+    with pytest.raises(CommandError) as shown:
+        await desk.local("arm", {}, "anna")
+    assert shown.value.code == "unconfirmed"
