@@ -20,7 +20,7 @@ def unproven_text(file: SiteFile, known: Known) -> str:
     reasons = "; ".join(f"{name}: {why}" for name, why in lacking.items())
     names = next(iter(lacking)) if len(lacking) == 1 else ""
     verb = f"derctl verify {names}".rstrip()
-    return f"{reasons}. Run `{verb}` while derctl is stopped, or write require_proof: false into the site file"
+    return f"{reasons}. Run `{verb}`, or write require_proof: false into the site file"
 
 
 def why_not(section: DerSection, known: Known) -> str | None:
