@@ -97,6 +97,7 @@ class Run:
     der: str
     say: Callable[[str], None]
     kill: Callable[[Kill], Awaitable[Answer]] | None = None
+    cable: bool = False
 
     async def carry(self, proof: Proof) -> Finding:
         """To its end. Raises OSError where the journal can't be saved."""
@@ -111,7 +112,8 @@ class Run:
             reading = await at.look(self.der)
         elif isinstance(step, Tell):
             accepted = await at.tell(self.der, step.setpoint)
-            self.say(f"{self.der}: told {setpoint_text(step.setpoint)}, and nothing more from now on")
+            until = "again and again until the cable is out" if self.cable else "and nothing more from now on"
+            self.say(f"{self.der}: told {setpoint_text(step.setpoint)}, {until}")
             return Answer(accepted=accepted, at_s=at.now_s())
         elif isinstance(step, Pull):
             again = (step.setpoint, step.every_s)

@@ -127,7 +127,7 @@ class _Proofs:
                 return await voice.kill(der.id, subject, step)
 
             proof = until_killed(subject) if self.wanted.kill else prove(subject)
-            return await Run(at, der.id, voice.say, kill).carry(proof)
+            return await Run(at, der.id, voice.say, kill, self.wanted.cable).carry(proof)
 
     async def _agreed(self, name: str, subject: Subject) -> bool:
         """What will be written, how long it takes and what it may do; and whether that is agreed to."""
