@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from derctl.core.containment import Budget, Summand
 from derctl.core.engine import Plan
 from derctl.core.freshness import DECIDES, period_s
+from derctl.core.identified import Identified
 from derctl.core.pace import LATE_S
 from derctl.core.value import replace
 from derctl.core.words import KnownBy, Stage
@@ -17,18 +18,22 @@ from derctl.site.admission import setpoint_s
 from derctl.site.between import CONTAINMENT_MAX_S
 from derctl.site.grid_code import GridCode, grid_code
 from derctl.site.pace import ANSWER_S, round_of, transaction_of
+from derctl.site.plant_file import NOTHING_FOUND, PlantFile
 from derctl.site.profiles import planned
 from derctl.site.schema import DerSection, SiteFile
 
 
-def contained(plan: Plan, file: SiteFile, profiles: Mapping[str, Profile]) -> Plan:
-    """The plan with what sees to containment, where a limit is agreed; what it had of that is reckoned anew."""
+def contained(plan: Plan, file: SiteFile, profiles: Mapping[str, Profile], plant: PlantFile = NOTHING_FOUND) -> Plan:
+    """The plan with what sees to containment, where a limit is agreed; what it had of that is reckoned anew. plant:
+    what stepping its devices has shown."""
     name = file.site.grid_code
     code = None if name is None else grid_code(name)
     added = tuple(
         (
             Containment(
-                limit_w=contract.limit_w, gain=contract.gain, budget=budget_of(file, profiles, code, contract)
+                limit_w=contract.limit_w,
+                gain=contract.gain,
+                budget=budget_of(file, profiles, code, contract, plant),
             ),
             ids,
         )
@@ -40,10 +45,14 @@ def contained(plan: Plan, file: SiteFile, profiles: Mapping[str, Profile]) -> Pl
 
 
 def budget_of(
-    file: SiteFile, profiles: Mapping[str, Profile], code: GridCode | None, contract: ContractExportLimit
+    file: SiteFile,
+    profiles: Mapping[str, Profile],
+    code: GridCode | None,
+    contract: ContractExportLimit,
+    plant: PlantFile = NOTHING_FOUND,
 ) -> Budget:
     """What is allowed by the site file, else by its grid code, else by the most that any code allows."""
-    summands = tuple(_summands(file, profiles, contract))
+    summands = tuple(_summands(file, profiles, contract, plant))
     said = None if code is None else code.containment
     rule = None if said is None else said.rule
     own_s = file.site.containment_s
@@ -54,7 +63,9 @@ def budget_of(
     return Budget(containment_s=CONTAINMENT_MAX_S, by="no grid code says less", summands=summands)
 
 
-def _summands(file: SiteFile, profiles: Mapping[str, Profile], contract: ContractExportLimit) -> Iterable[Summand]:
+def _summands(
+    file: SiteFile, profiles: Mapping[str, Profile], contract: ContractExportLimit, plant: PlantFile
+) -> Iterable[Summand]:
     """In the order of time, from a load that drops."""
     tick_s, told = file.site.tick_s, [der for der in file.ders if der.control]
     refresh_s = None if file.poc is None else planned(profiles, file.poc.profile).refresh_s
@@ -69,7 +80,14 @@ def _summands(file: SiteFile, profiles: Mapping[str, Profile], contract: Contrac
     yield Summand(stage=Stage.PACING, seconds=pacing_s, by=KnownBy.PROFILE)
     yield Summand(stage=Stage.WRITE, seconds=write_s(file, profiles, told), by=KnownBy.SET)
     response_s = max((profile.settle_s for profile in used), default=0.0)
-    yield Summand(stage=Stage.RESPONSE, seconds=response_s, by=KnownBy.ASSUMED)
+    measured_s = max((_fall_s(plant.der(der.serial)) for der in told), default=0.0)
+    by = KnownBy.MEASURED if measured_s > response_s else KnownBy.ASSUMED
+    yield Summand(stage=Stage.RESPONSE, seconds=max(response_s, measured_s), by=by)
+
+
+def _fall_s(found: Identified | None) -> float:
+    """Until a lower limit was followed, when it was stepped; 0: it never was."""
+    return 0.0 if found is None or found.fall is None else found.fall.dead_s + found.fall.t90_s
 
 
 def _poll_s(file: SiteFile, profiles: Mapping[str, Profile]) -> float:

@@ -58,7 +58,7 @@ class Site:
 
     def reckoned(self, found: Mapping[str, str]) -> Plan:
         """The plan with the times of the profiles that were found: by DER id, `ID.bms`, `poc` and `poc.witness`."""
-        return contained(self.plan, named(self.file, found), {**self.profiles, **self.known})
+        return contained(self.plan, named(self.file, found), {**self.profiles, **self.known}, self.plant)
 
     def too_slow(self, found: Mapping[str, str]) -> str:
         """Which buses can't keep a deadline of control by the profiles that were found; "": all can."""
@@ -142,7 +142,7 @@ def build(source: Source, folder: Path | None = None, plant: PlantFile = NOTHING
     stability_problems(source, site_file, loops, problems, questions)
     if problems:
         raise ConfigError(problems)
-    plan = contained(plan, site_file, profiles)
+    plan = contained(plan, site_file, profiles, plant)
     return Site(
         file=site_file,
         plan=plan,
