@@ -6,12 +6,10 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace as replaced
@@ -19,20 +17,20 @@ from msgspec.structs import replace as replaced
 from derctl.cli.exits import BUSY, CONFIG, INTERRUPTED, NO, OK
 from derctl.cli.identified import SERIOUS, der_lines, meter_lines, plan_lines
 from derctl.cli.local import add_config, config_of
-from derctl.core import belief
+from derctl.cli.stepping import PERIODS, Stepped, Steps, names_of, stepped
+from derctl.cli.talking import Ended, Terminal, ended_by, within
 from derctl.core.identified import Identified, MeterFound
-from derctl.core.text import clean, error_text
-from derctl.core.value import replace
-from derctl.errors import CommandError
+from derctl.core.text import error_text
+from derctl.errors import LinkError
 from derctl.site import Site, load
 from derctl.site.plant_file import PLANT, PlantFile, plant_text
 from derctl.site.stability import loop_text, loops_of
 
-if TYPE_CHECKING:
-    from derctl.daemon.stand import Stand
+STOP = "stop it first, as by systemctl stop derctl, and start it again afterwards"
 
-PERIODS = 10
-"""Of a square wave (docs/sources.md)."""
+
+class Held(Exception):
+    """Somebody holds the site, and nobody can be asked for it."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     """0: found out, and nothing speaks against control; 1: something does, or nobody said yes."""
     path = config_of(args)
     site = load(path)
-    names = _chosen(site, args.ders)
+    wanted = Steps(ders=tuple(args.ders), within_w=args.within, periods=args.periods)
+    names = names_of(site, wanted.ders)
     if args.periods < 2:
         raise argparse.ArgumentError(None, "--periods: 2 at least")
     if not os.access(path.parent, os.W_OK):
@@ -70,12 +69,11 @@ def run(args: argparse.Namespace) -> int:
         print("nothing was written", file=sys.stderr)
         return NO
     from derctl.daemon.stand import NotGivenBack
-    from derctl.store.folder import AlreadyRunning
 
     try:
-        found = asyncio.run(_session(site, path.parent / PLANT, names, args))
-    except AlreadyRunning as error:
-        print(f"{error}: stop it first, as by systemctl stop derctl, and start it again afterwards", file=sys.stderr)
+        found = asyncio.run(_session(site, path.parent / PLANT, wanted))
+    except Held as held:
+        print(held, file=sys.stderr)
         return BUSY
     except NotGivenBack as error:
         print(error, file=sys.stderr)
@@ -83,22 +81,10 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         print(f"state_dir: {error_text(error)}", file=sys.stderr)
         return CONFIG
-    except asyncio.CancelledError:
+    except Ended:
         print("interrupted: what was stepped has been given back as said above", file=sys.stderr)
         return INTERRUPTED
     return _told(site, found, as_json=args.json)
-
-
-def _chosen(site: Site, given: list[str]) -> list[str]:
-    """Raises CommandError."""
-    known = [der.id for der in site.file.ders]
-    for name in given:
-        if name not in known:
-            raise CommandError("no_der", f"no DER {name!r}; known are {', '.join(known)}")
-    chosen = [der.id for der in site.file.ders if der.control and (not given or der.id in given)]
-    if not chosen:
-        raise CommandError("not_supported", "control: false in the site file: derctl may step none of them")
-    return chosen
 
 
 def _agreed(lines: list[str]) -> bool:
@@ -114,80 +100,56 @@ class Session:
     """What was found, by DER id. sizes_va: of all DERs, stepped or not. meter: at the point of connection. plant: the
     file with it."""
 
-    def __init__(self, plant: PlantFile) -> None:
-        self.plant = plant
+    def __init__(self, file: Path, plant: PlantFile) -> None:
+        self.file, self.plant = file, plant
         self.ders: dict[str, Identified] = {}
         self.serials: dict[str, str] = {}
-        self.sizes_va: dict[str, float] = {}
+        self.sizes_va: Mapping[str, float] = {}
         self.notes: dict[str, tuple[str, ...]] = {}
         self.meter: MeterFound | None = None
 
+    def found(self, made: Stepped) -> None:
+        """One is done; the file has it from now on. Raises OSError."""
+        from derctl.store.folder import replace_file
 
-async def _session(site: Site, file: Path, names: list[str], args: argparse.Namespace) -> Session:
+        self.notes[made.name] = made.notes
+        if made.der is None:
+            return
+        self.ders[made.name], self.serials[made.name] = made.der, made.serial
+        if made.serial:
+            self.plant = self.plant.with_der(made.serial, made.der)
+        if made.meter is not None:
+            self.meter = made.meter
+            if made.meter_serial:
+                self.plant = self.plant.with_meter(made.meter_serial, made.meter)
+        replace_file(self.file, plant_text(self.plant))
+
+
+async def _session(site: Site, file: Path, wanted: Steps) -> Session:
+    """Inside the daemon where one runs, else alone."""
     from derctl.daemon.stand import stand
+    from derctl.store.folder import AlreadyRunning
 
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    asked = list[int]()
+    session, voice, over = Session(file, site.plant), Terminal(sys.stderr), ended_by()
 
-    def end(number: int) -> None:
-        """The first one counts: giving back goes on."""
-        print("giving back ...", file=sys.stderr)
-        if not asked:
-            asked.append(number)
-            task.cancel()
+    async def alone() -> Mapping[str, float]:
+        async with stand(site, voice.say) as here:
+            return await stepped(here, wanted, voice.say, session.found)
 
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, end, number)
-    session, memory = Session(site.plant), belief.start(site.file.site.id)
-    async with stand(site, lambda text: print(clean(text), file=sys.stderr)) as here:
-        here.progress = lambda name, text: print(f"{name}: {text}", file=sys.stderr)
-        for name, writer in here.writers.items():
-            if writer.channel.device is not None:
-                session.sizes_va[name] = writer.channel.device.rating.s_max_va
-        for name in names:
-            memory = await _one(here, name, args, memory, session)
-            await asyncio.to_thread(_save, file, session.plant)
-    return session
+    def heard(event: Mapping[str, Any]) -> None:
+        session.found(msgspec.convert(event["found"], Stepped))
 
-
-async def _one(
-    here: Stand, name: str, args: argparse.Namespace, memory: belief.Memory, session: Session
-) -> belief.Memory:
-    """One DER, which is given back before the next one is stepped."""
-    from derctl.cli.subject import doubts_of, kept_from, subject_of
-    from derctl.commission.identify import identify
-
-    why = kept_from(here, name)
-    if why:
-        session.notes[name] = (why,)
-        return memory
-    device = here.writers[name].channel.device
-    assert device is not None
-    subject = subject_of(here, name, args.within, args.periods)
     try:
-        found, memory = await here.play(name, identify(subject, memory))
-    finally:
-        release = await here.give_back(name)
-        print(clean(f"{name}: {release or 'nothing was written'}"), file=sys.stderr)
-    who, at = device.identity, here.stamp()
-    session.ders[name] = der = replace(found.der, name=who.name, firmware=who.firmware, at=at)
-    session.serials[name], session.notes[name] = who.serial, (*doubts_of(here, name), *found.notes)
-    if who.serial:
-        session.plant = session.plant.with_der(who.serial, der)
-    if found.meter is not None and here.plant.poc is not None and here.plant.poc.device is not None:
-        meter = here.plant.poc.device.identity
-        session.meter = replace(found.meter, name=meter.name, firmware=meter.firmware, at=at)
-        if meter.serial:
-            session.plant = session.plant.with_meter(meter.serial, session.meter)
-    return memory
-
-
-def _save(file: Path, plant: PlantFile) -> None:
-    from derctl.store.folder import replace_file
-
-    replace_file(file, plant_text(plant))
+        session.sizes_va = await over.of(alone())
+    except AlreadyRunning as error:
+        args = msgspec.to_builtins(wanted)
+        try:
+            found = await within(Path(site.file.site.socket), "identify", args, voice, over, heard)
+        except LinkError as gone:
+            raise Held(f"{error}: {STOP} ({gone})") from None
+        session.sizes_va = found["sizes_va"]
+        print("`derctl reload` has the daemon count with it", file=sys.stderr)
+    return session
 
 
 def _told(site: Site, session: Session, *, as_json: bool) -> int:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
-from derctl.commission.trial import Answer, Finding, Look, Step, Subject, Tell
-from derctl.commission.verify import prove
+import msgspec
+
+from derctl.commission.trial import (
+    Alone,
+    Answer,
+    Finding,
+    Kill,
+    Look,
+    Meet,
+    Pull,
+    Silence,
+    Step,
+    Subject,
+    Tell,
+    Watch,
+)
+from derctl.commission.verify import Proof
 from derctl.core.text import serial_text
+from derctl.core.types import Reading
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Proven, Timer
 from derctl.daemon.actuate.proving import Proving
@@ -16,15 +33,33 @@ from derctl.devices import Device, Profile
 from derctl.links.carried import carried
 from derctl.site import DerSection, Site, absence_of, der_absence, fallback_of, found_of
 from derctl.site.absence import Found, sum_text
-from derctl.store.proofs import Proof
+from derctl.store import proofs
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a proof is asked for; over the socket the arguments of its call. ders: (): all that need one.
+
+    asked: ask while a timer runs out also where any message starts it again. cable: a person pulls each cable.
+    second: a second client polls afterwards. kill: the daemon is killed. yes: nobody is asked. witnessed: who saw the
+    limit that is kept in each DER with `by: device`.
+    """
+
+    ders: tuple[str, ...] = ()
+    asked: bool = False
+    cable: bool = False
+    second: bool = False
+    kill: bool = False
+    yes: bool = False
+    witnessed: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+
 
 SETTLE_MOST_S = 10.0
 LOOKS = 60.0
 """How often a device is looked at while its timer runs, at most."""
 
 
-def subject_of(section: DerSection, device: Device, profile: Profile, *, asked: bool) -> Subject:
-    """One DER as its driver and its profile have it. asked: also where any message starts its timer again."""
+def subject_of(section: DerSection, device: Device, profile: Profile, wanted: Wanted) -> Subject:
+    """One DER as its driver and its profile have it."""
     rating, after_s = device.rating, section.fallback.after_s
     return Subject(
         by=FallbackBy(section.fallback.by),
@@ -37,7 +72,10 @@ def subject_of(section: DerSection, device: Device, profile: Profile, *, asked: 
         tolerance_w=profile.tolerance_pct / 100.0 * rating.size_w / 2.0,
         settle_s=min(profile.settle_s, SETTLE_MOST_S, after_s / 3.0),
         poll_s=max(after_s / LOOKS, 0.5, 2.0 * profile.min_interval_s),
-        asks=asked or profile.timer_rearm != "any_message",
+        own_timer_s=profile.own_timer_s,
+        cable=wanted.cable,
+        second=wanted.second,
+        asks=wanted.asked or profile.timer_rearm != "any_message",
         cannot=_cannot(section, device, profile),
     )
 
@@ -54,35 +92,64 @@ def _cannot(section: DerSection, device: Device, profile: Profile) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Run:
-    """Carries the steps of one DER's proof. say: what happens, for people."""
+    """Carries the steps of one DER's proof. say: what happens, for people. kill: when the daemon may be killed."""
 
     at: Proving
     der: str
     say: Callable[[str], None]
+    kill: Callable[[Kill], Awaitable[Answer]] | None = None
+    cable: bool = False
 
-    async def carry(self, subject: Subject) -> Finding:
+    async def carry(self, proof: Proof) -> Finding:
         """To its end. Raises OSError where the journal can't be saved."""
-        return await carried(prove(subject), self._done)
+        try:
+            return await carried(proof, self._done)
+        finally:
+            await self.at.alone(self.der)
 
     async def _done(self, step: Step) -> Answer:
+        at, reading = self.at, Reading()
         if isinstance(step, Look):
-            return Answer(reading=await self.at.look(self.der), at_s=self.at.now_s())
-        if isinstance(step, Tell):
-            accepted = await self.at.tell(self.der, step.setpoint)
-            self.say(f"{self.der}: told {setpoint_text(step.setpoint)}, and nothing more from now on")
-            return Answer(accepted=accepted, at_s=self.at.now_s())
-        if step.cut:
-            self.say(f"{self.der}: unplugged for {step.seconds:.0f} s: the connection is closed")
-        await self.at.silence(self.der, step.seconds, cut=step.cut)
-        return Answer(at_s=self.at.now_s())
+            reading = await at.look(self.der)
+        elif isinstance(step, Tell):
+            accepted = await at.tell(self.der, step.setpoint)
+            until = "again and again until the cable is out" if self.cable else "and nothing more from now on"
+            self.say(f"{self.der}: told {setpoint_text(step.setpoint)}, {until}")
+            return Answer(accepted=accepted, at_s=at.now_s())
+        elif isinstance(step, Pull):
+            again = (step.setpoint, step.every_s)
+            away_s = await at.unplugged(self.der, step.seconds, again, self._ask)
+            return Answer(away_s=away_s, at_s=at.now_s())
+        elif isinstance(step, Kill):
+            assert self.kill is not None
+            return await self.kill(step)
+        elif isinstance(step, Silence):
+            if step.cut:
+                self.say(f"{self.der}: unplugged for {step.seconds:.0f} s: the connection is closed")
+            await at.silence(self.der, step.seconds, cut=step.cut)
+        else:
+            reading = await self._beside(step)
+        return Answer(reading=reading, at_s=at.now_s())
+
+    async def _beside(self, step: Meet | Watch | Alone) -> Reading:
+        if isinstance(step, Meet):
+            self.say(f"{self.der}: a second client connects")
+            return await self.at.meet(self.der)
+        if isinstance(step, Watch):
+            return await self.at.watch(self.der, step.seconds)
+        await self.at.alone(self.der)
+        return Reading()
+
+    def _ask(self, text: str) -> None:
+        self.say(f"{self.der}: {text}")
 
 
-def recorded(section: DerSection, finding: Finding, at: Proving, device: Device) -> Proof:
+def recorded(section: DerSection, finding: Finding, at: Proving, device: Device) -> proofs.Proof:
     """For the state directory: what was found, of whom, under which declaration."""
     given, who = section.fallback, device.identity
-    return Proof(
+    return proofs.Proof(
         verdict=finding.verdict,
         serial=serial_text(who.serial),
         firmware=who.firmware,
@@ -95,6 +162,8 @@ def recorded(section: DerSection, finding: Finding, at: Proving, device: Device)
         went_w=finding.went_w,
         polled=finding.polled,
         text=finding.text,
+        how=finding.how,
+        beside=finding.beside,
     )
 
 

@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: the file is being read anyway
     site = load(path)
     from derctl.cli.leave import LINES_S, leave, watch
+    from derctl.cli.sessions import SESSIONS
     from derctl.daemon.app import App
     from derctl.daemon.log import Style, configure, logger, priority_of
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     for question in site.questions:
         logger().warning("site_file", text=str(question))
 
-    app = App(site, observe=args.observe, read=lambda: load(path))
+    app = App(site, observe=args.observe, read=lambda: load(path), sessions=SESSIONS)
     watch(app.ending, lines)
     runner = asyncio.Runner(loop_factory=_loop_factory())
     try:

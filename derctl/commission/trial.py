@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from derctl.core.types import Reading, Setpoint
-from derctl.core.words import FallbackBy, Proven
+from derctl.core.words import Beside, FallbackBy, Proven, Unplugged
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,51 @@ class Silence:
     cut: bool = False
 
 
-Step = Look | Tell | Silence
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A person pulls the cable, and plugs it in again after so long. Until it is out the setpoint is told again every
+    every_s. Answered by away_s."""
+
+    seconds: float
+    setpoint: Setpoint
+    every_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """derctl is killed, just after it told this at told_s. bound: its power stood at it. Never answered."""
+
+    setpoint: Setpoint
+    told_s: float
+    bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Meet:
+    """A second client, over a connection of its own beside ours. Answered by a reading of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """In so long the second client reads it, while ours is unplugged. Answered by that reading."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The second client has gone, and ours is there again."""
+
+
+Step = Look | Tell | Silence | Pull | Kill | Meet | Watch | Alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """at_s: when the step ended, monotonic."""
+    """at_s: when the step ended, monotonic. away_s: for how long it was not heard; None: it was all the time."""
 
     at_s: float
+    away_s: float | None = None
     reading: Reading = field(default_factory=Reading)
     accepted: Setpoint | None = None
 
@@ -43,13 +80,16 @@ class Answer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """lapsed_s: how long after the last word it let go, as far as that was seen. went_w: the limit that it has since
-    then, None: none. polled: whether it was asked meanwhile."""
+    then, None: none. polled: whether it was asked meanwhile. how: derctl was taken from it. beside: what a second
+    client changes, None: none was there."""
 
     verdict: Proven
     text: str
     lapsed_s: float | None = None
     went_w: float | None = None
     polled: bool = True
+    how: Unplugged = Unplugged.ASKING
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +98,8 @@ class Subject:
 
     limit, aim: what it takes. p_max_w, p_min_w: its rating. tolerance_w: what counts as the same.
     asks: whether it is asked while its timer runs, first. cannot: why the declared fallback is more than it can do.
+    own_timer_s: of one whose timer runs also where none is set, and whose read-back says nothing of that; 0: none.
+    cable: a person pulls its cable instead. second: a second client polls it afterwards.
     """
 
     by: FallbackBy
@@ -72,6 +114,9 @@ class Subject:
     poll_s: float = 1.0
     asks: bool = True
     cannot: str = ""
+    own_timer_s: float = 0.0
+    cable: bool = False
+    second: bool = False
 
     @property
     def step_w(self) -> float:
@@ -107,6 +152,18 @@ class Subject:
 
 STEP_PU = 0.05
 """Of the rating: our choice."""
+LATE_PU, LATE_S = 0.2, 2.0
+"""So much later than declared it is late: this share of the time, and this long beside it: our choice."""
+
+
+def stands_s(subject: Subject) -> float:
+    """For so long what it was told has to stand."""
+    return max(subject.after_s, subject.own_timer_s * (1.0 + LATE_PU))
+
+
+def late_s(subject: Subject) -> float:
+    """After so long it is late."""
+    return subject.after_s * (1.0 + LATE_PU) + LATE_S
 
 
 def let_go(subject: Subject, reading: Reading, told: Setpoint) -> bool:

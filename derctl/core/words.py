@@ -341,6 +341,7 @@ class Refusal(StrEnum):
     DOES_NOT_FIT = "does_not_fit"
     UNPROVEN = "unproven"
     TWO_OWNERS = "two_owners"
+    ENDED = "ended"
 
 
 class Standing(StrEnum):
@@ -371,6 +372,26 @@ class Proven(StrEnum):
     FAILED = "failed"
     UNPROVABLE = "unprovable"
     UNCONFIRMED = "unconfirmed"
+
+
+class Unplugged(StrEnum):
+    """How derctl was taken from a DER while its timer ran: not at all, it went on asking; it asked nothing, and
+    closed the connection; somebody pulled the cable; or its process was killed."""
+
+    ASKING = "asking"
+    CUT = "cut"
+    CABLE = "cable"
+    KILLED = "killed"
+
+
+class Beside(StrEnum):
+    """What a second client, which polls while derctl is unplugged, changes: nothing, it lets go all the same; it
+    never lets go; there can be none, since the device takes one client only; or that could not be told."""
+
+    LETS_GO = "lets_go"
+    KEPT_UP = "kept_up"
+    ONE_CLIENT = "one_client"
+    UNTOLD = "untold"
 
 
 class Without(StrEnum):

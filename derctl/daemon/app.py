@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from derctl.core.types import Tick
@@ -34,6 +36,7 @@ from derctl.daemon.shadow.shadow import Shadow
 from derctl.daemon.shadow.watch import Watch
 from derctl.daemon.survival import Survival
 from derctl.daemon.tasks import Tasks
+from derctl.daemon.trials import Session, Trials
 from derctl.daemon.uplink import Uplink
 from derctl.links.local import serve
 from derctl.links.notify import Notifier
@@ -48,8 +51,16 @@ LAST_WORDS_S = 0.5
 class App:
     """A site under control. `run` returns when the daemon was asked to stop and has released what it wrote."""
 
-    def __init__(self, site: Site, *, observe: bool = False, read: Callable[[], Site] | None = None) -> None:
-        """read: the site file as it is now, for a reload."""
+    def __init__(
+        self,
+        site: Site,
+        *,
+        observe: bool = False,
+        read: Callable[[], Site] | None = None,
+        sessions: Mapping[str, Session] | None = None,
+    ) -> None:
+        """read: the site file as it is now, for a reload. sessions: what is carried out with its DERs, by call."""
+        self.sessions = sessions or {}
         self.log = logger()
         self.clock = Clock(site.file.site.clock_sync)
         self.tasks = Tasks(self.log)
@@ -64,7 +75,9 @@ class App:
         folder = self.control.releaser.records.written.folder
         self.shadow = Shadow(folder, Watch(self.clock, self.control), self.news.tell)
         self.news.hearers = [*self.news.hearers, self.shadow.watch.hear]
+        self.trials = Trials(self.control, self.tasks, self.clock, self.news.tell)
         reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
+        reach = replace(reach, end_trial=self.trials.end)
         desk = Desk(reach, self.clock, self.log)
         self._wire_links(site, desk)
         self._wire_people(desk, read or (lambda: site))
@@ -154,6 +167,7 @@ class App:
             view=self.panel.view,
             reload=self.reloading.now,
             shadow=self.shadow.report,
+            sessions={name: partial(session, self.trials) for name, session in self.sessions.items()},
         )
 
     def _mode_changed(self) -> None:
@@ -219,6 +233,7 @@ class App:
         control.loop.stop()
         self.dirty.set()  # saved beside the releases, and once more with what they did
         try:
+            await ending.take("trial", self.trials.end(hurry=True), RELEASED_BY_S)
             await ending.take("control", self._quiet(), CONTROL_BY_S)
             if self.gate.arming.state is not Arm.LOOKING:
                 await ending.take("release", control.releaser.release(lift=False), RELEASED_BY_S)

@@ -60,7 +60,7 @@ without derctl: what is read there would be too old to act on."""
 class Arming:
     """asked: whether control was asked for last, also of a daemon that only looks. by: who asked, None: the site
     file. since: when, as text. file: the site file's mode when that was said; another one is a later word. unsaved:
-    why nothing can be saved, which keeps control from beginning."""
+    why nothing can be saved, trial: what is tried out with a DER now; both keep control from beginning."""
 
     state: Arm = Arm.WATCHING
     asked: bool = False
@@ -68,6 +68,7 @@ class Arming:
     since: str | None = None
     file: Mode | None = None
     unsaved: str | None = None
+    trial: str = ""
     absence: Absence = field(default_factory=Absence)
 
     @property
@@ -91,6 +92,8 @@ class Arming:
             return "started with --observe"
         if not self.armed:
             return "not armed"
+        if self.trial:
+            return f"{Refusal.NOT_READY}: {self.trial}"
         if self.unsaved is not None:
             return f"{Refusal.NOT_SAVED}: {self.unsaved}"
         objection = self.absence.objection

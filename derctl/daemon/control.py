@@ -214,6 +214,8 @@ class Control:
             writer.promised.fallback = fallback
             writer.account.hold = replace(writer.account.hold, written=None)
         writer.control, writer.tick_s = der.control, self.site.file.site.tick_s
+        least_w = max(writer.account.rest.least_w, awake_from(self.site.plant.der(der.serial)))
+        writer.account.rest = replace(writer.account.rest, least_w=least_w)
         writer.account.ration.named = frozenset(der.may_write)
         writer.account.contest = replace(writer.account.contest, policy=OnOverride(self.site.file.site.on_override))
         return writer

@@ -26,7 +26,8 @@ class Gate:
     on_word: an operator's word was taken: its event, and who said it and what was shown to him.
 
     on_broken: while it is open, what it opened under holds no more, and why. agreed: what control began under last,
-    before a restart too. disarms: how often it was disarmed, for an arm that took its time.
+    before a restart too. disarms: how often it was disarmed, for an arm that took its time. trial: what is tried out
+    with a DER now, "": nothing.
     """
 
     absence: Callable[[], Absence]
@@ -41,6 +42,7 @@ class Gate:
     agreed: str | None = None
     unsaved: Callable[[], str | None] = lambda: None
     disarms: int = 0
+    trial: str = ""
 
     @property
     def open(self) -> bool:
@@ -56,6 +58,10 @@ class Gate:
         absence, before = self.absence(), self.arming
         if before.state is Arm.WATCHING:
             self.agreed = None
+        if self.trial:
+            self._become(replace(before, absence=absence, trial=self.trial))
+            return self.open
+        before = replace(before, trial="") if before.trial else before
         unsaved = self.unsaved() if before.state is Arm.HELD else None
         if unsaved is not None:
             self._become(replace(before, absence=absence, unsaved=unsaved))
@@ -79,6 +85,8 @@ class Gate:
 
         Raises CommandError, with the picture where a second word would do it.
         """
+        if self.trial:
+            raise CommandError(Refusal.NOT_READY, f"{self.trial}: wait for its end, or end it where it was begun")
         if self.arming.armed or self.arming.state is Arm.LOOKING:
             self.arm(by)
             return

@@ -76,6 +76,8 @@ PRIORITIES: dict[str, str] = {
     "stopped": "info",
     "sun_down": "info",
     "transport_problem": "warning",
+    "trial_began": "info",
+    "trial_ended": "info",
     "unknown_principal": "warning",
     "value_held": "warning",
     "write_budget": "warning",

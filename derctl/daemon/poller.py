@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,7 +31,11 @@ class Poller:
         """Return when all have answered, or after `seconds` with what is there. A bug in a poll is raised here."""
         self._collect()
         self._overdue = set(self._running)
-        begun = [(channel, self._begun(channel)) for channel in self.channels if channel.id not in self._overdue]
+        begun = [
+            (channel, self._begun(channel))
+            for channel in self.channels
+            if channel.id not in self._overdue and not channel.asking.lent
+        ]
         if self._running:
             await self._wait(begun, seconds)
         self._collect()
@@ -57,18 +61,28 @@ class Poller:
             return
         if not self._waiting:
             self.on_late(channel.id)
-        if channel.id in self._overdue and self._running.get(channel.id) is task:
+        if channel.id in self._overdue and self._running.get(channel.id) is task and not channel.asking.lent:
             self._overdue.discard(channel.id)
             self._begun(channel).add_done_callback(partial(self._ended, channel))
 
     def _look(self) -> None:
         for channel in self.channels:
-            if channel.id not in self._looking and channel.bond.wants_look:
+            if channel.id not in self._looking and channel.bond.wants_look and not channel.asking.lent:
                 self._looking[channel.id] = asyncio.create_task(channel.look(), name=f"look {channel.id}")
+
+    async def leave(self, names: Collection[str]) -> None:
+        """Return when nothing is asked of these any more; they are lent."""
+        tasks = [tasks[name] for tasks in (self._running, self._looking) for name in names if name in tasks]
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def look_again(self, seconds: float) -> None:
         """Look now for what was not found, or found incomplete, and wait for it, `seconds` at most."""
-        wanted = [channel for channel in self.channels if channel.device is None or channel.bond.binding.incomplete]
+        wanted = [
+            channel
+            for channel in self.channels
+            if not channel.asking.lent and (channel.device is None or channel.bond.binding.incomplete)
+        ]
         if not wanted:
             return
         for channel in wanted:
@@ -140,6 +154,8 @@ async def _read_line(channels: Sequence[Channel], every_s: float) -> None:
     while True:
         for channel in channels:
             for other in channels:
-                await other.read_slow(first=True)
-            await channel.read_slow()
+                if not other.asking.lent:
+                    await other.read_slow(first=True)
+            if not channel.asking.lent:
+                await channel.read_slow()
         await asyncio.sleep(every_s)

@@ -23,7 +23,7 @@ def unproven_text(file: SiteFile, known: Known) -> str:
     names = next(iter(lacking)) if len(lacking) == 1 else ""
     seen = " --witnessed NAME" if any(attested(der) for der in file.ders if der.id in lacking) else ""
     verb = f"derctl verify {names}".rstrip() + seen
-    return f"{reasons}. Run `{verb}` while derctl is stopped, or write require_proof: false into the site file"
+    return f"{reasons}. Run `{verb}`, or write require_proof: false into the site file"
 
 
 def why_not(section: DerSection, known: Known) -> str | None:

@@ -105,6 +105,8 @@ class Reloading:
             return text
 
     async def _again(self) -> str:
+        if self.control.gate.trial:
+            raise CommandError(Refusal.NOT_READY, f"{self.control.gate.trial}: again behind its end")
         new, old = await self._read(), self.control.site
         changed = changes(old, new)
         if not changed:
@@ -194,6 +196,8 @@ def changes(old: Site, new: Site) -> list[str]:
     found = [key for key in after if before[key] != after[key]]
     if old.profiles != new.profiles and not found:
         found.append("profiles")
+    if old.plant != new.plant:
+        found.append("plant.json")
     return [*found, *(["the password"] if old.secret != new.secret else [])]
 
 

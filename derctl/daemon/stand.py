@@ -23,7 +23,7 @@ from derctl.daemon.actuate.ledger import Ledger
 from derctl.daemon.actuate.ration import Ration
 from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.release import Release
-from derctl.daemon.actuate.releaser import Releaser
+from derctl.daemon.actuate.releaser import PATIENT_S, Releaser
 from derctl.daemon.actuate.wearing import Wearing
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.build import Plant, build, writer_of
@@ -59,7 +59,7 @@ class NotGivenBack(DerctlError):
 @dataclass(slots=True)
 class Stand:
     """stood: what was in each DER before. progress: hears what each stage is for. stamp: the wall
-    time as text."""
+    time as text. patience_s: how long giving back may take."""
 
     site: Site
     plant: Plant
@@ -68,6 +68,7 @@ class Stand:
     stamp: Callable[[], str] = lambda: ""
     stood: dict[str, Setpoint] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    patience_s: float = PATIENT_S
     _sent_s: float = 0.0
 
     @property
@@ -77,7 +78,6 @@ class Stand:
 
     async def begin(self) -> None:
         """All devices answer, and nothing of derctl's stands in them. Raises BusTimeout, NotGivenBack."""
-        self.releaser.restore()
         left = [name for name in self.writers if self.releaser.records.of(name) is Record.WRITTEN]
         if left:
             text = f"{', '.join(left)}: what derctl wrote is not given back yet; first: derctl release"
@@ -110,7 +110,7 @@ class Stand:
 
     async def give_back(self, name: str) -> Release | None:
         """What it had, or its fallback where that gives less; None: it was not written."""
-        return (await self.releaser.lift_of([name])).get(name)
+        return (await self.releaser.lift_of([name], seconds=self.patience_s)).get(name)
 
     async def _stand(self, writer: Writer, stage: Stage) -> Heard:
         began_s = self.clock()
@@ -204,6 +204,7 @@ async def stand(site: Site, hears: Callable[[str], None]) -> AsyncIterator[Stand
         tasks = [asyncio.create_task(bus.line.run()) for bus in plant.buses.values()]
         made = Stand(site, plant, releaser, stamp=clock.stamp)
         try:
+            releaser.restore()
             await made.begin()
             yield made
         finally:

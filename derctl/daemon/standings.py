@@ -50,10 +50,11 @@ def found_before(folder: Folder) -> dict[str, float]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """How a DER's read-back is taken: by what is known of its habits now. ceiling_w: its declared fallback, which a
-    release may have left in it."""
+    release may have left in it. lent: whether what stands in it now is a trial's."""
 
     habits: Callable[[], Profile]
     ceiling_w: float | None
+    lent: Callable[[], bool] = lambda: False
 
     @property
     def profile(self) -> Profile:
@@ -63,7 +64,11 @@ class Rule:
 def rules_of(site: Site, channels: Mapping[str, Channel]) -> dict[str, Rule]:
     """Of the DERs that derctl may write."""
     return {
-        der.id: Rule(habits=partial(_habits, channels[der.id]), ceiling_w=der.fallback.p_ceiling_w)
+        der.id: Rule(
+            habits=partial(_habits, channels[der.id]),
+            ceiling_w=der.fallback.p_ceiling_w,
+            lent=partial(_lent, channels[der.id]),
+        )
         for der in site.file.ders
         if der.control
     }
@@ -71,6 +76,10 @@ def rules_of(site: Site, channels: Mapping[str, Channel]) -> dict[str, Rule]:
 
 def _habits(channel: Channel) -> Profile:
     return channel.measured.habits
+
+
+def _lent(channel: Channel) -> bool:
+    return channel.asking.lent
 
 
 def still_waited(waiting: set[str], state: SiteState, rules: Mapping[str, Rule]) -> set[str]:
@@ -156,7 +165,7 @@ class Standings:
 
     def _with(self, der: DerState, t_s: float, dt_s: float, gate_open: bool) -> DerState:
         rule = self.rules.get(der.id)
-        if rule is None or der.rating.size_w <= 0.0:
+        if rule is None or der.rating.size_w <= 0.0 or rule.lent():
             return der
         before = self.by_der.get(der.id, NOTHING_STOOD)
         if der.fresh:

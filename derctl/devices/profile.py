@@ -78,7 +78,8 @@ class Profile:
     settle_s: until a setpoint shows at the terminals. tolerance_pct: of the rating, for accepted and achieved.
     readback: values | effect_only (control points read as not implemented). timer_rearm: write | any_message
     (polling keeps it from running out, which is a problem of the device) | none (counts but nothing reverts).
-    storage_reverts: the timer of model 124 does what that of 123 does.
+    storage_reverts: the timer of model 124 does what that of 123 does. own_timer_s: its timer runs also where none is
+    set, for so long, and its registers may go on saying what it was told; 0: no such thing is known.
     turnaround_s: silence behind its answers until it lets go of a shared line. answer_floor_s: the least that a
     deadline learned on a serial line leaves its answer to begin.
     volatile: its control points lie in memory that doesn't wear out, so that they may be written every few seconds.
@@ -126,6 +127,7 @@ class Profile:
     until_told: tuple[str, ...] = ()
     timer_rearm: Literal["write", "any_message", "none"] = "write"
     storage_reverts: bool = True
+    own_timer_s: float = 0.0
     volatile: bool = True
     max_clients: int = 0
     silence_is_missing: bool = False

@@ -33,3 +33,22 @@ async def end(tasks: Iterable[asyncio.Task[Any]], seconds: float = math.inf) -> 
     if asked is not None:
         raise asked
     return pending
+
+
+PATIENCE_S = 60.0
+
+
+async def end_kindly(task: asyncio.Future[Any]) -> None:
+    """Cancel it once, so that what it does at its end is not broken off, and return when it has ended. Who is
+    cancelled meanwhile is so then."""
+    asked: asyncio.CancelledError | None = None
+    while not task.done():
+        task.cancel()
+        until_s = asyncio.get_running_loop().time() + PATIENCE_S
+        while not task.done() and (left_s := until_s - asyncio.get_running_loop().time()) > 0.0:
+            try:
+                await asyncio.wait({task}, timeout=left_s)
+            except asyncio.CancelledError as error:
+                asked = error
+    if asked is not None:
+        raise asked

@@ -1,4 +1,4 @@
-"""The unix socket: one JSON object a line, one line back."""
+"""The unix socket: one JSON object a line, one line back, or more of them where a call goes on (`talk`)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from derctl.core.types import LOCAL
 from derctl.core.words import Refusal
 from derctl.errors import CommandError, LinkError
 from derctl.links.ending import end
+from derctl.links.talk import Stream, carried
 
 LINE_MAX = 65536
 IDLE_S = 60.0
@@ -42,7 +43,7 @@ TURNED_AWAY = _line(
 _CREDENTIALS = struct.Struct("iII")
 """struct ucred: pid, uid, gid; no process is uid 4294967295."""
 Answer = Callable[[str, Mapping[str, Any], str], Awaitable[Any]]
-"""Called with the call's name, its arguments, and who is at the other end."""
+"""Called with the call's name, its arguments, and who is at the other end. A Stream goes on for a while."""
 
 
 async def serve(path: Path, answer: Answer) -> None:
@@ -121,8 +122,23 @@ class Clients:
         while line := await asyncio.wait_for(reader.readline(), IDLE_S):
             async with self.turn:
                 await asyncio.sleep(0.0)
-            writer.write(_made(await _reply(line, self.answer, who)))
-            await asyncio.wait_for(writer.drain(), TAKEN_S)
+            await _put(writer, _made(await self._last(line, who, reader, writer)))
+
+    async def _last(
+        self, line: bytes, who: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> dict[str, Any]:
+        """The answer, behind all that comes before it."""
+        reply = await _reply(line, self.answer, who)
+        if not isinstance(reply, Stream):
+            return reply
+        return await carried(reply, reader, lambda said: _put(writer, _made(said)))
+
+
+async def _put(writer: asyncio.StreamWriter, made: bytes) -> None:
+    if writer.is_closing():  # who has gone: the transport would raise whatever it likes
+        raise ConnectionResetError
+    writer.write(made)
+    await asyncio.wait_for(writer.drain(), TAKEN_S)
 
 
 def _made(reply: dict[str, Any]) -> bytes:
@@ -157,7 +173,7 @@ def _peer(connection: socket.socket) -> str:
         return LOCAL
 
 
-async def _reply(line: bytes, answer: Answer, who: str) -> dict[str, Any]:
+async def _reply(line: bytes, answer: Answer, who: str) -> dict[str, Any] | Stream:
     try:
         request = msgspec.json.decode(line)  # strict: no Infinity, no NaN, nothing that overflows
         call = request["call"]
@@ -167,7 +183,8 @@ async def _reply(line: bytes, answer: Answer, who: str) -> dict[str, Any]:
     if not isinstance(args, dict) or not isinstance(call, str):
         return {"ok": False, "code": "bad_argument", "text": "call is a string and args an object"}
     try:
-        return {"ok": True, "result": await answer(call, args, who)}
+        found = await answer(call, args, who)
+        return found if isinstance(found, Stream) else {"ok": True, "result": found}
     except CommandError as error:
         confirm = {} if error.confirm is None else {"confirm": error.confirm}
         return {"ok": False, "code": error.code, "text": str(error)} | confirm

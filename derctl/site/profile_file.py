@@ -48,7 +48,11 @@ KEYS: dict[str, dict[str, Any]] = {
         "write_min_interval_s": Annotated[float, Meta(ge=0, le=900)],
         "deadband_pct": Annotated[float, Meta(ge=0, le=20)],
     },
-    "deadman": {"timer_rearm": Literal["write", "any_message", "none"], "storage_reverts": bool},
+    "deadman": {
+        "timer_rearm": Literal["write", "any_message", "none"],
+        "storage_reverts": bool,
+        "own_timer_s": float,
+    },
     "limits": {
         "min_limit_pct": Annotated[float, Meta(ge=0, le=50)],
         "settle_s": Annotated[float, Meta(gt=0, le=3600)],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from derctl.core.text import error_text
-from derctl.core.words import FallbackBy, Proven
+from derctl.core.words import Beside, FallbackBy, Proven, Unplugged
 from derctl.store.folder import Folder
 from derctl.store.sealed import first_good
 
@@ -19,7 +19,8 @@ class Proof(msgspec.Struct, kw_only=True, frozen=True):
 
     by, p_ceiling_w, after_s: the fallback as it was declared then. lapsed_s: how long after the last word it let go,
     None: it did not, or that was not seen. went_w: the limit that it went to, None: no limit. polled: whether it was
-    asked meanwhile; False: only silence lets its timer run out.
+    asked meanwhile; False: only silence lets its timer run out. how: derctl was taken from it, None: before that was
+    noted. beside: what a second client changes, None: none was there.
     """
 
     verdict: Proven
@@ -34,6 +35,8 @@ class Proof(msgspec.Struct, kw_only=True, frozen=True):
     went_w: float | None = None
     polled: bool = True
     text: str = ""
+    how: Unplugged | None = None
+    beside: Beside | None = None
 
 
 def load(folder: Folder) -> tuple[dict[str, Proof], str | None]:

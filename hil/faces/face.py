@@ -134,7 +134,8 @@ class Face:
                 self._adopt(name)
         acts = self.habits.timer != "counts_but_nothing"
         for name, control in self.controls.items():
-            self.timers[name], reverts = elapse(self.timers[name], dt_s, acts=acts)
+            own = acts and control.model_id not in self.habits.idle_timers
+            self.timers[name], reverts = elapse(self.timers[name], dt_s, acts=own)
             if reverts:
                 self._fall_back(name, control)
 

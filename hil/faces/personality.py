@@ -18,7 +18,7 @@ WORDS = {
     "unknown_unit": ("0x0B", "0x0A", "silent"),
 }
 """By field: what it may say."""
-TUPLES = ("functions", "write_functions_1", "latency_s", "without", "until_told", "refused_models")
+TUPLES = ("functions", "write_functions_1", "latency_s", "without", "until_told", "refused_models", "idle_timers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,8 @@ class Personality:
     `refuses`: (low, high) of what a point takes. `act_s`: what is written acts so much later. `gate`: a register and
     the word with which in it writes are taken; it is closed when it comes, and a restart leaves it as it is.
     `timer`: "lapses" lets go of what was told, and its registers still show it; `timer_s`: its time where none is
-    set. `keeps`: a restart forgets nothing. `delivered`: points as they leave the factory.
+    set; `idle_timers`: models whose timers count and nothing follows. `keeps`: a restart forgets nothing.
+    `delivered`: points as they leave the factory.
 
     `connect_delay_s`: what a client says sooner after its connect is lost. `busy_p`: the share of requests that get
     exception 6. `unknown_unit`: the exception that a unit id gets behind which nothing is.
@@ -60,6 +61,7 @@ class Personality:
     write_only: bool = False
     timer: str = "per_group"
     timer_s: float = 0.0
+    idle_timers: tuple[int, ...] = ()
     keeps: bool = False
     delivered: Mapping[str, float] = field(default_factory=dict)
     refuses: Mapping[str, tuple[float, float]] = field(default_factory=dict)

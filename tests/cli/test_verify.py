@@ -63,7 +63,7 @@ async def test_a_fail_safe_is_proven_and_on_record_and_nothing_is_left_behind(tm
         assert child.returncode == 0, err.decode()
         told = json.loads(out)
         pv2 = told["ders"]["pv2"]
-        assert (pv2["verdict"], pv2["went_w"]) == ("proven", 2000.0) and pv2["lapsed_s"] >= 6.0
+        assert (pv2["verdict"], pv2["went_w"]) == ("proven", 2000.0) and pv2["lapsed_s"] > 5.5
         assert told["waits_for"] == ["pv1", "bat1"], "who still lacks a proof is said"
         assert told["contract"]["holds"] and not rig.units["pv1"].log, "only what was asked for is written"
         known = proofs.load(folder)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from derctl.core.types import NOTHING, Decision, SiteState
 from derctl.core.words import Released
@@ -15,9 +15,10 @@ from derctl.links.ending import end
 
 @dataclass(slots=True)
 class Dispatch:
-    """writers: by DER id."""
+    """writers: by DER id. lent: to a trial, which alone tells them something."""
 
     writers: Mapping[str, Writer]
+    lent: set[str] = field(default_factory=set)
 
     def offer(self, decisions: Sequence[Decision], state: SiteState, gate_open: bool) -> None:
         """Hand each DER its decision."""
@@ -25,11 +26,13 @@ class Dispatch:
         for writer in self.writers.values():
             writer.errand.raise_bugs()
         for decision in decisions:
+            if decision.der in self.lent:
+                continue
             self.writers[decision.der].offer(decision, ders[decision.der], gate_open, state.t_s)
 
     def heard(self, der_id: str, gate_open: bool) -> None:
         """A device has been heard behind its tick."""
-        if der_id in self.writers:
+        if der_id in self.writers and der_id not in self.lent:
             self.writers[der_id].heard(gate_open)
 
     async def release(self, wrote: Sequence[str], *, lift: bool, seconds: float) -> dict[str, Release]:

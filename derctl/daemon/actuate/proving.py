@@ -1,11 +1,15 @@
-"""A site's DERs for a proof of their fail-safes, without a daemon: journal first, and given back whatever happens."""
+"""A site's DERs for a proof of their fail-safes: journal first, and given back whatever happens.
+
+Alone, without a daemon; a running daemon lends its own (daemon/trials).
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from derctl.core.types import Reading, Setpoint
 from derctl.daemon.actuate.alone import surviving, tell
@@ -14,28 +18,72 @@ from derctl.daemon.actuate.releaser import PATIENT_S, Releaser
 from derctl.daemon.actuate.rescue import folder_of, ready, take_over, wired
 from derctl.daemon.actuate.wearing import Wearing
 from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.build import build
+from derctl.daemon.channel.channel import Channel
 from derctl.daemon.clock import Clock
 from derctl.devices import Device
-from derctl.errors import BusTimeout
+from derctl.errors import BusError, BusTimeout
+from derctl.links.bus import Bus
 from derctl.links.ending import end
 from derctl.site import Site
 from derctl.store.folder import Folder
 
 FOUND_S = 20.0
 """How long a DER is looked for, or waited for behind a cut: over a bus of a request a second it takes that."""
+PULL_S = 300.0
+"""Within so long the cable is pulled, and plugged in again: our choice, for the way to the cabinet."""
+GONE = 2
+"""So many polls without an answer in a row: the cable is out. One may be lost by itself."""
+PULL_POLL_S = 0.5
+
+
+class Wires(Protocol):
+    """The connections to the buses."""
+
+    async def part(self, bus: Bus) -> None:
+        """Closed from now on."""
+
+    def join(self, bus: Bus) -> None:
+        """Kept connected again."""
+
+
+@dataclass(slots=True)
+class OwnWires:
+    """With a task each, by the bus's name."""
+
+    tasks: dict[str, asyncio.Task[None]]
+
+    async def part(self, bus: Bus) -> None:
+        await end([self.tasks[bus.line.name]])
+
+    def join(self, bus: Bus) -> None:
+        self.tasks[bus.line.name] = asyncio.create_task(bus.line.run())
+
+
+@dataclass(slots=True)
+class Second:
+    """A client beside ours, with a connection of its own. parted: ours is closed meanwhile."""
+
+    channel: Channel
+    task: asyncio.Task[None]
+    parted: bool = False
 
 
 @dataclass(slots=True)
 class Proving:
     """told: the DERs that were written; nobody asked that of them, so their limits go back to the fallback.
-    given_back: by DER id what became of its release, once that is done. clock: the wall time."""
+    given_back: by DER id what became of its release, once that is done. clock: the wall time. lends: for as long as
+    a DER is tried out."""
 
+    site: Site
     folder: Folder
     clock: Clock
     releaser: Releaser
-    wires: dict[str, asyncio.Task[None]]
+    wires: Wires
+    lends: Callable[[str], AbstractAsyncContextManager[None]] = lambda der_id: nullcontext()
     told: list[str] = field(default_factory=list)
     given_back: dict[str, Release] = field(default_factory=dict)
+    _second: Second | None = None
 
     def now_s(self) -> float:
         """Monotonic."""
@@ -47,21 +95,14 @@ class Proving:
     async def find(self, der_id: str) -> Device | None:
         """The device, None where it does not answer as the one that the site file means."""
         channel = self.writer(der_id).channel
-        looking = asyncio.create_task(ready(channel))
-        try:
-            await asyncio.wait([looking], timeout=FOUND_S)
-        finally:
-            await end([looking])
+        if not (channel.measured.sample > 0 and channel.bond.verified):
+            async with self.lends(der_id):
+                await _found(channel)
         return channel.device if channel.measured.sample > 0 and channel.bond.verified else None
 
     async def look(self, der_id: str) -> Reading:
         """Raises BusTimeout."""
-        channel = self.writer(der_id).channel
-        before = channel.measured.sample
-        await channel.poll()
-        if channel.device is None or channel.measured.sample == before:
-            raise BusTimeout(channel.bond.binding.text or "it does not answer")
-        return channel.measured.reading
+        return await polled(self.writer(der_id).channel)
 
     async def tell(self, der_id: str, setpoint: Setpoint) -> Setpoint | None:
         """What it reads back. Raises as `alone.tell`."""
@@ -76,18 +117,120 @@ class Proving:
 
     async def silence(self, der_id: str, seconds: float, *, cut: bool) -> None:
         """Ask it nothing for so long. cut: with its bus's connection closed; it is there again afterwards, or not."""
-        channel = self.writer(der_id).channel
-        line = channel.bus.line
+        bus = self.writer(der_id).channel.bus
         if not cut:
             await asyncio.sleep(seconds)
             return
-        await end([self.wires[line.name]])
+        await self.wires.part(bus)
         try:
             await asyncio.sleep(seconds)
         finally:
-            self.wires[line.name] = asyncio.create_task(line.run())
-        with suppress(TimeoutError):
-            await asyncio.wait_for(line.wait_connected(), FOUND_S)
+            self.wires.join(bus)
+        await _connected(bus)
+
+    async def unplugged(
+        self, der_id: str, seconds: float, again: tuple[Setpoint, float], say: Callable[[str], None]
+    ) -> float | None:
+        """A person pulls its cable, and plugs it in again after `seconds`. again: what it is told until then, and how
+        often, s. For how long it was not heard; None: it was never silent. Raises BusTimeout: it stays away."""
+        channel = self.writer(der_id).channel
+        say(f"pull the cable of {der_id} now, at the inverter or at the switch, and leave it out until you are told")
+        heard_s = await self._pulled(der_id, *again)
+        if heard_s is None:
+            return None
+        say(f"it is silent; leave the cable out for {seconds:.0f} s")
+        back_s = await self._back(channel, heard_s + seconds)
+        if back_s is None:
+            say("plug the cable in again now")
+            back_s = await self._back(channel, self.now_s() + PULL_S)
+        if back_s is None:
+            raise BusTimeout("its cable was pulled, and it does not answer any more")
+        return back_s - heard_s
+
+    async def _pulled(self, der_id: str, setpoint: Setpoint, every_s: float) -> float | None:
+        """When it answered last, once it is silent. None: it was not within PULL_S."""
+        ends_s = self.now_s() + PULL_S
+        heard_s = told_s = self.now_s()
+        silent = 0
+        while self.now_s() < ends_s:
+            began_s = self.now_s()
+            try:
+                if began_s - told_s > every_s:
+                    await self.tell(der_id, setpoint)
+                    told_s = began_s
+                await polled(self.writer(der_id).channel)
+                heard_s, silent = self.now_s(), 0
+            except BusError:
+                silent += 1
+                if silent >= GONE:
+                    return heard_s
+            await asyncio.sleep(max(began_s + PULL_POLL_S - self.now_s(), 0.0))
+        return None
+
+    async def _back(self, channel: Channel, ends_s: float) -> float | None:
+        """When it answers again. None: not before ends_s."""
+        while self.now_s() < ends_s:
+            began_s = self.now_s()
+            with suppress(BusError):
+                await polled(channel)
+                return self.now_s()
+            await asyncio.sleep(max(began_s + PULL_POLL_S - self.now_s(), 0.0))
+        return None
+
+    async def meet(self, der_id: str) -> Reading:
+        """A second client, beside ours. Raises BusError: it gets no answer."""
+        plant = build(self.site, lambda event, who, text: None)
+        channel = plant.ders[der_id]
+        self._second = Second(channel, asyncio.create_task(channel.bus.line.run()))
+        await _found(channel)
+        return await polled(channel)
+
+    async def watch(self, der_id: str, seconds: float) -> Reading:
+        """The second client reads it in so long, while ours is unplugged. Raises BusError."""
+        assert self._second is not None
+        if not self._second.parted:
+            self._second.parted = True
+            await self.wires.part(self.writer(der_id).channel.bus)
+        await asyncio.sleep(seconds)
+        return await polled(self._second.channel)
+
+    async def alone(self, der_id: str) -> None:
+        """The second client has gone, and ours is there again."""
+        second, self._second = self._second, None
+        if second is None:
+            return
+        try:
+            await end([second.task])
+        finally:
+            if second.parted:
+                self.wires.join(self.writer(der_id).channel.bus)
+        await _connected(self.writer(der_id).channel.bus)
+        with suppress(BusError):  # so that it is known for the one that it was
+            await polled(self.writer(der_id).channel)
+
+
+async def polled(channel: Channel) -> Reading:
+    """Raises BusTimeout."""
+    before = channel.measured.sample
+    await channel.poll()
+    if channel.device is None or channel.measured.sample == before:
+        raise BusTimeout(channel.bond.binding.text or "it does not answer")
+    return channel.measured.reading
+
+
+async def _found(channel: Channel) -> None:
+    """Or looked for in vain."""
+    looking = asyncio.create_task(ready(channel))
+    try:
+        await asyncio.wait([looking], timeout=FOUND_S)
+    finally:
+        await end([looking])
+
+
+async def _connected(bus: Bus) -> None:
+    """Or waited for in vain."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(bus.line.wait_connected(), FOUND_S)
 
 
 @asynccontextmanager
@@ -107,7 +250,7 @@ async def proving(site: Site, hears: Callable[[str], None]) -> AsyncIterator[Pro
             ledger, clock = releaser.records.ledger, Clock(site.file.site.clock_sync)
             wearing = Wearing(folder, clock, ledger, also=lambda: ledger.of)
             wearing.restore(await surviving(folder, clock))
-            made = Proving(folder, clock, releaser, wires)
+            made = Proving(site, folder, clock, releaser, OwnWires(wires))
             try:
                 yield made
             finally:

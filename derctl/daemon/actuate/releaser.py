@@ -90,10 +90,10 @@ class Releaser:
         wrote = [der_id for der_id in leaving if self.records.of(der_id) is Record.WRITTEN]
         return await self._release(wrote, lift=lift, seconds=seconds) if wrote else {}
 
-    async def lift_of(self, stepped: Sequence[str]) -> dict[str, Release]:
+    async def lift_of(self, stepped: Sequence[str], *, seconds: float = PATIENT_S) -> dict[str, Release]:
         """Release these, as far as they were written, and lift their limits to what the fallback has."""
         wrote = [der_id for der_id in stepped if self.records.of(der_id) is Record.WRITTEN]
-        return await self._release(wrote, lift=True, seconds=PATIENT_S) if wrote else {}
+        return await self._release(wrote, lift=True, seconds=seconds) if wrote else {}
 
     def follow(self, *, lift: bool) -> None:
         """While control is closed: a try for those whose time has come. Raises what a try before it broke on.
@@ -104,7 +104,8 @@ class Releaser:
             again, self._again = self._again, None
             if not again.cancelled():
                 again.result()
-        due = self.attempts.due(self.inventory.wrote(), self.clock())
+        wrote = [name for name in self.inventory.wrote() if name not in self.dispatch.lent]
+        due = self.attempts.due(wrote, self.clock())
         if due and self._again is None and not self.releasing:
             trying = self._release(due, lift=lift and self._lift, seconds=PATIENT_S)
             self._again = asyncio.create_task(trying, name="release again")

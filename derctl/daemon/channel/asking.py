@@ -16,11 +16,12 @@ from derctl.links.carried import carried
 
 @dataclass(slots=True)
 class Asking:
-    """joining: what of the device may be read together."""
+    """joining: what of the device may be read together. lent: a trial alone does it now."""
 
     bus: Bus
     unit: int
     joining: Joining
+    lent: bool = False
 
     def shorten(self, max_regs: int) -> None:
         """The profile of the device that was found takes no longer requests."""

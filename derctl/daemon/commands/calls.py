@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -19,6 +20,7 @@ from derctl.daemon.log import priority_of
 from derctl.daemon.report.status import status
 from derctl.daemon.report.view import View
 from derctl.errors import CommandError
+from derctl.links.talk import Stream, Talk
 from derctl.store.ticks import Recorder
 
 Args = Mapping[str, Any]
@@ -37,21 +39,26 @@ async def no_shadow(since_s: float) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
     """Answers the socket. view: the daemon as it is now. reload: reads the site file again. shadow: what it
-    would have done in so many seconds."""
+    would have done in so many seconds. sessions: what goes on for a while, by call."""
 
     desk: Desk
     recorder: Recorder
     view: Callable[[], View]
     reload: Callable[[], Awaitable[str]] = no_reload
     shadow: Callable[[float], Awaitable[dict[str, Any]]] = no_shadow
+    sessions: Mapping[str, Callable[[Args, str, Talk], Awaitable[Any]]] = field(default_factory=dict)
 
     async def answer(self, call: str, args: Args, who: str) -> Any:
-        """who: who asks. Raises CommandError."""
+        """who: who asks. A Stream goes on for a while. Raises CommandError."""
         if call in CALLS:
             return await CALLS[call](self, args, who)
         if call in COMMANDS:
             return await self.desk.local(call, args, who)
-        raise CommandError(Refusal.UNKNOWN_COMMAND, f"no call {call!r}; known are {', '.join((*CALLS, *COMMANDS))}")
+        if call in self.sessions:
+            self.desk.log.log(priority_of("command"), "command", text=f"{who}: {call}")
+            return Stream(partial(self.sessions[call], dict(args), who))
+        known = ", ".join((*CALLS, *COMMANDS, *self.sessions))
+        raise CommandError(Refusal.UNKNOWN_COMMAND, f"no call {call!r}; known are {known}")
 
 
 class Record(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +97,7 @@ async def _release(calls: Calls, args: Args, who: str) -> Any:
     lift, reach = convert(dict(args), Release).lift, calls.desk.reach
     reach.gate.disarm(who)
     reach.changed()
+    await reach.end_trial()
     result = await reach.releaser.release(lift=lift)
     text = f"{who}: release{' lift=true' if lift else ''}: {released_text(result)}"
     calls.desk.log.log(priority_of("command"), "command", text=text)

@@ -53,6 +53,7 @@ async def disarm(reach: Reach, order: Order) -> Done:
     """Control to observe, releasing what was written."""
     reach.gate.disarm(order.by)
     reach.changed()
+    await reach.end_trial()
     text = released_text(await reach.releaser.release(lift=False))
     return Done(text=text, unsaved=f"{DISARMED}; {text}")
 

@@ -29,13 +29,18 @@ async def nobody(der: str) -> str:
     raise CommandError(Refusal.NOTHING_NEW, f"nothing answers in the place of {der}")
 
 
+async def no_trial() -> None:
+    """None is under way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """What a command may touch. look: look again for what was not found, or found incomplete, for so many seconds at
     most. changed: something that must survive a restart has changed. save: returns when what is now is on disk;
     raises OSError. lift_found: of a DER (None: all); gives those in which a limit was found. keep_found: takes it
     back. known: who was ever found. replace: takes the device that answers in a DER's place for it. shadow: in a
-    line, what would have been written so far."""
+    line, what would have been written so far. end_trial: of one that is under way; what it wrote is given back by
+    then."""
 
     plan: Plan
     requests: Requests
@@ -50,6 +55,7 @@ class Reach:
     known: Known = field(default_factory=Known)
     replace: Callable[[str], Awaitable[str]] = nobody
     shadow: Callable[[], Awaitable[str]] = unseen
+    end_trial: Callable[[], Awaitable[None]] = no_trial
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""

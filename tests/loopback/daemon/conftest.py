@@ -98,11 +98,15 @@ def bench(tmp_path: Path) -> Callable[..., Any]:
 
     @asynccontextmanager
     async def start(
-        change: Change | None = None, *, observe: bool = False, prepare: Callable[[Rig], None] | None = None
+        change: Change | None = None,
+        *,
+        observe: bool = False,
+        prepare: Callable[[Rig], None] | None = None,
+        sessions: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[Bench]:
         async with simulated(change, prepare, tick_s=TICK_S, clock_sync="assume") as rig:
             path = rig.site_file(tmp_path)
-            app = App(load(path), observe=observe, read=lambda: load(path))
+            app = App(load(path), observe=observe, read=lambda: load(path), sessions=sessions)
             running = asyncio.create_task(app.run())
             made = Bench(rig, app, running)
             try:

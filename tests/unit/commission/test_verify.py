@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from derctl.commission.trial import Answer, Finding, Look, Silence, Subject, Tell
-from derctl.commission.verify import late_s, prove
+from derctl.commission.trial import Answer, Finding, Look, Silence, Subject, Tell, late_s
+from derctl.commission.verify import prove
 from derctl.core.types import Reading, Setpoint
 from derctl.core.words import FallbackBy, Proven
 from derctl.errors import BusTimeout, DeviceRefused

@@ -16,7 +16,8 @@ class Channel:
     def __init__(self, name: str, takes_s: float, breaks: Exception | None = None) -> None:
         self.id, self.takes_s, self.breaks = name, takes_s, breaks
         self.began = self.ended = self.looks = 0
-        self.wants_look, self.look_s = False, 0.0
+        self.wants_look, self.look_s, self.lent = False, 0.0, False
+        self.asking = self
         self.device, self.incomplete = "found", True
         self.bond = self.binding = self
 

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from derctl.cli import VERBS, exits
+from derctl.cli.sessions import SESSIONS
 from derctl.core.engine import Plan
 from derctl.core.types import (
     Bound,
@@ -292,7 +293,7 @@ async def test_what_release_answers_is_the_documents(
 
 def test_the_calls_of_the_socket_are_the_documents(document: dict[str, Any]) -> None:
     table = document["text"].split("| call | `args` |", 1)[1].split("\n\n", 1)[0]
-    assert {*re.findall(r"^\| `([a-z]+)` \|", table, flags=re.MULTILINE)} == {*CALLS}
+    assert {*re.findall(r"^\| `([a-z]+)` \|", table, flags=re.MULTILINE)} == {*CALLS, *SESSIONS}
 
 
 def test_the_verbs_are_the_documents(document: dict[str, Any]) -> None:

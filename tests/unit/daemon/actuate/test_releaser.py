@@ -33,6 +33,7 @@ class FakeDispatch:
     def __init__(self) -> None:
         self.stands = dict.fromkeys(("pv1", "pv2"), Standing(seen=Seen.READ_BACK))
         self.writers = {name: self._writer(name) for name in ("pv1", "pv2")}
+        self.lent: set[str] = set()
         self.result: dict[str, Release] = {}
         self.asked: list[tuple[list[str], bool, float]] = []
         self.takes_s = 0.0
