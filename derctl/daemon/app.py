@@ -18,8 +18,9 @@ from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.control import Control, Ears, absent_of
 from derctl.daemon.dusk import Dusk
-from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
+from derctl.daemon.ending import CONTROL_BY_S, KEPT_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
 from derctl.daemon.gate import Gate
+from derctl.daemon.kept import Kept
 from derctl.daemon.known import Known
 from derctl.daemon.log import logger
 from derctl.daemon.news import News
@@ -60,6 +61,9 @@ class App:
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
         desk = Desk(reach_of(self.control, self.dirty.set, self._keep), self.clock, self.log)
+        folder = self.control.releaser.records.written.folder
+        self.kept = Kept(site, folder, self.clock, self.outbox, self.news, lambda: self.uplink.connected)
+        self.kept.listen(desk, self.gate)
         self._wire_links(site, desk)
         self._wire_people(desk, read or (lambda: site))
 
@@ -140,6 +144,7 @@ class App:
             tasks=self.tasks,
             news=self.news,
             heard=self.dusk.tell,
+            taken=self.kept.takes,
         )
         self.calls = Calls(desk=desk, recorder=self.recorder, view=self.panel.view, reload=self.reloading.now)
 
@@ -158,6 +163,7 @@ class App:
         folder = self.survival.folder
         folder.hold()
         try:
+            self.kept.begins()
             self.survival.restore(Mode(self.control.site.file.site.mode), self.news.tell)
             self.control.releaser.restore()
             await self._run()
@@ -176,6 +182,7 @@ class App:
         tasks.guard("socket", lambda: serve(Path(control.site.file.site.socket), self.calls.answer))
         tasks.guard("reload", self.reloading.run)
         tasks.guard("state", self.survival.run)
+        self.kept.start(tasks)
         self.uplink.start(tasks)
         tasks.start("stop", self._stop.wait())
         try:
@@ -190,6 +197,7 @@ class App:
     def _report(self, tick: Tick) -> None:
         """The tick's end."""
         self.recorder.add(tick)
+        self.kept.report(tick)
         self.notices.look()
         self.dusk.look(tick.state.ders)
         self.control.follow(tick)
@@ -210,6 +218,7 @@ class App:
             self.uplink.last(control.writers)
         finally:
             await ending.take("save", self.survival.end(), SAVED_BY_S)
+            await ending.take("records", self.kept.end(), KEPT_BY_S)
         ending.step = "last words"
         await self.uplink.emptied(min(LAST_WORDS_S, ending.left_s(TOLD_BY_S)))
         self.log.info("stopped")

@@ -24,7 +24,8 @@ class Gate:
     unsaved: why nothing can be saved now: then control does not begin.
 
     on_broken: while it is open, what it opened under holds no more, and why. agreed: what control began under last,
-    before a restart too. disarms: how often it was disarmed, for an arm that took its time.
+    before a restart too. disarms: how often it was disarmed, for an arm that took its time. heard: takes each change
+    of arming, before and after.
     """
 
     absence: Callable[[], Absence]
@@ -38,6 +39,7 @@ class Gate:
     agreed: str | None = None
     unsaved: Callable[[], str | None] = lambda: None
     disarms: int = 0
+    heard: Callable[[Arming, Arming], None] = lambda before, now: None
 
     @property
     def open(self) -> bool:
@@ -119,5 +121,7 @@ class Gate:
 
     def _become(self, arming: Arming) -> None:
         before, self.arming = self.arming, arming
+        if arming is not before:
+            self.heard(before, arming)
         if before.open != arming.open:
             self.on_change()

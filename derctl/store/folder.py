@@ -6,12 +6,16 @@ import asyncio
 import fcntl
 import os
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 from derctl.errors import DerctlError
 from derctl.store.sealed import copy_of, sealed
+
+T = TypeVar("T")
 
 READ_MAX = 33_554_432
 """Bytes of a file that is read: what a broken file system calls its size may be more than the memory."""
@@ -41,7 +45,7 @@ class Folder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             locks.append(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY))
-            locks.append(_open(self.path / "derctl.lock", os.O_RDWR | os.O_NONBLOCK))
+            locks.append(open_own(self.path / "derctl.lock", os.O_RDWR | os.O_NONBLOCK))
         except OSError as error:
             lost = (
                 "the folder is locked itself; what can't be saved will be said"
@@ -91,6 +95,10 @@ class Folder:
         name that hangs keeps no file from the disk. Raises OSError (a full or read-only disk)."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._replace, name, sealed(content))
 
+    async def on_disk(self, work: Callable[..., T], *args: Any) -> T:
+        """Whatever reads or writes here, by the same thread. Raises what it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+
     def _replace(self, name: str, content: bytes) -> None:
         for each in (copy_of(name), name):
             replace_file(self.path / each, content)
@@ -117,7 +125,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _lock_in(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    return _open(folder / "derctl.lock", os.O_RDWR | os.O_NONBLOCK)
+    return open_own(folder / "derctl.lock", os.O_RDWR | os.O_NONBLOCK)
 
 
 def _close(locks: list[int]) -> None:
@@ -125,7 +133,7 @@ def _close(locks: list[int]) -> None:
         os.close(lock)
 
 
-def _open(path: Path, flags: int) -> int:
+def open_own(path: Path, flags: int) -> int:
     """A file that belongs to whom its folder does, so that the daemon can use what `sudo derctl release` wrote.
 
     Through no link: in a folder that is the daemon's, root would write where the link leads.
@@ -142,7 +150,7 @@ def replace_file(path: Path, content: bytes) -> None:
     beside = path.with_suffix(".new")
     beside.unlink(missing_ok=True)  # what somebody else put there is not written to
     try:
-        with os.fdopen(_open(beside, os.O_WRONLY | os.O_EXCL), "wb") as file:
+        with os.fdopen(open_own(beside, os.O_WRONLY | os.O_EXCL), "wb") as file:
             file.write(content)  # all of it: os.write would be short, without an error, where the disk fills up
             file.flush()
             os.fsync(file.fileno())
