@@ -46,7 +46,7 @@ REST_124: Values = {
 AC_701: Values = {
     "A_SF": -1, "V_SF": -1, "Hz_SF": -3, "W_SF": 0, "PF_SF": -3, "VA_SF": 0, "Var_SF": 0, "TotWh_SF": 0,
     "St": 1, "InvSt": 3, "ConnSt": 1, "W": 3120, "Var": -410, "Hz": 50.021, "LNV": 232.4, "LLV": 402.5,
-    "VL1": 231.1, "VL2": 232.2, "VL3": 233.9, "TotWhInj": 123456,
+    "VL1": 231.1, "VL2": 232.2, "VL3": 233.9, "TotWhInj": 123456, "TotWhAbs": 6543,
 }  # fmt: skip
 PLATE_702: Values = {
     "W_SF": 0, "VA_SF": 0, "Var_SF": 0, "V_SF": 0, "WMaxRtg": 6000, "VAMaxRtg": 6600, "VarMaxInjRtg": 2500,

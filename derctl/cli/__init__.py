@@ -52,6 +52,8 @@ VERBS: dict[str, Verb] = {
     "replace": Verb("replace", "take the device that answers in a DER's place for it"),
     "release": Verb("release", "move each DER that derctl wrote to its declared fallback"),
     "command": Verb("command", "send a command to the running daemon over its socket"),
+    "audit": Verb("audit", "who asked for what, and whether that log is as it was written"),
+    "ledger": Verb("ledger", "the energy by intervals: export it, and verify what was exported"),
     "demo": Verb("demo", "the simulated site, the daemon and a live view, in one terminal"),
     "completion": Verb("completion", "what bash or zsh completes behind derctl"),
 }

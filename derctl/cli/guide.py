@@ -11,6 +11,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "before the start": ("scan", "inspect", "read", "init", "check", "identify", "verify", "profiles", "schema"),
     "the running site": ("status", "doctor", "why", "run", "reload", "shadow"),
     "control": ("arm", "disarm", "limit", "clear", "release", "replace", "command"),
+    "records": ("audit", "ledger"),
     "to try it, and the shell": ("demo", "completion"),
 }
 """Verbs by what they are for; those that are in none come last."""
@@ -45,6 +46,14 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "limit": (("derctl limit 3000 pv1 10m", "pv1 gives 3 kW at most for ten minutes"),),
     "release": (("derctl release --list", "what stands in the devices; nothing is written"),),
+    "audit": (
+        ("derctl audit show --last 20", "who asked for what lately"),
+        ("derctl audit verify", "whether the log is as it was written"),
+    ),
+    "ledger": (
+        ("derctl ledger export --since 2026-11-01 > november.csv", "all intervals since then"),
+        ("derctl ledger verify november.csv", "needs the file alone"),
+    ),
     "completion": (
         ("derctl completion bash > /etc/bash_completion.d/derctl", "for all users of this machine"),
         ('derctl completion zsh > "${fpath[1]}/_derctl"', "for your zsh"),
@@ -59,6 +68,16 @@ CODES: Mapping[str, Mapping[int, str]] = {
     "doctor": {OK: "all is well", NO: "something is to be mended or looked at", UNREACHABLE: "no daemon answers"},
     "shadow": {OK: "a report", NO: "nothing is recorded of that time"},
     "arm": {OK: "armed", NO: "it only showed what it will write, or something stands against it"},
+    "audit": {
+        OK: "shown, or as it was written",
+        NO: "not as it was written: the record at which it breaks is named",
+        UNREACHABLE: "there is no log",
+    },
+    "ledger": {
+        OK: "exported, or as it was recorded",
+        NO: "not as it was recorded: the record at which it breaks is named",
+        UNREACHABLE: "there are no records",
+    },
     "release": {OK: "all is given back", NO: "something could not be given back, or with --list something stands"},
 }
 """Where a code says more of a verb than of all; exits.MEANINGS has the others."""

@@ -20,8 +20,9 @@ from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.control import Control, Ears, absent_of
 from derctl.daemon.dusk import Dusk
-from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
+from derctl.daemon.ending import CONTROL_BY_S, KEPT_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
 from derctl.daemon.gate import Gate
+from derctl.daemon.kept import Kept
 from derctl.daemon.known import Known
 from derctl.daemon.log import logger
 from derctl.daemon.news import News
@@ -79,6 +80,8 @@ class App:
         reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
         reach = replace(reach, end_trial=self.trials.end)
         desk = Desk(reach, self.clock, self.log)
+        self.kept = Kept(site, folder, self.clock, self.outbox, self.news, lambda: self.uplink.connected)
+        self.kept.listen(desk, self.gate)
         self._wire_links(site, desk)
         self._wire_people(desk, read or (lambda: site))
 
@@ -160,6 +163,7 @@ class App:
             tasks=self.tasks,
             news=self.news,
             heard=self.dusk.tell,
+            taken=self.kept.takes,
         )
         self.calls = Calls(
             desk=desk,
@@ -185,6 +189,7 @@ class App:
         folder = self.survival.folder
         folder.hold()
         try:
+            self.kept.begins()
             self.survival.restore(Mode(self.control.site.file.site.mode), self.news.tell)
             self.control.releaser.restore()
             await self._run()
@@ -204,6 +209,7 @@ class App:
         tasks.guard("reload", self.reloading.run)
         tasks.guard("state", self.survival.run)
         tasks.guard("shadow", self.shadow.run)
+        self.kept.start(tasks)
         self.uplink.start(tasks)
         tasks.start("stop", self._stop.wait())
         try:
@@ -219,6 +225,7 @@ class App:
         """The tick's end."""
         self.recorder.add(tick)
         self.shadow.look(tick)
+        self.kept.report(tick)
         self.notices.look()
         self.dusk.look(tick.state.ders)
         self.control.follow(tick)
@@ -240,6 +247,7 @@ class App:
             self.uplink.last(control.writers)
         finally:
             await ending.take("save", _saved(self.survival, self.shadow), SAVED_BY_S)
+            await ending.take("records", self.kept.end(), KEPT_BY_S)
         ending.step = "last words"
         await self.uplink.emptied(min(LAST_WORDS_S, ending.left_s(TOLD_BY_S)))
         self.log.info("stopped")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 
 TIME_ERROR = 5
 """Return of adjtimex(2): the clock is not synchronised."""
+TIMEX = "@Illll"
+"""modes, offset, freq, maxerror, esterror (adjtimex(2)), the errors in microseconds."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -30,6 +33,11 @@ class Clock:
         if self.mode == "auto":
             return _kernel_synced()
         return Path(self.mode).exists()
+
+    @property
+    def error_s(self) -> float | None:
+        """The most that the kernel says it may be wrong by; None: it is not set, or somebody else says that it is."""
+        return _kernel_error_s() if self.mode == "auto" and self.synced else None
 
     def since_s(self, saved: float, *, synced: bool | None) -> float:
         """How long ago that was, 0 where nobody knows. synced: whether the clock could be believed then."""
@@ -51,9 +59,19 @@ def text_of(moment: datetime) -> str:
 
 def _kernel_synced() -> bool:
     """adjtimex with modes = 0 reads only; chrony, ntpd and timesyncd all clear the flag."""
+    return _kernel()[0]
+
+
+def _kernel_error_s() -> float:
+    return _kernel()[1]
+
+
+def _kernel() -> tuple[bool, float]:
+    """Whether the clock is set, and the most that it may be wrong by, s."""
     buffer = ctypes.create_string_buffer(512)
     try:
         state = _LIBC.adjtimex(buffer)
     except AttributeError:
-        return False
-    return bool(0 <= state < TIME_ERROR)
+        return False, 0.0
+    most_us: int = struct.unpack_from(TIMEX, buffer.raw)[3]
+    return bool(0 <= state < TIME_ERROR), most_us / 1e6

@@ -13,6 +13,8 @@ CONTROL_BY_S = 0.3
 RELEASED_BY_S = 2.3
 """RELEASE_S and what came before it."""
 SAVED_BY_S = 2.5
+KEPT_BY_S = 2.52
+"""The records come behind it."""
 TOLD_BY_S = 2.55
 TASKS_BY_S = 2.6
 GONE_BY_S = 2.7

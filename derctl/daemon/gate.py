@@ -27,7 +27,7 @@ class Gate:
 
     on_broken: while it is open, what it opened under holds no more, and why. agreed: what control began under last,
     before a restart too. disarms: how often it was disarmed, for an arm that took its time. trial: what is tried out
-    with a DER now, "": nothing.
+    with a DER now, "": nothing. heard: takes each change of arming, before and after.
     """
 
     absence: Callable[[], Absence]
@@ -43,6 +43,7 @@ class Gate:
     unsaved: Callable[[], str | None] = lambda: None
     disarms: int = 0
     trial: str = ""
+    heard: Callable[[Arming, Arming], None] = lambda before, now: None
 
     @property
     def open(self) -> bool:
@@ -140,5 +141,7 @@ class Gate:
 
     def _become(self, arming: Arming) -> None:
         before, self.arming = self.arming, arming
+        if arming is not before:
+            self.heard(before, arming)
         if before.open != arming.open:
             self.on_change()

@@ -71,6 +71,7 @@ class Reloading:
     """Carries a reload: asked for by a SIGHUP (hup) or a call, carried out by the control task between two ticks.
 
     read: the site file as it is now. The others depend on it. heard: takes what devices say; None: `news` does.
+    taken: who else takes the new file.
     """
 
     read: Callable[[], Site]
@@ -81,6 +82,7 @@ class Reloading:
     tasks: Tasks
     news: News
     heard: Callable[[str, str, str], None] | None = None
+    taken: Callable[[Site], None] = lambda site: None
     hup: asyncio.Event = field(default_factory=asyncio.Event)
     _change: Change | None = None
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -185,6 +187,7 @@ class Reloading:
         self.desk.reach = replace(self.desk.reach, plan=site.plan)
         self.presence.takes(plant.ders, site.file.site.tick_s)
         control.take(site, plant)
+        self.taken(site)
         await control.restart(self.tasks, before, old)
         if other_session:
             await self.uplink.restart(self.tasks)

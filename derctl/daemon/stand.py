@@ -26,6 +26,7 @@ from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import PATIENT_S, Releaser
 from derctl.daemon.actuate.wearing import Wearing
 from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.auditing import noted_alone
 from derctl.daemon.build import Plant, build, writer_of
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.clock import Clock
@@ -215,6 +216,9 @@ async def stand(site: Site, hears: Callable[[str], None]) -> AsyncIterator[Stand
             await releaser.save()
             await wearing.end()
             await end(tasks)
+            if made.stood:
+                text = f"written without a daemon, and given back: {', '.join(made.stood)}"
+                await noted_alone(folder, clock, text, ders=[*made.stood])
     finally:
         folder.let_go()
 

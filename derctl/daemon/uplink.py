@@ -83,6 +83,11 @@ class Uplink:
             self.discovery.anew()
             self._announced_s = -ANNOUNCE_S
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a broker now."""
+        return self.link is not None and self.link.connected
+
     def start(self, tasks: Tasks) -> None:
         """The session, if there is to be one."""
         if self.link is not None:
@@ -131,7 +136,7 @@ class Uplink:
 
     async def emptied(self, seconds: float) -> None:
         """Wait for a broker that is there to take what is left, so long at most."""
-        if self.link is not None and self.link.connected:
+        if self.connected:
             await self.outbox.emptied(seconds)
 
     def view(self) -> MqttView | None:

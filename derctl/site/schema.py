@@ -119,6 +119,14 @@ class MqttSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     measurement_min_s: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
 
 
+class RecordsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """records: the energy ledger in state_dir."""
+
+    interval_s: Literal[60, 300, 900, 1800] = 900
+    keep_days: Annotated[int, Meta(ge=1, le=3650)] = 400
+    keep_mb: Annotated[int, Meta(ge=1, le=4000)] = 64
+
+
 class WireSection(Protocol):
     """What each wire of a bus says of itself."""
 
@@ -381,6 +389,7 @@ class SiteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: Literal[1]
     site: SiteSection
     mqtt: MqttSection | None = None
+    records: RecordsSection = RecordsSection()
     buses: list[BusSection]
     ders: list[DerSection]
     poc: PocSection | None = None

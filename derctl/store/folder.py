@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from derctl.errors import DerctlError
 from derctl.store.sealed import copy_of, sealed
@@ -46,7 +46,7 @@ class Folder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             locks.append(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY))
-            locks.append(_open(self.path / "derctl.lock", os.O_RDWR | os.O_NONBLOCK))
+            locks.append(open_own(self.path / "derctl.lock", os.O_RDWR | os.O_NONBLOCK))
         except OSError as error:
             lost = (
                 "the folder is locked itself; what can't be saved will be said"
@@ -96,6 +96,10 @@ class Folder:
         name that hangs keeps no file from the disk. Raises OSError (a full or read-only disk)."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._replace, name, sealed(content))
 
+    async def on_disk(self, work: Callable[..., T], *args: Any) -> T:
+        """Whatever reads or writes here, by the same thread. Raises what it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+
     def _replace(self, name: str, content: bytes) -> None:
         for each in (copy_of(name), name):
             replace_file(self.path / each, content)
@@ -136,7 +140,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _lock_in(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    return _open(folder / "derctl.lock", os.O_RDWR | os.O_NONBLOCK)
+    return open_own(folder / "derctl.lock", os.O_RDWR | os.O_NONBLOCK)
 
 
 def _close(locks: list[int]) -> None:
@@ -144,7 +148,7 @@ def _close(locks: list[int]) -> None:
         os.close(lock)
 
 
-def _open(path: Path, flags: int) -> int:
+def open_own(path: Path, flags: int) -> int:
     """A file that belongs to whom its folder does, so that the daemon can use what `sudo derctl release` wrote.
 
     Through no link: in a folder that is the daemon's, root would write where the link leads.
@@ -161,7 +165,7 @@ def replace_file(path: Path, content: bytes) -> None:
     beside = path.with_suffix(".new")
     beside.unlink(missing_ok=True)  # what somebody else put there is not written to
     try:
-        with os.fdopen(_open(beside, os.O_WRONLY | os.O_EXCL), "wb") as file:
+        with os.fdopen(open_own(beside, os.O_WRONLY | os.O_EXCL), "wb") as file:
             file.write(content)  # all of it: os.write would be short, without an error, where the disk fills up
             file.flush()
             os.fsync(file.fileno())
@@ -179,7 +183,7 @@ def append_line(path: Path, old: Path, content: bytes, most_bytes: int) -> None:
     with suppress(FileNotFoundError):
         if path.lstat().st_size >= most_bytes:
             path.replace(old)
-    with os.fdopen(_open(path, os.O_RDWR | os.O_APPEND | os.O_NONBLOCK), "ab") as file:
+    with os.fdopen(open_own(path, os.O_RDWR | os.O_APPEND | os.O_NONBLOCK), "ab") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "this is no file", str(path))

@@ -53,6 +53,7 @@ class Outbox:
     _latest_bytes: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _sent: asyncio.Event = field(default_factory=asyncio.Event)
+    _awaited: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
 
     def put(self, message: Message) -> None:
         """Ordered where it must arrive (qos 1), else only the newest of its topic is kept."""
@@ -88,6 +89,7 @@ class Outbox:
     def _leave(self, at: int) -> None:
         message = self.ordered[at]
         del self.ordered[at]
+        self._is_gone(message, sent=False)
         self._waiting[message.lane] -= 1
         self._bytes[message.lane] -= message.size
 
@@ -106,15 +108,34 @@ class Outbox:
                     self._sent.clear()
                     await self._sent.wait()
 
+    async def deliver(self, message: Message) -> bool:
+        """Put it, and wait until it is gone. Whether the broker has it."""
+        if self.shut:
+            return False
+        gone: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._awaited[id(message)] = gone
+        self.put(message)
+        try:
+            return await gone
+        finally:
+            del self._awaited[id(message)]
+
+    def _is_gone(self, message: Message, *, sent: bool) -> None:
+        gone = self._awaited.get(id(message))
+        if gone is not None and not gone.done():
+            gone.set_result(sent)
+
     def sent(self, message: Message) -> None:
         """Take it out, unless a newer one has come in its place."""
         self.published += 1
         self._take_out(message)
+        self._is_gone(message, sent=True)
 
     def left_out(self, message: Message) -> None:
         """The same for one that the broker would not take."""
         self.dropped += 1
         self._take_out(message)
+        self._is_gone(message, sent=False)
 
     def _take_out(self, message: Message) -> None:
         self._sent.set()

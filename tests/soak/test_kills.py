@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from derctl.store.audit import verified
+from derctl.store.chain import Head, Line, checked
 from derctl.store.folder import Folder
 from derctl.store.journal import Journal
+from derctl.store.records import read_only
 from derctl.store.state import load
 from tests.attack import Attack
 from tests.soak.conftest import House
@@ -21,6 +24,9 @@ CLIENTS, LIMITS = 6, 8
 CONFIRMS = 5
 WITHIN_S = 0.3
 AGREED_W = 7000.0
+METER_WH = 1000.0
+"""What hil's meter shows at first."""
+ONE_INTERVAL_WH = 7000.0 * 900.0 / 3600.0
 WRITTEN = ("pv1", "pv2", "bat1")
 
 
@@ -63,6 +69,26 @@ def lost(folder: Path, admitted: list[float], armed: bool, touched: set[str]) ->
     return problems + [f"write to {name}" for name in touched if armed and name not in journal.entries]
 
 
+def unkept(folder: Path, exported_wh: float) -> tuple[int, list[str]]:
+    """How many intervals there are, and what is wrong with the records. exported_wh: by the plant's meter."""
+    verified(folder)
+    _, first, lines = read_only(folder)
+    ledger = [each.plain for each in checked_lines(lines, first)]
+    problems = [f"{a['to']}, then {b['from']}" for a, b in itertools.pairwise(ledger) if a["to"] != b["from"]]
+    shown = [each["counters"]["poc"][0] for each in ledger]
+    moved = sum(each["export_wh"] or 0.0 for each in ledger)
+    if abs(moved - (shown[-1] - shown[0])) > 1.0 or not 0.0 <= exported_wh - shown[-1] < ONE_INTERVAL_WH:
+        problems.append(f"{moved:.0f} Wh recorded, the meter went from {shown[0]} to {shown[-1]}, now {exported_wh}")
+    return len(ledger), problems
+
+
+def checked_lines(lines: Iterable[Line], first: Head) -> list[Line]:
+    """Raises Broken."""
+    found = list(lines)
+    checked(found, first)
+    return found
+
+
 @pytest.mark.scenario
 @pytest.mark.soak(full=300, short=6, pieces=4)
 async def test_killed_under_load_nothing_acknowledged_is_lost(house: Callable[..., Any], attack: Attack) -> None:
@@ -86,7 +112,17 @@ async def test_killed_under_load_nothing_acknowledged_is_lost(house: Callable[..
             promised, words = promised + len(admitted), words + 1
             await h.run.child.start()
         await h.until(lambda status: status["loop"]["ticks"] >= 3)
-        attack.found(kills=attack.count, promised=promised, words=words, lost=len(gone), peak_export_w=round(peak[0]))
+        exported_wh = METER_WH + h.run.rig.world.state.poc.export_wh
+        intervals, unmatched = await asyncio.to_thread(unkept, h.run.directory / "state", exported_wh)
+        gone += unmatched
+        attack.found(
+            kills=attack.count,
+            intervals=intervals,
+            promised=promised,
+            words=words,
+            lost=len(gone),
+            peak_export_w=round(peak[0]),
+        )
         assert not gone, "\n".join(gone)
         assert peak[0] < AGREED_W + 150.0
         h.held(I7="it dies all the time")

@@ -17,8 +17,10 @@ from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.actuate.standing import Standing
+from derctl.daemon.actuate.text import released_text
 from derctl.daemon.actuate.wearing import Wearing
 from derctl.daemon.actuate.writer import Writer
+from derctl.daemon.auditing import noted_alone
 from derctl.daemon.build import build, writer_of
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.clock import Clock
@@ -54,13 +56,16 @@ async def rescue(site: Site, tell: Callable[[str], None], *, lift: bool, seconds
         async with _house(site, folder, heard) as releaser:
             releaser.restore()
             ledger = releaser.records.ledger
-            wearing = Wearing(folder, Clock(site.file.site.clock_sync), ledger, also=lambda: ledger.of)
+            clock = Clock(site.file.site.clock_sync)
+            wearing = Wearing(folder, clock, ledger, also=lambda: ledger.of)
             wearing.restore(state.load(folder)[0])
             await _read(releaser, seconds, lift=lift)
             result = await releaser.release(lift=lift, seconds=seconds)
             result |= await _read_again(releaser, result, seconds)
             await releaser.save()
             await wearing.end()
+            text = f"release without a daemon: {released_text(result)}"
+            await noted_alone(folder, clock, text, command="release", arguments={"lift": lift})
         if unsaved:
             raise OSError(unsaved[0])
         return result

@@ -101,6 +101,8 @@ async def _release(calls: Calls, args: Args, who: str) -> Any:
     result = await reach.releaser.release(lift=lift)
     text = f"{who}: release{' lift=true' if lift else ''}: {released_text(result)}"
     calls.desk.log.log(priority_of("command"), "command", text=text)
+    calls.desk.note("command", who, text, command="release", code=None, arguments={"lift": lift})
+    await calls.desk.kept()
     await saved(reach, Done(text=text, unsaved=f"{DISARMED}; {released_text(result)}"))
     return {der_id: asdict(release) for der_id, release in result.items()}
 
@@ -109,6 +111,7 @@ async def _reload(calls: Calls, args: Args, who: str) -> Any:
     """The site file as it is now."""
     convert(dict(args), Nothing)
     calls.desk.log.log(priority_of("command"), "command", text=f"{who}: reload")
+    calls.desk.note("command", who, "reload", command="reload", code=None, arguments={})
     return await calls.reload()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -46,11 +46,21 @@ class Envelope(msgspec.Struct, kw_only=True, frozen=True):
     expires_s: float
 
 
+def unheard(what: str, who: str, text: str, **more: Any) -> None:
+    """Of a desk without an audit log."""
+
+
+async def at_once() -> None:
+    """The same."""
+
+
 @dataclass(slots=True)
 class Desk:
     """Where commands come in. may_arm: principals that may do so over MQTT.
 
     seen: by principal what was answered, so that a repeated one is refused, across restarts.
+    note, kept: the audit log (daemon/auditing): takes what was asked for and what became of it; returns when that is
+    on disk, which is before the answer.
     """
 
     reach: Reach
@@ -59,6 +69,8 @@ class Desk:
     seen: dict[str, Answered] = field(default_factory=dict)
     may_arm: frozenset[str] = frozenset()
     locals: int = 0
+    note: Callable[..., None] = unheard
+    kept: Callable[[], Awaitable[None]] = at_once
 
     def on_mqtt(self, send: Callable[[Message], None]) -> Callable[[str, bytes, bool], Coroutine[Any, Any, None]]:
         """What the broker's session calls for each message; send: takes the reply."""
@@ -85,9 +97,11 @@ class Desk:
             text = await self._take(principal, name, dict(fields))
         except CommandError as error:
             self._log(principal, name, fields, error)
+            await self.kept()
             confirm = {} if error.confirm is None else {"confirm": error.confirm}
             return reply(command_id, name, "refused", error.code, str(error), self.clock.stamp()) | confirm
         self._log(principal, name, fields)
+        await self.kept()
         return reply(command_id, name, "admitted", None, text, self.clock.stamp())
 
     async def local(self, name: str, args: Mapping[str, Any], by: str = LOCAL) -> str:
@@ -96,8 +110,10 @@ class Desk:
             text = await self._take_local(by, name, dict(args))
         except CommandError as error:
             self._log(by, name, args, error)
+            await self.kept()
             raise
         self._log(by, name, args)
+        await self.kept()
         return text
 
     async def _take_local(self, by: str, name: str, fields: dict[str, Any]) -> str:
@@ -150,6 +166,8 @@ class Desk:
         word = "admitted" if error is None else f"refused ({error.code}: {str(error).splitlines()[0][:LOGGED_MAX]})"
         text = f"{by}: {' '.join((name, *given))}"[:LOGGED_MAX]
         self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
+        what, code = ("command", None) if error is None else ("refusal", error.code)
+        self.note(what, by, f"{text}: {word}", command=name[:NAME_MAX], code=code, arguments=dict(fields))
 
     def _life(self, command: Command, envelope: Envelope) -> float:
         """Seconds it has left; a restrictive one lives its whole duration from now where the clock isn't set."""

@@ -18,7 +18,7 @@ POINTS_1XX = (
 )
 POINTS_701 = (
     *("ACType", "W", *phases.POINTS_701, "Var", "Hz", "LNV", "LLV", "VL1", "VL2", "VL3", "VL1L2", "VL2L3", "VL3L1"),
-    *("TotWhInj", "InvSt", "St", "ConnSt"),
+    *("TotWhInj", "TotWhAbs", "InvSt", "St", "ConnSt"),
 )
 POINTS_METER = (
     *("AphA", "AphB", "AphC", "W", "WphA", "WphB", "WphC", "VAR", "Hz", "PhV", "PhVphA", "PhVphB", "PhVphC", "PPV"),
@@ -90,6 +90,7 @@ def inverter(model_id: int, values: dict[str, Any], *, phase: int | None = None,
         f_hz=values.get("Hz"),
         dc_p_w=values.get("DCW"),
         energy_wh=energy,
+        energy_in_wh=values.get("TotWhAbs"),
         p_phase_w=phases.given(model_id, system, values, phase),
         v_phase_v=phases.volts(system, each, v_v, phase),
         status=status,

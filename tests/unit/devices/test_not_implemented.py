@@ -25,7 +25,8 @@ MEASURED = {
 }  # fmt: skip
 KEYS = {
     "W": "p_w", "VAr": "q_var", "Var": "q_var", "VAR": "q_var", "Hz": "f_hz", "WH": "energy_wh", "DCW": "dc_p_w",
-    "TotWhInj": "energy_wh", "TotWhExp": "energy_wh", "SoC": "soc_pct", "SoH": "soh_pct", "ChaState": "soc_pct",
+    "TotWhInj": "energy_wh", "TotWhAbs": "energy_in_wh", "TotWhExp": "energy_wh",
+    "SoC": "soc_pct", "SoH": "soh_pct", "ChaState": "soc_pct",
 }  # fmt: skip
 SKIPPED = {"ID", "L"}
 NO_VAR = {("q_inj_max_var", "Var_SF"), ("q_abs_max_var", "Var_SF")}  # then it is given no var at all

@@ -1,0 +1,113 @@
+"""`derctl audit verify|show`: the log of who asked for what, and whether it is as it was written."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from derctl.cli.exits import NO, OK, UNREACHABLE
+from derctl.cli.local import add_config, config_of
+from derctl.core.text import clean, error_text
+from derctl.site import load
+from derctl.store.audit import Verdict, files, records, verified
+from derctl.store.chain import Broken, Head
+
+LAST = 40
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("what", choices=("verify", "show"), help="verify the chain, or show the last records")
+    add_config(parser)
+    parser.add_argument("--folder", type=Path, help="where the log lies (default: the site file's state_dir)")
+    parser.add_argument("--head", metavar="N:HASH", help="verify: the record that somebody else has noted")
+    parser.add_argument("--last", type=int, default=LAST, metavar="N", help=f"show: so many (default {LAST})")
+    parser.add_argument("--since", metavar="TIME", help="show: from 2026-11-21T12:00Z on (the beginning will do)")
+    parser.add_argument("--json", action="store_true", help="for programs; show: a record a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 where it holds, 1 where not, 69 where there is none."""
+    folder = folder_of(args)
+    try:
+        if not files(folder):
+            print(f"there is no audit log in {folder}", file=sys.stderr)
+            return UNREACHABLE
+        return _verify(args, folder) if args.what == "verify" else _show(args, folder)
+    except OSError as error:
+        print(f"{folder}: {error_text(error)}", file=sys.stderr)
+        return UNREACHABLE
+
+
+def folder_of(args: argparse.Namespace) -> Path:
+    """Given, or the site file's state_dir. Raises ConfigError."""
+    return Path(load(config_of(args)).file.site.state_dir) if args.folder is None else Path(args.folder)
+
+
+def _verify(args: argparse.Namespace, folder: Path) -> int:
+    try:
+        found = verified(folder)
+        noted = None if args.head is None else head_from(args.head)
+        if noted is not None:
+            _holds(folder, noted, found)
+    except ValueError as error:
+        n = error.n if isinstance(error, Broken) else None
+        if args.json:
+            print(json.dumps({"ok": False, "record": n, "text": str(error)}))
+        else:
+            print(f"BROKEN at {error}")
+        return NO
+    if args.json:
+        said = {"ok": True, "records": found.count, "first": found.first.n + 1, "last": found.last.n}
+        print(json.dumps({**said, "hash": found.last.hash, "torn_bytes": found.torn}))
+    else:
+        print("\n".join(_page(found)))
+    return OK
+
+
+def _holds(folder: Path, noted: Head, found: Verdict) -> None:
+    """Raises Broken where the record that somebody noted is not there as it was."""
+    if noted.n > found.last.n:
+        raise Broken(noted.n, f"it was noted, and the log ends with record {found.last.n}")
+    if noted.n > found.first.n and all((line.n, line.hash) != (noted.n, noted.hash) for line in records(folder)):
+        raise Broken(noted.n, "it is another one than was noted")
+
+
+def _page(found: Verdict) -> Iterator[str]:
+    yield f"ok: {found.count} records, {found.first.n + 1} to {found.last.n}, each hangs on the one before"
+    if found.first.n:
+        yield f"records 1 to {found.first.n} were rotated out"
+    if found.torn:
+        yield f"a kill cut off the last line ({found.torn} bytes); the next start sets it aside"
+    yield f"head {found.last.n}:{found.last.hash}"
+
+
+def head_from(text: str) -> Head:
+    """N:HASH. Raises ArgumentError."""
+    n, _, hash_ = text.partition(":")
+    if not n.isdecimal() or len(hash_) != len(Head().hash):
+        raise argparse.ArgumentError(
+            None, f"--head {text!r} is not N:HASH, as `verify` and the topic `records` tell it"
+        )
+    return Head(n=int(n), hash=hash_)
+
+
+def _show(args: argparse.Namespace, folder: Path) -> int:
+    found = [each for each in records(folder) if args.since is None or each.plain.get("t", "") >= args.since]
+    for each in found[-args.last :] if args.last > 0 else []:
+        print(each.text if args.json else _line(each.plain))
+    return OK
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    """2026-11-21T12:00:00.000Z  command   ops        limit_power ..."""
+    clock = "" if record.get("clock", {}).get("synced") else " (clock not set)"
+    of = "" if record.get("der") is None else f"{record['der']}: "
+    name = f"{record['event']}: " if "event" in record else ""
+    skipped = f" ({record['skipped']} more before it, not noted)" if "skipped" in record else ""
+    text = f"{of}{name}{record.get('text', '')}{skipped}"
+    return clean(f"{record.get('t', '?')}{clock}  {record.get('what', '?'):<13} {record.get('who', '?'):<10} {text}")

@@ -1,0 +1,73 @@
+"""What is kept for others: who asked for what (the audit log), and how much energy went where (the ledger)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import msgspec
+
+from derctl import __version__
+from derctl.core.types import Tick
+from derctl.daemon.auditing import Auditing
+from derctl.daemon.clock import Clock
+from derctl.daemon.commands.desk import Desk
+from derctl.daemon.feeding import Feeding
+from derctl.daemon.gate import Gate
+from derctl.daemon.heard import SELF, Heard
+from derctl.daemon.keeping import Keeping
+from derctl.daemon.news import News
+from derctl.daemon.tasks import Tasks
+from derctl.site import Site
+from derctl.store.folder import Folder
+from derctl.store.outbox import Outbox
+
+
+class Kept:
+    """Wires them: the desk, the gate and the news tell it what they do."""
+
+    def __init__(
+        self, site: Site, folder: Folder, clock: Clock, outbox: Outbox, news: News, connected: Callable[[], bool]
+    ) -> None:
+        self.audit = Auditing(folder, clock, news.tell)
+        self.heard = Heard(self.audit.note)
+        self.keeping = Keeping(site, folder, clock, news.tell)
+        self.feeding = Feeding(self.keeping, clock, outbox, connected, lambda: self.audit.head)
+        for event in news.events:
+            self.heard.event(event)
+        news.hearers = (*news.hearers, self.heard.event)
+
+    def listen(self, desk: Desk, gate: Gate) -> None:
+        """To commands, and to words on control."""
+        desk.note, desk.kept = self.audit.note, self.audit.kept
+        gate.heard = self.heard.arming
+
+    def begins(self) -> None:
+        """derctl starts. site_file: the SHA-256 of what it says: two that say the same have the same."""
+        self.audit.note("configuration", SELF, f"started, version {__version__}", site_file=_hash(self.keeping.site))
+
+    def takes(self, site: Site) -> None:
+        """Another site file."""
+        self.keeping.takes(site)
+        self.audit.note("configuration", SELF, "another site file", site_file=_hash(site))
+
+    def start(self, tasks: Tasks) -> None:
+        """What breaks in there reaches no control."""
+        tasks.guard("audit", self.audit.run)
+        tasks.guard("ledger", self.keeping.run)
+        tasks.guard("backfill", self.feeding.run)
+
+    def report(self, tick: Tick) -> None:
+        """A tick."""
+        self.heard.decisions(tick.decisions)
+        self.keeping.report(tick.state)
+
+    async def end(self) -> None:
+        """derctl stops."""
+        self.audit.note("configuration", SELF, "stopped")
+        await self.audit.kept()
+        await self.keeping.end()
+
+
+def _hash(site: Site) -> str:
+    return sha256(msgspec.json.encode(site.file, order="deterministic")).hexdigest()
