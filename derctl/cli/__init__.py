@@ -47,6 +47,8 @@ VERBS: dict[str, Verb] = {
     "arm": Verb("arm", "from observing to control, if nothing stands against it"),
     "disarm": Verb("disarm", "from control to observing; what was written is released"),
     "limit": Verb("limit", "limit a DER or the site for a time: derctl limit 3000 pv1 10m"),
+    "cap": Verb("cap", "limit what the site exports, imports or generates: derctl cap export 3kW 2h"),
+    "schedule": Verb("schedule", "send a schedule of limits from a file"),
     "clear": Verb("clear", "drop the operator's limits and setpoints"),
     "replace": Verb("replace", "take the device that answers in a DER's place for it"),
     "release": Verb("release", "move each DER that derctl wrote to its declared fallback"),

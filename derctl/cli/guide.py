@@ -10,7 +10,7 @@ from derctl.cli.plain import wrapped
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "before the start": ("scan", "inspect", "read", "init", "check", "identify", "verify", "profiles", "schema"),
     "the running site": ("status", "doctor", "why", "run", "reload", "shadow"),
-    "control": ("arm", "disarm", "limit", "clear", "release", "replace", "command"),
+    "control": ("arm", "disarm", "limit", "cap", "schedule", "clear", "release", "replace", "command"),
     "to try it, and the shell": ("demo", "completion"),
 }
 """Verbs by what they are for; those that are in none come last."""
@@ -40,6 +40,11 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "why": (("derctl why pv1", "who bounds it, and what became of it"),),
     "limit": (("derctl limit 3000 pv1 10m", "pv1 gives 3 kW at most for ten minutes"),),
+    "cap": (
+        ("derctl cap export 3kW 2h", "the owner's word: no more than 3 kW go out for two hours"),
+        ("derctl cap --grid export 0 import 5kW 30m", "the grid operator's"),
+    ),
+    "schedule": (("derctl schedule envelope.json --expires 12h", "an operating envelope, believed for half a day"),),
     "release": (("derctl release --list", "what stands in the devices; nothing is written"),),
     "completion": (
         ("derctl completion bash > /etc/bash_completion.d/derctl", "for all users of this machine"),

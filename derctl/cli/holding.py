@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
+from derctl.cli.plain import STATES, Clockface, number, reason, watts, who
+from derctl.core.text import wish
 from derctl.core.types import COMMON, LOCAL, REQUESTS
 from derctl.core.words import Reason, Seen
 from derctl.functions import ROWS, Scope
@@ -16,13 +17,13 @@ SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "unmeasured"
 """States in which nothing of what is known is of now."""
 WHOSE = {"written": "not given back yet", "left": "left by derctl", "missing": "whoever wrote it: no record is there"}
 """core.words.Record for people, of something that stands."""
+KINDS = {request: kind for kind, request in REQUESTS.items()}
 REQUEST_OF = {
-    row.kind: (kind, row.scope is Scope.DER)
+    row.kind: (tuple(KINDS[each] for each in row.passes_on), row.scope is Scope.DER)
     for row in ROWS.values()
-    for kind, request in REQUESTS.items()
-    if row.passes_on is request
+    if row.passes_on
 }
-"""A function that passes on a request: the request's kind, and whether it is for one DER."""
+"""A function that passes on requests: their kinds, and whether they are for one DER."""
 SHARED = COMMON | {"until", "binds"}
 """What a request of every kind has in `status`."""
 
@@ -166,9 +167,9 @@ def request_of(by: str, name: str, state: dict[str, Any]) -> dict[str, Any] | No
     """The request behind a function's bound."""
     if by not in REQUEST_OF:
         return None
-    kind, own = REQUEST_OF[by]
-    wanted = (kind, name if own else None)
-    found = [r for r in state["requests"] if (r["kind"], r["der"]) == wanted]
+    kinds, own = REQUEST_OF[by]
+    der = name if own else None
+    found = [r for r in state["requests"] if r["kind"] in kinds and r["der"] == der]
     return next((r for r in found if r.get("binds", True)), None)
 
 
@@ -179,7 +180,7 @@ def owner(request: dict[str, Any]) -> str:
 
 def asked_for(request: dict[str, Any]) -> str:
     """What a request of any kind asks for: the values that it has of its own."""
-    return ", ".join(amount(name, value) for name, value in request.items() if name not in SHARED)
+    return wish({name: value for name, value in request.items() if name not in SHARED})
 
 
 def until(request: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 
 class Status(StrEnum):
@@ -338,6 +338,15 @@ class Refusal(StrEnum):
     NOTHING_NEW = "nothing_new"
     DOES_NOT_FIT = "does_not_fit"
     UNPROVEN = "unproven"
+
+
+class Beside(Enum):
+    """Which requests of the same kind and DER one does not take the place of: none, those of other senders, or all
+    but its own sender's that are no tighter and end no later."""
+
+    NONE = auto()
+    OTHERS = auto()
+    TIGHTER = auto()
 
 
 class Standing(StrEnum):

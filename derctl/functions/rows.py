@@ -8,7 +8,14 @@ from enum import Enum, auto
 from typing import Any
 
 from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
-from derctl.core.types import BatteryRequest, LimitRequest, Request
+from derctl.core.types import (
+    BatteryRequest,
+    EnvelopeRequest,
+    GridLimitRequest,
+    LimitRequest,
+    OwnerLimitRequest,
+    Request,
+)
 from derctl.functions.bms_guard import BmsGuard, guard_of, kept_guard
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
@@ -23,6 +30,7 @@ from derctl.functions.probe import Probe
 from derctl.functions.reserve import Reserve
 from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Settings
+from derctl.functions.site_limits import GridLimits, OwnerLimits, kept_limits, limits_of, seen_of_the_loop
 from derctl.functions.soc_guard import SocGuard
 from derctl.functions.utility_limit import UtilityLimit
 from derctl.functions.volt_var import VoltVar
@@ -87,7 +95,7 @@ class Row:
     every_der: bool = False
     needs_code: bool = False
     comes_with: tuple[type[Settings], ...] = ()
-    passes_on: type[Request] | None = None
+    passes_on: tuple[type[Request], ...] = ()
     survives: Survival | None = None
     evidence: Callable[[Memory], Memory] | None = None
 
@@ -113,6 +121,7 @@ def all_of_it(memory: Memory) -> Memory:
 
 
 LIMIT = Survival(keep=kept_limit, revive=limit_of)
+LIMITS = Survival(keep=kept_limits, revive=limits_of)
 
 ROWS: Mapping[str, Row] = {
     row.kind: row
@@ -146,8 +155,8 @@ ROWS: Mapping[str, Row] = {
         Row(function=ConstPf, said="constant power factor", reactive=True),
         Row(function=ConstVar, said="constant var", reactive=True),
         Row(function=UtilityLimit, said="the grid operator"),
-        Row(function=OperatorLimit, said="operator", passes_on=LimitRequest, survives=LIMIT),
-        Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=BatteryRequest),
+        Row(function=OperatorLimit, said="operator", passes_on=(LimitRequest,), survives=LIMIT),
+        Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=(BatteryRequest,)),
         Row(
             function=ContractExportLimit,
             said="the contract",
@@ -170,7 +179,7 @@ ROWS: Mapping[str, Row] = {
             said="operator",
             scope=Scope.SITE,
             comes_with=(OperatorLimit,),
-            passes_on=LimitRequest,
+            passes_on=(LimitRequest,),
             survives=LIMIT,
         ),
         Row(
@@ -180,6 +189,24 @@ ROWS: Mapping[str, Row] = {
             comes_with=(ContractExportLimit,),
             survives=Survival(keep=kept_excursions, revive=excursions_of),
             evidence=all_of_it,
+        ),
+        Row(
+            function=GridLimits,
+            said="the grid operator",
+            scope=Scope.SITE,
+            every_der=True,
+            passes_on=(GridLimitRequest, EnvelopeRequest),
+            survives=LIMITS,
+            evidence=seen_of_the_loop,
+        ),
+        Row(
+            function=OwnerLimits,
+            said="the owner's limit",
+            scope=Scope.SITE,
+            every_der=True,
+            passes_on=(OwnerLimitRequest,),
+            survives=LIMITS,
+            evidence=seen_of_the_loop,
         ),
         Row(function=SelfConsumption, said="self-consumption", scope=Scope.SITE, needs=METER),
         Row(

@@ -14,6 +14,7 @@ from derctl.site.schema import DerSection, SiteFile
 DERCTL = "derctl"
 TELLS: Mapping[str, Told] = {
     **dict.fromkeys(("contract_export_limit", "fuse_limit", "owner_export_limit", "utility_limit"), Told.LIMIT),
+    **dict.fromkeys(("grid_limits", "owner_limits"), Told.LIMIT),
     **dict.fromkeys(("operator_limit", "volt_watt", "freq_droop", "enter_service"), Told.LIMIT),
     **dict.fromkeys(("self_consumption", "setpoint"), Told.POWER),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from derctl.core.text import amount
+from derctl.core.text import wish
 from derctl.core.types import COMMON, Request
 from derctl.core.words import Standing
 from derctl.daemon.commands.desk import LOCAL_ID, reply
@@ -43,6 +43,5 @@ class Notices:
 
 def named(request: Request) -> str:
     """Whose, what, and how much."""
-    own = (item.name for item in fields(request) if item.name not in COMMON)
-    asked = ", ".join(amount(name, getattr(request, name)) for name in own)
-    return f"{request.by}'s {request.called} of {asked} for {request.der or 'the site'}"
+    own = {item.name: getattr(request, item.name) for item in fields(request) if item.name not in COMMON}
+    return f"{request.by}'s {request.called} of {wish(own)} for {request.der or 'the site'}"

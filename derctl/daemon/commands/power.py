@@ -50,11 +50,11 @@ async def limit_power(reach: Reach, order: Order) -> Done:
     if not 0.0 <= args.p_ceiling_w <= most:
         raise CommandError(Refusal.OUT_OF_RANGE, f"p_ceiling_w = {args.p_ceiling_w:g} is outside 0 to {most:g} W")
     request = LimitRequest(**order.asked, der=args.der, p_ceiling_w=args.p_ceiling_w)
-    back = _put(reach, request)
+    back = put(reach, request)
     return Done(text=admitted(reach, order) + _tighter(reach, request), back=back)
 
 
-def _put(reach: Reach, request: Request) -> Callable[[], None]:
+def put(reach: Reach, request: Request) -> Callable[[], None]:
     """Gives what takes it back."""
     before = dict(reach.requests.held)
     reach.requests.put(request)
@@ -84,7 +84,7 @@ async def set_battery_power(reach: Reach, order: Order) -> Done:
     if not rating.p_min_w <= args.p_target_w <= rating.p_max_w:
         text = f"p_target_w = {args.p_target_w:g} is outside {rating.p_min_w:g} to {rating.p_max_w:g} W"
         raise CommandError(Refusal.OUT_OF_RANGE, text)
-    back = _put(reach, BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
+    back = put(reach, BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
     return Done(text=admitted(reach, order), back=back)
 
 
@@ -113,7 +113,25 @@ def _lifted(ders: list[str], der: str | None) -> str:
 
 
 ROWS: dict[str, Command] = {
-    "limit_power": Command(args=LimitPower, apply=limit_power, relaxing=False),
-    "set_battery_power": Command(args=SetBatteryPower, apply=set_battery_power, relaxing=True),
-    "clear": Command(args=Clear, apply=clear, relaxing=True),
+    "limit_power": Command(
+        args=LimitPower,
+        apply=limit_power,
+        relaxing=False,
+        says="operator's limit on a DER, without `der` on the whole site, until the command expires; beside others",
+        verb="limit 3000 pv1 10m",
+    ),
+    "set_battery_power": Command(
+        args=SetBatteryPower,
+        apply=set_battery_power,
+        relaxing=True,
+        says="battery setpoint (+ discharges) until the command expires, or the next one",
+    ),
+    "clear": Command(
+        args=Clear,
+        apply=clear,
+        relaxing=True,
+        says="drop all that was asked for of the DER, without it all there is; `found: true`: instead lift the "
+        "limits that were found in devices",
+        verb="clear pv1",
+    ),
 }

@@ -19,6 +19,7 @@ import yaml
 
 from derctl.cli import VERBS, exits
 from derctl.core.types import (
+    REQUESTS,
     Bound,
     Decision,
     Fallback,
@@ -42,6 +43,7 @@ from derctl.daemon.report.status import status
 from derctl.daemon.report.telemetry import measurement, of_decision, of_outcome
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
+from derctl.functions import ROWS
 from derctl.site import Absence, DerSection, Site, load, profiles
 from derctl.store.state import VERSION
 from tests import make
@@ -111,6 +113,7 @@ class Plain:
     async def save(self) -> None:
         self.asked += 1
 
+    plan = SimpleNamespace(site_functions=[(SimpleNamespace(kind=kind), ()) for kind in ROWS])
     gate = SimpleNamespace(open=True, arm=lambda by: None, disarm=lambda by: None)
     releaser = SimpleNamespace(releasing=False)
 
@@ -121,7 +124,7 @@ def desk() -> Any:
     return Desk(cast(Any, Plain()), Clock("assume", lambda: wall), logger(), may_arm=frozenset({"ops"}))
 
 
-@pytest.mark.parametrize("name", ["limit_power", "set_battery_power"])
+@pytest.mark.parametrize("name", [*REQUESTS])
 async def test_a_command_of_the_document_is_admitted_and_answered_as_documented(
     document: dict[str, Any], desk: Any, name: str
 ) -> None:
