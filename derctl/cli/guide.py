@@ -10,7 +10,7 @@ from derctl.cli.plain import wrapped
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "before the start": ("scan", "inspect", "read", "init", "check", "identify", "verify", "profiles", "schema"),
     "the running site": ("status", "doctor", "why", "run", "reload", "shadow"),
-    "control": ("arm", "disarm", "limit", "cap", "schedule", "clear", "release", "replace", "command"),
+    "control": ("arm", "disarm", "limit", "cap", "schedule", "stop", "clear", "release", "replace", "command"),
     "to try it, and the shell": ("demo", "completion"),
 }
 """Verbs by what they are for; those that are in none come last."""

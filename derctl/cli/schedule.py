@@ -1,4 +1,4 @@
-"""`derctl schedule FILE`: an operating envelope from a file, as docs/interfaces.md section 3 has it."""
+"""`derctl schedule FILE`: an operating envelope, or a battery's plan, as docs/interfaces.md section 3 has them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from derctl.cli.local import add_socket, call
 from derctl.cli.plain import page
 from derctl.core.text import clean, error_text
 
-ENVELOPE = "operating_envelope"
+ENVELOPE, PLAN = "operating_envelope", "battery_plan"
 DAY_S = 86400.0
 OF_COMMAND = frozenset({"id", "issued_at"})
 """What a file may carry that was written for MQTT."""
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     given = {key: value for key, value in _read(args.file).items() if key not in OF_COMMAND}
     if args.expires is not None:
         given["expires_s"] = args.expires
-    answer = str(call(args, ENVELOPE, {"expires_s": DAY_S} | given))
+    answer = str(call(args, PLAN if "der" in given else ENVELOPE, {"expires_s": DAY_S} | given))
     print(page([f"admitted: {clean(answer)}"]))
     return 0
 

@@ -52,7 +52,7 @@ class Requests:
             raise CommandError(Refusal.REPLAYED, f"id {request.id!r} is alive")
         gone = [key for key, held in self.held.items() if _replaced(held, request, ends_s)]
         theirs = [key for key in self.held if key[0] == request.by and key not in gone]
-        if len(theirs) >= HELD_MAX:
+        if len(theirs) >= HELD_MAX and not request.latched:
             text = f"{HELD_MAX} limits and setpoints of {request.by} are alive: clear some, or wait until one ends"
             raise CommandError(Refusal.TOO_MANY, text)
         if request.beside is Beside.TIGHTER:
@@ -62,11 +62,21 @@ class Requests:
         self.held[_key(request)] = Held(request=request, ends_s=ends_s)
         self._judge(now)
 
-    def clear(self, der: str | None) -> int:
-        """Drop what concerns this DER (None: everything). Returns how many."""
-        keys = [key for key, held in self.held.items() if der is None or held.request.der == der]
+    def clear(self, der: str | None, by: str | None = None) -> int:
+        """Drop what concerns this DER (None: everything), but for what nobody may clear, or by alone may not. Returns
+        how many."""
+        return self.drop(
+            lambda each: (
+                der in {None, each.der} and not each.latched and not (each.own and by not in {None, each.by})
+            ),
+            Standing.CLEARED,
+        )
+
+    def drop(self, which: Callable[[Request], bool], why: Standing) -> int:
+        """End those. Returns how many."""
+        keys = [key for key, held in self.held.items() if which(held.request)]
         for key in keys:
-            self._end(key, Standing.CLEARED)
+            self._end(key, why)
         self._judge(self.clock())
         return len(keys)
 
@@ -146,7 +156,7 @@ def _replaced(held: Held, new: Request, ends_s: float) -> bool:
         return False
     if new.beside is Beside.NONE:
         return True
-    if old.by != new.by:
+    if new.beside is Beside.ALL or old.by != new.by:
         return False
     return new.beside is Beside.OTHERS or (_as_tight(old, new) and ends_s >= held.ends_s - CLOCKS_S)
 
@@ -173,6 +183,8 @@ def from_plain(plain: Mapping[str, Any], *, wall: float | None) -> Request:
     nothing: nobody knows which part of it is now.
     """
     request = request_of(plain)
+    if request.latched:
+        return request
     ends = msgspec.convert(plain.get("ends"), float | None)
     if wall is None or ends is None:
         return replace(request, remaining_s=0.0) if getattr(request, "schedule", ()) else request

@@ -11,10 +11,15 @@ from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
 from derctl.core.types import (
     BatteryRequest,
     EnvelopeRequest,
+    EventRequest,
     GridLimitRequest,
     LimitRequest,
     OwnerLimitRequest,
+    PlanRequest,
+    PowerFactorRequest,
     Request,
+    ReserveRequest,
+    VarRequest,
 )
 from derctl.functions.bms_guard import BmsGuard, guard_of, kept_guard
 from derctl.functions.const_pf import ConstPf
@@ -28,6 +33,7 @@ from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, Setpoint
 from derctl.functions.owner_export_limit import OwnerExportLimit
 from derctl.functions.probe import Probe
 from derctl.functions.reserve import Reserve
+from derctl.functions.schedule import Schedule
 from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Settings
 from derctl.functions.site_limits import GridLimits, OwnerLimits, kept_limits, limits_of, seen_of_the_loop
@@ -134,7 +140,13 @@ ROWS: Mapping[str, Row] = {
             evidence=all_of_it,
         ),
         Row(function=SocGuard, said="the limits of charge", needs=STORAGE, evidence=all_of_it),
-        Row(function=Reserve, said="the reserve", needs=STORAGE, evidence=all_of_it),
+        Row(
+            function=Reserve,
+            said="the reserve",
+            needs=STORAGE,
+            passes_on=(ReserveRequest,),
+            evidence=all_of_it,
+        ),
         Row(
             function=EnterService,
             said="enter service",
@@ -152,8 +164,8 @@ ROWS: Mapping[str, Row] = {
         ),
         Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True, loop=True),
         Row(function=WattVar, said="watt-var", also_on_device=True, reactive=True, needs_code=True),
-        Row(function=ConstPf, said="constant power factor", reactive=True),
-        Row(function=ConstVar, said="constant var", reactive=True),
+        Row(function=ConstPf, said="constant power factor", reactive=True, passes_on=(PowerFactorRequest,)),
+        Row(function=ConstVar, said="constant var", reactive=True, passes_on=(VarRequest,)),
         Row(function=UtilityLimit, said="the grid operator"),
         Row(function=OperatorLimit, said="operator", passes_on=(LimitRequest,), survives=LIMIT),
         Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=(BatteryRequest,)),
@@ -195,7 +207,7 @@ ROWS: Mapping[str, Row] = {
             said="the grid operator",
             scope=Scope.SITE,
             every_der=True,
-            passes_on=(GridLimitRequest, EnvelopeRequest),
+            passes_on=(GridLimitRequest, EnvelopeRequest, EventRequest),
             survives=LIMITS,
             evidence=seen_of_the_loop,
         ),
@@ -208,6 +220,7 @@ ROWS: Mapping[str, Row] = {
             survives=LIMITS,
             evidence=seen_of_the_loop,
         ),
+        Row(function=Schedule, said="the plan", needs=TARGET, passes_on=(PlanRequest,)),
         Row(function=SelfConsumption, said="self-consumption", scope=Scope.SITE, needs=METER),
         Row(
             function=Probe,

@@ -13,6 +13,7 @@ from derctl.core.types import (
     Abstain,
     DerState,
     EnvelopeRequest,
+    EventRequest,
     GridLimitRequest,
     OwnerLimitRequest,
     Request,
@@ -30,7 +31,7 @@ from derctl.functions.contract_export_limit import (
 from derctl.functions.contract_export_limit import Memory as Loop
 from derctl.functions.lapse import NO_LIMIT, Lapse, Wish, kept_lapse, lapse_of, lapsed
 from derctl.functions.operator import NO_REQUEST, ours_w
-from derctl.functions.settings import Settings, number
+from derctl.functions.settings import Settings, number, switch
 
 DEFAULT = "default"
 """By whom the agreement's own limit is, while no envelope is in force."""
@@ -151,11 +152,12 @@ class GridLimits(SiteLimits):
 
     kind: ClassVar[str] = "grid_limits"
     rank: ClassVar[int] = 40
-    asks: ClassVar[tuple[type[Request], ...]] = (GridLimitRequest, EnvelopeRequest)
+    asks: ClassVar[tuple[type[Request], ...]] = (GridLimitRequest, EnvelopeRequest, EventRequest)
 
     default_export_w: float | None = number(None, low=0.0, high=1e8, source=DEFAULT_SOURCE, optional=True)
     default_import_w: float | None = number(None, low=0.0, high=1e8, source=DEFAULT_SOURCE, optional=True)
     default_generation_w: float | None = number(None, low=0.0, high=1e8, source=DEFAULT_SOURCE, optional=True)
+    may_opt_out: bool = switch(source="the owner may opt out of demand-response events; the programme's word")
 
     def default_w(self, name: str, site: SiteState) -> float | None:
         """The agreement's."""

@@ -18,6 +18,7 @@ SAYS = {
     Standing.WAITS: "waits: a tighter one binds",
     Standing.EXPIRED: "has ended",
     Standing.CLEARED: "was cleared",
+    Standing.OPTED_OUT: "was opted out of",
     Standing.REPLACED: "was replaced by a later one",
 }
 

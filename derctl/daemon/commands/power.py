@@ -96,7 +96,7 @@ async def clear(reach: Reach, order: Order) -> Done:
         lifted = reach.lift_found(args.der)
         return Done(text=_lifted(lifted, args.der), back=partial(reach.keep_found, lifted))
     before = dict(reach.requests.held)
-    text = _dropped(reach.requests.clear(args.der), args.der)
+    text = _dropped(reach.requests.clear(args.der, order.by), args.der)
     return Done(text=text, back=reach.requests.undo(before))
 
 

@@ -56,7 +56,7 @@ async def owner_limit(reach: Reach, order: Order) -> Done:
 async def operating_envelope(reach: Reach, order: Order) -> Done:
     """Limits of one interval after the other; it takes the place of its sender's one before."""
     args: OperatingEnvelope = order.args
-    _check_function(reach, GridLimits.kind)
+    site_function(reach, GridLimits.kind)
     found = spans(order, args.intervals)
     schedule = tuple(
         Limits(from_s=from_s, to_s=to_s, **limits(part, f"intervals[{i}]."))
@@ -69,7 +69,7 @@ async def operating_envelope(reach: Reach, order: Order) -> Done:
 
 
 def _asked(reach: Reach, order: Order, function: str) -> dict[str, Any]:
-    _check_function(reach, function)
+    site_function(reach, function)
     return limits(order.args)
 
 
@@ -86,9 +86,12 @@ def limits(args: Any, path: str = "") -> dict[str, Any]:
     return found
 
 
-def _check_function(reach: Reach, kind: str) -> None:
-    if not any(function.kind == kind for function, _ in reach.plan.site_functions):
+def site_function(reach: Reach, kind: str) -> Any:
+    """The one of the site file. Raises CommandError: there is none."""
+    found = next((function for function, _ in reach.plan.site_functions if function.kind == kind), None)
+    if found is None:
         raise CommandError(Refusal.NO_FUNCTION, f"the site file has no {kind}")
+    return found
 
 
 ROWS: dict[str, Command] = {

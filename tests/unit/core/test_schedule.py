@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from derctl.core.schedule import Limits, current
+from derctl.core.schedule import Aim, Limits, current
 from derctl.core.text import wish
-from derctl.core.types import EnvelopeRequest
+from derctl.core.types import EnvelopeRequest, EventRequest, PlanRequest
 
 PARTS = (
     Limits(from_s=100.0, to_s=60.0, export_w=5_000.0),
@@ -44,3 +46,15 @@ def test_what_is_asked_for_is_said_in_words() -> None:
     assert wish(plain) == "interval 2 of 3, export 1500 W"
     assert wish({"p_ceiling_w": 4_000.0}) == "4000 W" and wish({"pf": 0.9, "q_pu": None}) == "pf 0.9"
     assert wish({"export_w": None, "import_w": None}) == "nothing now"
+
+
+def test_an_event_and_a_plan_count_once_they_have_begun() -> None:
+    event = EventRequest(id="d", der=None, by="dso", remaining_s=200.0, schedule=PARTS[:1])
+    assert event.now().part is None and event.now().bounds() == {}
+    begun = replace(event, remaining_s=80.0).now()
+    assert (begun.part, begun.part_s, begun.bounds()) == (1, 20.0, {"export_w": 5_000.0})
+    aim = Aim(from_s=100.0, to_s=60.0, p_target_w=-500.0)
+    plan = PlanRequest(id="p", der="bat1", by="home", remaining_s=200.0, schedule=(aim,))
+    assert (plan.now().part, plan.now().p_target_w) == (None, None)
+    now = replace(plan, remaining_s=100.0).now()
+    assert (now.part, now.parts, now.part_s, now.p_target_w, now.schedule) == (1, 1, 40.0, -500.0, ())

@@ -25,11 +25,11 @@ from tests.timeline import PlanTimeline, SiteTimeline
 PROVEN = Memory(loop=Loop(trust=Trust(proven=True)))
 
 
-def grid(name: str = "g", left_s: float = 60.0, **limits: float) -> Request:
+def grid(name: str = "g", left_s: float = 60.0, **limits: Any) -> Request:
     return GridLimitRequest(id=name, der=None, by="dso", remaining_s=left_s, **limits)
 
 
-def owner(name: str = "o", left_s: float = 60.0, **limits: float) -> Request:
+def owner(name: str = "o", left_s: float = 60.0, **limits: Any) -> Request:
     return OwnerLimitRequest(id=name, der=None, by="home", remaining_s=left_s, **limits)
 
 
@@ -201,6 +201,7 @@ def test_a_restart_keeps_the_limits_in_force() -> None:
     back = revived(plain, lately=False).memories["grid_limits"]
     assert (back.export.limit_w, back.generation.limit_w, back.draw.limit_w) == (3_000.0, 4_000.0, None)
     assert kept({"grid_limits": START}) == {}
+    spoilt: Any
     for spoilt in ([], {"exports": {}}, {"export": {}}):
         assert "grid_limits" in revived({"grid_limits": spoilt}).refused
 

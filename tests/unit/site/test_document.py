@@ -44,6 +44,9 @@ from derctl.daemon.report.telemetry import measurement, of_decision, of_outcome
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
 from derctl.functions import ROWS
+from derctl.functions.const_pf import ConstPf
+from derctl.functions.const_var import ConstVar
+from derctl.functions.reserve import Reserve
 from derctl.site import Absence, DerSection, Site, load, profiles
 from derctl.store.state import VERSION
 from tests import make
@@ -113,7 +116,14 @@ class Plain:
     async def save(self) -> None:
         self.asked += 1
 
-    plan = SimpleNamespace(site_functions=[(SimpleNamespace(kind=kind), ()) for kind in ROWS])
+    plan = SimpleNamespace(
+        site_functions=[(SimpleNamespace(kind=kind), ()) for kind in ROWS],
+        der_functions=[
+            (Reserve(min_pct=20.0), ("bat1",)),
+            (ConstPf(pf=0.9), ("pv1",)),
+            (ConstVar(q_pu=0.0), ("bat1",)),
+        ],
+    )
     gate = SimpleNamespace(open=True, arm=lambda by: None, disarm=lambda by: None)
     releaser = SimpleNamespace(releasing=False)
 
@@ -164,7 +174,7 @@ async def test_a_command_without_any_one_of_its_fields_is_refused_with_a_documen
         if not name.startswith("command"):
             continue
         given = json.loads(text)
-        for key in [key for key in given if key != "der" or name.endswith("battery_power")]:
+        for key in [key for key in given if key not in {"der", "start"} or name.endswith("battery_power")]:
             short = {k: v for k, v in given.items() if k != key}
             reply = await desk.by_mqtt("ops", name.split()[1], json.dumps(short).encode(), False)
             assert reply["result"] == "refused"
