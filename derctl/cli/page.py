@@ -205,7 +205,8 @@ def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
         what = REQUESTS[kind].called if kind in REQUESTS else kind.replace("_", " ")
         whom = request["der"] or "the site"
         left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
-        text = " ".join((what, asked_for(request), f"on {whom} by {owner(request)} {left}"))
+        words = (what, asked_for(request), f"on {whom} by {owner(request)} {left}")
+        text = " ".join(word for word in words if word)
         text += "" if request.get("binds", True) else "; a tighter one binds"
         found += wrapped(text, "requested: ", "  ")
     return found

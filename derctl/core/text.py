@@ -39,7 +39,7 @@ def wish(values: Mapping[str, object]) -> str:
         else:
             stem = name.rpartition("_")[0].replace("_", " ")
             found.append(f"{stem or name} {amount(name, value)}")
-    return ", ".join(found) or "nothing now"
+    return ", ".join(found) or ("nothing now" if values else "")
 
 
 def clean(text: str) -> str:

@@ -80,4 +80,5 @@ def said(each: Delivery) -> str:
 def named(request: Request) -> str:
     """Whose, what, and how much."""
     own = {item.name: getattr(request, item.name) for item in fields(request) if item.name not in COMMON}
-    return f"{request.by}'s {request.called} of {wish(own)} for {request.der or 'the site'}"
+    asked = f" of {wish(own)}" if own else ""
+    return f"{request.by}'s {request.called}{asked} for {request.der or 'the site'}"

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from derctl.core.schedule import Aim, Limits, current
 from derctl.core.text import wish
-from derctl.core.types import EnvelopeRequest, EventRequest, PlanRequest
+from derctl.core.types import (
+    BatteryRequest,
+    EnvelopeRequest,
+    EventRequest,
+    GridLimitRequest,
+    LimitRequest,
+    OwnerLimitRequest,
+    PlanRequest,
+)
 
 PARTS = (
     Limits(from_s=100.0, to_s=60.0, export_w=5_000.0),
@@ -45,6 +54,7 @@ def test_what_is_asked_for_is_said_in_words() -> None:
     plain = {"schedule": [], "parts": 3, "part": 2, "part_s": 10.0, "export_w": 1_500.0, "import_w": None}
     assert wish(plain) == "interval 2 of 3, export 1500 W"
     assert wish({"p_ceiling_w": 4_000.0}) == "4000 W" and wish({"pf": 0.9, "q_pu": None}) == "pf 0.9"
+    assert wish({}) == ""
     assert wish({"export_w": None, "import_w": None}) == "nothing now"
 
 
@@ -58,3 +68,12 @@ def test_an_event_and_a_plan_count_once_they_have_begun() -> None:
     assert (plan.now().part, plan.now().p_target_w) == (None, None)
     now = replace(plan, remaining_s=100.0).now()
     assert (now.part, now.parts, now.part_s, now.p_target_w, now.schedule) == (1, 1, 40.0, -500.0, ())
+
+
+def test_of_two_requests_the_lower_bound_of_each_name_is_the_tighter() -> None:
+    common: Any = {"id": "a", "by": "dso", "remaining_s": 60.0}
+    assert LimitRequest(**common, der="pv1", p_ceiling_w=5.0).bounds() == {"p_ceiling_w": 5.0}
+    for kind in (GridLimitRequest, OwnerLimitRequest):
+        request = kind(**common, der=None, import_w=7.0, generation_w=0.0)
+        assert request.bounds() == {"import_w": 7.0, "generation_w": 0.0} and request.now() is request
+    assert BatteryRequest(**common, der="bat1", p_target_w=-5.0).bounds() == {"": 0.0}, "a setpoint bounds nothing"
