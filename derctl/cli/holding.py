@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from derctl.cli.plain import STATES, Clockface, number, reason, watts, who
+from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
 from derctl.core.text import wish
 from derctl.core.types import COMMON, LOCAL, REQUESTS
 from derctl.core.words import Reason, Seen
@@ -24,6 +24,8 @@ REQUEST_OF = {
     if row.passes_on
 }
 """A function that passes on requests: their kinds, and whether they are for one DER."""
+OPERATORS = frozenset({"limit_power", "set_battery_power"})
+"""Kinds of request that are an operator's."""
 SHARED = COMMON | {"until", "binds"}
 """What a request of every kind has in `status`."""
 
@@ -174,13 +176,17 @@ def request_of(by: str, name: str, state: dict[str, Any]) -> dict[str, Any] | No
 
 
 def owner(request: dict[str, Any]) -> str:
-    """`operator anna`; without a name where the request came over the socket from somebody unknown."""
+    """`operator anna`; without a name where the request came over the socket from somebody unknown. Of a kind that is
+    no operator's: what it is, and of whom."""
+    kind = request["kind"]
+    if kind in REQUESTS and kind not in OPERATORS:
+        return f"{REQUESTS[kind].called} of {request['by']}"
     return f"operator {request['by']}" if request.get("by") not in {None, "", LOCAL} else "operator"
 
 
 def asked_for(request: dict[str, Any]) -> str:
     """What a request of any kind asks for: the values that it has of its own."""
-    return wish({name: value for name, value in request.items() if name not in SHARED})
+    return wish({name: value for name, value in request.items() if name not in SHARED}, amount)
 
 
 def until(request: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:

@@ -91,7 +91,7 @@ async def test_a_site_without_the_function_takes_none(name: str) -> None:
         ({}, "bad_argument", "give one of export_w, import_w, generation_w"),
         ({"export_w": -1.0}, "out_of_range", "export_w = -1 is outside 0 to 1e+08 W"),
         ({"import_w": 1e9}, "out_of_range", "import_w = 1e+09 is outside 0 to 1e+08 W"),
-        ({"generation_w": "much"}, "bad_argument", "generation_w"),
+        ({"generation_w": "much"}, "bad_argument", "generation_w: 'much'"),
         ({"export_w": 1.0, "load_w": 1.0}, "bad_argument", "load_w"),
     ],
 )
@@ -142,13 +142,13 @@ async def test_a_later_envelope_of_the_same_sender_takes_its_place_and_another_s
         ([at(90, end=until(99), export_w=1)], "out_of_range", "no interval begins before the command ends"),
         ([at(0, end=until(9))], "bad_argument", "intervals[0] says nothing"),
         ([at(0, end=until(9), export_w=-5)], "out_of_range", "intervals[0].export_w = -5 is outside 0"),
+        (5, "bad_argument", "intervals: 5 is no list"),
+        ([{"start": "noon", "export_w": 1}], "bad_argument", "$[0].start"),
         ([{"start": "2026-11-21T12:00:00", "export_w": 1}], "bad_argument", "intervals[0].start needs a time zone"),
         ([at(0, end="2026-11-21T13:00:00", export_w=1)], "bad_argument", "intervals[0].end needs a time zone"),
     ],
 )
-async def test_an_envelope_that_is_none_is_refused_with_what_is_wrong(
-    intervals: list[Any], code: str, text: str
-) -> None:
+async def test_an_envelope_that_is_none_is_refused_with_what_is_wrong(intervals: Any, code: str, text: str) -> None:
     house = House()
     reply = await house.send("operating_envelope", intervals=intervals)
     assert reply["code"] in code.split("|") and text in reply["text"] and house.alive == []
