@@ -10,7 +10,7 @@ from derctl.cli.plain import wrapped
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "before the start": ("scan", "inspect", "read", "init", "check", "identify", "verify", "profiles", "schema"),
     "the running site": ("status", "doctor", "why", "run", "reload", "shadow"),
-    "control": ("arm", "disarm", "limit", "clear", "release", "replace", "command"),
+    "control": ("arm", "disarm", "limit", "cap", "schedule", "stop", "clear", "release", "replace", "command"),
     "records": ("audit", "ledger"),
     "to try it, and the shell": ("demo", "completion"),
 }
@@ -45,6 +45,11 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("derctl shadow report --since 7d --json", "a week, for a program"),
     ),
     "limit": (("derctl limit 3000 pv1 10m", "pv1 gives 3 kW at most for ten minutes"),),
+    "cap": (
+        ("derctl cap export 3kW 2h", "the owner's word: no more than 3 kW go out for two hours"),
+        ("derctl cap --grid export 0 import 5kW 30m", "the grid operator's"),
+    ),
+    "schedule": (("derctl schedule envelope.json --expires 12h", "an operating envelope, believed for half a day"),),
     "release": (("derctl release --list", "what stands in the devices; nothing is written"),),
     "audit": (
         ("derctl audit show --last 20", "who asked for what lately"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
+from derctl.core.text import wish
 from derctl.core.types import COMMON, LOCAL, REQUESTS
 from derctl.core.words import Reason, Seen
 from derctl.functions import ROWS, Scope
@@ -16,13 +17,15 @@ SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "unmeasured"
 """States in which nothing of what is known is of now."""
 WHOSE = {"written": "not given back yet", "left": "left by derctl", "missing": "whoever wrote it: no record is there"}
 """core.words.Record for people, of something that stands."""
+KINDS = {request: kind for kind, request in REQUESTS.items()}
 REQUEST_OF = {
-    row.kind: (kind, row.scope is Scope.DER)
+    row.kind: (tuple(KINDS[each] for each in row.passes_on), row.scope is Scope.DER)
     for row in ROWS.values()
-    for kind, request in REQUESTS.items()
-    if row.passes_on is request
+    if row.passes_on
 }
-"""A function that passes on a request: the request's kind, and whether it is for one DER."""
+"""A function that passes on requests: their kinds, and whether they are for one DER."""
+OPERATORS = frozenset({"limit_power", "set_battery_power"})
+"""Kinds of request that are an operator's."""
 SHARED = COMMON | {"until", "binds"}
 """What a request of every kind has in `status`."""
 
@@ -166,20 +169,24 @@ def request_of(by: str, name: str, state: dict[str, Any]) -> dict[str, Any] | No
     """The request behind a function's bound."""
     if by not in REQUEST_OF:
         return None
-    kind, own = REQUEST_OF[by]
-    wanted = (kind, name if own else None)
-    found = [r for r in state["requests"] if (r["kind"], r["der"]) == wanted]
+    kinds, own = REQUEST_OF[by]
+    der = name if own else None
+    found = [r for r in state["requests"] if r["kind"] in kinds and r["der"] == der]
     return next((r for r in found if r.get("binds", True)), None)
 
 
 def owner(request: dict[str, Any]) -> str:
-    """`operator anna`; without a name where the request came over the socket from somebody unknown."""
+    """`operator anna`; without a name where the request came over the socket from somebody unknown. Of a kind that is
+    no operator's: what it is, and of whom."""
+    kind = request["kind"]
+    if kind in REQUESTS and kind not in OPERATORS:
+        return f"{REQUESTS[kind].called} of {request['by']}"
     return f"operator {request['by']}" if request.get("by") not in {None, "", LOCAL} else "operator"
 
 
 def asked_for(request: dict[str, Any]) -> str:
     """What a request of any kind asks for: the values that it has of its own."""
-    return ", ".join(amount(name, value) for name, value in request.items() if name not in SHARED)
+    return wish({name: value for name, value in request.items() if name not in SHARED}, amount)
 
 
 def until(request: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:

@@ -6,7 +6,7 @@ import math
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli.holding import asked_for, holding, owner, until
+from derctl.cli.holding import OPERATORS, asked_for, holding, owner, until
 from derctl.cli.plain import (
     METER,
     STATES,
@@ -205,7 +205,9 @@ def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
         what = REQUESTS[kind].called if kind in REQUESTS else kind.replace("_", " ")
         whom = request["der"] or "the site"
         left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
-        text = " ".join((what, asked_for(request), f"on {whom} by {owner(request)} {left}"))
+        by = request["by"] if kind in REQUESTS and kind not in OPERATORS else owner(request)
+        words = (what, asked_for(request), f"on {whom} by {by} {left}")
+        text = " ".join(word for word in words if word)
         text += "" if request.get("binds", True) else "; a tighter one binds"
         found += wrapped(text, "requested: ", "  ")
     return found

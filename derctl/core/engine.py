@@ -47,6 +47,7 @@ from derctl.core.types import (
     Setpoint,
     SiteProposal,
     SiteState,
+    StopRequest,
 )
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Reason
@@ -149,6 +150,9 @@ OWN: Mapping[str, type[Memory]] = {
 HELD = "held"
 """Before the key of a function's memory: what stands of its word (core/lost.py)."""
 
+STOP = Proposal(by="emergency_stop", rank=0, p_ceiling_w=0.0, p_floor_w=0.0, p_target_w=0.0, q_var=0.0)
+"""What each DER is asked for while somebody has stopped the site: nothing, either way."""
+
 OPERATOR = 60
 """Rank from which a proposal counts as somebody's request rather than a rule."""
 
@@ -167,8 +171,9 @@ def step(
             else:
                 ask = _ask_loop if function.kind in plan.loops else _ask_der
                 ask(function, case, memories, after, state, dt_s)
+    stopped = any(isinstance(each, StopRequest) for each in state.requests)
     for case in cases.values():
-        _narrow(case)
+        _narrow(case, stopped=stopped)
     after[SUN] = seen = sun.watched(memories.get(SUN, sun.Memory()), state.ders, dt_s)
     lately = {each.der: each.p_w for each in seen.seen if cases[each.der].der.trial is None}
     for case in cases.values():
@@ -202,9 +207,11 @@ def _corrected(cases: Mapping[str, _Case], found: doubts.Memory) -> tuple[DerSta
     return ders
 
 
-def _narrow(case: _Case) -> None:
+def _narrow(case: _Case, *, stopped: bool) -> None:
     """What the DER functions leave of a DER."""
     _fallback(case)
+    if stopped:
+        case.proposals.append(STOP)
     case.reserved_w = reserved_w(case.der, case.proposals)
     case.left, case.last = _left(case), max(map(RANK, case.proposals), default=0)
     case.band = rested(case.left, case.der)

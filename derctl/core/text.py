@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 TEXT_MAX = 64
 """Characters that are kept of a device's text."""
 
@@ -18,6 +20,26 @@ def amount(name: str, value: object) -> str:
     """A field's value with its unit."""
     bare = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
     return f"{bare} {unit_of(name)}".rstrip()
+
+
+UNSAID = frozenset({"schedule", "parts", "part_s"})
+"""Of a request: what is said in other words, or takes too many."""
+
+
+def wish(values: Mapping[str, object], shown: Callable[[str, object], str] = amount) -> str:
+    """What a request asks for, in words: one value by itself, of several what they are of. shown: a value as text."""
+    found = []
+    for name, value in values.items():
+        if value is None or name in UNSAID:
+            continue
+        if name == "part":
+            found.append(f"interval {value} of {values['parts']}")
+        elif len(values) == 1:
+            found.append(shown(name, value))
+        else:
+            stem = name.rpartition("_")[0].replace("_", " ")
+            found.append(f"{stem or name} {shown(name, value)}")
+    return ", ".join(found) or ("nothing now" if values else "")
 
 
 def clean(text: str) -> str:

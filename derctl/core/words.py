@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 
 class Status(StrEnum):
@@ -156,6 +156,7 @@ class Idle(StrEnum):
     INSIDE_ITS_BOUNDS = "inside its bounds"
     ABOVE_THE_RESERVE = "above the reserve"
     IN_SERVICE = "in service"
+    BETWEEN_INTERVALS = "between intervals"
 
 
 class Released(StrEnum):
@@ -337,11 +338,22 @@ class Refusal(StrEnum):
     TOO_LARGE = "too_large"
     RATE_LIMITED = "rate_limited"
     MAY_NOT_ARM = "may_not_arm"
+    MAY_NOT_OPT_OUT = "may_not_opt_out"
     NOTHING_NEW = "nothing_new"
     DOES_NOT_FIT = "does_not_fit"
     UNPROVEN = "unproven"
     TWO_OWNERS = "two_owners"
     ENDED = "ended"
+
+
+class Abides(Enum):
+    """Which requests of the same kind and DER one does not take the place of: none, those of other senders, all
+    but its own sender's that are no tighter and end no later, or all."""
+
+    NONE = auto()
+    OTHERS = auto()
+    TIGHTER = auto()
+    ALL = auto()
 
 
 class Standing(StrEnum):
@@ -352,6 +364,7 @@ class Standing(StrEnum):
     EXPIRED = "expired"
     CLEARED = "cleared"
     REPLACED = "replaced"
+    OPTED_OUT = "opted_out"
 
 
 class Timer(StrEnum):

@@ -16,7 +16,7 @@ from derctl.daemon.build import build
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
-from derctl.daemon.commands.notices import Notices
+from derctl.daemon.commands.notices import Deliveries, Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.control import Control, Ears, absent_of
 from derctl.daemon.dusk import Dusk
@@ -127,6 +127,7 @@ class App:
         control, tell = self.control, self.news.tell
         self.uplink = Uplink(site, self.outbox, desk, self.presence.hello, tell, control.releaser.inventory.stands)
         self.notices = Notices(self.requests, self.outbox.put, tell, self.clock.stamp)
+        self.deliveries = Deliveries(self.outbox.put, self.clock.stamp)
         self.survival = Survival(
             folder=control.releaser.records.written.folder,
             clock=self.clock,
@@ -227,6 +228,7 @@ class App:
         self.shadow.look(tick)
         self.kept.report(tick)
         self.notices.look()
+        self.deliveries.look(tick)
         self.dusk.look(tick.state.ders)
         self.control.follow(tick)
         self.panel.buses.look(tick, self.control.plant)

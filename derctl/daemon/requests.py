@@ -11,9 +11,8 @@ import msgspec
 
 from derctl.core.types import LimitRequest, Request
 from derctl.core.value import replace
-from derctl.core.words import Refusal, Standing
+from derctl.core.words import Abides, Refusal, Standing
 from derctl.errors import CommandError
-from derctl.functions.operator import standing
 from derctl.store.requests import plain_of, request_of
 
 CLOCKS_S = 1.0
@@ -53,15 +52,15 @@ class Requests:
             raise CommandError(Refusal.REPLAYED, f"id {request.id!r} is alive")
         gone = [key for key, held in self.held.items() if _replaced(held, request, ends_s, instead)]
         theirs = [key for key in self.held if key[0] == request.by and key not in gone]
-        if len(theirs) >= HELD_MAX:
+        if len(theirs) >= HELD_MAX and not request.latched:
             text = f"{HELD_MAX} limits and setpoints of {request.by} are alive: clear some, or wait until one ends"
             raise CommandError(Refusal.TOO_MANY, text)
-        if isinstance(request, LimitRequest) and not instead:
+        if request.beside is Abides.TIGHTER and not instead:
             ends_s = max([ends_s, *(self.held[key].ends_s for key in gone)])
         for key in gone:
             self._end(key, Standing.REPLACED)
         self.held[_key(request)] = Held(request=request, ends_s=ends_s)
-        self._judge()
+        self._judge(now)
 
     def loosened(self, request: LimitRequest) -> bool:
         """Whether it is above one of its sender's that it would take the place of."""
@@ -69,12 +68,22 @@ class Requests:
         limits = [each for each in mine if isinstance(each, LimitRequest)]
         return any(each.p_ceiling_w < request.p_ceiling_w for each in limits if each.by == request.by)
 
-    def clear(self, der: str | None) -> int:
-        """Drop what concerns this DER (None: everything). Returns how many."""
-        keys = [key for key, held in self.held.items() if der is None or held.request.der == der]
+    def clear(self, der: str | None, by: str | None = None) -> int:
+        """Drop what concerns this DER (None: everything), but for what nobody may clear, or by alone may not. Returns
+        how many."""
+        return self.drop(
+            lambda each: (
+                der in {None, each.der} and not each.latched and not (each.own and by not in {None, each.by})
+            ),
+            Standing.CLEARED,
+        )
+
+    def drop(self, which: Callable[[Request], bool], why: Standing) -> int:
+        """End those. Returns how many."""
+        keys = [key for key, held in self.held.items() if which(held.request)]
         for key in keys:
-            self._end(key, Standing.CLEARED)
-        self._judge()
+            self._end(key, why)
+        self._judge(self.clock())
         return len(keys)
 
     def undo(self, before: Mapping[tuple[str, str], Held]) -> Callable[[], None]:
@@ -87,7 +96,7 @@ class Requests:
             for key in [key for key, held in came.items() if self.held.get(key) is held]:
                 self._end(key, Standing.CLEARED)
             self.held |= {key: held for key, held in went.items() if held.ends_s > now and key not in self.held}
-            self._judge()
+            self._judge(now)
 
         return back
 
@@ -95,7 +104,7 @@ class Requests:
         """For the site state; the expired ones are forgotten."""
         now = self.clock()
         self._forget(now)
-        return tuple(replace(held.request, remaining_s=held.ends_s - now) for held in self.held.values())
+        return tuple(left(held, now) for held in self.held.values())
 
     def binds(self, request: Request) -> bool:
         """Whether it is the tightest limit of its DER, or of the site; of setpoints, any."""
@@ -109,27 +118,36 @@ class Requests:
     def _forget(self, now: float) -> None:
         for key in [key for key, held in self.held.items() if held.ends_s <= now]:
             self._end(key, Standing.EXPIRED)
-        self._judge()
+        self._judge(now)
 
     def _end(self, key: tuple[str, str], why: Standing) -> None:
-        self.moved.append((self.held.pop(key).request, why))
+        self.moved.append((left(self.held.pop(key), self.clock()), why))
         self._binding.discard(key)
 
-    def _judge(self) -> None:
+    def _judge(self, now: float) -> None:
         """Who binds now, and for whom that is new."""
-        binding = {_key(request) for request in tightest(held.request for held in self.held.values())}
+        binding = {_key(request) for request in tightest(left(held, now) for held in self.held.values())}
         for key, held in self.held.items():
             if (key in binding) != (key in self._binding):
-                self.moved.append((held.request, Standing.BINDS if key in binding else Standing.WAITS))
+                self.moved.append((left(held, now), Standing.BINDS if key in binding else Standing.WAITS))
         self._binding = binding
 
 
+def left(held: Held, now_s: float) -> Request:
+    """What of it counts now."""
+    return replace(held.request, remaining_s=held.ends_s - now_s).now()
+
+
 def tightest(requests: Iterable[Request]) -> list[Request]:
-    """Of each kind, for each DER and the site, the one that binds."""
-    found: dict[tuple[str, str | None], Request] = {}
-    for request in sorted(requests, key=standing):
-        found.setdefault((request.kind, request.der), request)
-    return [*found.values()]
+    """Of each kind, for each DER and the site, the one that binds; of several bounds each one's."""
+    found: dict[tuple[str, str | None, str], tuple[float, str, str]] = {}
+    asked = list(requests)
+    for request in asked:
+        for name, bound in request.bounds().items():
+            at, wish = (request.kind, request.der, name), (bound, request.id, request.by)
+            found[at] = min(found.get(at, wish), wish)
+    binding = {(*at[:2], *wish[1:]) for at, wish in found.items()}
+    return [each for each in asked if (each.kind, each.der, each.id, each.by) in binding]
 
 
 def _key(request: Request) -> tuple[str, str]:
@@ -142,15 +160,24 @@ def _same_place(one: Request, other: Request) -> bool:
 
 
 def _replaced(held: Held, new: Request, ends_s: float, instead: bool) -> bool:
-    """A setpoint by the next one. A limit by its own sender's that is as tight and lasts as long, by the clocks of
-    both: it would never bind again, and who renews a limit each minute shall not fill the list."""
+    """By what its kind says (`Request.beside`). A limit by its own sender's that is as tight and lasts as long, by
+    the clocks of both: it would never bind again, and who renews a limit each minute shall not fill the list."""
     old = held.request
     if not _same_place(old, new):
         return False
-    if not isinstance(old, LimitRequest) or not isinstance(new, LimitRequest):
+    if new.beside is Abides.NONE:
         return True
-    covers = new.p_ceiling_w <= old.p_ceiling_w and ends_s >= held.ends_s - CLOCKS_S
-    return old.by == new.by and (instead or covers)
+    if new.beside is Abides.ALL or old.by != new.by:
+        return False
+    if instead or new.beside is Abides.OTHERS:
+        return True
+    return _as_tight(old, new) and ends_s >= held.ends_s - CLOCKS_S
+
+
+def _as_tight(old: Request, new: Request) -> bool:
+    """In all that the old one bounds."""
+    bounds = new.bounds()
+    return all(name in bounds and bounds[name] <= w for name, w in old.bounds().items())
 
 
 def to_plain(held: Held, *, wall: float | None, now_s: float) -> dict[str, Any]:
@@ -165,10 +192,13 @@ def to_plain(held: Held, *, wall: float | None, now_s: float) -> dict[str, Any]:
 def from_plain(plain: Mapping[str, Any], *, wall: float | None) -> Request:
     """With what is left of it: nothing, if remaining_s is not above 0. Raises msgspec.ValidationError.
 
-    Where the clock isn't set (wall is None), or wasn't when it was saved, what was left then counts.
+    Where the clock isn't set (wall is None), or wasn't when it was saved, what was left then counts; of a schedule
+    nothing: nobody knows which part of it is now.
     """
     request = request_of(plain)
+    if request.latched:
+        return request
     ends = msgspec.convert(plain.get("ends"), float | None)
     if wall is None or ends is None:
-        return request
+        return replace(request, remaining_s=0.0) if getattr(request, "schedule", ()) else request
     return replace(request, remaining_s=min(request.remaining_s, ends - wall))

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.types import Abstain, DerState, PowerFactorRequest, Proposal, SiteState
 from derctl.functions.lagged import NO_RATING
-from derctl.functions.operator import Nothing
+from derctl.functions.operator import Nothing, alive
 from derctl.functions.settings import Settings, choice, number
 from derctl.functions.watt_var import NO_POWER
 
@@ -26,6 +26,11 @@ class ConstPf(Settings):
     pf: float = number(low=0.8, high=1.0, source="the grid operator's word; " + SOURCE)
     excitation: str = choice(ABSORBING, among=EXCITATION, source="which way the var goes; the grid operator's word")
 
+    def wanted(self, der: DerState, site: SiteState) -> tuple[float, str]:
+        """Power factor and excitation: those asked for while that lasts, first for this DER, else the site file's."""
+        asked = alive(site, PowerFactorRequest, der.id) + alive(site, PowerFactorRequest, None)
+        return (asked[0].pf, asked[0].excitation) if asked else (self.pf, self.excitation)
+
     def start(self) -> Nothing:
         """Nothing: it is there at once, and 1547 gives it 10 s."""
         return Nothing()
@@ -39,6 +44,7 @@ class ConstPf(Settings):
             return memory, NO_POWER
         if der.rating.s_max_va <= 0.0:
             return memory, NO_RATING
-        share = math.sqrt(1.0 - self.pf * self.pf) / self.pf
-        q_per_w = share if self.excitation == INJECTING else -share
+        pf, excitation = self.wanted(der, site)
+        share = math.sqrt(1.0 - pf * pf) / pf
+        q_per_w = share if excitation == INJECTING else -share
         return memory, Proposal(by=self.kind, rank=self.rank, q_var=q_per_w * abs(p_w), q_per_w=q_per_w)

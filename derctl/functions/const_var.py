@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from derctl.core.types import Abstain, DerState, Proposal, SiteState
+from derctl.core.types import Abstain, DerState, Proposal, SiteState, VarRequest
 from derctl.core.words import Priority
 from derctl.functions.lagged import Memory, var_towards
+from derctl.functions.operator import alive
 from derctl.functions.settings import Settings, choice, number
 
 SOURCE = "IEEE 1547-2018 5.3.5, as in OpenDER 2.2.0"
@@ -36,4 +37,6 @@ class ConstVar(Settings):
         if not der.fresh:
             return memory, NOT_HEARD
         priority = Priority(self.q_priority)
-        return var_towards(self, memory, der, self.q_pu, dt_s, olrt_s=self.olrt_s, priority=priority)
+        asked = alive(site, VarRequest, der.id) + alive(site, VarRequest, None)
+        q_pu = asked[0].q_pu if asked else self.q_pu
+        return var_towards(self, memory, der, q_pu, dt_s, olrt_s=self.olrt_s, priority=priority)

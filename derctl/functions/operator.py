@@ -152,16 +152,21 @@ class OperatorSiteLimit(Limit):
         memory = limited(memory, alive(site, LimitRequest, None), ders, site, dt_s)
         if memory.ceiling_w is None:
             return memory, NO_REQUEST
-        others = [der for der in ders if not der.controllable]
-        seen = memory.ceiling_w - sum(max(der.reading.p_w or 0.0, 0.0) for der in others)
-        unseen = sum(held_w(der) for der in others if der.reading.p_w is None)
         return memory, SiteProposal(
             by=self.kind,
             rank=self.rank,
             over=tuple(der.id for der in ders if der.controllable),
-            p_ceiling_w=max(seen - unseen, min(seen, 0.0)),
+            p_ceiling_w=ours_w(memory.ceiling_w, ders),
             why=memory.why,
         )
+
+
+def ours_w(ceiling_w: float, ders: Sequence[DerState]) -> float:
+    """What a ceiling on the sum of all leaves those that can be steered."""
+    others = [der for der in ders if not der.controllable]
+    seen = ceiling_w - sum(max(der.reading.p_w or 0.0, 0.0) for der in others)
+    unseen = sum(held_w(der) for der in others if der.reading.p_w is None)
+    return max(seen - unseen, min(seen, 0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,19 @@ from enum import Enum, auto
 from typing import Any
 
 from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
-from derctl.core.types import BatteryRequest, LimitRequest, Request
+from derctl.core.types import (
+    BatteryRequest,
+    EnvelopeRequest,
+    EventRequest,
+    GridLimitRequest,
+    LimitRequest,
+    OwnerLimitRequest,
+    PlanRequest,
+    PowerFactorRequest,
+    Request,
+    ReserveRequest,
+    VarRequest,
+)
 from derctl.functions.bms_guard import BmsGuard, guard_of, kept_guard
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
@@ -21,8 +33,10 @@ from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, Setpoint
 from derctl.functions.owner_export_limit import OwnerExportLimit
 from derctl.functions.probe import Probe
 from derctl.functions.reserve import Reserve
+from derctl.functions.schedule import Schedule
 from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Settings
+from derctl.functions.site_limits import GridLimits, OwnerLimits, kept_limits, limits_of, seen_of_the_loop
 from derctl.functions.soc_guard import SocGuard
 from derctl.functions.utility_limit import UtilityLimit
 from derctl.functions.volt_var import VoltVar
@@ -87,7 +101,7 @@ class Row:
     every_der: bool = False
     needs_code: bool = False
     comes_with: tuple[type[Settings], ...] = ()
-    passes_on: type[Request] | None = None
+    passes_on: tuple[type[Request], ...] = ()
     survives: Survival | None = None
     evidence: Callable[[Memory], Memory] | None = None
 
@@ -113,6 +127,7 @@ def all_of_it(memory: Memory) -> Memory:
 
 
 LIMIT = Survival(keep=kept_limit, revive=limit_of)
+LIMITS = Survival(keep=kept_limits, revive=limits_of)
 
 ROWS: Mapping[str, Row] = {
     row.kind: row
@@ -125,7 +140,13 @@ ROWS: Mapping[str, Row] = {
             evidence=all_of_it,
         ),
         Row(function=SocGuard, said="the limits of charge", needs=STORAGE, evidence=all_of_it),
-        Row(function=Reserve, said="the reserve", needs=STORAGE, evidence=all_of_it),
+        Row(
+            function=Reserve,
+            said="the reserve",
+            needs=STORAGE,
+            passes_on=(ReserveRequest,),
+            evidence=all_of_it,
+        ),
         Row(
             function=EnterService,
             said="enter service",
@@ -143,11 +164,11 @@ ROWS: Mapping[str, Row] = {
         ),
         Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True, loop=True),
         Row(function=WattVar, said="watt-var", also_on_device=True, reactive=True, needs_code=True),
-        Row(function=ConstPf, said="constant power factor", reactive=True),
-        Row(function=ConstVar, said="constant var", reactive=True),
+        Row(function=ConstPf, said="constant power factor", reactive=True, passes_on=(PowerFactorRequest,)),
+        Row(function=ConstVar, said="constant var", reactive=True, passes_on=(VarRequest,)),
         Row(function=UtilityLimit, said="the grid operator"),
-        Row(function=OperatorLimit, said="operator", passes_on=LimitRequest, survives=LIMIT),
-        Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=BatteryRequest),
+        Row(function=OperatorLimit, said="operator", passes_on=(LimitRequest,), survives=LIMIT),
+        Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=(BatteryRequest,)),
         Row(
             function=ContractExportLimit,
             said="the contract",
@@ -170,7 +191,7 @@ ROWS: Mapping[str, Row] = {
             said="operator",
             scope=Scope.SITE,
             comes_with=(OperatorLimit,),
-            passes_on=LimitRequest,
+            passes_on=(LimitRequest,),
             survives=LIMIT,
         ),
         Row(
@@ -181,6 +202,25 @@ ROWS: Mapping[str, Row] = {
             survives=Survival(keep=kept_excursions, revive=excursions_of),
             evidence=all_of_it,
         ),
+        Row(
+            function=GridLimits,
+            said="the grid operator",
+            scope=Scope.SITE,
+            every_der=True,
+            passes_on=(GridLimitRequest, EnvelopeRequest, EventRequest),
+            survives=LIMITS,
+            evidence=seen_of_the_loop,
+        ),
+        Row(
+            function=OwnerLimits,
+            said="the owner's limit",
+            scope=Scope.SITE,
+            every_der=True,
+            passes_on=(OwnerLimitRequest,),
+            survives=LIMITS,
+            evidence=seen_of_the_loop,
+        ),
+        Row(function=Schedule, said="the plan", needs=TARGET, passes_on=(PlanRequest,)),
         Row(function=SelfConsumption, said="self-consumption", scope=Scope.SITE, needs=METER),
         Row(
             function=Probe,

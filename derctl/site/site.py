@@ -13,6 +13,7 @@ from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem
 from derctl.functions.containment import Containment
 from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.site_limits import GridLimits
 from derctl.site.buses import refused
 from derctl.site.containment import contained
 from derctl.site.convert import Conversion
@@ -66,11 +67,16 @@ class Site:
 
     @property
     def limit_w(self) -> float | None:
-        """The contract's export limit, None where there is none."""
-        for function, _ in self.plan.site_functions:
-            if isinstance(function, ContractExportLimit):
-                return function.limit_w
-        return None
+        """The agreement's export limit where nobody says anything else, None where there is none: the contract's, and
+        what it allows while no operating envelope is in force."""
+        functions = [function for function, _ in self.plan.site_functions]
+        found = [each.limit_w for each in functions if isinstance(each, ContractExportLimit)]
+        found += [
+            each.default_export_w
+            for each in functions
+            if isinstance(each, GridLimits) and each.default_export_w is not None
+        ]
+        return min(found, default=None)
 
     @property
     def phase_limit_w(self) -> float | None:

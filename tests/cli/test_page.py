@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from derctl.cli.holding import owner
 from derctl.cli.page import render
 from derctl.cli.plain import REASONS, STATES, WHO, Clockface, columns, number, span, who, wrapped
 from derctl.core.text import clean
@@ -366,17 +367,27 @@ def test_no_text_makes_a_line_wider_than_the_page_and_none_is_cut(text: str) -> 
         ("limit_power", {"p_ceiling_w": 2000.0}, "limit 2,000 W on pv1"),
         ("set_battery_power", {"p_target_w": -1500.4}, "setpoint -1,500 W on pv1"),
         ("limit_power", {"value_w": 500.0}, "limit 500 W on pv1"),
-        ("set_power_factor", {"pf": -0.95}, "set power factor -0.95 on pv1"),
+        ("set_angle", {"pf": -0.95}, "set angle -0.95 on pv1"),
         ("pause_charging", {"pause_s": 1200.0}, "pause charging 20 min on pv1"),
-        ("hold_charge", {"low_pct": 20.0, "high_pct": 62.5}, "hold charge 20 %, 62.5 % on pv1"),
+        ("hold", {"low_pct": 20.0, "high_pct": 62.5}, "hold low 20 %, high 62.5 % on pv1"),
         ("be_quiet", {}, "be quiet on pv1"),
-        ("set_mode", {"mode": "eco", "hard": True}, "set mode eco, True on pv1"),
+        ("set_mode", {"mode": "eco", "hard": True}, "set mode mode eco, hard True on pv1"),
     ],
 )
 def test_a_request_of_any_kind_is_said_with_its_own_values(house: Json, kind: str, own: Json, says: str) -> None:
     request = {"id": "1", "kind": kind, "der": "pv1", "by": "anna", "remaining_s": 540.0, "until": house["t"]}
     house["requests"] = [request | own]
     assert any(line.startswith(f"requested: {says} by operator anna until ") for line in page(house))
+
+
+def test_what_is_no_operator_s_is_of_whom_it_is(house: Json) -> None:
+    common = {"id": "1", "der": None, "by": "dso", "remaining_s": 540.0, "until": house["t"], "binds": True}
+    limit = {"kind": "grid_limit", "export_w": 1500.0, "import_w": None, "generation_w": None}
+    house["requests"] = [common | limit, common | {"kind": "emergency_stop"}]
+    lines = [line for line in page(house) if line.startswith("requested: ")]
+    assert lines[0].startswith("requested: grid limit export 1,500 W on the site by dso until ")
+    assert lines[1].startswith("requested: emergency stop on the site by dso until ")
+    assert owner(house["requests"][0]) == "grid limit of dso"
 
 
 def test_every_code_that_a_page_shows_has_its_words() -> None:

@@ -42,20 +42,22 @@ def _wrong(given: dict[str, Any], kind: type[msgspec.Struct]) -> str:
 def _misfit(field: FieldInfo, value: Any) -> list[str]:
     try:
         msgspec.convert(value, field.type)
-    except msgspec.ValidationError:
-        return [f"{field.name}: {_wanted(field, value)}"]
+    except msgspec.ValidationError as error:
+        return [f"{field.name}: {error if isinstance(value, list) else _wanted(field, value)}"]
     return []
 
 
 def _wanted(field: FieldInfo, value: Any) -> str:
-    if field.type is float:
+    if field.type in {float, float | None}:
         return number(field.name, value)
     shown = json.dumps(value)[:SHOWN_MAX]
-    if field.type is datetime:
+    if field.type in {datetime, datetime | None}:
         return f"{shown} is no time, such as 2026-11-21T12:00:00Z"
     if field.type is bool:
         return f"{shown} is neither true nor false"
     text = msgspec.inspect.type_info(field.type)
+    if isinstance(text, msgspec.inspect.ListType):
+        return f"{shown} is no list"
     if isinstance(text, msgspec.inspect.IntType):
         return f"{shown} is no whole number from {text.ge} on"
     most = text.max_length if isinstance(text, msgspec.inspect.StrType) else None

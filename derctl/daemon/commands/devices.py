@@ -36,6 +36,19 @@ async def replace(reach: Reach, order: Order) -> Done:
 
 
 ROWS: dict[str, Command] = {
-    "acknowledge": Command(args=Acknowledge, apply=acknowledge, relaxing=True, arms=True),
-    "replace": Command(args=Replace, apply=replace, relaxing=True, arms=True),
+    "acknowledge": Command(
+        args=Acknowledge,
+        apply=acknowledge,
+        relaxing=True,
+        arms=True,
+        says="the new firmware of the DER, without it of all, is relied on",
+    ),
+    "replace": Command(
+        args=Replace,
+        apply=replace,
+        relaxing=True,
+        arms=True,
+        says="the device that answers in its place is taken for it, if it fits (see below)",
+        verb="replace pv1",
+    ),
 }

@@ -64,7 +64,22 @@ async def ping(reach: Reach, order: Order) -> Done:
 
 
 ROWS: dict[str, Command] = {
-    "arm": Command(args=Arm, apply=arm, relaxing=True, arms=True),
-    "disarm": Command(args=Nothing, apply=disarm, relaxing=False),
-    "ping": Command(args=Nothing, apply=ping, relaxing=False, saved=False),
+    "arm": Command(
+        args=Arm,
+        apply=arm,
+        relaxing=True,
+        arms=True,
+        says="observe → control in two steps, if nothing stands against it (see below); what was not found, or found "
+        "incomplete, is looked at again first (3 s at most)",
+        verb="arm",
+    ),
+    "disarm": Command(
+        args=Nothing,
+        apply=disarm,
+        relaxing=False,
+        says="control → observe, releasing first; what can't be reached is tried again every 10 s, what is refused "
+        "after 20, 40 s … an hour",
+        verb="disarm",
+    ),
+    "ping": Command(args=Nothing, apply=ping, relaxing=False, saved=False, says="a reply, nothing else"),
 }

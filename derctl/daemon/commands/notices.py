@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from derctl.core.text import amount
-from derctl.core.types import COMMON, Request
+from derctl.core.delivery import Delivery, step
+from derctl.core.text import wish
+from derctl.core.types import COMMON, Request, Tick
 from derctl.core.words import Standing
 from derctl.daemon.commands.desk import LOCAL_ID, reply
 from derctl.daemon.report.telemetry import encode
 from derctl.daemon.requests import Requests
 from derctl.store.outbox import Message
 
+DELIVERED = "delivered"
+"""Of an interval that is over: what was measured while it lasted."""
 SAYS = {
     Standing.BINDS: "binds now",
     Standing.WAITS: "waits: a tighter one binds",
     Standing.EXPIRED: "has ended",
     Standing.CLEARED: "was cleared",
+    Standing.OPTED_OUT: "was opted out of",
     Standing.REPLACED: "was replaced by a later one",
 }
 
@@ -41,8 +46,39 @@ class Notices:
                 self.send(Message(topic=f"notice/{request.by}", payload=encode(payload), qos=1))
 
 
+@dataclass(slots=True)
+class Deliveries:
+    """What became of each interval of a schedule, told to its sender when it is over. send, stamp: as Notices'."""
+
+    send: Callable[[Message], None]
+    stamp: Callable[[], str]
+    lasting: dict[tuple[str, str], Delivery] = field(default_factory=dict)
+
+    def look(self, tick: Tick) -> None:
+        """Once a tick. Those over the socket are seen in `status` alone."""
+        self.lasting, over = step(self.lasting, tick.state, tick.decisions, tick.dt_s)
+        for each in over:
+            if not each.id.startswith(LOCAL_ID):
+                payload = reply(each.id, each.kind, DELIVERED, None, said(each), self.stamp())
+                payload["delivered"] = delivered(each)
+                self.send(Message(topic=f"notice/{each.by}", payload=encode(payload), qos=1))
+
+
+def delivered(each: Delivery) -> dict[str, Any]:
+    """Plain values of it."""
+    own = {item.name: getattr(each, item.name) for item in fields(each) if item.name not in {"id", "by", "kind"}}
+    return own | {"held": dict(each.held), "mean_w": each.mean_w}
+
+
+def said(each: Delivery) -> str:
+    """In words."""
+    mean = "nothing was measured" if each.mean_w is None else f"{each.mean_w:.0f} W in the mean"
+    who = "".join(f"; {by} decided for {seconds:.0f} s" for by, seconds in each.held)
+    return f"interval {each.part} of {each.parts}: {mean}{who}"
+
+
 def named(request: Request) -> str:
     """Whose, what, and how much."""
-    own = (item.name for item in fields(request) if item.name not in COMMON)
-    asked = ", ".join(amount(name, getattr(request, name)) for name in own)
-    return f"{request.by}'s {request.called} of {asked} for {request.der or 'the site'}"
+    own = {item.name: getattr(request, item.name) for item in fields(request) if item.name not in COMMON}
+    asked = f" of {wish(own)}" if own else ""
+    return f"{request.by}'s {request.called}{asked} for {request.der or 'the site'}"

@@ -61,11 +61,11 @@ def _limit(reach: Reach, order: Order, *, instead: bool) -> Done:
     request = LimitRequest(**order.asked, der=args.der, p_ceiling_w=args.p_ceiling_w)
     if instead and not order.synced and reach.requests.loosened(request):
         raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: relaxing commands wait")
-    back = _put(reach, request, instead=instead)
+    back = put(reach, request, instead=instead)
     return Done(text=admitted(reach, order) + _tighter(reach, request), back=back)
 
 
-def _put(reach: Reach, request: Request, *, instead: bool = False) -> Callable[[], None]:
+def put(reach: Reach, request: Request, *, instead: bool = False) -> Callable[[], None]:
     """Gives what takes it back."""
     before = dict(reach.requests.held)
     reach.requests.put(request, instead=instead)
@@ -95,7 +95,7 @@ async def set_battery_power(reach: Reach, order: Order) -> Done:
     if not rating.p_min_w <= args.p_target_w <= rating.p_max_w:
         text = f"p_target_w = {args.p_target_w:g} is outside {rating.p_min_w:g} to {rating.p_max_w:g} W"
         raise CommandError(Refusal.OUT_OF_RANGE, text)
-    back = _put(reach, BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
+    back = put(reach, BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
     return Done(text=admitted(reach, order), back=back)
 
 
@@ -107,7 +107,7 @@ async def clear(reach: Reach, order: Order) -> Done:
         lifted = reach.lift_found(args.der)
         return Done(text=_lifted(lifted, args.der), back=partial(reach.keep_found, lifted))
     before = dict(reach.requests.held)
-    text = _dropped(reach.requests.clear(args.der), args.der)
+    text = _dropped(reach.requests.clear(args.der, order.by), args.der)
     return Done(text=text, back=reach.requests.undo(before))
 
 
@@ -124,8 +124,32 @@ def _lifted(ders: list[str], der: str | None) -> str:
 
 
 ROWS: dict[str, Command] = {
-    "limit_power": Command(args=LimitPower, apply=limit_power, relaxing=False),
-    "change_limit": Command(args=LimitPower, apply=change_limit, relaxing=False),
-    "set_battery_power": Command(args=SetBatteryPower, apply=set_battery_power, relaxing=True),
-    "clear": Command(args=Clear, apply=clear, relaxing=True),
+    "limit_power": Command(
+        args=LimitPower,
+        apply=limit_power,
+        relaxing=False,
+        says="operator's limit on a DER, without `der` on the whole site, until the command expires; beside others",
+        verb="limit 3000 pv1 10m",
+    ),
+    "change_limit": Command(
+        args=LimitPower,
+        apply=change_limit,
+        relaxing=False,
+        says="`limit_power` in place of the sender's earlier limits for the same DER, or the site: it may be looser, "
+        "and such a one waits for a clock that is set",
+    ),
+    "set_battery_power": Command(
+        args=SetBatteryPower,
+        apply=set_battery_power,
+        relaxing=True,
+        says="battery setpoint (+ discharges) until the command expires, or the next one",
+    ),
+    "clear": Command(
+        args=Clear,
+        apply=clear,
+        relaxing=True,
+        says="drop all that was asked for of the DER, without it all there is; `found: true`: instead lift the "
+        "limits that were found in devices",
+        verb="clear pv1",
+    ),
 }

@@ -100,14 +100,18 @@ class Done:
 class Command:
     """relaxing: it may let more power through, so it waits for a clock that can be believed.
 
-    saved: it changes something that must survive a restart. arms: over MQTT it needs a principal that may arm.
+    saved: it changes something that must survive a restart. arms: over MQTT it needs a principal that may arm. says:
+    what it does, for the table of docs/interfaces.md. verb: behind `derctl`, an example where a verb of its own sends
+    it; `derctl command` sends any.
     """
 
     args: type[msgspec.Struct]
     apply: Callable[[Reach, Order], Awaitable[Done]]
     relaxing: bool
+    says: str
     saved: bool = True
     arms: bool = False
+    verb: str = ""
 
 
 async def saved(reach: Reach, done: Done) -> str:

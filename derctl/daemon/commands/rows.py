@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from derctl.daemon.commands import devices, mode, power
+from derctl.daemon.commands import devices, mode, plans, power, settings, site_limits, stop
 from derctl.daemon.commands.row import Command
 
-COMMANDS: dict[str, Command] = power.ROWS | mode.ROWS | devices.ROWS
+COMMANDS: dict[str, Command] = (
+    power.ROWS | site_limits.ROWS | plans.ROWS | settings.ROWS | stop.ROWS | mode.ROWS | devices.ROWS
+)

@@ -52,6 +52,11 @@ OURS = {
     ("fuse_limit", "margin_pu"): (0.05, 0.0, 0.5),
     ("owner_export_limit", "limit_w"): (..., 0.0, 1e8),
     ("owner_export_limit", "margin_w"): (None, 0.0, 1e6),  # no standard: docs/sources.md, or the owner's word
+    ("owner_limits", "margin_w"): (None, 0.0, 1e6),
+    ("grid_limits", "margin_w"): (None, 0.0, 1e6),
+    ("grid_limits", "default_export_w"): (None, 0.0, 1e8),
+    ("grid_limits", "default_import_w"): (None, 0.0, 1e8),
+    ("grid_limits", "default_generation_w"): (None, 0.0, 1e8),
     ("freq_droop", "p_min_pu"): (None, -1.0, 1.0),
     ("freq_droop", "return_pu_per_s"): (0.1, 0.001, 1.0),
     ("contract_export_limit", "limit_w"): (..., 0.0, 1e8),
@@ -92,7 +97,12 @@ WORDS = {
     ("freq_droop", "p_ref_uf"): ("rated", {"rated", "momentary"}),
 }
 OTHER_PAIRS = {("volt_var", "points"), ("watt_var", "points")}
-SWITCHES = {("fuse_limit", "per_phase"), ("self_consumption", "per_phase")}
+SWITCHES = {
+    ("fuse_limit", "per_phase"),
+    ("self_consumption", "per_phase"),
+    ("grid_limits", "may_opt_out"),
+    ("reserve", "may_lower"),
+}
 
 
 def test_no_setting_is_missing_here() -> None:

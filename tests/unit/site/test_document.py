@@ -21,6 +21,7 @@ from derctl.cli import VERBS, exits
 from derctl.cli.sessions import SESSIONS
 from derctl.core.engine import Plan
 from derctl.core.types import (
+    REQUESTS,
     Bound,
     Decision,
     Fallback,
@@ -44,6 +45,10 @@ from derctl.daemon.report.status import status
 from derctl.daemon.report.telemetry import measurement, of_decision, of_outcome
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
+from derctl.functions import ROWS
+from derctl.functions.const_pf import ConstPf
+from derctl.functions.const_var import ConstVar
+from derctl.functions.reserve import Reserve
 from derctl.site import Absence, DerSection, Site, load, profiles
 from derctl.store.state import VERSION
 from tests import make
@@ -118,6 +123,14 @@ class Plain:
     async def save(self) -> None:
         self.asked += 1
 
+    plan = SimpleNamespace(
+        site_functions=[(SimpleNamespace(kind=kind), ()) for kind in ROWS],
+        der_functions=[
+            (Reserve(min_pct=20.0), ("bat1",)),
+            (ConstPf(pf=0.9), ("pv1",)),
+            (ConstVar(q_pu=0.0), ("bat1",)),
+        ],
+    )
     gate = SimpleNamespace(open=True, arm=lambda by: None, disarm=lambda by: None)
     releaser = SimpleNamespace(releasing=False)
 
@@ -128,7 +141,7 @@ def desk() -> Any:
     return Desk(cast(Any, Plain()), Clock("assume", lambda: wall), logger(), may_arm=frozenset({"ops"}))
 
 
-@pytest.mark.parametrize("name", ["limit_power", "set_battery_power"])
+@pytest.mark.parametrize("name", [*REQUESTS])
 async def test_a_command_of_the_document_is_admitted_and_answered_as_documented(
     document: dict[str, Any], desk: Any, name: str
 ) -> None:
@@ -168,7 +181,7 @@ async def test_a_command_without_any_one_of_its_fields_is_refused_with_a_documen
         if not name.startswith("command"):
             continue
         given = json.loads(text)
-        for key in [key for key in given if key != "der" or name.endswith("battery_power")]:
+        for key in [key for key in given if key not in {"der", "start"} or name.endswith("battery_power")]:
             short = {k: v for k, v in given.items() if k != key}
             reply = await desk.by_mqtt("ops", name.split()[1], json.dumps(short).encode(), False)
             assert reply["result"] == "refused"

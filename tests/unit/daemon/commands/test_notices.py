@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar
 
-from derctl.core.types import BatteryRequest, LimitRequest, Request
-from derctl.daemon.commands.notices import Notices
+import pytest
+
+from derctl.core.schedule import Aim
+from derctl.core.types import BatteryRequest, Bound, Decision, LimitRequest, PlanRequest, Request, Setpoint, Tick
+from derctl.core.words import What
+from derctl.daemon.commands.notices import Deliveries, Notices
 from derctl.daemon.requests import Requests
 from derctl.store.outbox import Message, Outbox
+from tests import make
 
 
 @dataclass
@@ -27,6 +33,47 @@ class Office:
     def look(self) -> None:
         tell = self.told.append
         Notices(self.requests, self.outbox.put, lambda *event: tell(event), lambda: "noon").look()
+
+
+def test_who_sent_a_plan_hears_what_became_of_each_interval_as_documented() -> None:
+    """The document's: half an hour at -2,500 W, of which the battery's guard took 6 minutes."""
+    document = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text(encoding="utf-8")
+    example = json.loads(document.split("```json notice delivered\n")[1].split("```")[0])
+    sent: list[Message] = []
+    deliveries = Deliveries(sent.append, lambda: "2026-11-21T12:30:00.400Z")
+    parts = tuple(
+        Aim(from_s=5_400.0 - 1_800.0 * n, to_s=3_600.0 - 1_800.0 * n, p_target_w=-2_500.0) for n in range(3)
+    )
+    plan = PlanRequest(id="a1b8", der="bat1", by="ops", remaining_s=5_400.0, schedule=parts)
+    for left_s, p_w, by in ((5_400.0, -2_510.0, "schedule"), (4_000.0, 0.0, "bms_guard"), (3_600.0, 0.0, "schedule")):
+        request = replace(plan, remaining_s=left_s).now()
+        told_w = -2_500.0 if by == "schedule" else 0.0
+        decision = Decision(
+            der="bat1",
+            setpoint=Setpoint(p_target_w=told_w),
+            bound_by=(Bound(by=by, rank=0, what=What.TARGET, value=told_w),),
+        )
+        state = make.site(make.battery(p_w=p_w), requests=(request,))
+        seconds = 360.0 if by == "bms_guard" else 1_440.0
+        deliveries.look(Tick(n=1, dt_s=seconds, state=state, memories={}, decisions=(decision,)))
+    [message] = sent
+    said = json.loads(message.payload)
+    assert message.topic == "notice/ops"
+    numbers = {key: pytest.approx(value) for key, value in example["delivered"].items() if isinstance(value, float)}
+    assert said == example | {"delivered": example["delivered"] | numbers}
+
+
+def test_a_plan_over_the_socket_has_no_topic_and_what_nobody_measured_is_said() -> None:
+    sent: list[Message] = []
+    deliveries = Deliveries(sent.append, lambda: "noon")
+    parts = (Aim(from_s=60.0, to_s=30.0, p_target_w=1.0),)
+    for name in ("local-1", "p1"):
+        plan = PlanRequest(id=name, der="bat1", by="ops", remaining_s=60.0, schedule=parts).now()
+        for requests in ((plan,), ()):
+            state = make.site(make.battery(p_w=None), requests=requests)
+            deliveries.look(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=()))
+    [message] = sent
+    assert json.loads(message.payload)["text"] == "interval 1 of 1: nothing was measured"
 
 
 LIMIT = LimitRequest(id="a1", der="pv1", by="home", p_ceiling_w=2_000.0, remaining_s=60.0)
