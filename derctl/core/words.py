@@ -338,6 +338,28 @@ class Refusal(StrEnum):
     NOTHING_NEW = "nothing_new"
     DOES_NOT_FIT = "does_not_fit"
     UNPROVEN = "unproven"
+    NOT_PERMITTED = "not_permitted"
+    OUT_OF_ENVELOPE = "out_of_envelope"
+    BAD_SIGNATURE = "bad_signature"
+
+
+class Role(StrEnum):
+    """What a principal is to the site: it decides which commands it may give."""
+
+    OPERATOR = "operator"
+    AGGREGATOR = "aggregator"
+    OWNER = "owner"
+    INSTALLER = "installer"
+
+
+class Became(StrEnum):
+    """What became of a command that was admitted, as its sender is told."""
+
+    ACHIEVED = "achieved"
+    NOT_BINDING = "not_binding"
+    OVERRIDDEN_BY = "overridden_by"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
 
 
 class Standing(StrEnum):

@@ -16,6 +16,7 @@ from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.notices import Notices
 from derctl.daemon.commands.row import Reach
+from derctl.daemon.commands.stories import Stories
 from derctl.daemon.control import Control, Ears, absent_of
 from derctl.daemon.dusk import Dusk
 from derctl.daemon.ending import CONTROL_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
@@ -59,7 +60,9 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
-        desk = Desk(reach_of(self.control, self.dirty.set, self._keep), self.clock, self.log)
+        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set)
+        reach = reach_of(self.control, self.dirty.set, self._keep)
+        desk = Desk(reach, self.clock, self.log, stories=self.stories)
         self._wire_links(site, desk)
         self._wire_people(desk, read or (lambda: site))
 
@@ -191,6 +194,7 @@ class App:
         """The tick's end."""
         self.recorder.add(tick)
         self.notices.look()
+        self.stories.look(tick, {name: writer.account.outcome for name, writer in self.control.writers.items()})
         self.dusk.look(tick.state.ders)
         self.control.follow(tick)
         self.panel.buses.look(tick, self.control.plant)

@@ -31,6 +31,11 @@ class Clock:
             return _kernel_synced()
         return Path(self.mode).exists()
 
+    @property
+    def error_s(self) -> float | None:
+        """By how much it is off at most, by the kernel's own estimate; None where that has none."""
+        return _kernel_error_s()
+
     def since_s(self, saved: float, *, synced: bool | None) -> float:
         """How long ago that was, 0 where nobody knows. synced: whether the clock could be believed then."""
         return max(self.wall() - saved, 0.0) if synced and self.synced else 0.0
@@ -49,11 +54,34 @@ def text_of(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def _kernel_synced() -> bool:
-    """adjtimex with modes = 0 reads only; chrony, ntpd and timesyncd all clear the flag."""
+class _Timex(ctypes.Structure):
+    """The beginning of struct timex (adjtimex(2))."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+    )
+
+
+def _kernel() -> tuple[bool, float]:
+    """Whether it takes its clock for set, and by how much it is off at most, s: maxerror is in µs.
+
+    adjtimex with modes = 0 reads only; chrony, ntpd and timesyncd all clear the flag.
+    """
     buffer = ctypes.create_string_buffer(512)
     try:
         state = _LIBC.adjtimex(buffer)
     except AttributeError:
-        return False
-    return bool(0 <= state < TIME_ERROR)
+        return False, 0.0
+    return bool(0 <= state < TIME_ERROR), _Timex.from_buffer(buffer).maxerror / 1e6
+
+
+def _kernel_synced() -> bool:
+    return _kernel()[0]
+
+
+def _kernel_error_s() -> float | None:
+    synced, error_s = _kernel()
+    return round(error_s, 6) if synced else None

@@ -21,6 +21,9 @@ CLOCKS_S = 1.0
 HELD_MAX = 64
 """Limits and setpoints of one principal that are alive at once: whoever fills his list takes no room from another."""
 
+ENDED_MAX = 4096
+"""Requests of which it is remembered how they ended, until somebody asks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
@@ -35,12 +38,14 @@ class Requests:
     """Limits live side by side: a second one erases no tighter one, and each ends by itself. Of setpoints, which are
     no bound, the latest for a DER replaces the one before.
 
-    moved: what became of requests since somebody looked, for their owners.
+    moved: what became of requests since somebody looked, for their owners. ended: the same of those that have ended,
+    and who ended them, "" where they did by themselves; the latest ENDED_MAX.
     """
 
     clock: Callable[[], float] = time.monotonic
     held: dict[tuple[str, str], Held] = field(default_factory=dict)
     moved: list[tuple[Request, Standing]] = field(default_factory=list)
+    ended: dict[tuple[str, str], tuple[Standing, str]] = field(default_factory=dict)
     _binding: set[tuple[str, str]] = field(default_factory=set)
 
     def put(self, request: Request) -> None:
@@ -59,15 +64,17 @@ class Requests:
         if isinstance(request, LimitRequest):
             ends_s = max([ends_s, *(self.held[key].ends_s for key in gone)])
         for key in gone:
-            self._end(key, Standing.REPLACED)
+            self._end(key, Standing.REPLACED, request.by)
         self.held[_key(request)] = Held(request=request, ends_s=ends_s)
         self._judge()
 
-    def clear(self, der: str | None) -> int:
-        """Drop what concerns this DER (None: everything). Returns how many."""
-        keys = [key for key, held in self.held.items() if der is None or held.request.der == der]
+    def clear(self, der: str | None, *, by: str = "", others: bool = True) -> int:
+        """Drop what concerns this DER (None: everything); without `others` only what `by` asked for. Returns how
+        many."""
+        concerned = [key for key, held in self.held.items() if der is None or held.request.der == der]
+        keys = [key for key in concerned if others or key[0] == by]
         for key in keys:
-            self._end(key, Standing.CLEARED)
+            self._end(key, Standing.CLEARED, by)
         self._judge()
         return len(keys)
 
@@ -105,8 +112,11 @@ class Requests:
             self._end(key, Standing.EXPIRED)
         self._judge()
 
-    def _end(self, key: tuple[str, str], why: Standing) -> None:
+    def _end(self, key: tuple[str, str], why: Standing, by: str = "") -> None:
         self.moved.append((self.held.pop(key).request, why))
+        self.ended[key] = (why, by)
+        if len(self.ended) > ENDED_MAX:
+            del self.ended[next(iter(self.ended))]
         self._binding.discard(key)
 
     def _judge(self) -> None:
@@ -124,6 +134,12 @@ def tightest(requests: Iterable[Request]) -> list[Request]:
     for request in sorted(requests, key=standing):
         found.setdefault((request.kind, request.der), request)
     return [*found.values()]
+
+
+def rival(request: Request, others: Iterable[Request]) -> Request | None:
+    """The one of its kind, for the same DER, that binds in its place."""
+    alike = [each for each in others if (each.kind, each.der) == (request.kind, request.der)]
+    return next((each for each in tightest(alike) if _key(each) != _key(request)), None)
 
 
 def _key(request: Request) -> tuple[str, str]:

@@ -17,12 +17,13 @@ LATEST_BYTES_MAX = 2_097_152
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """topic: without the site's prefix."""
+    """topic: without the site's prefix. correlation: of the request that it answers (MQTT 5, 3.3.2.3.6)."""
 
     topic: str
     payload: bytes
     qos: int = 0
     retain: bool = False
+    correlation: bytes | None = None
 
     @property
     def lane(self) -> str:
@@ -32,7 +33,7 @@ class Message:
     @property
     def size(self) -> int:
         """Bytes."""
-        return len(self.topic.encode(errors="replace")) + len(self.payload)
+        return len(self.topic.encode(errors="replace")) + len(self.payload) + len(self.correlation or b"")
 
 
 @dataclass(slots=True)

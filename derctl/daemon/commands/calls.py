@@ -76,6 +76,7 @@ async def _release(calls: Calls, args: Args, who: str) -> Any:
     result = await reach.releaser.release(lift=lift)
     text = f"{who}: release{' lift=true' if lift else ''}: {released_text(result)}"
     calls.desk.log.log(priority_of("command"), "command", text=text)
+    calls.desk.heard(who, "release lift=true" if lift else "release", None, "admitted", released_text(result))
     await saved(reach, Done(text=text, unsaved=f"{DISARMED}; {released_text(result)}"))
     return {der_id: asdict(release) for der_id, release in result.items()}
 
@@ -84,7 +85,13 @@ async def _reload(calls: Calls, args: Args, who: str) -> Any:
     """The site file as it is now."""
     convert(dict(args), Nothing)
     calls.desk.log.log(priority_of("command"), "command", text=f"{who}: reload")
-    return await calls.reload()
+    try:
+        text = await calls.reload()
+    except CommandError as error:
+        calls.desk.heard(who, "reload", None, "refused", f"{error.code}: {error}")
+        raise
+    calls.desk.heard(who, "reload", None, "admitted", text)
+    return text
 
 
 CALLS: dict[str, Callable[[Calls, Args, str], Awaitable[Any]]] = {

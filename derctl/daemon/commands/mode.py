@@ -6,9 +6,9 @@ from typing import Annotated
 
 import msgspec
 
-from derctl.core.words import Refusal
+from derctl.core.words import Refusal, Role
 from derctl.daemon.actuate.text import released_text
-from derctl.daemon.commands.row import Command, Done, Nothing, Order, Reach, acknowledged
+from derctl.daemon.commands.row import EVERYBODY, Command, Done, Nothing, Order, Reach, acknowledged
 from derctl.errors import CommandError
 
 LOOK_S = 3.0
@@ -59,6 +59,6 @@ async def ping(reach: Reach, order: Order) -> Done:
 
 ROWS: dict[str, Command] = {
     "arm": Command(args=Arm, apply=arm, relaxing=True, arms=True),
-    "disarm": Command(args=Nothing, apply=disarm, relaxing=False),
-    "ping": Command(args=Nothing, apply=ping, relaxing=False, saved=False),
+    "disarm": Command(args=Nothing, apply=disarm, relaxing=False, may=EVERYBODY - {Role.AGGREGATOR}),
+    "ping": Command(args=Nothing, apply=ping, relaxing=False, saved=False, may=EVERYBODY),
 }

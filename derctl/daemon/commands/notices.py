@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 from derctl.core.text import amount
 from derctl.core.types import COMMON, Request
 from derctl.core.words import Standing
-from derctl.daemon.commands.desk import LOCAL_ID, reply
+from derctl.daemon.commands.answer import reply
+from derctl.daemon.commands.row import LOCAL_ID
 from derctl.daemon.report.telemetry import encode
 from derctl.daemon.requests import Requests
 from derctl.store.outbox import Message

@@ -9,7 +9,7 @@ import msgspec
 
 from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.core.words import Refusal
-from derctl.daemon.commands.row import Command, Done, Order, Reach, admitted, check_der
+from derctl.daemon.commands.row import EVERYBODY, Command, Done, Order, Reach, admitted, check_der
 from derctl.daemon.requests import tightest
 from derctl.errors import CommandError
 
@@ -89,14 +89,19 @@ async def set_battery_power(reach: Reach, order: Order) -> Done:
 
 
 async def clear(reach: Reach, order: Order) -> Done:
-    """Drop what operators asked of a DER, or of all; with `found` the limits that stood in them before."""
+    """Drop what operators asked of a DER, or of all; with `found` the limits that stood in them before. Who may not
+    take back what others asked for drops what is its own."""
     args: Clear = order.args
     check_der(reach, args.der)
     if args.found:
+        if not order.others:
+            text = f"found: {order.by} may take back what it asked for itself, and no limit of somebody else's"
+            raise CommandError(Refusal.NOT_PERMITTED, text)
         lifted = reach.lift_found(args.der)
         return Done(text=_lifted(lifted, args.der), back=partial(reach.keep_found, lifted))
     before = dict(reach.requests.held)
-    text = _dropped(reach.requests.clear(args.der), args.der)
+    count = reach.requests.clear(args.der, by=order.by, others=order.others)
+    text = _dropped(count, args.der) if order.others else f"{_dropped(count, args.der)} ({order.by}'s own alone)"
     return Done(text=text, back=reach.requests.undo(before))
 
 
@@ -113,7 +118,7 @@ def _lifted(ders: list[str], der: str | None) -> str:
 
 
 ROWS: dict[str, Command] = {
-    "limit_power": Command(args=LimitPower, apply=limit_power, relaxing=False),
-    "set_battery_power": Command(args=SetBatteryPower, apply=set_battery_power, relaxing=True),
-    "clear": Command(args=Clear, apply=clear, relaxing=True),
+    "limit_power": Command(args=LimitPower, apply=limit_power, relaxing=False, may=EVERYBODY),
+    "set_battery_power": Command(args=SetBatteryPower, apply=set_battery_power, relaxing=True, may=EVERYBODY),
+    "clear": Command(args=Clear, apply=clear, relaxing=True, may=EVERYBODY),
 }

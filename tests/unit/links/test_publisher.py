@@ -25,7 +25,7 @@ class Wire:
         self.sent: list[tuple[str, bytes, int, bool]] = []
         self.breaks = False
 
-    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
+    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool, *, correlation: bytes | None) -> None:
         if self.breaks:
             raise ConnectionError("the session ended")
         self.sent.append((topic, payload, qos, retain))
