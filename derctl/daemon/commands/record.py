@@ -33,14 +33,33 @@ class Sum(msgspec.Struct, kw_only=True):
 
 class Record(msgspec.Struct, kw_only=True):
     """What is summed up while a request is alive. seconds: ticks that were seen. own: what its function did while
-    that was achieved. by: of each function that narrowed its DERs' setpoints, `name/quantity`. first, last: the point
-    of connection then."""
+    that was achieved. by: of each function that narrowed its DERs' setpoints, `name/quantity`. began: what each DER
+    gave in its first tick. first, last: the point of connection then."""
+
+    seconds: float = 0.0
+
+    def add(self, value: float, dt_s: float) -> None:
+        """So much for so long."""
+        self.value += value * dt_s
+        self.seconds += dt_s
+
+    @property
+    def mean(self) -> float | None:
+        """None: it never was."""
+        return round(self.value / self.seconds, 1) if self.seconds else None
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """What is summed up while a request is alive. seconds: ticks that were seen. own: what its function did while
+    that was achieved. by: of each function that narrowed its DERs' setpoints, `name/quantity`. began: what each
+    DER gave in the first tick. first, last: the point     of connection then."""
 
     seconds: float = 0.0
     p_w: Sum = msgspec.field(default_factory=Sum)
     q_var: Sum = msgspec.field(default_factory=Sum)
     own: Sum = msgspec.field(default_factory=Sum)
     by: dict[str, Sum] = {}
+    began: dict[str, float] = {}
     first: dict[str, Any] | None = None
     last: dict[str, Any] | None = None
 
@@ -85,12 +104,26 @@ def noted(record: Record, request: Request, seen: Seen, became: Became | None) -
         for bound, moved in narrowings(decision, der.rating):
             key = f"{bound.by}/{bound.what}"
             moves[key] = moves.get(key, 0.0) + moved
-            if bound.by == kind:
-                own += moved if bound.what is What.CEILING else der.reading.p_w or 0.0
+        own += _own(record, der, decision, kind)
     for key, moved in moves.items():
         record.by.setdefault(key, Sum()).add(moved, seen.dt_s)
     if became is Became.ACHIEVED:
         record.own.add(own, seen.dt_s)
+
+
+def _own(record: Record, der: DerState, decision: Decision, kind: str) -> float:
+    """What a DER gives less than it gave when this began, and than a senior lets it: so far it is a limit's doing. Of
+    a setpoint all that it gives."""
+    p_w = der.reading.p_w
+    if p_w is None or not der.fresh:
+        return 0.0
+    most_w = record.began.setdefault(der.id, p_w)
+    for bound in decision.bound_by:
+        if bound.by == kind:
+            return p_w if bound.what is What.TARGET else min(p_w - most_w, 0.0)
+        if bound.what is What.CEILING:
+            most_w = min(most_w, bound.value)
+    return 0.0
 
 
 def told(record: Record) -> dict[str, Any]:

@@ -250,16 +250,19 @@ def test_a_story_goes_on_after_a_restart_and_is_not_told_twice(office: Office) -
 
 
 def test_the_record_gives_volt_watt_what_is_volt_watt_s(office: Office) -> None:
-    """PV of 10 kW: volt-watt leaves 2,500 W of it, and the limit of 2,000 W took 500 W more, no 8,000 W."""
+    """PV that gave 3,000 W: volt-watt leaves 2,500 W of it, and the limit of 2,000 W took 500 W more, no 1,000 W. In
+    its first second nothing has come of it yet."""
     office.seniors = [VOLT_WATT]
     office.ask(limit(2000.0, left_s=30.0))
-    office.tick(40, v_v=252.0)
+    office.tick(v_v=252.0)
+    office.pv_w = 2000.0
+    office.tick(39, v_v=252.0)
     record = office.told[-1]["record"]
     assert record["contributed"] == [
         {"by": "volt_watt", "what": "p_ceiling_w", "mean": -7500.0, "seconds": 29.0},
         {"by": "operator_limit", "what": "p_ceiling_w", "mean": -500.0, "seconds": 29.0},
     ]
-    assert record["delivered"] == {"p_w": -500.0, "seconds": 29.0}
+    assert record["delivered"] == {"p_w": pytest.approx(-500.0 * 28.0 / 29.0, abs=0.05), "seconds": 29.0}
     assert (record["mean_p_w"], record["mean_q_var"]) == (-200.0, 50.0)
     assert record["last"]["v_phase_1s_v"] == [252.0, 253.0, None]
     assert record["last"]["v_phase_10min_v"] == [None, None, None], "half a minute is no ten"
@@ -268,12 +271,18 @@ def test_the_record_gives_volt_watt_what_is_volt_watt_s(office: Office) -> None:
 
 @pytest.mark.parametrize(
     ("devices", "delivered"),
-    [((Achieved.NOT_BINDING, Reason.NO_SUN), None), ((Achieved.NO, Reason.WRITE_IGNORED), None), (YES, -8000.0)],
+    [
+        ((Achieved.NOT_BINDING, Reason.NO_SUN), None),
+        ((Achieved.NO, Reason.WRITE_IGNORED), None),
+        (YES, pytest.approx(-1000.0 * 8.0 / 9.0, abs=0.06)),
+    ],
 )
 def test_what_is_not_achieved_is_not_delivered(office: Office, devices: Any, delivered: float | None) -> None:
     office.devices = devices
     office.ask(limit(2000.0, left_s=10.0))
-    office.tick(12)
+    office.tick()
+    office.pv_w = 2000.0
+    office.tick(11)
     assert office.told[-1]["record"]["delivered"]["p_w"] == delivered
 
 
