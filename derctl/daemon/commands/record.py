@@ -37,24 +37,6 @@ class Record(msgspec.Struct, kw_only=True):
     gave in its first tick. first, last: the point of connection then."""
 
     seconds: float = 0.0
-
-    def add(self, value: float, dt_s: float) -> None:
-        """So much for so long."""
-        self.value += value * dt_s
-        self.seconds += dt_s
-
-    @property
-    def mean(self) -> float | None:
-        """None: it never was."""
-        return round(self.value / self.seconds, 1) if self.seconds else None
-
-
-class Record(msgspec.Struct, kw_only=True):
-    """What is summed up while a request is alive. seconds: ticks that were seen. own: what its function did while
-    that was achieved. by: of each function that narrowed its DERs' setpoints, `name/quantity`. began: what each
-    DER gave in the first tick. first, last: the point     of connection then."""
-
-    seconds: float = 0.0
     p_w: Sum = msgspec.field(default_factory=Sum)
     q_var: Sum = msgspec.field(default_factory=Sum)
     own: Sum = msgspec.field(default_factory=Sum)
