@@ -15,7 +15,7 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.notices import Notices
-from derctl.daemon.commands.row import Reach
+from derctl.daemon.commands.row import Heard, Reach, unheard
 from derctl.daemon.commands.stories import Stories
 from derctl.daemon.control import Control, Ears, absent_of
 from derctl.daemon.dusk import Dusk
@@ -60,9 +60,10 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
-        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set)
+        heard: Heard = unheard  # all that is asked, by whom, and what became of it
+        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set, heard)
         reach = reach_of(self.control, self.dirty.set, self._keep)
-        desk = Desk(reach, self.clock, self.log, stories=self.stories)
+        desk = Desk(reach, self.clock, self.log, heard=heard, stories=self.stories)
         self._wire_links(site, desk)
         self._wire_people(desk, read or (lambda: site))
 

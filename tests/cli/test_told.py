@@ -106,8 +106,8 @@ async def test_pv_has_no_such_limits(here: Here, site_file: SiteFile) -> None:
 LISTED = (POC, f"{POC}\nmqtt: {{host: broker.example, principals: [{{name: ops, may_arm: true}}, {{name: home}}]}}")
 RIGHTS = (
     POC,
-    f"{POC}\nmqtt: {{host: broker.example, principals: [{{name: ops, role: installer}}, {{name: agg, role: aggregator, "
-    "ders: [pv1], ranges: {p_ceiling_w: [500, 2000]}, per_minute: 6}]}",
+    f"{POC}\nmqtt: {{host: broker.example, principals: [{{name: ops, role: installer}}, "
+    "{name: agg, role: aggregator, ders: [pv1], ranges: {p_ceiling_w: [500, 2000]}, per_minute: 6}]}",
 )
 NOBODY = (POC, f"{POC}\nmqtt: {{host: broker.example, principals: []}}")
 
