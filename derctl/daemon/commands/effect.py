@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from derctl.core.text import amount
 from derctl.core.types import BatteryRequest, Bound, Decision, LimitRequest, Outcome, Rating, Request, Setpoint
 from derctl.core.words import Achieved, Became, Reason, What
 
@@ -38,9 +37,18 @@ class Effect:
     @property
     def text(self) -> str:
         """For people."""
-        who = "" if self.by is None else f": {self.by}"
+        who = self.by or "somebody else at the device"
         why = "" if self.code is None else f" ({self.code})"
-        return f"{self.became}{who}{why}"
+        lower = "" if self.by is None else f": {self.by} holds it lower"
+        unmet = "" if self.code is None else f"; it was not achieved until then{why}"
+        return {
+            Became.ACHIEVED: "holds, and the power follows",
+            Became.NOT_BINDING: f"met without it{lower}{why}",
+            Became.OVERRIDDEN_BY: f"{who} counts instead{why}",
+            Became.REFUSED: f"the device does not do it{why}",
+            Became.LAPSED: f"has ended{unmet}",
+            None: "",
+        }[self.became]
 
 
 OPEN = Effect()
@@ -151,10 +159,3 @@ def narrowings(decision: Decision, rating: Rating) -> Iterable[tuple[Bound, floa
             low_w = bound.value
         else:
             yield bound, bound.value
-
-
-def asked_text(request: Request) -> str:
-    """How much it asks for."""
-    if isinstance(request, LimitRequest):
-        return amount("p_ceiling_w", request.p_ceiling_w)
-    return amount("p_target_w", request.p_target_w) if isinstance(request, BatteryRequest) else request.kind

@@ -154,6 +154,29 @@ def test_what_became_of_it_is_told_once_it_is_sure(office: Office, name: str) ->
         assert (told["id"], told["n"], told["last"], told["admitted_t"]) == (request.id, 2, False, "noon")
 
 
+@pytest.mark.parametrize(
+    ("request_", "seniors", "devices", "text"),
+    [
+        (limit(2000.0), [], YES, "holds, and the power follows"),
+        (limit(3000.0), [VOLT_WATT], YES, "met without it: volt_watt holds it lower"),
+        (limit(2000.0), [DROOP], YES, "freq_droop counts instead (senior_bound)"),
+        (limit(2000.0), [], (Achieved.NO, Reason.OVERRIDE), "somebody else at the device counts instead (override)"),
+        (limit(2000.0), [], (Achieved.NO, Reason.REFUSED), "the device does not do it (refused)"),
+        (
+            limit(2000.0, left_s=4.0),
+            [],
+            (Achieved.NO, Reason.LATE),
+            "has ended; it was not achieved until then (late)",
+        ),
+    ],
+)
+def test_it_is_told_in_words(office: Office, request_: Request, seniors: Any, devices: Any, text: str) -> None:
+    office.seniors, office.devices = seniors, devices
+    office.ask(request_)
+    office.tick(6)
+    assert office.told[-1]["text"] == text
+
+
 def test_a_story_has_its_parts_in_order_and_ends_with_its_lapse(office: Office) -> None:
     office.ask(limit(2000.0, left_s=20.0))
     office.tick(30)
