@@ -20,10 +20,11 @@ from derctl.cli.told import batteries, clock_of, commanders, limits_by
 from derctl.core.containment import Budget
 from derctl.core.freshness import Round, stale_s
 from derctl.core.words import Contract, Without
+from derctl.daemon.commands.rights import read
 from derctl.errors import ConfigError
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.fuse_limit import FuseLimit
-from derctl.site import Absence, Site, absence_of, load, rounds_of
+from derctl.site import Absence, Site, absence_of, rounds_of
 from derctl.site.absence import DerAbsence, phases_text, phases_w
 from derctl.site.buses import Planned, planned
 from derctl.site.grid_code import grid_code
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """
     path = config_of(args)
     try:
-        site = load(path)
+        site = read(path)
     except ConfigError as error:
         if not args.json:
             raise
@@ -227,7 +228,11 @@ def page(site: Site, absence: Absence, buses: Sequence[Planned]) -> list[str]:
         lines += wrapped(each.text, "  ", "    ")
     for battery in batteries(site):
         lines += wrapped(f"{battery.id}: {limits_by(battery).text}", "  ", "    ")
-    lines += wrapped(f"who may command: {commanders(site).text}", "  ", "    ")
+    who = commanders(site)
+    lines += wrapped(f"who may command: {who.text}", "  ", "    ")
+    width = max((len(may.name) for may in who.rights), default=0)
+    for may in who.rights:
+        lines += wrapped(may.text, f"    {may.name:<{width}}  ", "      ")
     lines += wrapped(proof_text(site), "  ", "    ")
     clock = clock_of(site)
     return lines if clock.synced else [*lines, *wrapped(clock.text, "  ", "    ")]

@@ -23,10 +23,11 @@ from derctl.commission import outside
 from derctl.commission.finding import Finding, Weight
 from derctl.core.text import clean
 from derctl.daemon.build import broker_of
+from derctl.daemon.commands.rights import read
 from derctl.errors import CommandError, ConfigError, LinkError
 from derctl.links.greeting import shaken
 from derctl.links.local import ask
-from derctl.site import Site, load
+from derctl.site import Site
 
 MEGABYTES_LEAST = 50.0
 """Our choice: with less, the next save may fail."""
@@ -71,7 +72,7 @@ def _site(args: argparse.Namespace) -> tuple[Site | None, list[Row]]:
         if args.config is None and not os.access(path, os.R_OK):
             remedy = "With sudo, or in the group derctl, more is told: certificates, and whether the file can be used"
             return None, [Row(topic="site file", text=f"{path} may not be read", weight=Weight.NOTE, remedy=remedy)]
-        return load(path), []
+        return read(path), []
     except argparse.ArgumentError as error:
         remedy = "derctl scan writes its rows; /etc/derctl/examples has whole ones"
         return None, [Row(topic="site file", text=clean(str(error)), weight=Weight.NOTE, remedy=remedy)]

@@ -13,7 +13,7 @@ from derctl import __version__
 from derctl.cli.exits import BUG, BUSY, CONFIG, OK
 from derctl.cli.local import add_config, config_of
 from derctl.core.text import error_text
-from derctl.site import Site, load
+from derctl.site import Site
 
 if TYPE_CHECKING:
     from derctl.daemon.app import App
@@ -31,7 +31,9 @@ def run(args: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT."""
     path = config_of(args)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: the file is being read anyway
-    site = load(path)
+    from derctl.daemon.commands.rights import read
+
+    site = read(path)
     from derctl.cli.leave import LINES_S, leave, watch
     from derctl.cli.sessions import SESSIONS
     from derctl.daemon.app import App
@@ -42,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     for question in site.questions:
         logger().warning("site_file", text=str(question))
 
-    app = App(site, observe=args.observe, read=lambda: load(path), sessions=SESSIONS)
+    app = App(site, observe=args.observe, read=lambda: read(path), sessions=SESSIONS)
     watch(app.ending, lines)
     runner = asyncio.Runner(loop_factory=_loop_factory())
     try:

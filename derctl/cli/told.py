@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from derctl.core.words import LimitsBy
+from derctl.core.text import unit_of
+from derctl.core.words import LimitsBy, Role
 from derctl.daemon.clock import Clock
+from derctl.daemon.commands.intake import usual
+from derctl.daemon.commands.rights import rights_of
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.devices import CATALOGUE
 from derctl.site import DerSection, Site
@@ -30,23 +34,77 @@ class ClockNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class May:
+    """One principal. ders None: all, and the site as a whole. others: it may take back what others asked for.
+    signed: the ids of its keys; (): it signs nothing."""
+
+    name: str
+    role: Role
+    commands: tuple[str, ...]
+    ders: tuple[str, ...] | None
+    ranges: Mapping[str, tuple[float, float]]
+    others: bool
+    burst: int
+    per_minute: float
+    signed: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        commands = ", ".join(self.commands) or "nothing"
+        parts = [f"{self.role}: {commands}"]
+        parts += [] if self.others else ["takes back its own alone"]
+        parts += [] if self.ders is None else [f"for {', '.join(self.ders) or 'no DER'}, not the site as a whole"]
+        parts += [
+            f"{name} {low:.10g} to {high:.10g} {unit_of(name)}".rstrip() for name, (low, high) in self.ranges.items()
+        ]
+        pace = f"{self.burst} at once and {self.per_minute:g} a minute"
+        parts += [] if (self.burst, self.per_minute) == tuple(usual().values()) else [pace]
+        return "; ".join([*parts, *([f"signed by {' or '.join(self.signed)}"] if self.signed else [])])
+
+
+def rights(site: Site) -> tuple[May, ...]:
+    """Of each principal, in the file's order."""
+    listed = [] if site.file.mqtt is None else site.file.mqtt.principals
+    found = rights_of(listed)
+    return tuple(
+        May(
+            name=each.name,
+            role=found[each.name].role,
+            commands=tuple(name for name in COMMANDS if name in found[each.name].commands),
+            ders=found[each.name].ders,
+            ranges=found[each.name].ranges,
+            others=found[each.name].others,
+            burst=each.burst,
+            per_minute=each.per_minute,
+            signed=tuple(key.id for key in each.keys),
+        )
+        for each in listed
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Commanders:
-    """Principals over MQTT, as the site file lists them. arm: those who may do that too."""
+    """Principals over MQTT, as the site file lists them. arm: those who may do that too. rights: what each of them
+    may."""
 
     command: tuple[str, ...]
     arm: tuple[str, ...]
     text: str
+    rights: tuple[May, ...] = ()
 
 
 def commanders(site: Site) -> Commanders:
     """Who may command and arm; nobody over MQTT without a broker."""
     listed = [] if site.file.mqtt is None else site.file.mqtt.principals
     command = tuple(each.name for each in listed)
-    arm = tuple(each.name for each in listed if each.may_arm)
+    may = rights(site)
+    arm = tuple(each.name for each in may if "arm" in each.commands)
     who = f"over MQTT {', '.join(command) or 'nobody'} may command and {', '.join(arm) or 'nobody'} may arm"
     names = "; the broker's access list has to keep others from these names" if command else ""
     here = f"on this machine whoever may use {site.file.site.socket} does both"
-    return Commanders(command=command, arm=arm, text=here if site.file.mqtt is None else f"{who}{names}; {here}")
+    text = here if site.file.mqtt is None else f"{who}{names}; {here}"
+    return Commanders(command=command, arm=arm, text=text, rights=may)
 
 
 def batteries(site: Site) -> list[DerSection]:

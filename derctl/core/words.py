@@ -344,6 +344,9 @@ class Refusal(StrEnum):
     UNPROVEN = "unproven"
     TWO_OWNERS = "two_owners"
     ENDED = "ended"
+    NOT_PERMITTED = "not_permitted"
+    OUT_OF_ENVELOPE = "out_of_envelope"
+    BAD_SIGNATURE = "bad_signature"
 
 
 class Abides(Enum):
@@ -354,6 +357,25 @@ class Abides(Enum):
     OTHERS = auto()
     TIGHTER = auto()
     ALL = auto()
+
+
+class Role(StrEnum):
+    """What a principal is to the site: it decides which commands it may give."""
+
+    OPERATOR = "operator"
+    AGGREGATOR = "aggregator"
+    OWNER = "owner"
+    INSTALLER = "installer"
+
+
+class Became(StrEnum):
+    """What became of a command that was admitted, as its sender is told."""
+
+    ACHIEVED = "achieved"
+    NOT_BINDING = "not_binding"
+    OVERRIDDEN_BY = "overridden_by"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
 
 
 class Standing(StrEnum):

@@ -17,7 +17,8 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.notices import Deliveries, Notices
-from derctl.daemon.commands.row import Reach
+from derctl.daemon.commands.row import Heard, Reach, unheard
+from derctl.daemon.commands.stories import Stories
 from derctl.daemon.control import Control, Ears, absent_of
 from derctl.daemon.dusk import Dusk
 from derctl.daemon.ending import CONTROL_BY_S, KEPT_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
@@ -73,13 +74,15 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
+        heard: Heard = unheard  # all that is asked, by whom, and what became of it
+        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set, heard)
         folder = self.control.releaser.records.written.folder
         self.shadow = Shadow(folder, Watch(self.clock, self.control), self.news.tell)
         self.news.hearers = [*self.news.hearers, self.shadow.watch.hear]
         self.trials = Trials(self.control, self.tasks, self.clock, self.news.tell)
         reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
         reach = replace(reach, end_trial=self.trials.end)
-        desk = Desk(reach, self.clock, self.log)
+        desk = Desk(reach, self.clock, self.log, heard=heard, stories=self.stories)
         self.kept = Kept(site, folder, self.clock, self.outbox, self.news, lambda: self.uplink.connected)
         self.kept.listen(desk, self.gate)
         self._wire_links(site, desk)
@@ -229,6 +232,7 @@ class App:
         self.kept.report(tick)
         self.notices.look()
         self.deliveries.look(tick)
+        self.stories.look(tick, {name: writer.account.outcome for name, writer in self.control.writers.items()})
         self.dusk.look(tick.state.ders)
         self.control.follow(tick)
         self.panel.buses.look(tick, self.control.plant)

@@ -20,6 +20,9 @@ CLOCKS_S = 1.0
 HELD_MAX = 64
 """Limits and setpoints of one principal that are alive at once: whoever fills his list takes no room from another."""
 
+ENDED_MAX = 4096
+"""Requests of which it is remembered how they ended, until somebody asks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
@@ -34,12 +37,14 @@ class Requests:
     """Limits live side by side: a second one erases no tighter one, and each ends by itself. Of setpoints, which are
     no bound, the latest for a DER replaces the one before.
 
-    moved: what became of requests since somebody looked, for their owners.
+    moved: what became of requests since somebody looked, for their owners. ended: the same of those that have ended,
+    and who ended them, "" where they did by themselves; the latest ENDED_MAX.
     """
 
     clock: Callable[[], float] = time.monotonic
     held: dict[tuple[str, str], Held] = field(default_factory=dict)
     moved: list[tuple[Request, Standing]] = field(default_factory=list)
+    ended: dict[tuple[str, str], tuple[Standing, str]] = field(default_factory=dict)
     _binding: set[tuple[str, str]] = field(default_factory=set)
 
     def put(self, request: Request, *, instead: bool = False) -> None:
@@ -58,7 +63,7 @@ class Requests:
         if request.beside is Abides.TIGHTER and not instead:
             ends_s = max([ends_s, *(self.held[key].ends_s for key in gone)])
         for key in gone:
-            self._end(key, Standing.REPLACED)
+            self._end(key, Standing.REPLACED, request.by)
         self.held[_key(request)] = Held(request=request, ends_s=ends_s)
         self._judge(now)
 
@@ -68,21 +73,21 @@ class Requests:
         limits = [each for each in mine if isinstance(each, LimitRequest)]
         return any(each.p_ceiling_w < request.p_ceiling_w for each in limits if each.by == request.by)
 
-    def clear(self, der: str | None, by: str | None = None) -> int:
-        """Drop what concerns this DER (None: everything), but for what nobody may clear, or by alone may not. Returns
-        how many."""
-        return self.drop(
-            lambda each: (
-                der in {None, each.der} and not each.latched and not (each.own and by not in {None, each.by})
-            ),
-            Standing.CLEARED,
-        )
+    def clear(self, der: str | None, *, by: str | None = None, others: bool = True) -> int:
+        """Drop what concerns this DER (None: everything), but for what nobody may clear, or by alone may not; without
+        `others` only what `by` asked for. Returns how many."""
 
-    def drop(self, which: Callable[[Request], bool], why: Standing) -> int:
-        """End those. Returns how many."""
+        def concerned(each: Request) -> bool:
+            mine = by in {None, each.by}
+            return der in {None, each.der} and not each.latched and (mine or (others and not each.own))
+
+        return self.drop(concerned, Standing.CLEARED, by or "")
+
+    def drop(self, which: Callable[[Request], bool], why: Standing, by: str = "") -> int:
+        """End those, by somebody's word. Returns how many."""
         keys = [key for key, held in self.held.items() if which(held.request)]
         for key in keys:
-            self._end(key, why)
+            self._end(key, why, by)
         self._judge(self.clock())
         return len(keys)
 
@@ -120,8 +125,11 @@ class Requests:
             self._end(key, Standing.EXPIRED)
         self._judge(now)
 
-    def _end(self, key: tuple[str, str], why: Standing) -> None:
+    def _end(self, key: tuple[str, str], why: Standing, by: str = "") -> None:
         self.moved.append((left(self.held.pop(key), self.clock()), why))
+        self.ended[key] = (why, by)
+        if len(self.ended) > ENDED_MAX:
+            del self.ended[next(iter(self.ended))]
         self._binding.discard(key)
 
     def _judge(self, now: float) -> None:
@@ -148,6 +156,12 @@ def tightest(requests: Iterable[Request]) -> list[Request]:
             found[at] = min(found.get(at, wish), wish)
     binding = {(*at[:2], *wish[1:]) for at, wish in found.items()}
     return [each for each in asked if (each.kind, each.der, each.id, each.by) in binding]
+
+
+def rival(request: Request, others: Iterable[Request]) -> Request | None:
+    """The one of its kind, for the same DER, that binds in its place."""
+    alike = [each for each in others if (each.kind, each.der) == (request.kind, request.der)]
+    return next((each for each in tightest(alike) if _key(each) != _key(request)), None)
 
 
 def _key(request: Request) -> tuple[str, str]:

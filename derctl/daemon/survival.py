@@ -96,6 +96,9 @@ class Survival:
         _wearing(self).restore(saved, tell)
         for each in saved.requests:
             self._revive(each, now if synced else None, tell)
+        if self.desk.stories is not None:
+            text = "the story of a command from before the restart"
+            self.desk.stories.restore(saved.stories, lambda bad: tell("state_unreadable", "", f"{text}: {bad}"))
         known = synced and saved.synced is not False
         lately = 0.0 <= now - saved.saved < MEMORY_KEEP_S if known else None
         back = revived(saved.memories, lately=lately)
@@ -181,6 +184,7 @@ class Survival:
             memories=kept(self.loop.memories),
             found=self.standings.kept(),
             seen=dict(self.desk.seen),
+            stories=[] if self.desk.stories is None else self.desk.stories.plain(),
             proven_meter=self.proof.proven,
             known=self.known.plain(),
             agreed=self.gate.agreed,

@@ -13,7 +13,9 @@ from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.build import broker_of
 from derctl.daemon.commands.desk import Desk
-from derctl.daemon.commands.intake import Intake
+from derctl.daemon.commands.intake import Intake, rates_of
+from derctl.daemon.commands.rights import rights_of
+from derctl.daemon.commands.signed import Signed, keys_of
 from derctl.daemon.commands.strangers import Strangers
 from derctl.daemon.report.discovery import Discovery
 from derctl.daemon.report.telemetry import Telemetry
@@ -55,16 +57,20 @@ class Uplink:
         section, clock, put = self.site.file.mqtt, self.desk.clock, self.outbox.put
         self.link = self.telemetry = None
         if section is not None:
-            self.desk.may_arm = frozenset(each.name for each in section.principals if each.may_arm)
+            broker = broker_of(self.site, section)
+            self.desk.rights = rights_of(section.principals)
+            self.desk.opened = Signed(base=broker.base, clock=clock, keys=keys_of(section.principals)).opened
             intake = Intake(
                 [each.name for each in section.principals],
                 Strangers(lambda text: self.tell("unknown_principal", "", text)),
                 put,
                 clock.stamp,
                 self.desk.log,
+                rates=rates_of(section.principals),
+                heard=self.desk.heard,
             )
             self.link = MqttLink(
-                broker_of(self.site, section),
+                broker,
                 self.outbox,
                 self.desk.on_mqtt(put),
                 self.hello,

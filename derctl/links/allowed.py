@@ -35,17 +35,20 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packet:
-    """A PUBLISH, its topic whole."""
+    """A PUBLISH, its topic whole. correlation: Correlation Data, its only property; None: it has none."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
+    correlation: bytes | None = None
 
     @property
     def size(self) -> int:
-        """Bytes on the wire, without properties (MQTT 5, 3.3)."""
-        rest = 2 + len(self.topic.encode()) + (2 if self.qos else 0) + 1 + len(self.payload)
+        """Bytes on the wire (MQTT 5, 3.3)."""
+        properties = 0 if self.correlation is None else 3 + len(self.correlation)
+        properties += _digits(properties)
+        rest = 2 + len(self.topic.encode()) + (2 if self.qos else 0) + properties + len(self.payload)
         return 1 + _digits(rest) + rest
 
 

@@ -18,7 +18,7 @@ from derctl.links.beside import Beside
 from derctl.links.broker import Broker, said
 from derctl.links.ending import end
 from derctl.links.publisher import Publisher, Source
-from derctl.links.received import Client
+from derctl.links.received import Client, correlation_of
 from derctl.links.tidings import Tidings
 
 CONNECT_S = 10.0
@@ -40,11 +40,12 @@ class TakenOver(LinkError):
     """Another client came to the broker under this site's name."""
 
 
-OnCommand = Callable[[str, bytes, bool], Coroutine[Any, Any, None]]
-"""Called with topic (without the base), payload, and whether it was retained; in the order in which they came, and
-beside each other."""
-Admits = Callable[[str, bytes], bool]
-"""Whether a message (topic without the base, payload) is kept until its turn comes: called as soon as it is there."""
+OnCommand = Callable[[str, bytes, bool, bytes | None], Coroutine[Any, Any, None]]
+"""Called with topic (without the base), payload, whether it was retained, and its correlation data; in the order in
+which they came, and beside each other."""
+Admits = Callable[[str, bytes, bytes | None], bool]
+"""Whether a message (topic without the base, payload, correlation data) is kept until its turn comes: called as soon
+as it is there."""
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class MqttLink:
     may_connect: Callable[[], bool] = lambda: True
     on_change: Callable[[bool, str], None] = lambda connected, text: None
     on_news: Callable[[str, str], None] = lambda event, text: None
-    admits: Admits = lambda topic, payload: True
+    admits: Admits = lambda topic, payload, correlation: True
     queued_max: int = 128
     publisher: Publisher = field(init=False)
     tidings: Tidings = field(init=False)
@@ -189,7 +190,7 @@ class MqttLink:
             timeout=CONNECT_S,
             tls_context=broker.tls(),
             logger=_quiet(),
-            admits=lambda topic, payload: self.admits(broker.own(topic), payload),
+            admits=lambda topic, *more: self.admits(broker.own(topic), *more),
             queued_max=self.queued_max,
         )
 
@@ -197,7 +198,8 @@ class MqttLink:
         async for message in client.messages:
             topic = self.broker.own(message.topic.value)
             payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
-            await self.commands.begin("mqtt command", self.on_command(topic, payload, bool(message.retain)))
+            came = self.on_command(topic, payload, bool(message.retain), correlation_of(message))
+            await self.commands.begin("mqtt command", came)
 
 
 def _code_of(error: BaseException) -> int | None:

@@ -20,8 +20,8 @@ SHOWN_MAX = 80
 
 
 class Source(Protocol):
-    """Where messages (topic, payload, qos, retain; whole: the topic is) come from; one stays until it is `sent`, or
-    `left_out`."""
+    """Where messages (topic, payload, qos, retain, correlation; whole: the topic is) come from; one stays until it is
+    `sent`, or `left_out`."""
 
     async def peek(self) -> Any: ...
     def sent(self, message: Any) -> None: ...
@@ -31,7 +31,9 @@ class Source(Protocol):
 class Session(Protocol):
     """A client that is connected."""
 
-    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None: ...
+    async def publish(
+        self, topic: str, payload: bytes, qos: int, retain: bool, *, correlation: bytes | None
+    ) -> None: ...
 
 
 @dataclass(slots=True)
@@ -91,7 +93,13 @@ class Publisher:
         while True:
             message = await self.source.peek()
             topic = message.topic if message.whole else self.broker.topic(message.topic)
-            packet = Packet(topic=topic, payload=message.payload, qos=message.qos, retain=message.retain)
+            packet = Packet(
+                topic=topic,
+                payload=message.payload,
+                qos=message.qos,
+                retain=message.retain,
+                correlation=message.correlation,
+            )
             self._trying, self._tries = message, self._tries + 1 if message is self._trying else 1
             wrong = unsendable(packet)
             if wrong is None and self._tries > TRIES_MAX:
@@ -112,7 +120,9 @@ class Publisher:
         if fits is None:
             return False
         self._largest = max(self._largest, fits.size)
-        await session.publish(fits.topic, fits.payload, qos=fits.qos, retain=fits.retain)
+        await session.publish(
+            fits.topic, fits.payload, qos=fits.qos, retain=fits.retain, correlation=fits.correlation
+        )
         return True
 
     def _say_dropped(self, packet: Packet, wrong: str) -> None:

@@ -28,7 +28,7 @@ CHUNK = 65_536
 class Client(aiomqtt.Client):
     """It keeps what the broker announces in its CONNACK, which aiomqtt throws away. What blocks is done aside.
 
-    admits: whether a message (topic, payload) is kept at all. queued_max: how many wait.
+    admits: whether a message (topic, payload, correlation data) is kept at all. queued_max: how many wait.
 
     A CONNECT without a will only asks for the version: amqtt answers none that has properties.
     """
@@ -36,13 +36,16 @@ class Client(aiomqtt.Client):
     announced: Any = None
     _reached: Future[None]
 
-    def __init__(self, *args: Any, admits: Callable[[str, bytes], bool], queued_max: int, **more: Any) -> None:
+    def __init__(
+        self, *args: Any, admits: Callable[[str, bytes, bytes | None], bool], queued_max: int, **more: Any
+    ) -> None:
         limit = None
         if more["protocol"] is ProtocolVersion.V5 and more["will"] is not None:
             limit = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             limit.MaximumPacketSize = RECEIVE_MAX
         super().__init__(*args, properties=limit, max_queued_incoming_messages=queued_max, **more)
         self._admits = admits
+        self._speaks_5 = more["protocol"] is ProtocolVersion.V5
         self._read: Callable[[int], bytes] = self._client._sock_recv
         self._client._sock_recv = self._bounded  # type: ignore[method-assign, assignment]
 
@@ -84,5 +87,18 @@ class Client(aiomqtt.Client):
             topic = message.topic
         except UnicodeDecodeError:
             return
-        if self._admits(topic, message.payload):
+        if self._admits(topic, message.payload, correlation_of(message)):
             super()._on_message(client, userdata, message)
+
+    async def publish(self, *args: Any, correlation: bytes | None = None, **more: Any) -> None:
+        """correlation: left out where the session is of an MQTT that has none."""
+        if correlation is not None and self._speaks_5:
+            more["properties"] = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            more["properties"].CorrelationData = correlation
+        await super().publish(*args, **more)
+
+
+def correlation_of(message: Any) -> bytes | None:
+    """What a message of MQTT 5 wants to have back in its answer; None: nothing."""
+    found = getattr(message.properties, "CorrelationData", None)
+    return found if isinstance(found, bytes) else None

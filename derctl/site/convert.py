@@ -19,7 +19,7 @@ from derctl.errors import Problem
 from derctl.site import hints
 from derctl.site.lines import Source
 from derctl.site.scalars import Unclear
-from derctl.site.schema import PATH, PREFIX_MAX, PRINCIPAL
+from derctl.site.schema import KEY, KEY_ID, PATH, PREFIX_MAX, PRINCIPAL
 
 S = TypeVar("S", bound=msgspec.Struct)
 STAND_IN = "\0"
@@ -162,7 +162,7 @@ def problem_of(source: Source, value: Any, kind: Any, path: str) -> str | None:
         return hints.number(path, value)
     if base in {int, float} and _in_type(value, base):
         return f"{value:.10g} is outside {low:.10g} to {high:.10g}"
-    if get_origin(kind) is dict and isinstance(value, str):
+    if get_origin(kind) is dict and isinstance(value, str) and path.startswith("functions"):
         return f"expected a mapping: write {{kind: {value[:40]}}}"
     return f"{_plain(theirs)} (got {_got(value)})"
 
@@ -256,6 +256,10 @@ def _text(source: Source, value: Any, kind: Any, path: str) -> str:
         return "a path like /dev/serial/by-id/... (an adapter keeps that name) or /dev/ttyUSB0"
     if pattern == PRINCIPAL:
         return hints.principal(value)
+    if pattern == KEY:
+        return "43 characters of base64url, what an Ed25519 key's JWK has as x"
+    if pattern == KEY_ID:
+        return "1 to 64 letters, digits, . _ and -"
     return TOPIC if value else "is empty: write a text"
 
 

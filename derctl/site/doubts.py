@@ -11,7 +11,6 @@ from typing import Any
 
 from msgspec import UNSET
 
-from derctl.core.types import LOCAL
 from derctl.devices import CATALOGUE, Profile
 from derctl.errors import Problem
 from derctl.site.grid_code import question_without
@@ -19,6 +18,7 @@ from derctl.site.hosts import here, host_problem
 from derctl.site.lines import Source
 from derctl.site.own import own_places
 from derctl.site.pace import unknown_line
+from derctl.site.principals import principals
 from derctl.site.profiles import planned
 from derctl.site.schema import DerSection, SiteFile
 from derctl.site.timers import out_of_order
@@ -33,8 +33,6 @@ BETWEEN_LINES_V = {208, 380, 400, 415, 480, 690}
 """Nominal voltages between the lines (IEC 60038, ANSI C84.1) that are rarely one to neutral."""
 THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}\.[0-9]{3}")
 POWERS = ("_w", "_va", "_var")
-PRINCIPALS_MAX = 32
-"""Each may fill a queue of its own, and has its ids remembered."""
 PLANT_HZ = {120.0: 60, 277.0: 60}
 """Voltages to neutral that go with one frequency only (ANSI C84.1)."""
 
@@ -94,22 +92,11 @@ def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
         if twin is not None:
             a, first = twin
             yield f"ders[{b}].serial", f"{second.serial!r} is ders[{a}] already ({first.id}): each device stands once"
-    yield from _principals(site)
+    yield from principals(site)
     yield from _home_assistant(site)
     tls = None if site.mqtt is None else site.mqtt.tls
     if tls is not None and tls.key_file is not None and tls.cert_file is None:
         yield "mqtt.tls.key_file", "a key without a certificate is not used: give cert_file too"
-
-
-def _principals(site: SiteFile) -> Iterator[tuple[str, str]]:
-    names = [] if site.mqtt is None else [each.name for each in site.mqtt.principals]
-    if len(names) > PRINCIPALS_MAX:
-        yield "mqtt.principals", f"{len(names)} principals, more than {PRINCIPALS_MAX}: let people share a name"
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            yield f"mqtt.principals[{i}].name", f"{name!r} is mqtt.principals[{names.index(name)}] already"
-        if name == LOCAL:
-            yield f"mqtt.principals[{i}].name", f"{LOCAL!r} is who comes over the socket: choose another name"
 
 
 def _home_assistant(site: SiteFile) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,9 @@ PRINCIPAL_MAX = 64
 """Characters of a principal: it is saved with each request and stands in the topic of each reply."""
 PRINCIPAL = rf"^[A-Za-z0-9][A-Za-z0-9._@-]{{0,{PRINCIPAL_MAX - 1}}}{END}"
 Principal = Annotated[str, Meta(pattern=PRINCIPAL, description="letters, digits, . _ @ and -; a level of the topic")]
+KEY_ID = rf"^[A-Za-z0-9._-]{{1,64}}{END}"
+KEY = rf"^[A-Za-z0-9_-]{{43}}{END}"
+Range = Annotated[list[float], Meta(min_length=2, max_length=2, description="least and most, such as [0, 5000]")]
 PATH = rf"^/[^\x00-\x20]+{END}"
 Unit = Annotated[int, Meta(ge=0, le=255)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -79,11 +82,34 @@ class TlsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_file: str | None = None
 
 
+class KeySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """mqtt.principals[].keys[]: with what a principal signs its commands, and from when to when."""
+
+    id: Annotated[str, Meta(pattern=KEY_ID, description="what the signature's header calls `kid`")]
+    public: Annotated[
+        str, Meta(pattern=KEY, description="the Ed25519 public key, as `x` of its JWK: 43 characters of base64url")
+    ]
+    not_before: Annotated[str, Meta(max_length=40, description="a time with its zone, in quotes")] | None = None
+    not_after: Annotated[str, Meta(max_length=40, description="a time with its zone, in quotes")] | None = None
+
+
 class PrincipalSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """mqtt.principals[]: who may command over MQTT, by the name that the broker lets it use in the topic."""
 
     name: Principal
+    role: Literal["operator", "aggregator", "owner", "installer"] = "operator"
     may_arm: bool = False
+    commands: (
+        Annotated[
+            list[Annotated[str, Meta(max_length=64)]], Meta(description="these alone, in the place of the role's")
+        ]
+        | None
+    ) = None
+    ders: Annotated[list[str], Meta(description="these alone, and not the site as a whole")] | None = None
+    ranges: dict[str, Range] = {}
+    burst: Annotated[int, Meta(ge=1, le=64, description="commands at once")] = 64
+    per_minute: Annotated[float, Meta(ge=0.01, le=300, description="commands a minute, beyond those")] = 300.0
+    keys: list[KeySection] = []
 
 
 class HomeAssistantSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

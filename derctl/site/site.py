@@ -34,11 +34,14 @@ from derctl.site.stability import VoltLoop, loops_of, stability_problems
 FILE_MAX = 262_144
 """Bytes of a site file: a thousand devices fit."""
 
+NO_SOURCE = Source("", None, {})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """A configuration that can be run. questions: what may be meant otherwise, with its place. profiles: those that
-    the file names; known: all that there are. plant: what was found out by stepping its devices."""
+    the file names; known: all that there are. plant: what was found out by stepping its devices.
+    source: where each of its keys stands."""
 
     file: SiteFile
     plan: Plan
@@ -48,6 +51,7 @@ class Site:
     questions: tuple[Problem, ...] = ()
     loops: tuple[VoltLoop, ...] = ()
     plant: PlantFile = NOTHING_FOUND
+    source: Source = field(default=NO_SOURCE, compare=False, repr=False)
 
     def profile(self, name: str | None) -> Profile:
         """What is counted with until the device is found."""
@@ -158,6 +162,7 @@ def build(source: Source, folder: Path | None = None, plant: PlantFile = NOTHING
         questions=tuple(sorted(questions)),
         loops=loops,
         plant=plant,
+        source=source,
     )
 
 

@@ -17,13 +17,14 @@ LATEST_BYTES_MAX = 2_097_152
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """topic: without the site's prefix, or whole."""
+    """topic: without the site's prefix, or whole. correlation: of the request that it answers (MQTT 5, 3.3.2.3.6)."""
 
     topic: str
     payload: bytes
     qos: int = 0
     retain: bool = False
     whole: bool = False
+    correlation: bytes | None = None
 
     @property
     def lane(self) -> str:
@@ -33,7 +34,7 @@ class Message:
     @property
     def size(self) -> int:
         """Bytes."""
-        return len(self.topic.encode(errors="replace")) + len(self.payload)
+        return len(self.topic.encode(errors="replace")) + len(self.payload) + len(self.correlation or b"")
 
 
 @dataclass(slots=True)

@@ -48,6 +48,7 @@ class Surviving(msgspec.Struct, kw_only=True):
     agreed: what control began under, None: it has not.
     wear: by DER id how often each register was written, as daemon/actuate/ledger writes it.
     rests: by DER id what was learned of how it stands by, as daemon/actuate/learned writes it.
+    stories: of commands that have not ended, as daemon/commands/story writes them.
     """
 
     version: int = VERSION
@@ -63,6 +64,7 @@ class Surviving(msgspec.Struct, kw_only=True):
     agreed: str | None = None
     wear: Raw = {}
     rests: Raw = {}
+    stories: list[Raw] = []
 
 
 UNKNOWN = ArmWord(armed=False, by="state_unreadable", since="")

@@ -104,6 +104,11 @@ async def test_pv_has_no_such_limits(here: Here, site_file: SiteFile) -> None:
 
 
 LISTED = (POC, f"{POC}\nmqtt: {{host: broker.example, principals: [{{name: ops, may_arm: true}}, {{name: home}}]}}")
+RIGHTS = (
+    POC,
+    f"{POC}\nmqtt: {{host: broker.example, principals: [{{name: ops, role: installer}}, "
+    "{name: agg, role: aggregator, ders: [pv1], ranges: {p_ceiling_w: [500, 2000]}, per_minute: 6}]}",
+)
 NOBODY = (POC, f"{POC}\nmqtt: {{host: broker.example, principals: []}}")
 
 
@@ -113,6 +118,13 @@ NOBODY = (POC, f"{POC}\nmqtt: {{host: broker.example, principals: []}}")
         ([], [], [], "on this machine whoever may use", False),
         ([BROKER], [], [], "over MQTT nobody may command and nobody may arm; on this machine", True),
         ([NOBODY], [], [], "over MQTT nobody may command and nobody may arm; on this machine", False),
+        (
+            [RIGHTS],
+            ["ops", "agg"],
+            ["ops"],
+            "over MQTT ops, agg may command and ops may arm; the broker's access list",
+            False,
+        ),
         (
             [LISTED],
             ["ops", "home"],
@@ -175,3 +187,15 @@ async def test_what_the_meter_does_not_watch_is_said(
     _, out, _ = await here("check", "-c", path)
     assert bare(says) in bare(out)
     assert ("status says so" in flat(out)) is bool(says)
+
+
+async def test_what_each_of_them_may_is_said(here: Here, site_file: SiteFile) -> None:
+    path = str(site_file(RIGHTS))
+    _, out, _ = await here("check", "-c", path)
+    assert "agg aggregator: limit_power, set_battery_power, clear, ping; takes back its own alone; for pv1," in flat(
+        out
+    )
+    assert "p_ceiling_w 500 to 2000 W; 64 at once and 6 a minute" in flat(out)
+    [ops, agg] = json.loads((await here("check", "--json", "-c", path))[1])["commanders"]["rights"]
+    assert "arm" in ops["commands"] and "disarm" not in agg["commands"]
+    assert (agg["ders"], agg["ranges"], agg["others"]) == (["pv1"], {"p_ceiling_w": [500.0, 2000.0]}, False)

@@ -57,7 +57,7 @@ class Site:
         self.link.tidings.jitter = lambda low, high: low
         self.task: asyncio.Task[None] | None = None
 
-    async def on_command(self, topic: str, payload: bytes, retained: bool) -> None:
+    async def on_command(self, topic: str, payload: bytes, retained: bool, correlation: bytes | None) -> None:
         self.commands.append((topic, payload, retained))
 
     def may_connect(self) -> bool:
@@ -164,7 +164,7 @@ async def test_a_command_that_takes_seconds_holds_up_no_other_and_outlives_its_s
     outside = await make_outside(broker.port).watch()
     site, may_end, done = start(broker.port), asyncio.Event(), list[str]()
 
-    async def slow(topic: str, payload: bytes, retained: bool) -> None:
+    async def slow(topic: str, payload: bytes, retained: bool, correlation: bytes | None) -> None:
         if topic.endswith("/arm"):
             await may_end.wait()
         done.append(topic)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import subprocess
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 import yaml
 
 from derctl.daemon.app import App
+from derctl.daemon.commands.rights import read
 from derctl.links.ending import end
 from derctl.site import load
 from tests.loopback.test_mqtt_commands import BASE, DOCS, SITE, strangers
@@ -114,3 +117,183 @@ async def test_who_has_no_password_has_no_session(broker: Any, make_outside: Any
     stranger.client.loop_start()
     await until(lambda: refused)
     assert refused[0] is True
+
+
+# -- with a certificate for each client: config/mosquitto as it is shipped ------------------------------------------
+
+SHIPPED = Path(__file__).parents[2] / "config" / "mosquitto"
+FLEET = ("house-12", "ops", "agg", "guest")
+
+
+@dataclass
+class Fleet:
+    """An authority, the keys and certificates of FLEET, and what mosquitto_rr needs of them."""
+
+    folder: Path
+    port: int = 0
+
+    def certify(self, *words: str) -> subprocess.CompletedProcess[str]:
+        script = str(SHIPPED / "certificates.sh")
+        return subprocess.run([script, *words], cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def make(self) -> None:
+        assert self.certify("init", "127.0.0.1").returncode == 0
+        for name in FLEET:
+            assert self.certify("request", name).returncode == 0
+            assert self.certify("enrol", f"{name}.csr").returncode == 0
+
+    def conf(self) -> list[str]:
+        """The shipped one, with this folder in the place of mosquitto's and the test's port."""
+        text = (
+            (SHIPPED / "derctl.conf")
+            .read_text()
+            .replace("/etc/mosquitto/derctl/derctl.acl", str(SHIPPED / "derctl.acl"))
+        )
+        text = text.replace("/etc/mosquitto/derctl", str(self.folder / "derctl-ca"))
+        return [line for line in text.splitlines() if line and not line.startswith(("#", "listener"))]
+
+    def tls(self, name: str) -> dict[str, str]:
+        files = {"cert_file": f"{name}.pem", "key_file": f"{name}.key", "ca_file": "derctl-ca/ca.pem"}
+        return {key: str(self.folder / file) for key, file in files.items()}
+
+    async def tell(self, name: str | None, program: str, *words: str) -> tuple[int, str]:
+        """mosquitto's own client, with the certificate of that name; None: with none."""
+        files = self.tls(name or "ops")
+        keys = [] if name is None else ["--cert", files["cert_file"], "--key", files["key_file"]]
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-V", "5", "--cafile", files["ca_file"], *keys]
+        process = await asyncio.create_subprocess_exec(
+            program, *where, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        out, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode()
+
+    async def ask(self, name: str, command: str, payload: bytes) -> dict[str, Any]:
+        """A command and its first answer, which has to bring the correlation data back."""
+        topics = ["-t", f"{BASE}/cmd/{name}/{command}", "-e", f"{BASE}/reply/{name}", "-q", "1", "-W", "30"]
+        given = ["-D", "publish", "correlation-data", f"for {command}", "-F", "%D|%p", "-m", payload.decode()]
+        code, out = await self.tell(name, "mosquitto_rr", *topics, *given)
+        assert code == 0, out
+        correlation, _, reply = out.strip().partition("|")
+        assert correlation == f"for {command}"
+        answer: dict[str, Any] = json.loads(reply)
+        return answer
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    made = Fleet(tmp_path / "fleet")
+    made.folder.mkdir()
+    made.make()
+    return made
+
+
+@pytest.fixture
+async def certified(
+    fleet: Fleet, make_mosquitto: Any, tmp_path: Path, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[App, Any]]:
+    monkeypatch.setattr("derctl.links.sessions.BACKOFF_S", (0.05, 0.1))
+    broker = make_mosquitto(*fleet.conf())
+    fleet.port = broker.port
+    agg = {"name": "agg", "role": "aggregator", "ders": ["bat1"], "ranges": {"p_ceiling_w": [500, 2000]}}
+    content = SITE | {
+        "site": SITE["site"] | {"state_dir": str(tmp_path / "state"), "socket": str(tmp_path / "sock")},
+        "mqtt": {
+            "host": "127.0.0.1",
+            "port": broker.port,
+            "tls": fleet.tls("house-12"),
+            "principals": [{"name": "ops", "may_arm": True}, agg],
+        },
+    }
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump(content))
+    app = App(read(path))
+    app.survival.folder.path.mkdir()
+    assert app.uplink.link is not None
+    running = asyncio.create_task(app.uplink.link.run())
+    await until(lambda: app.uplink.link is not None and app.uplink.link.connected)
+    yield app, broker
+    await end([running])
+
+
+def sent(command_id: str, *, age_s: float = 0.0, **fields: Any) -> bytes:
+    issued = (datetime.now(UTC) - timedelta(seconds=age_s)).isoformat()
+    return json.dumps({"id": command_id, "issued_at": issued, "expires_s": 600} | fields).encode()
+
+
+LIMIT = sent("twice", der="bat1", p_ceiling_w=1000)
+ANSWERS: tuple[tuple[str, str, bytes, str | None], ...] = (
+    ("agg", "limit_power", LIMIT, None),
+    ("agg", "limit_power", LIMIT, "replayed"),
+    ("agg", "limit_power", sent("1", der="bat1", p_ceiling_w=2001), "out_of_envelope"),
+    ("agg", "limit_power", sent("2", der="pv1", p_ceiling_w=1000), "not_permitted"),
+    ("agg", "limit_power", sent("3", p_ceiling_w=1000), "not_permitted"),
+    ("agg", "disarm", sent("4"), "not_permitted"),
+    ("agg", "arm", sent("5"), "may_not_arm"),
+    ("agg", "limit_power", sent("6", age_s=601, der="bat1", p_ceiling_w=1000), "expired"),
+    ("agg", "limit_power", sent("7", age_s=-60, der="bat1", p_ceiling_w=1000), "not_yet_valid"),
+    ("agg", "limit_power", sent("8", der="bat1", p_ceiling_w="1000"), "bad_argument"),
+    ("agg", "limit_power", b"{", "bad_json"),
+    ("agg", "limit_power", b'{"id": "9"}', "missing"),
+    ("agg", "set_battery_power", sent("10", der="bat1", p_target_w=-3001), "out_of_range"),
+    ("agg", "explode", sent("11"), "unknown_command"),
+    ("agg", "ping", b" " * 8193, "too_large"),
+    ("ops", "limit_power", sent("a", p_ceiling_w=8001), "out_of_range"),
+    ("ops", "set_battery_power", sent("b", der="bat1", p_target_w=-1500), None),
+    ("ops", "clear", sent("c", der="bat1"), None),
+    ("ops", "acknowledge", sent("d"), None),
+    ("ops", "replace", sent("e", der="pv1"), "nothing_new"),
+    ("ops", "disarm", sent("f"), None),
+    ("ops", "ping", sent("g"), None),
+)
+
+
+async def test_by_its_certificate_a_client_has_its_own_topics_and_every_command_its_answer(
+    certified: tuple[App, Any], fleet: Fleet, make_outside: Any, until: Any
+) -> None:
+    """mosquitto's clients ask and are refused; paho hears beside them, and none hears another's answers."""
+    app, broker = certified
+    files, context = fleet.tls("agg"), ssl.create_default_context(cafile=fleet.tls("agg")["ca_file"])
+    context.load_cert_chain(files["cert_file"], files["key_file"])
+    agg = await make_outside(broker.port, tls=context).watch()
+    for who, name, payload, code in ANSWERS:
+        reply = await fleet.ask(who, name, payload)
+        assert (reply["command"], reply["code"], reply["n"]) == (name, code, 1), reply
+    assert {"limit_power", "set_battery_power", "clear", "arm", "disarm", "ping"} <= {name for _, name, *_ in ANSWERS}
+    assert (await fleet.ask("ops", "arm", sent("h")))["result"] == "refused"
+    await until(lambda: len(agg.of("reply/agg")) == sum(who == "agg" for who, *_ in ANSWERS))
+    assert heard(agg) == {"reply/agg"}
+    elsewhere = BASE.replace("house-12", "house-13")
+    for topic in (f"{BASE}/cmd/ops/ping", f"{BASE}/reply/ops", f"{BASE}/online", f"{elsewhere}/event"):
+        await fleet.tell("agg", "mosquitto_pub", "-t", topic, "-q", "1", "-m", "{}")
+        agg.send(topic, b"{}")
+    await until(lambda: broker.log.count("Denied PUBLISH from") == 8)
+    await fleet.tell("guest", "mosquitto_pub", "-t", f"{BASE}/cmd/guest/ping", "-q", "1", "-m", sent("i").decode())
+    await until(lambda: strangers(app))
+    assert [text.partition(" is ")[0] for text in strangers(app)] == ["'guest'"]
+    assert (await fleet.tell(None, "mosquitto_pub", "-t", f"{BASE}/cmd/ops/ping", "-m", "x"))[0] != 0
+
+
+async def test_a_certificate_is_renewed_and_revoked_and_no_name_is_given_twice(
+    certified: tuple[App, Any], fleet: Fleet, until: Any
+) -> None:
+    app, broker = certified
+    assert "has a certificate that counts" in fleet.certify("enrol", "ops.csr").stderr
+    assert "no name" in fleet.certify("request", "../x").stderr
+    before = (fleet.folder / "house-12.pem").read_bytes()
+    (fleet.folder / "house-12.key").rename(fleet.folder / "house-12.key.before")
+    assert fleet.certify("request", "house-12").returncode == 0
+    assert fleet.certify("renew", "house-12.csr").returncode == 0
+    assert (fleet.folder / "house-12.pem").read_bytes() != before
+    assert fleet.certify("revoke", "agg").returncode == 0
+    broker.stop()
+    broker.start()
+    await until(
+        lambda: app.uplink.link is not None and app.uplink.link.connected and app.uplink.link.tidings.sessions == 2
+    )
+    assert (await fleet.ask("ops", "ping", sent("1")))["text"] == "pong"
+    code, _ = await fleet.tell("agg", "mosquitto_pub", "-t", f"{BASE}/cmd/agg/ping", "-q", "1", "-m", "x")
+    assert code != 0 and "certificate verify failed" in broker.log
+    due = fleet.certify("due", "181").stdout
+    assert sorted(line.split()[0] for line in due.splitlines()) == ["guest", "house-12", "ops"]
+    assert fleet.certify("due", "30").stdout == ""

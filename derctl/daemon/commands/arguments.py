@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import FieldInfo, fields
@@ -51,7 +51,7 @@ def _wanted(field: FieldInfo, value: Any) -> str:
     if field.type in {float, float | None}:
         return number(field.name, value)
     shown = json.dumps(value)[:SHOWN_MAX]
-    if field.type in {datetime, datetime | None}:
+    if datetime in {field.type, *get_args(field.type)}:
         return f"{shown} is no time, such as 2026-11-21T12:00:00Z"
     if field.type is bool:
         return f"{shown} is neither true nor false"

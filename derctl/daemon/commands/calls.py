@@ -103,6 +103,7 @@ async def _release(calls: Calls, args: Args, who: str) -> Any:
     calls.desk.log.log(priority_of("command"), "command", text=text)
     calls.desk.note("command", who, text, command="release", code=None, arguments={"lift": lift})
     await calls.desk.kept()
+    calls.desk.heard(who, "release lift=true" if lift else "release", None, "admitted", released_text(result))
     await saved(reach, Done(text=text, unsaved=f"{DISARMED}; {released_text(result)}"))
     return {der_id: asdict(release) for der_id, release in result.items()}
 
@@ -112,7 +113,13 @@ async def _reload(calls: Calls, args: Args, who: str) -> Any:
     convert(dict(args), Nothing)
     calls.desk.log.log(priority_of("command"), "command", text=f"{who}: reload")
     calls.desk.note("command", who, "reload", command="reload", code=None, arguments={})
-    return await calls.reload()
+    try:
+        text = await calls.reload()
+    except CommandError as error:
+        calls.desk.heard(who, "reload", None, "refused", f"{error.code}: {error}")
+        raise
+    calls.desk.heard(who, "reload", None, "admitted", text)
+    return text
 
 
 CALLS: dict[str, Callable[[Calls, Args, str], Awaitable[Any]]] = {

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import msgspec
 
-from derctl.core.words import Refusal
+from derctl.core.words import Refusal, Role
 from derctl.daemon.actuate.text import released_text
-from derctl.daemon.commands.row import Command, Done, Nothing, Order, Reach, acknowledged
+from derctl.daemon.commands.row import EVERYBODY, Command, Done, Nothing, Order, Reach, acknowledged
 from derctl.daemon.owned import two_owners, untold
 from derctl.errors import CommandError
 
@@ -80,6 +80,14 @@ ROWS: dict[str, Command] = {
         says="control → observe, releasing first; what can't be reached is tried again every 10 s, what is refused "
         "after 20, 40 s … an hour",
         verb="disarm",
+        may=EVERYBODY - {Role.AGGREGATOR},
     ),
-    "ping": Command(args=Nothing, apply=ping, relaxing=False, saved=False, says="a reply, nothing else"),
+    "ping": Command(
+        args=Nothing,
+        apply=ping,
+        relaxing=False,
+        saved=False,
+        says="a reply, nothing else",
+        may=EVERYBODY,
+    ),
 }

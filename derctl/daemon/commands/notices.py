@@ -10,7 +10,8 @@ from derctl.core.delivery import Delivery, step
 from derctl.core.text import wish
 from derctl.core.types import COMMON, Request, Tick
 from derctl.core.words import Standing
-from derctl.daemon.commands.desk import LOCAL_ID, reply
+from derctl.daemon.commands.answer import reply
+from derctl.daemon.commands.row import LOCAL_ID
 from derctl.daemon.report.telemetry import encode
 from derctl.daemon.requests import Requests
 from derctl.store.outbox import Message

@@ -12,7 +12,7 @@ from derctl.core.types import AIMS, EventRequest, PlanRequest, Rating
 from derctl.core.words import Refusal, Standing
 from derctl.daemon.commands.parts import spans
 from derctl.daemon.commands.power import put
-from derctl.daemon.commands.row import Command, Done, Order, Reach, admitted, check_der
+from derctl.daemon.commands.row import EVERYBODY, GRID, HOME, Command, Done, Order, Reach, admitted, check_der
 from derctl.daemon.commands.site_limits import limits, site_function
 from derctl.errors import CommandError
 from derctl.functions.schedule import Schedule
@@ -136,6 +136,7 @@ ROWS: dict[str, Command] = {
         relaxing=False,
         says="an event: limits of the site from `start` (absent: now) for `duration_s` (rank 40); beside others. "
         "Needs `grid_limits`",
+        may=GRID,
     ),
     "opt_out": Command(
         args=OptOut,
@@ -143,6 +144,7 @@ ROWS: dict[str, Command] = {
         relaxing=True,
         says="the event of this id, without it all, is not followed, where the site file lets the owner "
         "(`grid_limits.may_opt_out`)",
+        may=HOME,
     ),
     "battery_plan": Command(
         args=BatteryPlan,
@@ -151,5 +153,6 @@ ROWS: dict[str, Command] = {
         says="a planner's targets or envelopes for a battery, interval by interval (rank 70); it takes the place of "
         "the one before. Needs `schedule`",
         verb="schedule plan.json",
+        may=EVERYBODY,
     ),
 }

@@ -9,7 +9,7 @@ import msgspec
 
 from derctl.core.types import BatteryRequest, LimitRequest, Request
 from derctl.core.words import Refusal
-from derctl.daemon.commands.row import Command, Done, Order, Reach, admitted, check_der
+from derctl.daemon.commands.row import EVERYBODY, Command, Done, Order, Reach, admitted, check_der
 from derctl.daemon.requests import tightest
 from derctl.errors import CommandError
 
@@ -100,14 +100,19 @@ async def set_battery_power(reach: Reach, order: Order) -> Done:
 
 
 async def clear(reach: Reach, order: Order) -> Done:
-    """Drop what operators asked of a DER, or of all; with `found` the limits that stood in them before."""
+    """Drop what operators asked of a DER, or of all; with `found` the limits that stood in them before. Who may not
+    take back what others asked for drops what is its own."""
     args: Clear = order.args
     check_der(reach, args.der)
     if args.found:
+        if not order.others:
+            text = f"found: {order.by} may take back what it asked for itself, and no limit of somebody else's"
+            raise CommandError(Refusal.NOT_PERMITTED, text)
         lifted = reach.lift_found(args.der)
         return Done(text=_lifted(lifted, args.der), back=partial(reach.keep_found, lifted))
     before = dict(reach.requests.held)
-    text = _dropped(reach.requests.clear(args.der, order.by), args.der)
+    count = reach.requests.clear(args.der, by=order.by, others=order.others)
+    text = _dropped(count, args.der) if order.others else f"{_dropped(count, args.der)} ({order.by}'s own alone)"
     return Done(text=text, back=reach.requests.undo(before))
 
 
@@ -130,6 +135,7 @@ ROWS: dict[str, Command] = {
         relaxing=False,
         says="operator's limit on a DER, without `der` on the whole site, until the command expires; beside others",
         verb="limit 3000 pv1 10m",
+        may=EVERYBODY,
     ),
     "change_limit": Command(
         args=LimitPower,
@@ -137,12 +143,14 @@ ROWS: dict[str, Command] = {
         relaxing=False,
         says="`limit_power` in place of the sender's earlier limits for the same DER, or the site: it may be looser, "
         "and such a one waits for a clock that is set",
+        may=EVERYBODY,
     ),
     "set_battery_power": Command(
         args=SetBatteryPower,
         apply=set_battery_power,
         relaxing=True,
         says="battery setpoint (+ discharges) until the command expires, or the next one",
+        may=EVERYBODY,
     ),
     "clear": Command(
         args=Clear,
@@ -151,5 +159,6 @@ ROWS: dict[str, Command] = {
         says="drop all that was asked for of the DER, without it all there is; `found: true`: instead lift the "
         "limits that were found in devices",
         verb="clear pv1",
+        may=EVERYBODY,
     ),
 }

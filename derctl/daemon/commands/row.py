@@ -11,12 +11,28 @@ import msgspec
 from derctl.core.engine import Plan
 from derctl.core.text import error_text
 from derctl.core.types import SiteState
-from derctl.core.words import Refusal
+from derctl.core.words import Refusal, Role
 from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.gate import Gate
 from derctl.daemon.known import Known
 from derctl.daemon.requests import Requests
 from derctl.errors import CommandError
+
+LOCAL_ID = "local-"
+"""How the id of a command over the socket begins."""
+OPERATORS = frozenset({Role.OPERATOR, Role.INSTALLER})
+INSTALLERS = frozenset({Role.INSTALLER})
+EVERYBODY = frozenset(Role)
+GRID = EVERYBODY - {Role.OWNER}
+HOME = EVERYBODY - {Role.AGGREGATOR}
+"""Whose command it may be."""
+
+Heard = Callable[[str, str, str | None, str, str], None]
+"""Takes who asked for what, under which id, the verdict (`admitted`, `refused`, later one of Became) and why."""
+
+
+def unheard(who: str, what: str, command_id: str | None, verdict: str, reason: str) -> None:
+    """Nobody keeps a record."""
 
 
 async def unseen() -> str:
@@ -66,7 +82,7 @@ class Reach:
 class Order:
     """A command that passed the envelope's checks. by: the principal who sent it.
 
-    seconds: what is left of its life. synced: its age was checked.
+    seconds: what is left of its life. synced: its age was checked. others: it may take back what others asked for.
     """
 
     id: str
@@ -75,6 +91,7 @@ class Order:
     until: str
     args: Any
     synced: bool = True
+    others: bool = True
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -100,9 +117,9 @@ class Done:
 class Command:
     """relaxing: it may let more power through, so it waits for a clock that can be believed.
 
-    saved: it changes something that must survive a restart. arms: over MQTT it needs a principal that may arm. says:
-    what it does, for the table of docs/interfaces.md. verb: behind `derctl`, an example where a verb of its own sends
-    it; `derctl command` sends any.
+    saved: it changes something that must survive a restart. arms: over MQTT it needs a principal that may arm, or one
+    whose list names it. says: what it does, for the table of docs/interfaces.md. verb: behind `derctl`, an example
+    where a verb of its own sends it; `derctl command` sends any. may: the roles whose command it is.
     """
 
     args: type[msgspec.Struct]
@@ -112,6 +129,7 @@ class Command:
     saved: bool = True
     arms: bool = False
     verb: str = ""
+    may: frozenset[Role] = OPERATORS
 
 
 async def saved(reach: Reach, done: Done) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from derctl.core.types import PowerFactorRequest, ReserveRequest, VarRequest
 from derctl.core.words import Refusal
 from derctl.daemon.commands.power import put
-from derctl.daemon.commands.row import Command, Done, Order, Reach, admitted, check_der
+from derctl.daemon.commands.row import HOME, Command, Done, Order, Reach, admitted, check_der
 from derctl.errors import CommandError
 from derctl.functions.const_pf import EXCITATION, ConstPf
 from derctl.functions.const_var import ConstVar
@@ -110,6 +110,7 @@ ROWS: dict[str, Command] = {
         relaxing=False,
         says="the owner's reserve (rank 5) until the command expires, or the next one; only higher than the site "
         "file's unless that allows it (`reserve.may_lower`)",
+        may=HOME,
     ),
     "set_power_factor": Command(
         args=SetPowerFactor,

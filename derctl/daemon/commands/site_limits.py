@@ -12,7 +12,7 @@ from derctl.core.types import LIMITS, EnvelopeRequest, GridLimitRequest, OwnerLi
 from derctl.core.words import Refusal
 from derctl.daemon.commands.parts import spans
 from derctl.daemon.commands.power import put
-from derctl.daemon.commands.row import Command, Done, Order, Reach, admitted
+from derctl.daemon.commands.row import GRID, HOME, Command, Done, Order, Reach, admitted
 from derctl.errors import CommandError
 from derctl.functions.site_limits import ANY_W, GridLimits, OwnerLimits
 
@@ -102,6 +102,7 @@ ROWS: dict[str, Command] = {
         says="limits of the site by the grid operator's word (rank 40) until the command expires; beside others, of "
         "each the lowest binds. Needs `grid_limits`",
         verb="cap --grid export 5kW 1h",
+        may=GRID,
     ),
     "owner_limit": Command(
         args=SiteLimit,
@@ -109,6 +110,7 @@ ROWS: dict[str, Command] = {
         relaxing=False,
         says="the same by the owner's word (rank 50). Needs `owner_limits`",
         verb="cap export 3kW import 8kW 2h",
+        may=HOME,
     ),
     "operating_envelope": Command(
         args=OperatingEnvelope,
@@ -117,5 +119,6 @@ ROWS: dict[str, Command] = {
         says="a schedule of such limits (rank 40); it takes the place of its sender's one before. Outside of its "
         "intervals, and once it has expired, the defaults of `grid_limits` count",
         verb="schedule envelope.json",
+        may=GRID,
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from derctl.core.types import FOREVER_S, StopRequest
 from derctl.core.words import Standing
 from derctl.daemon.commands.power import put
-from derctl.daemon.commands.row import Command, Done, Nothing, Order, Reach
+from derctl.daemon.commands.row import EVERYBODY, Command, Done, Nothing, Order, Reach
 
 
 async def emergency_stop(reach: Reach, order: Order) -> Done:
@@ -30,6 +30,7 @@ ROWS: dict[str, Command] = {
         says="every DER to 0 W and 0 var (rank 0), over restarts, until `lift_stop`; neither `expires_s` nor `clear` "
         "ends it",
         verb="stop",
+        may=EVERYBODY,
     ),
     "lift_stop": Command(
         args=Nothing,

@@ -22,6 +22,7 @@ from derctl.daemon.actuate.ledger import AHEAD, Ledger
 from derctl.daemon.actuate.rest import AWAKE, Rest
 from derctl.daemon.arming import Arm, Arming
 from derctl.daemon.clock import Clock
+from derctl.daemon.commands.stories import Stories
 from derctl.daemon.gate import Gate
 from derctl.daemon.log import logger
 from derctl.daemon.looks import Looks
@@ -186,7 +187,7 @@ class House:
             folder=Folder(path, path),
             clock=Clock(str(sync), lambda: WALL + 1e6 if wall is None else wall),
             requests=self.requests,
-            desk=cast(Any, SimpleNamespace(seen={})),
+            desk=cast(Any, SimpleNamespace(seen={}, stories=None)),
             gate=gate,
             releaser=cast(
                 Any,
@@ -240,6 +241,23 @@ async def test_a_request_keeps_the_time_that_it_had_left(
     house = House(tmp_path, wall=wall, now_s=7.0).restored()
     found = [(request.kind, request.der, request.by, request.remaining_s) for request in house.requests.alive()]
     assert found == ([] if left_s is None else [("limit_power", "pv1", "home", left_s)])
+
+
+async def test_a_command_that_was_admitted_has_its_story_and_its_correlation_data_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    before = House(tmp_path)
+    before.survival.desk.stories = stories = Stories(before.requests, before.survival.clock, lambda message: None)
+    stories.begin("home", "a", "limit_power", b"\x00\xff")
+    before.limit(1234.0, 60.0)
+    assert stories.admitted("home", "a", "noon")
+    await before.survival.save()
+    house = House(tmp_path, wall=WALL + 10.0, now_s=7.0)
+    house.survival.desk.stories = again = Stories(house.requests, house.survival.clock, lambda message: None)
+    house.restored()
+    [story] = again.of.values()
+    assert (story.id, story.by, story.command, story.correlation) == ("a", "home", "limit_power", b"\x00\xff")
+    assert (story.admitted, story.n, house.told) == ("noon", 1, [])
 
 
 @pytest.mark.parametrize("wall", [WALL, WALL + 2 * 86_400.0, WALL - 2 * 86_400.0, None])

@@ -87,3 +87,15 @@ NUMBERS = b'{"text": "a", "p_w": [1.0' + b", 1.0" * 80 + b"]}"
 def test_what_cannot_be_cut_is_left_out(payload: bytes) -> None:
     assert fitted(packet(payload), Allowed(packet_max=200)) is None
     assert fitted(packet(payload), Allowed()) == packet(payload)
+
+
+@pytest.mark.parametrize("correlation", [b"", b"x", b"x" * 124, b"x" * 125, b"x" * 128])
+def test_correlation_data_counts_as_paho_packs_it(correlation: bytes) -> None:
+    """Its one byte for no properties is counted without any, too."""
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.CorrelationData = correlation
+    bare = packet()
+    with_it = Packet(topic=bare.topic, payload=bare.payload, qos=1, retain=True, correlation=correlation)
+    more = len(properties.pack()) - 1  # type: ignore[no-untyped-call]
+    length_byte = 1 if bare.size - 2 + more >= 128 else 0
+    assert with_it.size == bare.size + more + length_byte

@@ -60,5 +60,5 @@ async def test_a_session_ends_though_a_publish_swallows_the_cancellation(monkeyp
     assert task.cancelled()
 
 
-async def nothing(topic: str, payload: bytes, retained: bool) -> None:
+async def nothing(topic: str, payload: bytes, retained: bool, correlation: bytes | None) -> None:
     return

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+import aiomqtt
 import pytest
 
 from derctl.links.allowed import PACKET_TOO_LARGE, QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED
 from derctl.links.broker import Broker
 from derctl.links.ending import end
 from derctl.links.publisher import DROP_SAID_S, SHOWN_MAX, TRIES_MAX, Publisher
+from derctl.links.received import Client
 from derctl.store.outbox import Message, Outbox
 
 BROKER = Broker(host="127.0.0.1", port=1, base="a/b/c", will=b'{"online":false}')
@@ -23,12 +25,14 @@ class Wire:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes, int, bool]] = []
+        self.correlations: list[bytes | None] = []
         self.breaks = False
 
-    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
+    async def publish(self, topic: str, payload: bytes, qos: int, retain: bool, *, correlation: bytes | None) -> None:
         if self.breaks:
             raise ConnectionError("the session ended")
         self.sent.append((topic, payload, qos, retain))
+        self.correlations.append(correlation)
 
 
 class Office:
@@ -140,3 +144,32 @@ async def test_the_will_is_whole_however_little_the_broker_takes(office: Office)
     office.publisher.announced(takes(5))
     will = office.publisher.will()
     assert (will.topic, will.payload, will.retain) == ("a/b/c/online", b'{"online":false}', True)
+
+
+async def test_an_answer_goes_out_with_the_correlation_data_of_what_it_answers(office: Office) -> None:
+    office.outbox.put(Message(topic="reply/ops", payload=b"{}", qos=1, correlation=b"\x00\xff"))
+    office.event()
+    await office.session()
+    assert office.wire.correlations == [b"\x00\xff", None]
+
+
+@pytest.mark.parametrize(
+    ("version", "has"), [(aiomqtt.ProtocolVersion.V5, True), (aiomqtt.ProtocolVersion.V311, False)]
+)
+async def test_a_session_of_mqtt_3_leaves_them_out(
+    monkeypatch: pytest.MonkeyPatch, version: aiomqtt.ProtocolVersion, has: bool
+) -> None:
+    given: list[dict[str, Any]] = []
+
+    async def publish(self: Any, *args: Any, **more: Any) -> None:
+        given.append(more)
+
+    monkeypatch.setattr(aiomqtt.Client, "publish", publish)
+    client = Client(
+        "127.0.0.1", admits=lambda topic, payload, correlation: True, queued_max=1, protocol=version, will=None
+    )
+    await client.publish("t", b"{}", qos=1, retain=False, correlation=b"x")
+    await client.publish("t", b"{}", qos=1, retain=False, correlation=None)
+    assert ["properties" in more for more in given] == [has, False]
+    if has:
+        assert given[0]["properties"].CorrelationData == b"x"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from derctl.daemon.commands.desk import ID_MAX, NAME_MAX, REPLY_MAX, reply
+from derctl.daemon.commands.answer import NAME_MAX, REPLY_MAX, reply
+from derctl.daemon.commands.envelope import ID_MAX
 from derctl.daemon.commands.intake import BURST, LOGGED_S, PAYLOAD_MAX, RATE_PER_S, Intake
 from derctl.daemon.commands.strangers import Strangers
 from derctl.store.outbox import Message

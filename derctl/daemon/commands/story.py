@@ -1,0 +1,82 @@
+"""The story of one command: admitted, then what became of it, then its end. What is told when, pure."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from derctl.core.words import Became, Standing
+from derctl.daemon.commands.effect import OPEN, Effect
+from derctl.daemon.commands.record import Record
+
+SURE_TICKS = 3
+"""An effect is told once so many ticks in a row show it: a decision and what became of the one before lie apart."""
+PAUSE_S = 60.0
+"""Between what is told of one command; the last that is so then is told."""
+
+
+class Story(msgspec.Struct, kw_only=True):
+    """admitted: when it was, as text; "" until that was answered. n: answers so far. effect: as it is now, for
+    `ticks` ticks; said: as it was told last, at said_s (monotonic)."""
+
+    id: str
+    by: str
+    command: str
+    correlation: bytes | None = None
+    admitted: str = ""
+    n: int = 0
+    effect: Effect = OPEN
+    ticks: int = 0
+    said: Effect = OPEN
+    said_s: float = -1e9
+    record: Record = msgspec.field(default_factory=Record)
+
+    def see(self, effect: Effect) -> None:
+        """One tick's."""
+        self.ticks = self.ticks + 1 if effect == self.effect else 1
+        self.effect = effect
+
+    def due(self, now_s: float) -> bool:
+        """Whether there is something to tell that was not told."""
+        sure = self.effect.became is not None and self.ticks >= SURE_TICKS
+        return sure and self.effect != self.said and now_s - self.said_s >= PAUSE_S
+
+    def tell(self, now_s: float) -> Effect:
+        """It is told now."""
+        self.said, self.said_s = self.effect, now_s
+        return self.effect
+
+    @property
+    def next(self) -> int:
+        """The number of the answer that follows."""
+        self.n += 1
+        return self.n
+
+    def end(self, why: Standing, by: str) -> Effect:
+        """What its end is called. why, by: how its request ended, and by whose word. The code of a lapse says why it
+        was not achieved, where it was not."""
+        if why is Standing.EXPIRED:
+            missed = self.effect.became not in {Became.ACHIEVED, Became.NOT_BINDING}
+            return Effect(became=Became.LAPSED, code=self.effect.code if missed else None)
+        return Effect(became=Became.OVERRIDDEN_BY, by=by or None, code=why)
+
+
+def plain_of(story: Story) -> dict[str, Any]:
+    """For the state file. Of the monotonic clock nothing."""
+    record: Any = msgspec.to_builtins(story.record)
+    correlation = None if story.correlation is None else b64encode(story.correlation).decode()
+    same = {"id": story.id, "by": story.by, "command": story.command, "admitted": story.admitted, "n": story.n}
+    return same | {"correlation": correlation, "record": record, "said": msgspec.to_builtins(story.said)}
+
+
+def story_of(plain: Mapping[str, Any]) -> Story:
+    """Raises msgspec.ValidationError for what is none."""
+    try:
+        code = plain.get("correlation")
+        fields = dict(plain) | {"correlation": None if code is None else b64decode(code, validate=True)}
+    except (TypeError, ValueError) as error:
+        raise msgspec.ValidationError(str(error)) from error
+    return msgspec.convert(fields, Story)
