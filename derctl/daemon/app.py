@@ -83,7 +83,14 @@ class App:
         reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
         reach = replace(reach, end_trial=self.trials.end)
         desk = Desk(reach, self.clock, self.log, heard=heard, stories=self.stories)
-        self.kept = Kept(site, folder, self.clock, self.outbox, self.news, lambda: self.uplink.connected)
+        self.kept = Kept(
+            site,
+            folder,
+            self.clock,
+            self.outbox,
+            self.news,
+            lambda: self.uplink.link is not None and self.uplink.link.connected,
+        )
         self.kept.listen(desk, self.gate)
         self._wire_links(site, desk)
         self._wire_people(desk, read or (lambda: site))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.types import SiteState, Tick
+from derctl.core.types import Tick
 from derctl.core.words import Mode
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.actuate.writer import Writer
@@ -122,14 +122,10 @@ class Uplink:
             for message in (*self.telemetry.buses(loads, tick.state.t_s), *self.telemetry.requests(tick.state)):
                 self.outbox.put(message)
             self._put_standing(writers, mode)
-            self._announce(tick.state)
-
-    def _announce(self, state: SiteState) -> None:
-        """What Home Assistant is to know of the devices, once it is looked at again."""
-        if state.t_s - self._announced_s >= ANNOUNCE_S:
-            self._announced_s = state.t_s
-            for message in self.discovery.messages(self.site, state.ders, self.desk.reach.known.of):
-                self.outbox.put(message)
+            if tick.state.t_s - self._announced_s >= ANNOUNCE_S:
+                self._announced_s = tick.state.t_s
+                for message in self.discovery.messages(self.site, tick.state.ders, self.desk.reach.known.of):
+                    self.outbox.put(message)
 
     def last(self, writers: Mapping[str, Writer]) -> None:
         """derctl ends, and controls no more: what it leaves standing."""

@@ -26,7 +26,7 @@ ELSEWHERE = frozenset({"accepted", "own_on", "own_off", "phase_sum_w"})
 """Fields of a reading that stand in the outcome and in `status`, or that core alone looks at."""
 MEASURED = ("status", *(item.name for item in fields(Reading) if item.name not in {"status", *ELSEWHERE}))
 """A new field of a reading is in the topic by itself."""
-EVIDENCE = tuple(item.name for item in fields(Evidence) if item.name != "jumps")
+EVIDENCE = tuple(item.name for item in fields(Evidence) if item.name not in {"jumps", "limited"})
 TOLD = tuple(item.name for item in fields(Setpoint))
 
 

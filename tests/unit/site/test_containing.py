@@ -8,13 +8,9 @@ from dataclasses import replace
 import pytest
 
 from derctl.core.containment import Budget
-from derctl.core.identified import Identified, Response
 from derctl.core.words import Stage
-from derctl.functions.containment import Containment
 from derctl.site import Site
-from derctl.site.containment import contained
 from derctl.site.grid_code import grid_code, names
-from derctl.site.plant_file import NOTHING_FOUND
 
 SiteOf = Callable[[str], Site]
 WITHOUT_CONTRACT = "functions: []"
@@ -142,17 +138,3 @@ def test_what_takes_time_is_reckoned_anew_with_the_profiles_that_are_found(site_
     assert replace(site, plan=site.reckoned({"pv1": "apsystems"})).budget.contained is False  # 900 s
     poc = site.reckoned({"poc": "wattsonic", "poc.witness": "kaco", "pv1.bms": "kaco"})
     assert replace(site, plan=poc).budget == budget(site_of, open_), "it is no slower than the documents"
-
-
-@pytest.mark.parametrize(("t90_s", "response_s", "by"), [(30.0, 32.0, "measured"), (1.0, 10.0, "assumed")])
-def test_an_inverter_that_was_slower_when_it_was_stepped_counts_so(
-    site_of: SiteOf, t90_s: float, response_s: float, by: str
-) -> None:
-    """The profile's settle_s is 10 s."""
-    site = site_of(text().replace("unit: 1, kind: sunspec_pv,", 'unit: 1, serial: "7", kind: sunspec_pv,'))
-    fall = Response(dead_s=2.0, t90_s=t90_s, gain=1.0)
-    plant = NOTHING_FOUND.with_der("7", Identified(fall=fall))
-    plan = contained(site.plan, site.file, {**site.profiles, **site.known}, plant)
-    found = next(each.budget for each, _ in plan.site_functions if isinstance(each, Containment))
-    response = next(each for each in found.summands if each.stage is Stage.RESPONSE)
-    assert (response.seconds, str(response.by)) == (response_s, by)

@@ -122,6 +122,7 @@ class Plain:
         self.asked += 1
 
     plan = SimpleNamespace(
+        also_on_device=frozenset(),
         site_functions=[(SimpleNamespace(kind=kind), ()) for kind in ROWS],
         der_functions=[
             (Reserve(min_pct=20.0), ("bat1",)),

@@ -53,7 +53,7 @@ def test_the_roles_and_their_commands_are_the_documents() -> None:
     text = DOCS.read_text(encoding="utf-8").split("### Who may command", 1)[1].split("`may_arm: true`", 1)[0]
     rows = {line.split("`")[1]: line.split("|")[2] for line in text.splitlines() if line.startswith("| `")}
     found = {name: rights.commands for name, rights in rights_of(PRINCIPALS).items()}
-    arms = {"arm", "acknowledge", "replace"}
+    arms = {"arm", "acknowledge", "replace", "lift_stop"}
     assert found["plain"] == COMMANDS.keys() - arms and "all but `arm`, `acknowledge`" in rows["operator"]
     assert found["fitter"] == found["arms"] == COMMANDS.keys() and rows["installer"].strip() == "all"
     for name, role in (("home", "owner"), ("agg", "aggregator")):
@@ -74,7 +74,8 @@ SAYS: dict[str, tuple[str, str, dict[str, Any], str | None, str]] = {
     ),
     "not its role's": (
         "agg", "disarm", {}, "not_permitted",
-        "disarm: agg may clear, limit_power, ping, set_battery_power (mqtt.principals[4].role of aggregator)",
+        "disarm: agg may battery_plan, change_limit, clear, demand_response, emergency_stop, grid_limit, limit_power, "
+        "operating_envelope, ping, set_battery_power (mqtt.principals[4].role of aggregator)",
     ),
     "inside": ("agg", "limit_power", {"der": "bat1", "p_ceiling_w": 500}, None, "until 2026-11-21T12:10:00.000Z"),
     "below its range": (
@@ -222,7 +223,7 @@ def test_a_file_of_before_the_roles_means_what_it_did(tmp_path: Path) -> None:
     assert site.file.mqtt is not None
     found = rights_of(site.file.mqtt.principals)
     assert (found["home"].commands, found["ops"].commands) == (
-        COMMANDS.keys() - {"arm", "acknowledge", "replace"},
+        COMMANDS.keys() - {"arm", "acknowledge", "replace", "lift_stop"},
         {*COMMANDS},
     )
     assert found["home"].others and found["home"].ders is None and found["home"].ranges == {}

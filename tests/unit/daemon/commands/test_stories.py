@@ -369,4 +369,4 @@ def test_how_far_the_clock_may_be_off_is_the_kernel_s_word(monkeypatch: pytest.M
             return 0
 
     monkeypatch.setattr("derctl.daemon.clock._LIBC", Libc())
-    assert Clock("assume").error_s == 0.004
+    assert Clock("auto").error_s == 0.004
