@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from hil import certificates
-from witness import assistant, clients, control, devices, images, registers
+from witness import assistant, brokers, clients, control, devices, images, registers
 from witness.judge import Judges, versions
 from witness.verdict import Row, failed, table
 
@@ -54,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         rows = asyncio.run(rows_of(judges, Path(folder)))
         home = None if args.home_assistant is None else Path(args.home_assistant)
         rows += asyncio.run(assistant.judged(home, Path(folder), NO_312))
+        rows += asyncio.run(brokers.judged(Path(folder)))
     print(table(rows, versions()))
     if any(row.why_not for row in rows):
         print("\nNOT JUDGED by all: see above")

@@ -37,6 +37,16 @@ class Heard:
                 text = ", ".join(one.by for one in each.bound_by) or "nobody"
                 self.note("decision", SELF, text, often=f"decision {each.der}", der=each.der, bound_by=by)
 
+    def became(self, who: str, command: str, command_id: str | None, result: str, why: str) -> None:
+        """What became of a command that was admitted."""
+        self.note("became", who, f"{command}: {result}, {why}", command=command, id=command_id, result=result)
+
+    def turned_away(self, who: str, command: str, command_id: str | None, verdict: str, why: str) -> None:
+        """Of one that came too often, or was too large to be read."""
+        code = why.partition(":")[0]
+        text = f"{who}: {command}: {verdict} ({why})"
+        self.note("refusal", who, text, often=f"{code} {who}", command=command, code=code, arguments={})
+
     def arming(self, before: Arming, now: Arming) -> None:
         """Of the gate: a word on control, or that it begins or ends."""
         if (before.asked, before.by, before.since) != (now.asked, now.by, now.since):

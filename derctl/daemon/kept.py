@@ -40,6 +40,9 @@ class Kept:
     def listen(self, desk: Desk, gate: Gate) -> None:
         """To commands, and to words on control."""
         desk.note, desk.kept = self.audit.note, self.audit.kept
+        desk.turned_away = self.heard.turned_away
+        if desk.stories is not None:
+            desk.stories.heard = self.heard.became
         gate.heard = self.heard.arming
 
     def begins(self) -> None:

@@ -67,7 +67,7 @@ class Uplink:
                 clock.stamp,
                 self.desk.log,
                 rates=rates_of(section.principals),
-                heard=self.desk.heard,
+                heard=self.desk.turned_away,
             )
             self.link = MqttLink(
                 broker,

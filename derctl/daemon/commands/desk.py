@@ -52,7 +52,7 @@ class Desk:
 
     seen: by principal what was answered, so that a repeated one is refused, across restarts.
     note, kept: the audit log (daemon/auditing): takes what was asked for and what became of it; returns when that is
-    on disk, which is before the answer.
+    on disk, which is before the answer. turned_away: the same of what was not even read.
     rights: what each principal may over MQTT, by its name; None: the site file was not asked.
     opened: a payload's fields, once its signature is good (principal, command, payload). Raises CommandError.
     heard: takes what was asked, by whom, and what became of it: the one place for a record of that.
@@ -67,6 +67,7 @@ class Desk:
     locals: int = 0
     note: Callable[..., None] = unnoted
     kept: Callable[[], Awaitable[None]] = at_once
+    turned_away: Heard = unheard
     rights: Mapping[str, Rights] | None = None
     opened: Callable[[str, str, bytes], dict[str, Any]] = lambda principal, name, payload: fields_of(payload)
     heard: Heard = unheard

@@ -175,3 +175,14 @@ async def test_a_command_is_in_the_log_before_its_answer_goes_out(log: Log) -> N
         await desk.local("open_sesame", {"der": "pv1"}, "root")
     assert log.plains[-1]["arguments"] == {"der": "pv1"}
     assert not log.audit.file._unsynced
+
+
+async def test_what_became_of_a_command_and_who_was_turned_away_are_noted(log: Log) -> None:
+    log.heard.became("ops", "limit_power", "a1", "lapsed", "has ended")
+    for _ in range(int(NOTED) + 5):
+        log.heard.turned_away("ops", "limit_power", None, "refused", "rate_limited: more than 5 a second")
+    await log.audit.kept()
+    first, *others = log.plains
+    assert (first["what"], first["who"], first["id"], first["result"]) == ("became", "ops", "a1", "lapsed")
+    assert {(each["what"], each["code"]) for each in others} == {("refusal", "rate_limited")}
+    assert len(others) == NOTED, "who floods the desk does not flood the log"
