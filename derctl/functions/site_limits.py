@@ -195,7 +195,7 @@ def kept_limits(memory: Memory) -> dict[str, Any] | None:
 
 def limits_of(plain: Any) -> Memory:
     """They go on from where they were. Raises ValueError."""
-    if not isinstance(plain, Mapping) or not plain.keys() <= {*FIELDS.values()}:
+    if not isinstance(plain, Mapping) or not plain or not plain.keys() <= {*FIELDS.values()}:
         raise ValueError(f"{plain!r} are no limits of a site")
     lapses: dict[str, Any] = {at: lapse_of(each) for at, each in plain.items()}
     return Memory(**lapses)

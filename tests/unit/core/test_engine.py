@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core import belief
-from derctl.core.engine import OWN, Plan, memory_type, step, with_belief
+from derctl.core.engine import OWN, Plan, evidence_of, memory_type, step, with_belief
 from derctl.core.types import (
     Abstain,
     Capability,
@@ -583,3 +583,8 @@ def test_a_function_of_the_site_reads_what_is_believed() -> None:
     for n in range(3):
         memories, _ = step(plan, memories, cloudy(n), 1.0)
         assert heard[-1] == belief.told(memories["belief"])
+
+
+def test_of_memories_of_nobody_the_meter_is_believed_to_be_what_the_state_says() -> None:
+    poc = make.meter(0.0, belief=replace(make.NOTHING_KNOWN, belief=Belief.LOST))
+    assert evidence_of(poc, {}) is poc.belief

@@ -144,3 +144,10 @@ def test_a_refusal_passes_and_an_exchange_that_asks_for_nothing_ends() -> None:
     with pytest.raises(DeviceRefused):
         run(confirmed(asks(TOLD), KNOWN), [refused])
     assert run(confirmed(asks(), KNOWN), []) == ([], [])
+
+
+def test_a_block_with_one_scale_factor_is_confirmed_as_one_with_several() -> None:
+    read = Read(address=300, count=2, scales=(1,))
+    first = seen(NONE, read, (7, 0))
+    assert first.counts and not seen(first, read, (7, 3)).counts
+    assert seen(seen(first, read, (7, 3)), read, (7, 3)).counts

@@ -936,3 +936,8 @@ def test_the_first_proof_is_made_by_those_that_were_seen(flaps: bool) -> None:
         assert said.p_ceiling_w is not None
         given_w = said.p_ceiling_w - 240.0
     assert time.memory.trust.proven
+
+
+def test_what_the_loop_keeps_below_the_limit_is_what_it_aims_at() -> None:
+    assert ContractExportLimit(limit_w=7_000.0, margin_w=40.0).kept_below_w == 40.0
+    assert 0.0 < ContractExportLimit(limit_w=7_000.0).kept_below_w < 700.0

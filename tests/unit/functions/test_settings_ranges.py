@@ -93,6 +93,7 @@ WORDS = {
     ("const_var", "q_priority"): ("reactive", {"reactive", "active"}),
     ("const_pf", "excitation"): ("absorbing", {"absorbing", "injecting"}),
     ("contract_export_limit", "probe"): ("due", {"none", "due", "always"}),
+    ("self_consumption", "probe"): ("due", {"none", "due"}),
     ("freq_droop", "p_ref_of"): ("rated", {"rated", "momentary"}),
     ("freq_droop", "p_ref_uf"): ("rated", {"rated", "momentary"}),
 }
