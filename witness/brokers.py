@@ -34,7 +34,7 @@ LIMITS = ("online", "poc", "der/pv1/measurement", "der/pv1/setpoint")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A broker. program: what has to be there. files: its configuration, by name. command and environment: with
-    {folder}, {port}, {other}, {third} and {fourth} (ports of its own) filled in. user: as whom one comes to it.
+    {folder}, {port}, {other} and {third} (ports of its own) filled in. user: as whom one comes to it.
     owner: as whom it runs where root starts it."""
 
     name: str
@@ -62,28 +62,6 @@ KINDS = (
             "broker.conf": 'server_name: one\nlisten: "127.0.0.1:{other}"\n'
             'jetstream {{ store_dir: "{folder}/store" }}\n'
             'mqtt {{ host: "127.0.0.1", port: {port} }}\n'
-        },
-    ),
-    Kind(
-        name="rabbitmq-server",
-        program="/usr/lib/rabbitmq/bin/rabbitmq-server",
-        command=("/usr/lib/rabbitmq/bin/rabbitmq-server",),
-        files={
-            "rabbitmq.conf": "listeners.tcp.1 = 127.0.0.1:{other}\nmqtt.listeners.tcp.1 = 127.0.0.1:{port}\n"
-            "mqtt.allow_anonymous = true\nmqtt.default_user = guest\nmqtt.default_pass = guest\n",
-            "plugins": "[rabbitmq_mqtt].\n",
-        },
-        environment={
-            "HOME": "{folder}",
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": "{third}",
-            "RABBITMQ_DIST_PORT": "{fourth}",
-            "RABBITMQ_NODENAME": "witness@localhost",
-            "RABBITMQ_CONFIG_FILE": "{folder}/rabbitmq",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": "{folder}/plugins",
-            "RABBITMQ_MNESIA_BASE": "{folder}/mnesia",
-            "RABBITMQ_LOG_BASE": "{folder}",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {{127,0,0,1}}",
         },
     ),
     Kind(
@@ -184,8 +162,7 @@ async def true(holds: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
 
 
 class Operator:
-    """paho, with what it heard by topic. It asks for each topic that stays by name, too: RabbitMQ gives
-    what is retained to no wildcard. retained: what lay there when it came, live: what came since."""
+    """paho, with what it heard by topic. retained: what lay there when it came, live: what came since."""
 
     def __init__(self, port: int, user: str | None) -> None:
         self.heard: dict[str, list[dict[str, Any]]] = {}
@@ -196,8 +173,7 @@ class Operator:
         )
         if user is not None:
             self.client.username_pw_set(user.replace("site", OWNER), "x")
-        places = [f"{BASE}/#", *(f"{BASE}/{topic}" for topic in LIMITS)]
-        self.client.on_connect = lambda client, *_: client.subscribe([(place, 1) for place in places])
+        self.client.on_connect = lambda client, *_: client.subscribe(f"{BASE}/#", qos=1)
         self.client.on_message = self._on_message
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
@@ -284,9 +260,7 @@ async def tried(broker: Running, path: Path) -> list[str]:
 async def started(kind: Kind, folder: Path) -> AsyncIterator[Running]:
     """The broker; ended in any case."""
     (folder / "spool").mkdir(parents=True)
-    broker = Running(
-        kind=kind, folder=folder, ports={name: free_port() for name in ("port", "other", "third", "fourth")}
-    )
+    broker = Running(kind=kind, folder=folder, ports={name: free_port() for name in ("port", "other", "third")})
     try:
         await broker.start()
         yield broker
