@@ -336,4 +336,4 @@ async def test_a_tick_becomes_the_documented_messages(start: Start, outside: Any
         assert set(json.loads(outside.of(f"der/pv1/{name}")[0])) == set(example(name))
     assert set(json.loads(outside.of("event")[0])) == set(example("event"))
     kept = {topic.rpartition("/")[2] for topic, _, retained, _ in outside.seen if retained}
-    assert kept == {"online", "standing"}
+    assert kept == {"online", "standing", "requests", "measurement", "setpoint", "outcome", "buses"}

@@ -231,7 +231,7 @@ ANSWERS: tuple[tuple[str, str, bytes, str | None], ...] = (
     ("agg", "disarm", sent("4"), "not_permitted"),
     ("agg", "arm", sent("5"), "may_not_arm"),
     ("agg", "limit_power", sent("6", age_s=601, der="bat1", p_ceiling_w=1000), "expired"),
-    ("agg", "limit_power", sent("7", age_s=-60, der="bat1", p_ceiling_w=1000), "not_yet_valid"),
+    ("agg", "limit_power", sent("7", age_s=-3600, der="bat1", p_ceiling_w=1000), "not_yet_valid"),
     ("agg", "limit_power", sent("8", der="bat1", p_ceiling_w="1000"), "bad_argument"),
     ("agg", "limit_power", b"{", "bad_json"),
     ("agg", "limit_power", b'{"id": "9"}', "missing"),

@@ -39,6 +39,8 @@ CASES = [  # profile, its personality's face, derctl's kind, whether its timer i
     ("outback", "pv_7xx", "sunspec_pv", Timer.NONE),
     ("franklinwh", "storage_7xx", "sunspec_storage", Timer.NONE),
     ("wattsonic", "pv_1xx", "sunspec_pv", Timer.NO_TARGET),
+    ("fimer", "pv_1xx", "sunspec_pv", Timer.NO_TARGET),
+    ("enphase", "pv_7xx", "sunspec_pv", Timer.NONE),
     ("generic", "pv_1xx", "sunspec_pv", Timer.NO_TARGET),
     ("generic_7xx", "pv_7xx", "sunspec_pv", Timer.TARGET),
     ("generic_7xx", "storage_7xx", "sunspec_storage", Timer.TARGET),

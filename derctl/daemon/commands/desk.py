@@ -198,7 +198,8 @@ class Desk:
         text = f"{by}: {asked}"[:LOGGED_MAX]
         self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
         what, code = ("command", None) if error is None else ("refusal", error.code)
-        self.note(what, by, f"{text}: {word}", command=name[:NAME_MAX], code=code, arguments=dict(fields))
+        if error is not None or COMMANDS[name].saved:  # what only answers costs a card nothing
+            self.note(what, by, f"{text}: {word}", command=name[:NAME_MAX], code=code, arguments=dict(fields))
         verdict, why = ("admitted", "") if error is None else ("refused", f"{error.code}: {error}"[:LOGGED_MAX])
         command_id = fields.get("id")
         self.heard(by, asked[:LOGGED_MAX], command_id if isinstance(command_id, str) else None, verdict, why)
