@@ -14,7 +14,7 @@ from typing import Any
 
 from derctl.core.text import error_text
 from derctl.store.chain import Broken, Head, Line, checked, head_of, line_of, linked
-from derctl.store.folder import open_own
+from derctl.store.folder import leave_room, open_own
 
 NAME = re.compile(r"^audit-(\d{9})\.log$")
 """audit-N.log begins with record N."""
@@ -83,6 +83,7 @@ class AuditFile:
 
     def append(self, plains: Sequence[Plain]) -> None:
         """Into the kernel's hands, so that no kill of ours loses them. Raises OSError: then none is there."""
+        leave_room(self.folder)
         if self._file is None:
             self.open()
         assert self._file is not None

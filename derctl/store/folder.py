@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 from derctl.errors import DerctlError
 from derctl.store.sealed import copy_of, sealed
 
+ROOM_BYTES = 65_536
+"""What is left of a disk that is nearly full belongs to the state: records of what was take none of it."""
 READ_MAX = 33_554_432
 """Bytes of a file that is read: what a broken file system calls its size may be more than the memory."""
 
@@ -148,6 +150,18 @@ def _close(locks: list[int]) -> None:
         os.close(lock)
 
 
+def scarce(folder: Path) -> bool:
+    """Whether the disk has no more room than the state needs. Raises OSError."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < ROOM_BYTES
+
+
+def leave_room(folder: Path) -> None:
+    """Before a record is written. Raises OSError, as a full disk does."""
+    if scarce(folder):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
 def open_own(path: Path, flags: int) -> int:
     """A file that belongs to whom its folder does, so that the daemon can use what `sudo derctl release` wrote.
 
@@ -180,6 +194,7 @@ def replace_file(path: Path, content: bytes) -> None:
 def append_line(path: Path, old: Path, content: bytes, most_bytes: int) -> None:
     """On disk when it returns. What a kill, or a full disk, left without its end gets one: it harms no other line.
     Raises OSError."""
+    leave_room(path.parent)
     with suppress(FileNotFoundError):
         if path.lstat().st_size >= most_bytes:
             path.replace(old)

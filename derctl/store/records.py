@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from derctl.store.chain import Broken, Head, Line, head_of, line_of, linked
-from derctl.store.folder import open_own
+from derctl.store.folder import leave_room, open_own, scarce
 from derctl.store.interval import seconds_of
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class RecordFile:
         import sqlite3
 
         try:
-            self._append(plains)
+            self._append(plains, self._room() if scarce(self.folder) else 0)
         except sqlite3.Error as error:
             if isinstance(error, sqlite3.DatabaseError) and _unusable(error):
                 self._set_aside(str(error))
@@ -137,12 +137,19 @@ class RecordFile:
             if not _full(error) or not self.head.n - self.first.n:
                 raise _not_kept(error) from error
             try:
-                self._append(plains, room=max(ROOM_LEAST, int(ROOM_PU * (self.head.n - self.first.n))))
+                self._append(plains, self._room())
             except sqlite3.Error as again:
                 raise _not_kept(again) from again
         return None
 
+    def _room(self) -> int:
+        """How many of the oldest go at once."""
+        return max(ROOM_LEAST, int(ROOM_PU * (self.head.n - self.first.n)))
+
     def _append(self, plains: Sequence[Mapping[str, Any]], room: int = 0) -> None:
+        """room: so many of the oldest go, and the log is given back. Raises OSError where none can go for it."""
+        if room and not self.head.n - self.first.n:
+            leave_room(self.folder)
         db = self._open_db()
         head, lines = self.head, []
         for plain in plains:
@@ -162,6 +169,8 @@ class RecordFile:
             with suppress(Exception):
                 db.execute("ROLLBACK")
             raise
+        if room:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.dropped += first.n - self.first.n
         self.full, self.kept_sent = bool(room), self.sent
         self.head, self.first = head, first
@@ -172,7 +181,7 @@ class RecordFile:
         [pages] = db.execute("PRAGMA page_count").fetchone()
         [free] = db.execute("PRAGMA freelist_count").fetchone()
         if (pages - free) * PAGE > self.most_bytes:
-            upto = max(upto, self.first.n + max(ROOM_LEAST, int(ROOM_PU * (self.head.n - self.first.n))))
+            upto = max(upto, self.first.n + self._room())
         newest = seconds_of(str(lines[-1].plain["to"]))
         for n, text in db.execute("SELECT n, text FROM interval ORDER BY n LIMIT 64"):
             if newest - seconds_of(str(json.loads(text)["to"])) <= self.keep_s:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-DISK_KB = 512
+DISK_KB = 128
 
 
 def controller(*before: str) -> str:
