@@ -17,7 +17,7 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.notices import Deliveries, Notices
-from derctl.daemon.commands.row import Heard, Reach, unheard
+from derctl.daemon.commands.row import Reach
 from derctl.daemon.commands.stories import Stories
 from derctl.daemon.control import Control, Ears, absent_of
 from derctl.daemon.dusk import Dusk
@@ -74,15 +74,14 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
-        heard: Heard = unheard  # all that is asked, by whom, and what became of it
-        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set, heard)
+        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set)
         folder = self.control.releaser.records.written.folder
         self.shadow = Shadow(folder, Watch(self.clock, self.control), self.news.tell)
         self.news.hearers = [*self.news.hearers, self.shadow.watch.hear]
         self.trials = Trials(self.control, self.tasks, self.clock, self.news.tell)
         reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
         reach = replace(reach, end_trial=self.trials.end)
-        desk = Desk(reach, self.clock, self.log, heard=heard, stories=self.stories)
+        desk = Desk(reach, self.clock, self.log, stories=self.stories)
         self.kept = Kept(
             site,
             folder,

@@ -128,7 +128,7 @@ class RecordFile:
         import sqlite3
 
         try:
-            self._append(plains, self._room() if scarce(self.folder) else 0)
+            self._append(plains, _oldest(self.head.n - self.first.n) if scarce(self.folder) else 0)
         except sqlite3.Error as error:
             if isinstance(error, sqlite3.DatabaseError) and _unusable(error):
                 self._set_aside(str(error))
@@ -137,14 +137,10 @@ class RecordFile:
             if not _full(error) or not self.head.n - self.first.n:
                 raise _not_kept(error) from error
             try:
-                self._append(plains, self._room())
+                self._append(plains, _oldest(self.head.n - self.first.n))
             except sqlite3.Error as again:
                 raise _not_kept(again) from again
         return None
-
-    def _room(self) -> int:
-        """How many of the oldest go at once."""
-        return max(ROOM_LEAST, int(ROOM_PU * (self.head.n - self.first.n)))
 
     def _append(self, plains: Sequence[Mapping[str, Any]], room: int = 0) -> None:
         """room: so many of the oldest go, and the log is given back. Raises OSError where none can go for it."""
@@ -181,7 +177,7 @@ class RecordFile:
         [pages] = db.execute("PRAGMA page_count").fetchone()
         [free] = db.execute("PRAGMA freelist_count").fetchone()
         if (pages - free) * PAGE > self.most_bytes:
-            upto = max(upto, self.first.n + self._room())
+            upto = max(upto, self.first.n + _oldest(self.head.n - self.first.n))
         newest = seconds_of(str(lines[-1].plain["to"]))
         for n, text in db.execute("SELECT n, text FROM interval ORDER BY n LIMIT 64"):
             if newest - seconds_of(str(json.loads(text)["to"])) <= self.keep_s:
@@ -261,6 +257,11 @@ def read_only(folder: Path) -> tuple[str, Head, Iterator[Line]]:
             db.close()
 
     return marks["chain"][1] if "chain" in marks else "", first, lines()
+
+
+def _oldest(count: int) -> int:
+    """How many of so many records go at once."""
+    return max(ROOM_LEAST, int(ROOM_PU * count))
 
 
 def _mark(db: sqlite3.Connection, name: str, n: int, text: str) -> None:

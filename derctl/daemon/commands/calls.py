@@ -103,7 +103,6 @@ async def _release(calls: Calls, args: Args, who: str) -> Any:
     calls.desk.log.log(priority_of("command"), "command", text=text)
     calls.desk.note("command", who, text, command="release", code=None, arguments={"lift": lift})
     await calls.desk.kept()
-    calls.desk.heard(who, "release lift=true" if lift else "release", None, "admitted", released_text(result))
     await saved(reach, Done(text=text, unsaved=f"{DISARMED}; {released_text(result)}"))
     return {der_id: asdict(release) for der_id, release in result.items()}
 
@@ -114,12 +113,10 @@ async def _reload(calls: Calls, args: Args, who: str) -> Any:
     calls.desk.log.log(priority_of("command"), "command", text=f"{who}: reload")
     calls.desk.note("command", who, "reload", command="reload", code=None, arguments={})
     try:
-        text = await calls.reload()
+        return await calls.reload()
     except CommandError as error:
-        calls.desk.heard(who, "reload", None, "refused", f"{error.code}: {error}")
+        calls.desk.note("refusal", who, f"{who}: reload: {error}", command="reload", code=error.code, arguments={})
         raise
-    calls.desk.heard(who, "reload", None, "admitted", text)
-    return text
 
 
 CALLS: dict[str, Callable[[Calls, Args, str], Awaitable[Any]]] = {

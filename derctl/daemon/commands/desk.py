@@ -55,7 +55,6 @@ class Desk:
     on disk, which is before the answer. turned_away: the same of what was not even read.
     rights: what each principal may over MQTT, by its name; None: the site file was not asked.
     opened: a payload's fields, once its signature is good (principal, command, payload). Raises CommandError.
-    heard: takes what was asked, by whom, and what became of it: the one place for a record of that.
     stories: tells on what became of what was admitted.
     """
 
@@ -70,7 +69,6 @@ class Desk:
     turned_away: Heard = unheard
     rights: Mapping[str, Rights] | None = None
     opened: Callable[[str, str, bytes], dict[str, Any]] = lambda principal, name, payload: fields_of(payload)
-    heard: Heard = unheard
     stories: Stories | None = None
 
     def on_mqtt(self, send: Callable[[Message], None]) -> Take:
@@ -194,15 +192,11 @@ class Desk:
         """Who asked for what, with its values, and what became of it. What came is cut: a person may have sent it."""
         given = [f"{key}={_value(value)}" for key, value in fields.items() if key not in UNSAID and value is not None]
         word = "admitted" if error is None else f"refused ({error.code}: {str(error).splitlines()[0][:LOGGED_MAX]})"
-        asked = " ".join((name, *given))
-        text = f"{by}: {asked}"[:LOGGED_MAX]
+        text = f"{by}: {' '.join((name, *given))}"[:LOGGED_MAX]
         self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
         what, code = ("command", None) if error is None else ("refusal", error.code)
         if error is not None or COMMANDS[name].saved:  # what only answers costs a card nothing
             self.note(what, by, f"{text}: {word}", command=name[:NAME_MAX], code=code, arguments=dict(fields))
-        verdict, why = ("admitted", "") if error is None else ("refused", f"{error.code}: {error}"[:LOGGED_MAX])
-        command_id = fields.get("id")
-        self.heard(by, asked[:LOGGED_MAX], command_id if isinstance(command_id, str) else None, verdict, why)
 
     def _life(self, command: Command, envelope: Envelope) -> float:
         """Seconds it has left; a restrictive one lives its whole duration from now where the clock isn't set."""

@@ -95,7 +95,7 @@ class Intake:
     """principals: who may command; whoever else does is a stranger, and costs nothing.
 
     send: takes a reply. stamp: the wall time as text. clock: monotonic. rates: of those that have one of their own.
-    heard: as the desk has it; it is told no more often than the log.
+    heard: takes who was turned away; it is told no more often than the log.
     """
 
     principals: InitVar[Iterable[str]]

@@ -13,7 +13,7 @@ from derctl.core.words import Refusal, Released
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import at_once, unnoted
-from derctl.daemon.commands.row import Reach, unheard
+from derctl.daemon.commands.row import Reach
 from derctl.errors import CommandError
 from derctl.store.ticks import Recorder
 
@@ -33,7 +33,7 @@ class House:
             changed=self.noting("changed"), look=cast(Any, None), save=self.save,
         )  # fmt: skip
         log = SimpleNamespace(log=lambda priority, event, *, text: self.said.append(text))
-        desk = cast(Any, SimpleNamespace(log=log, reach=reach, note=unnoted, kept=at_once, heard=unheard))
+        desk = cast(Any, SimpleNamespace(log=log, reach=reach, note=unnoted, kept=at_once))
         self.calls = Calls(desk=desk, recorder=Recorder(), view=cast(Any, None))
 
     def noting(self, word: str) -> Callable[[], None]:

@@ -147,18 +147,17 @@ async def test_over_the_socket_no_role_counts(desk: Desk) -> None:
     assert await desk.local("arm", {"confirm": "c0ffee"}, "agg") == "armed"
 
 
-async def test_all_that_is_asked_is_heard_in_one_place(desk: Desk) -> None:
-    heard: list[tuple[Any, ...]] = []
-    desk.heard = lambda *given: heard.append(given)
+async def test_all_that_is_asked_is_noted_in_one_place_but_what_only_answers(desk: Desk) -> None:
+    noted: list[tuple[Any, ...]] = []
+    desk.note = lambda what, who, text, **more: noted.append((what, who, more["command"], more["code"], text))
     await desk.by_mqtt("agg", "ping", command(), False)
     await desk.by_mqtt("agg", "disarm", command(id="d"), False)
-    await desk.local("ping", {}, "anna")
-    assert [(who, what.split()[0], command_id, verdict) for who, what, command_id, verdict, _ in heard] == [
-        ("agg", "ping", "a1b2", "admitted"),
-        ("agg", "disarm", "d", "refused"),
-        ("anna", "ping", None, "admitted"),
+    await desk.local("disarm", {}, "anna")
+    assert [each[:4] for each in noted] == [
+        ("refusal", "agg", "disarm", "not_permitted"),
+        ("command", "anna", "disarm", None),
     ]
-    assert heard[1][4].startswith("not_permitted: disarm: agg may")
+    assert "not_permitted: disarm: agg may" in noted[0][4]
 
 
 def test_a_rate_of_one_s_own_is_kept_and_the_refusal_names_its_place() -> None:
