@@ -31,15 +31,15 @@ class Watch:
     def look(self, rig: Rig, status: Mapping[str, Any] | None, now_s: float, start_s: float) -> None:
         """Once per plant step. `now_s` is the loop's clock."""
         for name, unit in rig.units.items():
-            self._read_back(name, unit, now_s)
+            self._read_back(name, unit)
         if status is not None:
             self._loop(status)
             self._health(rig, status, now_s, start_s)
 
-    def _read_back(self, name: str, unit: Unit, now_s: float) -> None:
+    def _read_back(self, name: str, unit: Unit) -> None:
         """A write older than READ_BACK_S that later reads could have verified and none did."""
-        for (address, count), (t_s, reads) in unit.unverified.items():
-            if now_s - t_s > READ_BACK_S and unit.count.reads - reads >= 5:
+        for (address, count), (readable_s, reads) in unit.unverified.items():
+            if unit.readable_s - readable_s > READ_BACK_S and unit.count.reads - reads >= 5:
                 self.unverified.add(f"{name}: {count} registers at {address}")
 
     def _loop(self, status: Mapping[str, Any]) -> None:

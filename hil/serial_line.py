@@ -53,7 +53,7 @@ class SerialLine(RtuEndpoint):
         self._free_s = -1e9
         self._sending = self._hit = False
         self._began_s = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._units: dict[int, asyncio.Lock] = {}
         self._waiting: dict[int, int] = {}
         self._wire = asyncio.Lock()
@@ -147,8 +147,8 @@ class SerialLine(RtuEndpoint):
         self._waiting[unit_id] = self._waiting.get(unit_id, 0) + 1
         self._run(self._served(self._port, unit_id, pdu, self._free_s + quiet_s(self.baud)))
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _run(self, work: Coroutine[Any, Any, object]) -> None:
+        task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -171,7 +171,8 @@ class SerialLine(RtuEndpoint):
         self.answer(exchange)
         for delay_s, content in exchange.sends:
             await self._until(began_s + delay_s)
-            await self._transmit(content)
+            if not await self._transmit(content):
+                exchange.unit.count.spoiled_s = self.now_s
 
     async def _until(self, t_s: float) -> None:
         while True:
@@ -186,8 +187,10 @@ class SerialLine(RtuEndpoint):
         """Send beside everything else."""
         self._run(self._transmit(content))
 
-    async def _transmit(self, content: bytes) -> None:
-        """Piece by piece, each when its last byte is over. What a request began in is broken from there on."""
+    async def _transmit(self, content: bytes) -> bool:
+        """Piece by piece, each when its last byte is over. What a request began in is broken from there on. False: so
+        it was, or it had to wait for another device's."""
+        waited = self._wire.locked()
         async with self._wire:
             self._sending, self._hit = True, False
             began_s, step = self.now_s, max(1, int(CHUNK_S / char_s(self.baud)))
@@ -200,6 +203,7 @@ class SerialLine(RtuEndpoint):
                     self._put(bytes(byte ^ 0x55 for byte in piece) if self._hit else piece)
             finally:
                 self._sending = False
+            return not (waited or self._hit)
 
     def _put(self, content: bytes) -> None:
         if self._ends is not None:

@@ -19,6 +19,7 @@ from hil.faces.personality import Personality
 
 FrameFault = Callable[[Exchange], None]
 ACCEPT, REQUEST, ANSWER = "accept", "request", "answer"
+SILENCE_S = 2.0
 UNKNOWN_UNIT = {"0x0A": 0x0A, "0x0B": 0x0B}
 
 
@@ -56,7 +57,8 @@ class Counters:
 
 
 class Unit:
-    """A face behind a unit id, with its write log. `write_faults` see (address, content) first; None: lost."""
+    """A face behind a unit id, with its write log. `write_faults` see (address, content) first; None: lost.
+    `readable_s`: for how long it has been read, without its silences."""
 
     def __init__(self, name: str, unit_id: int, face: Face) -> None:
         self.name = name
@@ -64,6 +66,8 @@ class Unit:
         self.face = face
         self.count = Counters()
         self.log: list[WriteRecord] = []
+        self.readable_s = 0.0
+        self._read_s = -1e9
         self.unverified: dict[tuple[int, int], tuple[float, int]] = {}
         self._unseen: dict[tuple[int, int], set[int]] = {}
         self.known: set[int] = set()
@@ -104,7 +108,7 @@ class Unit:
         if pdu[0] not in habits.functions:
             return self._refuse(pdu[0], ILLEGAL_FUNCTION)
         try:
-            return self._read(pdu) if pdu[0] in (1, 2, 3, 4) else self._write(pdu, now_s)
+            return self._read(pdu, now_s) if pdu[0] in (1, 2, 3, 4) else self._write(pdu, now_s)
         except Refused as refused:
             return self._refuse(pdu[0], refused.code)
         except struct.error:
@@ -114,7 +118,7 @@ class Unit:
         self.count.refused += 1
         return refusal(function, code)
 
-    def _read(self, pdu: bytes) -> bytes:
+    def _read(self, pdu: bytes, now_s: float) -> bytes:
         address, count = PAIR.unpack_from(pdu, 1)
         if not 1 <= count <= 125:
             raise Refused(ILLEGAL_VALUE)
@@ -129,6 +133,8 @@ class Unit:
                 return b""
             raise
         self.count.reads += 1
+        self.readable_s += min(now_s - self._read_s, SILENCE_S)
+        self._read_s = now_s
         self.known.update(self.face.numbers(address, count))
         self._seen(address, count)
         if pdu[0] in (1, 2):
@@ -151,7 +157,7 @@ class Unit:
             self.count.writes += 1
             record = WriteRecord(t_s=now_s, unit_id=self.unit_id, address=address, content=content, accepted=accepted)
             self.log.append(record)
-        self.unverified[(address, count)] = (now_s, self.count.reads)
+        self.unverified[(address, count)] = (self.readable_s, self.count.reads)
         self._unseen.pop((address, count), None)
         return pdu[:5]
 

@@ -43,12 +43,20 @@ async def test_absurd_writes_break_i1_and_i2(make_rig: MakeRig, content: bytes, 
 async def test_a_write_that_nobody_reads_back_breaks_i3(make_rig: MakeRig, child: Child) -> None:
     rig, watch = await make_rig(devices=PV), Watch()
     unit = rig.units["pv1"]
-    unit.unverified[(40123, 1)] = (100.0, 0)
-    unit.count.reads = 10
-    watch.look(rig, None, 110.0, 0.0)
-    assert broken(rig, watch, child) == set()
-    watch.look(rig, None, 116.0, 0.0)
-    assert broken(rig, watch, child) == {"I3"}
+    image = unit.face.bank.image(123)
+    at = unit.face.bank.start[id(image)] + image.slots["WMaxLimPct"].at
+    unit.answer(bytes.fromhex(f"06{at:04x}0032"), 100.0)
+    assert unit.unverified
+
+    def read(since_s: int, until_s: int) -> set[str]:
+        for t_s in range(since_s, until_s):
+            unit.answer(bytes.fromhex("039c400002"), float(t_s))
+            watch.look(rig, None, float(t_s), 0.0)
+        return broken(rig, watch, child)
+
+    assert read(100, 110) == set()
+    assert read(150, 152) == set(), "40 s of silence are no time to read it back in"
+    assert read(152, 160) == {"I3"}
 
 
 async def test_missed_ticks_break_i4(make_rig: MakeRig, child: Child) -> None:

@@ -69,12 +69,6 @@ MAKERS = (
 )
 
 
-MAKERS = (
-    *("apsystems", "franklinwh", "fronius", "hybrid", "kaco", "kostal", "outback", "sma", "solaredge", "tripower_x"),
-    "wattsonic",
-)
-
-
 @pytest.mark.scenario
 @pytest.mark.filterwarnings("default:.* behind, once more")
 @pytest.mark.parametrize(

@@ -729,8 +729,8 @@ async def test_nothing_is_raised_before_every_device_has_read_back_its_fallback(
         for forced in rig.world.forced.values():
             forced.irradiance = Knob(0.0)
         await b.until(lambda: b.app.gate.open and len(b.writes("pv2")) > 3 and b.writes("bat1"))
+        await b.until(lambda: "unproven_fallback" in {by.by for by in b.app.recorder.latest.decisions[2].bound_by})
         assert b.app.control.promises.halted and b.p_w("bat1") < 50.0
-        assert "unproven_fallback" in {bound.by for bound in b.app.recorder.latest.decisions[2].bound_by}
         rig.units["pv2"].write_faults.clear()
         await b.until(lambda: not b.app.control.promises.halted)
         assert all(writer.promised.kept == "read_back" for writer in b.writers.values())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from derctl.core import belief
 from derctl.core.engine import OWN, Plan, evidence_of, memory_type, step, with_belief
+from derctl.core.evidence import NOTHING_KNOWN
 from derctl.core.types import (
     Abstain,
     Capability,
@@ -586,5 +587,5 @@ def test_a_function_of_the_site_reads_what_is_believed() -> None:
 
 
 def test_of_memories_of_nobody_the_meter_is_believed_to_be_what_the_state_says() -> None:
-    poc = make.meter(0.0, belief=replace(make.NOTHING_KNOWN, belief=Belief.LOST))
+    poc = make.meter(0.0, belief=replace(NOTHING_KNOWN, belief=Belief.LOST))
     assert evidence_of(poc, {}) is poc.belief

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,11 +24,12 @@ def nearly_full(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("nearly_full")
 def test_no_record_takes_the_state_s_room(tmp_path: Path) -> None:
     plain = {"to": "2026-11-28T12:00:00.000Z"}
-    for write in (
+    writes: tuple[Callable[[], object], ...] = (
         lambda: AuditFile(tmp_path).append([plain]),
         lambda: append_line(tmp_path / "shadow.log", tmp_path / "shadow.old", b"{}", 1000),
         lambda: RecordFile(tmp_path, 1_000_000, 1e9).append([plain]),
-    ):
+    )
+    for write in writes:
         with pytest.raises(OSError) as refused:
             write()
         assert refused.value.errno == errno.ENOSPC
