@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 import re
 import types
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo
+from msgspec.structs import fields as fields_of
 
 from derctl.errors import Problem
 from derctl.site import hints
@@ -38,7 +40,7 @@ class Conversion:
     source: Source
     problems: list[Problem]
     questions: list[Problem]
-    places: dict[str, list[str]] = field(default_factory=dict)
+    places: Mapping[str, list[str]] = field(default_factory=dict)
     stand_ins: set[str] = field(default_factory=set)
 
     def of(self, cls: type[S]) -> S:
@@ -188,7 +190,14 @@ def named(names: Iterable[str]) -> bool:
     return not any(name.startswith(STAND_IN) for name in names)
 
 
-def places(cls: type[msgspec.Struct], path: str = "") -> dict[str, list[str]]:
+@cache
+def fields(cls: type[msgspec.Struct]) -> tuple[FieldInfo, ...]:
+    """Of a class, looked up once: there are many files of few classes, and each look evaluates every annotation."""
+    return fields_of(cls)
+
+
+@cache
+def places(cls: type[msgspec.Struct], path: str = "") -> Mapping[str, list[str]]:
     """Where each key belongs: {"host": ["mqtt", "buses[].tcp"], ...}."""
     found: dict[str, list[str]] = {}
     for item in fields(cls):

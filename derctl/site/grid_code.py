@@ -99,7 +99,7 @@ def names() -> tuple[str, ...]:
 
 def grid_code(name: str) -> GridCode:
     """Raises ConfigError for a preset that is spoilt."""
-    source = parse(_folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
+    source = parse(_folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml", ours=True)
     try:
         return msgspec.convert(source.value, GridCode)
     except msgspec.ValidationError as error:

@@ -95,7 +95,7 @@ def profiles() -> Mapping[str, Profile]:
     """Every profile that ships with derctl, by name."""
     folders = (files("derctl").joinpath("devices", name) for name in ("profiles", "maps"))
     entries = [entry for folder in folders for entry in folder.iterdir() if entry.name.endswith(".yaml")]
-    found = (profile(parse(entry.read_text(encoding="utf-8"), entry.name)) for entry in entries)
+    found = (profile(parse(entry.read_text(encoding="utf-8"), entry.name, ours=True)) for entry in entries)
     return {each.name: each for each in sorted(found, key=lambda each: each.name)}
 
 
