@@ -132,8 +132,8 @@ class _Reader:
 
 
 def parse(text: str, file: str, *, ours: bool = False) -> Source:
-    """Raises ConfigError where the text isn't YAML. ours: of a file that ships with derctl; libyaml reads it, where it
-    is there, ten times as fast, but doesn't stop at the first value that is one too many."""
+    """Raises ConfigError where the text isn't YAML. ours: of a file that ships with derctl; libyaml reads it, where
+    there is one, ten times as fast, but doesn't stop at the first value that is one too many."""
     try:
         loader = QUICK(text) if ours else _Loader(text)
         node = loader.get_single_node()
