@@ -22,6 +22,9 @@ SCENARIO = "base/house"
 SITE, OWNER = "house-12", "home"
 PATIENCE_S = 120.0
 HEARD_S = 40.0
+WORD_S = 8.0
+WORDS = 4
+"""Two arm it, unless what would be written moved a lot between them: then the second is the first of two again."""
 """How long a command may take until Home Assistant shows it."""
 LIMIT_W = 1500
 TARGET_W = -1000
@@ -251,9 +254,14 @@ async def commanded(home: Assistant, path: Path) -> Row:
     await sees("a battery", "bat1_target", str(TARGET_W), value, "bat1_target", {"value": TARGET_W})
     await sees("drop all", "bat1_target", "0", "button.press", "clear", {})
     await sees("disarm", "mode", "observe", "button.press", "disarm", {})
-    await home.asked(do="call", service="button.press", entity=f"{PREFIX}_arm", more={})
-    await home.until(lambda seen: "unconfirmed" in str(seen[f"{PREFIX}_answer"]["state"]), HEARD_S)
-    await sees("arm", "mode", "control", "button.press", "arm", {})
+    tried += 1
+    for _ in range(WORDS):
+        await home.asked(do="call", service="button.press", entity=f"{PREFIX}_arm", more={})
+        seen = await home.until(lambda seen: seen[f"{PREFIX}_mode"]["state"] == "control", WORD_S)
+        if seen[f"{PREFIX}_mode"]["state"] == "control":
+            break
+    else:
+        wrong.append(f"arm: {seen[f'{PREFIX}_mode']['state']!r}; answer {seen[f'{PREFIX}_answer']['state']!r}")
     return Row(judge=JUDGE, wire="mqtt", what="commands", compared=tried, wrong=tuple(wrong))
 
 
