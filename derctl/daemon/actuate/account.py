@@ -59,6 +59,7 @@ class Account:
     contest: Contest = field(default_factory=Contest)
     yields: Callable[[float], None] = lambda limit_w: None
     rest: Rest = AWAKE
+    _stood: tuple[object, Standing] = (None, Standing())
 
     @property
     def _on(self) -> tuple[object, object]:
@@ -162,7 +163,11 @@ class Account:
         last = self.channel.bond.binding.last
         if last is None:
             return Standing(record=record)
-        return standing_of(_read(self), self.hold.holds, last.rating, record, fresh=fresh)
+        read, held = _read(self), self.hold.holds
+        of = (read, held, last.rating, record, fresh)
+        if self._stood[0] != of:
+            self._stood = (of, standing_of(read, held, last.rating, record, fresh=fresh))
+        return self._stood[1]
 
 
 def case_of(account: Account, wish: Wish, profile: Profile, *, writes: bool = True, busy: bool) -> Case:

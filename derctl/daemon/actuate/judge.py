@@ -80,8 +80,9 @@ def _too_little(case: Case) -> Reason | None:
     """It may give something, and less than one step of its register or than keeps it awake: it is told 0 W."""
     if case.written is None or case.der.reading.status in DARK:
         return None
-    if any(bound.why is Reason.BELOW_MINIMUM for bound in case.decision.bound_by):
-        return Reason.BELOW_MINIMUM
+    for bound in case.decision.bound_by:
+        if bound.why is Reason.BELOW_MINIMUM:
+            return Reason.BELOW_MINIMUM
     told_w, may_w = case.written.setpoint.p_ceiling_w, case.decision.setpoint.p_ceiling_w
     return Reason.BELOW_MINIMUM if told_w == 0.0 and may_w is not None and may_w > 0.0 else None
 
@@ -213,6 +214,8 @@ def spells(case: Case, outcome: Outcome, now_s: float) -> dict[Reason, bool]:
 
 def to_tell(told: frozenset[Reason], seen: Mapping[Reason, bool]) -> tuple[frozenset[Reason], list[Reason]]:
     """What has been told of spells that go on, and what is to be told now: each once, until it is seen to be over."""
+    if not told and not any(seen.values()):
+        return told, []
     fresh = [reason for reason, so in seen.items() if so and reason not in told]
     over = {reason for reason, so in seen.items() if not so}
     if not fresh and not told & over:
