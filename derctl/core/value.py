@@ -46,7 +46,7 @@ def value(cls: type[T]) -> type[T]:
     open_ = types.new_class(cls.__name__, (shut,), exec_body=lambda space: space.update(_OPEN))
     methods = _written(fields, {"shut": shut, "open": open_})
     methods["__init__"].__annotations__ = {each.name: each.type for each in fields} | {"return": None}
-    for name, method in methods.items():
+    for name, method in methods.items():  # a dataclass has its `__hash__` already, and keeps it
         method.__qualname__ = f"{shut.__qualname__}.{name}"
         setattr(shut, name, staticmethod(method) if name == "_made" else method)
     return shut  # type: ignore[no-any-return]
@@ -60,11 +60,17 @@ _UNSET = object()
 
 
 def _written(fields: tuple[dataclasses.Field[Any], ...], names: dict[str, Any]) -> dict[str, Callable[..., Any]]:
-    """`__init__`, `_made`, and `_changed`, which `replace` is made of, as source that is compiled once a class."""
+    """`__init__`, `_made`, `__eq__`, which ends at the first difference, and `_changed`, which `replace` is made of,
+    as source that is compiled once a class."""
     names |= {"turn": _TURN, "unset": _UNSET, "new": object.__new__}
     names |= {f"default_{field.name}": field.default for field in fields}
     names |= {f"made_{field.name}": field.default_factory for field in fields}
     takes, sets = ", ".join(map(_parameter, fields)), "\n".join(f"    {_set(field)}" for field in fields)
+    alike = "\n".join(
+        f"    if (a := self.{field.name}) is not (b := other.{field.name}) and not a == b:\n        return False"
+        for field in fields
+        if field.compare
+    )
     copies = "\n".join(f"    copy.{field.name} = self.{field.name}" for field in fields)
     source = f"""
 def __init__(self, *, {takes}):
@@ -77,6 +83,14 @@ def _made(*, {takes}):
 {sets}
     self.__class__ = shut
     return self
+
+def __eq__(self, other):
+    if self is other:
+        return True
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+{alike}
+    return True
 
 def _changed(self, changes):
     copy = new(open)
