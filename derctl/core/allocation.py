@@ -10,7 +10,7 @@ from derctl.core.capability import DARK
 from derctl.core.could import DOUBLE, IDLE_SHARE, held_down
 from derctl.core.feeding import alone_in, levelled
 from derctl.core.types import Bound, DerState, SiteProposal
-from derctl.core.value import replace, value
+from derctl.core.value import made, replace, value
 from derctl.core.words import Reason, What
 
 SUN = SiteProposal(by="sun_only", rank=0, over=(), why=Reason.NO_MEASURED_SUN)
@@ -38,6 +38,9 @@ class Slot:
     def unasked_w(self, aim_w: float) -> float:
         """What it draws beyond that."""
         return max(-aim_w - self.asked_w, 0.0)
+
+
+_new_band, _new_bound = made(Band), made(Bound)
 
 
 def water_fill(amount: float, weights: Sequence[float], rooms: Sequence[float]) -> list[float]:
@@ -283,17 +286,17 @@ def _reach(der: DerState, *, discharging: bool) -> float:
 
 
 def _bound(wish: SiteProposal, what: What, value: float) -> Bound:
-    return Bound(by=wish.by, rank=wish.rank, what=what, value=value, why=wish.why)
+    return _new_bound(by=wish.by, rank=wish.rank, what=what, value=value, why=wish.why)
 
 
 def _aimed(band: Band, aim_w: float, wish: SiteProposal) -> Band:
     bound = _bound(wish, What.TARGET, aim_w)
-    return Band(low_w=band.low_w, high_w=band.high_w, target_w=aim_w, target_by=bound, bounds=band.bounds)
+    return _new_band(low_w=band.low_w, high_w=band.high_w, target_w=aim_w, target_by=bound, bounds=band.bounds)
 
 
 def _pushed(band: Band, aim_w: float, what: What, wish: SiteProposal) -> Band:
     """One edge of the band moved onto `aim_w`; the other gives way where it must."""
-    return Band(
+    return _new_band(
         low_w=aim_w if what is What.FLOOR else min(band.low_w, aim_w),
         high_w=aim_w if what is What.CEILING else max(band.high_w, aim_w),
         target_w=band.target_w,

@@ -9,7 +9,7 @@ from operator import attrgetter, itemgetter
 
 from derctl.core.capability import clamp, q_box, room
 from derctl.core.types import Bound, DerState, Proposal, Rating
-from derctl.core.value import value
+from derctl.core.value import made, value
 from derctl.core.words import Priority, Reason, What
 
 RANK, SENIORS_FIRST, BY_VALUE = attrgetter("rank"), attrgetter("rank", "by"), itemgetter(0, 1)
@@ -28,9 +28,12 @@ class Band:
     bounds: tuple[Bound, ...] = ()
 
 
+_new_band, _new_bound = made(Band), made(Bound)
+
+
 def whole(rating: Rating) -> Band:
     """The band before anyone spoke: the rating."""
-    return Band(low_w=rating.p_min_w, high_w=rating.p_max_w)
+    return _new_band(low_w=rating.p_min_w, high_w=rating.p_max_w)
 
 
 def fold(band: Band, proposals: Iterable[Proposal], *, up_to: int | None = None) -> Band:
@@ -66,7 +69,7 @@ def lower(band: Band, ceiling_w: float, *, by: str, rank: int, why: Reason | Non
     high = clamp(ceiling_w, band.low_w, band.high_w)
     if high >= band.high_w:
         return band
-    return _with(band, Bound(by=by, rank=rank, what=What.CEILING, value=high, why=why), high_w=high)
+    return _with(band, _new_bound(by=by, rank=rank, what=What.CEILING, value=high, why=why), high_w=high)
 
 
 def lift(band: Band, floor_w: float, *, by: str, rank: int, why: Reason | None = None) -> Band:
@@ -74,7 +77,7 @@ def lift(band: Band, floor_w: float, *, by: str, rank: int, why: Reason | None =
     low = clamp(floor_w, band.low_w, band.high_w)
     if low <= band.low_w:
         return band
-    return _with(band, Bound(by=by, rank=rank, what=What.FLOOR, value=low, why=why), low_w=low)
+    return _with(band, _new_bound(by=by, rank=rank, what=What.FLOOR, value=low, why=why), low_w=low)
 
 
 def confine(band: Band, most_w: float, *, by: str) -> Band:
@@ -90,8 +93,10 @@ def confine(band: Band, most_w: float, *, by: str) -> Band:
 
 def _aim(band: Band, wish: Proposal) -> Band:
     assert wish.p_target_w is not None
-    bound = Bound(by=wish.by, rank=wish.rank, what=What.TARGET, value=wish.p_target_w, why=wish.why)
-    return Band(low_w=band.low_w, high_w=band.high_w, target_w=wish.p_target_w, target_by=bound, bounds=band.bounds)
+    bound = _new_bound(by=wish.by, rank=wish.rank, what=What.TARGET, value=wish.p_target_w, why=wish.why)
+    return _new_band(
+        low_w=band.low_w, high_w=band.high_w, target_w=wish.p_target_w, target_by=bound, bounds=band.bounds
+    )
 
 
 def rested(band: Band, der: DerState) -> Band:
@@ -102,7 +107,7 @@ def rested(band: Band, der: DerState) -> Band:
 
 
 def _with(band: Band, bound: Bound, *, low_w: float | None = None, high_w: float | None = None) -> Band:
-    return Band(
+    return _new_band(
         low_w=band.low_w if low_w is None else low_w,
         high_w=band.high_w if high_w is None else high_w,
         target_w=band.target_w,
@@ -145,6 +150,9 @@ class Reactive:
     bounds: tuple[Bound, ...] = ()
 
 
+_new_reactive = made(Reactive)
+
+
 def reactive(der: DerState, band: Band, proposals: Iterable[Proposal]) -> Reactive:
     """Fit the most senior reactive proposal into the box and, with active priority, into the circle at the band's P.
 
@@ -161,7 +169,7 @@ def reactive(der: DerState, band: Band, proposals: Iterable[Proposal]) -> Reacti
         if abs(q) > most:
             q = most if q > 0 else -most
             bounds.append(Bound(by="s_max_va", rank=0, what=What.VAR, value=q))
-    return Reactive(q_var=q, bounds=(_own(wish, q), *bounds))
+    return _new_reactive(q_var=q, bounds=(_own(wish, q), *bounds))
 
 
 def _mode(der: DerState, proposals: Iterable[Proposal]) -> Proposal | None:
@@ -188,7 +196,7 @@ def _wanted(der: DerState, band: Band, wish: Proposal) -> float:
 
 
 def _own(wish: Proposal, q_var: float) -> Bound:
-    return Bound(by=wish.by, rank=wish.rank, what=What.VAR, value=q_var, why=wish.why)
+    return _new_bound(by=wish.by, rank=wish.rank, what=What.VAR, value=q_var, why=wish.why)
 
 
 def _largest_p(der: DerState, band: Band) -> float:

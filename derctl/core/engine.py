@@ -49,7 +49,7 @@ from derctl.core.types import (
     SiteState,
     StopRequest,
 )
-from derctl.core.value import replace
+from derctl.core.value import made, replace
 from derctl.core.words import FallbackBy, Reason
 
 Memory = Any
@@ -149,6 +149,8 @@ OWN: Mapping[str, type[Memory]] = {
 """Of the engine's own memories."""
 HELD = "held"
 """Before the key of a function's memory: what stands of its word (core/lost.py)."""
+
+_new_slot, _new_decision, _new_setpoint = made(allocation.Slot), made(Decision), made(Setpoint)
 
 STOP = Proposal(by="emergency_stop", rank=0, p_ceiling_w=0.0, p_floor_w=0.0, p_target_w=0.0, q_var=0.0)
 """What each DER is asked for while somebody has stopped the site: nothing, either way."""
@@ -489,7 +491,7 @@ class _Split:
     def slot(self, case: _Case, rank: int) -> allocation.Slot:
         """One DER in the split of a wish of this rank."""
         hard = case.left if case.last <= rank else _left(case, up_to=rank)
-        return allocation.Slot(
+        return _new_slot(
             der=case.der,
             band=case.band,
             hard_low_w=hard.low_w,
@@ -555,7 +557,7 @@ def _decide(case: _Case) -> Decision:
     var = reactive(der, band, case.proposals)
     setpoint, bounds = _setpoint(der, band, var.q_var)
     requested = _requested(case.proposals)
-    return Decision(
+    return _new_decision(
         der=der.id,
         setpoint=setpoint,
         bound_by=bounds + var.bounds,
@@ -568,9 +570,9 @@ def _decide(case: _Case) -> Decision:
 def _setpoint(der: DerState, band: Band, q_var: float | None) -> tuple[Setpoint, tuple[Bound, ...]]:
     ceiling_w = band.high_w if der.can.limit else None
     if not aimed(der, band):
-        return Setpoint(p_ceiling_w=ceiling_w, q_var=q_var), band.bounds
+        return _new_setpoint(p_ceiling_w=ceiling_w, q_var=q_var), band.bounds
     bounds = band.bounds if band.target_by is None else (band.target_by, *band.bounds)
-    return Setpoint(p_ceiling_w=ceiling_w, p_target_w=aim_of(band), q_var=q_var), bounds
+    return _new_setpoint(p_ceiling_w=ceiling_w, p_target_w=aim_of(band), q_var=q_var), bounds
 
 
 def _requested(proposals: Iterable[Proposal]) -> Proposal | None:

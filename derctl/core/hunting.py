@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from derctl.core.types import DerState, Proposal
-from derctl.core.value import replace, value
+from derctl.core.value import made, replace, value
 from derctl.core.words import Reason
 
 SWING_PU = 0.03
@@ -43,6 +43,9 @@ class Tie:
         """Correlation: 1 where the voltage is the DER's own doing."""
         size = math.sqrt(self.vv * self.yy)
         return self.vy / size if size > 0.0 else 0.0
+
+
+_new_tie = made(Tie)
 
 
 @value
@@ -112,7 +115,7 @@ def _tied(tie: Tie, v: float, y: float, share: float) -> Tie:
     if tie.v is None:
         return Tie(v=v, y=y)
     dv, dy, keep = v - tie.v, y - tie.y, 1.0 - share
-    return Tie(
+    return _new_tie(
         v=tie.v + share * dv,
         y=tie.y + share * dy,
         vv=keep * (tie.vv + share * dv * dv),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from derctl.core.capability import clamp
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, Proposal, SiteProposal
-from derctl.core.value import replace, value
+from derctl.core.value import made, replace, value
 from derctl.core.words import Reason
 
 HOLD_S, HOLD_SAMPLES = 5.0, 3
@@ -45,6 +45,9 @@ class SiteHold:
     lost_s: float = 0.0
 
 
+_new_hold, _new_site_hold = made(Hold), made(SiteHold)
+
+
 def passed(
     hold: Hold | None, said: Proposal | Abstain, der: DerState, dt_s: float
 ) -> tuple[Hold | None, tuple[Proposal, ...]]:
@@ -68,7 +71,7 @@ def _with_input(
     if hold is not None and (hold.back or hold.lost_s > 0.0):
         given = _returning(hold, wish, der, dt_s)
     back = given is not wish and given != wish
-    after = Hold(said=given, given=given, back=back, sample=der.sample, silent_s=der.age_s)
+    after = _new_hold(said=given, given=given, back=back, sample=der.sample, silent_s=der.age_s)
     return after, () if given is None else (given,)
 
 
@@ -168,7 +171,7 @@ def passed_by_site(
 ) -> tuple[SiteHold | None, SiteProposal | None]:
     """The same for a function of the site: its ceiling stands while its input is away, and what raises fades."""
     if not isinstance(said, Abstain):
-        return SiteHold(said=said), said
+        return _new_site_hold(said=said), said
     if not said.lost or hold is None or hold.said is None:
         return (hold if said.lost else None), None
     hold = replace(hold, lost_s=hold.lost_s + dt_s)

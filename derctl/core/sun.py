@@ -9,7 +9,7 @@ from derctl.core.could import DOUBLE, Could, held_down
 from derctl.core.could import watched as watched_could
 from derctl.core.lost import HOLD_S, HOLD_SAMPLES
 from derctl.core.types import DerState, PocState, Setpoint
-from derctl.core.value import replace, value
+from derctl.core.value import made, replace, value
 
 START_SHARE = 0.01
 """What a store may draw so that PV that is held down can begin to rise, per unit of the store's rating."""
@@ -23,6 +23,9 @@ class Seen:
     p_w: float
     sample: int
     silent_s: float
+
+
+_new_seen = made(Seen)
 
 
 @value
@@ -43,7 +46,7 @@ def watched(memory: Memory, ders: Sequence[DerState], dt_s: float) -> Memory:
 
 def _seen(before: Seen | None, der: DerState, dt_s: float) -> Seen | None:
     if der.fresh and der.reading.p_w is not None:
-        return Seen(der=der.id, p_w=der.reading.p_w, sample=der.sample, silent_s=der.age_s)
+        return _new_seen(der=der.id, p_w=der.reading.p_w, sample=der.sample, silent_s=der.age_s)
     if before is None or der.reading.status in DARK or _refuted(before, der):
         return None
     after = replace(before, silent_s=before.silent_s + dt_s)

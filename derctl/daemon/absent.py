@@ -10,6 +10,7 @@ from derctl.core.text import serial_text
 from derctl.core.types import Rating
 from derctl.core.value import replace
 from derctl.core.words import Bind
+from derctl.daemon.channel.binding import Binding
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.known import Known
 from derctl.daemon.proofs import unproven_text
@@ -72,12 +73,22 @@ class Absent:
 
     def of(self, der_id: str) -> DerAbsence:
         """One DER's part of it."""
-        section = self._sections[der_id]
-        seen, known = self._seen(section), self._of.get(der_id)
+        section, known = self._sections[der_id], self._of.get(der_id)
+        binding = self.channels[der_id].bond.binding
+        if known is not None and self._same(known[0], binding):
+            return known[1]
+        seen = self._seen(section)
         if known is None or known[0].last is not seen.last or known[0][1:] != seen[1:]:
             self._learn(der_id, seen)
             known = self._of[der_id] = (seen, replace(self._part(section, seen), refused=seen.refused))
         return known[1]
+
+    def _same(self, seen: Seen, binding: Binding) -> bool:
+        """Whether nothing can be another than it was then: what most ticks find, in which no more is looked at."""
+        last = binding.last
+        if last is None or last is not seen.last or not last.can.steer or binding.state is Bind.REFUSED:
+            return False
+        return binding.stranger_w == seen.stranger_w and not (seen.refused or seen.hides)
 
     def _seen(self, section: DerSection) -> Seen:
         """An inverter that drops its control model at night is the one that it was by day."""

@@ -56,8 +56,10 @@ def seen(night: Night, ders: Sequence[DerState], now_s: float, dt_s: float) -> N
         elif not der.can.store and gives_little(der, p_w):
             dim[der.id] = night.dim.get(der.id, now_s)
     shines = any(_shines(der) for der in ders)
-    names = {der.id for der in ders}
-    quiet = {name: each for name, each in night.quiet.items() if name in names}
+    quiet = night.quiet
+    if quiet:
+        names = {der.id for der in ders}
+        quiet = {name: each for name, each in quiet.items() if name in names}
     shone_s = night.shone_s + dt_s if shines else night.shone_s
     return Night(dim=dim, quiet=quiet, told=night.told and shone_s < MORNING_S, shone_s=shone_s, shines=shines)
 
@@ -91,6 +93,8 @@ def word(night: Night, ders: Sequence[DerState], now_s: float) -> str:
 
 def missed(night: Night, now_s: float) -> dict[str, Quiet]:
     """Those whose silence no night explains any more."""
+    if not night.quiet:
+        return {}
     day = night.shone_s >= MORNING_S
     return {name: each for name, each in night.quiet.items() if day or now_s - each.since_s >= NIGHT_MOST_S}
 

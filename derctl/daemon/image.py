@@ -19,7 +19,7 @@ from derctl.core.types import (
     Setpoint,
     SiteState,
 )
-from derctl.core.value import replace
+from derctl.core.value import made, replace
 from derctl.core.words import Bind, LimitsBy
 from derctl.daemon.absent import Absent
 from derctl.daemon.channel.channel import Channel
@@ -34,6 +34,8 @@ EPSILON_S = 1e-6
 """A reading that is exactly as old as it may be still counts, whatever binary fractions make of it."""
 SOC_KEEP_S = 30.0
 """A state of charge older than this is unknown; a silent BMS stops the battery after as long (docs/sources.md)."""
+
+_new_der, _new_poc, _new_state = made(DerState), made(PocState), made(SiteState)
 
 
 @dataclass(slots=True)
@@ -89,7 +91,7 @@ class Image:
     def snapshot(self, now_s: float) -> SiteState:
         """Nothing in it changes under the functions."""
         halted = self.halted()
-        return SiteState(
+        return _new_state(
             t_s=now_s,
             tick_s=self.site.site.tick_s,
             f_nom_hz=float(self.site.site.f_nom_hz),
@@ -121,7 +123,7 @@ class Image:
             can = replace(can, least_w=awake_w)
         told_s = self._told_s(section, channel, now_s)
         rating, absent = self.absent.rating(section, self.site.site.v_nom_v), self.absent.of(section.id)
-        der = DerState(
+        der = _new_der(
             id=section.id,
             rating=rating,
             can=can,
@@ -171,7 +173,7 @@ class Image:
         channel, other = self.poc, self.witness
         if channel is None:
             return None
-        return PocState(
+        return _new_poc(
             reading=channel.measured.reading,
             age_s=now_s - channel.measured.read_s,
             sample=channel.measured.changes,

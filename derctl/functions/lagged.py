@@ -8,9 +8,11 @@ from derctl.core.capability import DARK
 from derctl.core.feeding import alone_in
 from derctl.core.response import Lag, respond
 from derctl.core.types import Abstain, DerState, PocState, Proposal
-from derctl.core.value import value
+from derctl.core.value import made, value
 from derctl.core.words import Priority
 from derctl.functions.settings import Ruled, Settings
+
+new_proposal = made(Proposal)
 
 NO_RATING = Abstain("no apparent-power rating")
 NO_VOLTAGE = Abstain("no fresh voltage", lost=True)
@@ -37,7 +39,7 @@ def var_towards(
         return Memory(), NO_RATING
     begin = q_pu if measured is None else measured / s_max_va
     lag = respond(memory.lag, q_pu, begin=begin, dt_s=dt_s, olrt_s=olrt_s)
-    return moved(memory, lag), Proposal(
+    return moved(memory, lag), new_proposal(
         by=function.kind, rank=function.rank, q_var=lag.y * s_max_va, q_priority=priority
     )
 

@@ -9,7 +9,7 @@ from derctl.core.curve import along
 from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.errors import SettingError
-from derctl.functions.lagged import NO_VOLTAGE, Lagged, Memory, fresh_v_pu, moved
+from derctl.functions.lagged import NO_VOLTAGE, Lagged, Memory, fresh_v_pu, moved, new_proposal
 from derctl.functions.settings import Settings, number
 
 SOURCE = "IEEE 1547-2018 5.4.2 table 10, as in OpenDER 2.2.0"
@@ -59,4 +59,4 @@ class VoltWatt(Lagged):
         wish = along(((self.v1_pu, rating.p_max_w / unit_w), (self.v2_pu, floor_w / unit_w)), v_pu)
         begin = max(wish, (der.reading.p_w or 0.0) / unit_w)
         lag = respond(memory.lag, wish, begin=begin, dt_s=dt_s, olrt_s=self.olrt_s)
-        return moved(memory, lag), Proposal(by=self.kind, rank=self.rank, p_ceiling_w=lag.y * unit_w)
+        return moved(memory, lag), new_proposal(by=self.kind, rank=self.rank, p_ceiling_w=lag.y * unit_w)

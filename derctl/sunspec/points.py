@@ -109,6 +109,8 @@ def unpack(kind: PointType, registers: Sequence[int]) -> Raw:
     """The raw value of one point from exactly its registers. Raises DecodeError where their number is wrong."""
     if len(registers) != (kind.size or len(registers)):
         raise DecodeError(f"{kind.name} takes {kind.size} registers, got {len(registers)}")
+    if kind.size == 1 and type(word := registers[0]) is int and 0 <= word <= 0xFFFF:
+        return word - (word >> 15 << 16) if kind.code == "h" else word
     raw: Raw
     (raw,) = struct.unpack(">" + kind.format(len(registers)), pack(registers))
     return raw

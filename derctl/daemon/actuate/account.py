@@ -15,7 +15,7 @@ from derctl.daemon.actuate.contest import Contest, leaves
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.effect import NOT_TOLD, Effect
 from derctl.daemon.actuate.hold import Hold
-from derctl.daemon.actuate.judge import Case, judged, missed, spells, to_tell, wished
+from derctl.daemon.actuate.judge import Case, judged, missed, overridden, spells, to_tell
 from derctl.daemon.actuate.ration import Ration
 from derctl.daemon.actuate.rest import AWAKE, Rest
 from derctl.daemon.actuate.standing import Standing, standing_of
@@ -59,6 +59,7 @@ class Account:
     contest: Contest = field(default_factory=Contest)
     yields: Callable[[float], None] = lambda limit_w: None
     rest: Rest = AWAKE
+    _stood: tuple[object, Standing] = (None, Standing())
 
     @property
     def _on(self) -> tuple[object, object]:
@@ -90,8 +91,9 @@ class Account:
     def judge(self, wish: Wish, profile: Profile, *, writes: bool, busy: bool) -> None:
         """What came of it until now. writes: whether it may be written. busy: whether it is being written."""
         case = case_of(self, wish, profile, writes=writes, busy=busy)
-        self.outcome = judged(wished(self.outcome, wish.decision, wish.at_s), case, wish.at_s)
-        self.told, fresh = to_tell(self.told, spells(case, self.outcome, wish.at_s))
+        second = overridden(case, wish.at_s) if writes else None
+        self.outcome = judged(self.outcome, case, second, wish.at_s)
+        self.told, fresh = to_tell(self.told, spells(case, self.outcome, second, wish.at_s))
         for reason in fresh:
             self.on_event(str(reason), self.id, self._text(reason, case))
 
@@ -162,7 +164,11 @@ class Account:
         last = self.channel.bond.binding.last
         if last is None:
             return Standing(record=record)
-        return standing_of(_read(self), self.hold.holds, last.rating, record, fresh=fresh)
+        read, held = _read(self), self.hold.holds
+        of = (read, held, last.rating, record, fresh)
+        if self._stood[0] != of:
+            self._stood = (of, standing_of(read, held, last.rating, record, fresh=fresh))
+        return self._stood[1]
 
 
 def case_of(account: Account, wish: Wish, profile: Profile, *, writes: bool = True, busy: bool) -> Case:

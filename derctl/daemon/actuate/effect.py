@@ -52,6 +52,8 @@ def seen(effect: Effect, der: DerState, profile: Profile, at_s: float) -> Effect
     if since_s <= 0.0 or (since_s > profile.settle_s and effect.shown is NOTHING):
         return effect
     came_from, shown = effect.came_from, effect.shown
+    if came_from is NOTHING and shown is NOTHING:
+        return effect
     for what in PARTS:
         asked = _of(effect.told, what)
         given = None if asked is None else _given(der, what)

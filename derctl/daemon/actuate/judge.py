@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from derctl.core.capability import DARK
 from derctl.core.types import Bound, Capability, Decision, DerState, Outcome, Setpoint
@@ -36,30 +36,24 @@ class Case(NamedTuple):
     void_w: float | None = None
 
 
-def wished(outcome: Outcome, decision: Decision, now_s: float) -> Outcome:
-    """The outcome with what is requested and desired now."""
+def judged(outcome: Outcome, case: Case, second: bool | None, now_s: float) -> Outcome:
+    """The outcome with what is requested, desired, accepted and achieved now. A write or a release that was read back
+    knows more than a poll before it. second: what `overridden` says."""
+    decision, changes = case.decision, dict[str, Any]()
     if decision.requested != outcome.requested:
-        asked, by = decision.requested, decision.requested_by
-        outcome = replace(outcome, requested=asked, requested_by=by, requested_s=now_s)
+        changes |= {"requested": decision.requested, "requested_by": decision.requested_by, "requested_s": now_s}
     if decision.setpoint != outcome.desired:
-        outcome = replace(outcome, desired=decision.setpoint, desired_s=now_s)
-    return outcome
-
-
-def judged(outcome: Outcome, case: Case, now_s: float) -> Outcome:
-    """The outcome with what is accepted and achieved now. A write or a release that was read back knows more than a
-    poll before it."""
+        changes |= {"desired": decision.setpoint, "desired_s": now_s}
     older = outcome.accepted_s is not None and now_s - case.der.age_s < outcome.accepted_s
-    seen = outcome.accepted if older or not case.der.fresh else case.der.reading.accepted
-    if seen != outcome.accepted:
-        outcome = replace(outcome, accepted=seen, accepted_s=now_s)
-    word, reason = _verdict(outcome.desired, case, now_s)
-    if (word, reason) != (outcome.achieved, outcome.reason):
-        outcome = replace(outcome, achieved=word, reason=reason, achieved_s=now_s)
-    return outcome
+    if not older and case.der.fresh and case.der.reading.accepted != outcome.accepted:
+        changes |= {"accepted": case.der.reading.accepted, "accepted_s": now_s}
+    word, reason = _verdict(decision.setpoint, case, second, now_s)
+    if word is not outcome.achieved or reason is not outcome.reason:
+        changes |= {"achieved": word, "reason": reason, "achieved_s": now_s}
+    return replace(outcome, **changes) if changes else outcome
 
 
-def _verdict(desired: Setpoint, case: Case, now_s: float) -> Verdict:
+def _verdict(desired: Setpoint, case: Case, second: bool | None, now_s: float) -> Verdict:
     der, profile = case.der, case.profile
     void = Reason.CONTRADICTED if contradicted(case) else None
     if not case.written_at_all:
@@ -67,8 +61,8 @@ def _verdict(desired: Setpoint, case: Case, now_s: float) -> Verdict:
     if not der.fresh:
         return Achieved.UNKNOWN, case.lost or Reason.STALE
     word, reason = achieved(desired, der, profile, case.course, now_s - der.age_s)
-    second = Reason.OVERRIDE if overridden(case, now_s) else None
-    return word, case.trouble or second or reason or _short(case) or _too_little(case) or void
+    other = Reason.OVERRIDE if second else None
+    return word, case.trouble or other or reason or _short(case) or _too_little(case) or void
 
 
 def _short(case: Case) -> Reason | None:
@@ -80,8 +74,9 @@ def _too_little(case: Case) -> Reason | None:
     """It may give something, and less than one step of its register or than keeps it awake: it is told 0 W."""
     if case.written is None or case.der.reading.status in DARK:
         return None
-    if any(bound.why is Reason.BELOW_MINIMUM for bound in case.decision.bound_by):
-        return Reason.BELOW_MINIMUM
+    for bound in case.decision.bound_by:
+        if bound.why is Reason.BELOW_MINIMUM:
+            return Reason.BELOW_MINIMUM
     told_w, may_w = case.written.setpoint.p_ceiling_w, case.decision.setpoint.p_ceiling_w
     return Reason.BELOW_MINIMUM if told_w == 0.0 and may_w is not None and may_w > 0.0 else None
 
@@ -194,12 +189,12 @@ def contradicted(case: Case) -> bool:
     return not any(watts is not None and abs(watts - case.void_w) <= tolerance for watts in told)
 
 
-def spells(case: Case, outcome: Outcome, now_s: float) -> dict[Reason, bool]:
-    """What is worth a word to people while it lasts: whether it is so now, as far as that is known."""
+def spells(case: Case, outcome: Outcome, second: bool | None, now_s: float) -> dict[Reason, bool]:
+    """What is worth a word to people while it lasts: whether it is so now, as far as that is known. second: what
+    `overridden` says."""
     found: dict[Reason, bool] = {Reason.CONTRADICTED: contradicted(case)}
     if not case.written_at_all:
         return found | {Reason.OVERRIDE: False, Reason.NOT_FOLLOWED: False}
-    second = overridden(case, now_s)
     if second:
         found[Reason.OVERRIDE] = True
     elif second is False and case.written is not None and now_s - case.written.at_s > case.profile.settle_s:
@@ -213,6 +208,8 @@ def spells(case: Case, outcome: Outcome, now_s: float) -> dict[Reason, bool]:
 
 def to_tell(told: frozenset[Reason], seen: Mapping[Reason, bool]) -> tuple[frozenset[Reason], list[Reason]]:
     """What has been told of spells that go on, and what is to be told now: each once, until it is seen to be over."""
+    if not told and not any(seen.values()):
+        return told, []
     fresh = [reason for reason, so in seen.items() if so and reason not in told]
     over = {reason for reason, so in seen.items() if not so}
     if not fresh and not told & over:

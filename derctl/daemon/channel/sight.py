@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from derctl.core.exchange import Registers
 from derctl.core.types import Rating, Reading
-from derctl.core.value import value
+from derctl.core.value import made, value
 from derctl.core.words import Reason
 from derctl.daemon.channel.binding import Look
 from derctl.daemon.channel.steady import Steady, fitted, named, steadied
@@ -29,6 +29,9 @@ class Sight:
     reason: Reason | None = None
     text: str = ""
     news: str = ""
+
+
+_new_sight = made(Sight)
 
 
 class Decoded(NamedTuple):
@@ -59,7 +62,9 @@ def sight(
     steady, reading, held = steadied(steady, said.reading, rating, now_s, soc_s)
     steady, is_news = named(steady, held.split(" reads")[0], now_s) if held else (steady, False)
     look, reason, text = _said(steady, reading, rating, held)
-    return Sight(steady=steady, reading=reading, look=look, reason=reason, text=text, news=held if is_news else "")
+    return _new_sight(
+        steady=steady, reading=reading, look=look, reason=reason, text=text, news=held if is_news else ""
+    )
 
 
 def _said(steady: Steady, reading: Reading, rating: Rating, held: str) -> tuple[Look, Reason | None, str]:

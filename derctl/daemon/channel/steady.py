@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from derctl.core.freshness import SLOW_EVERY_S
 from derctl.core.text import unit_of
 from derctl.core.types import Rating, Reading
-from derctl.core.value import replace, value
+from derctl.core.value import made, replace, value
 
 T = TypeVar("T")
 
@@ -109,6 +109,7 @@ class Steady:
 
 
 UNSEEN: Track[float] = Track()
+_new_track = made(Track[float])
 STEADIED = ("soc_pct", "energy_wh")
 
 
@@ -129,7 +130,7 @@ def steadied(
         if track.value is None or at_s > track.seen_s:
             same = track.value == seen
             track = (
-                Track(value=seen, at_s=at_s)
+                _new_track(value=seen, at_s=at_s)
                 if same
                 else follow(track, seen, _follows(name, rating), at_s, every_s=every_s)
             )

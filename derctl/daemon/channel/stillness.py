@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from derctl.core.exchange import Registers
 from derctl.core.types import Rating, Reading
-from derctl.core.value import value
+from derctl.core.value import made, value
 
 PERIODS = 3
 """Refresh periods (or expected counts of the energy counter) that may pass without a change."""
@@ -42,6 +42,9 @@ class Stillness:
     refresh_s: float = 0.0
 
 
+_new_stillness = made(Stillness)
+
+
 def observe(still: Stillness, registers: Registers, energy_wh: float | None, now_s: float) -> Stillness:
     """Take a new poll into account."""
     words = tuple(registers)
@@ -50,7 +53,7 @@ def observe(still: Stillness, registers: Registers, energy_wh: float | None, now
         step = energy_wh - still.energy_wh
         count = step if count is None else min(count, step)
     same = words == still.registers
-    return Stillness(
+    return _new_stillness(
         registers=words,
         since_s=still.since_s if same else now_s,
         energy_wh=energy_wh,

@@ -16,7 +16,7 @@ RECOVERS = "it is too low, or not heard since it is: it may be charged with litt
 def battery_changes(before: Mapping[str, Memory], after: Mapping[str, Memory]) -> Iterator[tuple[str, str, str]]:
     """Events with the DER and a text."""
     for key, now in after.items():
-        if not isinstance(now, Guarded):
+        if type(now) is not Guarded:
             continue
         was = before.get(key)
         if now.why is (was.why if isinstance(was, Guarded) else None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,13 @@ def seen(measured: Measured, ages_s: Mapping[str, float], now: Mark) -> Measured
     return Measured(now=now, before=last)
 
 
+def _is_news(measured: Measured, ages_s: Mapping[str, float], now_s: float) -> bool:
+    """Whether a tick adds anything to what is known: a reading that was never as old, or the window's end."""
+    last = measured.now
+    older = any(age_s > last.oldest_s.get(name, -1.0) for name, age_s in ages_s.items())
+    return older or now_s - last.at_s >= WINDOW_S
+
+
 def load_pct(measured: Measured, now: Mark, pause_s: float) -> float | None:
     """Of the time since the window before; None where none has passed."""
     since = measured.since
@@ -78,18 +85,28 @@ class Buses:
     """Of the running daemon, by bus."""
 
     _measured: dict[str, tuple[Bus, Measured]] = field(default_factory=dict)
+    _lines: tuple[Plant | None, Sequence[tuple[str, Bus, tuple[str, ...]]]] = (None, ())
 
     def look(self, tick: Tick, plant: Plant) -> None:
         """After each tick."""
-        state = tick.state
-        ages_s = _ages_s(tick.state)
-        lines: dict[int, dict[str, float]] = {}
-        for channel in plant.channels:
-            if channel.id in ages_s:
-                lines.setdefault(id(channel.bus), {})[channel.id] = ages_s[channel.id]
-        for name, bus in plant.buses.items():
-            before = self._of(name, bus, state.t_s)
-            self._measured[name] = (bus, seen(before, lines.get(id(bus), {}), _mark(bus, state.t_s)))
+        now_s, ages_s = tick.state.t_s, _ages_s(tick.state)
+        for name, bus, ids in self._lines_of(plant):
+            here_s = {each: ages_s[each] for each in ids if each in ages_s}
+            known = self._measured.get(name)
+            if known is None or known[0] is not bus or _is_news(known[1], here_s, now_s):
+                before = self._of(name, bus, now_s)
+                self._measured[name] = (bus, seen(before, here_s, _mark(bus, now_s)))
+
+    def _lines_of(self, plant: Plant) -> Sequence[tuple[str, Bus, tuple[str, ...]]]:
+        """Each bus and the channels on it: worked out once a plant."""
+        if self._lines[0] is not plant:
+            channels = plant.channels
+            lines = [
+                (name, bus, tuple([each.id for each in channels if each.bus is bus]))
+                for name, bus in plant.buses.items()
+            ]
+            self._lines = (plant, lines)
+        return self._lines[1]
 
     def shown(self, site: Site, plant: Plant, now_s: float) -> dict[str, dict[str, Any]]:
         """By bus, plain values."""
@@ -110,11 +127,13 @@ class Buses:
 
 def _ages_s(state: SiteState) -> dict[str, float]:
     """Of all that were ever read, by channel."""
-    found = {der.id: der.age_s for der in state.ders if der.sample}
-    found |= {f"{der.id}.bms": der.bms_age_s for der in state.ders if der.bms_age_s is not None}
-    if state.poc is not None and state.poc.answer:
+    found = {der.id: der.age_s for der in state.ders if der.sample and der.age_s < NEVER_S}
+    for der in state.ders:
+        if der.bms_age_s is not None and der.bms_age_s < NEVER_S:
+            found[f"{der.id}.bms"] = der.bms_age_s
+    if state.poc is not None and state.poc.answer and state.poc.age_s < NEVER_S:
         found["poc"] = state.poc.age_s
-    return {name: age_s for name, age_s in found.items() if age_s < NEVER_S}
+    return found
 
 
 def _shown(bus: Bus, measured: Measured, plan: BusPlan, now_s: float) -> dict[str, Any]:

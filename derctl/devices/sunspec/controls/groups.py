@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from derctl.core.exchange import Exchange, Registers, Write
@@ -60,7 +61,7 @@ class Groups:
         power = self.target or self.limit
         if power is None or power.timer is Timer.NONE:
             return Reversion()
-        return Reversion(timer=power.timer, model=power.view.block.model_id)
+        return _reversion(power.timer, power.view.block.model_id)
 
     def joined(self, other: Groups) -> Groups:
         """With the groups of another model."""
@@ -114,3 +115,9 @@ class Groups:
         for name, view in self.views.items():
             fresh[name] = yield view.read
         return fresh
+
+
+@cache
+def _reversion(timer: Timer, model: int) -> Reversion:
+    """It is asked for in each tick."""
+    return Reversion(timer=timer, model=model)

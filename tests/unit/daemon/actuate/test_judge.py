@@ -10,7 +10,7 @@ import pytest
 from derctl.core.types import Bound, Decision, Outcome, Setpoint
 from derctl.core.words import Reason, Status, What
 from derctl.daemon.actuate.deadband import Written
-from derctl.daemon.actuate.judge import Case, judged, kept_back
+from derctl.daemon.actuate.judge import Case, judged, kept_back, overridden
 from derctl.daemon.course import Course
 from derctl.devices import Profile
 from tests import make
@@ -30,8 +30,12 @@ def case(**given: Any) -> Case:
     return basis._replace(**given)
 
 
+def became(outcome: Outcome, given: Case, now_s: float) -> Outcome:
+    return judged(outcome, given, overridden(given, now_s), now_s)
+
+
 def reason(given: Case) -> Reason | None:
-    return judged(Outcome(desired=WISH), given, 100.0).reason
+    return became(Outcome(desired=WISH), given, 100.0).reason
 
 
 def test_what_stands_between_comes_first_then_a_second_master_then_the_device_and_then_a_senior() -> None:
@@ -63,8 +67,8 @@ def test_who_may_give_less_than_it_can_be_told_is_said_to(
         der=make.pv(p_w=0.0, status=status, accepted=told),
         written=Written(setpoint=told, at_s=50.0),
     )
-    assert judged(Outcome(desired=may), given, 100.0).reason is code
-    assert judged(Outcome(desired=may), given._replace(written=None), 100.0).reason is None
+    assert became(Outcome(desired=may), given, 100.0).reason is code
+    assert became(Outcome(desired=may), given._replace(written=None), 100.0).reason is None
 
 
 @pytest.mark.parametrize(("status", "code"), [(Status.ON, Reason.BELOW_MINIMUM), (Status.ASLEEP, None)])
@@ -77,7 +81,7 @@ def test_who_is_let_nothing_since_it_takes_no_less_is_said_to(status: Status, co
         der=make.pv(p_w=0.0, status=status, accepted=none),
         written=Written(setpoint=none, at_s=50.0),
     )
-    assert judged(Outcome(desired=none), given, 100.0).reason is code
+    assert became(Outcome(desired=none), given, 100.0).reason is code
 
 
 @pytest.mark.parametrize(("by", "code"), [("setpoint", Reason.SENIOR_BOUND), ("a senior", Reason.METER_LOST)])
@@ -91,9 +95,9 @@ def test_a_bound_of_the_one_who_asked_is_no_senior_s(by: str, code: Reason) -> N
 def test_what_an_old_reading_says_is_held_is_not_taken_for_what_is_held_now() -> None:
     told = Outcome(desired=WISH, accepted=WISH)
     old = make.battery(p_w=500.0, accepted=Setpoint(p_target_w=500.0), fresh=False)
-    assert judged(told, case(der=old), 100.0).accepted == WISH
-    assert judged(told, case(der=replace(old, fresh=True)), 100.0).accepted == Setpoint(p_target_w=500.0)
+    assert became(told, case(der=old), 100.0).accepted == WISH
+    assert became(told, case(der=replace(old, fresh=True)), 100.0).accepted == Setpoint(p_target_w=500.0)
     later = replace(told, accepted_s=99.5)
     before = case(der=replace(old, fresh=True, age_s=1.0))
-    assert judged(later, before, 100.0).accepted == WISH, "a poll from before the write was read back"
-    assert judged(later, before, 101.0).accepted == Setpoint(p_target_w=500.0)
+    assert became(later, before, 100.0).accepted == WISH, "a poll from before the write was read back"
+    assert became(later, before, 101.0).accepted == Setpoint(p_target_w=500.0)
