@@ -121,10 +121,9 @@ def orders(control: Control) -> Iterator[str]:
         [f"`{p.name}`", line_text(p.line), wears[p.volatile] + memory(p), mark(p.line.fact)] for p in control.points
     ]
     yield table(["point", "where and how", "memory", "who says it"], rows)
-    both = (("limit", control.limit), ("target", control.target))
     yield table(
         ["told", "steps", "who says it"],
-        [[name, order_text(order), mark(order.fact)] for name, order in both if order is not None],
+        [[name, order_text(order), mark(order.fact)] for name, order in control.orders.items()],
     )
 
 

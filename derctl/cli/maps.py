@@ -75,19 +75,22 @@ def _orders(made: RegisterMap, control: Control) -> Iterator[str]:
         yield from wrapped(_own(made, f"{line_text(point.line)}, {wears}", point.line), f"    {point.name:<22} ")
         if point.wears != point.line.fact:
             yield from wrapped(said("its memory", point.wears), f"    {'':<22} ")
-    for name, order in (("limit", control.limit), ("target", control.target)):
-        if order is not None:
-            yield from wrapped(order_text(order), f"    {name:<22} ")
-            doubts = "; ".join(control.doubts(order))
-            yield from wrapped(f"not written: nobody has confirmed {doubts}", f"    {'':<22} ") if doubts else ()
-            quoted = ", ".join(() if doubts else control.quoted(order))
-            named = f"written only where a row of the site file has may_write: [{quoted}], since others quote that"
-            yield from wrapped(named, f"    {'':<22} ") if quoted else ()
+    for name, order in control.orders.items():
+        yield from wrapped(order_text(order), f"    {name:<22} ")
+        doubts = "; ".join(control.doubts(order))
+        yield from wrapped(f"not written: nobody has confirmed {doubts}", f"    {'':<22} ") if doubts else ()
+        quoted = ", ".join(() if doubts else control.quoted(order))
+        named = f"written only where a row of the site file has may_write: [{quoted}], since others quote that"
+        yield from wrapped(named, f"    {'':<22} ") if quoted else ()
 
 
 def order_text(order: Order) -> str:
     """Its steps."""
-    ways = [("", order.give), ("below 0 W: ", order.take), ("given back: ", order.release)]
+    ways = [
+        ("", order.give),
+        (f"below 0 {'var' if order.reactive else 'W'}: ", order.take),
+        ("given back: ", order.release),
+    ]
     text = "; ".join(head + ", ".join(map(_step_text, steps)) for head, steps in ways if steps)
     timers = {Timer.NO_TARGET: "lapses by itself", Timer.TARGET: "falls by itself to what it is told for that"}
     after = "" if order.lapses_s is None else f" after {order.lapses_s:g} s"

@@ -21,6 +21,9 @@ Address = Annotated[int, Meta(ge=0, le=65535)]
 Function = Literal[1, 2, 3, 4]
 WordOrder = Literal["high", "low"]
 TypeName = Literal["u16", "s16", "u32", "s32", "u64", "f32", "string", "bits"]
+Made = Literal[
+    "watts", "size", "percent", "fallback_percent", "seconds", "var", "var_size", "var_percent", "va_percent"
+]
 Raw = Annotated[int, Meta(ge=0)]
 StatusName = Literal["on", "throttled", "starting", "standby", "asleep", "off", "fault", "unknown"]
 Name = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,39}}{END}", description="lower case, digits and _")]
@@ -96,12 +99,12 @@ class StepSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     point: Name
     value: Raw | None = None
-    of: Literal["watts", "size", "percent", "fallback_percent", "seconds"] | None = None
+    of: Made | None = None
 
 
 class OrderSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """control.limit, control.target: how that is told. timer: whether it lapses by itself into the device's mode, or
-    to its fallback_percent. lapses_s: after how long, where that can't be told."""
+    """control.limit, control.target, control.var: how that is told. timer: whether it lapses by itself into the
+    device's mode, or to its fallback_percent. lapses_s: after how long, where that can't be told."""
 
     give: Annotated[list[StepSection], Meta(min_length=1)]
     take: list[StepSection] = []
@@ -119,6 +122,7 @@ class ControlSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     points: list[PointSection]
     limit: OrderSection | None = None
     target: OrderSection | None = None
+    var: OrderSection | None = None
 
 
 class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -178,7 +182,7 @@ def _control(section: MapSection, control: ControlSection) -> Control:
         Point(line=_point(section, each), volatile=each.volatile, wears=_wears(section, each), once=each.once)
         for each in control.points
     )
-    return Control(points=points, limit=order(control.limit), target=order(control.target))
+    return Control(points=points, limit=order(control.limit), target=order(control.target), var=order(control.var))
 
 
 def _step(each: StepSection) -> Step:

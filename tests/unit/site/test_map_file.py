@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from derctl.cli.maps import order_text
 from derctl.core.words import SeenBy
 from derctl.devices.maps.line import Type
 from derctl.errors import ConfigError, Problem
@@ -183,6 +184,10 @@ def test_the_control_of_the_document_loads_and_its_points_wear_as_they_say() -> 
     assert target is not None
     assert [step.point for step in target.way(-1.0)] == ["charge_w", "minutes", "forced"]
     assert not made.wears("own.forced") and made.volatile and not made.guarded
+    var = made.map.control.var
+    assert var is not None and var.reactive and not target.reactive
+    assert order_text(var) == "q_var = var, q_mode = 2; given back: q_mode = 0; stands"
+    assert [point.name for point in made.map.control.var_alone] == ["own.q_var", "own.q_mode"]
     assert made.facts["volatile"].by is SeenBy.DOCUMENT
     inferred = (
         "address: 100, volatile: true",
@@ -214,6 +219,14 @@ def test_the_control_of_the_document_loads_and_its_points_wear_as_they_say() -> 
          "map.control.points[1].type", "read bits, and nothing else does"),
         (("{name: charge_w, address: 101,", "{name: charge_w, once: true, address: 101,"), "map.control.target",
          "charge_w takes its power"),
+        (("{point: q_var, of: var}", "{point: q_var, of: watts}"), "map.control.var.give", "an order of its own"),
+        (("{point: q_var, of: var}, ", ""), "map.control.var.give", "needs one step of var, var_size, var_percent"),
+        (("{point: q_mode, value: 0}", "{point: q_var, of: var}"), "map.control.var.release", "gives no var"),
+        (("{point: charge_w, of: size}", "{point: charge_w, of: var}"), "map.control.target.take", "its own"),
+        (("  var:\n", "  var:\n    at: battery\n"), "map.control.var.at", "a battery has no reactive power"),
+        (("  var:\n", "  var:\n    timer: target\n"), "map.control.var.timer", "write none or no_target"),
+        (("{name: q_var, address: 110,", "{name: q_var, once: true, address: 110,"), "map.control.var",
+         "q_var takes its var"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_what_is_written_is_named_with_its_place(change: tuple[str, str], path: str, says: str) -> None:
