@@ -10,6 +10,7 @@ from derctl.devices.maps.number import size
 from derctl.devices.maps.quantities import ALARMS, BY_KIND, IDENTITY, NEEDED, PHASE_POWERS
 from derctl.site.hints import similar
 from derctl.site.map_file import (
+    ConnectionSection,
     ControlSection,
     LineSection,
     Made,
@@ -52,7 +53,7 @@ def doubtful(section: MapSection | None) -> Doubts:
             yield f"{path}.name", f"no quantity {line.name!r} {near}; what is for people only belongs into map.shown"
         elif line.unit is not None and line.unit != known[line.name]:
             yield f"{path}.unit", f"{line.name} is in {known[line.name] or 'no unit'}: scale it, and leave unit out"
-        if line.name in names[:i]:
+        if any(_meet(line, other) for other in section.lines[:i] if other.name == line.name):
             yield f"{path}.name", f"{line.name} stands twice"
         yield from _line_doubts(section, path, line)
     for i, line in enumerate(section.shown):
@@ -61,6 +62,26 @@ def doubtful(section: MapSection | None) -> Doubts:
         yield from _control_doubts(section, section.control)
     for i, mark in enumerate(section.signature):
         yield from _mark_doubts(section, f"map.signature[{i}]", mark)
+    if section.connection is not None:
+        yield from _connection_doubts(section, section.connection)
+
+
+def _meet(one: LineSection, other: LineSection) -> bool:
+    """Whether both may count of the same device."""
+    if one.when is not None and other.when is not None:
+        return one.when == other.when
+    apart = [(one.when, other.unless), (other.when, one.unless)]
+    return not any(when is not None and when == unless for when, unless in apart)
+
+
+def _connection_doubts(section: MapSection, each: ConnectionSection) -> Doubts:
+    if section.system is not None:
+        yield "map.connection", "is not for a map that says system: that holds for all of them"
+    is_text = (each.type or section.type) == "string"
+    for i, system in enumerate(each.systems):
+        if (system.text is not None) is not is_text or (system.raw is not None) is is_text:
+            yield f"map.connection.systems[{i}]", "needs raw: ... of a number, or text: ... of a string"
+    yield from _number_doubts(section, "map.connection", each)
 
 
 def _control_doubts(section: MapSection, control: ControlSection) -> Doubts:
@@ -123,6 +144,8 @@ def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str])
 
 def _line_doubts(section: MapSection, path: str, line: LineSection) -> Doubts:
     kind = line.type or section.type
+    if (line.when or line.unless) and section.connection is None:
+        yield path, "when and unless need map.connection, which says how the device is connected"
     if line.valid is not None and line.valid[0] >= line.valid[1]:
         yield f"{path}.valid", f"{line.valid[0]:g} is not below {line.valid[1]:g}: write [lowest, highest]"
     if kind == "string" and line.name not in IDENTITY and line in section.lines:

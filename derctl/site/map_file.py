@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from derctl.core.words import SeenBy, Status, Timer
 from derctl.devices.fact import Fact
 from derctl.devices.maps.control import Control, Of, Order, Point, Step
-from derctl.devices.maps.line import Line, Mark, Type
+from derctl.devices.maps.line import Connection, Line, Mark, Type
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.quantities import BY_KIND
 from derctl.devices.nominal import System
@@ -25,6 +25,7 @@ Made = Literal[
     "watts", "size", "percent", "fallback_percent", "seconds", "var", "var_size", "var_percent", "va_percent"
 ]
 Raw = Annotated[int, Meta(ge=0)]
+SystemName = Literal["single", "split", "three"]
 StatusName = Literal["on", "throttled", "starting", "standby", "asleep", "off", "fault", "unknown"]
 Name = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,39}}{END}", description="lower case, digits and _")]
 
@@ -70,6 +71,8 @@ class LineSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
     bits: list[BitSection] = []
     slow: bool = False
     exponent: Annotated[int, Meta(ge=1, le=60, description="registers behind its first one")] | None = None
+    when: SystemName | None = None
+    unless: SystemName | None = None
 
 
 class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +81,20 @@ class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
     values: list[Raw] | None = None
     within: Annotated[list[float], Meta(min_length=2, max_length=2)] | None = None
     text: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+
+
+class SystemSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """connection.systems[]: what a raw value, or a part of its text, says of how the device is connected."""
+
+    means: SystemName
+    raw: Raw | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+
+
+class ConnectionSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """connection: the register that says how the device is connected."""
+
+    systems: Annotated[list[SystemSection], Meta(min_length=1)]
 
 
 class PointSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,7 +148,8 @@ class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: Literal["map_meter", "map_bms", "map_pv", "map_storage", "map_hybrid"]
     maker: Annotated[str, Meta(min_length=1, max_length=32)]
     model: Annotated[str, Meta(min_length=1, max_length=32)]
-    system: Literal["single", "split", "three"] | None = None
+    system: SystemName | None = None
+    connection: ConnectionSection | None = None
     function: Function = 3
     type: TypeName = "u16"
     words: WordOrder = "high"
@@ -152,13 +170,27 @@ def map_of(section: MapSection) -> RegisterMap:
         maker=section.maker,
         model=section.model,
         fact=Fact(by=SeenBy(section.by), source=section.source),
-        system=None if section.system is None else System[section.system.upper()],
+        system=_system(section.system),
+        connection=None if section.connection is None else _connection(section, section.connection),
         step=section.step,
         gap=section.gap,
         signature=tuple(_mark(section, each) for each in section.signature),
         lines=tuple(_line(section, each, BY_KIND[section.kind].get(each.name, "")) for each in section.lines),
         shown=tuple(_line(section, each, each.unit or "") for each in section.shown),
         control=None if section.control is None else _control(section, section.control),
+    )
+
+
+def _system(name: str | None) -> System | None:
+    return None if name is None else System[name.upper()]
+
+
+def _connection(section: MapSection, each: ConnectionSection) -> Connection:
+    said = [(system, System[system.means.upper()]) for system in each.systems]
+    return Connection(
+        line=Line(**number_of(section, each), name="connection"),
+        raws=tuple((system.raw, means) for system, means in said if system.raw is not None),
+        texts=tuple((system.text, means) for system, means in said if system.text is not None),
     )
 
 
@@ -229,6 +261,8 @@ def _line(section: MapSection, each: LineSection, unit: str) -> Line:
         bits=tuple((bit.bit, bit.name) for bit in each.bits),
         slow=each.slow,
         exponent=each.exponent or 0,
+        when=_system(each.when),
+        unless=_system(each.unless),
     )
 
 

@@ -73,7 +73,7 @@ class MapDer(Mapped):
 
     def decode(self, answers: Answers) -> Reading:
         values: dict[str, Any] = dict(self.values(answers))
-        model = INVERTER_MODELS[self.start.map.system or System.THREE]
+        model = INVERTER_MODELS[self.start.system or System.THREE]
         reading = inverter(model, renamed(values, INVERTER), phase=self.options.phase)
         words = None if self.orders is None else self.orders.points.words(answers)
         accepted = None if self.orders is None or words is None else self.orders.accepted(words)
