@@ -62,8 +62,8 @@ def doubtful(section: MapSection | None) -> Doubts:
         yield from _control_doubts(section, section.control)
     for i, mark in enumerate(section.signature):
         yield from _mark_doubts(section, f"map.signature[{i}]", mark)
-    if section.connection is not None:
-        yield from _connection_doubts(section, section.connection)
+    if isinstance(section.system, ConnectionSection):
+        yield from _connection_doubts(section, section.system)
 
 
 def _meet(one: LineSection, other: LineSection) -> bool:
@@ -75,13 +75,11 @@ def _meet(one: LineSection, other: LineSection) -> bool:
 
 
 def _connection_doubts(section: MapSection, each: ConnectionSection) -> Doubts:
-    if section.system is not None:
-        yield "map.connection", "is not for a map that says system: that holds for all of them"
     is_text = (each.type or section.type) == "string"
     for i, system in enumerate(each.systems):
         if (system.text is not None) is not is_text or (system.raw is not None) is is_text:
-            yield f"map.connection.systems[{i}]", "needs raw: ... of a number, or text: ... of a string"
-    yield from _number_doubts(section, "map.connection", each)
+            yield f"map.system.systems[{i}]", "needs raw: ... of a number, or text: ... of a string"
+    yield from _number_doubts(section, "map.system", each)
 
 
 def _control_doubts(section: MapSection, control: ControlSection) -> Doubts:
@@ -144,8 +142,8 @@ def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str])
 
 def _line_doubts(section: MapSection, path: str, line: LineSection) -> Doubts:
     kind = line.type or section.type
-    if (line.when or line.unless) and section.connection is None:
-        yield path, "when and unless need map.connection, which says how the device is connected"
+    if (line.when or line.unless) and not isinstance(section.system, ConnectionSection):
+        yield path, "when and unless need a register in map.system, which says how the device is connected"
     if line.valid is not None and line.valid[0] >= line.valid[1]:
         yield f"{path}.valid", f"{line.valid[0]:g} is not below {line.valid[1]:g}: write [lowest, highest]"
     if kind == "string" and line.name not in IDENTITY and line in section.lines:

@@ -84,7 +84,7 @@ class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class SystemSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """connection.systems[]: what a raw value, or a part of its text, says of how the device is connected."""
+    """system.systems[]: what a raw value, or a part of its text, says of how the device is connected."""
 
     means: SystemName
     raw: Raw | None = None
@@ -92,7 +92,7 @@ class SystemSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ConnectionSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """connection: the register that says how the device is connected."""
+    """system: the register that says how each device is connected, where the map doesn't say it of all."""
 
     systems: Annotated[list[SystemSection], Meta(min_length=1)]
 
@@ -148,8 +148,7 @@ class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: Literal["map_meter", "map_bms", "map_pv", "map_storage", "map_hybrid"]
     maker: Annotated[str, Meta(min_length=1, max_length=32)]
     model: Annotated[str, Meta(min_length=1, max_length=32)]
-    system: SystemName | None = None
-    connection: ConnectionSection | None = None
+    system: SystemName | ConnectionSection | None = None
     function: Function = 3
     type: TypeName = "u16"
     words: WordOrder = "high"
@@ -170,8 +169,8 @@ def map_of(section: MapSection) -> RegisterMap:
         maker=section.maker,
         model=section.model,
         fact=Fact(by=SeenBy(section.by), source=section.source),
-        system=_system(section.system),
-        connection=None if section.connection is None else _connection(section, section.connection),
+        system=_system(section.system) if isinstance(section.system, str) else None,
+        connection=_connection(section, section.system),
         step=section.step,
         gap=section.gap,
         signature=tuple(_mark(section, each) for each in section.signature),
@@ -185,7 +184,9 @@ def _system(name: str | None) -> System | None:
     return None if name is None else System[name.upper()]
 
 
-def _connection(section: MapSection, each: ConnectionSection) -> Connection:
+def _connection(section: MapSection, each: SystemName | ConnectionSection | None) -> Connection | None:
+    if not isinstance(each, ConnectionSection):
+        return None
     said = [(system, System[system.means.upper()]) for system in each.systems]
     return Connection(
         line=Line(**number_of(section, each), name="connection"),

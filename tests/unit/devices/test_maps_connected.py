@@ -12,7 +12,7 @@ from derctl.site.profiles import profile
 from tests.unit.devices.test_maps import METER, PV, acme, found, made, packed
 
 CONNECTION = """\
-  connection: {address: 50, systems: [{raw: 0, means: single}, {raw: 1, means: three}, {raw: 7, means: split}]}
+  system: {address: 50, systems: [{raw: 0, means: single}, {raw: 1, means: three}, {raw: 7, means: split}]}
   lines:
     - {name: v_a_v, address: 60, scale: 0.1, when: single}
     - {name: v_a_v, address: 61, scale: 0.1, unless: single}
@@ -77,11 +77,12 @@ def test_a_map_that_says_it_of_all_asks_none() -> None:
             "stands twice",
         ),
         (("{name: v_b_v,", "{name: v_a_v,"), "map.lines[2].name", "stands twice"),
-        (("{raw: 0, means", "{text: x, means"), "map.connection.systems[0]", "needs raw: ... of a number"),
-        (("{raw: 0, means", "{raw: 0, text: x, means"), "map.connection.systems[0]", "needs raw: ... of a number"),
-        (("  kind: map_pv\n", "  kind: map_pv\n  system: three\n"), "map.connection", "says system"),
-        (("{address: 50,", "{address: 65535, type: u32,"), "map.connection.address", "behind register 65535"),
-        ((CONNECTION.splitlines()[0], ""), "map.lines[0]", "need map.connection"),
+        (("{raw: 0, means", "{text: x, means"), "map.system.systems[0]", "needs raw: ... of a number"),
+        (("{raw: 0, means", "{raw: 0, text: x, means"), "map.system.systems[0]", "needs raw: ... of a number"),
+        ((CONNECTION.splitlines()[0], "  system: tree"), "map.system", "three"),
+        (("{address: 50, systems", "{systems"), "map.system", "address is missing"),
+        (("{address: 50,", "{address: 65535, type: u32,"), "map.system.address", "behind register 65535"),
+        ((CONNECTION.splitlines()[0], ""), "map.lines[0]", "need a register in map.system"),
     ],
 )
 def test_a_mistake_in_it_is_named_with_its_place(change: tuple[str, str], path: str, says: str) -> None:
