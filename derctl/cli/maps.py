@@ -127,7 +127,8 @@ def line_text(line: Line) -> str:
     valid = f", from {line.valid[0]:g} to {line.valid[1]:g}" if line.valid is not None else ""
     when = "" if line.when is None else f", where it is {line.when.name.lower()}"
     when += "" if line.unless is None else f", unless it is {line.unless.name.lower()}"
-    return f"{line.place} {line.type}{order}{part}{scale}{tens}{offset}{unit}{valid}{absent}{when}"
+    many = f", the {line.pick} of {line.count}" if line.pick else ""
+    return f"{line.place} {line.type}{many}{order}{part}{scale}{tens}{offset}{unit}{valid}{absent}{when}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

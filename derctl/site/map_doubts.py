@@ -144,6 +144,10 @@ def _line_doubts(section: MapSection, path: str, line: LineSection) -> Doubts:
     kind = line.type or section.type
     if (line.when or line.unless) and not isinstance(section.system, ConnectionSection):
         yield path, "when and unless need a register in map.system, which says how the device is connected"
+    if (line.count is None) is not (line.pick is None):
+        yield path, "count goes with pick: highest or lowest"
+    elif line.count is not None and (kind in {"string", "bits"} or line.states or line.bits or line.exponent):
+        yield f"{path}.count", "only plain numbers can be picked from"
     if line.valid is not None and line.valid[0] >= line.valid[1]:
         yield f"{path}.valid", f"{line.valid[0]:g} is not below {line.valid[1]:g}: write [lowest, highest]"
     if kind == "string" and line.name not in IDENTITY and line in section.lines:
@@ -179,6 +183,7 @@ def _number_doubts(section: MapSection, path: str, each: NumberSection) -> Doubt
         yield f"{path}.type", "functions 1 and 2 (coils, discrete inputs) read bits, and nothing else does"
     if each.part is not None and kind != "u16":
         yield f"{path}.part", f"only a u16 has a high and a low half, this is {kind}"
-    end = each.address + section.step * size(Line(**number_of(section, each), name=""))
+    count = (each.count or 1) if isinstance(each, LineSection) else 1
+    end = each.address + section.step * size(Line(**number_of(section, each), name="", count=count))
     if end > 65536:
         yield f"{path}.address", f"{each.address} and what follows ends behind register 65535"

@@ -73,6 +73,8 @@ class LineSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
     exponent: Annotated[int, Meta(ge=1, le=60, description="registers behind its first one")] | None = None
     when: SystemName | None = None
     unless: SystemName | None = None
+    count: Annotated[int, Meta(ge=2, le=64, description="numbers, one behind the other")] | None = None
+    pick: Literal["highest", "lowest"] | None = None
 
 
 class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -264,6 +266,8 @@ def _line(section: MapSection, each: LineSection, unit: str) -> Line:
         exponent=each.exponent or 0,
         when=_system(each.when),
         unless=_system(each.unless),
+        count=each.count or 1,
+        pick=each.pick or "",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Read, Write
+from derctl.core.pack import charging, discharging
 from derctl.core.types import Fallback, Setpoint
 from derctl.core.words import Bar, LimitsBy, Status
 from derctl.devices.nominal import System
@@ -385,3 +386,22 @@ def test_what_a_jk_complains_of_bars_the_way_that_it_means(bits: int, fets: int,
     fake.registers |= {0x12A0: bits >> 16, 0x12A2: bits & 0xFFFF, 0x12C0: fets}
     pack = fake.reading(found("jk_bms", fake)).pack
     assert pack is not None and pack.bars == bars
+
+
+@pytest.mark.parametrize(
+    ("cell", "millivolts", "into", "out"),
+    [(3, 3346, 1.0, 1.0), (3, 3625, 0.5, 1.0), (15, 3650, 0.0, 1.0), (0, 2525, 1.0, 0.5), (9, 2400, 1.0, 0.0)],
+)
+def test_a_jk_s_highest_and_lowest_cell_bound_it_before_its_switches_open(
+    cell: int, millivolts: int, into: float, out: float
+) -> None:
+    """16 cells of 3.346 V in the frame, and nothing where there is none; it opens at 3.65 and 2.5 V here."""
+    fake = jk()
+    device = found("jk_bms", fake)
+    pack = fake.reading(device).pack
+    assert pack is not None
+    assert (pack.cell_max_v, pack.cell_min_v) == (pytest.approx(3.346, abs=0.002), pytest.approx(3.346, abs=0.002))
+    fake.registers[0x1200 + 2 * cell] = millivolts
+    pack = fake.reading(device).pack
+    assert pack is not None
+    assert (charging(pack).share, discharging(pack).share) == (pytest.approx(into), pytest.approx(out))

@@ -36,7 +36,8 @@ class Line:
     register, "" for all of it. absent: raw values that mean nothing. valid: what is outside means nothing either.
     states: what a raw value says of the device. bits: names of the bits that are set. slow: read now and then.
     exponent: so many registers behind its first one stands its power of ten; 0: nowhere. when, unless: it counts only
-    of a device that is connected so, or that isn't.
+    of a device that is connected so, or that isn't. count, pick: so many numbers stand one behind the other, of which
+    it is the highest or the lowest that means anything.
     """
 
     name: str
@@ -59,6 +60,8 @@ class Line:
     exponent: int = 0
     when: System | None = None
     unless: System | None = None
+    count: int = 1
+    pick: str = ""
 
     def counts(self, system: System | None) -> bool:
         """Of a device that is connected so; None: nobody says how."""

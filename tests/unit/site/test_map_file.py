@@ -58,6 +58,21 @@ def test_the_map_of_the_document_loads() -> None:
         (("{name: p_w,", "{name: p_x,"), "map.lines", "needs a line p_w"),
         (("{name: v_a_v,", "{name: v_d_v,"), "map.lines[1].name", "no quantity 'v_d_v' of a map_meter"),
         (("{name: v_a_v,", "{name: p_w,"), "map.lines[1].name", "stands twice"),
+        (("{name: v_a_v,", "{name: v_a_v, count: 3,"), "map.lines[1]", "count goes with pick"),
+        (("{name: v_a_v,", "{name: v_a_v, pick: lowest,"), "map.lines[1]", "count goes with pick"),
+        (
+            (
+                "{name: energy_wh, address: 0x0100,",
+                "{name: energy_wh, address: 0x0100, count: 2, pick: lowest, exponent: 3,",
+            ),
+            "map.lines[2].count",
+            "only plain numbers",
+        ),
+        (
+            ("{name: v_a_v, address: 0x0000,", "{name: v_a_v, count: 9, pick: lowest, address: 0xFFF0,"),
+            "map.lines[1].address",
+            "behind register 65535",
+        ),
         (("address: 0x0034}", "address: 0x10034}"), "map.lines[0].address", "outside 0 to 65535"),
         (("address: 0x0034}", "address: 0xFFFF}"), "map.lines[0].address", "ends behind register 65535"),
         (("valid: [0, 1000]", "valid: [1000, 0]"), "map.lines[1].valid", "is not below"),
