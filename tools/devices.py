@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from derctl.cli.maps import line_text, order_text
+from derctl.cli.maps import line_text, order_text, systems_text
 from derctl.cli.profiles import row_text, shown, unconfirmed
 from derctl.core.words import SeenBy
 from derctl.devices import Profile
@@ -102,6 +102,9 @@ def map_page(made: RegisterMap) -> Iterator[str]:
     ]
     lines = [(f"`{line.name}`", line_text(line), line.fact) for line in (*made.lines, *made.shown)]
     yield f"Its register map, for `kind: {made.kind}`; who says it, where a line says nothing: {mark(made.fact)}"
+    if made.connection is not None:
+        asked = made.connection.line
+        signs.append(("connected", f"{asked.place}: {systems_text(made.connection)}", asked.fact))
     rows = [[name, text, "" if fact == made.fact else mark(fact)] for name, text, fact in (*signs, *lines)]
     yield table(["line", "where and how", "who says it"], rows)
     if made.control is not None:
@@ -121,10 +124,9 @@ def orders(control: Control) -> Iterator[str]:
         [f"`{p.name}`", line_text(p.line), wears[p.volatile] + memory(p), mark(p.line.fact)] for p in control.points
     ]
     yield table(["point", "where and how", "memory", "who says it"], rows)
-    both = (("limit", control.limit), ("target", control.target))
     yield table(
         ["told", "steps", "who says it"],
-        [[name, order_text(order), mark(order.fact)] for name, order in both if order is not None],
+        [[name, order_text(order), mark(order.fact)] for name, order in control.orders.items()],
     )
 
 

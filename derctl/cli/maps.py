@@ -18,7 +18,7 @@ from derctl.devices import Identity, Profile
 from derctl.devices.fact import Fact
 from derctl.devices.maps.blocks import blocks_of
 from derctl.devices.maps.control import Control, Order, Step
-from derctl.devices.maps.line import Line
+from derctl.devices.maps.line import Connection, Line
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value, raw_of, size, value
 from derctl.devices.maps.recognise import identified
@@ -60,6 +60,9 @@ def page(made: RegisterMap) -> Iterator[str]:
     yield from wrapped(said(f"of {made.name}, for kind: {made.kind}", made.fact), "  registers  ")
     for mark in made.signature:
         yield from wrapped(_own(made, f"{mark.line.place} reads {mark.wanted}", mark.line), "    recognised by: ")
+    if made.connection is not None:
+        asked = made.connection.line
+        yield from wrapped(_own(made, f"{asked.place}: {systems_text(made.connection)}", asked), "    connected: ")
     for line in (*made.lines, *made.shown):
         mine = "" if line in made.lines else ", shown only"
         yield from wrapped(_own(made, f"{line_text(line)}{mine}", line), f"    {line.name:<22} ")
@@ -75,19 +78,28 @@ def _orders(made: RegisterMap, control: Control) -> Iterator[str]:
         yield from wrapped(_own(made, f"{line_text(point.line)}, {wears}", point.line), f"    {point.name:<22} ")
         if point.wears != point.line.fact:
             yield from wrapped(said("its memory", point.wears), f"    {'':<22} ")
-    for name, order in (("limit", control.limit), ("target", control.target)):
-        if order is not None:
-            yield from wrapped(order_text(order), f"    {name:<22} ")
-            doubts = "; ".join(control.doubts(order))
-            yield from wrapped(f"not written: nobody has confirmed {doubts}", f"    {'':<22} ") if doubts else ()
-            quoted = ", ".join(() if doubts else control.quoted(order))
-            named = f"written only where a row of the site file has may_write: [{quoted}], since others quote that"
-            yield from wrapped(named, f"    {'':<22} ") if quoted else ()
+    for name, order in control.orders.items():
+        yield from wrapped(order_text(order), f"    {name:<22} ")
+        doubts = "; ".join(control.doubts(order))
+        yield from wrapped(f"not written: nobody has confirmed {doubts}", f"    {'':<22} ") if doubts else ()
+        quoted = ", ".join(() if doubts else control.quoted(order))
+        named = f"written only where a row of the site file has may_write: [{quoted}], since others quote that"
+        yield from wrapped(named, f"    {'':<22} ") if quoted else ()
+
+
+def systems_text(asked: Connection) -> str:
+    """What its register says of how the device is connected."""
+    said = [(f"{raw}", system) for raw, system in asked.raws] + [(repr(part), system) for part, system in asked.texts]
+    return ", ".join(f"{word} is {system.name.lower()}" for word, system in said)
 
 
 def order_text(order: Order) -> str:
     """Its steps."""
-    ways = [("", order.give), ("below 0 W: ", order.take), ("given back: ", order.release)]
+    ways = [
+        ("", order.give),
+        (f"below 0 {'var' if order.reactive else 'W'}: ", order.take),
+        ("given back: ", order.release),
+    ]
     text = "; ".join(head + ", ".join(map(_step_text, steps)) for head, steps in ways if steps)
     timers = {Timer.NO_TARGET: "lapses by itself", Timer.TARGET: "falls by itself to what it is told for that"}
     after = "" if order.lapses_s is None else f" after {order.lapses_s:g} s"
@@ -113,7 +125,10 @@ def line_text(line: Line) -> str:
     tens = f", power of ten at {line.address + line.exponent}" if line.exponent else ""
     absent = f", {', '.join(map(str, line.absent))} means nothing" if line.absent else ""
     valid = f", from {line.valid[0]:g} to {line.valid[1]:g}" if line.valid is not None else ""
-    return f"{line.place} {line.type}{order}{part}{scale}{tens}{offset}{unit}{valid}{absent}"
+    when = "" if line.when is None else f", where it is {line.when.name.lower()}"
+    when += "" if line.unless is None else f", unless it is {line.unless.name.lower()}"
+    many = f", the {line.pick} of {line.count}" if line.pick else ""
+    return f"{line.place} {line.type}{many}{order}{part}{scale}{tens}{offset}{unit}{valid}{absent}{when}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,9 @@ class Conversion:
         return f"unknown key; {listed}"
 
     def value(self, value: Any, kind: Any, path: str) -> Any:
-        struct = _struct_in(kind)
+        struct, words = _struct_in(kind), _words(kind)
+        if struct is not None and words and isinstance(value, str):
+            struct, kind = None, Literal[*words]
         if struct is not None and (value is not None or type(None) not in _kinds(kind)):
             return self.struct(value, struct, path)
         if struct is not None:

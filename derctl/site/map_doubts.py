@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from derctl.devices.maps.line import Line
 from derctl.devices.maps.number import size
 from derctl.devices.maps.quantities import ALARMS, BY_KIND, IDENTITY, NEEDED, PHASE_POWERS
 from derctl.site.hints import similar
 from derctl.site.map_file import (
+    ConnectionSection,
     ControlSection,
     LineSection,
+    Made,
     MapSection,
     MarkSection,
     NumberSection,
+    OrderSection,
     StepSection,
     number_of,
 )
@@ -22,9 +26,16 @@ WANTS = {"map_pv": "limit", "map_storage": "target", "map_hybrid": "limit"}
 """What a device of each kind is told at its AC terminals."""
 POWERS = {"watts", "size", "percent"}
 """What a step may make of the setpoint's power."""
+VARS = {"var", "var_size", "var_percent", "va_percent"}
+"""What a step may make of the setpoint's reactive power."""
 
 
-def doubtful(section: MapSection | None) -> Iterator[tuple[str, str]]:
+WORDS = get_args(Made)
+Doubts = Iterator[tuple[str, str]]
+"""Path and message of each."""
+
+
+def doubtful(section: MapSection | None) -> Doubts:
     """Path and message of what no type can tell."""
     if section is None:
         return
@@ -42,7 +53,7 @@ def doubtful(section: MapSection | None) -> Iterator[tuple[str, str]]:
             yield f"{path}.name", f"no quantity {line.name!r} {near}; what is for people only belongs into map.shown"
         elif line.unit is not None and line.unit != known[line.name]:
             yield f"{path}.unit", f"{line.name} is in {known[line.name] or 'no unit'}: scale it, and leave unit out"
-        if line.name in names[:i]:
+        if any(_meet(line, other) for other in section.lines[:i] if other.name == line.name):
             yield f"{path}.name", f"{line.name} stands twice"
         yield from _line_doubts(section, path, line)
     for i, line in enumerate(section.shown):
@@ -51,9 +62,27 @@ def doubtful(section: MapSection | None) -> Iterator[tuple[str, str]]:
         yield from _control_doubts(section, section.control)
     for i, mark in enumerate(section.signature):
         yield from _mark_doubts(section, f"map.signature[{i}]", mark)
+    if isinstance(section.system, ConnectionSection):
+        yield from _connection_doubts(section, section.system)
 
 
-def _control_doubts(section: MapSection, control: ControlSection) -> Iterator[tuple[str, str]]:
+def _meet(one: LineSection, other: LineSection) -> bool:
+    """Whether both may count of the same device."""
+    if one.when is not None and other.when is not None:
+        return one.when == other.when
+    apart = [(one.when, other.unless), (other.when, one.unless)]
+    return not any(when is not None and when == unless for when, unless in apart)
+
+
+def _connection_doubts(section: MapSection, each: ConnectionSection) -> Doubts:
+    is_text = (each.type or section.type) == "string"
+    for i, system in enumerate(each.systems):
+        if (system.text is not None) is not is_text or (system.raw is not None) is is_text:
+            yield f"map.system.systems[{i}]", "needs raw: ... of a number, or text: ... of a string"
+    yield from _number_doubts(section, "map.system", each)
+
+
+def _control_doubts(section: MapSection, control: ControlSection) -> Doubts:
     names = [point.name for point in control.points]
     for i, point in enumerate(control.points):
         if point.name in names[:i]:
@@ -65,36 +94,60 @@ def _control_doubts(section: MapSection, control: ControlSection) -> Iterator[tu
         yield "map.control", "is not for a map whose step isn't 1"
     if section.kind not in WANTS:
         yield "map.control", f"a {section.kind} is not written"
-    wants, hybrid = WANTS.get(section.kind), section.kind == "map_hybrid"
-    for key, order in (("limit", control.limit), ("target", control.target)):
-        if order is None:
-            continue
-        if key != wants and not (hybrid and order.at == "battery"):
-            yield f"map.control.{key}", f"a {section.kind} is told its {wants}"
-        falls = any(step.of == "fallback_percent" for step in order.give)
-        if falls is not (order.timer == "target"):
-            yield f"map.control.{key}.timer", "target goes with a step of fallback_percent"
-        for way in ("give", "take", "release"):
-            yield from _way_doubts(f"map.control.{key}.{way}", way, getattr(order, way), names)
-        often = {step.point for step in (*order.give, *order.take) if step.of in POWERS}
-        for point in control.points:
-            if point.once and point.name in often:
-                yield f"map.control.{key}", f"{point.name} takes its power, which is written each time: not once"
+    for key, order in (("limit", control.limit), ("target", control.target), ("var", control.var)):
+        if order is not None:
+            yield from _order_doubts(section, control, key, order)
 
 
-def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str]) -> Iterator[tuple[str, str]]:
+def _order_doubts(section: MapSection, control: ControlSection, key: str, order: OrderSection) -> Doubts:
+    path, names = f"map.control.{key}", [point.name for point in control.points]
+    if key == "var":
+        yield from _var_doubts(order)
+    elif key != WANTS.get(section.kind) and not (section.kind == "map_hybrid" and order.at == "battery"):
+        yield path, f"a {section.kind} is told its {WANTS.get(section.kind)}"
+    falls = any(step.of == "fallback_percent" for step in order.give)
+    if falls is not (order.timer == "target"):
+        yield f"{path}.timer", "target goes with a step of fallback_percent"
+    for way in ("give", "take", "release"):
+        yield from _way_doubts(f"{path}.{way}", way, getattr(order, way), names)
+    often = {step.point for step in (*order.give, *order.take) if step.of in POWERS | VARS}
+    for point in control.points:
+        if point.once and point.name in often:
+            what = "var" if key == "var" else "power"
+            yield path, f"{point.name} takes its {what}, which is written each time: not once"
+
+
+def _var_doubts(order: OrderSection) -> Doubts:
+    if order.at == "battery":
+        yield "map.control.var.at", "a battery has no reactive power: it is that of the AC terminals"
+    if order.timer == "target":
+        yield "map.control.var.timer", "no fallback has reactive power: write none or no_target"
+
+
+def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str]) -> Doubts:
     for i, step in enumerate(steps):
         if step.point not in names:
             yield f"{path}[{i}].point", f"no point {step.point!r} in map.control.points{similar(step.point, names)}"
         if (step.value is None) is (step.of is None):
-            yield f"{path}[{i}]", "needs either value: ... or of: watts, size, percent, fallback_percent or seconds"
-    powers = {step.of for step in steps} & POWERS
-    if steps and len(powers) != (way != "release"):
-        yield path, "needs one step of watts, size or percent" if way != "release" else "gives no power"
+            yield f"{path}[{i}]", f"needs either value: ... or of: {', '.join(WORDS)}"
+    mine, others = (VARS, POWERS) if ".var." in path else (POWERS, VARS)
+    told = {step.of for step in steps}
+    if told & others:
+        yield path, f"tells {'power' if mine is VARS else 'reactive power'}, which has an order of its own"
+    elif steps and len(told & mine) != (way != "release"):
+        wanted = [word for word in WORDS if word in mine]
+        nothing = "gives no var" if mine is VARS else "gives no power"
+        yield path, f"needs one step of {', '.join(wanted)}" if way != "release" else nothing
 
 
-def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[tuple[str, str]]:
+def _line_doubts(section: MapSection, path: str, line: LineSection) -> Doubts:
     kind = line.type or section.type
+    if (line.when or line.unless) and not isinstance(section.system, ConnectionSection):
+        yield path, "when and unless need a register in map.system, which says how the device is connected"
+    if (line.count is None) is not (line.pick is None):
+        yield path, "count goes with pick: highest or lowest"
+    elif line.count is not None and (kind in {"string", "bits"} or line.states or line.bits or line.exponent):
+        yield f"{path}.count", "only plain numbers can be picked from"
     if line.valid is not None and line.valid[0] >= line.valid[1]:
         yield f"{path}.valid", f"{line.valid[0]:g} is not below {line.valid[1]:g}: write [lowest, highest]"
     if kind == "string" and line.name not in IDENTITY and line in section.lines:
@@ -110,7 +163,7 @@ def _line_doubts(section: MapSection, path: str, line: LineSection) -> Iterator[
     yield from _number_doubts(section, path, line)
 
 
-def _mark_doubts(section: MapSection, path: str, mark: MarkSection) -> Iterator[tuple[str, str]]:
+def _mark_doubts(section: MapSection, path: str, mark: MarkSection) -> Doubts:
     given = [name for name in ("values", "within", "text") if getattr(mark, name) is not None]
     is_text = (mark.type or section.type) == "string"
     if len(given) != 1 or mark.values == []:
@@ -122,7 +175,7 @@ def _mark_doubts(section: MapSection, path: str, mark: MarkSection) -> Iterator[
     yield from _number_doubts(section, path, mark)
 
 
-def _number_doubts(section: MapSection, path: str, each: NumberSection) -> Iterator[tuple[str, str]]:
+def _number_doubts(section: MapSection, path: str, each: NumberSection) -> Doubts:
     kind = each.type or section.type
     if (kind in {"string", "bits"}) is not (each.registers is not None):
         yield path, "a text needs registers, and so do bits: how many it has; a number has as many as its type"
@@ -130,6 +183,7 @@ def _number_doubts(section: MapSection, path: str, each: NumberSection) -> Itera
         yield f"{path}.type", "functions 1 and 2 (coils, discrete inputs) read bits, and nothing else does"
     if each.part is not None and kind != "u16":
         yield f"{path}.part", f"only a u16 has a high and a low half, this is {kind}"
-    end = each.address + section.step * size(Line(**number_of(section, each), name=""))
+    count = (each.count or 1) if isinstance(each, LineSection) else 1
+    end = each.address + section.step * size(Line(**number_of(section, each), name="", count=count))
     if end > 65536:
         yield f"{path}.address", f"{each.address} and what follows ends behind register 65535"

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from derctl.core.words import SeenBy, Status, Timer
 from derctl.devices.fact import Fact
 from derctl.devices.maps.control import Control, Of, Order, Point, Step
-from derctl.devices.maps.line import Line, Mark, Type
+from derctl.devices.maps.line import Connection, Line, Mark, Type
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.quantities import BY_KIND
 from derctl.devices.nominal import System
@@ -21,7 +21,11 @@ Address = Annotated[int, Meta(ge=0, le=65535)]
 Function = Literal[1, 2, 3, 4]
 WordOrder = Literal["high", "low"]
 TypeName = Literal["u16", "s16", "u32", "s32", "u64", "f32", "string", "bits"]
+Made = Literal[
+    "watts", "size", "percent", "fallback_percent", "seconds", "var", "var_size", "var_percent", "va_percent"
+]
 Raw = Annotated[int, Meta(ge=0)]
+SystemName = Literal["single", "split", "three"]
 StatusName = Literal["on", "throttled", "starting", "standby", "asleep", "off", "fault", "unknown"]
 Name = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_]{{0,39}}{END}", description="lower case, digits and _")]
 
@@ -67,6 +71,10 @@ class LineSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
     bits: list[BitSection] = []
     slow: bool = False
     exponent: Annotated[int, Meta(ge=1, le=60, description="registers behind its first one")] | None = None
+    when: SystemName | None = None
+    unless: SystemName | None = None
+    count: Annotated[int, Meta(ge=2, le=64, description="numbers, one behind the other")] | None = None
+    pick: Literal["highest", "lowest"] | None = None
 
 
 class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +83,20 @@ class MarkSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_field
     values: list[Raw] | None = None
     within: Annotated[list[float], Meta(min_length=2, max_length=2)] | None = None
     text: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+
+
+class SystemSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """system.systems[]: what a raw value, or a part of its text, says of how the device is connected."""
+
+    means: SystemName
+    raw: Raw | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+
+
+class ConnectionSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """system: the register that says how each device is connected, where the map doesn't say it of all."""
+
+    systems: Annotated[list[SystemSection], Meta(min_length=1)]
 
 
 class PointSection(NumberSection, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,12 +118,12 @@ class StepSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     point: Name
     value: Raw | None = None
-    of: Literal["watts", "size", "percent", "fallback_percent", "seconds"] | None = None
+    of: Made | None = None
 
 
 class OrderSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """control.limit, control.target: how that is told. timer: whether it lapses by itself into the device's mode, or
-    to its fallback_percent. lapses_s: after how long, where that can't be told."""
+    """control.limit, control.target, control.var: how that is told. timer: whether it lapses by itself into the
+    device's mode, or to its fallback_percent. lapses_s: after how long, where that can't be told."""
 
     give: Annotated[list[StepSection], Meta(min_length=1)]
     take: list[StepSection] = []
@@ -119,6 +141,7 @@ class ControlSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     points: list[PointSection]
     limit: OrderSection | None = None
     target: OrderSection | None = None
+    var: OrderSection | None = None
 
 
 class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,7 +150,7 @@ class MapSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: Literal["map_meter", "map_bms", "map_pv", "map_storage", "map_hybrid"]
     maker: Annotated[str, Meta(min_length=1, max_length=32)]
     model: Annotated[str, Meta(min_length=1, max_length=32)]
-    system: Literal["single", "split", "three"] | None = None
+    system: SystemName | ConnectionSection | None = None
     function: Function = 3
     type: TypeName = "u16"
     words: WordOrder = "high"
@@ -148,13 +171,29 @@ def map_of(section: MapSection) -> RegisterMap:
         maker=section.maker,
         model=section.model,
         fact=Fact(by=SeenBy(section.by), source=section.source),
-        system=None if section.system is None else System[section.system.upper()],
+        system=_system(section.system) if isinstance(section.system, str) else None,
+        connection=_connection(section, section.system),
         step=section.step,
         gap=section.gap,
         signature=tuple(_mark(section, each) for each in section.signature),
         lines=tuple(_line(section, each, BY_KIND[section.kind].get(each.name, "")) for each in section.lines),
         shown=tuple(_line(section, each, each.unit or "") for each in section.shown),
         control=None if section.control is None else _control(section, section.control),
+    )
+
+
+def _system(name: str | None) -> System | None:
+    return None if name is None else System[name.upper()]
+
+
+def _connection(section: MapSection, each: SystemName | ConnectionSection | None) -> Connection | None:
+    if not isinstance(each, ConnectionSection):
+        return None
+    said = [(system, System[system.means.upper()]) for system in each.systems]
+    return Connection(
+        line=Line(**number_of(section, each), name="connection"),
+        raws=tuple((system.raw, means) for system, means in said if system.raw is not None),
+        texts=tuple((system.text, means) for system, means in said if system.text is not None),
     )
 
 
@@ -178,7 +217,7 @@ def _control(section: MapSection, control: ControlSection) -> Control:
         Point(line=_point(section, each), volatile=each.volatile, wears=_wears(section, each), once=each.once)
         for each in control.points
     )
-    return Control(points=points, limit=order(control.limit), target=order(control.target))
+    return Control(points=points, limit=order(control.limit), target=order(control.target), var=order(control.var))
 
 
 def _step(each: StepSection) -> Step:
@@ -225,6 +264,10 @@ def _line(section: MapSection, each: LineSection, unit: str) -> Line:
         bits=tuple((bit.bit, bit.name) for bit in each.bits),
         slow=each.slow,
         exponent=each.exponent or 0,
+        when=_system(each.when),
+        unless=_system(each.unless),
+        count=each.count or 1,
+        pick=each.pick or "",
     )
 
 

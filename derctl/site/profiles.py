@@ -224,11 +224,13 @@ def _made(file: Any) -> Profile:
 
 
 def _wearing(control: Control, values: dict[str, Any], facts: dict[str, Fact]) -> None:
-    """What its points say of their memory, where the file has no word of its own."""
+    """What its points say of their memory, where the file has no word of its own. Those of its var alone leave the
+    others as they are: where they wear out it is told no var."""
     often = [point for point in control.points if not point.once]
+    powers = [point for point in often if point not in control.var_alone] or often
     lasting = [point for point in often if point.volatile]
-    fact = next((point for point in often), control.points[0]).wears
-    values.setdefault("volatile", len(lasting) == len(often))
+    fact = next((point for point in powers), control.points[0]).wears
+    values.setdefault("volatile", all(point.volatile for point in powers))
     values.setdefault("cyclic", (*CONTROL, *(point.name for point in lasting)))
     facts.setdefault("volatile", fact)
     facts.setdefault("cyclic", fact)

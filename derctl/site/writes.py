@@ -36,8 +36,7 @@ def _own(point: str, profile: Profile) -> str | None:
     known = [each.name for each in control.points]
     if point not in known:
         return f"profile {profile.name} has no point {point!r}{similar(point, known)}; it has {', '.join(known)}"
-    orders = [order for order in (control.limit, control.target) if order is not None]
-    mine = [order for order in orders if point in {each.name for each in control.points_of(order)}]
+    mine = [order for order in control.orders.values() if point in {each.name for each in control.points_of(order)}]
     doubts = next((each for order in mine for each in control.doubts(order)), None)
     if any(point in control.quoted(order) and not list(control.doubts(order)) for order in mine):
         return None

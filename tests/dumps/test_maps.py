@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Read, Write
+from derctl.core.pack import charging, discharging
 from derctl.core.types import Fallback, Setpoint
 from derctl.core.words import Bar, LimitsBy, Status
+from derctl.devices.nominal import System
 from derctl.devices.types import Taken
 from derctl.errors import NotRecognised
 from tests.fake import Fake
@@ -129,7 +131,7 @@ def test_a_luna_reads_as_its_source_says() -> None:
     """Two captures of two devices; what neither has is written by the table of the maker's document."""
     more = dict.fromkeys((*range(32064, 32090), *range(32106, 32108)), 65535)
     more |= {30075: 0, 30076: 6600, 37758: 0, 37759: 10000, 37046: 0, 37047: 5000, 37048: 0, 37049: 5000}
-    more |= {32080: 0, 32081: 1200, 32069: 2301, 32085: 5001}
+    more |= {32080: 0, 32081: 1200, 32066: 2301, 32069: 1150, 32070: 1150, 32071: 0, 32085: 5001}
     more |= {40125: 1000}
     more |= {37750 + i: 0 for i in range(10) if 37750 + i not in more}
     fake = from_registers(dump("huawei_luna2000"), dump("huawei_sun2000_6ktl"), more=more)
@@ -138,7 +140,10 @@ def test_a_luna_reads_as_its_source_says() -> None:
     assert device.identity.model == "SUN2000-6KTL-L1"
     assert device.identity.firmware == "V200R001C00SPC130"
     assert (reading.soc_pct, reading.dc_p_w) == (79.0, -3334.0), "+3334 W charging, by its source"
-    assert (reading.p_w, reading.v_v, reading.f_hz) == (1200.0, pytest.approx(230.1), pytest.approx(50.01))
+    assert (reading.p_w, reading.v_v, reading.f_hz) == (1200.0, pytest.approx(230.1), pytest.approx(50.01)), (
+        "wlcrs/huawei_solar#507: one with a single phase has its voltage in 32066, and half of it in 32069"
+    )
+    assert device.nominal.system is System.SINGLE
     assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (5000.0, 5000.0)
     assert reading.limits_by is LimitsBy.CHAIN
     assert device.can.store and device.can.pv is not None and device.can.limit and not device.can.aim
@@ -251,6 +256,17 @@ def test_a_sungrow_hybrid_reads_as_its_source_says() -> None:
     assert (reading.dc_p_w, reading.status) == (0.0, Status.ON), "an empty battery, and 0x0040: it runs"
     assert fake.registers[13000] == 0b101000, "its house draws, and from the grid"
     assert not device.can.steer
+    assert device.nominal.system is System.THREE, "3P4L, by its source"
+
+
+def test_a_sungrow_with_one_phase_says_so_and_is_read_there() -> None:
+    """Its output type is 0; what its other two phases read then is nothing of the grid's."""
+    fake = sungrow()
+    fake.registers[5001], fake.registers[5019], fake.registers[5020] = 0, 1140, 3
+    device = found("sungrow_sh", fake, phase=1)
+    reading = fake.reading(device)
+    assert device.nominal.system is System.SINGLE and reading.v_v == pytest.approx(227.5)
+    assert reading.v_phase_v == (None, pytest.approx(227.5), None), "the site file says in which"
 
 
 @pytest.mark.parametrize(
@@ -370,3 +386,22 @@ def test_what_a_jk_complains_of_bars_the_way_that_it_means(bits: int, fets: int,
     fake.registers |= {0x12A0: bits >> 16, 0x12A2: bits & 0xFFFF, 0x12C0: fets}
     pack = fake.reading(found("jk_bms", fake)).pack
     assert pack is not None and pack.bars == bars
+
+
+@pytest.mark.parametrize(
+    ("cell", "millivolts", "into", "out"),
+    [(3, 3346, 1.0, 1.0), (3, 3625, 0.5, 1.0), (15, 3650, 0.0, 1.0), (0, 2525, 1.0, 0.5), (9, 2400, 1.0, 0.0)],
+)
+def test_a_jk_s_highest_and_lowest_cell_bound_it_before_its_switches_open(
+    cell: int, millivolts: int, into: float, out: float
+) -> None:
+    """16 cells of 3.346 V in the frame, and nothing where there is none; it opens at 3.65 and 2.5 V here."""
+    fake = jk()
+    device = found("jk_bms", fake)
+    pack = fake.reading(device).pack
+    assert pack is not None
+    assert (pack.cell_max_v, pack.cell_min_v) == (pytest.approx(3.346, abs=0.002), pytest.approx(3.346, abs=0.002))
+    fake.registers[0x1200 + 2 * cell] = millivolts
+    pack = fake.reading(device).pack
+    assert pack is not None
+    assert (charging(pack).share, discharging(pack).share) == (pytest.approx(into), pytest.approx(out))

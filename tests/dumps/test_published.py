@@ -13,6 +13,7 @@ import pytest
 from derctl.commission.described import UNSTATED
 from derctl.commission.looking import Found, Shelf, looked
 from derctl.core.exchange import Exchange, Read, Write
+from derctl.core.pack import charging, discharging
 from derctl.core.types import Fallback, Rating, Setpoint
 from derctl.core.words import Bar, LimitsBy, Status, Timer
 from derctl.devices import Options, Profile, kinds
@@ -95,6 +96,31 @@ def test_a_limit_that_the_bms_takes_back_counts_at_once() -> None:
     fake.registers |= {307: 0, 308: 55}
     reading = fake.reading(device)
     assert (reading.p_charge_limit_w, reading.p_discharge_limit_w) == (0.0, pytest.approx(5.5 * 52.0))
+
+
+@pytest.mark.parametrize(
+    ("limit_v", "volts", "share", "bars"),
+    [
+        (56.5, 52.0, 1.0, ()),
+        (54.0, 53.73, 0.5, ()),
+        (54.0, 54.0, 0.0, (Bar.OVER_VOLT,)),
+        (53.5, 54.1, 0.0, (Bar.OVER_VOLT,)),
+        (0.0, 52.0, 0.0, (Bar.OVER_VOLT,)),
+    ],
+)
+def test_nothing_is_charged_at_the_voltage_that_the_battery_accepts_now(
+    limit_v: float, volts: float, share: float, bars: tuple[Bar, ...]
+) -> None:
+    """CVL: "the maximum charge voltage that the battery currently accepts" (Victron, Color Control GX manual, 11.5).
+    How it goes down within 1 % below is derctl's choice. One that is gone once it was told lets nothing in."""
+    fake = victron("battery")
+    device = found("victron_gx_battery", fake)
+    fake.registers |= {305: round(10.0 * limit_v), 259: round(100.0 * volts)}
+    pack = fake.reading(device).pack
+    assert pack is not None
+    left = charging(pack)
+    assert (left.share, left.bars) == (pytest.approx(share, abs=0.01), bars)
+    assert discharging(pack).share == 1.0, "and what is above may be discharged"
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from derctl.core.pack import Pack
+from derctl.core.pack import NO_BOUNDS, Bounds, Pack
 from derctl.core.types import Reading
 from derctl.core.words import Bar, LimitsBy, Status
 from derctl.devices.maps.number import Value
-from derctl.devices.maps.quantities import ALARMS
+from derctl.devices.maps.quantities import ALARMS, BOUNDS
 from derctl.devices.maps.words import BATTERY, renamed
 from derctl.devices.sunspec.limits import PERMITS, permitted_w
 
@@ -87,7 +87,8 @@ def pack_of(known: Mapping[str, Any], *, off: bool) -> Pack:
     said += [bar for on, bar in OFF.items() if known.get(on) == 0.0]
     said += [Bar.BATTERY_FAULT] if off else []
     told: dict[str, Any] = {name: known[name] for name in PACK if name in known}
-    return Pack(bars=tuple(dict.fromkeys(said)), **told)
+    bounds: dict[str, Any] = {name: known[name] for name in BOUNDS if name in known}
+    return Pack(bars=tuple(dict.fromkeys(said)), bounds=Bounds(**bounds) if bounds else NO_BOUNDS, **told)
 
 
 def alarms_of(known: Mapping[str, Any]) -> tuple[str, ...] | None:

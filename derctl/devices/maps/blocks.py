@@ -10,6 +10,7 @@ from derctl.devices.maps.line import Line
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value, size, value
 from derctl.devices.maps.quantities import ONCE
+from derctl.devices.nominal import System
 from derctl.errors import BusTimeout, DeviceRefused
 
 
@@ -38,9 +39,10 @@ def blocks_of(made: RegisterMap, lines: Iterable[Line], max_regs: int) -> tuple[
     return tuple(map(_block, groups))
 
 
-def polled(made: RegisterMap, max_regs: int, *, slow: bool) -> tuple[Block, ...]:
-    """Those of the fast poll, or those that are read now and then."""
-    return blocks_of(made, [line for line in made.lines if line.name not in ONCE and line.slow is slow], max_regs)
+def polled(made: RegisterMap, max_regs: int, *, slow: bool, system: System | None = None) -> tuple[Block, ...]:
+    """Those of the fast poll, or those that are read now and then. system: how the device is connected."""
+    lines = [line for line in made.lines if line.name not in ONCE and line.slow is slow and line.counts(system)]
+    return blocks_of(made, lines, max_regs)
 
 
 def _offset(made: RegisterMap, group: Sequence[tuple[Line, int]], line: Line, max_regs: int) -> int | None:

@@ -14,13 +14,26 @@ from derctl.devices.maps.line import Line
 class Of(StrEnum):
     """What a step writes where that is no fixed value. watts: the setpoint, positive towards the grid; size: the same
     without its sign; percent: the setpoint in percent of p_max_w; fallback_percent: the same of what the DER may give
-    without derctl; seconds: the reversion time."""
+    without derctl; seconds: the reversion time. Of reactive power, positive where it is injected: var; var_size: the
+    same without its sign; var_percent: in percent of q_max_var; va_percent: in percent of s_max_va."""
 
     WATTS = "watts"
     SIZE = "size"
     PERCENT = "percent"
     FALLBACK_PERCENT = "fallback_percent"
     SECONDS = "seconds"
+    VAR = "var"
+    VAR_SIZE = "var_size"
+    VAR_PERCENT = "var_percent"
+    VA_PERCENT = "va_percent"
+
+
+POWERS = frozenset({Of.WATTS, Of.SIZE, Of.PERCENT})
+VARS = frozenset({Of.VAR, Of.VAR_SIZE, Of.VAR_PERCENT, Of.VA_PERCENT})
+AMOUNTS = POWERS | VARS
+"""What a step makes of the setpoint, W or var."""
+SIZES = frozenset({Of.SIZE, Of.VAR_SIZE})
+"""Without a sign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +63,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """How one thing is told. give: steps for 0 W and more; take: below 0 W, () where they are the same. release: to
-    give it back; its last step alone tells that it is given back. timer: what the device makes of it by itself, after
-    the seconds that it is told, or lapses_s. battery: it is the battery's power, and not that of the AC terminals."""
+    """How one thing is told. give: steps for 0 W or var and more; take: below 0, () where they are the same. release:
+    to give it back; its last step alone tells that it is given back. timer: what the device makes of it by itself,
+    after the seconds that it is told, or lapses_s. battery: it is the battery's power, and not that of the AC
+    terminals."""
 
     fact: Fact
     give: tuple[Step, ...]
@@ -62,9 +76,9 @@ class Order:
     lapses_s: float | None = None
     battery: bool = False
 
-    def way(self, watts: float) -> tuple[Step, ...]:
-        """The steps for such a setpoint."""
-        return self.take if watts < 0.0 and self.take else self.give
+    def way(self, amount: float) -> tuple[Step, ...]:
+        """The steps for such a setpoint, W or var."""
+        return self.take if amount < 0.0 and self.take else self.give
 
     @property
     def steps(self) -> Iterator[Step]:
@@ -76,6 +90,11 @@ class Order:
         return self.lapses_s is not None or any(step.of is Of.SECONDS for step in self.give)
 
     @property
+    def reactive(self) -> bool:
+        """Whether it tells var."""
+        return any(step.of in VARS for step in self.give)
+
+    @property
     def shares(self) -> bool:
         """Whether it is told in percent of a rating."""
         return any(step.of in {Of.PERCENT, Of.FALLBACK_PERCENT} for step in self.steps)
@@ -83,18 +102,33 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """points: all that is written. limit: a ceiling; target: a power."""
+    """points: all that is written. limit: a ceiling; target: a power; var: reactive power."""
 
     points: tuple[Point, ...]
     limit: Order | None = None
     target: Order | None = None
+    var: Order | None = None
+
+    @property
+    def orders(self) -> dict[str, Order]:
+        """What it takes, by its name."""
+        each = {"limit": self.limit, "target": self.target, "var": self.var}
+        return {name: order for name, order in each.items() if order is not None}
 
     @property
     def used(self) -> tuple[Point, ...]:
-        """Those that its limit and its target need."""
-        orders = (order for order in (self.limit, self.target) if order is not None)
-        names = {step.point for order in orders for step in order.steps}
+        """Those that its orders need."""
+        names = {step.point for order in self.orders.values() for step in order.steps}
         return tuple(point for point in self.points if point.line.name in names)
+
+    @property
+    def var_alone(self) -> tuple[Point, ...]:
+        """Those that nothing but its var needs."""
+        if self.var is None:
+            return ()
+        powers = [self.limit, self.target]
+        needed = {step.point for order in powers if order is not None for step in order.steps}
+        return tuple(point for point in self.points_of(self.var) if point.line.name not in needed)
 
     def point(self, name: str) -> Point:
         return next(point for point in self.points if point.line.name == name)

@@ -15,7 +15,7 @@ from derctl.devices.maps.blocks import asked, blocks_of
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.mapped import Mapped, Start, started
 from derctl.devices.maps.number import Value
-from derctl.devices.maps.orders import Orders, confirmed
+from derctl.devices.maps.orders import Orders, confirmed, varied
 from derctl.devices.maps.points import Points, point_at
 from derctl.devices.maps.quantities import RATING
 from derctl.devices.maps.release import Release
@@ -32,7 +32,7 @@ from derctl.errors import NotRecognised
 PV = Capability(ac=Port(limit=True), pv=Port())
 STORAGE = Capability(ac=Port(aim=True), battery=Port())
 HYBRID = Capability(ac=Port(limit=True), pv=Port(), battery=Port())
-"""The most that each kind takes."""
+"""What is behind each kind; what its terminals take its map says."""
 NO_WRITES = "its map names no control point that derctl may write: this device is only read"
 
 
@@ -73,7 +73,7 @@ class MapDer(Mapped):
 
     def decode(self, answers: Answers) -> Reading:
         values: dict[str, Any] = dict(self.values(answers))
-        model = INVERTER_MODELS[self.start.map.system or System.THREE]
+        model = INVERTER_MODELS[self.start.system or System.THREE]
         reading = inverter(model, renamed(values, INVERTER), phase=self.options.phase)
         words = None if self.orders is None else self.orders.points.words(answers)
         accepted = None if self.orders is None or words is None else self.orders.accepted(words)
@@ -92,7 +92,7 @@ class MapDer(Mapped):
     def beyond(self, write: Write, answers: Answers) -> str:
         if self.orders is None:
             return ""
-        points, orders = self.orders.points, self.orders.powers
+        points, orders = self.orders.points, self.orders.all
         return next(filter(None, (points.beyond(order, write) for order in orders)), "")
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
@@ -110,9 +110,8 @@ class MapDer(Mapped):
         if self.orders is None:
             return NOTHING
         blind = self.options.profile.readback == "effect_only"
-        return (
-            yield from self.orders.write(setpoint, fallback, None if blind else self.orders.points.words(answers))
-        )
+        words = None if blind else self.orders.points.words(answers)
+        return (yield from self.orders.write(setpoint, fallback, words, give_back_var=give_back_var))
 
     def release(
         self,
@@ -169,7 +168,7 @@ def in_watts(made: RegisterMap) -> bool:
     """Whether such a device can be told something although no register of its says how large it is: that is the site
     file's word then, and nothing of what it is told counts from it."""
     control = made.control
-    orders = () if control is None else tuple(filter(None, (control.limit, control.target)))
+    orders = [] if control is None else [order for order in (control.limit, control.target) if order is not None]
     return not made.named({"p_max_w": ""}) and bool(orders) and not any(order.shares for order in orders)
 
 
@@ -179,7 +178,9 @@ def told(start: Start, rating: Rating) -> tuple[Orders | None, tuple[str, ...]]:
     if made.control is None:
         return None, (NO_WRITES,)
     control, problems = confirmed(made.control, profile, start.options.taken.points)
-    if control.limit is None and control.target is None:
+    control, more = varied(control, rating, profile)
+    problems = (*problems, *more)
+    if not control.orders:
         return None, (*problems, "this device is only read")
     lines = [point.line for point in control.used]
     found = blocks_of(replace(made, gap=0), lines, profile.max_regs)
@@ -187,7 +188,7 @@ def told(start: Start, rating: Rating) -> tuple[Orders | None, tuple[str, ...]]:
     if profile.guarded:
         problems = (*problems, GUARDED.format(profile.writes_a_day))
     points = Points(control=control, rated=Rated(rating=rating, profile=profile), blocks=blocks)
-    return Orders(points=points, limit=control.limit, target=control.target), problems
+    return Orders(points=points, **control.orders), problems
 
 
 def rated(start: Start, *, storage: bool) -> Exchange[tuple[Rating, str]]:

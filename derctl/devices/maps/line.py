@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from derctl.core.words import Status
 from derctl.devices.fact import Fact
+from derctl.devices.nominal import System
 
 
 class Type(StrEnum):
@@ -34,7 +35,9 @@ class Line:
     address: of the wire, 0-based. low_first: of several registers the low word stands first. part: half of a
     register, "" for all of it. absent: raw values that mean nothing. valid: what is outside means nothing either.
     states: what a raw value says of the device. bits: names of the bits that are set. slow: read now and then.
-    exponent: so many registers behind its first one stands its power of ten; 0: nowhere.
+    exponent: so many registers behind its first one stands its power of ten; 0: nowhere. when, unless: it counts only
+    of a device that is connected so, or that isn't. count, pick: so many numbers stand one behind the other, of which
+    it is the highest or the lowest that means anything.
     """
 
     name: str
@@ -55,6 +58,14 @@ class Line:
     bits: tuple[tuple[int, str], ...] = ()
     slow: bool = False
     exponent: int = 0
+    when: System | None = None
+    unless: System | None = None
+    count: int = 1
+    pick: str = ""
+
+    def counts(self, system: System | None) -> bool:
+        """Of a device that is connected so; None: nobody says how."""
+        return (self.when is None or self.when is system) and (self.unless is None or self.unless is not system)
 
     @property
     def place(self) -> str:
@@ -80,3 +91,12 @@ class Mark:
         if self.within is not None:
             return f"{self.within[0]:g} to {self.within[1]:g}"
         return " or ".join(map(str, self.values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A register that says how such a device is connected: by its raw value, or by what stands in its text."""
+
+    line: Line
+    raws: tuple[tuple[int, System], ...] = ()
+    texts: tuple[tuple[str, System], ...] = ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from derctl.devices.fact import Fact
 from derctl.devices.maps.control import Control
-from derctl.devices.maps.line import Line, Mark
+from derctl.devices.maps.line import Connection, Line, Mark
 from derctl.devices.maps.quantities import PHASE_POWERS
 from derctl.devices.nominal import System
 
@@ -16,7 +16,8 @@ from derctl.devices.nominal import System
 class RegisterMap:
     """kind: of the catalogue. maker, model: who it is, where no line tells. fact: of lines that have none of their
     own. step: from one register's number to the next one's. gap: so many registers that no line wants may be read
-    along. shown: lines for people only. control: what may be written."""
+    along. shown: lines for people only. control: what may be written. system: how all of them are connected;
+    connection: what each of them says of that."""
 
     kind: str
     maker: str
@@ -26,6 +27,7 @@ class RegisterMap:
     lines: tuple[Line, ...]
     shown: tuple[Line, ...] = ()
     system: System | None = None
+    connection: Connection | None = None
     control: Control | None = None
     step: int = 1
     gap: int = 0

@@ -15,8 +15,8 @@ from derctl.devices.maps.derived import derived
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value
 from derctl.devices.maps.quantities import PHASE_POWERS
-from derctl.devices.maps.recognise import identified
-from derctl.devices.nominal import Nominal
+from derctl.devices.maps.recognise import connected, identified
+from derctl.devices.nominal import Nominal, System
 from derctl.devices.profile import Habits
 from derctl.devices.types import Answers, Identity, Options, Reversion
 from derctl.errors import NotRecognised
@@ -33,7 +33,7 @@ def unrated(v_nom_v: float) -> Rating:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """What is known of a device once its signature fits. fast, slow: what is polled; own: the points that are
-    written, with each fast poll."""
+    written, with each fast poll. system: how it is connected."""
 
     map: RegisterMap
     options: Options
@@ -41,6 +41,7 @@ class Start:
     fast: tuple[Block, ...]
     slow: tuple[Block, ...]
     own: tuple[Block, ...] = ()
+    system: System | None = None
 
 
 def started(kind: str, options: Options) -> Exchange[Start]:
@@ -49,8 +50,9 @@ def started(kind: str, options: Options) -> Exchange[Start]:
     if made is None or made.kind != kind:
         raise NotRecognised(f"profile {options.profile.name} has no register map of a {kind}")
     identity = yield from identified(made, most)
-    fast, slow = (polled(made, most, slow=each) for each in (False, True))
-    return Start(map=made, options=options, identity=identity, fast=fast, slow=slow)
+    system = yield from connected(made)
+    fast, slow = (polled(made, most, slow=each, system=system) for each in (False, True))
+    return Start(map=made, options=options, identity=identity, fast=fast, slow=slow, system=system)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ class Mapped:
 
     @property
     def nominal(self) -> Nominal:
-        return Nominal(system=self.start.map.system)
+        return Nominal(system=self.start.system)
 
     @property
     def habits(self) -> Habits:

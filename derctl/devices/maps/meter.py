@@ -18,7 +18,7 @@ class MapMeter(Observed):
     """A bound meter."""
 
     def decode(self, answers: Answers) -> Reading:
-        model = METER_MODELS[self.start.map.system or System.THREE]
+        model = METER_MODELS[self.start.system or System.THREE]
         return meter(model, renamed(self.values(answers), METER), sign=self.options.sign)
 
 

@@ -79,7 +79,15 @@ def value(line: Line, words: Sequence[int]) -> Value | None:
     if line.bits:
         raw = raw_of(line, words)
         return None if raw in line.absent else tuple(name for bit, name in line.bits if raw >> bit & 1)
-    return number(line, words)
+    return picked(line, words) if line.pick else number(line, words)
+
+
+def picked(line: Line, words: Sequence[int]) -> float | None:
+    """The highest or the lowest of several; None where none means anything."""
+    wide = width(line)
+    each = [number(line, words[wide * i : wide * (i + 1)]) for i in range(line.count)]
+    told = [number for number in each if number is not None]
+    return (max if line.pick == "highest" else min)(told, default=None)
 
 
 def words_of(line: Line, number: float) -> tuple[int, ...]:
@@ -107,10 +115,10 @@ def ordered(line: Line, raw: int) -> tuple[int, ...]:
 
 
 def width(line: Line) -> int:
-    """Registers of the number itself."""
+    """Registers of one number."""
     return SIZES.get(line.type, line.registers)
 
 
 def size(line: Line) -> int:
-    """Registers, to the one of its power of ten."""
-    return max(width(line), line.exponent + 1)
+    """Registers of all its numbers, to the one of its power of ten."""
+    return max(width(line) * line.count, line.exponent + 1)

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange
-from derctl.core.types import Fallback, Port, Setpoint
+from derctl.core.types import Fallback, Port, Rating, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.maps.control import Control, Order
-from derctl.devices.maps.points import Points, Words
+from derctl.devices.maps.points import Points, Words, most_var
 from derctl.devices.profile import Profile
 from derctl.devices.steps import Steps
 from derctl.devices.sunspec.controls.group import NEAR_PU, timed
@@ -20,26 +20,32 @@ from derctl.devices.types import Answers, Reversion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """limit, target: what of its map is confirmed."""
+    """limit, target, var: what of its map is confirmed."""
 
     points: Points
     limit: Order | None = None
     target: Order | None = None
+    var: Order | None = None
 
     @property
     def port(self) -> Port:
         """What it takes."""
-        return Port(limit=self.limit is not None, aim=self.target is not None)
+        return Port(limit=self.limit is not None, aim=self.target is not None, var=self.var is not None)
 
     @property
     def powers(self) -> list[Order]:
-        """Both."""
+        """Those of active power."""
         return [order for order in (self.limit, self.target) if order is not None]
+
+    @property
+    def all(self) -> list[Order]:
+        """With reactive power."""
+        return [*self.powers, *([] if self.var is None else [self.var])]
 
     @property
     def reversion(self) -> Reversion:
         timer = next(map(self.timer, reversed(self.powers)), Timer.NONE)
-        lapses = [order.lapses_s or math.inf for order in self.powers if order.timed]
+        lapses = [order.lapses_s or math.inf for order in self.all if order.timed]
         return Reversion(timer=timer, lapses_s=min(lapses, default=None))
 
     def timer(self, order: Order) -> Timer:
@@ -47,31 +53,36 @@ class Orders:
         return order.timer if order.timed and timed(self.points.rated.profile) else Timer.NONE
 
     @property
-    def limit_steps(self) -> Steps | None:
-        return None if self.limit is None else self.points.steps(self.limit)
-
-    @property
     def least_w(self) -> float:
         """The least limit above 0 W that it takes; 0: it takes none."""
-        return 0.0 if self.limit is None else self.points.rated.least_w(self.limit_steps)
+        return 0.0 if self.limit is None else self.points.rated.least_w(self.points.steps(self.limit))
 
     def accepted(self, words: Words) -> Setpoint:
-        """What it reads back, W."""
-        limit, target, points = self.limit, self.target, self.points
-        ceiling_w = None if limit is None else points.told_w(limit, words)
+        """What it reads back, W and var."""
+        limit, target, var, points = self.limit, self.target, self.var, self.points
+        ceiling_w = None if limit is None else points.told(limit, words)
         if limit is not None and ceiling_w is None and points.stands(limit.release[-1:], words):
             ceiling_w = points.rated.rating.p_max_w
-        return Setpoint(p_ceiling_w=ceiling_w, p_target_w=None if target is None else points.told_w(target, words))
+        return Setpoint(
+            p_ceiling_w=ceiling_w,
+            p_target_w=None if target is None else points.told(target, words),
+            q_var=None if var is None else points.told(var, words),
+        )
 
     def sendable(self, setpoint: Setpoint) -> Setpoint:
         """On the steps of its registers, inside its rating."""
-        target = None if self.target is None else self.points.steps(self.target)
-        on_steps = self.points.rated.on_steps(setpoint, limit=self.limit_steps, target=target, var=None)
-        return replace(on_steps, q_var=None)
+        steps: list[Steps | None] = [
+            None if order is None else self.points.steps(order) for order in (self.limit, self.target, self.var)
+        ]
+        limit, target, var = steps
+        on_steps = self.points.rated.on_steps(setpoint, limit=limit, target=target, var=var)
+        return on_steps if var is not None else replace(on_steps, q_var=None)
 
-    def write(self, setpoint: Setpoint, fallback: Fallback, held: Words | None = None) -> Exchange[Setpoint]:
-        """The limit before the target; a target that is told no more is given back behind its limit. held: what
-        stands there."""
+    def write(
+        self, setpoint: Setpoint, fallback: Fallback, held: Words | None = None, *, give_back_var: bool = False
+    ) -> Exchange[Setpoint]:
+        """The limit before the target, and var last; a target that is told no more is given back behind its limit.
+        held: what stands there. give_back_var: where the setpoint has no var, the device gets its own back."""
         setpoint, points = self.points.rated.inside(setpoint), self.points
         ceiling_w, target_w = setpoint.p_ceiling_w, setpoint.p_target_w
         if self.limit is not None and ceiling_w is not None:
@@ -80,6 +91,10 @@ class Orders:
             yield from points.tell(self.target.way(target_w), target_w, fallback, held=held)
         elif self.target is not None and self.limit is not None and ceiling_w is not None:
             yield from points.tell(self.target.release, 0.0, fallback, held=held)
+        if self.var is not None and setpoint.q_var is not None:
+            yield from points.tell(self.var.way(setpoint.q_var), setpoint.q_var, fallback, held=held)
+        elif self.var is not None and give_back_var:
+            yield from points.tell(self.var.release, 0.0, fallback, held=held)
         return self.accepted((yield from points.read()))
 
     def absent_w(self, fallback: Fallback) -> float:
@@ -106,7 +121,7 @@ class Orders:
             return None
         most = (fallback.p_ceiling_w or 0.0) + NEAR_PU * full
         told = [
-            points.falls_w(order, words) if self.timer(order) is Timer.TARGET else points.told_w(order, words)
+            points.falls_w(order, words) if self.timer(order) is Timer.TARGET else points.told(order, words)
             for order in counted
         ]
         return any(watts is not None and watts <= most for watts in told)
@@ -119,19 +134,35 @@ QUOTED = (
 """What it is, the points, and the profile's name."""
 
 
+WORN = "its var is not told, since that wears out {}"
+"""The points."""
+NO_VAR = "its var is not told, since no register of it says how much that is (q_max_var)"
+
+
 def confirmed(control: Control, profile: Profile, named: Collection[str]) -> tuple[Control, tuple[str, ...]]:
     """Without what nobody confirmed, and why that is not written, in words. named: the points that the site file
     names, which may be quoted only."""
     problems: list[str] = []
     kept: dict[str, Order | None] = {}
-    for name in ("limit", "target"):
-        order: Order | None = getattr(control, name)
-        if order is None:
-            continue
+    for name, order in control.orders.items():
         doubts, quoted = list(control.doubts(order)), control.quoted(order, named)
         kept[name] = None if doubts or quoted else order
         if doubts:
             problems.append(f"its {name} is not written, since nobody has confirmed {'; '.join(doubts)}")
         elif quoted:
             problems.append(QUOTED.format(name, ", ".join(quoted), profile.name))
-    return replace(control, limit=kept.get("limit"), target=kept.get("target")), tuple(problems)
+    left = replace(control, limit=kept.get("limit"), target=kept.get("target"), var=kept.get("var"))
+    return left, tuple(problems)
+
+
+def varied(control: Control, rating: Rating, profile: Profile) -> tuple[Control, tuple[str, ...]]:
+    """Without its var where that wears out memory, as each step of a curve would, or where nobody says how much it
+    can give, and why that is, in words."""
+    if control.var is None:
+        return control, ()
+    often = {step.point for step in (*control.var.give, *control.var.take)}
+    points = [point for point in control.points_of(control.var) if point.line.name in often and not point.once]
+    worn = ", ".join(point.name for point in points if profile.wears(point.name))
+    if not worn and most_var(rating) > 0.0:
+        return control, ()
+    return replace(control, var=None), (WORN.format(worn) if worn else NO_VAR,)

@@ -33,6 +33,18 @@ PHASE_POWERS = ("p_a_w", "p_b_w", "p_c_w")
 ALARMS = ("alarms", "alarms_b", "alarms_c", "alarms_d")
 """Of a battery whose alarms stand in several places; they count as one list."""
 
+BOUNDS = {
+    "v_high_v": "V",
+    "v_low_v": "V",
+    "cell_high_v": "V",
+    "cell_low_v": "V",
+    "charge_t_low_c": "°C",
+    "charge_t_high_c": "°C",
+    "discharge_t_low_c": "°C",
+    "discharge_t_high_c": "°C",
+}
+"""What a battery says that it must not go beyond now: all of it, a cell of it, and its temperature each way."""
+
 BATTERY = {
     "soc_pct": "%",
     "soh_pct": "%",
@@ -52,6 +64,7 @@ BATTERY = {
     "cell_min_v": "V",
     "t_max_c": "°C",
     "t_min_c": "°C",
+    **BOUNDS,
     **dict.fromkeys(ALARMS, ""),
     "status": "",
 }

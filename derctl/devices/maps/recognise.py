@@ -9,6 +9,7 @@ from derctl.devices.maps.line import Mark, Type
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import number, raw_of, size, text
 from derctl.devices.maps.quantities import IDENTITY
+from derctl.devices.nominal import System
 from derctl.devices.types import Identity
 from derctl.errors import DeviceRefused, NotRecognised
 
@@ -62,3 +63,19 @@ def identified(made: RegisterMap, max_regs: int) -> Exchange[Identity]:
         serial=serial_text(said.get("serial", "")),
         firmware=said.get("firmware", ""),
     )
+
+
+def connected(made: RegisterMap) -> Exchange[System | None]:
+    """How it is connected, as far as its map or it itself says."""
+    asked = made.connection
+    if made.system is not None or asked is None:
+        return made.system
+    try:
+        words = tuple((yield Read(address=asked.line.address, count=size(asked.line), function=asked.line.function)))
+    except DeviceRefused as error:
+        if error.code in PASSING:
+            raise
+        return None
+    said = text(asked.line, words).casefold() if asked.texts else ""
+    told = [system for part, system in asked.texts if part.casefold() in said]
+    return next(iter(told), dict(asked.raws).get(raw_of(asked.line, words)))

@@ -25,14 +25,14 @@ class Release:
     believed: bool
 
     def run(self) -> Exchange[Setpoint]:
-        """Both are tried although one is refused. Raises the first refusal. Returns what stands then."""
+        """All are tried although one is refused. Raises the first refusal. Returns what stands then."""
         points = self.orders.points
         words = (yield from points.read()) if self.believed else None
         present = NOTHING if words is None else self.orders.accepted(words)
         stands_w, refusals = self.stands_w(present), list[DeviceError]()
-        for way, watts in self._parts(stands_w):
+        for way, amount in self._parts(present, stands_w):
             try:
-                yield from points.tell(way, watts, self.fallback, held=words)
+                yield from points.tell(way, amount, self.fallback, held=words)
             except DeviceError as error:
                 refusals.append(error)
         if refusals:
@@ -52,9 +52,12 @@ class Release:
             return min(now, low)
         return low if fallback.by == FallbackBy.REVERSION and low < full else None
 
-    def _parts(self, stands_w: float | None) -> Iterator[tuple[Sequence[Step], float]]:
-        """Steps and watts. A target goes back to the device's own mode, or to 0 W where a ceiling is declared."""
-        limit, target = self.orders.limit, self.orders.target
+    def _parts(self, present: Setpoint, stands_w: float | None) -> Iterator[tuple[Sequence[Step], float]]:
+        """Steps, and W. Var first, where it was told any. A target goes back to the device's own mode, or to 0 W
+        where a ceiling is declared."""
+        limit, target, var = self.orders.limit, self.orders.target, self.orders.var
+        if var is not None and (present.q_var is not None or self.held.q_var is not None):
+            yield var.release, 0.0
         if limit is not None and stands_w is not None:
             free = stands_w >= self.orders.points.rated.rating.p_max_w
             yield limit.release if free else limit.give, stands_w

@@ -93,6 +93,27 @@ def test_coils_are_one_number_of_which_the_first_is_the_lowest_bit() -> None:
     assert (block.read.function, block.read.count) == (1, 10), "each coil counts as one"
 
 
+@pytest.mark.parametrize(
+    ("pick", "words", "wanted"),
+    [
+        ("highest", (3300, 3346, 0, 3310), 3.346),
+        ("lowest", (3300, 3346, 0, 3310), 3.3),
+        ("highest", (0, 0, 0, 0), None),
+    ],
+)
+def test_the_highest_or_the_lowest_of_several_is_one_that_means_something(
+    pick: str, words: tuple[int, ...], wanted: float | None
+) -> None:
+    there = line(count=4, pick=pick, scale=0.001, absent=(0,))
+    assert size(there) == 4
+    assert value(there, words) == (wanted if wanted is None else pytest.approx(wanted))
+
+
+def test_several_numbers_of_two_registers_are_picked_from() -> None:
+    there = line(Type.S32, count=2, pick="lowest")
+    assert value(there, packed(Type.S32, 70_000) + packed(Type.S32, -5)) == -5.0
+
+
 def test_states_bits_and_texts() -> None:
     states = line(states=((2, Status.ON), (7, Status.FAULT)))
     assert [value(states, (raw,)) for raw in (2, 7, 3)] == [Status.ON, Status.FAULT, Status.UNKNOWN]

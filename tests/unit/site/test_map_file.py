@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from derctl.cli.maps import order_text
 from derctl.core.words import SeenBy
 from derctl.devices.maps.line import Type
 from derctl.errors import ConfigError, Problem
@@ -57,6 +58,21 @@ def test_the_map_of_the_document_loads() -> None:
         (("{name: p_w,", "{name: p_x,"), "map.lines", "needs a line p_w"),
         (("{name: v_a_v,", "{name: v_d_v,"), "map.lines[1].name", "no quantity 'v_d_v' of a map_meter"),
         (("{name: v_a_v,", "{name: p_w,"), "map.lines[1].name", "stands twice"),
+        (("{name: v_a_v,", "{name: v_a_v, count: 3,"), "map.lines[1]", "count goes with pick"),
+        (("{name: v_a_v,", "{name: v_a_v, pick: lowest,"), "map.lines[1]", "count goes with pick"),
+        (
+            (
+                "{name: energy_wh, address: 0x0100,",
+                "{name: energy_wh, address: 0x0100, count: 2, pick: lowest, exponent: 3,",
+            ),
+            "map.lines[2].count",
+            "only plain numbers",
+        ),
+        (
+            ("{name: v_a_v, address: 0x0000,", "{name: v_a_v, count: 9, pick: lowest, address: 0xFFF0,"),
+            "map.lines[1].address",
+            "behind register 65535",
+        ),
         (("address: 0x0034}", "address: 0x10034}"), "map.lines[0].address", "outside 0 to 65535"),
         (("address: 0x0034}", "address: 0xFFFF}"), "map.lines[0].address", "ends behind register 65535"),
         (("valid: [0, 1000]", "valid: [1000, 0]"), "map.lines[1].valid", "is not below"),
@@ -183,6 +199,10 @@ def test_the_control_of_the_document_loads_and_its_points_wear_as_they_say() -> 
     assert target is not None
     assert [step.point for step in target.way(-1.0)] == ["charge_w", "minutes", "forced"]
     assert not made.wears("own.forced") and made.volatile and not made.guarded
+    var = made.map.control.var
+    assert var is not None and var.reactive and not target.reactive
+    assert order_text(var) == "q_var = var, q_mode = 2; given back: q_mode = 0; stands"
+    assert [point.name for point in made.map.control.var_alone] == ["own.q_var", "own.q_mode"]
     assert made.facts["volatile"].by is SeenBy.DOCUMENT
     inferred = (
         "address: 100, volatile: true",
@@ -214,6 +234,14 @@ def test_the_control_of_the_document_loads_and_its_points_wear_as_they_say() -> 
          "map.control.points[1].type", "read bits, and nothing else does"),
         (("{name: charge_w, address: 101,", "{name: charge_w, once: true, address: 101,"), "map.control.target",
          "charge_w takes its power"),
+        (("{point: q_var, of: var}", "{point: q_var, of: watts}"), "map.control.var.give", "an order of its own"),
+        (("{point: q_var, of: var}, ", ""), "map.control.var.give", "needs one step of var, var_size, var_percent"),
+        (("{point: q_mode, value: 0}", "{point: q_var, of: var}"), "map.control.var.release", "gives no var"),
+        (("{point: charge_w, of: size}", "{point: charge_w, of: var}"), "map.control.target.take", "its own"),
+        (("  var:\n", "  var:\n    at: battery\n"), "map.control.var.at", "a battery has no reactive power"),
+        (("  var:\n", "  var:\n    timer: target\n"), "map.control.var.timer", "write none or no_target"),
+        (("{name: q_var, address: 110,", "{name: q_var, once: true, address: 110,"), "map.control.var",
+         "q_var takes its var"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_what_is_written_is_named_with_its_place(change: tuple[str, str], path: str, says: str) -> None:
