@@ -162,6 +162,7 @@ class App:
             news=self.news,
             uplink=self.uplink,
             survival=self.survival,
+            records=self.kept.view,
         )
         self.gate.picture = self.panel.picture
         self.reloading = Reloading(
