@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import tzinfo
 from typing import Any
 
 from derctl.cli.health import Row
@@ -33,12 +34,12 @@ def lines(state: Json, face: Clockface) -> list[str]:
     return found + wrapped(f"{_size(audit, 'records')}; {_chain(audit, face)}", "audit log: ", "  ")
 
 
-def rows(state: Json) -> Iterator[Row]:
-    """Of a doctor's page."""
+def rows(state: Json, *, zone: tzinfo | None = None) -> Iterator[Row]:
+    """Of a doctor's page. zone: of its times, default the system's."""
     kept = state.get("records")
     if not kept:
         return
-    face = Clockface(state["t"])
+    face = Clockface(state["t"], zone)
     yield _ledger(kept["ledger"], face, connected=bool(state["mqtt"] and state["mqtt"]["connected"]))
     yield _audit(kept["audit"], face)
 
