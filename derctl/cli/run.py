@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     site = read(path)
     from derctl.cli.leave import LINES_S, leave, watch
+    from derctl.cli.pages import PAGES
     from derctl.cli.sessions import SESSIONS
     from derctl.daemon.app import App
     from derctl.daemon.log import Style, configure, logger, priority_of
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     for question in site.questions:
         logger().warning("site_file", text=str(question))
 
-    app = App(site, observe=args.observe, read=lambda: read(path), sessions=SESSIONS)
+    app = App(site, observe=args.observe, read=lambda: read(path), sessions=SESSIONS, pages=PAGES)
     watch(app.ending, lines)
     runner = asyncio.Runner(loop_factory=_loop_factory())
     try:

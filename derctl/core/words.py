@@ -389,6 +389,14 @@ class Standing(StrEnum):
     OPTED_OUT = "opted_out"
 
 
+class Hangs(StrEnum):
+    """Whether the records of a log hang together."""
+
+    OK = "ok"
+    BROKEN = "broken"
+    UNCHECKED = "unchecked"
+
+
 class Timer(StrEnum):
     """What a device's own reversion timer does when it runs out: go to a target, let go of the limit, or nothing."""
 

@@ -31,6 +31,7 @@ from derctl.daemon.presence import Presence
 from derctl.daemon.reload import Reloading
 from derctl.daemon.replacing import Replacing
 from derctl.daemon.report.panel import Panel
+from derctl.daemon.report.status import status
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.requests import Requests
 from derctl.daemon.seldom import Transports
@@ -39,7 +40,8 @@ from derctl.daemon.shadow.watch import Watch
 from derctl.daemon.survival import Survival
 from derctl.daemon.tasks import Tasks
 from derctl.daemon.trials import Session, Trials
-from derctl.daemon.uplink import Uplink
+from derctl.daemon.uplink import Uplink, publish_all
+from derctl.daemon.views import Looking, Pages
 from derctl.links.local import serve
 from derctl.links.notify import Notifier
 from derctl.site import Site
@@ -60,8 +62,10 @@ class App:
         observe: bool = False,
         read: Callable[[], Site] | None = None,
         sessions: Mapping[str, Session] | None = None,
+        pages: Pages | None = None,
     ) -> None:
-        """read: the site file as it is now, for a reload. sessions: what is carried out with its DERs, by call."""
+        """read: the site file as it is now, for a reload. sessions: what is carried out with its DERs, by call.
+        pages: what it is to answer in words."""
         self.sessions = sessions or {}
         self.log = logger()
         self.clock = Clock(site.file.site.clock_sync)
@@ -80,7 +84,7 @@ class App:
         self.news.hearers = [*self.news.hearers, self.shadow.watch.hear]
         self.trials = Trials(self.control, self.tasks, self.clock, self.news.tell)
         reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
-        reach = replace(reach, end_trial=self.trials.end)
+        reach = replace(reach, end_trial=self.trials.end, views=looking_of(self, pages or Pages()).views)
         desk = Desk(reach, self.clock, self.log, stories=self.stories)
         self.kept = Kept(
             site,
@@ -162,6 +166,7 @@ class App:
             news=self.news,
             uplink=self.uplink,
             survival=self.survival,
+            records=self.kept.view,
         )
         self.gate.picture = self.panel.picture
         self.reloading = Reloading(
@@ -268,6 +273,24 @@ class App:
         """Nobody asks or tells the devices anything any more."""
         await self.tasks.end("control")
         await self.control.loop.poller.stop()
+
+
+def looking_of(app: App, pages: Pages) -> Looking:
+    """What commands that only look are answered from."""
+
+    def publish() -> None:
+        publish_all(app.uplink)
+        app.kept.feeding.anew()
+
+    return Looking(
+        pages=pages,
+        state=lambda: status(app.panel.view()),
+        site=lambda: app.control.site,
+        publish=publish,
+        recorder=app.recorder,
+        folder=app.control.releaser.records.written.folder,
+        clock=app.clock,
+    )
 
 
 async def _saved(survival: Survival, shadow: Shadow) -> None:

@@ -65,6 +65,11 @@ class Feeding:
             }
             self.outbox.put(Message(topic="records", payload=encode(said), retain=True))
 
+    def anew(self) -> None:
+        """The heads are told again."""
+        self._told = (-1, -1)
+        self.grown()
+
     async def run(self) -> None:
         """Whenever there is a broker, and more than it has."""
         while True:

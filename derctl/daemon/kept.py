@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
 from derctl import __version__
 from derctl.core.types import Tick
 from derctl.daemon.auditing import Auditing
+from derctl.daemon.checking import Checking
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.feeding import Feeding
@@ -17,6 +19,7 @@ from derctl.daemon.gate import Gate
 from derctl.daemon.heard import SELF, Heard
 from derctl.daemon.keeping import Keeping
 from derctl.daemon.news import News
+from derctl.daemon.report.kept import kept
 from derctl.daemon.tasks import Tasks
 from derctl.site import Site
 from derctl.store.folder import Folder
@@ -31,6 +34,7 @@ class Kept:
     ) -> None:
         self.audit = Auditing(folder, clock, news.tell)
         self.heard = Heard(self.audit.note)
+        self.checking = Checking(folder, clock, news.tell)
         self.keeping = Keeping(site, folder, clock, news.tell)
         self.feeding = Feeding(self.keeping, clock, outbox, connected, lambda: self.audit.head)
         for event in news.events:
@@ -57,8 +61,13 @@ class Kept:
     def start(self, tasks: Tasks) -> None:
         """What breaks in there reaches no control."""
         tasks.guard("audit", self.audit.run)
+        tasks.guard("chain", self.checking.run)
         tasks.guard("ledger", self.keeping.run)
         tasks.guard("backfill", self.feeding.run)
+
+    def view(self) -> dict[str, Any]:
+        """For `status`."""
+        return kept(self.keeping, self.audit, self.checking, broker=self.keeping.site.file.mqtt is not None)
 
     def report(self, tick: Tick) -> None:
         """A tick."""

@@ -66,6 +66,7 @@ PRIORITIES: dict[str, str] = {
     "override": "warning",
     "part_back": "info",
     "part_lost": "warning",
+    "audit_log_broken": "error",
     "records_dropped": "error",
     "records_not_saved": "error",
     "records_set_aside": "warning",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from derctl.core.types import Tick
-from derctl.core.words import Mode
+from derctl.core.words import Mode, Refusal
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.build import broker_of
@@ -21,9 +21,10 @@ from derctl.daemon.report.discovery import Discovery
 from derctl.daemon.report.telemetry import Telemetry
 from derctl.daemon.report.view import MqttView, mqtt_view
 from derctl.daemon.tasks import Tasks
+from derctl.errors import CommandError
 from derctl.links.mqtt import MqttLink
 from derctl.site import Site
-from derctl.store.outbox import Outbox
+from derctl.store.outbox import Message, Outbox
 
 SESSION = "mqtt"
 ANNOUNCE_S = 5.0
@@ -144,6 +145,16 @@ class Uplink:
     def view(self) -> MqttView | None:
         """The session now, None without a broker."""
         return None if self.link is None else mqtt_view(self.link, self.outbox)
+
+
+def publish_all(uplink: Uplink) -> None:
+    """All that is retained goes out again, with the next tick. Raises CommandError: there is no broker."""
+    if uplink.telemetry is None:
+        raise CommandError(Refusal.NOT_READY, "the site file has no broker (mqtt)")
+    uplink.telemetry.anew()
+    uplink.discovery.anew()
+    uplink._announced_s = -ANNOUNCE_S
+    uplink.outbox.put(Message(topic="online", payload=uplink.hello(), retain=True))
 
 
 def _wants(site: Site) -> tuple[object, ...]:

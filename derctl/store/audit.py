@@ -128,6 +128,11 @@ def files(folder: Path) -> list[str]:
     return sorted(name for name in os.listdir(folder) if NAME.match(name))  # noqa: PTH208
 
 
+def bytes_of(folder: Path) -> int:
+    """Of all files together. Raises OSError."""
+    return sum((folder / name).stat().st_size for name in files(folder))
+
+
 def _first(name: str) -> int:
     """The number of its first record."""
     return int(name.removeprefix("audit-").removesuffix(".log"))

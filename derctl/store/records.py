@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from derctl.store.chain import Broken, Head, Line, head_of, line_of, linked
 from derctl.store.folder import leave_room, open_own, scarce
-from derctl.store.interval import seconds_of
+from derctl.store.interval import Why, seconds_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,6 +32,9 @@ PAGE = 4096
 UNUSABLE = (11, 26)
 """SQLITE_CORRUPT, SQLITE_NOTADB (sqlite.org/rescode.html)."""
 SQLITE_FULL = 13
+UNWATCHED = (Why.NOT_RUNNING, Why.PAUSED)
+"""Of an interval in which nobody watched."""
+GAPS = "SELECT count(*) FROM interval WHERE text LIKE ? OR text LIKE ?"
 
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS interval (n INTEGER PRIMARY KEY, text TEXT NOT NULL, hash TEXT NOT NULL);
@@ -44,12 +47,37 @@ class NotKept(OSError):
     """The disk takes nothing, or what is there can't be used."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """size: bytes on disk. oldest: when the first record begins; last: the newest one; None: there is none. gaps:
+    records of a time in which nobody watched."""
+
+    size: int = 0
+    oldest: str | None = None
+    last: Mapping[str, Any] | None = None
+    gaps: int = 0
+
+
+EMPTY = Extent()
+
+
+def extent_of(folder: Path, db: sqlite3.Connection) -> Extent:
+    """What is on disk now."""
+    found = [db.execute(f"SELECT text FROM interval ORDER BY n {way} LIMIT 1").fetchone() for way in ("ASC", "DESC")]
+    first, last = (None if each is None else json.loads(each[0]) for each in found)
+    [gaps] = db.execute(GAPS, [f'%"why":"{each}"%' for each in UNWATCHED]).fetchone()
+    sides = [folder / f"{FILE}{side}" for side in SIDES]
+    size = sum(each.stat().st_size for each in sides if each.exists())
+    return Extent(size=size, oldest=None if first is None else str(first.get("from")), last=last, gaps=gaps)
+
+
 @dataclass(slots=True)
 class RecordFile:
     """most_bytes, keep_s: bounds, of size and age. chain: the file's own name: another file has another.
 
     sent, kept_sent: the last that the broker has, and what is on disk of that. problems: for people. dropped: records
-    that went, since the start; full: the last ones for want of room.
+    that went, since the start; full: the last ones for want of room. extent: as of the last
+    commit.
     """
 
     folder: Path
@@ -63,6 +91,7 @@ class RecordFile:
     problems: list[str] = field(default_factory=list)
     dropped: int = 0
     full: bool = False
+    extent: Extent = EMPTY
     _db: sqlite3.Connection | None = None
 
     def open(self) -> Mapping[str, Any] | None:
@@ -107,6 +136,7 @@ class RecordFile:
         self.chain = marks["chain"][1]
         self.first = Head(n=marks["first"][0], hash=marks["first"][1]) if "first" in marks else Head()
         self.sent = self.kept_sent = marks.get("sent", (0, ""))[0]
+        self.extent = extent_of(self.folder, db)
         last = db.execute("SELECT text, hash FROM interval ORDER BY n DESC LIMIT 1").fetchone()
         if last is None:
             self.head = self.first
@@ -170,6 +200,7 @@ class RecordFile:
         self.dropped += first.n - self.first.n
         self.full, self.kept_sent = bool(room), self.sent
         self.head, self.first = head, first
+        self.extent = extent_of(self.folder, db)
 
     def _too_old(self, db: sqlite3.Connection, lines: Sequence[Line], room: int) -> int:
         """The last record that has to go."""

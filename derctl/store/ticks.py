@@ -30,6 +30,11 @@ class Recorder:
     def latest(self) -> Tick | None:
         return self._ring[-1] if self._ring else None
 
+    @property
+    def ticks(self) -> tuple[Tick, ...]:
+        """All that are kept, oldest first."""
+        return tuple(self._ring)
+
     def last(self, count: int) -> list[dict[str, Any]]:
         """The newest `count` ticks as plain values, oldest first."""
         ticks = list(self._ring)[-count:] if count > 0 else []

@@ -68,7 +68,7 @@ class Rights:
         for der in asked:
             if der not in self.ders:
                 raise CommandError(Refusal.NOT_PERMITTED, f"der = {str(der)[:64]!r}: {own}")
-        if command.saved and not asked:
+        if (command.saved or command.whole) and not asked:
             raise CommandError(Refusal.NOT_PERMITTED, f"this is for the whole site: {own}")
 
     def _check_range(self, name: str, value: float) -> None:

@@ -13,6 +13,7 @@ from derctl.core.text import error_text
 from derctl.core.types import SiteState
 from derctl.core.words import Refusal, Role
 from derctl.daemon.actuate.releaser import Releaser
+from derctl.daemon.commands.views import Views
 from derctl.daemon.gate import Gate
 from derctl.daemon.known import Known
 from derctl.daemon.requests import Requests
@@ -56,7 +57,7 @@ class Reach:
     raises OSError. lift_found: of a DER (None: all); gives those in which a limit was found. keep_found: takes it
     back. known: who was ever found. replace: takes the device that answers in a DER's place for it. shadow: in a
     line, what would have been written so far. end_trial: of one that is under way; what it wrote is given back by
-    then."""
+    then. views: for what only looks."""
 
     plan: Plan
     requests: Requests
@@ -72,6 +73,7 @@ class Reach:
     replace: Callable[[str], Awaitable[str]] = nobody
     shadow: Callable[[], Awaitable[str]] = unseen
     end_trial: Callable[[], Awaitable[None]] = no_trial
+    views: Views = field(default_factory=Views)
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""
@@ -119,7 +121,8 @@ class Command:
 
     saved: it changes something that must survive a restart. arms: over MQTT it needs a principal that may arm, or one
     whose list names it. says: what it does, for the table of docs/interfaces.md. verb: behind `derctl`, an example
-    where a verb of its own sends it; `derctl command` sends any. may: the roles whose command it is.
+    where a verb of its own sends it; `derctl command` sends any. may: the roles whose command it is. whole: it tells
+    of the whole site although it saves nothing, so it is none for who may command some DERs alone.
     """
 
     args: type[msgspec.Struct]
@@ -130,6 +133,7 @@ class Command:
     arms: bool = False
     verb: str = ""
     may: frozenset[Role] = OPERATORS
+    whole: bool = False
 
 
 async def saved(reach: Reach, done: Done) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ from derctl.store.ticks import Recorder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """started_s: when the daemon began, monotonic."""
+    """records: what is kept for others. started_s: when the daemon began, monotonic."""
 
     clock: Clock
     control: Control
@@ -38,6 +38,7 @@ class Panel:
     news: News
     uplink: Uplink
     survival: Survival
+    records: Callable[[], Mapping[str, Any]] = dict
     buses: Buses = field(default_factory=Buses)
     started_s: float = field(default_factory=time.monotonic)
 
@@ -93,6 +94,7 @@ class Panel:
             disk=self.survival.disk_view(),
             loops=loops(control.site.loops, control.loop.memories),
             loads=self.loads(),
+            records=self.records(),
             containment=containment(control.loop.plan, control.loop.memories),
         )
 

@@ -136,6 +136,12 @@ class Telemetry:
     _power: dict[str, tuple[float | None, tuple[str, ...]]] = field(default_factory=dict)
     _last: dict[str, object] = field(default_factory=dict)
 
+    def anew(self) -> None:
+        """The next tick tells all of it."""
+        self._sent_s.clear()
+        self._power.clear()
+        self._last.clear()
+
     def messages(
         self, state: SiteState, decisions: tuple[Decision, ...], outcomes: Mapping[str, Outcome]
     ) -> list[Message]:

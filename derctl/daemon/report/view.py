@@ -120,7 +120,7 @@ class MqttView:
 class View:
     """now and now_s are the same moment on the wall and the monotonic clock. synced: the wall clock is believed.
 
-    requests: each with whether it binds. loads: by bus, what it is loaded with.
+    requests: each with whether it binds. loads: by bus, what it is loaded with. records: what is kept for others.
     """
 
     version: str
@@ -142,6 +142,7 @@ class View:
     containment: Mapping[str, Any] | None = None
     loops: Sequence[Mapping[str, Any]] = ()
     loads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    records: Mapping[str, Any] = field(default_factory=dict)
 
 
 def device_view(channel: Channel) -> DeviceView:

@@ -11,13 +11,14 @@ from typing import Any, cast
 import pytest
 
 from derctl.core.types import Outcome, Tick
-from derctl.core.words import Mode, Record, Seen
+from derctl.core.words import Mode, Record, Refusal, Seen
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.known import Known
 from derctl.daemon.log import logger
-from derctl.daemon.uplink import Uplink
+from derctl.daemon.uplink import Uplink, publish_all
+from derctl.errors import CommandError
 from derctl.site.schema import HomeAssistantSection, MqttSection, SiteFile, SiteSection
 from derctl.store.outbox import Message, Outbox
 from tests import make
@@ -139,3 +140,21 @@ def test_home_assistant_hears_of_the_site_at_each_session_and_between_them_only_
     assert site.link is not None
     site.link.on_change(True, "connected")
     assert [announced(t_s) for t_s in (11.0, 20.0)] == [True, False]
+
+
+def test_all_that_is_retained_goes_out_once_more_when_somebody_asks() -> None:
+    link = uplink(BROKER)
+    link.report(tick(), {}, Mode.CONTROL)
+    first = told(link)
+    link.outbox.latest.clear()
+    link.report(tick(), {}, Mode.CONTROL)
+    assert told(link) == []
+    publish_all(link)
+    link.report(tick(), {}, Mode.CONTROL)
+    assert {*told(link)} == {*first, "online"} and "poc" not in first
+
+
+def test_without_a_broker_there_is_nowhere_to_publish() -> None:
+    with pytest.raises(CommandError) as caught:
+        publish_all(uplink(None))
+    assert caught.value.code == Refusal.NOT_READY

@@ -177,3 +177,16 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_the_disk(tmp_path: Path)
         RecordFile(tmp_path / "none", 1, 1.0).open()
     with pytest.raises(FileNotFoundError):
         read_only(tmp_path)
+
+
+def test_what_is_on_disk_is_told_with_the_gaps_in_it(tmp_path: Path) -> None:
+    file = opened(tmp_path, keep_s=20 * 900.0)
+    assert file.extent.last is None and file.extent.oldest is None and file.extent.size > 0
+    file.append([plain(0, why="started"), plain(1, why=None), plain(2, why="not_running")])
+    file.append([plain(3, why="paused"), plain(4, why=None)])
+    assert (file.extent.gaps, file.extent.oldest) == (2, text_of(0.0))
+    assert file.extent.last is not None and file.extent.last["n"] == 5
+    file.append([plain(60, why=None)])
+    file.close()
+    again = opened(tmp_path, keep_s=20 * 900.0)
+    assert (again.extent.gaps, again.extent.oldest) == (0, text_of(60 * 900.0))
