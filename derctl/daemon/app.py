@@ -16,6 +16,7 @@ from derctl.daemon.build import build
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
+from derctl.daemon.commands.line import Line
 from derctl.daemon.commands.notices import Deliveries, Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.commands.stories import Stories
@@ -82,6 +83,7 @@ class App:
         reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
         reach = replace(reach, end_trial=self.trials.end)
         desk = Desk(reach, self.clock, self.log, stories=self.stories)
+        self.line = Line(desk, self.outbox.put)
         self.kept = Kept(
             site,
             folder,
@@ -218,6 +220,7 @@ class App:
         tasks.guard("socket", lambda: serve(Path(control.site.file.site.socket), self.calls.answer))
         tasks.guard("reload", self.reloading.run)
         tasks.guard("state", self.survival.run)
+        tasks.guard("waiting", self.line.run)
         tasks.guard("shadow", self.shadow.run)
         self.kept.start(tasks)
         self.uplink.start(tasks)

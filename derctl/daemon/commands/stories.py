@@ -36,11 +36,12 @@ class Stories:
     of: dict[Key, Story] = field(default_factory=dict)
     volts: Window = field(default_factory=Window)
 
-    def begin(self, by: str, command_id: str, command: str, correlation: bytes | None) -> bool:
-        """Before it is carried out: so it is saved with what it asks for. Whether it is a new one."""
+    def begin(self, by: str, command_id: str, command: str, correlation: bytes | None, *, n: int = 1) -> bool:
+        """Before it is carried out: so it is saved with what it asks for. n: of its answer. Whether it is a new
+        one."""
         if (by, command_id) in self.of:
             return False
-        self.of[by, command_id] = Story(id=command_id, by=by, command=command, correlation=correlation, n=1)
+        self.of[by, command_id] = Story(id=command_id, by=by, command=command, correlation=correlation, n=n)
         return True
 
     def forget(self, by: str, command_id: str) -> None:
