@@ -75,7 +75,13 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
-        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set)
+        self.stories = Stories(
+            self.requests,
+            self.clock,
+            self.outbox.put,
+            self.dirty.set,
+            runs=lambda kind: self.control.site.plan.runs(kind),
+        )
         folder = self.control.releaser.records.written.folder
         self.shadow = Shadow(folder, Watch(self.clock, self.control), self.news.tell)
         self.news.hearers = [*self.news.hearers, self.shadow.watch.hear]
