@@ -222,10 +222,13 @@ async def namesake(run: "Run", *, times: int = 1, every_s: float = 1.0) -> None:
     run.spawn(loop())
 
 
-async def clock_step(run: "Run", *, by_s: float) -> None:
-    """The daemon's wall clock jumps (its monotonic one does not). Needs libfaketime: `needs: [faketime]`."""
+async def clock_step(run: "Run", *, by_s: float, sets: str | None = None) -> None:
+    """The daemon's wall clock jumps (its monotonic one does not). sets: a file in the run's directory that is there
+    from now on. Needs libfaketime: `needs: [faketime]`."""
     run.clock_offset_s += by_s
     write_clock(run.directory, run.clock_offset_s)
+    if sets is not None:
+        (run.directory / sets).touch()
 
 
 async def site_file(run: "Run", *, set: Mapping[str, Any]) -> None:

@@ -46,7 +46,7 @@ def _needs(command: Command) -> Iterator[str]:
     if command.arms:
         yield "`may_arm`"
     if command.relaxing:
-        yield "a clock"
+        yield "a clock (waits for it)" if command.waits else "a clock"
 
 
 def page(text: str) -> str:

@@ -25,12 +25,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockNow:
-    """This machine's clock, as the site file has it asked. refused: commands over MQTT that wait for it."""
+    """This machine's clock, as the site file has it asked. waits: commands over MQTT that wait until it is set;
+    refused: those that are not taken before."""
 
     sync: str
     synced: bool
     refused: tuple[str, ...]
     text: str
+    waits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,28 +128,30 @@ def limits_by(der: DerSection) -> Limits:
 def clock_of(site: Site) -> ClockNow:
     """What a clock that is never set means for this site, and how to say that it is good."""
     sync = site.file.site.clock_sync
-    refused = tuple(name for name, command in COMMANDS.items() if command.relaxing) if site.file.mqtt else ()
+    relaxing = {name: command.waits for name, command in COMMANDS.items() if command.relaxing and site.file.mqtt}
+    waits = tuple(name for name, so in relaxing.items() if so)
+    refused = tuple(name for name, so in relaxing.items() if not so)
     synced = Clock(sync).synced
-    return ClockNow(sync=sync, synced=synced, refused=refused, text=_clock_text(site, sync, refused, synced=synced))
+    text = _clock_text(site, sync, waits, refused, synced=synced)
+    return ClockNow(sync=sync, synced=synced, refused=refused, text=text, waits=waits)
 
 
-def _clock_text(site: Site, sync: str, refused: tuple[str, ...], *, synced: bool) -> str:
+def _clock_text(site: Site, sync: str, waits: tuple[str, ...], refused: tuple[str, ...], *, synced: bool) -> str:
     if synced:
         return "taken as set, by the site file's word" if sync == "assume" else "set"
     why = (
         "this machine's clock is not synchronised" if sync == "auto" else f"{sync} is not there: the clock is not set"
     )
-    return f"{why}. {_waits(site, refused)} Control itself goes on. {_remedy(sync)}"
+    return f"{why}. {_waits(site, waits, refused)} Control itself goes on. {_remedy(sync)}"
 
 
-def _waits(site: Site, refused: tuple[str, ...]) -> str:
+def _waits(site: Site, waits: tuple[str, ...], refused: tuple[str, ...]) -> str:
     if site.file.mqtt is None:
         return "Times in logs and `status` can't be believed; commands over the socket are taken all the same."
     tls = " mqtt.tls keeps the broker away." if site.file.mqtt.tls is not None else ""
-    names = ", ".join(refused)
     return (
-        f"While it stays so, over MQTT {names} are refused (clock_unsynced), and limit_power lives for its whole"
-        f" expires_s from when it arrives.{tls}"
+        f"While it stays so, over MQTT {', '.join(waits)} wait for it, {', '.join(refused)} are refused"
+        f" (clock_unsynced), and limit_power lives for its whole expires_s from when it arrives.{tls}"
     )
 
 

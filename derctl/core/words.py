@@ -347,6 +347,7 @@ class Refusal(StrEnum):
     NOT_PERMITTED = "not_permitted"
     OUT_OF_ENVELOPE = "out_of_envelope"
     BAD_SIGNATURE = "bad_signature"
+    OVERTAKEN = "overtaken"
 
 
 class Abides(Enum):

@@ -16,6 +16,7 @@ from derctl.daemon.build import build
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
+from derctl.daemon.commands.line import Line
 from derctl.daemon.commands.notices import Deliveries, Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.commands.stories import Stories
@@ -78,7 +79,13 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
-        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set)
+        self.stories = Stories(
+            self.requests,
+            self.clock,
+            self.outbox.put,
+            self.dirty.set,
+            runs=lambda kind: self.control.site.plan.runs(kind),
+        )
         folder = self.control.releaser.records.written.folder
         self.shadow = Shadow(folder, Watch(self.clock, self.control), self.news.tell)
         self.news.hearers = [*self.news.hearers, self.shadow.watch.hear]
@@ -86,6 +93,7 @@ class App:
         reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
         reach = replace(reach, end_trial=self.trials.end, views=looking_of(self, pages or Pages()).views)
         desk = Desk(reach, self.clock, self.log, stories=self.stories)
+        self.line = Line(desk, self.outbox.put)
         self.kept = Kept(
             site,
             folder,
@@ -223,6 +231,7 @@ class App:
         tasks.guard("socket", lambda: serve(Path(control.site.file.site.socket), self.calls.answer))
         tasks.guard("reload", self.reloading.run)
         tasks.guard("state", self.survival.run)
+        tasks.guard("waiting", self.line.run)
         tasks.guard("shadow", self.shadow.run)
         self.kept.start(tasks)
         self.uplink.start(tasks)

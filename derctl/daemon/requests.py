@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import msgspec
 from derctl.core.types import LimitRequest, Request
 from derctl.core.value import replace
 from derctl.core.words import Abides, Refusal, Standing
+from derctl.daemon.waiting import Key, Waiting
 from derctl.errors import CommandError
 from derctl.store.requests import plain_of, request_of
 
@@ -38,24 +39,30 @@ class Requests:
     no bound, the latest for a DER replaces the one before.
 
     moved: what became of requests since somebody looked, for their owners. ended: the same of those that have ended,
-    and who ended them, "" where they did by themselves; the latest ENDED_MAX.
+    and who ended them, "" where they did by themselves; the latest ENDED_MAX. waiting: commands that wait for the
+    clock.
     """
 
     clock: Callable[[], float] = time.monotonic
-    held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    held: dict[Key, Held] = field(default_factory=dict)
     moved: list[tuple[Request, Standing]] = field(default_factory=list)
-    ended: dict[tuple[str, str], tuple[Standing, str]] = field(default_factory=dict)
-    _binding: set[tuple[str, str]] = field(default_factory=set)
+    ended: dict[Key, tuple[Standing, str]] = field(default_factory=dict)
+    waiting: Waiting = field(default_factory=Waiting)
+    _binding: set[Key] = field(default_factory=set)
 
-    def put(self, request: Request, *, instead: bool = False) -> None:
+    def put(self, request: Request, *, instead: bool = False, knew: Collection[Key] | None = None) -> None:
         """Hold it for its remaining_s from now. instead: of all limits of its sender's for the same DER, or for the
-        site. Raises CommandError: too many of its sender's are alive, or this one is."""
+        site. knew: of one that had to wait, those that were asked for before it. Raises CommandError: too many of its
+        sender's are alive, or this one is, or a later one has its place."""
         now = self.clock()
         self._forget(now)
         ends_s = now + request.remaining_s
         if _key(request) in self.held:
             raise CommandError(Refusal.REPLAYED, f"id {request.id!r} is alive")
         gone = [key for key, held in self.held.items() if _replaced(held, request, ends_s, instead)]
+        later = next((key for key in gone if knew is not None and key not in knew), None)
+        if later is not None:
+            raise CommandError(Refusal.OVERTAKEN, f"{later[0]} asked for another one while it waited")
         theirs = [key for key in self.held if key[0] == request.by and key not in gone]
         if len(theirs) >= HELD_MAX and not request.latched:
             text = f"{HELD_MAX} limits and setpoints of {request.by} are alive: clear some, or wait until one ends"
@@ -73,25 +80,35 @@ class Requests:
         limits = [each for each in mine if isinstance(each, LimitRequest)]
         return any(each.p_ceiling_w < request.p_ceiling_w for each in limits if each.by == request.by)
 
-    def clear(self, der: str | None, *, by: str | None = None, others: bool = True) -> int:
+    def clear(
+        self,
+        der: str | None,
+        *,
+        by: str | None = None,
+        others: bool = True,
+        knew: Collection[Key] | None = None,
+    ) -> int:
         """Drop what concerns this DER (None: everything), but for what nobody may clear, or by alone may not; without
-        `others` only what `by` asked for. Returns how many."""
+        `others` only what `by` asked for. knew: as of drop. Returns how many."""
 
         def concerned(each: Request) -> bool:
             mine = by in {None, each.by}
             return der in {None, each.der} and not each.latched and (mine or (others and not each.own))
 
-        return self.drop(concerned, Standing.CLEARED, by or "")
+        return self.drop(concerned, Standing.CLEARED, by or "", knew=knew)
 
-    def drop(self, which: Callable[[Request], bool], why: Standing, by: str = "") -> int:
-        """End those, by somebody's word. Returns how many."""
-        keys = [key for key, held in self.held.items() if which(held.request)]
+    def drop(
+        self, which: Callable[[Request], bool], why: Standing, by: str = "", *, knew: Collection[Key] | None = None
+    ) -> int:
+        """End those, by somebody's word. knew: that word waited, and these were asked for before it. Returns how
+        many."""
+        keys = [key for key, held in self.held.items() if which(held.request) and (knew is None or key in knew)]
         for key in keys:
             self._end(key, why, by)
         self._judge(self.clock())
         return len(keys)
 
-    def undo(self, before: Mapping[tuple[str, str], Held]) -> Callable[[], None]:
+    def undo(self, before: Mapping[Key, Held]) -> Callable[[], None]:
         """What takes back all that has happened to `held` since it was `before`, and nothing that happens later."""
         came = {key: held for key, held in self.held.items() if key not in before}
         went = {key: held for key, held in before.items() if key not in self.held}
@@ -125,7 +142,7 @@ class Requests:
             self._end(key, Standing.EXPIRED)
         self._judge(now)
 
-    def _end(self, key: tuple[str, str], why: Standing, by: str = "") -> None:
+    def _end(self, key: Key, why: Standing, by: str = "") -> None:
         self.moved.append((left(self.held.pop(key), self.clock()), why))
         self.ended[key] = (why, by)
         if len(self.ended) > ENDED_MAX:
@@ -164,7 +181,7 @@ def rival(request: Request, others: Iterable[Request]) -> Request | None:
     return next((each for each in tightest(alike) if _key(each) != _key(request)), None)
 
 
-def _key(request: Request) -> tuple[str, str]:
+def _key(request: Request) -> Key:
     return request.by, request.id
 
 

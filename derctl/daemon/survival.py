@@ -99,6 +99,10 @@ class Survival:
         if self.desk.stories is not None:
             text = "the story of a command from before the restart"
             self.desk.stories.restore(saved.stories, lambda bad: tell("state_unreadable", "", f"{text}: {bad}"))
+        text = "a command that waited for the clock"
+        self.requests.waiting.restore(
+            saved.waiting, self.requests.clock(), lambda bad: tell("state_unreadable", "", f"{text}: {bad}")
+        )
         known = synced and saved.synced is not False
         lately = 0.0 <= now - saved.saved < MEMORY_KEEP_S if known else None
         back = revived(saved.memories, lately=lately)
@@ -185,6 +189,7 @@ class Survival:
             found=self.standings.kept(),
             seen=dict(self.desk.seen),
             stories=[] if self.desk.stories is None else self.desk.stories.plain(),
+            waiting=self.requests.waiting.plain(now_s),
             proven_meter=self.proof.proven,
             known=self.known.plain(),
             agreed=self.gate.agreed,

@@ -49,6 +49,7 @@ class Surviving(msgspec.Struct, kw_only=True):
     wear: by DER id how often each register was written, as daemon/actuate/ledger writes it.
     rests: by DER id what was learned of how it stands by, as daemon/actuate/learned writes it.
     stories: of commands that have not ended, as daemon/commands/story writes them.
+    waiting: those that wait for the clock, as daemon/commands/waiting writes them.
     """
 
     version: int = VERSION
@@ -65,6 +66,7 @@ class Surviving(msgspec.Struct, kw_only=True):
     wear: Raw = {}
     rests: Raw = {}
     stories: list[Raw] = []
+    waiting: list[Raw] = []
 
 
 UNKNOWN = ArmWord(armed=False, by="state_unreadable", since="")

@@ -42,13 +42,15 @@ async def test_a_clock_that_is_not_set_says_what_is_refused_and_how_to_say_that_
     text = flat(out)
     assert code == 0
     assert "this machine's clock is not synchronised" in text
-    waiting = [name for name, command in COMMANDS.items() if command.relaxing]
-    assert {"arm", "clear", "set_battery_power"} <= {*waiting}
-    assert f"{', '.join(waiting)} are refused (clock_unsynced), and limit_power lives for its whole expires_s" in text
+    waits = [name for name, command in COMMANDS.items() if command.relaxing and command.waits]
+    refused = [name for name, command in COMMANDS.items() if command.relaxing and not command.waits]
+    assert "arm" in refused and {"clear", "set_battery_power"} <= {*waits}
+    assert f"over MQTT {', '.join(waits)} wait for it, {', '.join(refused)} are refused (clock_unsynced), and" in text
+    assert "limit_power lives for its whole expires_s" in text
     assert "Control itself goes on" in text
     assert "site.clock_sync: assume" in text
     found = json.loads((await here("check", "--json", "-c", str(site_file(BROKER))))[1])["clock"]
-    assert (found["sync"], found["synced"], found["refused"]) == ("auto", False, waiting)
+    assert (found["sync"], found["synced"], found["waits"], found["refused"]) == ("auto", False, waits, refused)
     assert found["text"] in text
 
 

@@ -32,4 +32,5 @@ def test_the_verb_of_a_row_is_one_and_takes_its_example(name: str) -> None:
 
 def test_a_row_says_what_it_needs() -> None:
     assert "| `may_arm`, a clock |" in row("arm", COMMANDS["arm"])
+    assert "| a clock (waits for it) |" in row("clear", COMMANDS["clear"])
     assert row("ping", COMMANDS["ping"]) == "| `ping` |  | `command ping` |  | a reply, nothing else |"

@@ -159,12 +159,19 @@ async def test_what_is_refused_is_told_with_its_code_and_the_session_goes_on(sta
     assert app.uplink.link.tidings.sessions == 1
 
 
-async def test_a_clock_that_is_not_set_lets_through_what_restricts(
-    start: Start, ops: Operator, tmp_path: Path
+async def test_a_clock_that_is_not_set_lets_through_what_restricts_and_the_rest_waits_for_it(
+    start: Start, ops: Operator, tmp_path: Path, outside: Any, until: Any
 ) -> None:
-    await start(clock_sync=str(tmp_path / "never"))
+    app = await start(clock_sync=str(tmp_path / "set"))
     assert (await ops.send("limit_power", ops.payload(age_s=1e9, p_ceiling_w=100)))["code"] is None
-    assert (await ops.send("set_battery_power", ops.payload(der="bat1", p_target_w=1)))["code"] == "clock_unsynced"
+    assert (await ops.send("set_battery_power", ops.payload(der="bat1", p_target_w=1)))["result"] == "waiting"
+    assert len(app.requests.alive()) == 1
+    (tmp_path / "set").touch()
+    await ops.send("ping", ops.payload())
+    await until(lambda: len(outside.of("reply/ops")) > 2)
+    second = json.loads(outside.of("reply/ops")[2])
+    assert (second["id"], second["result"], second["n"]) == (f"c{ops.n - 1}", "admitted", 2)
+    assert len(app.requests.alive()) == 2
 
 
 async def test_a_retained_command_is_refused_at_every_connection_and_never_carried_out(

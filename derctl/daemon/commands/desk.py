@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -20,10 +20,12 @@ from derctl.daemon.commands.row import LOCAL_ID, Command, Heard, Order, Reach, s
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.commands.stories import Stories
 from derctl.daemon.log import priority_of
+from derctl.daemon.waiting import Waiter
 from derctl.errors import CommandError
 from derctl.store.answered import ANYBODY, EXPIRES_MAX_S, Answered, alive, noted, objection
 from derctl.store.outbox import Message
 
+UNTIL_SET = "until the clock is set: it may let more power through"
 UNSAID = frozenset({"id", "issued_at"})
 """What of a command the log leaves out."""
 LOGGED_MAX = 200
@@ -56,6 +58,8 @@ class Desk:
     rights: what each principal may over MQTT, by its name; None: the site file was not asked.
     opened: a payload's fields, once its signature is good (principal, command, payload). Raises CommandError.
     stories: tells on what became of what was admitted.
+    before: returns when nobody is in front who waited for the clock. later: puts one there who has to
+    (commands/line); None: it is refused.
     """
 
     reach: Reach
@@ -70,6 +74,8 @@ class Desk:
     rights: Mapping[str, Rights] | None = None
     opened: Callable[[str, str, bytes], dict[str, Any]] = lambda principal, name, payload: fields_of(payload)
     stories: Stories | None = None
+    before: Callable[[], Awaitable[None]] = at_once
+    later: Callable[..., Awaitable[dict[str, Any]]] | None = None
 
     def on_mqtt(self, send: Callable[[Message], None]) -> Take:
         """What the broker's session calls for each message; send: takes the reply."""
@@ -98,28 +104,44 @@ class Desk:
                 raise CommandError(Refusal.TOO_LARGE, text)
             fields = self.opened(principal, name, payload)
             command_id = fields["id"] if isinstance(fields.get("id"), str) else None
-            text = await self._take(principal, name, dict(fields), correlation)
+            await self.before()
+            text = await self.take(principal, name, dict(fields), correlation)
         except CommandError as error:
-            self._log(principal, name, fields, error)
-            await self.kept()
-            confirm = {} if error.confirm is None else {"confirm": error.confirm}
-            said = reply(command_id, name, "refused", error.code, str(error), self.clock.stamp())
-            return said | {"n": 1, "last": True} | confirm
-        self._log(principal, name, fields)
+            if error.code == Refusal.CLOCK_UNSYNCED and COMMANDS[name].waits and self.later is not None:
+                return await self.later(principal, name, fields, correlation)
+            return await self.answered(principal, name, command_id, fields, error)
+        return await self.answered(principal, name, command_id, fields, text)
+
+    async def answered(
+        self,
+        by: str,
+        name: str,
+        command_id: str | None,
+        fields: Mapping[str, Any],
+        became: str | CommandError,
+        n: int = 1,
+    ) -> dict[str, Any]:
+        """Noted, and in words. became: its text, or why it is refused."""
+        error = became if isinstance(became, CommandError) else None
+        self.log_it(by, name, fields, error)
         await self.kept()
         stamp = self.clock.stamp()
-        more = self.stories is not None and self.stories.admitted(principal, command_id or "", stamp)
-        return reply(command_id, name, "admitted", None, text, stamp) | {"n": 1, "last": not more}
+        if error is not None:
+            confirm = {} if error.confirm is None else {"confirm": error.confirm}
+            said = reply(command_id, name, "refused", error.code, str(error), stamp)
+            return said | {"n": n, "last": True} | confirm
+        more = self.stories is not None and self.stories.admitted(by, command_id or "", stamp)
+        return reply(command_id, name, "admitted", None, str(became), stamp) | {"n": n, "last": not more}
 
     async def local(self, name: str, args: Mapping[str, Any], by: str = LOCAL) -> str:
         """A command over the unix socket: issued now, alive for expires_s (default 1 h). Raises CommandError."""
         try:
             text = await self._take_local(by, name, dict(args))
         except CommandError as error:
-            self._log(by, name, args, error)
+            self.log_it(by, name, args, error)
             await self.kept()
             raise
-        self._log(by, name, args)
+        self.log_it(by, name, args)
         await self.kept()
         return text
 
@@ -137,10 +159,18 @@ class Desk:
             until=_until(self.clock, seconds),
             args=convert(fields, command.args),
         )
-        return await self._apply(command, order)
+        return await self._apply(command, order, self.reach)
 
-    async def _take(self, principal: str, name: str, fields: dict[str, Any], correlation: bytes | None) -> str:
-        command, rights = _row(name), self._rights(principal)
+    async def take(
+        self,
+        principal: str,
+        name: str,
+        fields: dict[str, Any],
+        correlation: bytes | None,
+        waiter: Waiter | None = None,
+    ) -> str:
+        """waiter: it has waited, and was looked at before. Raises CommandError."""
+        command, rights = _row(name), _rights_of(self.rights, principal)
         if rights is not None:
             rights.check_command(name, command)
         elif command.arms and principal not in self.may_arm:
@@ -148,50 +178,57 @@ class Desk:
                 Refusal.MAY_NOT_ARM, f"the site file does not let {principal} {name} over MQTT (may_arm)"
             )
         envelope = envelope_of(fields)
+        synced = self.clock.synced
         seconds = self._life(command, envelope)
-        self._check_new(principal, envelope)
+        if waiter is None:
+            self._check_new(principal, envelope)
         args = convert(fields, command.args)
         if rights is not None:
             rights.check_values(command, fields, envelope.life_s)
-        if command.saved:
+        if command.saved and waiter is None:
             self._remember(principal, envelope)
+        if command.relaxing and not synced:
+            raise CommandError(Refusal.CLOCK_UNSYNCED, UNTIL_SET)
         order = Order(
             id=envelope.id,
             by=principal,
             seconds=seconds,
             until=_until(self.clock, seconds),
             args=args,
-            synced=self.clock.synced,
+            synced=synced,
             others=rights is None or rights.others,
         )
-        return await self._told(command, name, order, correlation)
+        return await self._told(command, name, order, correlation, waiter)
 
-    def _rights(self, principal: str) -> Rights | None:
-        """None: the site file was not asked. Raises CommandError for one that it lists no more."""
-        if self.rights is None:
-            return None
-        if principal not in self.rights:
-            raise CommandError(Refusal.NOT_PERMITTED, f"{principal} is not under mqtt.principals in the site file")
-        return self.rights[principal]
-
-    async def _told(self, command: Command, name: str, order: Order, correlation: bytes | None) -> str:
+    async def _told(
+        self, command: Command, name: str, order: Order, correlation: bytes | None, waiter: Waiter | None
+    ) -> str:
         """With its story, which is saved with it."""
-        if self.stories is None or not command.saved or not self.stories.begin(order.by, order.id, name, correlation):
-            return await self._apply(command, order)
+        stories, n = self.stories, 1 if waiter is None else 2
+        reach = self.reach if waiter is None else replace(self.reach, knew=frozenset(waiter.knew))
+        if stories is None or not command.saved or not stories.begin(order.by, order.id, name, correlation, n=n):
+            return await self._apply(command, order, reach)
         try:
-            return await self._apply(command, order)
+            return await self._apply(command, order, reach)
         except BaseException:
-            self.stories.forget(order.by, order.id)
+            stories.forget(order.by, order.id)
             raise
 
-    async def _apply(self, command: Command, order: Order) -> str:
-        done = await command.apply(self.reach, order)
-        return await saved(self.reach, done) if command.saved else done.text
+    async def _apply(self, command: Command, order: Order, reach: Reach) -> str:
+        done = await command.apply(reach, order)
+        return await saved(reach, done) if command.saved else done.text
 
-    def _log(self, by: str, name: str, fields: Mapping[str, Any], error: CommandError | None = None) -> None:
+    def log_it(
+        self,
+        by: str,
+        name: str,
+        fields: Mapping[str, Any],
+        error: CommandError | None = None,
+        word: str = "admitted",
+    ) -> None:
         """Who asked for what, with its values, and what became of it. What came is cut: a person may have sent it."""
         given = [f"{key}={_value(value)}" for key, value in fields.items() if key not in UNSAID and value is not None]
-        word = "admitted" if error is None else f"refused ({error.code}: {str(error).splitlines()[0][:LOGGED_MAX]})"
+        word = word if error is None else f"refused ({error.code}: {str(error).splitlines()[0][:LOGGED_MAX]})"
         text = f"{by}: {' '.join((name, *given))}"[:LOGGED_MAX]
         self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
         what, code = ("command", None) if error is None else ("refusal", error.code)
@@ -202,8 +239,8 @@ class Desk:
         """Seconds it has left; a restrictive one lives its whole duration from now where the clock isn't set."""
         if self.clock.synced:
             return envelope.left_s(self.clock.wall())
-        if command.relaxing:
-            raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: relaxing commands wait")
+        if command.relaxing and not command.waits:
+            raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: this one can't wait for it")
         return envelope.life_s
 
     def _check_new(self, principal: str, envelope: Envelope) -> None:
@@ -221,6 +258,15 @@ class Desk:
         issued = envelope.issued_at.timestamp()
         before = self.seen.get(principal, Answered())
         self.seen[principal] = noted(before, envelope.id, issued, issued + envelope.life_s)
+
+
+def _rights_of(rights: Mapping[str, Rights] | None, principal: str) -> Rights | None:
+    """None: the site file was not asked. Raises CommandError for one that it lists no more."""
+    if rights is None:
+        return None
+    if principal not in rights:
+        raise CommandError(Refusal.NOT_PERMITTED, f"{principal} is not under mqtt.principals in the site file")
+    return rights[principal]
 
 
 def _until(clock: Clock, seconds: float) -> str:

@@ -41,6 +41,7 @@ ROWS: dict[str, Command] = {
         apply=acknowledge,
         relaxing=True,
         arms=True,
+        waits=False,
         says="the new firmware of the DER, without it of all, is relied on",
     ),
     "replace": Command(
@@ -48,6 +49,7 @@ ROWS: dict[str, Command] = {
         apply=replace,
         relaxing=True,
         arms=True,
+        waits=False,
         says="the device that answers in its place is taken for it, if it fits (see below)",
         verb="replace pv1",
     ),

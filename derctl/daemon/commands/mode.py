@@ -69,6 +69,7 @@ ROWS: dict[str, Command] = {
         apply=arm,
         relaxing=True,
         arms=True,
+        waits=False,
         says="observe → control in two steps, if nothing stands against it (see below); what was not found, or found "
         "incomplete, is looked at again first (3 s at most)",
         verb="arm",

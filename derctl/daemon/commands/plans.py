@@ -123,7 +123,10 @@ async def opt_out(reach: Reach, order: Order) -> Done:
         raise CommandError(Refusal.MAY_NOT_OPT_OUT, text)
     before = dict(reach.requests.held)
     count = reach.requests.drop(
-        lambda each: isinstance(each, EventRequest) and args.event in {None, each.id}, Standing.OPTED_OUT
+        lambda each: isinstance(each, EventRequest) and args.event in {None, each.id},
+        Standing.OPTED_OUT,
+        order.by,
+        knew=reach.knew,
     )
     text = "no such event is known" if count == 0 else f"opted out of {count}"
     return Done(text=text, back=reach.requests.undo(before))

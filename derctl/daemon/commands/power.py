@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
 
-from derctl.core.types import BatteryRequest, LimitRequest, Request
+from derctl.core.types import REQUESTS, BatteryRequest, LimitRequest, Request
 from derctl.core.words import Refusal
 from derctl.daemon.commands.row import EVERYBODY, Command, Done, Order, Reach, admitted, check_der
 from derctl.daemon.requests import tightest
+from derctl.daemon.waiting import Waiter
 from derctl.errors import CommandError
 
+ASKS: Mapping[str, type[Request]] = {**REQUESTS, "change_limit": LimitRequest}
+"""Commands that ask for something that lasts."""
 UNRATED_MAX_W = 1e9
 """Most that a limit may say where a DER's rating is not known yet (docs/sources.md)."""
 
@@ -68,7 +71,7 @@ def _limit(reach: Reach, order: Order, *, instead: bool) -> Done:
 def put(reach: Reach, request: Request, *, instead: bool = False) -> Callable[[], None]:
     """Gives what takes it back."""
     before = dict(reach.requests.held)
-    reach.requests.put(request, instead=instead)
+    reach.requests.put(request, instead=instead, knew=reach.knew)
     return reach.requests.undo(before)
 
 
@@ -111,9 +114,28 @@ async def clear(reach: Reach, order: Order) -> Done:
         lifted = reach.lift_found(args.der)
         return Done(text=_lifted(lifted, args.der), back=partial(reach.keep_found, lifted))
     before = dict(reach.requests.held)
-    count = reach.requests.clear(args.der, by=order.by, others=order.others)
-    text = _dropped(count, args.der) if order.others else f"{_dropped(count, args.der)} ({order.by}'s own alone)"
-    return Done(text=text, back=reach.requests.undo(before))
+    count = reach.requests.clear(args.der, by=order.by, others=order.others, knew=reach.knew)
+    waited, again = _of_those_that_wait(reach, order)
+    text = _dropped(count + waited, args.der)
+    undo = reach.requests.undo(before)
+
+    def back() -> None:
+        undo()
+        again()
+
+    return Done(text=text if order.others else f"{text} ({order.by}'s own alone)", back=back)
+
+
+def _of_those_that_wait(reach: Reach, order: Order) -> tuple[int, Callable[[], None]]:
+    """Requests that wait for the clock are dropped, too, by one that does not: what came later stays."""
+    der = order.args.der
+
+    def concerned(each: Waiter) -> bool:
+        asks = ASKS.get(each.command)
+        mine = each.by == order.by or (order.others and asks is not None and not asks.own)
+        return asks is not None and mine and der in {None, each.fields.get("der")}
+
+    return reach.requests.waiting.drop(concerned if reach.knew is None else lambda each: False, f"{order.by}: clear")
 
 
 def _dropped(count: int, der: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from derctl.daemon.commands.views import Views
 from derctl.daemon.gate import Gate
 from derctl.daemon.known import Known
 from derctl.daemon.requests import Requests
+from derctl.daemon.waiting import Key
 from derctl.errors import CommandError
 
 LOCAL_ID = "local-"
@@ -57,7 +58,8 @@ class Reach:
     raises OSError. lift_found: of a DER (None: all); gives those in which a limit was found. keep_found: takes it
     back. known: who was ever found. replace: takes the device that answers in a DER's place for it. shadow: in a
     line, what would have been written so far. end_trial: of one that is under way; what it wrote is given back by
-    then. views: for what only looks."""
+    then. views: for what only looks. knew: of one that waited, by sender and id what was asked for before it, which
+    alone it may take back; None: it comes now."""
 
     plan: Plan
     requests: Requests
@@ -74,6 +76,7 @@ class Reach:
     shadow: Callable[[], Awaitable[str]] = unseen
     end_trial: Callable[[], Awaitable[None]] = no_trial
     views: Views = field(default_factory=Views)
+    knew: Collection[Key] | None = None
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""
@@ -117,7 +120,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """relaxing: it may let more power through, so it waits for a clock that can be believed.
+    """relaxing: it may let more power through, so it waits for a clock that can be believed; without `waits` it is
+    refused until then, since it is a word on what somebody sees now.
 
     saved: it changes something that must survive a restart. arms: over MQTT it needs a principal that may arm, or one
     whose list names it. says: what it does, for the table of docs/interfaces.md. verb: behind `derctl`, an example
@@ -131,6 +135,7 @@ class Command:
     says: str
     saved: bool = True
     arms: bool = False
+    waits: bool = True
     verb: str = ""
     may: frozenset[Role] = OPERATORS
     whole: bool = False

@@ -18,7 +18,9 @@ async def emergency_stop(reach: Reach, order: Order) -> Done:
 async def lift_stop(reach: Reach, order: Order) -> Done:
     """Whoever stopped the site."""
     before = dict(reach.requests.held)
-    count = reach.requests.drop(lambda each: isinstance(each, StopRequest), Standing.CLEARED)
+    count = reach.requests.drop(
+        lambda each: isinstance(each, StopRequest), Standing.CLEARED, order.by, knew=reach.knew
+    )
     return Done(text="lifted" if count else "nothing to lift: nobody stopped it", back=reach.requests.undo(before))
 
 

@@ -30,6 +30,7 @@ from derctl.daemon.requests import Requests
 from derctl.daemon.standing import Standing
 from derctl.daemon.standings import Standings
 from derctl.daemon.survival import SAVE_EVERY_S, MeterProof, Survival
+from derctl.daemon.waiting import Waiter
 from derctl.devices import Profile
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.contract_export_limit import Memory as ContractMemory
@@ -258,6 +259,18 @@ async def test_a_command_that_was_admitted_has_its_story_and_its_correlation_dat
     [story] = again.of.values()
     assert (story.id, story.by, story.command, story.correlation) == ("a", "home", "limit_power", b"\x00\xff")
     assert (story.admitted, story.n, house.told) == ("noon", 1, [])
+
+
+async def test_a_command_that_waits_for_the_clock_waits_after_a_restart(tmp_path: Path) -> None:
+    before = House(tmp_path, wall=None)
+    fields = {"id": "c", "expires_s": 60.0}
+    waiter = Waiter(by="home", command="clear", id="c", fields=fields, correlation=b"\xff", knew=[], ends_s=60.0)
+    before.requests.waiting.add(waiter)
+    left_s = 60.0 - before.requests.clock()
+    await before.survival.save()
+    house = House(tmp_path, wall=None, now_s=7.0).restored()
+    [again] = house.requests.waiting.line
+    assert (again.fields, again.correlation, again.ends_s, house.told) == (fields, b"\xff", 7.0 + left_s, [])
 
 
 @pytest.mark.parametrize("wall", [WALL, WALL + 2 * 86_400.0, WALL - 2 * 86_400.0, None])
