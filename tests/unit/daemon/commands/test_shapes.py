@@ -326,9 +326,7 @@ def test_every_shape_is_known_by_its_name() -> None:
 # ---- the automations of docs/interfaces.md
 
 PAGE = Path(__file__).parents[4] / "docs" / "interfaces.md"
-AUTOMATIONS = dict(
-    re.findall(r"^```yaml automation (\w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
-)
+AUTOMATIONS = dict(re.findall(r"^```automation (\w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S))
 
 
 def rendered(name: str, states: dict[str, dict[str, Any]]) -> tuple[str, str]:
@@ -367,3 +365,9 @@ async def test_what_the_automation_sends_is_admitted(name: str) -> None:
     empty = rendered("predbat", {})[1]
     reply = await home.desk.by_mqtt("home", "battery_plan", empty.replace("predbat-", "p-").encode(), False)
     assert reply["code"] == "bad_argument" and "plan.power: null" in reply["text"]
+
+
+async def test_the_steps_of_the_document_are_admitted() -> None:
+    [text] = re.findall(r"^```json steps\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    reply = await house().desk.by_mqtt("home", "battery_plan", text.encode(), False)
+    assert reply["text"].endswith("interval 1 of 3 counts now")
