@@ -148,7 +148,7 @@ class App:
         control, tell = self.control, self.news.tell
         self.uplink = Uplink(site, self.outbox, desk, self.presence.hello, tell, control.releaser.inventory.stands)
         self.notices = Notices(self.requests, self.outbox.put, tell, self.clock.stamp)
-        self.deliveries = Deliveries(self.outbox.put, self.clock.stamp)
+        self.deliveries = Deliveries(self.outbox.put, self.clock.stamp, self.stories.between)
         self.survival = Survival(
             folder=control.releaser.records.written.folder,
             clock=self.clock,

@@ -17,7 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from derctl.links.allowed import TOPIC_MAX
 from derctl.links.aside import aside
 
-RECEIVE_MAX = 32_768
+RECEIVE_MAX = 40_960
 """Bytes of a packet that comes in: Maximum Packet Size of CONNECT (MQTT 5, 3.1.2.11.4)."""
 KEPT_MAX = TOPIC_MAX + 4
 """Bytes of a packet that is kept: never less than the topic with its length and the packet's id (MQTT 5, 3.3.2)."""

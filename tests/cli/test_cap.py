@@ -63,6 +63,38 @@ def test_a_schedule_is_sent_from_a_file_written_for_mqtt_too(
     assert given[0] == {"expires_s": 600, "intervals": [{"start": "x"}]}
 
 
+def test_a_planner_s_own_file_becomes_intervals_that_a_socket_takes(asked: list[Any], tmp_path: Path) -> None:
+    """With all its columns a day of EMHASS is larger than a line of the socket."""
+    rows = [
+        {"timestamp": f"2026-11-21T{h:02}:{m:02}:00.000Z", "P_batt": -10.5, "optim_status": "Optimal", "x": "y" * 200}
+        for h in range(24)
+        for m in range(0, 60, 5)
+    ]
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({"status": "ok", "emhass_schema_version": "1.0", "plan": rows}), encoding="utf-8")
+    assert path.stat().st_size > 65_536
+    assert main(["schedule", str(path), "--shape", "emhass", "--der", "bat1", "--expires", "30m"]) == OK
+    [(name, given)] = asked
+    assert (name, given["der"], given["expires_s"], len(given["intervals"])) == ("battery_plan", "bat1", 1800.0, 288)
+    assert given["intervals"][0] == {
+        "start": "2026-11-21T00:00:00Z",
+        "end": "2026-11-21T00:05:00Z",
+        "p_target_w": -10.5,
+    }
+    assert len(json.dumps(given)) < 32_768
+
+
+def test_a_planner_s_file_needs_its_battery(asked: list[Any], tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text("[]", encoding="utf-8")
+    for words in (["--shape", "emhass"], ["--der", "bat1"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["schedule", str(path), *words])
+        assert ended.value.code == USAGE
+    assert main(["schedule", str(path), "--shape", "emhass", "--der", "bat1"]) not in {OK, USAGE}
+    assert asked == []
+
+
 @pytest.mark.parametrize("text", [None, "{", "[]"])
 def test_a_file_that_is_no_schedule_is_refused(asked: list[Any], tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "file"

@@ -13,6 +13,7 @@ from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock, text_of
 from derctl.daemon.commands.answer import CORRELATION_MAX, NAME_MAX, answer, reply
 from derctl.daemon.commands.arguments import convert
+from derctl.daemon.commands.brief import brief
 from derctl.daemon.commands.envelope import Envelope, envelope_of, no_life
 from derctl.daemon.commands.payload import fields_of
 from derctl.daemon.commands.rights import Rights
@@ -157,7 +158,7 @@ class Desk:
             by=by,
             seconds=seconds,
             until=_until(self.clock, seconds),
-            args=convert(fields, command.args),
+            args=convert(dict(command.plain(fields)), command.args),
         )
         return await self._apply(command, order, self.reach)
 
@@ -182,6 +183,7 @@ class Desk:
         seconds = self._life(command, envelope)
         if waiter is None:
             self._check_new(principal, envelope)
+        fields = dict(command.plain(fields))
         args = convert(fields, command.args)
         if rights is not None:
             rights.check_values(command, fields, envelope.life_s)
@@ -233,7 +235,7 @@ class Desk:
         self.log.log(priority_of("command"), "command", text=f"{text}: {word}")
         what, code = ("command", None) if error is None else ("refusal", error.code)
         if error is not None or COMMANDS[name].saved:  # what only answers costs a card nothing
-            self.note(what, by, f"{text}: {word}", command=name[:NAME_MAX], code=code, arguments=dict(fields))
+            self.note(what, by, f"{text}: {word}", command=name[:NAME_MAX], code=code, arguments=brief(fields))
 
     def _life(self, command: Command, envelope: Envelope) -> float:
         """Seconds it has left; a restrictive one lives its whole duration from now where the clock isn't set."""

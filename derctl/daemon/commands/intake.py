@@ -12,14 +12,13 @@ import msgspec
 
 from derctl.core.words import Refusal
 from derctl.daemon.commands.answer import NAME_MAX, answer, reply
-from derctl.daemon.commands.row import Heard, unheard
+from derctl.daemon.commands.row import PAYLOAD_MAX, SCHEDULE_MAX, Heard, unheard
+from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.commands.strangers import NEVER_S, Strangers
 from derctl.daemon.log import priority_of
 from derctl.site.schema import PrincipalSection
 from derctl.store.outbox import Message
 
-PAYLOAD_MAX = 8192
-"""Bytes of a command."""
 BURST = 64
 """Commands of one principal at once, where the site file allows no fewer."""
 RATE_PER_S = 5.0
@@ -57,12 +56,14 @@ class Bucket:
     said_s: float = NEVER_S
     logged_s: float = NEVER_S
 
-    def take(self, now_s: float) -> bool:
-        """Whether there is one left."""
+    def take(self, now_s: float, size: int = 0) -> bool:
+        """Whether there is room. size: of the payload; a large one takes as many places as its bytes fill, and no
+        more than there are."""
         self.tokens, self.seen_s = self.at(now_s), now_s
-        if self.tokens < 1.0:
+        places = float(max(1, min(-(-size // PAYLOAD_MAX), self.rate.burst)))
+        if self.tokens < places:
             return False
-        self.tokens -= 1.0
+        self.tokens -= places
         return True
 
     def at(self, now_s: float) -> float:
@@ -129,10 +130,10 @@ class Intake:
         if bucket is None:
             self.strangers.came(principal, now_s)
             return False
-        if not bucket.take(now_s):
+        text = _too_large(name, payload)
+        if not bucket.take(now_s, 0 if text else len(payload)):
             self._limited(bucket, principal, name, payload, correlation, now_s)
             return False
-        text = _too_large(name, payload)
         if text is not None:
             self._refuse(principal, name, None, Refusal.TOO_LARGE, text, correlation)
             self.heard(principal, name[:NAME_MAX], None, "refused", f"{Refusal.TOO_LARGE}: {text}")
@@ -162,13 +163,15 @@ class Intake:
 
 
 def _too_large(name: str, payload: bytes) -> str | None:
-    if len(payload) > PAYLOAD_MAX:
-        return f"{len(payload)} bytes are more than the {PAYLOAD_MAX} of a command"
+    most = COMMANDS[name].payload_max if name in COMMANDS else PAYLOAD_MAX
+    if len(payload) > most:
+        of = f"of {name}" if name in COMMANDS else "of a command"
+        return f"{len(payload)} bytes are more than the {most} {of}"
     return f"its name has {len(name)} characters, more than {NAME_MAX}" if len(name) > NAME_MAX else None
 
 
 def _id_of(payload: bytes) -> str | None:
-    if len(payload) > PAYLOAD_MAX:
+    if len(payload) > SCHEDULE_MAX:
         return None
     try:
         return msgspec.json.decode(payload, type=_Id).id

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from derctl.core.delivery import Delivery, step
-from derctl.core.text import wish
+from derctl.core.text import UNSAID, wish
 from derctl.core.types import COMMON, Request, Tick
 from derctl.core.words import Standing
-from derctl.daemon.commands.answer import reply
+from derctl.daemon.commands.answer import answer, reply
 from derctl.daemon.commands.row import LOCAL_ID
 from derctl.daemon.report.telemetry import encode
 from derctl.daemon.requests import Requests
@@ -49,10 +49,12 @@ class Notices:
 
 @dataclass(slots=True)
 class Deliveries:
-    """What became of each interval of a schedule, told to its sender when it is over. send, stamp: as Notices'."""
+    """What became of each interval of a schedule, answered to its sender when it is over. send, stamp: as Notices'.
+    between: by whom and its id, where the answer stands among those of its command (Stories)."""
 
     send: Callable[[Message], None]
     stamp: Callable[[], str]
+    between: Callable[[str, str], tuple[dict[str, Any], bytes | None]]
     lasting: dict[tuple[str, str], Delivery] = field(default_factory=dict)
 
     def look(self, tick: Tick) -> None:
@@ -60,15 +62,17 @@ class Deliveries:
         self.lasting, over = step(self.lasting, tick.state, tick.decisions, tick.dt_s)
         for each in over:
             if not each.id.startswith(LOCAL_ID):
-                payload = reply(each.id, each.kind, DELIVERED, None, said(each), self.stamp())
-                payload["delivered"] = delivered(each)
-                self.send(Message(topic=f"notice/{each.by}", payload=encode(payload), qos=1))
+                place, correlation = self.between(each.by, each.id)
+                content = reply(each.id, each.kind, DELIVERED, None, said(each), self.stamp()) | place
+                self.send(answer(each.by, content | {"delivered": delivered(each)}, correlation))
 
 
 def delivered(each: Delivery) -> dict[str, Any]:
-    """Plain values of it."""
+    """Plain values of it, to a thousandth."""
     own = {item.name: getattr(each, item.name) for item in fields(each) if item.name not in {"id", "by", "kind"}}
-    return own | {"held": dict(each.held), "mean_w": each.mean_w}
+    held = {by: round(seconds, 3) for by, seconds in each.held}
+    plain = own | {"held": held, "mean_w": each.mean_w}
+    return {key: round(value, 3) if isinstance(value, float) else value for key, value in plain.items()}
 
 
 def said(each: Delivery) -> str:
@@ -81,5 +85,5 @@ def said(each: Delivery) -> str:
 def named(request: Request) -> str:
     """Whose, what, and how much."""
     own = {item.name: getattr(request, item.name) for item in fields(request) if item.name not in COMMON}
-    asked = f" of {wish(own)}" if own else ""
+    asked = f" of {wish(own)}" if any(value is not None for key, value in own.items() if key not in UNSAID) else ""
     return f"{request.by}'s {request.called}{asked} for {request.der or 'the site'}"

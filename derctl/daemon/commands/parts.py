@@ -24,10 +24,12 @@ class Sent(Protocol):
     def end(self) -> datetime | None: ...
 
 
-def spans(order: Order, sent: Sequence[Sent]) -> list[tuple[float, float]]:
-    """What is left of the order where each begins and ends, s. Raises CommandError: none, out of order, all over."""
-    if not 0 < len(sent) <= PARTS_MAX:
-        raise CommandError(Refusal.OUT_OF_RANGE, f"{len(sent)} intervals are outside 1 to {PARTS_MAX}")
+def spans(order: Order, sent: Sequence[Sent], *, may_be_idle: bool = False) -> list[tuple[float, float]]:
+    """What is left of the order where each begins and ends, s. may_be_idle: none may begin while it lives, or none be
+    given. Raises CommandError: none, out of order, all over."""
+    least = 0 if may_be_idle else 1
+    if not least <= len(sent) <= PARTS_MAX:
+        raise CommandError(Refusal.OUT_OF_RANGE, f"{len(sent)} intervals are outside {least} to {PARTS_MAX}")
     until = datetime.fromisoformat(order.until)
     found = []
     for i, each in enumerate(sent):
@@ -37,9 +39,9 @@ def spans(order: Order, sent: Sequence[Sent]) -> list[tuple[float, float]]:
         end = _zoned(sent[i + 1].start if end is None else end, i, "end")
         found.append(((until - start).total_seconds(), (until - end).total_seconds()))
     _in_order(found)
-    if all(to_s >= order.seconds for _, to_s in found):
+    if found and all(to_s >= order.seconds for _, to_s in found):
         raise CommandError(Refusal.EXPIRED, "all intervals are over")
-    if all(from_s <= 0.0 for from_s, to_s in found if to_s < order.seconds):
+    if not may_be_idle and all(from_s <= 0.0 for from_s, to_s in found if to_s < order.seconds):
         text = f"no interval begins before the command ends ({order.until}): a longer expires_s"
         raise CommandError(Refusal.OUT_OF_RANGE, text)
     return found

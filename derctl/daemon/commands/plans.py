@@ -10,10 +10,24 @@ import msgspec
 from derctl.core.schedule import Aim, Limits
 from derctl.core.types import AIMS, EventRequest, PlanRequest, Rating
 from derctl.core.words import Refusal, Standing
+from derctl.daemon.commands import shapes
 from derctl.daemon.commands.parts import spans
 from derctl.daemon.commands.power import put
-from derctl.daemon.commands.row import EVERYBODY, GRID, HOME, Command, Done, Order, Reach, admitted, check_der
+from derctl.daemon.commands.row import (
+    EVERYBODY,
+    GRID,
+    HOME,
+    SCHEDULE_MAX,
+    Command,
+    Done,
+    Order,
+    Reach,
+    admitted,
+    check_der,
+)
+from derctl.daemon.commands.shapes import AimSteps
 from derctl.daemon.commands.site_limits import limits, site_function
+from derctl.daemon.commands.written import later
 from derctl.errors import CommandError
 from derctl.functions.schedule import Schedule
 from derctl.functions.site_limits import GridLimits
@@ -30,10 +44,13 @@ class Step(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
 
 
 class BatteryPlan(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Arguments of battery_plan."""
+    """Arguments of battery_plan. The intervals, or in their place steps, or a plan of this shape (`shapes.plan`)."""
 
     der: str
     intervals: list[Step]
+    steps: AimSteps | None = None
+    shape: str | None = None
+    plan: Any = None
 
 
 class DemandResponse(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -60,20 +77,22 @@ class When(msgspec.Struct, kw_only=True, frozen=True):
 
 
 async def battery_plan(reach: Reach, order: Order) -> Done:
-    """A plan for a battery; it takes the place of the one before."""
+    """A plan for a battery; it takes the place of the one before, though it may have nothing to say."""
     args: BatteryPlan = order.args
     check_der(reach, args.der)
     if not reach.has_function(Schedule.kind, args.der):
         raise CommandError(Refusal.NO_FUNCTION, f"the site file has no {Schedule.kind} for {args.der!r}")
     rating = next(der.rating for der in reach.state().ders if der.id == args.der)
-    found = spans(order, args.intervals)
+    found = spans(order, args.intervals, may_be_idle=True)
     schedule = tuple(
         Aim(from_s=from_s, to_s=to_s, **_aims(step, rating, f"intervals[{i}]"))
         for i, (step, (from_s, to_s)) in enumerate(zip(args.intervals, found, strict=True))
     )
     request = PlanRequest(**order.asked, der=args.der, schedule=schedule)
     back, now = put(reach, request), request.now()
-    text = "none counts now" if now.part is None else f"{now.part} of {now.parts} counts now"
+    idle = all(from_s <= 0.0 or to_s >= order.seconds for from_s, to_s in found)
+    none = "none counts before it ends: others decide" if idle else "none counts now"
+    text = none if now.part is None else f"{now.part} of {now.parts} counts now"
     return Done(text=f"{admitted(reach, order)}; interval {text}", back=back)
 
 
@@ -83,6 +102,7 @@ def _aims(step: Step, rating: Rating, path: str) -> dict[str, Any]:
     for name, w in found.items():
         if w is not None and not rating.p_min_w <= w <= rating.p_max_w:
             text = f"{path}.{name} = {w:g} is outside {rating.p_min_w:g} to {rating.p_max_w:g} W"
+            text = f"{text} (from {step.start.isoformat()} on)"
             raise CommandError(Refusal.OUT_OF_RANGE, text)
     if all(w is None for w in found.values()):
         raise CommandError(Refusal.BAD_ARGUMENT, f"{path} says nothing: give one of {', '.join(AIMS)}")
@@ -104,7 +124,7 @@ async def demand_response(reach: Reach, order: Order) -> Done:
     start = (
         datetime.fromisoformat(order.until) - timedelta(seconds=order.seconds) if args.start is None else args.start
     )
-    end = None if start.tzinfo is None else start + timedelta(seconds=args.duration_s)
+    end = None if start.tzinfo is None else later(start, timedelta(seconds=args.duration_s), "start")
     [(from_s, to_s)] = spans(order, [When(start=start, end=end or start)])
     if to_s < 0.0:
         raise CommandError(Refusal.OUT_OF_RANGE, f"it ends {-to_s:g} s after the command: a longer expires_s")
@@ -157,5 +177,7 @@ ROWS: dict[str, Command] = {
         "the one before. Needs `schedule`",
         verb="schedule plan.json",
         may=EVERYBODY,
+        plain=shapes.plan,
+        payload_max=SCHEDULE_MAX,
     ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,6 +118,17 @@ class Done:
     unsaved: str = "nothing was done"
 
 
+PAYLOAD_MAX = 8192
+"""Bytes of a command."""
+SCHEDULE_MAX = 32_768
+"""Bytes of one that carries a schedule: 288 intervals as planners write them."""
+
+
+def as_given(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a command whose fields are its arguments."""
+    return fields
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """relaxing: it may let more power through, so it waits for a clock that can be believed; without `waits` it is
@@ -126,7 +137,9 @@ class Command:
     saved: it changes something that must survive a restart. arms: over MQTT it needs a principal that may arm, or one
     whose list names it. says: what it does, for the table of docs/interfaces.md. verb: behind `derctl`, an example
     where a verb of its own sends it; `derctl command` sends any. may: the roles whose command it is. whole: it tells
-    of the whole site although it saves nothing, so it is none for who may command some DERs alone.
+    of the whole site although it saves nothing, so it is none for who may command some DERs alone. plain: makes of
+    the fields as they came those that `args` has, before its sender's rights are looked at; raises CommandError.
+    payload_max: bytes.
     """
 
     args: type[msgspec.Struct]
@@ -139,6 +152,8 @@ class Command:
     verb: str = ""
     may: frozenset[Role] = OPERATORS
     whole: bool = False
+    plain: Callable[[Mapping[str, Any]], Mapping[str, Any]] = as_given
+    payload_max: int = PAYLOAD_MAX
 
 
 async def saved(reach: Reach, done: Done) -> str:

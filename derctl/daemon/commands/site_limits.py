@@ -10,9 +10,11 @@ import msgspec
 from derctl.core.schedule import Limits
 from derctl.core.types import LIMITS, EnvelopeRequest, GridLimitRequest, OwnerLimitRequest
 from derctl.core.words import Refusal
+from derctl.daemon.commands import shapes
 from derctl.daemon.commands.parts import spans
 from derctl.daemon.commands.power import put
-from derctl.daemon.commands.row import GRID, HOME, Command, Done, Order, Reach, admitted
+from derctl.daemon.commands.row import GRID, HOME, SCHEDULE_MAX, Command, Done, Order, Reach, admitted
+from derctl.daemon.commands.shapes import LimitSteps
 from derctl.errors import CommandError
 from derctl.functions.site_limits import ANY_W, GridLimits, OwnerLimits
 
@@ -36,9 +38,10 @@ class Part(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
 
 
 class OperatingEnvelope(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Arguments of operating_envelope."""
+    """Arguments of operating_envelope. The intervals, or steps in their place (`shapes.envelope`)."""
 
     intervals: list[Part]
+    steps: LimitSteps | None = None
 
 
 async def grid_limit(reach: Reach, order: Order) -> Done:
@@ -120,5 +123,7 @@ ROWS: dict[str, Command] = {
         "intervals, and once it has expired, the defaults of `grid_limits` count",
         verb="schedule envelope.json",
         may=GRID,
+        plain=shapes.envelope,
+        payload_max=SCHEDULE_MAX,
     ),
 }

@@ -60,6 +60,14 @@ class Stories:
             self.of[key].admitted = stamp
         return key in self.of
 
+    def between(self, by: str, command_id: str) -> tuple[dict[str, Any], bytes | None]:
+        """Of one more answer, ahead of the last: its place among them, and the correlation data."""
+        story = self.of.get((by, command_id))
+        if story is None:
+            return {"n": None, "last": False}, None
+        self.changed()
+        return {"n": story.next, "last": False, "admitted_t": story.admitted}, story.correlation
+
     def look(self, tick: Tick, outcomes: Mapping[str, Outcome]) -> None:
         """Once a tick, behind all that was asked for in it."""
         state = tick.state

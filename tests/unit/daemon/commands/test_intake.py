@@ -9,8 +9,11 @@ import pytest
 
 from derctl.daemon.commands.answer import NAME_MAX, REPLY_MAX, reply
 from derctl.daemon.commands.envelope import ID_MAX
-from derctl.daemon.commands.intake import BURST, LOGGED_S, PAYLOAD_MAX, RATE_PER_S, Intake
+from derctl.daemon.commands.intake import BURST, LOGGED_S, RATE_PER_S, Intake, Rate
+from derctl.daemon.commands.row import PAYLOAD_MAX, SCHEDULE_MAX
 from derctl.daemon.commands.strangers import Strangers
+from derctl.links.allowed import TOPIC_MAX
+from derctl.links.received import RECEIVE_MAX
 from derctl.store.outbox import Message
 from tests.unit.daemon.commands.test_envelope import Work
 
@@ -93,6 +96,29 @@ def test_a_command_has_a_largest_size_and_the_refusal_says_it() -> None:
     assert refused["code"] == "too_large"
     assert str(PAYLOAD_MAX) in refused["text"]
     assert len(gate.sent[0].payload) < 500
+
+
+@pytest.mark.parametrize("name", ["battery_plan", "operating_envelope"])
+def test_a_schedule_may_be_larger_and_takes_as_many_places_as_its_bytes(name: str) -> None:
+    gate = Gate()
+    assert gate.came("ops", b"x" * SCHEDULE_MAX, name)
+    assert sum(gate.came("ops") for _ in range(BURST)) == BURST - SCHEDULE_MAX // PAYLOAD_MAX
+    assert not gate.came("noisy", b"x" * (SCHEDULE_MAX + 1), name)
+    assert f"{SCHEDULE_MAX + 1} bytes are more than the {SCHEDULE_MAX} of {name}" in gate.replies[-1]["text"]
+    assert sum(gate.came("noisy", b"x" * SCHEDULE_MAX, name) for _ in range(BURST)) == (BURST - 1) // 4
+
+
+def test_a_schedule_comes_through_where_the_site_file_allows_few_commands() -> None:
+    gate = Gate()
+    gate.intake.buckets["ops"].rate = Rate(burst=2, per_s=1.0)
+    gate.intake.buckets["ops"].tokens = 2.0
+    assert gate.came("ops", b"x" * SCHEDULE_MAX, "battery_plan") and not gate.came("ops")
+    gate.now_s = 2.0
+    assert gate.came("ops", b"x" * SCHEDULE_MAX, "battery_plan")
+
+
+def test_the_broker_is_told_no_less_than_the_largest_command_has() -> None:
+    assert SCHEDULE_MAX + 4096 < RECEIVE_MAX <= TOPIC_MAX
 
 
 def test_a_name_of_30_000_characters_waits_in_no_queue() -> None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-import pytest
-
 from derctl.core.schedule import Aim
 from derctl.core.types import BatteryRequest, Bound, Decision, LimitRequest, PlanRequest, Request, Setpoint, Tick
 from derctl.core.words import What
@@ -38,9 +36,10 @@ class Office:
 def test_who_sent_a_plan_hears_what_became_of_each_interval_as_documented() -> None:
     """The document's: half an hour at -2,500 W, of which the battery's guard took 6 minutes."""
     document = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text(encoding="utf-8")
-    example = json.loads(document.split("```json notice delivered\n")[1].split("```")[0])
+    example = json.loads(document.split("```json reply delivered\n")[1].split("```")[0])
     sent: list[Message] = []
-    deliveries = Deliveries(sent.append, lambda: "2026-11-21T12:30:00.400Z")
+    place = {key: example[key] for key in ("n", "last", "admitted_t")}
+    deliveries = Deliveries(sent.append, lambda: "2026-11-21T12:30:00.400Z", lambda *who: (place, b"c8"))
     parts = tuple(
         Aim(from_s=5_400.0 - 1_800.0 * n, to_s=3_600.0 - 1_800.0 * n, p_target_w=-2_500.0) for n in range(3)
     )
@@ -58,14 +57,13 @@ def test_who_sent_a_plan_hears_what_became_of_each_interval_as_documented() -> N
         deliveries.look(Tick(n=1, dt_s=seconds, state=state, memories={}, decisions=(decision,)))
     [message] = sent
     said = json.loads(message.payload)
-    assert message.topic == "notice/ops"
-    numbers = {key: pytest.approx(value) for key, value in example["delivered"].items() if isinstance(value, float)}
-    assert said == example | {"delivered": example["delivered"] | numbers}
+    assert (message.topic, message.correlation) == ("reply/ops", b"c8")
+    assert said == example
 
 
 def test_a_plan_over_the_socket_has_no_topic_and_what_nobody_measured_is_said() -> None:
     sent: list[Message] = []
-    deliveries = Deliveries(sent.append, lambda: "noon")
+    deliveries = Deliveries(sent.append, lambda: "noon", lambda *who: ({"n": 2, "last": False}, None))
     parts = (Aim(from_s=60.0, to_s=30.0, p_target_w=1.0),)
     for name in ("local-1", "p1"):
         plan = PlanRequest(id=name, der="bat1", by="ops", remaining_s=60.0, schedule=parts).now()

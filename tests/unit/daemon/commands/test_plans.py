@@ -107,6 +107,7 @@ async def test_an_event_begins_at_its_start_and_lasts_for_its_duration() -> None
         ({"duration_s": 3_601, "export_w": 1}, "out_of_range", "duration_s = 3601 is outside 0 to 3600 s"),
         ({"duration_s": 60, "export_w": 1, "start": until(-2)}, "expired", "all intervals are over"),
         ({"duration_s": 600, "export_w": 1, "start": until(55)}, "out_of_range", "ends 300 s after the command"),
+        ({"duration_s": 600, "export_w": 1, "start": "9999-12-31T23:59:30Z"}, "bad_argument", "there is no calendar"),
         ({"duration_s": 600, "export_w": 1, "start": "2026-11-21T12:00:00"}, "bad_argument", "needs a time zone"),
     ],
 )
