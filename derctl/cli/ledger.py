@@ -13,7 +13,7 @@ from derctl.cli.audit import folder_of, head_from
 from derctl.cli.exits import NO, OK, UNREACHABLE
 from derctl.cli.local import add_config
 from derctl.core.text import error_text
-from derctl.store.chain import Broken, Line
+from derctl.store.chain import Broken
 from derctl.store.exported import Verdict, as_csv, as_json, verified
 from derctl.store.records import read_only
 
@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     try:
-        _, _, lines = read_only(folder_of(args))
-        for text in FORMATS[args.format](_since(lines, args.since)):
+        _, _, lines = read_only(folder_of(args), args.since)
+        for text in FORMATS[args.format](lines):
             sys.stdout.write(text)
     except Broken as error:
         print(f"BROKEN at {error}", file=sys.stderr)
@@ -50,15 +50,6 @@ def _export(args: argparse.Namespace) -> int:
         print(error_text(error), file=sys.stderr)
         return UNREACHABLE
     return OK
-
-
-def _since(lines: Iterator[Line], since: str | None) -> Iterator[Line]:
-    """All behind the first that ends later: a chain has no holes."""
-    begun = since is None
-    for line in lines:
-        begun = begun or str(line.plain["to"]) > str(since)
-        if begun:
-            yield line
 
 
 def _verify(args: argparse.Namespace) -> int:

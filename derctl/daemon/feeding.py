@@ -88,9 +88,10 @@ class Feeding:
             self.keeping.failed(error)
             await self.pause(RETRY_S)
             return True
-        if lines and lines[0].n > self.file.sent + 1:
-            await self._deliver(self._gap(lines[0].n - 1), lines[0].n - 1)
         for line in lines:
+            for upto, why in ((min(self.file.first.n, line.n - 1), "dropped"), (line.n - 1, "unreadable")):
+                if upto > self.file.sent:
+                    await self._deliver(self._gap(upto, why), upto)
             await self._deliver(self._payload(line), line.n)
             await self._save(least=SAVE_SENT)
         return bool(lines)
@@ -108,8 +109,8 @@ class Feeding:
         late = self.clock.wall() - seconds_of(str(line.plain["to"])) > LATE_S
         return f'{{"hash":"{line.hash}","late":{"true" if late else "false"},"record":{line.text}}}'.encode()
 
-    def _gap(self, upto: int) -> bytes:
-        said = {"chain": self.file.chain, "from_n": self.file.sent + 1, "to_n": upto, "why": "dropped"}
+    def _gap(self, upto: int, why: str) -> bytes:
+        said = {"chain": self.file.chain, "from_n": self.file.sent + 1, "to_n": upto, "why": why}
         return encode({"t": self.clock.stamp(), "gap": said})
 
     async def _save(self, *, least: int) -> None:

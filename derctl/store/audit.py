@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,14 @@ class AuditFile:
             return self._begin()
         path = self.folder / names[-1]
         whole, torn = _split(path.read_bytes())
-        if torn:
+        if _is_record(torn[:-1]):
+            self._end_line(path, len(whole) + len(torn) - 1)
+            whole += torn
+        elif torn:
             self._set_aside(path, len(whole), torn)
         try:
             self.head = last_of(self.folder)
-        except (Broken, ValueError) as error:
+        except Broken as error:
             return self._anew(names[-1], error_text(error))
         self._file = open_own(path, os.O_WRONLY | os.O_APPEND)
         self._size = len(whole)
@@ -73,6 +77,15 @@ class AuditFile:
             os.close(aside)
         os.truncate(path, whole)
         self.problems.append(f"{path.name}: its last record was torn ({len(torn)} bytes); kept as {TORN}")
+
+    def _end_line(self, path: Path, at: int) -> None:
+        """No kill leaves another byte there."""
+        file = open_own(path, os.O_WRONLY)
+        try:
+            os.pwrite(file, b"\n", at)
+        finally:
+            os.close(file)
+        self.problems.append(f"{path.name}: the end of its last line was changed, and is mended")
 
     def _anew(self, name: str, why: str) -> None:
         """The end can't be used: it stays as it is, for whoever asks, and another file begins behind it."""
@@ -139,23 +152,24 @@ def _first(name: str) -> int:
 
 
 def last_of(folder: Path) -> Head:
-    """The last record, of the newest file that has one. Raises Broken, ValueError, OSError."""
+    """The last record, of the newest file that has one. Raises Broken, OSError."""
     for name in reversed(files(folder)):
         lines = _split((folder / name).read_bytes())[0].splitlines()
         if lines:
-            return head_of(_parsed(lines[-1], name))
+            return head_of(_parsed(lines[-1], name, _first(name) + len(lines) - 1))
     return Head()
 
 
 def records(folder: Path) -> Iterator[Line]:
-    """All, oldest first, without a torn one at the very end. Raises Broken, ValueError, OSError."""
+    """All, oldest first, without one at the very end that a kill has torn. Raises Broken, OSError."""
     names = files(folder)
     for name in names:
         whole, torn = _split((folder / name).read_bytes())
-        for raw in whole.splitlines():
-            yield _parsed(raw, name)
-        if torn and name != names[-1]:
-            raise ValueError(f"{name}: a record at its end is torn")
+        lines, n = whole.splitlines(), _first(name)
+        for at, raw in enumerate(lines):
+            yield _parsed(raw, name, n + at)
+        if torn and (name != names[-1] or _is_record(torn[:-1])):
+            raise Broken(n + len(lines), f"the end of its line was changed ({name})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,21 +183,29 @@ class Verdict:
 
 
 def verified(folder: Path) -> Verdict:
-    """The whole log. Raises Broken, ValueError (with the place), OSError."""
+    """The whole log. Raises Broken (with the place), OSError."""
     count, first, last = checked(records(folder))
     names = files(folder)
     torn = len(_split((folder / names[-1]).read_bytes())[1]) if names else 0
     return Verdict(count=count, first=first, last=last, torn=torn)
 
 
-def _parsed(raw: bytes, name: str) -> Line:
+def _parsed(raw: bytes, name: str, n: int) -> Line:
+    """n: which record stands in this place. Raises Broken."""
     try:
         said, _, text = raw.decode().partition(" ")
         return line_of(text, said)
     except Broken as error:
-        raise Broken(error.n, f"{str(error).partition(': ')[2]} ({name})") from error
-    except ValueError as error:
-        raise ValueError(f"{name}: a line that is no record: {raw[:60]!r}") from error
+        raise Broken(n, f"{str(error).partition(': ')[2]} ({name})") from error
+    except (ValueError, RecursionError) as error:
+        raise Broken(n, f"{name}: a line that is no record: {raw[:60]!r}") from error
+
+
+def _is_record(raw: bytes) -> bool:
+    """Whether it is a whole one."""
+    with suppress(Broken):
+        return bool(raw) and bool(_parsed(raw, "", 0))
+    return False
 
 
 def _split(content: bytes) -> tuple[bytes, bytes]:

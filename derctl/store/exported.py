@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from derctl.core.text import error_text
 from derctl.store.chain import BEGINNING, Broken, Head, Line, canonical, checked, line_of
 from derctl.store.interval import SUMS
 
@@ -81,21 +82,39 @@ def _read_json(text: str) -> Iterator[Line]:
         raise ValueError("it is no exported ledger")
     if whole.get("version") != VERSION:
         raise ValueError(f"version {whole.get('version')!r} is not known here; {VERSION} is the newest")
+    before = None
     for each in whole["records"]:
-        yield line_of(canonical(each["record"]), str(each["hash"]))
+        said: Mapping[str, Any] = each if isinstance(each, dict) else {}
+        before = _line(canonical(said.get("record") or {}), str(said.get("hash")), before)
+        yield before
 
 
 def _read_csv(text: str) -> Iterator[Line]:
     csv.field_size_limit(1_000_000)
     rows = csv.DictReader(io.StringIO(text))
-    if tuple(rows.fieldnames or ()) != COLUMNS:
-        raise ValueError("it is no exported ledger: its columns are others")
-    for row in rows:
-        line = line_of(str(row["record"]), str(row["hash"]))
-        for name, said in _columns(line.plain).items():
-            if row[name] != said:
-                raise Broken(line.n, f"column {name} says {row[name]!r}, the record {said!r}")
-        yield line
+    line = None
+    try:
+        if tuple(rows.fieldnames or ()) != COLUMNS:
+            raise ValueError("it is no exported ledger: its columns are others")
+        for row in rows:
+            line = _line(str(row["record"]), str(row["hash"]), line)
+            for name, said in _columns(line.plain).items():
+                if row[name] != said:
+                    raise Broken(line.n, f"column {name} says {row[name]!r}, the record {said!r}")
+            yield line
+    except csv.Error as error:
+        raise Broken(1 if line is None else line.n + 1, str(error)) from error
+
+
+def _line(text: str, said: str, before: Line | None) -> Line:
+    """The record behind `before`; None: the first one of the file, counted as 1 where it says nothing. Raises
+    Broken."""
+    try:
+        return line_of(text, said)
+    except Broken as error:
+        raise Broken(error.n if before is None else before.n + 1, str(error).partition(": ")[2]) from error
+    except (ValueError, RecursionError) as error:
+        raise Broken(1 if before is None else before.n + 1, f"it is no record ({error_text(error)})") from error
 
 
 def verified(text: str, noted: Head | None = None) -> Verdict:

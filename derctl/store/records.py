@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from derctl.store.chain import Broken, Head, Line, head_of, line_of, linked
+from derctl.store.chain import BEGINNING, Broken, Head, Line, head_of, line_of, linked
 from derctl.store.folder import leave_room, open_own, scarce
 from derctl.store.interval import Why, seconds_of
+from derctl.store.wal import PAGE, lost
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,7 +29,8 @@ ROOM_PU = 0.05
 """Share of the records that goes at once where there is no room for another one."""
 ROOM_LEAST = 8
 CACHE_KB = 256
-PAGE = 4096
+LOG_MAX = 8_388_608
+"""Bytes of the write-ahead log that are looked at before it is used: it is given back at 64 pages."""
 UNUSABLE = (11, 26)
 """SQLITE_CORRUPT, SQLITE_NOTADB (sqlite.org/rescode.html)."""
 SQLITE_FULL = 13
@@ -114,7 +116,9 @@ class RecordFile:
 
         self.close()
         os.close(open_own(self.folder / FILE, os.O_RDWR))
+        _check_log(self.folder / f"{FILE}-wal")
         self._db = db = sqlite3.connect(self.folder / FILE, isolation_level=None, check_same_thread=False)
+        db.text_factory = _text
         for pragma in ("journal_mode=WAL", "synchronous=FULL", f"cache_size=-{CACHE_KB}", "wal_autocheckpoint=64"):
             db.execute(f"PRAGMA {pragma}")
         [verdict] = db.execute("PRAGMA quick_check(1)").fetchone()
@@ -129,21 +133,26 @@ class RecordFile:
 
     def _found(self, db: sqlite3.Connection) -> Mapping[str, Any] | None:
         """Raises ValueError where the last record is not as it was written."""
-        marks = {name: (n, text) for name, n, text in db.execute("SELECT name, n, hash FROM mark")}
+        marks = _marks(db)
         if "chain" not in marks:
             marks["chain"] = (0, secrets.token_hex(4))
             db.execute("INSERT INTO mark VALUES ('chain', 0, ?)", (marks["chain"][1],))
-        self.chain = marks["chain"][1]
-        self.first = Head(n=marks["first"][0], hash=marks["first"][1]) if "first" in marks else Head()
-        self.sent = self.kept_sent = marks.get("sent", (0, ""))[0]
+        self.chain, self.first = marks["chain"][1], _first(db, marks)
+        n, text = marks.get("sent", (0, ""))
+        if text and text != _hash_at(db, n, self.first):
+            self.problems.append(f"{FILE}: how far the broker is can't be read; it gets all of them again")
+            n = self.first.n
+        self.sent = self.kept_sent = n
         self.extent = extent_of(self.folder, db)
-        last = db.execute("SELECT text, hash FROM interval ORDER BY n DESC LIMIT 1").fetchone()
+        last = db.execute("SELECT n, text, hash FROM interval ORDER BY n DESC LIMIT 1").fetchone()
         if last is None:
             self.head = self.first
             return None
-        line = line_of(*last)
-        self.head = head_of(line)
-        return line.plain
+        line = _line(*last)
+        plain, self.head = line.plain, head_of(line)
+        if plain.get("chain") != self.chain:
+            raise ValueError(f"record {line.n} is of chain {plain.get('chain')}, the file of {self.chain}")
+        return plain
 
     def _set_aside(self, why: str) -> None:
         """Nothing of it is lost, and nothing of it is used."""
@@ -189,7 +198,7 @@ class RecordFile:
             db.executemany(
                 "INSERT INTO interval VALUES (?, ?, ?)", [(each.n, each.text, each.hash) for each in lines]
             )
-            _mark(db, "sent", self.sent, "")
+            _mark(db, "sent", self.sent, _hash_at(db, self.sent, first))
             db.execute("COMMIT")
         except BaseException:
             with suppress(Exception):
@@ -211,9 +220,10 @@ class RecordFile:
             upto = max(upto, self.first.n + _oldest(self.head.n - self.first.n))
         newest = seconds_of(str(lines[-1].plain["to"]))
         for n, text in db.execute("SELECT n, text FROM interval ORDER BY n LIMIT 64"):
-            if newest - seconds_of(str(json.loads(text)["to"])) <= self.keep_s:
+            ended = _ended(text)
+            if ended is not None and newest - ended <= self.keep_s:
                 break
-            upto = max(upto, n)
+            upto = upto if ended is None else max(upto, n)
         return min(upto, self.head.n)
 
     def _dropped(self, db: sqlite3.Connection, upto: int) -> Head:
@@ -232,23 +242,37 @@ class RecordFile:
         return self._db
 
     def after(self, n: int, count: int) -> list[Line]:
-        """The next records behind that one. Raises OSError."""
+        """The next records behind that one, without those that were changed. Raises OSError."""
         import sqlite3
 
+        found: list[Line] = []
         try:
-            rows = self._open_db().execute(
-                "SELECT n, text, hash FROM interval WHERE n > ? ORDER BY n LIMIT ?", (n, count)
-            )
-            return [Line(n=each, text=text, hash=hash_) for each, text, hash_ in rows.fetchall()]
+            while not found:
+                rows = self._open_db().execute(
+                    "SELECT n, text, hash FROM interval WHERE n > ? ORDER BY n LIMIT ?", (n, count)
+                )
+                came = rows.fetchall()
+                if not came:
+                    break
+                n = came[-1][0]
+                for each in came:
+                    with suppress(Broken):
+                        found.append(_line(*each))
         except sqlite3.Error as error:
+            if isinstance(error, sqlite3.DatabaseError) and _unusable(error):
+                self._set_aside(str(error))
+                self.open()
+                return []
             raise _not_kept(error) from error
+        return found
 
     def keep_sent(self) -> None:
         """How far the broker has them, in a commit of its own. Raises OSError."""
         import sqlite3
 
         try:
-            _mark(self._open_db(), "sent", self.sent, "")
+            db = self._open_db()
+            _mark(db, "sent", self.sent, _hash_at(db, self.sent, self.first))
             self.kept_sent = self.sent
         except sqlite3.Error as error:
             raise _not_kept(error) from error
@@ -260,9 +284,9 @@ class RecordFile:
                 db.close()
 
 
-def read_only(folder: Path) -> tuple[str, Head, Iterator[Line]]:
-    """For whoever only looks: the chain's name, what the oldest record hangs on, the records. Raises OSError, or
-    Broken where one was changed."""
+def read_only(folder: Path, since: str | None = None) -> tuple[str, Head, Iterator[Line]]:
+    """For whoever only looks: the chain's name, what the oldest record hangs on, the records; since: from the first
+    that ends later, whatever is before it. Raises OSError, or Broken where one was changed."""
     import sqlite3
 
     path = folder / FILE
@@ -270,24 +294,92 @@ def read_only(folder: Path) -> tuple[str, Head, Iterator[Line]]:
         raise FileNotFoundError(2, "there are no records", str(path))
     try:
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        marks = {name: (n, text) for name, n, text in db.execute("SELECT name, n, hash FROM mark")}
+        db.text_factory = _text
+        marks = _marks(db)
     except sqlite3.Error as error:
         raise _not_kept(error) from error
-    first = Head(n=marks["first"][0], hash=marks["first"][1]) if "first" in marks else Head()
+    first = _first_by(marks)
 
     def lines() -> Iterator[Line]:
         try:
-            for n, text, hash_ in db.execute("SELECT n, text, hash FROM interval ORDER BY n"):
-                line = line_of(text, hash_)
-                if line.n != n:
-                    raise Broken(n, f"it says that it is record {line.n}")
-                yield line
+            begin = 0 if since is None else _later(db, since)
+            for each in db.execute("SELECT n, text, hash FROM interval WHERE n >= ? ORDER BY n", (begin,)):
+                yield _line(*each)
         except sqlite3.Error as error:
             raise _not_kept(error) from error
         finally:
             db.close()
 
     return marks["chain"][1] if "chain" in marks else "", first, lines()
+
+
+def _check_log(path: Path) -> None:
+    """Raises ValueError where commits would be lost without a word."""
+    with suppress(FileNotFoundError), path.open("rb") as log:
+        count = lost(log.read(LOG_MAX))
+        if count:
+            raise ValueError(f"its write-ahead log was changed: {count} commits can't be read")
+
+
+def _later(db: sqlite3.Connection, since: str) -> int:
+    """The first that ends later, by its own word; behind the last where none does."""
+    n = 0
+    for each in db.execute("SELECT n, text, hash FROM interval ORDER BY n"):
+        n = int(each[0])
+        with suppress(Broken):
+            if str(_line(*each).plain["to"]) > since:
+                return n
+    return n + 1
+
+
+def _text(raw: bytes) -> str:
+    """Of what is none the hash is another one."""
+    return raw.decode("utf-8", "replace")
+
+
+def _line(n: int, text: str, said: str) -> Line:
+    """A row. Raises Broken."""
+    try:
+        line = line_of(text, said)
+    except Broken as error:
+        raise Broken(n, "its hash is not that of what it says: it was changed") from error
+    except (ValueError, RecursionError) as error:
+        raise Broken(n, "it is no record any more: it was changed") from error
+    if line.n != n:
+        raise Broken(n, f"it says that it is record {line.n}")
+    return line
+
+
+def _marks(db: sqlite3.Connection) -> dict[str, tuple[int, str]]:
+    return {name: (n, text) for name, n, text in db.execute("SELECT name, n, hash FROM mark")}
+
+
+def _first(db: sqlite3.Connection, marks: Mapping[str, tuple[int, str]]) -> Head:
+    """What the oldest record hangs on, by its own word; by the mark where it has none."""
+    for row in db.execute("SELECT n, text, hash FROM interval ORDER BY n LIMIT 1"):
+        with suppress(Broken):
+            line = _line(*row)
+            return Head(n=line.n - 1, hash=str(line.plain.get("before")))
+    return _first_by(marks)
+
+
+def _first_by(marks: Mapping[str, tuple[int, str]]) -> Head:
+    n, text = marks.get("first", (0, BEGINNING))
+    return Head(n=n, hash=text)
+
+
+def _hash_at(db: sqlite3.Connection, n: int, first: Head) -> str:
+    """The hash of a record; "": it is not there."""
+    row = db.execute("SELECT hash FROM interval WHERE n = ?", (n,)).fetchone()
+    return str(row[0]) if row is not None else first.hash if n == first.n else ""
+
+
+def _ended(text: str) -> float | None:
+    """When a record ended; None: it was changed."""
+    try:
+        return seconds_of(str(json.loads(text)["to"]))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
 
 
 def _oldest(count: int) -> int:
@@ -300,7 +392,7 @@ def _mark(db: sqlite3.Connection, name: str, n: int, text: str) -> None:
 
 
 def _unusable(error: sqlite3.DatabaseError) -> bool:
-    return error.sqlite_errorcode & 0xFF in UNUSABLE
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in UNUSABLE
 
 
 def _full(error: Exception) -> bool:

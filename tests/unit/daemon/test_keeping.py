@@ -214,6 +214,23 @@ async def test_what_went_before_the_broker_had_it_is_a_gap_with_a_name(house: Ho
     assert first["record"]["n"] == gap["gap"]["to_n"] + 1
 
 
+async def test_a_record_that_was_changed_on_disk_is_a_gap_with_a_name_and_holds_nobody_up(house: House) -> None:
+    await house.run(3600)
+    file = house.keeping.file
+    file.keep_s = 1800.0
+    await house.run(400)
+    broken = file.first.n + 1
+    assert file._db is not None
+    file._db.execute("UPDATE interval SET text = 'x' WHERE n = ?", (broken,))
+    await fed(house)
+    dropped, changed, first = house.intervals[:3]
+    assert (dropped["gap"]["from_n"], dropped["gap"]["to_n"], dropped["gap"]["why"]) == (1, broken - 1, "dropped")
+    assert (changed["gap"]["from_n"], changed["gap"]["to_n"], changed["gap"]["why"]) == (broken, broken, "unreadable")
+    assert first["record"]["n"] == broken + 1 and file.sent == file.head.n
+    await house.run(400)
+    assert file.head.n > first["record"]["n"]
+
+
 async def test_the_heads_are_told_retained(house: House) -> None:
     await house.run(400)
     [message] = [each for each in house.outbox.latest.values() if each.topic == "records"]

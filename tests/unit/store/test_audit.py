@@ -120,6 +120,32 @@ def test_an_end_that_cannot_be_read_stays_and_is_said_and_another_chain_begins(t
     assert opened(tmp_path).head.n == 3
 
 
+def test_a_changed_end_of_the_last_line_is_no_torn_record(tmp_path: Path) -> None:
+    """A kill leaves less of a line, never another byte behind a whole record: what was acknowledged is not lost."""
+    written(tmp_path, "a", "b")
+    path = tmp_path / files(tmp_path)[0]
+    path.write_bytes(path.read_bytes()[:-1] + b"\x0b")
+    with pytest.raises(Broken, match="the end of its line was changed") as found:
+        verified(tmp_path)
+    assert found.value.n == 2
+    file = opened(tmp_path)
+    assert "is mended" in file.problems[0]
+    file.append([{"text": "c"}])
+    file.close()
+    assert (texts(tmp_path), verified(tmp_path).count) == (["a", "b", "c"], 3)
+
+
+def test_a_line_that_is_no_record_is_named_by_its_place(tmp_path: Path) -> None:
+    written(tmp_path, "a", "b", "c")
+    path = tmp_path / files(tmp_path)[0]
+    lines = path.read_bytes().splitlines(keepends=True)
+    for middle in (b"no record\n", b"\xff\n", b"0 " + b"[" * 100_000 + b"\n", lines[1].replace(b'"n":2', b'"n":7')):
+        path.write_bytes(lines[0] + middle + lines[2])
+        with pytest.raises(Broken) as found:
+            verified(tmp_path)
+        assert found.value.n == 2
+
+
 def test_a_write_that_fails_leaves_no_half_of_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path, "a")
     file, real, turns = opened(tmp_path), os.write, itertools.count()

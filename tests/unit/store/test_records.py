@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from derctl.store.chain import BEGINNING, Head, checked
+from derctl.store.chain import BEGINNING, Broken, Head, checked
 from derctl.store.interval import text_of
 from derctl.store.records import FILE, NotKept, RecordFile, read_only
 
@@ -160,6 +160,102 @@ def test_a_record_that_was_changed_at_the_end_is_not_built_on(tmp_path: Path) ->
     again = RecordFile(tmp_path, 10_000_000, DAY_S)
     assert again.open() is None
     assert "was changed" in again.problems[0]
+
+
+def changed(folder: Path, sql: str, *values: object) -> None:
+    with sqlite3.connect(folder / FILE) as db:
+        db.execute(sql, values)
+    db.close()
+
+
+CHANGES = {
+    "another value": b'{"from":"1970-01-01T00:00:00.000Z","n":1}',
+    "no text": b'{"wh":\xff\xfe}',
+    "no record": b"{",
+    "nested": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_record_that_was_changed_in_the_middle_is_named_and_neither_sent_nor_in_the_way(
+    tmp_path: Path, change: str
+) -> None:
+    file = opened(tmp_path, keep_s=10 * 900.0)
+    file.append([plain(n) for n in range(3)])
+    file.close()
+    for n in (1, 2):
+        changed(tmp_path, "UPDATE interval SET text = CAST(? AS TEXT) WHERE n = ?", CHANGES[change], n)
+    again = opened(tmp_path, keep_s=10 * 900.0)
+    assert (again.problems, again.head.n) == ([], 3)
+    assert [each.n for each in again.after(0, 1)] == [3], "also where all that is read at once was changed"
+    with pytest.raises(Broken) as found:
+        whole(tmp_path)
+    assert found.value.n == 1
+    again.append([plain(3)])
+    _, _, later = read_only(tmp_path, text_of(2700.0))
+    assert [each.n for each in later] == [4], "what is before that is in nobody's way"
+    _, _, none = read_only(tmp_path, text_of(9e5))
+    assert list(none) == []
+    again.append([plain(40)])
+    assert (again.first.n, whole(tmp_path)[0]) == (4, 1)
+
+
+@pytest.mark.parametrize(("n", "hash_"), [(3, "0" * 64), (1, None)])
+def test_how_far_the_broker_is_counts_only_as_it_was_saved(tmp_path: Path, n: int, hash_: str | None) -> None:
+    """Else it gets all of them again: the same record twice is one, a missing one is none."""
+    file = opened(tmp_path)
+    file.append([plain(each) for each in range(4)])
+    file.sent = 2
+    file.keep_sent()
+    file.close()
+    changed(tmp_path, "UPDATE mark SET n = ?, hash = coalesce(?, hash) WHERE name = 'sent'", n, hash_)
+    again = opened(tmp_path)
+    assert again.sent == 0 and "it gets all of them again" in again.problems[0]
+
+
+def test_a_name_of_the_chain_that_is_not_that_of_its_records_is_not_built_on(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    file.append([plain(0)])
+    file.close()
+    changed(tmp_path, "UPDATE mark SET hash = 'other' WHERE name = 'chain'")
+    again = RecordFile(tmp_path, 10_000_000, DAY_S)
+    assert again.open() is None and "is of chain" in again.problems[0]
+
+
+def test_a_file_that_breaks_while_it_is_read_is_set_aside(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    for n in range(60):
+        file.append([plain(n, text="x" * 500)])
+    assert file._db is not None
+    file._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    file._db.execute("PRAGMA shrink_memory")
+    path, before = tmp_path / FILE, file.chain
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    assert file.after(0, 60) == []
+    assert file.problems and file.chain != before
+    file.append([plain(60)])
+    assert file.head.n == 1
+
+
+def test_commits_that_the_log_would_lose_without_a_word_are_said(tmp_path: Path) -> None:
+    """One bit in an early frame: SQLite drops it and all that is behind it."""
+    file = opened(tmp_path)
+    for n in range(6):
+        file.append([plain(n)])
+    content, log = ((tmp_path / f"{FILE}{side}").read_bytes() for side in ("", "-wal"))
+    file.close()
+    there = tmp_path / "there"
+    there.mkdir()
+    for at, said in ((20_000, True), (len(log) - 100, False)):
+        (there / FILE).write_bytes(content)
+        (there / f"{FILE}-wal").write_bytes(log[:at] + bytes([log[at] ^ 1]) + log[at + 1 :])
+        again = RecordFile(there, 10_000_000, DAY_S)
+        again.open()
+        assert bool(again.problems) is said, again.problems
+        assert again.head.n == (0 if said else 5)
+        again.close()
+    assert (there / f"{FILE}.unreadable-wal").exists()
 
 
 def test_a_file_of_a_newer_version_is_set_aside(tmp_path: Path) -> None:
