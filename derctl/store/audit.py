@@ -153,6 +153,14 @@ def records(folder: Path) -> Iterator[Line]:
             raise ValueError(f"{name}: a record at its end is torn")
 
 
+def checked_file(folder: Path, name: str, before: Head | None) -> tuple[Head, list[Line]]:
+    """One file of it, behind that record; None: that is not known. Its last record, and those of `configuration`.
+    Raises Broken, ValueError, OSError."""
+    lines = [_parsed(raw, name) for raw in _split((folder / name).read_bytes())[0].splitlines()]
+    _, first, last = checked(lines, before)
+    return (last if lines else first), [line for line in lines if line.plain.get("what") == "configuration"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """count: records that are there. first: what the oldest hangs on. torn: bytes of a record that a kill cut off."""
