@@ -43,7 +43,9 @@ from derctl.daemon.tasks import Tasks
 from derctl.daemon.trials import Session, Trials
 from derctl.daemon.uplink import Uplink, publish_all
 from derctl.daemon.views import Looking, Pages
+from derctl.links.bus import Bus
 from derctl.links.local import serve
+from derctl.links.mqtt import MqttLink
 from derctl.links.notify import Notifier
 from derctl.site import Site
 from derctl.store.outbox import Outbox
@@ -84,7 +86,7 @@ class App:
             self.clock,
             self.outbox.put,
             self.dirty.set,
-            runs=lambda kind: self.control.site.plan.runs(kind),
+            runs=lambda kind: self.control.site.plan.runs(kind),  # noqa: PLW0108  another one after a reload
         )
         folder = self.control.releaser.records.written.folder
         self.shadow = Shadow(folder, Watch(self.clock, self.control), self.news.tell)
@@ -250,6 +252,7 @@ class App:
         self.recorder.add(tick)
         self.shadow.look(tick)
         self.kept.report(tick)
+        self.kept.distrust.look(partial(distrusted, self.control.plant.buses, self.uplink.link))
         self.notices.look()
         self.deliveries.look(tick)
         self.stories.look(tick, {name: writer.account.outcome for name, writer in self.control.writers.items()})
@@ -300,6 +303,13 @@ def looking_of(app: App, pages: Pages) -> Looking:
         folder=app.control.releaser.records.written.folder,
         clock=app.clock,
     )
+
+
+def distrusted(buses: Mapping[str, Bus], broker: MqttLink | None) -> dict[str, str]:
+    """By wire, why TLS was not agreed there at the last try; "": it was, or it came to none."""
+    closed = {name: bus.line.closed() for name, bus in buses.items() if not bus.line.connected}
+    found = {name: str(closed[name]) if name in closed and closed[name].distrust else "" for name in buses}
+    return found if broker is None else found | {"broker": f"broker: {broker.distrust}" if broker.distrust else ""}
 
 
 async def _saved(survival: Survival, shadow: Shadow) -> None:

@@ -63,10 +63,19 @@ class Extent:
 EMPTY = Extent()
 
 
+def _plain(text: Any) -> Mapping[str, Any] | None:
+    """For people: of one that was changed nothing."""
+    try:
+        plain = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return plain if isinstance(plain, dict) else None
+
+
 def extent_of(folder: Path, db: sqlite3.Connection) -> Extent:
     """What is on disk now."""
     found = [db.execute(f"SELECT text FROM interval ORDER BY n {way} LIMIT 1").fetchone() for way in ("ASC", "DESC")]
-    first, last = (None if each is None else json.loads(each[0]) for each in found)
+    first, last = (None if each is None else _plain(each[0]) for each in found)
     [gaps] = db.execute(GAPS, [f'%"why":"{each}"%' for each in UNWATCHED]).fetchone()
     sides = [folder / f"{FILE}{side}" for side in SIDES]
     size = sum(each.stat().st_size for each in sides if each.exists())

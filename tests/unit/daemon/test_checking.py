@@ -19,7 +19,7 @@ class House:
         self.log = AuditFile(folder)
         self.log.append([{"t": str(n), "what": "command", "who": "ops", "text": f"limit {n}"} for n in range(count)])
         self.checking = Checking(
-            Folder(folder, folder), Clock("assume"), lambda *said: self.told.append(said), self.pause
+            Folder(folder, folder), Clock("assume"), lambda *said: self.told.append(said), pause=self.pause
         )
         [self.path] = folder.glob("audit-*.log")
 
@@ -58,7 +58,7 @@ async def test_a_changed_record_is_said_once_and_says_where(tmp_path: Path) -> N
     await house.checking.once()
     assert house.checking.hangs is Hangs.BROKEN
     [(event, der, text)] = house.told
-    assert (event, der) == ("audit_log_broken", "") and f"record {LINES + 11}" in text
+    assert (event, der) == ("audit_broken", "") and f"record {LINES + 11}" in text
 
 
 async def test_a_record_that_was_taken_out_is_a_break_at_the_seam_of_two_pieces_too(tmp_path: Path) -> None:
