@@ -161,7 +161,8 @@ async def announced(port: int) -> dict[str, Any]:
     found = {}
     for line in out.decode().splitlines():
         for each in json.loads(line)["components"].values():
-            found[each["unique_id"]] = each
+            if "unique_id" in each:  # what only names its platform is to be removed
+                found[each["unique_id"]] = each
     return found
 
 
