@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def site_file(given: Path, port: int, folder: Path) -> Path:
         "home_assistant": {"principal": OWNER},
         "measurement_every_s": 5,
     }
+    content["functions"].append({"kind": "schedule"})
     path = folder / "site.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
@@ -164,7 +166,8 @@ async def announced(port: int) -> dict[str, Any]:
     found = {}
     for line in out.decode().splitlines():
         for each in json.loads(line)["components"].values():
-            found[each["unique_id"]] = each
+            if "unique_id" in each:  # what only names its platform is to be removed
+                found[each["unique_id"]] = each
     return found
 
 
@@ -214,17 +217,28 @@ async def rows(python: Path, path: Path, folder: Path, port: int) -> list[Row]:
         seen = await home.until(lambda seen: not discovered(told, seen))
         found = Row(judge=JUDGE, wire="mqtt", what="each entity, its unit and class", compared=3 * len(told),
                     wrong=tuple(discovered(told, seen)))  # fmt: skip
-        shown = await status(path)
-        values = Row(judge=JUDGE, wire="mqtt", what="power of each DER", compared=len(shown["ders"]),
-                     wrong=tuple(numbers(seen, shown)))  # fmt: skip
+        values = await near(home, path)
         commands = await commanded(home, path)
+        plans = await planned(home, path)
         daemon.kill()
         await daemon.wait()
         names = {name for name, each in told.items() if each["platform"] != "button"}
         after = await home.until(lambda seen: all(seen[name]["state"] == "unavailable" for name in names))
         alive = tuple(f"{name}: {after[name]['state']}" for name in names if after[name]["state"] != "unavailable")
         killed = Row(judge=JUDGE, wire="mqtt", what="unavailable after SIGKILL", compared=len(names), wrong=alive)
-        return [found, values, commands, killed]
+        return [found, values, commands, plans, killed]
+
+
+async def near(home: Assistant, path: Path) -> Row:
+    """Once the site has come to rest after its start."""
+    deadline = asyncio.get_running_loop().time() + HEARD_S
+    while True:
+        shown, seen = await status(path), await home.asked(do="states")
+        wrong = numbers(seen, shown)
+        if not wrong or asyncio.get_running_loop().time() > deadline:
+            compared = len(shown["ders"])
+            return Row(judge=JUDGE, wire="mqtt", what="power of each DER", compared=compared, wrong=tuple(wrong))
+        await asyncio.sleep(1.0)
 
 
 async def commanded(home: Assistant, path: Path) -> Row:
@@ -252,6 +266,7 @@ async def commanded(home: Assistant, path: Path) -> Row:
     await sees("on", "pv1_production", "on", "switch.turn_on", "pv1_production", {})
     await sees("a limit for the site", "limit", "4000", value, "limit", {"value": 4000})
     await sees("a battery", "bat1_target", str(TARGET_W), value, "bat1_target", {"value": TARGET_W})
+    await sees("a reserve", "bat1_reserve", "40", value, "bat1_reserve", {"value": 40})
     await sees("drop all", "bat1_target", "0", "button.press", "clear", {})
     await sees("disarm", "mode", "observe", "button.press", "disarm", {})
     tried += 1
@@ -263,6 +278,28 @@ async def commanded(home: Assistant, path: Path) -> Row:
     else:
         wrong.append(f"arm: {seen[f'{PREFIX}_mode']['state']!r}; answer {seen[f'{PREFIX}_answer']['state']!r}")
     return Row(judge=JUDGE, wire="mqtt", what="commands", compared=tried, wrong=tuple(wrong))
+
+
+def published(now: datetime) -> dict[str, list[Any]]:
+    """As EMHASS publishes its plan to Home Assistant (docs/sources.md)."""
+    times = [(now + timedelta(minutes=5 * i)).isoformat() for i in range(300)]
+    rows = [{"date": time, "p_batt_forecast": str(float(TARGET_W))} for time in times]
+    return {"sensor.p_batt_forecast": [str(TARGET_W), {"battery_scheduled_power": rows}]}
+
+
+async def planned(home: Assistant, path: Path) -> Row:
+    """A plan of EMHASS's reaches derctl by the document's automation."""
+    document = (Path(__file__).parents[1] / "docs" / "interfaces.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"^```automation emhass\n(.*?)^```$", document, flags=re.MULTILINE | re.DOTALL)
+    states = published(datetime.now(UTC))
+    await home.asked(do="automate", automation=yaml.safe_load(text), states=states)
+    name, wanted = f"{PREFIX}_bat1_plan_w", str(TARGET_W)
+    seen = await home.until(lambda seen: same(seen[name]["state"], wanted), HEARD_S)
+    asked = [each["by"] for each in (await status(path))["requests"] if each["kind"] == "battery_plan"]
+    wrong = [] if asked == [OWNER] else [f"derctl's own status: {asked}"]
+    if not same(seen[name]["state"], wanted):
+        wrong.append(f"{seen[name]['state']!r}, wanted {wanted!r}; last answer {seen[f'{PREFIX}_answer']['state']!r}")
+    return Row(judge=JUDGE, wire="mqtt", what="a plan by an automation", compared=2, wrong=tuple(wrong))
 
 
 def same(shown: Any, wanted: str) -> bool:

@@ -22,6 +22,7 @@ from derctl.cli.plain import (
     watts,
     wrapped,
 )
+from derctl.core.text import NOTHING_NOW
 from derctl.core.types import LOCAL, REQUESTS
 from derctl.core.words import Idle
 from derctl.site.stability import WARNED_BELOW
@@ -208,9 +209,10 @@ def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
         whom = request["der"] or "the site"
         left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
         by = request["by"] if kind in REQUESTS and kind not in OPERATORS else owner(request)
-        words = (what, asked_for(request), f"on {whom} by {by} {left}")
+        wants = asked_for(request)
+        words = (what, wants, f"on {whom} by {by} {left}")
         text = " ".join(word for word in words if word)
-        text += "" if request.get("binds", True) else "; a tighter one binds"
+        text += "" if request.get("binds", True) or wants == NOTHING_NOW else "; a tighter one binds"
         found += wrapped(text, "requested: ", "  ")
     return found
 

@@ -24,6 +24,8 @@ def amount(name: str, value: object) -> str:
 
 UNSAID = frozenset({"schedule", "parts", "part_s"})
 """Of a request: what is said in other words, or takes too many."""
+NOTHING_NOW = "nothing now"
+"""Of one between its intervals."""
 
 
 def wish(values: Mapping[str, object], shown: Callable[[str, object], str] = amount) -> str:
@@ -39,7 +41,7 @@ def wish(values: Mapping[str, object], shown: Callable[[str, object], str] = amo
         else:
             stem = name.rpartition("_")[0].replace("_", " ")
             found.append(f"{stem or name} {shown(name, value)}")
-    return ", ".join(found) or ("nothing now" if values else "")
+    return ", ".join(found) or (NOTHING_NOW if values else "")
 
 
 def clean(text: str) -> str:

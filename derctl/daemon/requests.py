@@ -49,6 +49,7 @@ class Requests:
     ended: dict[Key, tuple[Standing, str]] = field(default_factory=dict)
     waiting: Waiting = field(default_factory=Waiting)
     _binding: set[Key] = field(default_factory=set)
+    _silent: set[Key] = field(default_factory=set)
 
     def put(self, request: Request, *, instead: bool = False, knew: Collection[Key] | None = None) -> None:
         """Hold it for its remaining_s from now. instead: of all limits of its sender's for the same DER, or for the
@@ -130,7 +131,7 @@ class Requests:
 
     def binds(self, request: Request) -> bool:
         """Whether it is the tightest limit of its DER, or of the site; of setpoints, any."""
-        return _key(request) in self._binding
+        return _key(request) in self._binding - self._silent
 
     def news(self) -> list[tuple[Request, Standing]]:
         """What moved since the last time."""
@@ -150,11 +151,13 @@ class Requests:
         self._binding.discard(key)
 
     def _judge(self, now: float) -> None:
-        """Who binds now, and for whom that is new."""
-        binding = {_key(request) for request in tightest(left(held, now) for held in self.held.values())}
-        for key, held in self.held.items():
+        """Who binds now, and for whom that is new. One that says nothing now waits for nobody."""
+        asked = {key: left(held, now) for key, held in self.held.items()}
+        self._silent = {key for key, request in asked.items() if not request.bounds()}
+        binding = {_key(request) for request in tightest(asked.values())} | (self._silent & self._binding)
+        for key, request in asked.items():
             if (key in binding) != (key in self._binding):
-                self.moved.append((left(held, now), Standing.BINDS if key in binding else Standing.WAITS))
+                self.moved.append((request, Standing.BINDS if key in binding else Standing.WAITS))
         self._binding = binding
 
 

@@ -11,8 +11,12 @@ from derctl.core.types import REQUESTS, Request
 
 
 def plain_of(request: Request) -> dict[str, Any]:
-    """Every field, ready for JSON."""
+    """Every field, ready for JSON; of the parts of a schedule what they say: a day of five minutes has 288."""
     plain: dict[str, Any] = msgspec.to_builtins(request)
+    if plain.get("schedule"):
+        plain["schedule"] = [
+            {key: value for key, value in part.items() if value is not None} for part in plain["schedule"]
+        ]
     return plain
 
 

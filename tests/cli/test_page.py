@@ -485,3 +485,13 @@ def test_a_loop_that_may_hunt_on_the_grid_as_measured_is_said(house: Json, seen:
 def test_who_takes_a_target_and_has_none_is_not_said_to_be_bound(house: Json) -> None:
     told(house, "bat1", p_ceiling_w=None, p_target_w=0.0, bound_by=[])
     assert "resting: nobody aims at it" in row(house, "bat1")
+
+
+@pytest.mark.parametrize(("export_w", "waits"), [(None, False), (9_000.0, True)])
+def test_an_envelope_that_says_nothing_now_waits_for_nobody(
+    house: dict[str, Any], export_w: float | None, waits: bool
+) -> None:
+    envelope = {"id": "e", "kind": "operating_envelope", "der": None, "by": "dso", "remaining_s": 600.0}
+    house["requests"] = [envelope | {"part": None, "parts": 2, "export_w": export_w, "binds": False}]
+    [line] = [line for line in page(house) if "operating envelope" in line]
+    assert ("a tighter one binds" in " ".join(page(house))) is waits, line

@@ -1,5 +1,6 @@
 """Home Assistant with its own MQTT integration: `home_assistant.py FOLDER PORT USER PASSWORD`. Speaks JSON lines:
-{"do": "states"}, {"do": "call", "service": "number.set_value", "entity": UNIQUE_ID, "more": {}}, {"do": "end"}."""
+{"do": "states"}, {"do": "call", "service": "number.set_value", "entity": UNIQUE_ID, "more": {}}, {"do": "end"},
+{"do": "automate", "automation": {}, "states": {ENTITY: [STATE, ATTRIBUTES]}}."""
 
 import asyncio
 import json
@@ -71,6 +72,10 @@ async def answer(hass: core.HomeAssistant, asked: dict) -> dict:
             await hass.services.async_call(domain, service, {"entity_id": entity, **asked["more"]}, blocking=True)
         except HomeAssistantError:
             logging.exception("%s", asked)  # what was wanted of it will not be seen
+    if asked["do"] == "automate":
+        await async_setup_component(hass, "automation", {"automation": [asked["automation"]]})
+        for entity, (state, attributes) in asked["states"].items():
+            hass.states.async_set(entity, state, attributes)
     await hass.async_block_till_done()
     return states(hass)
 

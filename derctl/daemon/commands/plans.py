@@ -83,6 +83,10 @@ async def battery_plan(reach: Reach, order: Order) -> Done:
     if not reach.has_function(Schedule.kind, args.der):
         raise CommandError(Refusal.NO_FUNCTION, f"the site file has no {Schedule.kind} for {args.der!r}")
     rating = next(der.rating for der in reach.state().ders if der.id == args.der)
+    if not rating.size_w:
+        raise CommandError(
+            Refusal.RATING_UNKNOWN, f"{args.der} was never found: what it can is not known; send it again"
+        )
     found = spans(order, args.intervals, may_be_idle=True)
     schedule = tuple(
         Aim(from_s=from_s, to_s=to_s, **_aims(step, rating, f"intervals[{i}]"))

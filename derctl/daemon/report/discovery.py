@@ -5,50 +5,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from derctl import __version__
 from derctl.core.types import DerState, Rating
 from derctl.core.words import Achieved, Belief, Mode, Status
+from derctl.daemon.commands.rights import rights_of
 from derctl.daemon.known import Once
+from derctl.daemon.report.entities import (
+    Entity,
+    Places,
+    all_asked,
+    button,
+    energy,
+    gone,
+    his_own,
+    hours,
+    in_words,
+    measured,
+    number,
+    one_of,
+    power,
+)
 from derctl.daemon.report.telemetry import encode
+from derctl.functions.reserve import Reserve
+from derctl.functions.schedule import Schedule
 from derctl.site import DerSection, Site
 from derctl.site.schema import HomeAssistantSection, MqttSection
 from derctl.store.outbox import Message
 
-ID = "ha-{{ utcnow().timestamp() }}-{{ range(100000) | random }}"
-ISSUED = "{{ utcnow().strftime('%Y-%m-%dT%H:%M:%S.%fZ') }}"
-"""Two commands never share an id; they are as old as they are."""
 TEXT_MAX = 250
 """Characters of a text that Home Assistant takes for a state (it takes 255)."""
 CODE = "(' (' ~ value_json.code ~ ')' if value_json.code else '')"
 ANSWER = f"{{{{ (value_json.result ~ {CODE} ~ ': ' ~ value_json.text)[:{TEXT_MAX}] }}}}"
 BOUND = "{{ value_json.bound_by[-1].by if value_json.bound_by else 'nobody' }}"
+SITE_BUTTONS = (
+    ("clear", "clear", "Drop all limits and setpoints"),
+    ("disarm", "disarm", "Disarm"),
+    ("arm", "arm", "Arm (twice)"),
+)
 ONLINE = "{{ 'online' if value_json.online else 'offline' }}"
-
-Entity = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """base: what the site's topics begin with. root: what its devices' names begin with. owner: the principal whose
-    commands Home Assistant sends, None: it only looks. hold_s: how long they count."""
-
-    base: str
-    prefix: str
-    root: str
-    owner: str | None
-    hold_s: int
-
-    def state(self, topic: str, key: str) -> Entity:
-        """Read from a topic of the site: the field of this name."""
-        return {"state_topic": f"{self.base}/{topic}", "value_template": f"{{{{ value_json.{key} }}}}"}
-
-    def command(self, name: str, arguments: Mapping[str, str | float]) -> Entity:
-        """A command of the owner's. arguments: JSON, or a template's text."""
-        given = "".join(f', "{key}": {each}' for key, each in arguments.items())
-        template = f'{{"id": "{ID}", "issued_at": "{ISSUED}", "expires_s": {self.hold_s}{given}}}'
-        return {"command_topic": f"{self.base}/cmd/{self.owner}/{name}", "command_template": template}
 
 
 def announced(site: Site, ders: Sequence[DerState], known: Mapping[str, Once]) -> list[Message]:
@@ -58,16 +53,11 @@ def announced(site: Site, ders: Sequence[DerState], known: Mapping[str, Once]) -
     if section is None or section.home_assistant is None:
         return []
     places = places_of(site, section, section.home_assistant)
-    limited, aimed = _may(site, "operator_limit"), _may(site, "setpoint")
     states = {der.id: der for der in ders}
-    found = [_message(places, "", _site_device(places, site), _of_site(places, section, ders, limited))]
+    found = [_message(places, "", _site_device(places, site), _of_site(places, ders, _may(site, "operator_limit")))]
     for each in (each for each in site.file.ders if each.id in states):
         about = {**_device(places, each, known.get(each.id)), "via_device": places.root}
-        found.append(
-            _message(
-                places, each.id, about, _of_der(places, each, states[each.id], each.id in limited, each.id in aimed)
-            )
-        )
+        found.append(_message(places, each.id, about, _of_der(places, site, each, states[each.id])))
     return found
 
 
@@ -78,9 +68,18 @@ def places_of(site: Site, section: MqttSection, wanted: HomeAssistantSection) ->
         base=f"{section.prefix}/{own.fleet}/{own.id}",
         prefix=wanted.prefix,
         root=f"derctl_{own.fleet}_{own.id}",
-        owner=wanted.principal,
+        owner=None if wanted.principal is None else rights_of(section.principals).get(wanted.principal),
         hold_s=wanted.hold_s,
     )
+
+
+def former(site: Site, known: Mapping[str, Once]) -> list[str]:
+    """Topics of DERs that were found once and left the site file, perhaps while nothing ran."""
+    section = site.file.mqtt
+    if section is None or section.home_assistant is None:
+        return []
+    places, there = places_of(site, section, section.home_assistant), {each.id for each in site.file.ders}
+    return [f"{places.prefix}/device/{places.root}_{der}/config" for der in known if der not in there]
 
 
 def taken_back(before: Iterable[str], now: Iterable[str]) -> list[Message]:
@@ -93,6 +92,7 @@ class Discovery:
     """Says it at each new session, and again when what was found makes it another one."""
 
     said: dict[str, bytes] = field(default_factory=dict)
+    begun: bool = False
 
     def anew(self) -> None:
         """Another session: its broker may know nothing."""
@@ -101,15 +101,20 @@ class Discovery:
     def messages(self, site: Site, ders: Sequence[DerState], known: Mapping[str, Once]) -> list[Message]:
         """Those that are not said yet, and the end of those that are no more."""
         wanted = announced(site, ders, known)
-        gone = taken_back(self.said, (each.topic for each in wanted))
+        before = {*self.said} if self.begun else {*self.said, *former(site, known)}
+        self.begun = True
+        over = taken_back(before, (each.topic for each in wanted))
         new = [each for each in wanted if self.said.get(each.topic) != each.payload]
         self.said = {each.topic: each.payload for each in wanted}
-        return [*gone, *new]
+        return [*over, *new]
 
 
 def _message(places: Places, der: str, device: Entity, entities: Mapping[str, Entity]) -> Message:
     name = f"{places.root}_{der}" if der else places.root
-    components = {key: {**each, "unique_id": f"{name}_{key}"} for key, each in entities.items()}
+    components = {
+        key: each if each.keys() == {"platform"} else {**each, "unique_id": f"{name}_{key}"}
+        for key, each in entities.items()
+    }
     payload = {
         "device": device,
         "origin": {"name": "derctl", "sw_version": __version__},
@@ -146,19 +151,17 @@ def _device(places: Places, section: DerSection, once: Once | None) -> Entity:
     return told | {key: each for key, each in named.items() if each}
 
 
-def _of_site(
-    places: Places, section: MqttSection, ders: Sequence[DerState], limited: frozenset[str]
-) -> dict[str, Entity]:
+def _of_site(places: Places, ders: Sequence[DerState], limited: frozenset[str]) -> dict[str, Entity]:
     meter = {
-        "p_w": _power(places, "poc", "p_w", "Export"),
-        "export_wh": _energy(places, "poc", "energy_wh", "Exported energy"),
-        "import_wh": _energy(places, "poc", "energy_in_wh", "Imported energy"),
-        "v_v": _measured(places, "poc", "v_v", "Voltage", "voltage", "V"),
-        "f_hz": _measured(places, "poc", "f_hz", "Frequency", "frequency", "Hz"),
-        "belief": _one_of(places, "poc", "belief.belief", "Meter", Belief),
+        "p_w": power(places, "poc", "p_w", "Export"),
+        "export_wh": energy(places, "poc", "energy_wh", "Exported energy"),
+        "import_wh": energy(places, "poc", "energy_in_wh", "Imported energy"),
+        "v_v": measured(places, "poc", "v_v", "Voltage", "voltage", "V"),
+        "f_hz": measured(places, "poc", "f_hz", "Frequency", "frequency", "Hz"),
+        "belief": one_of(places, "poc", "belief.belief", "Meter", Belief),
     }
     own = {
-        "mode": _one_of(places, "online", "mode", "Mode", Mode)
+        "mode": one_of(places, "online", "mode", "Mode", Mode)
         | {"value_template": "{{ value_json.mode | default(None) }}"},
         "event": {
             "platform": "sensor",
@@ -168,56 +171,103 @@ def _of_site(
             "value_template": f"{{{{ (value_json.event ~ ': ' ~ value_json.text)[:{TEXT_MAX}] }}}}",
         },
     }
-    if places.owner is None:
-        return {**meter, **own}
+    return {**meter, **own, **_site_s(places, ders, limited)}
+
+
+def _site_s(places: Places, ders: Sequence[DerState], limited: frozenset[str]) -> dict[str, Entity]:
+    """What the owner may command of the site."""
+    found: dict[str, Entity] = {}
     ratings = [der.rating.p_max_w for der in ders]
-    if limited and all(ratings):
-        own["limit"] = _limit(places, None, sum(ratings))
-    own["clear"] = _button(places, "Drop all limits and setpoints", "clear", {})
-    own["disarm"] = _button(places, "Disarm", "disarm", {})
-    if any(each.name == places.owner and each.may_arm for each in section.principals):
-        own["arm"] = _button(places, "Arm (twice)", "arm", {})
-    own["answer"] = {
+    if not limited or not places.may("change_limit", None):
+        found |= gone(("limit", "number"))
+    elif all(ratings):
+        found["limit"] = _limit(places, None, sum(ratings))
+    for name, command, label in SITE_BUTTONS:
+        may = places.may(command, None)
+        found |= {name: button(places, label, command, {})} if may else gone((name, "button"))
+    if places.owner is None:
+        return found | gone(("answer", "sensor"))
+    found["answer"] = {
         "platform": "sensor",
         "name": "Last answer",
         "entity_category": "diagnostic",
-        "state_topic": f"{places.base}/reply/{places.owner}",
+        "state_topic": f"{places.base}/reply/{places.owner.name}",
         "value_template": ANSWER,
     }
-    return {**meter, **own}
+    return found
 
 
-def _of_der(places: Places, section: DerSection, der: DerState, limited: bool, aimed: bool) -> dict[str, Entity]:
-    topic, rating = f"der/{section.id}/measurement", der.rating
+def _of_der(places: Places, site: Site, section: DerSection, der: DerState) -> dict[str, Entity]:
+    topic = f"der/{section.id}/measurement"
     found = {
-        "p_w": _power(places, topic, "p_w", "Power"),
-        "q_var": _measured(places, topic, "q_var", "Reactive power", "reactive_power", "var"),
-        "v_v": _measured(places, topic, "v_v", "Voltage", "voltage", "V"),
-        "energy_wh": _energy(places, topic, "energy_wh", "Energy"),
-        "status": _one_of(places, topic, "status", "Status", Status),
-        "p_ceiling_w": _power(places, f"der/{section.id}/setpoint", "p_ceiling_w", "Ceiling"),
-        "bound_by": _text(places, f"der/{section.id}/setpoint", "Bound by", BOUND),
-        "achieved": _one_of(places, f"der/{section.id}/outcome", "achieved", "Setpoint achieved", Achieved),
-        "reason": _text(places, f"der/{section.id}/outcome", "Reason", "{{ value_json.reason or 'none' }}"),
+        "p_w": power(places, topic, "p_w", "Power"),
+        "q_var": measured(places, topic, "q_var", "Reactive power", "reactive_power", "var"),
+        "v_v": measured(places, topic, "v_v", "Voltage", "voltage", "V"),
+        "energy_wh": energy(places, topic, "energy_wh", "Energy"),
+        "status": one_of(places, topic, "status", "Status", Status),
+        "p_ceiling_w": power(places, f"der/{section.id}/setpoint", "p_ceiling_w", "Ceiling"),
+        "bound_by": in_words(places, f"der/{section.id}/setpoint", "Bound by", BOUND),
+        "achieved": one_of(places, f"der/{section.id}/outcome", "achieved", "Setpoint achieved", Achieved),
+        "reason": in_words(places, f"der/{section.id}/outcome", "Reason", "{{ value_json.reason or 'none' }}"),
     }
     if section.kind != "sunspec_pv":
-        found["soc_pct"] = _measured(places, topic, "soc_pct", "State of charge", "battery", "%")
-        found["dc_p_w"] = _power(places, topic, "dc_p_w", "Battery power")
-        found["energy_in_wh"] = _energy(places, topic, "energy_in_wh", "Energy drawn")
-    return found | ({} if places.owner is None else _owner_s(places, section, rating, limited, aimed))
+        found["soc_pct"] = measured(places, topic, "soc_pct", "State of charge", "battery", "%")
+        found["dc_p_w"] = power(places, topic, "dc_p_w", "Battery power")
+        found["energy_in_wh"] = energy(places, topic, "energy_in_wh", "Energy drawn")
+    else:
+        found |= gone(("soc_pct", "sensor"), ("dc_p_w", "sensor"), ("energy_in_wh", "sensor"))
+    if section.id in _may(site, Schedule.kind):
+        found["plan_w"] = _plan(places, section.id)
+    else:
+        found |= gone(("plan_w", "sensor"))
+    return found | _owner_s(places, site, section.id, der.rating)
 
 
-def _owner_s(places: Places, section: DerSection, rating: Rating, limited: bool, aimed: bool) -> dict[str, Entity]:
+def _owner_s(places: Places, site: Site, der: str, rating: Rating) -> dict[str, Entity]:
     """What the owner may command of a DER, once its rating is known."""
     found: dict[str, Entity] = {}
-    if limited and rating.p_max_w:
-        found["limit"] = _limit(places, section.id, rating.p_max_w)
-        found["production"] = _production(places, section.id, rating.p_max_w)
-    if aimed and (rating.p_max_w or rating.p_min_w):
-        found["target"] = _target(places, section.id, rating)
-    if found:
-        found["clear"] = _button(places, "Drop limits and setpoints", "clear", {"der": f'"{section.id}"'})
-    return found
+    limited = der in _may(site, "operator_limit") and places.may("change_limit", der)
+    aimed = der in _may(site, "setpoint") and places.may("set_battery_power", der)
+    if not limited:
+        found |= gone(("limit", "number"), ("production", "switch"))
+    elif rating.p_max_w:
+        found["limit"] = _limit(places, der, rating.p_max_w)
+        found["production"] = _production(places, der, rating.p_max_w)
+    if not aimed:
+        found |= gone(("target", "number"))
+    elif rating.p_max_w or rating.p_min_w:
+        found["target"] = _target(places, der, rating)
+    found["reserve"] = _reserve(places, site, der) or {"platform": "number"}
+    if not places.may("clear", der):
+        return found | gone(("clear", "button"))
+    return found | {"clear": button(places, "Drop limits and setpoints", "clear", {"der": f'"{der}"'})}
+
+
+def _plan(places: Places, der: str) -> Entity:
+    """What a planner wants of it now; unknown where no interval lasts, or it is an envelope."""
+    template = f"{all_asked('battery_plan', der, 'p_target_w')}{{{{ mine[0] if mine else None }}}}"
+    sensor = measured(places, "requests", "requests", "Planned power (+ discharges)", "power", "W")
+    return sensor | {"value_template": template}
+
+
+def _reserve(places: Places, site: Site, der: str) -> Entity | None:
+    """What the owner keeps for a blackout: his own word while it lasts, or the site file's."""
+    rows = [function for function, ders in site.plan.der_functions if isinstance(function, Reserve) and der in ders]
+    if not rows or not places.may("set_reserve", der):
+        return None
+    [reserve, *_] = rows
+    low, high = places.within("min_pct", 0.0 if reserve.may_lower else reserve.min_pct, 100.0)
+    template = (
+        f"{his_own(places, 'set_reserve', der, 'min_pct')}{{{{ mine | max if mine else {reserve.min_pct:g} }}}}"
+    )
+    return {
+        **number(f"Reserve for {hours(places.hold_s)}", low, high),
+        "device_class": "battery",
+        "unit_of_measurement": "%",
+        "state_topic": f"{places.base}/requests",
+        "value_template": template,
+        **places.command("set_reserve", {"min_pct": "{{ value }}", "der": f'"{der}"'}),
+    }
 
 
 def _may(site: Site, kind: str) -> frozenset[str]:
@@ -227,10 +277,10 @@ def _may(site: Site, kind: str) -> frozenset[str]:
 
 def _limit(places: Places, der: str | None, most_w: float) -> Entity:
     """The owner's own limit: what he asked for, or the most that there is."""
-    template = f"{_own(places, 'limit_power', der, 'p_ceiling_w')}{{{{ mine | min if mine else {most_w:g} }}}}"
+    template = f"{his_own(places, 'limit_power', der, 'p_ceiling_w')}{{{{ mine | min if mine else {most_w:g} }}}}"
     scope: Mapping[str, str | float] = {} if der is None else {"der": f'"{der}"'}
     return {
-        **_number(f"Limit for {_hours(places.hold_s)}", 0, most_w),
+        **number(f"Limit for {hours(places.hold_s)}", *places.within("p_ceiling_w", 0, most_w)),
         "state_topic": f"{places.base}/requests",
         "value_template": template,
         **places.command("change_limit", {"p_ceiling_w": "{{ value }}", **scope}),
@@ -242,11 +292,11 @@ def _production(places: Places, der: str, most_w: float) -> Entity:
     asked = places.command(
         "change_limit", {"p_ceiling_w": f"{{{{ 0 if value == 'OFF' else {most_w:g} }}}}", "der": f'"{der}"'}
     )
-    watts = _own(places, "limit_power", der, "p_ceiling_w")
+    watts = his_own(places, "limit_power", der, "p_ceiling_w")
     template = f"{watts}{{{{ 'OFF' if mine and mine | min == 0 else 'ON' }}}}"
     return {
         "platform": "switch",
-        "name": f"Production (off for {_hours(places.hold_s)})",
+        "name": f"Production (off for {hours(places.hold_s)})",
         "state_topic": f"{places.base}/requests",
         "value_template": template,
         **asked,
@@ -255,72 +305,13 @@ def _production(places: Places, der: str, most_w: float) -> Entity:
 
 def _target(places: Places, der: str, rating: Rating) -> Entity:
     """A battery's power, as the owner set it; 0 where he set none."""
-    template = f"{_own(places, 'set_battery_power', der, 'p_target_w')}{{{{ mine | min if mine else 0 }}}}"
+    template = f"{his_own(places, 'set_battery_power', der, 'p_target_w')}{{{{ mine | min if mine else 0 }}}}"
     return {
-        **_number(f"Battery setpoint for {_hours(places.hold_s)} (+ discharges)", rating.p_min_w, rating.p_max_w),
+        **number(
+            f"Battery setpoint for {hours(places.hold_s)} (+ discharges)",
+            *places.within("p_target_w", rating.p_min_w, rating.p_max_w),
+        ),
         "state_topic": f"{places.base}/requests",
         "value_template": template,
         **places.command("set_battery_power", {"p_target_w": "{{ value }}", "der": f'"{der}"'}),
     }
-
-
-def _own(places: Places, kind: str, der: str | None, key: str) -> str:
-    """Sets `mine` to what the owner asked for of this kind."""
-    of = "selectattr('der', 'none')" if der is None else f"selectattr('der', 'eq', '{der}')"
-    own = f"selectattr('by', 'eq', '{places.owner}') | selectattr('kind', 'eq', '{kind}') | {of}"
-    return f"{{% set mine = value_json.requests | {own} | map(attribute='{key}') | list %}}"
-
-
-def _number(name: str, least_w: float, most_w: float) -> Entity:
-    return {
-        "platform": "number",
-        "name": name,
-        "device_class": "power",
-        "unit_of_measurement": "W",
-        "min": least_w,
-        "max": most_w,
-        "step": 1,
-        "mode": "box",
-    }
-
-
-def _hours(seconds: int) -> str:
-    return f"{seconds / 3600:g} h"
-
-
-def _button(places: Places, name: str, command: str, arguments: Mapping[str, str | float]) -> Entity:
-    return {"platform": "button", "name": name, **places.command(command, arguments)}
-
-
-def _measured(places: Places, topic: str, key: str, name: str, kind: str, unit: str) -> Entity:
-    return {
-        "platform": "sensor",
-        "name": name,
-        "device_class": kind,
-        "state_class": "measurement",
-        "unit_of_measurement": unit,
-        **places.state(topic, key),
-    }
-
-
-def _power(places: Places, topic: str, key: str, name: str) -> Entity:
-    return _measured(places, topic, key, name, "power", "W")
-
-
-def _energy(places: Places, topic: str, key: str, name: str) -> Entity:
-    """A counter of the device's own: what the energy dashboard takes."""
-    return _measured(places, topic, key, name, "energy", "Wh") | {"state_class": "total_increasing"}
-
-
-def _one_of(places: Places, topic: str, key: str, name: str, words: Iterable[str]) -> Entity:
-    return {
-        "platform": "sensor",
-        "name": name,
-        "device_class": "enum",
-        "options": [str(word) for word in words],
-        **places.state(topic, key),
-    }
-
-
-def _text(places: Places, topic: str, name: str, template: str) -> Entity:
-    return {"platform": "sensor", "name": name, "state_topic": f"{places.base}/{topic}", "value_template": template}

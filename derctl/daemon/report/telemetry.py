@@ -180,8 +180,8 @@ class Telemetry:
         return [Message(topic="buses", payload=encode(stamp.fields | {"buses": shown}), retain=True)]
 
     def requests(self, state: SiteState) -> list[Message]:
-        """What operators asked for and is alive, on change."""
-        key = tuple([(each.by, each.id) for each in state.requests])
+        """What operators asked for and is alive, on change, and of a schedule with each interval."""
+        key = tuple([(each.by, each.id, getattr(each, "part", None)) for each in state.requests])
         if self._waits("requests", state.t_s) or not self._changed("requests", key, state.t_s):
             return []
         stamp = Stamp(self.clock)

@@ -16,6 +16,7 @@ from derctl.functions.const_var import ConstVar
 from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
 from derctl.functions.site_limits import GridLimits
+from tests import make
 from tests.unit.daemon.commands.test_site_limits import NOON, House, at, until
 
 FUNCTIONS: tuple[Any, ...] = (
@@ -80,6 +81,13 @@ async def test_a_plan_counts_interval_by_interval_and_a_later_one_of_anybody_tak
 async def test_a_plan_that_is_none_is_refused(der: str, step: dict[str, Any], code: str, text: str) -> None:
     said = await refused(house(), "battery_plan", der=der, intervals=[at(0, end=until(9), **step)])
     assert said[0] == code and text in said[1]
+
+
+async def test_a_battery_that_was_never_found_takes_no_plan_and_its_range_is_not_0_to_0() -> None:
+    home = house()
+    home.state = lambda: make.site(make.battery(p_max_w=0.0, charge_w=0.0))
+    step = at(0, end=until(9), p_target_w=1)
+    assert (await refused(home, "battery_plan", der="bat1", intervals=[step]))[0] == "rating_unknown"
 
 
 # ---- demand response

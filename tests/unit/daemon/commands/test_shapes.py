@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
+import msgspec
 import pytest
 import yaml
 
@@ -19,6 +20,7 @@ from derctl.daemon.commands import emhass, predbat, shapes
 from derctl.daemon.commands.parts import PARTS_MAX
 from derctl.daemon.commands.rights import Rights
 from derctl.daemon.commands.row import SCHEDULE_MAX
+from derctl.daemon.requests import from_plain, to_plain
 from derctl.errors import CommandError
 from tests.unit.daemon.commands.test_plans import house, refused
 from tests.unit.daemon.commands.test_site_limits import NOON, House, at, until
@@ -68,6 +70,10 @@ async def test_a_day_of_five_minutes_fits_as_steps_and_a_gap_is_nobody_s_word() 
         home.passed_s = 60.0 * minutes
         shown.append([each.p_target_w for each in home.alive])
     assert shown == [[-1_000.0], [None], [500.0], [500.0]]
+    [held] = home.requests.held.values()
+    plain = msgspec.json.encode(to_plain(held, wall=NOON.timestamp(), now_s=50.0 + home.passed_s))
+    assert len(plain) < 20_000, "what the state file writes of it"
+    assert from_plain(msgspec.json.decode(plain), wall=NOON.timestamp()).schedule == held.request.schedule  # type: ignore[attr-defined]
 
 
 async def test_steps_of_an_envelope_have_its_limits() -> None:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from derctl.core.types import EnvelopeRequest, SiteState
+from derctl.core.words import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.parts import PARTS_MAX
@@ -113,6 +114,23 @@ async def test_an_envelope_counts_interval_by_interval() -> None:
         shown.append((held.part, held.export_w, held.import_w))
     first, second = (1, 5_000.0, None), (2, 1_500.0, 6_000.0)
     assert shown == [first, first, second, second, (None, None, None)]
+
+
+async def test_between_its_intervals_an_envelope_waits_for_nobody() -> None:
+    """`waits: a tighter one binds` was said of one that just says nothing."""
+    house = House()
+    await house.send(
+        "operating_envelope", intervals=[at(10, end=until(20), export_w=1), at(30, end=until(40), export_w=1)]
+    )
+    moved = []
+    for minutes in (0, 11, 21, 31, 41):
+        house.passed_s = 60.0 * minutes
+        [held] = house.alive
+        moved.append(([standing for _, standing in house.requests.news()], house.requests.binds(held)))
+    assert moved == [([], False), ([Standing.BINDS], True), ([], False), ([], True), ([], False)]
+    await house.send("operating_envelope", by="agg", intervals=[at(41, end=until(50), export_w=9)])
+    house.passed_s = 42 * 60.0
+    assert [(each.by, house.requests.binds(each)) for each in house.alive] == [("dso", False), ("agg", True)]
 
 
 async def test_a_later_envelope_of_the_same_sender_takes_its_place_and_another_s_stands_beside_it() -> None:

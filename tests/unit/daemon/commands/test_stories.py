@@ -344,6 +344,16 @@ def test_of_too_little_there_is_no_mean(seconds: int, known: bool) -> None:
     assert Window().ten_min == () and Window().one_s == ()
 
 
+def test_what_became_of_an_interval_has_its_place_among_the_answers(office: Office) -> None:
+    office.ask(limit(2_000.0), correlation=b"x")
+    saves = office.changes
+    assert office.stories.between("agg", "a1") == ({"n": 2, "last": False, "admitted_t": "noon"}, b"x")
+    assert office.stories.between("agg", "a1")[0]["n"] == 3 and office.changes > saves
+    office.tick(4)
+    assert [each["n"] for each in office.told] == [4], "the story goes on behind it"
+    assert office.stories.between("agg", "nobody's") == ({"n": None, "last": False}, None)
+
+
 async def test_a_command_that_can_t_be_saved_has_no_story(tmp_path: Path) -> None:
     world, house = World(tmp_path), House(Requests(lambda: 50.0))
     world.set_clock()

@@ -10,7 +10,8 @@ from typing import Any
 import jinja2
 import pytest
 
-from derctl.core.types import DerState, LimitRequest, Reading
+from derctl.core.schedule import Aim
+from derctl.core.types import DerState, LimitRequest, PlanRequest, Reading
 from derctl.core.words import Mode, Status, Timer
 from derctl.daemon.clock import Clock
 from derctl.daemon.known import Once
@@ -59,7 +60,19 @@ def home(site_of: Callable[[str], Site]) -> Site:
 
 
 def said(site: Site, *ders: DerState, known: dict[str, Once] | None = None) -> dict[str, dict[str, Any]]:
-    return told(announced(site, ders or (PV, BATTERY), known or {}))
+    """Those that are; `there` tells what is named only to be removed."""
+    messages = told(announced(site, ders or (PV, BATTERY), known or {}))
+    return {topic: one | {"components": there(one)} for topic, one in messages.items()}
+
+
+def there(one: dict[str, Any]) -> dict[str, Any]:
+    return {key: each for key, each in one["components"].items() if each.keys() != {"platform"}}
+
+
+def removed(site: Site, der: str, *ders: DerState) -> dict[str, str]:
+    """By name, the platform of what Home Assistant is to remove."""
+    one = told(announced(site, ders or (PV, BATTERY), {}))[f"{ROOT}{der}/config"]
+    return {key: each["platform"] for key, each in one["components"].items() if each.keys() == {"platform"}}
 
 
 def test_nobody_is_told_without_the_section(site_of: Callable[[str], Site]) -> None:
@@ -228,6 +241,70 @@ def test_a_battery_has_a_number_within_its_rating(home: Site) -> None:
     assert rendered(number["value_template"], {"requests": []}) == "0"
 
 
+OWNERS = """
+mqtt:
+  host: localhost
+  principals: [{name: home, %s}]
+  home_assistant: {principal: home}
+"""
+MORE = FILE.replace("functions: [", "functions: [{kind: reserve, min_pct: 20}, {kind: schedule}, ")
+
+
+def test_what_the_site_file_takes_away_is_removed_and_what_waits_for_a_device_stays(
+    home: Site, site_of: Callable[[str], Site]
+) -> None:
+    """Home Assistant 2025.1.4 keeps a component that is left out, and removes one with its platform alone."""
+    assert removed(home, "") == {} and removed(home, "", UNFOUND, BATTERY) == {}
+    assert removed(home, "_pv1", UNFOUND) == removed(home, "_pv1") == {
+        "soc_pct": "sensor", "dc_p_w": "sensor", "energy_in_wh": "sensor", "plan_w": "sensor",
+        "target": "number", "reserve": "number",
+    }  # fmt: skip
+    looks = site_of(FILE + "mqtt: {host: localhost, principals: [], home_assistant: {}}")
+    assert removed(looks, "") == {
+        "limit": "number", "clear": "button", "disarm": "button", "arm": "button", "answer": "sensor"
+    }  # fmt: skip
+    assert {"limit", "production", "target", "clear"} < {*removed(looks, "_pv1")}
+
+
+def test_it_has_what_its_principal_may_and_no_more(site_of: Callable[[str], Site]) -> None:
+    aggregator = said(site_of(MORE + OWNERS % "role: aggregator"))
+    assert {*aggregator[f"{ROOT}_bat1/config"]["components"]} >= {"target", "clear", "plan_w"}
+    assert "reserve" not in aggregator[f"{ROOT}_bat1/config"]["components"]
+    assert {"disarm", "arm"} & {*aggregator[f"{ROOT}/config"]["components"]} == set()
+    one = said(
+        site_of(MORE + OWNERS % "role: owner, ders: [bat1], ranges: {p_target_w: [-1000, 9000], min_pct: [0, 80]}")
+    )
+    assert {"limit", "clear", "disarm"} & {*one[f"{ROOT}/config"]["components"]} == set(), "for the whole site"
+    assert {"limit", "clear"} & {*one[f"{ROOT}_pv1/config"]["components"]} == set()
+    battery = one[f"{ROOT}_bat1/config"]["components"]
+    assert (battery["target"]["min"], battery["target"]["max"]) == (-1000.0, 5000.0)
+    assert (battery["reserve"]["min"], battery["reserve"]["max"]) == (20.0, 80.0)
+
+
+def test_the_reserve_is_the_site_file_s_or_the_owner_s_word(site_of: Callable[[str], Site]) -> None:
+    site = site_of(MORE.replace("min_pct: 20", "min_pct: 20, may_lower: true") + OWNERS % "role: owner")
+    reserve = said(site)[f"{ROOT}_bat1/config"]["components"]["reserve"]
+    assert (reserve["min"], reserve["unit_of_measurement"], reserve["device_class"]) == (0.0, "%", "battery")
+    assert rendered(reserve["value_template"], {"requests": []}) == "20"
+    asked = {"by": "home", "kind": "set_reserve", "der": "bat1", "min_pct": 60.0}
+    assert rendered(reserve["value_template"], {"requests": [asked]}) == "60.0"
+    sent = json.loads(rendered(reserve["command_template"], {}, value=55))
+    assert (sent["min_pct"], sent["der"], reserve["command_topic"][-11:]) == (55, "bat1", "set_reserve")
+
+
+def test_a_plan_s_interval_is_a_power_and_told_anew_with_each(site_of: Callable[[str], Site]) -> None:
+    plan = said(site_of(MORE + OWNERS % "role: owner"))[f"{ROOT}_bat1/config"]["components"]["plan_w"]
+    telemetry = Telemetry(Clock("assume"), every_s=60.0, min_s=0.0)
+    parts = (Aim(from_s=60.0, to_s=30.0, p_target_w=-900.0), Aim(from_s=30.0, to_s=10.0, p_ceiling_w=5.0))
+    asked = PlanRequest(id="p", by="emhass", der="bat1", remaining_s=60.0, schedule=parts)
+    shown = []
+    for left_s in (60.0, 59.0, 30.0, 5.0):
+        state = make.site(BATTERY, t_s=60.0 - left_s, requests=(replace(asked, remaining_s=left_s).now(),))
+        shown += [rendered(plan["value_template"], json.loads(each.payload)) for each in telemetry.requests(state)]
+    assert shown == ["-900.0", "None", "None"]
+    assert rendered(plan["value_template"], {"requests": []}) == "None"
+
+
 # -- when it is said ------------------------------------------------------------------------------------------------
 
 
@@ -255,3 +332,11 @@ def test_what_leaves_the_site_file_is_taken_back(home: Site, site_of: Callable[[
         (f"{ROOT}_bat1/config", b"", True),
         (f"{ROOT}_pv1/config", b"", True),
     ]
+
+
+def test_a_der_that_left_while_nothing_ran_is_taken_back_once(home: Site, found_once: Once) -> None:
+    discovery = Discovery()
+    messages = discovery.messages(home, (PV, BATTERY), {"pv1": found_once, "pv9": found_once})
+    assert [(each.topic, each.retain) for each in messages if not each.payload] == [(f"{ROOT}_pv9/config", True)]
+    discovery.anew()
+    assert len(discovery.messages(home, (PV, BATTERY), {"pv9": found_once})) == 3
