@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from derctl.cli.plain import wrapped
-from derctl.core.words import Contract, Mode
+from derctl.core.words import Contract
 from derctl.site import Absence, Site
 from derctl.site.between import SLACK_W
 from derctl.site.buses import Planned
@@ -16,7 +16,7 @@ def headline(path: object, site: Site, absence: Absence, buses: Sequence[Planned
     control waits for, "" where it waits for nothing."""
     why = against(site, absence, buses)
     asked = _asked(len(site.questions))
-    controls = site.file.site.mode == Mode.CONTROL
+    controls = site.file.site.mode == "control"
     if why:
         word = "will" if controls else "would"
         head = f"{path}: can be read, but control {word} be refused{asked}:"
