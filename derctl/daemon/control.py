@@ -44,6 +44,9 @@ from derctl.site import DerSection, Site, fallback_of
 from derctl.store.folder import Folder
 from derctl.store.journal import Journal
 
+Left = tuple[tuple[object, object, object], Evidence | None]
+"""What a tick left in memory of the meter, and the evidence that is made of it."""
+
 WARM_UP_S = 0.5
 SLOW = "slow blocks"
 
@@ -75,7 +78,7 @@ class Control:
         )
         journal = Journal(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self.reckoned = Reckoned()
-        self._last: tuple[tuple[object, object, object], Evidence | None] = ((None, None, None), None)
+        self._last: Left = ((None, None, None), None)
         self.proof = MeterProof(plant.poc, plant=site.plant, site=site.file.site.id)
         records = Records(journal, ears.stamp, ears.tell, Ledger(ears.changed))
         self.releaser = Releaser(records, Dispatch({}), ears.tell)
@@ -130,7 +133,7 @@ class Control:
         while known.news:
             self.ears.tell("reverify_due", *known.news.pop(0))
         tell_of_guards(tick.memories, self.loop.memories, self.ears)
-        tell_of_meter(tick, self.ears, self._believed(tick))
+        tell_of_meter(tick, self.ears, _believed(self._last, tick))
         arm = self.gate.arming.state
         if arm in {Arm.WATCHING, Arm.HELD}:
             self.releaser.follow(lift=arm is Arm.WATCHING)
@@ -140,13 +143,6 @@ class Control:
         if proven is not None:
             self.ears.tell("meter_proven", "poc", f"{proven or 'it'} followed a step of the inverters")
             self.ears.changed()
-
-    def _believed(self, tick: Tick) -> Evidence | None:
-        """What the meter was believed to be before this tick, where the last one left that; None: it is to be worked
-        out."""
-        memories, evidence = self._last
-        same = all(a is b for a, b in zip(memories, _meter_memories(tick.memories), strict=True))
-        return evidence if same else None
 
     async def let_go(self, site: Site, plant: Plant) -> None:
         """Before these are taken: the DERs that leave are released, and nothing is under way any more."""
@@ -274,6 +270,14 @@ def _standing(control: Control, state: SiteState, dt_s: float, gate_open: bool) 
     if plan is not None:
         control.loop.plan, control.absent.too_slow = plan, control.site.too_slow(control.reckoned.found)
     return control.standings.tick(state, dt_s, gate_open)
+
+
+def _believed(last: Left, tick: Tick) -> Evidence | None:
+    """What the meter was believed to be before this tick, where the last one left that; None: it is to be worked
+    out."""
+    memories, evidence = last
+    same = all(a is b for a, b in zip(memories, _meter_memories(tick.memories), strict=True))
+    return evidence if same else None
 
 
 def _meter_memories(memories: Memories) -> tuple[object, object, object]:
