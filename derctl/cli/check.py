@@ -13,6 +13,7 @@ from derctl.cli.certified import certificates, certificates_text
 from derctl.cli.containing import containment_text, summands_text
 from derctl.cli.exits import CONFIG, NO
 from derctl.cli.habits import habits_of
+from derctl.cli.headline import against, headline
 from derctl.cli.local import add_config, config_of
 from derctl.cli.plain import wrapped
 from derctl.cli.planned import plan_json, plan_text
@@ -69,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(summarise(site, absence, buses), indent=2))
     else:
-        print("\n".join([f"{path}: {_found(site)}", *page(site, absence, buses)]))
-    hopeless = site.budget is not None and site.budget.hopeless
-    return NO if hopeless or any(bus.missed for bus in buses) or absence.verdict is Contract.BROKEN else 0
+        first = proof_text(site) if demanding(site) else ""
+        print("\n".join([*headline(path, site, absence, buses, first), *page(site, absence, buses)]))
+    return NO if against(site, absence, buses) else 0
 
 
 def summarise(site: Site, absence: Absence, buses: Sequence[Planned]) -> dict[str, Any]:
@@ -268,14 +269,6 @@ def readings_text(site: Site) -> list[str]:
         than = "" if meter is None else f" ({meter.stale_most_s:g} s on the meter's bus)"
         lines += wrapped(f"where answers take longer: up to {most_s:g} s{than}", "    ", "      ")
     return lines
-
-
-def _found(site: Site) -> str:
-    if not site.questions:
-        return "no problems"
-    return (
-        "no problems, 1 question:" if len(site.questions) == 1 else f"no problems, {len(site.questions)} questions:"
-    )
 
 
 def how_text(der: DerAbsence) -> str:

@@ -1,4 +1,4 @@
-"""What holds a DER where it is, in words: who limits it, until when, or why it is free."""
+"""What holds a DER where it is, in words: who limits it, until when, or that nobody does."""
 
 from __future__ import annotations
 
@@ -122,7 +122,8 @@ def _wish(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface
         return None
     if der["setpoint"] is None:
         return "nothing is decided yet"
-    return f"would be {_sentence(name, der, state, face)}"
+    sentence = _sentence(name, der, state, face)
+    return f"would not be {sentence[4:]}" if sentence.startswith("not ") else f"would be {sentence}"
 
 
 def _sentence(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
@@ -131,12 +132,12 @@ def _sentence(name: str, der: dict[str, Any], state: dict[str, Any], face: Clock
         return f"{_aimed(told['p_target_w'], der)}: {_by(name, told, 'p_target_w', state, face)}"
     ceiling, most = told["p_ceiling_w"], der["rating"]["p_max_w"]
     if ceiling is None:
-        return "free (takes no limit)"
+        return "not limited: it takes no limit"
     if ceiling >= most - NEAR_W > 0.0:
-        return f"free (limit {watts(ceiling)})"
+        return f"not limited (rated {watts(most)})"
     by = _by(name, told, "p_ceiling_w", state, face)
     if der["outcome"]["achieved"] == "not_binding":
-        return f"free (limit {watts(ceiling)} by {by})"
+        return f"below its limit of {watts(ceiling)} by {by}"
     return f"limited to {watts(ceiling)} by {by}"
 
 
@@ -154,7 +155,7 @@ def _by(name: str, told: dict[str, Any], what: str, state: dict[str, Any], face:
     text = who(bound["by"])
     if (request := request_of(bound["by"], name, state)) is not None:
         text = f"{owner(request)} until {until(request, state, face)}"
-    return text if bound["why"] is None else f"{text}, since {reason(bound['why'])}"
+    return text if bound["why"] is None else f"{text}, because {reason(bound['why'])}"
 
 
 def binding(told: dict[str, Any], what: str) -> dict[str, Any] | None:

@@ -90,7 +90,7 @@ def _poc(state: dict[str, Any]) -> list[str]:
     volts = "-" if seen.get("v_v") is None else number(seen["v_v"])
     hertz = "-" if seen["f_hz"] is None else f"{seen['f_hz']:.2f}"
     delay_s = (poc.get("belief") or {}).get("delay_s")
-    late = f", {delay_s:.1f} s late" if delay_s is not None else ""
+    late = f", {delay_s:.1f} s late" if delay_s is not None and delay_s >= 0.05 else ""
     middle = padded(_flow(seen["p_w"], limit) + "  ", 32) + f"{volts} V  {hertz} Hz"
     return sides(middle, belief + late)
 

@@ -62,7 +62,7 @@ REASONS: dict[str, str] = {
     "own_function_on": "the device runs its own",
     "held": "it has no input now",
     "no_measured_sun": "no store draws from the grid unasked",
-    "on_trial": "it came back, and was not seen to move the meter yet",
+    "on_trial": "it was not seen to move the meter yet",
     "uncontained": "an excursion may last too long: load is not counted",
     "hunting": "it hunted, and is held still",
     "locked_out": "locked out after too many long excursions",

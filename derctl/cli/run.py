@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from derctl import __version__
 from derctl.cli.exits import BUG, BUSY, CONFIG, OK
+from derctl.cli.heap import one_arena
 from derctl.cli.local import add_config, config_of
 from derctl.core.text import error_text
 from derctl.site import Site
@@ -29,14 +30,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Until SIGTERM or SIGINT."""
+    one_arena()
     path = config_of(args)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon listens: the file is being read anyway
     from derctl.daemon.commands.rights import read
 
     site = read(path)
+    from derctl.cli.late import SESSIONS
     from derctl.cli.leave import LINES_S, leave, watch
     from derctl.cli.pages import PAGES
-    from derctl.cli.sessions import SESSIONS
     from derctl.daemon.app import App
     from derctl.daemon.log import Style, configure, logger, priority_of
 

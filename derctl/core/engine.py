@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import (
@@ -332,6 +332,13 @@ def _keys(kind: str, der_id: str | None = None) -> tuple[str, str]:
     """Of a function's memory, and of what is held of its word. The same two in each tick: the recorder keeps many."""
     key = kind if der_id is None else f"{kind}/{der_id}"
     return key, f"{HELD}/{key}"
+
+
+@lru_cache(maxsize=8)
+def keys_of(kind: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Of all memories' keys those of one kind for each DER: HUNTING, or a DER function's. They are the same in each
+    tick."""
+    return tuple([key for key in keys if key.startswith(f"{kind}/")])
 
 
 @cache

@@ -32,7 +32,12 @@ else:
 def made(cls: Callable[P, T]) -> Callable[P, T]:
     """What makes a value as its class does, in less than half of the time: a call of a class packs its arguments into
     a dictionary and unpacks them again, one of a function does not. For what is built in each tick."""
-    making: Callable[P, T] = cls._made  # type: ignore[attr-defined]
+    kind: Any = getattr(cls, "__origin__", cls)
+    takes, sets = _parts(dataclasses.fields(kind))
+    source = f"def _made(*, {takes}):\n    self = new(open)\n{sets}\n    self.__class__ = shut\n    return self\n"
+    written: dict[str, Any] = {}
+    exec(source, kind.__init__.__globals__, written)
+    making: Callable[P, T] = written["_made"]
     return making
 
 
@@ -48,7 +53,7 @@ def value(cls: type[T]) -> type[T]:
     methods["__init__"].__annotations__ = {each.name: each.type for each in fields} | {"return": None}
     for name, method in methods.items():  # a dataclass has its `__hash__` already, and keeps it
         method.__qualname__ = f"{shut.__qualname__}.{name}"
-        setattr(shut, name, staticmethod(method) if name == "_made" else method)
+        setattr(shut, name, method)
     return shut  # type: ignore[no-any-return]
 
 
@@ -60,12 +65,12 @@ _UNSET = object()
 
 
 def _written(fields: tuple[dataclasses.Field[Any], ...], names: dict[str, Any]) -> dict[str, Callable[..., Any]]:
-    """`__init__`, `_made`, `__eq__`, which ends at the first difference, and `_changed`, which `replace` is made of,
-    as source that is compiled once a class."""
+    """`__init__`, `__eq__`, which ends at the first difference, and `_changed`, which `replace` is made of, as source
+    that is compiled once a class."""
     names |= {"turn": _TURN, "unset": _UNSET, "new": object.__new__}
     names |= {f"default_{field.name}": field.default for field in fields}
     names |= {f"made_{field.name}": field.default_factory for field in fields}
-    takes, sets = ", ".join(map(_parameter, fields)), "\n".join(f"    {_set(field)}" for field in fields)
+    takes, sets = _parts(fields)
     alike = "\n".join(
         f"    if (a := self.{field.name}) is not (b := other.{field.name}) and not a == b:\n        return False"
         for field in fields
@@ -77,12 +82,6 @@ def __init__(self, *, {takes}):
     turn(self, open)
 {sets}
     self.__class__ = shut
-
-def _made(*, {takes}):
-    self = new(open)
-{sets}
-    self.__class__ = shut
-    return self
 
 def __eq__(self, other):
     if self is other:
@@ -103,6 +102,11 @@ def _changed(self, changes):
     written: dict[str, Any] = {}
     exec(source, names, written)
     return written
+
+
+def _parts(fields: tuple[dataclasses.Field[Any], ...]) -> tuple[str, str]:
+    """Of what fills a value: its parameters, and its lines."""
+    return ", ".join(map(_parameter, fields)), "\n".join(f"    {_set(field)}" for field in fields)
 
 
 def _parameter(field: dataclasses.Field[Any]) -> str:

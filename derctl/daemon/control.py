@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from derctl.core import belief
-from derctl.core.engine import BELIEF, DOUBTS, HELD, Memories, evidence_of
+from derctl.core.engine import BELIEF, DOUBTS, HELD, SENSITIVITY, Memories, evidence_of
 from derctl.core.evidence import Evidence
 from derctl.core.identified import Identified
 from derctl.core.types import Setpoint, SiteState, Tick
@@ -44,6 +44,9 @@ from derctl.site import DerSection, Site, fallback_of
 from derctl.store.folder import Folder
 from derctl.store.journal import Journal
 
+Left = tuple[tuple[object, object, object], Evidence | None]
+"""What a tick left in memory of the meter, and the evidence that is made of it."""
+
 WARM_UP_S = 0.5
 SLOW = "slow blocks"
 
@@ -75,6 +78,7 @@ class Control:
         )
         journal = Journal(Folder(Path(site.file.site.state_dir), Path(site.file.site.socket).parent))
         self.reckoned = Reckoned()
+        self._last: Left = ((None, None, None), None)
         self.proof = MeterProof(plant.poc, plant=site.plant, site=site.file.site.id)
         records = Records(journal, ears.stamp, ears.tell, Ledger(ears.changed))
         self.releaser = Releaser(records, Dispatch({}), ears.tell)
@@ -129,11 +133,12 @@ class Control:
         while known.news:
             self.ears.tell("reverify_due", *known.news.pop(0))
         tell_of_guards(tick.memories, self.loop.memories, self.ears)
-        tell_of_meter(tick, self.ears)
+        tell_of_meter(tick, self.ears, _believed(self._last, tick))
         arm = self.gate.arming.state
         if arm in {Arm.WATCHING, Arm.HELD}:
             self.releaser.follow(lift=arm is Arm.WATCHING)
         self.proof.recall(self.loop.memories)
+        self._last = (_meter_memories(self.loop.memories), None if tick.state.poc is None else tick.state.poc.belief)
         proven = self.proof.learn(self.loop.memories)
         if proven is not None:
             self.ears.tell("meter_proven", "poc", f"{proven or 'it'} followed a step of the inverters")
@@ -267,12 +272,26 @@ def _standing(control: Control, state: SiteState, dt_s: float, gate_open: bool) 
     return control.standings.tick(state, dt_s, gate_open)
 
 
-def tell_of_meter(tick: Tick, ears: Ears) -> None:
-    """What speaks against the meter since this tick, or no more."""
+def _believed(last: Left, tick: Tick) -> Evidence | None:
+    """What the meter was believed to be before this tick, where the last one left that; None: it is to be worked
+    out."""
+    memories, evidence = last
+    same = all(a is b for a, b in zip(memories, _meter_memories(tick.memories), strict=True))
+    return evidence if same else None
+
+
+def _meter_memories(memories: Memories) -> tuple[object, object, object]:
+    """All that evidence is made of."""
+    return memories.get(BELIEF), memories.get(DOUBTS), memories.get(SENSITIVITY)
+
+
+def tell_of_meter(tick: Tick, ears: Ears, was: Evidence | None = None) -> None:
+    """What speaks against the meter since this tick, or no more. was: what it was believed to be; None: what the
+    tick's memories say."""
     poc = tick.state.poc
     if poc is None:
         return
-    was, found = evidence_of(poc, tick.memories), poc.belief
+    was, found = evidence_of(poc, tick.memories) if was is None else was, poc.belief
     if was.why is not found.why:
         if found.why is None:
             ears.tell("meter_undoubted", "poc", "nothing but steps speaks against it any more")

@@ -178,8 +178,9 @@ class Bus:
         """For how long the wire rests yet: what the bus asks for, or who spoke last."""
         pace = self.line.pace
         pause_s = pace.min_interval_s
-        if pace.units and self._last_unit in pace.units:
-            pause_s = max(pause_s, pace.units[self._last_unit].turnaround_s)
+        last = pace.units.get(self._last_unit)
+        if last is not None and last.turnaround_s > pause_s:
+            pause_s = last.turnaround_s
         return self._last_s + pause_s - self.line.clock() if pause_s > 0.0 else 0.0
 
     async def _ask(self, unit: int, state: _Unit, op: Read | Write) -> Registers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -107,7 +107,7 @@ def grid_code(name: str) -> GridCode:
 
 
 def _folder() -> Any:
-    return files("derctl").joinpath("site", "grid_codes")
+    return Path(__file__).parent / "grid_codes"
 
 
 def named_code(source: Source, site: SiteFile, problems: list[Problem]) -> GridCode | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from derctl.site.scalars import Unclear
 
@@ -99,6 +98,8 @@ def nearest(word: object, known: Iterable[str]) -> str | None:
     """What was probably meant."""
     if not isinstance(word, str):
         return None
+    from difflib import get_close_matches
+
     by_lower = {each.lower(): each for each in known}
     near = get_close_matches(word.lower().replace("-", "_"), by_lower, n=1, cutoff=0.65)
     return by_lower[near[0]] if near else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,7 +92,7 @@ def planned(profiles: Mapping[str, Profile], name: str | None) -> Profile:
 @cache
 def profiles() -> Mapping[str, Profile]:
     """Every profile that ships with derctl, by name."""
-    folders = (files("derctl").joinpath("devices", name) for name in ("profiles", "maps"))
+    folders = (Path(__file__).parent.parent / "devices" / name for name in ("profiles", "maps"))
     entries = [entry for folder in folders for entry in folder.iterdir() if entry.name.endswith(".yaml")]
     found = (profile(parse(entry.read_text(encoding="utf-8"), entry.name, ours=True)) for entry in entries)
     return {each.name: each for each in sorted(found, key=lambda each: each.name)}

@@ -80,6 +80,10 @@ def _clipped(model: Model, registers: Words, length: int) -> Words:
 
 def raw_at(point: Point, start: int, words: Words) -> Raw | None:
     """The raw value of a point whose group starts at `start`; None where a register of it is missing."""
+    if point.size == 1:
+        at = start + point.offset
+        word = words[at] if at < len(words) else None
+        return None if word is None else unpack(point.type, (word,))
     mine = [word for word in words[start + point.offset : start + point.end] if word is not None]
     return unpack(point.type, mine) if len(mine) == point.size else None
 

@@ -53,7 +53,7 @@ def test_the_page_is_the_one_that_people_asked_for(house: Json) -> None:
         "house-12   CONTROL, armed 15:11 by anna                   clock not synchronised",
         "export 5,544 of 7,000 W         234 V  50.00 Hz         meter proven, 0.9 s late",
         "pv1   2,000 W  limited to 2,000 W by operator anna until 15:27",
-        "pv2   9,500 W  free (limit 10,000 W)",
+        "pv2   9,500 W  not limited (rated 10,000 W)",
         "bat1 -5,000 W  charging: self-consumption; 62 %",
         "not running: volt_var, volt_watt, freq_droop on pv1 (its own mode can't be read",
         "  back)",
@@ -169,7 +169,7 @@ DERS: dict[str, tuple[Change, str, str]] = {
             bound_by=[bound(CONTRACT, "p_ceiling_w", 3120.0, "meter_lost")],
         ),
         "pv2",
-        "limited to 3,120 W by the contract, since the meter is lost: load is not counted",
+        "limited to 3,120 W by the contract, because the meter is lost: load is not counted",
     ),
     "the last to bind": (
         lambda s: told(
@@ -197,7 +197,7 @@ DERS: dict[str, tuple[Change, str, str]] = {
             s["ders"]["pv2"]["outcome"].update(achieved="not_binding"),
         ),
         "pv2",
-        "free (limit 9,000 W by volt-watt)",
+        "below its limit of 9,000 W by volt-watt",
     ),
     "disobeyed": (
         lambda s: s["ders"]["pv1"]["outcome"].update(achieved="no", reason="write_ignored"),
@@ -212,10 +212,10 @@ DERS: dict[str, tuple[Change, str, str]] = {
     "var besides": (
         lambda s: told(s, "pv2", q_var=-220.4, bound_by=[bound("volt_var", "q_var", -220.4)]),
         "pv2",
-        "free (limit 10,000 W); -220 var: volt-var",
+        "not limited (rated 10,000 W); -220 var: volt-var",
     ),
-    "no var that come and go": (lambda s: told(s, "pv2", q_var=-49.0), "pv2", "free (limit 10,000 W)"),
-    "no var of nothing": (lambda s: told(s, "pv2", q_var=-0.2), "pv2", "free (limit 10,000 W)"),
+    "no var that come and go": (lambda s: told(s, "pv2", q_var=-49.0), "pv2", "not limited (rated 10,000 W)"),
+    "no var of nothing": (lambda s: told(s, "pv2", q_var=-0.2), "pv2", "not limited (rated 10,000 W)"),
     "charges less than told": (
         lambda s: s["ders"]["bat1"]["measurement"].update(p_w=-3000.0),
         "bat1",

@@ -161,6 +161,46 @@ def test_check_accepts_a_good_file_and_says_what_it_understood(outside: Outside,
     assert "  a reading counts for 3 s" in lines
 
 
+@pytest.mark.parametrize(
+    ("changes", "code", "head"),
+    [
+        (
+            [("f_nom_hz: 50,", "f_nom_hz: 50, mode: control,")],
+            0,
+            [
+                "no problems; before control:",
+                "  ! fail-safe: control waits until `derctl verify` has proven that of pv1",
+            ],
+        ),
+        (
+            [("f_nom_hz: 50,", "f_nom_hz: 50, mode: control,"), ("p_ceiling_w: 3000", "p_ceiling_w: 6000")],
+            1,
+            [
+                "can be read, but control will be refused:",
+                "  ! 6,000 W may go out without derctl, and 5,000 W are allowed",
+            ],
+        ),
+        (
+            [("p_ceiling_w: 3000", "p_ceiling_w: 6000"), ("id: lan,", "id: lan, min_interval_s: 10,")],
+            1,
+            [
+                "can be read, but control would be refused:",
+                "  ! 6,000 W may go out without derctl, and 5,000 W are allowed",
+                "  ! an export above the limit does not end within 60 s",
+                "  ! too slow for control: bus lan",
+            ],
+        ),
+    ],
+)
+def test_the_first_lines_of_check_say_what_keeps_a_site_from_control(
+    outside: Outside, site_file: SiteFile, changes: list[tuple[str, str]], code: int, head: list[str]
+) -> None:
+    path = site_file(*changes)
+    found, out, _ = outside("check", "-c", str(path))
+    assert (found, out.splitlines()[: len(head)]) == (code, [f"{path}: {head[0]}", *head[1:]])
+    assert out.splitlines()[len(head)].startswith("  site ")
+
+
 def test_check_says_how_long_a_reading_counts_on_a_slow_bus(outside: Outside, site_file: SiteFile) -> None:
     path = site_file(("kind: sunspec_pv", "kind: sunspec_pv, profile: fronius"))
     _, out, _ = outside("check", "-c", str(path))

@@ -54,8 +54,8 @@ def seen(effect: Effect, der: DerState, profile: Profile, at_s: float) -> Effect
     came_from, shown = effect.came_from, effect.shown
     if came_from is NOTHING and shown is NOTHING:
         return effect
-    for what in PARTS:
-        asked = _of(effect.told, what)
+    told = effect.told
+    for what, asked in ((What.CEILING, told.p_ceiling_w), (What.TARGET, told.p_target_w), (What.VAR, told.q_var)):
         given = None if asked is None else _given(der, what)
         if asked is None or given is None:
             continue

@@ -103,12 +103,12 @@ def achieved(desired: Setpoint, der: DerState, profile: Profile, course: Course 
 
 def missed(desired: Setpoint, der: DerState, profile: Profile) -> What | None:
     """The part of a setpoint that is not measured, outside the tolerance."""
-    p, q = der.reading.p_w, der.reading.q_var
-    if desired.q_var is not None and q is not None and abs(q - desired.q_var) > tolerance_of(What.VAR, der, profile):
+    p, q, share = der.reading.p_w, der.reading.q_var, profile.tolerance_pct / 100.0
+    if desired.q_var is not None and q is not None and abs(q - desired.q_var) > share * der.rating.s_max_va:
         return What.VAR
     if p is None:
         return None
-    tol = tolerance_of(What.TARGET, der, profile)
+    tol = share * der.rating.size_w
     if desired.p_target_w is not None:
         return What.TARGET if abs(p - desired.p_target_w) > tol else None
     over = desired.p_ceiling_w is not None and p > desired.p_ceiling_w + tol

@@ -115,7 +115,7 @@ class Writer:
         hold, device = self.account.hold, self.channel.device
         if self.lost or wish.at_s - hold.sent_s < profile.write_min_interval_s:
             return None
-        desired, accepted = self._sendable(device, wish), wish.accepted(hold.written)
+        desired, accepted = self._sendable(device, wish, profile), wish.accepted(hold.written)
         why = reason_to_write(
             desired,
             accepted,
@@ -146,11 +146,11 @@ class Writer:
             account.happened(happened, ration.text(profile))
         return None if kept_back else why
 
-    def _sendable(self, device: object, wish: Wish) -> Setpoint:
+    def _sendable(self, device: object, wish: Wish, profile: Profile) -> Setpoint:
         """What the device may be told now, on the steps of its registers, and as its memory bears it."""
-        hold, profile, size_w = self.account.hold, self.channel.measured.profile, wish.der.rating.size_w
-        wanted = holds.bounded(hold, wish.decision.setpoint, profile, size_w, self.clock())
-        ceiling_w = rests.told(self.account.rest, wanted.p_ceiling_w, wish.der, profile, self.clock())
+        hold, size_w, now_s = self.account.hold, wish.der.rating.size_w, self.clock()
+        wanted = holds.bounded(hold, wish.decision.setpoint, profile, size_w, now_s)
+        ceiling_w = rests.told(self.account.rest, wanted.p_ceiling_w, wish.der, profile, now_s)
         if ceiling_w != wanted.p_ceiling_w:
             wanted = replace(wanted, p_ceiling_w=ceiling_w)
         if profile.guarded:
@@ -169,7 +169,7 @@ class Writer:
         device, most_s = channel.device, keep_s(channel.bus.line.pace, self.tick_s)
         if wish is None or device is None or now - wish.at_s > most_s or not channel.bond.verified:
             return
-        desired, hold = self._sendable(device, wish), account.hold
+        desired, hold = self._sendable(device, wish, channel.measured.profile), account.hold
         accepted, unasked_s = wish.accepted(hold.written), hold.var_unasked_s(wish.var_asked_s, now)
         give_back = var_left(desired, accepted, unasked_s, channel.measured.profile)
         holds = _known(accepted, hold)

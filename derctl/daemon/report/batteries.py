@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from derctl.core.engine import Memory
+from derctl.core.engine import Memory, keys_of
 from derctl.core.words import Reason
+from derctl.functions.bms_guard import BmsGuard, Side
 from derctl.functions.bms_guard import Memory as Guarded
-from derctl.functions.bms_guard import Side
 
 SILENT = "nothing new is heard of its limits: they are held, and go down to 0 W"
 RECOVERS = "it is too low, or not heard since it is: it may be charged with little until it comes back"
@@ -15,11 +15,9 @@ RECOVERS = "it is too low, or not heard since it is: it may be charged with litt
 
 def battery_changes(before: Mapping[str, Memory], after: Mapping[str, Memory]) -> Iterator[tuple[str, str, str]]:
     """Events with the DER and a text."""
-    for key, now in after.items():
-        if type(now) is not Guarded:
-            continue
-        was = before.get(key)
-        if now.why is (was.why if isinstance(was, Guarded) else None):
+    for key in keys_of(BmsGuard.kind, tuple(after)):
+        now, was = after[key], before.get(key)
+        if not isinstance(now, Guarded) or now.why is (was.why if isinstance(was, Guarded) else None):
             continue
         der = key.rpartition("/")[2]
         yield (

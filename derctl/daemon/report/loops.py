@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from derctl.core.engine import SENSITIVITY, Memory
+from derctl.core.engine import HUNTING, SENSITIVITY, Memory, keys_of
 from derctl.core.hunting import START
 from derctl.core.hunting import Memory as Guard
 from derctl.core.sensitivity import UNKNOWN, Sensitivity
@@ -82,12 +82,10 @@ def _guards(memories: Mapping[str, Memory]) -> Iterator[tuple[str, str, Guard]]:
 
 def hunting_changes(before: Mapping[str, Memory], after: Mapping[str, Memory]) -> Iterator[tuple[str, str, str]]:
     """Events with DER and text, of loops that got slower, are held still, or got quicker."""
-    for key, now in after.items():
-        if type(now) is not Guard:
-            continue
-        was = before.get(key)
+    for key in keys_of(HUNTING, tuple(after)):
+        now, was = after[key], before.get(key)
         was = was if isinstance(was, Guard) else START
-        if was.stage == now.stage and was.held is now.held is None:
+        if not isinstance(now, Guard) or (was.stage == now.stage and was.held is now.held is None):
             continue
         _, kind, der = key.split("/", 2)
         if was.held is None and now.held is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from derctl.cli.sessions import SESSIONS
+from derctl.cli.late import SESSIONS
 from derctl.core.words import Mode, Proven
 from derctl.errors import CommandError
 from derctl.links.local import ask

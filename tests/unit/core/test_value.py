@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import pytest
 
-from derctl.core.value import replace, value
+from derctl.core.value import made, replace, value
 
 
 @value
@@ -120,3 +120,44 @@ def test_a_class_that_inherits_or_does_something_when_built_is_no_plain_value() 
     for each in (Behind, Child):
         with pytest.raises(TypeError, match=f"{each.__name__} is no plain value"):
             value(each)
+
+
+def test_a_function_makes_the_same_as_its_class() -> None:
+    making = made(Made)
+    assert making(p_w=5.0, parts=("a",)) == Made(p_w=5.0, parts=("a",))
+    assert type(making(p_w=5.0)) is Made
+    assert making(p_w=5.0).seen is not making(p_w=5.0).seen
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        making(p_w=5.0).p_w = 6.0  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        making(power=5.0)  # type: ignore[call-arg]
+
+
+def test_a_function_makes_a_generic_value() -> None:
+    kind = TypeVar("kind")
+
+    @value
+    class Track(Generic[kind]):
+        last: kind | None = None
+
+    assert made(Track[float])(last=5.0) == Track(last=5.0)
+
+
+def test_values_are_equal_as_tuples_of_their_fields_are() -> None:
+    """The same NaN is itself, another one is not; what does not compare is left out."""
+
+    @value
+    class Point:
+        x: float
+        note: str = dataclasses.field(default="", compare=False)
+
+    @value
+    class Other:
+        x: float
+
+    nan = float("nan")
+    assert Point(x=nan) == Point(x=nan)
+    assert Point(x=nan) != Point(x=float("nan"))
+    assert Point(x=1.0, note="a") == Point(x=1.0, note="b")
+    given: Any = Other(x=1.0)
+    assert Point(x=1.0) != given

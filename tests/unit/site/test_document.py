@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from derctl.cli import VERBS, exits
-from derctl.cli.sessions import SESSIONS
+from derctl.cli.late import SESSIONS
 from derctl.core.types import (
     REQUESTS,
     Bound,

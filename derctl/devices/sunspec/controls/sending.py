@@ -57,9 +57,10 @@ def _singly(view: View, values: Words) -> Exchange[None]:
 def _runs(view: View, profile: Profile, points: Sequence[str]) -> list[list[str]]:
     """Points that lie behind one another, together; each alone, or the enable, where the profile says so."""
     runs: list[list[str]] = []
+    fixed = view.model.fixed
     blocks, apart = profile.writes in {"block", "both"}, profile.enable == "apart"
     for point in points:
-        after = runs and view.model.fixed[runs[-1][-1]].end == view.model.fixed[point].offset
+        after = runs and fixed[runs[-1][-1]].end == fixed[point].offset
         if after and blocks and not (apart and point == points[-1]):
             runs[-1].append(point)
         else:
