@@ -155,7 +155,7 @@ def _bind(kind: str, options: Options, can: Capability) -> Exchange[MapDer]:
     rating, problem = yield from rated(start, storage=can.store)
     battery = None
     if can.store and options.bms_here is not False:
-        battery = battery_of((yield from asked(start.fast)))
+        battery = battery_of(start.first)
     orders, why = (None, (problem,)) if problem and not in_watts(start.map) else told(start, rating)
     if orders is not None:
         start = replace(start, own=orders.points.blocks)
