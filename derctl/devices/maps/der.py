@@ -10,7 +10,7 @@ from derctl.core.exchange import Exchange, Write
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, LimitsBy, Status
-from derctl.devices.maps.battery import Battery, battery_of
+from derctl.devices.maps.battery import Battery, battery_of, unread
 from derctl.devices.maps.blocks import asked, blocks_of
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.mapped import Mapped, Start, started
@@ -153,15 +153,18 @@ def bind_hybrid(options: Options) -> Exchange[MapDer]:
 def _bind(kind: str, options: Options, can: Capability) -> Exchange[MapDer]:
     start = yield from started(kind, options)
     rating, problem = yield from rated(start, storage=can.store)
-    battery = None
+    battery, missing = None, ""
     if can.store and options.bms_here is not False:
         battery = battery_of(start.first)
+        missing = unread(start.first)
     orders, why = (None, (problem,)) if problem and not in_watts(start.map) else told(start, rating)
     if orders is not None:
         start = replace(start, own=orders.points.blocks)
     least_w, port = (0.0, Port()) if orders is None else (orders.least_w, orders.port)
     can = replace(can, ac=port, volatile=not options.profile.guarded, least_w=least_w)
-    return MapDer(start=start, problems=why, rated=rating, can=can, battery=battery, orders=orders)
+    return MapDer(
+        start=start, problems=(*why, *filter(None, (missing,))), rated=rating, can=can, battery=battery, orders=orders
+    )
 
 
 def in_watts(made: RegisterMap) -> bool:

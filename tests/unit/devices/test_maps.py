@@ -809,3 +809,34 @@ def test_reads_of_a_device_stay_as_short_as_it_answers() -> None:
     text = METER.replace("system: three", "system: three\n  gap: 90")
     device = found(fake, text)
     assert all(read.count <= 8 for read in device.control.values())
+
+
+def test_a_battery_whose_limits_nobody_reads_says_which_are_missing_and_what_stands_in() -> None:
+    _, device = store()
+    [said] = [each for each in device.problems if "nobody reads of its battery" in each]
+    assert "what it may be charged with, what it may give, its cells, its temperatures, its alarms." in said
+    assert (
+        "Its inverter keeps that by itself" in said and "soc_guard or reserve" in said and "bms: {bus, unit" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "missing"),
+    [
+        (("charge_limit_w", "discharge_limit_w"), ""),
+        (("charge_limit_w",), "battery: what it may give, its cells, its temperatures, its alarms."),
+        (("discharge_limit_w", "cell_max_v"), "battery: what it may be charged with, its temperatures, its alarms."),
+    ],
+)
+def test_only_what_is_missing_is_named(lines: tuple[str, ...], missing: str) -> None:
+    soc = "    - {name: soc_pct, address: 12, valid: [0, 100]}"
+    more = "".join(f"\n    - {{name: {name}, address: {13 + i}}}" for i, name in enumerate(lines))
+    _, device = store((soc, soc + more))
+    said = [each for each in device.problems if "nobody reads of its battery" in each]
+    assert bool(said) is bool(missing) and all(missing in each for each in said)
+
+
+def test_of_a_battery_that_another_device_tells_of_nothing_is_missing() -> None:
+    fake = acme(r1=(0, 5000), r3=4000, r12=60)
+    device = found(fake, STORE, bms_here=False)
+    assert not [each for each in device.problems if "nobody reads of its battery" in each]
