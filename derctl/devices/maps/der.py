@@ -10,6 +10,7 @@ from derctl.core.exchange import Exchange, Write
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, LimitsBy, Status
+from derctl.devices.fitting import unverified
 from derctl.devices.maps.battery import Battery, battery_of, unread
 from derctl.devices.maps.blocks import asked, blocks_of
 from derctl.devices.maps.map import RegisterMap
@@ -162,8 +163,15 @@ def _bind(kind: str, options: Options, can: Capability) -> Exchange[MapDer]:
         start = replace(start, own=orders.points.blocks)
     least_w, port = (0.0, Port()) if orders is None else (orders.least_w, orders.port)
     can = replace(can, ac=port, volatile=not options.profile.guarded, least_w=least_w)
+    unseen = "" if orders is None else unverified(options, start.identity)
     return MapDer(
-        start=start, problems=(*why, *filter(None, (missing,))), rated=rating, can=can, battery=battery, orders=orders
+        start=start,
+        problems=(*why, *filter(None, (missing, unseen))),
+        rated=rating,
+        can=can,
+        battery=battery,
+        orders=orders,
+        unseen=unseen,
     )
 
 

@@ -63,13 +63,14 @@ def started(kind: str, options: Options) -> Exchange[Start]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
-    """A bound device. Who inherits decodes it."""
+    """A bound device. Who inherits decodes it. unseen: why nobody raises it, "" where nothing speaks against it."""
 
     VITAL: ClassVar[tuple[str, ...]] = ("p_w",)
     """Quantities without which it is no such device."""
 
     start: Start
     problems: tuple[str, ...] = ()
+    unseen: str = ""
     lacks: tuple[str, ...] = ()
     control: Mapping[str, Read] = field(init=False, repr=False, compare=False)
     slow: Mapping[str, Read] = field(init=False, repr=False, compare=False)
@@ -92,7 +93,7 @@ class Mapped:
 
     @property
     def habits(self) -> Habits:
-        return Habits(profile=self.options.profile, by=self.options.profile_by)
+        return Habits(profile=self.options.profile, by=self.options.profile_by, unverified=self.unseen)
 
     def saying(self, problem: str) -> Self:
         """The same with one more problem."""

@@ -840,3 +840,32 @@ def test_of_a_battery_that_another_device_tells_of_nothing_is_missing() -> None:
     fake = acme(r1=(0, 5000), r3=4000, r12=60)
     device = found(fake, STORE, bms_here=False)
     assert not [each for each in device.problems if "nobody reads of its battery" in each]
+
+
+FIRMWARE = (
+    "map:\n  maker",
+    "firmware: {oldest: '1.2', newest: '1.4', by: capture, source: a device}\nmap:\n  maker",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "taken", "said"),
+    [
+        ((0x312E, 0x3300), None, ""),
+        ((0x312E, 0x3500), None, "profile acme was seen with firmware 1.2 to 1.4, not with firmware 1.5"),
+        ((0x312E, 0x3500), "1.5", ""),
+    ],
+)
+def test_a_firmware_that_the_map_was_not_seen_with_is_not_raised_until_the_site_file_takes_it(
+    words: tuple[int, int], taken: str | None, said: str
+) -> None:
+    told = ("    - {name: p_w,", "    - {name: firmware, address: 60, type: string, registers: 2}\n    - {name: p_w,")
+    fake = acme(r1=(0, 8000), r60=words)
+    device = found(fake, PV, FIRMWARE, told, taken=Taken(firmware=taken))
+    assert device.can.limit, "it is read and lowered"
+    assert device.habits.unverified.startswith(said) and bool(device.habits.unverified) is bool(said)
+    assert (device.habits.unverified in device.problems) is bool(said)
+    limit = PV[PV.index("  control:") :]
+    assert found(fake, PV, FIRMWARE, told, (limit, "")).habits.unverified == "", (
+        "what is only read is raised by nobody"
+    )
