@@ -77,7 +77,7 @@ class MapDer(Mapped):
         model = INVERTER_MODELS[self.start.system or System.THREE]
         reading = inverter(model, renamed(values, INVERTER), phase=self.options.phase)
         words = None if self.orders is None else self.orders.points.words(answers)
-        accepted = None if self.orders is None or words is None else self.orders.accepted(words)
+        accepted = None if self.orders is None or not words else self.orders.accepted(words)
         reading = replace(reading, status=values.get("status") or Status.UNKNOWN, accepted=accepted)
         if not self.can.store:
             return reading
@@ -194,7 +194,7 @@ def told(start: Start, rating: Rating) -> tuple[Orders | None, tuple[str, ...]]:
     if not control.orders:
         return None, (*problems, "this device is only read")
     lines = [point.line for point in control.used]
-    found = blocks_of(replace(made, gap=0), lines, profile.max_regs)
+    found = () if profile.readback == "effect_only" else blocks_of(replace(made, gap=0), lines, profile.max_regs)
     blocks = tuple(replace(block, name=f"own.{block.name}") for block in found)
     if profile.guarded:
         problems = (*problems, GUARDED.format(profile.writes_a_day))

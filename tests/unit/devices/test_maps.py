@@ -869,3 +869,23 @@ def test_a_firmware_that_the_map_was_not_seen_with_is_not_raised_until_the_site_
     assert found(fake, PV, FIRMWARE, told, (limit, "")).habits.unverified == "", (
         "what is only read is raised by nobody"
     )
+
+
+BLIND = ("map:\n  maker", "write: {readback: {value: effect_only, by: document, source: the manual}}\nmap:\n  maker")
+
+
+def test_points_that_are_written_only_are_never_read_and_are_told_all_the_same() -> None:
+    """SMA's own setpoints are such ones: a read of them is refused."""
+    fake = acme(r1=(0, 8000), r10=packed(Type.S32, 7000))
+    fake.refuse = lambda op: 2 if isinstance(op, Read) and op.address >= 100 else None
+    device = found(fake, PV, BLIND)
+    assert device.can.limit and not [name for name in device.control if name.startswith("own.")]
+    assert fake.reading(device).accepted is None, "nothing is taken for what it reads back"
+    assert fake.run(device.write(Setpoint(p_ceiling_w=4000.0), AFTER, fake.poll(device))) == Setpoint()
+    assert sent(fake) == [(101, (500,)), (100, (1,))]
+    stands = Fallback(p_ceiling_w=3000.0, by=FallbackBy.STANDS)
+    assert device.promises(fake.poll(device), stands) is None
+    fake.ops.clear()
+    held = Setpoint(p_ceiling_w=4000.0)
+    assert fake.run(device.release(stands, lift=False, held=held)) == Setpoint(p_ceiling_w=3000.0)
+    assert sent(fake) == [(101, (375,)), (100, (1,))]
