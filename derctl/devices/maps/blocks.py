@@ -6,15 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from derctl.core.exchange import PASSING, Exchange, Read, Registers
+from derctl.devices.lengths import TOO_LONG
 from derctl.devices.maps.line import Line
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value, size, value
 from derctl.devices.maps.quantities import ONCE
 from derctl.devices.nominal import System
 from derctl.errors import BusTimeout, DeviceRefused
-
-ILLEGAL = frozenset({2, 3})
-"""Exceptions that speak of the address, or of how much is asked for there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ def readable(
         except DeviceRefused as error:
             if error.code in PASSING:
                 raise
-            if error.code in ILLEGAL and len(block.places) > 1:
+            if error.code in TOO_LONG and len(block.places) > 1:
                 waiting = [*_halves(made, block), *waiting]
                 continue
         except BusTimeout:
