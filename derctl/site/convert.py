@@ -118,9 +118,13 @@ class Conversion:
             text = "nothing stands below it: leave it out, or indent what belongs to it"
             self.questions.append(self.source.problem(path, text))
             return None
+        kind, least = _listed(kind)
         if get_origin(kind) is list:
             if not isinstance(value, list):
                 self.say(path, _no_list(value))
+                return stand_in(kind, path)
+            if len(value) < least:
+                self.say(path, "is empty, and needs at least one")
                 return stand_in(kind, path)
             if len(value) > LIST_MAX:
                 self.say(path, f"{len(value)} items, more than {LIST_MAX}")
@@ -222,6 +226,14 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
             return option
     return None
+
+
+def _listed(kind: Any) -> tuple[Any, int]:
+    """A list of sections as a plain list, and how many it needs; any other type as it is."""
+    plain = kind.__origin__ if hasattr(kind, "__metadata__") else None
+    if get_origin(plain) is not list or _struct_in(get_args(plain)[0]) is None:
+        return kind, 0
+    return plain, max((meta.min_length or 0 for meta in kind.__metadata__), default=0)
 
 
 def _parts(kind: Any) -> Iterator[Any]:

@@ -132,9 +132,11 @@ def _way_doubts(path: str, way: str, steps: list[StepSection], names: list[str])
             yield f"{path}[{i}]", f"needs either value: ... or of: {', '.join(WORDS)}"
     mine, others = (VARS, POWERS) if ".var." in path else (POWERS, VARS)
     told = {step.of for step in steps}
-    if told & others:
-        yield path, f"tells {'power' if mine is VARS else 'reactive power'}, which has an order of its own"
-    elif steps and len(told & mine) != (way != "release"):
+    for i, step in enumerate(steps):
+        if step.of in others:
+            what = "power" if mine is VARS else "reactive power"
+            yield f"{path}[{i}].of", f"{step.of} is of {what}, which has an order of its own"
+    if steps and not told & others and len(told & mine) != (way != "release"):
         wanted = [word for word in WORDS if word in mine]
         nothing = "gives no var" if mine is VARS else "gives no power"
         yield path, f"needs one step of {', '.join(wanted)}" if way != "release" else nothing

@@ -405,3 +405,16 @@ def test_a_jk_s_highest_and_lowest_cell_bound_it_before_its_switches_open(
     pack = fake.reading(device).pack
     assert pack is not None
     assert (charging(pack).share, discharging(pack).share) == (pytest.approx(into), pytest.approx(out))
+
+
+@pytest.mark.parametrize(("kind", "system"), [(0, System.SINGLE), (1, System.THREE)])
+def test_the_meter_of_a_huawei_says_how_it_is_connected(kind: int, system: System) -> None:
+    """Its type, by PyPI huawei-solar 2.5.0: 0 is one phase, 1 three. What one phase leaves out reads 0."""
+    registers = dict.fromkeys((*range(30000, 30050), *range(37100, 37139)), 0)
+    registers |= {30000: 0x5355, 30001: 0x4E32, 30002: 0x3030, 30003: 0x3000, 37100: 1, 37125: kind}
+    registers |= {37102: 2301, 37114: 640, 37118: 5001}
+    fake = Fake(registers=registers)
+    device = found("huawei_meter", fake)
+    reading = fake.reading(device)
+    assert device.nominal.system is system
+    assert (reading.p_w, reading.v_v) == (640.0, pytest.approx(230.1)), "positive is export"

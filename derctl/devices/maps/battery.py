@@ -33,6 +33,20 @@ BARS = {
 }
 """What an alarm of this name bars; of any other name it is told and bars nothing."""
 
+LIMITS = {
+    "what it may be charged with": {"charge_limit_a", "charge_limit_w"},
+    "what it may give": {"discharge_limit_a", "discharge_limit_w"},
+}
+BESIDE = {
+    "its cells": {"cell_max_v", "cell_min_v"},
+    "its temperatures": {"t_max_c", "t_min_c"},
+    "its alarms": {*ALARMS},
+}
+"""What a battery tells of itself, each by any of these quantities."""
+UNREAD = (
+    "nobody reads of its battery: {}. Its inverter keeps that by itself, and derctl its state of charge, where"
+    " soc_guard or reserve are; give it bms: {{bus, unit, profile}}, if its BMS can be read"
+)
 OFF = {"charge_on": Bar.CHARGE_OFF, "discharge_on": Bar.DISCHARGE_OFF}
 PACK = (
     *("battery_v", "battery_a", "charge_limit_a", "discharge_limit_a", "charge_limit_w", "discharge_limit_w"),
@@ -114,3 +128,13 @@ def battery_of(values: Mapping[str, Value | None]) -> Battery:
     there = {name: value for name, value in values.items() if value is not None}
     ways = {on for on, _, _ in WAYS if on in there}
     return Battery(stated=frozenset({*renamed(there, BATTERY), *ways}))
+
+
+def unread(values: Mapping[str, Value | None]) -> str:
+    """Which limits of its battery a device does not tell, and what stands in for them; "" where it tells what it
+    permits each way."""
+    there = {name for name, value in values.items() if value is not None}
+    missing = [what for what, names in LIMITS.items() if there.isdisjoint(names)]
+    if missing:
+        missing += [what for what, names in BESIDE.items() if there.isdisjoint(names)]
+    return UNREAD.format(", ".join(missing)) if missing else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from derctl.core.exchange import PASSING, Exchange, Read, Registers
+from derctl.devices.lengths import TOO_LONG
 from derctl.devices.maps.line import Line
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value, size, value
@@ -61,6 +62,37 @@ def _block(group: Sequence[tuple[Line, int]]) -> Block:
     first = group[0][0]
     read = Read(address=first.address, count=_end(group), function=first.function)
     return Block(name=f"{first.function}.{first.address}", read=read, places=tuple(group))
+
+
+def readable(
+    made: RegisterMap, blocks: Iterable[Block], *, told: bool
+) -> Exchange[tuple[tuple[Block, ...], dict[str, Value | None]]]:
+    """The blocks as it answers them, and what they say. One that is refused for a register of its is read in halves,
+    down to single numbers, so that a hole takes nothing else away. told: no answer is none of a device."""
+    found, values, waiting = list[Block](), dict[str, Value | None](), list(blocks)
+    while waiting:
+        block = waiting.pop(0)
+        try:
+            words = yield block.read
+        except DeviceRefused as error:
+            if error.code in PASSING:
+                raise
+            if error.code in TOO_LONG and len(block.places) > 1:
+                waiting = [*_halves(made, block), *waiting]
+                continue
+        except BusTimeout:
+            if told:
+                raise
+        else:
+            values |= block.values(words)
+        found.append(block)
+    return tuple(found), values
+
+
+def _halves(made: RegisterMap, block: Block) -> Iterable[Block]:
+    lines = [line for line, _ in block.places]
+    middle = len(lines) // 2
+    return [half for part in (lines[:middle], lines[middle:]) for half in blocks_of(made, part, block.read.count)]
 
 
 def asked(blocks: Iterable[Block], *, silent: bool = False) -> Exchange[dict[str, Value | None]]:

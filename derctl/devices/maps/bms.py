@@ -9,7 +9,6 @@ from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
 from derctl.core.words import LimitsBy
 from derctl.devices.maps.battery import Battery, battery_of
-from derctl.devices.maps.blocks import asked
 from derctl.devices.maps.mapped import Observed, started
 from derctl.devices.types import Answers, Options
 
@@ -29,6 +28,6 @@ class MapBms(Observed):
 def bind_bms(options: Options) -> Exchange[MapBms]:
     """Find a BMS by its map's signature. Raises NotRecognised."""
     start = yield from started("map_bms", options)
-    battery = battery_of((yield from asked(start.fast)))
+    battery = battery_of(start.first)
     problems = () if battery.states else (f"the map of {start.map.name} tells no limit that the battery sets",)
     return MapBms(start=start, battery=battery, problems=problems)

@@ -10,7 +10,8 @@ from derctl.core.exchange import Exchange, Write
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, LimitsBy, Status
-from derctl.devices.maps.battery import Battery, battery_of
+from derctl.devices.fitting import unverified
+from derctl.devices.maps.battery import Battery, battery_of, unread
 from derctl.devices.maps.blocks import asked, blocks_of
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.mapped import Mapped, Start, started
@@ -76,7 +77,7 @@ class MapDer(Mapped):
         model = INVERTER_MODELS[self.start.system or System.THREE]
         reading = inverter(model, renamed(values, INVERTER), phase=self.options.phase)
         words = None if self.orders is None else self.orders.points.words(answers)
-        accepted = None if self.orders is None or words is None else self.orders.accepted(words)
+        accepted = None if self.orders is None or not words else self.orders.accepted(words)
         reading = replace(reading, status=values.get("status") or Status.UNKNOWN, accepted=accepted)
         if not self.can.store:
             return reading
@@ -153,15 +154,25 @@ def bind_hybrid(options: Options) -> Exchange[MapDer]:
 def _bind(kind: str, options: Options, can: Capability) -> Exchange[MapDer]:
     start = yield from started(kind, options)
     rating, problem = yield from rated(start, storage=can.store)
-    battery = None
+    battery, missing = None, ""
     if can.store and options.bms_here is not False:
-        battery = battery_of((yield from asked(start.fast)))
+        battery = battery_of(start.first)
+        missing = unread(start.first)
     orders, why = (None, (problem,)) if problem and not in_watts(start.map) else told(start, rating)
     if orders is not None:
         start = replace(start, own=orders.points.blocks)
     least_w, port = (0.0, Port()) if orders is None else (orders.least_w, orders.port)
     can = replace(can, ac=port, volatile=not options.profile.guarded, least_w=least_w)
-    return MapDer(start=start, problems=why, rated=rating, can=can, battery=battery, orders=orders)
+    unseen = "" if orders is None else unverified(options, start.identity)
+    return MapDer(
+        start=start,
+        problems=(*why, *filter(None, (missing, unseen))),
+        rated=rating,
+        can=can,
+        battery=battery,
+        orders=orders,
+        unseen=unseen,
+    )
 
 
 def in_watts(made: RegisterMap) -> bool:
@@ -183,7 +194,7 @@ def told(start: Start, rating: Rating) -> tuple[Orders | None, tuple[str, ...]]:
     if not control.orders:
         return None, (*problems, "this device is only read")
     lines = [point.line for point in control.used]
-    found = blocks_of(replace(made, gap=0), lines, profile.max_regs)
+    found = () if profile.readback == "effect_only" else blocks_of(replace(made, gap=0), lines, profile.max_regs)
     blocks = tuple(replace(block, name=f"own.{block.name}") for block in found)
     if profile.guarded:
         problems = (*problems, GUARDED.format(profile.writes_a_day))

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.types import Capability, Fallback, Rating
 from derctl.core.value import replace
-from derctl.devices.maps.blocks import Block, polled
+from derctl.devices.maps.blocks import Block, polled, readable
 from derctl.devices.maps.derived import derived
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value
@@ -22,6 +22,8 @@ from derctl.devices.types import Answers, Identity, Options, Reversion
 from derctl.errors import NotRecognised
 
 NO_CONTROL = Capability()
+TOLD = frozenset({"map_bms", "map_storage", "map_hybrid"})
+"""Kinds of which what they tell when they are found decides what of a battery is known."""
 
 
 @cache
@@ -33,7 +35,7 @@ def unrated(v_nom_v: float) -> Rating:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """What is known of a device once its signature fits. fast, slow: what is polled; own: the points that are
-    written, with each fast poll. system: how it is connected."""
+    written, with each fast poll. system: how it is connected. first: what the fast ones said when it was found."""
 
     map: RegisterMap
     options: Options
@@ -42,6 +44,7 @@ class Start:
     slow: tuple[Block, ...]
     own: tuple[Block, ...] = ()
     system: System | None = None
+    first: Mapping[str, Value | None] = field(default_factory=dict, repr=False, compare=False)
 
 
 def started(kind: str, options: Options) -> Exchange[Start]:
@@ -52,18 +55,22 @@ def started(kind: str, options: Options) -> Exchange[Start]:
     identity = yield from identified(made, most)
     system = yield from connected(made)
     fast, slow = (polled(made, most, slow=each, system=system) for each in (False, True))
-    return Start(map=made, options=options, identity=identity, fast=fast, slow=slow, system=system)
+    fast, first = yield from readable(made, fast, told=kind in TOLD)
+    if any(len(block.places) > 1 for block in slow):
+        slow, _ = yield from readable(made, slow, told=False)
+    return Start(map=made, options=options, identity=identity, fast=fast, slow=slow, system=system, first=first)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
-    """A bound device. Who inherits decodes it."""
+    """A bound device. Who inherits decodes it. unseen: why nobody raises it, "" where nothing speaks against it."""
 
     VITAL: ClassVar[tuple[str, ...]] = ("p_w",)
     """Quantities without which it is no such device."""
 
     start: Start
     problems: tuple[str, ...] = ()
+    unseen: str = ""
     lacks: tuple[str, ...] = ()
     control: Mapping[str, Read] = field(init=False, repr=False, compare=False)
     slow: Mapping[str, Read] = field(init=False, repr=False, compare=False)
@@ -86,7 +93,7 @@ class Mapped:
 
     @property
     def habits(self) -> Habits:
-        return Habits(profile=self.options.profile, by=self.options.profile_by)
+        return Habits(profile=self.options.profile, by=self.options.profile_by, unverified=self.unseen)
 
     def saying(self, problem: str) -> Self:
         """The same with one more problem."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from derctl.core.exchange import Exchange
-from derctl.core.types import Fallback, Port, Rating, Setpoint
+from derctl.core.types import NOTHING, Fallback, Port, Rating, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Timer
 from derctl.devices.maps.control import Control, Order
@@ -58,7 +58,9 @@ class Orders:
         return 0.0 if self.limit is None else self.points.rated.least_w(self.points.steps(self.limit))
 
     def accepted(self, words: Words) -> Setpoint:
-        """What it reads back, W and var."""
+        """What it reads back, W and var; nothing of one whose points are written only."""
+        if not words:
+            return NOTHING
         limit, target, var, points = self.limit, self.target, self.var, self.points
         ceiling_w = None if limit is None else points.told(limit, words)
         if limit is not None and ceiling_w is None and points.stands(limit.release[-1:], words):

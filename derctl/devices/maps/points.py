@@ -25,7 +25,7 @@ PERCENTS = frozenset({Of.PERCENT, Of.FALLBACK_PERCENT})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
-    """blocks: in which they are read, with each poll."""
+    """blocks: in which they are read, with each poll; () where they are written only."""
 
     control: Control
     rated: Rated

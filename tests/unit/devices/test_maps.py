@@ -809,3 +809,83 @@ def test_reads_of_a_device_stay_as_short_as_it_answers() -> None:
     text = METER.replace("system: three", "system: three\n  gap: 90")
     device = found(fake, text)
     assert all(read.count <= 8 for read in device.control.values())
+
+
+def test_a_battery_whose_limits_nobody_reads_says_which_are_missing_and_what_stands_in() -> None:
+    _, device = store()
+    [said] = [each for each in device.problems if "nobody reads of its battery" in each]
+    assert "what it may be charged with, what it may give, its cells, its temperatures, its alarms." in said
+    assert (
+        "Its inverter keeps that by itself" in said and "soc_guard or reserve" in said and "bms: {bus, unit" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "missing"),
+    [
+        (("charge_limit_w", "discharge_limit_w"), ""),
+        (("charge_limit_w",), "battery: what it may give, its cells, its temperatures, its alarms."),
+        (("discharge_limit_w", "cell_max_v"), "battery: what it may be charged with, its temperatures, its alarms."),
+    ],
+)
+def test_only_what_is_missing_is_named(lines: tuple[str, ...], missing: str) -> None:
+    soc = "    - {name: soc_pct, address: 12, valid: [0, 100]}"
+    more = "".join(f"\n    - {{name: {name}, address: {13 + i}}}" for i, name in enumerate(lines))
+    _, device = store((soc, soc + more))
+    said = [each for each in device.problems if "nobody reads of its battery" in each]
+    assert bool(said) is bool(missing) and all(missing in each for each in said)
+
+
+def test_of_a_battery_that_another_device_tells_of_nothing_is_missing() -> None:
+    fake = acme(r1=(0, 5000), r3=4000, r12=60)
+    device = found(fake, STORE, bms_here=False)
+    assert not [each for each in device.problems if "nobody reads of its battery" in each]
+
+
+FIRMWARE = (
+    "map:\n  maker",
+    "firmware: {oldest: '1.2', newest: '1.4', by: capture, source: a device}\nmap:\n  maker",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "taken", "said"),
+    [
+        ((0x312E, 0x3300), None, ""),
+        ((0x312E, 0x3500), None, "profile acme was seen with firmware 1.2 to 1.4, not with firmware 1.5"),
+        ((0x312E, 0x3500), "1.5", ""),
+    ],
+)
+def test_a_firmware_that_the_map_was_not_seen_with_is_not_raised_until_the_site_file_takes_it(
+    words: tuple[int, int], taken: str | None, said: str
+) -> None:
+    told = ("    - {name: p_w,", "    - {name: firmware, address: 60, type: string, registers: 2}\n    - {name: p_w,")
+    fake = acme(r1=(0, 8000), r60=words)
+    device = found(fake, PV, FIRMWARE, told, taken=Taken(firmware=taken))
+    assert device.can.limit, "it is read and lowered"
+    assert device.habits.unverified.startswith(said) and bool(device.habits.unverified) is bool(said)
+    assert (device.habits.unverified in device.problems) is bool(said)
+    limit = PV[PV.index("  control:") :]
+    assert found(fake, PV, FIRMWARE, told, (limit, "")).habits.unverified == "", (
+        "what is only read is raised by nobody"
+    )
+
+
+BLIND = ("map:\n  maker", "write: {readback: {value: effect_only, by: document, source: the manual}}\nmap:\n  maker")
+
+
+def test_points_that_are_written_only_are_never_read_and_are_told_all_the_same() -> None:
+    """SMA's own setpoints are such ones: a read of them is refused."""
+    fake = acme(r1=(0, 8000), r10=packed(Type.S32, 7000))
+    fake.refuse = lambda op: 2 if isinstance(op, Read) and op.address >= 100 else None
+    device = found(fake, PV, BLIND)
+    assert device.can.limit and not [name for name in device.control if name.startswith("own.")]
+    assert fake.reading(device).accepted is None, "nothing is taken for what it reads back"
+    assert fake.run(device.write(Setpoint(p_ceiling_w=4000.0), AFTER, fake.poll(device))) == Setpoint()
+    assert sent(fake) == [(101, (500,)), (100, (1,))]
+    stands = Fallback(p_ceiling_w=3000.0, by=FallbackBy.STANDS)
+    assert device.promises(fake.poll(device), stands) is None
+    fake.ops.clear()
+    held = Setpoint(p_ceiling_w=4000.0)
+    assert fake.run(device.release(stands, lift=False, held=held)) == Setpoint(p_ceiling_w=3000.0)
+    assert sent(fake) == [(101, (375,)), (100, (1,))]
