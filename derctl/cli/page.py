@@ -6,7 +6,7 @@ import math
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli import recorded
+from derctl.cli import contacted, recorded
 from derctl.cli.holding import OPERATORS, asked_for, holding, owner, until
 from derctl.cli.plain import (
     METER,
@@ -43,7 +43,7 @@ def render(state: dict[str, Any], *, zone: tzinfo | None = None) -> str:
     lines += _ders(state, face)
     blocks = (_not_running(state), _trouble(state), _requests(state, face), _absent(state), _running(state))
     lines += [line for block in blocks for line in block]
-    lines += recorded.lines(state, face)
+    lines += [*contacted.lines(state, face), *recorded.lines(state, face)]
     return "\n".join([*lines, *_events(state, face)])
 
 

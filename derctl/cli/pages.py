@@ -18,14 +18,19 @@ def why(der: str, state: Mapping[str, Any]) -> str:
 
 def doctor(state: Mapping[str, Any]) -> Sequence[str]:
     """The page, what needs somebody first."""
-    from derctl.cli import recorded
+    from derctl.cli import contacted, recorded
     from derctl.cli.doctor import page
     from derctl.cli.health import health, wear
     from derctl.cli.plain import cleaned
     from derctl.commission.finding import Weight
 
     shown = cleaned(dict(state))
-    rows = [*health(shown), *recorded.rows(shown, zone=UTC), wear(shown, None, read_only=False)]
+    rows = [
+        *health(shown),
+        *contacted.rows(shown),
+        *recorded.rows(shown, zone=UTC),
+        wear(shown, None, read_only=False),
+    ]
     order = [*Weight, None]
     return page(sorted(rows, key=lambda row: order.index(row.weight)))
 

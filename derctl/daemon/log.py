@@ -67,6 +67,7 @@ PRIORITIES: dict[str, str] = {
     "part_back": "info",
     "part_lost": "warning",
     "audit_log_broken": "error",
+    "contact_changed": "warning",
     "records_dropped": "error",
     "records_not_saved": "error",
     "records_set_aside": "warning",
