@@ -234,7 +234,7 @@ def page(site: Site, absence: Absence, buses: Sequence[Planned]) -> list[str]:
     width = max((len(may.name) for may in who.rights), default=0)
     for may in who.rights:
         lines += wrapped(may.text, f"    {may.name:<{width}}  ", "      ")
-    lines += [line for text in wired(site) for line in wrapped(text, "  ", "      ")]
+    lines += wired(site)
     lines += wrapped(proof_text(site), "  ", "    ")
     clock = clock_of(site)
     return lines if clock.synced else [*lines, *wrapped(clock.text, "  ", "    ")]

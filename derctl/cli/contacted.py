@@ -22,8 +22,9 @@ def wired(site: Site) -> list[str]:
     found = inputs_text(site.file.contacts)
     if not found:
         return []
-    head = ["contacts (while derctl only observes they write nothing):", *(f"  {each}" for each in found)]
-    return head + ([f"! {EXTRA}; until then they count as broken"] if missing() else [])
+    shown = ["  contacts (while derctl only observes they write nothing):"]
+    shown += [line for text in found for line in wrapped(text, "    ", "      ")]
+    return shown + (wrapped(f"! {EXTRA}; until then they count as broken", "    ", "      ") if missing() else [])
 
 
 def wired_json(site: Site) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any
 
 from derctl.cli import contacted, recorded
-from derctl.cli.holding import OPERATORS, asked_for, holding, owner, until
+from derctl.cli.holding import FURTHER, OPERATORS, asked_for, holding, owner, until
 from derctl.cli.plain import (
     METER,
     STATES,
@@ -206,7 +206,8 @@ def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
         kind = request["kind"]
         what = REQUESTS[kind].called if kind in REQUESTS else kind.replace("_", " ")
         whom = request["der"] or "the site"
-        left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
+        left = f"until {until(request, state, face)}"
+        left += "" if left.endswith(FURTHER) else f", {span(request['remaining_s'])} left"
         by = request["by"] if kind in REQUESTS and kind not in OPERATORS else owner(request)
         words = (what, asked_for(request), f"on {whom} by {by} {left}")
         text = " ".join(word for word in words if word)
