@@ -10,6 +10,7 @@ from typing import Any
 
 from derctl.cli.amounts import seconds
 from derctl.cli.certified import certificates, certificates_text
+from derctl.cli.contacted import wired, wired_json
 from derctl.cli.containing import containment_text, summands_text
 from derctl.cli.exits import CONFIG, NO
 from derctl.cli.habits import habits_of
@@ -90,6 +91,7 @@ def summarise(site: Site, absence: Absence, buses: Sequence[Planned]) -> dict[st
         "profiles": [asdict(each) for each in habits_of(site)],
         "batteries": {der.id: asdict(limits_by(der)) for der in batteries(site)},
         "commanders": asdict(commanders(site)),
+        "contacts": wired_json(site),
         "clock": asdict(clock_of(site)),
         "proof": {"required": site.file.site.require_proof, "ders": demanding(site), "text": proof_text(site)},
         "owners": [asdict(owner) for owner in owners(site.file, site.plan)],
@@ -221,8 +223,7 @@ def page(site: Site, absence: Absence, buses: Sequence[Planned]) -> list[str]:
     if site.budget is not None:
         lines += wrapped(containment_text(site.budget), "  ", "    ")
         lines += wrapped(summands_text(site.budget), "    ", "    ")
-    lines += [line for text in owners_text(site) for line in wrapped(text, "  ", "    ")]
-    lines += [line for text in meter_text(site) for line in wrapped(text, "  ", "    ")]
+    lines += [line for text in (*owners_text(site), *meter_text(site)) for line in wrapped(text, "  ", "    ")]
     for loop in site.loops:
         lines += wrapped(loop_text(loop), "  ", "    ")
     for each in habits_of(site):
@@ -234,6 +235,7 @@ def page(site: Site, absence: Absence, buses: Sequence[Planned]) -> list[str]:
     width = max((len(may.name) for may in who.rights), default=0)
     for may in who.rights:
         lines += wrapped(may.text, f"    {may.name:<{width}}  ", "      ")
+    lines += wired(site)
     lines += wrapped(proof_text(site), "  ", "    ")
     clock = clock_of(site)
     return lines if clock.synced else [*lines, *wrapped(clock.text, "  ", "    ")]

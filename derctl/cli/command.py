@@ -28,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """0 if it was admitted; what the devices did is in `status`."""
     given: dict[str, object] = {"expires_s": args.expires}
     given.update(args.args)
-    print(page([f"admitted: {clean(str(call(args, args.name, given)))}"]))
+    first, *more = str(call(args, args.name, given)).splitlines() or [""]
+    print("\n".join([page([f"admitted: {clean(first)}"]), *map(clean, more)]))
     return 0
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from derctl import __version__
-from derctl.cli import recorded
+from derctl.cli import contacted, recorded
 from derctl.cli.exits import NO, OK, UNREACHABLE
-from derctl.cli.health import Row, health, wear
+from derctl.cli.health import Row, health, page, wear
 from derctl.cli.live import papers_of, seen_of
 from derctl.cli.local import SOCKET, add_socket, config_of
 from derctl.cli.machine import Machine, machine
-from derctl.cli.plain import cleaned, span, wrapped
+from derctl.cli.plain import cleaned, span
 from derctl.cli.told import clock_of
 from derctl.commission import outside
 from derctl.commission.finding import Finding, Weight
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         state, why = None, str(error)
     rows = [*_head(state, why, here, socket), *refused]
     if state is not None:
-        rows += [*health(state), *recorded.rows(state)]
+        rows += [*health(state), *contacted.rows(state), *recorded.rows(state)]
         rows.append(wear(state, here.disk.free_bytes, read_only=here.disk.read_only))
     rows += _machine(site, here)
     if args.json:
@@ -198,19 +198,3 @@ def _summary(site: Site | None, state: dict[str, Any] | None, here: Machine, row
         "disk": asdict(here.disk),
         "clock": asdict(here.clock),
     }
-
-
-def page(rows: list[Row]) -> list[str]:
-    """For people: each with its remedy below it, then how many need somebody."""
-    lines: list[str] = []
-    before = ""
-    for row in rows:
-        topic = "" if row.topic == before else row.topic
-        before = row.topic
-        mark = "" if row.weight is None else f"[{row.weight}] "
-        whose = f"{row.about}: " if row.about else ""
-        lines += wrapped(f"{mark}{whose}{clean(row.text)}", f"{topic:<12} ")
-        if row.remedy:
-            lines += wrapped(f"-> {clean(row.remedy)}", " " * 15, " " * 18)
-    open_ = sum(row.weight in {Weight.MEND, Weight.LOOK} for row in rows)
-    return [*lines, "", "all well" if not open_ else f"{open_} to mend or to look at"]

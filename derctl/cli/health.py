@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from derctl.cli.plain import METER, STATES, number, reason, span
+from derctl.cli.plain import METER, STATES, number, reason, span, wrapped
 from derctl.commission.finding import Weight
+from derctl.core.text import clean
 
 Json = Mapping[str, Any]
 WELL = frozenset({"ok", "asleep", "observed", "standby"})
@@ -231,3 +232,19 @@ def wear(state: Json, free_bytes: int | None, *, read_only: bool) -> Row:
     if uptime_s >= 600.0 and a_day > WORN_BYTES:
         return Row(topic="disk", text=text, weight=Weight.LOOK, remedy="Look at derctl command and message rates")
     return Row(topic="disk", text=text)
+
+
+def page(rows: list[Row]) -> list[str]:
+    """For people: each with its remedy below it, then how many need somebody."""
+    lines: list[str] = []
+    before = ""
+    for row in rows:
+        topic = "" if row.topic == before else row.topic
+        before = row.topic
+        mark = "" if row.weight is None else f"[{row.weight}] "
+        whose = f"{row.about}: " if row.about else ""
+        lines += wrapped(f"{mark}{whose}{clean(row.text)}", f"{topic:<12} ")
+        if row.remedy:
+            lines += wrapped(f"-> {clean(row.remedy)}", " " * 15, " " * 18)
+    open_ = sum(row.weight in {Weight.MEND, Weight.LOOK} for row in rows)
+    return [*lines, "", "all well" if not open_ else f"{open_} to mend or to look at"]

@@ -6,11 +6,12 @@ from typing import Any
 
 from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
 from derctl.core.text import wish
-from derctl.core.types import COMMON, LOCAL, REQUESTS
+from derctl.core.types import COMMON, FOREVER_S, LOCAL, REQUESTS
 from derctl.core.words import Reason, Seen
 from derctl.functions import ROWS, Scope
 
 NEAR_W = 0.5
+FURTHER = "further notice"
 LITTLE = 0.005
 """Var below this share of the rating come and go with the voltage's last digit."""
 SILENT = frozenset({"starting", "unreachable", "refused", "frozen", "unmeasured", "stale"})
@@ -191,7 +192,9 @@ def asked_for(request: dict[str, Any]) -> str:
 
 
 def until(request: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
-    """When a request ends."""
+    """When a request ends; what has no end of its own goes until somebody says otherwise."""
+    if request["remaining_s"] > FOREVER_S / 2:
+        return FURTHER
     stamp = request.get("until")
     return face.at(stamp) if stamp and state["synced"] else face.ahead(request["remaining_s"])
 

@@ -6,8 +6,8 @@ import math
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli import recorded
-from derctl.cli.holding import OPERATORS, asked_for, holding, owner, until
+from derctl.cli import contacted, recorded
+from derctl.cli.holding import FURTHER, OPERATORS, asked_for, holding, owner, until
 from derctl.cli.plain import (
     METER,
     STATES,
@@ -44,7 +44,7 @@ def render(state: dict[str, Any], *, zone: tzinfo | None = None) -> str:
     lines += _ders(state, face)
     blocks = (_not_running(state), _trouble(state), _requests(state, face), _absent(state), _running(state))
     lines += [line for block in blocks for line in block]
-    lines += recorded.lines(state, face)
+    lines += [*contacted.lines(state, face), *recorded.lines(state, face)]
     return "\n".join([*lines, *_events(state, face)])
 
 
@@ -207,7 +207,8 @@ def _requests(state: dict[str, Any], face: Clockface) -> list[str]:
         kind = request["kind"]
         what = REQUESTS[kind].called if kind in REQUESTS else kind.replace("_", " ")
         whom = request["der"] or "the site"
-        left = f"until {until(request, state, face)}, {span(request['remaining_s'])} left"
+        left = f"until {until(request, state, face)}"
+        left += "" if left.endswith(FURTHER) else f", {span(request['remaining_s'])} left"
         by = request["by"] if kind in REQUESTS and kind not in OPERATORS else owner(request)
         wants = asked_for(request)
         words = (what, wants, f"on {whom} by {by} {left}")

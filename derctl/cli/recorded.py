@@ -70,7 +70,8 @@ def _audit(audit: Json, face: Clockface) -> Row:
 
 
 def _size(kept: Json, what: str) -> str:
-    return f"{kept['records']:,} {what}, {kept['bytes'] / 1e6:,.1f} MB"
+    count = kept["records"]
+    return f"{count:,} {what.removesuffix('s') if count == 1 else what}, {kept['bytes'] / 1e6:,.1f} MB"
 
 
 def _since(ledger: Json, face: Clockface) -> list[str]:

@@ -406,6 +406,14 @@ class Standing(StrEnum):
     OPTED_OUT = "opted_out"
 
 
+class Contact(StrEnum):
+    """What a contact input is."""
+
+    EMERGENCY_STOP = "emergency_stop"
+    DRED = "dred"
+    RIPPLE_CONTROL = "ripple_control"
+
+
 class Hangs(StrEnum):
     """Whether the records of a log hang together."""
 

@@ -20,6 +20,7 @@ from derctl.daemon.commands.line import Line
 from derctl.daemon.commands.notices import Deliveries, Notices
 from derctl.daemon.commands.row import Reach
 from derctl.daemon.commands.stories import Stories
+from derctl.daemon.contacts import Contacts
 from derctl.daemon.control import Control, Ears, absent_of
 from derctl.daemon.dusk import Dusk
 from derctl.daemon.ending import CONTROL_BY_S, KEPT_BY_S, RELEASED_BY_S, SAVED_BY_S, TASKS_BY_S, TOLD_BY_S, Ending
@@ -168,7 +169,8 @@ class App:
         )
 
     def _wire_people(self, desk: Desk, read: Callable[[], Site]) -> None:
-        """Who looks, calls, or edits the site file."""
+        """Who looks, calls, presses a button, or edits the site file."""
+        self.contacts = contacts_of(self)
         self.panel = Panel(
             clock=self.clock,
             control=self.control,
@@ -177,6 +179,7 @@ class App:
             uplink=self.uplink,
             survival=self.survival,
             records=self.kept.view,
+            contacts=self.contacts.view,
         )
         self.gate.picture = self.panel.picture
         self.reloading = Reloading(
@@ -188,7 +191,7 @@ class App:
             tasks=self.tasks,
             news=self.news,
             heard=self.dusk.tell,
-            taken=self.kept.takes,
+            taken=takers(self),
         )
         self.calls = Calls(
             desk=desk,
@@ -229,6 +232,8 @@ class App:
         running.add_signal_handler(signal.SIGHUP, self.reloading.hup.set)
         tasks, control = self.tasks, self.control
         control.start(tasks)
+        self.contacts.takes(control.site)
+        tasks.start("contacts", self.contacts.run())
         tasks.start("control", control.run(self.reloading.took_over))
         tasks.guard("socket", lambda: serve(Path(control.site.file.site.socket), self.calls.answer))
         tasks.guard("reload", self.reloading.run)
@@ -285,6 +290,28 @@ class App:
         """Nobody asks or tells the devices anything any more."""
         await self.tasks.end("control")
         await self.control.loop.poller.stop()
+
+
+def contacts_of(app: App) -> Contacts:
+    """The inputs of this machine; none is read yet."""
+    return Contacts(
+        requests=app.requests,
+        state=app.control.state,
+        changed=app.dirty.set,
+        tell=app.news.tell,
+        stamp=app.clock.stamp,
+        note=app.kept.audit.note,
+    )
+
+
+def takers(app: App) -> Callable[[Site], None]:
+    """Who else takes another site file."""
+
+    def taken(site: Site) -> None:
+        app.kept.takes(site)
+        app.contacts.takes(site)
+
+    return taken
 
 
 def looking_of(app: App, pages: Pages) -> Looking:

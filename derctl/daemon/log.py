@@ -69,6 +69,7 @@ PRIORITIES: dict[str, str] = {
     "override": "warning",
     "part_back": "info",
     "part_lost": "warning",
+    "contact_changed": "warning",
     "records_dropped": "error",
     "records_not_saved": "error",
     "records_set_aside": "warning",

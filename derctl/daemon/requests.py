@@ -109,6 +109,11 @@ class Requests:
         self._judge(self.clock())
         return len(keys)
 
+    def shorten(self, key: Key, seconds: float) -> None:
+        """One that is alive ends by itself, so soon at most."""
+        held = self.held[key]
+        self.held[key] = Held(request=held.request, ends_s=min(held.ends_s, self.clock() + seconds))
+
     def undo(self, before: Mapping[Key, Held]) -> Callable[[], None]:
         """What takes back all that has happened to `held` since it was `before`, and nothing that happens later."""
         came = {key: held for key, held in self.held.items() if key not in before}

@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from derctl.devices import CATALOGUE, Profile
 from derctl.errors import Problem
+from derctl.site.contacts import contacts
 from derctl.site.grid_code import question_without
 from derctl.site.hosts import here, host_problem
 from derctl.site.lines import Source
@@ -93,6 +94,7 @@ def refused(source: Source, site: SiteFile) -> Iterator[tuple[str, str]]:
             a, first = twin
             yield f"ders[{b}].serial", f"{second.serial!r} is ders[{a}] already ({first.id}): each device stands once"
     yield from principals(site)
+    yield from contacts(site)
     yield from _home_assistant(site)
     tls = None if site.mqtt is None else site.mqtt.tls
     if tls is not None and tls.key_file is not None and tls.cert_file is None:

@@ -28,6 +28,7 @@ KEY_ID = rf"^[A-Za-z0-9._-]{{1,64}}{END}"
 KEY = rf"^[A-Za-z0-9_-]{{43}}{END}"
 Range = Annotated[list[float], Meta(min_length=2, max_length=2, description="least and most, such as [0, 5000]")]
 PATH = rf"^/[^\x00-\x20]+{END}"
+Line = Annotated[int, Meta(ge=0, le=1023, description="a line of a GPIO chip")]
 Unit = Annotated[int, Meta(ge=0, le=255)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Which = (
@@ -151,6 +152,42 @@ class RecordsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     interval_s: Literal[60, 300, 900, 1800] = 900
     keep_days: Annotated[int, Meta(ge=1, le=3650)] = 400
     keep_mb: Annotated[int, Meta(ge=1, le=4000)] = 64
+
+
+class ContactSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """contacts[]: an emergency stop, a DRED or a ripple-control receiver at the GPIO lines of this machine."""
+
+    name: Annotated[str, Meta(pattern=PRINCIPAL, description="who asks: it stands in the records and in status")]
+    kind: Literal["emergency_stop", "dred", "ripple_control"]
+    chip: Annotated[str, Meta(pattern=PATH, description="such as /dev/gpiochip0")]
+    lines: Annotated[dict[str, Line], Meta(description="line numbers of the chip, by what each of them asks for")]
+    rest: (
+        Annotated[
+            Literal["closed", "open"],
+            Meta(description="while nothing is asked; by default closed of an emergency stop, else open"),
+        ]
+        | None
+    ) = None
+    inverse: Annotated[dict[str, Line], Meta(description="second contacts, each always the other way")] = {}
+    loop: Annotated[Line, Meta(description="a circuit through the same cable, closed while it is whole")] | None = (
+        None
+    )
+    closed_is: Annotated[Literal["low", "high"], Meta(description="low: the contact connects the line to ground")] = (
+        "low"
+    )
+    pull: Annotated[Literal["internal", "external"], Meta(description="the resistor of an open line")] = "internal"
+    debounce_s: Annotated[float, Meta(ge=0.02, le=10, description="until a tighter word counts")] | None = None
+    release_s: Annotated[float, Meta(ge=0.1, le=3600, description="until a looser word counts")] = 5.0
+    latch: (
+        Annotated[bool, Meta(description="an emergency stop stays until it is lifted; true where nothing is said")]
+        | None
+    ) = None
+    limits: Annotated[Literal["generation", "export"], Meta(description="what its share is a limit of")] = (
+        "generation"
+    )
+    rated_w: (
+        Annotated[float, Meta(gt=0, le=1e8, description="what 100 % is; the sum of the DERs if absent")] | None
+    ) = None
 
 
 class WireSection(Protocol):
@@ -421,6 +458,7 @@ class SiteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     poc: PocSection | None = None
     functions: list[dict[str, Any]] = []
     controllers: list[ControllerSection] = []
+    contacts: list[ContactSection] = []
 
     @property
     def meters(self) -> list[tuple[str, MeterSection]]:

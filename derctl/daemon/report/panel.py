@@ -30,7 +30,8 @@ from derctl.store.ticks import Recorder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """records: what is kept for others. started_s: when the daemon began, monotonic."""
+    """records: what is kept for others. contacts: what the inputs say. started_s: when the daemon began,
+    monotonic."""
 
     clock: Clock
     control: Control
@@ -39,6 +40,7 @@ class Panel:
     uplink: Uplink
     survival: Survival
     records: Callable[[], Mapping[str, Any]] = dict
+    contacts: Callable[[], Mapping[str, Any]] = dict
     buses: Buses = field(default_factory=Buses)
     started_s: float = field(default_factory=time.monotonic)
 
@@ -95,6 +97,7 @@ class Panel:
             loops=loops(control.site.loops, control.loop.memories),
             loads=self.loads(),
             records=self.records(),
+            contacts=self.contacts(),
             containment=containment(control.loop.plan, control.loop.memories),
         )
 

@@ -39,6 +39,7 @@ def status(view: View) -> dict[str, Any]:
         "mqtt": None if view.mqtt is None else asdict(view.mqtt),
         "disk": asdict(view.disk),
         "records": dict(view.records),
+        "contacts": dict(view.contacts),
         "requests": [_request(view, *request) for request in view.requests],
         "events": [dict(event) for event in view.events],
     }
