@@ -72,6 +72,7 @@ PRIORITIES: dict[str, str] = {
     "records_dropped": "error",
     "records_not_saved": "error",
     "records_set_aside": "warning",
+    "records_unsigned": "warning",
     "released": "info",
     "request_changed": "info",
     "shadow_not_saved": "warning",

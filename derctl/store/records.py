@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from derctl.store.chain import Broken, Head, Line, head_of, line_of, linked
 from derctl.store.folder import leave_room, open_own, scarce
 from derctl.store.interval import seconds_of
+from derctl.store.seal import Public, Seal, keys_of
+from derctl.store.signer import Signer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,7 +51,7 @@ class RecordFile:
     """most_bytes, keep_s: bounds, of size and age. chain: the file's own name: another file has another.
 
     sent, kept_sent: the last that the broker has, and what is on disk of that. problems: for people. dropped: records
-    that went, since the start; full: the last ones for want of room.
+    that went, since the start; full: the last ones for want of room. signed: the head, None: it is not.
     """
 
     folder: Path
@@ -63,6 +65,8 @@ class RecordFile:
     problems: list[str] = field(default_factory=list)
     dropped: int = 0
     full: bool = False
+    signer: Signer | None = None
+    signed: str | None = None
     _db: sqlite3.Connection | None = None
 
     def open(self) -> Mapping[str, Any] | None:
@@ -113,6 +117,7 @@ class RecordFile:
             return None
         line = line_of(*last)
         self.head = head_of(line)
+        self.signed = marks["signed"][1] if marks.get("signed", (0, ""))[0] == line.n else None
         return line.plain
 
     def _set_aside(self, why: str) -> None:
@@ -153,6 +158,7 @@ class RecordFile:
             head = head_of(line)
             lines.append(line)
         upto = self._too_old(db, lines, room)
+        token, keys = self._signed(head)
         db.execute("BEGIN IMMEDIATE")
         try:
             first = self._dropped(db, upto)
@@ -160,6 +166,9 @@ class RecordFile:
                 "INSERT INTO interval VALUES (?, ?, ?)", [(each.n, each.text, each.hash) for each in lines]
             )
             _mark(db, "sent", self.sent, "")
+            if token is not None:
+                _mark(db, "signed", head.n, token)
+                _mark(db, "keys", 0, keys)
             db.execute("COMMIT")
         except BaseException:
             with suppress(Exception):
@@ -169,7 +178,14 @@ class RecordFile:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.dropped += first.n - self.first.n
         self.full, self.kept_sent = bool(room), self.sent
-        self.head, self.first = head, first
+        self.head, self.first, self.signed = head, first, token
+
+    def _signed(self, head: Head) -> tuple[str | None, str]:
+        """And the keys, for whoever looks at the file."""
+        if self.signer is None:
+            return None, ""
+        token = self.signer.head("ledger", self.chain, head)
+        return token, json.dumps([each.plain for each in self.signer.keys])
 
     def _too_old(self, db: sqlite3.Connection, lines: Sequence[Line], room: int) -> int:
         """The last record that has to go."""
@@ -232,19 +248,33 @@ class RecordFile:
 def read_only(folder: Path) -> tuple[str, Head, Iterator[Line]]:
     """For whoever only looks: the chain's name, what the oldest record hangs on, the records. Raises OSError, or
     Broken where one was changed."""
+    _, chain, first, lines = looked_at(folder)
+    return chain, first, lines
+
+
+def keys_in(folder: Path) -> tuple[Public, ...]:
+    """Those that signed, oldest first. Raises OSError."""
+    seal, _, _, lines = looked_at(folder)
+    with closing(lines):
+        return () if seal is None else seal.keys
+
+
+def looked_at(folder: Path) -> tuple[Seal | None, str, Head, Generator[Line]]:
+    """The same with who vouches for it; None: nobody. All as of one moment."""
     import sqlite3
 
     path = folder / FILE
     if not path.exists():
         raise FileNotFoundError(2, "there are no records", str(path))
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        db.execute("BEGIN")
         marks = {name: (n, text) for name, n, text in db.execute("SELECT name, n, hash FROM mark")}
     except sqlite3.Error as error:
         raise _not_kept(error) from error
     first = Head(n=marks["first"][0], hash=marks["first"][1]) if "first" in marks else Head()
 
-    def lines() -> Iterator[Line]:
+    def lines() -> Generator[Line]:
         try:
             for n, text, hash_ in db.execute("SELECT n, text, hash FROM interval ORDER BY n"):
                 line = line_of(text, hash_)
@@ -256,7 +286,16 @@ def read_only(folder: Path) -> tuple[str, Head, Iterator[Line]]:
         finally:
             db.close()
 
-    return marks["chain"][1] if "chain" in marks else "", first, lines()
+    return _seal_of(marks), marks["chain"][1] if "chain" in marks else "", first, lines()
+
+
+def _seal_of(marks: Mapping[str, tuple[int, str]]) -> Seal | None:
+    if "signed" not in marks or "keys" not in marks:
+        return None
+    try:
+        return Seal(token=marks["signed"][1], keys=keys_of(json.loads(marks["keys"][1])))
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _oldest(count: int) -> int:
