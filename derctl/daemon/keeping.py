@@ -16,7 +16,6 @@ from derctl.site import Site
 from derctl.store.folder import Folder
 from derctl.store.interval import POC, Intervals, Moment, Part, Plain, merged
 from derctl.store.records import RecordFile
-from derctl.store.signer import Signer
 
 COMMIT_S = 300.0
 """So much time goes to disk at once: what a commit costs the card does not grow with it (docs/sources.md)."""
@@ -41,7 +40,6 @@ class Keeping:
     tell: Callable[[str, str, str], None]
     grown: Callable[[], None] = lambda: None
     monotonic: Callable[[], float] = time.monotonic
-    signer: Signer | None = None
     unsaved: str | None = None
     pending: list[Plain] = field(default_factory=list)
     file: RecordFile = field(init=False)
@@ -55,7 +53,6 @@ class Keeping:
     def __post_init__(self) -> None:
         file = self.site.file
         self.file = RecordFile(self.folder.path, file.records.keep_mb * MB, file.records.keep_days * DAY_S)
-        self.file.signer = self.signer
         self.intervals = Intervals(file.site.id, file.records.interval_s, parts_of(self.site))
 
     def takes(self, site: Site) -> None:

@@ -46,7 +46,8 @@ class Kept:
         self.distrust = Distrust(lambda event, text: news.tell(event, "", text))
         self.rechecking = Rechecking(folder, news.tell, self.audit.kept)
         self.heard = Heard(self.audit.note)
-        self.keeping = Keeping(site, folder, clock, news.tell, signer=self.signer)
+        self.keeping = Keeping(site, folder, clock, news.tell)
+        self.keeping.file.signer = self.signer
         self.feeding = Feeding(
             self.keeping, clock, outbox, connected, lambda: self.audit.head, lambda: self.audit.signed
         )

@@ -158,7 +158,7 @@ class RecordFile:
             head = head_of(line)
             lines.append(line)
         upto = self._too_old(db, lines, room)
-        token, keys = self._signed(head)
+        token, keys = _signed(self.signer, self.chain, head)
         db.execute("BEGIN IMMEDIATE")
         try:
             first = self._dropped(db, upto)
@@ -179,13 +179,6 @@ class RecordFile:
         self.dropped += first.n - self.first.n
         self.full, self.kept_sent = bool(room), self.sent
         self.head, self.first, self.signed = head, first, token
-
-    def _signed(self, head: Head) -> tuple[str | None, str]:
-        """And the keys, for whoever looks at the file."""
-        if self.signer is None:
-            return None, ""
-        token = self.signer.head("ledger", self.chain, head)
-        return token, json.dumps([each.plain for each in self.signer.keys])
 
     def _too_old(self, db: sqlite3.Connection, lines: Sequence[Line], room: int) -> int:
         """The last record that has to go."""
@@ -296,6 +289,14 @@ def _seal_of(marks: Mapping[str, tuple[int, str]]) -> Seal | None:
         return Seal(token=marks["signed"][1], keys=keys_of(json.loads(marks["keys"][1])))
     except (ValueError, TypeError, LookupError):
         return None
+
+
+def _signed(signer: Signer | None, chain: str, head: Head) -> tuple[str | None, str]:
+    """And the keys, for whoever looks at the file."""
+    if signer is None:
+        return None, ""
+    token = signer.head("ledger", chain, head)
+    return token, json.dumps([each.plain for each in signer.keys])
 
 
 def _oldest(count: int) -> int:
