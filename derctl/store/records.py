@@ -111,6 +111,9 @@ class RecordFile:
         self.chain = marks["chain"][1]
         self.first = Head(n=marks["first"][0], hash=marks["first"][1]) if "first" in marks else Head()
         self.sent = self.kept_sent = marks.get("sent", (0, ""))[0]
+        seal = _seal_of(marks)
+        if self.signer is not None and self.signer.known is None and seal is not None:
+            self.signer.known = seal.keys[-1].x
         last = db.execute("SELECT text, hash FROM interval ORDER BY n DESC LIMIT 1").fetchone()
         if last is None:
             self.head = self.first
@@ -286,9 +289,10 @@ def _seal_of(marks: Mapping[str, tuple[int, str]]) -> Seal | None:
     if "signed" not in marks or "keys" not in marks:
         return None
     try:
-        return Seal(token=marks["signed"][1], keys=keys_of(json.loads(marks["keys"][1])))
+        keys = keys_of(json.loads(marks["keys"][1]))
     except (ValueError, TypeError, LookupError):
         return None
+    return Seal(token=marks["signed"][1], keys=keys) if keys else None
 
 
 def _signed(signer: Signer | None, chain: str, head: Head) -> tuple[str | None, str]:
