@@ -32,8 +32,8 @@ LOOK_S = 1.0
 
 @dataclass(slots=True)
 class Feeding:
-    """connected: whether there is a broker now. audit: the head of the audit log; audit_signed: the last one
-    that was signed."""
+    """connected: whether there is a broker now that takes intervals. audit: the head of the audit log, audit_signed:
+    the last one that was signed."""
 
     keeping: Keeping
     clock: Clock
@@ -96,20 +96,26 @@ class Feeding:
             self.keeping.failed(error)
             await self.pause(RETRY_S)
             return True
-        if lines and lines[0].n > self.file.sent + 1:
-            await self._deliver(self._gap(lines[0].n - 1), lines[0].n - 1)
+        missed = lines and lines[0].n > self.file.sent + 1
+        if missed and not await self._deliver(self._gap(lines[0].n - 1), lines[0].n - 1):
+            return True
         for line in lines:
-            await self._deliver(self._payload(line), line.n)
+            if not await self._deliver(self._payload(line), line.n):
+                break
             await self._save(least=SAVE_SENT)
         return bool(lines)
 
-    async def _deliver(self, payload: bytes, n: int) -> None:
+    async def _deliver(self, payload: bytes, n: int) -> bool:
+        """False: the broker denies it, so it is for later."""
         chain = self.file.chain
         await self.outbox.emptied(LIVE_S)
-        await self.outbox.deliver(Message(topic="interval", payload=payload, qos=1))
+        taken = await self.outbox.deliver(Message(topic="interval", payload=payload, qos=1))
+        if not taken and not self.connected():
+            return False
         if self.file.chain == chain:  # else it was set aside meanwhile, and another one begins
             self.file.sent = n
         await self.pause(1.0 / BACKFILL_PER_S)
+        return True
 
     def _payload(self, line: Line) -> bytes:
         """The record's own text, so that its hash can be worked out again."""
