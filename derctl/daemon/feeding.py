@@ -32,13 +32,15 @@ LOOK_S = 1.0
 
 @dataclass(slots=True)
 class Feeding:
-    """connected: whether there is a broker now. audit: the head of the audit log."""
+    """connected: whether there is a broker now that takes intervals. audit: the head of the audit log, audit_signed:
+    the last one that was signed."""
 
     keeping: Keeping
     clock: Clock
     outbox: Outbox
     connected: Callable[[], bool]
     audit: Callable[[], Head]
+    audit_signed: Callable[[], str | None] = lambda: None
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     _told: tuple[int, int] = (0, 0)
     _saved: int = 0
@@ -60,8 +62,14 @@ class Feeding:
             self._told = (audit.n, ledger.n)
             said = {
                 "t": self.clock.stamp(),
-                "ledger": {"chain": self.file.chain, "n": ledger.n, "hash": ledger.hash},
-                "audit": {"n": audit.n, "hash": audit.hash},
+                "ledger": {
+                    "chain": self.file.chain,
+                    "n": ledger.n,
+                    "hash": ledger.hash,
+                    "signature": self.file.signed,
+                },
+                "audit": {"n": audit.n, "hash": audit.hash, "signature": self.audit_signed()},
+                "key": self._key(),
             }
             self.outbox.put(Message(topic="records", payload=encode(said), retain=True))
 
@@ -69,6 +77,11 @@ class Feeding:
         """The heads are told again."""
         self._told = (-1, -1)
         self.grown()
+
+    def _key(self) -> dict[str, str] | None:
+        """That signs now."""
+        keys = () if self.file.signer is None else self.file.signer.keys
+        return {"kid": keys[-1].kid, "x": keys[-1].x} if keys else None
 
     async def run(self) -> None:
         """Whenever there is a broker, and more than it has."""
@@ -90,19 +103,24 @@ class Feeding:
             return True
         for line in lines:
             for upto, why in ((min(self.file.first.n, line.n - 1), "dropped"), (line.n - 1, "unreadable")):
-                if upto > self.file.sent:
-                    await self._deliver(self._gap(upto, why), upto)
-            await self._deliver(self._payload(line), line.n)
+                if upto > self.file.sent and not await self._deliver(self._gap(upto, why), upto):
+                    return True
+            if not await self._deliver(self._payload(line), line.n):
+                break
             await self._save(least=SAVE_SENT)
         return bool(lines)
 
-    async def _deliver(self, payload: bytes, n: int) -> None:
+    async def _deliver(self, payload: bytes, n: int) -> bool:
+        """False: the broker denies it, so it is for later."""
         chain = self.file.chain
         await self.outbox.emptied(LIVE_S)
-        await self.outbox.deliver(Message(topic="interval", payload=payload, qos=1))
+        taken = await self.outbox.deliver(Message(topic="interval", payload=payload, qos=1))
+        if not taken and not self.connected():
+            return False
         if self.file.chain == chain:  # else it was set aside meanwhile, and another one begins
             self.file.sent = n
         await self.pause(1.0 / BACKFILL_PER_S)
+        return True
 
     def _payload(self, line: Line) -> bytes:
         """The record's own text, so that its hash can be worked out again."""

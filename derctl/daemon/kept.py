@@ -27,6 +27,7 @@ from derctl.daemon.tasks import Tasks
 from derctl.site import Site
 from derctl.store.folder import Folder
 from derctl.store.outbox import Outbox
+from derctl.store.signer import Signer
 
 REFUSAL = "refusal"
 """What the audit log calls it."""
@@ -38,14 +39,19 @@ class Kept:
     def __init__(
         self, site: Site, folder: Folder, clock: Clock, outbox: Outbox, news: News, connected: Callable[[], bool]
     ) -> None:
-        self.audit = Auditing(folder, clock, news.tell)
+        self.tell = news.tell
+        self.signer = Signer(folder.path, site.file.site.id, clock.stamp)
+        self.audit = Auditing(folder, clock, news.tell, signer=self.signer)
         self.security = Security(site.file.site.id, clock, news.log, outbox.put, Often(self.audit.monotonic))
         self.steps = Steps(clock, lambda event, text: news.tell(event, "", text))
         self.distrust = Distrust(lambda event, text: news.tell(event, "", text))
         self.heard = Heard(self.audit.note)
         self.checking = Checking(folder, clock, news.tell, self.audit.kept)
         self.keeping = Keeping(site, folder, clock, news.tell)
-        self.feeding = Feeding(self.keeping, clock, outbox, connected, lambda: self.audit.head)
+        self.keeping.file.signer = self.signer
+        self.feeding = Feeding(
+            self.keeping, clock, outbox, connected, lambda: self.audit.head, lambda: self.audit.signed
+        )
         for event in news.events:
             self.heard.event(event)
             self.security.event(event)
@@ -81,7 +87,7 @@ class Kept:
     def takes(self, site: Site) -> None:
         """Another site file."""
         self.keeping.takes(site)
-        self.security.site = site.file.site.id
+        self.security.site = self.signer.site = site.file.site.id
         self.audit.note("configuration", SELF, "another site file", site_file=_hash(site))
 
     def start(self, tasks: Tasks) -> None:
@@ -100,11 +106,19 @@ class Kept:
         self.heard.decisions(tick.decisions)
         self.keeping.report(tick.state)
         self.steps.look()
+        if self.signer.news:
+            self._of_the_key()
+
+    def _of_the_key(self) -> None:
+        """What became of it, in the disk's thread."""
+        news, self.signer.news = self.signer.news, []
+        for event, text in news:
+            self.tell(event, "", text)
 
     async def end(self) -> None:
         """derctl stops."""
         self.audit.note("configuration", SELF, "stopped")
-        await self.audit.kept()
+        await self.audit.sign()
         await self.keeping.end()
 
 

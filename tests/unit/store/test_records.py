@@ -10,7 +10,7 @@ import pytest
 
 from derctl.store.chain import BEGINNING, Broken, Head, checked
 from derctl.store.interval import text_of
-from derctl.store.records import FILE, NotKept, RecordFile, read_only
+from derctl.store.records import FILE, NotKept, RecordFile, looked_at, read_only
 
 DAY_S = 86400.0
 
@@ -192,9 +192,9 @@ def test_a_record_that_was_changed_in_the_middle_is_named_and_neither_sent_nor_i
         whole(tmp_path)
     assert found.value.n == 1
     again.append([plain(3)])
-    _, _, later = read_only(tmp_path, text_of(2700.0))
+    _, _, _, later = looked_at(tmp_path, text_of(2700.0))
     assert [each.n for each in later] == [4], "what is before that is in nobody's way"
-    _, _, none = read_only(tmp_path, text_of(9e5))
+    _, _, _, none = looked_at(tmp_path, text_of(9e5))
     assert list(none) == []
     again.append([plain(40)])
     assert (again.first.n, whole(tmp_path)[0]) == (4, 1)
