@@ -21,7 +21,7 @@ from derctl.devices.maps.control import Control, Order, Step
 from derctl.devices.maps.line import Connection, Line
 from derctl.devices.maps.map import RegisterMap
 from derctl.devices.maps.number import Value, raw_of, size, value
-from derctl.devices.maps.recognise import identified
+from derctl.devices.maps.recognise import connected, identified
 from derctl.errors import CommandError, DeviceRefused, NotRecognised
 from derctl.site import OWN_PLACE, known_profiles, profile_at
 from derctl.site.hints import similar
@@ -141,8 +141,8 @@ class Told:
 
 
 def told(profile: Profile, max_regs: int) -> Exchange[Told]:
-    """Read all its lines; what is refused is said. A device that is not recognised is read all the same: nothing is
-    written."""
+    """Read all its lines that count of a device so connected; what is refused is said. A device that is not
+    recognised is read all the same: nothing is written."""
     made, most = profile.map, min(max_regs, profile.max_regs)
     assert made is not None
     wrong = ""
@@ -151,7 +151,9 @@ def told(profile: Profile, max_regs: int) -> Exchange[Told]:
     except NotRecognised as error:
         identity, wrong = Identity(maker=made.maker, model=made.model), str(error)
     rows: list[Row] = []
-    for block in blocks_of(made, (*made.lines, *made.shown), most):
+    system = yield from connected(made)
+    lines = [line for line in (*made.lines, *made.shown) if line.counts(system)]
+    for block in blocks_of(made, lines, most):
         try:
             words = yield block.read
         except DeviceRefused as error:
@@ -160,7 +162,7 @@ def told(profile: Profile, max_regs: int) -> Exchange[Told]:
         for line, at in block.places:
             mine = words[at : at + size(line)]
             rows.append(_row(line, raw_of(line, mine), value(line, mine), ""))
-    order = {line.name: i for i, line in enumerate((*made.lines, *made.shown))}
+    order = {line.name: i for i, line in enumerate(lines)}
     return Told(identity=identity, rows=tuple(sorted(rows, key=lambda row: order[row["name"]])), wrong=wrong)
 
 

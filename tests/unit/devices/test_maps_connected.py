@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from derctl.cli.maps import told
 from derctl.devices.maps.line import Type
 from derctl.devices.nominal import System, feeds_pu, phase_problem
 from derctl.errors import ConfigError, DeviceRefused
@@ -94,3 +95,10 @@ def test_a_mistake_in_it_is_named_with_its_place(change: tuple[str, str], path: 
 def test_two_lines_of_one_name_for_two_connections_are_no_mistake() -> None:
     two = TOLD.replace("unless: single}\n    - {name: v_b_v", "when: three}\n    - {name: v_b_v")
     assert profile(parse(two, "acme.yaml")).map is not None
+
+
+@pytest.mark.parametrize(("raw", "wanted"), [(0, {60}), (1, {61, 62, 63})])
+def test_derctl_read_shows_the_lines_that_count(raw: int, wanted: set[int]) -> None:
+    fake = acme(r1=(0, 8000), r50=raw, **VOLTS)
+    shown = fake.run(told(made(TOLD), 125)).rows
+    assert {row["address"] for row in shown if row["name"].startswith("v_")} == wanted
