@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from derctl.core.types import Decision, DerState
-from derctl.core.value import replace, value
+from derctl.core.value import made, replace, value
 
 DEAF_S = 6.0
 """So long it may take to begin: a slow bus, and the dead time of the slowest."""
@@ -26,6 +26,9 @@ class Heard:
     told_w: float
     from_w: float | None = None
     for_s: float = 0.0
+
+
+_new_heard = made(Heard)
 
 
 @value
@@ -74,7 +77,7 @@ def _told(before: Mapping[str, Heard], decision: Decision) -> Heard | None:
         return None
     known = before.get(decision.der)
     if known is None:
-        return Heard(der=decision.der, told_w=told_w)
+        return _new_heard(der=decision.der, told_w=told_w)
     return known if known.told_w == told_w else replace(known, told_w=told_w)
 
 
