@@ -195,7 +195,7 @@ async def test_what_each_of_them_may_is_said(here: Here, site_file: SiteFile) ->
     path = str(site_file(RIGHTS))
     _, out, _ = await here("check", "-c", path)
     assert "agg aggregator: limit_power, change_limit, set_battery_power, clear, grid_limit," in flat(out)
-    assert "ping; takes back its own alone; for pv1," in flat(out)
+    assert "ping, publish_all, why; takes back its own alone; for pv1," in flat(out)
     assert "p_ceiling_w 500 to 2000 W; 64 at once and 6 a minute" in flat(out)
     [ops, agg] = json.loads((await here("check", "--json", "-c", path))[1])["commanders"]["rights"]
     assert "arm" in ops["commands"] and "disarm" not in agg["commands"]
