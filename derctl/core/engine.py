@@ -104,6 +104,11 @@ class Plan:
     also_on_device: frozenset[str] = frozenset()
     loops: frozenset[str] = frozenset()
 
+    def runs(self, kind: str) -> frozenset[str] | None:
+        """Whose function of this kind is; None: no DER's."""
+        listed = [ders for function, ders in self.der_functions if function.kind == kind]
+        return frozenset(der for ders in listed for der in ders) or None
+
 
 @dataclass(slots=True)
 class _Case:

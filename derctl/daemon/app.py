@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from derctl.core.engine import Plan
 from derctl.core.types import Tick
 from derctl.core.words import Mode
 from derctl.daemon.arming import Arm, Arming
@@ -75,7 +76,8 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
-        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set)
+        plan = partial(_plan, self.control)
+        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set, plan=plan)
         folder = self.control.releaser.records.written.folder
         self.shadow = Shadow(folder, Watch(self.clock, self.control), self.news.tell)
         self.news.hearers = [*self.news.hearers, self.shadow.watch.hear]
@@ -83,7 +85,6 @@ class App:
         reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
         reach = replace(reach, end_trial=self.trials.end)
         desk = Desk(reach, self.clock, self.log, stories=self.stories)
-        self.line = Line(desk, self.outbox.put)
         self.kept = Kept(
             site,
             folder,
@@ -138,6 +139,7 @@ class App:
         control, tell = self.control, self.news.tell
         self.uplink = Uplink(site, self.outbox, desk, self.presence.hello, tell, control.releaser.inventory.stands)
         self.notices = Notices(self.requests, self.outbox.put, tell, self.clock.stamp)
+        self.line = Line(desk, self.outbox.put)
         self.deliveries = Deliveries(self.outbox.put, self.clock.stamp)
         self.survival = Survival(
             folder=control.releaser.records.written.folder,
@@ -271,6 +273,10 @@ class App:
         """Nobody asks or tells the devices anything any more."""
         await self.tasks.end("control")
         await self.control.loop.poller.stop()
+
+
+def _plan(control: Control) -> Plan:
+    return control.site.plan
 
 
 async def _saved(survival: Survival, shadow: Shadow) -> None:

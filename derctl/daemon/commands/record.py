@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from derctl.core.types import Decision, DerState, Request, SiteState
 from derctl.core.words import Became, What
-from derctl.daemon.commands.effect import function_of, narrowings
+from derctl.daemon.commands.effect import Seen, function_of, narrowings
 from derctl.daemon.commands.volts import Window
+
+VAR = frozenset({"const_pf", "const_var"})
+"""Functions that deliver var, and no power."""
 
 
 class Sum(msgspec.Struct, kw_only=True):
@@ -32,29 +34,19 @@ class Sum(msgspec.Struct, kw_only=True):
 
 
 class Record(msgspec.Struct, kw_only=True):
-    """What is summed up while a request is alive. seconds: ticks that were seen. own: what its function did while
-    that was achieved. by: of each function that narrowed its DERs' setpoints, `name/quantity`. began: what each DER
-    gave in its first tick. first, last: the point of connection then."""
+    """What is summed up while a request is alive. seconds: ticks that were seen. own, own_var: what its function did
+    while that was achieved. by: of each function that narrowed its DERs' setpoints, `name/quantity`. began: what each
+    DER gave in its first tick. first, last: the point of connection then."""
 
     seconds: float = 0.0
     p_w: Sum = msgspec.field(default_factory=Sum)
     q_var: Sum = msgspec.field(default_factory=Sum)
     own: Sum = msgspec.field(default_factory=Sum)
+    own_var: Sum = msgspec.field(default_factory=Sum)
     by: dict[str, Sum] = {}
     began: dict[str, float] = {}
     first: dict[str, Any] | None = None
     last: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One tick, for all records. at: as `at_poc` has it."""
-
-    state: SiteState
-    decisions: Sequence[Decision]
-    dt_s: float
-    at: Mapping[str, Any]
-    ders: Mapping[str, DerState] = field(default_factory=dict)
 
 
 def at_poc(state: SiteState, volts: Window, clock: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,18 +82,23 @@ def noted(record: Record, request: Request, seen: Seen, became: Became | None) -
     for key, moved in moves.items():
         record.by.setdefault(key, Sum()).add(moved, seen.dt_s)
     if became is Became.ACHIEVED:
-        record.own.add(own, seen.dt_s)
+        (record.own_var if kind in VAR else record.own).add(own, seen.dt_s)
 
 
 def _own(record: Record, der: DerState, decision: Decision, kind: str) -> float:
-    """What a DER gives less than it gave when this began, and than a senior lets it: so far it is a limit's doing. Of
-    a setpoint all that it gives."""
-    p_w = der.reading.p_w
+    """What a DER gives less than it gave when this began, and than a senior lets it: so far it is a limit's doing; of
+    a floor what it gives more. Of a setpoint all that it gives, W or var."""
+    p_w, q_var = der.reading.p_w, der.reading.q_var
+    if kind in VAR:
+        mine = any(bound.by == kind for bound in decision.bound_by)
+        return q_var if mine and q_var is not None and der.fresh else 0.0
     if p_w is None or not der.fresh:
         return 0.0
     most_w = record.began.setdefault(der.id, p_w)
     for bound in decision.bound_by:
         if bound.by == kind:
+            if bound.what is What.FLOOR:
+                return max(p_w - record.began[der.id], 0.0)
             return p_w if bound.what is What.TARGET else min(p_w - most_w, 0.0)
         if bound.what is What.CEILING:
             most_w = min(most_w, bound.value)
@@ -121,7 +118,11 @@ def told(record: Record) -> dict[str, Any]:
         "mean_p_w": record.p_w.mean,
         "mean_q_var": record.q_var.mean,
         "contributed": contributed,
-        "delivered": {"p_w": record.own.mean, "seconds": round(record.own.seconds, 1)},
+        "delivered": {
+            "p_w": record.own.mean,
+            "q_var": record.own_var.mean,
+            "seconds": round(record.own.seconds + record.own_var.seconds, 1),
+        },
     }
 
 

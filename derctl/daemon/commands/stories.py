@@ -8,16 +8,18 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.types import Outcome, Request, Tick
+from derctl.core.engine import Plan
+from derctl.core.types import LimitRequest, Outcome, Tick
 from derctl.core.words import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.answer import answer, reply
-from derctl.daemon.commands.effect import Effect, effect_of
-from derctl.daemon.commands.record import Seen, at_poc, noted, told
+from derctl.daemon.commands.effect import Effect, Seen
+from derctl.daemon.commands.effects import effect_of
+from derctl.daemon.commands.record import at_poc, noted, told
 from derctl.daemon.commands.row import LOCAL_ID, Heard, unheard
 from derctl.daemon.commands.story import Story, plain_of, story_of
 from derctl.daemon.commands.volts import Window, of_poc
-from derctl.daemon.requests import Requests, rival
+from derctl.daemon.requests import Requests, tightest
 from derctl.store.outbox import Message
 
 Key = tuple[str, str]
@@ -26,13 +28,16 @@ Key = tuple[str, str]
 @dataclass(slots=True)
 class Stories:
     """send: takes what goes to the broker. changed: something that must survive a restart has. heard: the record of
-    who asked for what. of: by principal and id, those that have not ended."""
+    who asked for what. plan: which function
+    runs for whom. of: by principal and id, those that have
+    not ended."""
 
     requests: Requests
     clock: Clock
     send: Callable[[Message], None]
     changed: Callable[[], None] = lambda: None
     heard: Heard = unheard
+    plan: Callable[[], Plan] = Plan
     of: dict[Key, Story] = field(default_factory=dict)
     volts: Window = field(default_factory=Window)
 
@@ -64,36 +69,50 @@ class Stories:
         if self.of:
             error_s = self.clock.error_s
             clock = {"t": self.clock.stamp(), "synced": self.clock.synced, "clock_error_s": error_s}
+            limits = [each for each in state.requests if isinstance(each, LimitRequest)]
             seen = Seen(
                 state=state,
                 decisions=tick.decisions,
                 dt_s=tick.dt_s,
                 at=at_poc(state, self.volts, clock),
                 ders={der.id: der for der in state.ders},
+                outcomes=outcomes,
+                memories=tick.memories,
+                asked={(each.by, each.id): each for each in state.requests},
+                binding={(each.kind, each.der): each for each in tightest(limits)},
+                runs=self.plan().runs,
             )
             for key in [key for key, story in self.of.items() if story.admitted]:
-                self._look(key, seen, outcomes)
+                self._look(key, seen)
         ended = self.requests.ended
         for key in [key for key in ended if key not in self.of]:
             del ended[key]
 
-    def _look(self, key: Key, seen: Seen, outcomes: Mapping[str, Outcome]) -> None:
-        story, held = self.of[key], self.requests.held.get(key)
-        if held is None:
+    def _look(self, key: Key, seen: Seen) -> None:
+        story = self.of[key]
+        if key not in self.requests.held:
             why, by = self.requests.ended.pop(key, (Standing.EXPIRED, ""))
             del self.of[key]
             self._tell(story, story.end(why, by), record=told(story.record))
             return
-        request = held.request
-        effect = self._effect(request, seen, outcomes)
-        story.see(effect)
+        request = seen.asked.get(key)
+        if request is None:  # it came within this tick
+            return
+        part: int | None = getattr(request, "part", None)
+        if part != story.part:
+            self._turn(story, part, getattr(request, "parts", 0))
+        effect = effect_of(request, seen)
+        story.see(effect, seen.state.t_s)
         noted(story.record, request, seen, effect.became)
         if story.due(seen.state.t_s):
             self._tell(story, story.tell(seen.state.t_s), record=None)
 
-    def _effect(self, request: Request, seen: Seen, outcomes: Mapping[str, Outcome]) -> Effect:
-        others = [] if self.requests.binds(request) else [held.request for held in self.requests.held.values()]
-        return effect_of(request, seen.decisions, outcomes, rival(request, others))
+    def _turn(self, story: Story, part: int | None, parts: int) -> None:
+        """Another interval lasts now, or none. Of the one before it is said that it is over, where nothing was."""
+        over = story.over
+        if over is not None:
+            self._tell(story, over, record=None)
+        story.turn(part, parts)
 
     def _tell(self, story: Story, effect: Effect, *, record: dict[str, Any] | None) -> None:
         assert effect.became is not None
@@ -102,6 +121,8 @@ class Stories:
         content |= {"n": story.next, "last": last, "by": effect.by, "admitted_t": story.admitted}
         if last:
             content["record"] = record
+        elif story.part is not None:
+            content |= {"part": story.part, "parts": story.parts}
         self.send(answer(story.by, content, story.correlation))
         self.heard(story.by, story.command, story.id, effect.became, effect.text)
         self.changed()

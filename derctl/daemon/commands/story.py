@@ -14,13 +14,15 @@ from derctl.daemon.commands.record import Record
 
 SURE_TICKS = 3
 """An effect is told once so many ticks in a row show it: a decision and what became of the one before lie apart."""
+NEVER_S = -1e9
 PAUSE_S = 60.0
 """Between what is told of one command; the last that is so then is told."""
 
 
 class Story(msgspec.Struct, kw_only=True):
     """admitted: when it was, as text; "" until that was answered. n: answers so far. effect: as it is now, for
-    `ticks` ticks; said: as it was told last, at said_s (monotonic)."""
+    `ticks` ticks since since_s; said: as it was told last, at said_s (monotonic). part, of parts: the interval of a
+    schedule that lasts now, from 1 on: what is told is of that one."""
 
     id: str
     by: str
@@ -30,24 +32,41 @@ class Story(msgspec.Struct, kw_only=True):
     n: int = 0
     effect: Effect = OPEN
     ticks: int = 0
+    since_s: float = NEVER_S
     said: Effect = OPEN
-    said_s: float = -1e9
+    said_s: float = NEVER_S
+    part: int | None = None
+    parts: int = 0
     record: Record = msgspec.field(default_factory=Record)
 
-    def see(self, effect: Effect) -> None:
+    def see(self, effect: Effect, now_s: float) -> None:
         """One tick's."""
-        self.ticks = self.ticks + 1 if effect == self.effect else 1
-        self.effect = effect
+        if effect != self.effect or self.ticks == 0:
+            self.effect, self.ticks, self.since_s = effect, 0, now_s
+        self.ticks += 1
 
     def due(self, now_s: float) -> bool:
         """Whether there is something to tell that was not told."""
-        sure = self.effect.became is not None and self.ticks >= SURE_TICKS
+        known = self.effect.became is not None and self.ticks >= SURE_TICKS
+        sure = known and now_s - self.since_s >= self.effect.sure_s
         return sure and self.effect != self.said and now_s - self.said_s >= PAUSE_S
 
     def tell(self, now_s: float) -> Effect:
         """It is told now."""
         self.said, self.said_s = self.effect, now_s
         return self.effect
+
+    @property
+    def over(self) -> Effect | None:
+        """What an interval's end is called; None: it had an answer, or none lasted."""
+        if self.part is None or self.said.became is not None:
+            return None
+        return self.end(Standing.EXPIRED, "")
+
+    def turn(self, part: int | None, parts: int) -> None:
+        """Another interval begins, of which nothing was told."""
+        self.part, self.parts = part, parts
+        self.effect, self.ticks, self.said, self.said_s = OPEN, 0, OPEN, NEVER_S
 
     @property
     def next(self) -> int:
@@ -69,7 +88,8 @@ def plain_of(story: Story) -> dict[str, Any]:
     record: Any = msgspec.to_builtins(story.record)
     correlation = None if story.correlation is None else b64encode(story.correlation).decode()
     same = {"id": story.id, "by": story.by, "command": story.command, "admitted": story.admitted, "n": story.n}
-    return same | {"correlation": correlation, "record": record, "said": msgspec.to_builtins(story.said)}
+    now = {"said": msgspec.to_builtins(story.said), "part": story.part, "parts": story.parts}
+    return same | now | {"correlation": correlation, "record": record}
 
 
 def story_of(plain: Mapping[str, Any]) -> Story:

@@ -589,3 +589,11 @@ def test_a_function_of_the_site_reads_what_is_believed() -> None:
 def test_of_memories_of_nobody_the_meter_is_believed_to_be_what_the_state_says() -> None:
     poc = make.meter(0.0, belief=replace(NOTHING_KNOWN, belief=Belief.LOST))
     assert evidence_of(poc, {}) is poc.belief
+
+
+def test_a_plan_knows_whose_a_function_is() -> None:
+    plan = Plan(
+        der_functions=(make.says(Proposal(by="a", rank=1), "pv1"), make.says(Proposal(by="a", rank=1), "pv2"))
+    )
+    assert plan.runs("a") == {"pv1", "pv2"}
+    assert plan.runs("b") is None

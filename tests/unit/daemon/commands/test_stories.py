@@ -285,7 +285,11 @@ def test_the_record_gives_volt_watt_what_is_volt_watt_s(office: Office) -> None:
         {"by": "volt_watt", "what": "p_ceiling_w", "mean": -7500.0, "seconds": 29.0},
         {"by": "operator_limit", "what": "p_ceiling_w", "mean": -500.0, "seconds": 29.0},
     ]
-    assert record["delivered"] == {"p_w": pytest.approx(-500.0 * 28.0 / 29.0, abs=0.05), "seconds": 29.0}
+    assert record["delivered"] == {
+        "p_w": pytest.approx(-500.0 * 28.0 / 29.0, abs=0.05),
+        "q_var": None,
+        "seconds": 29.0,
+    }
     assert (record["mean_p_w"], record["mean_q_var"]) == (-200.0, 50.0)
     assert record["last"]["v_phase_1s_v"] == [252.0, 253.0, None]
     assert record["last"]["v_phase_10min_v"] == [None, None, None], "half a minute is no ten"
@@ -314,7 +318,7 @@ def test_of_a_battery_what_was_measured_is_delivered(office: Office) -> None:
     office.tick(5)
     office.requests.clear(None, by="ops")
     office.tick()
-    assert office.told[-1]["record"]["delivered"] == {"p_w": -500.0, "seconds": 5.0}
+    assert office.told[-1]["record"]["delivered"] == {"p_w": -500.0, "q_var": None, "seconds": 5.0}
 
 
 def test_ten_minutes_are_a_mean_of_ten_minutes() -> None:
