@@ -428,6 +428,15 @@ class PlanRequest(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DepartureRequest(Request):
+    """How far a store that leaves has to be charged when the request ends."""
+
+    called: ClassVar[str] = "departure"
+    kind: Literal["charge_for_departure"] = "charge_for_departure"
+    soc_pct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveRequest(Request):
     """What the owner keeps in a battery for a blackout, for a time."""
 
@@ -484,6 +493,7 @@ REQUESTS: Mapping[str, type[Request]] = {
     "operating_envelope": EnvelopeRequest,
     "demand_response": EventRequest,
     "battery_plan": PlanRequest,
+    "charge_for_departure": DepartureRequest,
     "set_reserve": ReserveRequest,
     "set_power_factor": PowerFactorRequest,
     "set_var": VarRequest,

@@ -10,6 +10,7 @@ from typing import Any
 from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
 from derctl.core.types import (
     BatteryRequest,
+    DepartureRequest,
     EnvelopeRequest,
     EventRequest,
     GridLimitRequest,
@@ -26,6 +27,7 @@ from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.containment import Containment, excursions_of, kept_excursions
 from derctl.functions.contract_export_limit import ContractExportLimit, seen_of_the_meter
+from derctl.functions.departure import Departure
 from derctl.functions.enter_service import EnterService, entry_of, kept_entry
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event, uncut_event
 from derctl.functions.fuse_limit import FuseLimit
@@ -220,6 +222,7 @@ ROWS: Mapping[str, Row] = {
             survives=LIMITS,
             evidence=seen_of_the_loop,
         ),
+        Row(function=Departure, said="the departure", needs=TARGET, passes_on=(DepartureRequest,)),
         Row(function=Schedule, said="the plan", needs=TARGET, passes_on=(PlanRequest,)),
         Row(function=SelfConsumption, said="self-consumption", scope=Scope.SITE, needs=METER),
         Row(

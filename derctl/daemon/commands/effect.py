@@ -92,6 +92,7 @@ FUNCTIONS: Mapping[str, str] = {
     "demand_response": "grid_limits",
     "owner_limit": "owner_limits",
     "battery_plan": "schedule",
+    "charge_for_departure": "departure",
     "set_reserve": "reserve",
     "set_power_factor": "const_pf",
     "set_var": "const_var",

@@ -18,6 +18,7 @@ from derctl.core.schedule import Aim, Limits
 from derctl.core.types import (
     REQUESTS,
     BatteryRequest,
+    DepartureRequest,
     DerState,
     EnvelopeRequest,
     EventRequest,
@@ -42,6 +43,7 @@ from derctl.daemon.requests import Requests
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.contract_export_limit import Memory as Loop
+from derctl.functions.departure import Departure
 from derctl.functions.meter_trust import Trust
 from derctl.functions.operator import SetpointFunction
 from derctl.functions.reserve import Reserve
@@ -101,6 +103,7 @@ class Plant:
         rows: list[Any] = [
             (SetpointFunction(), ("bat1",)),
             (Schedule(), ("bat1",)),
+            (Departure(efficiency_pu=1.0), ("bat1",)),
             (Reserve(min_pct=10.0), ("bat1",)),
         ]
         if self.reactive is not None:
@@ -432,3 +435,40 @@ def test_what_was_delivered_is_what_it_changed(
     found = plant.told[-1]["record"]["delivered"]
     for name, value in zip(("p_w", "q_var"), delivered, strict=True):
         assert found[name] == (None if value is None else pytest.approx(value, rel=0.08))
+
+
+def leaving(soc_pct: float, left_s: float = 60.0) -> Any:
+    return of(DepartureRequest, by="home", der="bat1", soc_pct=soc_pct, left_s=left_s)
+
+
+def test_a_departure_is_achieved_by_the_charge_that_is_measured(plant: Plant) -> None:
+    """It draws 5 kW though only the grid has them, and what it claims to do is not its charge."""
+    plant.sun_w = 0.0
+    plant.ask(leaving(80.0))
+    plant.tick(20)
+    assert (plant.p_w["bat1"], plant.words()) == (-5000.0, [])
+    plant.soc_pct = 80.0
+    plant.tick(5)
+    assert (plant.p_w["bat1"], plant.words()) == (0.0, [("achieved", None, None)])
+
+
+@pytest.mark.parametrize(
+    ("world", "soc_pct", "says"),
+    [
+        ({}, 90.0, [("lapsed", None, "not_charged")]),
+        ({}, 40.0, [("not_binding", None, None), ("lapsed", None, None)]),
+        ({"absent": {"bat1"}}, 90.0, [("lapsed", None, "unmeasured")]),
+        (
+            {"seniors": [("bat1", Proposal(by="bms_guard", rank=0, p_floor_w=-100.0))]},
+            90.0,
+            [("overridden_by", "bms_guard", "senior_bound"), ("lapsed", None, "senior_bound")],
+        ),
+    ],
+)
+def test_a_departure_that_was_not_reached_says_why(
+    tmp_path: Path, world: dict[str, Any], soc_pct: float, says: list[Said]
+) -> None:
+    plant = Plant(tmp_path, **world)
+    plant.ask(leaving(soc_pct, 20.0))
+    plant.tick(25)
+    assert plant.words() == says
