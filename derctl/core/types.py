@@ -301,6 +301,20 @@ class LimitRequest(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FloorRequest(Request):
+    """The least that a DER is to give at its AC terminals; below 0 it may draw so much."""
+
+    called: ClassVar[str] = "floor"
+    beside: ClassVar[Abides] = Abides.TIGHTER
+    kind: Literal["floor_power"] = "floor_power"
+    p_floor_w: float
+
+    def bounds(self) -> Mapping[str, float]:
+        """Of two the higher binds."""
+        return {"p_floor_w": -self.p_floor_w}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryRequest(Request):
     """What a battery is to give at its AC terminals; below 0 it charges."""
 
@@ -487,6 +501,7 @@ def given(request: Request, names: Iterable[str]) -> dict[str, float]:
 
 REQUESTS: Mapping[str, type[Request]] = {
     "limit_power": LimitRequest,
+    "floor_power": FloorRequest,
     "set_battery_power": BatteryRequest,
     "grid_limit": GridLimitRequest,
     "owner_limit": OwnerLimitRequest,

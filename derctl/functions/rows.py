@@ -13,6 +13,7 @@ from derctl.core.types import (
     DepartureRequest,
     EnvelopeRequest,
     EventRequest,
+    FloorRequest,
     GridLimitRequest,
     LimitRequest,
     OwnerLimitRequest,
@@ -169,7 +170,7 @@ ROWS: Mapping[str, Row] = {
         Row(function=ConstPf, said="constant power factor", reactive=True, passes_on=(PowerFactorRequest,)),
         Row(function=ConstVar, said="constant var", reactive=True, passes_on=(VarRequest,)),
         Row(function=UtilityLimit, said="the grid operator"),
-        Row(function=OperatorLimit, said="operator", passes_on=(LimitRequest,), survives=LIMIT),
+        Row(function=OperatorLimit, said="operator", passes_on=(LimitRequest, FloorRequest), survives=LIMIT),
         Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=(BatteryRequest,)),
         Row(
             function=ContractExportLimit,

@@ -86,6 +86,7 @@ class Seen:
 
 
 FUNCTIONS: Mapping[str, str] = {
+    "floor_power": "operator_limit",
     "set_battery_power": "setpoint",
     "grid_limit": "grid_limits",
     "operating_envelope": "grid_limits",

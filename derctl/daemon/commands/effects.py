@@ -47,6 +47,14 @@ def _limit(request: Any, seen: Seen) -> Effect:
     return together([limited(each, seen, kind, asked_w) for each in seen.of(request.der, kind)])
 
 
+def _floor(request: Any, seen: Seen) -> Effect:
+    tightest = seen.binding.get((request.kind, request.der), request)
+    if (tightest.by, tightest.id) != (request.by, request.id):
+        return Effect(became=Became.NOT_BINDING, by=tightest.by)
+    kind = function_of(request)
+    return together([held_up(each, seen, kind, request.p_floor_w) for each in seen.of(request.der, kind)])
+
+
 def _setpoint(request: Any, seen: Seen) -> Effect:
     kind = function_of(request)
     return together([aimed(each, seen, kind, request.p_target_w) for each in seen.of(request.der, kind)])
@@ -227,6 +235,7 @@ def _stopped(decision: Decision, kind: str, seen: Seen) -> Effect:
 
 EFFECTS: Mapping[str, Callable[[Any, Seen], Effect]] = {
     "limit_power": _limit,
+    "floor_power": _floor,
     "set_battery_power": _setpoint,
     "grid_limit": _site,
     "owner_limit": _site,

@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from derctl.core.types import REQUESTS, BatteryRequest, LimitRequest, Request
+from derctl.core.types import REQUESTS, BatteryRequest, FloorRequest, LimitRequest, Request
 from derctl.core.words import Refusal
 from derctl.daemon.commands.row import EVERYBODY, Command, Done, Order, Reach, admitted, check_der
 from derctl.daemon.requests import tightest
@@ -25,6 +25,13 @@ class LimitPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
 
     p_ceiling_w: float
     der: str | None = None
+
+
+class FloorPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Arguments of floor_power."""
+
+    der: str
+    p_floor_w: float
 
 
 class SetBatteryPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +93,22 @@ def _tighter(reach: Reach, request: LimitRequest) -> str:
         f"; for {first.remaining_s:.0f} s {first.by}'s limit of {first.p_ceiling_w:g} W is the tighter one and binds "
         f"({clear} drops both)"
     )
+
+
+async def floor_power(reach: Reach, order: Order) -> Done:
+    """The least that a DER gives; only one that takes a target can be lifted."""
+    args: FloorPower = order.args
+    check_der(reach, args.der)
+    if not reach.has_function("operator_limit", args.der):
+        raise CommandError(Refusal.NO_FUNCTION, f"the site file has no operator_limit for {args.der!r}")
+    der = next(each for each in reach.state().ders if each.id == args.der)
+    if not der.can.aim:
+        raise CommandError(Refusal.OUT_OF_RANGE, f"{args.der} takes no target: no floor lifts it")
+    if not der.rating.p_min_w <= args.p_floor_w <= der.rating.p_max_w:
+        text = f"p_floor_w = {args.p_floor_w:g} is outside {der.rating.p_min_w:g} to {der.rating.p_max_w:g} W"
+        raise CommandError(Refusal.OUT_OF_RANGE, text)
+    back = put(reach, FloorRequest(**order.asked, der=args.der, p_floor_w=args.p_floor_w))
+    return Done(text=admitted(reach, order), back=back)
 
 
 async def set_battery_power(reach: Reach, order: Order) -> Done:
@@ -165,6 +188,14 @@ ROWS: dict[str, Command] = {
         relaxing=False,
         says="`limit_power` in place of the sender's earlier limits for the same DER, or the site: it may be looser, "
         "and such a one waits for a clock that is set",
+        may=EVERYBODY,
+    ),
+    "floor_power": Command(
+        args=FloorPower,
+        apply=floor_power,
+        relaxing=True,
+        says="the least that a DER with a target gives (below 0: the most that it draws) until the command expires; "
+        "beside others, of several the highest. A ceiling goes before it. Needs `operator_limit`",
         may=EVERYBODY,
     ),
     "set_battery_power": Command(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from derctl.core.engine import Plan
-from derctl.core.types import LimitRequest, Outcome, Tick
+from derctl.core.types import FloorRequest, LimitRequest, Outcome, Tick
 from derctl.core.words import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.answer import answer, reply
@@ -69,7 +69,7 @@ class Stories:
         if self.of:
             error_s = self.clock.error_s
             clock = {"t": self.clock.stamp(), "synced": self.clock.synced, "clock_error_s": error_s}
-            limits = [each for each in state.requests if isinstance(each, LimitRequest)]
+            limits = [each for each in state.requests if isinstance(each, LimitRequest | FloorRequest)]
             seen = Seen(
                 state=state,
                 decisions=tick.decisions,

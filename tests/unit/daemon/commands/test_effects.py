@@ -22,6 +22,7 @@ from derctl.core.types import (
     DerState,
     EnvelopeRequest,
     EventRequest,
+    FloorRequest,
     GridLimitRequest,
     Outcome,
     OwnerLimitRequest,
@@ -45,7 +46,7 @@ from derctl.functions.const_var import ConstVar
 from derctl.functions.contract_export_limit import Memory as Loop
 from derctl.functions.departure import Departure
 from derctl.functions.meter_trust import Trust
-from derctl.functions.operator import SetpointFunction
+from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
 from derctl.functions.site_limits import GridLimits, Memory, OwnerLimits
@@ -102,6 +103,7 @@ class Plant:
     def rows(self) -> list[Any]:
         rows: list[Any] = [
             (SetpointFunction(), ("bat1",)),
+            (OperatorLimit(), ("bat1",)),
             (Schedule(), ("bat1",)),
             (Departure(efficiency_pu=1.0), ("bat1",)),
             (Reserve(min_pct=10.0), ("bat1",)),
@@ -266,6 +268,13 @@ CASES: dict[str, tuple[Request, dict[str, Any], list[Said]]] = {
         of(VarRequest, q_pu=-0.2, der="pv1"),
         {"reactive": ConstVar(q_pu=-0.2), "moods": {"pv1": (Achieved.NO, Reason.NOT_FOLLOWED)}},
         [("refused", None, "not_followed")],
+    ),
+    "a floor lifts the battery": (of(FloorRequest, p_floor_w=1500.0, der="bat1"), {}, [("achieved", None, None)]),
+    "it rests above it anyway": (of(FloorRequest, p_floor_w=-1500.0, der="bat1"), {}, [NOT]),
+    "its BMS lets no floor be": (
+        of(FloorRequest, p_floor_w=1500.0, der="bat1"),
+        {"seniors": [EMPTY]},
+        [("overridden_by", "bms_guard", "senior_bound")],
     ),
     "the stop holds": (of(StopRequest), {}, [("achieved", None, None)]),
     "an inverter gives on": (of(StopRequest), {"moods": {"pv1": IGNORED}}, [("refused", None, "write_ignored")]),
@@ -472,3 +481,14 @@ def test_a_departure_that_was_not_reached_says_why(
     plant.ask(leaving(soc_pct, 20.0))
     plant.tick(25)
     assert plant.words() == says
+
+
+def test_of_two_floors_the_higher_one_binds_and_it_ends_at_once(plant: Plant) -> None:
+    plant.ask(of(FloorRequest, p_floor_w=500.0, der="bat1"))
+    plant.ask(of(FloorRequest, by="ops", name="high", p_floor_w=1500.0, der="bat1", left_s=20.0))
+    plant.tick(15)
+    assert plant.p_w["bat1"] == 1500.0
+    plant.tick(6)
+    assert plant.p_w["bat1"] == 500.0
+    assert plant.words() == [("not_binding", "ops", None)]
+    assert [each[0] for each in plant.words("high")] == ["achieved", "lapsed"]

@@ -14,6 +14,7 @@ from derctl.daemon.requests import from_plain, to_plain
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.departure import Departure
+from derctl.functions.operator import OperatorLimit
 from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
 from derctl.functions.site_limits import GridLimits
@@ -26,6 +27,7 @@ FUNCTIONS: tuple[Any, ...] = (
     (Schedule(), ("bat1",)),
     (Departure(efficiency_pu=1.0), ("bat1",)),
     (SocGuard(max_pct=95.0), ("bat1",)),
+    (OperatorLimit(), ("pv1", "bat1")),
     (ConstPf(pf=0.95), ("pv1",)),
     (ConstVar(q_pu=0.0), ("bat1",)),
 )
@@ -265,3 +267,32 @@ async def test_a_departure_that_can_t_be_is_refused_with_what_can(args: dict[str
     asked = {"der": "bat1", "soc_pct": 60, "departure": until(30)} | given
     said = await refused(charged(house(), soc), "charge_for_departure", **asked)
     assert said[0] == code and text in said[1]
+
+
+# ---- floors
+
+
+async def test_a_floor_lives_beside_others_and_takes_no_higher_one_s_place() -> None:
+    home = house()
+    for by, watts in (("a", 1_000), ("a", 2_000), ("a", 500), ("b", 0)):
+        assert (await home.send("floor_power", by=by, der="bat1", p_floor_w=watts))["result"] == "admitted"
+    assert [(each.by, each.p_floor_w) for each in home.alive] == [("a", 2_000.0), ("a", 500.0), ("b", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "text"),
+    [
+        ({"der": "bat1", "p_floor_w": 5_001}, "out_of_range", "p_floor_w = 5001 is outside -5000 to 5000 W"),
+        ({"der": "pv1", "p_floor_w": 1}, "out_of_range", "pv1 takes no target"),
+        ({"der": "x", "p_floor_w": 1}, "no_der", "x"),
+        ({"p_floor_w": 1}, "bad_argument", "der is missing"),
+    ],
+)
+async def test_a_floor_that_can_t_be_is_refused(args: dict[str, Any], code: str, text: str) -> None:
+    said = await refused(house(), "floor_power", **args)
+    assert said[0] == code and text in said[1]
+
+
+async def test_a_site_without_operator_limit_takes_no_floor() -> None:
+    said = await refused(house((Schedule(), ("bat1",))), "floor_power", der="bat1", p_floor_w=1)
+    assert said[0] == "no_function"
