@@ -301,6 +301,20 @@ class LimitRequest(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FloorRequest(Request):
+    """The least that a DER is to give at its AC terminals; below 0 it may draw so much."""
+
+    called: ClassVar[str] = "floor"
+    beside: ClassVar[Abides] = Abides.TIGHTER
+    kind: Literal["floor_power"] = "floor_power"
+    p_floor_w: float
+
+    def bounds(self) -> Mapping[str, float]:
+        """Of two the higher binds."""
+        return {"p_floor_w": -self.p_floor_w}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryRequest(Request):
     """What a battery is to give at its AC terminals; below 0 it charges."""
 
@@ -428,6 +442,15 @@ class PlanRequest(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DepartureRequest(Request):
+    """How far a store that leaves has to be charged when the request ends."""
+
+    called: ClassVar[str] = "departure"
+    kind: Literal["charge_for_departure"] = "charge_for_departure"
+    soc_pct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveRequest(Request):
     """What the owner keeps in a battery for a blackout, for a time."""
 
@@ -478,12 +501,14 @@ def given(request: Request, names: Iterable[str]) -> dict[str, float]:
 
 REQUESTS: Mapping[str, type[Request]] = {
     "limit_power": LimitRequest,
+    "floor_power": FloorRequest,
     "set_battery_power": BatteryRequest,
     "grid_limit": GridLimitRequest,
     "owner_limit": OwnerLimitRequest,
     "operating_envelope": EnvelopeRequest,
     "demand_response": EventRequest,
     "battery_plan": PlanRequest,
+    "charge_for_departure": DepartureRequest,
     "set_reserve": ReserveRequest,
     "set_power_factor": PowerFactorRequest,
     "set_var": VarRequest,

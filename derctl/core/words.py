@@ -105,6 +105,7 @@ class Reason(StrEnum):
     BATTERY_BARRED = "battery_barred"
     BATTERY_SILENT = "battery_silent"
     BATTERY_RECOVERS = "battery_recovers"
+    NOT_CHARGED = "not_charged"
 
 
 class Stage(StrEnum):
@@ -157,6 +158,7 @@ class Idle(StrEnum):
     ABOVE_THE_RESERVE = "above the reserve"
     IN_SERVICE = "in service"
     BETWEEN_INTERVALS = "between intervals"
+    TIME_ENOUGH = "time enough"
 
 
 class Released(StrEnum):

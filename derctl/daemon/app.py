@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from derctl.core.engine import Plan
 from derctl.core.types import Tick
 from derctl.core.words import Mode
 from derctl.daemon.arming import Arm, Arming
@@ -82,21 +83,13 @@ class App:
         self.outbox = Outbox()
         self.news = News(self.log, self.clock.stamp, [lambda event: self.outbox.put(Telemetry.event(event))])
         self._wire_control(site, Arm.LOOKING if observe else Arm.WATCHING)
-        self.stories = Stories(
-            self.requests,
-            self.clock,
-            self.outbox.put,
-            self.dirty.set,
-            runs=lambda kind: self.control.site.plan.runs(kind),  # noqa: PLW0108  another one after a reload
-        )
+        plan = partial(_plan, self.control)
+        self.stories = Stories(self.requests, self.clock, self.outbox.put, self.dirty.set, plan=plan)
         folder = self.control.releaser.records.written.folder
         self.shadow = Shadow(folder, Watch(self.clock, self.control), self.news.tell)
         self.news.hearers = [*self.news.hearers, self.shadow.watch.hear]
         self.trials = Trials(self.control, self.tasks, self.clock, self.news.tell)
-        reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
-        reach = replace(reach, end_trial=self.trials.end, views=looking_of(self, pages or Pages()).views)
-        desk = Desk(reach, self.clock, self.log, stories=self.stories)
-        self.line = Line(desk, self.outbox.put)
+        desk = self._desk(pages or Pages())
         self.kept = Kept(
             site,
             folder,
@@ -108,6 +101,12 @@ class App:
         self.kept.listen(desk, self.gate)
         self._wire_links(site, desk)
         self._wire_people(desk, read or (lambda: site))
+
+    def _desk(self, pages: Pages) -> Desk:
+        """Who takes what people ask for."""
+        reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
+        reach = replace(reach, end_trial=self.trials.end, views=looking_of(self, pages).views)
+        return Desk(reach, self.clock, self.log, stories=self.stories)
 
     def _wire_control(self, site: Site, arm: Arm) -> None:
         """From the image to the registers."""
@@ -151,6 +150,7 @@ class App:
         control, tell = self.control, self.news.tell
         self.uplink = Uplink(site, self.outbox, desk, self.presence.hello, tell, control.releaser.inventory.stands)
         self.notices = Notices(self.requests, self.outbox.put, tell, self.clock.stamp)
+        self.line = Line(desk, self.outbox.put)
         self.deliveries = Deliveries(self.outbox.put, self.clock.stamp, self.stories.between)
         self.survival = Survival(
             folder=control.releaser.records.written.folder,
@@ -337,6 +337,10 @@ def distrusted(buses: Mapping[str, Bus], broker: MqttLink | None) -> dict[str, s
     closed = {name: bus.line.closed() for name, bus in buses.items() if not bus.line.connected}
     found = {name: str(closed[name]) if name in closed and closed[name].distrust else "" for name in buses}
     return found if broker is None else found | {"broker": f"broker: {broker.distrust}" if broker.distrust else ""}
+
+
+def _plan(control: Control) -> Plan:
+    return control.site.plan
 
 
 async def _saved(survival: Survival, shadow: Shadow) -> None:

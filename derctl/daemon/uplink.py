@@ -90,11 +90,6 @@ class Uplink:
             self.discovery.anew()
             self._announced_s = -ANNOUNCE_S
 
-    @property
-    def connected(self) -> bool:
-        """Whether there is a broker now."""
-        return self.link is not None and self.link.connected
-
     def takes_in(self, kind: str) -> bool:
         """Whether there is a broker now that lets topics of that kind be written."""
         return self.link is not None and self.link.connected and not self.link.publisher.denies(kind)
@@ -143,7 +138,7 @@ class Uplink:
 
     async def emptied(self, seconds: float) -> None:
         """Wait for a broker that is there to take what is left, so long at most."""
-        if self.connected:
+        if self.link is not None and self.link.connected:
             await self.outbox.emptied(seconds)
 
     def view(self) -> MqttView | None:

@@ -13,6 +13,7 @@ from derctl.core.types import (
     Abstain,
     BatteryRequest,
     DerState,
+    FloorRequest,
     LimitRequest,
     Proposal,
     Request,
@@ -126,16 +127,21 @@ class Limit(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorLimit(Limit):
-    """A ceiling on one DER's AC power."""
+    """A ceiling on one DER's AC power, and a floor under it."""
 
     kind: ClassVar[str] = "operator_limit"
 
     def step(self, memory: Memory, der: DerState, site: SiteState, dt_s: float) -> tuple[Memory, Proposal | Abstain]:
-        """The lowest of the limits that are alive, and the ramp back from those that were."""
+        """The lowest of the limits that are alive, and the ramp back from those that were; the highest of the floors,
+        which ends at once: it gives way to less."""
         memory = limited(memory, alive(site, LimitRequest, der.id), [der], site, dt_s)
-        if memory.ceiling_w is None:
+        floor_w = max([each.p_floor_w for each in alive(site, FloorRequest, der.id)], default=None)
+        if memory.ceiling_w is None and floor_w is None:
             return memory, NO_REQUEST
-        return memory, Proposal(by=self.kind, rank=self.rank, p_ceiling_w=memory.ceiling_w, why=memory.why)
+        why = None if memory.ceiling_w is None else memory.why
+        return memory, Proposal(
+            by=self.kind, rank=self.rank, p_ceiling_w=memory.ceiling_w, p_floor_w=floor_w, why=why
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

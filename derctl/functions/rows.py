@@ -10,8 +10,10 @@ from typing import Any
 from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
 from derctl.core.types import (
     BatteryRequest,
+    DepartureRequest,
     EnvelopeRequest,
     EventRequest,
+    FloorRequest,
     GridLimitRequest,
     LimitRequest,
     OwnerLimitRequest,
@@ -26,6 +28,7 @@ from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.containment import Containment, excursions_of, kept_excursions
 from derctl.functions.contract_export_limit import ContractExportLimit, seen_of_the_meter
+from derctl.functions.departure import Departure
 from derctl.functions.enter_service import EnterService, entry_of, kept_entry
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event, uncut_event
 from derctl.functions.fuse_limit import FuseLimit
@@ -167,7 +170,7 @@ ROWS: Mapping[str, Row] = {
         Row(function=ConstPf, said="constant power factor", reactive=True, passes_on=(PowerFactorRequest,)),
         Row(function=ConstVar, said="constant var", reactive=True, passes_on=(VarRequest,)),
         Row(function=UtilityLimit, said="the grid operator"),
-        Row(function=OperatorLimit, said="operator", passes_on=(LimitRequest,), survives=LIMIT),
+        Row(function=OperatorLimit, said="operator", passes_on=(LimitRequest, FloorRequest), survives=LIMIT),
         Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=(BatteryRequest,)),
         Row(
             function=ContractExportLimit,
@@ -220,6 +223,7 @@ ROWS: Mapping[str, Row] = {
             survives=LIMITS,
             evidence=seen_of_the_loop,
         ),
+        Row(function=Departure, said="the departure", needs=TARGET, passes_on=(DepartureRequest,)),
         Row(function=Schedule, said="the plan", needs=TARGET, passes_on=(PlanRequest,)),
         Row(function=SelfConsumption, said="self-consumption", scope=Scope.SITE, needs=METER),
         Row(

@@ -16,7 +16,7 @@ TELLS: Mapping[str, Told] = {
     **dict.fromkeys(("contract_export_limit", "fuse_limit", "owner_export_limit", "utility_limit"), Told.LIMIT),
     **dict.fromkeys(("grid_limits", "owner_limits"), Told.LIMIT),
     **dict.fromkeys(("operator_limit", "volt_watt", "freq_droop", "enter_service"), Told.LIMIT),
-    **dict.fromkeys(("self_consumption", "setpoint", "schedule"), Told.POWER),
+    **dict.fromkeys(("self_consumption", "setpoint", "schedule", "departure"), Told.POWER),
 }
 """What a function makes a device be told; modes of reactive power are told by their row."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -160,7 +160,7 @@ class Desk:
             until=_until(self.clock, seconds),
             args=convert(dict(command.plain(fields)), command.args),
         )
-        return await self._apply(command, order, self.reach)
+        return await self._apply(command, order)
 
     async def take(
         self,
@@ -199,26 +199,24 @@ class Desk:
             args=args,
             synced=synced,
             others=rights is None or rights.others,
+            knew=None if waiter is None else frozenset(waiter.knew),
         )
-        return await self._told(command, name, order, correlation, waiter)
+        return await self._told(command, name, order, correlation)
 
-    async def _told(
-        self, command: Command, name: str, order: Order, correlation: bytes | None, waiter: Waiter | None
-    ) -> str:
+    async def _told(self, command: Command, name: str, order: Order, correlation: bytes | None) -> str:
         """With its story, which is saved with it."""
-        stories, n = self.stories, 1 if waiter is None else 2
-        reach = self.reach if waiter is None else replace(self.reach, knew=frozenset(waiter.knew))
+        stories, n = self.stories, 1 if order.knew is None else 2
         if stories is None or not command.saved or not stories.begin(order.by, order.id, name, correlation, n=n):
-            return await self._apply(command, order, reach)
+            return await self._apply(command, order)
         try:
-            return await self._apply(command, order, reach)
+            return await self._apply(command, order)
         except BaseException:
             stories.forget(order.by, order.id)
             raise
 
-    async def _apply(self, command: Command, order: Order, reach: Reach) -> str:
-        done = await command.apply(reach, order)
-        return await saved(reach, done) if command.saved else done.text
+    async def _apply(self, command: Command, order: Order) -> str:
+        done = await command.apply(self.reach, order)
+        return await saved(self.reach, done) if command.saved else done.text
 
     def log_it(
         self,

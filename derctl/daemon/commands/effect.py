@@ -86,12 +86,14 @@ class Seen:
 
 
 FUNCTIONS: Mapping[str, str] = {
+    "floor_power": "operator_limit",
     "set_battery_power": "setpoint",
     "grid_limit": "grid_limits",
     "operating_envelope": "grid_limits",
     "demand_response": "grid_limits",
     "owner_limit": "owner_limits",
     "battery_plan": "schedule",
+    "charge_for_departure": "departure",
     "set_reserve": "reserve",
     "set_power_factor": "const_pf",
     "set_var": "const_var",

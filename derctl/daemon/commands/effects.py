@@ -20,6 +20,7 @@ from derctl.daemon.commands.effect import (
     limited,
     together,
 )
+from derctl.functions.departure import Memory as Leaving
 from derctl.functions.lapse import NO_LIMIT, Lapse
 from derctl.functions.site_limits import FIELDS, Memory
 
@@ -44,6 +45,14 @@ def _limit(request: Any, seen: Seen) -> Effect:
         return Effect(became=Became.NOT_BINDING, by=tightest.by)
     kind, asked_w = function_of(request), None if request.der is None else request.p_ceiling_w
     return together([limited(each, seen, kind, asked_w) for each in seen.of(request.der, kind)])
+
+
+def _floor(request: Any, seen: Seen) -> Effect:
+    tightest = seen.binding.get((request.kind, request.der), request)
+    if (tightest.by, tightest.id) != (request.by, request.id):
+        return Effect(became=Became.NOT_BINDING, by=tightest.by)
+    kind = function_of(request)
+    return together([held_up(each, seen, kind, request.p_floor_w) for each in seen.of(request.der, kind)])
 
 
 def _setpoint(request: Any, seen: Seen) -> Effect:
@@ -137,6 +146,20 @@ def _nearer(name: str, room_w: float, kind: str, seen: Seen) -> str | None:
     return _whose(lapse, others[name], kind, seen) if left_w is not None and left_w < room_w - NEAR_W else None
 
 
+def _departure(request: Any, seen: Seen) -> Effect:
+    """The charge that is measured counts; until then who keeps it from charging."""
+    kind, der = function_of(request), seen.ders.get(request.der)
+    if der is None or not der.fresh or der.reading.soc_pct is None:
+        return Effect(code=Reason.UNMEASURED)
+    memory = seen.memories.get(f"{kind}/{der.id}")
+    begun = isinstance(memory, Leaving) and memory.begun == request.id
+    if der.reading.soc_pct >= request.soc_pct:
+        return Effect(became=Became.ACHIEVED if begun else Became.NOT_BINDING)
+    charging = [aimed(each, seen, kind, der.rating.p_min_w) for each in seen.of(der.id, kind) if begun]
+    found = together(charging)
+    return found if found.became in {Became.REFUSED, Became.OVERRIDDEN_BY} else Effect(code=Reason.NOT_CHARGED)
+
+
 def _reserve(request: Any, seen: Seen) -> Effect:
     """The highest that is asked for counts. It binds once the charge is down at it."""
     kind = function_of(request)
@@ -212,12 +235,14 @@ def _stopped(decision: Decision, kind: str, seen: Seen) -> Effect:
 
 EFFECTS: Mapping[str, Callable[[Any, Seen], Effect]] = {
     "limit_power": _limit,
+    "floor_power": _floor,
     "set_battery_power": _setpoint,
     "grid_limit": _site,
     "owner_limit": _site,
     "operating_envelope": _site,
     "demand_response": _site,
     "battery_plan": _plan,
+    "charge_for_departure": _departure,
     "set_reserve": _reserve,
     "set_power_factor": _var,
     "set_var": _var,

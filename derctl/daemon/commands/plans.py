@@ -93,7 +93,7 @@ async def battery_plan(reach: Reach, order: Order) -> Done:
         for i, (step, (from_s, to_s)) in enumerate(zip(args.intervals, found, strict=True))
     )
     request = PlanRequest(**order.asked, der=args.der, schedule=schedule)
-    back, now = put(reach, request), request.now()
+    back, now = put(reach, order, request), request.now()
     idle = all(from_s <= 0.0 or to_s >= order.seconds for from_s, to_s in found)
     none = "none counts before it ends: others decide" if idle else "none counts now"
     text = none if now.part is None else f"{now.part} of {now.parts} counts now"
@@ -133,7 +133,7 @@ async def demand_response(reach: Reach, order: Order) -> Done:
     if to_s < 0.0:
         raise CommandError(Refusal.OUT_OF_RANGE, f"it ends {-to_s:g} s after the command: a longer expires_s")
     request = EventRequest(**order.asked, der=None, schedule=(Limits(from_s=from_s, to_s=to_s, **asked),))
-    back = put(reach, request)
+    back = put(reach, order, request)
     begins = "" if request.now().part else f"; begins in {order.seconds - from_s:.0f} s"
     return Done(text=admitted(reach, order) + begins, back=back)
 
@@ -150,7 +150,7 @@ async def opt_out(reach: Reach, order: Order) -> Done:
         lambda each: isinstance(each, EventRequest) and args.event in {None, each.id},
         Standing.OPTED_OUT,
         order.by,
-        knew=reach.knew,
+        knew=order.knew,
     )
     text = "no such event is known" if count == 0 else f"opted out of {count}"
     return Done(text=text, back=reach.requests.undo(before))

@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from derctl.core.types import REQUESTS, BatteryRequest, LimitRequest, Request
+from derctl.core.types import REQUESTS, BatteryRequest, FloorRequest, LimitRequest, Request
 from derctl.core.words import Refusal
 from derctl.daemon.commands.row import EVERYBODY, Command, Done, Order, Reach, admitted, check_der
 from derctl.daemon.requests import tightest
@@ -25,6 +25,13 @@ class LimitPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
 
     p_ceiling_w: float
     der: str | None = None
+
+
+class FloorPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Arguments of floor_power."""
+
+    der: str
+    p_floor_w: float
 
 
 class SetBatteryPower(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -64,14 +71,14 @@ def _limit(reach: Reach, order: Order, *, instead: bool) -> Done:
     request = LimitRequest(**order.asked, der=args.der, p_ceiling_w=args.p_ceiling_w)
     if instead and not order.synced and reach.requests.loosened(request):
         raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: relaxing commands wait")
-    back = put(reach, request, instead=instead)
+    back = put(reach, order, request, instead=instead)
     return Done(text=admitted(reach, order) + _tighter(reach, request), back=back)
 
 
-def put(reach: Reach, request: Request, *, instead: bool = False) -> Callable[[], None]:
+def put(reach: Reach, order: Order, request: Request, *, instead: bool = False) -> Callable[[], None]:
     """Gives what takes it back."""
     before = dict(reach.requests.held)
-    reach.requests.put(request, instead=instead, knew=reach.knew)
+    reach.requests.put(request, instead=instead, knew=order.knew)
     return reach.requests.undo(before)
 
 
@@ -88,6 +95,22 @@ def _tighter(reach: Reach, request: LimitRequest) -> str:
     )
 
 
+async def floor_power(reach: Reach, order: Order) -> Done:
+    """The least that a DER gives; only one that takes a target can be lifted."""
+    args: FloorPower = order.args
+    check_der(reach, args.der)
+    if not reach.has_function("operator_limit", args.der):
+        raise CommandError(Refusal.NO_FUNCTION, f"the site file has no operator_limit for {args.der!r}")
+    der = next(each for each in reach.state().ders if each.id == args.der)
+    if not der.can.aim:
+        raise CommandError(Refusal.OUT_OF_RANGE, f"{args.der} takes no target: no floor lifts it")
+    if not der.rating.p_min_w <= args.p_floor_w <= der.rating.p_max_w:
+        text = f"p_floor_w = {args.p_floor_w:g} is outside {der.rating.p_min_w:g} to {der.rating.p_max_w:g} W"
+        raise CommandError(Refusal.OUT_OF_RANGE, text)
+    back = put(reach, order, FloorRequest(**order.asked, der=args.der, p_floor_w=args.p_floor_w))
+    return Done(text=admitted(reach, order), back=back)
+
+
 async def set_battery_power(reach: Reach, order: Order) -> Done:
     """A battery's power."""
     args: SetBatteryPower = order.args
@@ -98,7 +121,7 @@ async def set_battery_power(reach: Reach, order: Order) -> Done:
     if not rating.p_min_w <= args.p_target_w <= rating.p_max_w:
         text = f"p_target_w = {args.p_target_w:g} is outside {rating.p_min_w:g} to {rating.p_max_w:g} W"
         raise CommandError(Refusal.OUT_OF_RANGE, text)
-    back = put(reach, BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
+    back = put(reach, order, BatteryRequest(**order.asked, der=args.der, p_target_w=args.p_target_w))
     return Done(text=admitted(reach, order), back=back)
 
 
@@ -114,7 +137,7 @@ async def clear(reach: Reach, order: Order) -> Done:
         lifted = reach.lift_found(args.der)
         return Done(text=_lifted(lifted, args.der), back=partial(reach.keep_found, lifted))
     before = dict(reach.requests.held)
-    count = reach.requests.clear(args.der, by=order.by, others=order.others, knew=reach.knew)
+    count = reach.requests.clear(args.der, by=order.by, others=order.others, knew=order.knew)
     waited, again = _of_those_that_wait(reach, order)
     text = _dropped(count + waited, args.der)
     undo = reach.requests.undo(before)
@@ -135,7 +158,7 @@ def _of_those_that_wait(reach: Reach, order: Order) -> tuple[int, Callable[[], N
         mine = each.by == order.by or (order.others and asks is not None and not asks.own)
         return asks is not None and mine and der in {None, each.fields.get("der")}
 
-    return reach.requests.waiting.drop(concerned if reach.knew is None else lambda each: False, f"{order.by}: clear")
+    return reach.requests.waiting.drop(concerned if order.knew is None else lambda each: False, f"{order.by}: clear")
 
 
 def _dropped(count: int, der: str | None) -> str:
@@ -165,6 +188,14 @@ ROWS: dict[str, Command] = {
         relaxing=False,
         says="`limit_power` in place of the sender's earlier limits for the same DER, or the site: it may be looser, "
         "and such a one waits for a clock that is set",
+        may=EVERYBODY,
+    ),
+    "floor_power": Command(
+        args=FloorPower,
+        apply=floor_power,
+        relaxing=True,
+        says="the least that a DER with a target gives (below 0: the most that it draws) until the command expires; "
+        "beside others, of several the highest. A ceiling goes before it. Needs `operator_limit`",
         may=EVERYBODY,
     ),
     "set_battery_power": Command(

@@ -58,8 +58,7 @@ class Reach:
     raises OSError. lift_found: of a DER (None: all); gives those in which a limit was found. keep_found: takes it
     back. known: who was ever found. replace: takes the device that answers in a DER's place for it. shadow: in a
     line, what would have been written so far. end_trial: of one that is under way; what it wrote is given back by
-    then. views: for what only looks. knew: of one that waited, by sender and id what was asked for before it, which
-    alone it may take back; None: it comes now."""
+    then. views: for what only looks."""
 
     plan: Plan
     requests: Requests
@@ -76,7 +75,6 @@ class Reach:
     shadow: Callable[[], Awaitable[str]] = unseen
     end_trial: Callable[[], Awaitable[None]] = no_trial
     views: Views = field(default_factory=Views)
-    knew: Collection[Key] | None = None
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""
@@ -88,6 +86,8 @@ class Order:
     """A command that passed the envelope's checks. by: the principal who sent it.
 
     seconds: what is left of its life. synced: its age was checked. others: it may take back what others asked for.
+    knew: of one that waited, by sender and id what was asked for before it, which alone it may take back; None: it
+    comes now.
     """
 
     id: str
@@ -97,6 +97,7 @@ class Order:
     args: Any
     synced: bool = True
     others: bool = True
+    knew: Collection[Key] | None = None
 
     @property
     def asked(self) -> dict[str, Any]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from derctl.daemon.commands import devices, looking, mode, plans, power, settings, site_limits, stop
+from derctl.daemon.commands import departure, devices, looking, mode, plans, power, settings, site_limits, stop
 from derctl.daemon.commands.row import Command
 
 COMMANDS: dict[str, Command] = (
-    power.ROWS | site_limits.ROWS | plans.ROWS | settings.ROWS | stop.ROWS | mode.ROWS | devices.ROWS | looking.ROWS
+    power.ROWS
+    | site_limits.ROWS
+    | plans.ROWS
+    | departure.ROWS
+    | settings.ROWS
+    | stop.ROWS
+    | mode.ROWS
+    | devices.ROWS
+    | looking.ROWS
 )

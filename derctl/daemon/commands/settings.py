@@ -51,7 +51,7 @@ async def set_reserve(reach: Reach, order: Order) -> Done:
                 f"min_pct = {args.min_pct:g} is outside {each.min_pct:g} to 100 %: the site file does not let it be"
             )
             raise CommandError(Refusal.OUT_OF_RANGE, f"{text} lowered (reserve.may_lower)")
-    back = put(reach, ReserveRequest(**order.asked, der=args.der, min_pct=args.min_pct))
+    back = put(reach, order, ReserveRequest(**order.asked, der=args.der, min_pct=args.min_pct))
     return Done(text=admitted(reach, order), back=back)
 
 
@@ -64,7 +64,7 @@ async def set_power_factor(reach: Reach, order: Order) -> Done:
             text = f"excitation = {args.excitation[:40]!r} is not one of {', '.join(EXCITATION)}"
             raise CommandError(Refusal.OUT_OF_RANGE, text)
     request = PowerFactorRequest(**order.asked, der=args.der, pf=args.pf, excitation=args.excitation)
-    return Done(text=admitted(reach, order), back=put(reach, request))
+    return Done(text=admitted(reach, order), back=put(reach, order, request))
 
 
 async def set_var(reach: Reach, order: Order) -> Done:
@@ -79,7 +79,9 @@ async def set_var(reach: Reach, order: Order) -> Done:
             if not low <= args.q_pu <= high:
                 text = f"q_pu = {args.q_pu:g} is outside {low:.3g} to {high:.3g}, which {der.id} can"
                 raise CommandError(Refusal.OUT_OF_RANGE, text)
-    return Done(text=admitted(reach, order), back=put(reach, VarRequest(**order.asked, der=args.der, q_pu=args.q_pu)))
+    return Done(
+        text=admitted(reach, order), back=put(reach, order, VarRequest(**order.asked, der=args.der, q_pu=args.q_pu))
+    )
 
 
 def _functions(reach: Reach, kind: type[F], der: str | None) -> list[F]:

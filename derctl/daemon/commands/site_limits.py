@@ -47,13 +47,17 @@ class OperatingEnvelope(msgspec.Struct, kw_only=True, frozen=True, forbid_unknow
 async def grid_limit(reach: Reach, order: Order) -> Done:
     """What the grid operator lets the site export, import and generate for a time."""
     asked = _asked(reach, order, GridLimits.kind)
-    return Done(text=admitted(reach, order), back=put(reach, GridLimitRequest(**order.asked, der=None, **asked)))
+    return Done(
+        text=admitted(reach, order), back=put(reach, order, GridLimitRequest(**order.asked, der=None, **asked))
+    )
 
 
 async def owner_limit(reach: Reach, order: Order) -> Done:
     """The same by the owner's word."""
     asked = _asked(reach, order, OwnerLimits.kind)
-    return Done(text=admitted(reach, order), back=put(reach, OwnerLimitRequest(**order.asked, der=None, **asked)))
+    return Done(
+        text=admitted(reach, order), back=put(reach, order, OwnerLimitRequest(**order.asked, der=None, **asked))
+    )
 
 
 async def operating_envelope(reach: Reach, order: Order) -> Done:
@@ -66,7 +70,7 @@ async def operating_envelope(reach: Reach, order: Order) -> Done:
         for i, (part, (from_s, to_s)) in enumerate(zip(args.intervals, found, strict=True))
     )
     request = EnvelopeRequest(**order.asked, der=None, schedule=schedule)
-    back, now = put(reach, request), request.now()
+    back, now = put(reach, order, request), request.now()
     text = "none counts now" if now.part is None else f"{now.part} of {now.parts} counts now"
     return Done(text=f"{admitted(reach, order)}; interval {text}", back=back)
 

@@ -10,7 +10,7 @@ from derctl.daemon.commands.row import EVERYBODY, Command, Done, Nothing, Order,
 
 async def emergency_stop(reach: Reach, order: Order) -> Done:
     """Every DER to 0 W and 0 var, whatever the site file gives it, until it is lifted."""
-    back = put(reach, StopRequest(id=order.id, der=None, by=order.by, remaining_s=FOREVER_S))
+    back = put(reach, order, StopRequest(id=order.id, der=None, by=order.by, remaining_s=FOREVER_S))
     text = "stopped until lift_stop"
     return Done(text=text if reach.gate.open else f"{text}, but nothing is written in observe mode", back=back)
 
@@ -19,7 +19,7 @@ async def lift_stop(reach: Reach, order: Order) -> Done:
     """Whoever stopped the site."""
     before = dict(reach.requests.held)
     count = reach.requests.drop(
-        lambda each: isinstance(each, StopRequest), Standing.CLEARED, order.by, knew=reach.knew
+        lambda each: isinstance(each, StopRequest), Standing.CLEARED, order.by, knew=order.knew
     )
     return Done(text="lifted" if count else "nothing to lift: nobody stopped it", back=reach.requests.undo(before))
 

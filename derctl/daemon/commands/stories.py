@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.types import LimitRequest, Outcome, Tick
+from derctl.core.engine import Plan
+from derctl.core.types import FloorRequest, LimitRequest, Outcome, Tick
 from derctl.core.words import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.answer import answer, reply
-from derctl.daemon.commands.effect import Effect, Seen, everybody
+from derctl.daemon.commands.effect import Effect, Seen
 from derctl.daemon.commands.effects import effect_of
 from derctl.daemon.commands.record import at_poc, noted, told
 from derctl.daemon.commands.row import LOCAL_ID, Heard, unheard
@@ -27,7 +28,7 @@ Key = tuple[str, str]
 @dataclass(slots=True)
 class Stories:
     """send: takes what goes to the broker. changed: something that must survive a restart has. heard: the record of
-    who asked for what. runs: whose function of a kind is, None: anybody's. of: by principal and id, those that have
+    who asked for what. plan: which function runs for whom. of: by principal and id, those that have
     not ended."""
 
     requests: Requests
@@ -35,7 +36,7 @@ class Stories:
     send: Callable[[Message], None]
     changed: Callable[[], None] = lambda: None
     heard: Heard = unheard
-    runs: Callable[[str], frozenset[str] | None] = everybody
+    plan: Callable[[], Plan] = Plan
     of: dict[Key, Story] = field(default_factory=dict)
     volts: Window = field(default_factory=Window)
 
@@ -75,7 +76,7 @@ class Stories:
         if self.of:
             error_s = self.clock.error_s
             clock = {"t": self.clock.stamp(), "synced": self.clock.synced, "clock_error_s": error_s}
-            limits = [each for each in state.requests if isinstance(each, LimitRequest)]
+            limits = [each for each in state.requests if isinstance(each, LimitRequest | FloorRequest)]
             seen = Seen(
                 state=state,
                 decisions=tick.decisions,
@@ -86,7 +87,7 @@ class Stories:
                 memories=tick.memories,
                 asked={(each.by, each.id): each for each in state.requests},
                 binding={(each.kind, each.der): each for each in tightest(limits)},
-                runs=self.runs,
+                runs=self.plan().runs,
             )
             for key in [key for key, story in self.of.items() if story.admitted]:
                 self._look(key, seen)

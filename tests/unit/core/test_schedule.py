@@ -13,6 +13,7 @@ from derctl.core.types import (
     BatteryRequest,
     EnvelopeRequest,
     EventRequest,
+    FloorRequest,
     GridLimitRequest,
     LimitRequest,
     OwnerLimitRequest,
@@ -77,3 +78,4 @@ def test_of_two_requests_the_lower_bound_of_each_name_is_the_tighter() -> None:
         request = kind(**common, der=None, import_w=7.0, generation_w=0.0)
         assert request.bounds() == {"import_w": 7.0, "generation_w": 0.0} and request.now() is request
     assert BatteryRequest(**common, der="bat1", p_target_w=-5.0).bounds() == {"": 0.0}, "a setpoint bounds nothing"
+    assert FloorRequest(**common, der="bat1", p_floor_w=5.0).bounds() == {"p_floor_w": -5.0}, "of floors the higher"

@@ -9,7 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.types import Abstain, BatteryRequest, LimitRequest, Proposal, Request, Setpoint, SiteProposal
+from derctl.core.types import (
+    Abstain,
+    BatteryRequest,
+    FloorRequest,
+    LimitRequest,
+    Proposal,
+    Request,
+    Setpoint,
+    SiteProposal,
+)
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
 from derctl.functions.survival import kept, revived
 from tests import make
@@ -230,3 +239,22 @@ def test_a_limit_that_ends_while_its_device_is_silent_rises_once_that_answers() 
     assert house.run(20) == [2_000.0] * 20
     house.ders = (make.pv(),)
     assert house.run(3) == [3_000.0, 4_000.0, 5_000.0]
+
+
+def test_a_floor_is_the_highest_that_is_alive_and_stands_beside_a_limit() -> None:
+    floors = [
+        FloorRequest(id=str(w), der="bat1", by="home", remaining_s=60.0, p_floor_w=w) for w in (500.0, 1_500.0, -9.0)
+    ]
+    bat = make.battery()
+    assert say(OperatorLimit(), *floors, der=bat) == Proposal(by="operator_limit", rank=60, p_floor_w=1_500.0)
+    limit = request("limit_power", 2_000.0, der="bat1")
+    both = Proposal(by="operator_limit", rank=60, p_ceiling_w=2_000.0, p_floor_w=1_500.0)
+    assert say(OperatorLimit(), limit, *floors, der=bat) == both
+    assert say(OperatorLimit(), *floors, der=make.battery("bat2")) == Abstain("no request")
+
+
+def test_a_limit_below_a_floor_of_the_same_rank_counts() -> None:
+    floor = FloorRequest(id="f", der="bat1", by="home", remaining_s=60.0, p_floor_w=1_500.0)
+    time = PlanTimeline.of(OperatorLimit(), der="bat1")
+    decided = time.decided(make.battery(soc_pct=50.0), requests=(floor, request("limit_power", 1_000.0, der="bat1")))
+    assert decided["bat1"].setpoint.p_target_w == 1_000.0

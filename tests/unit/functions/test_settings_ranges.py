@@ -77,6 +77,7 @@ OURS = {
     ("bms_guard", "ramp_s"): (10.0, 1.0, 60.0),
     ("bms_guard", "stop_s"): (30.0, 2.0, 120.0),
     ("bms_guard", "efficiency"): (0.95, 0.5, 1.0),
+    ("departure", "efficiency_pu"): (0.9, 0.5, 1.0),
     ("bms_guard", "recovery_pct"): (5.0, 1.0, 20.0),
     ("bms_guard", "cell_high_v"): (None, 1.0, 5.0),
     ("bms_guard", "cell_low_v"): (None, 0.5, 4.5),

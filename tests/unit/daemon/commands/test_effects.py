@@ -18,9 +18,11 @@ from derctl.core.schedule import Aim, Limits
 from derctl.core.types import (
     REQUESTS,
     BatteryRequest,
+    DepartureRequest,
     DerState,
     EnvelopeRequest,
     EventRequest,
+    FloorRequest,
     GridLimitRequest,
     Outcome,
     OwnerLimitRequest,
@@ -42,8 +44,9 @@ from derctl.daemon.requests import Requests
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.contract_export_limit import Memory as Loop
+from derctl.functions.departure import Departure
 from derctl.functions.meter_trust import Trust
-from derctl.functions.operator import SetpointFunction
+from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
 from derctl.functions.site_limits import GridLimits, Memory, OwnerLimits
@@ -90,16 +93,19 @@ class Plant:
         """As a daemon has them that starts on the same requests."""
         world = World(self.tmp, wall_s=NOON.timestamp())
         world.set_clock()
-        return Stories(self.requests, world.clock, self.sent.append, runs=self.runs)
+        return Stories(self.requests, world.clock, self.sent.append, plan=self.plan)
 
-    def runs(self, kind: str) -> frozenset[str] | None:
-        return Plan(der_functions=tuple(self.rows)).runs(kind)
+    def plan(self) -> Plan:
+        both = ("pv1", "bat1")
+        return Plan(der_functions=tuple(self.rows), site_functions=((self.grid, both), (OwnerLimits(), both)))
 
     @property
     def rows(self) -> list[Any]:
         rows: list[Any] = [
             (SetpointFunction(), ("bat1",)),
+            (OperatorLimit(), ("bat1",)),
             (Schedule(), ("bat1",)),
+            (Departure(efficiency_pu=1.0), ("bat1",)),
             (Reserve(min_pct=10.0), ("bat1",)),
         ]
         if self.reactive is not None:
@@ -126,10 +132,8 @@ class Plant:
             shown_w = sum(self.p_w.values()) - self.load_w if self.stuck_w is None else self.stuck_w
             poc = make.meter(shown_w, sample=self.n if self.stuck_w is None else 1, answer=self.n, fresh=self.meter)
             state = replace(make.site(*ders, t_s=self.t_s, poc=poc), requests=self.requests.alive(), id="house-12")
-            both = ("pv1", "bat1")
-            plan = Plan(der_functions=tuple(self.rows), site_functions=((self.grid, both), (OwnerLimits(), both)))
             before = self.memories
-            self.memories, decisions = step(plan, before, state, 1.0)
+            self.memories, decisions = step(self.plan(), before, state, 1.0)
             outcomes = {
                 each.der: self.outcome(der, each.setpoint)
                 for der, each in zip(ders, decisions, strict=True)
@@ -264,6 +268,13 @@ CASES: dict[str, tuple[Request, dict[str, Any], list[Said]]] = {
         of(VarRequest, q_pu=-0.2, der="pv1"),
         {"reactive": ConstVar(q_pu=-0.2), "moods": {"pv1": (Achieved.NO, Reason.NOT_FOLLOWED)}},
         [("refused", None, "not_followed")],
+    ),
+    "a floor lifts the battery": (of(FloorRequest, p_floor_w=1500.0, der="bat1"), {}, [("achieved", None, None)]),
+    "it rests above it anyway": (of(FloorRequest, p_floor_w=-1500.0, der="bat1"), {}, [NOT]),
+    "its BMS lets no floor be": (
+        of(FloorRequest, p_floor_w=1500.0, der="bat1"),
+        {"seniors": [EMPTY]},
+        [("overridden_by", "bms_guard", "senior_bound")],
     ),
     "the stop holds": (of(StopRequest), {}, [("achieved", None, None)]),
     "an inverter gives on": (of(StopRequest), {"moods": {"pv1": IGNORED}}, [("refused", None, "write_ignored")]),
@@ -433,3 +444,51 @@ def test_what_was_delivered_is_what_it_changed(
     found = plant.told[-1]["record"]["delivered"]
     for name, value in zip(("p_w", "q_var"), delivered, strict=True):
         assert found[name] == (None if value is None else pytest.approx(value, rel=0.08))
+
+
+def leaving(soc_pct: float, left_s: float = 60.0) -> Any:
+    return of(DepartureRequest, by="home", der="bat1", soc_pct=soc_pct, left_s=left_s)
+
+
+def test_a_departure_is_achieved_by_the_charge_that_is_measured(plant: Plant) -> None:
+    """It draws 5 kW though only the grid has them, and what it claims to do is not its charge."""
+    plant.sun_w = 0.0
+    plant.ask(leaving(80.0))
+    plant.tick(20)
+    assert (plant.p_w["bat1"], plant.words()) == (-5000.0, [])
+    plant.soc_pct = 80.0
+    plant.tick(5)
+    assert (plant.p_w["bat1"], plant.words()) == (0.0, [("achieved", None, None)])
+
+
+@pytest.mark.parametrize(
+    ("world", "soc_pct", "says"),
+    [
+        ({}, 90.0, [("lapsed", None, "not_charged")]),
+        ({}, 40.0, [("not_binding", None, None), ("lapsed", None, None)]),
+        ({"absent": {"bat1"}}, 90.0, [("lapsed", None, "unmeasured")]),
+        (
+            {"seniors": [("bat1", Proposal(by="bms_guard", rank=0, p_floor_w=-100.0))]},
+            90.0,
+            [("overridden_by", "bms_guard", "senior_bound"), ("lapsed", None, "senior_bound")],
+        ),
+    ],
+)
+def test_a_departure_that_was_not_reached_says_why(
+    tmp_path: Path, world: dict[str, Any], soc_pct: float, says: list[Said]
+) -> None:
+    plant = Plant(tmp_path, **world)
+    plant.ask(leaving(soc_pct, 20.0))
+    plant.tick(25)
+    assert plant.words() == says
+
+
+def test_of_two_floors_the_higher_one_binds_and_it_ends_at_once(plant: Plant) -> None:
+    plant.ask(of(FloorRequest, p_floor_w=500.0, der="bat1"))
+    plant.ask(of(FloorRequest, by="ops", name="high", p_floor_w=1500.0, der="bat1", left_s=20.0))
+    plant.tick(15)
+    assert plant.p_w["bat1"] == 1500.0
+    plant.tick(6)
+    assert plant.p_w["bat1"] == 500.0
+    assert plant.words() == [("not_binding", "ops", None)]
+    assert [each[0] for each in plant.words("high")] == ["achieved", "lapsed"]

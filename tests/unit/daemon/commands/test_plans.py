@@ -13,15 +13,21 @@ from derctl.core.words import Standing
 from derctl.daemon.requests import from_plain, to_plain
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
+from derctl.functions.departure import Departure
+from derctl.functions.operator import OperatorLimit
 from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
 from derctl.functions.site_limits import GridLimits
+from derctl.functions.soc_guard import SocGuard
 from tests import make
 from tests.unit.daemon.commands.test_site_limits import NOON, House, at, until
 
 FUNCTIONS: tuple[Any, ...] = (
     (Reserve(min_pct=20.0), ("bat1",)),
     (Schedule(), ("bat1",)),
+    (Departure(efficiency_pu=1.0), ("bat1",)),
+    (SocGuard(max_pct=95.0), ("bat1",)),
+    (OperatorLimit(), ("pv1", "bat1")),
     (ConstPf(pf=0.95), ("pv1",)),
     (ConstVar(q_pu=0.0), ("bat1",)),
 )
@@ -226,3 +232,75 @@ async def test_a_stop_outlives_a_restart_whatever_the_clock_says() -> None:
     plain = msgspec.json.decode(msgspec.json.encode(to_plain(held, wall=NOON.timestamp(), now_s=50.0)))
     for wall in (None, 0.0, 1e12):
         assert from_plain(plain, wall=wall).remaining_s > 0.9 * FOREVER_S
+
+
+# ---- a store that leaves
+
+
+def charged(home: Any, soc_pct: float | None) -> Any:
+    home.state = lambda: make.site(make.pv(), make.battery(soc_pct=soc_pct))
+    return home
+
+
+async def test_a_departure_lives_until_it_leaves_and_a_later_word_takes_its_place() -> None:
+    home = charged(house(), 40.0)
+    reply = await home.send("charge_for_departure", der="bat1", soc_pct=60, departure=until(45))
+    assert reply["result"] == "admitted"
+    [held] = home.alive
+    assert (held.der, held.soc_pct, held.remaining_s) == ("bat1", 60.0, 2700.0)
+    await home.send("charge_for_departure", by="home", der="bat1", soc_pct=50, departure=until(50))
+    assert [each.by for each in home.alive] == ["home"]
+    reply = await charged(house(), None).send("charge_for_departure", der="bat1", soc_pct=90, departure=until(1))
+    assert "whether it can have it by then is not known" in reply["text"]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "text"),
+    [
+        ({"soc_pct": 66}, "out_of_range", "soc_pct = 66 is outside 0 to 65 %, what bat1 can have by then"),
+        ({"soc_pct": 96, "soc": 94.0}, "out_of_range", "soc_pct = 96 is outside 0 to 95 %, what soc_guard leaves"),
+        ({"soc_pct": 0}, "out_of_range", "outside 0 to 65 %"),
+        ({"departure": until(-2)}, "expired", "departure was 120 s ago"),
+        ({"departure": until(70)}, "out_of_range", "600 s after the command ends"),
+        ({"departure": "2026-11-21T12:30:00"}, "bad_argument", "departure needs a time zone"),
+        ({"departure": "soon"}, "bad_argument", "is no time"),
+        ({"der": "pv1"}, "no_function", "no departure for 'pv1'"),
+        ({"der": "x"}, "no_der", "no DER 'x'"),
+    ],
+)
+async def test_a_departure_that_can_t_be_is_refused_with_what_can(args: dict[str, Any], code: str, text: str) -> None:
+    """5 kW for half an hour are 25 % of 10 kWh."""
+    given = dict(args)
+    soc = given.pop("soc", 40.0)
+    asked = {"der": "bat1", "soc_pct": 60, "departure": until(30)} | given
+    said = await refused(charged(house(), soc), "charge_for_departure", **asked)
+    assert said[0] == code and text in said[1]
+
+
+# ---- floors
+
+
+async def test_a_floor_lives_beside_others_and_takes_no_higher_one_s_place() -> None:
+    home = house()
+    for by, watts in (("a", 1_000), ("a", 2_000), ("a", 500), ("b", 0)):
+        assert (await home.send("floor_power", by=by, der="bat1", p_floor_w=watts))["result"] == "admitted"
+    assert [(each.by, each.p_floor_w) for each in home.alive] == [("a", 2_000.0), ("a", 500.0), ("b", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "text"),
+    [
+        ({"der": "bat1", "p_floor_w": 5_001}, "out_of_range", "p_floor_w = 5001 is outside -5000 to 5000 W"),
+        ({"der": "pv1", "p_floor_w": 1}, "out_of_range", "pv1 takes no target"),
+        ({"der": "x", "p_floor_w": 1}, "no_der", "x"),
+        ({"p_floor_w": 1}, "bad_argument", "der is missing"),
+    ],
+)
+async def test_a_floor_that_can_t_be_is_refused(args: dict[str, Any], code: str, text: str) -> None:
+    said = await refused(house(), "floor_power", **args)
+    assert said[0] == code and text in said[1]
+
+
+async def test_a_site_without_operator_limit_takes_no_floor() -> None:
+    said = await refused(house((Schedule(), ("bat1",))), "floor_power", der="bat1", p_floor_w=1)
+    assert said[0] == "no_function"

@@ -74,8 +74,8 @@ SAYS: dict[str, tuple[str, str, dict[str, Any], str | None, str]] = {
     ),
     "not its role's": (
         "agg", "disarm", {}, "not_permitted",
-        "disarm: agg may battery_plan, change_limit, clear, demand_response, emergency_stop, grid_limit, "
-        "limit_power, operating_envelope, ping, publish_all, set_battery_power, why "
+        "disarm: agg may battery_plan, change_limit, clear, demand_response, emergency_stop, floor_power, "
+        "grid_limit, limit_power, operating_envelope, ping, publish_all, set_battery_power, why "
         "(mqtt.principals[4].role of aggregator)",
     ),
     "inside": ("agg", "limit_power", {"der": "bat1", "p_ceiling_w": 500}, None, "until 2026-11-21T12:10:00.000Z"),

@@ -32,7 +32,6 @@ class House:
     passed_s: float = 0.0
     ids: Iterator[int] = field(default_factory=lambda: iter(range(10_000)))
     synced: str = "assume"
-    knew: None = None
 
     def __post_init__(self) -> None:
         self.requests = Requests(lambda: 50.0 + self.passed_s)
