@@ -90,7 +90,7 @@ class App:
             self.clock,
             self.outbox,
             self.news,
-            lambda: self.uplink.takes_in("interval"),
+            lambda: takes_intervals(self.uplink.link),
         )
         self.kept.listen(desk, self.gate)
         self._wire_links(site, desk)
@@ -271,6 +271,11 @@ class App:
         """Nobody asks or tells the devices anything any more."""
         await self.tasks.end("control")
         await self.control.loop.poller.stop()
+
+
+def takes_intervals(broker: MqttLink | None) -> bool:
+    """Whether there is one now, and it lets them be written."""
+    return broker is not None and broker.connected and not broker.publisher.denies("interval")
 
 
 def distrusted(buses: Mapping[str, Bus], broker: MqttLink | None) -> dict[str, str]:
