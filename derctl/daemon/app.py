@@ -96,7 +96,7 @@ class App:
             self.clock,
             self.outbox,
             self.news,
-            lambda: self.uplink.takes_in("interval"),
+            lambda: takes_intervals(self.uplink.link),
         )
         self.kept.listen(desk, self.gate)
         self._wire_links(site, desk)
@@ -330,6 +330,11 @@ def looking_of(app: App, pages: Pages) -> Looking:
         folder=app.control.releaser.records.written.folder,
         clock=app.clock,
     )
+
+
+def takes_intervals(broker: MqttLink | None) -> bool:
+    """Whether there is one now, and it lets them be written."""
+    return broker is not None and broker.connected and not broker.publisher.denies("interval")
 
 
 def distrusted(buses: Mapping[str, Bus], broker: MqttLink | None) -> dict[str, str]:

@@ -12,7 +12,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-ROOMS = {"derctl": ["fast"], "hil": ["hil"], "tests": ["dev", "fast", "hil"], "bench": ["dev", "fast", "hil"]}
+ROOMS = {
+    "derctl": ["fast"],
+    "hil": ["hil"],
+    "tests": ["dev", "fast", "hil", "signed"],
+    "bench": ["dev", "fast", "hil"],
+}
 """Room to the extras that it is installed with."""
 OWN = {"derctl", "hil", "bench", "tests", "tools", "witness"}
 DISTRIBUTIONS = packages_distributions()
