@@ -1,4 +1,5 @@
-"""The broker session on aiomqtt. MQTT 5; 3.1.1 only where the broker refuses the protocol, never on silence."""
+"""The broker session on aiomqtt. MQTT 5; 3.1.1 where the broker refuses that, or answers 3.1.1 and right behind it is
+silent to MQTT 5; never on silence alone."""
 
 from __future__ import annotations
 
@@ -103,14 +104,32 @@ class MqttLink:
             if not self.may_connect():
                 raise LinkError("TLS waits for the clock to be set")
             if self.tidings.history.failed % 2 and not self.tidings.sessions and self.protocol == "5":
-                async with self._client(None):  # amqtt drops MQTT 5 with a will before it looks at the version
-                    pass
+                await self._ask_version()
             await self._session()
         except (aiomqtt.MqttError, LinkError, OSError, ValueError) as error:
             return error
         finally:
             self.tidings.connected = False
         return LinkError("the session ended")
+
+    async def _ask_version(self) -> None:
+        """Without a will: amqtt drops MQTT 5 with one before it looks at the version. RabbitMQ before 3.13 answers no
+        MQTT 5 at all: 3.1.1 where that is answered, and MQTT 5 at once behind it is not."""
+        answers = True
+        try:
+            async with self._client(None, "3.1.1"):
+                pass
+        except aiomqtt.MqttError as error:
+            answers = False
+            if _code_of(error) is None:
+                raise
+        try:
+            async with self._client(None):
+                pass
+        except aiomqtt.MqttError as error:
+            if not answers or _code_of(error) is not None:
+                raise
+            self.protocol = "3.1.1"
 
     def _ended(self, error: Exception) -> float | None:
         """What is said of it, and the pause until the next try; None: at once. The error isn't kept: it holds the
@@ -175,8 +194,8 @@ class MqttLink:
         except aiomqtt.MqttError:
             return
 
-    def _client(self, will: aiomqtt.Will | None) -> Client:
-        """Without a will it only asks for the version."""
+    def _client(self, will: aiomqtt.Will | None, protocol: str | None = None) -> Client:
+        """Without a will it only asks for the version. protocol: another one than that of the sessions."""
         broker = self.broker
         return Client(
             broker.host,
@@ -184,7 +203,7 @@ class MqttLink:
             username=broker.username,
             password=broker.password,
             identifier=broker.base.replace("/", "-"),
-            protocol=VERSIONS[self.protocol],
+            protocol=VERSIONS[protocol or self.protocol],
             will=will,
             keepalive=broker.keepalive_s,
             timeout=CONNECT_S,

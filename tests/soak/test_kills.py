@@ -109,6 +109,7 @@ async def test_killed_under_load_nothing_acknowledged_is_lost(house: Callable[..
             await asyncio.gather(*asking)
             touched = {name for name in WRITTEN if len(h.run.rig.units[name].log) > before[name]}
             gone += [f"turn {turn}: {each}" for each in lost(h.run.directory / "state", admitted, armed, touched)]
+            await asyncio.to_thread(verified, h.run.directory / "state")
             promised, words = promised + len(admitted), words + 1
             await h.run.child.start()
         await h.until(lambda status: status["loop"]["ticks"] >= 3)
