@@ -103,33 +103,15 @@ class MqttLink:
         try:
             if not self.may_connect():
                 raise LinkError("TLS waits for the clock to be set")
-            if self.tidings.history.failed % 2 and not self.tidings.sessions and self.protocol == "5":
-                await self._ask_version()
+            unsure = self.tidings.history.failed % 2 and not self.tidings.sessions and self.protocol == "5"
+            if unsure and await _knows_old_only(lambda protocol: self._client(None, protocol)):
+                self.protocol = "3.1.1"
             await self._session()
         except (aiomqtt.MqttError, LinkError, OSError, ValueError) as error:
             return error
         finally:
             self.tidings.connected = False
         return LinkError("the session ended")
-
-    async def _ask_version(self) -> None:
-        """Without a will: amqtt drops MQTT 5 with one before it looks at the version. RabbitMQ before 3.13 answers no
-        MQTT 5 at all: 3.1.1 where that is answered, and MQTT 5 at once behind it is not."""
-        answers = True
-        try:
-            async with self._client(None, "3.1.1"):
-                pass
-        except aiomqtt.MqttError as error:
-            answers = False
-            if _code_of(error) is None:
-                raise
-        try:
-            async with self._client(None):
-                pass
-        except aiomqtt.MqttError as error:
-            if not answers or _code_of(error) is not None:
-                raise
-            self.protocol = "3.1.1"
 
     def _ended(self, error: Exception) -> float | None:
         """What is said of it, and the pause until the next try; None: at once. The error isn't kept: it holds the
@@ -219,6 +201,28 @@ class MqttLink:
             payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
             came = self.on_command(topic, payload, bool(message.retain), correlation_of(message))
             await self.commands.begin("mqtt command", came)
+
+
+async def _knows_old_only(client: Callable[[str], Client]) -> bool:
+    """Whether MQTT 3.1.1 is answered and MQTT 5 right behind it is not: so with RabbitMQ before 3.13. Raises what a
+    refusal of MQTT 5 raises, or the silence of both. client: one without a will, since amqtt drops MQTT 5 with one
+    before it looks at the version."""
+    answers = True
+    try:
+        async with client("3.1.1"):
+            pass
+    except aiomqtt.MqttError as error:
+        answers = False
+        if _code_of(error) is None:
+            raise
+    try:
+        async with client("5"):
+            pass
+    except aiomqtt.MqttError as error:
+        if not answers or _code_of(error) is not None:
+            raise
+        return True
+    return False
 
 
 def _code_of(error: BaseException) -> int | None:
