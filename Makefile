@@ -37,7 +37,7 @@ export OPENBLAS_NUM_THREADS := 1
 # Each scenario starts programs of ours: they need not be compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-crowd test-quiet test-others test-all soak hunting houses stops check bench witness lock clean system deb deb-test man
+.PHONY: help demo test test-crowd test-quiet test-others test-all soak hunting houses stops check advisories bench witness lock clean system deb deb-test man
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -111,6 +111,10 @@ check: $(VENV)/.dev-installed  ## format, lint, types, import contracts
 	$(BIN)/mypy --strict -p derctl -p hil -p bench -p witness -p tests || status=1; \
 	$(BIN)/lint-imports || status=1; \
 	exit $$status
+
+# Needs the network: exit code 69 and NOT CHECKED where the source can't be reached, never a silent pass.
+advisories: $(VENV)/.dev-installed  ## known vulnerabilities of the locked versions, by the OSV database (OSV_URL=…: a mirror)
+	@$(BIN)/python -m tools.advisories requirements-run.lock requirements.lock
 
 bench: $(VENV)/.dev-installed  ## measurements that print ratios
 	@$(BIN)/python -m bench $(ARGS)

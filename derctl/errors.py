@@ -55,10 +55,10 @@ class BusLate(BusTimeout):
 
 class BusClosed(BusError):
     """The connection is down (refused, reset, or closed by the peer). hint: what to look at, for a person. ended:
-    somebody had taken it, and ended it."""
+    somebody had taken it, and ended it. distrust: one side does not trust the other's certificate."""
 
-    def __init__(self, text: str, *, hint: str = "", ended: bool = False) -> None:
-        self.hint, self.ended = hint, ended
+    def __init__(self, text: str, *, hint: str = "", ended: bool = False, distrust: bool = False) -> None:
+        self.hint, self.ended, self.distrust = hint, ended, distrust
         super().__init__(text)
 
 

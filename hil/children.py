@@ -58,6 +58,11 @@ class Child:
         return self.process is not None and self.process.returncode is None
 
     @property
+    def pid(self) -> int | None:
+        """While it lives."""
+        return self.process.pid if self.running and self.process is not None else None
+
+    @property
     def exit_code(self) -> int | None:
         """None before its end."""
         return None if self.process is None else self.process.returncode

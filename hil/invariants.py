@@ -7,6 +7,7 @@ from typing import Any
 from hil.charging import Charging
 from hil.children import Child
 from hil.expect import Check
+from hil.listening import Listening
 from hil.memory import Memory
 from hil.rig import Rig
 from hil.wire import Unit
@@ -27,6 +28,7 @@ class Watch:
     missed: int = 0
     charging: Charging | None = None
     memory: Memory = field(default_factory=Memory)
+    listening: Listening = field(default_factory=Listening)
 
     def look(self, rig: Rig, status: Mapping[str, Any] | None, now_s: float, start_s: float) -> None:
         """Once per plant step. `now_s` is the loop's clock."""
@@ -101,6 +103,7 @@ def _found(rig: Rig, watch: Watch, child: Child | None, mqtt: Sequence[str]) -> 
     yield "I6", "no unhandled exception, no unexpected end", _errors(child)
     charged = [] if watch.charging is None else watch.charging.faults()
     yield "I8", "no store charges from the grid or another store unasked", charged
+    yield "I9", "nobody listens beyond loopback", watch.listening.faults()
     yield "I7", "health and MQTT state agree with the oracle", [*watch.health_said, *mqtt]
 
 

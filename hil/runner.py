@@ -243,6 +243,8 @@ class Run:
         loop = asyncio.get_running_loop()
         self.watch.look(self.rig, seen["status"], loop.time(), self.rig.started_s)
         self.watch.memory.weigh(seen["daemon"], seen["status"], loop.time())
+        if seen["status"] is not None:
+            self.watch.listening.look([each.pid for each in (self.child, self.broker) if each], seen["t_s"])
         if self.watch.charging is not None:
             self.watch.charging.look(seen)
         self._compare_mqtt(seen)

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from derctl.core.text import clean, error_text
 from derctl.site import load
 from derctl.store.audit import Verdict, files, records, verified
 from derctl.store.chain import Broken, Head
+from derctl.store.seal import Signed, key_from
 
 LAST = 40
 
@@ -25,6 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument("--folder", type=Path, help="where the log lies (default: the site file's state_dir)")
     parser.add_argument("--head", metavar="N:HASH", help="verify: the record that somebody else has noted")
+    parser.add_argument("--key", metavar="KEY", help="verify: the site's public key (PEM file, or as in the topic)")
     parser.add_argument("--last", type=int, default=LAST, metavar="N", help=f"show: so many (default {LAST})")
     parser.add_argument("--since", metavar="TIME", help="show: from 2026-11-21T12:00Z on (the beginning will do)")
     parser.add_argument("--json", action="store_true", help="for programs; show: a record a line")
@@ -50,7 +53,7 @@ def folder_of(args: argparse.Namespace) -> Path:
 
 def _verify(args: argparse.Namespace, folder: Path) -> int:
     try:
-        found = verified(folder)
+        found = verified(folder, None if args.key is None else root_of(args.key))
         noted = None if args.head is None else head_from(args.head)
         if noted is not None:
             _holds(folder, noted, found)
@@ -63,7 +66,8 @@ def _verify(args: argparse.Namespace, folder: Path) -> int:
         return NO
     if args.json:
         said = {"ok": True, "records": found.count, "first": found.first.n + 1, "last": found.last.n}
-        print(json.dumps({**said, "hash": found.last.hash, "torn_bytes": found.torn}))
+        signed = None if found.signed is None else asdict(found.signed)
+        print(json.dumps({**said, "hash": found.last.hash, "torn_bytes": found.torn, "signed": signed}))
     else:
         print("\n".join(_page(found)))
     return OK
@@ -83,7 +87,29 @@ def _page(found: Verdict) -> Iterator[str]:
         yield f"records 1 to {found.first.n} were rotated out"
     if found.torn:
         yield f"a kill cut off the last line ({found.torn} bytes); the next start sets it aside"
+    yield from signed_page(found.signed)
     yield f"head {found.last.n}:{found.last.hash}"
+
+
+def signed_page(signed: Signed | None) -> Iterator[str]:
+    """Who vouches for it."""
+    if signed is None:
+        yield "UNSIGNED: nobody vouches for it"
+        return
+    yield f"signed up to record {signed.head.n} at {signed.t} by the key {signed.kid}"
+    if signed.given:
+        yield "the key given vouches for that"
+    else:
+        yield "that it is this site's key, only one shows that you had from it before (--key)"
+
+
+def root_of(text: str) -> str:
+    """A PEM file, or the key itself. Raises ArgumentError."""
+    path = Path(text)
+    try:
+        return key_from(path.read_text(encoding="ascii") if path.exists() else text)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentError(None, f"--key {text!r}: {error_text(error)}") from error
 
 
 def head_from(text: str) -> Head:

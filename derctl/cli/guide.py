@@ -57,7 +57,8 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "ledger": (
         ("derctl ledger export --since 2026-11-01 > november.csv", "all intervals since then"),
-        ("derctl ledger verify november.csv", "needs the file alone"),
+        ("derctl ledger verify november.csv --key site.pem", "needs the file and the site's public key"),
+        ("derctl ledger key", "that key, to hand out once"),
     ),
     "completion": (
         ("derctl completion bash > /etc/bash_completion.d/derctl", "for all users of this machine"),

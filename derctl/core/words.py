@@ -349,6 +349,22 @@ class Refusal(StrEnum):
     BAD_SIGNATURE = "bad_signature"
 
 
+class Incident(StrEnum):
+    """What the security log tells of (docs/interfaces.md, "Security events"; daemon/security says how grave)."""
+
+    REFUSED_COMMAND = "refused_command"
+    FAILED_SIGNATURE = "failed_signature"
+    UNKNOWN_SENDER = "unknown_sender"
+    FAILED_TLS = "failed_tls"
+    NAME_TAKEN = "name_taken"
+    CONFIGURATION = "configuration_changed"
+    CLOCK_SET = "clock_was_set"
+    ARMING = "word_on_control"
+    AUDIT_BROKEN = "audit_chain_broken"
+    FILE_BROKEN = "file_broken"
+    DEVICE_CHANGED = "device_changed"
+
+
 class Abides(Enum):
     """Which requests of the same kind and DER one does not take the place of: none, those of other senders, all
     but its own sender's that are no tighter and end no later, or all."""

@@ -40,7 +40,9 @@ from derctl.daemon.survival import Survival
 from derctl.daemon.tasks import Tasks
 from derctl.daemon.trials import Session, Trials
 from derctl.daemon.uplink import Uplink
+from derctl.links.bus import Bus
 from derctl.links.local import serve
+from derctl.links.mqtt import MqttLink
 from derctl.links.notify import Notifier
 from derctl.site import Site
 from derctl.store.outbox import Outbox
@@ -236,6 +238,7 @@ class App:
         self.recorder.add(tick)
         self.shadow.look(tick)
         self.kept.report(tick)
+        self.kept.distrust.look(partial(distrusted, self.control.plant.buses, self.uplink.link))
         self.notices.look()
         self.deliveries.look(tick)
         self.stories.look(tick, {name: writer.account.outcome for name, writer in self.control.writers.items()})
@@ -268,6 +271,13 @@ class App:
         """Nobody asks or tells the devices anything any more."""
         await self.tasks.end("control")
         await self.control.loop.poller.stop()
+
+
+def distrusted(buses: Mapping[str, Bus], broker: MqttLink | None) -> dict[str, str]:
+    """By wire, why TLS was not agreed there at the last try; "": it was, or it came to none."""
+    closed = {name: bus.line.closed() for name, bus in buses.items() if not bus.line.connected}
+    found = {name: str(closed[name]) if name in closed and closed[name].distrust else "" for name in buses}
+    return found if broker is None else found | {"broker": f"broker: {broker.distrust}" if broker.distrust else ""}
 
 
 async def _saved(survival: Survival, shadow: Shadow) -> None:

@@ -16,11 +16,14 @@ from derctl.daemon.often import Often
 from derctl.store.audit import AuditFile
 from derctl.store.chain import Head
 from derctl.store.folder import Folder
+from derctl.store.signer import Signer
 
 NOTES_MAX = 2000
 """Records that wait for a disk that hangs, or takes none."""
 CARD_S = 30.0
 """What nobody waits for is on the card after so long: the kernel has it at once."""
+SIGN_S = 3600.0
+"""How often its head is signed; at the end, too."""
 SAID_MAX = 2000
 """Characters of a text."""
 
@@ -29,17 +32,21 @@ SAID_MAX = 2000
 class Auditing:
     """note: takes a record, at once. kept: returns when all that was noted is in the file, and on the card.
 
-    tell: what News takes. unsaved: why it can't be written, None: it can.
+    tell: what News takes. signed: the last head that was, None: none yet. unsaved: why it can't be written, None: it
+    can.
     """
 
     folder: Folder
     clock: Clock
     tell: Callable[[str, str, str], None] = lambda event, der, text: None
     monotonic: Callable[[], float] = time.monotonic
+    signer: Signer | None = None
+    signed: str | None = None
     unsaved: str | None = None
     lost: int = 0
     file: AuditFile = field(init=False)
     often: Often = field(init=False)
+    _behind_n: int = 0
     _waiting: list[dict[str, Any]] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -87,10 +94,27 @@ class Auditing:
         """Never raises: a disk that fails is said, and answers go on."""
         await self._written(sync=True)
 
+    async def sign(self) -> None:
+        """Who holds the key vouches for all up to here, in a record of its own. Not where there is nothing new."""
+        await self.kept()
+        head = self.head
+        if self.signer is None or head.n <= self._behind_n:
+            return
+        token = await self.folder.on_disk(self.signer.head, "audit", "", head)
+        if token is not None:
+            keys = [each.plain for each in self.signer.keys]
+            self.signed, self._behind_n = token, head.n + 1
+            self.note("signature", "derctl", f"record {head.n}", signature=token, keys=keys)
+            await self.kept()
+
     async def run(self) -> None:
-        """Write what is noted at once, and have it on the card within CARD_S."""
+        """Write what is noted at once, have it on the card within CARD_S, and sign it once an hour."""
         due_s = self.monotonic() + CARD_S
+        sign_s = self.monotonic() + SIGN_S
         while True:
+            if self.monotonic() >= sign_s:
+                sign_s = self.monotonic() + SIGN_S
+                await self.sign()
             try:
                 await asyncio.wait_for(self._wake.wait(), CARD_S)
             except TimeoutError:

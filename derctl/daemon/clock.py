@@ -15,6 +15,11 @@ TIME_ERROR = 5
 TIMEX = "@Illll"
 """modes, offset, freq, maxerror, esterror (adjtimex(2)), the errors in microseconds."""
 
+STEP_S = 1.0
+"""A clock that is kept right by a time server is moved by less, but for its first setting (docs/sources.md)."""
+BELIEVED_EVERY = 64
+"""Looks between two at whether it is set."""
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -50,6 +55,35 @@ class Clock:
     def stamp(self) -> str:
         """UTC in RFC 3339 with milliseconds."""
         return text_of(self.now())
+
+
+def _booted_s() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@dataclass(slots=True)
+class Steps:
+    """Sees the wall clock jump. tell: event and text. boot: s since the machine began, its sleep with it."""
+
+    clock: Clock
+    tell: Callable[[str, str], None]
+    boot: Callable[[], float] = _booted_s
+    _apart_s: float | None = None
+    _believed: bool = False
+    _looks: int = 0
+
+    def look(self) -> None:
+        """Once a tick."""
+        apart_s, before_s = self.clock.wall() - self.boot(), self._apart_s
+        self._apart_s = apart_s
+        step_s = 0.0 if before_s is None else apart_s - before_s
+        if abs(step_s) >= STEP_S:
+            word = "forward" if step_s > 0.0 else "back"
+            event = "clock_stepped" if self._believed else "clock_found"
+            self.tell(event, f"{abs(step_s):.1f} s {word}; it is {self.clock.stamp()} now")
+        if before_s is None or abs(step_s) >= STEP_S or self._looks >= BELIEVED_EVERY:
+            self._believed, self._looks = self.clock.synced, 0
+        self._looks += 1
 
 
 def text_of(moment: datetime) -> str:

@@ -32,13 +32,15 @@ LOOK_S = 1.0
 
 @dataclass(slots=True)
 class Feeding:
-    """connected: whether there is a broker now. audit: the head of the audit log."""
+    """connected: whether there is a broker now. audit: the head of the audit log; audit_signed: the last one
+    that was signed."""
 
     keeping: Keeping
     clock: Clock
     outbox: Outbox
     connected: Callable[[], bool]
     audit: Callable[[], Head]
+    audit_signed: Callable[[], str | None] = lambda: None
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     _told: tuple[int, int] = (0, 0)
     _saved: int = 0
@@ -60,10 +62,21 @@ class Feeding:
             self._told = (audit.n, ledger.n)
             said = {
                 "t": self.clock.stamp(),
-                "ledger": {"chain": self.file.chain, "n": ledger.n, "hash": ledger.hash},
-                "audit": {"n": audit.n, "hash": audit.hash},
+                "ledger": {
+                    "chain": self.file.chain,
+                    "n": ledger.n,
+                    "hash": ledger.hash,
+                    "signature": self.file.signed,
+                },
+                "audit": {"n": audit.n, "hash": audit.hash, "signature": self.audit_signed()},
+                "key": self._key(),
             }
             self.outbox.put(Message(topic="records", payload=encode(said), retain=True))
+
+    def _key(self) -> dict[str, str] | None:
+        """That signs now."""
+        keys = () if self.file.signer is None else self.file.signer.keys
+        return {"kid": keys[-1].kid, "x": keys[-1].x} if keys else None
 
     async def run(self) -> None:
         """Whenever there is a broker, and more than it has."""

@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass
 
 from derctl.links.allowed import Packet
-from derctl.links.keys import Keys, plain
+from derctl.links.keys import Keys, Unusable, plain
 
 OF_THE_LIBRARY = {
     "Disconnected during message iteration": "the broker closed the connection",
@@ -52,6 +52,15 @@ class Broker:
     def online(self, payload: bytes) -> Packet:
         """The retained word that the site is there, or is not."""
         return Packet(topic=self.topic("online"), payload=payload, qos=1, retain=True)
+
+
+def distrusted(error: BaseException | None) -> bool:
+    """Whether TLS was not agreed: for a certificate, or a file of ours."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError | Unusable):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def said(error: Exception) -> str:

@@ -90,7 +90,7 @@ class Line:
     def closed(self) -> BusClosed:
         """Why the wire is not up, to be raised."""
         if isinstance(self._ended, BusClosed):
-            return BusClosed(str(self._ended), hint=self._ended.hint)
+            return BusClosed(str(self._ended), hint=self._ended.hint, distrust=self._ended.distrust)
         if self._ended is None:
             return BusClosed(f"{self.name}: not connected")
         after = self._ended.full if isinstance(self._ended, BusTimeout) else self._ended

@@ -16,7 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from derctl.errors import LinkError
 from derctl.links.beside import Beside
-from derctl.links.broker import Broker, said
+from derctl.links.broker import Broker, distrusted, said
 from derctl.links.ending import end
 from derctl.links.publisher import Publisher, Source
 from derctl.links.received import Client, correlation_of
@@ -55,6 +55,7 @@ class MqttLink:
 
     on_change, on_news: who hears of the tidings. queued_max: commands that were admitted and are under way, and as
     many that wait for a turn. They outlive the session that they came by: their replies wait for the next one.
+    distrust: why TLS was not agreed at the last try, "": it was, or it came to none.
     """
 
     broker: Broker
@@ -70,6 +71,7 @@ class MqttLink:
     tidings: Tidings = field(init=False)
     commands: Beside = field(init=False)
     protocol: str = "5"
+    distrust: str = ""
     _ending: bool = False
 
     def __post_init__(self) -> None:
@@ -118,6 +120,7 @@ class MqttLink:
         session's socket."""
         if self._ending:
             raise asyncio.CancelledError
+        self.distrust = said(error) if distrusted(error) else ""
         code = _code_of(error)
         if self._takes_less(code):
             return None

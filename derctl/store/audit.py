@@ -16,6 +16,8 @@ from typing import Any
 from derctl.core.text import error_text
 from derctl.store.chain import Broken, Head, Line, checked, head_of, line_of, linked
 from derctl.store.folder import leave_room, open_own
+from derctl.store.seal import Seal, Signed, keys_of
+from derctl.store.seal import checked as seal_checked
 
 NAME = re.compile(r"^audit-(\d{9})\.log$")
 """audit-N.log begins with record N."""
@@ -23,6 +25,8 @@ FILE_BYTES_MAX = 1_048_576
 """A file that is as large gets no more."""
 FILES_MAX = 8
 """The oldest goes when there are more."""
+SIGNATURE = "signature"
+"""What a record of one is called."""
 TORN = "audit.torn"
 """Where what a kill left of a line is kept."""
 LINE_MAX = 65_536
@@ -167,22 +171,57 @@ def records(folder: Path) -> Iterator[Line]:
             raise Broken(n + len(lines), f"the end of its line was changed ({name})")
 
 
+def checked_file(folder: Path, name: str, before: Head | None) -> tuple[Head, list[Line]]:
+    """One file of it, behind that record; None: that is not known. Its last record, and those of `configuration`.
+    Raises Broken, ValueError, OSError."""
+    raws = _split((folder / name).read_bytes())[0].splitlines()
+    lines = [_parsed(raw, name, _first(name) + at) for at, raw in enumerate(raws)]
+    _, first, last = checked(lines, before)
+    return (last if lines else first), [line for line in lines if line.plain.get("what") == "configuration"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """count: records that are there. first: what the oldest hangs on. torn: bytes of a record that a kill cut off."""
+    """count: records that are there. first: what the oldest hangs on. torn: bytes of a record that a kill cut off.
+    signed: the last signature, and up to which record; None: there is none."""
 
     count: int
     first: Head
     last: Head
     torn: int
+    signed: Signed | None = None
 
 
-def verified(folder: Path) -> Verdict:
-    """The whole log. Raises Broken (with the place), OSError."""
-    count, first, last = checked(records(folder))
+def verified(folder: Path, root: str | None = None) -> Verdict:
+    """The whole log. root: a key that somebody had from the site before: it has to vouch for each signature, and one
+    has to be there. Raises Broken (with the place), OSError."""
+    hashes, signed = dict[int, str](), list[Signed]()
+
+    def seen() -> Iterator[Line]:
+        for line in records(folder):
+            hashes[line.n] = line.hash
+            if line.plain.get("what") == SIGNATURE:
+                signed.append(_signed(line, hashes, root))
+            yield line
+
+    count, first, last = checked(seen())
+    if root is not None and not signed:
+        raise Broken(last.n, "nobody signed it")
     names = files(folder)
     torn = len(_split((folder / names[-1]).read_bytes())[1]) if names else 0
-    return Verdict(count=count, first=first, last=last, torn=torn)
+    return Verdict(count=count, first=first, last=last, torn=torn, signed=signed[-1] if signed else None)
+
+
+def _signed(line: Line, hashes: Mapping[int, str], root: str | None) -> Signed:
+    """What a record of a signature says, if that is so. Raises Broken."""
+    plain = line.plain
+    try:
+        found = seal_checked(Seal(token=str(plain["signature"]), keys=keys_of(plain["keys"])), root)
+    except (ValueError, TypeError, LookupError) as error:
+        raise Broken(line.n, str(error)) from error
+    if found.what != "audit" or hashes.get(found.head.n, found.head.hash) != found.head.hash:
+        raise Broken(line.n, f"record {found.head.n} was another one when it was signed")
+    return found
 
 
 def _parsed(raw: bytes, name: str, n: int) -> Line:

@@ -162,24 +162,24 @@ def leave_room(folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
-def open_own(path: Path, flags: int) -> int:
+def open_own(path: Path, flags: int, mode: int = 0o640) -> int:
     """A file that belongs to whom its folder does, so that the daemon can use what `sudo derctl release` wrote.
 
     Through no link: in a folder that is the daemon's, root would write where the link leads.
     """
-    file = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+    file = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, mode)
     if os.geteuid() == 0:
         owner = path.parent.stat()
         os.fchown(file, owner.st_uid, owner.st_gid)
     return file
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, mode: int = 0o640) -> None:
     """Old or new, never mixed: write beside, fsync, rename, fsync the directory. Raises OSError."""
     beside = path.with_suffix(".new")
     beside.unlink(missing_ok=True)  # what somebody else put there is not written to
     try:
-        with os.fdopen(open_own(beside, os.O_WRONLY | os.O_EXCL), "wb") as file:
+        with os.fdopen(open_own(beside, os.O_WRONLY | os.O_EXCL, mode), "wb") as file:
             file.write(content)  # all of it: os.write would be short, without an error, where the disk fills up
             file.flush()
             os.fsync(file.fileno())

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from derctl.store.chain import BEGINNING, Broken, Head, Line, head_of, line_of, linked
 from derctl.store.folder import leave_room, open_own, scarce
 from derctl.store.interval import seconds_of
+from derctl.store.seal import Public, Seal, keys_of
+from derctl.store.signer import Signer
 from derctl.store.wal import PAGE, lost
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class RecordFile:
     """most_bytes, keep_s: bounds, of size and age. chain: the file's own name: another file has another.
 
     sent, kept_sent: the last that the broker has, and what is on disk of that. problems: for people. dropped: records
-    that went, since the start; full: the last ones for want of room.
+    that went, since the start; full: the last ones for want of room. signed: the head, None: it is not.
     """
 
     folder: Path
@@ -65,6 +67,8 @@ class RecordFile:
     problems: list[str] = field(default_factory=list)
     dropped: int = 0
     full: bool = False
+    signer: Signer | None = None
+    signed: str | None = None
     _db: sqlite3.Connection | None = None
 
     def open(self) -> Mapping[str, Any] | None:
@@ -122,6 +126,7 @@ class RecordFile:
         plain, self.head = line.plain, head_of(line)
         if plain.get("chain") != self.chain:
             raise ValueError(f"record {line.n} is of chain {plain.get('chain')}, the file of {self.chain}")
+        self.signed = marks["signed"][1] if marks.get("signed", (0, ""))[0] == line.n else None
         return plain
 
     def _set_aside(self, why: str) -> None:
@@ -162,6 +167,7 @@ class RecordFile:
             head = head_of(line)
             lines.append(line)
         upto = self._too_old(db, lines, room)
+        token, keys = _signed(self.signer, self.chain, head)
         db.execute("BEGIN IMMEDIATE")
         try:
             first = self._dropped(db, upto)
@@ -169,6 +175,9 @@ class RecordFile:
                 "INSERT INTO interval VALUES (?, ?, ?)", [(each.n, each.text, each.hash) for each in lines]
             )
             _mark(db, "sent", self.sent, _hash_at(db, self.sent, first))
+            if token is not None:
+                _mark(db, "signed", head.n, token)
+                _mark(db, "keys", 0, keys)
             db.execute("COMMIT")
         except BaseException:
             with suppress(Exception):
@@ -178,7 +187,7 @@ class RecordFile:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.dropped += first.n - self.first.n
         self.full, self.kept_sent = bool(room), self.sent
-        self.head, self.first = head, first
+        self.head, self.first, self.signed = head, first, token
 
     def _too_old(self, db: sqlite3.Connection, lines: Sequence[Line], room: int) -> int:
         """The last record that has to go."""
@@ -256,20 +265,34 @@ class RecordFile:
 def read_only(folder: Path, since: str | None = None) -> tuple[str, Head, Iterator[Line]]:
     """For whoever only looks: the chain's name, what the oldest record hangs on, the records; since: from the first
     that ends later, whatever is before it. Raises OSError, or Broken where one was changed."""
+    _, chain, first, lines = looked_at(folder, since)
+    return chain, first, lines
+
+
+def keys_in(folder: Path) -> tuple[Public, ...]:
+    """Those that signed, oldest first. Raises OSError."""
+    seal, _, _, lines = looked_at(folder)
+    with closing(lines):
+        return () if seal is None else seal.keys
+
+
+def looked_at(folder: Path, since: str | None = None) -> tuple[Seal | None, str, Head, Generator[Line]]:
+    """The same with who vouches for it; None: nobody. All as of one moment."""
     import sqlite3
 
     path = folder / FILE
     if not path.exists():
         raise FileNotFoundError(2, "there are no records", str(path))
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
         db.text_factory = _text
+        db.execute("BEGIN")
         marks = _marks(db)
     except sqlite3.Error as error:
         raise _not_kept(error) from error
     first = _first_by(marks)
 
-    def lines() -> Iterator[Line]:
+    def lines() -> Generator[Line]:
         try:
             begin = 0 if since is None else _later(db, since)
             for each in db.execute("SELECT n, text, hash FROM interval WHERE n >= ? ORDER BY n", (begin,)):
@@ -279,7 +302,24 @@ def read_only(folder: Path, since: str | None = None) -> tuple[str, Head, Iterat
         finally:
             db.close()
 
-    return marks["chain"][1] if "chain" in marks else "", first, lines()
+    return _seal_of(marks), marks["chain"][1] if "chain" in marks else "", first, lines()
+
+
+def _seal_of(marks: Mapping[str, tuple[int, str]]) -> Seal | None:
+    if "signed" not in marks or "keys" not in marks:
+        return None
+    try:
+        return Seal(token=marks["signed"][1], keys=keys_of(json.loads(marks["keys"][1])))
+    except (ValueError, TypeError, LookupError):
+        return None
+
+
+def _signed(signer: Signer | None, chain: str, head: Head) -> tuple[str | None, str]:
+    """And the keys, for whoever looks at the file."""
+    if signer is None:
+        return None, ""
+    token = signer.head("ledger", chain, head)
+    return token, json.dumps([each.plain for each in signer.keys])
 
 
 def _check_log(path: Path) -> None:

@@ -12,8 +12,11 @@ from derctl.cli import main
 from derctl.store.audit import AuditFile
 from derctl.store.interval import text_of
 from derctl.store.records import RecordFile
+from derctl.store.seal import kid_of
+from derctl.store.signer import Signer
 
 HASH = "0" * 64
+HOUSE = Path(__file__).parents[2] / "config" / "house.yaml"
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
 
 def test_the_log_is_shown_and_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = run(capsys, "audit", "verify", "--folder", str(folder))
-    assert code == 0 and text.startswith("ok: 3 records, 1 to 3, each hangs on the one before\nhead 3:")
+    assert code == 0 and text.startswith("ok: 3 records, 1 to 3, each hangs on the one before\nUNSIGNED: ")
     head = text.split()[-1]
     assert run(capsys, "audit", "verify", "--folder", str(folder), "--head", head)[0] == 0
     code, text = run(capsys, "audit", "verify", "--folder", str(folder), "--head", f"2:{HASH}")
@@ -96,6 +99,82 @@ def test_an_export_is_verified_without_the_daemon_s_files(
     assert "ok: 1 intervals" in run(capsys, "ledger", "verify", str(file))[1]
 
 
+@pytest.fixture
+def signed(folder: Path) -> Path:
+    """The same, and one interval more, signed by the site."""
+    signer = Signer(folder, "demo", lambda: text_of(0.0))
+    file = RecordFile(folder, 10_000_000, 1e9, signer=signer)
+    file.open()
+    by, times = {"import_wh": "counter"}, {"from": text_of(2700.0), "to": text_of(3600.0)}
+    file.append([{"site": "demo", **times, "synced": True, "why": None, "import_wh": 250.0, "by": by, "silent": []}])
+    file.close()
+    log = AuditFile(folder)
+    log.open()
+    keys = [each.plain for each in signer.keys]
+    log.append([{"what": "signature", "signature": signer.head("audit", "", log.head), "keys": keys}])
+    log.close()
+    return folder
+
+
+def test_a_ledger_is_verified_with_nothing_but_the_file_and_the_key(
+    signed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The key as PEM, as `ledger key` shows it; another one is refused, and so is a file that nobody signed."""
+    code, text = run(capsys, "ledger", "key", "--folder", str(signed))
+    assert code == 0 and text.count("PUBLIC KEY") == 2
+    said = json.loads(run(capsys, "ledger", "key", "--folder", str(signed), "--json")[1])
+    assert said["keys"][0]["kid"] in text
+    pem, file, other = tmp_path / "pem", tmp_path / "exported", tmp_path / "other"
+    pem.write_text(text, encoding="utf-8")
+    whole = run(capsys, "ledger", "export", "--folder", str(signed))[1]
+    file.write_text(whole, encoding="utf-8")
+    for key in (str(pem), said["keys"][0]["x"]):
+        code, page = run(capsys, "ledger", "verify", str(file), "--key", key)
+        assert code == 0 and "signed up to record 4" in page and "the key given vouches for that" in page
+    assert "(--key)" in run(capsys, "ledger", "verify", str(file))[1]
+    assert json.loads(run(capsys, "ledger", "verify", str(file), "--json")[1])["signed"]["given"] is False
+    other.write_text(whole[: whole.index("key,")], encoding="utf-8")
+    code, page = run(capsys, "ledger", "verify", str(other))
+    assert code == 0 and "UNSIGNED" in page
+    code, page = run(capsys, "ledger", "verify", str(other), "--key", str(pem))
+    assert (code, page) == (1, "BROKEN at record 4: nobody signed it\n")
+    code, page = run(capsys, "audit", "verify", "--folder", str(signed), "--key", str(pem))
+    assert code == 0 and "signed up to record 3" in page
+    assert (
+        json.loads(run(capsys, "audit", "verify", "--folder", str(signed), "--json")[1])["signed"]["head"]["n"] == 3
+    )
+
+
+def test_another_key_follows_and_the_first_one_still_vouches(
+    signed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text(HOUSE.read_text(encoding="utf-8"), encoding="utf-8")
+    first = json.loads(run(capsys, "ledger", "key", "--folder", str(signed), "--json")[1])["keys"][0]
+    code, text = run(capsys, "ledger", "rotate", "-c", str(site), "--folder", str(signed))
+    assert code == 0 and text.startswith(f"key {kid_of(first['x'])} vouches for key ")
+    file = RecordFile(signed, 10_000_000, 1e9, signer=Signer(signed, "demo", lambda: text_of(0.0)))
+    file.open()
+    by, times = {"import_wh": "counter"}, {"from": text_of(3600.0), "to": text_of(4500.0)}
+    file.append([{"site": "demo", **times, "synced": True, "why": None, "import_wh": 250.0, "by": by, "silent": []}])
+    file.close()
+    exported = tmp_path / "exported"
+    exported.write_text(run(capsys, "ledger", "export", "--folder", str(signed))[1], encoding="utf-8")
+    assert run(capsys, "ledger", "verify", str(exported), "--key", first["x"])[0] == 0
+    code, page = run(capsys, "ledger", "key", "--folder", str(signed))
+    assert code == 0 and "vouches for the next one" in page and first["x"] not in page
+    (signed / "signing.key").write_bytes(b"x")
+    assert run(capsys, "ledger", "rotate", "-c", str(site), "--folder", str(signed))[0] == 1
+    (signed / "signing.key").unlink()
+    assert run(capsys, "ledger", "rotate", "-c", str(site), "--folder", str(signed))[0] == 69
+
+
+def test_a_ledger_without_a_key_says_that_it_is_unsigned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = run(capsys, "ledger", "key", "--folder", str(folder))
+    assert code == 69 and text.startswith("UNSIGNED")
+    assert run(capsys, "ledger", "key", "--folder", str(folder / "none"))[0] == 69
+
+
 def test_what_is_not_there_is_69_and_what_is_none_is_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "audit", "verify", "--folder", str(tmp_path))[0] == 69
     assert run(capsys, "ledger", "export", "--folder", str(tmp_path))[0] == 69
@@ -104,7 +183,14 @@ def test_what_is_not_there_is_69_and_what_is_none_is_1(tmp_path: Path, capsys: p
     assert run(capsys, "ledger", "verify", str(tmp_path / "some"))[0] == 1
 
 
-@pytest.mark.parametrize("args", [("ledger", "verify"), ("audit", "verify", "--folder", ".", "--head", "x")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("ledger", "verify"),
+        ("audit", "verify", "--folder", ".", "--head", "x"),
+        ("ledger", "verify", "x", "--key", "no key"),
+    ],
+)
 def test_a_wrong_command_line_is_2(args: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     with pytest.raises(SystemExit) as ended:

@@ -159,8 +159,9 @@ async def test_a_device_that_cannot_be_trusted_is_asked_for_nothing(
 ) -> None:
     device = await serve(certificates.server(papers, shown))
     over = wire(device, keys(papers))
-    with pytest.raises(BusClosed):
+    with pytest.raises(BusClosed) as refused:
         await over.connect(lambda error: None)
+    assert refused.value.distrust
     text, hint = await told(over)
     assert says in text and do in hint
     assert not device.roles, "no session came about"

@@ -72,6 +72,18 @@ def test_a_looser_sandbox_would_be_seen(analyze: str, tmp_path: Path) -> None:
     assert code == 1, output
 
 
+def test_the_broker_s_sandbox_is_as_tight_on_debian_s_unit(analyze: str, tmp_path: Path) -> None:
+    """The drop-in that docs/hardening.md offers; `make system` brings mosquitto, and its unit."""
+    unit = tmp_path / "mosquitto.service"
+    own = Path("/lib/systemd/system/mosquitto.service").read_text(encoding="utf-8")
+    unit.write_text(own + (ROOT / "config/mosquitto/sandbox.conf").read_text(encoding="utf-8"), encoding="utf-8")
+    code, output = security(analyze, unit)
+    assert code == 0, output
+    assert not [
+        line for line in judge(analyze, "verify", "--man=no", unit)[1].splitlines() if "mosquitto.service" in line
+    ]
+
+
 def verify(analyze: str, text: str, folder: Path) -> str:
     """What systemd says against the unit, with a program that is there in the place of ours.
 

@@ -11,6 +11,8 @@ from derctl.links.keys import plain
 class Told(OSError):
     """Its words are for people already. hint: what to look at."""
 
+    distrust = True
+
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)
         self.hint = hint

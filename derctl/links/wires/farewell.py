@@ -43,14 +43,16 @@ class Farewell:
             errno.EPIPE,
         }  # it may be seen before the connection counts as made
         hint = getattr(error, "hint", "") if number is None else self.hints.get(number, "")
-        self._reason = BusClosed(f"{self.where}: {words}", hint=hint, ended=ended)
+        distrust = getattr(error, "distrust", False)
+        self._reason = BusClosed(f"{self.where}: {words}", hint=hint, ended=ended, distrust=distrust)
         return self._reason
 
     def again(self) -> BusClosed:
         """The last reason, to be raised."""
         if self._reason is None:
             return BusClosed(f"{self.where}: not connected")
-        return BusClosed(str(self._reason), hint=self._reason.hint, ended=self._reason.ended)
+        last = self._reason
+        return BusClosed(str(last), hint=last.hint, ended=last.ended, distrust=last.distrust)
 
 
 def number_of(error: Exception | None) -> int | None:

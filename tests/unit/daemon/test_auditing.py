@@ -11,7 +11,7 @@ import pytest
 from derctl.core.types import Bound, Decision, Setpoint
 from derctl.core.words import What
 from derctl.daemon.arming import Arm, Arming
-from derctl.daemon.auditing import CARD_S, NOTES_MAX, Auditing
+from derctl.daemon.auditing import CARD_S, NOTES_MAX, SIGN_S, Auditing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.gate import Gate
@@ -22,6 +22,7 @@ from derctl.errors import CommandError
 from derctl.site.absence import Absence
 from derctl.store.audit import AuditFile, records, verified
 from derctl.store.folder import Folder
+from derctl.store.signer import Signer
 
 
 class Log:
@@ -155,6 +156,32 @@ async def test_a_torn_end_is_a_record_of_its_own(log: Log) -> None:
     await again.audit.kept()
     assert [each["what"] for each in again.plains] == ["event", "event", "log"]
     assert [event for event, _ in again.told] == ["records_set_aside"]
+
+
+async def test_the_log_is_signed_once_an_hour_and_not_where_nothing_came(log: Log) -> None:
+    log.audit.signer = Signer(log.folder, "demo", lambda: "2026-11-21T12:00:00.000Z")
+    running = asyncio.create_task(log.audit.run())
+    log.audit.note("event", "derctl", "x")
+    await log.audit.kept()
+    log.now_s += SIGN_S
+    log.audit.note("event", "derctl", "y")
+    async with asyncio.timeout(30.0):
+        while log.audit.head.n < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await log.audit.sign()
+    await log.audit.sign()
+    assert [each["what"] for each in log.plains] == ["event", "event", "signature"]
+    found = verified(log.folder, log.audit.signer.keys[0].x)
+    assert found.signed is not None and found.signed.head.n == 2
+
+
+async def test_where_nothing_can_be_signed_the_log_goes_on(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.audit.signer = Signer(log.folder, "demo", lambda: "now")
+    monkeypatch.setattr("derctl.store.signer.leave_room", lambda folder: (_ for _ in ()).throw(OSError(28, "full")))
+    log.audit.note("event", "derctl", "x")
+    await log.audit.sign()
+    assert [each["what"] for each in log.plains] == ["event"] and log.audit.signed is None
 
 
 def test_things_that_are_made_up_do_not_fill_the_memory() -> None:
