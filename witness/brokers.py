@@ -164,13 +164,17 @@ class Running:
             raise RuntimeError(f"it ended: {words_of[-1] if words_of else self.process.returncode}")
 
     async def stop(self) -> None:
-        """It and what it started: a broker in Erlang leaves its name server behind."""
+        """It and what it started: a broker in Erlang leaves its name server behind, in a session of its own."""
         if self.process is not None and self.process.returncode is None:
             os.killpg(self.process.pid, signal.SIGTERM)
             await true(lambda: not listens(self.port), STOP_S)
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             await self.process.wait()
+        if shutil.which("epmd") is not None and listens(self.ports["third"]):
+            command = ("epmd", "-address", "127.0.0.1", "-port", str(self.ports["third"]), "-kill")
+            quiet = asyncio.subprocess.DEVNULL
+            await (await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)).wait()
 
 
 def listens(port: int) -> bool:
