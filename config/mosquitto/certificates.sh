@@ -6,6 +6,10 @@
 #   certificates.sh request NAME        on the site, or where a principal's program runs: NAME.key and NAME.csr
 #   certificates.sh enrol NAME.csr      on the authority: NAME.pem; refused where the name has a certificate that counts
 #   certificates.sh renew NAME.csr      on the authority: another NAME.pem; the one before counts until it ends
+#   certificates.sh all FOLDER LIST     on the authority: enrols or renews each NAME.csr in the folder whose name is a line
+#                                       of the list; the others are refused, and it says 1
+#   certificates.sh again NAME          on the site, for a renewal: NAME.next.key and NAME.csr; what is in use stays
+#   certificates.sh take NAME NEW.pem   on the site: puts it and the key that it is for in the place of those in use
 #   certificates.sh revoke NAME         on the authority: all of that name, and a new ca.crl for the broker
 #   certificates.sh crl                 on the authority: a new ca.crl; it counts for CRL_DAYS
 #   certificates.sh due DAYS            on the authority: whose last certificate ends within so many days
@@ -66,6 +70,31 @@ enrol() { # CSR WHETHER_IT_MAY_HAVE_ONE
     sign "$1" client "$DAYS" "$(dirname "$1")/$name.pem"
 }
 
+all() { # FOLDER LIST
+    [ -r "$2" ] || fail "$2: a list of names, one a line, is missing"
+    refused=0
+    for csr in "$1"/*.csr; do
+        [ -e "$csr" ] || fail "$1 has no request"
+        how=new
+        if ! name=$(name_in "$csr") || ! (named "$name"); then refused=1 && continue; fi
+        if ! grep -qxF -e "$name" "$2"; then
+            echo "$name: not in $2" && refused=1 && continue
+        fi
+        [ -z "$(counting "$name")" ] || how=again
+        if (enrol "$csr" $how); then echo "$name: $how"; else refused=1; fi
+    done
+    return $refused
+}
+
+take() { # NAME NEW.pem
+    [ -e "$1.next.key" ] || fail "$1.next.key is missing: certificates.sh again $1"
+    [ "$(openssl x509 -in "$2" -noout -pubkey)" = "$(openssl pkey -in "$1.next.key" -pubout)" ] ||
+        fail "$2 is not for $1.next.key"
+    cp "$2" "$1.next.pem"
+    mv "$1.next.key" "$1.key"
+    mv "$1.next.pem" "$1.pem"
+}
+
 init() { # BROKER_NAME
     [ ! -e "$CA" ] || fail "$CA is there already"
     mkdir -p "$CA/issued"
@@ -118,7 +147,7 @@ due() { # DAYS: the last one of each name counts
         sort | awk -v until="$until" '$1 < until { sub(/^\/CN=/, "", $2); print $2, "ends 20" $1 }'
 }
 
-[ $# -ge 1 ] || fail "say init, request, enrol, renew, revoke, crl or due (see the head of this file)"
+[ $# -ge 1 ] || fail "say init, request, enrol, renew, all, again, take, revoke, crl or due (see the head of this file)"
 verb=$1
 shift
 case $verb:$# in
@@ -126,6 +155,9 @@ init:1) init "$1" ;;
 request:1) named "$1" && request "$1.key" "$1.csr" "$1" ;;
 enrol:1) enrol "$1" new ;;
 renew:1) enrol "$1" again ;;
+all:2) all "$1" "$2" ;;
+again:1) named "$1" && request "$1.next.key" "$1.csr" "$1" ;;
+take:2) named "$1" && take "$1" "$2" ;;
 revoke:1) revoke "$1" ;;
 crl:0) crl ;;
 due:1) due "$1" ;;

@@ -90,7 +90,7 @@ class App:
             self.clock,
             self.outbox,
             self.news,
-            lambda: self.uplink.link is not None and self.uplink.link.connected,
+            lambda: self.uplink.takes_in("interval"),
         )
         self.kept.listen(desk, self.gate)
         self._wire_links(site, desk)

@@ -32,8 +32,8 @@ LOOK_S = 1.0
 
 @dataclass(slots=True)
 class Feeding:
-    """connected: whether there is a broker now. audit: the head of the audit log; audit_signed: the last one
-    that was signed."""
+    """connected: whether there is a broker now that takes intervals. audit: the head of the audit log, audit_signed:
+    the last one that was signed."""
 
     keeping: Keeping
     clock: Clock
@@ -97,20 +97,29 @@ class Feeding:
             await self.pause(RETRY_S)
             return True
         for line in lines:
-            for upto, why in ((min(self.file.first.n, line.n - 1), "dropped"), (line.n - 1, "unreadable")):
-                if upto > self.file.sent:
-                    await self._deliver(self._gap(upto, why), upto)
-            await self._deliver(self._payload(line), line.n)
+            if not await self._passed(line.n - 1) or not await self._deliver(self._payload(line), line.n):
+                break
             await self._save(least=SAVE_SENT)
         return bool(lines)
 
-    async def _deliver(self, payload: bytes, n: int) -> None:
+    async def _passed(self, last: int) -> bool:
+        """Gaps before the next record, up to the last that is missing; whether the broker has them."""
+        for upto, why in ((min(self.file.first.n, last), "dropped"), (last, "unreadable")):
+            if upto > self.file.sent and not await self._deliver(self._gap(upto, why), upto):
+                return False
+        return True
+
+    async def _deliver(self, payload: bytes, n: int) -> bool:
+        """False: the broker denies it, so it is for later."""
         chain = self.file.chain
         await self.outbox.emptied(LIVE_S)
-        await self.outbox.deliver(Message(topic="interval", payload=payload, qos=1))
+        taken = await self.outbox.deliver(Message(topic="interval", payload=payload, qos=1))
+        if not taken and not self.connected():
+            return False
         if self.file.chain == chain:  # else it was set aside meanwhile, and another one begins
             self.file.sent = n
         await self.pause(1.0 / BACKFILL_PER_S)
+        return True
 
     def _payload(self, line: Line) -> bytes:
         """The record's own text, so that its hash can be worked out again."""

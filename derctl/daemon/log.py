@@ -23,6 +23,7 @@ PRIORITIES: dict[str, str] = {
     "armed": "info",
     "audit_broken": "error",
     "broker_connected": "info",
+    "broker_denies": "warning",
     "broker_limits": "warning",
     "broker_lost": "warning",
     "broker_taken_over": "error",

@@ -94,6 +94,10 @@ class Uplink:
         """Whether there is a broker now."""
         return self.link is not None and self.link.connected
 
+    def takes_in(self, kind: str) -> bool:
+        """Whether there is a broker now that lets topics of that kind be written."""
+        return self.link is not None and self.link.connected and not self.link.publisher.denies(kind)
+
     def start(self, tasks: Tasks) -> None:
         """The session, if there is to be one."""
         if self.link is not None:

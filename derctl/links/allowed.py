@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from derctl.core.value import replace
+from derctl.errors import LinkError
 
 RETAIN_NOT_SUPPORTED = 154
 QOS_NOT_SUPPORTED = 155
@@ -16,6 +17,10 @@ TOPIC_MAX = 65_535
 """Bytes of a topic (MQTT 5, 1.5.4)."""
 CUT = "..."
 """Ends a text that was made shorter."""
+
+
+class Denied(LinkError):
+    """The broker has not taken a message, and says why (PUBACK, MQTT 5, 3.4.2.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from derctl.core.value import replace
-from derctl.links.allowed import Allowed, Packet, announced, fitted, refused, unsendable
+from derctl.links.allowed import Allowed, Denied, Packet, announced, fitted, refused, unsendable
 from derctl.links.broker import Broker
 
 TRIES_MAX = 5
 """Sessions in a row that may end while the same message is being sent: then it is the message."""
 DROP_SAID_S = 60.0
 """How often at most it is said that one was left out."""
+DENIED_S, DENIED_SAID_S = 60.0, 3600.0
+"""How long a topic that the broker denies is not tried again where it can wait, and how often that is said."""
 SHOWN_MAX = 80
 """Characters of a topic that this shows."""
 
@@ -54,6 +56,8 @@ class Publisher:
     _trying: Any = None
     _tries: int = 0
     _drop_said_s: float = -1e9
+    _denied_s: dict[str, float] = field(default_factory=dict)
+    _denied_said_s: dict[str, float] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Another try for a session: nothing was sent on it."""
@@ -120,10 +124,27 @@ class Publisher:
         if fits is None:
             return False
         self._largest = max(self._largest, fits.size)
-        await session.publish(
-            fits.topic, fits.payload, qos=fits.qos, retain=fits.retain, correlation=fits.correlation
-        )
+        try:
+            await session.publish(
+                fits.topic, fits.payload, qos=fits.qos, retain=fits.retain, correlation=fits.correlation
+            )
+        except Denied as error:
+            self._say_denied(packet, str(error))
+            return False
         return True
+
+    def denies(self, kind: str) -> bool:
+        """Whether the broker lately did not let us write topics that begin so."""
+        return self.clock() - self._denied_s.get(kind, -1e9) < DENIED_S
+
+    def _say_denied(self, packet: Packet, why: str) -> None:
+        """Of each kind of topic seldom: it goes on until somebody mends the access list."""
+        topic, now_s = self.broker.own(packet.topic), self.clock()
+        kind = topic.partition("/")[0]
+        self._denied_s[kind] = now_s
+        if now_s - self._denied_said_s.get(kind, -1e9) >= DENIED_SAID_S:
+            self._denied_said_s[kind] = now_s
+            self.on_news("broker_denies", f"{topic[:SHOWN_MAX]}: {why}: its access list?")
 
     def _say_dropped(self, packet: Packet, wrong: str) -> None:
         """Not each of many: what says so is a message, too."""

@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from derctl.links.allowed import TOPIC_MAX
+from derctl.links.allowed import TOPIC_MAX, Denied
 from derctl.links.aside import aside
 
 RECEIVE_MAX = 32_768
@@ -34,6 +34,7 @@ class Client(aiomqtt.Client):
     """
 
     announced: Any = None
+    _denied: str | None = None
     _reached: Future[None]
 
     def __init__(
@@ -90,12 +91,21 @@ class Client(aiomqtt.Client):
         if self._admits(topic, message.payload, correlation_of(message)):
             super()._on_message(client, userdata, message)
 
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
+        """aiomqtt takes each acknowledgement for a yes."""
+        if reason_code.is_failure:
+            self._denied = str(reason_code).lower()
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
     async def publish(self, *args: Any, correlation: bytes | None = None, **more: Any) -> None:
-        """correlation: left out where the session is of an MQTT that has none."""
+        """correlation: left out where the session is of an MQTT that has none. One after the other. Raises Denied."""
+        self._denied = None
         if correlation is not None and self._speaks_5:
             more["properties"] = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             more["properties"].CorrelationData = correlation
         await super().publish(*args, **more)
+        if self._denied is not None:
+            raise Denied(self._denied)
 
 
 def correlation_of(message: Any) -> bytes | None:

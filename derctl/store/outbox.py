@@ -129,8 +129,8 @@ class Outbox:
     def sent(self, message: Message) -> None:
         """Take it out, unless a newer one has come in its place."""
         self.published += 1
-        self._take_out(message)
         self._is_gone(message, sent=True)
+        self._take_out(message)
 
     def left_out(self, message: Message) -> None:
         """The same for one that the broker would not take."""

@@ -118,6 +118,9 @@ class RecordFile:
             self.problems.append(f"{FILE}: how far the broker is can't be read; it gets all of them again")
             n = self.first.n
         self.sent = self.kept_sent = n
+        seal = _seal_of(marks)
+        if self.signer is not None and self.signer.known is None and seal is not None and seal.keys:
+            self.signer.known = seal.keys[-1].x
         last = db.execute("SELECT n, text, hash FROM interval ORDER BY n DESC LIMIT 1").fetchone()
         if last is None:
             self.head = self.first
@@ -309,9 +312,10 @@ def _seal_of(marks: Mapping[str, tuple[int, str]]) -> Seal | None:
     if "signed" not in marks or "keys" not in marks:
         return None
     try:
-        return Seal(token=marks["signed"][1], keys=keys_of(json.loads(marks["keys"][1])))
+        keys = keys_of(json.loads(marks["keys"][1]))
     except (ValueError, TypeError, LookupError):
         return None
+    return Seal(token=marks["signed"][1], keys=keys) if keys else None
 
 
 def _signed(signer: Signer | None, chain: str, head: Head) -> tuple[str | None, str]:

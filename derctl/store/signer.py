@@ -41,7 +41,7 @@ class Pair:
 class Signer:
     """For the disk's thread. site, stamp: what stands in what is signed. unsigned: why nothing is, None: all is.
 
-    news: what became of the key, event and text, until somebody takes it.
+    news: what became of the key, event and text, until somebody takes it. known: who signed last, by the ledger.
     """
 
     folder: Path
@@ -49,6 +49,7 @@ class Signer:
     stamp: Callable[[], str]
     unsigned: str | None = "not tried yet"
     news: list[tuple[str, str]] = field(default_factory=list)
+    known: str | None = None
     _pair: Pair | None = None
     _seen: tuple[int, int] | None = None
 
@@ -92,10 +93,11 @@ class Signer:
                     raise
                 path.replace(path.with_name(f"{FILE}.unreadable"))
                 return self._anew(path, f"{FILE}: {error_text(error)}; kept as {FILE}.unreadable; ")
-            if self._pair is not None and pair.public != self._pair.public:
+            if self.known not in {None, pair.public.x}:
                 word = "the one before vouches for it" if pair.public.statement else "none vouches for it"
                 self.news.append((CHANGED, f"key {pair.public.kid} signs from now on; {word}"))
             self._pair, self._seen = pair, (found.st_ino, found.st_mtime_ns)
+            self.known = pair.public.x
         return self._pair
 
     def _anew(self, path: Path, why: str) -> Pair:
@@ -104,7 +106,7 @@ class Signer:
         leave_room(self.folder)
         write(path, pair)
         found = path.stat()
-        self._pair, self._seen = pair, (found.st_ino, found.st_mtime_ns)
+        self._pair, self._seen, self.known = pair, (found.st_ino, found.st_mtime_ns), pair.public.x
         text = f"{why}key {pair.public.kid} was made, and signs from now on; no other vouches for it"
         self.news.append((CHANGED, text))
         return pair

@@ -13,8 +13,11 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from aiomqtt import ProtocolVersion
 from paho.mqtt.enums import CallbackAPIVersion
 
+from derctl.links.allowed import Denied
+from derctl.links.received import Client as Daemons
 from tests.loopback.test_mqtt_commands import BASE, DOCS
 from tests.loopback.test_principals import SHIPPED, Fleet
 
@@ -189,6 +192,20 @@ async def test_each_topic_that_a_site_tells_is_its_own_to_write_and_nobody_else_
     await until(lambda: own.keys() <= site.denied.keys() and stolen.keys() <= agg.denied.keys())
     assert not [own[mid] for mid, denied in site.denied.items() if denied]
     assert not [stolen[mid] for mid, denied in agg.denied.items() if not denied]
+
+
+async def test_a_topic_that_the_list_forgot_is_noticed(start: Callable[..., Any], fleet: Fleet) -> None:
+    """aiomqtt takes each acknowledgement for a yes: the reason in it counts."""
+    start()
+    files = fleet.tls("house-12")
+    context = ssl.create_default_context(cafile=files["ca_file"])
+    context.load_cert_chain(files["cert_file"], files["key_file"])
+    given = {"protocol": ProtocolVersion.V5, "will": None, "tls_context": context}
+    async with Daemons("127.0.0.1", fleet.port, admits=lambda *message: True, queued_max=1, **given) as site:
+        await site.publish(f"{BASE}/interval", b"{}", 1, False)
+        with pytest.raises(Denied, match="not authorized"):
+            await site.publish(f"{BASE.replace('house-12', 'house-13')}/interval", b"{}", 1, False)
+        await site.publish(f"{BASE}/interval", b"{}", 1, False)
 
 
 @pytest.mark.parametrize("hardened", [False, True])

@@ -833,6 +833,8 @@ async def test_what_is_not_trusted_gets_no_session(
     site = start(guarded.port, **given)
     await until(lambda: site.link.text != "not connected yet")
     assert (site.link.connected, site.link.tidings.sessions, site.link.protocol) == (False, 0, "5")
+    assert what != "another authority" or "certificate" in site.link.distrust
+    assert what != "no TLS" or not site.link.distrust
 
 
 @pytest.mark.parametrize("key", ["ca_file", "cert_file", "key_file"])

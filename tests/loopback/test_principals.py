@@ -189,6 +189,35 @@ def fleet(tmp_path: Path) -> Fleet:
     return made
 
 
+def test_many_sites_are_enrolled_and_renewed_at_once_and_only_those_on_the_list(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    assert fleet.certify("init", "127.0.0.1").returncode == 0
+    for name in ("house-1", "house-2", "stranger"):
+        assert fleet.certify("request", name).returncode == 0
+    (tmp_path / "names").write_text("house-1\nhouse-2\nhouse-3\n")
+    done = fleet.certify("all", ".", "names")
+    assert (done.returncode, done.stdout) == (1, "house-1: new\nhouse-2: new\nstranger: not in names\n")
+    assert not (tmp_path / "stranger.pem").exists()
+    (tmp_path / "stranger.csr").unlink()
+    (tmp_path / "house-2.csr").unlink()
+    before = {name: (tmp_path / name).read_bytes() for name in ("house-1.key", "house-1.pem")}
+    assert fleet.certify("again", "house-1").returncode == 0
+    assert (tmp_path / "house-1.key").read_bytes() == before["house-1.key"], "what is in use stays until it is taken"
+    (tmp_path / "box").mkdir()
+    (tmp_path / "house-1.csr").rename(tmp_path / "box" / "house-1.csr")
+    assert fleet.certify("all", "box", "names").stdout == "house-1: again\n"
+    assert "is not for house-1.next.key" in fleet.certify("take", "house-1", "house-2.pem").stderr
+    assert fleet.certify("take", "house-1", "box/house-1.pem").returncode == 0
+    context = ssl.create_default_context()
+    context.load_cert_chain(tmp_path / "house-1.pem", tmp_path / "house-1.key")
+    assert (tmp_path / "house-1.pem").read_bytes() != before["house-1.pem"]
+    (tmp_path / "box" / "none.csr").write_text("no request")
+    odd = ["openssl", "req", "-new", "-key", "house-1.key", "-subj", "/CN=a b", "-out", "box/a.csr"]
+    subprocess.run(odd, cwd=tmp_path, check=True)
+    done = fleet.certify("all", "box", "names")
+    assert (done.returncode, done.stdout) == (1, "house-1: again\n"), "one that is none stops no other"
+
+
 @pytest.fixture
 async def certified(
     fleet: Fleet, make_mosquitto: Any, tmp_path: Path, until: Any, monkeypatch: pytest.MonkeyPatch

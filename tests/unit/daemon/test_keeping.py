@@ -293,3 +293,28 @@ def test_what_a_device_is_comes_from_its_kind() -> None:
     ders = [SimpleNamespace(id=kind, kind=kind) for kind in kinds]
     site = cast(Any, SimpleNamespace(file=SimpleNamespace(poc=None, ders=ders)))
     assert [*parts_of(site).values()] == [Part.PV, Part.STORE, Part.HYBRID]
+
+
+async def test_an_interval_that_the_broker_denies_waits_until_it_is_taken(house: House) -> None:
+    """An access list that forgot the topic is mended by a person, days later: nothing of it is lost."""
+    await house.run(1800.0)
+    assert house.keeping.file.head.n >= 2
+
+    async def denying() -> None:
+        message = await house.outbox.peek()
+        while message.topic != "interval":
+            house.outbox.sent(message)
+            message = await house.outbox.peek()
+        house.up = False
+        house.outbox.left_out(message)
+
+    broker = asyncio.create_task(denying())
+    await house.feeding.some()
+    await broker
+    assert house.keeping.file.sent == 0 and house.outbox.dropped == 1
+    house.up = True
+    taking = asyncio.create_task(house.take())
+    while await house.feeding.some():
+        pass
+    taking.cancel()
+    assert house.keeping.file.sent == house.keeping.file.head.n

@@ -10,10 +10,10 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from derctl.links.allowed import PACKET_TOO_LARGE, QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED
+from derctl.links.allowed import PACKET_TOO_LARGE, QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED, Denied
 from derctl.links.broker import Broker
 from derctl.links.ending import end
-from derctl.links.publisher import DROP_SAID_S, SHOWN_MAX, TRIES_MAX, Publisher
+from derctl.links.publisher import DENIED_S, DENIED_SAID_S, DROP_SAID_S, SHOWN_MAX, TRIES_MAX, Publisher
 from derctl.links.received import Client
 from derctl.store.outbox import Message, Outbox
 
@@ -27,8 +27,11 @@ class Wire:
         self.sent: list[tuple[str, bytes, int, bool]] = []
         self.correlations: list[bytes | None] = []
         self.breaks = False
+        self.denied: tuple[str, ...] = ()
 
     async def publish(self, topic: str, payload: bytes, qos: int, retain: bool, *, correlation: bytes | None) -> None:
+        if topic.endswith(self.denied):
+            raise Denied("not authorized")
         if self.breaks:
             raise ConnectionError("the session ended")
         self.sent.append((topic, payload, qos, retain))
@@ -96,6 +99,26 @@ async def test_what_no_broker_takes_is_said_once_in_a_while_and_shortly(office: 
     assert office.outbox.dropped == 6 and office.wire.sent == []
     assert [event for event, _ in office.told] == ["message_dropped"] * 2
     assert office.told[0][1].startswith(f"reply/{'x' * (SHOWN_MAX - len('reply/'))}: its topic has #")
+
+
+async def test_what_the_broker_denies_is_left_out_and_said_seldom_for_each_kind_of_topic(office: Office) -> None:
+    """A broker that acknowledges a message with "not authorized" does not have it."""
+    office.wire.denied = ("reply/ops", "reply/home", "interval")
+    for topic in ("reply/ops", "reply/home", "interval", "event"):
+        office.event(topic)
+    await office.session()
+    assert [topic for topic, *_ in office.wire.sent] == ["a/b/c/event"] and office.outbox.dropped == 3
+    assert office.told == [
+        ("broker_denies", f"{topic}: not authorized: its access list?") for topic in ("reply/ops", "interval")
+    ]
+    assert office.publisher.denies("interval") and not office.publisher.denies("event")
+    await asyncio.sleep(DENIED_S)
+    assert not office.publisher.denies("interval")
+    office.event("interval")
+    await asyncio.sleep(DENIED_SAID_S)
+    office.event("interval")
+    await asyncio.sleep(0.001)
+    assert [event for event, _ in office.told] == ["broker_denies"] * 3
 
 
 async def test_what_is_too_large_is_cut_or_left_out_and_said_once_for_each_limit(office: Office) -> None:

@@ -158,3 +158,12 @@ async def test_what_is_put_where_no_broker_is_to_come_is_not_kept() -> None:
     outbox.shut = False
     outbox.put(event(3))
     assert await drain(outbox) == [b"3"] and outbox.dropped == 0
+
+
+async def test_who_delivers_hears_whether_the_broker_has_it() -> None:
+    outbox = Outbox()
+    for end, taken in ((outbox.sent, True), (outbox.left_out, False)):
+        message = Message(topic="interval", payload=b"{}", qos=1)
+        delivering = asyncio.create_task(outbox.deliver(message))
+        end(await outbox.peek())
+        assert await delivering is taken

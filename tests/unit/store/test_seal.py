@@ -336,6 +336,18 @@ def test_a_ledger_of_before_is_signed_with_its_next_interval(tmp_path: Path, sig
     assert (tmp_path / DB).exists()
 
 
+def test_a_key_that_was_changed_while_nobody_ran_is_said(ledger: RecordFile, tmp_path: Path) -> None:
+    ledger.close()
+    for pair, word in ((following(read(tmp_path / FILE), "demo", T), "before vouches"), (first(T), "none vouches")):
+        write(tmp_path / FILE, pair)
+        signer = Signer(tmp_path, "demo", lambda: T)
+        file = RecordFile(tmp_path, 10_000_000, 1e9, signer=signer)
+        file.open()
+        file.append([plain(4)])
+        file.close()
+        assert [event for event, _ in signer.news] == [CHANGED] and word in signer.news[0][1]
+
+
 # -- the audit log --------------------------------------------------------------------------------------------------
 
 
