@@ -122,7 +122,7 @@ bench: $(VENV)/.dev-installed  ## measurements that print ratios
 # In an environment of its own: most of it needs Python 3.12 or newer, and nothing of it is derctl's.
 witness: $(VENV)/.dev-installed  ## software that others wrote judges derctl and the bench
 	@tools/apt.sh mbpoll=mbpoll openssl=openssl mosquitto=mosquitto mosquitto_pub=mosquitto-clients \
-		nats-server=nats-server ejabberdctl=ejabberd
+		nats-server=nats-server ejabberdctl=ejabberd /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server
 	@judges=; \
 	if python=$$(tools/find-python.sh 3.12); then \
 		tools/venv.sh $(JUDGES)-home witness/home_assistant.lock $$python && home="--home-assistant $(JUDGES)-home/bin/python" || exit 1; \

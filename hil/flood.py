@@ -18,6 +18,9 @@ from hil.mutation import mutated, mutated_json
 PRINCIPALS = 24
 """Each has a rate of its own in the daemon (docs/interfaces.md 3), so that what comes is looked at. A site file that
 lists hil0 to hil19 has four strangers among them."""
+TIMES = {"start": "2026-11-21T12:00:00Z", "end": "2099-11-21T12:00:00Z"}
+PARTS: list[dict[str, Any]] = [{**TIMES, "export_w": 3000}]
+AIMS: list[dict[str, Any]] = [{**TIMES, "p_target_w": -500}]
 GOOD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("limit_power", {"p_ceiling_w": 1500, "der": "pv1"}),
     ("limit_power", {"p_ceiling_w": 2500}),
@@ -25,7 +28,18 @@ GOOD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("clear", {"der": "pv1"}),
     ("clear", {}),
     ("ping", {}),
+    ("change_limit", {"p_ceiling_w": 2000, "der": "pv2"}),
+    ("grid_limit", {"export_w": 3000}),
+    ("owner_limit", {"import_w": 9000, "generation_w": 4000}),
+    ("operating_envelope", {"intervals": PARTS}),
+    ("demand_response", {"duration_s": 30, "export_w": 2000}),
+    ("opt_out", {"event": "e1"}),
+    ("battery_plan", {"der": "bat1", "intervals": AIMS}),
+    ("set_reserve", {"min_pct": 40}),
+    ("set_power_factor", {"pf": 0.95, "excitation": "absorbing"}),
+    ("set_var", {"q_pu": 0.1, "der": "pv2"}),
 )
+"""Of the table all but those that stop the site, arm or disarm: what is left of it shall go on."""
 LOCAL = (*GOOD, ("status", {}), ("record", {"count": 3}))
 LINES = 40
 """Of one connection to the socket."""

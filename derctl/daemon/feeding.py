@@ -102,13 +102,17 @@ class Feeding:
             await self.pause(RETRY_S)
             return True
         for line in lines:
-            for upto, why in ((min(self.file.first.n, line.n - 1), "dropped"), (line.n - 1, "unreadable")):
-                if upto > self.file.sent and not await self._deliver(self._gap(upto, why), upto):
-                    return True
-            if not await self._deliver(self._payload(line), line.n):
+            if not await self._passed(line.n - 1) or not await self._deliver(self._payload(line), line.n):
                 break
             await self._save(least=SAVE_SENT)
         return bool(lines)
+
+    async def _passed(self, last: int) -> bool:
+        """Gaps before the next record, up to the last that is missing; whether the broker has them."""
+        for upto, why in ((min(self.file.first.n, last), "dropped"), (last, "unreadable")):
+            if upto > self.file.sent and not await self._deliver(self._gap(upto, why), upto):
+                return False
+        return True
 
     async def _deliver(self, payload: bytes, n: int) -> bool:
         """False: the broker denies it, so it is for later."""

@@ -1,4 +1,5 @@
-"""The broker session on aiomqtt. MQTT 5; 3.1.1 only where the broker refuses the protocol, never on silence."""
+"""The broker session on aiomqtt. MQTT 5; 3.1.1 where the broker refuses that, or answers 3.1.1 and right behind it is
+silent to MQTT 5; never on silence alone."""
 
 from __future__ import annotations
 
@@ -104,9 +105,9 @@ class MqttLink:
         try:
             if not self.may_connect():
                 raise LinkError("TLS waits for the clock to be set")
-            if self.tidings.history.failed % 2 and not self.tidings.sessions and self.protocol == "5":
-                async with self._client(None):  # amqtt drops MQTT 5 with a will before it looks at the version
-                    pass
+            unsure = self.tidings.history.failed % 2 and not self.tidings.sessions and self.protocol == "5"
+            if unsure and await _knows_old_only(lambda protocol: self._client(None, protocol)):
+                self.protocol = "3.1.1"
             await self._session()
         except (aiomqtt.MqttError, LinkError, OSError, ValueError) as error:
             return error
@@ -178,8 +179,8 @@ class MqttLink:
         except aiomqtt.MqttError:
             return
 
-    def _client(self, will: aiomqtt.Will | None) -> Client:
-        """Without a will it only asks for the version."""
+    def _client(self, will: aiomqtt.Will | None, protocol: str | None = None) -> Client:
+        """Without a will it only asks for the version. protocol: another one than that of the sessions."""
         broker = self.broker
         return Client(
             broker.host,
@@ -187,7 +188,7 @@ class MqttLink:
             username=broker.username,
             password=broker.password,
             identifier=broker.base.replace("/", "-"),
-            protocol=VERSIONS[self.protocol],
+            protocol=VERSIONS[protocol or self.protocol],
             will=will,
             keepalive=broker.keepalive_s,
             timeout=CONNECT_S,
@@ -203,6 +204,28 @@ class MqttLink:
             payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
             came = self.on_command(topic, payload, bool(message.retain), correlation_of(message))
             await self.commands.begin("mqtt command", came)
+
+
+async def _knows_old_only(client: Callable[[str], Client]) -> bool:
+    """Whether MQTT 3.1.1 is answered and MQTT 5 right behind it is not: so with RabbitMQ before 3.13. Raises what a
+    refusal of MQTT 5 raises, or the silence of both. client: one without a will, since amqtt drops MQTT 5 with one
+    before it looks at the version."""
+    answers = True
+    try:
+        async with client("3.1.1"):
+            pass
+    except aiomqtt.MqttError as error:
+        answers = False
+        if _code_of(error) is None:
+            raise
+    try:
+        async with client("5"):
+            pass
+    except aiomqtt.MqttError as error:
+        if not answers or _code_of(error) is not None:
+            raise
+        return True
+    return False
 
 
 def _code_of(error: BaseException) -> int | None:

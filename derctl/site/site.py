@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,9 +114,14 @@ def load(path: Path) -> Site:
 
 
 def _read(path: Path) -> bytes:
-    """No more of it than a site file may have. Raises ConfigError where there is more."""
+    """No more of it than a site file may have. Raises ConfigError where there is more, or where everyone may write
+    who commands and what is allowed."""
     with path.open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
         raw = file.read(FILE_MAX + 1)
+    if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
+        message = f"everyone can write it (mode {stat.S_IMODE(mode):o}), and so change what is allowed: chmod o-w"
+        raise ConfigError([Problem(file=str(path), line=0, path="(file)", message=message)])
     if len(raw) > FILE_MAX:
         message = f"more than {FILE_MAX} bytes: this is no site file"
         raise ConfigError([Problem(file=str(path), line=0, path="(file)", message=message)])

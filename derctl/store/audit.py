@@ -190,7 +190,7 @@ class Verdict:
 
 def verified(folder: Path, root: str | None = None) -> Verdict:
     """The whole log. root: a key that somebody had from the site before: it has to vouch for each signature, and one
-    has to be there. Raises Broken, ValueError (with the place), OSError."""
+    has to be there. Raises Broken (with the place), OSError."""
     hashes, signed = dict[int, str](), list[Signed]()
 
     def seen() -> Iterator[Line]:

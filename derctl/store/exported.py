@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,12 +96,10 @@ def _read_json(text: str) -> tuple[list[Line], Seal | None]:
         raise ValueError("it is no exported ledger")
     if whole.get("version") != VERSION:
         raise ValueError(f"version {whole.get('version')!r} is not known here; {VERSION} is the newest")
-    lines = list[Line]()
+    token, lines = whole.get("signature"), list[Line]()
     for each in whole["records"]:
         said: Mapping[str, Any] = each if isinstance(each, dict) else {}
-        before = lines[-1] if lines else None
-        lines.append(_line(canonical(said.get("record") or {}), str(said.get("hash")), before))
-    token = whole.get("signature")
+        lines.append(_line(canonical(said.get("record") or {}), str(said.get("hash")), lines))
     return lines, None if token is None else Seal(token=str(token), keys=keys_of(whole.get("keys", ())))
 
 
@@ -118,30 +116,34 @@ def _read_csv(text: str) -> tuple[list[Line], Seal | None]:
             elif row["n"] == SIGNATURE:
                 token = str(row["record"])
             else:
-                lines.append(_as_row_says(row, lines[-1] if lines else None))
+                lines.append(_row_of(row, lines))
     except csv.Error as error:
-        raise Broken(lines[-1].n + 1 if lines else 1, str(error)) from error
+        raise Broken(_next(lines), str(error)) from error
     return lines, None if token is None else Seal(token=token, keys=keys_of(keys))
 
 
-def _as_row_says(row: Mapping[str, Any], before: Line | None) -> Line:
-    """Raises Broken where a column says something else than the record."""
-    line = _line(str(row["record"]), str(row["hash"]), before)
+def _row_of(row: Mapping[str, str], lines: Sequence[Line]) -> Line:
+    """A row behind those. Raises Broken."""
+    line = _line(str(row["record"]), str(row["hash"]), lines)
     for name, said in _columns(line.plain).items():
         if row[name] != said:
             raise Broken(line.n, f"column {name} says {row[name]!r}, the record {said!r}")
     return line
 
 
-def _line(text: str, said: str, before: Line | None) -> Line:
-    """The record behind `before`; None: the first one of the file, counted as 1 where it says nothing. Raises
-    Broken."""
+def _line(text: str, said: str, lines: Sequence[Line]) -> Line:
+    """The record behind those. Raises Broken."""
     try:
         return line_of(text, said)
     except Broken as error:
-        raise Broken(error.n if before is None else before.n + 1, str(error).partition(": ")[2]) from error
+        raise Broken(_next(lines) if lines else error.n, str(error).partition(": ")[2]) from error
     except (ValueError, RecursionError) as error:
-        raise Broken(1 if before is None else before.n + 1, f"it is no record ({error_text(error)})") from error
+        raise Broken(_next(lines), f"it is no record ({error_text(error)})") from error
+
+
+def _next(lines: Sequence[Line]) -> int:
+    """The first one of a file counts as 1 where it says nothing."""
+    return lines[-1].n + 1 if lines else 1
 
 
 def verified(text: str, noted: Head | None = None, root: str | None = None) -> Verdict:

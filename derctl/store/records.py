@@ -158,7 +158,7 @@ class RecordFile:
         self.sent = self.kept_sent = n
         self.extent = extent_of(self.folder, db)
         seal = _seal_of(marks)
-        if self.signer is not None and self.signer.known is None and seal is not None:
+        if self.signer is not None and self.signer.known is None and seal is not None and seal.keys:
             self.signer.known = seal.keys[-1].x
         last = db.execute("SELECT n, text, hash FROM interval ORDER BY n DESC LIMIT 1").fetchone()
         if last is None:
@@ -305,10 +305,10 @@ class RecordFile:
                 db.close()
 
 
-def read_only(folder: Path) -> tuple[str, Head, Iterator[Line]]:
-    """For whoever only looks: the chain's name, what the oldest record hangs on, the records. Raises OSError, or
-    Broken where one was changed."""
-    _, chain, first, lines = looked_at(folder)
+def read_only(folder: Path, since: str | None = None) -> tuple[str, Head, Iterator[Line]]:
+    """For whoever only looks: the chain's name, what the oldest record hangs on, the records; since: from the first
+    that ends later, whatever is before it. Raises OSError, or Broken where one was changed."""
+    _, chain, first, lines = looked_at(folder, since)
     return chain, first, lines
 
 

@@ -471,7 +471,36 @@ async def test_only_a_broker_that_refuses_the_protocol_is_spoken_to_in_an_older_
     server.close()
     levels = [packet[packet.index(b"MQTT") + 4] for packet in packets]
     assert levels[0] == 5, "protocol level in a CONNECT (MQTT 5, 3.1.2.2)"
-    assert set(levels[1:]) == ({4} if spoken == "3.1.1" else {5})
+    assert set(levels[1:]) == ({4} if spoken == "3.1.1" else {4, 5}), "4 is asked for, and not spoken on silence"
+
+
+@pytest.mark.parametrize(("silent", "spoken"), [(1000, "3.1.1"), (1, "5")], ids=["always", "when it started"])
+async def test_a_broker_that_answers_3_1_1_and_is_silent_to_5_right_behind_it_is_spoken_to_in_3_1_1(
+    start: Start, until: Any, monkeypatch: pytest.MonkeyPatch, silent: int, spoken: str
+) -> None:
+    """RabbitMQ before 3.13 does so. silent: how many CONNECTs of MQTT 5 meet no answer."""
+    monkeypatch.setattr("derctl.links.mqtt.CONNECT_S", 0.5)
+    levels: list[int] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            packet = await reader.read(1000)
+            levels.append(packet[packet.index(b"MQTT") + 4])
+            if levels[-1] == 4 or levels.count(5) > silent:
+                writer.write(b"\x20\x02\x00\x00" if levels[-1] == 4 else b"\x20\x03\x00\x00\x00")
+            await reader.read()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    site = start(server.sockets[0].getsockname()[1], keepalive_s=600)
+    await until(lambda: len(levels) >= 4)
+    assert site.link.protocol == spoken
+    await site.end()
+    server.close()
+    assert levels[:4] == ([5, 4, 5, 4] if spoken == "3.1.1" else [5, 4, 5, 5])
 
 
 class Accountant(asyncio.Protocol):

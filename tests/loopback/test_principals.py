@@ -18,6 +18,7 @@ import yaml
 
 from derctl.daemon.app import App
 from derctl.daemon.commands.rights import read
+from derctl.daemon.commands.rows import COMMANDS
 from derctl.links.ending import end
 from derctl.site import load
 from tests.loopback.test_mqtt_commands import BASE, DOCS, SITE, strangers
@@ -227,6 +228,8 @@ async def certified(
     agg = {"name": "agg", "role": "aggregator", "ders": ["bat1"], "ranges": {"p_ceiling_w": [500, 2000]}}
     content = SITE | {
         "site": SITE["site"] | {"state_dir": str(tmp_path / "state"), "socket": str(tmp_path / "sock")},
+        "poc": {"bus": "lan", "unit": 9, "kind": "sunspec_meter", "sign": 1},
+        "functions": list(FUNCTIONS),
         "mqtt": {
             "host": "127.0.0.1",
             "port": broker.port,
@@ -250,31 +253,66 @@ def sent(command_id: str, *, age_s: float = 0.0, **fields: Any) -> bytes:
     return json.dumps({"id": command_id, "issued_at": issued, "expires_s": 600} | fields).encode()
 
 
-LIMIT = sent("twice", der="bat1", p_ceiling_w=1000)
-ANSWERS: tuple[tuple[str, str, bytes, str | None], ...] = (
-    ("agg", "limit_power", LIMIT, None),
-    ("agg", "limit_power", LIMIT, "replayed"),
-    ("agg", "limit_power", sent("1", der="bat1", p_ceiling_w=2001), "out_of_envelope"),
-    ("agg", "limit_power", sent("2", der="pv1", p_ceiling_w=1000), "not_permitted"),
-    ("agg", "limit_power", sent("3", p_ceiling_w=1000), "not_permitted"),
-    ("agg", "disarm", sent("4"), "not_permitted"),
-    ("agg", "arm", sent("5"), "may_not_arm"),
-    ("agg", "limit_power", sent("6", age_s=601, der="bat1", p_ceiling_w=1000), "expired"),
-    ("agg", "limit_power", sent("7", age_s=-3600, der="bat1", p_ceiling_w=1000), "not_yet_valid"),
-    ("agg", "limit_power", sent("8", der="bat1", p_ceiling_w="1000"), "bad_argument"),
-    ("agg", "limit_power", b"{", "bad_json"),
-    ("agg", "limit_power", b'{"id": "9"}', "missing"),
-    ("agg", "set_battery_power", sent("10", der="bat1", p_target_w=-3001), "out_of_range"),
-    ("agg", "explode", sent("11"), "unknown_command"),
-    ("agg", "ping", b" " * 8193, "too_large"),
-    ("ops", "limit_power", sent("a", p_ceiling_w=8001), "out_of_range"),
-    ("ops", "set_battery_power", sent("b", der="bat1", p_target_w=-1500), None),
-    ("ops", "clear", sent("c", der="bat1"), None),
-    ("ops", "acknowledge", sent("d"), None),
-    ("ops", "replace", sent("e", der="pv1"), "nothing_new"),
-    ("ops", "disarm", sent("f"), None),
-    ("ops", "ping", sent("g"), None),
+FUNCTIONS = (
+    *({"kind": kind} for kind in ("operator_limit", "setpoint", "grid_limits", "owner_limits", "schedule")),
+    {"kind": "reserve", "min_pct": 20},
+    {"kind": "const_pf", "pf": 0.95, "ders": ["pv1"]},
+    {"kind": "const_var", "q_pu": 0.1, "ders": ["bat1"]},
 )
+
+
+def answers() -> tuple[tuple[str, str, bytes, str | None], ...]:
+    """Who sends what, and the code of the refusal, None: it is admitted. As of now."""
+    limit, now = sent("twice", der="bat1", p_ceiling_w=1000), datetime.now(UTC)
+    soon = (now + timedelta(seconds=300)).isoformat()
+    five_minutes = [{"start": now.isoformat(), "end": soon, "export_w": 2000}]
+    aims = [{"start": now.isoformat(), "end": soon, "p_target_w": -1000}]
+    return (
+        ("agg", "limit_power", limit, None),
+        ("agg", "limit_power", limit, "replayed"),
+        ("agg", "limit_power", sent("1", der="bat1", p_ceiling_w=2001), "out_of_envelope"),
+        ("agg", "limit_power", sent("2", der="pv1", p_ceiling_w=1000), "not_permitted"),
+        ("agg", "limit_power", sent("3", p_ceiling_w=1000), "not_permitted"),
+        ("agg", "disarm", sent("4"), "not_permitted"),
+        ("agg", "arm", sent("5"), "may_not_arm"),
+        ("agg", "limit_power", sent("6", age_s=601, der="bat1", p_ceiling_w=1000), "expired"),
+        ("agg", "limit_power", sent("7", age_s=-3600, der="bat1", p_ceiling_w=1000), "not_yet_valid"),
+        ("agg", "limit_power", sent("8", der="bat1", p_ceiling_w="1000"), "bad_argument"),
+        ("agg", "limit_power", b"{", "bad_json"),
+        ("agg", "limit_power", b'{"id": "9"}', "missing"),
+        ("agg", "set_battery_power", sent("10", der="bat1", p_target_w=-3001), "out_of_range"),
+        ("agg", "explode", sent("11"), "unknown_command"),
+        ("agg", "ping", b" " * 8193, "too_large"),
+        ("ops", "limit_power", sent("a", p_ceiling_w=8001), "out_of_range"),
+        ("ops", "set_battery_power", sent("b", der="bat1", p_target_w=-1500), None),
+        ("ops", "clear", sent("c", der="bat1"), None),
+        ("ops", "acknowledge", sent("d"), None),
+        ("ops", "replace", sent("e", der="pv1"), "nothing_new"),
+        ("ops", "change_limit", sent("j", der="pv1", p_ceiling_w=900), None),
+        ("ops", "change_limit", sent("k", der="pv9", p_ceiling_w=900), "no_der"),
+        ("ops", "grid_limit", sent("l", export_w=1000), None),
+        ("ops", "grid_limit", sent("m", export_w=-1), "out_of_range"),
+        ("ops", "owner_limit", sent("n", import_w=6000, generation_w=0), None),
+        ("ops", "operating_envelope", sent("o", intervals=five_minutes), None),
+        ("ops", "operating_envelope", sent("p", intervals=[]), "out_of_range"),
+        ("ops", "demand_response", sent("q", duration_s=300, import_w=0), None),
+        ("ops", "demand_response", sent("r", duration_s=601, import_w=0), "out_of_range"),
+        ("ops", "opt_out", sent("s"), "may_not_opt_out"),
+        ("ops", "battery_plan", sent("t", der="bat1", intervals=aims), None),
+        ("ops", "battery_plan", sent("u", der="pv1", intervals=aims), "no_function"),
+        ("agg", "set_reserve", sent("v", der="bat1", min_pct=50), "not_permitted"),
+        ("ops", "set_reserve", sent("w", min_pct=50), None),
+        ("ops", "set_reserve", sent("x", min_pct=10), "out_of_range"),
+        ("ops", "set_power_factor", sent("y", pf=0.9, excitation="absorbing"), None),
+        ("ops", "set_var", sent("z", q_pu=0), None),
+        ("ops", "set_var", sent("16", q_pu=1.5), "out_of_range"),
+        ("agg", "emergency_stop", sent("12"), "not_permitted"),
+        ("ops", "emergency_stop", sent("13"), None),
+        ("agg", "lift_stop", sent("14"), "may_not_arm"),
+        ("ops", "lift_stop", sent("15"), None),
+        ("ops", "disarm", sent("f"), None),
+        ("ops", "ping", sent("g"), None),
+    )
 
 
 async def test_by_its_certificate_a_client_has_its_own_topics_and_every_command_its_answer(
@@ -285,12 +323,13 @@ async def test_by_its_certificate_a_client_has_its_own_topics_and_every_command_
     files, context = fleet.tls("agg"), ssl.create_default_context(cafile=fleet.tls("agg")["ca_file"])
     context.load_cert_chain(files["cert_file"], files["key_file"])
     agg = await make_outside(broker.port, tls=context).watch()
-    for who, name, payload, code in ANSWERS:
+    rows = answers()
+    for who, name, payload, code in rows:
         reply = await fleet.ask(who, name, payload)
         assert (reply["command"], reply["code"], reply["n"]) == (name, code, 1), reply
-    assert {"limit_power", "set_battery_power", "clear", "arm", "disarm", "ping"} <= {name for _, name, *_ in ANSWERS}
+    assert {name for _, name, *_ in rows} >= COMMANDS.keys()
     assert (await fleet.ask("ops", "arm", sent("h")))["result"] == "refused"
-    await until(lambda: len(agg.of("reply/agg")) == sum(who == "agg" for who, *_ in ANSWERS))
+    await until(lambda: len(agg.of("reply/agg")) == sum(who == "agg" for who, *_ in rows))
     assert heard(agg) == {"reply/agg"}
     elsewhere = BASE.replace("house-12", "house-13")
     for topic in (f"{BASE}/cmd/ops/ping", f"{BASE}/reply/ops", f"{BASE}/online", f"{elsewhere}/event"):

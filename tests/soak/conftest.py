@@ -18,7 +18,7 @@ from hil.invariants import verdicts
 from hil.runner import Run
 from hil.scenario import Scenario, load
 
-ONLY_WHOLE = {"test_messages", "test_cabinet"}
+ONLY_WHOLE = {"test_messages", "test_cabinet", "test_reloads"}
 """Whose short versions are scenarios of the shelf, or tests of the command line."""
 SHELF = Path(str(files("hil").joinpath("scenarios")))
 PATIENCE_S = 60.0

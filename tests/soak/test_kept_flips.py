@@ -19,7 +19,9 @@ from derctl.store.chain import Broken, Head, Line, checked
 from derctl.store.exported import as_csv, as_json, verified
 from derctl.store.folder import Folder
 from derctl.store.interval import text_of
-from derctl.store.records import FILE, RecordFile, read_only
+from derctl.store.records import FILE, RecordFile, looked_at, read_only
+from derctl.store.seal import Seal
+from derctl.store.signer import Signer
 from tests.attack import Attack
 from tests.soak.test_flips import flipped
 
@@ -41,7 +43,7 @@ def plain(n: int) -> dict[str, Any]:
 
 
 def opened(folder: Path) -> RecordFile:
-    file = RecordFile(folder, 10_000_000, 4e7)
+    file = RecordFile(folder, 10_000_000, 4e7, signer=Signer(folder, "demo", lambda: text_of(0.0)))
     file.open()
     return file
 
@@ -54,6 +56,7 @@ class Kept:
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     chain: str = ""
+    seal: Seal | None = None
 
     def make(self) -> None:
         (self.folder / "made").mkdir()
@@ -65,6 +68,7 @@ class Kept:
         file.close()
         self.files["ended"] = self.all()
         self.lines, self.chain = all_of(self.folder / "made"), file.chain
+        self.seal, *_ = looked_at(self.folder / "made")
 
     def all(self) -> dict[str, bytes]:
         return {each.name: each.read_bytes() for each in (self.folder / "made").iterdir()}
@@ -104,6 +108,7 @@ def judged(kept: Kept, name: str, there: Path) -> str:
         altered = [] if aside else [each.n for each in given(file) if each.text not in whole]
         file.append([plain(RECORDS)])
         added = file.head
+        assert file.signed is not None or file.signer is None
     finally:
         file.close()
     try:
@@ -149,17 +154,18 @@ def test_no_flipped_bit_of_the_ledger_is_taken_for_a_record_or_keeps_another_fro
 @pytest.mark.parametrize("form", [as_csv, as_json])
 @pytest.mark.soak(full=4000, short=150)
 def test_each_flipped_bit_of_an_exported_ledger_is_named(
-    kept: Kept, attack: Attack, form: Callable[[Any], Iterator[str]]
+    kept: Kept, attack: Attack, form: Callable[..., Iterator[str]]
 ) -> None:
     """What is told to be whole has the same last record, and so the same records."""
-    content, chance, named = "".join(form(kept.lines[:8])).encode(), attack.chance, 0
+    content, chance, named = "".join(form(kept.lines[-8:], kept.seal)).encode(), attack.chance, 0
+    assert verified(content.decode()).signed is not None
     for _ in range(attack.count):
         try:
             found = verified(flipped(content, chance).decode())
         except ValueError:
             named += 1
             continue
-        assert (found.count, found.last) == (8, Head(n=8, hash=kept.lines[7].hash))
+        assert (found.count, found.last) == (8, Head(n=kept.lines[-1].n, hash=kept.lines[-1].hash))
     attack.found(flips=attack.count, named=named)
     assert named > 0.9 * attack.count
 

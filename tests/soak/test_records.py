@@ -41,6 +41,7 @@ def test_killed_at_any_moment_no_record_is_lost_or_there_twice(tmp_path: Path, a
     chance, epoch, said = attack.chance, time.time(), []
     for _ in range(attack.count):
         said += life(tmp_path, epoch, chance.uniform(*LIVES_S))
+        verified(tmp_path)  # what the kill left, torn or not
     said += life(tmp_path, epoch, 1.5)  # the last one has time to hand over what is left
     _, first, lines = read_only(tmp_path)
     ledger = list(lines)

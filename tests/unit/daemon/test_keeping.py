@@ -17,6 +17,7 @@ from derctl.daemon.clock import Clock
 from derctl.daemon.feeding import BACKFILL_PER_S, Feeding
 from derctl.daemon.keeping import COMMIT_S, PENDING_MAX, Keeping, parts_of
 from derctl.site.schema import RecordsSection
+from derctl.store import records
 from derctl.store.chain import Head, hash_of
 from derctl.store.folder import Folder
 from derctl.store.interval import Part, seconds_of
@@ -255,6 +256,20 @@ async def test_a_disk_that_takes_nothing_costs_no_energy(house: House, monkeypat
     assert sum(each["import_wh"] or 0.0 for each in records) == pytest.approx(
         2000.0 * (PENDING_MAX + 100) / 60.0, rel=0.01
     )
+
+
+async def test_a_full_disk_costs_the_oldest_intervals_and_is_said(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.run(3600)
+    file = house.keeping.file
+    monkeypatch.setattr(records, "scarce", lambda folder: True)
+    newest = file.head.n
+    await house.run(400)
+    assert file.head.n > newest, "the newest are kept"
+    [(event, text), *_] = house.told
+    assert event == "records_dropped" and text.startswith("no room: the 8 oldest intervals went, up to ")
+    assert 8 <= file.first.n < newest
 
 
 async def test_a_damaged_file_is_said_and_not_fatal(tmp_path: Path) -> None:

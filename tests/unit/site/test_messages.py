@@ -473,6 +473,21 @@ def test_a_file_without_permission_says_who_may_read_it() -> None:
     )
 
 
+@pytest.mark.parametrize(("mode", "refused"), [(0o600, False), (0o664, False), (0o666, True), (0o777, True)])
+def test_a_site_file_that_everyone_can_write_is_refused(
+    tmp_path: Path, small: Callable[..., str], mode: int, refused: bool
+) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(small())
+    path.chmod(mode)
+    if not refused:
+        assert load(path).file.site.id
+        return
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert f"everyone can write it (mode {mode:o})" in str(caught.value)
+
+
 def test_another_encoding_is_named_with_its_line(tmp_path: Path, small: Callable[..., str]) -> None:
     path = tmp_path / "site.yaml"
     path.write_bytes(small(("id: house", "id: h\xe4user")).encode("latin-1"))
