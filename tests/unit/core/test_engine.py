@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core import belief
-from derctl.core.engine import OWN, Plan, evidence_of, memory_type, step, with_belief
+from derctl.core.engine import OWN, Plan, evidence_of, keys_of, memory_type, step, with_belief
 from derctl.core.evidence import NOTHING_KNOWN
 from derctl.core.types import (
     Abstain,
@@ -597,3 +597,9 @@ def test_a_plan_knows_whose_a_function_is() -> None:
     )
     assert plan.runs("a") == {"pv1", "pv2"}
     assert plan.runs("b") is None
+
+
+def test_the_keys_of_one_kind_are_those_of_its_ders_and_not_what_is_held_of_it() -> None:
+    keys = ("sun", "volt_var/pv1", "held/volt_var/pv1", "hunting/volt_var/pv1", "volt_var/pv2", "volt_var_2/pv1")
+    assert keys_of("volt_var", keys) == ("volt_var/pv1", "volt_var/pv2")
+    assert keys_of("hunting", keys) == ("hunting/volt_var/pv1",)
