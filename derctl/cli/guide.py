@@ -21,7 +21,7 @@ to begin:
   derctl scan 192.168.1.20            who answers there, and the rows for the site file
   derctl init 192.168.1.20 --here     asks a few questions and writes site.yaml; at its end, what comes next
   derctl check --live -c site.yaml    with the devices: what to mend before control
-  derctl verify -c site.yaml          unplugs derctl from each device: does the site stay safe?
+  derctl verify -c site.yaml          goes silent to each device: does the site stay safe?
   derctl run -c site.yaml             watches and writes nothing until it is armed
   derctl arm -c site.yaml             in another terminal: what it will write; said again, it controls
   derctl status, derctl doctor        how it is; what is not well, and what to do about it"""

@@ -179,25 +179,6 @@ class Proving:
             await asyncio.sleep(max(began_s + PULL_POLL_S - self.now_s(), 0.0))
         return None
 
-    async def heard(self, seconds: float, *, asks: bool) -> None:
-        """Until those that were told can be given back, or so long. asks: they are polled here: nobody else does."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                for der_id in self.told:
-                    await self._heard(der_id, asks=asks)
-
-    async def _heard(self, der_id: str, *, asks: bool) -> None:
-        writer = self.writer(der_id)
-        await writer.channel.bus.line.wait_connected()
-        if asks:  # it counts as heard from before the cut, and whether that still holds shows the first answer
-            with suppress(BusError):
-                await polled(writer.channel)
-        while writer.lost:
-            await asyncio.sleep(PULL_POLL_S)
-            if asks:
-                with suppress(BusError):
-                    await polled(writer.channel)
-
     async def meet(self, der_id: str) -> Reading:
         """A second client, beside ours. Raises BusError: it gets no answer."""
         plant = build(self.site, lambda event, who, text: None)
@@ -228,6 +209,26 @@ class Proving:
         await _connected(self.writer(der_id).channel.bus)
         with suppress(BusError):  # so that it is known for the one that it was
             await polled(self.writer(der_id).channel)
+
+
+async def heard(made: Proving, seconds: float, *, asks: bool) -> None:
+    """Until those that were told can be given back, or so long. asks: they are polled here: nobody else does."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for der_id in made.told:
+                await _heard(made.writer(der_id), asks=asks)
+
+
+async def _heard(writer: Writer, *, asks: bool) -> None:
+    await writer.channel.bus.line.wait_connected()
+    if asks:  # it counts as heard from before the cut, and whether that still holds shows the first answer
+        with suppress(BusError):
+            await polled(writer.channel)
+    while writer.lost:
+        await asyncio.sleep(PULL_POLL_S)
+        if asks:
+            with suppress(BusError):
+                await polled(writer.channel)
 
 
 async def polled(channel: Channel) -> Reading:
@@ -285,7 +286,7 @@ async def proving(site: Site, hears: Callable[[str], None]) -> AsyncIterator[Pro
 async def _give_back(made: Proving) -> None:
     """Those that were found; the others are left to their reversion, and stay in the journal. What an earlier run has
     not given back is given back, too."""
-    await made.heard(AGAIN_S, asks=True)
+    await heard(made, AGAIN_S, asks=True)
     take_over(each for each in made.releaser.dispatch.writers.values() if each.channel.measured.sample > 0)
     made.given_back = await made.releaser.release_of(made.told, lift=True, seconds=PATIENT_S)
     rest = await made.releaser.release(lift=False, seconds=PATIENT_S)
