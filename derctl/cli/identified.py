@@ -35,11 +35,11 @@ def plan_lines(site: Site, names: Sequence[str], within_w: float | None, periods
     how_far = "a tenth of its rating" if within_w is None else f"{within_w:g} W or var"
     lines = [
         f"{', '.join(names)}: one after the other, about {minutes:.0f} minutes in all",
-        "  control does not wait for this: it may be done another day; --periods 2 is quicker and less exact",
         f"  each is moved by {how_far} at most, power first, then var, {periods} times to and fro",
         "  a limit never goes above what stands in it now, and a store gives no more than half of what may go out",
         "  before each first write it is noted on disk; at the end, or at Ctrl-C, each gets back what it had,",
         "  or its fallback where that gives less",
+        "  control does not wait for this: it may be done another day; --periods 2 is quicker and less exact",
     ]
     return [*lines, f"  the results are written into {_beside(site)} by serial number"]
 
