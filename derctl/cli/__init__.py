@@ -7,12 +7,13 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
 from derctl import __version__
 from derctl.cli import guide
-from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, UNREACHABLE
+from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, UNREACHABLE, USAGE
 from derctl.cli.plain import wrapped
 from derctl.core.text import clean
 from derctl.errors import BusError, CommandError, ConfigError, DeviceError, LinkError
@@ -65,7 +66,11 @@ VERBS: dict[str, Verb] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code of docs/interfaces.md section 5."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] not in VERBS:
+    if not arguments:
+        _verbs().print_help(sys.stderr)
+        return USAGE
+    if arguments[0] not in VERBS:
+        _like(arguments[0])
         _verbs().parse_args(arguments)  # ends here: --help, --version, or a verb that is none
     name, *rest = arguments
     module, parser = VERBS[name].load(), parser_of(name)
@@ -74,6 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _guarded(module.run, args)
     except argparse.ArgumentError as error:
         parser.error(str(error))
+
+
+def _like(word: str) -> None:
+    """Which verb was meant, where one is spelt much like it."""
+    for near in get_close_matches(word, VERBS, n=1):
+        print(f"derctl {word}: did you mean derctl {near}?", file=sys.stderr)
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:

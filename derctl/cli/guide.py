@@ -19,9 +19,11 @@ BEGIN = """\
 to begin:
   derctl demo                         a simulated site in this terminal, no hardware
   derctl scan 192.168.1.20            who answers there, and the rows for the site file
-  derctl check -c site.yaml           every problem of the site file at once
-  derctl check --live -c site.yaml    the same with the devices: what to mend before control
+  derctl init 192.168.1.20 --here     asks a few questions and writes site.yaml; at its end, what comes next
+  derctl check --live -c site.yaml    with the devices: what to mend before control
+  derctl verify -c site.yaml          goes silent to each device: does the site stay safe?
   derctl run -c site.yaml             watches and writes nothing until it is armed
+  derctl arm -c site.yaml             in another terminal: what it will write; said again, it controls
   derctl status, derctl doctor        how it is; what is not well, and what to do about it"""
 EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "run": (("derctl run -c site.yaml --observe", "watch, whatever the site file says"),),
@@ -34,6 +36,22 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("derctl scan 192.168.1.20", "over TCP, port 502"),
         ("derctl scan /dev/ttyUSB0:19200:8E1 -u 3", "unit 3 on a serial line"),
     ),
+    "init": (
+        ("derctl init 192.168.1.0/24", "scans now, asks, and writes site.yaml for the service"),
+        ("derctl init found.json --here", "from a scan that was kept; without the service"),
+    ),
+    "identify": (
+        ("derctl identify -c site.yaml", "thorough: some ten minutes a DER; control does not wait for it"),
+        ("derctl identify pv1 --periods 2", "one DER, quicker and less exact"),
+    ),
+    "verify": (
+        (
+            "derctl verify -c site.yaml",
+            "each without a proof that counts; the daemon may observe meanwhile, or be off",
+        ),
+        ("derctl verify pv1 --cable", "you pull its cable when you are told"),
+    ),
+    "arm": (("derctl arm -c site.yaml", "twice within two minutes: the first only shows what will be written"),),
     "read": (("derctl read 192.168.1.20 123", "the controls of model 123, point by point"),),
     "doctor": (
         ("derctl doctor", "the service on this machine"),

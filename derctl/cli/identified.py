@@ -39,6 +39,7 @@ def plan_lines(site: Site, names: Sequence[str], within_w: float | None, periods
         "  a limit never goes above what stands in it now, and a store gives no more than half of what may go out",
         "  before each first write it is noted on disk; at the end, or at Ctrl-C, each gets back what it had,",
         "  or its fallback where that gives less",
+        "  control does not wait for this: it may be done another day; --periods 2 is quicker and less exact",
     ]
     return [*lines, f"  the results are written into {_beside(site)} by serial number"]
 

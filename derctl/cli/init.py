@@ -14,6 +14,7 @@ import msgspec
 from derctl.cli import check, maps, swept
 from derctl.cli.answers import Answers, number, pairs, word
 from derctl.cli.draft import Draft, Part, bms_of, parts_of, text_of
+from derctl.cli.exits import OK
 from derctl.cli.finding import Finding
 from derctl.cli.look import BASES
 from derctl.cli.plain import wrapped
@@ -78,7 +79,30 @@ def run(args: argparse.Namespace) -> int:
     _write(path, text_of(draft, came_from, path.absolute().parent if args.here else None))
     for line in place_text(draft):
         print(line)
-    return check.run(argparse.Namespace(config=path, json=False, live=False))
+    code = check.run(argparse.Namespace(config=path, json=False, live=False))
+    if code == OK:
+        print("\n".join(next_text(path, here=args.here)))
+    return code
+
+
+def next_text(path: Path, *, here: bool) -> list[str]:
+    """What leads from this file to control."""
+    ways = (
+        (f"derctl check --live -c {path}", "what the devices say to it"),
+        (f"derctl verify -c {path}", "the proof of the fail-safe; asks before each device"),
+        (f"derctl run -c {path}", "observes, and goes on: the rest in another terminal"),
+        (f"derctl arm -c {path}", "shows what it will write; said again, it controls"),
+    )
+    service = (
+        (f"sudo install -g derctl -m 640 {path} /etc/derctl/site.yaml", "after sudo systemd/install.sh"),
+        ("sudo derctl check --live", "what the devices say to it"),
+        ("sudo derctl verify", "the proof of the fail-safe; asks before each device"),
+        ("sudo systemctl enable --now derctl", "observes"),
+        ("sudo derctl arm", "shows what it will write; said again, it controls"),
+    )
+    rows = ways if here else service
+    width = max(len(command) for command, _ in rows)
+    return ["", f"{path} is written. Next:", *(f"  {command:<{width}}  # {text}" for command, text in rows)]
 
 
 def _say(text: str) -> None:
@@ -239,7 +263,14 @@ def _ask_limit(args: argparse.Namespace, draft: Draft, answers: Answers) -> None
     if draft.poc == "none" and not any(each.startswith("--poc") for each in (*answers.missing, *answers.senseless)):
         answers.refuse("an export limit needs the meter at the point of connection: --poc")
     about = f"{HELP['limiter']}. Here it takes {place_of(draft.grid_code).limiter}"
-    draft.limiter = answers.of(given, "--limiter", about, holders, none="device")
+
+    def holder(text: str) -> str:
+        against = objection(draft.grid_code, holders(text), agreed=True)
+        if against:
+            raise ValueError(against)
+        return text
+
+    draft.limiter = answers.of(given, "--limiter", about, holder, none="device")
 
 
 def _ask_owners(args: argparse.Namespace, draft: Draft, answers: Answers) -> None:

@@ -17,12 +17,12 @@ import msgspec
 
 from derctl.cli.proof import Wanted, contract_of, measured, recorded
 from derctl.cli.talking import Over, Terminal, within
-from derctl.cli.verifying import lacking
+from derctl.cli.verifying import ON_RECORD, lacking
 from derctl.commission.trial import Answer, Finding, Kill, Look, Silence, Step, Subject
 from derctl.commission.verify import after_kill
-from derctl.core.words import Refusal
+from derctl.core.words import Proven, Record, Refusal, Unplugged
 from derctl.daemon.actuate.proving import Proving, polled, proving
-from derctl.daemon.actuate.rescue import ready
+from derctl.daemon.actuate.rescue import folder_of, ready
 from derctl.daemon.build import build
 from derctl.devices import Device
 from derctl.errors import CommandError, LinkError
@@ -56,7 +56,6 @@ async def killed(site: Site, wanted: Wanted, voice: Terminal, over: Over) -> Any
     name = wanted.ders[0]
     voice.say(f"{name}: nobody asks it now for {subject.after_s:g} s and a little more")
     finding = await over.of(_survived(site, name, subject, kill))
-    voice.say(f"{name}: {finding.verdict.upper()}: {finding.text}")
     return await over.of(_given_back(site, name, finding, voice))
 
 
@@ -116,20 +115,25 @@ async def _given_back(site: Site, name: str, finding: Finding, voice: Terminal) 
     made: Proving | None = None
     try:
         async with proving(site, voice.say) as made:
+            alone = made.releaser.records.of(name) is Record.WRITTEN
+            if not alone:
+                finding = not_alone(finding, "derctl's release has given back meanwhile what was written")
             devices = {each.id: await made.find(each.id) for each in site.file.ders}
             device = devices[name]
-            if device is not None:
-                known, _ = proofs.load(made.folder)
+            known, _ = proofs.load(made.folder)
+            if device is not None and alone:
                 known[name] = recorded(der, finding, made, device)
                 await proofs.save(made.folder, known)
-                waits_for = lacking(site, devices, known)
+            waits_for = lacking(site, devices, known)
     except AlreadyRunning:
-        voice.say(
-            f"{name}: derctl has been started again meanwhile: it gives back what it wrote; this is not on record"
-        )
+        finding = not_alone(finding, "derctl has been started again meanwhile, and gives back what it wrote")
+        known, _ = proofs.load(folder_of(site))
+        waits_for = [] if name in known and known[name].verdict in ON_RECORD else [name]
+    voice.say(f"{name}: {finding.verdict.upper()}: {finding.text}")
     if made is not None:
         for each, release in made.given_back.items():
             voice.say(f"given back: {each}: {release}")
+        voice.say("derctl was killed and does not run: start it again")
     text, holds = contract_of(site, measured(site, devices, {name: finding}))
     return {
         "ders": {name: msgspec.to_builtins(finding)},
@@ -137,3 +141,12 @@ async def _given_back(site: Site, name: str, finding: Finding, voice: Terminal) 
         "waits_for": waits_for,
         "of": 1,
     }
+
+
+def not_alone(finding: Finding, why: str) -> Finding:
+    """What the DER did may be the work of whoever came between: a service manager starts both at once."""
+    text = (
+        f"{why}, so this is not seen to be its own work ({finding.text}). Stop the service, start `derctl run` by"
+        " hand in another terminal, and kill that"
+    )
+    return Finding(verdict=Proven.UNCONFIRMED, text=text, how=Unplugged.KILLED)

@@ -201,7 +201,8 @@ def _verdict(found: Sequence[Finding]) -> str:
     mend, look_at = (sum(each.weight is weight for each in found) for weight in (Weight.MEND, Weight.LOOK))
     if not mend and not look_at:
         return (
-            "All as the site file says. Next: start the service (it observes until it is armed), then derctl doctor"
+            "All as the site file says. Next: derctl verify, without whose proof control is refused; then start the"
+            " service (it observes until it is armed), and derctl doctor"
         )
     parts = [f"{mend} to mend"] if mend else []
     parts += [f"{look_at} to look at"] if look_at else []

@@ -15,6 +15,8 @@ from derctl.site import load
 
 SOCKET = Path("/run/derctl/derctl.sock")
 SITE_FILE = Path("/etc/derctl/site.yaml")
+HERE = Path("site.yaml")
+"""As `derctl init` writes it."""
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,9 @@ def config_of(args: argparse.Namespace) -> Path:
     except PermissionError:
         pass  # whoever may not look whether it is there is told so when it is read
     except OSError:
-        raise argparse.ArgumentError(None, f"no site file: give one by -c FILE; there is no {SITE_FILE}") from None
+        here = f"; {HERE} lies here: -c {HERE}" if HERE.is_file() else ""
+        text = f"no site file: give one by -c FILE; there is no {SITE_FILE}{here}"
+        raise argparse.ArgumentError(None, text) from None
     return SITE_FILE
 
 

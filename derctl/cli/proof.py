@@ -37,7 +37,8 @@ from derctl.store import proofs
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a proof is asked for; over the socket the arguments of its call. ders: (): all that need one.
+    """What a proof is asked for; over the socket the arguments of its call. ders: (): all that lack one that
+    counts, or all where it is asked for in another way than the usual one.
 
     asked: ask while a timer runs out also where any message starts it again. cable: a person pulls each cable.
     second: a second client polls afterwards. kill: the daemon is killed. yes: nobody is asked. witnessed: who saw the
@@ -51,6 +52,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kill: bool = False
     yes: bool = False
     witnessed: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+
+    @property
+    def again(self) -> bool:
+        """Also of those whose proof counts."""
+        return bool(self.ders) or self.asked or self.cable or self.second or self.kill
 
 
 SETTLE_MOST_S = 10.0

@@ -23,6 +23,8 @@ WORDS = {
 }
 """core.words.Released for people."""
 LIFT = "`derctl release --lift` raises it to the fallback"
+ROUNDED_PU = 0.005
+"""A device that counts in tenths of a percent of its rating holds a little less than it was told."""
 READ_AGAIN = 2
 """Ticks after which what a device reads back is from after the release."""
 READ_AGAIN_S = 5.0
@@ -94,7 +96,7 @@ def standing(
         limit_w, left = _left(found.get(name), ders.get(name))
         most_w, theirs = known.get(name), _theirs(limit_w, ders.get(name))
         if name in found and limit_w is not None and not theirs and not _not_ours(found[name], ran=True):
-            below = below or most_w is None or limit_w < most_w - NEAR_W
+            below = below or most_w is None or limit_w < most_w - max(NEAR_W, ROUNDED_PU * most_w)
         after = f", as it was found: `derctl clear {name} --found` lifts it" if theirs else ""
         lines.append(f"{name}: {text}" + (f"; {left}{after}" if left is not None else ""))
     return [*lines, LIFT] if below else lines

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -27,7 +28,7 @@ class Ended(Exception):
 
 @dataclass(slots=True)
 class Over:
-    """asked: set by the first SIGINT or SIGTERM."""
+    """asked: set by the first SIGINT or SIGTERM, or as the terminal goes."""
 
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -57,11 +58,12 @@ def ended_by() -> Over:
 
     def end() -> None:
         if not over.asked.is_set():
-            print("ending: what was written is given back ...", file=sys.stderr, flush=True)
-        over.asked.set()
+            over.asked.set()
+            with suppress(OSError):
+                print("ending: what was written is given back ...", file=sys.stderr, flush=True)
 
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, end)
     return over
 
@@ -73,8 +75,9 @@ class Terminal:
     out: TextIO
 
     def say(self, text: str) -> None:
-        """A line."""
-        print(page([clean(text)]), file=self.out, flush=True)
+        """A line. Where the terminal has gone nobody reads it, and what is under way comes to its end."""
+        with suppress(OSError):
+            print(page([clean(text)]), file=self.out, flush=True)
 
     async def agrees(self, text: str) -> bool:
         """Whether somebody at the terminal says yes."""

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from derctl.cli.exits import BUSY, CONFIG, INTERRUPTED, NO, OK, UNREACHABLE
+from derctl.cli.exits import BUSY, CONFIG, INTERRUPTED, NO, OK
 from derctl.cli.local import add_config, config_of
 from derctl.cli.plain import page
 from derctl.cli.proof import Wanted
@@ -27,7 +27,9 @@ ALL = "no more proof is asked for: derctl run, then derctl arm"
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     add_config(parser)
-    parser.add_argument("ders", nargs="*", metavar="DER", help="only these; default: all that need a proof")
+    parser.add_argument(
+        "ders", nargs="*", metavar="DER", help="only these; default: those without a proof that counts"
+    )
     parser.add_argument("--yes", action="store_true", help="don't ask before each is written")
     parser.add_argument(
         "--asked", action="store_true", help="ask while it runs out, too, where any message starts the timer again"
@@ -117,7 +119,5 @@ def _told(found: Any, args: argparse.Namespace) -> int:
         print(page([clean(contract["text"])]))
         said = f"control still waits for a proof: derctl verify {' '.join(waits_for)}" if waits_for else ALL
         print(page([clean(said)]))
-    if not ders:
-        return UNREACHABLE if found["of"] else OK
     proven = len(ders) == found["of"] and all(each["verdict"] in ON_RECORD for each in ders.values())
     return OK if proven and contract["holds"] else NO

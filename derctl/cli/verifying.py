@@ -16,6 +16,7 @@ from derctl.commission.verify import prove, until_killed
 from derctl.core.types import Reading
 from derctl.core.words import FallbackBy, Proven, Released
 from derctl.daemon.actuate.proving import Proving
+from derctl.daemon.proofs import counts
 from derctl.errors import BusError, CommandError
 from derctl.site import DerSection, Site
 from derctl.site.absence import attested
@@ -23,6 +24,7 @@ from derctl.store import proofs
 from derctl.store.proofs import Proof
 
 ON_RECORD = frozenset({Proven.PROVEN, Proven.WITNESSED})
+AGAIN = "that counts; `derctl verify {0}` proves it again"
 
 At = Callable[[], AbstractAsyncContextManager[Proving]]
 
@@ -91,11 +93,18 @@ class _Proofs:
         at, found = self.at, self.found
         known, _ = proofs.load(at.folder)
         devices = dict(zip([der.id for der in self.site.file.ders], await _found(self.site, at), strict=True))
+        due = 0
         for der in chosen:
             device = devices[der.id]
             if device is not None and not device.can.steer:
                 self.voice.say(f"{der.id}: derctl can only read it, so there is nothing to prove")
                 continue
+            if not self.wanted.again and counts(der, known.get(der.id), device):
+                self.voice.say(
+                    f"{der.id}: {known[der.id].verdict} on {known[der.id].at[:10]}: {AGAIN.format(der.id)}"
+                )
+                continue
+            due += 1
             finding = await self._one(der, device)
             if finding is None:
                 self.voice.say(f"{der.id}: left out")
@@ -111,7 +120,7 @@ class _Proofs:
             "ders": {name: asdict(each) for name, each in found.items()},
             "contract": {"holds": holds, "text": text},
             "waits_for": lacking(self.site, devices, known),
-            "of": len(chosen),
+            "of": due,
         }
 
     async def _one(self, der: DerSection, device: Any) -> Finding | None:
@@ -155,7 +164,8 @@ def lacking(site: Site, devices: Mapping[str, Any], known: Mapping[str, Proof]) 
     written = [
         der.id for der in site.file.ders if der.control and (devices[der.id] is None or devices[der.id].can.steer)
     ]
-    return [name for name in written if name not in known or known[name].verdict not in ON_RECORD]
+    sections = {der.id: der for der in site.file.ders}
+    return [name for name in written if not counts(sections[name], known.get(name), devices[name])]
 
 
 def witnessed(section: DerSection, name: str | None) -> Finding:
@@ -178,14 +188,16 @@ def _plan(subject: Subject, reading: Reading, told: Any) -> str:
     gives = "it gives nothing that is known" if reading.p_w is None else f"it gives {reading.p_w:,.0f} W"
     what = f"a setpoint of {told.p_target_w:,.0f} W" if told.p_target_w is not None else None
     what = what or f"a limit of {told.p_ceiling_w:,.0f} W"
+    left_w = None if told.p_target_w is not None else subject.p_ceiling_w
+    after = "" if left_w is None else f". Afterwards a limit of {left_w:,.0f} W, its fallback, is left in it"
     if subject.by is FallbackBy.STANDS:
         return (
             f"{gives}; it will be told {what}, which has to stand while derctl is unplugged for"
-            f" {stands_s(subject):g} s"
+            f" {stands_s(subject):g} s{after}"
         )
     goal = "to no limit" if subject.p_ceiling_w is None else f"to {subject.p_ceiling_w:,.0f} W or less"
     most_s = late_s(subject) * (2.0 if subject.asks else 1.0)
     return (
         f"{gives}; it will be told {what}, and has to go {goal} by itself {subject.after_s:g} s after derctl falls"
-        f" silent. It may give {subject.p_max_w:,.0f} W then if it does not; this takes up to {most_s:.0f} s"
+        f" silent. It may give {subject.p_max_w:,.0f} W then if it does not; this takes up to {most_s:.0f} s{after}"
     )

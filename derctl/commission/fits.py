@@ -140,9 +140,10 @@ def _limit(met: Met) -> Iterator[Finding]:
         return
     last_w = told[-1].p_ceiling_w
     if last_w is not None and last_w < STANDS_PU * rating.p_max_w:
-        text = f"a limit of {last_w:,.0f} W stands in it that derctl has not set"
+        text = f"a limit of {last_w:,.0f} W stands in it, and derctl is not in control"
         remedy = (
-            "If an earlier derctl left it, `derctl release --lift` raises it; if another controller set it, write"
+            "If derctl left it (`derctl release --list` says so, and after `verify` it is the fallback), leave it; if"
+            " another controller set it, write"
         )
         yield look(Found.LIMIT_STANDS, who, text, f"{remedy} that under `controllers`; else lift it in the device")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from derctl.core.text import serial_text
 from derctl.core.words import Proven
-from derctl.daemon.known import Known, Once
+from derctl.daemon.known import Known
+from derctl.devices import Device
 from derctl.site import DerSection
 from derctl.site.absence import attested
 from derctl.site.schema import SiteFile
@@ -33,9 +35,23 @@ def why_not(section: DerSection, known: Known) -> str | None:
         return None
     if proof is None:
         return UNSEEN if attested(section) else "its fail-safe was never verified"
+    if record is None:
+        return _itself(section, proof) or "it was not found yet"
+    return _itself(section, proof) or _another(proof, record.serial, record.newer or record.identity.firmware)
+
+
+def counts(section: DerSection, proof: Proof | None, device: Device | None) -> bool:
+    """Whether this proof is one of the device that answers now, as it is declared now."""
+    if proof is None or device is None:
+        return False
+    who = device.identity
+    return (_itself(section, proof) or _another(proof, serial_text(who.serial), who.firmware)) is None
+
+
+def _itself(section: DerSection, proof: Proof) -> str | None:
     if proof.verdict is not (Proven.WITNESSED if attested(section) else Proven.PROVEN):
         return f"its fail-safe is {proof.verdict}: {proof.text}"
-    return _declared_otherwise(section, proof) or _another(proof, record)
+    return _declared_otherwise(section, proof)
 
 
 def _declared_otherwise(section: DerSection, proof: Proof) -> str | None:
@@ -47,12 +63,9 @@ def _declared_otherwise(section: DerSection, proof: Proof) -> str | None:
     return None
 
 
-def _another(proof: Proof, record: Once | None) -> str | None:
-    if record is None:
-        return "it was not found yet"
-    if record.serial != proof.serial:
-        return f"serial {proof.serial or 'none'} was verified, not {record.serial or 'one without'}"
-    firmware = record.newer or record.identity.firmware
+def _another(proof: Proof, serial: str, firmware: str) -> str | None:
+    if serial != proof.serial:
+        return f"serial {proof.serial or 'none'} was verified, not {serial or 'one without'}"
     if firmware != proof.firmware:
         return f"it was verified with firmware {proof.firmware or 'unknown'}, and has {firmware or 'unknown'} now"
     return None

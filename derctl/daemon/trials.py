@@ -14,7 +14,7 @@ from typing import Any
 
 from derctl.core.words import Refusal
 from derctl.daemon.actuate.dispatch import Dispatch
-from derctl.daemon.actuate.proving import Proving
+from derctl.daemon.actuate.proving import AGAIN_S, Proving, heard
 from derctl.daemon.actuate.releaser import PATIENT_S
 from derctl.daemon.arming import Arm
 from derctl.daemon.channel.channel import Channel
@@ -107,6 +107,7 @@ class Trials:
         try:
             yield made
         finally:
+            await heard(made, min(AGAIN_S, self._patience_s / 3.0), asks=False)
             made.given_back = await releaser.release_of(made.told, lift=True, seconds=self._patience_s)
 
     @asynccontextmanager

@@ -217,9 +217,14 @@ def _why_not(path: Path, error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError) and path.is_file():
         return "this is no socket"
     if isinstance(error, FileNotFoundError):
-        return "no such socket: is the daemon running? systemctl status derctl"
+        return f"no such socket: is the daemon running? {_start(path)}"
     if isinstance(error, ConnectionRefusedError):
-        return "refused: the daemon that served it does not run any more. systemctl status derctl"
+        return f"refused: the daemon that served it does not run any more. {_start(path)}"
     if isinstance(error, PermissionError):
         return "no permission: use sudo, or join the group derctl"
     return f"{error.strerror or error}: is the daemon running with this socket?"
+
+
+def _start(path: Path) -> str:
+    """A socket of the service is its unit's; any other belongs to a daemon that somebody starts by hand."""
+    return "systemctl status derctl" if path.is_relative_to("/run/derctl") else "Start it with derctl run -c FILE"

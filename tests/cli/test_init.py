@@ -121,12 +121,16 @@ def test_each_question_is_asked_once_and_an_answer_that_makes_no_sense_again(
         def isatty(self) -> bool:
             return True
 
-    answers = ["House", "house-2", "as4777_a", "", "", "-1", "many", "5000", "device", "derctl", ""]
+    answers = ["House", "house-2", "as4777_a", "", "", "-1", "many", "5000", "none", "device", "derctl", ""]
     monkeypatch.setattr("sys.stdin", Terminal("\n".join(answers) + "\n"))
     source, path = scanned()
     assert call(source, "-o", str(path)) == 0
-    err = capsys.readouterr().err
+    out, err = capsys.readouterr()
     assert "'House': lower case" in err and "'many' is no number" in err
+    assert "no certified limiter" in err, "what can't be is asked again, and the other answers are kept"
+    steps = out[out.index("is written. Next:") :]
+    nexts = [steps.index(each) for each in ("check --live", "derctl verify", "systemctl enable", "derctl arm")]
+    assert nexts == sorted(nexts)
     assert "reads 1,234 W" in " ".join(err.split())
     file = yaml.safe_load(path.read_text())
     assert (file["site"]["id"], file["site"]["v_nom_v"], file["poc"]["sign"]) == ("house-2", 230, -1)

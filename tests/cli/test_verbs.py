@@ -66,6 +66,18 @@ def test_a_wrong_command_line_ends_with_2(outside: Outside, words: Any) -> None:
     assert "usage: derctl" in err
 
 
+def test_a_verb_that_is_spelt_wrong_is_guessed_and_the_site_file_here_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("derctl.cli.local.SITE_FILE", tmp_path / "etc" / "site.yaml")
+    (tmp_path / "site.yaml").touch()
+    for words, says in ((["veryfy"], "did you mean derctl verify?"), (["check"], "lies here: -c site.yaml")):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2 and says in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [("arm",), ("clear", "--found"), ("command", "ping")])
 async def test_a_long_answer_of_the_daemon_is_a_page_of_80_columns(
     here: Here, site_file: SiteFile, answers: Any, words: tuple[str, ...]

@@ -70,6 +70,11 @@ async def test_a_fail_safe_is_proven_and_on_record_and_nothing_is_left_behind(tm
         assert known["pv2"].verdict is Proven.PROVEN and known["pv2"].serial == "1002"
         assert json.loads((tmp_path / "state" / "written.json").read_text()).keys() == {"sha256"}, "all is given back"
         assert "pv1" in unproven_text(site.file, Known(proofs=known)), "the others still lack theirs"
+        again = await verify(path)
+        out, _ = await again.communicate()
+        told_again = out.decode()
+        assert "pv2: proven on" in told_again and "pv2: left out" not in told_again, "that counts, nobody is asked"
+        assert "pv1: left out" in told_again and again.returncode == 1, "a no is no device that can't be reached"
 
 
 async def test_a_limit_in_the_device_is_on_record_by_who_saw_it_and_nothing_is_written(tmp_path: Path) -> None:
@@ -94,6 +99,28 @@ async def test_a_limit_in_the_device_is_on_record_by_who_saw_it_and_nothing_is_w
         site_now = load(path).file
         assert UNSEEN in unproven_text(site_now, Known())
         assert UNSEEN not in unproven_text(site_now, Known(proofs={"pv2": proof}))
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGHUP])
+async def test_one_that_is_ended_while_it_is_unplugged_gives_back_over_a_new_connection(
+    tmp_path: Path, by: signal.Signals
+) -> None:
+    async with served(tmp_path) as (rig, path):
+        site = yaml.safe_load(path.read_text())
+        fallback = {"p_ceiling_w": 2000, "by": "stands", "after_s": 60}
+        next(der for der in site["ders"] if der["id"] == "pv1")["fallback"] = fallback
+        path.write_text(yaml.safe_dump(site))
+        child = await verify(path, "pv1", "--yes")
+        async with asyncio.timeout(60.0):
+            assert child.stdout is not None
+            said = b""
+            while b"the connection is closed" not in said:
+                said += await child.stdout.readline()
+        child.send_signal(by)
+        out, err = await child.communicate()
+        assert child.returncode == 130 and rig.units["pv1"].log, err.decode()
+        assert b"given back: pv1: released" in out and b"be reached" not in out
+        assert json.loads((tmp_path / "state" / "written.json").read_text()).keys() == {"sha256"}
 
 
 async def test_one_that_is_ended_in_the_middle_gives_back_what_it_wrote(tmp_path: Path) -> None:

@@ -104,6 +104,21 @@ async def test_a_socket_that_cannot_be_used_says_what_to_do(
     assert str(failed.value).startswith(f"{path}: {says}")
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("/run/derctl/derctl.sock", "systemctl status derctl"), ("/home/ann/derctl.sock", "derctl run -c FILE")],
+)
+async def test_what_starts_the_daemon_is_said_as_it_is_run(
+    monkeypatch: pytest.MonkeyPatch, path: str, says: str
+) -> None:
+    async def refuse(*args: Any, **more: Any) -> Any:
+        raise FileNotFoundError(2, "No such file")
+
+    monkeypatch.setattr(asyncio, "open_unix_connection", refuse)
+    with pytest.raises(LinkError, match=says):
+        await ask(Path(path), "status")
+
+
 async def test_a_file_that_is_no_socket_is_not_taken_for_a_daemon_that_ended(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").touch()
     with pytest.raises(LinkError, match=r"site\.yaml: this is no socket"):

@@ -35,6 +35,8 @@ PULL_S = 300.0
 GONE = 2
 """So many polls without an answer in a row: the cable is out. One may be lost by itself."""
 PULL_POLL_S = 0.5
+AGAIN_S = 5.0
+"""So long one that was told waits for its connection before it is given back: a proof may end while it is cut."""
 
 
 class Wires(Protocol):
@@ -209,6 +211,26 @@ class Proving:
             await polled(self.writer(der_id).channel)
 
 
+async def heard(made: Proving, seconds: float, *, asks: bool) -> None:
+    """Until those that were told can be given back, or so long. asks: they are polled here: nobody else does."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for der_id in made.told:
+                await _heard(made.writer(der_id), asks=asks)
+
+
+async def _heard(writer: Writer, *, asks: bool) -> None:
+    await writer.channel.bus.line.wait_connected()
+    if asks:  # it counts as heard from before the cut, and whether that still holds shows the first answer
+        with suppress(BusError):
+            await polled(writer.channel)
+    while writer.lost:
+        await asyncio.sleep(PULL_POLL_S)
+        if asks:
+            with suppress(BusError):
+                await polled(writer.channel)
+
+
 async def polled(channel: Channel) -> Reading:
     """Raises BusTimeout."""
     before = channel.measured.sample
@@ -264,6 +286,7 @@ async def proving(site: Site, hears: Callable[[str], None]) -> AsyncIterator[Pro
 async def _give_back(made: Proving) -> None:
     """Those that were found; the others are left to their reversion, and stay in the journal. What an earlier run has
     not given back is given back, too."""
+    await heard(made, AGAIN_S, asks=True)
     take_over(each for each in made.releaser.dispatch.writers.values() if each.channel.measured.sample > 0)
     made.given_back = await made.releaser.release_of(made.told, lift=True, seconds=PATIENT_S)
     rest = await made.releaser.release(lift=False, seconds=PATIENT_S)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from msgspec import structs
@@ -12,7 +13,8 @@ from msgspec import structs
 from derctl.core.words import FallbackBy, Proven, Refusal
 from derctl.daemon.arming import Arm, Arming, Said, seen, told
 from derctl.daemon.known import Known
-from derctl.daemon.proofs import unproven_text, why_not
+from derctl.daemon.proofs import counts, unproven_text, why_not
+from derctl.devices import Device, Identity
 from derctl.site import DerSection
 from derctl.site.absence import Absence
 from derctl.site.schema import FallbackSection, SiteFile, SiteSection
@@ -137,3 +139,23 @@ async def test_a_file_that_somebody_wrote_by_hand_proves_nothing(tmp_path: Path)
     (tmp_path / proofs.FILE).write_text("{}")
     found, problem = proofs.load(folder)
     assert found == {} and "no checksum" in (problem or "")
+
+
+@pytest.mark.parametrize(
+    ("section", "proof", "serial", "firmware", "counted"),
+    [
+        (SECTION, PROOF, "SN1", "1.0", True),
+        (SECTION, None, "SN1", "1.0", False),
+        (SECTION, PROOF, "SN2", "1.0", False),
+        (SECTION, PROOF, "SN1", "1.1", False),
+        (of(p_ceiling_w=1000.0), PROOF, "SN1", "1.0", False),
+        (SECTION, structs.replace(PROOF, verdict=Proven.FAILED), "SN1", "1.0", False),
+        (of(by="device"), WITNESSED, "SN1", "1.0", True),
+    ],
+)
+def test_a_proof_counts_for_the_device_that_answers_as_it_is_declared(
+    section: DerSection, proof: Proof | None, serial: str, firmware: str, counted: bool
+) -> None:
+    device = cast("Device", SimpleNamespace(identity=Identity(serial=serial, firmware=firmware)))
+    assert counts(section, proof, device) is counted
+    assert not counts(section, proof, None), "who does not answer is not known"
