@@ -194,7 +194,7 @@ async def test_what_the_meter_does_not_watch_is_said(
 async def test_what_each_of_them_may_is_said(here: Here, site_file: SiteFile) -> None:
     path = str(site_file(RIGHTS))
     _, out, _ = await here("check", "-c", path)
-    assert "agg aggregator: limit_power, change_limit, set_battery_power, clear, grid_limit," in flat(out)
+    assert "agg aggregator: limit_power, change_limit, floor_power, set_battery_power, clear," in flat(out)
     assert "ping, publish_all, why; takes back its own alone; for pv1," in flat(out)
     assert "p_ceiling_w 500 to 2000 W; 64 at once and 6 a minute" in flat(out)
     [ops, agg] = json.loads((await here("check", "--json", "-c", path))[1])["commanders"]["rights"]

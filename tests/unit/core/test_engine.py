@@ -204,6 +204,7 @@ def test_the_rank_order_is_the_documented_one_and_table_38_s() -> None:
         "grid_limits": 40,
         "owner_limits": 50,
         "schedule": 70,
+        "departure": 70,
         "owner_export_limit": 50,
         "operator_limit": 60,
         "operator_site_limit": 60,
