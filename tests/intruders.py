@@ -67,13 +67,17 @@ SITE: dict[str, Any] = {
         {"kind": "operator_limit"},
         {"kind": "setpoint"},
         {"kind": "schedule"},
+        {"kind": "departure", "ders": ["bat1"]},
     ],
 }
 
 GRID = {"grid_limit", "operating_envelope", "demand_response"}
-HOME = {"owner_limit", "opt_out", "set_reserve"}
-BOTH = {"limit_power", "change_limit", "set_battery_power", "clear", "battery_plan", "emergency_stop", "ping"}
-OPERATORS = GRID | HOME | BOTH | {"set_power_factor", "set_var", "disarm"}
+HOME = {"owner_limit", "opt_out", "set_reserve", "charge_for_departure", "doctor"}
+BOTH = {
+    *("limit_power", "change_limit", "floor_power", "set_battery_power", "clear", "battery_plan", "emergency_stop"),
+    *("ping", "publish_all", "why"),
+}
+OPERATORS = GRID | HOME | BOTH | {"set_power_factor", "set_var", "disarm", "capture"}
 MAY: dict[str, set[str]] = {
     "ops": OPERATORS,
     "inst": OPERATORS | {"arm", "acknowledge", "replace", "lift_stop"},
@@ -98,6 +102,7 @@ def good(chance: Random, at: datetime, who: str) -> tuple[str, dict[str, Any]]:
         "limit_power": {"p_ceiling_w": chance.uniform(0.0, 3000.0), "der": der},
         "change_limit": {"p_ceiling_w": chance.uniform(0.0, 9000.0)},
         "set_battery_power": {"p_target_w": chance.uniform(-3500.0, 3500.0), "der": "bat1"},
+        "floor_power": {"p_floor_w": chance.uniform(-3500.0, 3500.0), "der": "bat1"},
         "clear": chance.choice(({}, {"der": der}, {"found": True})),
         "grid_limit": {"export_w": chance.uniform(-10.0, 5000.0)},
         "owner_limit": {"import_w": chance.uniform(0.0, 5000.0), "generation_w": 1000},
@@ -105,6 +110,7 @@ def good(chance: Random, at: datetime, who: str) -> tuple[str, dict[str, Any]]:
         "demand_response": {"duration_s": chance.uniform(1.0, 900.0), "export_w": 0},
         "opt_out": {},
         "battery_plan": {"der": "bat1", "intervals": aims},
+        "charge_for_departure": {"der": "bat1", "soc_pct": chance.uniform(0.0, 110.0), "departure": soon},
         "set_reserve": {"min_pct": chance.uniform(0.0, 110.0), "der": "bat1"},
         "set_power_factor": {"pf": chance.uniform(0.7, 1.1), "excitation": "absorbing"},
         "set_var": {"q_pu": chance.uniform(-1.2, 1.2)},
@@ -115,6 +121,10 @@ def good(chance: Random, at: datetime, who: str) -> tuple[str, dict[str, Any]]:
         "ping": {},
         "acknowledge": {},
         "replace": {"der": der},
+        "publish_all": {},
+        "why": {"der": der},
+        "doctor": {},
+        "capture": {},
     }
     name = chance.choice([*rows] if chance.random() < 0.2 else sorted(MAY.get(who, rows)))
     own = {"id": f"{chance.getrandbits(48):x}", "issued_at": at.isoformat(), "expires_s": 600.0}
@@ -182,7 +192,8 @@ def judged(sent: Message, now: datetime) -> None:
     """Whether section 3 lets it be a command. Raises No."""
     level, who, name = (sent.topic.split("/") + [""] * 3)[:3]
     need(sent.topic.count("/") == 2 and level == "cmd" and name in MAY.get(who, ()) and not sent.retained)
-    need(len(sent.payload) <= 8192 and len(sent.correlation or b"") <= 1024)
+    most = 32_768 if name in {"operating_envelope", "battery_plan"} else 8192
+    need(len(sent.payload) <= most and len(sent.correlation or b"") <= 1024)
     try:
         fields = json.loads(sent.payload.decode("utf-8"), parse_constant=lambda word: need(False))
     except (ValueError, RecursionError):
@@ -191,7 +202,7 @@ def judged(sent: Message, now: datetime) -> None:
     life_s = envelope(fields, now)
     args = {key: value for key, value in fields.items() if key not in {"id", "issued_at", "expires_s", "expires_at"}}
     arguments(name, args, life_s)
-    if who == "agg" and name != "ping":
+    if who == "agg" and name not in {"ping", "publish_all"}:
         ders = [value for key, value in args.items() if key == "der" and value is not None]
         need(ders and all(der == "bat1" for der in ders))
         told = [args, *args.get("intervals", ())]
@@ -231,7 +242,10 @@ def envelope(fields: dict[str, Any], now: datetime) -> float:
 KNOWN: dict[str, set[str]] = {
     **{name: {"p_ceiling_w", "der"} for name in ("limit_power", "change_limit")},
     **{name: {*LIMITS} for name in ("grid_limit", "owner_limit")},
-    **{name: set() for name in ("emergency_stop", "lift_stop", "disarm", "ping")},
+    **{name: set() for name in ("emergency_stop", "lift_stop", "disarm", "ping", "publish_all", "doctor", "capture")},
+    "floor_power": {"p_floor_w", "der"},
+    "charge_for_departure": {"der", "soc_pct", "departure"},
+    "why": {"der"},
     "set_battery_power": {"der", "p_target_w"},
     "clear": {"der", "found"},
     "operating_envelope": {"intervals"},
@@ -263,7 +277,8 @@ def arguments(name: str, args: dict[str, Any], life_s: float) -> None:
         some(args, LIMITS, 0.0, 1e8)
     elif name in {"operating_envelope", "battery_plan"}:
         need(name != "battery_plan" or args.get("der") == "bat1")
-        need(isinstance(args.get("intervals"), list) and 0 < len(args["intervals"]) <= 288)
+        least = 0 if name == "battery_plan" else 1  # without any it ends the one before
+        need(isinstance(args.get("intervals"), list) and least <= len(args["intervals"]) <= 288)
         for part in args["intervals"]:
             need(isinstance(part, dict))
             names, (low, high) = (LIMITS, (0.0, 1e8)) if name == "operating_envelope" else (AIMS, (-BAT_W, BAT_W))
@@ -280,7 +295,14 @@ def arguments(name: str, args: dict[str, Any], life_s: float) -> None:
     elif name == "set_var":
         need(args.get("der") != "pv1")
         number(args.get("q_pu"), -1.0, 1.0)
-    elif name == "replace":
+    elif name == "floor_power":
+        need(args.get("der") == "bat1")
+        number(args.get("p_floor_w"), -BAT_W, BAT_W)
+    elif name == "charge_for_departure":
+        need(args.get("der") == "bat1")
+        number(args.get("soc_pct"), 1e-300, 100.0)
+        moment(args.get("departure"))
+    elif name in {"replace", "why"}:
         need(args.get("der") is not None)
     need(isinstance(args.get("found", False), bool))
 

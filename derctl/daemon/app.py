@@ -104,7 +104,7 @@ class App:
 
     def _desk(self, pages: Pages) -> Desk:
         """Who takes what people ask for."""
-        reach = reach_of(self.control, self.dirty.set, self._keep, self.shadow.summary)
+        reach = reach_of(self.control, self.dirty.set, lambda: self.survival.keep(), self.shadow.summary)  # noqa: PLW0108  made later
         reach = replace(reach, end_trial=self.trials.end, views=looking_of(self, pages).views)
         return Desk(reach, self.clock, self.log, stories=self.stories)
 
@@ -141,9 +141,6 @@ class App:
             changed=changed,
         )
         self.control = Control(site, plant, absent, self.gate, self.requests, ears)
-
-    async def _keep(self) -> None:
-        await self.survival.keep()
 
     def _wire_links(self, site: Site, desk: Desk) -> None:
         """The broker, who asked for something, and what survives a restart."""

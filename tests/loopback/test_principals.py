@@ -254,7 +254,10 @@ def sent(command_id: str, *, age_s: float = 0.0, **fields: Any) -> bytes:
 
 
 FUNCTIONS = (
-    *({"kind": kind} for kind in ("operator_limit", "setpoint", "grid_limits", "owner_limits", "schedule")),
+    *(
+        {"kind": kind}
+        for kind in ("operator_limit", "setpoint", "grid_limits", "owner_limits", "schedule", "departure")
+    ),
     {"kind": "reserve", "min_pct": 20},
     {"kind": "const_pf", "pf": 0.95, "ders": ["pv1"]},
     {"kind": "const_var", "q_pu": 0.1, "ders": ["bat1"]},
@@ -310,6 +313,16 @@ def answers() -> tuple[tuple[str, str, bytes, str | None], ...]:
         ("ops", "emergency_stop", sent("13"), None),
         ("agg", "lift_stop", sent("14"), "may_not_arm"),
         ("ops", "lift_stop", sent("15"), None),
+        ("ops", "floor_power", sent("17", der="bat1", p_floor_w=-500), "out_of_range"),
+        ("ops", "charge_for_departure", sent("18", der="pv1", soc_pct=50, departure=soon), "no_function"),
+        ("ops", "charge_for_departure", sent("19", der="bat1", soc_pct=101, departure=soon), "out_of_range"),
+        ("agg", "why", sent("1a", der="bat1"), "not_ready"),
+        ("agg", "why", sent("1b", der="pv1"), "not_permitted"),
+        ("agg", "publish_all", sent("1c"), None),
+        ("agg", "capture", sent("1d"), "not_permitted"),
+        ("ops", "publish_all", sent("1e"), "rate_limited"),
+        ("ops", "doctor", sent("1f"), "not_ready"),
+        ("ops", "capture", sent("20"), None),
         ("ops", "disarm", sent("f"), None),
         ("ops", "ping", sent("g"), None),
     )

@@ -61,7 +61,9 @@ async def test_the_page_says_what_the_json_says(bench: Any) -> None:
     assert set(state["ders"]) == {"pv1", "pv2", "bat1"}
     for name, der in state["ders"].items():
         line = next(line for line in page.splitlines() if line.startswith(name))
-        assert der["state"] == "ok" and re.match(rf"{name} +-?[\d,]+ W  (limited|free|charging|resting)", line)
+        assert der["state"] == "ok" and re.match(
+            rf"{name} +-?[\d,]+ W  (limited|not limited|below its limit|charging|resting)", line
+        )
     assert re.search(r"^(export [\d,]+ of 7,000 W|import [\d,]+ W).* 2\d\d V +50\.\d\d Hz\b", page, re.M)
     absent = state["absent"]
     assert f"without derctl: at most {absent['p_export_w']:,.0f} of {absent['limit_w']:,.0f} W, keeps the" in page

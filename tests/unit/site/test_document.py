@@ -48,6 +48,7 @@ from derctl.errors import CommandError
 from derctl.functions import ROWS
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
+from derctl.functions.departure import Departure
 from derctl.functions.reserve import Reserve
 from derctl.site import Absence, DerSection, Site, load, profiles
 from derctl.store.state import VERSION
@@ -126,6 +127,7 @@ class Plain:
         site_functions=[(SimpleNamespace(kind=kind), ()) for kind in ROWS],
         der_functions=[
             (Reserve(min_pct=20.0), ("bat1",)),
+            (Departure(), ("bat1",)),
             (ConstPf(pf=0.9), ("pv1",)),
             (ConstVar(q_pu=0.0), ("bat1",)),
         ],
