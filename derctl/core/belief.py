@@ -38,6 +38,9 @@ SLOPES = (-1.0, 0.0, 0.1, 2.0 / 3.0)
 """What a wrong meter shows of a step: reversed, none, a tenth (a wrong CT ratio), two of three phases."""
 DOUBLET_PU = 0.07
 """The step of a doublet, per unit of the DERs' rating."""
+CALM_PU, CALM_SPREADS = 0.04, 16.0
+"""Where a proof is renewed, and nothing jumps again and again, it is so many times what the load spreads by, and at
+least so much: a larger one tells no more of the meter, and costs sun."""
 RISE_PU, RISE_MIN_PU, RISE_MARGIN_W = 0.04, 0.01, 50.0
 """Where there is nothing to dip: a rise by so much at most, and at least, into what the meter shows as import, less
 this. A dip is as small where there is no more to dip."""
@@ -279,7 +282,7 @@ def _stepped(memory: Memory, need: Need, sight: _Sight) -> _Step:
     meter shows; where that is none, a little is dipped of the little that is given. Before a proof that little has to
     stand out of what the load does; it is dipped where it is more than may be given."""
     given_w = sum(max(power_w(der) or 0.0, 0.0) for der in sight.steered)
-    step_w = (need.always_pu or DOUBLET_PU) * sight.scale_w
+    step_w = need.always_pu * sight.scale_w or _dip_w(memory, sight.scale_w)
     if given_w >= 1.2 * step_w > 0.0:
         return _Step(step_w)
     up_w, least_w = _rise_w(memory, sight), RISE_MIN_PU * sight.scale_w
@@ -290,6 +293,14 @@ def _stepped(memory: Memory, need: Need, sight: _Sight) -> _Step:
     if up_w > 0.0:
         return _Step(up_w, rise=True)
     return _Step(dip_w) if dip_w >= max(least_w, 2.0 * memory.noise.usual_w) > 0.0 else NO_STEP
+
+
+def _dip_w(memory: Memory, scale_w: float) -> float:
+    """Of a usual step."""
+    most_w = DOUBLET_PU * scale_w
+    if memory.belief is not Belief.PROVEN or memory.suspect or again(memory.noise):
+        return most_w
+    return min(max(CALM_SPREADS * spread_w(memory.noise), CALM_PU * scale_w), most_w)
 
 
 def _rise_w(memory: Memory, sight: _Sight) -> float:

@@ -165,6 +165,32 @@ def test_evidence_is_renewed_while_something_depends_on_it() -> None:
     assert min(ages) == 0.0
 
 
+def dips_w(plant: Plant, need: Need) -> set[float]:
+    """How deep they are once the load is known."""
+    plant.run(600, need)
+    return {round(plant.tick(need).dip_w) for _ in range(900)} - {0}
+
+
+def test_a_proof_is_renewed_with_less_where_the_load_is_calm_and_nobody_suspects_anything() -> None:
+    plant = proven()
+    assert dips_w(plant, EXPOSED) == {400}, "4 % of the rating, which the meter shows as well"
+    assert plant.said.belief is Belief.PROVEN
+    plant = proven()
+    assert dips_w(plant, replace(EXPOSED, suspect=True)) == {700}
+    plant = proven()
+    plant.flicker = cycle(10.0 * w for w in FLICKER)
+    assert dips_w(plant, EXPOSED) == {700}, "in a load that flickers it has to stand out"
+
+
+def test_a_calm_house_notices_a_meter_that_goes_wrong_all_the_same() -> None:
+    for lie, shows in WRONG.items():
+        plant = proven()
+        assert dips_w(plant, EXPOSED) == {400}
+        plant.shows = shows
+        plant.run(600, EXPOSED)
+        assert plant.said.belief is Belief.DOUBTED, lie
+
+
 def test_a_step_that_was_not_shown_brings_a_doublet_at_once() -> None:
     plant = proven()
     plant.run(60)
