@@ -165,7 +165,7 @@ def test_evidence_is_renewed_while_something_depends_on_it() -> None:
     assert min(ages) == 0.0
 
 
-def dips_w(plant: Plant, need: Need) -> set[float]:
+def dips_w(plant: Plant, need: Need) -> set[int]:
     """How deep they are once the load is known."""
     plant.run(600, need)
     return {round(plant.tick(need).dip_w) for _ in range(900)} - {0}
