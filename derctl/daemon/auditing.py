@@ -7,6 +7,7 @@ import os
 import pwd
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,10 +116,9 @@ class Auditing:
             if self.monotonic() >= sign_s:
                 sign_s = self.monotonic() + SIGN_S
                 await self.sign()
-            try:
-                await asyncio.wait_for(self._wake.wait(), CARD_S)
-            except TimeoutError:
-                pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CARD_S):
+                    await self._wake.wait()
             self._wake.clear()
             sync = self.monotonic() >= due_s
             if sync:

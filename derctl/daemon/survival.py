@@ -132,7 +132,8 @@ class Survival:
         due_s = clock() + SAVE_EVERY_S
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.dirty.wait(), max(0.0, min(LOOK_EVERY_S, due_s - clock())))
+                async with asyncio.timeout(max(0.0, min(LOOK_EVERY_S, due_s - clock()))):
+                    await self.dirty.wait()
             now_held = holding_back(self.loop.memories)
             if not self.dirty.is_set() and now_held == held and clock() < due_s:
                 continue

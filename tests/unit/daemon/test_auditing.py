@@ -62,6 +62,17 @@ async def test_what_is_noted_is_in_the_file_with_time_clock_and_who(log: Log) ->
     assert record["t"].endswith("Z") and record["clock"] == {"error_s": None, "synced": True}
 
 
+async def test_an_end_that_comes_with_the_last_note_is_an_end(log: Log) -> None:
+    """On Python 3.11 `wait_for` takes the note for its answer, and forgets that it was cancelled."""
+    writing = asyncio.create_task(log.audit.run())
+    await asyncio.sleep(0.05)
+    log.audit.note("event", "derctl", "the last word")
+    await asyncio.sleep(0)
+    writing.cancel()
+    await asyncio.wait([writing], timeout=5.0)
+    assert writing.cancelled()
+
+
 async def test_a_decision_is_noted_where_another_binds_and_not_with_each_value(log: Log) -> None:
     for decisions in (bound(3000.0, "a"), bound(2990.0, "a"), bound(2990.0, "a", "b"), bound(2990.0, "a", "b")):
         log.heard.decisions(decisions)
