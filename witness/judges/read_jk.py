@@ -24,8 +24,8 @@ RUNNING = {
     "cycles": ("socCycleCount", 1),
 }
 SET = {
-    "cell_empty_v": "volCellUV",
-    "cell_full_v": "volCellOV",
+    "cell_low_v": "volCellUV",
+    "cell_high_v": "volCellOV",
     "cell_count": "cellCount",
     "charge_limit_a": "timBatCOC",
     "discharge_limit_a": "timBatDcOC",
