@@ -20,7 +20,7 @@ from derctl.site import load
 from derctl.store import signer
 from derctl.store.chain import Broken
 from derctl.store.exported import Verdict, as_csv, as_json, verified
-from derctl.store.records import keys_in, looked_at
+from derctl.store.looked import keys_in, looked_at
 from derctl.store.seal import pem_of
 from derctl.store.sealed import UNUSABLE
 

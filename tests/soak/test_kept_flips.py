@@ -19,7 +19,8 @@ from derctl.store.chain import Broken, Head, Line, checked
 from derctl.store.exported import as_csv, as_json, verified
 from derctl.store.folder import Folder
 from derctl.store.interval import text_of
-from derctl.store.records import FILE, RecordFile, looked_at, read_only
+from derctl.store.looked import looked_at, read_only
+from derctl.store.records import FILE, RecordFile
 from derctl.store.seal import Seal
 from derctl.store.signer import Signer
 from tests.attack import Attack

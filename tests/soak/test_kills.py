@@ -15,7 +15,7 @@ from derctl.store.audit import verified
 from derctl.store.chain import Head, Line, checked
 from derctl.store.folder import Folder
 from derctl.store.journal import Journal
-from derctl.store.records import read_only
+from derctl.store.looked import read_only
 from derctl.store.state import load
 from tests.attack import Attack
 from tests.soak.conftest import House

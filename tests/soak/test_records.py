@@ -15,7 +15,7 @@ from derctl.store.audit import records as audited
 from derctl.store.audit import verified
 from derctl.store.chain import checked
 from derctl.store.interval import seconds_of
-from derctl.store.records import read_only
+from derctl.store.looked import read_only
 from tests import recording
 from tests.attack import Attack
 

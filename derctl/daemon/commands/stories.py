@@ -67,7 +67,7 @@ class Stories:
         if story is None:
             return {"n": None, "last": False}, None
         self.changed()
-        return {"n": story.next, "last": False, "admitted_t": story.admitted}, story.correlation
+        return {"n": story.counted(), "last": False, "admitted_t": story.admitted}, story.correlation
 
     def look(self, tick: Tick, outcomes: Mapping[str, Outcome]) -> None:
         """Once a tick, behind all that was asked for in it."""
@@ -125,7 +125,7 @@ class Stories:
         assert effect.became is not None
         last = record is not None
         content = reply(story.id, story.command, effect.became, effect.code, effect.text, self.clock.stamp())
-        content |= {"n": story.next, "last": last, "by": effect.by, "admitted_t": story.admitted}
+        content |= {"n": story.counted(), "last": last, "by": effect.by, "admitted_t": story.admitted}
         if last:
             content["record"] = record
         elif story.part is not None:

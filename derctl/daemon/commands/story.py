@@ -68,9 +68,8 @@ class Story(msgspec.Struct, kw_only=True):
         self.part, self.parts = part, parts
         self.effect, self.ticks, self.said, self.said_s = OPEN, 0, OPEN, NEVER_S
 
-    @property
-    def next(self) -> int:
-        """The number of the answer that follows."""
+    def counted(self) -> int:
+        """The number of the answer that follows: it is given once."""
         self.n += 1
         return self.n
 

@@ -22,7 +22,7 @@ from derctl.store.chain import Head, hash_of
 from derctl.store.folder import Folder
 from derctl.store.interval import Part, seconds_of
 from derctl.store.outbox import Message, Outbox
-from derctl.store.records import FILE, NotKept
+from derctl.store.rows import FILE, NotKept
 from tests import make
 
 NOON = seconds_of("2026-11-21T12:00:00Z")

@@ -10,7 +10,9 @@ import pytest
 
 from derctl.store.chain import BEGINNING, Broken, Head, checked
 from derctl.store.interval import text_of
-from derctl.store.records import FILE, NotKept, RecordFile, looked_at, read_only
+from derctl.store.looked import looked_at, read_only
+from derctl.store.records import FILE, RecordFile
+from derctl.store.rows import NotKept
 
 DAY_S = 86400.0
 

@@ -20,8 +20,9 @@ from derctl.store.chain import Broken, Head
 from derctl.store.ed25519 import Missing, good, public_of, sign
 from derctl.store.exported import as_csv, as_json
 from derctl.store.exported import verified as ledger_verified
+from derctl.store.looked import keys_in, looked_at
 from derctl.store.records import FILE as DB
-from derctl.store.records import RecordFile, keys_in, looked_at
+from derctl.store.records import RecordFile
 from derctl.store.seal import Public, Seal, checked, decoded, encoded, kid_of, opened, pem_of, token_of, vouched
 from derctl.store.signer import CHANGED, FILE, Pair, Signer, first, following, read, write
 from tests.unit.store.test_exported import plain
