@@ -180,6 +180,9 @@ def test_a_proof_is_renewed_with_less_where_the_load_is_calm_and_nobody_suspects
     plant = proven()
     plant.flicker = cycle(10.0 * w for w in FLICKER)
     assert dips_w(plant, EXPOSED) == {700}, "in a load that flickers it has to stand out"
+    plant, chance = proven(), Random(3)
+    plant.flicker = iter(lambda: chance.gauss(0.0, 20.0), None)
+    assert 400 < max(dips_w(plant, EXPOSED)) < 700, "by what it flickers"
 
 
 def test_a_calm_house_notices_a_meter_that_goes_wrong_all_the_same() -> None:

@@ -170,6 +170,19 @@ def changed(folder: Path, sql: str, *values: object) -> None:
     db.close()
 
 
+def test_a_record_in_the_place_of_another_is_named_and_not_sent(tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    file.append([plain(n) for n in range(3)])
+    file.close()
+    for at, to in ((1, 9), (2, 1), (9, 2)):
+        changed(tmp_path, "UPDATE interval SET n = ? WHERE n = ?", to, at)
+    again = opened(tmp_path)
+    assert [each.n for each in again.after(0, 3)] == [3]
+    with pytest.raises(Broken) as found:
+        whole(tmp_path)
+    assert found.value.n == 1
+
+
 CHANGES = {
     "another value": b'{"from":"1970-01-01T00:00:00.000Z","n":1}',
     "no text": b'{"wh":\xff\xfe}',
