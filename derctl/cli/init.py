@@ -45,7 +45,10 @@ HELP = {
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    text = "the file that `derctl scan ... --json` wrote, or places to scan now"
+    text = (
+        "the file that `derctl scan ... --json` wrote, or places to scan now: 192.168.1.0/24, 192.168.1.20:502, "
+        "/dev/ttyUSB0"
+    )
     parser.add_argument("places", nargs="+", metavar="FOUND.json | PLACE", help=text)
     parser.add_argument("-o", "--output", type=Path, default=Path("site.yaml"), help="the file (default site.yaml)")
     parser.add_argument("--force", action="store_true", help="write over a file that is there")

@@ -204,6 +204,7 @@ def _verdict(found: Sequence[Finding]) -> str:
             "All as the site file says. Next: derctl verify, without whose proof control is refused; then start the"
             " service (it observes until it is armed), and derctl doctor"
         )
-    parts = [f"{mend} to mend"] if mend else []
-    parts += [f"{look_at} to look at"] if look_at else []
+    if not mend:
+        return f"{look_at} to look at, and nothing that control waits for. Next: derctl verify"
+    parts = [f"{mend} to mend"] + ([f"{look_at} to look at"] if look_at else [])
     return f"{' and '.join(parts)} before control is armed; then derctl check --live again"

@@ -198,6 +198,6 @@ def _plan(subject: Subject, reading: Reading, told: Any) -> str:
     goal = "to no limit" if subject.p_ceiling_w is None else f"to {subject.p_ceiling_w:,.0f} W or less"
     most_s = late_s(subject) * (2.0 if subject.asks else 1.0)
     return (
-        f"{gives}; it will be told {what}, and has to go {goal} by itself {subject.after_s:g} s after derctl falls"
-        f" silent. It may give {subject.p_max_w:,.0f} W then if it does not; this takes up to {most_s:.0f} s{after}"
+        f"{gives}; it will be told {what}, and has to leave that and go {goal} by itself {subject.after_s:g} s after"
+        f" derctl falls silent. It may give {subject.p_max_w:,.0f} W then if it does not; this takes up to {most_s:.0f} s{after}"
     )

@@ -36,7 +36,9 @@ def sign_text(sign: int, raw_w: float, given_w: float | None) -> str:
         )
     text = f"the meter reads {_way(sign * raw_w)} while the DERs give {given_w:,.0f} W"
     if not impossible(sign, raw_w, given_w):
-        return f"{text}: the house draws {house_w(sign, raw_w, given_w):,.0f} W. derctl identify proves its sign"
+        return (
+            f"{text}: the house draws {house_w(sign, raw_w, given_w):,.0f} W. Its sign is proven once derctl controls"
+        )
     turned = "" if impossible(-sign, raw_w, given_w) else f": write sign: {-sign}"
     return f"! {text}, and no more than that can go out: the sign is wrong, or one that gives is missing{turned}"
 

@@ -169,7 +169,9 @@ class Security:
             )
 
     def refused(self, who: str, code: str | None, text: str) -> None:
-        """A command. code: of Refusal."""
+        """A command. code: of Refusal. The first word of two is no incident."""
+        if code == Refusal.UNCONFIRMED:
+            return
         incident = Incident.FAILED_SIGNATURE if code == Refusal.BAD_SIGNATURE else Incident.REFUSED_COMMAND
         grave = incident is Incident.REFUSED_COMMAND and code in GRAVE
         self.came(incident, who, text, severity=Severity.WARNING if grave else None, code=code)

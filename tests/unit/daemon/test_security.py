@@ -294,6 +294,11 @@ def kept_of(folder: Path, log: Any, outbox: Outbox) -> tuple[Kept, Desk]:
     return made, desk
 
 
+def test_the_first_word_of_two_is_no_incident(heard: Heard) -> None:
+    heard.security.refused("root", "unconfirmed", "arm: say it again")
+    assert not heard.security.counts
+
+
 async def test_refusals_are_incidents_and_can_not_roll_the_audit_log_out(tmp_path: Path) -> None:
     """10,000 refusals, as a principal may send in half an hour: some 30 records, and the count of the others."""
     log, outbox = Lines(), Outbox()
