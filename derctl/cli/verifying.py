@@ -199,5 +199,6 @@ def _plan(subject: Subject, reading: Reading, told: Any) -> str:
     most_s = late_s(subject) * (2.0 if subject.asks else 1.0)
     return (
         f"{gives}; it will be told {what}, and has to leave that and go {goal} by itself {subject.after_s:g} s after"
-        f" derctl falls silent. It may give {subject.p_max_w:,.0f} W then if it does not; this takes up to {most_s:.0f} s{after}"
+        f" derctl falls silent. It may give {subject.p_max_w:,.0f} W then if it does not; this takes up to"
+        f" {most_s:.0f} s{after}"
     )
