@@ -169,9 +169,18 @@ def _reserve(request: Any, seen: Seen) -> Effect:
         higher = max(alike, key=lambda one: getattr(one, "min_pct", 0.0), default=request)
         if getattr(higher, "min_pct", 0.0) > request.min_pct:
             return Effect(became=Became.NOT_BINDING, by=higher.by)
-        return limited(each, seen, kind, None)
+        found = limited(each, seen, kind, None)
+        met = found.became is Became.NOT_BINDING and _charged(each.der, request.min_pct, seen)
+        return Effect(became=Became.NOT_BINDING) if met else found
 
     return together([of(each) for each in seen.of(request.der, kind)])
+
+
+def _charged(der: str, above_pct: float, seen: Seen) -> bool:
+    """Whoever holds it lower then: the reserve is not at stake."""
+    state = seen.ders.get(der)
+    soc_pct = None if state is None or not state.fresh else state.reading.soc_pct
+    return soc_pct is not None and soc_pct > above_pct
 
 
 def _var(request: Any, seen: Seen) -> Effect:

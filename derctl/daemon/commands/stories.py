@@ -105,9 +105,9 @@ class Stories:
         request = seen.asked.get(key)
         if request is None:  # it came within this tick
             return
-        part: int | None = getattr(request, "part", None)
-        if part != story.part:
-            self._turn(story, part, getattr(request, "parts", 0))
+        part, parts = getattr(request, "part", None), getattr(request, "parts", 0)
+        if (part, parts) != (story.part, story.parts):
+            self._turn(story, part, parts)
         effect = effect_of(request, seen)
         story.see(effect, seen.state.t_s)
         noted(story.record, request, seen, effect.became)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.words import Became, Standing
+from derctl.core.words import Achieved, Became, Standing
 from derctl.daemon.commands.effect import OPEN, Effect
 from derctl.daemon.commands.record import Record
 
@@ -77,9 +77,16 @@ class Story(msgspec.Struct, kw_only=True):
         """What its end is called. why, by: how its request ended, and by whose word. The code of a lapse says why it
         was not achieved, where it was not."""
         if why is Standing.EXPIRED:
-            missed = self.effect.became not in {Became.ACHIEVED, Became.NOT_BINDING}
-            return Effect(became=Became.LAPSED, code=self.effect.code if missed else None)
+            return Effect(became=Became.LAPSED, code=self._missed())
         return Effect(became=Became.OVERRIDDEN_BY, by=by or None, code=why)
+
+    def _missed(self) -> str | None:
+        """Of what no tick was seen, what was told last counts. A schedule is answered interval by interval: between
+        two of them nothing is missed."""
+        last = self.effect if self.ticks else self.said
+        if last.became in {Became.ACHIEVED, Became.NOT_BINDING} or (self.parts and self.part is None):
+            return None
+        return last.code or (Achieved.PENDING if self.ticks else Achieved.UNKNOWN)
 
 
 def plain_of(story: Story) -> dict[str, Any]:

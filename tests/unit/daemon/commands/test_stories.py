@@ -197,6 +197,28 @@ def test_a_lapse_of_what_was_never_achieved_says_why(office: Office) -> None:
     assert office.words == [("lapsed", None, "unreachable")]
 
 
+def test_a_lapse_on_the_way_there_claims_nothing(office: Office) -> None:
+    office.devices = (Achieved.PENDING, None)
+    office.ask(limit(2000.0, left_s=5.0))
+    office.tick(8)
+    assert office.words == [("lapsed", None, "pending")]
+    assert office.told[-1]["text"] == "has ended; it was not achieved until then (pending)"
+
+
+@pytest.mark.parametrize(("devices", "code"), [(YES, None), ((Achieved.NO, Reason.WRITE_IGNORED), "write_ignored")])
+def test_of_what_ended_while_nothing_ran_what_was_told_last_counts(
+    office: Office, devices: tuple[Achieved, Reason | None], code: str | None
+) -> None:
+    office.devices = devices
+    office.ask(limit(2000.0, left_s=20.0))
+    office.tick(5)
+    saved, office.stories = json.loads(msgspec.json.encode(office.stories.plain())), office.others()
+    office.stories.restore(saved, pytest.fail)
+    office.t_s += 60.0
+    office.tick()
+    assert office.words[-1] == ("lapsed", None, code)
+
+
 @pytest.mark.parametrize(("by", "others"), [("ops", True), ("agg", False)])
 def test_one_that_was_cleared_names_by_whom(office: Office, by: str, others: bool) -> None:
     office.ask(limit(2000.0))
@@ -244,7 +266,7 @@ def test_nothing_is_told_before_the_answer_and_of_what_asked_for_nothing_after_i
     assert office.sent == [], "it has ended, and its answer is not out yet"
     assert office.stories.admitted("agg", "a1", "noon")
     office.tick()
-    assert office.words == [("lapsed", None, None)]
+    assert office.words == [("lapsed", None, "unknown")], "nobody looked"
     office.stories.begin("agg", "c", "clear", None)
     assert not office.stories.admitted("agg", "c", "noon")
     assert office.stories.of == {}
