@@ -16,6 +16,7 @@ from derctl.core.text import clean, error_text
 from derctl.site import load
 from derctl.store.audit import Verdict, files, records, verified
 from derctl.store.chain import Broken, Head
+from derctl.store.looked import audit_end
 from derctl.store.seal import Signed, key_from
 
 LAST = 40
@@ -53,10 +54,14 @@ def folder_of(args: argparse.Namespace) -> Path:
 
 def _verify(args: argparse.Namespace, folder: Path) -> int:
     try:
-        found = verified(folder, None if args.key is None else root_of(args.key))
-        noted = None if args.head is None else head_from(args.head)
+        noted, own = None if args.head is None else head_from(args.head), audit_end(folder)
+        heads = [each for each in (noted, own) if each is not None]
+        found = verified(folder, None if args.key is None else root_of(args.key), heads)
         if noted is not None:
-            _holds(folder, noted, found)
+            _reaches(found, noted)
+        if not found.count:
+            print(f"there is no record in the audit log in {folder}", file=sys.stderr)
+            return UNREACHABLE
     except ValueError as error:
         n = error.n if isinstance(error, Broken) else None
         if args.json:
@@ -73,12 +78,10 @@ def _verify(args: argparse.Namespace, folder: Path) -> int:
     return OK
 
 
-def _holds(folder: Path, noted: Head, found: Verdict) -> None:
-    """Raises Broken where the record that somebody noted is not there as it was."""
-    if noted.n > found.last.n:
-        raise Broken(noted.n, f"it was noted, and the log ends with record {found.last.n}")
-    if noted.n > found.first.n and all((line.n, line.hash) != (noted.n, noted.hash) for line in records(folder)):
-        raise Broken(noted.n, "it is another one than was noted")
+def _reaches(found: Verdict, noted: Head) -> None:
+    """Raises Broken where the record that somebody noted went with the oldest, unless the first one hangs on it."""
+    if noted.n <= found.first.n and noted != found.first:
+        raise Broken(noted.n, f"it was noted, and the log has records {found.first.n + 1} to {found.last.n}")
 
 
 def _page(found: Verdict) -> Iterator[str]:

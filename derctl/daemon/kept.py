@@ -26,6 +26,7 @@ from derctl.daemon.security import Distrust, Security
 from derctl.daemon.tasks import Tasks
 from derctl.site import Site
 from derctl.store.folder import Folder
+from derctl.store.looked import audit_end
 from derctl.store.outbox import Outbox
 from derctl.store.signer import Signer
 
@@ -82,6 +83,7 @@ class Kept:
 
     def begins(self) -> None:
         """derctl starts. site_file: the SHA-256 of what it says: two that say the same have the same."""
+        self.checking.noted = audit_end(self.keeping.folder.path)
         self.audit.note("configuration", SELF, f"started, version {__version__}", site_file=_hash(self.keeping.site))
 
     def takes(self, site: Site) -> None:

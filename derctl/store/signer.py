@@ -42,6 +42,7 @@ class Signer:
     """For the disk's thread. site, stamp: what stands in what is signed. unsigned: why nothing is, None: all is.
 
     news: what became of the key, event and text, until somebody takes it. known: who signed last, by the ledger.
+    audit: the end of the audit log as it is on the card, which the ledger notes with each commit.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class Signer:
     unsigned: str | None = "not tried yet"
     news: list[tuple[str, str]] = field(default_factory=list)
     known: str | None = None
+    audit: Head = field(default_factory=Head)
     _pair: Pair | None = None
     _seen: tuple[int, int] | None = None
 

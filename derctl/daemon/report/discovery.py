@@ -41,7 +41,8 @@ BOUND = (
     "{% set told = value_json.p_ceiling_w if value_json.p_target_w is none else value_json.p_target_w %}"
     "{% set powers = value_json.bound_by | rejectattr('what', 'eq', 'q_var') | list %}"
     "{% set who = namespace(by=powers[-1].by if powers else 'nobody') %}"
-    "{% for each in powers if told is not none and (each.value - told) | abs <= 1 %}{% set who.by = each.by %}{% endfor %}"
+    "{% for each in powers if told is not none and (each.value - told) | abs <= 1 %}"
+    "{% set who.by = each.by %}{% endfor %}"
     "{{ who.by }}"
 )
 """Whose power it is, else the last that narrowed it: a word on reactive power binds no power."""
