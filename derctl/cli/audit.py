@@ -6,10 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from derctl.cli.amounts import moment
 from derctl.cli.exits import NO, OK, UNREACHABLE
 from derctl.cli.local import add_config, config_of
 from derctl.core.text import clean, error_text
@@ -30,7 +32,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", metavar="N:HASH", help="verify: the record that somebody else has noted")
     parser.add_argument("--key", metavar="KEY", help="verify: the site's public key (PEM file, or as in the topic)")
     parser.add_argument("--last", type=int, default=LAST, metavar="N", help=f"show: so many (default {LAST})")
-    parser.add_argument("--since", metavar="TIME", help="show: from 2026-11-21T12:00Z on (the beginning will do)")
+    since = "show: from 2026-11-21T12:00Z on (the beginning will do), or of the last 6h"
+    parser.add_argument("--since", type=moment, metavar="TIME", help=since)
     parser.add_argument("--json", action="store_true", help="for programs; show: a record a line")
 
 
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             return UNREACHABLE
         return _verify(args, folder) if args.what == "verify" else _show(args, folder)
     except OSError as error:
-        print(f"{folder}: {error_text(error)}", file=sys.stderr)
+        print(error_text(error), file=sys.stderr)
         return UNREACHABLE
 
 
@@ -108,11 +111,21 @@ def signed_page(signed: Signed | None) -> Iterator[str]:
 
 def root_of(text: str) -> str:
     """A PEM file, or the key itself. Raises ArgumentError."""
-    path = Path(text)
+    path, there = Path(text), _is_there(text)
     try:
-        return key_from(path.read_text(encoding="ascii") if path.exists() else text)
-    except (OSError, ValueError) as error:
+        return key_from(path.read_text(encoding="ascii") if there else text)
+    except OSError as error:
         raise argparse.ArgumentError(None, f"--key {text!r}: {error_text(error)}") from error
+    except ValueError as error:
+        why = "no public key of Ed25519, as `derctl ledger key` shows it"
+        no_file = "" if there else "there is no such file, and it is "
+        raise argparse.ArgumentError(None, f"--key {text!r}: {no_file}{why}") from error
+
+
+def _is_there(text: str) -> bool:
+    with suppress(OSError, ValueError):
+        return Path(text).exists()
+    return False
 
 
 def head_from(text: str) -> Head:

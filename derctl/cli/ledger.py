@@ -11,6 +11,7 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
+from derctl.cli.amounts import moment
 from derctl.cli.audit import folder_of, head_from, root_of, signed_page
 from derctl.cli.exits import NO, OK, UNREACHABLE
 from derctl.cli.local import add_config, config_of
@@ -35,7 +36,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="verify: what was exported (- : stdin)")
     add_config(parser)
     parser.add_argument("--folder", type=Path, help="where the records lie (default: the site file's state_dir)")
-    parser.add_argument("--since", metavar="TIME", help="export: intervals that end after 2026-11-21T12:00Z")
+    since = "export: intervals that end after 2026-11-21T12:00Z (the beginning will do), or in the last 6h"
+    parser.add_argument("--since", type=moment, metavar="TIME", help=since)
     parser.add_argument("--format", choices=tuple(FORMATS), default="csv", help="export: default csv")
     parser.add_argument("--head", metavar="N:HASH", help="verify: a record that somebody else has noted")
     parser.add_argument("--key", metavar="KEY", help="verify: the site's public key (PEM file, or as in the topic)")
@@ -70,7 +72,7 @@ def _verify(args: argparse.Namespace) -> int:
         text = sys.stdin.read() if str(args.file) == "-" else args.file.read_text(encoding="utf-8")
         found = verified(text, noted, root)
     except OSError as error:
-        print(f"{args.file}: {error_text(error)}", file=sys.stderr)
+        print(error_text(error), file=sys.stderr)
         return UNREACHABLE
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         n = error.n if isinstance(error, Broken) else None

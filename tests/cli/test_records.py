@@ -146,6 +146,34 @@ def test_a_head_of_what_was_rotated_out_is_not_confirmed(folder: Path, capsys: p
     assert (code, text) == (1, "BROKEN at record 1: it was noted, and the log has records 2 to 3\n")
 
 
+def test_what_is_asked_for_by_its_minute_is_shown_from_that_minute_on(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the help says it: the text of a time that is cut short lies behind all times within it."""
+    code, text = run(capsys, "audit", "show", "--folder", str(folder), "--since", "1970-01-01T00:00Z", "--json")
+    assert code == 0 and len(text.splitlines()) == 3
+    export = ("ledger", "export", "--folder", str(folder), "--since", "1970-01-01T00:15Z")
+    assert len([line for line in run(capsys, *export)[1].splitlines() if line[0].isdigit()]) == 2
+    for verb in (("audit", "show"), ("ledger", "export")):
+        with pytest.raises(SystemExit, match="2"):
+            main([*verb, "--folder", str(folder), "--since", "yesterday"])
+        assert "'yesterday' is no time" in capsys.readouterr().err
+
+
+def test_files_that_are_not_there_are_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "no.csv"
+    assert run(capsys, "ledger", "verify", str(missing)) == (69, f"{missing}: No such file or directory\n")
+    (tmp_path / "pem").write_text("no key", encoding="utf-8")
+    for key, said in (
+        ("no.pem", "--key 'no.pem': there is no such file, and it is no public key of Ed25519"),
+        (str(tmp_path / "pem"), "pem': no public key of Ed25519"),
+        ("x" * 9000, "there is no such file"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main(["ledger", "verify", str(missing), "--key", key])
+        assert said in capsys.readouterr().err
+
+
 def test_a_log_without_a_record_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     AuditFile(tmp_path).open()
     code, text = run(capsys, "audit", "verify", "--folder", str(tmp_path))

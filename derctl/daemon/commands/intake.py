@@ -29,6 +29,8 @@ SAID_S = 1.0
 """How often at most one hears that it is limited."""
 LOGGED_S = 60.0
 """How often at most the log says so."""
+STOP, STOP_S = "emergency_stop", 1.0
+"""It is taken beyond the rate too, so often at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,14 @@ class Bucket:
     tokens: float = BURST
     said_s: float = NEVER_S
     logged_s: float = NEVER_S
+    stopped_s: float = NEVER_S
+
+    def stops(self, now_s: float) -> bool:
+        """Whether an emergency stop goes on though there is no room: nobody's own noise may keep it out."""
+        if now_s - self.stopped_s < STOP_S:
+            return False
+        self.stopped_s = now_s
+        return True
 
     def take(self, now_s: float, size: int = 0) -> bool:
         """Whether there is room. size: of the payload; a large one takes as many places as its bytes fill, and no
@@ -131,7 +141,7 @@ class Intake:
             self.strangers.came(principal, now_s)
             return False
         text = _too_large(name, payload)
-        if not bucket.take(now_s, 0 if text else len(payload)):
+        if not bucket.take(now_s, 0 if text else len(payload)) and not (name == STOP and bucket.stops(now_s)):
             self._limited(bucket, principal, name, payload, correlation, now_s)
             return False
         if text is not None:

@@ -123,7 +123,7 @@ async def demand_response(reach: Reach, order: Order) -> Done:
     site_function(reach, GridLimits.kind)
     asked = limits(args)
     if not 0.0 < args.duration_s <= order.seconds:
-        text = f"duration_s = {args.duration_s:g} is outside 0 to {order.seconds:g} s, which the command lives"
+        text = f"duration_s = {args.duration_s:g} is outside 0 (not included) to {order.seconds:g} s, which the command lives"
         raise CommandError(Refusal.OUT_OF_RANGE, text)
     start = (
         datetime.fromisoformat(order.until) - timedelta(seconds=order.seconds) if args.start is None else args.start
@@ -146,13 +146,17 @@ async def opt_out(reach: Reach, order: Order) -> Done:
         text = f"the site file does not let anybody opt out of events ({GridLimits.kind}.may_opt_out)"
         raise CommandError(Refusal.MAY_NOT_OPT_OUT, text)
     before = dict(reach.requests.held)
+    known = [each.request.id for each in before.values() if isinstance(each.request, EventRequest)]
+    if args.event is not None and args.event not in known:
+        there = f"known are {', '.join(known)}" if known else "none is known"
+        raise CommandError(Refusal.BAD_ARGUMENT, f"event: no event '{args.event}'; {there}")
     count = reach.requests.drop(
         lambda each: isinstance(each, EventRequest) and args.event in {None, each.id},
         Standing.OPTED_OUT,
         order.by,
         knew=order.knew,
     )
-    text = "no such event is known" if count == 0 else f"opted out of {count}"
+    text = "no event is known" if count == 0 else f"opted out of {count}"
     return Done(text=text, back=reach.requests.undo(before))
 
 

@@ -107,7 +107,7 @@ STEPS = {"start": until(0), "step_s": 300, "p_target_w": [1, 2]}
         ({"steps": STEPS | {"export_w": [1]}}, "bad_argument", "no argument export_w"),
         ({"steps": {"start": until(0), "step_s": 300}}, "bad_argument", "steps says nothing"),
         ({"steps": STEPS | {"p_floor_w": [1]}}, "bad_argument", "p_target_w has 2 values, p_floor_w has 1 values"),
-        ({"steps": STEPS | {"step_s": 0}}, "out_of_range", "steps.step_s = 0 is outside 0 to 86400 s"),
+        ({"steps": STEPS | {"step_s": 0}}, "out_of_range", "steps.step_s = 0 is outside 0 (not included) to 86400 s"),
         ({"steps": STEPS | {"start": "2026-11-21T12:00:00"}}, "bad_argument", "needs a time zone"),
         ({"steps": STEPS | {"start": "9999-12-31T23:59:00Z"}}, "bad_argument", "there is no calendar"),
         ({"steps": STEPS | {"p_target_w": [1] * 289}}, "out_of_range", "289 intervals are outside 0 to 288"),
