@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +19,9 @@ from derctl.core.text import error_text
 from derctl.daemon.clock import Clock
 from derctl.site import load
 from derctl.store import signer
-from derctl.store.chain import Broken
+from derctl.store.chain import Broken, Line
 from derctl.store.exported import Verdict, as_csv, as_json, verified
+from derctl.store.interval import text_of
 from derctl.store.looked import keys_in, looked_at
 from derctl.store.seal import pem_of
 from derctl.store.sealed import UNUSABLE
@@ -50,17 +51,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    last: list[str] = [text_of(0.0)]
     try:
         seal, _, _, lines = looked_at(folder_of(args), args.since)
-        for text in FORMATS[args.format](lines, seal):
+        for text in FORMATS[args.format](_seen(lines, last), seal):
             sys.stdout.write(text)
     except Broken as error:
-        print(f"BROKEN at {error}", file=sys.stderr)
+        behind = f"derctl ledger export --since {last[-1]}"
+        print(f"BROKEN at {error}\nwhat is behind it is another file: {behind}", file=sys.stderr)
         return NO
     except OSError as error:
         print(error_text(error), file=sys.stderr)
         return UNREACHABLE
     return OK
+
+
+def _seen(lines: Iterable[Line], last: list[str]) -> Iterator[Line]:
+    """last: takes when each ends."""
+    for line in lines:
+        last[:] = [str(line.plain["to"])]
+        yield line
 
 
 def _verify(args: argparse.Namespace) -> int:

@@ -160,6 +160,19 @@ def test_what_is_asked_for_by_its_minute_is_shown_from_that_minute_on(
         assert "'yesterday' is no time" in capsys.readouterr().err
 
 
+def test_an_export_that_breaks_says_how_what_is_behind_it_is_had(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(folder / "records.db")) as db:
+        db.execute("UPDATE interval SET text = replace(text, '250', '251') WHERE n = 2")
+        db.commit()
+    code, text = run(capsys, "ledger", "export", "--folder", str(folder))
+    assert code == 1 and "BROKEN at record 2: " in text
+    since = text.split("derctl ledger export --since ")[1].strip()
+    code, text = run(capsys, "ledger", "export", "--folder", str(folder), "--since", since)
+    assert code == 0 and [line.split(",")[0] for line in text.splitlines() if line[0].isdigit()] == ["3"]
+
+
 def test_files_that_are_not_there_are_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = tmp_path / "no.csv"
     assert run(capsys, "ledger", "verify", str(missing)) == (69, f"{missing}: No such file or directory\n")

@@ -123,8 +123,8 @@ async def demand_response(reach: Reach, order: Order) -> Done:
     site_function(reach, GridLimits.kind)
     asked = limits(args)
     if not 0.0 < args.duration_s <= order.seconds:
-        text = f"duration_s = {args.duration_s:g} is outside 0 (not included) to {order.seconds:g} s, which the command lives"
-        raise CommandError(Refusal.OUT_OF_RANGE, text)
+        text = f"duration_s = {args.duration_s:g} is outside 0 (not included) to {order.seconds:g} s"
+        raise CommandError(Refusal.OUT_OF_RANGE, f"{text}, which the command lives")
     start = (
         datetime.fromisoformat(order.until) - timedelta(seconds=order.seconds) if args.start is None else args.start
     )

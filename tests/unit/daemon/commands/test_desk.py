@@ -649,7 +649,9 @@ WORDS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "arguments where none belong": ("ping", {"x": 1}, "no argument x; there are none"),
     "too long a life": (
-        "ping", {"expires_s": 3_456_000.0}, "expires_s = 3456000 is outside 0 (not included) to 604800 s, which is 7 days"
+        "ping",
+        {"expires_s": 3_456_000.0},
+        "expires_s = 3456000 is outside 0 (not included) to 604800 s, which is 7 days",
     ),
 }  # fmt: skip
 
