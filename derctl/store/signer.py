@@ -104,12 +104,12 @@ class Signer:
 
     def _anew(self, path: Path, why: str) -> Pair:
         """A first key, or one that nobody vouches for. It signs nothing before it is on disk."""
-        pair = first(self.stamp())
+        pair, one = first(self.stamp()), "key" if why or self.known else "the site's first key"
         leave_room(self.folder)
         write(path, pair)
         found = path.stat()
         self._pair, self._seen, self.known = pair, (found.st_ino, found.st_mtime_ns), pair.public.x
-        text = f"{why}key {pair.public.kid} was made, and signs from now on; no other vouches for it"
+        text = f"{why}{one} {pair.public.kid} was made, and signs from now on; no other vouches for it"
         self.news.append((CHANGED, text))
         return pair
 
