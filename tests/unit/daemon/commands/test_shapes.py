@@ -182,6 +182,15 @@ def test_a_day_on_which_the_clocks_change_has_as_many_half_hours_as_it_lasts(
     assert all(before["end"].timestamp() == after["start"].timestamp() for before, after in pairwise(found))
 
 
+def test_rows_whose_times_were_each_read_from_a_clock_lie_side_by_side() -> None:
+    rows = published(NOON, "1", "2", "3", "4")
+    for n, row_ in enumerate(rows):
+        row_["date"] = (datetime.fromisoformat(row_["date"]) + timedelta(microseconds=13 * n)).isoformat()
+    found = emhass.intervals(rows)
+    assert [each["p_target_w"] for each in found] == [1.0, 2.0, 3.0, 4.0]
+    assert all(before["end"] == after["start"] for before, after in pairwise(found))
+
+
 GAP = [*published(NOON, "1", "2", "3"), *published(NOON + timedelta(hours=3), "4")]
 
 
