@@ -85,5 +85,6 @@ def said(each: Delivery) -> str:
 def named(request: Request) -> str:
     """Whose, what, and how much."""
     own = {item.name: getattr(request, item.name) for item in fields(request) if item.name not in COMMON}
-    asked = f" of {wish(own)}" if any(value is not None for key, value in own.items() if key not in UNSAID) else ""
+    of = ": " if getattr(request, "part", None) is not None else " of "
+    asked = f"{of}{wish(own)}" if any(value is not None for key, value in own.items() if key not in UNSAID) else ""
     return f"{request.by}'s {request.called}{asked} for {request.der or 'the site'}"

@@ -11,7 +11,7 @@ from derctl.core.schedule import Aim, Limits
 from derctl.core.types import AIMS, EventRequest, PlanRequest, Rating
 from derctl.core.words import Refusal, Standing
 from derctl.daemon.commands import shapes
-from derctl.daemon.commands.parts import spans
+from derctl.daemon.commands.parts import counting, spans
 from derctl.daemon.commands.power import put
 from derctl.daemon.commands.row import (
     EVERYBODY,
@@ -94,10 +94,7 @@ async def battery_plan(reach: Reach, order: Order) -> Done:
     )
     request = PlanRequest(**order.asked, der=args.der, schedule=schedule)
     back, now = put(reach, order, request), request.now()
-    idle = all(from_s <= 0.0 or to_s >= order.seconds for from_s, to_s in found)
-    none = "none counts before it ends: others decide" if idle else "none counts now"
-    text = none if now.part is None else f"{now.part} of {now.parts} counts now"
-    return Done(text=f"{admitted(reach, order)}; interval {text}", back=back)
+    return Done(text=f"{admitted(reach, order)}; {counting(now.part, found, order)}", back=back)
 
 
 def _aims(step: Step, rating: Rating, path: str) -> dict[str, Any]:

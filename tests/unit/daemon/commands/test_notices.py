@@ -7,10 +7,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from derctl.core.schedule import Aim
-from derctl.core.types import BatteryRequest, Bound, Decision, LimitRequest, PlanRequest, Request, Setpoint, Tick
+from derctl.core.schedule import Aim, Limits
+from derctl.core.types import (
+    BatteryRequest,
+    Bound,
+    Decision,
+    EventRequest,
+    LimitRequest,
+    PlanRequest,
+    Request,
+    Setpoint,
+    Tick,
+)
 from derctl.core.words import What
-from derctl.daemon.commands.notices import Deliveries, Notices
+from derctl.daemon.commands.notices import Deliveries, Notices, named
 from derctl.daemon.requests import Requests
 from derctl.store.outbox import Message, Outbox
 from tests import make
@@ -127,3 +137,9 @@ def test_who_asked_over_the_socket_and_a_site_without_a_broker_have_the_event_al
     assert alone.sent == [] and alone.told == [
         ("request_changed", "bat1", "ops's setpoint of -500 W for bat1 binds now")
     ]
+
+
+def test_of_a_schedule_the_interval_is_told_that_lasts() -> None:
+    schedule = (Limits(from_s=60.0, to_s=30.0, export_w=1000.0),)
+    event = EventRequest(id="e", der=None, by="dso", remaining_s=60.0, schedule=schedule)
+    assert named(event.now()) == "dso's demand-response event: interval 1 of 1, export 1000 W for the site"

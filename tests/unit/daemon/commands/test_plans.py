@@ -65,7 +65,9 @@ async def test_a_plan_counts_interval_by_interval_and_a_later_one_of_anybody_tak
     assert shown == [(1, -2_500.0, None, None)] * 2 + [(2, None, 500.0, 3_000.0), (None, None, None, None)]
     home.passed_s = 60.0
     reply = await home.send("battery_plan", by="emhass", der="bat1", intervals=[at(30, end=until(40), p_target_w=1)])
-    assert "none counts now" in reply["text"] and [each.by for each in home.alive] == ["emhass"]
+    assert "; no interval counts now, the next one in 1740 s" in reply["text"] and [
+        each.by for each in home.alive
+    ] == ["emhass"]
 
 
 @pytest.mark.parametrize(

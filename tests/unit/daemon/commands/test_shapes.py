@@ -277,7 +277,7 @@ def test_of_predbat_s_plan_its_windows_count_and_the_house_is_left_to_others(zon
 async def test_a_plan_of_predbat_is_executed_in_its_windows_alone() -> None:
     home = house()
     reply = await home.send("battery_plan", der="bat1", shape="predbat", plan=expected_by_predbat(), expires_s=7200)
-    assert reply["text"].endswith("interval none counts now")
+    assert reply["text"].endswith("; no interval counts now, the next one in 1800 s")
     home.passed_s = 45 * 60.0
     assert [each.p_target_w for each in home.alive] == [-2_500.0]
 
@@ -287,7 +287,7 @@ async def test_a_window_that_predbat_gives_up_is_not_executed_by_the_plan_before
     await home.send("battery_plan", der="bat1", shape="predbat", plan=expected_by_predbat(), expires_s=7200)
     closed = {"charge_limit": series((-720, 0)), "export_limit": series((-720, 100))}
     reply = await home.send("battery_plan", der="bat1", shape="predbat", plan=expected_by_predbat() | closed)
-    assert reply["result"] == "admitted" and "none counts before it ends: others decide" in reply["text"]
+    assert reply["result"] == "admitted" and "no interval counts before it ends: others decide" in reply["text"]
     home.passed_s = 45 * 60.0
     assert [(each.part, each.p_target_w) for each in home.alive] == [(None, None)]
 
@@ -296,7 +296,7 @@ async def test_a_plan_whose_intervals_begin_after_its_end_is_the_planner_s_word_
     home = house()
     await home.send("battery_plan", der="bat1", intervals=[at(0, end=until(60), p_target_w=1)])
     reply = await home.send("battery_plan", der="bat1", intervals=[at(70, end=until(80), p_target_w=1)])
-    assert "none counts before it ends" in reply["text"] and [each.p_target_w for each in home.alive] == [None]
+    assert "no interval counts before it ends" in reply["text"] and [each.p_target_w for each in home.alive] == [None]
     said = await home.send("battery_plan", der="bat1", intervals=[at(-20, end=until(-10), p_target_w=1)])
     assert said["code"] == "expired" and len(home.alive) == 1, "a late one takes nobody's place"
 
