@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -56,7 +56,7 @@ class Kept:
         for event in news.events:
             self.heard.event(event)
             self.security.event(event)
-        news.hearers = (*news.hearers, self.heard.event, self.security.event)
+        news.hearers = (*news.hearers, self.heard.event, self.security.event, self._session)
 
     def listen(self, desk: Desk, gate: Gate) -> None:
         """To commands, and to words on control."""
@@ -65,6 +65,11 @@ class Kept:
         if desk.stories is not None:
             desk.stories.heard = self.heard.became
         gate.heard = self._word
+
+    def _session(self, event: Mapping[str, Any]) -> None:
+        """The broker of another one may know no head."""
+        if event["event"] == "broker_connected":
+            self.feeding.anew()
 
     def _asked(self, what: str, who: str, text: str, **more: Any) -> None:
         """Of the desk. Refusals are noted so often at most: who sends them could fill the log with nothing else."""
