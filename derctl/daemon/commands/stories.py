@@ -45,7 +45,10 @@ class Stories:
         one."""
         if (by, command_id) in self.of:
             return False
-        self.of[by, command_id] = Story(id=command_id, by=by, command=command, correlation=correlation, n=n)
+        begun = self.clock.stamp()
+        self.of[by, command_id] = Story(
+            id=command_id, by=by, command=command, correlation=correlation, begun=begun, n=n
+        )
         return True
 
     def forget(self, by: str, command_id: str) -> None:
@@ -152,4 +155,4 @@ class Stories:
             if key not in self.of and not key[1].startswith(LOCAL_ID):
                 self.of[key] = Story(id=key[1], by=key[0], command=held.request.kind, n=1)
         for story in self.of.values():
-            story.admitted = story.admitted or self.clock.stamp()
+            story.admitted = story.admitted or story.begun or self.clock.stamp()

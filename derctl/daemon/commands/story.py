@@ -20,14 +20,15 @@ PAUSE_S = 60.0
 
 
 class Story(msgspec.Struct, kw_only=True):
-    """admitted: when it was, as text; "" until that was answered. n: answers so far. effect: as it is now, for
-    `ticks` ticks since since_s; said: as it was told last, at said_s (monotonic). part, of parts: the interval of a
+    """begun: when it was taken, as text. admitted: when it was answered; "" until then. n: answers so far. effect: as
+    it is now, for `ticks` ticks since since_s; said: as it was told last, at said_s (monotonic). part, of parts: the interval of a
     schedule that lasts now, from 1 on: what is told is of that one."""
 
     id: str
     by: str
     command: str
     correlation: bytes | None = None
+    begun: str = ""
     admitted: str = ""
     n: int = 0
     effect: Effect = OPEN
@@ -93,7 +94,8 @@ def plain_of(story: Story) -> dict[str, Any]:
     """For the state file. Of the monotonic clock nothing."""
     record: Any = msgspec.to_builtins(story.record)
     correlation = None if story.correlation is None else b64encode(story.correlation).decode()
-    same = {"id": story.id, "by": story.by, "command": story.command, "admitted": story.admitted, "n": story.n}
+    same = {"id": story.id, "by": story.by, "command": story.command, "begun": story.begun}
+    same |= {"admitted": story.admitted, "n": story.n}
     now = {"said": msgspec.to_builtins(story.said), "part": story.part, "parts": story.parts}
     return same | now | {"correlation": correlation, "record": record}
 

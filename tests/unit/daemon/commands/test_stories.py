@@ -272,6 +272,20 @@ def test_nothing_is_told_before_the_answer_and_of_what_asked_for_nothing_after_i
     assert office.stories.of == {}
 
 
+def test_a_kill_just_behind_the_answer_makes_no_later_command_of_it(office: Office) -> None:
+    """It was on disk before it was answered, and nothing was saved since."""
+    office.stories.begin("agg", "a1", "limit_power", None)
+    office.requests.put(limit(2000.0))
+    saved, noon = json.loads(msgspec.json.encode(office.stories.plain())), office.stories.clock.stamp()
+    assert office.stories.admitted("agg", "a1", noon)
+    office.t_s += 600.0
+    office.stories = office.others()
+    assert office.stories.clock.stamp() != noon
+    office.stories.restore(saved, pytest.fail)
+    office.tick()
+    assert (office.words, office.told[0]["admitted_t"][:19]) == ([("lapsed", None, "unknown")], noon[:19])
+
+
 def test_a_story_goes_on_after_a_restart_and_is_not_told_twice(office: Office) -> None:
     """As JSON, with its correlation data. One whose story the disk does not have has one all the same; the socket's
     has none."""
