@@ -21,8 +21,8 @@ PAUSE_S = 60.0
 
 class Story(msgspec.Struct, kw_only=True):
     """begun: when it was taken, as text. admitted: when it was answered; "" until then. n: answers so far. effect: as
-    it is now, for `ticks` ticks since since_s; said: as it was told last, at said_s (monotonic). part, of parts: the interval of a
-    schedule that lasts now, from 1 on: what is told is of that one."""
+    it is now, for `ticks` ticks since since_s; said: as it was told last, at said_s (monotonic). part, of parts: the
+    interval of a schedule that lasts now, from 1 on: what is told is of that one."""
 
     id: str
     by: str
@@ -94,7 +94,7 @@ def plain_of(story: Story) -> dict[str, Any]:
     """For the state file. Of the monotonic clock nothing."""
     record: Any = msgspec.to_builtins(story.record)
     correlation = None if story.correlation is None else b64encode(story.correlation).decode()
-    same = {"id": story.id, "by": story.by, "command": story.command, "begun": story.begun}
+    same: dict[str, Any] = {"id": story.id, "by": story.by, "command": story.command, "begun": story.begun}
     same |= {"admitted": story.admitted, "n": story.n}
     now = {"said": msgspec.to_builtins(story.said), "part": story.part, "parts": story.parts}
     return same | now | {"correlation": correlation, "record": record}
