@@ -56,7 +56,7 @@ class Kept:
         for event in news.events:
             self.heard.event(event)
             self.security.event(event)
-        news.hearers = (*news.hearers, self.heard.event, self.security.event, self._session)
+        news.hearers = (*news.hearers, self.heard.event, self.security.event, _at_each_session(self.feeding))
 
     def listen(self, desk: Desk, gate: Gate) -> None:
         """To commands, and to words on control."""
@@ -65,11 +65,6 @@ class Kept:
         if desk.stories is not None:
             desk.stories.heard = self.heard.became
         gate.heard = self._word
-
-    def _session(self, event: Mapping[str, Any]) -> None:
-        """The broker of another one may know no head."""
-        if event["event"] == "broker_connected":
-            self.feeding.anew()
 
     def _asked(self, what: str, who: str, text: str, **more: Any) -> None:
         """Of the desk. Refusals are noted so often at most: who sends them could fill the log with nothing else."""
@@ -127,6 +122,16 @@ class Kept:
         self.audit.note("configuration", SELF, "stopped")
         await self.audit.sign()
         await self.keeping.end()
+
+
+def _at_each_session(feeding: Feeding) -> Callable[[Mapping[str, Any]], None]:
+    """Of events: the broker of another session may know no head."""
+
+    def hear(event: Mapping[str, Any]) -> None:
+        if event["event"] == "broker_connected":
+            feeding.anew()
+
+    return hear
 
 
 def _hash(site: Site) -> str:
