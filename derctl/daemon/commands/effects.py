@@ -35,8 +35,12 @@ WITHIN = frozenset({Achieved.YES, Achieved.NOT_BINDING})
 
 
 def effect_of(request: Any, seen: Seen) -> Effect:
-    """request: what of it counts now. What was sent later and is of the state is in it."""
-    return EFFECTS[request.kind](request, seen)
+    """request: what of it counts now. What was sent later and is of the state is in it. Where nothing is written
+    nobody holds anything, lower or higher, whatever is decided."""
+    found = EFFECTS[request.kind](request, seen)
+    if found.became in {Became.NOT_BINDING, Became.OVERRIDDEN_BY} and seen.closed(request.der):
+        return Effect(code=Reason.GATE_CLOSED)
+    return found
 
 
 def _limit(request: Any, seen: Seen) -> Effect:

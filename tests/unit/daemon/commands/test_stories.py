@@ -197,6 +197,28 @@ def test_a_lapse_of_what_was_never_achieved_says_why(office: Office) -> None:
     assert office.words == [("lapsed", None, "unreachable")]
 
 
+@pytest.mark.parametrize(
+    ("request_", "seniors", "others"),
+    [
+        (limit(3000.0, left_s=8.0), [VOLT_WATT], []),
+        (limit(2000.0, left_s=8.0), [DROOP], []),
+        (limit(10_000.0, left_s=8.0), [], []),
+        (limit(3000.0, left_s=8.0), [], [limit(1000.0, by="home", name="h1")]),
+        (limit(2000.0, der=None, left_s=8.0), [VOLT_WATT], []),
+    ],
+)
+def test_while_nothing_is_written_nobody_holds_it_lower_and_nobody_contributes(
+    office: Office, request_: Request, seniors: Any, others: list[Request]
+) -> None:
+    office.seniors, office.devices = seniors, (Achieved.UNKNOWN, Reason.GATE_CLOSED)
+    for each in (request_, *others):
+        office.ask(each)
+    office.tick(10)
+    assert office.words == [("lapsed", None, "gate_closed")]
+    record = office.told[0]["record"]
+    assert (record["contributed"], record["delivered"]["seconds"], record["seconds"]) == ([], 0.0, 7.0)
+
+
 def test_a_lapse_on_the_way_there_claims_nothing(office: Office) -> None:
     office.devices = (Achieved.PENDING, None)
     office.ask(limit(2000.0, left_s=5.0))
