@@ -69,6 +69,7 @@ test-quiet:
 	exit $$status
 
 # The gate: every line and branch of the pure packages, by the tests of their own rooms, without the daemon's processes.
+# Long simulations (no_cover) judge behaviour and don't count for it: traced, they take three times as long.
 test-others:
 	@status=0; log=$(VENV)/others.log; echo "the other tests run beside these: $$log"; \
 	{ COVERAGE_FILE=$(VENV)/.coverage nice $(OTHERS) -n $(WORKERS) $(PURE:%=--cov=%) --cov-branch --cov-report=term-missing:skip-covered \
