@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.engine import DerFunction, Plan, SiteFunction, step
+from derctl.core.engine import step
+from derctl.core.plan import DerFunction, Plan, SiteFunction
 from derctl.core.types import (
     Abstain,
     Decision,

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from derctl.core import belief
-from derctl.core.engine import BELIEF, Memory
+from derctl.core.memories import BELIEF
 from derctl.core.pace import REFRESH_MAX_S
+from derctl.core.plan import Memory
 from derctl.core.text import error_text
 from derctl.core.value import replace
 from derctl.core.words import Belief, Mode

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
+from derctl.core.plan import DerFunction, Memory, Plan, SiteFunction
 from derctl.core.types import (
     BatteryRequest,
     DepartureRequest,

@@ -28,7 +28,7 @@ from typing import Any
 import pytest
 from opender import DER
 
-from derctl.core.engine import DerFunction
+from derctl.core.plan import DerFunction
 from derctl.core.response import Lag, follow
 from derctl.core.types import BatteryRequest, DerState, LimitRequest, Setpoint
 from derctl.functions.freq_droop import FreqDroop

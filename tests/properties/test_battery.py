@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan
 from derctl.core.pack import Bounds, Pack
+from derctl.core.plan import Plan
 from derctl.core.types import FOREVER_S, BatteryRequest, DerState, Setpoint
 from derctl.core.words import Bar
 from derctl.functions.bms_guard import BmsGuard

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import DerState, Fallback, Setpoint
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.contract_export_limit import ContractExportLimit, Memory

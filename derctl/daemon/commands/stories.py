@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import FloorRequest, LimitRequest, Outcome, Tick
 from derctl.core.words import Standing
 from derctl.daemon.clock import Clock

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derctl.core.engine import memory_type, step
+from derctl.core.engine import step
+from derctl.core.memories import memory_type
 from derctl.core.types import BatteryRequest, Decision, LimitRequest, SiteState
 from derctl.functions import ROWS
 from derctl.store.ticks import state_of

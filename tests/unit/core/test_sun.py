@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
+from derctl.core.plan import Plan
 from derctl.core.sun import START_SHARE, Memory, Seen, measured_w, watched
 from derctl.core.types import (
     BatteryRequest,

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from derctl.core import belief
-from derctl.core.engine import BELIEF
 from derctl.core.identified import MeterFound
+from derctl.core.memories import BELIEF
 from derctl.core.response import Lag
 from derctl.core.types import LimitRequest
 from derctl.core.words import Belief, Flaw, Mode, Phase

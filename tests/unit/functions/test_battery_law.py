@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan
 from derctl.core.pack import Bounds, Pack
+from derctl.core.plan import Plan
 from derctl.core.types import FOREVER_S, Abstain, BatteryRequest, Proposal
 from derctl.core.words import Bar, Reason
 from derctl.errors import SettingError

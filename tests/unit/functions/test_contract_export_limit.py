@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from derctl.core import doubts
-from derctl.core.engine import DOUBTS, Plan
 from derctl.core.evidence import Contradiction, Evidence
+from derctl.core.memories import DOUBTS
+from derctl.core.plan import Plan
 from derctl.core.types import Fallback, PocState, Setpoint, Trial
 from derctl.core.value import replace
 from derctl.core.words import Belief, Doubt, Status

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import (
     Abstain,
     BatteryRequest,

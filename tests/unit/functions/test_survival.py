@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
 from derctl.core.lost import Hold, SiteHold
+from derctl.core.plan import Plan
 from derctl.core.response import Lag
 from derctl.core.sun import Memory as Sun
 from derctl.core.types import Fallback, Proposal

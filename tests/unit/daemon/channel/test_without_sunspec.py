@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
 from derctl.core.exchange import Exchange, Read, Registers, Write
+from derctl.core.plan import Plan
 from derctl.core.types import (
     NOTHING,
     BatteryRequest,

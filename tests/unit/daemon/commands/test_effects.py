@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
+from derctl.core.plan import Plan
 from derctl.core.schedule import Aim, Limits
 from derctl.core.types import (
     REQUESTS,

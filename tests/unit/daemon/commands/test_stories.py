@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
+from derctl.core.plan import Plan
 from derctl.core.types import BatteryRequest, LimitRequest, Outcome, PocState, Proposal, Reading, Request, Tick
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason
