@@ -26,7 +26,10 @@ def unread() -> Iterator[TextIO]:
 
 def test_the_process_ends_without_a_word_and_with_its_own_code(unread: TextIO) -> None:
     command = [sys.executable, "-m", "derctl", "--help"]
-    done = subprocess.run(command, stdout=unread, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+    buffered = {name: word for name, word in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        command, env=buffered, stdout=unread, stderr=subprocess.PIPE, text=True, timeout=300, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
