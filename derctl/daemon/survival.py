@@ -33,7 +33,7 @@ from derctl.daemon.requests import Requests, from_plain, to_plain
 from derctl.daemon.standings import Standings
 from derctl.errors import CommandError
 from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.export_memory import Memory as ContractMemory
 from derctl.functions.survival import holding_back, kept, revived
 from derctl.site.plant_file import NOTHING_FOUND, PlantFile
 from derctl.store import proofs, state

@@ -28,7 +28,7 @@ from derctl.daemon.gate import Gate
 from derctl.daemon.requests import Requests
 from derctl.daemon.standing import Standing
 from derctl.daemon.tasks import Tasks
-from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.export_memory import Memory as ContractMemory
 from derctl.site import Site
 from derctl.site.lines import parse
 from derctl.site.plant_file import NOTHING_FOUND

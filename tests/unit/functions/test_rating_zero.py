@@ -23,7 +23,7 @@ from derctl.core.types import (
 )
 from derctl.functions import ROWS, Scope, plan_of
 from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.export_memory import Memory as ContractMemory
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.meter_trust import Trust, weigh
 from derctl.functions.volt_watt import VoltWatt

@@ -14,7 +14,7 @@ from derctl.core.schedule import Limits
 from derctl.core.types import Abstain, EnvelopeRequest, GridLimitRequest, OwnerLimitRequest, Request, SiteProposal
 from derctl.functions import plan_of
 from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.contract_export_limit import Memory as Loop
+from derctl.functions.export_memory import Memory as Loop
 from derctl.functions.meter_trust import Trust
 from derctl.functions.site_limits import START, GridLimits, Memory, OwnerLimits, loop_of
 from derctl.functions.survival import kept, revived

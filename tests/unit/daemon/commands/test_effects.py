@@ -44,8 +44,8 @@ from derctl.daemon.commands.stories import Stories
 from derctl.daemon.requests import Requests
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
-from derctl.functions.contract_export_limit import Memory as Loop
 from derctl.functions.departure import Departure
+from derctl.functions.export_memory import Memory as Loop
 from derctl.functions.meter_trust import Trust
 from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.functions.reserve import Reserve
