@@ -9,6 +9,7 @@ from typing import Any
 
 from derctl.core.evidence import NOTHING_KNOWN, Evidence
 from derctl.core.plan import Plan
+from derctl.core.requests import Request
 from derctl.core.types import (
     Abstain,
     Capability,
@@ -18,7 +19,6 @@ from derctl.core.types import (
     Proposal,
     Rating,
     Reading,
-    Request,
     SiteProposal,
     SiteState,
 )

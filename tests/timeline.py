@@ -8,17 +8,8 @@ from typing import Any
 
 from derctl.core.engine import step
 from derctl.core.plan import DerFunction, Plan, SiteFunction
-from derctl.core.types import (
-    Abstain,
-    Decision,
-    DerState,
-    PocState,
-    Proposal,
-    Request,
-    Setpoint,
-    SiteProposal,
-    SiteState,
-)
+from derctl.core.requests import Request
+from derctl.core.types import Abstain, Decision, DerState, PocState, Proposal, Setpoint, SiteProposal, SiteState
 from tests import make
 
 

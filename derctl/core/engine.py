@@ -10,8 +10,9 @@ from derctl.core.decision import decide
 from derctl.core.hearing import Hearing, narrow
 from derctl.core.memories import DOUBTS, HEED, SENSITIVITY, SUN
 from derctl.core.plan import Memories, Memory, Plan
+from derctl.core.requests import StopRequest
 from derctl.core.turn import Turn
-from derctl.core.types import Decision, SiteState, StopRequest
+from derctl.core.types import Decision, SiteState
 from derctl.core.value import replace
 from derctl.core.wishes import Split
 

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Any
 
 from derctl.core.plan import DerFunction, Memory, Plan, SiteFunction
-from derctl.core.types import (
+from derctl.core.requests import (
     BatteryRequest,
     DepartureRequest,
     EnvelopeRequest,

@@ -8,18 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from derctl.core.types import (
-    LIMITS,
-    Abstain,
-    DerState,
-    EnvelopeRequest,
-    EventRequest,
-    GridLimitRequest,
-    OwnerLimitRequest,
-    Request,
-    SiteProposal,
-    SiteState,
-)
+from derctl.core.requests import LIMITS, EnvelopeRequest, EventRequest, GridLimitRequest, OwnerLimitRequest, Request
+from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
 from derctl.functions.contract_export_limit import ContractExportLimit

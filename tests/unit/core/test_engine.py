@@ -17,17 +17,8 @@ from derctl.core.evidence import NOTHING_KNOWN
 from derctl.core.memories import OWN, keys_of, memory_type
 from derctl.core.plan import Plan
 from derctl.core.poc import evidence_of, with_belief
-from derctl.core.types import (
-    Abstain,
-    Capability,
-    DerState,
-    Fallback,
-    LimitRequest,
-    Port,
-    Proposal,
-    Setpoint,
-    SiteProposal,
-)
+from derctl.core.requests import LimitRequest
+from derctl.core.types import Abstain, Capability, DerState, Fallback, Port, Proposal, Setpoint, SiteProposal
 from derctl.core.words import Belief, FallbackBy
 from derctl.functions import ROWS
 from derctl.functions.contract_export_limit import ContractExportLimit

@@ -13,7 +13,8 @@ import pytest
 
 from derctl.core import hunting
 from derctl.core.identified import Identified
-from derctl.core.types import NOTHING, Fallback, LimitRequest, Setpoint, SiteState, Tick
+from derctl.core.requests import LimitRequest
+from derctl.core.types import NOTHING, Fallback, Setpoint, SiteState, Tick
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Flaw, Mode
 from derctl.daemon.absent import Absent

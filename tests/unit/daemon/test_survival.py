@@ -14,8 +14,8 @@ import pytest
 from derctl.core import belief
 from derctl.core.identified import MeterFound
 from derctl.core.memories import BELIEF
+from derctl.core.requests import LimitRequest
 from derctl.core.response import Lag
-from derctl.core.types import LimitRequest
 from derctl.core.words import Belief, Flaw, Mode, Phase
 from derctl.daemon.actuate import ledger
 from derctl.daemon.actuate.ledger import AHEAD, Ledger

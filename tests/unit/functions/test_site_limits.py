@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from derctl.core.requests import EnvelopeRequest, GridLimitRequest, OwnerLimitRequest, Request
 from derctl.core.schedule import Limits
-from derctl.core.types import Abstain, EnvelopeRequest, GridLimitRequest, OwnerLimitRequest, Request, SiteProposal
+from derctl.core.types import Abstain, SiteProposal
 from derctl.functions import plan_of
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.export_memory import Memory as Loop

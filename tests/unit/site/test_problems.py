@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from derctl.core import engine
 from derctl.core.plan import Plan
-from derctl.core.types import Capability, LimitRequest, Port, Setpoint, SiteState
+from derctl.core.requests import LimitRequest
+from derctl.core.types import Capability, Port, Setpoint, SiteState
 from derctl.devices import CATALOGUE, Kind
 from derctl.errors import ConfigError, Problem
 from derctl.site import Site, load

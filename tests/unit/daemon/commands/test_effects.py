@@ -15,27 +15,24 @@ import pytest
 
 from derctl.core.engine import step
 from derctl.core.plan import Plan
-from derctl.core.schedule import Aim, Limits
-from derctl.core.types import (
+from derctl.core.requests import (
     REQUESTS,
     BatteryRequest,
     DepartureRequest,
-    DerState,
     EnvelopeRequest,
     EventRequest,
     FloorRequest,
     GridLimitRequest,
-    Outcome,
     OwnerLimitRequest,
     PlanRequest,
     PowerFactorRequest,
-    Proposal,
     Request,
     ReserveRequest,
     StopRequest,
-    Tick,
     VarRequest,
 )
+from derctl.core.schedule import Aim, Limits
+from derctl.core.types import DerState, Outcome, Proposal, Tick
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason, Standing
 from derctl.daemon.commands.effect import FUNCTIONS
