@@ -20,7 +20,8 @@ from hil.rig import Rig
 from hil.runner import Result, lacking, run_scenario
 from hil.scenario import ScenarioError, load
 from hil.showing import on_show
-from hil.wire import Endpoint, Unit
+from hil.unit import Unit
+from hil.wire import Endpoint
 
 SHELF = Path(__file__).parent / "scenarios"
 UNSUPPORTED, UNREAD = 77, 141
