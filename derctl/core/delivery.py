@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from derctl.core.types import Decision, EnvelopeRequest, EventRequest, PlanRequest, SiteState
+from derctl.core.requests import EnvelopeRequest, EventRequest, PlanRequest
+from derctl.core.types import Decision, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import What
 

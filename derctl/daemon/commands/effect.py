@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.types import Bound, Decision, DerState, LimitRequest, Outcome, Rating, Request, Setpoint, SiteState
+from derctl.core.requests import LimitRequest, Request
+from derctl.core.types import Bound, Decision, DerState, Outcome, Rating, Setpoint, SiteState
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.waiting import Key
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.requests import AIMS, EventRequest, PlanRequest
 from derctl.core.schedule import Aim, Limits
-from derctl.core.types import AIMS, EventRequest, PlanRequest, Rating
+from derctl.core.types import Rating
 from derctl.core.words import Refusal, Standing
 from derctl.daemon.commands import shapes
 from derctl.daemon.commands.parts import counting, spans

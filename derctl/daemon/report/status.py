@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from derctl.core.types import Request
+from derctl.core.requests import Request
 from derctl.daemon.arming import Arming
 from derctl.daemon.clock import text_of
 from derctl.daemon.report.telemetry import age_of, measurement, of_decision, of_evidence, of_outcome, until_of

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from derctl.core.delivery import Delivery, step
+from derctl.core.requests import BatteryRequest, EnvelopeRequest, PlanRequest
 from derctl.core.schedule import Aim, Limits
-from derctl.core.types import BatteryRequest, Bound, Decision, EnvelopeRequest, PlanRequest, Setpoint
+from derctl.core.types import Bound, Decision, Setpoint
 from derctl.core.words import What
 from tests import make
 

@@ -13,28 +13,26 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.engine import Plan, step
-from derctl.core.schedule import Aim, Limits
-from derctl.core.types import (
+from derctl.core.engine import step
+from derctl.core.plan import Plan
+from derctl.core.requests import (
     REQUESTS,
     BatteryRequest,
     DepartureRequest,
-    DerState,
     EnvelopeRequest,
     EventRequest,
     FloorRequest,
     GridLimitRequest,
-    Outcome,
     OwnerLimitRequest,
     PlanRequest,
     PowerFactorRequest,
-    Proposal,
     Request,
     ReserveRequest,
     StopRequest,
-    Tick,
     VarRequest,
 )
+from derctl.core.schedule import Aim, Limits
+from derctl.core.types import DerState, Outcome, Proposal, Tick
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason, Standing
 from derctl.daemon.commands.effect import FUNCTIONS
@@ -43,8 +41,8 @@ from derctl.daemon.commands.stories import Stories
 from derctl.daemon.requests import Requests
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
-from derctl.functions.contract_export_limit import Memory as Loop
 from derctl.functions.departure import Departure
+from derctl.functions.export_memory import Memory as Loop
 from derctl.functions.meter_trust import Trust
 from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.functions.reserve import Reserve

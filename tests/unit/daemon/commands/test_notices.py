@@ -9,18 +9,9 @@ from typing import ClassVar
 
 import pytest
 
+from derctl.core.requests import BatteryRequest, EventRequest, LimitRequest, PlanRequest, Request
 from derctl.core.schedule import Aim, Limits
-from derctl.core.types import (
-    BatteryRequest,
-    Bound,
-    Decision,
-    EventRequest,
-    LimitRequest,
-    PlanRequest,
-    Request,
-    Setpoint,
-    Tick,
-)
+from derctl.core.types import Bound, Decision, Setpoint, Tick
 from derctl.core.words import What
 from derctl.daemon.commands.notices import Deliveries, Notices, named
 from derctl.daemon.requests import Requests

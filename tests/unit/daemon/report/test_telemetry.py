@@ -14,16 +14,8 @@ import pytest
 
 from derctl.core.evidence import Evidence
 from derctl.core.pack import Bounds, Pack
-from derctl.core.types import (
-    FOREVER_S,
-    Bound,
-    Decision,
-    Outcome,
-    Reading,
-    Setpoint,
-    SiteState,
-    StopRequest,
-)
+from derctl.core.requests import StopRequest
+from derctl.core.types import FOREVER_S, Bound, Decision, Outcome, Reading, Setpoint, SiteState
 from derctl.core.words import Achieved, Bar, Belief, Mode, Reason, Record, Seen, Status, What
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock
