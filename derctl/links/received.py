@@ -13,6 +13,7 @@ from aiomqtt import ProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from derctl.links.allowed import TOPIC_MAX, Denied
 from derctl.links.aside import aside
@@ -96,6 +97,13 @@ class Client(aiomqtt.Client):
         if reason_code.is_failure:
             self._denied = str(reason_code).lower()
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    async def hear(self, topic: str, qos: int) -> tuple[int, ...] | list[ReasonCode]:
+        """Subscribe, with Retain As Published (MQTT 5, 3.8.3.1): else the broker takes the flag off what is published
+        while we listen (3.3.1.3). MQTT 3.1.1 has none: there the flag tells alone what lay there before."""
+        if not self._speaks_5:
+            return await self.subscribe(topic, qos)
+        return await self.subscribe(topic, options=SubscribeOptions(qos, retainAsPublished=True))
 
     async def publish(self, *args: Any, correlation: bytes | None = None, **more: Any) -> None:
         """correlation: left out where the session is of an MQTT that has none. One after the other. Raises Denied."""

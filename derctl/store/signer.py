@@ -12,6 +12,7 @@ from pathlib import Path
 
 from derctl.core.text import error_text
 from derctl.core.value import replace
+from derctl.store.audit import was_signed
 from derctl.store.chain import Head
 from derctl.store.ed25519 import KEY_BYTES, Missing, public_of
 from derctl.store.folder import READ_MAX, leave_room, replace_file
@@ -20,7 +21,7 @@ from derctl.store.sealed import UNUSABLE, opened, sealed
 
 FILE = "signing.key"
 VERSION = 1
-CHANGED = "signing_key_changed"
+CHANGED, MADE = "signing_key_changed", "signing_key_made"
 MODE = 0o600
 """Whoever reads it can sign in the site's name."""
 
@@ -102,13 +103,20 @@ class Signer:
 
     def _anew(self, path: Path, why: str) -> Pair:
         """A first key, or one that nobody vouches for. It signs nothing before it is on disk."""
+        later = bool(why) or self.known is not None or was_signed(self.folder)
         pair = first(self.stamp())
         leave_room(self.folder)
         write(path, pair)
         found = path.stat()
         self._pair, self._seen, self.known = pair, (found.st_ino, found.st_mtime_ns), pair.public.x
-        text = f"{why}key {pair.public.kid} was made, and signs from now on; no other vouches for it"
-        self.news.append((CHANGED, text))
+        if later:
+            why = why or f"{FILE} was gone; "
+            text = f"{why}key {pair.public.kid} was made, and signs from now on; none vouches for it"
+            self.news.append((CHANGED, text))
+        else:
+            self.news.append(
+                (MADE, f"key {pair.public.kid} was made, the first one of this site: it signs the records")
+            )
         return pair
 
 
