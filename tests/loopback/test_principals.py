@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -205,6 +206,13 @@ def test_many_sites_are_enrolled_and_renewed_at_once_and_only_those_on_the_list(
     assert (tmp_path / "house-1.key").read_bytes() == before["house-1.key"], "what is in use stays until it is taken"
     (tmp_path / "box").mkdir()
     (tmp_path / "house-1.csr").rename(tmp_path / "box" / "house-1.csr")
+    for sign, why in ((None, "house-1.csr.sig is missing"), ("house-2.key", "by no key of house-1 whose certificate")):
+        if sign is not None:
+            words = ["-sha256", "-sign", sign, "-out", "box/house-1.csr.sig", "box/house-1.csr"]
+            subprocess.run(["openssl", "dgst", *words], cwd=tmp_path, check=True)
+        done = fleet.certify("all", "box", "names")
+        assert (done.returncode, done.stdout) == (1, "") and why in done.stderr, "whoever carries it vouches for nothing"
+    (tmp_path / "house-1.csr.sig").rename(tmp_path / "box" / "house-1.csr.sig")
     assert fleet.certify("all", "box", "names").stdout == "house-1: again\n"
     assert "is not for house-1.next.key" in fleet.certify("take", "house-1", "house-2.pem").stderr
     assert fleet.certify("take", "house-1", "box/house-1.pem").returncode == 0
@@ -362,9 +370,10 @@ async def test_a_certificate_is_renewed_and_revoked_and_no_name_is_given_twice(
     assert "has a certificate that counts" in fleet.certify("enrol", "ops.csr").stderr
     assert "no name" in fleet.certify("request", "../x").stderr
     before = (fleet.folder / "house-12.pem").read_bytes()
-    (fleet.folder / "house-12.key").rename(fleet.folder / "house-12.key.before")
-    assert fleet.certify("request", "house-12").returncode == 0
+    assert fleet.certify("again", "house-12").returncode == 0
+    shutil.copy(fleet.folder / "house-12.key", fleet.folder / "house-12.key.before")
     assert fleet.certify("renew", "house-12.csr").returncode == 0
+    assert fleet.certify("take", "house-12", "house-12.pem").returncode == 0
     assert (fleet.folder / "house-12.pem").read_bytes() != before
     assert fleet.certify("revoke", "agg").returncode == 0
     broker.stop()
