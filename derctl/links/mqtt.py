@@ -148,6 +148,7 @@ class MqttLink:
         await self.publisher.publish(client, self.broker.online(self.hello()))
         granted = await client.hear(self.broker.topic("cmd/#"), COMMANDS_QOS)
         refusals = [str(code) for code in granted if isinstance(code, ReasonCode) and code.is_failure]
+        self.distrust = ""
         self.tidings.won(f"connected, but no command comes through: {refusals[0]}" if refusals else "connected")
         self.publisher.say_limits()
         tasks = (

@@ -206,12 +206,17 @@ def test_many_sites_are_enrolled_and_renewed_at_once_and_only_those_on_the_list(
     assert (tmp_path / "house-1.key").read_bytes() == before["house-1.key"], "what is in use stays until it is taken"
     (tmp_path / "box").mkdir()
     (tmp_path / "house-1.csr").rename(tmp_path / "box" / "house-1.csr")
-    for sign, why in ((None, "house-1.csr.sig is missing"), ("house-2.key", "by no key of house-1 whose certificate")):
+    for sign, why in (
+        (None, "house-1.csr.sig is missing"),
+        ("house-2.key", "by no key of house-1 whose certificate"),
+    ):
         if sign is not None:
             words = ["-sha256", "-sign", sign, "-out", "box/house-1.csr.sig", "box/house-1.csr"]
             subprocess.run(["openssl", "dgst", *words], cwd=tmp_path, check=True)
         done = fleet.certify("all", "box", "names")
-        assert (done.returncode, done.stdout) == (1, "") and why in done.stderr, "whoever carries it vouches for nothing"
+        assert (done.returncode, done.stdout) == (1, "") and why in done.stderr, (
+            "whoever carries it vouches for nothing"
+        )
     (tmp_path / "house-1.csr.sig").rename(tmp_path / "box" / "house-1.csr.sig")
     assert fleet.certify("all", "box", "names").stdout == "house-1: again\n"
     assert "is not for house-1.next.key" in fleet.certify("take", "house-1", "house-2.pem").stderr
