@@ -14,7 +14,7 @@ from derctl.daemon.clock import Clock, text_of
 from derctl.daemon.commands.answer import CORRELATION_MAX, NAME_MAX, answer, reply
 from derctl.daemon.commands.arguments import convert
 from derctl.daemon.commands.brief import brief
-from derctl.daemon.commands.envelope import Envelope, envelope_of, no_life
+from derctl.daemon.commands.envelope import Envelope, envelope_of, id_of, no_life
 from derctl.daemon.commands.payload import fields_of
 from derctl.daemon.commands.rights import Rights
 from derctl.daemon.commands.row import LOCAL_ID, Command, Heard, Order, Reach, saved, unheard
@@ -99,6 +99,7 @@ class Desk:
         fields: dict[str, Any] = {}
         try:
             if retained:
+                command_id = id_of(payload)
                 raise CommandError(Refusal.RETAINED, "a retained message is not a command")
             if correlation is not None and len(correlation) > CORRELATION_MAX:
                 text = f"correlation data of {len(correlation)} bytes, more than {CORRELATION_MAX}"

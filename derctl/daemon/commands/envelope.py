@@ -42,6 +42,18 @@ class Envelope(msgspec.Struct, kw_only=True, frozen=True):
         return self.life_s - max(age, 0.0)
 
 
+class _Id(msgspec.Struct, frozen=True):
+    id: Annotated[str, msgspec.Meta(max_length=ID_MAX)] | None = None
+
+
+def id_of(payload: bytes) -> str | None:
+    """Of a command that is refused unread, so that its sender knows which; None: it tells none."""
+    try:
+        return msgspec.json.decode(payload, type=_Id).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 KEYS = ("id", "issued_at", "expires_s", "expires_at")
 
 

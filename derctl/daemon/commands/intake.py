@@ -8,10 +8,9 @@ from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
 from derctl.core.words import Refusal
 from derctl.daemon.commands.answer import NAME_MAX, answer, reply
+from derctl.daemon.commands.envelope import id_of
 from derctl.daemon.commands.row import PAYLOAD_MAX, SCHEDULE_MAX, Heard, unheard
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.commands.strangers import NEVER_S, Strangers
@@ -87,10 +86,6 @@ def usual() -> dict[str, float]:
     return {"burst": BURST, "per_minute": 60.0 * RATE_PER_S}
 
 
-class _Id(msgspec.Struct, frozen=True):
-    id: str | None = None
-
-
 @dataclass(slots=True)
 class Intake:
     """principals: who may command; whoever else does is a stranger, and costs nothing.
@@ -147,7 +142,8 @@ class Intake:
         self._log(bucket, principal, name, text, now_s)
         if now_s - bucket.said_s >= SAID_S:
             bucket.said_s = now_s
-            self._refuse(principal, name, _id_of(payload), Refusal.RATE_LIMITED, text, correlation)
+            command_id = id_of(payload) if len(payload) <= SCHEDULE_MAX else None
+            self._refuse(principal, name, command_id, Refusal.RATE_LIMITED, text, correlation)
 
     def _refuse(
         self, principal: str, name: str, command_id: str | None, code: Refusal, text: str, correlation: bytes | None
@@ -168,12 +164,3 @@ def _too_large(name: str, payload: bytes) -> str | None:
         of = f"of {name}" if name in COMMANDS else "of a command"
         return f"{len(payload)} bytes are more than the {most} {of}"
     return f"its name has {len(name)} characters, more than {NAME_MAX}" if len(name) > NAME_MAX else None
-
-
-def _id_of(payload: bytes) -> str | None:
-    if len(payload) > SCHEDULE_MAX:
-        return None
-    try:
-        return msgspec.json.decode(payload, type=_Id).id
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
