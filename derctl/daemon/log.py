@@ -80,6 +80,7 @@ PRIORITIES: dict[str, str] = {
     "shadow_not_saved": "warning",
     "signing_key_changed": "info",
     "signing_key_made": "info",
+    "signing_key_unvouched": "warning",
     "site_file_changed": "info",
     "site_file_refused": "error",
     "site_file_reloaded": "info",

@@ -71,7 +71,8 @@ INCIDENTS: dict[Incident, tuple[Severity, str]] = {
     Incident.NAME_TAKEN: (Severity.ERROR, "Another client comes to the broker under this site's name"),
     Incident.CONFIGURATION: (
         Severity.INFO,
-        "Another site file counts, or another key signs the records. `warning`: a site file was refused",
+        "Another site file counts, or another key signs the records. `warning`: a site file was refused, or "
+        "no key before vouches for that one",
     ),
     Incident.CLOCK_SET: (
         Severity.WARNING,
@@ -95,6 +96,7 @@ EVENTS: dict[str, tuple[Incident, Severity | None]] = {
     "site_file_changed": (Incident.CONFIGURATION, None),
     "site_file_refused": (Incident.CONFIGURATION, Severity.WARNING),
     "signing_key_changed": (Incident.CONFIGURATION, None),
+    "signing_key_unvouched": (Incident.CONFIGURATION, Severity.WARNING),
     "clock_stepped": (Incident.CLOCK_SET, None),
     "clock_found": (Incident.CLOCK_SET, Severity.INFO),
     "mode_control": (Incident.ARMING, None),

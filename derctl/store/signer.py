@@ -16,12 +16,12 @@ from derctl.store.audit import was_signed
 from derctl.store.chain import Head
 from derctl.store.ed25519 import KEY_BYTES, Missing, public_of
 from derctl.store.folder import READ_MAX, leave_room, replace_file
-from derctl.store.seal import Public, decoded, encoded, keys_of, statement_of, token_of
+from derctl.store.seal import Public, decoded, encoded, keys_of, statement_of, token_of, vouched
 from derctl.store.sealed import UNUSABLE, opened, sealed
 
 FILE = "signing.key"
 VERSION = 1
-CHANGED, MADE = "signing_key_changed", "signing_key_made"
+CHANGED, MADE, UNVOUCHED = "signing_key_changed", "signing_key_made", "signing_key_unvouched"
 MODE = 0o600
 """Whoever reads it can sign in the site's name."""
 
@@ -94,9 +94,10 @@ class Signer:
                     raise
                 path.replace(path.with_name(f"{FILE}.unreadable"))
                 return self._anew(path, f"{FILE}: {error_text(error)}; kept as {FILE}.unreadable; ")
-            if self.known not in {None, pair.public.x}:
-                word = "the one before vouches for it" if pair.public.statement else "none vouches for it"
-                self.news.append((CHANGED, f"key {pair.public.kid} signs from now on; {word}"))
+            if self.known is not None and self.known != pair.public.x:
+                given = pair.public.x in vouched(pair.keys, self.known)
+                event, word = (CHANGED, "the one before") if given else (UNVOUCHED, "none")
+                self.news.append((event, f"key {pair.public.kid} signs from now on; {word} vouches for it"))
             self._pair, self._seen = pair, (found.st_ino, found.st_mtime_ns)
             self.known = pair.public.x
         return self._pair
@@ -112,7 +113,7 @@ class Signer:
         if later:
             why = why or f"{FILE} was gone; "
             text = f"{why}key {pair.public.kid} was made, and signs from now on; none vouches for it"
-            self.news.append((CHANGED, text))
+            self.news.append((UNVOUCHED, text))
         else:
             self.news.append(
                 (MADE, f"key {pair.public.kid} was made, the first one of this site: it signs the records")

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
+from derctl.core.value import replace
 from derctl.store import ed25519, seal
 from derctl.store.audit import AuditFile, verified
 from derctl.store.chain import Broken, Head
@@ -24,7 +25,7 @@ from derctl.store.looked import keys_in, looked_at
 from derctl.store.records import FILE as DB
 from derctl.store.records import RecordFile
 from derctl.store.seal import Public, Seal, checked, decoded, encoded, kid_of, opened, pem_of, token_of, vouched
-from derctl.store.signer import CHANGED, FILE, MADE, Pair, Signer, first, following, read, write
+from derctl.store.signer import CHANGED, FILE, MADE, UNVOUCHED, Pair, Signer, first, following, read, write
 from tests.unit.store.test_exported import plain
 
 T = "2026-11-21T12:00:00.000Z"
@@ -212,7 +213,7 @@ def test_a_key_that_cannot_be_used_is_set_aside_and_another_made(
     assert signer.head("ledger", "c", Head()) is not None
     assert (tmp_path / f"{FILE}.unreadable").read_bytes() == broken
     [(event, text)] = signer.news
-    assert event == CHANGED and "none vouches for it" in text and f"kept as {FILE}.unreadable" in text
+    assert event == UNVOUCHED and "none vouches for it" in text and f"kept as {FILE}.unreadable" in text
 
 
 def test_a_private_key_of_another_public_one_is_none(signer: Signer, tmp_path: Path, pair: Pair) -> None:
@@ -339,15 +340,21 @@ def test_a_ledger_of_before_is_signed_with_its_next_interval(tmp_path: Path, sig
 
 
 def test_a_key_that_was_changed_while_nobody_ran_is_said(ledger: RecordFile, tmp_path: Path) -> None:
+    """A statement counts where the key that signed last made it, or one that it vouches for did."""
     ledger.close()
-    for pair, word in ((following(read(tmp_path / FILE), "demo", T), "before vouches"), (first(T), "none vouches")):
+    after = following(read(tmp_path / FILE), "demo", T)
+    thief = first(T)
+    claimed = Pair(seed=thief.seed, keys=(*after.keys, replace(thief.public, statement=after.public.statement)))
+    cases = [(after, CHANGED, "before vouches")]
+    cases += [(pair, UNVOUCHED, "none vouches") for pair in (claimed, first(T), following(thief, "demo", T))]
+    for pair, event, word in cases:
         write(tmp_path / FILE, pair)
         signer = Signer(tmp_path, "demo", lambda: T)
         file = RecordFile(tmp_path, 10_000_000, 1e9, signer=signer)
         file.open()
         file.append([plain(4)])
         file.close()
-        assert [event for event, _ in signer.news] == [CHANGED] and word in signer.news[0][1]
+        assert [each for each, _ in signer.news] == [event] and word in signer.news[0][1]
 
 
 @pytest.mark.parametrize("left", ["ledger", "audit log", "the key before, in memory", "nothing"])
@@ -370,7 +377,7 @@ def test_a_key_is_the_first_one_where_nothing_was_signed_before_and_else_another
     again.append([plain(1)])
     again.close()
     event, text = after.news[-1]
-    assert event == (MADE if left == "nothing" else CHANGED)
+    assert event == (MADE if left == "nothing" else UNVOUCHED)
     assert ("was gone" in text and "none vouches" in text) == (left != "nothing")
 
 
