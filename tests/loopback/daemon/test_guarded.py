@@ -8,7 +8,6 @@ import gc
 import json
 import shutil
 import signal
-import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 from derctl.core.words import Incident
 from tests.loopback.test_hardening import CONNECT_311
 from tests.loopback.test_mqtt_commands import BASE
-from tests.loopback.test_principals import Fleet, sent
+from tests.loopback.test_principals import Fleet, own, sent
 
 PRINCIPALS = (
     {"name": "ops", "may_arm": True},
@@ -56,13 +55,6 @@ def guarded(fleet: Fleet, clock: Path) -> Callable[[dict[str, Any]], None]:
         site["mqtt"] = {"host": "127.0.0.1", "port": fleet.port, "tls": tls, "principals": list(PRINCIPALS)}
 
     return change
-
-
-def own(fleet: Fleet, name: str) -> ssl.SSLContext:
-    files = fleet.tls(name)
-    context = ssl.create_default_context(cafile=files["ca_file"])
-    context.load_cert_chain(files["cert_file"], files["key_file"])
-    return context
 
 
 def replies(outside: Any, name: str) -> list[tuple[str | None, str, str | None]]:
@@ -220,6 +212,7 @@ async def test_a_broker_that_stands_still_is_away_or_whose_certificate_has_expir
             b.app.news.tell("device_ok", "pv1", text)
         await obeyed(900.0)
         link.may_connect, may = (lambda: False), link.may_connect
+        await b.until(lambda: "TLS waits" in link.text)
         broker.start()
         ops = await make_outside(broker.port, tls=own(fleet, "ops")).watch()
         link.may_connect = may
