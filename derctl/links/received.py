@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import aiomqtt
@@ -36,6 +37,7 @@ class Client(aiomqtt.Client):
 
     announced: Any = None
     _denied: str | None = None
+    _broken: OSError | None = None
     _reached: Future[None]
 
     def __init__(
@@ -72,7 +74,13 @@ class Client(aiomqtt.Client):
         paho takes no bytes for the end of the connection, so one of each chunk stays.
         """
         packet = self._client._in_packet
-        data = self._read(min(size, CHUNK))
+        try:
+            data = self._read(min(size, CHUNK))
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self._broken = copy(error)  # without its traceback, which holds this client
+            raise
         kept = data[: max(1, KEPT_MAX - len(packet["packet"]))]
         packet["to_process"] -= len(data) - len(kept)
         return kept
@@ -82,6 +90,18 @@ class Client(aiomqtt.Client):
     ) -> None:
         self.announced = properties
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
+    ) -> None:
+        """aiomqtt waits for the CONNACK of a broker that has hung up, and loses what it hung up with. In TLS 1.3 that
+        is how a broker says that it does not take our certificate (RFC 8446, 4.4.2.4)."""
+        if self._connected.done():
+            super()._on_disconnect(client, userdata, flags, reason_code, properties)
+            return
+        error = aiomqtt.MqttError("the broker closed the connection before it answered")
+        error.__cause__ = self._broken
+        self._connected.set_exception(error)
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         """A topic that is no UTF-8 is nobody's."""
