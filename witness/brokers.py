@@ -37,7 +37,8 @@ LIMITS = ("online", "poc", "der/pv1/measurement", "der/pv1/setpoint")
 class Kind:
     """A broker. program: what has to be there. files: its configuration, by name. command and environment: with
     {folder}, {port}, {other} and {third} (ports of its own) filled in. user: as whom one comes to it.
-    owner: as whom it runs where root starts it. exact: what lies retained it gives to its own topic's subscriber
+    owner: as whom it runs where root starts it. newer: it has MQTT 5, by which a command with the flag RETAIN is seen
+    to have it while the daemon listens. exact: what lies retained it gives to its own topic's subscriber
     alone, to none with a wildcard."""
 
     name: str
@@ -47,6 +48,7 @@ class Kind:
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     owner: str | None = None
+    newer: bool = False
     exact: bool = False
 
 
@@ -56,6 +58,7 @@ KINDS = (
         program="mosquitto",
         command=("mosquitto", "-c", "{folder}/broker.conf"),
         files={"broker.conf": "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"},
+        newer=True,
     ),
     Kind(name="amqtt", program=sys.executable, command=(sys.executable, "-m", "hil.broker", "{port}")),
     Kind(
@@ -83,6 +86,7 @@ KINDS = (
         environment={"HOME": "{folder}", "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": "{third}"},
         user="site@localhost",
         owner="ejabberd",
+        newer=True,
     ),
     Kind(
         name="rabbitmq",
@@ -214,6 +218,8 @@ class Operator:
         self.client.loop_start()
 
     def _on_message(self, client: Any, data: Any, message: paho.MQTTMessage) -> None:
+        if not message.payload:
+            return
         topic = message.topic.removeprefix(f"{BASE}/")
         self.heard.setdefault(topic, []).append(json.loads(message.payload))
         (self.retained if message.retain else self.live).add(topic)
@@ -221,12 +227,18 @@ class Operator:
     def last(self, topic: str) -> dict[str, Any]:
         return self.heard.get(topic, [{}])[-1]
 
-    def ask(self, name: str) -> str:
-        """Its id."""
-        wanted = uuid.uuid4().hex
+    def ask(self, name: str, *, retain: bool = False) -> str:
+        """Its id. retain: it is taken back from the broker behind it."""
+        wanted, topic = uuid.uuid4().hex, f"{BASE}/cmd/{OWNER}/{name}"
         payload = {"id": wanted, "issued_at": datetime.now(UTC).isoformat(), "expires_s": 600}
-        self.client.publish(f"{BASE}/cmd/{OWNER}/{name}", json.dumps(payload), qos=1)
+        self.client.publish(topic, json.dumps(payload), qos=1, retain=retain)
+        if retain:
+            self.client.publish(topic, b"", qos=1, retain=True)
         return wanted
+
+    def answers(self, wanted: str) -> list[str | None]:
+        """The codes of those to that id."""
+        return [each["code"] for each in self.heard.get(f"reply/{OWNER}", []) if each["id"] == wanted]
 
     def end(self) -> None:
         self.client.disconnect()
@@ -263,9 +275,10 @@ async def tried(broker: Running, path: Path) -> list[str]:
         first = Operator(broker.port, broker.kind)
         await holds("telemetry", lambda: all(topic in first.heard for topic in LIMITS[:3]))
         asked = first.ask("ping")
-        await holds(
-            "a command's reply", lambda: any(each["id"] == asked for each in first.heard.get(f"reply/{OWNER}", []))
-        )
+        await holds("a command's reply", lambda: first.answers(asked)[:1] == [None])
+        kept = first.ask("ping", retain=True)
+        code = "retained" if broker.kind.newer else None
+        await holds("a command with the flag RETAIN", lambda: first.answers(kept)[:1] == [code])
         second = Operator(broker.port, broker.kind)
         await holds("what stays for who connects", lambda: {*LIMITS[:3]} <= second.retained)
         second.end()
@@ -284,9 +297,7 @@ async def tried(broker: Running, path: Path) -> list[str]:
         fourth = Operator(broker.port, broker.kind)
         await holds("the way back", lambda: fourth.last("online").get("online") is True and "poc" in fourth.live)
         asked = fourth.ask("ping")
-        await holds(
-            "a command after it", lambda: any(each["id"] == asked for each in fourth.heard.get(f"reply/{OWNER}", []))
-        )
+        await holds("a command after it", lambda: fourth.answers(asked)[:1] == [None])
         fourth.end()
     return wrong
 
@@ -319,5 +330,5 @@ async def judged(folder: Path) -> list[Row]:
             except (RuntimeError, OSError) as error:
                 wrong = [str(error)]
             what = f"{WHAT} (retained: by the whole topic)" if kind.exact else WHAT
-            rows.append(Row(judge=kind.name, wire="mqtt", what=what, compared=7, wrong=tuple(wrong)))
+            rows.append(Row(judge=kind.name, wire="mqtt", what=what, compared=8, wrong=tuple(wrong)))
     return rows

@@ -5,10 +5,12 @@
 #   certificates.sh init BROKER_NAME    on the authority: ca.pem, ca.crl and a key and certificate for the broker
 #   certificates.sh request NAME        on the site, or where a principal's program runs: NAME.key and NAME.csr
 #   certificates.sh enrol NAME.csr      on the authority: NAME.pem; refused where the name has a certificate that counts
-#   certificates.sh renew NAME.csr      on the authority: another NAME.pem; the one before counts until it ends
+#   certificates.sh renew NAME.csr      on the authority: another NAME.pem, where NAME.csr.sig beside it shows that a key of
+#                                       that name asks whose certificate counts; the one before counts until it ends
 #   certificates.sh all FOLDER LIST     on the authority: enrols or renews each NAME.csr in the folder whose name is a line
 #                                       of the list; the others are refused, and it says 1
-#   certificates.sh again NAME          on the site, for a renewal: NAME.next.key and NAME.csr; what is in use stays
+#   certificates.sh again NAME          on the site, for a renewal: NAME.next.key, NAME.csr, and NAME.csr.sig by the key in
+#                                       use, which stays. Where that is lost: revoke and enrol
 #   certificates.sh take NAME NEW.pem   on the site: puts it and the key that it is for in the place of those in use
 #   certificates.sh revoke NAME         on the authority: all of that name, and a new ca.crl for the broker
 #   certificates.sh crl                 on the authority: a new ca.crl; it counts for CRL_DAYS
@@ -53,6 +55,15 @@ name_in() { # CSR: its name, if it is signed by its own key and has nothing but 
 # The authority's index: V (counts), the end as YYMMDDHHMMSSZ, -, serial, file, subject; R what was revoked.
 counting() { openssl ca -config "$CA/ca.cnf" -updatedb 2>/dev/null && awk -F '\t' -v cn="/CN=$1" '$1 == "V" && $6 == cn { print $4 }' "$CA/index.txt"; }
 
+vouched() { # CSR NAME: whether a key of that name has signed it whose certificate counts
+    [ -e "$1.sig" ] || fail "$1.sig is missing: certificates.sh again $2 makes it where the key in use is; if that is lost, revoke $2 and enrol it"
+    for serial in $(counting "$2"); do
+        openssl x509 -in "$CA/issued/$serial.pem" -noout -pubkey >"$CA/last.pub"
+        ! openssl dgst -sha256 -verify "$CA/last.pub" -signature "$1.sig" "$1" >"$CA/last.log" 2>&1 || return 0
+    done
+    fail "$1.sig is by no key of $2 whose certificate counts"
+}
+
 sign() { # CSR EXTENSIONS DAYS OUT
     authority -in "$1" -extensions "$2" -days "$3" -out "$4" -outdir "$CA/issued"
     chmod 644 "$4"
@@ -66,6 +77,7 @@ enrol() { # CSR WHETHER_IT_MAY_HAVE_ONE
         [ -z "$have" ] || fail "$name has a certificate that counts: renew it, or revoke it first"
     else
         [ -n "$have" ] || fail "$name has no certificate that counts: enrol it"
+        vouched "$1" "$name"
     fi
     sign "$1" client "$DAYS" "$(dirname "$1")/$name.pem"
 }
@@ -84,6 +96,12 @@ all() { # FOLDER LIST
         if (enrol "$csr" $how); then echo "$name: $how"; else refused=1; fi
     done
     return $refused
+}
+
+again() { # NAME
+    [ -e "$1.key" ] || fail "$1.key is missing: nothing else shows that the request is by $1"
+    request "$1.next.key" "$1.csr" "$1"
+    openssl dgst -sha256 -sign "$1.key" -out "$1.csr.sig" "$1.csr"
 }
 
 take() { # NAME NEW.pem
@@ -156,7 +174,7 @@ request:1) named "$1" && request "$1.key" "$1.csr" "$1" ;;
 enrol:1) enrol "$1" new ;;
 renew:1) enrol "$1" again ;;
 all:2) all "$1" "$2" ;;
-again:1) named "$1" && request "$1.next.key" "$1.csr" "$1" ;;
+again:1) named "$1" && again "$1" ;;
 take:2) named "$1" && take "$1" "$2" ;;
 revoke:1) revoke "$1" ;;
 crl:0) crl ;;

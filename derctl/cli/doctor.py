@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from derctl import __version__
-from derctl.cli import contacted, recorded
+from derctl.cli import contacted, incidents, recorded
 from derctl.cli.exits import NO, OK, UNREACHABLE
 from derctl.cli.health import Row, health, page, wear
 from derctl.cli.live import papers_of, seen_of
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         state, why = None, str(error)
     rows = [*_head(state, why, here, socket), *refused]
     if state is not None:
-        rows += [*health(state), *contacted.rows(state), *recorded.rows(state)]
+        rows += [*health(state), *contacted.rows(state), *recorded.rows(state), *incidents.rows(state)]
         rows.append(wear(state, here.disk.free_bytes, read_only=here.disk.read_only))
     rows += _machine(site, here)
     if args.json:

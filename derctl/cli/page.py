@@ -6,7 +6,7 @@ import math
 from datetime import tzinfo
 from typing import Any
 
-from derctl.cli import contacted, recorded
+from derctl.cli import contacted, incidents, recorded
 from derctl.cli.holding import FURTHER, OPERATORS, asked_for, holding, owner, until
 from derctl.cli.plain import (
     METER,
@@ -44,7 +44,7 @@ def render(state: dict[str, Any], *, zone: tzinfo | None = None) -> str:
     lines += _ders(state, face)
     blocks = (_not_running(state), _trouble(state), _requests(state, face), _absent(state), _running(state))
     lines += [line for block in blocks for line in block]
-    lines += [*contacted.lines(state, face), *recorded.lines(state, face)]
+    lines += [line for each in (contacted, recorded, incidents) for line in each.lines(state, face)]
     return "\n".join([*lines, *_events(state, face)])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
-from derctl.cli import contacted, recorded
+from derctl.cli import contacted, incidents, recorded
 from derctl.cli.health import health, page, wear
 from derctl.cli.plain import cleaned
 from derctl.cli.why import why as paragraph
@@ -25,7 +25,8 @@ def why(der: str, state: Mapping[str, Any]) -> str:
 def doctor(state: Mapping[str, Any]) -> Sequence[str]:
     """The page, what needs somebody first."""
     shown = cleaned(dict(state))
-    rows = [*health(shown), *contacted.rows(shown), *recorded.rows(shown, zone=UTC)]
+    rows = [*health(shown), *contacted.rows(shown)]
+    rows += [*recorded.rows(shown, zone=UTC), *incidents.rows(shown, zone=UTC)]
     rows.append(wear(shown, None, read_only=False))
     return page(sorted(rows, key=lambda row: FIRST.index(row.weight)))
 

@@ -176,6 +176,7 @@ class App:
             uplink=self.uplink,
             survival=self.survival,
             records=self.kept.view,
+            security=self.kept.security.counts.view,
             contacts=self.contacts.view,
         )
         self.gate.picture = self.panel.picture

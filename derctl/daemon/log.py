@@ -79,6 +79,8 @@ PRIORITIES: dict[str, str] = {
     "request_changed": "info",
     "shadow_not_saved": "warning",
     "signing_key_changed": "info",
+    "signing_key_made": "info",
+    "signing_key_unvouched": "warning",
     "site_file_changed": "info",
     "site_file_refused": "error",
     "site_file_reloaded": "info",

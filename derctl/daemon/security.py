@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +18,7 @@ from derctl.core.text import clean
 from derctl.core.words import Incident, Refusal
 from derctl.daemon.arming import Arming
 from derctl.daemon.clock import Clock
+from derctl.daemon.counted import Counted
 from derctl.daemon.often import Often
 from derctl.store.outbox import Message
 
@@ -71,7 +71,8 @@ INCIDENTS: dict[Incident, tuple[Severity, str]] = {
     Incident.NAME_TAKEN: (Severity.ERROR, "Another client comes to the broker under this site's name"),
     Incident.CONFIGURATION: (
         Severity.INFO,
-        "Another site file counts, or another key signs the records. `warning`: a site file was refused",
+        "Another site file counts, or another key signs the records. `warning`: a site file was refused, or "
+        "no key before vouches for that one",
     ),
     Incident.CLOCK_SET: (
         Severity.WARNING,
@@ -95,6 +96,7 @@ EVENTS: dict[str, tuple[Incident, Severity | None]] = {
     "site_file_changed": (Incident.CONFIGURATION, None),
     "site_file_refused": (Incident.CONFIGURATION, Severity.WARNING),
     "signing_key_changed": (Incident.CONFIGURATION, None),
+    "signing_key_unvouched": (Incident.CONFIGURATION, Severity.WARNING),
     "clock_stepped": (Incident.CLOCK_SET, None),
     "clock_found": (Incident.CLOCK_SET, Severity.INFO),
     "mode_control": (Incident.ARMING, None),
@@ -157,7 +159,10 @@ class Security:
     log: Any
     put: Callable[[Message], None]
     often: Often
-    counts: Counter[Incident] = field(default_factory=Counter)
+    counts: Counted = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = Counted(self.often.clock)
 
     def event(self, event: Mapping[str, Any]) -> None:
         """What News tells."""
@@ -193,24 +198,28 @@ class Security:
         der: str | None = None,
     ) -> None:
         """severity None: the incident's own."""
-        self.counts[incident] += 1
+        severity = severity or INCIDENTS[incident][0]
+        who_text, said, t = clean(who)[:TEXT_MAX], clean(text)[:TEXT_MAX], self.clock.stamp()
+        n = self.counts.came(
+            incident, grave=severity is not Severity.INFO, t=t, severity=severity, who=who_text, text=said
+        )
         skipped = self.often.came(f"{incident} {who}")
         if skipped is None:
             return
         told = Told(
             version=1,
-            t=self.clock.stamp(),
+            t=t,
             synced=self.clock.synced,
             site=self.site,
             incident=incident,
-            severity=severity or INCIDENTS[incident][0],
-            n=self.counts[incident],
+            severity=severity,
+            n=n,
             skipped=skipped,
-            who=clean(who)[:TEXT_MAX],
+            who=who_text,
             event=event,
             code=None if code is None else str(code),
             der=der,
-            text=clean(text)[:TEXT_MAX],
+            text=said,
         )
         level = logging.getLevelNamesMapping()[told.severity.upper()]
         more = {"skipped": skipped} if skipped else {}

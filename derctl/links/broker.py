@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from derctl.links.allowed import Packet
@@ -10,10 +11,19 @@ from derctl.links.keys import Keys, Unusable, plain
 
 OF_THE_LIBRARY = {
     "Disconnected during message iteration": "the broker closed the connection",
+    "The client is not currently connected.": "the broker closed the connection",
     "Operation timed out": "the broker does not answer",
     "Unspecified error": "the broker ended the session without a reason",
 }
 """What aiomqtt says, for people."""
+OURS: dict[int, str] = {
+    9: "the broker's certificate is not valid yet: is the clock here right?",
+    10: "the broker's certificate has expired: it needs a new one, if the clock here is right",
+    26: "the broker's certificate is not for servers",
+    **dict.fromkeys((18, 19, 20, 21), "the broker's certificate is not signed by who stands in mqtt.tls.ca_file"),
+    **dict.fromkeys((62, 64), "the broker's certificate is for another name than mqtt.host"),
+}
+"""By OpenSSL's number (x509_vfy.h): why we refuse the broker. Without the time: another text is another event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +66,23 @@ class Broker:
 
 def distrusted(error: BaseException | None) -> bool:
     """Whether TLS was not agreed: for a certificate, or a file of ours."""
-    while error is not None:
-        if isinstance(error, ssl.SSLError | Unusable):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return any(isinstance(each, ssl.SSLError | Unusable) for each in _causes(error))
 
 
 def said(error: Exception) -> str:
     """Its words, for people."""
     text = plain(error)
+    for each in _causes(error):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return OURS.get(each.verify_code, f"the broker's certificate is refused: {each.verify_message}")
+        if isinstance(each, ssl.SSLError) and "ALERT_" in (each.reason or ""):
+            alert = each.reason.partition("ALERT_")[2].lower().replace("_", " ")
+            return f"the broker refuses TLS with us ({alert}): look at mqtt.tls.cert_file"
     return OF_THE_LIBRARY.get(text, text)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """It, and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -146,8 +146,9 @@ class MqttLink:
 
     async def _talk(self, client: Client) -> None:
         await self.publisher.publish(client, self.broker.online(self.hello()))
-        granted = await client.subscribe(self.broker.topic("cmd/#"), qos=COMMANDS_QOS)
+        granted = await client.hear(self.broker.topic("cmd/#"), COMMANDS_QOS)
         refusals = [str(code) for code in granted if isinstance(code, ReasonCode) and code.is_failure]
+        self.distrust = ""
         self.tidings.won(f"connected, but no command comes through: {refusals[0]}" if refusals else "connected")
         self.publisher.say_limits()
         tasks = (

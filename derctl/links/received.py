@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import aiomqtt
@@ -13,6 +14,7 @@ from aiomqtt import ProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from derctl.links.allowed import TOPIC_MAX, Denied
 from derctl.links.aside import aside
@@ -35,6 +37,7 @@ class Client(aiomqtt.Client):
 
     announced: Any = None
     _denied: str | None = None
+    _broken: OSError | None = None
     _reached: Future[None]
 
     def __init__(
@@ -71,7 +74,13 @@ class Client(aiomqtt.Client):
         paho takes no bytes for the end of the connection, so one of each chunk stays.
         """
         packet = self._client._in_packet
-        data = self._read(min(size, CHUNK))
+        try:
+            data = self._read(min(size, CHUNK))
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self._broken = copy(error)  # without its traceback, which holds this client
+            raise
         kept = data[: max(1, KEPT_MAX - len(packet["packet"]))]
         packet["to_process"] -= len(data) - len(kept)
         return kept
@@ -81,6 +90,18 @@ class Client(aiomqtt.Client):
     ) -> None:
         self.announced = properties
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Any = None
+    ) -> None:
+        """aiomqtt waits for the CONNACK of a broker that has hung up, and loses what it hung up with. In TLS 1.3 that
+        is how a broker says that it does not take our certificate (RFC 8446, 4.4.2.4)."""
+        if self._connected.done():
+            super()._on_disconnect(client, userdata, flags, reason_code, properties)
+            return
+        error = aiomqtt.MqttError("the broker closed the connection before it answered")
+        error.__cause__ = self._broken
+        self._connected.set_exception(error)
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         """A topic that is no UTF-8 is nobody's."""
@@ -96,6 +117,13 @@ class Client(aiomqtt.Client):
         if reason_code.is_failure:
             self._denied = str(reason_code).lower()
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    async def hear(self, topic: str, qos: int) -> tuple[int, ...] | list[ReasonCode]:
+        """Subscribe, with Retain As Published (MQTT 5, 3.8.3.1): else the broker takes the flag off what is published
+        while we listen (3.3.1.3). MQTT 3.1.1 has none: there the flag tells alone what lay there before."""
+        if not self._speaks_5:
+            return await self.subscribe(topic, qos)
+        return await self.subscribe(topic, options=SubscribeOptions(qos, retainAsPublished=True))
 
     async def publish(self, *args: Any, correlation: bytes | None = None, **more: Any) -> None:
         """correlation: left out where the session is of an MQTT that has none. One after the other. Raises Denied."""

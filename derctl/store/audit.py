@@ -145,6 +145,12 @@ def files(folder: Path) -> list[str]:
     return sorted(name for name in os.listdir(folder) if NAME.match(name))  # noqa: PTH208
 
 
+def was_signed(folder: Path) -> bool:
+    """Whether somebody has signed it, be it in a record that was changed since. Raises OSError."""
+    mark = f'"what":"{SIGNATURE}"'.encode()
+    return any(mark in (folder / name).read_bytes() for name in files(folder))
+
+
 def bytes_of(folder: Path) -> int:
     """Of all files together. Raises OSError."""
     return sum((folder / name).stat().st_size for name in files(folder))

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from derctl.core.text import error_text
 from derctl.core.value import replace
+from derctl.store.audit import was_signed
 from derctl.store.chain import Head
 from derctl.store.ed25519 import KEY_BYTES, Missing, public_of
 from derctl.store.folder import READ_MAX, leave_room, replace_file
-from derctl.store.seal import Public, decoded, encoded, keys_of, statement_of, token_of
+from derctl.store.seal import Public, decoded, encoded, keys_of, statement_of, token_of, vouched
 from derctl.store.sealed import UNUSABLE, opened, sealed
 
 FILE = "signing.key"
 VERSION = 1
-CHANGED = "signing_key_changed"
+CHANGED, MADE, UNVOUCHED = "signing_key_changed", "signing_key_made", "signing_key_unvouched"
 MODE = 0o600
 """Whoever reads it can sign in the site's name."""
 
@@ -95,22 +96,30 @@ class Signer:
                     raise
                 path.replace(path.with_name(f"{FILE}.unreadable"))
                 return self._anew(path, f"{FILE}: {error_text(error)}; kept as {FILE}.unreadable; ")
-            if self.known not in {None, pair.public.x}:
-                word = "the one before vouches for it" if pair.public.statement else "none vouches for it"
-                self.news.append((CHANGED, f"key {pair.public.kid} signs from now on; {word}"))
+            if self.known is not None and self.known != pair.public.x:
+                given = pair.public.x in vouched(pair.keys, self.known)
+                event, word = (CHANGED, "the one before") if given else (UNVOUCHED, "none")
+                self.news.append((event, f"key {pair.public.kid} signs from now on; {word} vouches for it"))
             self._pair, self._seen = pair, (found.st_ino, found.st_mtime_ns)
             self.known = pair.public.x
         return self._pair
 
     def _anew(self, path: Path, why: str) -> Pair:
         """A first key, or one that nobody vouches for. It signs nothing before it is on disk."""
-        pair, one = first(self.stamp()), "key" if why or self.known else "the site's first key"
+        later = bool(why) or self.known is not None or was_signed(self.folder)
+        pair = first(self.stamp())
         leave_room(self.folder)
         write(path, pair)
         found = path.stat()
         self._pair, self._seen, self.known = pair, (found.st_ino, found.st_mtime_ns), pair.public.x
-        text = f"{why}{one} {pair.public.kid} was made, and signs from now on; no other vouches for it"
-        self.news.append((CHANGED, text))
+        if later:
+            why = why or f"{FILE} was gone; "
+            text = f"{why}key {pair.public.kid} was made, and signs from now on; none vouches for it"
+            self.news.append((UNVOUCHED, text))
+        else:
+            self.news.append(
+                (MADE, f"key {pair.public.kid} was made, the first one of this site: it signs the records")
+            )
         return pair
 
 

@@ -184,9 +184,10 @@ async def test_a_retained_command_is_refused_at_every_connection_and_never_carri
     app = await start()
     await until(lambda: outside.of("reply/ops"))
     assert json.loads(outside.of("reply/ops")[0])["code"] == "retained"
+    assert (await ops.send("limit_power", ops.payload(p_ceiling_w=0), retain=True))["code"] == "retained"
     outside.send(f"{BASE}/cmd/ops/limit_power", b"", retain=True)
     await ops.send("ping", ops.payload())
-    assert [json.loads(reply)["command"] for reply in outside.of("reply/ops")] == ["limit_power", "ping"]
+    assert [json.loads(each)["command"] for each in outside.of("reply/ops")] == ["limit_power", "limit_power", "ping"]
     assert app.requests.alive() == ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 import yaml
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from derctl.daemon.app import App
 from derctl.daemon.commands.rights import read
@@ -205,6 +208,18 @@ def test_many_sites_are_enrolled_and_renewed_at_once_and_only_those_on_the_list(
     assert (tmp_path / "house-1.key").read_bytes() == before["house-1.key"], "what is in use stays until it is taken"
     (tmp_path / "box").mkdir()
     (tmp_path / "house-1.csr").rename(tmp_path / "box" / "house-1.csr")
+    for sign, why in (
+        (None, "house-1.csr.sig is missing"),
+        ("house-2.key", "by no key of house-1 whose certificate"),
+    ):
+        if sign is not None:
+            words = ["-sha256", "-sign", sign, "-out", "box/house-1.csr.sig", "box/house-1.csr"]
+            subprocess.run(["openssl", "dgst", *words], cwd=tmp_path, check=True)
+        done = fleet.certify("all", "box", "names")
+        assert (done.returncode, done.stdout) == (1, "") and why in done.stderr, (
+            "whoever carries it vouches for nothing"
+        )
+    (tmp_path / "house-1.csr.sig").rename(tmp_path / "box" / "house-1.csr.sig")
     assert fleet.certify("all", "box", "names").stdout == "house-1: again\n"
     assert "is not for house-1.next.key" in fleet.certify("take", "house-1", "house-2.pem").stderr
     assert fleet.certify("take", "house-1", "box/house-1.pem").returncode == 0
@@ -328,21 +343,65 @@ def answers() -> tuple[tuple[str, str, bytes, str | None], ...]:
     )
 
 
+@dataclass
+class Second:
+    """paho, as the principals of its clients: asks as `Fleet.ask` does."""
+
+    clients: dict[str, Any]
+    until: Any
+
+    async def ask(self, name: str, command: str, payload: bytes) -> dict[str, Any]:
+        outside, correlation = self.clients[name], f"for {command}".encode()
+        answers: list[Any] = []
+        outside.client.message_callback_add(
+            f"{BASE}/reply/{name}", lambda client, data, message: answers.append(message)
+        )
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.CorrelationData = correlation
+        outside.client.publish(f"{BASE}/cmd/{name}/{command}", payload, qos=1, properties=properties)
+        await self.until(lambda: answers)
+        outside.client.message_callback_remove(f"{BASE}/reply/{name}")
+        assert answers[0].properties.CorrelationData == correlation
+        answer: dict[str, Any] = json.loads(answers[0].payload)
+        return answer
+
+
+def own(fleet: Fleet, name: str) -> ssl.SSLContext:
+    """A client's, with the certificate of that name."""
+    files = fleet.tls(name)
+    context = ssl.create_default_context(cafile=files["ca_file"])
+    context.load_cert_chain(files["cert_file"], files["key_file"])
+    return context
+
+
+async def each_answered(asking: Fleet | Second) -> tuple[str, ...]:
+    """Who asked, of each row."""
+    rows = answers()
+    for who, name, payload, code in rows:
+        reply = await asking.ask(who, name, payload)
+        assert (reply["command"], reply["code"], reply["n"]) == (name, code, 1), reply
+    assert {name for _, name, *_ in rows} >= COMMANDS.keys()
+    assert (await asking.ask("ops", "arm", sent("h")))["result"] == "refused"
+    return tuple(who for who, *_ in rows)
+
+
+async def test_paho_has_every_command_answered_and_each_refusal(
+    certified: tuple[App, Any], fleet: Fleet, make_outside: Any, until: Any
+) -> None:
+    """As mosquitto's own client, below: two programs that know nothing of each other."""
+    _, broker = certified
+    clients = {name: await make_outside(broker.port, tls=own(fleet, name)).watch() for name in ("agg", "ops")}
+    await each_answered(Second(clients, until))
+
+
 async def test_by_its_certificate_a_client_has_its_own_topics_and_every_command_its_answer(
     certified: tuple[App, Any], fleet: Fleet, make_outside: Any, until: Any
 ) -> None:
     """mosquitto's clients ask and are refused; paho hears beside them, and none hears another's answers."""
     app, broker = certified
-    files, context = fleet.tls("agg"), ssl.create_default_context(cafile=fleet.tls("agg")["ca_file"])
-    context.load_cert_chain(files["cert_file"], files["key_file"])
-    agg = await make_outside(broker.port, tls=context).watch()
-    rows = answers()
-    for who, name, payload, code in rows:
-        reply = await fleet.ask(who, name, payload)
-        assert (reply["command"], reply["code"], reply["n"]) == (name, code, 1), reply
-    assert {name for _, name, *_ in rows} >= COMMANDS.keys()
-    assert (await fleet.ask("ops", "arm", sent("h")))["result"] == "refused"
-    await until(lambda: len(agg.of("reply/agg")) == sum(who == "agg" for who, *_ in rows))
+    agg = await make_outside(broker.port, tls=own(fleet, "agg")).watch()
+    who_asked = await each_answered(fleet)
+    await until(lambda: len(agg.of("reply/agg")) == who_asked.count("agg"))
     assert heard(agg) == {"reply/agg"}
     elsewhere = BASE.replace("house-12", "house-13")
     for topic in (f"{BASE}/cmd/ops/ping", f"{BASE}/reply/ops", f"{BASE}/online", f"{elsewhere}/event"):
@@ -362,9 +421,10 @@ async def test_a_certificate_is_renewed_and_revoked_and_no_name_is_given_twice(
     assert "has a certificate that counts" in fleet.certify("enrol", "ops.csr").stderr
     assert "no name" in fleet.certify("request", "../x").stderr
     before = (fleet.folder / "house-12.pem").read_bytes()
-    (fleet.folder / "house-12.key").rename(fleet.folder / "house-12.key.before")
-    assert fleet.certify("request", "house-12").returncode == 0
+    assert fleet.certify("again", "house-12").returncode == 0
+    shutil.copy(fleet.folder / "house-12.key", fleet.folder / "house-12.key.before")
     assert fleet.certify("renew", "house-12.csr").returncode == 0
+    assert fleet.certify("take", "house-12", "house-12.pem").returncode == 0
     assert (fleet.folder / "house-12.pem").read_bytes() != before
     assert fleet.certify("revoke", "agg").returncode == 0
     broker.stop()

@@ -30,8 +30,8 @@ from derctl.store.ticks import Recorder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """records: what is kept for others. contacts: what the inputs say. started_s: when the daemon began,
-    monotonic."""
+    """records: what is kept for others. contacts: what the inputs say. security: what came.
+    started_s: when the daemon began, monotonic."""
 
     clock: Clock
     control: Control
@@ -41,6 +41,7 @@ class Panel:
     survival: Survival
     records: Callable[[], Mapping[str, Any]] = dict
     contacts: Callable[[], Mapping[str, Any]] = dict
+    security: Callable[[], Mapping[str, Any]] = dict
     buses: Buses = field(default_factory=Buses)
     started_s: float = field(default_factory=time.monotonic)
 
@@ -98,6 +99,7 @@ class Panel:
             loads=self.loads(),
             records=self.records(),
             contacts=self.contacts(),
+            security=self.security(),
             containment=containment(control.loop.plan, control.loop.memories),
         )
 

@@ -39,6 +39,7 @@ def status(view: View) -> dict[str, Any]:
         "disk": asdict(view.disk),
         "records": dict(view.records),
         "contacts": dict(view.contacts),
+        "security": dict(view.security),
         "requests": [_request(view, *request) for request in view.requests],
         "events": [dict(event) for event in view.events],
     }

@@ -122,7 +122,7 @@ class View:
     """now and now_s are the same moment on the wall and the monotonic clock. synced: the wall clock is believed.
 
     requests: each with whether it binds. loads: by bus, what it is loaded with. records: what is kept for others.
-    contacts: what the inputs say, by name.
+    contacts: what the inputs say, by name. security: by incident, how many and the last.
     """
 
     version: str
@@ -146,6 +146,7 @@ class View:
     loads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     records: Mapping[str, Any] = field(default_factory=dict)
     contacts: Mapping[str, Any] = field(default_factory=dict)
+    security: Mapping[str, Any] = field(default_factory=dict)
 
 
 def device_view(channel: Channel) -> DeviceView:

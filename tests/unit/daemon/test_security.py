@@ -125,7 +125,7 @@ def test_who_floods_it_is_counted_and_takes_nobody_else_s_place(heard: Heard) ->
     heard.now_s += 60.0
     heard.security.refused("agg", "not_permitted", "no")
     assert heard.told[-1]["skipped"] == 100_000 - NOTED
-    assert heard.security.counts[Incident.REFUSED_COMMAND] == 100_002
+    assert heard.security.counts.kinds[Incident.REFUSED_COMMAND].n == 100_002
 
 
 def test_what_a_sender_wrote_can_neither_paint_nor_fill(heard: Heard) -> None:
@@ -296,7 +296,7 @@ def kept_of(folder: Path, log: Any, outbox: Outbox) -> tuple[Kept, Desk]:
 
 def test_the_first_word_of_two_is_no_incident(heard: Heard) -> None:
     heard.security.refused("root", "unconfirmed", "arm: say it again")
-    assert not heard.security.counts
+    assert not heard.security.counts.kinds
 
 
 async def test_each_session_hears_the_heads_once_they_are_known(tmp_path: Path) -> None:
@@ -330,4 +330,4 @@ async def test_refusals_are_incidents_and_can_not_roll_the_audit_log_out(tmp_pat
     assert len(noted) == NOTED + 2
     told = [json.loads(each.payload) for each in outbox.ordered if each.topic == "security"]
     assert {each["who"] for each in told} == {"agg", "root"}
-    assert kept.security.counts[Incident.REFUSED_COMMAND] == 10_002
+    assert kept.security.counts.kinds[Incident.REFUSED_COMMAND].n == 10_002

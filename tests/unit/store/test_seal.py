@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
+from derctl.core.value import replace
 from derctl.store import ed25519, seal
 from derctl.store.audit import AuditFile, verified
 from derctl.store.chain import Broken, Head
@@ -24,7 +25,7 @@ from derctl.store.looked import keys_in, looked_at
 from derctl.store.records import FILE as DB
 from derctl.store.records import RecordFile
 from derctl.store.seal import Public, Seal, checked, decoded, encoded, kid_of, opened, pem_of, token_of, vouched
-from derctl.store.signer import CHANGED, FILE, Pair, Signer, first, following, read, write
+from derctl.store.signer import CHANGED, FILE, MADE, UNVOUCHED, Pair, Signer, first, following, read, write
 from tests.unit.store.test_exported import plain
 
 T = "2026-11-21T12:00:00.000Z"
@@ -176,7 +177,7 @@ def test_the_key_is_made_once_closed_to_others_and_signs_on_after_a_restart(sign
     made = signer.head("ledger", "c", Head())
     path = tmp_path / FILE
     assert made is not None and path.stat().st_mode & 0o777 == 0o600
-    assert [event for event, _ in signer.news] == [CHANGED]
+    assert [event for event, _ in signer.news] == [MADE]
     again = Signer(tmp_path, "demo", lambda: T)
     assert again.head("ledger", "c", Head()) == made and again.news == []
     path.chmod(0o644)
@@ -211,15 +212,8 @@ def test_a_key_that_cannot_be_used_is_set_aside_and_another_made(
     (tmp_path / FILE).write_bytes(broken)
     assert signer.head("ledger", "c", Head()) is not None
     assert (tmp_path / f"{FILE}.unreadable").read_bytes() == broken
-    assert f"kept as {FILE}.unreadable; key " in signer.news[0][1] and "no other vouches for it" in signer.news[0][1]
-
-
-def test_a_first_key_is_said_to_be_one(signer: Signer, tmp_path: Path) -> None:
-    """One that is made because the one before is gone is none."""
-    for word in ("the site's first key ", "key "):
-        assert signer.head("ledger", "c", Head()) is not None
-        assert signer.news[-1][1].startswith(word)
-        (tmp_path / FILE).unlink()
+    [(event, text)] = signer.news
+    assert event == UNVOUCHED and "none vouches for it" in text and f"kept as {FILE}.unreadable" in text
 
 
 def test_a_private_key_of_another_public_one_is_none(signer: Signer, tmp_path: Path, pair: Pair) -> None:
@@ -346,15 +340,45 @@ def test_a_ledger_of_before_is_signed_with_its_next_interval(tmp_path: Path, sig
 
 
 def test_a_key_that_was_changed_while_nobody_ran_is_said(ledger: RecordFile, tmp_path: Path) -> None:
+    """A statement counts where the key that signed last made it, or one that it vouches for did."""
     ledger.close()
-    for pair, word in ((following(read(tmp_path / FILE), "demo", T), "before vouches"), (first(T), "none vouches")):
+    after = following(read(tmp_path / FILE), "demo", T)
+    thief = first(T)
+    claimed = Pair(seed=thief.seed, keys=(*after.keys, replace(thief.public, statement=after.public.statement)))
+    cases = [(after, CHANGED, "before vouches")]
+    cases += [(pair, UNVOUCHED, "none vouches") for pair in (claimed, first(T), following(thief, "demo", T))]
+    for pair, event, word in cases:
         write(tmp_path / FILE, pair)
         signer = Signer(tmp_path, "demo", lambda: T)
         file = RecordFile(tmp_path, 10_000_000, 1e9, signer=signer)
         file.open()
         file.append([plain(4)])
         file.close()
-        assert [event for event, _ in signer.news] == [CHANGED] and word in signer.news[0][1]
+        assert [each for each, _ in signer.news] == [event] and word in signer.news[0][1]
+
+
+@pytest.mark.parametrize("left", ["ledger", "audit log", "the key before, in memory", "nothing"])
+def test_a_key_is_the_first_one_where_nothing_was_signed_before_and_else_another(
+    tmp_path: Path, signer: Signer, left: str
+) -> None:
+    """Whoever takes the key away may not have his own called the first. Of nothing at all nobody can tell."""
+    file = RecordFile(tmp_path, 10_000_000, 1e9, signer=signer)
+    file.open()
+    file.append([plain(0)])
+    file.close()
+    if left == "audit log":
+        audit(tmp_path, signer)
+    if left in {"audit log", "nothing"}:
+        (tmp_path / DB).unlink()
+    (tmp_path / FILE).unlink()
+    after = signer if "memory" in left else Signer(tmp_path, "demo", lambda: T)
+    again = RecordFile(tmp_path, 10_000_000, 1e9, signer=after)
+    again.open()
+    again.append([plain(1)])
+    again.close()
+    event, text = after.news[-1]
+    assert event == (MADE if left == "nothing" else UNVOUCHED)
+    assert ("was gone" in text and "none vouches" in text) == (left != "nothing")
 
 
 # -- the audit log --------------------------------------------------------------------------------------------------

@@ -473,7 +473,11 @@ async def test_out_of_range_is_refused_and_not_clipped(desk: Desk) -> None:
 
 async def test_a_retained_command_is_never_one(desk: Desk) -> None:
     """It would come again at every connection."""
-    assert await code_of(desk, "limit_power", command(**LIMIT), retained=True) == "retained"
+    reply = await desk.by_mqtt("ops", "limit_power", command(**LIMIT), True)
+    assert (reply["code"], reply["id"]) == ("retained", json.loads(command(**LIMIT))["id"])
+    for unread in (b"{", b"[]", b'{"id": 1}', b'{"id": "' + b"x" * 129 + b'"}', b"\xff"):
+        reply = await desk.by_mqtt("ops", "limit_power", unread, True)
+        assert (reply["code"], reply["id"]) == ("retained", None)
     assert await code_of(desk, "limit_power", command(**LIMIT)) is None, "and it does not use the id up"
 
 
