@@ -18,6 +18,7 @@ from derctl.core import (
     hunting,
     lost,
     sensitivity,
+    shape,
     sun,
     trial,
 )
@@ -97,12 +98,17 @@ class Plan:
 
     also_on_device: kinds that many inverters also run themselves; two of them on one inverter would add their slopes.
     loops: kinds that follow a voltage which they move themselves, and may hunt (core/hunting.py).
+    modes: reactive modes that may be chosen for a time in the place of a DER's own, as the grid code has them; off:
+    kinds that may be switched off; made: gives a function in the shape that is asked for (core/shape.py).
     """
 
     der_functions: tuple[tuple[DerFunction, tuple[str, ...]], ...] = ()
     site_functions: tuple[tuple[SiteFunction, tuple[str, ...]], ...] = ()
     also_on_device: frozenset[str] = frozenset()
     loops: frozenset[str] = frozenset()
+    modes: tuple[DerFunction, ...] = ()
+    off: frozenset[str] = frozenset()
+    made: shape.Made = shape.as_filed
 
     def runs(self, kind: str) -> frozenset[str] | None:
         """Whose function of this kind is; None: no DER's."""
@@ -141,6 +147,8 @@ HEED = "heed"
 """The key of who does what it is told (core/heed.py)."""
 SENSITIVITY = "sensitivity"
 """The key of what the DERs move of their voltage (core/sensitivity.py)."""
+SHAPE = "shape"
+"""The key of who is in another shape for a time, or is let go (core/shape.py)."""
 OWN: Mapping[str, type[Memory]] = {
     SUN: sun.Memory,
     TRIAL: trial.Memory,
@@ -150,6 +158,7 @@ OWN: Mapping[str, type[Memory]] = {
     DOUBTS: doubts.Memory,
     HEED: heed.Memory,
     SENSITIVITY: sensitivity.Memory,
+    SHAPE: shape.Memory,
 }
 """Of the engine's own memories."""
 HELD = "held"
@@ -170,14 +179,7 @@ def step(
     """Propose, arbitrate, decide. Pure: the same arguments give the same decision, bit for bit."""
     after: dict[str, Memory] = {}
     cases = _met(memories, after, state)
-    for function, ids in plan.der_functions:
-        for der_id in ids:
-            case = cases[der_id]
-            if function.kind in plan.also_on_device and function.kind not in case.der.reading.own_off:
-                _leave_to_device(function, case, memories, after, dt_s)
-            else:
-                ask = _ask_loop if function.kind in plan.loops else _ask_der
-                ask(function, case, memories, after, state, dt_s)
+    _ask_ders(plan, cases, memories, after, state, dt_s)
     stopped = any(isinstance(each, StopRequest) for each in state.requests)
     for case in cases.values():
         _narrow(case, stopped=stopped)
@@ -204,6 +206,42 @@ def step(
     decisions = tuple(_decide(case) for case in cases.values())
     after[HEED] = heed.telling(heard_by, decisions)
     return after, decisions
+
+
+def _ask_ders(
+    plan: Plan,
+    cases: Mapping[str, _Case],
+    memories: Memories,
+    after: dict[str, Memory],
+    state: SiteState,
+    dt_s: float,
+) -> None:
+    """What speaks for each DER alone, in the shape that counts now."""
+    shaping = _shaping(plan, memories, state)
+    for filed, ids in plan.der_functions:
+        for der_id in ids:
+            case = cases[der_id]
+            theirs = _theirs(plan, filed, case.der)
+            function = filed if shaping is None or theirs else shaping.speaker(filed, der_id)
+            if theirs or _theirs(plan, function, case.der):
+                _leave_to_device(function, case, memories, after, dt_s)
+            else:
+                ask = _ask_loop if function.kind in plan.loops else _ask_der
+                ask(function, case, memories, after, state, dt_s)
+    if shaping is not None and shaping.memory is not None:
+        after[SHAPE] = shaping.memory
+
+
+def _theirs(plan: Plan, function: DerFunction, der: DerState) -> bool:
+    """Whether the device may run it itself."""
+    return function.kind in plan.also_on_device and function.kind not in der.reading.own_off
+
+
+def _shaping(plan: Plan, memories: Memories, state: SiteState) -> shape.Shaping | None:
+    """Whose functions are in another shape than the site file's now."""
+    return shape.shaping_of(
+        memories.get(SHAPE), state, lambda of: memories.get(f"{HELD}/{of}"), plan.modes, plan.made
+    )
 
 
 def _corrected(cases: Mapping[str, _Case], found: doubts.Memory) -> tuple[DerState, ...]:
@@ -440,7 +478,7 @@ def memory_type(plan: Plan, key: str) -> type[Memory]:
         return lost.Hold if "/" in rest else lost.SiteHold
     if head in OWN:
         return OWN[head]
-    functions: list[DerFunction | SiteFunction] = [f for f, _ in plan.der_functions]
+    functions: list[DerFunction | SiteFunction] = [*plan.modes, *(f for f, _ in plan.der_functions)]
     functions += [f for f, _ in plan.site_functions]
     return type({f.kind: f for f in functions}[head].start())
 

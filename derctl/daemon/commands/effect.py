@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.types import Bound, Decision, DerState, LimitRequest, Outcome, Rating, Request, Setpoint, SiteState
+from derctl.core.types import (
+    Bound,
+    Decision,
+    DerState,
+    FunctionRequest,
+    LimitRequest,
+    Outcome,
+    Rating,
+    Request,
+    Setpoint,
+    SiteState,
+)
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.waiting import Key
 
@@ -106,6 +117,8 @@ def function_of(request: Request) -> str:
     """Which function carries it out, by its name in `bound_by`."""
     if isinstance(request, LimitRequest):
         return "operator_site_limit" if request.der is None else "operator_limit"
+    if isinstance(request, FunctionRequest):
+        return request.function
     return FUNCTIONS[request.kind]
 
 

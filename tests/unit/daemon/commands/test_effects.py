@@ -190,7 +190,7 @@ def of(
 
 def test_each_kind_has_its_story_and_its_function() -> None:
     assert EFFECTS.keys() == REQUESTS.keys()
-    assert FUNCTIONS.keys() | {"limit_power"} == REQUESTS.keys()
+    assert FUNCTIONS.keys() | {"limit_power", "set_function"} == REQUESTS.keys(), "two say by themselves which"
 
 
 IGNORED = (Achieved.NO, Reason.WRITE_IGNORED)
