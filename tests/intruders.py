@@ -336,8 +336,8 @@ SHAPES: dict[str, dict[str, tuple[float, float]]] = {
 
 
 def shaped(args: dict[str, Any]) -> None:
-    function = args.get("function")
-    need(isinstance(function, str) and function in SHAPES and args.get("on", True) is True)
+    function = str(args.get("function"))
+    need(function == args.get("function") and function in SHAPES and args.get("on", True) is True)
     need(args.get("der") == {"const_pf": "pv1", "const_var": "bat1"}.get(function, args.get("der")))
     given = {name for name, value in args.items() if value is not None} - {"function", "der", "on"}
     words = {"excitation"} if function == "const_pf" else set()

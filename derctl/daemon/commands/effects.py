@@ -230,7 +230,9 @@ def _function(request: Any, seen: Seen) -> Effect:
     kinds = MODES if request.reactive else {request.function}
     runs = [mine for kind in kinds if (mine := seen.runs(kind)) is not None]
     ders = {request.der} if request.der is not None else frozenset[str]().union(*runs)
-    return together([_function_of(each, request, seen) for each in seen.decisions if each.der in ders])
+    found = [_function_of(each, request, seen) for each in seen.decisions if each.der in ders]
+    here = [each for each in found if each.code != Reason.OWN_FUNCTION_ON]  # what devices run was left out, and said
+    return together(here or found)
 
 
 def _function_of(decision: Decision, request: Any, seen: Seen) -> Effect:

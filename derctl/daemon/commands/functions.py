@@ -83,10 +83,11 @@ async def set_function(reach: Reach, order: Order) -> Done:
         reactive=args.function in MODES,
         settings=settings,
     )
-    ders = _fits(reach, request)
+    ders, left_out = _fits(reach, request)
     margin = _stable(reach, request)
     back = put(reach, order, request)
-    return Done(text=f"{admitted(reach, order)}; for {', '.join(ders)}{margin}", back=back)
+    but = "".join(f"; not for {text}" for text in left_out)
+    return Done(text=f"{admitted(reach, order)}; for {', '.join(ders)}{but}{margin}", back=back)
 
 
 def _settings(args: SetFunction) -> dict[str, Setting]:
@@ -118,9 +119,9 @@ def _points(function: str, points: list[Point]) -> tuple[tuple[float, float], ..
     return tuple((getattr(each, axis), each.q_pu) for each in points)
 
 
-def _fits(reach: Reach, request: FunctionRequest) -> list[str]:
-    """Whose function it is. Raises CommandError: nobody's, or one can't have it."""
-    found: list[str] = []
+def _fits(reach: Reach, request: FunctionRequest) -> tuple[list[str], list[str]]:
+    """Whose function it is; whom it is left to, and why. Raises CommandError: nobody's, or one can't have it."""
+    found, left_out = list[str](), list[str]()
     ders = {der.id: der for der in reach.state().ders}
     for function, ids in reach.plan.der_functions:
         if function.kind != request.function and not (request.reactive and function.kind in MODES):
@@ -129,14 +130,16 @@ def _fits(reach: Reach, request: FunctionRequest) -> list[str]:
         if mine:
             _check_one(reach, request, function)
         for der in mine:
-            _check_owner(reach, request, function, ders[der])
+            theirs = _owner(reach, request, function, ders[der])
             _check_var(request, ders[der])
-        found += mine
+            (found if theirs is None else left_out).append(der if theirs is None else theirs)
+    if left_out and not found:
+        raise CommandError(Refusal.TWO_OWNERS, "; ".join(left_out))
     if not found:
         what = "reactive mode to choose another in the place of" if request.reactive else request.function
         text = f"the site file has no {what} for {request.der or 'any DER'}"
         raise CommandError(Refusal.NO_FUNCTION, text)
-    return found
+    return found, left_out
 
 
 def _check_one(reach: Reach, request: FunctionRequest, function: DerFunction) -> None:
@@ -172,21 +175,20 @@ def _outside(error: SettingError) -> CommandError:
     return CommandError(Refusal.OUT_OF_RANGE, f"{error.name} = {shown} {between} {error.allowed}")
 
 
-def _check_owner(reach: Reach, request: FunctionRequest, function: DerFunction, der: DerState) -> None:
-    """Raises CommandError: the device runs it, and has no curve that derctl could write and read back; or it does not
-    say whether it does. Of one that was not heard yet nobody knows that: its own goes before what is asked for."""
+def _owner(reach: Reach, request: FunctionRequest, function: DerFunction, der: DerState) -> str | None:
+    """Why it is the device's: it runs the function, and has no curve that derctl could write and read back; or it
+    does not say whether it does. Of one that was not heard yet nobody knows that: its own goes before what is asked
+    for. None: it is derctl's. Raises CommandError: the device has another reactive mode of its own on."""
     on, off = der.reading.own_on, der.reading.own_off
-    kinds = sorted({*MODES} if request.reactive else {request.function})
+    if request.reactive and (others := [kind for kind in MODES if kind in on and kind != function.kind]):
+        text = f"{der.id} runs {', '.join(others)} itself, beside which no other reactive mode has a place"
+        raise CommandError(Refusal.TWO_OWNERS, text)
+    kinds = sorted({function.kind, request.function} & reach.plan.also_on_device - {*off})
     if running := [kind for kind in kinds if kind in on]:
-        text = (
-            f"{der.id} runs {', '.join(running)} itself, and derctl writes no curves into devices: nothing would be"
-        )
-        text += " changed"
-        raise CommandError(Refusal.TWO_OWNERS, text)
-    untold = {function.kind, request.function} & reach.plan.also_on_device - {*off}
-    if der.fresh and untold:
-        text = f"whether {der.id} runs {', '.join(sorted(untold))} itself can't be read, so derctl's is off there"
-        raise CommandError(Refusal.TWO_OWNERS, text)
+        return f"{der.id}, which runs {', '.join(running)} itself: derctl writes no curves into devices"
+    if kinds and der.fresh:
+        return f"{der.id}, of which can't be read whether it runs {', '.join(kinds)} itself: derctl's is off there"
+    return None
 
 
 def _check_var(request: FunctionRequest, der: DerState) -> None:
@@ -204,11 +206,14 @@ def _stable(reach: Reach, request: FunctionRequest) -> str:
     would hunt."""
     alive = (each for each in reach.requests.alive() if isinstance(each, FunctionRequest))
     others = [each for each in alive if (each.place, each.der) != (request.place, request.der)]
-    loops = reach.views.margins(applied(reach.plan, [*others, request]))
-    texts = [text for text, refused in loops if refused]
-    if texts:
+    own = [
+        each
+        for each in reach.views.margins(applied(reach.plan, [*others, request]))
+        if each[0].startswith(f"{request.function}:")
+    ]
+    if texts := [text for text, refused in own if refused]:
         raise CommandError(Refusal.WOULD_HUNT, "; ".join(texts))
-    return "".join(f"; {text}" for text, _ in loops)
+    return "".join(f"; {text}" for text, _ in own)
 
 
 SITE_FILE = "the site file"

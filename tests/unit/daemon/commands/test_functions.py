@@ -143,7 +143,7 @@ async def test_one_reactive_mode_at_a_time_and_each_other_function_beside_it() -
         {"function": "const_pf", "pf": 0.95},
         {"function": "const_var", "q_pu": 0.1, "der": "pv1"},
     ):
-        assert (await house.send("set_function", **args))["result"] == "admitted"  # type: ignore[arg-type]
+        assert (await house.send("set_function", **args))["result"] == "admitted"
     assert [(each.function, each.der) for each in house.alive] == [
         ("volt_watt", None),
         ("freq_droop", None),
@@ -259,14 +259,16 @@ async def test_a_site_without_the_function_takes_no_shape_of_it() -> None:
     assert code == "no_function" and "no reactive mode to choose another in the place of for pv1" in text
 
 
+UNREAD = "pv2, of which can't be read whether it runs {} itself: derctl's is off there"
+
+
 @pytest.mark.parametrize(
     ("on", "off", "args", "text"),
     [
-        (("volt_var",), ("volt_watt",), {"function": "volt_var", "olrt_s": 9}, "pv2 runs volt_var itself"),
-        (("volt_var",), ("volt_watt",), {"function": "const_pf", "pf": 0.9}, "pv2 runs volt_var itself"),
-        (("watt_var",), ("volt_var",), {"function": "const_pf", "pf": 0.9}, "pv2 runs watt_var itself"),
-        ((), (), {"function": "volt_watt", "olrt_s": 9}, "whether pv2 runs volt_watt itself can't be read"),
-        ((), ("watt_var",), {"function": "const_pf", "pf": 0.9}, "whether pv2 runs volt_var itself can't be read"),
+        (("volt_var",), ("volt_watt",), {"function": "volt_var", "olrt_s": 9}, "pv2, which runs volt_var itself"),
+        (("volt_var",), ("volt_watt",), {"function": "const_pf", "pf": 0.9}, "pv2, which runs volt_var itself"),
+        ((), (), {"function": "volt_watt", "olrt_s": 9}, UNREAD.format("volt_watt")),
+        ((), ("watt_var",), {"function": "const_pf", "pf": 0.9}, UNREAD.format("volt_var")),
     ],
 )
 async def test_what_a_device_runs_itself_is_not_shaped_and_that_is_said(
@@ -274,9 +276,17 @@ async def test_what_a_device_runs_itself_is_not_shaped_and_that_is_said(
 ) -> None:
     house = home()
     house.ders = [owned(make.pv("pv1")), owned(make.pv("pv2"), on, off)]
-    code, said = await refused(house, **args)
+    code, said = await refused(house, **args, der="pv2")
     assert code == "two_owners" and text in said
-    assert (await house.send("set_function", **args, der="pv1"))["result"] == "admitted"
+    reply = await house.send("set_function", **args)
+    assert reply["result"] == "admitted" and f"; for pv1; not for {text}" in reply["text"]
+
+
+async def test_beside_another_mode_of_its_own_a_device_gets_none_not_even_for_all() -> None:
+    house = home()
+    house.ders = [owned(make.pv("pv1")), owned(make.pv("pv2"), ("watt_var",), ("volt_var", "volt_watt"))]
+    code, said = await refused(house, function="const_pf", pf=0.9)
+    assert code == "two_owners" and "pv2 runs watt_var itself, beside which" in said
 
 
 # ---- another site file
