@@ -493,7 +493,7 @@ class FunctionRequest(Request):
     other than the site file's; of a mode that the site file does not have, than the grid code's. on: it runs.
     reactive: it is one of the modes of which a DER has one at a time."""
 
-    called: ClassVar[str] = "function"
+    called: ClassVar[str] = "shape"
     kind: Literal["set_function"] = "set_function"
     function: str
     on: bool = True

@@ -74,7 +74,11 @@ class Site:
     def margins(self, plan: Plan) -> tuple[tuple[str, bool], ...]:
         """Of each loop on the voltage of another plan for this site how far it is from hunting, in words, and whether
         it is refused."""
-        return tuple((loop_text(loop), loop.refused) for loop in loops_of(self.file, self.profiles, plan, self.plant))
+        return tuple((loop_text(loop), loop.refused) for loop in self.loops_in(plan))
+
+    def loops_in(self, plan: Plan) -> tuple[VoltLoop, ...]:
+        """The loops on the voltage of another plan for this site."""
+        return loops_of(self.file, self.profiles, plan, self.plant)
 
     @property
     def limit_w(self) -> float | None:

@@ -35,7 +35,7 @@ def test_the_paragraph_goes_from_what_it_gives_to_why(house: Json) -> None:
 
 def test_a_function_in_another_shape_is_said_with_who_asked_and_for_what(house: Json) -> None:
     """Of two that are shaped the one that bound it, and one for all where there is none of its own."""
-    asked = {"kind": "set_function", "by": "dso", "der": None, "on": True, "reactive": False, "binds": True}
+    asked: Json = {"kind": "set_function", "by": "dso", "der": None, "on": True, "reactive": False, "binds": True}
     asked |= {"remaining_s": 900.0, "until": "2026-11-21T15:27:00.000Z"}
     house["requests"] = [
         asked | {"id": "a", "function": "freq_droop", "settings": {"k_of": 0.03}},

@@ -277,3 +277,9 @@ def test_each_tick_with_its_requests_gives_the_same_decision_again() -> None:
     for tick, plain in zip(recorder.ticks, recorder.last(100), strict=True):
         assert replay(plan_, json.loads(msgspec.json.encode(plain))) == tick.decisions
     assert memory_type(plan_, SHAPE) is Memory and memory_type(plan_, "const_pf/pv1") is type(ConstPf(pf=1.0).start())
+
+
+def test_a_plan_whose_functions_have_no_shapes_is_as_filed() -> None:
+    time = PlanTimeline.of(VoltWatt(), der="pv1")
+    time.decided(pv(v_pu=1.075), requests=(request(**TIGHT),))
+    assert SHAPE not in time.memories

@@ -12,6 +12,7 @@ from derctl.core.value import replace
 from derctl.core.words import Standing
 from derctl.daemon.commands.functions import drop_misfits
 from derctl.daemon.commands.views import Views
+from derctl.daemon.report.loops import loops_now
 from derctl.daemon.requests import from_plain, to_plain
 from derctl.devices.sunspec.own import ALL_OFF
 from derctl.site import Site
@@ -287,6 +288,17 @@ async def test_beside_another_mode_of_its_own_a_device_gets_none_not_even_for_al
     house.ders = [owned(make.pv("pv1")), owned(make.pv("pv2"), ("watt_var",), ("volt_var", "volt_watt"))]
     code, said = await refused(house, function="const_pf", pf=0.9)
     assert code == "two_owners" and "pv2 runs watt_var itself, beside which" in said
+
+
+async def test_status_shows_the_margin_of_the_shape_that_is_in_force() -> None:
+    house, file = home("volt_var"), site("volt_var")
+    assert [loop.slope for loop in loops_now(file, house.alive)] == [pytest.approx(22 / 3)]
+    await held(house, function="volt_var", points=GENTLE, der="pv1")
+    found = {loop.ders: loop for loop in loops_now(file, house.alive)}
+    assert {ders: loop.slope for ders, loop in found.items()} == {
+        ("pv1",): pytest.approx(3.75),
+        ("pv2",): pytest.approx(22 / 3),
+    }
 
 
 # ---- another site file
