@@ -220,10 +220,12 @@ def _ask_ders(
     shaping = _shaping(plan, memories, state)
     for filed, ids in plan.der_functions:
         for der_id in ids:
-            case = cases[der_id]
+            case, function = cases[der_id], filed
             theirs = _theirs(plan, filed, case.der)
-            function = filed if shaping is None or theirs else shaping.speaker(filed, der_id)
-            if theirs or _theirs(plan, function, case.der):
+            if shaping is not None:
+                function = shaping.passed(filed, case.der) if theirs else shaping.speaker(filed, der_id)
+                theirs = theirs or _theirs(plan, function, case.der)
+            if theirs:
                 _leave_to_device(function, case, memories, after, dt_s)
             else:
                 ask = _ask_loop if function.kind in plan.loops else _ask_der

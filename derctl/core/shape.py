@@ -86,6 +86,14 @@ class Shaping:
         turn: Any = _Turn(shaped, function, request, before or Ease(of=of), self)
         return turn  # type: ignore[no-any-return]
 
+    def passed(self, function: Speaker, der: DerState) -> Speaker:
+        """Of one whose device runs it, or does not say just now, as before it is found after a restart: then it goes
+        on from here."""
+        before = self.before.get(f"{function.kind}/{der.id}")
+        if before is not None and function.kind not in der.reading.own_on:
+            self.after.append(before)
+        return function
+
     def _shaped(self, function: Speaker, der: str) -> tuple[Speaker | None, FunctionRequest | None]:
         """One for this DER goes before one for all."""
         for whom in (der, None):

@@ -206,21 +206,24 @@ def test_a_looser_one_rises_as_slowly_when_it_begins_and_a_tighter_one_waits_for
 
 def test_while_its_input_is_lost_it_is_held_as_ever_and_rises_from_there() -> None:
     time = tightened()
-    blind = pv(v_pu=1.075, fresh=False)
-    held_w = time.decided(blind)["pv1"].setpoint.p_ceiling_w
-    assert held_w == pytest.approx(FULL_W / 3.0, rel=1e-2)
-    told = ceilings(time, 3)
-    assert told[0] == pytest.approx(held_w + SHAPE_PU_PER_S * FULL_W, rel=1e-2)
+    blind = pv(v_pu=1.075)
+    blind = replace(blind, reading=replace(blind.reading, v_v=None))
+    for _ in range(3):
+        held_w = time.decided(blind)["pv1"].setpoint.p_ceiling_w
+        assert held_w == pytest.approx(FULL_W / 3.0, rel=1e-2), "it answers, and tells no voltage"
+    assert ceilings(time, 1)[0] == pytest.approx(FULL_W / 3.0 + SHAPE_PU_PER_S * FULL_W, rel=1e-2)
 
 
 def test_who_is_silent_does_not_rise() -> None:
-    """Its function knows a voltage all the same: that of its phase at the point of connection, say."""
-    time = timeline(FreqDroop(olrt_s=1.0))
-    settled(time, pv(p_w=9_000.0), n=2)
-    over = pv(p_w=9_000.0, f_hz=50.5)
-    asked = request("freq_droop", settings={"k_of": 0.02})
-    low_w = settled(time, over, requests=(asked,), n=20)["pv1"].setpoint.p_ceiling_w
-    assert time.decided(replace(over, fresh=False))["pv1"].setpoint.p_ceiling_w == low_w
+    """What is off needs no input: all the same nobody sees where the DER is."""
+    time = timeline(VoltWatt())
+    high = pv(v_pu=1.09, p_w=3_000.0)
+    settled(time, high)
+    off = request("volt_watt", on=False)
+    first_w = time.decided(high, requests=(off,))["pv1"].setpoint.p_ceiling_w
+    silent = settled(time, replace(high, fresh=False), requests=(off,), n=5)["pv1"]
+    assert silent.setpoint.p_ceiling_w == first_w
+    assert time.decided(high, requests=(off,))["pv1"].setpoint.p_ceiling_w == pytest.approx((first_w or 0.0) + 1e3)
 
 
 def test_what_is_switched_off_lets_go_on_the_ramp_and_then_says_so() -> None:
@@ -247,6 +250,22 @@ def test_a_ramp_goes_on_over_a_restart_and_what_ran_out_meanwhile_counts_as_expi
     told = ceilings(time, 60)
     assert told[0] == told[1] == pytest.approx(FULL_W / 3.0, rel=1e-2), "it waits for a moment of its own"
     assert max(b - a for a, b in pairwise(told)) == pytest.approx(SHAPE_PU_PER_S * FULL_W)
+
+
+def test_a_restart_forgets_no_ramp_while_its_device_is_looked_for() -> None:
+    """Before it was found nobody knows which functions it runs itself."""
+    time = tightened()
+    time.memories = revived(json.loads(json.dumps(kept(time.memories)))).memories
+    unknown = pv(v_pu=1.075, off=())
+    settled(time, unknown, n=3)
+    told = ceilings(time, 60)
+    assert max(b - a for a, b in pairwise(told)) == pytest.approx(SHAPE_PU_PER_S * FULL_W)
+    assert told[0] == told[1] < 3_400.0
+    time = tightened()
+    settled(time, unknown, n=2)
+    assert SHAPE in time.memories
+    settled(time, replace(unknown, reading=replace(unknown.reading, own_on=("volt_watt",))), n=1)
+    assert SHAPE not in time.memories, "one that runs its own has nothing to let go"
 
 
 @pytest.mark.parametrize("spoilt", [3, [3], [{"of": 3, "by": "a"}], [{"of": "volt_watt/pv1", "by": "a"}]])
