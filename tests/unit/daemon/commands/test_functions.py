@@ -205,6 +205,13 @@ async def test_what_is_outside_is_refused_with_its_range(args: dict[str, Any], c
     assert said[0] == code and text in said[1], said
 
 
+async def test_what_does_not_go_with_the_site_file_s_other_settings_is_refused() -> None:
+    house = home("freq_droop, db_of_hz: 1.0, of_stop_hz: 60.5", code="")
+    code, text = await refused(house, function="freq_droop", db_of_hz=0.1)
+    assert code == "out_of_range" and "of_stop_hz = 60.5 is outside at most 60.1 Hz" in text
+    assert (await held(house, function="freq_droop", db_of_hz=0.6)).settings == {"db_of_hz": 0.6}
+
+
 async def test_what_would_hunt_at_this_site_is_refused_as_in_a_site_file() -> None:
     code, text = await refused(home("volt_var", scr=3.0), function="volt_var", points=STEEP, olrt_s=1)
     assert code == "would_hunt" and "refused below 1.5" in text and "olrt_s" in text
