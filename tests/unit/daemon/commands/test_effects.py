@@ -518,11 +518,19 @@ def test_a_shape_gives_way_to_one_for_the_der_and_to_what_adjusts_its_mode(tmp_p
     assert plant.words("mine") == [("achieved", None, None)]
 
 
+def test_nothing_is_told_of_a_shape_that_is_not_in_force_beside_one_that_is(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, shaped=FreqDroop(), reactive=VoltVar(), v_pu=1.06)
+    plant.ask(shape("volt_var", reactive=True, points=CURVE))
+    plant.ask(replace(shape("freq_droop", k_of=0.5), id="other"))
+    plant.tick(40)
+    assert (plant.words(), plant.words("other")) == ([("achieved", None, None)], [])
+
+
 def test_what_was_switched_off_is_so_once_its_ceiling_is_let_go(tmp_path: Path) -> None:
     plant = Plant(tmp_path, shaped=VoltWatt(), v_pu=1.09)
     plant.tick(60)
     plant.ask(shape("volt_watt", on=False))
-    plant.tick(3)
+    plant.tick(5)
     assert plant.words() == []
     plant.tick(12)
     assert plant.words() == [("achieved", None, None)]
