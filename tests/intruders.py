@@ -64,6 +64,7 @@ SITE: dict[str, Any] = {
         {"kind": "owner_limits"},
         {"kind": "const_pf", "pf": 0.95, "ders": ["pv1"]},
         {"kind": "const_var", "q_pu": 0.1, "ders": ["bat1"]},
+        {"kind": "freq_droop"},
         {"kind": "operator_limit"},
         {"kind": "setpoint"},
         {"kind": "schedule"},
@@ -77,7 +78,7 @@ BOTH = {
     *("limit_power", "change_limit", "floor_power", "set_battery_power", "clear", "battery_plan", "emergency_stop"),
     *("ping", "publish_all", "why"),
 }
-OPERATORS = GRID | HOME | BOTH | {"set_power_factor", "set_var", "disarm", "capture"}
+OPERATORS = GRID | HOME | BOTH | {"set_power_factor", "set_var", "set_function", "disarm", "capture"}
 MAY: dict[str, set[str]] = {
     "ops": OPERATORS,
     "inst": OPERATORS | {"arm", "acknowledge", "replace", "lift_stop"},
@@ -114,6 +115,15 @@ def good(chance: Random, at: datetime, who: str) -> tuple[str, dict[str, Any]]:
         "set_reserve": {"min_pct": chance.uniform(0.0, 110.0), "der": "bat1"},
         "set_power_factor": {"pf": chance.uniform(0.7, 1.1), "excitation": "absorbing"},
         "set_var": {"q_pu": chance.uniform(-1.2, 1.2)},
+        "set_function": chance.choice(
+            (
+                {"function": "freq_droop", "k_of": chance.uniform(0.01, 0.06), "db_uf_hz": chance.uniform(0.0, 1.1)},
+                {"function": "const_pf", "pf": chance.uniform(0.7, 1.1), "der": "pv1"},
+                {"function": "const_var", "q_pu": chance.uniform(-1.2, 1.2), "der": der},
+                {"function": "volt_var", "points": [[0.9, 0.3], [0.98, 0], [1.02, 0], [1.1, -0.3]]},
+                {"function": "freq_droop", "on": False},
+            )
+        ),
         "emergency_stop": {},
         "lift_stop": {},
         "arm": {},
@@ -255,6 +265,10 @@ KNOWN: dict[str, set[str]] = {
     "set_reserve": {"min_pct", "der"},
     "set_power_factor": {"pf", "excitation", "der"},
     "set_var": {"q_pu", "der"},
+    "set_function": {
+        *("function", "der", "on", "points", "olrt_s", "v1_pu", "v2_pu", "p2_pu"),
+        *("db_of_hz", "db_uf_hz", "k_of", "k_uf", "pf", "excitation", "q_pu"),
+    },
     "arm": {"confirm"},
     "acknowledge": {"der"},
     "replace": {"der"},
@@ -295,6 +309,8 @@ def arguments(name: str, args: dict[str, Any], life_s: float) -> None:
     elif name == "set_var":
         need(args.get("der") != "pv1")
         number(args.get("q_pu"), -1.0, 1.0)
+    elif name == "set_function":
+        shaped(args)
     elif name == "floor_power":
         need(args.get("der") == "bat1")
         number(args.get("p_floor_w"), -BAT_W, BAT_W)
@@ -305,6 +321,30 @@ def arguments(name: str, args: dict[str, Any], life_s: float) -> None:
     elif name in {"replace", "why"}:
         need(args.get("der") is not None)
     need(isinstance(args.get("found", False), bool))
+
+
+SHAPES: dict[str, dict[str, tuple[float, float]]] = {
+    "freq_droop": {
+        **dict.fromkeys(("db_of_hz", "db_uf_hz"), (0.017, 1.0)),
+        **dict.fromkeys(("k_of", "k_uf"), (0.02, 0.05)),
+        "olrt_s": (0.2, 10.0),
+    },
+    "const_pf": {"pf": (0.8, 1.0)},
+    "const_var": {"q_pu": (-1.0, 1.0)},
+}
+"""What may be shaped at this site, which has no grid code: nobody may choose another mode, or switch one off."""
+
+
+def shaped(args: dict[str, Any]) -> None:
+    function = str(args.get("function"))
+    need(function == args.get("function") and function in SHAPES and args.get("on", True) is True)
+    need(args.get("der") == {"const_pf": "pv1", "const_var": "bat1"}.get(function, args.get("der")))
+    given = {name for name, value in args.items() if value is not None} - {"function", "der", "on"}
+    words = {"excitation"} if function == "const_pf" else set()
+    need(given <= SHAPES[function].keys() | words and (given or function != "freq_droop"))
+    need(args.get("excitation") in (None, "absorbing", "injecting"))
+    for name in given - words:
+        number(args[name], *SHAPES[function][name])
 
 
 def some(part: Mapping[str, Any], names: tuple[str, ...], low: float, high: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def _arguments(args: type[msgspec.Struct]) -> Iterator[str]:
 
 
 def _optional(field: FieldInfo) -> str:
-    return "optional" if field.default in {None, False} else f"(default {field.default})"
+    return "optional" if field.default in {None, False} else f"(default {json.dumps(field.default)})"
 
 
 def _needs(command: Command) -> Iterator[str]:

@@ -28,6 +28,8 @@ REQUEST_OF = {
 """A function that passes on requests: their kinds, and whether they are for one DER."""
 OPERATORS = frozenset({"limit_power", "set_battery_power"})
 """Kinds of request that are an operator's."""
+SHAPED = "set_function"
+"""The kind of request that gives a function another shape: the function's name says more."""
 SHARED = COMMON | {"until", "binds"}
 """What a request of every kind has in `status`."""
 
@@ -173,15 +175,20 @@ def request_of(by: str, name: str, state: dict[str, Any]) -> dict[str, Any] | No
     if by not in REQUEST_OF:
         return None
     kinds, own = REQUEST_OF[by]
-    der = name if own else None
-    found = [r for r in state["requests"] if r["kind"] in kinds and r["der"] == der]
-    return next((r for r in found if r.get("binds", True)), None)
+    for der in (name, None) if own else (None,):
+        alike = [r for r in state["requests"] if r["kind"] in kinds and r["der"] == der]
+        for request in alike:
+            if request.get("binds", True) and request.get("function", by) == by:
+                return request  # type: ignore[no-any-return]
+    return None
 
 
 def owner(request: dict[str, Any]) -> str:
     """`operator anna`; without a name where the request came over the socket from somebody unknown. Of a kind that is
     no operator's: what it is, and of whom."""
     kind = request["kind"]
+    if kind == SHAPED:
+        return f"{who(request['function'])} as {request['by']} asked"
     if kind in REQUESTS and kind not in OPERATORS:
         return f"{REQUESTS[kind].called} of {request['by']}"
     return f"operator {request['by']}" if request.get("by") not in {None, "", LOCAL} else "operator"

@@ -4,26 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from derctl.core import hunting, lost
+from derctl.core import hunting, lost, shape
 from derctl.core.hearing import Hearing
-from derctl.core.memories import hunting_key, keys_for, memory_of
+from derctl.core.memories import HELD, SHAPE, hunting_key, keys_for, memory_of
 from derctl.core.plan import DerFunction, Plan, SiteFunction
 from derctl.core.turn import Turn
-from derctl.core.types import Abstain, Proposal, SiteProposal
+from derctl.core.types import Abstain, DerState, Proposal, SiteProposal
 from derctl.core.words import Reason
 
 
 def ask_ders(plan: Plan, turn: Turn, hearings: Mapping[str, Hearing]) -> None:
-    """All that speak for one DER, in the site file's order."""
-    for function, ids in plan.der_functions:
-        also_on_device = function.kind in plan.also_on_device
-        ask = _ask_loop if function.kind in plan.loops else _ask
+    """All that speak for one DER, in the site file's order, each in the shape that counts now."""
+    shaping = _shaping(plan, turn)
+    for filed, ids in plan.der_functions:
         for der_id in ids:
-            hearing = hearings[der_id]
-            if also_on_device and function.kind not in hearing.der.reading.own_off:
+            hearing, function = hearings[der_id], filed
+            theirs = _theirs(plan, filed, hearing.der)
+            if shaping is not None:
+                function = shaping.passed(filed, hearing.der) if theirs else shaping.speaker(filed, der_id)
+                theirs = theirs or _theirs(plan, function, hearing.der)
+            if theirs:
                 _leave_to_device(turn, function, hearing)
             else:
+                ask = _ask_loop if function.kind in plan.loops else _ask
                 ask(turn, function, hearing)
+    if shaping is not None and shaping.memory is not None:
+        turn.after[SHAPE] = shaping.memory
+
+
+def _theirs(plan: Plan, function: DerFunction, der: DerState) -> bool:
+    """Whether the device may run it itself."""
+    return function.kind in plan.also_on_device and function.kind not in der.reading.own_off
+
+
+def _shaping(plan: Plan, turn: Turn) -> shape.Shaping | None:
+    """Whose functions are in another shape than the site file's now."""
+    before = turn.before
+    return shape.shaping_of(
+        before.get(SHAPE), turn.state, lambda of: before.get(f"{HELD}/{of}"), plan.modes, plan.made
+    )
 
 
 def ask_site(plan: Plan, turn: Turn, hearings: Mapping[str, Hearing]) -> list[SiteProposal]:

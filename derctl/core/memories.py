@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-from derctl.core import belief, doubts, first, heed, hunting, lost, sensitivity, sun, trial
+from derctl.core import belief, doubts, first, heed, hunting, lost, sensitivity, shape, sun, trial
 from derctl.core.plan import DerFunction, Memories, Memory, Plan, SiteFunction
 
 SUN = "sun"
@@ -24,6 +24,8 @@ HEED = "heed"
 """The key of who does what it is told (core/heed.py)."""
 SENSITIVITY = "sensitivity"
 """The key of what the DERs move of their voltage (core/sensitivity.py)."""
+SHAPE = "shape"
+"""The key of who is in another shape for a time, or is let go (core/shape.py)."""
 OWN: Mapping[str, type[Memory]] = {
     SUN: sun.Memory,
     TRIAL: trial.Memory,
@@ -33,6 +35,7 @@ OWN: Mapping[str, type[Memory]] = {
     DOUBTS: doubts.Memory,
     HEED: heed.Memory,
     SENSITIVITY: sensitivity.Memory,
+    SHAPE: shape.Memory,
 }
 """Of the engine's own memories."""
 HELD = "held"
@@ -71,6 +74,6 @@ def memory_type(plan: Plan, key: str) -> type[Memory]:
         return lost.Hold if "/" in rest else lost.SiteHold
     if head in OWN:
         return OWN[head]
-    functions: list[DerFunction | SiteFunction] = [f for f, _ in plan.der_functions]
+    functions: list[DerFunction | SiteFunction] = [*plan.modes, *(f for f, _ in plan.der_functions)]
     functions += [f for f, _ in plan.site_functions]
     return type({f.kind: f for f in functions}[head].start())

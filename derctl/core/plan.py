@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from derctl.core import shape
 from derctl.core.types import Abstain, DerState, Proposal, SiteProposal, SiteState
 
 Memory = Any
@@ -53,12 +54,17 @@ class Plan:
 
     also_on_device: kinds that many inverters also run themselves; two of them on one inverter would add their slopes.
     loops: kinds that follow a voltage which they move themselves, and may hunt (core/hunting.py).
+    modes: reactive modes that may be chosen for a time in the place of a DER's own, as the grid code has them; off:
+    kinds that may be switched off; made: gives a function in the shape that is asked for (core/shape.py).
     """
 
     der_functions: tuple[tuple[DerFunction, tuple[str, ...]], ...] = ()
     site_functions: tuple[tuple[SiteFunction, tuple[str, ...]], ...] = ()
     also_on_device: frozenset[str] = frozenset()
     loops: frozenset[str] = frozenset()
+    modes: tuple[DerFunction, ...] = ()
+    off: frozenset[str] = frozenset()
+    made: shape.Made = shape.as_filed
 
     def runs(self, kind: str) -> frozenset[str] | None:
         """Whose function of this kind is; None: no DER's."""

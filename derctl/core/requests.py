@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal, TypeVar
 
 from derctl.core.schedule import Aim, Limits, current
@@ -38,6 +38,11 @@ class Request:
     def now(self) -> Request:
         """What of it counts at this moment: of a schedule one part alone."""
         return self
+
+    @property
+    def place(self) -> str:
+        """What it takes the place of for the same DER: others of its kind."""
+        return self.kind
 
     def bounds(self) -> Mapping[str, float]:
         """What it bounds, by name: of two the lower binds. Of what bounds nothing the one that is there counts."""
@@ -221,6 +226,33 @@ class VarRequest(Request):
     q_pu: float
 
 
+Setting = float | str | tuple[tuple[float, float], ...]
+"""What a function's setting may be: a number, a word, or the points of a curve."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionRequest(Request):
+    """Another shape of a function for a time, or another reactive mode in force. settings: by name, those that are
+    other than the site file's; of a mode that the site file does not have, than the grid code's. on: it runs.
+    reactive: it is one of the modes of which a DER has one at a time."""
+
+    called: ClassVar[str] = "shape"
+    kind: Literal["set_function"] = "set_function"
+    function: str
+    on: bool = True
+    reactive: bool = False
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """One for each function, and one for the reactive mode."""
+        return f"{self.kind} {'reactive' if self.reactive else self.function}"
+
+    def bounds(self) -> Mapping[str, float]:
+        """It bounds nothing; each place has one that is there."""
+        return {self.place: 0.0}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequest(Request):
     """The emergency stop. It stays until it is lifted, over restarts."""
@@ -269,6 +301,7 @@ REQUESTS: Mapping[str, type[Request]] = {
     "set_reserve": ReserveRequest,
     "set_power_factor": PowerFactorRequest,
     "set_var": VarRequest,
+    "set_function": FunctionRequest,
     "emergency_stop": StopRequest,
 }
 """By kind: what a request turns into when it comes back from JSON."""

@@ -30,6 +30,8 @@ NOTHING_NOW = "nothing now"
 
 def wish(values: Mapping[str, object], shown: Callable[[str, object], str] = amount) -> str:
     """What a request asks for, in words: one value by itself, of several what they are of. shown: a value as text."""
+    if "settings" in values:
+        return _shape(values, shown)
     found = []
     for name, value in values.items():
         if value is None or name in UNSAID:
@@ -42,6 +44,22 @@ def wish(values: Mapping[str, object], shown: Callable[[str, object], str] = amo
             stem = name.rpartition("_")[0].replace("_", " ")
             found.append(f"{stem or name} {shown(name, value)}")
     return ", ".join(found) or (NOTHING_NOW if values else "")
+
+
+def _shape(values: Mapping[str, object], shown: Callable[[str, object], str]) -> str:
+    """Of a function: its settings that are others, or that it is off."""
+    settings = values["settings"]
+    assert isinstance(settings, Mapping)
+    said = [f"{name} {_points(value) or shown(name, value)}" for name, value in settings.items()]
+    text = ", ".join(said) if values.get("on", True) else "off"
+    return str(values.get("function")) + (f" ({text})" if text else "")
+
+
+def _points(value: object) -> str:
+    """Of a curve; "" for what is none."""
+    if not isinstance(value, list | tuple):
+        return ""
+    return " ".join("/".join(f"{each:g}" for each in point) for point in value)
 
 
 def clean(text: str) -> str:

@@ -159,6 +159,7 @@ class Idle(StrEnum):
     IN_SERVICE = "in service"
     BETWEEN_INTERVALS = "between intervals"
     TIME_ENOUGH = "time enough"
+    SWITCHED_OFF = "switched off for a time"
 
 
 class Released(StrEnum):
@@ -350,6 +351,8 @@ class Refusal(StrEnum):
     OUT_OF_ENVELOPE = "out_of_envelope"
     BAD_SIGNATURE = "bad_signature"
     OVERTAKEN = "overtaken"
+    GRID_CODE = "grid_code"
+    WOULD_HUNT = "would_hunt"
 
 
 class Incident(StrEnum):

@@ -17,6 +17,7 @@ from derctl.daemon.build import build
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.calls import Calls
 from derctl.daemon.commands.desk import Desk
+from derctl.daemon.commands.functions import drop_misfits
 from derctl.daemon.commands.line import Line
 from derctl.daemon.commands.notices import Deliveries, Notices
 from derctl.daemon.commands.row import Reach
@@ -218,6 +219,7 @@ class App:
             self.kept.begins()
             self.survival.restore(Mode(self.control.site.file.site.mode), self.news.tell)
             self.control.releaser.restore()
+            drop_misfits(self.uplink.desk.reach)
             await self._run()
         finally:
             folder.let_go()
@@ -308,6 +310,7 @@ def takers(app: App) -> Callable[[Site], None]:
     def taken(site: Site) -> None:
         app.kept.takes(site)
         app.contacts.takes(site)
+        drop_misfits(app.uplink.desk.reach)
 
     return taken
 

@@ -188,7 +188,7 @@ def tightest(requests: Iterable[Request]) -> list[Request]:
 
 def rival(request: Request, others: Iterable[Request]) -> Request | None:
     """The one of its kind, for the same DER, that binds in its place."""
-    alike = [each for each in others if (each.kind, each.der) == (request.kind, request.der)]
+    alike = [each for each in others if _same_place(each, request)]
     return next((each for each in tightest(alike) if _key(each) != _key(request)), None)
 
 
@@ -197,8 +197,8 @@ def _key(request: Request) -> Key:
 
 
 def _same_place(one: Request, other: Request) -> bool:
-    """Of one kind, for the same DER or for the site."""
-    return (one.kind, one.der) == (other.kind, other.der)
+    """Of one kind, or for one function, for the same DER or for the site."""
+    return (one.place, one.der) == (other.place, other.der)
 
 
 def _replaced(held: Held, new: Request, ends_s: float, instead: bool) -> bool:

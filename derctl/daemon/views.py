@@ -45,7 +45,13 @@ class Looking:
     @property
     def views(self) -> Views:
         """For the commands."""
-        return Views(publish=self._publish, why=self._why, doctor=self._doctor, capture=self._capture)
+        return Views(
+            publish=self._publish,
+            why=self._why,
+            doctor=self._doctor,
+            capture=self._capture,
+            margins=lambda plan: self.site().margins(plan),
+        )
 
     def _publish(self) -> str:
         self.publish()

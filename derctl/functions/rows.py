@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -14,6 +14,7 @@ from derctl.core.requests import (
     EnvelopeRequest,
     EventRequest,
     FloorRequest,
+    FunctionRequest,
     GridLimitRequest,
     LimitRequest,
     OwnerLimitRequest,
@@ -40,6 +41,7 @@ from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
 from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Settings
+from derctl.functions.shaped import made
 from derctl.functions.site_limits import GridLimits, OwnerLimits, kept_limits, limits_of, seen_of_the_loop
 from derctl.functions.soc_guard import SocGuard
 from derctl.functions.utility_limit import UtilityLimit
@@ -130,6 +132,7 @@ def all_of_it(memory: Memory) -> Memory:
     return memory
 
 
+SHAPE = (FunctionRequest,)
 LIMIT = Survival(keep=kept_limit, revive=limit_of)
 LIMITS = Survival(keep=kept_limits, revive=limits_of)
 
@@ -158,18 +161,26 @@ ROWS: Mapping[str, Row] = {
             survives=Survival(keep=kept_entry, revive=entry_of, ages=True, holds_back=True),
             evidence=all_of_it,
         ),
-        Row(function=VoltWatt, said="volt-watt", also_on_device=True, loop=True),
+        Row(function=VoltWatt, said="volt-watt", also_on_device=True, loop=True, passes_on=SHAPE),
         Row(
             function=FreqDroop,
             said="frequency droop",
             also_on_device=True,
+            passes_on=SHAPE,
             survives=Survival(keep=kept_event, revive=event_of, ages=True),
             evidence=uncut_event,
         ),
-        Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True, loop=True),
-        Row(function=WattVar, said="watt-var", also_on_device=True, reactive=True, needs_code=True),
-        Row(function=ConstPf, said="constant power factor", reactive=True, passes_on=(PowerFactorRequest,)),
-        Row(function=ConstVar, said="constant var", reactive=True, passes_on=(VarRequest,)),
+        Row(function=VoltVar, said="volt-var", also_on_device=True, reactive=True, loop=True, passes_on=SHAPE),
+        Row(
+            function=WattVar,
+            said="watt-var",
+            also_on_device=True,
+            reactive=True,
+            needs_code=True,
+            passes_on=SHAPE,
+        ),
+        Row(function=ConstPf, said="constant power factor", reactive=True, passes_on=(PowerFactorRequest, *SHAPE)),
+        Row(function=ConstVar, said="constant var", reactive=True, passes_on=(VarRequest, *SHAPE)),
         Row(function=UtilityLimit, said="the grid operator"),
         Row(function=OperatorLimit, said="operator", passes_on=(LimitRequest, FloorRequest), survives=LIMIT),
         Row(function=SetpointFunction, said="operator", needs=TARGET, passes_on=(BatteryRequest,)),
@@ -241,12 +252,18 @@ ROWS: Mapping[str, Row] = {
 def plan_of(
     der_functions: Sequence[tuple[DerFunction, tuple[str, ...]]],
     site_functions: Sequence[tuple[SiteFunction, tuple[str, ...]]],
+    *,
+    modes: Sequence[DerFunction] = (),
+    off: Collection[str] = (),
 ) -> Plan:
-    """What the engine runs, with what the rows say of it."""
+    """What the engine runs, with what the rows say of it. modes, off: as of the plan, by the grid code."""
     also_on_device = frozenset(row.kind for row in ROWS.values() if row.also_on_device)
     return Plan(
         der_functions=tuple(der_functions),
         site_functions=tuple(site_functions),
         also_on_device=also_on_device,
         loops=frozenset(row.kind for row in ROWS.values() if row.loop),
+        modes=tuple(modes),
+        off=frozenset(off),
+        made=made,
     )

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from derctl.core.lost import Hold
-from derctl.core.memories import HELD
+from derctl.core.memories import HELD, SHAPE
 from derctl.core.plan import Memories, Memory
+from derctl.core.shape import Ease
+from derctl.core.shape import Memory as Shapes
 from derctl.core.types import Proposal
 from derctl.core.words import Priority, Reason
 from derctl.functions.plain import finite
@@ -57,6 +59,8 @@ def revived(saved: Mapping[str, Any], *, lately: bool | None = True) -> Revived:
 
 def _survival(key: str) -> Survival | None:
     kind, _, rest = key.partition("/")
+    if key == SHAPE:
+        return SHAPES
     if kind == HELD:
         return HOLD if "/" in rest and rest.partition("/")[0] in ROWS else None
     return ROWS[kind].survives if kind in ROWS else None
@@ -100,3 +104,26 @@ def _word(plain: Any) -> Proposal:
 
 
 HOLD = Survival(keep=kept_hold, revive=hold_of)
+
+
+def kept_shapes(shapes: Shapes) -> list[dict[str, Any]]:
+    """Who is in another shape, or let go. What a request has left is its own affair; one that has gone by then has
+    expired."""
+    return [{name: getattr(each, name) for name in ("of", "by", "wait_s", "rises")} for each in shapes.eases]
+
+
+def shapes_of(plain: Any) -> Shapes:
+    """They go on from where they were. Raises ValueError."""
+    if not isinstance(plain, list):
+        raise ValueError(f"{plain!r} is no list of shapes")
+    return Shapes(eases=tuple(_ease(each) for each in plain))
+
+
+def _ease(plain: Any) -> Ease:
+    if not isinstance(plain, Mapping) or not all(isinstance(plain.get(name), str) for name in ("of", "by")):
+        raise ValueError(f"{plain!r} is no shape of a function")
+    rises = plain.get("rises") is True
+    return Ease(of=plain["of"], by=plain["by"], wait_s=finite(plain, "wait_s"), rises=rises)
+
+
+SHAPES = Survival(keep=kept_shapes, revive=shapes_of)

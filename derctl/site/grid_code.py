@@ -14,8 +14,10 @@ from derctl.core.excursions import Rule as Lockout
 from derctl.errors import ConfigError, Problem
 from derctl.functions import ROWS
 from derctl.functions.code import Along, Among, Between, Rule, Rules
+from derctl.functions.const_pf import ConstPf
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.settings import Ruled
+from derctl.functions.shaped import MODES
 from derctl.site.hints import similar
 from derctl.site.lines import Source, parse
 from derctl.site.schema import SiteFile
@@ -65,14 +67,25 @@ class Contained(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Lockout(most=said.most, within_s=said.within_s, lock_s=said.lock_s)
 
 
+class Allowed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which functions a code lets its grid operator do something with. source: who says so."""
+
+    kinds: tuple[str, ...]
+    source: str
+
+
 class GridCode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One code. v_nom_v: where its voltages are volts, and not per unit."""
+    """One code. v_nom_v: where its voltages are volts, and not per unit. choose: reactive modes of which the grid
+    operator chooses; off: what he may switch off. Without them nobody may, for a time: it is what the site file says.
+    """
 
     name: str
     title: str
     f_nom_hz: Literal[50, 60]
     v_nom_v: float | None = None
     containment: Contained | None = None
+    choose: Allowed | None = None
+    off: Allowed | None = None
     functions: dict[str, dict[str, Entry]]
 
 
@@ -139,6 +152,22 @@ def said_of(code: GridCode, kind: str, f_nom_hz: float) -> Said:
         asked={name: entry.ask for name, entry in own.items() if entry.ask is not None}
         | {name: why for name in entries if name in foreign},
     )
+
+
+def modes_of(code: GridCode | None, f_nom_hz: float) -> list[Any]:
+    """The reactive modes that may be chosen, with the code's own settings; none of which it does not know all."""
+    if code is None or code.choose is None:
+        return []
+    found: list[Any] = []
+    for kind in code.choose.kinds:
+        cls: Any = MODES[kind]
+        if not issubclass(cls, Ruled):
+            found.append(cls(pf=1.0) if kind == ConstPf.kind else cls(q_pu=0.0))
+            continue
+        said = said_of(code, kind, f_nom_hz)
+        if not said.asked:
+            found.append(cls(**said.defaults, rules=said.rules))
+    return found
 
 
 def _of_frequency(name: str) -> bool:

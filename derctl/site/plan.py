@@ -15,7 +15,7 @@ from derctl.functions.probe import Probe
 from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Ruled, required, settings_of, violation
 from derctl.site.convert import named
-from derctl.site.grid_code import GridCode, Said, named_code, names, said_of
+from derctl.site.grid_code import GridCode, Said, modes_of, named_code, names, said_of
 from derctl.site.hints import nearest, number, similar
 from derctl.site.lines import Source
 from derctl.site.schema import SiteFile
@@ -48,7 +48,8 @@ def plan_of(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
     if _watched(function for function, _ in site_functions):
         brought.append(Probe())
     site_functions += [(function, tuple(der.id for der in site.ders)) for function in brought]
-    return rows.plan_of(der_functions, site_functions)
+    off = () if code is None or code.off is None else code.off.kinds
+    return rows.plan_of(der_functions, site_functions, modes=modes_of(code, site.site.f_nom_hz), off=off)
 
 
 def _watched(functions: Iterable[Settings]) -> bool:

@@ -31,7 +31,7 @@ from derctl.site.profiles import profiles as shipped
 from derctl.site.references import check_references
 from derctl.site.schema import BusSection, DerSection, SiteFile
 from derctl.site.secrets import said, secret_of
-from derctl.site.stability import VoltLoop, loops_of, stability_problems
+from derctl.site.stability import VoltLoop, loop_text, loops_of, stability_problems
 
 FILE_MAX = 262_144
 """Bytes of a site file: a thousand devices fit."""
@@ -70,6 +70,15 @@ class Site:
     def too_slow(self, found: Mapping[str, str]) -> str:
         """Which buses can't keep a deadline of control by the profiles that were found; "": all can."""
         return refused(named(self.file, found), {**self.profiles, **self.known}, _budget(self.reckoned(found)))
+
+    def margins(self, plan: Plan) -> tuple[tuple[str, bool], ...]:
+        """Of each loop on the voltage of another plan for this site how far it is from hunting, in words, and whether
+        it is refused."""
+        return tuple((loop_text(loop), loop.refused) for loop in self.loops_in(plan))
+
+    def loops_in(self, plan: Plan) -> tuple[VoltLoop, ...]:
+        """The loops on the voltage of another plan for this site."""
+        return loops_of(self.file, self.profiles, plan, self.plant)
 
     @property
     def limit_w(self) -> float | None:

@@ -33,6 +33,20 @@ def test_the_paragraph_goes_from_what_it_gives_to_why(house: Json) -> None:
     )
 
 
+def test_a_function_in_another_shape_is_said_with_who_asked_and_for_what(house: Json) -> None:
+    """Of two that are shaped the one that bound it, and one for all where there is none of its own."""
+    asked: Json = {"kind": "set_function", "by": "dso", "der": None, "on": True, "reactive": False, "binds": True}
+    asked |= {"remaining_s": 900.0, "until": "2026-11-21T15:27:00.000Z"}
+    house["requests"] = [
+        asked | {"id": "a", "function": "freq_droop", "settings": {"k_of": 0.03}},
+        asked | {"id": "b", "function": "volt_watt", "settings": {"v1_pu": 1.05}},
+    ]
+    bound = {"by": "volt_watt", "what": "p_ceiling_w", "value": 2000.0, "rank": 20, "why": None}
+    house["ders"]["pv1"]["setpoint"]["bound_by"] = [bound]
+    told = why("pv1", house, zone=UTC)
+    assert "volt-watt as dso asked at most 2,000 W (asked for volt_watt (v1_pu 1.05 pu) until 15:27)." in told
+
+
 def test_in_observe_mode_it_is_what_would_be(house: Json) -> None:
     house["mode"] = "observe"
     house["ders"]["pv2"]["outcome"] |= {"achieved": "no", "reason": "gate_closed"}

@@ -11,8 +11,8 @@ from derctl.core import pack, requests, types
 from derctl.functions import ROWS
 
 UNITS = ("w", "var", "va", "v", "a", "pu", "hz", "s", "pct", "wh", "c")
-UNITLESS = {"answer", "sample", "rank", "n", "value", "share", "part", "parts", "pf"}
-"""Counters, a share, and Bound.value, whose unit is that of the field it names."""
+UNITLESS = {"answer", "sample", "rank", "n", "value", "share", "part", "parts", "pf", "settings"}
+"""Counters, a share, Bound.value, whose unit is that of the field it names, and settings by their names."""
 RATIOS = {"efficiency", "gain", "k_of", "k_uf", "recover_samples", "pf", "phase_count"}
 """Settings that are a quotient of two of the same unit, or a count."""
 POSITIONAL = {types.Abstain}

@@ -276,6 +276,7 @@ FUNCTIONS = (
     {"kind": "reserve", "min_pct": 20},
     {"kind": "const_pf", "pf": 0.95, "ders": ["pv1"]},
     {"kind": "const_var", "q_pu": 0.1, "ders": ["bat1"]},
+    {"kind": "freq_droop"},
 )
 
 
@@ -324,6 +325,10 @@ def answers() -> tuple[tuple[str, str, bytes, str | None], ...]:
         ("ops", "set_power_factor", sent("y", pf=0.9, excitation="absorbing"), None),
         ("ops", "set_var", sent("z", q_pu=0), None),
         ("ops", "set_var", sent("16", q_pu=1.5), "out_of_range"),
+        ("ops", "set_function", sent("21", function="freq_droop", k_of=0.03), None),
+        ("ops", "set_function", sent("22", function="freq_droop", k_of=0.2), "out_of_range"),
+        ("ops", "set_function", sent("23", function="const_pf", pf=0.9), "grid_code"),
+        ("agg", "set_function", sent("24", function="freq_droop", k_of=0.03, der="bat1"), "not_permitted"),
         ("agg", "emergency_stop", sent("12"), "not_permitted"),
         ("ops", "emergency_stop", sent("13"), None),
         ("agg", "lift_stop", sent("14"), "may_not_arm"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.requests import LimitRequest, Request
+from derctl.core.requests import FunctionRequest, LimitRequest, Request
 from derctl.core.types import Bound, Decision, DerState, Outcome, Rating, Setpoint, SiteState
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.waiting import Key
@@ -116,6 +116,8 @@ def function_of(request: Request) -> str:
     """Which function carries it out, by its name in `bound_by`."""
     if isinstance(request, LimitRequest):
         return "operator_site_limit" if request.der is None else "operator_limit"
+    if isinstance(request, FunctionRequest):
+        return request.function
     return FUNCTIONS[request.kind]
 
 

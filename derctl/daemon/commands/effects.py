@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from derctl.core.memories import SHAPE
 from derctl.core.requests import Request
+from derctl.core.shape import Memory as Shapes
 from derctl.core.types import Decision
 from derctl.core.value import replace
-from derctl.core.words import Achieved, Became, Reason, What
+from derctl.core.words import Achieved, Became, Idle, Reason, What
 from derctl.daemon.commands.effect import (
     NEAR_W,
     OPEN,
@@ -23,6 +25,7 @@ from derctl.daemon.commands.effect import (
 )
 from derctl.functions.departure import Memory as Leaving
 from derctl.functions.lapse import NO_LIMIT, Lapse
+from derctl.functions.shaped import MODES
 from derctl.functions.site_limits import FIELDS, Memory
 
 STAYS_OVER_S = 30.0
@@ -195,12 +198,21 @@ def _var(request: Any, seen: Seen) -> Effect:
 
 
 def _var_of(decision: Decision, request: Any, kind: str, seen: Seen) -> Effect:
-    der, outcome = seen.ders.get(decision.der), seen.outcomes.get(decision.der)
-    if der is None:
-        return OPEN
     first = _its_own(request, decision.der, seen)
     if first is not None:
         return Effect(became=Became.OVERRIDDEN_BY, by=first.by, code=Reason.SENIOR_BOUND)
+    pf = request.pf if request.kind == "set_power_factor" else None
+    q_pu = request.q_pu if request.kind == "set_var" else None
+    return var_kept(decision, kind, seen, pf=pf, q_pu=q_pu)
+
+
+def var_kept(
+    decision: Decision, kind: str, seen: Seen, *, pf: float | None = None, q_pu: float | None = None
+) -> Effect:
+    """Of a mode that tells one DER its var. pf, q_pu: what it keeps, where it is that."""
+    der, outcome = seen.ders.get(decision.der), seen.outcomes.get(decision.der)
+    if der is None:
+        return OPEN
     if not der.can.var:
         return Effect(became=Became.REFUSED, code=Reason.NOT_SUPPORTED)
     bounds = [each for each in decision.bound_by if each.what is What.VAR]
@@ -209,12 +221,9 @@ def _var_of(decision: Decision, request: Any, kind: str, seen: Seen) -> Effect:
     if not bounds or not der.fresh or der.reading.q_var is None:
         return Effect(code=Reason.STALE if not der.fresh else Reason.UNMEASURED)
     told, nothing = bounds[0].value, abs(bounds[0].value) <= NEAR_W
-    if (
-        request.kind == "set_var"
-        and abs(told - request.q_pu * der.rating.s_max_va) > SETTLED_PU * der.rating.s_max_va
-    ):
+    if q_pu is not None and abs(told - q_pu * der.rating.s_max_va) > SETTLED_PU * der.rating.s_max_va:
         return OPEN
-    if request.kind == "set_power_factor" and nothing and request.pf < 1.0:
+    if pf is not None and nothing and pf < 1.0:
         return Effect(became=Became.NOT_BINDING, code=Reason.NO_SUN if not der.can.store else None)
     if outcome is None or outcome.desired.q_var is None:
         return OPEN
@@ -228,6 +237,48 @@ def _its_own(request: Request, der: str, seen: Seen) -> Request | None:
     if request.der is not None:
         return None
     return next((each for each in seen.state.requests if (each.kind, each.der) == (request.kind, der)), None)
+
+
+def _function(request: Any, seen: Seen) -> Effect:
+    """Of each DER that has it."""
+    kinds = MODES if request.reactive else {request.function}
+    runs = [mine for kind in kinds if (mine := seen.runs(kind)) is not None]
+    ders = {request.der} if request.der is not None else frozenset[str]().union(*runs)
+    found = [_function_of(each, request, seen) for each in seen.decisions if each.der in ders]
+    here = [each for each in found if each.code != Reason.OWN_FUNCTION_ON]  # what devices run was left out, and said
+    return together(here or found)
+
+
+def _function_of(decision: Decision, request: Any, seen: Seen) -> Effect:
+    """In force is what the engine remembers so; then what is measured of it."""
+    kind, der = request.function, decision.der
+    for each in seen.state.requests:
+        if request.der is None and (each.place, each.der) == (request.place, der):
+            return Effect(became=Became.OVERRIDDEN_BY, by=each.by, code=Reason.SENIOR_BOUND)
+        if kind == ADJUSTED.get(each.kind) and each.der in {None, der}:
+            return Effect(became=Became.OVERRIDDEN_BY, by=each.by, code=Reason.SENIOR_BOUND)
+    said = decision.abstained.get(kind)
+    theirs = [decision.abstained.get(each, "") for each in ({*MODES} if request.reactive else {kind})]
+    if any(each.startswith(Reason.OWN_FUNCTION_ON) for each in theirs):
+        return Effect(became=Became.REFUSED, code=Reason.OWN_FUNCTION_ON)
+    memory = seen.memories.get(SHAPE)
+    by = f"{request.by} {request.id}"
+    if not isinstance(memory, Shapes) or not any(
+        each.by == by and each.of.endswith(f"/{der}") for each in memory.eases
+    ):
+        return OPEN
+    if not request.on:
+        return Effect(became=Became.ACHIEVED) if said == Idle.SWITCHED_OFF else Effect(code=Reason.RELAXING)
+    if request.reactive:
+        return var_kept(decision, kind, seen, pf=request.settings.get("pf"), q_pu=request.settings.get("q_pu"))
+    if said is not None and said != Idle.INSIDE_THE_DEAD_BAND:
+        return Effect(code=Reason.UNMEASURED)
+    lifts = any(each.by == kind and each.what is What.FLOOR for each in decision.bound_by)
+    return (held_up if lifts else limited)(decision, seen, kind, None)
+
+
+ADJUSTED = {"set_power_factor": "const_pf", "set_var": "const_var"}
+"""Whose own requests go before the shape of a function."""
 
 
 def _stop(request: Any, seen: Seen) -> Effect:
@@ -260,6 +311,7 @@ EFFECTS: Mapping[str, Callable[[Any, Seen], Effect]] = {
     "set_reserve": _reserve,
     "set_power_factor": _var,
     "set_var": _var,
+    "set_function": _function,
     "emergency_stop": _stop,
 }
 """By the kind of a request: each has one (a test compares them with core/requests.REQUESTS)."""

@@ -12,8 +12,9 @@ from derctl.core.types import Decision, DerState, SiteState
 from derctl.core.words import Became, What
 from derctl.daemon.commands.effect import Seen, function_of, narrowings
 from derctl.daemon.commands.volts import Window
+from derctl.functions.shaped import MODES
 
-VAR = frozenset({"const_pf", "const_var"})
+VAR = frozenset(MODES)
 """Functions that deliver var, and no power."""
 
 

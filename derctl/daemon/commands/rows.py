@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from derctl.daemon.commands import departure, devices, looking, mode, plans, power, settings, site_limits, stop
+from derctl.daemon.commands import (
+    departure,
+    devices,
+    functions,
+    looking,
+    mode,
+    plans,
+    power,
+    settings,
+    site_limits,
+    stop,
+)
 from derctl.daemon.commands.row import Command
 
 COMMANDS: dict[str, Command] = (
@@ -11,6 +22,7 @@ COMMANDS: dict[str, Command] = (
     | plans.ROWS
     | departure.ROWS
     | settings.ROWS
+    | functions.ROWS
     | stop.ROWS
     | mode.ROWS
     | devices.ROWS

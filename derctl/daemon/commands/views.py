@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from derctl.core.plan import Plan
 from derctl.core.words import Refusal
 from derctl.errors import CommandError
 
@@ -27,12 +28,14 @@ async def no_capture() -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
     """publish: all that is retained goes out anew; gives what to say. why: of a DER. doctor: a page's lines, what
-    needs somebody first. capture: writes it; gives where it is. All raise CommandError."""
+    needs somebody first. capture: writes it; gives where it is. All raise CommandError. margins: of each loop on the
+    voltage of another plan how far it is from hunting, in words, and whether it would be refused in a site file."""
 
     publish: Callable[[], str] = not_ready
     why: Callable[[str], str] = lambda der: not_ready()
     doctor: Callable[[], Sequence[str]] = lambda: [not_ready()]
     capture: Callable[[], Awaitable[str]] = no_capture
+    margins: Callable[[Plan], Sequence[tuple[str, bool]]] = lambda plan: ()
     clock: Callable[[], float] = time.monotonic
     asked_s: dict[tuple[str, str], float] = field(default_factory=dict)
 

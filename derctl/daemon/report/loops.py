@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,13 +11,22 @@ from derctl.core.hunting import START
 from derctl.core.hunting import Memory as Guard
 from derctl.core.memories import HUNTING, SENSITIVITY, keys_of
 from derctl.core.plan import Memory
+from derctl.core.requests import FunctionRequest, Request
 from derctl.core.sensitivity import UNKNOWN, Sensitivity
 from derctl.core.sensitivity import Memory as Terminals
 from derctl.daemon.report.batteries import battery_changes
 from derctl.daemon.report.contained import changes
 from derctl.functions.containment import Containment
+from derctl.functions.shaped import applied
 from derctl.functions.volt_var import VoltVar
+from derctl.site import Site
 from derctl.site.stability import VoltLoop
+
+
+def loops_now(site: Site, requests: Iterable[Request]) -> tuple[VoltLoop, ...]:
+    """Those of the site file, in the shapes that are asked for now."""
+    asked = [each for each in requests if isinstance(each, FunctionRequest)]
+    return site.loops_in(applied(site.plan, asked)) if asked else site.loops
 
 
 def loops(known: Sequence[VoltLoop], memories: Mapping[str, Memory]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from derctl.daemon.news import News
 from derctl.daemon.picture import Picture, stroke
 from derctl.daemon.report.buses import Buses
 from derctl.daemon.report.contained import containment
-from derctl.daemon.report.loops import loops, sensitivities
+from derctl.daemon.report.loops import loops, loops_now, sensitivities
 from derctl.daemon.report.unwatched import unwatched
 from derctl.daemon.report.view import DerView, View, der_view, loop_view, poc_view
 from derctl.daemon.survival import Survival
@@ -95,7 +95,7 @@ class Panel:
             requests=[(request, requests.binds(request)) for request in state.requests],
             events=self.news.events,
             disk=self.survival.disk_view(),
-            loops=loops(control.site.loops, control.loop.memories),
+            loops=loops(loops_now(control.site, state.requests), control.loop.memories),
             loads=self.loads(),
             records=self.records(),
             contacts=self.contacts(),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.text import amount, clean, device_text, error_text, serial_text
+from derctl.core.text import amount, clean, device_text, error_text, serial_text, wish
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "replace")))
@@ -67,3 +67,15 @@ def test_an_errors_text_has_the_systems_words_and_the_file_but_not_its_number() 
 )
 def test_a_value_is_said_with_the_unit_that_its_name_ends_in(name: str, value: object, text: str) -> None:
     assert amount(name, value) == text
+
+
+def test_the_shape_of_a_function_is_said_by_its_settings() -> None:
+    curve = {"function": "volt_var", "on": True, "reactive": True, "settings": {"points": [[0.9, 0.3], (1.1, -0.3)]}}
+    assert wish(curve) == "volt_var (points 0.9/0.3 1.1/-0.3)"
+    droop = {"function": "freq_droop", "settings": {"k_of": 0.03, "db_of_hz": 0.1}}
+    assert wish(droop) == "freq_droop (k_of 0.03, db_of_hz 0.1 Hz)"
+    assert wish({"function": "const_pf", "settings": {"pf": 0.9, "excitation": "injecting"}}) == (
+        "const_pf (pf 0.9, excitation injecting)"
+    )
+    assert wish({"function": "volt_watt", "on": False, "settings": {}}) == "volt_watt (off)"
+    assert wish({"function": "watt_var", "on": True, "settings": {}}) == "watt_var"

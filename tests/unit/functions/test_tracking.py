@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from derctl.core import heed
 from derctl.core.engine import step
+from derctl.core.requests import FunctionRequest
 from derctl.core.response import Lag
 from derctl.core.types import Decision, SiteState
 from derctl.functions import ROWS
@@ -27,7 +28,7 @@ from tests.catalogue import ALL, CONTRACT_W, IMPORT_W, PLAN
 MARGIN_W, GAIN = 140.0, 1.0
 RULES = replace(
     PLAN,
-    der_functions=tuple(each for each in PLAN.der_functions if not ROWS[each[0].kind].passes_on),
+    der_functions=tuple(each for each in PLAN.der_functions if {*ROWS[each[0].kind].passes_on} <= {FunctionRequest}),
     site_functions=tuple(each for each in PLAN.site_functions if each[0].kind == "contract_export_limit"),
 )
 """Without wishes: what is left moves a DER only where it must."""

@@ -19,6 +19,7 @@ import yaml
 
 from derctl.cli import VERBS, exits
 from derctl.cli.late import SESSIONS
+from derctl.core.plan import Plan
 from derctl.core.requests import REQUESTS, LimitRequest
 from derctl.core.types import Bound, Decision, Fallback, Outcome, Reading, Setpoint
 from derctl.core.words import Released, What
@@ -29,6 +30,7 @@ from derctl.daemon.commands.calls import CALLS
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.envelope import Envelope
 from derctl.daemon.commands.rows import COMMANDS
+from derctl.daemon.commands.views import Views
 from derctl.daemon.gate import Gate
 from derctl.daemon.log import logger
 from derctl.daemon.news import News
@@ -42,6 +44,8 @@ from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.departure import Departure
 from derctl.functions.reserve import Reserve
+from derctl.functions.shaped import made
+from derctl.functions.volt_var import VoltVar
 from derctl.site import Absence, DerSection, Site, load, profiles
 from derctl.store.state import VERSION
 from tests import make
@@ -97,7 +101,7 @@ class Plain:
         self.asked = 0
 
     def state(self) -> Any:
-        return make.site(make.pv(p_max_w=5_000.0), make.battery())
+        return make.site(make.pv(p_max_w=5_000.0), make.pv("pv2"), make.battery())
 
     def has_function(self, kind: Any, der: Any) -> Any:
         return True
@@ -114,16 +118,18 @@ class Plain:
     async def save(self) -> None:
         self.asked += 1
 
-    plan = SimpleNamespace(
-        also_on_device=frozenset(),
-        site_functions=[(SimpleNamespace(kind=kind), ()) for kind in ROWS],
-        der_functions=[
+    plan = Plan(
+        site_functions=tuple((cast(Any, SimpleNamespace(kind=kind)), ()) for kind in ROWS),
+        der_functions=(
             (Reserve(min_pct=20.0), ("bat1",)),
             (Departure(), ("bat1",)),
             (ConstPf(pf=0.9), ("pv1",)),
             (ConstVar(q_pu=0.0), ("bat1",)),
-        ],
+            (VoltVar(), ("pv2",)),
+        ),
+        made=made,
     )
+    views = Views()
     gate = SimpleNamespace(open=True, arm=lambda by: None, disarm=lambda by: None)
     releaser = SimpleNamespace(releasing=False)
 
@@ -174,7 +180,7 @@ async def test_a_command_without_any_one_of_its_fields_is_refused_with_a_documen
         if not name.startswith("command"):
             continue
         given = json.loads(text)
-        for key in [key for key in given if key not in {"der", "start"} or name.endswith("battery_power")]:
+        for key in [key for key in given if key not in {"der", "start", "points"} or name.endswith("battery_power")]:
             short = {k: v for k, v in given.items() if k != key}
             reply = await desk.by_mqtt("ops", name.split()[1], json.dumps(short).encode(), False)
             assert reply["result"] == "refused"
@@ -187,7 +193,7 @@ def test_the_commands_and_their_arguments_are_the_documents(document: dict[str, 
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.*?) \|", table, flags=re.MULTILINE))
     assert rows.keys() == COMMANDS.keys()
     for name, arguments in rows.items():
-        assert {*re.findall(r"`([a-z_]+)`", arguments)} == {*COMMANDS[name].args.__struct_fields__}
+        assert {*re.findall(r"`([a-z0-9_]+)`", arguments)} == {*COMMANDS[name].args.__struct_fields__}
     envelope = table.split("Payload:", 1)[1].split("|", 1)[0]
     assert {*re.findall(r"`([a-z_]+)`", envelope)} == {*Envelope.__struct_fields__}
 

@@ -22,6 +22,7 @@ from derctl.core.requests import (
     EnvelopeRequest,
     EventRequest,
     FloorRequest,
+    FunctionRequest,
     GridLimitRequest,
     OwnerLimitRequest,
     PlanRequest,
@@ -39,15 +40,20 @@ from derctl.daemon.commands.effect import FUNCTIONS
 from derctl.daemon.commands.effects import EFFECTS, STAYS_OVER_S
 from derctl.daemon.commands.stories import Stories
 from derctl.daemon.requests import Requests
+from derctl.devices.sunspec.own import OWN_FUNCTIONS
+from derctl.functions import plan_of
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.departure import Departure
 from derctl.functions.export_memory import Memory as Loop
+from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.meter_trust import Trust
 from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
 from derctl.functions.site_limits import GridLimits, Memory, OwnerLimits
+from derctl.functions.volt_var import VoltVar
+from derctl.functions.volt_watt import VoltWatt
 from derctl.store.outbox import Message
 from tests import make
 from tests.unit.daemon.commands.test_desk import NOON, World
@@ -70,6 +76,9 @@ class Plant:
     moods: dict[str, Any] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     only_read: set[str] = field(default_factory=set)
+    shaped: Any = None
+    v_pu: float | None = None
+    own_on: tuple[str, ...] = ()
     meter: bool = True
     proven: bool = True
     stuck_w: float | None = None
@@ -95,7 +104,8 @@ class Plant:
 
     def plan(self) -> Plan:
         both = ("pv1", "bat1")
-        return Plan(der_functions=tuple(self.rows), site_functions=((self.grid, both), (OwnerLimits(), both)))
+        limits = ((self.grid, both), (OwnerLimits(), both))
+        return plan_of(self.rows, limits, modes=(ConstPf(pf=1.0), VoltVar()), off=("volt_watt",))
 
     @property
     def rows(self) -> list[Any]:
@@ -108,6 +118,8 @@ class Plant:
         ]
         if self.reactive is not None:
             rows.append((self.reactive, ("pv1", "bat1")))
+        if self.shaped is not None:
+            rows.append((self.shaped, ("pv1",)))
         return rows + [make.says(said, der) for der, said in self.seniors]
 
     def ask(self, request: Request) -> None:
@@ -120,6 +132,10 @@ class Plant:
         bat = make.battery(p_w=self.p_w["bat1"], q_var=self.q_var["bat1"], soc_pct=self.soc_pct, sample=self.n)
         if not self.var:
             pv = replace(pv, can=replace(pv.can, ac=replace(pv.can.ac, var=False)))
+        if self.v_pu is not None:
+            seen = replace(pv.reading, v_v=self.v_pu * pv.rating.v_nom_v, f_hz=50.0)
+            off = tuple(kind for kind in OWN_FUNCTIONS if kind not in self.own_on)
+            pv = replace(pv, reading=replace(seen, own_on=self.own_on, own_off=off))
         found = [replace(each, controllable=each.id not in self.only_read) for each in (pv, bat)]
         return tuple(replace(each, fresh=each.id not in self.absent) for each in found)
 
@@ -188,7 +204,7 @@ def of(
 
 def test_each_kind_has_its_story_and_its_function() -> None:
     assert EFFECTS.keys() == REQUESTS.keys()
-    assert FUNCTIONS.keys() | {"limit_power"} == REQUESTS.keys()
+    assert FUNCTIONS.keys() | {"limit_power", "set_function"} == REQUESTS.keys(), "two say by themselves which"
 
 
 IGNORED = (Achieved.NO, Reason.WRITE_IGNORED)
@@ -422,6 +438,108 @@ def test_a_reserve_that_the_charge_is_above_is_met_by_nobody_s_word(tmp_path: Pa
     plant.ask(of(ReserveRequest, min_pct=60.0))
     plant.tick(10)
     assert plant.words() == [("not_binding", by, None)]
+
+
+CURVE = ((0.9, 0.3), (0.98, 0.0), (1.02, 0.0), (1.1, -0.3))
+
+
+def shape(function: str, *, reactive: bool = False, der: str | None = "pv1", on: bool = True, **settings: Any) -> Any:
+    return of(FunctionRequest, function=function, reactive=reactive, der=der, on=on, settings=settings)
+
+
+SHAPES: dict[str, tuple[Any, dict[str, Any], list[Said]]] = {
+    "a curve, and the var follows it": (
+        shape("volt_var", reactive=True, points=CURVE), {"shaped": VoltVar(), "v_pu": 1.06},
+        [("achieved", None, None)],
+    ),
+    "for all that have it": (
+        shape("volt_var", reactive=True, der=None, points=CURVE), {"shaped": VoltVar(), "v_pu": 1.06},
+        [("achieved", None, None)],
+    ),
+    "a mode that is chosen": (
+        shape("const_pf", reactive=True, pf=0.9), {"shaped": VoltVar(), "v_pu": 1.06}, [("achieved", None, None)],
+    ),
+    "a mode without power": (
+        shape("const_pf", reactive=True, pf=0.9), {"shaped": VoltVar(), "v_pu": 1.0, "sun_w": 0.0},
+        [("not_binding", None, "no_sun")],
+    ),
+    "another var": (
+        shape("const_var", reactive=True, q_pu=0.2), {"shaped": ConstVar(q_pu=0.0), "v_pu": 1.0},
+        [("achieved", None, None)],
+    ),
+    "the device holds another": (
+        shape("volt_var", reactive=True, points=CURVE),
+        {"shaped": VoltVar(), "v_pu": 1.06, "moods": {"pv1": (Achieved.NO, Reason.NOT_FOLLOWED)}},
+        [("refused", None, "not_followed")],
+    ),
+    "one without var": (
+        shape("volt_var", reactive=True, points=CURVE), {"shaped": VoltVar(), "v_pu": 1.06, "var": False},
+        [("refused", None, "not_supported")],
+    ),
+    "the device runs its own": (
+        shape("volt_var", reactive=True, points=CURVE), {"shaped": VoltVar(), "v_pu": 1.06, "own_on": ("volt_var",)},
+        [("refused", None, "own_function_on")],
+    ),
+    "no voltage is heard": (
+        shape("volt_watt", v1_pu=1.05), {"shaped": VoltWatt(), "v_pu": 1.07, "absent": {"pv1"}}, [],
+    ),
+    "volt-watt that bites": (
+        shape("volt_watt", v1_pu=1.05, v2_pu=1.08), {"shaped": VoltWatt(), "v_pu": 1.075}, [("achieved", None, None)],
+    ),
+    "volt-watt with nothing to do": (
+        shape("volt_watt", v1_pu=1.05), {"shaped": VoltWatt(), "v_pu": 1.0}, [("not_binding", None, None)],
+    ),
+    "volt-watt that is off": (
+        shape("volt_watt", on=False), {"shaped": VoltWatt(), "v_pu": 1.09}, [("achieved", None, None)],
+    ),
+    "a droop with nothing to do": (
+        shape("freq_droop", k_of=0.02), {"shaped": FreqDroop(), "v_pu": 1.0}, [("not_binding", None, None)],
+    ),
+    "one that does not fit any more": (
+        shape("freq_droop", k_of=0.5), {"shaped": FreqDroop(), "v_pu": 1.0}, [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_became_of_a_shape_is_what_is_measured_of_its_function(tmp_path: Path, name: str) -> None:
+    request, world, says = SHAPES[name]
+    plant = Plant(tmp_path, **world)
+    plant.ask(request)
+    plant.tick(40)
+    assert plant.words() == says
+
+
+def test_a_shape_gives_way_to_one_for_the_der_and_to_what_adjusts_its_mode(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, shaped=ConstPf(pf=1.0), v_pu=1.0)
+    plant.ask(shape("const_pf", reactive=True, der=None, pf=0.95))
+    plant.tick(10)
+    plant.ask(of(PowerFactorRequest, by="ops", pf=0.9, excitation="absorbing", der="pv1", name="pf"))
+    plant.tick(70)
+    assert plant.words() == [("achieved", None, None), ("overridden_by", "ops", "senior_bound")]
+    plant.requests.drop(lambda each: each.kind == "set_power_factor", Standing.CLEARED)
+    plant.ask(replace(shape("const_pf", reactive=True, pf=0.9), by="fitter", id="mine"))
+    plant.tick(70)
+    assert plant.words()[-1] == ("overridden_by", "fitter", "senior_bound")
+    assert plant.words("mine") == [("achieved", None, None)]
+
+
+def test_nothing_is_told_of_a_shape_that_is_not_in_force_beside_one_that_is(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, shaped=FreqDroop(), reactive=VoltVar(), v_pu=1.06)
+    plant.ask(shape("volt_var", reactive=True, points=CURVE))
+    plant.ask(replace(shape("freq_droop", k_of=0.5), id="other"))
+    plant.tick(40)
+    assert (plant.words(), plant.words("other")) == ([("achieved", None, None)], [])
+
+
+def test_what_was_switched_off_is_so_once_its_ceiling_is_let_go(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, shaped=VoltWatt(), v_pu=1.09)
+    plant.tick(60)
+    plant.ask(shape("volt_watt", on=False))
+    plant.tick(5)
+    assert plant.words() == []
+    plant.tick(12)
+    assert plant.words() == [("achieved", None, None)]
 
 
 def test_a_stop_is_over_when_somebody_lifts_it(plant: Plant) -> None:
