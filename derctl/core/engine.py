@@ -534,10 +534,13 @@ def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal], split:
     for wish in ordered:
         if wish.p_target_w is not None:
             _apply(cases, allocation.share_target(slots(wish), wish))
+            _asked(cases, wish)
     stores = [case for case in cases.values() if case.der.can.store]
     _apply(cases, allocation.from_sun([split.store(case) for case in stores], split.sun_w))
 
     def cap(made: Sequence[allocation.Slot], wish: SiteProposal, of_sun_pu: float = 1.0) -> Mapping[str, Band]:
+        if wish.asked:
+            return allocation.cap(made, wish)
         elsewhere = [split.store(case) for case in stores if case.der.id not in wish.over]
         drawn_w = sum(slot.unasked_w(aim_of(slot.band)) for slot in elsewhere)
         return allocation.cap(made, wish, (split.sun_w - drawn_w) * of_sun_pu)
@@ -552,11 +555,17 @@ def _allocate(cases: Mapping[str, _Case], wishes: Iterable[SiteProposal], split:
         edges += [(part, partial(by_phase.narrowed, allocation.hold_up, at)) for part, at in low]
         edges += [(part, partial(cap_in, at)) for part, at in high]
     edges += [(wish, cap) for wish in ordered if wish.p_ceiling_w is not None]
-    for wish, narrow in sorted(edges, key=lambda edge: -edge[0].rank):
+    for wish, narrow in sorted(edges, key=lambda edge: (-edge[0].rank, not edge[0].asked)):
         _apply(cases, narrow(slots(wish), wish))
         for der_id, most_w in wish.apart_w:
             alone = replace(wish, over=(der_id,), p_ceiling_w=most_w, why=Reason.ON_TRIAL)
             _apply(cases, allocation.cap(slots(alone), alone, split.sun_w))
+
+
+def _asked(cases: Mapping[str, _Case], wish: SiteProposal) -> None:
+    """What they draw for somebody who asked for it."""
+    for case in (cases[der_id] for der_id in wish.over if wish.asked):
+        case.asked_w = max(-aim_of(case.band), 0.0)
 
 
 def _apply(cases: Mapping[str, _Case], bands: Mapping[str, Band]) -> None:

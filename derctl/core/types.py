@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from derctl.core.evidence import NOTHING_KNOWN, Evidence, Need
 from derctl.core.pack import Pack
-from derctl.core.schedule import Aim, Limits, current
+from derctl.core.schedule import Aim, Event, Limits, current
 from derctl.core.value import replace, value
 from derctl.core.words import Abides, Achieved, FallbackBy, LimitsBy, Priority, Reason, Status, What
 
@@ -389,32 +389,40 @@ class EnvelopeRequest(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRequest(Request):
-    """A demand-response event: limits from its start on, for a time. The fields are an envelope's with one part."""
+    """A demand-response event: limits and a target (core/schedule.Event) from its start on, for a time. The fields
+    are an envelope's with one part."""
 
     called: ClassVar[str] = "demand-response event"
     beside: ClassVar[Abides] = Abides.ALL
     own: ClassVar[bool] = True
     kind: Literal["demand_response"] = "demand_response"
-    schedule: tuple[Limits, ...] = ()
+    schedule: tuple[Event, ...] = ()
     parts: int = 0
     part: int | None = None
     part_s: float | None = None
     export_w: float | None = None
     import_w: float | None = None
     generation_w: float | None = None
+    p_target_w: float | None = None
+    poc_target_w: float | None = None
 
     def now(self) -> EventRequest:
-        """Its limits, once it has begun."""
+        """What it asks for, once it has begun."""
         at = current(self.schedule, self.remaining_s)
         if at is None:
             return replace(self, schedule=(), parts=len(self.schedule))
         part, now = self.schedule[at], replace(self, schedule=(), parts=len(self.schedule), part=at + 1)
-        limits = {name: getattr(part, name) for name in LIMITS}
-        return replace(now, part_s=self.remaining_s - max(part.to_s, 0.0), **limits)
+        asked = {name: getattr(part, name) for name in (*LIMITS, *TARGETS)}
+        return replace(now, part_s=self.remaining_s - max(part.to_s, 0.0), **asked)
 
     def bounds(self) -> Mapping[str, float]:
         """Once it has begun."""
-        return given(self, LIMITS)
+        return given(self, LIMITS) | ({LATEST: 0.0} if self.aims else {})
+
+    @property
+    def aims(self) -> bool:
+        """Whether it has a target that lasts now."""
+        return self.p_target_w is not None or self.poc_target_w is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -490,6 +498,10 @@ class StopRequest(Request):
 
 LIMITS = ("export_w", "import_w", "generation_w")
 """What a site may be limited in."""
+TARGETS = ("p_target_w", "poc_target_w")
+"""What a demand-response event may aim at: all batteries together, or the point of connection."""
+LATEST = "target"
+"""Among what requests bound: of these the one that came last counts."""
 AIMS = ("p_target_w", "p_ceiling_w", "p_floor_w")
 """What a battery may be asked for."""
 
@@ -573,7 +585,8 @@ class SiteProposal:
     this function; None: nothing. apart_w: ceilings for single DERs that are no part of the sum, by their ids.
     blind: nothing shows what a DER does: what one gives that was never seen sends no store down, and what it draws
     leaves the others no room. phases: what may be given in each phase, beside the sum. uneven_w: what each phase
-    exports without the stores: those with a single phase take what is uneven of it.
+    exports without the stores: those with a single phase take what is uneven of it. asked: somebody asks for what is
+    drawn, so that it need not come from the sun; limits of the same rank go before it.
     """
 
     by: str
@@ -589,6 +602,7 @@ class SiteProposal:
     blind: bool = False
     phases: PhaseEdges | None = None
     uneven_w: tuple[float, ...] = ()
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

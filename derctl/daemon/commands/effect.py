@@ -6,9 +6,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.types import Bound, Decision, DerState, LimitRequest, Outcome, Rating, Request, Setpoint, SiteState
+from derctl.core.types import (
+    Bound,
+    Decision,
+    DerState,
+    EventRequest,
+    LimitRequest,
+    Outcome,
+    Rating,
+    Request,
+    Setpoint,
+    SiteState,
+)
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.waiting import Key
+from derctl.functions.grid_target import GridTarget
 
 NEAR_W = 1.0
 """Two powers this near to each other are the same: what is told to a device is rounded."""
@@ -107,6 +119,12 @@ def function_of(request: Request) -> str:
     if isinstance(request, LimitRequest):
         return "operator_site_limit" if request.der is None else "operator_limit"
     return FUNCTIONS[request.kind]
+
+
+def functions_of(request: Request) -> frozenset[str]:
+    """The same of an event that has limits and a target."""
+    target = {GridTarget.kind} if isinstance(request, EventRequest) and request.aims else set()
+    return frozenset({function_of(request), *target})
 
 
 def together(effects: Sequence[Effect]) -> Effect:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from derctl.core.types import Decision, Request
+from derctl.core.types import LIMITS, Decision, Request, given
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.commands.effect import (
@@ -20,12 +20,11 @@ from derctl.daemon.commands.effect import (
     limited,
     together,
 )
+from derctl.daemon.commands.targets import STAYS_OVER_S, target_of
 from derctl.functions.departure import Memory as Leaving
 from derctl.functions.lapse import NO_LIMIT, Lapse
 from derctl.functions.site_limits import FIELDS, Memory
 
-STAYS_OVER_S = 30.0
-"""A meter may be so late, and those that follow it: what it shows above a limit for longer is no transient."""
 SUN_ONLY = "sun_only"
 """It keeps a store from drawing what the sun does not give: who generates makes room instead."""
 SETTLED_PU = 0.01
@@ -75,7 +74,13 @@ def _plan(request: Any, seen: Seen) -> Effect:
 
 def _site(request: Any, seen: Seen) -> Effect:
     """Of each limit by itself, of an envelope those of the interval that lasts now."""
-    return together([_bound(request, name, limit_w, seen) for name, limit_w in request.bounds().items()])
+    return together([_bound(request, name, limit_w, seen) for name, limit_w in given(request, LIMITS).items()])
+
+
+def _event(request: Any, seen: Seen) -> Effect:
+    """Of its limits, and of its target."""
+    found = [_bound(request, name, limit_w, seen) for name, limit_w in given(request, LIMITS).items()]
+    return together([*found, *([target_of(request, seen)] if request.aims else [])])
 
 
 def _bound(request: Request, name: str, limit_w: float, seen: Seen) -> Effect:
@@ -240,7 +245,7 @@ EFFECTS: Mapping[str, Callable[[Any, Seen], Effect]] = {
     "grid_limit": _site,
     "owner_limit": _site,
     "operating_envelope": _site,
-    "demand_response": _site,
+    "demand_response": _event,
     "battery_plan": _plan,
     "charge_for_departure": _departure,
     "set_reserve": _reserve,

@@ -120,6 +120,7 @@ class Stories:
         if over is not None:
             self._tell(story, over, record=None)
         story.turn(part, parts)
+        story.record.began.clear()
 
     def _tell(self, story: Story, effect: Effect, *, record: dict[str, Any] | None) -> None:
         assert effect.became is not None

@@ -71,7 +71,7 @@ def test_a_plan_over_the_socket_has_no_topic_and_what_nobody_measured_is_said() 
             state = make.site(make.battery(p_w=None), requests=requests)
             deliveries.look(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=()))
     [message] = sent
-    assert json.loads(message.payload)["text"] == "interval 1 of 1: nothing was measured"
+    assert json.loads(message.payload)["text"] == "interval 1 of 1: nothing was measured (1 W were asked for)"
 
 
 LIMIT = LimitRequest(id="a1", der="pv1", by="home", p_ceiling_w=2_000.0, remaining_s=60.0)
