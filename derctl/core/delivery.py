@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from derctl.core.types import Decision, DerState, EnvelopeRequest, EventRequest, PlanRequest, SiteState
+from derctl.core.types import Decision, DerState, EnvelopeRequest, EventRequest, PlanRequest, SiteState, aiming
 from derctl.core.value import replace, value
 from derctl.core.words import What
 
@@ -39,7 +39,8 @@ class Delivery:
     """One interval. part, of parts: from 1 on. lasted_s: how long it was in force; heard_s: for how much of that its
     power was measured; energy_wh: what went out meanwhile (+), at the DER's terminals or the point of connection;
     low_w, high_w: between what, None: never measured. held: who else decided, and for how many seconds. aimed: of a
-    target, None of limits. With the target of an event for its batteries the power is theirs, all of them.
+    target, None of limits. at_poc: the power is that of the point of connection; else of the DER, or of all
+    batteries, for an event with a target of theirs.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Delivery:
     high_w: float | None = None
     held: tuple[tuple[str, float], ...] = ()
     aimed: Aimed | None = None
+    at_poc: bool = False
 
     @property
     def mean_w(self) -> float | None:
@@ -83,7 +85,15 @@ def step(
 
 
 def _begun(asked: Scheduled, part: int) -> Delivery:
-    return Delivery(id=asked.id, by=asked.by, kind=asked.kind, der=asked.der, part=part, parts=asked.parts)
+    return Delivery(
+        id=asked.id,
+        by=asked.by,
+        kind=asked.kind,
+        der=asked.der,
+        part=part,
+        parts=asked.parts,
+        at_poc=_at_poc(asked),
+    )
 
 
 def _measured(
@@ -95,7 +105,7 @@ def _measured(
     if target_w is not None:
         told = [each for each in decisions if any(each.der == der.id for der in ders)]
         aimed = _aimed(before.aimed or Aimed(requested_w=target_w), ders, told, dt_s)
-        after = replace(after, aimed=aimed, held=_held(before.held, asked, told, dt_s))
+        after = replace(after, aimed=aimed, held=_held(before.held, asked, told, _later(asked, state), dt_s))
     p_w = _power_w(asked, ders, state)
     if p_w is None:
         return after
@@ -116,9 +126,13 @@ def _target_w(asked: Scheduled) -> float | None:
     return asked.p_target_w if poc_w is None else poc_w
 
 
+def _at_poc(asked: Scheduled) -> bool:
+    return asked.der is None and not (isinstance(asked, EventRequest) and asked.p_target_w is not None)
+
+
 def _power_w(asked: Scheduled, ders: Sequence[DerState], state: SiteState) -> float | None:
     """Of the DER, of the batteries together, or at the point of connection; None: nobody hears it."""
-    if asked.der is not None or (isinstance(asked, EventRequest) and asked.p_target_w is not None):
+    if not _at_poc(asked):
         return _sum([each.reading.p_w if each.fresh else None for each in ders])
     return None if state.poc is None or not state.poc.fresh else state.poc.reading.p_w
 
@@ -143,8 +157,18 @@ def _sum(parts: Sequence[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(parts) else None
 
 
+def _later(asked: Scheduled, state: SiteState) -> str | None:
+    """Whose event came later and counts instead."""
+    counts = aiming(state.requests) if isinstance(asked, EventRequest) else None
+    return None if counts is None or (counts.by, counts.id) == (asked.by, asked.id) else counts.by
+
+
 def _held(
-    before: tuple[tuple[str, float], ...], asked: Scheduled, told: Sequence[Decision], dt_s: float
+    before: tuple[tuple[str, float], ...],
+    asked: Scheduled,
+    told: Sequence[Decision],
+    later: str | None,
+    dt_s: float,
 ) -> tuple[tuple[str, float], ...]:
     """Who else decided: a target that is another than what was asked for. Of the point of connection nobody knows."""
     assert not isinstance(asked, EnvelopeRequest)
@@ -152,8 +176,10 @@ def _held(
     if isinstance(asked, EventRequest):  # a target of its rank is its own
         bounds = [each for each in bounds if each.what is not What.TARGET]
     told_w = _sum([each.setpoint.p_target_w for each in told])
-    if asked.p_target_w is None or not bounds or (told_w is not None and abs(told_w - asked.p_target_w) <= SAME_W):
+    met = told_w is not None and asked.p_target_w is not None and abs(told_w - asked.p_target_w) <= SAME_W
+    by = later or (None if asked.p_target_w is None or not bounds or met else bounds[-1].by)
+    if by is None:
         return before
     held = dict(before)
-    held[bounds[-1].by] = held.get(bounds[-1].by, 0.0) + dt_s
+    held[by] = held.get(by, 0.0) + dt_s
     return tuple(held.items())

@@ -506,6 +506,12 @@ AIMS = ("p_target_w", "p_ceiling_w", "p_floor_w")
 """What a battery may be asked for."""
 
 
+def aiming(requests: Iterable[Request]) -> EventRequest | None:
+    """Of the events with a target that lasts now the one that came last: it counts."""
+    asked = [each for each in requests if isinstance(each, EventRequest) and each.aims and each.remaining_s > 0.0]
+    return asked[-1] if asked else None
+
+
 def given(request: Request, names: Iterable[str]) -> dict[str, float]:
     """Those of its values that say something."""
     return {name: w for name in names if (w := getattr(request, name)) is not None}

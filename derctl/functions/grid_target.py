@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from derctl.core.capability import assumed_w
 from derctl.core.text import share_of
-from derctl.core.types import Abstain, DerState, EventRequest, SiteProposal, SiteState
+from derctl.core.types import Abstain, DerState, SiteProposal, SiteState, aiming
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
 from derctl.functions.operator import NO_REQUEST, RELAX_PU_PER_S, START_WITHIN_S
@@ -49,12 +49,6 @@ def loop_of(target_w: float) -> SelfConsumption:
     return SelfConsumption(target_w=target_w)
 
 
-def latest(site: SiteState) -> EventRequest | None:
-    """Of the events with a target that lasts now the one that came last."""
-    asked = [each for each in site.requests if isinstance(each, EventRequest) and each.aims and each.remaining_s > 0]
-    return asked[-1] if asked else None
-
-
 def batteries(ders: Sequence[DerState]) -> list[DerState]:
     """Whose power it is about."""
     return [der for der in ders if der.can.balance]
@@ -82,7 +76,7 @@ class GridTarget(Settings):
     ) -> tuple[Memory, SiteProposal | Abstain]:
         """One step. One that is silent counts with what it was told."""
         stores = [der for der in batteries(ders) if der.controllable and der.trial is None]
-        event = latest(site)
+        event = aiming(site.requests)
         if event is None:
             return self._let_go(replace(memory, loop=None), stores, site, dt_s, NO_REQUEST)
         if not stores:

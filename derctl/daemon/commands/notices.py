@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from derctl.core.delivery import Delivery, step
-from derctl.core.text import UNSAID, wish
+from derctl.core.text import UNSAID, WAYS, power_text, wish
 from derctl.core.types import COMMON, Request, Tick
 from derctl.core.words import Standing
 from derctl.daemon.commands.answer import answer, reply
@@ -18,7 +18,7 @@ from derctl.store.outbox import Message
 
 DELIVERED = "delivered"
 """Of an interval that is over: what was measured while it lasted."""
-UNTOLD = frozenset({"id", "by", "kind", "aimed"})
+UNTOLD = frozenset({"id", "by", "kind", "aimed", "at_poc"})
 TOLD_APART = ("requested_w", "desired_w", "accepted_w")
 """Of a target, beside what was measured."""
 SAYS = {
@@ -81,9 +81,10 @@ def delivered(each: Delivery) -> dict[str, Any]:
 
 def said(each: Delivery) -> str:
     """In words."""
-    mean = "nothing was measured" if each.mean_w is None else f"{each.mean_w:.0f} W in the mean"
+    ways = WAYS["poc_target_w" if each.at_poc else "p_target_w"]
+    mean = "nothing was measured" if each.mean_w is None else f"{power_text(each.mean_w, *ways)} in the mean"
     who = "".join(f"; {by} decided for {seconds:.0f} s" for by, seconds in each.held)
-    asked = "" if each.aimed is None else f" ({each.aimed.requested_w:.0f} W were asked for)"
+    asked = "" if each.aimed is None else f" (asked for: {power_text(each.aimed.requested_w, *ways)})"
     return f"interval {each.part} of {each.parts}: {mean}{asked}{who}"
 
 

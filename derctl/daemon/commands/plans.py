@@ -9,7 +9,9 @@ import msgspec
 
 from derctl.core.schedule import Aim, Event
 from derctl.core.types import AIMS, TARGETS, EventRequest, PlanRequest, Rating
+from derctl.core.value import replace
 from derctl.core.words import Refusal, Standing
+from derctl.daemon.clock import text_of
 from derctl.daemon.commands import shapes
 from derctl.daemon.commands.parts import spans
 from derctl.daemon.commands.power import put
@@ -33,6 +35,9 @@ from derctl.functions.grid_target import batteries
 from derctl.functions.probe import Probe
 from derctl.functions.schedule import Schedule
 from derctl.functions.site_limits import ANY_W, GridLimits
+
+SOON_S = 0.5
+"""What begins within this begins now: times as text have milliseconds."""
 
 
 class Step(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -122,7 +127,8 @@ def _aims(step: Step, rating: Rating, path: str) -> dict[str, Any]:
 
 
 async def demand_response(reach: Reach, order: Order) -> Done:
-    """Limits and a target from a start on, for a time; beside others."""
+    """Limits and a target from a start on, for a time; beside others. It is over when the event is, though its
+    command might live longer."""
     args: DemandResponse = order.args
     site_function(reach, GridLimits.kind)
     aims = {name: getattr(args, name) for name in TARGETS}
@@ -141,10 +147,11 @@ async def demand_response(reach: Reach, order: Order) -> Done:
     [(from_s, to_s)] = spans(order, [When(start=start, end=end or start)])
     if to_s < 0.0:
         raise CommandError(Refusal.OUT_OF_RANGE, f"it ends {-to_s:g} s after the command: a longer expires_s")
-    request = EventRequest(**order.asked, der=None, schedule=(Event(from_s=from_s, to_s=to_s, **asked),))
-    back = put(reach, order, request)
-    begins = "" if request.now().part else f"; begins in {order.seconds - from_s:.0f} s"
-    return Done(text=admitted(reach, order) + begins, back=back)
+    order = replace(order, seconds=order.seconds - to_s, until=text_of(end or start))
+    request = EventRequest(**order.asked, der=None, schedule=(Event(from_s=from_s - to_s, to_s=0.0, **asked),))
+    wait_s = order.seconds - (from_s - to_s)
+    begins = "" if wait_s < SOON_S else f"; begins in {wait_s:.0f} s"
+    return Done(text=admitted(reach, order) + begins, back=put(reach, order, request))
 
 
 def _check_target(reach: Reach, args: DemandResponse) -> None:

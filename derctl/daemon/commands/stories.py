@@ -97,7 +97,7 @@ class Stories:
 
     def _look(self, key: Key, seen: Seen) -> None:
         story = self.of[key]
-        if key not in self.requests.held:
+        if key not in self.requests.held and key not in seen.asked:  # what ended within the tick ends with the next
             why, by = self.requests.ended.pop(key, (Standing.EXPIRED, ""))
             del self.of[key]
             self._tell(story, story.end(why, by), record=told(story.record))

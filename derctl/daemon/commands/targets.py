@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from derctl.core.engine import evidence_of
-from derctl.core.types import Decision, EventRequest
+from derctl.core.types import Decision, EventRequest, aiming
 from derctl.core.words import Became, Belief, Reason, What
 from derctl.daemon.commands.effect import NEAR_W, OPEN, Effect, Seen, done, together
-from derctl.functions.grid_target import EDGE_W, GridTarget, Memory, batteries, latest
+from derctl.functions.grid_target import EDGE_W, GridTarget, Memory, batteries
 
 STAYS_OVER_S = 30.0
 """A meter may be so late, and those that follow it: what it shows above a limit for longer is no transient."""
@@ -22,7 +22,7 @@ RATING = "rating"
 
 def target_of(event: EventRequest, seen: Seen) -> Effect:
     """Of the batteries together, or of the point of connection."""
-    counts, kind = latest(seen.state), GridTarget.kind
+    counts, kind = aiming(seen.state.requests), GridTarget.kind
     if counts is not None and (counts.by, counts.id) != (event.by, event.id):
         return Effect(became=Became.OVERRIDDEN_BY, by=counts.by, code=Reason.LATER_TARGET)
     memory, ders = seen.memories.get(kind), batteries(seen.state.ders)

@@ -131,3 +131,11 @@ def test_what_one_battery_does_not_tell_is_not_known_of_their_sum() -> None:
     mine = Bound(by="grid_target", rank=40, what=What.TARGET, value=500.0)
     kept = lasted(event(p_target_w=500.0), replace(told(0.0, None), bound_by=(mine,)), make.battery(p_w=0.0))
     assert kept.held == (), "its own function is nobody else"
+
+
+def test_whose_later_event_counted_instead_is_named() -> None:
+    first, later = event(p_target_w=-500.0), replace(event(poc_target_w=0.0), id="e", by="tso")
+    state = make.site(make.battery(p_w=-900.0), poc=make.meter(0.0), requests=(first, later))
+    mine = Bound(by="bms_guard", rank=0, what=What.CEILING, value=0.0)
+    now, _ = step({}, state, (replace(told(-900.0, None), bound_by=(mine,)),), 36.0)
+    assert [each.held for each in now.values()] == [(("tso", 36.0),), ()]

@@ -38,8 +38,9 @@ from derctl.core.types import (
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason, Standing
 from derctl.daemon.commands.effect import FUNCTIONS
-from derctl.daemon.commands.effects import EFFECTS, STAYS_OVER_S
+from derctl.daemon.commands.effects import EFFECTS
 from derctl.daemon.commands.stories import Stories
+from derctl.daemon.commands.targets import STAYS_OVER_S
 from derctl.daemon.requests import Requests
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
@@ -542,6 +543,19 @@ def test_a_record_of_an_event_begins_with_it_and_not_when_it_was_sent(plant: Pla
     [first, last] = (plant.told[-1]["record"][name]["p_w"] for name in ("first", "last"))
     assert (first, last) == (2000.0, 1000.0) and plant.told[-1]["record"]["seconds"] == pytest.approx(60.0, abs=1.0)
     assert delivered(plant) == pytest.approx(-1000.0, rel=0.05), "4 kW were never there to take"
+
+
+def test_what_ends_within_a_tick_is_told_with_the_next_behind_what_it_delivered(plant: Plant) -> None:
+    """Whoever asks for something forgets what has run out: the last answer came before the interval's."""
+    plant.ask(event(p_target_w=500.0, left_s=9.5))
+    plant.tick(9)
+    state = replace(make.site(*plant.ders(), t_s=9.0), requests=plant.requests.alive())
+    plant.t_s = 9.6
+    plant.ask(of(GridLimitRequest, name="g", export_w=9000.0))
+    plant.stories.look(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=()), {})
+    assert [each["last"] for each in plant.told if each["id"] == "r"] == [False]
+    plant.tick()
+    assert plant.told[-1]["last"]
 
 
 def test_a_higher_reserve_keeps_the_lower_one_and_one_for_a_der_goes_before_one_for_all(plant: Plant) -> None:

@@ -71,7 +71,7 @@ def test_a_plan_over_the_socket_has_no_topic_and_what_nobody_measured_is_said() 
             state = make.site(make.battery(p_w=None), requests=requests)
             deliveries.look(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=()))
     [message] = sent
-    assert json.loads(message.payload)["text"] == "interval 1 of 1: nothing was measured (1 W were asked for)"
+    assert json.loads(message.payload)["text"] == "interval 1 of 1: nothing was measured (asked for: discharging 1 W)"
 
 
 LIMIT = LimitRequest(id="a1", der="pv1", by="home", p_ceiling_w=2_000.0, remaining_s=60.0)
@@ -125,5 +125,5 @@ def test_who_asked_over_the_socket_and_a_site_without_a_broker_have_the_event_al
     alone.requests.put(BatteryRequest(id="b", der="bat1", by="ops", p_target_w=-500.0, remaining_s=60.0))
     alone.look()
     assert alone.sent == [] and alone.told == [
-        ("request_changed", "bat1", "ops's setpoint of -500 W for bat1 binds now")
+        ("request_changed", "bat1", "ops's setpoint of charging 500 W for bat1 binds now")
     ]

@@ -104,12 +104,15 @@ async def test_a_battery_that_was_never_found_takes_no_plan_and_its_range_is_not
 async def test_an_event_begins_at_its_start_and_lasts_for_its_duration() -> None:
     home = house()
     reply = await home.send("demand_response", start=until(10), duration_s=600, import_w=2_000)
-    assert reply["text"] == "until 2026-11-21T13:00:00.000Z; begins in 600 s"
+    assert reply["text"] == "until 2026-11-21T12:20:00.000Z; begins in 600 s"
     shown = []
     for minutes in (0, 9, 11, 19, 21):
         home.passed_s = 60.0 * minutes
         shown.append([each.import_w for each in home.alive])
-    assert shown == [[None], [None], [2_000.0], [2_000.0], [None]]
+    assert shown == [[None], [None], [2_000.0], [2_000.0], []], "it is over when the event is"
+    home.passed_s = 0.0
+    reply = await home.send("demand_response", start=until(-5), duration_s=600, import_w=2_000)
+    assert reply["text"] == "until 2026-11-21T12:05:00.000Z"
     home = house()
     assert (await home.send("demand_response", duration_s=3_600, export_w=0))["result"] == "admitted"
     assert [each.export_w for each in home.alive] == [0.0], "without a start it begins now"
@@ -123,7 +126,7 @@ async def test_an_event_may_have_a_target_beside_its_limits() -> None:
     for minutes in (9, 11, 21):
         home.passed_s = 60.0 * minutes
         shown.append([(each.import_w, each.p_target_w) for each in home.alive])
-    assert shown == [[(None, None)], [(2_000.0, -1_500.0)], [(None, None)]]
+    assert shown == [[(None, None)], [(2_000.0, -1_500.0)], []]
     home = house()
     home.plan.site_functions.append((Probe(), ("pv1", "bat1")))
     assert (await home.send("demand_response", duration_s=600, poc_target_w=-1.5e4))["result"] == "admitted"
