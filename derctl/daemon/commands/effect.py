@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from derctl.core.types import (
@@ -225,16 +226,22 @@ def done(outcome: Outcome, desired: float | None, told: float | None) -> Effect:
     return Effect(code=outcome.reason)
 
 
+def by_rank(decision: Decision) -> list[Bound]:
+    """Who bound it, seniors first. Limits of the site took effect the other way round, so that seniors have the last
+    word."""
+    return sorted(decision.bound_by, key=attrgetter("rank"))
+
+
 def narrowings(decision: Decision, rating: Rating) -> Iterable[tuple[Bound, float]]:
     """By how much each narrowing moved an edge, in the order of ranks, W (below 0: less goes out) or var: so what a
     senior took is the senior's, and nobody else can claim it."""
     high_w, low_w = rating.p_max_w, rating.p_min_w
-    for bound in decision.bound_by:
+    for bound in by_rank(decision):
         if bound.what is What.CEILING:
-            yield bound, bound.value - high_w
-            high_w = bound.value
+            yield bound, min(bound.value - high_w, 0.0)
+            high_w = min(high_w, bound.value)
         elif bound.what is What.FLOOR:
-            yield bound, bound.value - low_w
-            low_w = bound.value
+            yield bound, max(bound.value - low_w, 0.0)
+            low_w = max(low_w, bound.value)
         else:
             yield bound, bound.value

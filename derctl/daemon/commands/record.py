@@ -10,7 +10,7 @@ import msgspec
 from derctl.core.capability import clamp
 from derctl.core.types import Decision, DerState, Request, SiteState
 from derctl.core.words import Became, What
-from derctl.daemon.commands.effect import Seen, functions_of, narrowings
+from derctl.daemon.commands.effect import Seen, by_rank, functions_of, narrowings
 from derctl.daemon.commands.volts import Window
 from derctl.functions.grid_target import GridTarget
 
@@ -93,23 +93,25 @@ def noted(record: Record, request: Request, seen: Seen, became: Became | None) -
 
 def _own(record: Record, der: DerState, decision: Decision, kinds: Collection[str]) -> float:
     """What a DER gives less than it gave when this began, and than a senior lets it: so far it is a limit's doing; of
-    a floor what it gives more. Of a setpoint all that it gives, W or var."""
+    a floor what it gives more than then, and than a senior makes it. Of a setpoint all that it gives, W or var."""
     p_w, q_var = der.reading.p_w, der.reading.q_var
     if VAR.intersection(kinds):
         mine = any(bound.by in kinds for bound in decision.bound_by)
         return q_var if mine and q_var is not None and der.fresh else 0.0
     if p_w is None or not der.fresh:
         return 0.0
-    most_w = record.began.setdefault(der.id, p_w)
+    most_w = least_w = record.began.setdefault(der.id, p_w)
     if GridTarget.kind in kinds and any(bound.by == GridTarget.kind for bound in decision.bound_by):
-        return _moved(p_w, record.began[der.id], decision)
-    for bound in decision.bound_by:
+        return _moved(p_w, most_w, decision)
+    for bound in by_rank(decision):
         if bound.by in kinds:
             if bound.what is What.FLOOR:
-                return max(p_w - record.began[der.id], 0.0)
+                return max(p_w - least_w, 0.0)
             return p_w if bound.what is What.TARGET else min(p_w - most_w, 0.0)
         if bound.what is What.CEILING:
             most_w = min(most_w, bound.value)
+        elif bound.what is What.FLOOR:
+            least_w = max(least_w, bound.value)
     return 0.0
 
 

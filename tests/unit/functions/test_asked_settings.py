@@ -20,6 +20,7 @@ from derctl.core.types import (
     StopRequest,
     VarRequest,
 )
+from derctl.core.value import replace
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.operator import SetpointFunction
@@ -47,6 +48,37 @@ def test_a_reserve_is_raised_for_a_time_and_for_its_battery_alone() -> None:
     assert kept(function, 50.0, reserve(60.0)) and kept(function, 50.0, reserve(60.0, None))
     assert not kept(function, 50.0, reserve(60.0, "bat2"))
     assert kept(function, 50.0, reserve(30.0), reserve(60.0, None)), "of several the higher"
+
+
+def let_out(*steps: tuple[Request, ...], soc_pct: float = 50.0, seconds: int = 50) -> list[float | None]:
+    """What the battery may give after the last of these was asked for, tick by tick; None: as much as it likes."""
+    time = DerTimeline(Reserve(min_pct=20.0, may_lower=True))
+    for requests in steps[:-1]:
+        time.at(make.battery(soc_pct=soc_pct), requests=requests)
+    said = [time.at(make.battery(soc_pct=soc_pct), requests=steps[-1]) for _ in range(seconds)]
+    return [None if isinstance(each, Abstain) else each.p_ceiling_w for each in said]
+
+
+def test_a_higher_reserve_that_ends_lets_the_battery_out_on_a_ramp_that_starts_at_random() -> None:
+    """The reserves of a thousand sites that end at six o'clock are no step."""
+    ends = replace(reserve(60.0), remaining_s=1.0)
+    found = let_out((ends,), ())
+    still = found.count(0.0)
+    assert 0 < still <= 30 and found[still : still + 19] == [500.0 * n for n in range(1, 20)]
+    assert set(found[still + 19 :]) == {None}
+
+
+def test_a_reserve_that_somebody_ends_or_lowers_lets_out_at_once_on_the_ramp() -> None:
+    assert let_out((reserve(60.0),), ())[:3] == [500.0, 1_000.0, 1_500.0]
+    assert let_out((reserve(60.0),), (reserve(30.0),))[:2] == [500.0, 1_000.0], "a lower one took its place"
+    assert let_out((), (), (reserve(10.0),), soc_pct=15.0)[:2] == [500.0, 1_000.0], "below the site file's own"
+    assert let_out((reserve(60.0),), (), (reserve(60.0),))[0] == 0.0, "and one that comes again is kept at once"
+
+
+def test_a_reserve_that_its_charge_lets_go_needs_no_ramp() -> None:
+    time = DerTimeline(Reserve(min_pct=20.0))
+    assert isinstance(time.at(make.battery(soc_pct=20.0)), Proposal)
+    assert isinstance(time.at(make.battery(soc_pct=23.0)), Abstain)
 
 
 def test_it_is_lowered_only_where_the_site_file_lets_it_be() -> None:

@@ -18,6 +18,8 @@ from derctl.core.schedule import Aim, Event, Limits
 from derctl.core.types import (
     REQUESTS,
     BatteryRequest,
+    Bound,
+    Decision,
     DepartureRequest,
     DerState,
     EnvelopeRequest,
@@ -31,13 +33,14 @@ from derctl.core.types import (
     Proposal,
     Request,
     ReserveRequest,
+    Setpoint,
     StopRequest,
     Tick,
     VarRequest,
 )
 from derctl.core.value import replace
-from derctl.core.words import Achieved, Reason, Standing
-from derctl.daemon.commands.effect import FUNCTIONS
+from derctl.core.words import Achieved, Reason, Standing, What
+from derctl.daemon.commands.effect import FUNCTIONS, narrowings
 from derctl.daemon.commands.effects import EFFECTS
 from derctl.daemon.commands.stories import Stories
 from derctl.daemon.commands.targets import STAYS_OVER_S
@@ -415,6 +418,31 @@ def test_an_event_says_nothing_before_its_start(plant: Plant) -> None:
     plant.requests.drop(lambda each: True, Standing.OPTED_OUT, "home")
     plant.tick()
     assert parts(plant)[-1] == (None, "overridden_by", "home", "opted_out", True)
+
+
+def test_what_a_senior_lifts_is_no_floor_s_doing(plant: Plant) -> None:
+    """Droop holds the battery at 1 kW, the operator lifts it to 1.5."""
+    plant.seniors = [("bat1", Proposal(by="freq_droop", rank=20, p_floor_w=1000.0))]
+    plant.ask(of(FloorRequest, p_floor_w=1500.0, der="bat1", left_s=40.0))
+    plant.tick(41)
+    assert delivered(plant) == pytest.approx(500.0, rel=0.05)
+
+
+def test_of_two_limits_of_the_site_the_junior_is_counted_with_what_the_senior_leaves() -> None:
+    """The owner's 3 kW took effect first, so that the contract's 2 have the last word: all is the contract's."""
+    bounds = (
+        Bound(by="owner_limits", rank=50, what=What.CEILING, value=3000.0),
+        Bound(by="contract_export_limit", rank=15, what=What.CEILING, value=2000.0),
+        Bound(by="plan", rank=70, what=What.FLOOR, value=-500.0),
+        Bound(by="fuse_limit", rank=15, what=What.FLOOR, value=-200.0),
+    )
+    found = narrowings(Decision(der="b", setpoint=Setpoint(), bound_by=bounds), make.battery(p_max_w=1e4).rating)
+    assert [(bound.by, moved) for bound, moved in found] == [
+        ("contract_export_limit", -8000.0),
+        ("fuse_limit", 4800.0),
+        ("owner_limits", 0.0),
+        ("plan", 0.0),
+    ]
 
 
 # ---- the target of an event
