@@ -140,6 +140,8 @@ def together(effects: Sequence[Effect]) -> Effect:
 
 def limited(decision: Decision, seen: Seen, kind: str, asked_w: float | None) -> Effect:
     """Of a ceiling. asked_w None: the limit is on a sum, of which this is one part."""
+    if asked_w is not None and _silent(decision, seen):
+        return Effect(code=Reason.STALE)
     ceilings = [each for each in decision.bound_by if each.what is What.CEILING]
     own = [each for each in ceilings if each.by == kind and each.why is None]
     if not own:
@@ -153,6 +155,8 @@ def limited(decision: Decision, seen: Seen, kind: str, asked_w: float | None) ->
     if ceilings[-1].by != kind and ceilings[-1].value < own[-1].value - NEAR_W:
         return Effect(became=Became.NOT_BINDING, by=ceilings[-1].by)
     outcome, told_w = seen.outcomes.get(decision.der), power_w(decision.setpoint)
+    if asked_w is not None and told_w is not None and told_w > asked_w + NEAR_W:
+        return _above(decision, What.FLOOR, kind)
     if told_w is not None and told_w < own[-1].value - NEAR_W:  # a store that is aimed lower
         return Effect(became=Became.NOT_BINDING)
     if outcome is None:
@@ -163,6 +167,8 @@ def limited(decision: Decision, seen: Seen, kind: str, asked_w: float | None) ->
 
 def held_up(decision: Decision, seen: Seen, kind: str, asked_w: float | None) -> Effect:
     """Of a floor, the same the other way round: only a target lifts anybody."""
+    if asked_w is not None and _silent(decision, seen):
+        return Effect(code=Reason.STALE)
     floors = [each for each in decision.bound_by if each.what is What.FLOOR]
     own = [each for each in floors if each.by == kind and each.why is None]
     told_w = decision.setpoint.p_target_w
@@ -176,6 +182,8 @@ def held_up(decision: Decision, seen: Seen, kind: str, asked_w: float | None) ->
         return _above(decision, What.CEILING, kind)
     if told_w is None:
         return Effect(became=Became.REFUSED, code=Reason.NOT_SUPPORTED)
+    if asked_w is not None and told_w < asked_w - NEAR_W:
+        return _above(decision, What.CEILING, kind)
     if told_w > own[-1].value + NEAR_W:
         return Effect(became=Became.NOT_BINDING, by=None if floors[-1].by == kind else floors[-1].by)
     outcome = seen.outcomes.get(decision.der)
@@ -183,6 +191,12 @@ def held_up(decision: Decision, seen: Seen, kind: str, asked_w: float | None) ->
         return OPEN
     desired_w = outcome.desired.p_target_w
     return done(outcome, desired_w, desired_w if asked_w is None else told_w)
+
+
+def _silent(decision: Decision, seen: Seen) -> bool:
+    """Nobody hears it: what it is told says nothing of what it does."""
+    der = seen.ders.get(decision.der)
+    return der is not None and not der.fresh
 
 
 def _above(decision: Decision, edge: What, kind: str) -> Effect:

@@ -29,6 +29,8 @@ SUN_ONLY = "sun_only"
 """It keeps a store from drawing what the sun does not give: who generates makes room instead."""
 SETTLED_PU = 0.01
 """A var that is this near to what is asked for, per unit of the apparent power, is no more on its way there."""
+OBEYS_PU = 0.02
+"""So far above a limit on all together is still below it, per unit of their ratings: each of them obeys as well."""
 WITHIN = frozenset({Achieved.YES, Achieved.NOT_BINDING})
 """The var of a setpoint is measured near enough: whether its limit binds is another thing."""
 
@@ -43,7 +45,17 @@ def _limit(request: Any, seen: Seen) -> Effect:
     if (tightest.by, tightest.id) != (request.by, request.id):
         return Effect(became=Became.NOT_BINDING, by=tightest.by)
     kind, asked_w = function_of(request), None if request.der is None else request.p_ceiling_w
-    return together([limited(each, seen, kind, asked_w) for each in seen.of(request.der, kind)])
+    found = [limited(each, seen, kind, asked_w) for each in seen.of(request.der, kind)]
+    return together(found) if request.der is not None else _sum(request, found, seen)
+
+
+def _sum(request: Any, found: Sequence[Effect], seen: Seen) -> Effect:
+    """Of a limit on all together: what they are measured to give counts."""
+    room_w = _room_w("generation_w", request.p_ceiling_w, seen)
+    if room_w is None:
+        return Effect(code=Reason.UNMEASURED)
+    near_w = OBEYS_PU * sum((der.rating.size_w for der in seen.state.ders), 0.0)
+    return together(found) if room_w >= -near_w else _over(found, What.FLOOR, function_of(request), seen)
 
 
 def _floor(request: Any, seen: Seen) -> Effect:

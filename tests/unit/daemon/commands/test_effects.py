@@ -26,6 +26,7 @@ from derctl.core.types import (
     EventRequest,
     FloorRequest,
     GridLimitRequest,
+    LimitRequest,
     Outcome,
     OwnerLimitRequest,
     PlanRequest,
@@ -52,7 +53,7 @@ from derctl.functions.departure import Departure
 from derctl.functions.grid_target import GridTarget
 from derctl.functions.grid_target import Memory as Target
 from derctl.functions.meter_trust import Trust
-from derctl.functions.operator import OperatorLimit, SetpointFunction
+from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
 from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
 from derctl.functions.self_consumption import Memory as Followed
@@ -113,7 +114,7 @@ class Plant:
     @property
     def site_functions(self) -> list[Any]:
         follower = [] if self.target_w is None else [SelfConsumption(target_w=self.target_w)]
-        return [self.grid, OwnerLimits(), GridTarget(), *follower]
+        return [self.grid, OwnerLimits(), GridTarget(), OperatorSiteLimit(), *follower]
 
     @property
     def rows(self) -> list[Any]:
@@ -418,6 +419,57 @@ def test_an_event_says_nothing_before_its_start(plant: Plant) -> None:
     plant.requests.drop(lambda each: True, Standing.OPTED_OUT, "home")
     plant.tick()
     assert parts(plant)[-1] == (None, "overridden_by", "home", "opted_out", True)
+
+
+def test_an_edge_that_a_senior_of_the_site_moves_it_beyond_is_not_held(tmp_path: Path) -> None:
+    """A limit of the site has the last word: the battery was told 2 kW below its floor, and `achieved` was said."""
+    plant = Plant(tmp_path)
+    plant.ask(of(OwnerLimitRequest, by="home", name="g", generation_w=1000.0))
+    plant.ask(of(FloorRequest, p_floor_w=-300.0, der="bat1"))
+    plant.tick(20)
+    assert plant.p_w["bat1"] < -1000.0
+    assert plant.words() == [("overridden_by", "owner_limits", "senior_bound")]
+    plant = Plant(tmp_path, sun_w=0.0, load_w=5000.0)
+    plant.ask(of(GridLimitRequest, name="g", import_w=2000.0))
+    plant.ask(of(LimitRequest, p_ceiling_w=0.0, der="bat1"))
+    plant.tick(20)
+    assert plant.p_w["bat1"] > 2000.0
+    assert plant.words() == [("overridden_by", "grid_limits", "senior_bound")]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [of(LimitRequest, p_ceiling_w=3000.0, der="bat1"), of(FloorRequest, p_floor_w=-3000.0, der="bat1")],
+    ids=["limit", "floor"],
+)
+def test_of_a_device_that_nobody_hears_nothing_is_said(tmp_path: Path, request_: Request) -> None:
+    """Its fallback is lower, and was called what keeps the limit."""
+    quiet = [("bat1", Proposal(by="comms_loss", rank=0, p_ceiling_w=2000.0, p_floor_w=-2000.0))]
+    plant = Plant(tmp_path, seniors=quiet, absent={"bat1"})
+    plant.ask(request_)
+    plant.tick(20)
+    assert plant.words() == []
+
+
+@pytest.mark.parametrize(
+    ("world", "says"),
+    [
+        ({}, [("achieved", None, None)]),
+        (
+            {"seniors": [DROOP], "moods": {"bat1": (Achieved.YES, None)}},
+            [("overridden_by", "freq_droop", "senior_bound")],
+        ),
+        ({"absent": {"pv1"}}, []),
+        ({"moods": {"pv1": IGNORED, "bat1": (Achieved.YES, None)}}, [("refused", None, "write_ignored")]),
+    ],
+)
+def test_a_limit_on_the_sum_of_all_is_achieved_by_what_they_give_together(
+    tmp_path: Path, world: dict[str, Any], says: list[Said]
+) -> None:
+    plant = Plant(tmp_path, **world)
+    plant.ask(of(LimitRequest, p_ceiling_w=1000.0))
+    plant.tick(int(STAYS_OVER_S) + 15)
+    assert plant.words() == says
 
 
 def test_what_a_senior_lifts_is_no_floor_s_doing(plant: Plant) -> None:
