@@ -21,6 +21,7 @@ from derctl.core.types import (
     VarRequest,
 )
 from derctl.core.value import replace
+from derctl.core.words import Reason
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.operator import SetpointFunction
@@ -123,8 +124,24 @@ def test_a_plan_is_followed_while_its_interval_lasts() -> None:
     assert time.at(make.battery(), requests=(plan(90.0, p_target_w=-500.0),)) == said
     said = Proposal(by="schedule", rank=70, p_floor_w=100.0, p_ceiling_w=900.0)
     assert time.at(make.battery(), requests=(plan(90.0, p_floor_w=100.0, p_ceiling_w=900.0),)) == said
+    time = DerTimeline(Schedule())
     assert time.at(make.battery(), requests=(plan(40.0, p_target_w=-500.0),)) == Abstain("between intervals")
     assert time.at(make.battery("bat2"), requests=(plan(90.0, p_target_w=-500.0),)) == Abstain("no request")
+
+
+def test_a_ceiling_behind_which_nothing_follows_is_let_go_on_a_ramp_that_starts_at_random() -> None:
+    """A planner's interval that ends for a thousand batteries is no step; the next interval counts at once."""
+    time = DerTimeline(Schedule())
+    assert time.proposes(make.battery(), requests=(plan(41.0, p_ceiling_w=900.0),)).p_ceiling_w == 900.0
+    said = [time.at(make.battery(), requests=(plan(40.0 - n, p_ceiling_w=900.0),)) for n in range(50)]
+    tops = [(each.p_ceiling_w, each.why) for each in said if isinstance(each, Proposal)]
+    still = tops.count((900.0, Reason.RELAXING))
+    assert 0 < still <= 30 and tops[still:] == [(900.0 + 500.0 * n, Reason.RELAXING) for n in range(1, 20)]
+    assert said[-1] == Abstain("no request"), "the plan has ended meanwhile"
+    time.proposes(make.battery(), requests=(plan(80.0, p_ceiling_w=900.0),))
+    assert time.proposes(make.battery(), requests=(plan(80.0, p_target_w=2_000.0),)).p_ceiling_w is None
+    time.proposes(make.battery(), requests=(plan(80.0, p_ceiling_w=900.0),))
+    assert time.proposes(make.battery()).p_ceiling_w == 1_400.0, "what was cleared waits for nothing"
 
 
 WATTS = st.floats(-5_000.0, 5_000.0)
