@@ -32,7 +32,7 @@ GOOD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("grid_limit", {"export_w": 3000}),
     ("owner_limit", {"import_w": 9000, "generation_w": 4000}),
     ("operating_envelope", {"intervals": PARTS}),
-    ("demand_response", {"duration_s": 30, "export_w": 2000, "p_target_w": -500}),
+    ("demand_response", {"duration_s": 30, "export_w": 2000}),
     ("opt_out", {"event": "e1"}),
     ("battery_plan", {"der": "bat1", "intervals": AIMS}),
     ("set_reserve", {"min_pct": 40}),

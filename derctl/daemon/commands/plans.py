@@ -156,16 +156,17 @@ async def demand_response(reach: Reach, order: Order) -> Done:
 
 def _check_target(reach: Reach, args: DemandResponse) -> None:
     """Raises CommandError: there are two, or it is one that nobody here can be sent to."""
-    stores = batteries(reach.state().ders)
+    ders = reach.state().ders
+    stores = batteries(ders) or [der for der in ders if der.rating.p_min_w < 0.0]  # of one that is not found yet
     if args.p_target_w is not None and args.poc_target_w is not None:
         text = "p_target_w and poc_target_w: give one of them, since the batteries can be sent to one only"
         raise CommandError(Refusal.BAD_ARGUMENT, text)
+    if not all(der.rating.size_w for der in stores or ders):
+        text = "a battery was never found: what it can is not known; send it again"
+        raise CommandError(Refusal.RATING_UNKNOWN, text)
     if not stores:
         raise CommandError(Refusal.OUT_OF_RANGE, "no battery of this site takes a target")
     if args.p_target_w is not None:
-        if not all(der.rating.size_w for der in stores):
-            text = "a battery was never found: what it can is not known; send it again"
-            raise CommandError(Refusal.RATING_UNKNOWN, text)
         low_w, high_w = (sum(getattr(der.rating, name) for der in stores) for name in ("p_min_w", "p_max_w"))
         _check_inside("p_target_w", args.p_target_w, low_w, high_w)
     if args.poc_target_w is not None:

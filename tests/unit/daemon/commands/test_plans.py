@@ -167,6 +167,10 @@ async def test_a_site_whose_batteries_are_not_known_or_that_has_none_takes_no_ta
     home = house()
     home.state = lambda: make.site(make.battery(p_max_w=0.0, charge_w=0.0))
     assert (await refused(home, "demand_response", duration_s=600, p_target_w=0))[0] == "rating_unknown"
+    unfound = make.der("bat1", make.rating(p_max_w=3e3, p_min_w=-3e3), make.LIMITED, fresh=False)
+    home.state = lambda: make.site(unfound)
+    said = await refused(home, "demand_response", duration_s=600, p_target_w=4_000)
+    assert said == ("out_of_range", "p_target_w = 4000 is outside -3000 to 3000 W"), "by the site file's rating"
     home.state = lambda: make.site(make.pv())
     said = await refused(home, "demand_response", duration_s=600, p_target_w=0)
     assert said == ("out_of_range", "no battery of this site takes a target")
