@@ -279,7 +279,7 @@ def arguments(name: str, args: dict[str, Any], life_s: float) -> None:
             some(args, LIMITS, 0.0, 1e8)
         else:
             number(args["p_target_w"], -BAT_W, BAT_W)
-            some({"export_w": 0, **args}, LIMITS, 0.0, 1e8)
+            some({"beside": 0, **args}, ("beside", *LIMITS), 0.0, 1e8)
         need(args.get("poc_target_w") is None)  # nobody proves the meter of this site
     elif name in {"operating_envelope", "battery_plan"}:
         need(name != "battery_plan" or args.get("der") == "bat1")
