@@ -140,6 +140,23 @@ async def test_while_the_clock_is_not_set_a_target_waits_and_a_limit_does_not() 
     assert (await home.send("demand_response", duration_s=600, export_w=0))["result"] == "admitted"
 
 
+async def test_while_the_clock_is_not_set_the_start_of_a_limit_is_by_its_sender_s() -> None:
+    """The machine believes to be in 1970; it was refused as one that begins 56 years behind its end."""
+    home = house()
+    home.desk.clock = Clock("/no such file", lambda: 86_400.0)
+    reply = await home.send("demand_response", start=until(10), duration_s=600, import_w=2_000)
+    assert reply["text"] == "until 2026-11-21T12:20:00.000Z; begins in 600 s"
+    shown = []
+    for minutes in (0, 9, 11, 19, 21):
+        home.passed_s = 60.0 * minutes
+        shown.append([each.import_w for each in home.alive])
+    assert shown == [[None], [None], [2_000.0], [2_000.0], []]
+    assert (await home.send("grid_limit", export_w=1.0))["text"] == "until 2026-11-21T13:21:00.000Z"
+    sent = {"id": "z", "issued_at": "9999-12-31T23:59:00-14:00", "expires_s": 10, "export_w": 1}
+    reply = await home.desk.by_mqtt("dso", "grid_limit", msgspec.json.encode(sent), False)
+    assert reply["code"] == "bad_argument" and "there is no calendar" in reply["text"]
+
+
 @pytest.mark.parametrize(
     ("args", "code", "text"),
     [
