@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from derctl.core.types import Decision, DerState, EnvelopeRequest, EventRequest, PlanRequest, SiteState, aiming
+from derctl.core.requests import EnvelopeRequest, EventRequest, PlanRequest, aiming
+from derctl.core.types import Decision, DerState, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import What
 

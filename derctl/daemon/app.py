@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import Tick
 from derctl.core.words import Mode
 from derctl.daemon.arming import Arm, Arming

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.words import ProfileBy
 from derctl.daemon.build import Plant
 from derctl.site import Site

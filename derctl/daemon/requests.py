@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.types import LATEST, LimitRequest, Request
+from derctl.core.requests import LATEST, LimitRequest, Request
 from derctl.core.value import replace
 from derctl.core.words import Abides, Refusal, Standing
 from derctl.daemon.waiting import Key, Waiting

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.types import DerState, LimitRequest, SiteState, StopRequest
+from derctl.core.requests import LimitRequest, StopRequest
+from derctl.core.types import DerState, SiteState
 from derctl.core.value import replace
 from derctl.daemon import standing as stands
 from derctl.daemon.channel.channel import Channel

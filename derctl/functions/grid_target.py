@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from derctl.core.capability import assumed_w
+from derctl.core.requests import aiming
 from derctl.core.text import share_of
-from derctl.core.types import Abstain, DerState, SiteProposal, SiteState, aiming
+from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
 from derctl.functions.operator import NO_REQUEST, RELAX_PU_PER_S, START_WITHIN_S

@@ -7,7 +7,8 @@ from operator import attrgetter
 from typing import ClassVar
 
 from derctl.core.capability import let_out_w
-from derctl.core.types import FOREVER_S, Abstain, DerState, Proposal, ReserveRequest, SiteState
+from derctl.core.requests import ReserveRequest
+from derctl.core.types import FOREVER_S, Abstain, DerState, Proposal, SiteState
 from derctl.core.value import value
 from derctl.core.words import Idle, Reason
 from derctl.functions.lapse import NO_LIMIT, Lapse, lapsed

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from derctl.core.types import Abstain, DerState, PlanRequest, Proposal, SiteState
+from derctl.core.requests import PlanRequest
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.value import replace
 from derctl.core.words import Idle, Reason
 from derctl.functions.lapse import NO_LIMIT, Lapse, lapsed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from derctl.core.contacts import DEBOUNCE_S, INVERSE, LOOP, MODES, Wiring
-from derctl.core.types import LOCAL
+from derctl.core.requests import LOCAL
 from derctl.core.words import Contact
 from derctl.functions.site_limits import GridLimits
 from derctl.site.schema import ContactSection, SiteFile
@@ -38,6 +38,29 @@ def offsets_of(section: ContactSection) -> dict[str, int]:
 def latched(section: ContactSection) -> bool:
     """Whether it stays when its contact asks for nothing any more."""
     return section.latch is not False and Contact(section.kind) is Contact.EMERGENCY_STOP
+
+
+def inputs_text(sections: Sequence[ContactSection]) -> list[str]:
+    """For `check`: how each is wired, and what a broken wire does."""
+    return [_input_text(each, wiring_of(each)) for each in sections]
+
+
+def _input_text(section: ContactSection, wiring: Wiring) -> str:
+    lines = ", ".join(f"{name} {line}" for name, line in offsets_of(section).items())
+    rest = "exactly one closed" if wiring.kind is Contact.RIPPLE_CONTROL else "closed at rest"
+    rest = rest if wiring.closed_at_rest or wiring.kind is Contact.RIPPLE_CONTROL else "open at rest"
+    text = f"{section.name}: {section.kind}, lines {lines} of {section.chip}, {rest}; "
+    after = f"counts after {wiring.debounce_s:g} s, what is looser after {wiring.release_s:g} s"
+    if wiring.kind is Contact.EMERGENCY_STOP:
+        ends = "until `derctl stop --lift`" if latched(section) else "while it lasts"
+        broken = "a wire that breaks, an input that is not still or can't be read"
+        return f"{text}stops the site (rank 0) {ends}; {broken} does the same while it lasts; {after}"
+    what = "export" if section.limits == "export" else "generation of all DERs"
+    rated = "their ratings" if section.rated_w is None else f"{section.rated_w:,.0f} W"
+    return (
+        f"{text}limits the {what} to its share of {rated} (rank 40); a wire that breaks, an input that is not still "
+        f"or can't be read counts as 0 %; {after}"
+    )
 
 
 def contacts(site: SiteFile) -> Iterator[tuple[str, str]]:

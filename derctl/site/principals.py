@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from derctl.core.types import LOCAL
+from derctl.core.requests import LOCAL
 from derctl.site.convert import named
 from derctl.site.schema import PrincipalSection, SiteFile
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from derctl.core.containment import Budget
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import Rating
 from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem

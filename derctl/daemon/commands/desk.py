@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from derctl.core.types import LOCAL
+from derctl.core.requests import LOCAL
 from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock, text_of
 from derctl.daemon.commands.answer import CORRELATION_MAX, NAME_MAX, answer, reply

@@ -7,18 +7,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from derctl.core.types import (
-    Bound,
-    Decision,
-    DerState,
-    EventRequest,
-    LimitRequest,
-    Outcome,
-    Rating,
-    Request,
-    Setpoint,
-    SiteState,
-)
+from derctl.core.requests import EventRequest, LimitRequest, Request
+from derctl.core.types import Bound, Decision, DerState, Outcome, Rating, Setpoint, SiteState
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.waiting import Key
 from derctl.functions.grid_target import GridTarget

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from derctl.core.types import LIMITS, Decision, Request, given
+from derctl.core.requests import LIMITS, Request, given
+from derctl.core.types import Decision
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.commands.effect import (
@@ -265,4 +266,4 @@ EFFECTS: Mapping[str, Callable[[Any, Seen], Effect]] = {
     "set_var": _var,
     "emergency_stop": _stop,
 }
-"""By the kind of a request: each has one (a test compares them with core/types.REQUESTS)."""
+"""By the kind of a request: each has one (a test compares them with core/requests.REQUESTS)."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from derctl.core.delivery import Delivery, step
+from derctl.core.requests import COMMON, Request
 from derctl.core.text import UNSAID, WAYS, power_text, wish
-from derctl.core.types import COMMON, Request, Tick
+from derctl.core.types import Tick
 from derctl.core.words import Standing
 from derctl.daemon.commands.answer import answer, reply
 from derctl.daemon.commands.row import LOCAL_ID

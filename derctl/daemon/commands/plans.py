@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.requests import AIMS, TARGETS, EventRequest, PlanRequest
 from derctl.core.schedule import Aim, Event
-from derctl.core.types import AIMS, TARGETS, EventRequest, PlanRequest, Rating
+from derctl.core.types import Rating
 from derctl.core.value import replace
 from derctl.core.words import Refusal, Standing
 from derctl.daemon.clock import text_of

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from derctl.core.capability import clamp
-from derctl.core.types import Decision, DerState, Request, SiteState
+from derctl.core.requests import Request
+from derctl.core.types import Decision, DerState, SiteState
 from derctl.core.words import Became, What
 from derctl.daemon.commands.effect import Seen, by_rank, functions_of, narrowings
 from derctl.daemon.commands.volts import Window

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.types import AIMS, LIMITS
+from derctl.core.requests import AIMS, LIMITS
 from derctl.core.words import Refusal
 from derctl.daemon.commands import emhass, predbat
 from derctl.daemon.commands.arguments import convert

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.requests import LIMITS, EnvelopeRequest, GridLimitRequest, OwnerLimitRequest
 from derctl.core.schedule import Limits
-from derctl.core.types import LIMITS, EnvelopeRequest, GridLimitRequest, OwnerLimitRequest
 from derctl.core.words import Refusal
 from derctl.daemon.commands import shapes
 from derctl.daemon.commands.parts import spans

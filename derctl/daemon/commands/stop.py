@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from derctl.core.types import FOREVER_S, StopRequest
+from derctl.core.requests import StopRequest
+from derctl.core.types import FOREVER_S
 from derctl.core.words import Standing
 from derctl.daemon.commands.power import put
 from derctl.daemon.commands.row import EVERYBODY, Command, Done, Nothing, Order, Reach

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.engine import Plan
-from derctl.core.types import FloorRequest, LimitRequest, Outcome, Tick
+from derctl.core.plan import Plan
+from derctl.core.requests import FloorRequest, LimitRequest
+from derctl.core.types import Outcome, Tick
 from derctl.core.words import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.answer import answer, reply

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from derctl.core.engine import evidence_of
-from derctl.core.types import Decision, EventRequest, aiming
+from derctl.core.poc import evidence_of
+from derctl.core.requests import EventRequest, aiming
+from derctl.core.types import Decision
 from derctl.core.words import Became, Belief, Reason, What
 from derctl.daemon.commands.effect import NEAR_W, OPEN, Effect, Seen, done, together
 from derctl.functions.grid_target import EDGE_W, GridTarget, Memory, batteries

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from derctl.core.types import Request
+from derctl.core.requests import Request
 from derctl.daemon.arming import Arming
 from derctl.daemon.clock import text_of
 from derctl.daemon.report.telemetry import age_of, measurement, of_decision, of_evidence, of_outcome

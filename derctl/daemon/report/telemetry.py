@@ -10,7 +10,8 @@ from typing import Any
 
 from derctl.core.evidence import Evidence
 from derctl.core.pack import Pack
-from derctl.core.types import Decision, DerState, Outcome, PocState, Reading, Request, Setpoint, SiteState
+from derctl.core.requests import Request
+from derctl.core.types import Decision, DerState, Outcome, PocState, Reading, Setpoint, SiteState
 from derctl.core.words import Mode
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock, text_of

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from derctl.core.requests import Request
 from derctl.core.sensitivity import UNKNOWN, Sensitivity
-from derctl.core.types import Decision, DerState, Outcome, PocState, Request
+from derctl.core.types import Decision, DerState, Outcome, PocState
 from derctl.core.words import Belief, Bind, Phase, ProfileBy, Reason, Record, Shown, Status
 from derctl.daemon.actuate.rest import AWAKE, Rest
 from derctl.daemon.actuate.standing import Standing

@@ -8,17 +8,9 @@ from typing import Any
 import pytest
 
 from derctl.core.delivery import Aimed, Delivery, step
+from derctl.core.requests import BatteryRequest, EnvelopeRequest, EventRequest, PlanRequest
 from derctl.core.schedule import Aim, Event, Limits
-from derctl.core.types import (
-    BatteryRequest,
-    Bound,
-    Decision,
-    DerState,
-    EnvelopeRequest,
-    EventRequest,
-    PlanRequest,
-    Setpoint,
-)
+from derctl.core.types import Bound, Decision, DerState, Setpoint
 from derctl.core.words import What
 from tests import make
 

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.schedule import Aim, Event, Limits, current
-from derctl.core.text import wish
-from derctl.core.types import (
+from derctl.core.requests import (
     BatteryRequest,
     EnvelopeRequest,
     EventRequest,
@@ -19,6 +17,8 @@ from derctl.core.types import (
     OwnerLimitRequest,
     PlanRequest,
 )
+from derctl.core.schedule import Aim, Event, Limits, current
+from derctl.core.text import wish
 from derctl.daemon.requests import tightest
 
 PARTS = (

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from derctl.core.evidence import Evidence
+from derctl.core.requests import EventRequest, FloorRequest, GridLimitRequest, OwnerLimitRequest
 from derctl.core.schedule import Event
-from derctl.core.types import Abstain, EventRequest, FloorRequest, GridLimitRequest, OwnerLimitRequest, Proposal
+from derctl.core.types import Abstain, Proposal
 from derctl.core.types import SiteProposal as Site
 from derctl.core.value import replace
 from derctl.core.words import Belief

@@ -14,16 +14,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from derctl.core.types import (
-    BatteryRequest,
-    Capability,
-    DerState,
-    LimitRequest,
-    Port,
-    Reading,
-    Request,
-    SiteState,
-)
+from derctl.core.requests import BatteryRequest, LimitRequest, Request
+from derctl.core.types import Capability, DerState, Port, Reading, SiteState
 from derctl.core.value import replace
 from derctl.core.words import Released
 from derctl.daemon.actuate.release import Release

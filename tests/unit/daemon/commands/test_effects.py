@@ -13,32 +13,27 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.engine import Plan, step
-from derctl.core.schedule import Aim, Event, Limits
-from derctl.core.types import (
+from derctl.core.engine import step
+from derctl.core.plan import Plan
+from derctl.core.requests import (
     REQUESTS,
     BatteryRequest,
-    Bound,
-    Decision,
     DepartureRequest,
-    DerState,
     EnvelopeRequest,
     EventRequest,
     FloorRequest,
     GridLimitRequest,
     LimitRequest,
-    Outcome,
     OwnerLimitRequest,
     PlanRequest,
     PowerFactorRequest,
-    Proposal,
     Request,
     ReserveRequest,
-    Setpoint,
     StopRequest,
-    Tick,
     VarRequest,
 )
+from derctl.core.schedule import Aim, Event, Limits
+from derctl.core.types import Bound, Decision, DerState, Outcome, Proposal, Setpoint, Tick
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason, Standing, What
 from derctl.daemon.commands.effect import FUNCTIONS, narrowings
@@ -48,8 +43,8 @@ from derctl.daemon.commands.targets import STAYS_OVER_S
 from derctl.daemon.requests import Requests
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
-from derctl.functions.contract_export_limit import Memory as Loop
 from derctl.functions.departure import Departure
+from derctl.functions.export_memory import Memory as Loop
 from derctl.functions.grid_target import GridTarget
 from derctl.functions.grid_target import Memory as Target
 from derctl.functions.meter_trust import Trust

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from derctl.core.requests import BatteryRequest, LimitRequest, PlanRequest, Request
 from derctl.core.schedule import Aim
-from derctl.core.types import BatteryRequest, Bound, Decision, LimitRequest, PlanRequest, Request, Setpoint, Tick
+from derctl.core.types import Bound, Decision, Setpoint, Tick
 from derctl.core.words import What
 from derctl.daemon.commands.notices import Deliveries, Notices
 from derctl.daemon.requests import Requests

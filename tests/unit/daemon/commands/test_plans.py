@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.types import FOREVER_S, StopRequest
+from derctl.core.requests import StopRequest
+from derctl.core.types import FOREVER_S
 from derctl.core.words import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.requests import from_plain, to_plain

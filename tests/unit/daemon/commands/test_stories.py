@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.engine import Plan, step
-from derctl.core.types import BatteryRequest, LimitRequest, Outcome, PocState, Proposal, Reading, Request, Tick
+from derctl.core.engine import step
+from derctl.core.plan import Plan
+from derctl.core.requests import BatteryRequest, LimitRequest, Request
+from derctl.core.types import Outcome, PocState, Proposal, Reading, Tick
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason
 from derctl.daemon.clock import Clock

@@ -10,8 +10,9 @@ from typing import Any
 import jinja2
 import pytest
 
+from derctl.core.requests import LimitRequest, PlanRequest
 from derctl.core.schedule import Aim
-from derctl.core.types import DerState, LimitRequest, PlanRequest, Reading
+from derctl.core.types import DerState, Reading
 from derctl.core.words import Mode, Status, Timer
 from derctl.daemon.clock import Clock
 from derctl.daemon.known import Once

@@ -14,14 +14,7 @@ import pytest
 
 from derctl.core.evidence import Evidence
 from derctl.core.pack import Bounds, Pack
-from derctl.core.types import (
-    Bound,
-    Decision,
-    Outcome,
-    Reading,
-    Setpoint,
-    SiteState,
-)
+from derctl.core.types import Bound, Decision, Outcome, Reading, Setpoint, SiteState
 from derctl.core.words import Achieved, Bar, Belief, Mode, Reason, Record, Seen, Status, What
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock
