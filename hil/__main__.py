@@ -160,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = verbs.add_parser("list", help="the scenarios on the shelf")
     listing.set_defaults(act=show_list)
     serving = verbs.add_parser("serve", help="plant and servers without a controller")
-    serving.add_argument("file", nargs="?")
+    serving.add_argument("file", nargs="?", help="a scenario file, or the name of one of `list`")
     serving.add_argument("--dump", metavar="FILE", nargs="+", help="one recorded device instead, by its files")
     serving.add_argument("--personality", metavar="NAME", help="one device of hil/README.md's list, on a small plant")
     serving.add_argument("--serial", action="store_true", help="that one on a serial line, where it has one")

@@ -11,6 +11,8 @@ from derctl.core.words import What
 
 SAME_W = 1.0
 """A setpoint this near to what the plan asks for is the plan's."""
+CARRIERS = frozenset({"schedule", "grid_target"})
+"""What carries a plan or an event's target out narrows nobody's power against it."""
 
 
 @value
@@ -173,14 +175,22 @@ def _held(
 ) -> tuple[tuple[str, float], ...]:
     """Who else decided: a target that is another than what was asked for. Of the point of connection nobody knows."""
     assert not isinstance(asked, EnvelopeRequest)
-    bounds = [each for one in told for each in one.bound_by]
-    if isinstance(asked, EventRequest):  # a target of its rank is its own
-        bounds = [each for each in bounds if each.what is not What.TARGET]
     told_w = _sum([each.setpoint.p_target_w for each in told])
     met = told_w is not None and asked.p_target_w is not None and abs(told_w - asked.p_target_w) <= SAME_W
-    by = later or (None if asked.p_target_w is None or not bounds or met else bounds[-1].by)
+    by = later or (None if asked.p_target_w is None or met else _decided(asked, told))
     if by is None:
         return before
     held = dict(before)
     held[by] = held.get(by, 0.0) + dt_s
     return tuple(held.items())
+
+
+def _decided(asked: Scheduled, told: Sequence[Decision]) -> str | None:
+    """Whose power it is, else the last that narrowed it. A word on reactive power decides no power."""
+    found = None
+    for one in told:
+        others = [each for each in one.bound_by if each.what is not What.VAR and each.by not in CARRIERS]
+        told_w = one.setpoint.p_target_w
+        met = [each for each in others if told_w is not None and abs(each.value - told_w) <= SAME_W]
+        found = (met or others)[-1].by if others else found
+    return found

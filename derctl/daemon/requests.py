@@ -121,8 +121,11 @@ class Requests:
 
         def back() -> None:
             now = self.clock()
-            for key in [key for key, held in came.items() if self.held.get(key) is held]:
+            gone = [key for key, held in came.items() if self.held.get(key) is held]
+            untold = {_key(each) for each, why in self.moved if why is Standing.BINDS}
+            for key in gone:
                 self._end(key, Standing.CLEARED)
+            self.moved = [each for each in self.moved if _key(each[0]) not in untold.intersection(gone)]
             self.held |= {key: held for key, held in went.items() if held.ends_s > now and key not in self.held}
             self._judge(now)
 

@@ -285,6 +285,8 @@ def _text(source: Source, value: Any, kind: Any, path: str) -> str:
     if pattern.startswith("^[a-z0-9]"):
         return hints.identifier(value)
     if pattern == PATH:
+        if path.endswith(".chip"):
+            return "a path like /dev/gpiochip0"
         return "a path like /dev/serial/by-id/... (an adapter keeps that name) or /dev/ttyUSB0"
     if pattern == PRINCIPAL:
         return hints.principal(value)

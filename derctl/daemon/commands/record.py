@@ -67,7 +67,8 @@ def at_poc(state: SiteState, volts: Window, clock: Mapping[str, Any]) -> dict[st
 
 def noted(record: Record, request: Request, seen: Seen, became: Became | None) -> None:
     """One tick more. became: what the request did in it. What a senior took, volt-watt before all, stands under the
-    senior's name: only what this function narrowed beyond it is its own."""
+    senior's name: only what this function narrowed beyond it is its own. Where nothing is written nobody contributed.
+    """
     if getattr(request, "part", 1) is None:  # nothing of it counts now
         return
     record.seconds += seen.dt_s
@@ -76,6 +77,8 @@ def noted(record: Record, request: Request, seen: Seen, became: Became | None) -
     for name, sum_ in (("p_w", record.p_w), ("q_var", record.q_var)):
         if seen.at[name] is not None:
             sum_.add(seen.at[name], seen.dt_s)
+    if seen.closed(request.der):
+        return
     kinds, own, moves = functions_of(request), 0.0, dict[str, float]()
     for decision in seen.decisions:
         der = seen.ders.get(decision.der)

@@ -647,6 +647,14 @@ def test_a_higher_reserve_keeps_the_lower_one_and_one_for_a_der_goes_before_one_
     assert plant.words("var1") == [("achieved", None, None)]
 
 
+@pytest.mark.parametrize(("soc_pct", "by"), [(80.0, None), (50.0, "bms_guard")])
+def test_a_reserve_that_the_charge_is_above_is_met_by_nobody_s_word(tmp_path: Path, soc_pct: float, by: str) -> None:
+    plant = Plant(tmp_path, soc_pct=soc_pct, seniors=[EMPTY])
+    plant.ask(of(ReserveRequest, min_pct=60.0))
+    plant.tick(10)
+    assert plant.words() == [("not_binding", by, None)]
+
+
 def test_a_stop_is_over_when_somebody_lifts_it(plant: Plant) -> None:
     plant.ask(of(StopRequest))
     plant.tick(5)
