@@ -79,6 +79,19 @@ class Charging:
 
 
 def asked_for(status: Mapping[str, Any] | None) -> set[str | None]:
-    """Stores that an operator's setpoint is alive for."""
+    """Stores that an operator's setpoint is alive for, or the target of a demand-response event, which is of all of
+    them (None); and those that such a one still holds on its ramp."""
     requests = [] if status is None else status.get("requests") or []
-    return {request["der"] for request in requests if request["kind"] == "set_battery_power"}
+    aimed = [each["der"] for each in requests if each["kind"] == "set_battery_power" or _has_target(each)]
+    ders = {} if status is None else status.get("ders") or {}
+    return {*aimed, *(id for id, der in ders.items() if _held(der))}
+
+
+def _has_target(request: Mapping[str, Any]) -> bool:
+    targets = (request.get("p_target_w"), request.get("poc_target_w"))
+    return request["kind"] == "demand_response" and targets != (None, None)
+
+
+def _held(der: Mapping[str, Any]) -> bool:
+    bounds = (der.get("setpoint") or {}).get("bound_by") or []
+    return any(bound["by"] == "grid_target" for bound in bounds)

@@ -108,7 +108,8 @@ def good(chance: Random, at: datetime, who: str) -> tuple[str, dict[str, Any]]:
         "grid_limit": {"export_w": chance.uniform(-10.0, 5000.0)},
         "owner_limit": {"import_w": chance.uniform(0.0, 5000.0), "generation_w": 1000},
         "operating_envelope": {"intervals": limits},
-        "demand_response": {"duration_s": chance.uniform(1.0, 900.0), "export_w": 0},
+        "demand_response": {"duration_s": chance.uniform(1.0, 900.0), "export_w": 0}
+        | chance.choice(({}, {"p_target_w": chance.uniform(-3500.0, 3500.0)}, {"poc_target_w": -9})),
         "opt_out": {},
         "battery_plan": {"der": "bat1", "intervals": aims},
         "charge_for_departure": {"der": "bat1", "soc_pct": chance.uniform(0.0, 110.0), "departure": soon},
@@ -259,7 +260,7 @@ KNOWN: dict[str, set[str]] = {
     "set_battery_power": {"der", "p_target_w"},
     "clear": {"der", "found"},
     "operating_envelope": {"intervals"},
-    "demand_response": {"duration_s", "start", *LIMITS},
+    "demand_response": {"duration_s", "start", *LIMITS, "p_target_w", "poc_target_w"},
     "opt_out": {"event"},
     "battery_plan": {"der", "intervals"},
     "set_reserve": {"min_pct", "der"},
@@ -288,7 +289,12 @@ def arguments(name: str, args: dict[str, Any], life_s: float) -> None:
         some(args, LIMITS, 0.0, 1e8)
     elif name == "demand_response":
         number(args.get("duration_s"), 1e-300, life_s + 1.0)
-        some(args, LIMITS, 0.0, 1e8)
+        if args.get("p_target_w") is None:
+            some(args, LIMITS, 0.0, 1e8)
+        else:
+            number(args["p_target_w"], -BAT_W, BAT_W)
+            some({"beside": 0, **args}, ("beside", *LIMITS), 0.0, 1e8)
+        need(args.get("poc_target_w") is None)  # nobody proves the meter of this site
     elif name in {"operating_envelope", "battery_plan"}:
         need(name != "battery_plan" or args.get("der") == "bat1")
         least = 0 if name == "battery_plan" else 1  # without any it ends the one before

@@ -6,7 +6,7 @@ from typing import Any
 
 from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
 from derctl.core.requests import COMMON, LOCAL, REQUESTS
-from derctl.core.text import wish
+from derctl.core.text import power_text, wish
 from derctl.core.types import FOREVER_S
 from derctl.core.words import Reason, Seen
 from derctl.functions import ROWS, Scope
@@ -88,7 +88,7 @@ def parts_of(standing: dict[str, Any]) -> str:
     """All that stands, in words; empty where nothing does."""
     parts = [
         None if standing["p_ceiling_w"] is None else f"a limit of {watts(standing['p_ceiling_w'])}",
-        None if standing["p_target_w"] is None else f"a setpoint of {watts(standing['p_target_w'])}",
+        None if standing["p_target_w"] is None else f"a setpoint of {power_text(standing['p_target_w'])}",
         None if standing["q_var"] is None else f"{number(standing['q_var'])} var",
     ]
     return " and ".join(part for part in parts if part is not None)
@@ -98,7 +98,7 @@ def accepted(der: dict[str, Any]) -> str | None:
     """What the device itself says that it holds to; None where it says nothing of the kind."""
     found = der["outcome"].get("accepted") or {}
     if found.get("p_target_w") is not None:
-        return f"a setpoint of {watts(found['p_target_w'])}"
+        return f"a setpoint of {power_text(found['p_target_w'])}"
     if found.get("p_ceiling_w") is None:
         return None
     full = found["p_ceiling_w"] >= der["rating"]["p_max_w"] - NEAR_W

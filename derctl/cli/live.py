@@ -22,7 +22,7 @@ from derctl.commission.finding import Finding, Weight
 from derctl.commission.fits import power_w
 from derctl.commission.live import Looked, findings, settled
 from derctl.commission.met import Met
-from derctl.core.text import clean
+from derctl.core.text import clean, gives_text
 from derctl.core.words import Contract, Greeted
 from derctl.daemon.build import broker_of
 from derctl.errors import CommandError, LinkError
@@ -188,7 +188,8 @@ def _told(met: Met) -> str:
         parts.append(f"{device.rating.size_w:,.0f} W")
     watts = power_w(met.read)
     if watts is not None:
-        parts.append(f"{watts:,.0f} W now" if asked.role == "der" else f"{abs(watts):,.0f} W of {_way(watts)} now")
+        now = gives_text(watts) if asked.role == "der" else f"{abs(watts):,.0f} W of {_way(watts)}"
+        parts.append(f"{now} now")
     parts.append(f"answers in {met.slowest_s:.2f} s of {asked.deadline_s:g} s")
     return ", ".join(parts)
 

@@ -70,6 +70,7 @@ REASONS: dict[str, str] = {
     "battery_silent": "nothing new is heard of the battery's limits",
     "battery_recovers": "the battery is too low or asleep, and may be charged with little until it comes back",
     "section_unclear": "it has several sections, and which one is meant is not said",
+    "later_target": "a later event's target counts",
     "not_charged": "its charge is not measured to be what was asked for",
 }
 """core.words.Reason for people."""

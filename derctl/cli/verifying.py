@@ -13,6 +13,7 @@ from derctl.cli.standing import standing
 from derctl.commission.told import harmless
 from derctl.commission.trial import Answer, Finding, Kill, Subject, late_s, stands_s
 from derctl.commission.verify import prove, until_killed
+from derctl.core.text import gives_text, power_text
 from derctl.core.types import Reading
 from derctl.core.words import FallbackBy, Proven, Released
 from derctl.daemon.actuate.proving import Proving
@@ -185,8 +186,8 @@ async def _found(site: Site, at: Proving) -> list[Any]:
 
 
 def _plan(subject: Subject, reading: Reading, told: Any) -> str:
-    gives = "it gives nothing that is known" if reading.p_w is None else f"it gives {reading.p_w:,.0f} W"
-    what = f"a setpoint of {told.p_target_w:,.0f} W" if told.p_target_w is not None else None
+    gives = "it gives nothing that is known" if reading.p_w is None else f"it {gives_text(reading.p_w)}"
+    what = f"a setpoint of {power_text(told.p_target_w)}" if told.p_target_w is not None else None
     what = what or f"a limit of {told.p_ceiling_w:,.0f} W"
     left_w = None if told.p_target_w is not None else subject.p_ceiling_w
     after = "" if left_w is None else f". Afterwards a limit of {left_w:,.0f} W, its fallback, is left in it"

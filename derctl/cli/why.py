@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from datetime import tzinfo
+from functools import partial
 from typing import Any
 
 from derctl.cli.holding import NEAR_W, SILENT, accepted, asked_for, owner, request_of, until
 from derctl.cli.local import add_socket, call, known_der
 from derctl.cli.page import abstention
-from derctl.cli.plain import STATES, Clockface, cleaned, number, reason, watts, who, wrapped
+from derctl.cli.plain import STATES, Clockface, cleaned, number, reason, who, wrapped
+from derctl.core.text import edge_text, gives_text, power_text
 from derctl.core.words import Idle
 
-PARTS = {
-    "p_ceiling_w": "at most {} W",
-    "p_floor_w": "at least {} W",
-    "p_target_w": "{} W",
-    "q_var": "{} var",
+PARTS: dict[str, Callable[[float], str]] = {
+    "p_ceiling_w": partial(edge_text, ceiling=True),
+    "p_floor_w": partial(edge_text, ceiling=False),
+    "p_target_w": power_text,
+    "q_var": lambda value: f"{number(value)} var",
 }
 ACHIEVED = {
     "yes": "It does what it is told",
@@ -73,7 +76,8 @@ def _gives(name: str, der: dict[str, Any]) -> str:
         return f"{name}: {STATES[der['state']]}" + (f": {der['text']}." if der["text"] else ".")
     seen = der["measurement"]
     status = seen["status"] if seen["status"] not in {"unknown", "on"} else _way(seen["p_w"], der)
-    return f"{name} gives {watts(seen['p_w'])}" + (f" ({status})." if status else ".")
+    given = "gives - W" if seen["p_w"] is None else gives_text(seen["p_w"])
+    return f"{name} {given}" + (f" ({status})." if status else ".")
 
 
 def _way(p_w: float | None, der: dict[str, Any]) -> str:
@@ -89,8 +93,6 @@ def _told(der: dict[str, Any], *, control: bool) -> str:
     told = _setpoint(der["setpoint"])
     if not told:
         return "It is told nothing."
-    if (way := _way(der["setpoint"].get("p_target_w"), der)) != "":
-        told += f" ({way})"
     return f"It is told: {told}." if control else f"It would be told: {told}; nothing is written in observe mode."
 
 
@@ -99,8 +101,7 @@ def _told_something(der: dict[str, Any]) -> bool:
 
 
 def _setpoint(values: dict[str, Any]) -> str:
-    shapes = ((PARTS[key], values.get(key)) for key in PARTS)
-    return ", ".join(shape.format(number(value)) for shape, value in shapes if value is not None)
+    return ", ".join(PARTS[key](values[key]) for key in PARTS if values.get(key) is not None)
 
 
 def _bound(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockface) -> str:
@@ -111,7 +112,7 @@ def _bound(name: str, der: dict[str, Any], state: dict[str, Any], face: Clockfac
     for bound in bounds:
         request = request_of(bound["by"], name, state)
         whose = who(bound["by"]) if request is None else owner(request)
-        text = f"{whose} {PARTS[bound['what']].format(number(bound['value']))}"
+        text = f"{whose} {PARTS[bound['what']](bound['value'])}"
         if request is not None:
             text += f" (asked for {asked_for(request)} until {until(request, state, face)})"
         if bound["why"] is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from derctl.commission.advice import advised
 from derctl.core.exchange import Exchange
-from derctl.core.text import clean
+from derctl.core.text import clean, power_text
 from derctl.core.types import Rating, Reading
 from derctl.devices import Device, Kind, Options
 from derctl.devices.plausible import plausible
@@ -81,9 +81,14 @@ def _facts(device: Device) -> dict[str, Any]:
     return told | {"nominal": {"v": list(device.nominal.voltages()), "f_hz": device.nominal.f_hz}}
 
 
+def _now_text(device: Device, p_w: float) -> str:
+    """Of a battery which way; the sign of a meter is not known yet."""
+    return power_text(p_w) if device.can.store and round(p_w) < 0 else f"{p_w:,.0f} W"
+
+
 def _describe(device: Device, reading: Reading) -> str:
     rating, can = device.rating, device.can
-    now = "" if reading.p_w is None else f", {reading.p_w:,.0f} W now"
+    now = "" if reading.p_w is None else f", {_now_text(device, reading.p_w)} now"
     if rating.size_w == 0.0:
         return f"reads{now}"
     if rating == UNSTATED:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal, TypeVar
 
-from derctl.core.schedule import Aim, Limits, current
+from derctl.core.schedule import Aim, Event, Limits, current
 from derctl.core.value import replace
 from derctl.core.words import Abides
 
@@ -147,27 +147,35 @@ class EnvelopeRequest(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRequest(Request):
-    """A demand-response event: limits from its start on, for a time. The fields are an envelope's with one part."""
+    """A demand-response event: limits and a target (core/schedule.Event) from its start on, for a time. The fields
+    are an envelope's with one part."""
 
     called: ClassVar[str] = "demand-response event"
     beside: ClassVar[Abides] = Abides.ALL
     own: ClassVar[bool] = True
     kind: Literal["demand_response"] = "demand_response"
-    schedule: tuple[Limits, ...] = ()
+    schedule: tuple[Event, ...] = ()
     parts: int = 0
     part: int | None = None
     part_s: float | None = None
     export_w: float | None = None
     import_w: float | None = None
     generation_w: float | None = None
+    p_target_w: float | None = None
+    poc_target_w: float | None = None
 
     def now(self) -> EventRequest:
-        """Its limits, once it has begun."""
-        return _lasting(self, LIMITS)
+        """What it asks for, once it has begun."""
+        return _lasting(self, (*LIMITS, *TARGETS))
 
     def bounds(self) -> Mapping[str, float]:
         """Once it has begun."""
-        return given(self, LIMITS)
+        return given(self, LIMITS) | ({LATEST: 0.0} if self.aims else {})
+
+    @property
+    def aims(self) -> bool:
+        """Whether it has a target that lasts now."""
+        return self.p_target_w is not None or self.poc_target_w is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +273,10 @@ class StopRequest(Request):
 
 LIMITS = ("export_w", "import_w", "generation_w")
 """What a site may be limited in."""
+TARGETS = ("p_target_w", "poc_target_w")
+"""What a demand-response event may aim at: all batteries together, or the point of connection."""
+LATEST = "target"
+"""Among what requests bound: of these the one that came last counts."""
 AIMS = ("p_target_w", "p_ceiling_w", "p_floor_w")
 """What a battery may be asked for."""
 
@@ -281,6 +293,12 @@ def _lasting(request: Scheduled, names: Iterable[str]) -> Scheduled:
     part = request.schedule[at]
     said = {name: getattr(part, name) for name in names}
     return replace(request, schedule=(), parts=parts, part=at + 1, part_s=left_s - max(part.to_s, 0.0), **said)
+
+
+def aiming(requests: Iterable[Request]) -> EventRequest | None:
+    """Of the events with a target that lasts now the one that came last: it counts."""
+    asked = [each for each in requests if isinstance(each, EventRequest) and each.aims and each.remaining_s > 0.0]
+    return asked[-1] if asked else None
 
 
 def given(request: Request, names: Iterable[str]) -> dict[str, float]:

@@ -30,6 +30,21 @@ class Limits:
 
 
 @value
+class Event:
+    """What a demand-response event asks for while it lasts: limits of the site, and a target. p_target_w: of its
+    batteries together (+ discharges); poc_target_w: at the point of connection (+ exports). None: nothing is said of
+    it."""
+
+    from_s: float
+    to_s: float
+    export_w: float | None = None
+    import_w: float | None = None
+    generation_w: float | None = None
+    p_target_w: float | None = None
+    poc_target_w: float | None = None
+
+
+@value
 class Aim:
     """What a DER is to give while it lasts, + discharges, or between what; None: nothing is said of it."""
 

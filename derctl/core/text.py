@@ -22,6 +22,26 @@ def amount(name: str, value: object) -> str:
     return f"{bare} {unit_of(name)}".rstrip()
 
 
+def power_text(power_w: float, out: str = "discharging", back: str = "charging") -> str:
+    """`charging 2,000 W`: what goes one way or the other, without a sign. out: what it is called above 0 W."""
+    whole = round(power_w)
+    return "0 W" if whole == 0 else f"{out if whole > 0 else back} {abs(whole):,} W"
+
+
+def gives_text(power_w: float) -> str:
+    """`gives 7,000 W`, `draws 2,000 W`."""
+    return f"{'draws' if round(power_w) < 0 else 'gives'} {abs(round(power_w)):,} W"
+
+
+def edge_text(power_w: float, *, ceiling: bool) -> str:
+    """`at most 4,000 W`; of an edge below 0 W `charging at least 2,000 W`."""
+    below = round(power_w) < 0
+    return f"{'charging ' if below else ''}at {'most' if ceiling is not below else 'least'} {abs(round(power_w)):,} W"
+
+
+WAYS = {"p_target_w": ("discharging", "charging"), "poc_target_w": ("exporting", "importing")}
+"""What a request asks for that goes one way or the other."""
+EDGES = frozenset({"p_ceiling_w", "p_floor_w"})
 UNSAID = frozenset({"schedule", "parts", "part_s"})
 """Of a request: what is said in other words, or takes too many."""
 NOTHING_NOW = "nothing now"
@@ -38,6 +58,10 @@ def wish(values: Mapping[str, object], shown: Callable[[str, object], str] = amo
             continue
         if name == "part":
             found.append(f"interval {value} of {values['parts']}")
+        elif name in WAYS and isinstance(value, int | float):
+            found.append(power_text(value, *WAYS[name]))
+        elif name in EDGES and isinstance(value, int | float) and value < 0.0:
+            found.append(edge_text(value, ceiling=name == "p_ceiling_w"))
         elif len(values) == 1:
             found.append(shown(name, value))
         else:

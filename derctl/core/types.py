@@ -305,7 +305,8 @@ class SiteProposal:
     this function; None: nothing. apart_w: ceilings for single DERs that are no part of the sum, by their ids.
     blind: nothing shows what a DER does: what one gives that was never seen sends no store down, and what it draws
     leaves the others no room. phases: what may be given in each phase, beside the sum. uneven_w: what each phase
-    exports without the stores: those with a single phase take what is uneven of it.
+    exports without the stores: those with a single phase take what is uneven of it. asked: somebody asks for what is
+    drawn, so that it need not come from the sun; limits of the same rank go before it.
     """
 
     by: str
@@ -321,6 +322,7 @@ class SiteProposal:
     blind: bool = False
     phases: PhaseEdges | None = None
     uneven_w: tuple[float, ...] = ()
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,9 @@ class Split:
         for wish in ordered:
             if wish.p_target_w is not None:
                 self._apply(allocation.share_target(self._slots(wish), wish))
+                self._asked(wish)
         self._apply(allocation.from_sun([_store(each) for each in self._stores], self._sun_w))
-        for wish, narrow in sorted(self._edges(ordered), key=lambda edge: -edge[0].rank):
+        for wish, narrow in sorted(self._edges(ordered), key=lambda edge: (-edge[0].rank, not edge[0].asked)):
             self._apply(narrow(self._slots(wish), wish))
             for der_id, most_w in wish.apart_w:
                 alone = replace(wish, over=(der_id,), p_ceiling_w=most_w, why=Reason.ON_TRIAL)
@@ -66,7 +67,9 @@ class Split:
     def _cap(
         self, slots: Sequence[allocation.Slot], wish: SiteProposal, of_sun_pu: float = 1.0
     ) -> Mapping[str, Band]:
-        """What the stores elsewhere draw is no sun for those here."""
+        """What the stores elsewhere draw is no sun for those here. What somebody asks for need come from none."""
+        if wish.asked:
+            return allocation.cap(slots, wish)
         elsewhere = [_store(each) for each in self._stores if each.der.id not in wish.over]
         drawn_w = sum(slot.unasked_w(aim_of(slot.band)) for slot in elsewhere)
         return allocation.cap(slots, wish, (self._sun_w - drawn_w) * of_sun_pu)
@@ -91,6 +94,11 @@ class Split:
             could_w=self._could.get(hearing.der.id),
             deaf=hearing.der.id in self._deaf,
         )
+
+    def _asked(self, wish: SiteProposal) -> None:
+        """What they draw for somebody who asked for it."""
+        for hearing in (self._hearings[der_id] for der_id in wish.over if wish.asked):
+            hearing.asked_w = max(-aim_of(hearing.band), 0.0)
 
     def _apply(self, bands: Mapping[str, Band]) -> None:
         for der_id, band in bands.items():

@@ -106,6 +106,7 @@ class Reason(StrEnum):
     BATTERY_SILENT = "battery_silent"
     BATTERY_RECOVERS = "battery_recovers"
     NOT_CHARGED = "not_charged"
+    LATER_TARGET = "later_target"
 
 
 class Stage(StrEnum):

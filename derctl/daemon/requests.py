@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.requests import LimitRequest, Request
+from derctl.core.requests import LATEST, LimitRequest, Request
 from derctl.core.value import replace
 from derctl.core.words import Abides, Refusal, Standing
 from derctl.daemon.waiting import Key, Waiting
@@ -175,13 +175,14 @@ def left(held: Held, now_s: float) -> Request:
 
 
 def tightest(requests: Iterable[Request]) -> list[Request]:
-    """Of each kind, for each DER and the site, the one that binds; of several bounds each one's."""
+    """Of each kind, for each DER and the site, the one that binds; of several bounds each one's. Of what is no bound
+    (LATEST) the one that came last."""
     found: dict[tuple[str, str | None, str], tuple[float, str, str]] = {}
     asked = list(requests)
     for request in asked:
         for name, bound in request.bounds().items():
             at, wish = (request.kind, request.der, name), (bound, request.id, request.by)
-            found[at] = min(found.get(at, wish), wish)
+            found[at] = wish if name == LATEST else min(found.get(at, wish), wish)
     binding = {(*at[:2], *wish[1:]) for at, wish in found.items()}
     return [each for each in asked if (each.kind, each.der, each.id, each.by) in binding]
 

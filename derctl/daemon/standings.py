@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.requests import LimitRequest
+from derctl.core.requests import LimitRequest, StopRequest
 from derctl.core.types import DerState, SiteState
 from derctl.core.value import replace
 from derctl.daemon import standing as stands
@@ -107,11 +107,16 @@ class Standings:
     waiting: set[str] = field(default_factory=set)
     older: bool = False
     _begun: set[str] = field(default_factory=set)
+    _stopped: bool = False
 
     def tick(self, state: SiteState, dt_s: float, gate_open: bool) -> SiteState:
         """The tick's state with what stands. gate_open: setpoints may have left since the last tick."""
         if self.waiting:
             self.waiting = still_waited(self.waiting, state, self.rules)
+        stopped = any(isinstance(each, StopRequest) for each in state.requests)
+        if self._stopped and not stopped:
+            self.by_der |= _let_go(self.by_der, state.ders)
+        self._stopped = stopped
         return replace(state, ders=tuple(self._with(der, state.t_s, dt_s, gate_open) for der in state.ders))
 
     def found_w(self, der_id: str) -> float | None:
@@ -222,3 +227,13 @@ def yielded(standings: Standings, der_id: str, limit_w: float) -> None:
     text = f"somebody else set a limit of {limit_w:,.0f} W: it is kept until `derctl clear {der_id} --found`"
     standings.tell("limit_found", der_id, text)
     standings.changed()
+
+
+def _let_go(standing: Mapping[str, Standing], ders: Iterable[DerState]) -> dict[str, Standing]:
+    """The stop was lifted: who takes a limit rises from what it gives, as from any that ends; who is not heard, from
+    nothing."""
+    return {
+        der.id: replace(standing.get(der.id, NOTHING_STOOD), rise_w=max(der.reading.p_w or 0.0, 0.0))
+        for der in ders
+        if der.can.limit
+    }

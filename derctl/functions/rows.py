@@ -34,6 +34,7 @@ from derctl.functions.enter_service import EnterService, entry_of, kept_entry
 from derctl.functions.export_memory import seen_of_the_meter
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event, uncut_event
 from derctl.functions.fuse_limit import FuseLimit
+from derctl.functions.grid_target import GridTarget, kept_target, target_of
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction, kept_limit, limit_of
 from derctl.functions.owner_export_limit import OwnerExportLimit
 from derctl.functions.probe import Probe
@@ -225,6 +226,14 @@ ROWS: Mapping[str, Row] = {
             passes_on=(GridLimitRequest, EnvelopeRequest, EventRequest),
             survives=LIMITS,
             evidence=seen_of_the_loop,
+        ),
+        Row(
+            function=GridTarget,
+            said="the grid operator",
+            scope=Scope.SITE,
+            comes_with=(GridLimits,),
+            passes_on=(EventRequest,),
+            survives=Survival(keep=kept_target, revive=target_of),
         ),
         Row(
             function=OwnerLimits,

@@ -11,9 +11,11 @@ from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
 from derctl.functions import ROWS, Need, Row, Scope, Settings, rows
 from derctl.functions.bms_guard import BmsGuard
+from derctl.functions.grid_target import GridTarget
 from derctl.functions.probe import Probe
 from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.settings import Ruled, required, settings_of, violation
+from derctl.functions.site_limits import GridLimits
 from derctl.site.convert import named
 from derctl.site.grid_code import GridCode, Said, modes_of, named_code, names, said_of
 from derctl.site.hints import nearest, number, similar
@@ -47,6 +49,8 @@ def plan_of(source: Source, site: SiteFile, problems: list[Problem]) -> Plan:
     brought = [row.function() for row in ROWS.values() if not given.isdisjoint(row.comes_with)]
     if _watched(function for function, _ in site_functions):
         brought.append(Probe())
+    if any(isinstance(function, GridLimits) for function, _ in site_functions):
+        brought.append(GridTarget())
     site_functions += [(function, tuple(der.id for der in site.ders)) for function in brought]
     off = () if code is None or code.off is None else code.off.kinds
     return rows.plan_of(der_functions, site_functions, modes=modes_of(code, site.site.f_nom_hz), off=off)

@@ -365,7 +365,7 @@ def test_no_text_makes_a_line_wider_than_the_page_and_none_is_cut(text: str) -> 
     ("kind", "own", "says"),
     [
         ("limit_power", {"p_ceiling_w": 2000.0}, "limit 2,000 W on pv1"),
-        ("set_battery_power", {"p_target_w": -1500.4}, "setpoint -1,500 W on pv1"),
+        ("set_battery_power", {"p_target_w": -1500.4}, "setpoint charging 1,500 W on pv1"),
         ("limit_power", {"value_w": 500.0}, "limit 500 W on pv1"),
         ("set_angle", {"pf": -0.95}, "set angle -0.95 on pv1"),
         ("pause_charging", {"pause_s": 1200.0}, "pause charging 20 min on pv1"),

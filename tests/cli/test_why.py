@@ -59,7 +59,7 @@ def test_in_observe_mode_it_is_what_would_be(house: Json) -> None:
 def test_which_way_a_batterys_power_goes_is_said(house: Json) -> None:
     house["ders"]["bat1"]["rating"] = {"p_max_w": 5000.0, "p_min_w": -5000.0}
     told = why("bat1", house, zone=UTC)
-    assert told.startswith("bat1 gives -5,000 W (charging). It is told: -5,000 W (charging).")
+    assert told.startswith("bat1 draws 5,000 W (charging). It is told: charging 5,000 W.")
 
 
 def test_of_what_is_told_nothing_no_verdict_is_said(house: Json) -> None:

@@ -140,6 +140,9 @@ def charged(seen: list[dict[str, Any]], *, step_s: float = 1.0, rating_w: float 
 
 
 SETPOINT: dict[str, Any] = {"requests": [{"kind": "set_battery_power", "der": "bat1"}]}
+EVENT: dict[str, Any] = {"requests": [{"kind": "demand_response", "der": None, "p_target_w": -900.0}]}
+LIMITS_ONLY: dict[str, Any] = {"requests": [{"kind": "demand_response", "der": None, "export_w": 0.0}]}
+LET_GO: dict[str, Any] = {"ders": {"bat1": {"setpoint": {"bound_by": [{"by": "grid_target"}]}}}}
 LIMIT: dict[str, Any] = {"requests": [{"kind": "limit_power", "der": "bat1"}]}
 
 
@@ -157,6 +160,9 @@ LIMIT: dict[str, Any] = {"requests": [{"kind": "limit_power", "der": "bat1"}]}
         ([site({"bat1": 2_000.0, "bat2": 2_000.0}, sun_w=4_000.0)] * 80, []),
         ([site({"bat1": 2_000.0, "bat2": 2_000.0}, sun_w=3_000.0)] * 80, ["bat1", "bat2"]),
         ([site({"bat1": 5_000.0}, **SETPOINT)] * 80, []),
+        ([site({"bat1": 5_000.0}, **EVENT)] * 80, []),
+        ([site({"bat1": 5_000.0}, **LET_GO)] * 80, []),
+        ([site({"bat1": 5_000.0}, **LIMITS_ONLY)] * 80, ["bat1"]),
         ([site({"bat1": 5_000.0}, **LIMIT)] * 80, ["bat1"]),
         ([site({"bat1": 5_000.0}, f_hz=50.3)] * 80, []),
     ],

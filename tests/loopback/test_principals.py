@@ -316,6 +316,8 @@ def answers() -> tuple[tuple[str, str, bytes, str | None], ...]:
         ("ops", "operating_envelope", sent("p", intervals=[]), "out_of_range"),
         ("ops", "demand_response", sent("q", duration_s=300, import_w=0), None),
         ("ops", "demand_response", sent("r", duration_s=601, import_w=0), "out_of_range"),
+        ("ops", "demand_response", sent("r2", duration_s=300, p_target_w=-1000), None),
+        ("ops", "demand_response", sent("r3", duration_s=300, p_target_w=-3001), "out_of_range"),
         ("ops", "opt_out", sent("s"), "may_not_opt_out"),
         ("ops", "battery_plan", sent("t", der="bat1", intervals=aims), None),
         ("ops", "battery_plan", sent("u", der="pv1", intervals=aims), "no_function"),

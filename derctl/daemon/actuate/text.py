@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from derctl.core.text import edge_text, gives_text, power_text
 from derctl.core.types import NOTHING, Reading, Setpoint
 from derctl.core.words import Seen
 from derctl.daemon.actuate.release import Release
@@ -12,11 +13,22 @@ from derctl.daemon.actuate.standing import Standing
 
 
 def setpoint_text(setpoint: Setpoint | None) -> str:
-    """Such as `limit 4,000 W, 300 var`."""
+    """Such as `limit 4,000 W, 300 var`, or `charging 2,000 W`."""
     told = setpoint or NOTHING
-    parts = (("limit", told.p_ceiling_w, "W"), ("power", told.p_target_w, "W"), ("", told.q_var, "var"))
-    words = [f"{what} {round(value) + 0:,} {unit}".lstrip() for what, value, unit in parts if value is not None]
-    return ", ".join(words) or "nothing"
+    words = (
+        None if told.p_ceiling_w is None else _limit_text(told.p_ceiling_w),
+        None if told.p_target_w is None else _target_text(told.p_target_w),
+        None if told.q_var is None else f"{round(told.q_var) + 0:,} var",
+    )
+    return ", ".join(word for word in words if word is not None) or "nothing"
+
+
+def _limit_text(limit_w: float) -> str:
+    return edge_text(limit_w, ceiling=True) if round(limit_w) < 0 else f"limit {round(limit_w) + 0:,} W"
+
+
+def _target_text(target_w: float) -> str:
+    return power_text(target_w) if round(target_w) else "power 0 W"
 
 
 def released_text(result: Mapping[str, Release]) -> str:
@@ -38,13 +50,13 @@ def _standing_text(standing: Standing | None) -> str:
 def not_followed_text(told: Setpoint, reading: Reading) -> str:
     """Such as `told limit 4,000 W, gives 7,000 W`."""
     given = "" if told.q_var is None or reading.q_var is None else f" and {round(reading.q_var) + 0:,} var"
-    return f"told {setpoint_text(told)}, gives {round(reading.p_w or 0.0) + 0:,} W{given}"
+    return f"told {setpoint_text(told)}, {gives_text(reading.p_w or 0.0)}{given}"
 
 
 def contradicted_text(said_w: float, reading: Reading) -> str:
     """Such as `reads back 0 W and gives 1,080 W: what it reads back does not count`."""
-    said, given = f"{round(said_w) + 0:,} W", f"{round(reading.p_w or 0.0) + 0:,} W"
-    return f"reads back {said} and gives {given}: what it reads back does not count"
+    said = f"{round(said_w) + 0:,} W" if round(said_w) >= 0 else power_text(said_w)
+    return f"reads back {said} and {gives_text(reading.p_w or 0.0)}: what it reads back does not count"
 
 
 def override_text(told: Setpoint, found: Setpoint | None, *, away: bool = False, left: bool = False) -> str:
@@ -52,11 +64,11 @@ def override_text(told: Setpoint, found: Setpoint | None, *, away: bool = False,
     left: what gives less than derctl's is not written again."""
     seen = found or NOTHING
     pairs = (
-        ("limit", told.p_ceiling_w, seen.p_ceiling_w, "W"),
-        ("power", told.p_target_w, seen.p_target_w, "W"),
-        ("reactive power", told.q_var, seen.q_var, "var"),
+        ("limit", told.p_ceiling_w, seen.p_ceiling_w, _watts),
+        ("power", told.p_target_w, seen.p_target_w, power_text),
+        ("reactive power", told.q_var, seen.q_var, _var),
     )
-    parts = [_changed(what, ours, now, unit) for what, ours, now, unit in pairs if ours is not None]
+    parts = [_changed(what, ours, now, shown) for what, ours, now, shown in pairs if ours is not None]
     then = "left as it is, unless it gives more" if left else "written again"
     who = "its restart, or something else while it was away," if away else "something else"
     return f"{who} {' and '.join(part for part in parts if part) or 'changed it'}; {then}"
@@ -68,12 +80,20 @@ def contested_text(told: Setpoint, found: Setpoint, since_s: float, why: str) ->
     return f"it had taken {ours} {since_s:.0f} s ago, and reads back {now}, which derctl did not write: {why}"
 
 
-def _changed(what: str, ours: float, now: float | None, unit: str) -> str:
+def _watts(value: float) -> str:
+    return f"{round(value) + 0:,} W"
+
+
+def _var(value: float) -> str:
+    return f"{round(value) + 0:,} var"
+
+
+def _changed(what: str, ours: float, now: float | None, shown: Callable[[float], str]) -> str:
     """ "" where both are the same in print: who reads of it could not tell them apart."""
-    told = f"{round(ours) + 0:,} {unit}"
+    told = shown(ours)
     if now is None:
         return f"took its {what} of {told} back"
-    found = f"{round(now) + 0:,} {unit}"
+    found = shown(now)
     return "" if found == told else f"set its {what} to {found} (derctl: {told})"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from derctl.core.requests import LOCAL
@@ -20,6 +20,7 @@ from derctl.daemon.commands.rights import Rights
 from derctl.daemon.commands.row import LOCAL_ID, Command, Heard, Order, Reach, saved, unheard
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.commands.stories import Stories
+from derctl.daemon.commands.written import later
 from derctl.daemon.log import priority_of
 from derctl.daemon.waiting import Waiter
 from derctl.errors import CommandError
@@ -195,7 +196,7 @@ class Desk:
             id=envelope.id,
             by=principal,
             seconds=seconds,
-            until=_until(self.clock, seconds),
+            until=_until(self.clock, seconds) if synced else _by_sender(envelope),
             args=args,
             synced=synced,
             others=rights is None or rights.others,
@@ -267,6 +268,11 @@ def _rights_of(rights: Mapping[str, Rights] | None, principal: str) -> Rights | 
     if principal not in rights:
         raise CommandError(Refusal.NOT_PERMITTED, f"{principal} is not under mqtt.principals in the site file")
     return rights[principal]
+
+
+def _by_sender(envelope: Envelope) -> str:
+    """Its end by its sender's clock: what else it says of times counts from there."""
+    return text_of(later(envelope.issued_at, timedelta(seconds=envelope.life_s), "issued_at"))
 
 
 def _until(clock: Clock, seconds: float) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
-from derctl.core.requests import FunctionRequest, LimitRequest, Request
+from derctl.core.requests import EventRequest, FunctionRequest, LimitRequest, Request
 from derctl.core.types import Bound, Decision, DerState, Outcome, Rating, Setpoint, SiteState
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.waiting import Key
+from derctl.functions.grid_target import GridTarget
 
 NEAR_W = 1.0
 """Two powers this near to each other are the same: what is told to a device is rounded."""
@@ -121,6 +123,12 @@ def function_of(request: Request) -> str:
     return FUNCTIONS[request.kind]
 
 
+def functions_of(request: Request) -> frozenset[str]:
+    """The same of an event that has limits and a target."""
+    target = {GridTarget.kind} if isinstance(request, EventRequest) and request.aims else set()
+    return frozenset({function_of(request), *target})
+
+
 def together(effects: Sequence[Effect]) -> Effect:
     """Of several DERs: the worst that is known of any, and nothing while one is open. Of what is not needed the one
     that says by whom."""
@@ -133,6 +141,8 @@ def together(effects: Sequence[Effect]) -> Effect:
 
 def limited(decision: Decision, seen: Seen, kind: str, asked_w: float | None) -> Effect:
     """Of a ceiling. asked_w None: the limit is on a sum, of which this is one part."""
+    if asked_w is not None and _silent(decision, seen):
+        return Effect(code=Reason.STALE)
     ceilings = [each for each in decision.bound_by if each.what is What.CEILING]
     own = [each for each in ceilings if each.by == kind and each.why is None]
     if not own:
@@ -146,6 +156,8 @@ def limited(decision: Decision, seen: Seen, kind: str, asked_w: float | None) ->
     if ceilings[-1].by != kind and ceilings[-1].value < own[-1].value - NEAR_W:
         return Effect(became=Became.NOT_BINDING, by=ceilings[-1].by)
     outcome, told_w = seen.outcomes.get(decision.der), power_w(decision.setpoint)
+    if asked_w is not None and told_w is not None and told_w > asked_w + NEAR_W:
+        return _above(decision, What.FLOOR, kind)
     if told_w is not None and told_w < own[-1].value - NEAR_W:  # a store that is aimed lower
         return Effect(became=Became.NOT_BINDING)
     if outcome is None:
@@ -156,6 +168,8 @@ def limited(decision: Decision, seen: Seen, kind: str, asked_w: float | None) ->
 
 def held_up(decision: Decision, seen: Seen, kind: str, asked_w: float | None) -> Effect:
     """Of a floor, the same the other way round: only a target lifts anybody."""
+    if asked_w is not None and _silent(decision, seen):
+        return Effect(code=Reason.STALE)
     floors = [each for each in decision.bound_by if each.what is What.FLOOR]
     own = [each for each in floors if each.by == kind and each.why is None]
     told_w = decision.setpoint.p_target_w
@@ -169,6 +183,8 @@ def held_up(decision: Decision, seen: Seen, kind: str, asked_w: float | None) ->
         return _above(decision, What.CEILING, kind)
     if told_w is None:
         return Effect(became=Became.REFUSED, code=Reason.NOT_SUPPORTED)
+    if asked_w is not None and told_w < asked_w - NEAR_W:
+        return _above(decision, What.CEILING, kind)
     if told_w > own[-1].value + NEAR_W:
         return Effect(became=Became.NOT_BINDING, by=None if floors[-1].by == kind else floors[-1].by)
     outcome = seen.outcomes.get(decision.der)
@@ -176,6 +192,12 @@ def held_up(decision: Decision, seen: Seen, kind: str, asked_w: float | None) ->
         return OPEN
     desired_w = outcome.desired.p_target_w
     return done(outcome, desired_w, desired_w if asked_w is None else told_w)
+
+
+def _silent(decision: Decision, seen: Seen) -> bool:
+    """Nobody hears it: what it is told says nothing of what it does."""
+    der = seen.ders.get(decision.der)
+    return der is not None and not der.fresh
 
 
 def _above(decision: Decision, edge: What, kind: str) -> Effect:
@@ -219,16 +241,22 @@ def done(outcome: Outcome, desired: float | None, told: float | None) -> Effect:
     return Effect(code=outcome.reason)
 
 
+def by_rank(decision: Decision) -> list[Bound]:
+    """Who bound it, seniors first. Limits of the site took effect the other way round, so that seniors have the last
+    word."""
+    return sorted(decision.bound_by, key=attrgetter("rank"))
+
+
 def narrowings(decision: Decision, rating: Rating) -> Iterable[tuple[Bound, float]]:
     """By how much each narrowing moved an edge, in the order of ranks, W (below 0: less goes out) or var: so what a
     senior took is the senior's, and nobody else can claim it."""
     high_w, low_w = rating.p_max_w, rating.p_min_w
-    for bound in decision.bound_by:
+    for bound in by_rank(decision):
         if bound.what is What.CEILING:
-            yield bound, bound.value - high_w
-            high_w = bound.value
+            yield bound, min(bound.value - high_w, 0.0)
+            high_w = min(high_w, bound.value)
         elif bound.what is What.FLOOR:
-            yield bound, bound.value - low_w
-            low_w = bound.value
+            yield bound, max(bound.value - low_w, 0.0)
+            low_w = max(low_w, bound.value)
         else:
             yield bound, bound.value

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from derctl.core.memories import SHAPE
-from derctl.core.requests import Request
+from derctl.core.requests import LIMITS, Request, given
 from derctl.core.shape import Memory as Shapes
 from derctl.core.types import Decision
 from derctl.core.value import replace
@@ -23,17 +23,18 @@ from derctl.daemon.commands.effect import (
     limited,
     together,
 )
+from derctl.daemon.commands.targets import STAYS_OVER_S, target_of
 from derctl.functions.departure import Memory as Leaving
 from derctl.functions.lapse import NO_LIMIT, Lapse
 from derctl.functions.shaped import MODES
 from derctl.functions.site_limits import FIELDS, Memory
 
-STAYS_OVER_S = 30.0
-"""A meter may be so late, and those that follow it: what it shows above a limit for longer is no transient."""
 SUN_ONLY = "sun_only"
 """It keeps a store from drawing what the sun does not give: who generates makes room instead."""
 SETTLED_PU = 0.01
 """A var that is this near to what is asked for, per unit of the apparent power, is no more on its way there."""
+OBEYS_PU = 0.02
+"""So far above a limit on all together is still below it, per unit of their ratings: each of them obeys as well."""
 WITHIN = frozenset({Achieved.YES, Achieved.NOT_BINDING})
 """The var of a setpoint is measured near enough: whether its limit binds is another thing."""
 
@@ -52,7 +53,17 @@ def _limit(request: Any, seen: Seen) -> Effect:
     if (tightest.by, tightest.id) != (request.by, request.id):
         return Effect(became=Became.NOT_BINDING, by=tightest.by)
     kind, asked_w = function_of(request), None if request.der is None else request.p_ceiling_w
-    return together([limited(each, seen, kind, asked_w) for each in seen.of(request.der, kind)])
+    found = [limited(each, seen, kind, asked_w) for each in seen.of(request.der, kind)]
+    return together(found) if request.der is not None else _sum(request, found, seen)
+
+
+def _sum(request: Any, found: Sequence[Effect], seen: Seen) -> Effect:
+    """Of a limit on all together: what they are measured to give counts."""
+    room_w = _room_w("generation_w", request.p_ceiling_w, seen)
+    if room_w is None:
+        return Effect(code=Reason.UNMEASURED)
+    near_w = OBEYS_PU * sum((der.rating.size_w for der in seen.state.ders), 0.0)
+    return together(found) if room_w >= -near_w else _over(found, What.FLOOR, function_of(request), seen)
 
 
 def _floor(request: Any, seen: Seen) -> Effect:
@@ -83,7 +94,13 @@ def _plan(request: Any, seen: Seen) -> Effect:
 
 def _site(request: Any, seen: Seen) -> Effect:
     """Of each limit by itself, of an envelope those of the interval that lasts now."""
-    return together([_bound(request, name, limit_w, seen) for name, limit_w in request.bounds().items()])
+    return together([_bound(request, name, limit_w, seen) for name, limit_w in given(request, LIMITS).items()])
+
+
+def _event(request: Any, seen: Seen) -> Effect:
+    """Of its limits, and of its target."""
+    found = [_bound(request, name, limit_w, seen) for name, limit_w in given(request, LIMITS).items()]
+    return together([*found, *([target_of(request, seen)] if request.aims else [])])
 
 
 def _bound(request: Request, name: str, limit_w: float, seen: Seen) -> Effect:
@@ -305,7 +322,7 @@ EFFECTS: Mapping[str, Callable[[Any, Seen], Effect]] = {
     "grid_limit": _site,
     "owner_limit": _site,
     "operating_envelope": _site,
-    "demand_response": _site,
+    "demand_response": _event,
     "battery_plan": _plan,
     "charge_for_departure": _departure,
     "set_reserve": _reserve,

@@ -8,7 +8,7 @@ from typing import Any
 
 from derctl.core.delivery import Delivery, step
 from derctl.core.requests import COMMON, Request
-from derctl.core.text import UNSAID, wish
+from derctl.core.text import UNSAID, WAYS, power_text, wish
 from derctl.core.types import Tick
 from derctl.core.words import Standing
 from derctl.daemon.commands.answer import answer, reply
@@ -19,6 +19,9 @@ from derctl.store.outbox import Message
 
 DELIVERED = "delivered"
 """Of an interval that is over: what was measured while it lasted."""
+UNTOLD = frozenset({"id", "by", "kind", "aimed", "at_poc"})
+TOLD_APART = ("requested_w", "desired_w", "accepted_w")
+"""Of a target, beside what was measured."""
 SAYS = {
     Standing.BINDS: "binds now",
     Standing.WAITS: "waits: a tighter one binds",
@@ -73,17 +76,20 @@ class Deliveries:
 
 def delivered(each: Delivery) -> dict[str, Any]:
     """Plain values of it, to a thousandth."""
-    own = {item.name: getattr(each, item.name) for item in fields(each) if item.name not in {"id", "by", "kind"}}
+    own = {item.name: getattr(each, item.name) for item in fields(each) if item.name not in UNTOLD}
     held = {by: round(seconds, 3) for by, seconds in each.held}
-    plain = own | {"held": held, "mean_w": each.mean_w}
+    aimed = {name: None if each.aimed is None else getattr(each.aimed, name) for name in TOLD_APART}
+    plain = own | {"held": held, "mean_w": each.mean_w} | aimed
     return {key: round(value, 3) if isinstance(value, float) else value for key, value in plain.items()}
 
 
 def said(each: Delivery) -> str:
     """In words."""
-    mean = "nothing was measured" if each.mean_w is None else f"{each.mean_w:.0f} W in the mean"
+    ways = WAYS["poc_target_w" if each.at_poc else "p_target_w"]
+    mean = "nothing was measured" if each.mean_w is None else f"{power_text(each.mean_w, *ways)} in the mean"
     who = "".join(f"; {by} decided for {seconds:.0f} s" for by, seconds in each.held)
-    return f"interval {each.part} of {each.parts}: {mean}{who}"
+    asked = "" if each.aimed is None else f" (asked for: {power_text(each.aimed.requested_w, *ways)})"
+    return f"interval {each.part} of {each.parts}: {mean}{asked}{who}"
 
 
 def named(request: Request) -> str:

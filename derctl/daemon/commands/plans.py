@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.requests import AIMS, EventRequest, PlanRequest
-from derctl.core.schedule import Aim, Limits
+from derctl.core.requests import AIMS, TARGETS, EventRequest, PlanRequest
+from derctl.core.schedule import Aim, Event
 from derctl.core.types import Rating
+from derctl.core.value import replace
 from derctl.core.words import Refusal, Standing
+from derctl.daemon.clock import text_of
 from derctl.daemon.commands import shapes
 from derctl.daemon.commands.parts import counting, spans
 from derctl.daemon.commands.power import put
@@ -30,8 +32,13 @@ from derctl.daemon.commands.shapes import AimSteps
 from derctl.daemon.commands.site_limits import limits, site_function
 from derctl.daemon.commands.written import later
 from derctl.errors import CommandError
+from derctl.functions.grid_target import batteries
+from derctl.functions.probe import Probe
 from derctl.functions.schedule import Schedule
-from derctl.functions.site_limits import GridLimits
+from derctl.functions.site_limits import ANY_W, GridLimits
+
+SOON_S = 0.5
+"""What begins within this begins now: times as text have milliseconds."""
 
 
 class Step(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -55,13 +62,15 @@ class BatteryPlan(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
 
 
 class DemandResponse(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Arguments of demand_response: at least one limit. start None: at once."""
+    """Arguments of demand_response: at least one limit, or a target (core/schedule.Event). start None: at once."""
 
     duration_s: float
     start: datetime | None = None
     export_w: float | None = None
     import_w: float | None = None
     generation_w: float | None = None
+    p_target_w: float | None = None
+    poc_target_w: float | None = None
 
 
 class OptOut(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -116,10 +125,16 @@ def _aims(step: Step, rating: Rating, path: str) -> dict[str, Any]:
 
 
 async def demand_response(reach: Reach, order: Order) -> Done:
-    """Limits from a start on, for a time; beside others."""
+    """Limits and a target from a start on, for a time; beside others. It is over when the event is, though its
+    command might live longer."""
     args: DemandResponse = order.args
     site_function(reach, GridLimits.kind)
-    asked = limits(args)
+    aims = {name: getattr(args, name) for name in TARGETS}
+    asked = limits(args, besides=TARGETS) | aims
+    if any(w is not None for w in aims.values()):
+        _check_target(reach, args)
+        if not order.synced:
+            raise CommandError(Refusal.CLOCK_UNSYNCED, "the clock is not set yet: a target waits for it")
     if not 0.0 < args.duration_s <= order.seconds:
         text = f"duration_s = {args.duration_s:g} is outside 0 (not included) to {order.seconds:g} s"
         raise CommandError(Refusal.OUT_OF_RANGE, f"{text}, which the command lives")
@@ -130,10 +145,39 @@ async def demand_response(reach: Reach, order: Order) -> Done:
     [(from_s, to_s)] = spans(order, [When(start=start, end=end or start)])
     if to_s < 0.0:
         raise CommandError(Refusal.OUT_OF_RANGE, f"it ends {-to_s:g} s after the command: a longer expires_s")
-    request = EventRequest(**order.asked, der=None, schedule=(Limits(from_s=from_s, to_s=to_s, **asked),))
-    back = put(reach, order, request)
-    begins = "" if request.now().part else f"; begins in {order.seconds - from_s:.0f} s"
-    return Done(text=admitted(reach, order) + begins, back=back)
+    order = replace(order, seconds=order.seconds - to_s, until=text_of(end or start))
+    request = EventRequest(**order.asked, der=None, schedule=(Event(from_s=from_s - to_s, to_s=0.0, **asked),))
+    wait_s = order.seconds - (from_s - to_s)
+    begins = "" if wait_s < SOON_S else f"; begins in {wait_s:.0f} s"
+    return Done(text=admitted(reach, order) + begins, back=put(reach, order, request))
+
+
+def _check_target(reach: Reach, args: DemandResponse) -> None:
+    """Raises CommandError: there are two, or it is one that nobody here can be sent to."""
+    ders = reach.state().ders
+    stores = batteries(ders) or [der for der in ders if der.rating.p_min_w < 0.0]  # of one that is not found yet
+    if args.p_target_w is not None and args.poc_target_w is not None:
+        text = "p_target_w and poc_target_w: give one of them, since the batteries can be sent to one only"
+        raise CommandError(Refusal.BAD_ARGUMENT, text)
+    if not all(der.rating.size_w for der in stores or ders):
+        text = "a battery was never found: what it can is not known; send it again"
+        raise CommandError(Refusal.RATING_UNKNOWN, text)
+    if not stores:
+        raise CommandError(Refusal.OUT_OF_RANGE, "no battery of this site takes a target")
+    if args.p_target_w is not None:
+        low_w, high_w = (sum(getattr(der.rating, name) for der in stores) for name in ("p_min_w", "p_max_w"))
+        _check_inside("p_target_w", args.p_target_w, low_w, high_w)
+    if args.poc_target_w is not None:
+        if not any(function.kind == Probe.kind for function, _ in reach.plan.site_functions):
+            text = "poc_target_w needs a meter that is proven, as for contract_export_limit or self_consumption"
+            raise CommandError(Refusal.NO_FUNCTION, text)
+        most_w, least_w = (ANY_W if w is None else w for w in (args.export_w, args.import_w))
+        _check_inside("poc_target_w", args.poc_target_w, -least_w, most_w)
+
+
+def _check_inside(name: str, w: float, low_w: float, high_w: float) -> None:
+    if not low_w <= w <= high_w:
+        raise CommandError(Refusal.OUT_OF_RANGE, f"{name} = {w:g} is outside {low_w:g} to {high_w:g} W")
 
 
 async def opt_out(reach: Reach, order: Order) -> Done:
@@ -163,8 +207,10 @@ ROWS: dict[str, Command] = {
         args=DemandResponse,
         apply=demand_response,
         relaxing=False,
-        says="an event: limits of the site from `start` (absent: now) for `duration_s` (rank 40); beside others. "
-        "Needs `grid_limits`",
+        says="an event: limits of the site, and a target of all its batteries together (`p_target_w`, + discharges) "
+        "or at the point of connection (`poc_target_w`, + exports), from `start` (absent: now) for `duration_s` "
+        "(rank 40). Its limits are beside others; of several targets the last one counts; one with a target waits "
+        "for a clock. Needs `grid_limits`",
         may=GRID,
     ),
     "opt_out": Command(

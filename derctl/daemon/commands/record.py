@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
+from derctl.core.capability import clamp
 from derctl.core.requests import Request
 from derctl.core.types import Decision, DerState, SiteState
 from derctl.core.words import Became, What
-from derctl.daemon.commands.effect import Seen, function_of, narrowings
+from derctl.daemon.commands.effect import Seen, by_rank, functions_of, narrowings
 from derctl.daemon.commands.volts import Window
+from derctl.functions.grid_target import GridTarget
 from derctl.functions.shaped import MODES
 
 VAR = frozenset(MODES)
@@ -36,9 +38,10 @@ class Sum(msgspec.Struct, kw_only=True):
 
 
 class Record(msgspec.Struct, kw_only=True):
-    """What is summed up while a request is alive. seconds: ticks that were seen. own, own_var: what its function did
-    while that was achieved. by: of each function that narrowed its DERs' setpoints, `name/quantity`. began: what each
-    DER gave in its first tick. first, last: the point of connection then."""
+    """What is summed up while a request is alive; of a schedule while a part of it lasts. seconds: ticks that were
+    seen. own, own_var: what its function did while that was achieved. by: of each function that narrowed its DERs'
+    setpoints, `name/quantity`. began: what each DER gave in its first tick, or in the first of the part. first, last:
+    the point of connection then."""
 
     seconds: float = 0.0
     p_w: Sum = msgspec.field(default_factory=Sum)
@@ -67,6 +70,8 @@ def noted(record: Record, request: Request, seen: Seen, became: Became | None) -
     """One tick more. became: what the request did in it. What a senior took, volt-watt before all, stands under the
     senior's name: only what this function narrowed beyond it is its own. Where nothing is written nobody contributed.
     """
+    if getattr(request, "part", 1) is None:  # nothing of it counts now
+        return
     record.seconds += seen.dt_s
     record.first = record.first or dict(seen.at)
     record.last = dict(seen.at)
@@ -75,7 +80,7 @@ def noted(record: Record, request: Request, seen: Seen, became: Became | None) -
             sum_.add(seen.at[name], seen.dt_s)
     if seen.closed(request.der):
         return
-    kind, own, moves = function_of(request), 0.0, dict[str, float]()
+    kinds, own, moves = functions_of(request), 0.0, dict[str, float]()
     for decision in seen.decisions:
         der = seen.ders.get(decision.der)
         if der is None or request.der not in {None, decision.der}:
@@ -83,31 +88,56 @@ def noted(record: Record, request: Request, seen: Seen, became: Became | None) -
         for bound, moved in narrowings(decision, der.rating):
             key = f"{bound.by}/{bound.what}"
             moves[key] = moves.get(key, 0.0) + moved
-        own += _own(record, der, decision, kind)
+        own += _own(record, der, decision, kinds)
     for key, moved in moves.items():
         record.by.setdefault(key, Sum()).add(moved, seen.dt_s)
     if became is Became.ACHIEVED:
-        (record.own_var if kind in VAR else record.own).add(own, seen.dt_s)
+        own = own if getattr(request, "poc_target_w", None) is None else _shown(record, own, seen)
+        (record.own_var if VAR.intersection(kinds) else record.own).add(own, seen.dt_s)
 
 
-def _own(record: Record, der: DerState, decision: Decision, kind: str) -> float:
+def _own(record: Record, der: DerState, decision: Decision, kinds: Collection[str]) -> float:
     """What a DER gives less than it gave when this began, and than a senior lets it: so far it is a limit's doing; of
-    a floor what it gives more. Of a setpoint all that it gives, W or var."""
+    a floor what it gives more than then, and than a senior makes it. Of a setpoint all that it gives, W or var."""
     p_w, q_var = der.reading.p_w, der.reading.q_var
-    if kind in VAR:
-        mine = any(bound.by == kind for bound in decision.bound_by)
+    if VAR.intersection(kinds):
+        mine = any(bound.by in kinds for bound in decision.bound_by)
         return q_var if mine and q_var is not None and der.fresh else 0.0
     if p_w is None or not der.fresh:
         return 0.0
-    most_w = record.began.setdefault(der.id, p_w)
-    for bound in decision.bound_by:
-        if bound.by == kind:
+    most_w = least_w = record.began.setdefault(der.id, p_w)
+    if GridTarget.kind in kinds and any(bound.by == GridTarget.kind for bound in decision.bound_by):
+        return _moved(p_w, most_w, decision)
+    for bound in by_rank(decision):
+        if bound.by in kinds:
             if bound.what is What.FLOOR:
-                return max(p_w - record.began[der.id], 0.0)
+                return max(p_w - least_w, 0.0)
             return p_w if bound.what is What.TARGET else min(p_w - most_w, 0.0)
         if bound.what is What.CEILING:
             most_w = min(most_w, bound.value)
+        elif bound.what is What.FLOOR:
+            least_w = max(least_w, bound.value)
     return 0.0
+
+
+def _moved(p_w: float, began_w: float, decision: Decision) -> float:
+    """Of a site's target: how far a battery is from what it gave when this began, on the way to what it is told and
+    no further. What seniors moved it by is theirs."""
+    for bound in decision.bound_by:
+        if bound.rank < GridTarget.rank and bound.what is What.CEILING:
+            began_w = min(began_w, bound.value)
+        elif bound.rank < GridTarget.rank and bound.what is What.FLOOR:
+            began_w = max(began_w, bound.value)
+    way_w = (decision.setpoint.p_target_w or 0.0) - began_w
+    return clamp(p_w - began_w, min(way_w, 0.0), max(way_w, 0.0))
+
+
+def _shown(record: Record, own_w: float, seen: Seen) -> float:
+    """No more than the point of connection has moved the same way since: what load or sun undid was not delivered."""
+    before_w, now_w = (record.first or {}).get("p_w"), seen.at["p_w"]
+    if before_w is None or now_w is None:
+        return 0.0
+    return clamp(own_w, min(now_w - before_w, 0.0), max(now_w - before_w, 0.0))
 
 
 def told(record: Record) -> dict[str, Any]:

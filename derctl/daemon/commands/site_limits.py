@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,16 +80,15 @@ def _asked(reach: Reach, order: Order, function: str) -> dict[str, Any]:
     return limits(order.args)
 
 
-def limits(args: Any, path: str = "") -> dict[str, Any]:
-    """Raises CommandError: none is given, or one is no limit."""
+def limits(args: Any, path: str = "", besides: Sequence[str] = ()) -> dict[str, Any]:
+    """besides: what may be given in their place. Raises CommandError: nothing is given, or one is no limit."""
     found = {name: getattr(args, name) for name in LIMITS}
     for name, limit_w in found.items():
         if limit_w is not None and not 0.0 <= limit_w <= ANY_W:
             raise CommandError(Refusal.OUT_OF_RANGE, f"{path}{name} = {limit_w:g} is outside 0 to {ANY_W:g} W")
-    if not any(limit_w is not None for limit_w in found.values()):
-        raise CommandError(
-            Refusal.BAD_ARGUMENT, f"{path.rstrip('.') or 'it'} says nothing: give one of {', '.join(LIMITS)}"
-        )
+    if all(getattr(args, name) is None for name in (*found, *besides)):
+        text = f"{path.rstrip('.') or 'it'} says nothing: give one of {', '.join((*found, *besides))}"
+        raise CommandError(Refusal.BAD_ARGUMENT, text)
     return found
 
 

@@ -101,7 +101,7 @@ class Stories:
 
     def _look(self, key: Key, seen: Seen) -> None:
         story = self.of[key]
-        if key not in self.requests.held:
+        if key not in self.requests.held and key not in seen.asked:  # what ended within the tick ends with the next
             why, by = self.requests.ended.pop(key, (Standing.EXPIRED, ""))
             del self.of[key]
             self._tell(story, story.end(why, by), record=told(story.record))
@@ -124,6 +124,7 @@ class Stories:
         if over is not None:
             self._tell(story, over, record=None)
         story.turn(part, parts)
+        story.record.began.clear()
 
     def _tell(self, story: Story, effect: Effect, *, record: dict[str, Any] | None) -> None:
         assert effect.became is not None

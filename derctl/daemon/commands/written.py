@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from derctl.core.words import Refusal
@@ -34,10 +34,12 @@ def moment(text: Any, place: str) -> datetime:
 
 
 def later(at: datetime, by: timedelta, place: str) -> datetime:
-    """Raises CommandError: beyond the end of calendars."""
+    """Raises CommandError: beyond the end of calendars, in UTC as well."""
     try:
-        return at + by
-    except OverflowError:
+        after = at + by
+        after.astimezone(UTC)
+        return after
+    except (OverflowError, ValueError):
         bad(f"{place}: {by.total_seconds():g} s after {at.isoformat()} there is no calendar")
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from derctl.core.delivery import Delivery, step
-from derctl.core.requests import BatteryRequest, EnvelopeRequest, PlanRequest
-from derctl.core.schedule import Aim, Limits
-from derctl.core.types import Bound, Decision, Setpoint
+from derctl.core.delivery import Aimed, Delivery, step
+from derctl.core.requests import BatteryRequest, EnvelopeRequest, EventRequest, PlanRequest
+from derctl.core.schedule import Aim, Event, Limits
+from derctl.core.types import Bound, Decision, DerState, Setpoint
 from derctl.core.words import What
 from tests import make
 
@@ -102,3 +102,49 @@ def test_requests_without_intervals_and_between_two_are_none() -> None:
     setpoint = BatteryRequest(id="b", der="bat1", by="home", remaining_s=9.0, p_target_w=1.0)
     between = replace(PLAN, remaining_s=10.0).now()
     assert step({}, make.site(make.battery(), requests=(setpoint, between)), (), 1.0) == ({}, [])
+
+
+def event(**asked: Any) -> EventRequest:
+    schedule = (Event(from_s=100.0, to_s=0.0, **asked),)
+    return EventRequest(id="d", der=None, by="dso", remaining_s=100.0, schedule=schedule).now()
+
+
+def lasted(asked: EventRequest, decision: Decision, *ders: DerState, poc_w: float = -300.0) -> Delivery:
+    """One tick of 36 s."""
+    state = make.site(*ders, poc=make.meter(poc_w), requests=(asked,))
+    [found] = step({}, state, (decision,), 36.0)[0].values()
+    return found
+
+
+def test_of_a_target_requested_desired_accepted_and_measured_are_told_apart() -> None:
+    read = Setpoint(p_target_w=-1_990.0)
+    battery = make.battery(p_w=-1_700.0, accepted=read)
+    of_all = lasted(event(p_target_w=-2_500.0), told(-2_000.0, "reserve"), make.pv(p_w=9e3), battery)
+    assert (of_all.mean_w, of_all.held) == (-1_700.0, (("reserve", 36.0),)), "the batteries', not the meter's"
+    assert of_all.aimed == Aimed(
+        requested_w=-2_500.0, desired_s=36.0, desired_wh=-20.0, accepted_s=36.0, accepted_wh=-19.9
+    )
+    assert (of_all.aimed.desired_w, of_all.aimed.accepted_w) == (-2_000.0, pytest.approx(-1_990.0))
+    at_poc = lasted(event(poc_target_w=-500.0), told(-2_000.0, "reserve"), make.pv(p_w=9e3), battery)
+    assert at_poc.aimed is not None
+    assert (at_poc.mean_w, at_poc.held, at_poc.aimed.requested_w) == (-300.0, (), -500.0)
+
+
+def test_what_one_battery_does_not_tell_is_not_known_of_their_sum() -> None:
+    silent = make.battery("bat2", p_w=None)
+    found = lasted(event(p_target_w=500.0), told(None, None), make.battery(p_w=500.0), silent)
+    assert found.aimed is not None
+    assert (found.mean_w, found.aimed.desired_w, found.aimed.accepted_w) == (None, None, None)
+    limits = lasted(event(export_w=500.0), told(None, "reserve"), make.battery(p_w=500.0))
+    assert (limits.aimed, limits.mean_w, limits.held) == (None, -300.0, ())
+    mine = Bound(by="grid_target", rank=40, what=What.TARGET, value=500.0)
+    kept = lasted(event(p_target_w=500.0), replace(told(0.0, None), bound_by=(mine,)), make.battery(p_w=0.0))
+    assert kept.held == (), "its own function is nobody else"
+
+
+def test_whose_later_event_counted_instead_is_named() -> None:
+    first, later = event(p_target_w=-500.0), replace(event(poc_target_w=0.0), id="e", by="tso")
+    state = make.site(make.battery(p_w=-900.0), poc=make.meter(0.0), requests=(first, later))
+    mine = Bound(by="bms_guard", rank=0, what=What.CEILING, value=0.0)
+    now, _ = step({}, state, (replace(told(-900.0, None), bound_by=(mine,)),), 36.0)
+    assert [each.held for each in now.values()] == [(("tso", 36.0),), ()]

@@ -200,6 +200,7 @@ def test_the_rank_order_is_the_documented_one_and_table_38_s() -> None:
         "const_var": 30,
         "utility_limit": 40,
         "grid_limits": 40,
+        "grid_target": 40,
         "owner_limits": 50,
         "schedule": 70,
         "departure": 70,

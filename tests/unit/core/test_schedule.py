@@ -17,8 +17,9 @@ from derctl.core.requests import (
     OwnerLimitRequest,
     PlanRequest,
 )
-from derctl.core.schedule import Aim, Limits, current
+from derctl.core.schedule import Aim, Event, Limits, current
 from derctl.core.text import wish
+from derctl.daemon.requests import tightest
 
 PARTS = (
     Limits(from_s=100.0, to_s=60.0, export_w=5_000.0),
@@ -60,7 +61,9 @@ def test_what_is_asked_for_is_said_in_words() -> None:
 
 
 def test_an_event_and_a_plan_count_once_they_have_begun() -> None:
-    event = EventRequest(id="d", der=None, by="dso", remaining_s=200.0, schedule=PARTS[:1])
+    event = EventRequest(
+        id="d", der=None, by="dso", remaining_s=200.0, schedule=(Event(from_s=100.0, to_s=60.0, export_w=5_000.0),)
+    )
     assert event.now().part is None and event.now().bounds() == {}
     begun = replace(event, remaining_s=80.0).now()
     assert (begun.part, begun.part_s, begun.bounds()) == (1, 20.0, {"export_w": 5_000.0})
@@ -69,6 +72,18 @@ def test_an_event_and_a_plan_count_once_they_have_begun() -> None:
     assert (plan.now().part, plan.now().p_target_w) == (None, None)
     now = replace(plan, remaining_s=100.0).now()
     assert (now.part, now.parts, now.part_s, now.p_target_w, now.schedule) == (1, 1, 40.0, -500.0, ())
+
+
+def test_of_events_with_a_target_the_last_one_that_came_binds_and_limits_are_beside_it() -> None:
+    def event(name: str, **asked: float) -> EventRequest:
+        schedule = (Event(from_s=60.0, to_s=0.0, **asked),)
+        return EventRequest(id=name, der=None, by="dso", remaining_s=60.0, schedule=schedule).now()
+
+    both = event("b", p_target_w=500.0, import_w=3_000.0)
+    assert both.bounds() == {"import_w": 3_000.0, "target": 0.0} and both.aims
+    asked = [event("z", p_target_w=-900.0), both, event("a", poc_target_w=0.0), event("c", export_w=1.0)]
+    assert [each.id for each in tightest(asked)] == ["b", "a", "c"]
+    assert [each.id for each in tightest(reversed(asked))] == ["c", "b", "z"]
 
 
 def test_of_two_requests_the_lower_bound_of_each_name_is_the_tighter() -> None:

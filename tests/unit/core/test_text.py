@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.text import amount, clean, device_text, error_text, serial_text, wish
+from derctl.core.text import (
+    amount,
+    clean,
+    device_text,
+    edge_text,
+    error_text,
+    gives_text,
+    power_text,
+    serial_text,
+    wish,
+)
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "replace")))
@@ -79,3 +89,30 @@ def test_the_shape_of_a_function_is_said_by_its_settings() -> None:
     )
     assert wish({"function": "volt_watt", "on": False, "settings": {}}) == "volt_watt (off)"
     assert wish({"function": "watt_var", "on": True, "settings": {}}) == "watt_var"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"p_target_w": -1500.4}, "charging 1,500 W"),
+        ({"p_target_w": 0.4, "soc_pct": 50.0}, "0 W, soc 50 %"),
+        ({"poc_target_w": -500.0, "import_w": 900.0}, "importing 500 W, import 900 W"),
+        ({"poc_target_w": 500.0}, "exporting 500 W"),
+        ({"p_ceiling_w": -500.0, "p_floor_w": -900.0}, "charging at least 500 W, charging at most 900 W"),
+        ({"p_ceiling_w": 500.0}, "500 W"),
+    ],
+)
+def test_what_is_asked_for_says_which_way_it_goes(values: dict[str, object], text: str) -> None:
+    assert wish(values) == text
+
+
+def test_a_power_is_said_without_a_sign() -> None:
+    assert [power_text(w) for w in (-1999.6, 0.0, -0.4, 20.0)] == [
+        "charging 2,000 W",
+        "0 W",
+        "0 W",
+        "discharging 20 W",
+    ]
+    assert [gives_text(w) for w in (-1999.6, -0.4, 20.0)] == ["draws 2,000 W", "gives 0 W", "gives 20 W"]
+    assert [edge_text(w, ceiling=True) for w in (20.0, -20.0)] == ["at most 20 W", "charging at least 20 W"]
+    assert [edge_text(w, ceiling=False) for w in (20.0, -20.0)] == ["at least 20 W", "charging at most 20 W"]

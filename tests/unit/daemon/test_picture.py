@@ -70,7 +70,7 @@ def test_a_picture_is_another_one_where_somebody_would_have_to_agree_again(other
     [
         (Setpoint(p_ceiling_w=10_000.0), "it holds no limit now"),
         (Setpoint(p_ceiling_w=10_000.0, q_var=300.0), "it holds no limit, 300 var now"),
-        (Setpoint(p_target_w=-500.0), "it holds power -500 W now"),
+        (Setpoint(p_target_w=-500.0), "it holds charging 500 W now"),
     ],
 )
 def test_what_it_holds_is_said_as_people_say_it(holds: Setpoint, said: str) -> None:

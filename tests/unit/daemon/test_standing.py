@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.requests import LimitRequest
+from derctl.core.requests import LimitRequest, Request, StopRequest
 from derctl.core.types import Capability, DerState, Setpoint
 from derctl.daemon.looks import Looks
 from derctl.daemon.standing import Standing, asserted, read_w
@@ -45,7 +45,7 @@ class Site:
     profile: Profile = field(default_factory=Profile)
     told: list[tuple[str, str]] = field(default_factory=list)
     changes: int = 0
-    requests: tuple[LimitRequest, ...] = ()
+    requests: tuple[Request, ...] = ()
     t_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -188,6 +188,29 @@ def test_one_that_is_lifted_under_control_rises_from_there(site: Site) -> None:
     site.tick(pv(reads_w=6_000.0), open=True)
     site.stands.lift(None)
     assert site.tick(pv(reads_w=6_000.0), open=True) == {"pv1": (None, 7_000.0)}
+
+
+# -- the emergency stop ---------------------------------------------------------------------------------------------
+
+
+def test_when_a_stop_is_lifted_inverters_rise_on_the_ramp(site: Site) -> None:
+    """A thousand sites that one word lets go came back with all their sun at once."""
+    site.wrote("pv1", "pv2", "bat1")
+    site.tick(pv(), bat(0.0), open=True)
+    site.tick(pv(), bat(0.0), open=True)
+    site.requests = (StopRequest(id="s", der=None, by="home", remaining_s=1e9),)
+    still = pv(reads_w=0.0, p_w=0.0)
+    assert site.tick(still, bat(0.0), open=True) == {"pv1": (None, None), "bat1": (None, None)}
+    site.requests = ()
+    rises = [site.tick(pv(reads_w=0.0, p_w=50.0), bat(0.0), open=True) for _ in range(11)]
+    assert [each["pv1"][1] for each in rises] == [1_050.0 + 1_000.0 * n for n in range(9)] + [None, None]
+    assert {each["bat1"] for each in rises} == {(None, None)}
+    site.requests = (StopRequest(id="s", der=None, by="home", remaining_s=1e9),)
+    site.tick(still, open=True)
+    site.requests = ()
+    assert site.tick(pv(reads_w=0.0, p_w=None), open=True)["pv1"][1] == 1_000.0, (
+        "of one that is not measured from 0 W"
+    )
 
 
 # -- derctl's own ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from derctl.core.requests import (
 )
 from derctl.core.schedule import Aim
 from derctl.core.types import Abstain, Proposal
+from derctl.core.value import replace
+from derctl.core.words import Reason
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.operator import SetpointFunction
@@ -46,6 +48,37 @@ def test_a_reserve_is_raised_for_a_time_and_for_its_battery_alone() -> None:
     assert kept(function, 50.0, reserve(60.0)) and kept(function, 50.0, reserve(60.0, None))
     assert not kept(function, 50.0, reserve(60.0, "bat2"))
     assert kept(function, 50.0, reserve(30.0), reserve(60.0, None)), "of several the higher"
+
+
+def let_out(*steps: tuple[Request, ...], soc_pct: float = 50.0, seconds: int = 50) -> list[float | None]:
+    """What the battery may give after the last of these was asked for, tick by tick; None: as much as it likes."""
+    time = DerTimeline(Reserve(min_pct=20.0, may_lower=True))
+    for requests in steps[:-1]:
+        time.at(make.battery(soc_pct=soc_pct), requests=requests)
+    said = [time.at(make.battery(soc_pct=soc_pct), requests=steps[-1]) for _ in range(seconds)]
+    return [None if isinstance(each, Abstain) else each.p_ceiling_w for each in said]
+
+
+def test_a_higher_reserve_that_ends_lets_the_battery_out_on_a_ramp_that_starts_at_random() -> None:
+    """The reserves of a thousand sites that end at six o'clock are no step."""
+    ends = replace(reserve(60.0), remaining_s=1.0)
+    found = let_out((ends,), ())
+    still = found.count(0.0)
+    assert 0 < still <= 30 and found[still : still + 19] == [500.0 * n for n in range(1, 20)]
+    assert set(found[still + 19 :]) == {None}
+
+
+def test_a_reserve_that_somebody_ends_or_lowers_lets_out_at_once_on_the_ramp() -> None:
+    assert let_out((reserve(60.0),), ())[:3] == [500.0, 1_000.0, 1_500.0]
+    assert let_out((reserve(60.0),), (reserve(30.0),))[:2] == [500.0, 1_000.0], "a lower one took its place"
+    assert let_out((), (), (reserve(10.0),), soc_pct=15.0)[:2] == [500.0, 1_000.0], "below the site file's own"
+    assert let_out((reserve(60.0),), (), (reserve(60.0),))[0] == 0.0, "and one that comes again is kept at once"
+
+
+def test_a_reserve_that_its_charge_lets_go_needs_no_ramp() -> None:
+    time = DerTimeline(Reserve(min_pct=20.0))
+    assert isinstance(time.at(make.battery(soc_pct=20.0)), Proposal)
+    assert isinstance(time.at(make.battery(soc_pct=23.0)), Abstain)
 
 
 def test_it_is_lowered_only_where_the_site_file_lets_it_be() -> None:
@@ -90,8 +123,24 @@ def test_a_plan_is_followed_while_its_interval_lasts() -> None:
     assert time.at(make.battery(), requests=(plan(90.0, p_target_w=-500.0),)) == said
     said = Proposal(by="schedule", rank=70, p_floor_w=100.0, p_ceiling_w=900.0)
     assert time.at(make.battery(), requests=(plan(90.0, p_floor_w=100.0, p_ceiling_w=900.0),)) == said
+    time = DerTimeline(Schedule())
     assert time.at(make.battery(), requests=(plan(40.0, p_target_w=-500.0),)) == Abstain("between intervals")
     assert time.at(make.battery("bat2"), requests=(plan(90.0, p_target_w=-500.0),)) == Abstain("no request")
+
+
+def test_a_ceiling_behind_which_nothing_follows_is_let_go_on_a_ramp_that_starts_at_random() -> None:
+    """A planner's interval that ends for a thousand batteries is no step; the next interval counts at once."""
+    time = DerTimeline(Schedule())
+    assert time.proposes(make.battery(), requests=(plan(41.0, p_ceiling_w=900.0),)).p_ceiling_w == 900.0
+    said = [time.at(make.battery(), requests=(plan(40.0 - n, p_ceiling_w=900.0),)) for n in range(50)]
+    tops = [(each.p_ceiling_w, each.why) for each in said if isinstance(each, Proposal)]
+    still = tops.count((900.0, Reason.RELAXING))
+    assert 0 < still <= 30 and tops[still:] == [(900.0 + 500.0 * n, Reason.RELAXING) for n in range(1, 20)]
+    assert said[-1] == Abstain("no request"), "the plan has ended meanwhile"
+    time.proposes(make.battery(), requests=(plan(80.0, p_ceiling_w=900.0),))
+    assert time.proposes(make.battery(), requests=(plan(80.0, p_target_w=2_000.0),)).p_ceiling_w is None
+    time.proposes(make.battery(), requests=(plan(80.0, p_ceiling_w=900.0),))
+    assert time.proposes(make.battery()).p_ceiling_w == 1_400.0, "what was cleared waits for nothing"
 
 
 WATTS = st.floats(-5_000.0, 5_000.0)

@@ -10,6 +10,7 @@ def test_who_comes_with_another_is_not_written_in_a_site_file() -> None:
     assert {kind for kind, row in ROWS.items() if not row.in_site_file} == {
         "operator_site_limit",
         "containment",
+        "grid_target",
         "probe",
     }
 

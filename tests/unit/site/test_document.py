@@ -153,6 +153,15 @@ async def test_a_command_of_the_document_is_admitted_and_answered_as_documented(
         assert reply == example | {"last": True}, "nobody tells on here"
 
 
+@pytest.mark.parametrize("name", ["event target", "event exchange"])
+async def test_an_event_with_a_target_is_admitted_as_documented(
+    document: dict[str, Any], desk: Any, name: str
+) -> None:
+    given = block(document, name)
+    reply = await desk.by_mqtt("ops", "demand_response", json.dumps(given).encode(), False)
+    assert reply["result"] == "admitted", reply
+
+
 async def test_an_arm_that_only_shows_is_answered_as_documented(document: dict[str, Any], desk: Any) -> None:
     """The picture of the document's inverter."""
     example = block(document, "reply shown")

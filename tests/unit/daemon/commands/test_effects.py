@@ -24,6 +24,7 @@ from derctl.core.requests import (
     FloorRequest,
     FunctionRequest,
     GridLimitRequest,
+    LimitRequest,
     OwnerLimitRequest,
     PlanRequest,
     PowerFactorRequest,
@@ -32,13 +33,14 @@ from derctl.core.requests import (
     StopRequest,
     VarRequest,
 )
-from derctl.core.schedule import Aim, Limits
-from derctl.core.types import DerState, Outcome, Proposal, Tick
+from derctl.core.schedule import Aim, Event, Limits
+from derctl.core.types import Bound, Decision, DerState, Outcome, Proposal, Setpoint, Tick
 from derctl.core.value import replace
-from derctl.core.words import Achieved, Reason, Standing
-from derctl.daemon.commands.effect import FUNCTIONS
-from derctl.daemon.commands.effects import EFFECTS, STAYS_OVER_S
+from derctl.core.words import Achieved, Reason, Standing, What
+from derctl.daemon.commands.effect import FUNCTIONS, narrowings
+from derctl.daemon.commands.effects import EFFECTS
 from derctl.daemon.commands.stories import Stories
+from derctl.daemon.commands.targets import STAYS_OVER_S
 from derctl.daemon.requests import Requests
 from derctl.devices.sunspec.own import OWN_FUNCTIONS
 from derctl.functions import plan_of
@@ -47,10 +49,14 @@ from derctl.functions.const_var import ConstVar
 from derctl.functions.departure import Departure
 from derctl.functions.export_memory import Memory as Loop
 from derctl.functions.freq_droop import FreqDroop
+from derctl.functions.grid_target import GridTarget
+from derctl.functions.grid_target import Memory as Target
 from derctl.functions.meter_trust import Trust
-from derctl.functions.operator import OperatorLimit, SetpointFunction
+from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
 from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
+from derctl.functions.self_consumption import Memory as Followed
+from derctl.functions.self_consumption import SelfConsumption
 from derctl.functions.site_limits import GridLimits, Memory, OwnerLimits
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt
@@ -64,7 +70,7 @@ Said = tuple[Any, ...]
 @dataclass
 class Plant:
     """PV of 10 kW under a sun of 6 kW, a battery of 5 kW and a load of 1 kW. moods: what a device makes of what it is
-    told; absent: who is not heard. seniors: who else speaks."""
+    told; absent: who is not heard. seniors: who else speaks. target_w: of self-consumption, None: there is none."""
 
     tmp: Path
     sun_w: float = 6000.0
@@ -83,6 +89,7 @@ class Plant:
     proven: bool = True
     stuck_w: float | None = None
     var: bool = True
+    target_w: float | None = None
     sent: list[Message] = field(default_factory=list)
     t_s: float = 0.0
     n: int = 0
@@ -104,8 +111,13 @@ class Plant:
 
     def plan(self) -> Plan:
         both = ("pv1", "bat1")
-        limits = ((self.grid, both), (OwnerLimits(), both))
+        limits = tuple((each, both) for each in self.site_functions)
         return plan_of(self.rows, limits, modes=(ConstPf(pf=1.0), VoltVar()), off=("volt_watt",))
+
+    @property
+    def site_functions(self) -> list[Any]:
+        follower = [] if self.target_w is None else [SelfConsumption(target_w=self.target_w)]
+        return [self.grid, OwnerLimits(), GridTarget(), OperatorSiteLimit(), *follower]
 
     @property
     def rows(self) -> list[Any]:
@@ -408,7 +420,7 @@ def test_an_envelope_is_answered_interval_by_interval_and_after_a_restart_not_tw
 
 
 def test_an_event_says_nothing_before_its_start(plant: Plant) -> None:
-    plant.ask(of(EventRequest, schedule=(Limits(from_s=60.0, to_s=0.0, export_w=2000.0),), left_s=90.0))
+    plant.ask(of(EventRequest, schedule=(Event(from_s=60.0, to_s=0.0, export_w=2000.0),), left_s=90.0))
     plant.tick(25)
     assert plant.told == []
     plant.tick(20)
@@ -416,6 +428,223 @@ def test_an_event_says_nothing_before_its_start(plant: Plant) -> None:
     plant.requests.drop(lambda each: True, Standing.OPTED_OUT, "home")
     plant.tick()
     assert parts(plant)[-1] == (None, "overridden_by", "home", "opted_out", True)
+
+
+def test_an_edge_that_a_senior_of_the_site_moves_it_beyond_is_not_held(tmp_path: Path) -> None:
+    """A limit of the site has the last word: the battery was told 2 kW below its floor, and `achieved` was said."""
+    plant = Plant(tmp_path)
+    plant.ask(of(OwnerLimitRequest, by="home", name="g", generation_w=1000.0))
+    plant.ask(of(FloorRequest, p_floor_w=-300.0, der="bat1"))
+    plant.tick(20)
+    assert plant.p_w["bat1"] < -1000.0
+    assert plant.words() == [("overridden_by", "owner_limits", "senior_bound")]
+    plant = Plant(tmp_path, sun_w=0.0, load_w=5000.0)
+    plant.ask(of(GridLimitRequest, name="g", import_w=2000.0))
+    plant.ask(of(LimitRequest, p_ceiling_w=0.0, der="bat1"))
+    plant.tick(20)
+    assert plant.p_w["bat1"] > 2000.0
+    assert plant.words() == [("overridden_by", "grid_limits", "senior_bound")]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [of(LimitRequest, p_ceiling_w=3000.0, der="bat1"), of(FloorRequest, p_floor_w=-3000.0, der="bat1")],
+    ids=["limit", "floor"],
+)
+def test_of_a_device_that_nobody_hears_nothing_is_said(tmp_path: Path, request_: Request) -> None:
+    """Its fallback is lower, and was called what keeps the limit."""
+    quiet = [("bat1", Proposal(by="comms_loss", rank=0, p_ceiling_w=2000.0, p_floor_w=-2000.0))]
+    plant = Plant(tmp_path, seniors=quiet, absent={"bat1"})
+    plant.ask(request_)
+    plant.tick(20)
+    assert plant.words() == []
+
+
+@pytest.mark.parametrize(
+    ("world", "says"),
+    [
+        ({}, [("achieved", None, None)]),
+        (
+            {"seniors": [DROOP], "moods": {"bat1": (Achieved.YES, None)}},
+            [("overridden_by", "freq_droop", "senior_bound")],
+        ),
+        ({"absent": {"pv1"}}, []),
+        ({"moods": {"pv1": IGNORED, "bat1": (Achieved.YES, None)}}, [("refused", None, "write_ignored")]),
+    ],
+)
+def test_a_limit_on_the_sum_of_all_is_achieved_by_what_they_give_together(
+    tmp_path: Path, world: dict[str, Any], says: list[Said]
+) -> None:
+    plant = Plant(tmp_path, **world)
+    plant.ask(of(LimitRequest, p_ceiling_w=1000.0))
+    plant.tick(int(STAYS_OVER_S) + 15)
+    assert plant.words() == says
+
+
+def test_what_a_senior_lifts_is_no_floor_s_doing(plant: Plant) -> None:
+    """Droop holds the battery at 1 kW, the operator lifts it to 1.5."""
+    plant.seniors = [("bat1", Proposal(by="freq_droop", rank=20, p_floor_w=1000.0))]
+    plant.ask(of(FloorRequest, p_floor_w=1500.0, der="bat1", left_s=40.0))
+    plant.tick(41)
+    assert delivered(plant) == pytest.approx(500.0, rel=0.05)
+
+
+def test_of_two_limits_of_the_site_the_junior_is_counted_with_what_the_senior_leaves() -> None:
+    """The owner's 3 kW took effect first, so that the contract's 2 have the last word: all is the contract's."""
+    bounds = (
+        Bound(by="owner_limits", rank=50, what=What.CEILING, value=3000.0),
+        Bound(by="contract_export_limit", rank=15, what=What.CEILING, value=2000.0),
+        Bound(by="plan", rank=70, what=What.FLOOR, value=-500.0),
+        Bound(by="fuse_limit", rank=15, what=What.FLOOR, value=-200.0),
+    )
+    found = narrowings(Decision(der="b", setpoint=Setpoint(), bound_by=bounds), make.battery(p_max_w=1e4).rating)
+    assert [(bound.by, moved) for bound, moved in found] == [
+        ("contract_export_limit", -8000.0),
+        ("fuse_limit", 4800.0),
+        ("owner_limits", 0.0),
+        ("plan", 0.0),
+    ]
+
+
+# ---- the target of an event
+
+
+def event(left_s: float = 600.0, from_s: float | None = None, **asked: Any) -> Any:
+    who = {name: asked.pop(name) for name in ("by", "name") if name in asked}
+    schedule = (Event(from_s=from_s or left_s, to_s=0.0, **asked),)
+    return of(EventRequest, schedule=schedule, left_s=left_s, **who)
+
+
+HALF = ("bat1", Proposal(by="bms_guard", rank=0, p_floor_w=-500.0))
+TARGETS: dict[str, tuple[dict[str, float], dict[str, Any], list[Said]]] = {
+    "the battery charges from the grid": ({"p_target_w": -2000.0}, {"sun_w": 0.0}, [("achieved", None, None)]),
+    "the battery gives": ({"p_target_w": 2000.0}, {"meter": False}, [("achieved", None, None)]),
+    "a senior keeps it": (
+        {"p_target_w": -2000.0}, {"seniors": [HALF]}, [("overridden_by", "bms_guard", "senior_bound")],
+    ),
+    "it ignores it": ({"p_target_w": -2000.0}, {"moods": {"bat1": IGNORED}}, [("refused", None, "write_ignored")]),
+    "it is slow": ({"p_target_w": -2000.0}, {"moods": {"bat1": (Achieved.PENDING, None)}}, []),
+    "nobody hears it": ({"p_target_w": -2000.0}, {"absent": {"bat1"}}, []),
+    "at the meter": ({"poc_target_w": 2000.0}, {}, [("achieved", None, None)]),
+    "more than it can": (
+        {"poc_target_w": -2000.0}, {}, [("overridden_by", "rating", "senior_bound")],
+    ),
+    "a senior keeps it off": (
+        {"poc_target_w": 2000.0}, {"seniors": [HALF]}, [("overridden_by", "bms_guard", "senior_bound")],
+    ),
+    "a limit of its own rank too": (
+        {"poc_target_w": 2000.0, "import_w": 9000.0}, {"seniors": [HALF]},
+        [("overridden_by", "bms_guard", "senior_bound")],
+    ),
+    "it ignores it at the meter": (
+        {"poc_target_w": 2000.0}, {"moods": {"bat1": IGNORED}}, [("refused", None, "write_ignored")],
+    ),
+    "no meter": ({"poc_target_w": 2000.0}, {"meter": False}, []),
+    "a meter that stands where it is wanted": ({"poc_target_w": 2000.0}, {"stuck_w": 2000.0}, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_what_became_of_a_target_is_what_is_measured(tmp_path: Path, name: str) -> None:
+    asked, world, says = TARGETS[name]
+    plant = Plant(tmp_path, **world)
+    plant.ask(event(**asked))
+    plant.tick(int(STAYS_OVER_S) + 40)
+    assert plant.words() == says
+
+
+def test_a_target_that_the_point_of_connection_only_passes_is_not_achieved(plant: Plant) -> None:
+    plant.seniors = [("bat1", Proposal(by="bms_guard", rank=0, p_floor_w=0.0))]
+    plant.ask(event(poc_target_w=2000.0))
+    for n in range(60):
+        plant.load_w = 4000.0 if n % 12 < 6 else 1000.0
+        plant.tick()
+    assert "achieved" not in [each[0] for each in plant.words()]
+
+
+def test_a_later_target_takes_over_and_the_one_before_is_taken_up_again(plant: Plant) -> None:
+    plant.ask(event(p_target_w=-2000.0, left_s=300.0))
+    plant.tick(65)
+    plant.ask(event(p_target_w=1000.0, by="tso", name="late", left_s=70.0))
+    plant.tick(75)
+    assert plant.words("late") == [("achieved", None, None), ("lapsed", None, None)]
+    plant.tick(60)
+    assert plant.words() == [
+        ("achieved", None, None),
+        ("overridden_by", "tso", "later_target"),
+        ("achieved", None, None),
+    ]
+    assert plant.p_w["bat1"] == -2000.0
+
+
+def delivered(plant: Plant) -> float | None:
+    found: float | None = plant.told[-1]["record"]["delivered"]["p_w"]
+    return found
+
+
+def test_of_a_battery_s_target_what_it_gave_before_and_what_a_senior_took_is_not_claimed(tmp_path: Path) -> None:
+    """Self-consumption lets it charge with 5 kW of sun already; then droop holds it at -3 kW."""
+    plant = Plant(tmp_path, sun_w=3000.0, load_w=2000.0, target_w=0.0)
+    plant.tick(60)
+    assert plant.p_w["bat1"] == pytest.approx(-1000.0, abs=31.0)
+    plant.ask(event(p_target_w=-2500.0, left_s=60.0))
+    plant.tick(61)
+    assert delivered(plant) == pytest.approx(-1500.0, rel=0.03), "not all of the 2500 W"
+    plant = Plant(tmp_path, sun_w=0.0, seniors=[("bat1", Proposal(by="freq_droop", rank=20, p_ceiling_w=-3000.0))])
+    plant.ask(event(p_target_w=-4000.0, left_s=60.0))
+    plant.tick(61)
+    assert delivered(plant) == pytest.approx(-1000.0, rel=0.05)
+    assert {(each["by"], each["what"]) for each in plant.told[-1]["record"]["contributed"]} == {
+        ("freq_droop", "p_ceiling_w"), ("grid_target", "p_target_w"),
+    }  # fmt: skip
+
+
+def test_at_the_point_of_connection_no_more_is_claimed_than_it_moved_and_than_the_batteries_did(
+    tmp_path: Path,
+) -> None:
+    """From 5 kW of export to 2: once by the battery, once by a load that came with it."""
+    plant = Plant(tmp_path)
+    plant.ask(event(poc_target_w=2000.0, left_s=90.0))
+    plant.tick(91)
+    assert delivered(plant) == pytest.approx(-3000.0, rel=0.03)
+    plant = Plant(tmp_path)
+    plant.ask(event(poc_target_w=2000.0, left_s=90.0))
+    plant.memories[GridTarget.kind] = Target(loop=Followed(trust=Trust(proven=True)))
+    plant.tick(1)
+    plant.load_w = 3000.0
+    plant.tick(90)
+    assert delivered(plant) == pytest.approx(-1000.0, rel=0.05)
+    plant = Plant(tmp_path)
+    plant.ask(event(poc_target_w=2000.0, left_s=90.0))
+    plant.memories[GridTarget.kind] = Target(loop=Followed(trust=Trust(proven=True)))
+    plant.tick(1)
+    plant.load_w, plant.sun_w = 1000.0, 8000.0
+    plant.tick(90)
+    assert delivered(plant) == pytest.approx(-3000.0, rel=0.05), "the battery took 5 kW, and 3 arrived"
+
+
+def test_a_record_of_an_event_begins_with_it_and_not_when_it_was_sent(plant: Plant) -> None:
+    """At noon the sun gives 6 kW; when the event begins a cloud leaves 3, of which 1 kW is taken."""
+    plant.ask(event(left_s=100.0, from_s=60.0, generation_w=2000.0))
+    plant.tick(30)
+    plant.sun_w = 3000.0
+    plant.tick(75)
+    [first, last] = (plant.told[-1]["record"][name]["p_w"] for name in ("first", "last"))
+    assert (first, last) == (2000.0, 1000.0) and plant.told[-1]["record"]["seconds"] == pytest.approx(60.0, abs=1.0)
+    assert delivered(plant) == pytest.approx(-1000.0, rel=0.05), "4 kW were never there to take"
+
+
+def test_what_ends_within_a_tick_is_told_with_the_next_behind_what_it_delivered(plant: Plant) -> None:
+    """Whoever asks for something forgets what has run out: the last answer came before the interval's."""
+    plant.ask(event(p_target_w=500.0, left_s=9.5))
+    plant.tick(9)
+    state = replace(make.site(*plant.ders(), t_s=9.0), requests=plant.requests.alive())
+    plant.t_s = 9.6
+    plant.ask(of(GridLimitRequest, name="g", export_w=9000.0))
+    plant.stories.look(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=()), {})
+    assert [each["last"] for each in plant.told if each["id"] == "r"] == [False]
+    plant.tick()
+    assert plant.told[-1]["last"]
 
 
 def test_a_higher_reserve_keeps_the_lower_one_and_one_for_a_der_goes_before_one_for_all(plant: Plant) -> None:

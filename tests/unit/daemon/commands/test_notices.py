@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from derctl.core.requests import BatteryRequest, EventRequest, LimitRequest, PlanRequest, Request
-from derctl.core.schedule import Aim, Limits
+from derctl.core.schedule import Aim, Event
 from derctl.core.types import Bound, Decision, Setpoint, Tick
 from derctl.core.words import What
 from derctl.daemon.commands.notices import Deliveries, Notices, named
@@ -74,7 +74,7 @@ def test_a_plan_over_the_socket_has_no_topic_and_what_nobody_measured_is_said() 
             state = make.site(make.battery(p_w=None), requests=requests)
             deliveries.look(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=()))
     [message] = sent
-    assert json.loads(message.payload)["text"] == "interval 1 of 1: nothing was measured"
+    assert json.loads(message.payload)["text"] == "interval 1 of 1: nothing was measured (asked for: discharging 1 W)"
 
 
 @pytest.mark.parametrize(("writes", "held"), [(True, {"bms_guard": 1.0}), (False, {})])
@@ -142,11 +142,11 @@ def test_who_asked_over_the_socket_and_a_site_without_a_broker_have_the_event_al
     alone.requests.put(BatteryRequest(id="b", der="bat1", by="ops", p_target_w=-500.0, remaining_s=60.0))
     alone.look()
     assert alone.sent == [] and alone.told == [
-        ("request_changed", "bat1", "ops's setpoint of -500 W for bat1 binds now")
+        ("request_changed", "bat1", "ops's setpoint of charging 500 W for bat1 binds now")
     ]
 
 
 def test_of_a_schedule_the_interval_is_told_that_lasts() -> None:
-    schedule = (Limits(from_s=60.0, to_s=30.0, export_w=1000.0),)
+    schedule = (Event(from_s=60.0, to_s=30.0, export_w=1000.0),)
     event = EventRequest(id="e", der=None, by="dso", remaining_s=60.0, schedule=schedule)
     assert named(event.now()) == "dso's demand-response event: interval 1 of 1, export 1000 W for the site"

@@ -11,11 +11,13 @@ import pytest
 from derctl.core.requests import StopRequest
 from derctl.core.types import FOREVER_S
 from derctl.core.words import Standing
+from derctl.daemon.clock import Clock
 from derctl.daemon.requests import from_plain, to_plain
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.departure import Departure
 from derctl.functions.operator import OperatorLimit
+from derctl.functions.probe import Probe
 from derctl.functions.reserve import Reserve
 from derctl.functions.schedule import Schedule
 from derctl.functions.site_limits import GridLimits
@@ -105,21 +107,109 @@ async def test_a_battery_that_was_never_found_takes_no_plan_and_its_range_is_not
 async def test_an_event_begins_at_its_start_and_lasts_for_its_duration() -> None:
     home = house()
     reply = await home.send("demand_response", start=until(10), duration_s=600, import_w=2_000)
-    assert reply["text"] == "until 2026-11-21T13:00:00.000Z; begins in 600 s"
+    assert reply["text"] == "until 2026-11-21T12:20:00.000Z; begins in 600 s"
     shown = []
     for minutes in (0, 9, 11, 19, 21):
         home.passed_s = 60.0 * minutes
         shown.append([each.import_w for each in home.alive])
-    assert shown == [[None], [None], [2_000.0], [2_000.0], [None]]
+    assert shown == [[None], [None], [2_000.0], [2_000.0], []], "it is over when the event is"
+    home.passed_s = 0.0
+    reply = await home.send("demand_response", start=until(-5), duration_s=600, import_w=2_000)
+    assert reply["text"] == "until 2026-11-21T12:05:00.000Z"
     home = house()
     assert (await home.send("demand_response", duration_s=3_600, export_w=0))["result"] == "admitted"
     assert [each.export_w for each in home.alive] == [0.0], "without a start it begins now"
 
 
+async def test_an_event_may_have_a_target_beside_its_limits() -> None:
+    home = house()
+    reply = await home.send("demand_response", start=until(10), duration_s=600, import_w=2_000, p_target_w=-1_500)
+    assert reply["result"] == "admitted"
+    shown = []
+    for minutes in (9, 11, 21):
+        home.passed_s = 60.0 * minutes
+        shown.append([(each.import_w, each.p_target_w) for each in home.alive])
+    assert shown == [[(None, None)], [(2_000.0, -1_500.0)], []]
+    home = house()
+    home.plan.site_functions.append((Probe(), ("pv1", "bat1")))
+    assert (await home.send("demand_response", duration_s=600, poc_target_w=-1.5e4))["result"] == "admitted"
+    assert [each.poc_target_w for each in home.alive] == [-1.5e4]
+
+
+async def test_while_the_clock_is_not_set_a_target_waits_and_a_limit_does_not() -> None:
+    home = house()
+    home.desk.clock = Clock("/no such file", NOON.timestamp)
+    assert (await home.send("demand_response", duration_s=600, p_target_w=0))["code"] == "clock_unsynced"
+    assert (await home.send("demand_response", duration_s=600, export_w=0))["result"] == "admitted"
+
+
+async def test_while_the_clock_is_not_set_the_start_of_a_limit_is_by_its_sender_s() -> None:
+    """The machine believes to be in 1970; it was refused as one that begins 56 years behind its end."""
+    home = house()
+    home.desk.clock = Clock("/no such file", lambda: 86_400.0)
+    reply = await home.send("demand_response", start=until(10), duration_s=600, import_w=2_000)
+    assert reply["text"] == "until 2026-11-21T12:20:00.000Z; begins in 600 s"
+    shown = []
+    for minutes in (0, 9, 11, 19, 21):
+        home.passed_s = 60.0 * minutes
+        shown.append([each.import_w for each in home.alive])
+    assert shown == [[None], [None], [2_000.0], [2_000.0], []]
+    assert (await home.send("grid_limit", export_w=1.0))["text"] == "until 2026-11-21T13:21:00.000Z"
+    sent = {"id": "z", "issued_at": "9999-12-31T23:59:00-14:00", "expires_s": 10, "export_w": 1}
+    reply = await home.desk.by_mqtt("dso", "grid_limit", msgspec.json.encode(sent), False)
+    assert reply["code"] == "bad_argument" and "there is no calendar" in reply["text"]
+
+
 @pytest.mark.parametrize(
     ("args", "code", "text"),
     [
-        ({"duration_s": 60}, "bad_argument", "it says nothing"),
+        ({"p_target_w": 5_001}, "out_of_range", "p_target_w = 5001 is outside -5000 to 5000 W"),
+        ({"p_target_w": 0, "poc_target_w": 0}, "bad_argument", "give one of them"),
+        ({"poc_target_w": 0}, "no_function", "needs a meter that is proven"),
+        ({"p_target_w": 0, "import_w": -1}, "out_of_range", "import_w = -1 is outside"),
+    ],
+)
+async def test_a_target_that_can_t_be_is_refused(args: dict[str, Any], code: str, text: str) -> None:
+    said = await refused(house(), "demand_response", duration_s=600, **args)
+    assert said[0] == code and text in said[1]
+
+
+async def test_a_target_at_the_point_of_connection_lies_within_its_own_limits() -> None:
+    home = house()
+    home.plan.site_functions.append((Probe(), ("pv1", "bat1")))
+    said = await refused(home, "demand_response", duration_s=600, poc_target_w=3_001, export_w=3_000, import_w=1)
+    assert said == ("out_of_range", "poc_target_w = 3001 is outside -1 to 3000 W")
+    said = await refused(home, "demand_response", duration_s=600, poc_target_w=-2e8)
+    assert said == ("out_of_range", "poc_target_w = -2e+08 is outside -1e+08 to 1e+08 W")
+
+
+async def test_a_site_whose_batteries_are_not_known_or_that_has_none_takes_no_target() -> None:
+    home = house()
+    home.state = lambda: make.site(make.battery(p_max_w=0.0, charge_w=0.0))
+    assert (await refused(home, "demand_response", duration_s=600, p_target_w=0))[0] == "rating_unknown"
+    unfound = make.der("bat1", make.rating(p_max_w=3e3, p_min_w=-3e3), make.LIMITED, fresh=False)
+    home.state = lambda: make.site(unfound)
+    said = await refused(home, "demand_response", duration_s=600, p_target_w=4_000)
+    assert said == ("out_of_range", "p_target_w = 4000 is outside -3000 to 3000 W"), "by the site file's rating"
+    home.state = lambda: make.site(make.pv())
+    said = await refused(home, "demand_response", duration_s=600, p_target_w=0)
+    assert said == ("out_of_range", "no battery of this site takes a target")
+
+
+async def test_the_owner_opts_out_of_a_target_as_of_a_limit() -> None:
+    home = house()
+    await home.send("demand_response", duration_s=600, p_target_w=-2_000)
+    assert (await home.send("opt_out", by="home"))["text"] == "opted out of 1" and home.alive == []
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "text"),
+    [
+        (
+            {"duration_s": 60},
+            "bad_argument",
+            "it says nothing: give one of export_w, import_w, generation_w, p_target",
+        ),
         ({"duration_s": 0, "export_w": 1}, "out_of_range", "duration_s = 0 is outside 0 (not included) to 3600 s"),
         (
             {"duration_s": 3_601, "export_w": 1},
