@@ -303,7 +303,7 @@ def arguments(name: str, args: dict[str, Any], life_s: float) -> None:
         number(args.get("p_floor_w"), -BAT_W, BAT_W)
     elif name == "charge_for_departure":
         need(args.get("der") == "bat1")
-        number(args.get("soc_pct"), 1e-300, 100.0)
+        number(args.get("soc_pct"), math.ulp(0.0), 100.0)
         moment(args.get("departure"))
     elif name in {"replace", "why"}:
         need(args.get("der") is not None)

@@ -28,14 +28,14 @@ ANSWER_S = 2.0
 class Received:
     """By a client that subscribes to all below `prefix`: every interval in the order of its arrival, and the replies.
 
-    came: when a message of a topic arrived, the newest COMES of each, by the loop's clock.
+    came: when a message of a topic arrived, by the loop's clock, and of when it tells; the newest 2000 of each.
     """
 
     port: int
     prefix: str
     intervals: list[dict[str, Any]] = field(default_factory=list)
     waiting: dict[str, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
-    came: dict[str, deque[float]] = field(default_factory=dict)
+    came: dict[str, deque[tuple[float, str]]] = field(default_factory=dict)
     client: aiomqtt.Client | None = None
 
     async def listen(self) -> None:
@@ -52,22 +52,25 @@ class Received:
             await asyncio.sleep(0.1)
 
     def _note(self, topic: str, payload: Any) -> None:
-        self.came.setdefault(topic, deque(maxlen=2000)).append(asyncio.get_running_loop().time())
+        said = json.loads(payload)
+        now_s = asyncio.get_running_loop().time()
+        self.came.setdefault(topic, deque(maxlen=2000)).append((now_s, str(said.get("t"))))
         if topic == "interval":
-            self.intervals.append(json.loads(payload))
+            self.intervals.append(said)
         elif topic.startswith("reply/"):
-            said = json.loads(payload)
             answer = self.waiting.get(str(said["id"]))
             if answer is not None and not answer.done() and said["n"] == 1:
                 answer.set_result(said)
 
-    async def ask(self, principal: str, name: str, command_id: str, **fields: Any) -> dict[str, Any]:
+    async def ask(
+        self, principal: str, name: str, command_id: str, *, within_s: float = ANSWER_S, **fields: Any
+    ) -> dict[str, Any]:
         """Its first answer. TimeoutError: none came."""
         assert self.client is not None
         own = {"id": command_id, "issued_at": datetime.now(UTC).isoformat(), **fields}
         answer = self.waiting[command_id] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(within_s):
                 await self.client.publish(f"{self.prefix}/cmd/{principal}/{name}", json.dumps(own), qos=1)
                 return dict(await answer)
         finally:

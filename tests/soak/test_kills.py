@@ -17,6 +17,7 @@ import pytest
 from derctl.store.audit import files, verified
 from derctl.store.chain import Line, checked
 from derctl.store.folder import Folder
+from derctl.store.interval import LATE_S
 from derctl.store.journal import Journal
 from derctl.store.looked import read_only
 from derctl.store.state import load
@@ -117,7 +118,8 @@ def lost(folder: Path, admitted: list[float], armed: bool, touched: set[str]) ->
 
 
 def unkept(folder: Path, plant: Counted) -> tuple[list[Line], dict[str, float], list[str]]:
-    """The ledger, by how much each device's counter in it is off the plant's own at most, and what is wrong."""
+    """The ledger, by how much each device's counter in it is off the plant's own at most, and what is wrong. One that
+    ends on its minute may have been read LATE_S later."""
     verified(folder)
     kept = whole(folder)
     ledger = [each.plain for each in kept]
@@ -126,7 +128,8 @@ def unkept(folder: Path, plant: Counted) -> tuple[list[Line], dict[str, float], 
     for record in ledger:
         for name, off_wh in plant.off(record):
             worst_wh[name] = max(worst_wh[name], abs(off_wh))
-            if not -WHOLE_WH < off_wh < RATED_W[name] * INTERVAL_S / 3600.0:
+            most_wh = [RATED_W[name] * seconds / 3600.0 + WHOLE_WH for seconds in (LATE_S, INTERVAL_S)]
+            if not -most_wh[0] < off_wh < most_wh[1]:
                 problems.append(f"record {record['n']}, {record['to']}: {name} is {off_wh:.1f} Wh off")
     shown = [each["counters"]["poc"][0] for each in ledger]
     moved = sum(each["export_wh"] or 0.0 for each in ledger[1:])
@@ -185,7 +188,7 @@ async def replayed(received: Received, house: House, ids: list[str]) -> list[str
     if not ids:
         return []
     await house.until(lambda status: status["mqtt"]["connected"])
-    said = await received.ask(OPS, "limit_power", ids[-1], p_ceiling_w=4000.0, expires_s=60.0)
+    said = await received.ask(OPS, "limit_power", ids[-1], p_ceiling_w=4000.0, expires_s=60.0, within_s=PATIENCE_S)
     return [] if said["code"] == "replayed" else [f"{ids[-1]} was taken twice: {said}"]
 
 
@@ -193,7 +196,8 @@ async def replayed(received: Received, house: House, ids: list[str]) -> list[str
 @pytest.mark.soak(full=300, short=6, pieces=4)
 async def test_killed_under_load_nothing_acknowledged_is_lost(house: Callable[..., Any], attack: Attack) -> None:
     """count: kills while commands are under way; those of starts come beside them."""
-    chance, total, again, kills, gone, had = attack.chance, 0, 0, 0, list[str](), list[str]()
+    chance, gone, had = attack.chance, list[str](), list[str]()
+    total = again = kills = waited = 0
     async with house(recorded, broker=True) as h:
         folder, plant = h.run.directory / "state", Counted(h.run.rig)
         received = Received(h.run.mqtt_port, h.run.prefix)
@@ -206,6 +210,7 @@ async def test_killed_under_load_nothing_acknowledged_is_lost(house: Callable[..
             await say(h, "arm" if armed else "disarm")
             count = len(had)
             if chance.random() < 0.5:
+                waited += 1
                 await h.until(lambda status, n=count: kept_of(status) > n and status["mqtt"]["connected"])
             before = {name: len(h.run.rig.units[name].log) for name in WRITTEN}
             promised = Promised()
@@ -247,9 +252,9 @@ async def test_killed_under_load_nothing_acknowledged_is_lost(house: Callable[..
             peak_export_w=round(peak[0]),
         )
         assert not gone, "\n".join(gone)
-        assert len(kept) > attack.count / 3
+        assert len(kept) >= waited > 0
         assert peak[0] < AGREED_W + 150.0
-        h.held(I7="it dies all the time")
+        h.held(I7="it dies all the time", I8="a store keeps what it was told last until its own reversion")
 
 
 def peak_of(house: House) -> list[float]:
