@@ -144,7 +144,9 @@ class Uplink:
 
 
 def tell_anew(uplink: Uplink) -> None:
-    """All that is retained goes out with the next tick, but for `online`, which each session begins with."""
+    """All that is retained goes out with the next tick. `online` in the place of one that waited: a session begins
+    with that word, and an older one behind it would stay."""
+    uplink.outbox.put(Message(topic="online", payload=uplink.hello(), qos=1, retain=True))
     if uplink.telemetry is not None:
         uplink.telemetry.anew()
     uplink.discovery.anew()
@@ -157,7 +159,6 @@ def publish_all(uplink: Uplink) -> None:
     if uplink.telemetry is None:
         raise CommandError(Refusal.NOT_READY, "the site file has no broker (mqtt)")
     tell_anew(uplink)
-    uplink.outbox.put(Message(topic="online", payload=uplink.hello(), retain=True))
 
 
 def _wants(site: Site) -> tuple[object, ...]:

@@ -148,9 +148,10 @@ def test_each_session_begins_with_all_that_is_retained_since_its_broker_may_have
     writer = cast(Any, SimpleNamespace(account=SimpleNamespace(outcome=Outcome())))
 
     def said() -> list[str]:
-        site.outbox.latest.clear()
         site.report(tick(), {"pv1": writer}, Mode.CONTROL)
-        return told(site)
+        found = told(site)
+        site.outbox.latest.clear()
+        return sorted(found)
 
     first = said()
     assert said() == [] == again and first
@@ -158,7 +159,16 @@ def test_each_session_begins_with_all_that_is_retained_since_its_broker_may_have
     site.link.on_change(False, "connection refused")
     assert said() == []
     site.link.on_change(True, "connected")
-    assert (said(), again, said()) == (first, ["heads"], [])
+    assert (said(), again, said()) == (sorted([*first, "online"]), ["heads"], [])
+
+
+def test_what_was_said_of_derctl_before_the_session_is_not_said_after_its_first_word() -> None:
+    """Of a clock that was not set then, for one."""
+    site = uplink(BROKER)
+    site.outbox.put(Message(topic="online", payload=b'{"synced":false}', qos=1, retain=True))
+    assert site.link is not None
+    site.link.on_change(True, "connected")
+    assert (told(site), site.outbox.latest["online"].payload) == (["online"], b"{}")
 
 
 def test_all_that_is_retained_goes_out_once_more_when_somebody_asks() -> None:
