@@ -162,7 +162,7 @@ class Run:
         """Plant, broker, daemon, in this order."""
         await self.rig.start()
         if self.scenario.mqtt:
-            await self._start_broker()
+            await self.start_broker()
         self.site = self.rendered()
         if self.scenario.controller:
             await self.start_daemon()
@@ -200,7 +200,8 @@ class Run:
                     return
                 await asyncio.sleep(0.05)
 
-    async def _start_broker(self) -> None:
+    async def start_broker(self) -> None:
+        """And the eye that is subscribed to all."""
         self.mqtt_port = children.free_port()
         lines = () if isinstance(self.scenario.mqtt, bool) else self.scenario.mqtt
         self.broker = children.broker(self.mqtt_port, self.directory, lines)

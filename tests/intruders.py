@@ -19,6 +19,9 @@ from typing import Any, cast
 
 import yaml
 
+from derctl.cli.pages import PAGES
+from derctl.core.types import Capability, Port, SiteState
+from derctl.core.value import replace as another
 from derctl.daemon.app import App
 from derctl.daemon.arming import Arming
 from derctl.daemon.commands.desk import Take
@@ -60,7 +63,7 @@ SITE: dict[str, Any] = {
     ],
     "functions": [
         {"kind": "reserve", "min_pct": 20, "ders": ["bat1"]},
-        {"kind": "grid_limits"},
+        {"kind": "grid_limits", "may_opt_out": True},
         {"kind": "owner_limits"},
         {"kind": "const_pf", "pf": 0.95, "ders": ["pv1"]},
         {"kind": "const_var", "q_pu": 0.1, "ders": ["bat1"]},
@@ -95,7 +98,7 @@ PACE_S = 0.5
 
 def good(chance: Random, at: datetime, who: str) -> tuple[str, dict[str, Any]]:
     """A command that might be admitted, with its envelope."""
-    begun, soon, later = [(at + timedelta(minutes=m)).isoformat() for m in (-5, 10, 40)]
+    begun, before, soon, later = [(at + timedelta(minutes=m)).isoformat() for m in (-5, 9, 10, 40)]
     limits = [{"start": begun, "export_w": 500.0}, {"start": soon, "end": later, "import_w": 1}]
     aims = [{"start": begun, "end": soon, "p_target_w": chance.uniform(-3500.0, 3500.0)}]
     der = chance.choice(("pv1", "bat1"))
@@ -112,7 +115,7 @@ def good(chance: Random, at: datetime, who: str) -> tuple[str, dict[str, Any]]:
         | chance.choice(({}, {"p_target_w": chance.uniform(-3500.0, 3500.0)}, {"poc_target_w": -9})),
         "opt_out": {},
         "battery_plan": {"der": "bat1", "intervals": aims},
-        "charge_for_departure": {"der": "bat1", "soc_pct": chance.uniform(0.0, 110.0), "departure": soon},
+        "charge_for_departure": {"der": "bat1", "soc_pct": chance.uniform(0.0, 110.0), "departure": before},
         "set_reserve": {"min_pct": chance.uniform(0.0, 110.0), "der": "bat1"},
         "set_power_factor": {"pf": chance.uniform(0.7, 1.1), "excitation": "absorbing"},
         "set_var": {"q_pu": chance.uniform(-1.2, 1.2)},
@@ -322,7 +325,7 @@ def arguments(name: str, args: dict[str, Any], life_s: float) -> None:
         number(args.get("p_floor_w"), -BAT_W, BAT_W)
     elif name == "charge_for_departure":
         need(args.get("der") == "bat1")
-        number(args.get("soc_pct"), 1e-300, 100.0)
+        number(args.get("soc_pct"), math.ulp(0.0), 100.0)
         moment(args.get("departure"))
     elif name in {"replace", "why"}:
         need(args.get("der") is not None)
@@ -371,12 +374,14 @@ class Known:
 
 @dataclass
 class Gates:
-    """A site whose gates are attacked, without its devices. wrong: what should not have happened."""
+    """A site whose gates are attacked, without its devices, which are as they were found. wrong: what should not have
+    happened. admitted: how often each command was."""
 
     app: App
     take: Take = field(init=False)
     answers: list[Sent] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
+    admitted: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
     passed_s: float = field(default_factory=time.monotonic)
@@ -387,14 +392,15 @@ class Gates:
         site = SITE | {"site": SITE["site"] | {"state_dir": str(folder / "state"), "socket": str(folder / "sock")}}
         path = folder / "site.yaml"
         path.write_text(yaml.safe_dump(site))
-        app = App(read(path))
+        app = App(read(path), pages=PAGES)
         app.survival.folder.hold()
         made = cls(app)
         made.intake.log = _Quiet()
         made.intake.clock, made.intake.send = lambda: made.passed_s, made.answers.append
         desk = app.calls.desk
         made.take = desk.on_mqtt(made.answers.append)
-        desk.reach = replace(desk.reach, look=no_look)
+        views = replace(desk.reach.views, clock=lambda: made.passed_s)
+        desk.reach = replace(desk.reach, look=no_look, state=lambda: found(app.control.state()), views=views)
         desk.log = _Quiet()
         return made
 
@@ -452,6 +458,7 @@ class Gates:
         self.seen[code] += 1
         changed = f"{code}: {sent} changed {before} to {after}" if after != before else ""
         if code == "admitted":
+            self.admitted[sent.topic.rpartition("/")[2]] += 1
             try:
                 judged(sent, now)
             except No:
@@ -469,6 +476,20 @@ class Gates:
         assert len(app.stories.of) <= len(app.requests.held) + len(app.requests.ended)
         assert len(app.news.events) <= 200
         assert self.intake.buckets.keys() == MAY.keys()
+
+
+def found(state: SiteState) -> SiteState:
+    """Each of its devices takes all."""
+    every = Port(limit=True, aim=True, var=True)
+    ders = [
+        another(
+            der,
+            can=Capability(ac=every, battery=every if der.id == "bat1" else None),
+            rating=another(der.rating, s_max_va=BAT_W, q_inj_max_var=BAT_W, q_abs_max_var=BAT_W),
+        )
+        for der in state.ders
+    ]
+    return another(state, ders=tuple(ders))
 
 
 async def no_look(seconds: float) -> None:

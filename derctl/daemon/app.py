@@ -147,6 +147,7 @@ class App:
         """The broker, who asked for something, and what survives a restart."""
         control, tell = self.control, self.news.tell
         self.uplink = Uplink(site, self.outbox, desk, self.presence.hello, tell, control.releaser.inventory.stands)
+        self.uplink.again = self.kept.feeding.anew
         self.notices = Notices(self.requests, self.outbox.put, tell, self.clock.stamp)
         self.line = Line(desk, self.outbox.put)
         self.deliveries = Deliveries(self.outbox.put, self.clock.stamp, self.stories.between, lambda: self.gate.open)
@@ -317,16 +318,11 @@ def takers(app: App) -> Callable[[Site], None]:
 
 def looking_of(app: App, pages: Pages) -> Looking:
     """What commands that only look are answered from."""
-
-    def publish() -> None:
-        publish_all(app.uplink)
-        app.kept.feeding.anew()
-
     return Looking(
         pages=pages,
         state=lambda: status(app.panel.view()),
         site=lambda: app.control.site,
-        publish=publish,
+        publish=lambda: publish_all(app.uplink),
         recorder=app.recorder,
         folder=app.control.releaser.records.written.folder,
         clock=app.clock,

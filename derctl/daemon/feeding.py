@@ -74,7 +74,7 @@ class Feeding:
             self.outbox.put(Message(topic="records", payload=encode(said), retain=True))
 
     def anew(self) -> None:
-        """The heads are told again, once they are known."""
+        """The heads are told again; before the file is read nobody knows them."""
         self._told = (-1, -1)
         if self.keeping.ready:
             self.grown()

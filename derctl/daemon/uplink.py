@@ -35,7 +35,8 @@ ANNOUNCE_S = 5.0
 class Uplink:
     """site: the file that counts; where it has no broker nothing goes out. hello: the retained word of a new session.
 
-    desk: takes the commands. tell: what News takes. stands: what stands in a DER.
+    desk: takes the commands. tell: what News takes. stands: what stands in a DER. again: tells the others' retained
+    words anew.
     """
 
     site: Site
@@ -46,6 +47,7 @@ class Uplink:
     stands: Callable[[str], Standing]
     link: MqttLink | None = None
     telemetry: Telemetry | None = None
+    again: Callable[[], None] = lambda: None
     discovery: Discovery = field(default_factory=Discovery)
     _announced_s: float = -ANNOUNCE_S
 
@@ -87,10 +89,7 @@ class Uplink:
         """It began, or ended. The broker of another one may know nothing of the site; what waited for it is old."""
         self.tell("broker_connected" if up else "broker_lost", "", text)
         if up:
-            if self.telemetry is not None:
-                self.telemetry.anew()
-            self.discovery.anew()
-            self._announced_s = -ANNOUNCE_S
+            tell_anew(self)
 
     def start(self, tasks: Tasks) -> None:
         """The session, if there is to be one."""
@@ -144,14 +143,22 @@ class Uplink:
         return None if self.link is None else mqtt_view(self.link, self.outbox)
 
 
-def publish_all(uplink: Uplink) -> None:
-    """All that is retained goes out again, with the next tick. Raises CommandError: there is no broker."""
-    if uplink.telemetry is None:
-        raise CommandError(Refusal.NOT_READY, "the site file has no broker (mqtt)")
-    uplink.telemetry.anew()
+def tell_anew(uplink: Uplink) -> None:
+    """All that is retained goes out with the next tick. `online` in the place of one that waited: a session begins
+    with that word, and an older one behind it would stay."""
+    uplink.outbox.put(Message(topic="online", payload=uplink.hello(), qos=1, retain=True))
+    if uplink.telemetry is not None:
+        uplink.telemetry.anew()
     uplink.discovery.anew()
     uplink._announced_s = -ANNOUNCE_S
-    uplink.outbox.put(Message(topic="online", payload=uplink.hello(), retain=True))
+    uplink.again()
+
+
+def publish_all(uplink: Uplink) -> None:
+    """Somebody asks for that. Raises CommandError: there is no broker."""
+    if uplink.telemetry is None:
+        raise CommandError(Refusal.NOT_READY, "the site file has no broker (mqtt)")
+    tell_anew(uplink)
 
 
 def _wants(site: Site) -> tuple[object, ...]:

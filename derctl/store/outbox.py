@@ -28,7 +28,7 @@ class Message:
 
     @property
     def lane(self) -> str:
-        """event, reply, notice, online: none of them pushes out another."""
+        """event, reply, notice: none of them pushes out another."""
         return self.topic.partition("/")[0]
 
     @property
@@ -41,7 +41,8 @@ class Message:
 class Outbox:
     """Putting never waits and never fails: a broker that is away costs memory only, and that is bounded.
 
-    shut: the site has no broker, so what is put is not kept.
+    Behind each that has to arrive goes all that is measured then: a day's events hold up no measurement, and those no
+    event. shut: the site has no broker, so what is put is not kept.
     """
 
     latest: dict[str, Message] = field(default_factory=dict)
@@ -52,15 +53,17 @@ class Outbox:
     _waiting: Counter[str] = field(default_factory=Counter)
     _bytes: Counter[str] = field(default_factory=Counter)
     _latest_bytes: int = 0
+    _turns: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _sent: asyncio.Event = field(default_factory=asyncio.Event)
     _awaited: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
 
     def put(self, message: Message) -> None:
-        """Ordered where it must arrive (qos 1), else only the newest of its topic is kept."""
+        """Ordered where it must arrive (qos 1), else only the newest of its topic is kept: of what is retained, too,
+        since an older one would stand there as if it were so now."""
         if self.shut:
             return
-        if message.qos == 0:
+        if message.qos == 0 or message.retain:
             self._renew(message)
         else:
             self._line_up(message)
@@ -99,7 +102,9 @@ class Outbox:
         while not self.ordered and not self.latest:
             self._wake.clear()
             await self._wake.wait()
-        return self.ordered[0] if self.ordered else next(iter(self.latest.values()))
+        if self.latest and (self._turns or not self.ordered):
+            return next(iter(self.latest.values()))
+        return self.ordered[0]
 
     async def emptied(self, seconds: float) -> None:
         """Return when all is sent, or after so many seconds."""
@@ -140,7 +145,9 @@ class Outbox:
 
     def _take_out(self, message: Message) -> None:
         self._sent.set()
+        self._turns = max(self._turns - 1, 0)
         if self.ordered and self.ordered[0] is message:
             self._leave(0)
+            self._turns = len(self.latest)
         elif self.latest.get(message.topic) is message:
             self._forget(message.topic)

@@ -63,8 +63,11 @@ class Signed:
 
 
 def keys_of(plains: Iterable[Any]) -> tuple[Public, ...]:
-    """As they were kept. Raises ValueError, TypeError, LookupError."""
-    return tuple(Public(x=str(each["x"]), t=str(each["t"]), statement=each.get("statement")) for each in plains)
+    """As they were kept. Raises ValueError."""
+    try:
+        return tuple(Public(x=str(each["x"]), t=str(each["t"]), statement=each.get("statement")) for each in plains)
+    except (TypeError, LookupError, AttributeError) as error:
+        raise ValueError("its keys can't be read") from error
 
 
 def encoded(content: bytes) -> str:

@@ -18,7 +18,7 @@ from hil.invariants import verdicts
 from hil.runner import Run
 from hil.scenario import Scenario, load
 
-ONLY_WHOLE = {"test_messages", "test_cabinet", "test_reloads"}
+ONLY_WHOLE = {"test_messages", "test_cabinet", "test_reloads", "test_day"}
 """Whose short versions are scenarios of the shelf, or tests of the command line."""
 SHELF = Path(str(files("hil").joinpath("scenarios")))
 PATIENCE_S = 60.0
@@ -86,17 +86,23 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Callable[..., Any]:
-    """`async with house(change) as h`: `change` edits the site file; controller: another command line for it."""
+    """`async with house(change) as h`: `change` edits the site file; controller: another command line for it; broker:
+    there is one, at `mqtt_port` of the site file that `change` gets."""
 
     @asynccontextmanager
     async def start(
-        change: Callable[[dict[str, Any]], None] = lambda site: None, *, controller: str | None = None
+        change: Callable[[dict[str, Any]], None] = lambda site: None,
+        *,
+        controller: str | None = None,
+        broker: bool = False,
     ) -> AsyncIterator[House]:
-        run = Run(replace(scenario("base/house"), name="soak"), tmp_path, controller, None)
+        run = Run(replace(scenario("base/house"), name="soak", mqtt=broker), tmp_path, controller, None)
         stepping = None
         try:
             await run.rig.start()
-            run.site = run.rendered()
+            if broker:
+                await run.start_broker()
+            run.site = run.rendered() | ({"mqtt_port": run.mqtt_port} if broker else {})
             change(run.site)
             await run.start_daemon()
             run.rig.begin()

@@ -22,7 +22,8 @@ from derctl.store.interval import text_of
 from derctl.store.looked import looked_at, read_only
 from derctl.store.records import FILE, RecordFile
 from derctl.store.seal import Seal
-from derctl.store.signer import Signer
+from derctl.store.signer import CHANGED, Signer, following, read, write
+from derctl.store.signer import FILE as KEY
 from tests.attack import Attack
 from tests.soak.test_flips import flipped
 
@@ -150,6 +151,66 @@ def test_no_flipped_bit_of_the_ledger_is_taken_for_a_record_or_keeps_another_fro
         attack.found(flips=n + 1, files=len(where), wrong=len(wrong), **seen)
     assert not wrong, "\n".join(wrong[:20])
     assert seen["named"] and seen["whole"]
+
+
+def rotated(kept: Kept) -> str:
+    """The files once another key has followed the first, and what that one was."""
+    path = kept.folder / "made" / KEY
+    before = read(path)
+    write(path, following(before, "demo", text_of(1.0)))
+    file = opened(kept.folder / "made")
+    file.append([plain(RECORDS)])
+    assert file.signed is not None
+    file.close()
+    kept.files["rotated"], kept.lines = kept.all(), all_of(kept.folder / "made")
+    return before.public.x
+
+
+def keyed(kept: Kept, there: Path, content: bytes, root: str) -> str:
+    """A start beside a key that was changed, and one more record: who signs that, and who vouches for who does."""
+    file = opened(there)
+    try:
+        file.append([plain(RECORDS + 1)])
+        signer = file.signer
+        assert signer is not None and signer.unsigned is None and file.signed is not None
+    finally:
+        file.close()
+    made = read(there / KEY)
+    if (there / KEY).stat().st_mode & 0o077 or all_of(there)[:-1] != kept.lines:
+        return "WRONG: open to others, or the ledger is another one"
+    seal, *_ = looked_at(there)
+    text = "".join(as_json(all_of(there), seal))
+    said = verified(text).signed
+    if said is None or said.kid != made.public.kid:
+        return f"WRONG: signed by {said}, and {made.public.kid} is the key"
+    try:
+        known = verified(text, root=root).signed is not None
+    except ValueError:
+        known = False
+    told = [event for event, _ in signer.news]
+    if known:
+        return "kept" if not told else f"WRONG: {signer.news}"
+    aside = (there / f"{KEY}.unreadable").read_bytes()
+    return "anew" if told == [CHANGED] and aside == content else f"WRONG: {signer.news}"
+
+
+@pytest.mark.soak(full=20_000, short=24)
+def test_no_flipped_bit_of_the_signing_key_signs_in_another_s_name_or_leaves_a_record_unsigned(
+    kept: Kept, attack: Attack
+) -> None:
+    """Each bit of it, where there are enough of them."""
+    root = rotated(kept)
+    files, seen, wrong = kept.files["rotated"], collections.Counter[str](), []
+    bits = range(8 * len(files[KEY]))
+    for n, at in enumerate(attack.chance.sample(bits, min(attack.count, len(bits)))):
+        raw = bytearray(files[KEY])
+        raw[at // 8] ^= 1 << at % 8
+        said = keyed(kept, kept.lay({**files, KEY: bytes(raw)}), bytes(raw), root)
+        seen[said.partition(":")[0]] += 1
+        wrong += [f"bit {at}: {said}"] if said.startswith("WRONG") else []
+        attack.found(flips=n + 1, bits=len(bits), wrong=len(wrong), **seen)
+    assert not wrong, "\n".join(wrong[:20])
+    assert seen["anew"]
 
 
 @pytest.mark.parametrize("form", [as_csv, as_json])

@@ -240,6 +240,20 @@ async def test_the_heads_are_told_retained(house: House) -> None:
     assert (said["ledger"]["n"], said["ledger"]["hash"]) == (house.keeping.file.head.n, house.keeping.file.head.hash)
 
 
+async def test_the_heads_are_told_anew_once_the_file_is_read_and_not_before(tmp_path: Path) -> None:
+    """An empty chain, retained, would say that all of it was cut off."""
+    house = House(tmp_path)
+    house.feeding.anew()
+    assert not house.outbox.latest
+    await house.keeping.begin()
+    await house.run(400)
+    for _ in range(2):
+        [message] = house.outbox.latest.values()
+        assert json.loads(message.payload)["ledger"]["n"] == house.keeping.file.head.n
+        house.outbox.sent(message)
+        house.feeding.anew()
+
+
 async def test_a_disk_that_takes_nothing_costs_no_energy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(plains: Any) -> None:
         raise NotKept("database or disk is full")

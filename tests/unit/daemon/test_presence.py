@@ -54,23 +54,38 @@ class Daemon:
         return self.gate.arming
 
     @property
-    def retained(self) -> list[str]:
-        """The modes that went out as the retained word, each to arrive for certain."""
-        told = [message for message in self.outbox.ordered if message.topic == "online"]
-        assert all((message.qos, message.retain) == (1, True) for message in told)
-        return [json.loads(message.payload)["mode"] for message in told]
+    def retained(self) -> str | None:
+        """The mode that goes out as the retained word, to arrive for certain."""
+        assert not self.outbox.ordered
+        message = self.outbox.latest.get("online")
+        if message is None:
+            return None
+        assert (message.qos, message.retain) == (1, True)
+        return str(json.loads(message.payload)["mode"])
 
 
 def test_the_retained_word_follows_the_mode_and_nothing_else() -> None:
     daemon = Daemon()
     daemon.gate.arm("anna")
-    assert daemon.retained == [], "armed is not yet control"
+    assert daemon.retained is None, "armed is not yet control"
+    daemon.gate.evaluate()
+    assert daemon.retained == "control"
+    daemon.outbox.sent(daemon.outbox.latest["online"])
     for _ in range(3):
         daemon.gate.evaluate()
-    assert daemon.retained == ["control"]
+    assert daemon.retained is None
     for _ in range(2):
         daemon.gate.disarm("anna")
-    assert daemon.retained == ["control", "observe"]
+    assert daemon.retained == "observe"
+
+
+def test_a_broker_that_was_away_hears_of_the_mode_that_is_and_of_none_that_was() -> None:
+    daemon = Daemon()
+    for _ in range(3):
+        daemon.gate.arm("anna")
+        daemon.gate.evaluate()
+        daemon.gate.disarm("anna")
+    assert daemon.retained == "observe"
 
 
 def test_each_change_is_an_event_with_its_reason_and_a_line_for_systemd() -> None:
@@ -103,7 +118,7 @@ def test_a_site_without_a_broker_tells_the_others() -> None:
     daemon = Daemon(broker=False)
     daemon.gate.arm("anna")
     daemon.gate.evaluate()
-    assert not daemon.outbox.ordered
+    assert not daemon.outbox.ordered and not daemon.outbox.latest
     assert len(daemon.news.events) == len(daemon.systemd.lines) == 1
 
 

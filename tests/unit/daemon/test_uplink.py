@@ -161,6 +161,35 @@ def test_home_assistant_hears_of_the_site_at_each_session_and_between_them_only_
     assert [announced(t_s) for t_s in (11.0, 20.0)] == [True, False]
 
 
+def test_each_session_begins_with_all_that_is_retained_since_its_broker_may_have_forgotten_it() -> None:
+    site, again = uplink(BROKER), list[str]()
+    site.again = lambda: again.append("heads")
+    writer = cast(Any, SimpleNamespace(account=SimpleNamespace(outcome=Outcome())))
+
+    def said() -> list[str]:
+        site.report(tick(), {"pv1": writer}, Mode.CONTROL)
+        found = told(site)
+        site.outbox.latest.clear()
+        return sorted(found)
+
+    first = said()
+    assert said() == [] == again and first
+    assert site.link is not None
+    site.link.on_change(False, "connection refused")
+    assert said() == []
+    site.link.on_change(True, "connected")
+    assert (said(), again, said()) == (sorted([*first, "online"]), ["heads"], [])
+
+
+def test_what_was_said_of_derctl_before_the_session_is_not_said_after_its_first_word() -> None:
+    """Of a clock that was not set then, for one."""
+    site = uplink(BROKER)
+    site.outbox.put(Message(topic="online", payload=b'{"synced":false}', qos=1, retain=True))
+    assert site.link is not None
+    site.link.on_change(True, "connected")
+    assert (told(site), site.outbox.latest["online"].payload) == (["online"], b"{}")
+
+
 def test_all_that_is_retained_goes_out_once_more_when_somebody_asks() -> None:
     link = uplink(BROKER)
     link.report(tick(), {}, Mode.CONTROL)

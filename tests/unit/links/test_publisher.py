@@ -27,13 +27,16 @@ class Wire:
         self.sent: list[tuple[str, bytes, int, bool]] = []
         self.correlations: list[bytes | None] = []
         self.breaks = False
+        self.ends: bytes | None = None
         self.denied: tuple[str, ...] = ()
+        self.acknowledged_s = 0.0
 
     async def publish(self, topic: str, payload: bytes, qos: int, retain: bool, *, correlation: bytes | None) -> None:
         if topic.endswith(self.denied):
             raise Denied("not authorized")
-        if self.breaks:
+        if self.breaks or payload == self.ends:
             raise ConnectionError("the session ended")
+        await asyncio.sleep(self.acknowledged_s if qos else 0.0)
         self.sent.append((topic, payload, qos, retain))
         self.correlations.append(correlation)
 
@@ -88,6 +91,33 @@ async def test_a_message_in_whose_sending_each_session_ends_is_left_out_and_the_
     await office.session()
     assert [payload for _, payload, _, _ in office.wire.sent] == [b"good"] and office.outbox.dropped == 1
     assert office.told == [("message_dropped", f"event: {TRIES_MAX} sessions ended while it was sent")]
+
+
+async def test_a_message_that_ends_its_sessions_is_found_though_others_are_measured_between(office: Office) -> None:
+    office.event("event", b"bad")
+    office.event("event", b"good")
+    office.wire.ends = b"bad"
+    for n in range(TRIES_MAX + 1):
+        office.outbox.put(Message(topic="poc", payload=b"%d" % n))
+        await office.session()
+    assert [payload for _, payload, *_ in office.wire.sent] == [b"%d" % TRIES_MAX, b"good"]
+    assert office.told == [("message_dropped", f"event: {TRIES_MAX} sessions ended while it was sent")]
+
+
+async def test_a_thousand_events_from_a_time_without_a_broker_hold_up_nothing_that_is_measured_now(
+    office: Office,
+) -> None:
+    """A mobile link acknowledges each of them after a tenth of a second."""
+    office.wire.acknowledged_s = 0.1
+    for n in range(1000):
+        office.event(payload=b"%d" % n)
+    for n in range(40):
+        office.outbox.put(Message(topic=f"der/{n}/measurement", payload=b"live"))
+    await office.session()
+    await asyncio.sleep(1.0)
+    assert [payload for _, payload, *_ in office.wire.sent].count(b"live") == 40
+    await asyncio.sleep(110.0)
+    assert [int(payload) for _, payload, *_ in office.wire.sent if payload != b"live"] == [*range(1000)]
 
 
 async def test_what_no_broker_takes_is_said_once_in_a_while_and_shortly(office: Office) -> None:

@@ -24,13 +24,26 @@ async def drain(outbox: Outbox) -> list[bytes]:
     return found
 
 
-async def test_events_leave_in_the_order_they_came_and_before_measurements() -> None:
+async def test_events_leave_in_the_order_they_came_and_what_is_measured_now_waits_for_one_of_them() -> None:
     outbox = Outbox()
     for n in range(5):
         outbox.put(measured(100 + n))
+        outbox.put(measured(200 + n, "poc"))
         outbox.put(event(n))
-    assert await drain(outbox) == [b"0", b"1", b"2", b"3", b"4", b"104"]
-    assert (outbox.published, outbox.dropped) == (6, 0)
+    assert await drain(outbox) == [b"0", b"104", b"204", b"1", b"2", b"3", b"4"]
+    assert (outbox.published, outbox.dropped) == (7, 0)
+
+
+async def test_what_is_measured_all_the_time_does_not_keep_an_event_from_leaving() -> None:
+    outbox, seen = Outbox(), []
+    for n in range(4):
+        outbox.put(event(n))
+    for n in range(12):
+        outbox.put(measured(n, ("poc", "der/pv1/measurement")[n % 2]))
+        message = await outbox.peek()
+        seen.append(message.topic)
+        outbox.sent(message)
+    assert seen.count("event") == 4 and {*seen} == {"event", "poc", "der/pv1/measurement"}
 
 
 async def test_a_message_stays_until_it_is_sent() -> None:

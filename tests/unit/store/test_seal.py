@@ -312,6 +312,13 @@ def test_a_signature_that_is_missing_or_of_something_else_is_found(
         ledger_verified(text, None, pair.public.x)
 
 
+@pytest.mark.parametrize("keys", [None, [], ["x"], [None], [{"x": "a", "u": "2026"}], {"x": "a"}])
+def test_keys_that_cannot_be_read_are_a_word_about_the_file(ledger: RecordFile, tmp_path: Path, keys: Any) -> None:
+    plain = json.loads(exported(tmp_path))
+    with pytest.raises(ValueError, match="key"):
+        ledger_verified(json.dumps(plain | {"keys": keys}))
+
+
 def test_an_older_signature_does_not_cover_what_came_behind_it(ledger: RecordFile, tmp_path: Path) -> None:
     old, [key] = json.loads(exported(tmp_path))["signature"], keys_in(tmp_path)
     ledger.append([plain(3)])
