@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -56,7 +56,7 @@ class Kept:
         for event in news.events:
             self.heard.event(event)
             self.security.event(event)
-        news.hearers = (*news.hearers, self.heard.event, self.security.event, _at_each_session(self.feeding))
+        news.hearers = (*news.hearers, self.heard.event, self.security.event)
 
     def listen(self, desk: Desk, gate: Gate) -> None:
         """To commands, and to words on control."""
@@ -122,16 +122,6 @@ class Kept:
         self.audit.note("configuration", SELF, "stopped")
         await self.audit.sign()
         await self.keeping.end()
-
-
-def _at_each_session(feeding: Feeding) -> Callable[[Mapping[str, Any]], None]:
-    """Of events: the broker of another session may know no head."""
-
-    def hear(event: Mapping[str, Any]) -> None:
-        if event["event"] == "broker_connected":
-            feeding.anew()
-
-    return hear
 
 
 def _hash(site: Site) -> str:
