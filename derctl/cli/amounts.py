@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from derctl.core.dataclass import dataclass
 
 _POWER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(k?w)?", re.IGNORECASE | re.ASCII)
 _DURATION = re.compile(

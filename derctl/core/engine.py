@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, lru_cache, partial
 from typing import Any, ClassVar, Protocol
 
@@ -35,6 +35,7 @@ from derctl.core.arbitration import (
     whole,
 )
 from derctl.core.capability import present_w, told_w
+from derctl.core.dataclass import dataclass
 from derctl.core.evidence import Evidence, together
 from derctl.core.feeding import Shares
 from derctl.core.types import (

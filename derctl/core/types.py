@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import ClassVar, Literal
 
+from derctl.core.dataclass import dataclass
 from derctl.core.evidence import NOTHING_KNOWN, Evidence, Need
 from derctl.core.pack import Pack
 from derctl.core.schedule import Aim, Limits, current

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.engine import Memory, Plan, step, with_belief
 from derctl.core.types import SiteState, Tick
 from derctl.daemon.actuate.dispatch import Dispatch

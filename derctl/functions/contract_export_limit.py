@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, NamedTuple
 
 from derctl.core import first
 from derctl.core.belief import DOUBLET_PU, RISE_MARGIN_W
 from derctl.core.capability import DARK, assumed_w, clamp, held_w, least_rise_w
+from derctl.core.dataclass import dataclass
 from derctl.core.evidence import Evidence
 from derctl.core.lost import FADE_S, HOLD_S, HOLD_SAMPLES
 from derctl.core.response import ramp

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Abstain, DerState, PlanRequest, Proposal, SiteState
 from derctl.core.words import Idle
 from derctl.functions.operator import NO_REQUEST, Nothing, alive

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.core.engine import Plan
 from derctl.core.types import FloorRequest, LimitRequest, Outcome, Tick
 from derctl.core.words import Standing

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import ClassVar, Self
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.types import Capability, Fallback, Rating
 from derctl.core.value import replace

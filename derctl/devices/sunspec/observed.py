@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Self
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Capability, Fallback, Rating
 from derctl.devices.nominal import Nominal
