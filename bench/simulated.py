@@ -116,7 +116,7 @@ FAST = frozenset({"uvloop", "derctl"})
 
 
 def hidden() -> set[str]:
-    """Modules of this environment that an installation doesn't bring: structlog takes rich where it finds it."""
+    """Modules of this environment that an installation doesn't bring: a library may take what it finds."""
     lines = RUN_LOCK.read_text(encoding="utf-8").splitlines()
     ours = FAST | {line.split("==")[0].lower() for line in lines if "==" in line}
     return {

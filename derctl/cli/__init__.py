@@ -6,8 +6,6 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
@@ -15,6 +13,7 @@ from derctl import __version__
 from derctl.cli import guide
 from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, UNREACHABLE, USAGE
 from derctl.cli.plain import wrapped
+from derctl.core.dataclass import dataclass
 from derctl.core.text import clean
 from derctl.errors import BusError, CommandError, ConfigError, DeviceError, LinkError
 
@@ -83,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _like(word: str) -> None:
     """Which verb was meant, where one is spelt much like it."""
+    from difflib import get_close_matches
+
     for near in get_close_matches(word, VERBS, n=1):
         print(f"derctl {word}: did you mean derctl {near}?", file=sys.stderr)
 
