@@ -37,7 +37,7 @@ def made(cls: Callable[P, T]) -> Callable[P, T]:
     kind: Any = getattr(cls, "__origin__", cls)
     takes, sets = _parts(dataclasses.fields(kind))
     source = f"def _made(*, {takes}):\n    self = new(open)\n{sets}\n    self.__class__ = shut\n    return self\n"
-    written: dict[str, Any] = {}
+    written = _defaults(kind)
     exec(source, kind.__init__.__globals__, written)
     making: Callable[P, T] = written["_made"]
     return making
@@ -52,7 +52,6 @@ def value(cls: type[T]) -> type[T]:
     open_ = types.new_class(cls.__name__, (shut,), exec_body=lambda space: space.update(_OPEN))
     fields = dataclasses.fields(shut)
     names = {"shut": shut, "open": open_, "turn": _TURN, "unset": _UNSET, "new": object.__new__}
-    names |= {f"default_{each.name}": each.default for each in fields if each.default is not dataclasses.MISSING}
     names |= {f"made_{each.name}": each.default_factory for each in fields if _is_made(each)}
     _write(shut, "__init__", names)
     shut.__eq__, shut._changed = _first_eq, _first_changed
@@ -78,12 +77,18 @@ def _first_changed(self: Any, changes: dict[str, Any]) -> Any:
 
 def _write(kind: Any, name: str, names: dict[str, Any]) -> Callable[..., Any]:
     """A method of a value, from source that is compiled once a class. names: what it may call."""
-    written: dict[str, Any] = {}
+    written = _defaults(kind)
     exec(_SOURCES[name](dataclasses.fields(kind)), names, written)
     method: Callable[..., Any] = written[name]
     method.__qualname__ = f"{kind.__qualname__}.{name}"
     setattr(kind, name, method)
     return method
+
+
+def _defaults(kind: Any) -> dict[str, Any]:
+    """They are looked up where a method is made, and in none when it is called."""
+    fields = dataclasses.fields(kind)
+    return {f"default_{each.name}": each.default for each in fields if each.default is not dataclasses.MISSING}
 
 
 Fields = tuple[dataclasses.Field[Any], ...]
