@@ -130,7 +130,7 @@ def hidden() -> set[str]:
 
 @cache
 def compiled() -> None:
-    """As `systemd/settle.py` does with what is installed; reading sources leaves a start with half a megabyte more."""
+    """As `systemd/settle.py` does with what is installed: a start from sources keeps half a megabyte more."""
     compileall.compile_dir(Path(__file__).parents[1] / "derctl", quiet=1)
 
 
