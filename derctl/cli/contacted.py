@@ -8,9 +8,9 @@ from typing import Any
 from derctl.cli.health import Row
 from derctl.cli.plain import Clockface, number, wrapped
 from derctl.commission.finding import Weight
-from derctl.daemon.contacts import inputs_text
 from derctl.links.gpio import EXTRA, missing
 from derctl.site import Site
+from derctl.site.contacts import inputs_text
 
 Json = Mapping[str, Any]
 OF = {"generation_w": "generation", "export_w": "export"}

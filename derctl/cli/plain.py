@@ -9,7 +9,6 @@ from typing import Any
 
 from derctl.core import text as texts
 from derctl.core.text import clean
-from derctl.functions import ROWS
 
 WIDTH = 80
 
@@ -25,8 +24,8 @@ WHO: dict[str, str] = {
     "slow_rise": "the slow rise from what stood in it",
     "sun_only": "the sun, which is measured to give no more",
     "unmeasured": "what it was told last, since its power is not measured",
-} | {row.kind: row.said for row in ROWS.values()}
-"""Who bounds a setpoint. What is not here, as from a newer daemon, is shown by its code."""
+}
+"""Who bounds a setpoint, beside the functions."""
 
 WHOLE = frozenset({"W", "Wh", "VA", "var"})
 """Units of which nobody reads decimals."""
@@ -186,8 +185,10 @@ def amount(name: str, value: Any) -> str:
 
 
 def who(by: str) -> str:
-    """A function's name as a person says it."""
-    return WHO.get(by, by.replace("_", "-"))
+    """A function's name as a person says it. One that is not known, as from a newer daemon, is shown by its code."""
+    from derctl.functions import ROWS
+
+    return WHO.get(by) or (ROWS[by].said if by in ROWS else by.replace("_", "-"))
 
 
 def reason(code: str) -> str:

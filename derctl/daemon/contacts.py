@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any
 
@@ -215,26 +215,3 @@ def _plain(each: Input, requests: Requests) -> dict[str, Any]:
         "holds": [one.kind for one in held],
         "limits": {what: limit for one in held for what, limit in one.bounds().items() if what},
     }
-
-
-def inputs_text(sections: Sequence[ContactSection]) -> list[str]:
-    """For `check`: how each is wired, and what a broken wire does."""
-    return [_input_text(each, wiring_of(each)) for each in sections]
-
-
-def _input_text(section: ContactSection, wiring: Wiring) -> str:
-    lines = ", ".join(f"{name} {line}" for name, line in offsets_of(section).items())
-    rest = "exactly one closed" if wiring.kind is Contact.RIPPLE_CONTROL else "closed at rest"
-    rest = rest if wiring.closed_at_rest or wiring.kind is Contact.RIPPLE_CONTROL else "open at rest"
-    text = f"{section.name}: {section.kind}, lines {lines} of {section.chip}, {rest}; "
-    after = f"counts after {wiring.debounce_s:g} s, what is looser after {wiring.release_s:g} s"
-    if wiring.kind is Contact.EMERGENCY_STOP:
-        ends = "until `derctl stop --lift`" if latched(section) else "while it lasts"
-        broken = "a wire that breaks, an input that is not still or can't be read"
-        return f"{text}stops the site (rank 0) {ends}; {broken} does the same while it lasts; {after}"
-    what = "export" if section.limits == "export" else "generation of all DERs"
-    rated = "their ratings" if section.rated_w is None else f"{section.rated_w:,.0f} W"
-    return (
-        f"{text}limits the {what} to its share of {rated} (rank 40); a wire that breaks, an input that is not still "
-        f"or can't be read counts as 0 %; {after}"
-    )

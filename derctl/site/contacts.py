@@ -40,6 +40,29 @@ def latched(section: ContactSection) -> bool:
     return section.latch is not False and Contact(section.kind) is Contact.EMERGENCY_STOP
 
 
+def inputs_text(sections: Sequence[ContactSection]) -> list[str]:
+    """For `check`: how each is wired, and what a broken wire does."""
+    return [_input_text(each, wiring_of(each)) for each in sections]
+
+
+def _input_text(section: ContactSection, wiring: Wiring) -> str:
+    lines = ", ".join(f"{name} {line}" for name, line in offsets_of(section).items())
+    rest = "exactly one closed" if wiring.kind is Contact.RIPPLE_CONTROL else "closed at rest"
+    rest = rest if wiring.closed_at_rest or wiring.kind is Contact.RIPPLE_CONTROL else "open at rest"
+    text = f"{section.name}: {section.kind}, lines {lines} of {section.chip}, {rest}; "
+    after = f"counts after {wiring.debounce_s:g} s, what is looser after {wiring.release_s:g} s"
+    if wiring.kind is Contact.EMERGENCY_STOP:
+        ends = "until `derctl stop --lift`" if latched(section) else "while it lasts"
+        broken = "a wire that breaks, an input that is not still or can't be read"
+        return f"{text}stops the site (rank 0) {ends}; {broken} does the same while it lasts; {after}"
+    what = "export" if section.limits == "export" else "generation of all DERs"
+    rated = "their ratings" if section.rated_w is None else f"{section.rated_w:,.0f} W"
+    return (
+        f"{text}limits the {what} to its share of {rated} (rank 40); a wire that breaks, an input that is not still "
+        f"or can't be read counts as 0 %; {after}"
+    )
+
+
 def contacts(site: SiteFile) -> Iterator[tuple[str, str]]:
     """Path and message of what is surely wrong with them."""
     if len(site.contacts) > CONTACTS_MAX:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,13 +13,15 @@ from derctl.core.engine import Plan
 from derctl.core.text import error_text
 from derctl.core.types import SiteState
 from derctl.core.words import Refusal, Role
-from derctl.daemon.actuate.releaser import Releaser
 from derctl.daemon.commands.views import Views
 from derctl.daemon.gate import Gate
 from derctl.daemon.known import Known
 from derctl.daemon.requests import Requests
 from derctl.daemon.waiting import Key
 from derctl.errors import CommandError
+
+if TYPE_CHECKING:  # the table is read by verbs that write nothing, and must not be able to
+    from derctl.daemon.actuate.releaser import Releaser
 
 LOCAL_ID = "local-"
 """How the id of a command over the socket begins."""

@@ -6,19 +6,21 @@ import secrets
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from derctl.core.dataclass import dataclass
 from derctl.core.types import Tick
 from derctl.core.words import Belief, Record
 from derctl.daemon.clock import Clock
-from derctl.daemon.control import Control
 from derctl.daemon.report.contained import containment
 from derctl.daemon.report.loops import loops
 from derctl.daemon.shadow.sums import Case, Habits, Sums
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.site import Site
 from derctl.store.shadow import SitePart, Stretch
+
+if TYPE_CHECKING:  # a report is made without a daemon, too
+    from derctl.daemon.control import Control
 
 EVERY_S = 300.0
 """A stretch: so much a kill loses, and 288 small writes a day are nothing to a card (docs/sources.md)."""

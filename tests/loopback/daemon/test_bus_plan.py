@@ -23,7 +23,7 @@ UNITS, BESIDE = 8, 20
 TICK_S = 2.0
 ANSWER_S = 0.02
 WATCHED_S = 0.02
-LONG_S = 40.0
+LONG_S = 24.0
 TOLERANCE = 1.1
 POINTS = 5.0
 TIMEOUT_S = 0.5
@@ -104,6 +104,7 @@ async def mixed(folder: Path) -> AsyncIterator[House]:
         await rig.stop()
 
 
+@pytest.mark.quiet
 async def test_ages_and_load_are_as_planned_and_a_dark_unit_costs_its_one_timeout(tmp_path: Path) -> None:
     async with mixed(tmp_path) as house:
         decided, whole, load_pct = await house.watch(LONG_S)

@@ -185,6 +185,7 @@ def test_a_proof_is_renewed_with_less_where_the_load_is_calm_and_nobody_suspects
     assert 400 < max(dips_w(plant, EXPOSED)) < 700, "by what it flickers"
 
 
+@pytest.mark.no_cover
 def test_a_calm_house_notices_a_meter_that_goes_wrong_all_the_same() -> None:
     for lie, shows in WRONG.items():
         plant = proven()

@@ -40,6 +40,7 @@ def seen(der: DerState) -> bool:
 # ---- what holds for every mix
 
 
+@pytest.mark.no_cover
 @given(st.data())
 def test_a_der_is_told_what_it_takes_and_never_more_than_its_band_leaves(data: st.DataObject) -> None:
     ders = [der for der in data.draw(strategies.mixed_ders()) if seen(der)]
@@ -70,6 +71,7 @@ def test_the_sun_of_a_der_that_takes_both_is_switched_off_by_nobody_s_silence(da
             assert told.p_ceiling_w == min(der.rating.p_max_w, der.rating.p_max_w if ceiling is None else ceiling)
 
 
+@pytest.mark.no_cover
 @given(st.data())
 def test_the_site_s_ceiling_holds_as_far_as_the_ders_can_be_told(data: st.DataObject) -> None:
     """What can't be told anything counts with what it may give; a ceiling alone goes to 0 W, a target below."""
@@ -90,6 +92,7 @@ def test_the_site_s_ceiling_holds_as_far_as_the_ders_can_be_told(data: st.DataOb
         assert told + mute <= max(wish.p_ceiling_w, least + mute) + NEAR
 
 
+@pytest.mark.no_cover
 @given(st.data())
 def test_a_site_s_ceiling_lifts_nobody_and_its_floor_curtails_nobody(data: st.DataObject) -> None:
     ders = data.draw(strategies.mixed_ders())

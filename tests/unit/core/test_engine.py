@@ -50,6 +50,7 @@ def any_site(data: st.DataObject) -> tuple[Any, dict[str, list[Proposal]], list[
 # ---- what holds for anybody's wishes
 
 
+@pytest.mark.no_cover
 @given(st.data())
 def test_no_decision_leaves_rating_box_or_circle_and_every_number_is_finite(data: st.DataObject) -> None:
     ders, proposals, wishes = any_site(data)
@@ -68,6 +69,7 @@ def test_no_decision_leaves_rating_box_or_circle_and_every_number_is_finite(data
             assert p**2 + told.q_var**2 <= rating.s_max_va**2 * (1.0 + 1e-9)
 
 
+@pytest.mark.no_cover
 @given(st.data(), st.randoms(use_true_random=False))
 def test_the_order_of_functions_and_of_ders_is_irrelevant(data: st.DataObject, random: Any) -> None:
     ders, proposals, wishes = any_site(data)
@@ -82,6 +84,7 @@ def test_the_order_of_functions_and_of_ders_is_irrelevant(data: st.DataObject, r
         assert decision == decide(Plan(der_functions=plan.der_functions), make.site(*ders))[name]
 
 
+@pytest.mark.no_cover
 @given(st.data())
 def test_a_junior_s_word_moves_no_edge_that_seniors_set(data: st.DataObject) -> None:
     """A ceiling-only DER without var: what juniors add can only lower it, never below a senior's floor."""
@@ -97,6 +100,7 @@ def test_a_junior_s_word_moves_no_edge_that_seniors_set(data: st.DataObject) -> 
     assert after >= min([before, *[max(f, 0.0) for f in floors]] if floors else [0.0])
 
 
+@pytest.mark.no_cover
 @given(st.data())
 def test_the_site_s_ceiling_holds_against_every_junior(data: st.DataObject) -> None:
     """The contract binds whatever droop, operator or schedule want; only rank 0 to 15 may keep more."""
@@ -213,6 +217,7 @@ def test_the_rank_order_is_the_documented_one_and_table_38_s() -> None:
     }
 
 
+@pytest.mark.no_cover
 @given(st.floats(0.0, 9_000.0), st.floats(0.1, 1.5))
 def test_droop_lifts_power_above_a_utility_s_or_operator_s_limit_and_never_above_the_contract_s(
     limit_w: float, under_hz: float

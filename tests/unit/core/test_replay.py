@@ -85,6 +85,7 @@ def ticks(draw: st.DrawFn, v_nom_v: float, f_nom_hz: float) -> list[tuple[SiteSt
     return out
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("v_nom_v", "f_nom_hz"), [(120.0, 60.0), (230.0, 50.0), (277.0, 60.0)])
 @settings(max_examples=25)
 @given(data=st.data())
@@ -102,6 +103,7 @@ def test_a_tick_from_json_decides_the_same_bit_for_bit(v_nom_v: float, f_nom_hz:
         memories = expected[0]
 
 
+@pytest.mark.no_cover
 @given(data=st.data())
 @settings(max_examples=25)
 def test_a_step_changes_neither_its_memories_nor_its_state(data: st.DataObject) -> None:
@@ -113,6 +115,7 @@ def test_a_step_changes_neither_its_memories_nor_its_state(data: st.DataObject) 
         memories = after
 
 
+@pytest.mark.no_cover
 @settings(max_examples=25)
 @given(data=st.data())
 def test_with_every_function_at_once_no_decision_leaves_rating_or_circle(data: st.DataObject) -> None:

@@ -263,6 +263,7 @@ def test_pv_that_is_held_down_rises_step_by_step_into_a_store() -> None:
     assert told[0] == START_SHARE * 5_000.0 and told[-1] >= 4_000.0
 
 
+@pytest.mark.no_cover
 @given(st.data())
 def test_whatever_the_site_wants_its_stores_draw_no_more_unasked(data: st.DataObject) -> None:
     ders = data.draw(strategies.ders())

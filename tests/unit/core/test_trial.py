@@ -48,6 +48,7 @@ def liars(number: int) -> dict[str, Unit]:
     }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("tick_s", [0.1, 1.0])
 @pytest.mark.parametrize("number", [1, 6])
 @pytest.mark.parametrize("lag", [0, 1, 2])
@@ -61,6 +62,7 @@ def test_liars_that_come_and_go_move_the_others_by_nothing(tick_s: float, number
     assert not set(OURS) & set(roof.on_trial)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("tick_s", [0.1, 1.0])
 @pytest.mark.parametrize("lag", [0, 1, 2])
 @pytest.mark.parametrize("seed", [1, 2])
@@ -418,6 +420,7 @@ def test_the_state_that_the_functions_see_says_who_is_on_trial() -> None:
     assert time.memories["belief"].over == ("pv1",), "nor is the meter judged by it"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("tick_s", [0.1, 1.0])
 def test_a_battery_that_charges_where_the_limit_binds_goes_on_with_it_when_all_return(tick_s: float) -> None:
     """Seen before: it rested within ten seconds, and 8.1 kW went out where 7 kW may."""

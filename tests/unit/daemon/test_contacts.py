@@ -14,12 +14,13 @@ from derctl.core.types import FOREVER_S, GridLimitRequest, SiteState, StopReques
 from derctl.core.value import replace
 from derctl.daemon.commands.row import Nothing, Order
 from derctl.daemon.commands.stop import ROWS
-from derctl.daemon.contacts import ASKS, BROKEN, FIRST_S, LOOK_S, Contacts, inputs_text
+from derctl.daemon.contacts import ASKS, BROKEN, FIRST_S, LOOK_S, Contacts
 from derctl.daemon.requests import Requests, from_plain, to_plain
 from derctl.functions.rows import plan_of
 from derctl.functions.site_limits import GridLimits
 from derctl.links.gpio import Chip, Watched
 from derctl.site import Site
+from derctl.site.contacts import inputs_text
 from derctl.site.lines import parse
 from derctl.site.site import build
 from tests import make

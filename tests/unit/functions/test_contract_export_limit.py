@@ -616,6 +616,7 @@ def test_zero_export_that_begins_in_the_dark_is_proven_by_a_rise_into_the_load(r
     assert plant.pv_w[-1] == pytest.approx(2_450.0 if right else 0.0, abs=60.0)
 
 
+@pytest.mark.no_cover
 def test_a_household_at_night_never_makes_its_meter_doubtful() -> None:
     """Battery and loads that switch at random: steps of the load are none of the meter's contradictions."""
     chance = random.Random(0)
@@ -693,6 +694,7 @@ def test_what_an_unseen_store_draws_leaves_the_sum_while_no_meter_shows_it_and_c
     assert uncounting(Memory(ceiling_w=5_000.0), seen).uncounted == ()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("tick_s", [0.1, 1.0])
 @pytest.mark.parametrize("lapses_s", [20.0, 60.0])
 def test_a_silent_battery_that_stops_charging_when_its_timer_ends_finds_the_others_prepared(

@@ -80,6 +80,7 @@ def test_the_goal_counts_what_is_on_its_way_as_shown(
     assert capped(course(*points), now, AT_ONCE).goal_w == goal_w
 
 
+@pytest.mark.no_cover
 @given(
     load=st.lists(st.floats(0.0, 9e3), min_size=1, max_size=5),
     late_ticks=st.integers(0, 4),

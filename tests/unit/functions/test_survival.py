@@ -173,6 +173,7 @@ PLAIN = st.recursive(
 )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", ["held/volt_var", *(kind for kind, row in ROWS.items() if row.survives is not None)])
 @given(plain=PLAIN)
 def test_no_plain_value_whatever_raises_anything(kind: str, plain: Any) -> None:
