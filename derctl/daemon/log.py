@@ -247,9 +247,7 @@ class Log:
 
     def log(self, level: int, event: str, /, **fields: Any) -> None:
         """level: a number of `logging`. exc_info among the fields: what was raised; True: what is being handled."""
-        if self._to.isEnabledFor(level):
-            raised = fields.pop("exc_info", None)
-            self._to.log(level, event, exc_info=raised, extra={"fields": fields})
+        self._to.log(level, event, exc_info=fields.pop("exc_info", None), extra={"fields": fields})
 
     def info(self, event: str, /, **fields: Any) -> None:
         """The course of things."""

@@ -9,6 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,10 @@ def test_a_terminal_gets_time_priority_and_words(start: Callable[..., Log]) -> N
 
 def test_programs_get_json_on_request(start: Callable[..., Log]) -> None:
     kept = start(Style.JSON)
-    kept.say.warning("override", der="pv1", text="a")
+    kept.say.warning("override", der="pv1", text="a", path=Path("a"))
     (line,) = map(json.loads, kept.lines())
+    assert datetime.fromisoformat(line["timestamp"]).tzinfo is UTC and line["timestamp"].endswith("Z")
+    assert "Path('a')" in line["path"], "what JSON has no word for is shown as Python shows it"
     assert {key: line[key] for key in ("level", "event", "der", "text")} == {
         "level": "warning",
         "event": "override",
