@@ -9,7 +9,8 @@ from math import sin
 from statistics import median
 
 from bench.row import Row
-from derctl.core.engine import Memories, Plan, step
+from derctl.core.engine import step
+from derctl.core.plan import Memories, Plan
 from derctl.core.types import Capability, DerState, PocState, Port, Rating, Reading, SiteState
 from derctl.core.words import Status
 from derctl.functions import plan_of

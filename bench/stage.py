@@ -21,7 +21,7 @@ from pathlib import Path
 from bench.simulated import P_MAX_W
 from hil.rig import Rig
 from hil.scenario import load
-from hil.wire import Unit
+from hil.unit import Unit
 
 P_W = 0.5 * P_MAX_W
 UNDER_W, OVER_W = 0.2 * P_MAX_W, 1.6 * P_MAX_W

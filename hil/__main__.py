@@ -1,8 +1,12 @@
-"""`python -m hil`: run, list and serve scenarios. Exit 0: all held; 1: not; 2: unusable; 77: not supported here."""
+"""`python -m hil`: run, list and serve scenarios.
+
+Exit 0: all held; 1: not; 2: unusable; 77: not supported here; 141: who read its output left before the end.
+"""
 
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -16,10 +20,12 @@ from hil.rig import Rig
 from hil.runner import Result, lacking, run_scenario
 from hil.scenario import ScenarioError, load
 from hil.showing import on_show
-from hil.wire import Endpoint, Unit
+from hil.unit import Unit
+from hil.wire import Endpoint
 
 SHELF = Path(__file__).parent / "scenarios"
-UNSUPPORTED = 77
+UNSUPPORTED, UNREAD = 77, 141
+"""The second is 128 + SIGPIPE, as shells have it."""
 
 
 def scenario_path(name: str) -> Path:
@@ -154,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = verbs.add_parser("list", help="the scenarios on the shelf")
     listing.set_defaults(act=show_list)
     serving = verbs.add_parser("serve", help="plant and servers without a controller")
-    serving.add_argument("file", nargs="?")
+    serving.add_argument("file", nargs="?", help="a scenario file, or the name of one of `list`")
     serving.add_argument("--dump", metavar="FILE", nargs="+", help="one recorded device instead, by its files")
     serving.add_argument("--personality", metavar="NAME", help="one device of hil/README.md's list, on a small plant")
     serving.add_argument("--serial", action="store_true", help="that one on a serial line, where it has one")
@@ -186,7 +192,20 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
+    except BrokenPipeError:
+        return UNREAD
+    finally:
+        _drop_unread()
     return code
+
+
+def _drop_unread() -> None:
+    """What nobody will read, as after `| head`: else the interpreter tries to write it again at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hil.wire import Connection, Unit
+    from hil.unit import Unit
+    from hil.wire import Connection
 
 HEADER = struct.Struct(">HHHB")
 PAIR = struct.Struct(">HH")

@@ -10,7 +10,7 @@ from hil.expect import Check
 from hil.listening import Listening
 from hil.memory import Memory
 from hil.rig import Rig
-from hil.wire import Unit
+from hil.unit import Unit
 
 READ_BACK_S = 15.0
 ORACLE_S = 3.0

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from hil.faces.bank import Bank
 from hil.faces.image import ModelImage
 from hil.register_faults import all_not_implemented
-from hil.wire import Endpoint, Unit
+from hil.unit import Unit
+from hil.wire import Endpoint
 
 MEASURING = (101, 103, 111, 113, 701)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hil.faces.bank import Bank, Overlay, Refused
 from hil.faces.image import ModelImage, Slot
 from hil.plant.reversion import DeadMan
-from hil.wire import Unit
+from hil.unit import Unit
 
 Undo = Callable[[], None]
 _numbers = itertools.count(1)

@@ -17,7 +17,8 @@ from hil.plant.inverter import SLEEPING
 from hil.rtu import RtuOverTcp
 from hil.scenario import Scenario, filled
 from hil.serial_line import SerialLine
-from hil.wire import Endpoint, Unit
+from hil.unit import Unit
+from hil.wire import Endpoint
 from hil.world import World, face_of, unit_of
 
 STEP_S = 0.1

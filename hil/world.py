@@ -1,6 +1,6 @@
 """The plant as a running thing: knobs that a timeline turns, the site's state, and the faces that show it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -280,36 +280,77 @@ def _registers(spec: DeviceSpec, own: RegisterMap, world: World, seed: int) -> R
     )
 
 
+@dataclass(frozen=True)
+class Showing:
+    """What a face is made of. options: the scenario's, for this face alone."""
+
+    spec: DeviceSpec
+    world: World
+    habits: Personality
+    serial: str
+    seed: int
+    options: dict[str, Any]
+
+
+def _sections(of: Showing) -> Face:
+    return Sections(of.habits, rating_of(of.spec), serial=of.serial, der=of.spec.der, seed=of.seed, **of.options)
+
+
+def _meter(of: Showing) -> Face:
+    view = of.world.view
+    return Meter(of.habits, rating_of(of.spec), serial=of.serial, view=view, seed=of.seed, **of.options)
+
+
+def _own_bms(of: Showing) -> Face:
+    return _bms(of.world.ders[of.spec.der], of.habits, of.serial, of.seed, **of.options)
+
+
+def _inverter_1xx(of: Showing) -> Face:
+    spec, view, options = of.spec, of.world.view, of.options
+    if spec.face == HYBRID_FACE:
+        options = {**options, "hybrid": True}
+    return Inverter1xx(of.habits, rating_of(spec), der=spec.id, serial=of.serial, view=view, seed=of.seed, **options)
+
+
+def _der_7xx(of: Showing) -> Face:
+    spec, view = of.spec, of.world.view
+    options = {"curves": spec.face == "pv_7xx", **of.options}
+    return Der7xx(of.habits, rating_of(spec), der=spec.id, serial=of.serial, view=view, seed=of.seed, **options)
+
+
+def _captured(of: Showing) -> Face:
+    spec, view, options = of.spec, of.world.view, dict(of.options)
+    recorded = recording(options.pop("recording"))
+    return Captured(of.habits, rating_of(spec), der=spec.id, view=view, recorded=recorded, seed=of.seed, **options)
+
+
+FACES: Mapping[str, Callable[[Showing], Face]] = {
+    "sections": _sections,
+    "meter": _meter,
+    "bms": _own_bms,
+    "pv_1xx": _inverter_1xx,
+    "storage_124": _inverter_1xx,
+    HYBRID_FACE: _inverter_1xx,
+    "pv_7xx": _der_7xx,
+    "storage_7xx": _der_7xx,
+    "captured": _captured,
+}
+"""By what a scenario calls it; `registers` is a maker's own map."""
+
+
 def face_of(spec: DeviceSpec, world: World, *, seed: int) -> Face:
     """The registers of a device, by the name of its face."""
     own = map_of(spec)
     if own is not None:
         return _registers(spec, own, world, seed)
+    if spec.face not in FACES:
+        raise ScenarioError(f"{spec.id}: no face {spec.face!r}")
     habits = personality(spec.personality, {"model": f"HIL {spec.face}", **spec.habits})
     if spec.personality != "generic" and "model" not in spec.habits:
         habits = personality(spec.personality, spec.habits)
-    serial = spec.serial or f"HIL-{spec.id}"
-    options = dict(spec.options)
-    if options.pop("own_bms", False):
-        face = face_of(replace(spec, options=options), world, seed=seed)
+    serial, options = spec.serial or f"HIL-{spec.id}", dict(spec.options)
+    apart = options.pop("own_bms", False)
+    face = FACES[spec.face](Showing(spec, world, habits, serial, seed, options))
+    if apart:
         face.join(_bms(spec, habits, f"{serial}-bms", seed))
-        return face
-    if spec.face == "sections":
-        return Sections(habits, rating_of(spec), serial=serial, der=spec.der, seed=seed, **options)
-    if spec.face == "meter":
-        return Meter(habits, rating_of(spec), serial=serial, view=world.view, seed=seed, **options)
-    if spec.face == "bms":
-        return _bms(world.ders[spec.der], habits, serial, seed, **options)
-    if spec.face == HYBRID_FACE:
-        options["hybrid"] = True
-    if spec.face in ("pv_1xx", "storage_124", HYBRID_FACE):
-        return Inverter1xx(habits, rating_of(spec), der=spec.id, serial=serial, view=world.view, seed=seed, **options)
-    if spec.face == "captured":
-        recorded = recording(options.pop("recording"))
-        return Captured(
-            habits, rating_of(spec), der=spec.id, view=world.view, recorded=recorded, seed=seed, **options
-        )
-    if spec.face in ("pv_7xx", "storage_7xx"):
-        options.setdefault("curves", spec.face == "pv_7xx")
-        return Der7xx(habits, rating_of(spec), der=spec.id, serial=serial, view=world.view, seed=seed, **options)
-    raise ScenarioError(f"{spec.id}: no face {spec.face!r}")
+    return face

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from derctl.core.engine import Plan
 from derctl.core.evidence import NOTHING_KNOWN, Evidence
+from derctl.core.plan import Plan
+from derctl.core.requests import Request
 from derctl.core.types import (
     Abstain,
     Capability,
@@ -18,7 +19,6 @@ from derctl.core.types import (
     Proposal,
     Rating,
     Reading,
-    Request,
     SiteProposal,
     SiteState,
 )

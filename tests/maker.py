@@ -21,7 +21,7 @@ from derctl.errors import BusClosed, BusTimeout, DerctlError, DeviceRefused
 from derctl.site import DerSection, fallback_of, profiles
 from derctl.site.schema import FallbackSection
 from hil.scenario import parse as parsed
-from hil.wire import Unit
+from hil.unit import Unit
 from hil.world import World, face_of
 
 STEP_S = 0.1

@@ -14,6 +14,7 @@ from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected
 from derctl.daemon.poller import Poller
 from derctl.devices import Identity, Options, Reversion
+from derctl.devices.nominal import Nominal
 from derctl.devices.profile import Habits
 from derctl.links.bus import Bus
 from derctl.links.line import Line, Pace
@@ -28,19 +29,19 @@ WATCHED_S = 0.05
 
 
 class Inverter:
-    """Blocks of so many registers."""
+    """It has these blocks, and gives nothing."""
 
     problems: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     reversion = Reversion()
     habits = Habits()
+    nominal = Nominal()
     rating = make.rating(p_max_w=8000.0)
     can = Capability(ac=Port(limit=True))
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, *, control: Mapping[str, Read], slow: Mapping[str, Read]) -> None:
         self.identity = Identity(maker="M", serial="1")
-        self.control = {f"c{n}": Read(address=1000 * n, count=count) for n, count in enumerate(asked.reads)}
-        self.slow = {f"s{n}": Read(address=50_000 + 100 * n, count=count) for n, count in enumerate(asked.slow)}
+        self.control, self.slow = control, slow
 
     def identify(self) -> Exchange[Identity]:
         yield Read(address=2, count=66)
@@ -96,7 +97,7 @@ class Polled:
             pace = Pace(timeout_s=timeout_s, min_interval_s=wired.cost.pause_s)
             bus = self.lines[wired.bus] = Bus(Line(wired.bus, wire, pace, clock=now_s))
             for unit, asked in enumerate(wired.units, 1):
-                self.channels[asked.id] = _channel(asked, bus, unit)
+                self.channels[asked.id] = channel_of(asked.id, bus, unit, _inverter(asked))
         self.ages_s: dict[str, list[float]] = {name: [] for name in self.channels}
         self.watched_s: dict[str, list[float]] = {name: [] for name in self.channels}
         self.loads_pct: dict[str, float] = {}
@@ -150,13 +151,23 @@ class Polled:
             )
 
 
-def _channel(asked: Asked, bus: Bus, unit: int) -> Channel:
+def _inverter(asked: Asked) -> Inverter:
+    """Blocks of so many registers."""
+    return Inverter(
+        control={f"c{n}": Read(address=1000 * n, count=count) for n, count in enumerate(asked.reads)},
+        slow={f"s{n}": Read(address=50_000 + 100 * n, count=count) for n, count in enumerate(asked.slow)},
+    )
+
+
+def channel_of(name: str, bus: Bus, unit: int, inverter: Inverter) -> Channel:
+    """It is found by one read."""
+
     def bind(options: Options) -> Exchange[Any]:
         yield Read(address=0, count=2)
-        return Inverter(asked)
+        return inverter
 
     kind: Any = SimpleNamespace(bind=bind)
-    return Channel(id=asked.id, bus=bus, unit=unit, expected=Expected(kind=kind, options=Options()), clock=now_s)
+    return Channel(id=name, bus=bus, unit=unit, expected=Expected(kind=kind, options=Options()), clock=now_s)
 
 
 def p99(values: list[float]) -> float:

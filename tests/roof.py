@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from derctl.core import first, trial
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import DerState, Fallback, Setpoint
-from derctl.functions.contract_export_limit import ContractExportLimit, Memory
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.export_memory import Memory
 from derctl.functions.meter_trust import Trust
 from derctl.functions.self_consumption import SelfConsumption
 from tests import make

@@ -6,18 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.engine import DerFunction, Plan, SiteFunction, step
-from derctl.core.types import (
-    Abstain,
-    Decision,
-    DerState,
-    PocState,
-    Proposal,
-    Request,
-    Setpoint,
-    SiteProposal,
-    SiteState,
-)
+from derctl.core.engine import step
+from derctl.core.plan import DerFunction, Plan, SiteFunction
+from derctl.core.requests import Request
+from derctl.core.types import Abstain, Decision, DerState, PocState, Proposal, Setpoint, SiteProposal, SiteState
 from tests import make
 
 

@@ -11,8 +11,9 @@ from types import ModuleType
 
 from derctl import __version__
 from derctl.cli import guide
-from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, UNREACHABLE, USAGE
+from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, OK, UNREACHABLE, USAGE
 from derctl.cli.plain import wrapped
+from derctl.cli.reader import drop_unread
 from derctl.core.dataclass import dataclass
 from derctl.core.text import clean
 from derctl.errors import BusError, CommandError, ConfigError, DeviceError, LinkError
@@ -64,7 +65,15 @@ VERBS: dict[str, Verb] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Returns the exit code of docs/interfaces.md section 5."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _called(list(sys.argv[1:] if argv is None else argv))
+    except BrokenPipeError:  # who reads it has left, as `head` does
+        return OK
+    finally:
+        drop_unread()
+
+
+def _called(arguments: list[str]) -> int:
     if not arguments:
         _verbs().print_help(sys.stderr)
         return USAGE
@@ -132,11 +141,9 @@ def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace)
     except CommandError as error:
         _complain("\n".join(wrapped(f"{error.code}: {error}", rest="  ")))
         return NO
-    except BrokenPipeError:
-        return 0
     except KeyboardInterrupt:
         return INTERRUPTED
-    except argparse.ArgumentError:
+    except (argparse.ArgumentError, BrokenPipeError):
         raise
     except Exception:
         traceback.print_exc()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import re
+import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from derctl.core.dataclass import dataclass
+from derctl.store.interval import text_of
 
 _POWER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(k?w)?", re.IGNORECASE | re.ASCII)
 _DURATION = re.compile(
     r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII
 )
+_BEGINNING = re.compile(r"\d{4}(?:-\d{2})?", re.ASCII)
 _PARTS_S = (86400.0, 3600.0, 60.0, 1.0)
 _COMMA = re.compile(r"[+-]?\d[\d.]*,[\d.,]*(k?w)?", re.IGNORECASE | re.ASCII)
 
@@ -44,6 +48,21 @@ def seconds(text: str) -> float:
     if not 0.0 < found < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no duration, such as 90s, 10m, 2h or 1h30m")
     return found
+
+
+def moment(text: str) -> str:
+    """An argparse type: a time, of which the beginning will do (UTC where no zone stands), or a duration until now;
+    as records have it. Raises ArgumentTypeError."""
+    ago_s = duration_s(text)
+    if ago_s is not None:
+        return text_of(time.time() - ago_s)
+    try:
+        found = datetime.fromisoformat(f"{text}-01-01"[:10] if _BEGINNING.fullmatch(text) else text)
+        return text_of((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time, such as 2026-11-21T12:00Z or 2026-11-21, and no duration, such as 6h"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

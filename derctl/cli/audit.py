@@ -6,16 +6,19 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from derctl.cli.amounts import moment
 from derctl.cli.exits import NO, OK, UNREACHABLE
 from derctl.cli.local import add_config, config_of
 from derctl.core.text import clean, error_text
 from derctl.site import load
 from derctl.store.audit import Verdict, files, records, verified
 from derctl.store.chain import Broken, Head
+from derctl.store.looked import audit_end
 from derctl.store.seal import Signed, key_from
 
 LAST = 40
@@ -29,7 +32,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", metavar="N:HASH", help="verify: the record that somebody else has noted")
     parser.add_argument("--key", metavar="KEY", help="verify: the site's public key (PEM file, or as in the topic)")
     parser.add_argument("--last", type=int, default=LAST, metavar="N", help=f"show: so many (default {LAST})")
-    parser.add_argument("--since", metavar="TIME", help="show: from 2026-11-21T12:00Z on (the beginning will do)")
+    since = "show: from 2026-11-21T12:00Z on (the beginning will do), or of the last 6h"
+    parser.add_argument("--since", type=moment, metavar="TIME", help=since)
     parser.add_argument("--json", action="store_true", help="for programs; show: a record a line")
 
 
@@ -42,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             return UNREACHABLE
         return _verify(args, folder) if args.what == "verify" else _show(args, folder)
     except OSError as error:
-        print(f"{folder}: {error_text(error)}", file=sys.stderr)
+        print(error_text(error), file=sys.stderr)
         return UNREACHABLE
 
 
@@ -53,10 +57,14 @@ def folder_of(args: argparse.Namespace) -> Path:
 
 def _verify(args: argparse.Namespace, folder: Path) -> int:
     try:
-        found = verified(folder, None if args.key is None else root_of(args.key))
-        noted = None if args.head is None else head_from(args.head)
+        noted, own = None if args.head is None else head_from(args.head), audit_end(folder)
+        heads = [each for each in (noted, own) if each is not None]
+        found = verified(folder, None if args.key is None else root_of(args.key), heads)
         if noted is not None:
-            _holds(folder, noted, found)
+            _reaches(found, noted)
+        if not found.count:
+            print(f"there is no record in the audit log in {folder}", file=sys.stderr)
+            return UNREACHABLE
     except ValueError as error:
         n = error.n if isinstance(error, Broken) else None
         if args.json:
@@ -73,12 +81,10 @@ def _verify(args: argparse.Namespace, folder: Path) -> int:
     return OK
 
 
-def _holds(folder: Path, noted: Head, found: Verdict) -> None:
-    """Raises Broken where the record that somebody noted is not there as it was."""
-    if noted.n > found.last.n:
-        raise Broken(noted.n, f"it was noted, and the log ends with record {found.last.n}")
-    if noted.n > found.first.n and all((line.n, line.hash) != (noted.n, noted.hash) for line in records(folder)):
-        raise Broken(noted.n, "it is another one than was noted")
+def _reaches(found: Verdict, noted: Head) -> None:
+    """Raises Broken where the record that somebody noted went with the oldest, unless the first one hangs on it."""
+    if noted.n <= found.first.n and noted != found.first:
+        raise Broken(noted.n, f"it was noted, and the log has records {found.first.n + 1} to {found.last.n}")
 
 
 def _page(found: Verdict) -> Iterator[str]:
@@ -105,11 +111,21 @@ def signed_page(signed: Signed | None) -> Iterator[str]:
 
 def root_of(text: str) -> str:
     """A PEM file, or the key itself. Raises ArgumentError."""
-    path = Path(text)
+    path, there = Path(text), _is_there(text)
     try:
-        return key_from(path.read_text(encoding="ascii") if path.exists() else text)
-    except (OSError, ValueError) as error:
+        return key_from(path.read_text(encoding="ascii") if there else text)
+    except OSError as error:
         raise argparse.ArgumentError(None, f"--key {text!r}: {error_text(error)}") from error
+    except ValueError as error:
+        why = "no public key of Ed25519, as `derctl ledger key` shows it"
+        no_file = "" if there else "there is no such file, and it is "
+        raise argparse.ArgumentError(None, f"--key {text!r}: {no_file}{why}") from error
+
+
+def _is_there(text: str) -> bool:
+    with suppress(OSError, ValueError):
+        return Path(text).exists()
+    return False
 
 
 def head_from(text: str) -> Head:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from derctl.cli.plain import STATES, Clockface, amount, number, reason, watts, who
+from derctl.core.requests import COMMON, LOCAL, REQUESTS
 from derctl.core.text import wish
-from derctl.core.types import COMMON, FOREVER_S, LOCAL, REQUESTS
+from derctl.core.types import FOREVER_S
 from derctl.core.words import Reason, Seen
 from derctl.functions import ROWS, Scope
 

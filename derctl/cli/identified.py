@@ -26,12 +26,15 @@ FLAWS: Mapping[Flaw, str] = {
 SERIOUS = frozenset(FLAWS) - {Flaw.MINIMUM_ON}
 """With one of these it can't be controlled as it is."""
 MINUTES_EACH, MINUTES_PERIOD = 2.5, 0.9
-"""About: what comes before the square waves, and each of their periods."""
+"""About: what comes before the square waves, and each of their periods; of one that answers within seconds."""
+QUICK_PERIODS = 2
+"""As few as there may be."""
 
 
 def plan_lines(site: Site, names: Sequence[str], within_w: float | None, periods: int) -> list[str]:
     """What a person agrees to."""
     minutes = len(names) * (MINUTES_EACH + MINUTES_PERIOD * periods)
+    quick = len(names) * (MINUTES_EACH + MINUTES_PERIOD * QUICK_PERIODS)
     how_far = "a tenth of its rating" if within_w is None else f"{within_w:g} W or var"
     lines = [
         f"{', '.join(names)}: one after the other, about {minutes:.0f} minutes in all",
@@ -39,7 +42,10 @@ def plan_lines(site: Site, names: Sequence[str], within_w: float | None, periods
         "  a limit never goes above what stands in it now, and a store gives no more than half of what may go out",
         "  before each first write it is noted on disk; at the end, or at Ctrl-C, each gets back what it had,",
         "  or its fallback where that gives less",
-        "  control does not wait for this: it may be done another day; --periods 2 is quicker and less exact",
+        "  less for one that takes no var, more for one that is slow to answer; never two at once, since the meter",
+        "  and the voltage show what all of them move together, and not whose step it was",
+        "  control does not wait for this: it may be done another day, or each DER on a day of its own",
+        f"  --periods {QUICK_PERIODS} takes about {quick:.0f} minutes, and is less exact",
     ]
     return [*lines, f"  the results are written into {_beside(site)} by serial number"]
 

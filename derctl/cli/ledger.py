@@ -6,11 +6,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
+from derctl.cli.amounts import moment
 from derctl.cli.audit import folder_of, head_from, root_of, signed_page
 from derctl.cli.exits import NO, OK, UNREACHABLE
 from derctl.cli.local import add_config, config_of
@@ -18,8 +19,9 @@ from derctl.core.text import error_text
 from derctl.daemon.clock import Clock
 from derctl.site import load
 from derctl.store import signer
-from derctl.store.chain import Broken
+from derctl.store.chain import Broken, Line
 from derctl.store.exported import Verdict, as_csv, as_json, verified
+from derctl.store.interval import text_of
 from derctl.store.looked import keys_in, looked_at
 from derctl.store.seal import pem_of
 from derctl.store.sealed import UNUSABLE
@@ -35,7 +37,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="verify: what was exported (- : stdin)")
     add_config(parser)
     parser.add_argument("--folder", type=Path, help="where the records lie (default: the site file's state_dir)")
-    parser.add_argument("--since", metavar="TIME", help="export: intervals that end after 2026-11-21T12:00Z")
+    since = "export: intervals that end after 2026-11-21T12:00Z (the beginning will do), or in the last 6h"
+    parser.add_argument("--since", type=moment, metavar="TIME", help=since)
     parser.add_argument("--format", choices=tuple(FORMATS), default="csv", help="export: default csv")
     parser.add_argument("--head", metavar="N:HASH", help="verify: a record that somebody else has noted")
     parser.add_argument("--key", metavar="KEY", help="verify: the site's public key (PEM file, or as in the topic)")
@@ -48,17 +51,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    last: list[str] = [text_of(0.0)]
     try:
         seal, _, _, lines = looked_at(folder_of(args), args.since)
-        for text in FORMATS[args.format](lines, seal):
+        for text in FORMATS[args.format](_seen(lines, last), seal):
             sys.stdout.write(text)
     except Broken as error:
-        print(f"BROKEN at {error}", file=sys.stderr)
+        behind = f"derctl ledger export --since {last[-1]}"
+        print(f"BROKEN at {error}\nwhat is behind it is another file: {behind}", file=sys.stderr)
         return NO
     except OSError as error:
         print(error_text(error), file=sys.stderr)
         return UNREACHABLE
     return OK
+
+
+def _seen(lines: Iterable[Line], last: list[str]) -> Iterator[Line]:
+    """last: takes when each ends."""
+    for line in lines:
+        last[:] = [str(line.plain["to"])]
+        yield line
 
 
 def _verify(args: argparse.Namespace) -> int:
@@ -70,7 +82,7 @@ def _verify(args: argparse.Namespace) -> int:
         text = sys.stdin.read() if str(args.file) == "-" else args.file.read_text(encoding="utf-8")
         found = verified(text, noted, root)
     except OSError as error:
-        print(f"{args.file}: {error_text(error)}", file=sys.stderr)
+        print(error_text(error), file=sys.stderr)
         return UNREACHABLE
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         n = error.n if isinstance(error, Broken) else None

@@ -22,8 +22,8 @@ from derctl.cli.plain import (
     watts,
     wrapped,
 )
+from derctl.core.requests import LOCAL, REQUESTS
 from derctl.core.text import NOTHING_NOW
-from derctl.core.types import LOCAL, REQUESTS
 from derctl.core.words import Idle
 from derctl.site.stability import WARNED_BELOW
 

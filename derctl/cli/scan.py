@@ -12,7 +12,7 @@ from typing import Any
 
 from derctl.cli import maps, signature, swept
 from derctl.cli.certified import certificate_at, role_text
-from derctl.cli.look import BASES, PLACES, UNIT_HINT, add_asking, ask, heading, sunspec
+from derctl.cli.look import BASES, PLACES, UNIT_HINT, Pulse, add_asking, ask, heading, sunspec
 from derctl.cli.proposal import site_rows, timeout_of
 from derctl.cli.sought import Sought, sought
 from derctl.commission.described import UNSTATED
@@ -56,28 +56,29 @@ def run(args: argparse.Namespace) -> int:
         raise BusTimeout(f"{error}; derctl scan {only.word} --units usual asks the others") from error
     if isinstance(found, tuple):
         return signature.shown(args, found, pulse)
-    layout, name = found.layout, found.profile
-    rows = site_rows(args.endpoint, args.unit, found.uses, known[name], pulse, args.header)
-    deadline_s = timeout_of(known[name], pulse)
+    rows = site_rows(args.endpoint, args.unit, found.uses, known[found.profile], pulse, args.header)
+    deadline_s = timeout_of(known[found.profile], pulse)
     role = certificate_at(args.cert) if args.cert is not None else None
     if args.json:
-        said = _summary(found) | {"sections": found.sections, "kinds": found.kinds, "profile": name}
+        said = _summary(found) | {"sections": found.sections, "kinds": found.kinds, "profile": found.profile}
         said |= {"site_file": rows, "answers": pulse.answers, "slowest_s": round(pulse.slowest_s, 3)}
         said |= {"timeout_s": deadline_s} | ({} if role is None else {"role": role.role})
         print(json.dumps(said, indent=2))
         return 0
-    print(heading(layout.identity, args.unit, layout.chain.base))
-    if role is not None:
-        print(f"over TLS, {role_text(role)}")
-    for line in _lines(found):
-        print(line)
-    print(f"profile {name}; {pulse.answers} answers, the slowest after {pulse.slowest_s:.2f} s")
-    if deadline_s is not None:
-        print(f"  ! answers take up to {pulse.slowest_s:.1f} s: the site file needs timeout_s: {deadline_s:g}")
-    if rows:
-        print("\nfor the site file:")
-        print("\n".join(rows))
+    over = [] if role is None else [f"over TLS, {role_text(role)}"]
+    ends = _ending(found.profile, pulse, deadline_s, rows)
+    print(
+        "\n".join([heading(found.layout.identity, args.unit, found.layout.chain.base), *over, *_lines(found), *ends])
+    )
     return 0
+
+
+def _ending(profile: str, pulse: Pulse, deadline_s: float | None, rows: list[str]) -> list[str]:
+    """How it answers, and what goes into the site file."""
+    lines = [f"profile {profile}; {pulse.answers} answers, the slowest after {pulse.slowest_s:.2f} s"]
+    if deadline_s is not None:
+        lines.append(f"  ! answers take up to {pulse.slowest_s:.1f} s: the site file needs timeout_s: {deadline_s:g}")
+    return [*lines, "\nfor the site file:", *rows] if rows else lines
 
 
 def alone(args: argparse.Namespace) -> bool:

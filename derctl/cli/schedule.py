@@ -65,5 +65,7 @@ def _read(name: str) -> Any:
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
         return json.loads(text)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise argparse.ArgumentError(None, error_text(error)) from error
+    except ValueError as error:
         raise argparse.ArgumentError(None, f"{name}: {error_text(error)}") from error

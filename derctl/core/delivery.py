@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from derctl.core.types import Decision, EnvelopeRequest, EventRequest, PlanRequest, SiteState
+from derctl.core.requests import EnvelopeRequest, EventRequest, PlanRequest
+from derctl.core.types import Decision, SiteState
 from derctl.core.value import replace, value
+from derctl.core.words import What
 
 SAME_W = 1.0
 """A setpoint this near to what the plan asks for is the plan's."""
+PLANNED_BY = "schedule"
+"""What carries a plan out narrows nobody's power against it."""
 
 
 @value
@@ -88,13 +92,17 @@ def _power_w(der: str | None, state: SiteState) -> float | None:
 
 
 def _held(after: Delivery, asked: PlanRequest, decided: Decision | None, dt_s: float) -> Delivery:
-    """Who else decided: a target that is another than the plan's."""
+    """Who else decided a target that is another than the plan's: whose power it is, else the last that narrowed it.
+    A word on reactive power decides no power."""
     told_w = None if decided is None else decided.setpoint.p_target_w
-    if decided is None or asked.p_target_w is None or not decided.bound_by:
+    if decided is None or asked.p_target_w is None:
         return after
     if told_w is not None and abs(told_w - asked.p_target_w) <= SAME_W:
         return after
-    held = dict(after.held)
-    by = decided.bound_by[-1].by
+    others = [each for each in decided.bound_by if each.what is not What.VAR and each.by != PLANNED_BY]
+    if not others:
+        return after
+    met = [each for each in others if told_w is not None and abs(each.value - told_w) <= SAME_W]
+    held, by = dict(after.held), (met or others)[-1].by
     held[by] = held.get(by, 0.0) + dt_s
     return replace(after, held=tuple(held.items()))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import Tick
 from derctl.core.words import Mode
 from derctl.daemon.arming import Arm, Arming
@@ -148,7 +148,7 @@ class App:
         self.uplink = Uplink(site, self.outbox, desk, self.presence.hello, tell, control.releaser.inventory.stands)
         self.notices = Notices(self.requests, self.outbox.put, tell, self.clock.stamp)
         self.line = Line(desk, self.outbox.put)
-        self.deliveries = Deliveries(self.outbox.put, self.clock.stamp, self.stories.between)
+        self.deliveries = Deliveries(self.outbox.put, self.clock.stamp, self.stories.between, lambda: self.gate.open)
         self.survival = Survival(
             folder=control.releaser.records.written.folder,
             clock=self.clock,

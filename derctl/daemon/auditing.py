@@ -150,6 +150,8 @@ class Auditing:
             self.file.append(taken)
         if sync:
             self.file.sync()
+            if self.signer is not None:
+                self.signer.audit = self.file.head
         if taken:
             self.folder.writes += 1
             self.folder.bytes += self.file.written - before

@@ -14,7 +14,7 @@ from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.core.words import Hangs
 from derctl.daemon.clock import Clock
-from derctl.store.audit import bytes_of, records
+from derctl.store.audit import bytes_of, compared, reached, records
 from derctl.store.chain import Broken, Head, Line, checked
 from derctl.store.folder import Folder
 
@@ -34,7 +34,8 @@ async def at_once() -> None:
 @dataclass(slots=True)
 class Checking:
     """tell: what News takes. written: returns when what was noted is in the file. hangs, text: what was found; at:
-    when, None: not read through yet. count, size: records and bytes of the files then."""
+    when, None: not read through yet. count, size: records and bytes of the files then. noted: its end when derctl
+    ran last, which has to be there at the start; None: nobody knows."""
 
     folder: Folder
     clock: Clock
@@ -46,6 +47,7 @@ class Checking:
     at: str | None = None
     count: int = 0
     size: int = 0
+    noted: Head | None = None
     _site_files: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
@@ -91,6 +93,9 @@ class Checking:
         while True:
             count, last = await self.folder.on_disk(some, head)
             if not count:
+                if self.noted is not None:
+                    reached(head or Head(), self.noted)
+                    self.noted = None
                 return total, await self.folder.on_disk(bytes_of, path)
             total, head = total + count, last
             await self.pause(PAUSE_S)
@@ -98,6 +103,8 @@ class Checking:
     def _noted(self, lines: Iterator[Line]) -> Iterator[Line]:
         """The last two site files that derctl was started with."""
         for line in lines:
+            if self.noted is not None:
+                compared(line, self.noted)
             named = line.plain.get("site_file") if line.plain.get("what") == "configuration" else None
             if isinstance(named, str):
                 self._site_files = [*self._site_files, named][-2:]

@@ -10,7 +10,8 @@ from typing import Any
 
 from derctl.core.contacts import START, Memory, Seen, Wiring, limit_share, plain_of, seen_of, step, text_of
 from derctl.core.dataclass import dataclass
-from derctl.core.types import FOREVER_S, GridLimitRequest, Request, SiteState, StopRequest
+from derctl.core.requests import GridLimitRequest, Request, StopRequest
+from derctl.core.types import FOREVER_S, SiteState
 from derctl.core.words import Contact, Standing
 from derctl.daemon.commands.row import LOCAL_ID
 from derctl.daemon.requests import Requests

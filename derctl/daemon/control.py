@@ -8,9 +8,11 @@ from pathlib import Path
 
 from derctl.core import belief
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import BELIEF, DOUBTS, HELD, SENSITIVITY, Memories, evidence_of
 from derctl.core.evidence import Evidence
 from derctl.core.identified import Identified
+from derctl.core.memories import BELIEF, DOUBTS, HELD, SENSITIVITY
+from derctl.core.plan import Memories
+from derctl.core.poc import evidence_of
 from derctl.core.types import Setpoint, SiteState, Tick
 from derctl.core.value import replace
 from derctl.core.words import Belief, Flaw, Mode, OnOverride

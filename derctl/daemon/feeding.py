@@ -75,9 +75,10 @@ class Feeding:
             self.outbox.put(Message(topic="records", payload=encode(said), retain=True))
 
     def anew(self) -> None:
-        """The heads are told again."""
+        """The heads are told again, once they are known."""
         self._told = (-1, -1)
-        self.grown()
+        if self.keeping.ready:
+            self.grown()
 
     def _key(self) -> dict[str, str] | None:
         """That signs now."""

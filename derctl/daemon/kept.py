@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -26,6 +26,7 @@ from derctl.daemon.security import Distrust, Security
 from derctl.daemon.tasks import Tasks
 from derctl.site import Site
 from derctl.store.folder import Folder
+from derctl.store.looked import audit_end
 from derctl.store.outbox import Outbox
 from derctl.store.signer import Signer
 
@@ -55,7 +56,7 @@ class Kept:
         for event in news.events:
             self.heard.event(event)
             self.security.event(event)
-        news.hearers = (*news.hearers, self.heard.event, self.security.event)
+        news.hearers = (*news.hearers, self.heard.event, self.security.event, _at_each_session(self.feeding))
 
     def listen(self, desk: Desk, gate: Gate) -> None:
         """To commands, and to words on control."""
@@ -82,6 +83,7 @@ class Kept:
 
     def begins(self) -> None:
         """derctl starts. site_file: the SHA-256 of what it says: two that say the same have the same."""
+        self.checking.noted = audit_end(self.keeping.folder.path)
         self.audit.note("configuration", SELF, f"started, version {__version__}", site_file=_hash(self.keeping.site))
 
     def takes(self, site: Site) -> None:
@@ -120,6 +122,16 @@ class Kept:
         self.audit.note("configuration", SELF, "stopped")
         await self.audit.sign()
         await self.keeping.end()
+
+
+def _at_each_session(feeding: Feeding) -> Callable[[Mapping[str, Any]], None]:
+    """Of events: the broker of another session may know no head."""
+
+    def hear(event: Mapping[str, Any]) -> None:
+        if event["event"] == "broker_connected":
+            feeding.anew()
+
+    return hear
 
 
 def _hash(site: Site) -> str:

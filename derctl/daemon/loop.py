@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import field
 
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import Memory, Plan, step, with_belief
+from derctl.core.engine import step
+from derctl.core.plan import Memory, Plan
+from derctl.core.poc import with_belief
 from derctl.core.types import SiteState, Tick
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.beat import Beat, ended

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import SiteState
 
 REMEDY = "name in ders of these functions only those that derctl is to do it for, or switch it off in the device"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.words import ProfileBy
 from derctl.daemon.build import Plant
 from derctl.site import Site

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from derctl.core.dataclass import dataclass
-from derctl.core.types import LimitRequest, Request
+from derctl.core.requests import LimitRequest, Request
 from derctl.core.value import replace
 from derctl.core.words import Abides, Refusal, Standing
 from derctl.daemon.waiting import Key, Waiting
@@ -122,8 +122,11 @@ class Requests:
 
         def back() -> None:
             now = self.clock()
-            for key in [key for key, held in came.items() if self.held.get(key) is held]:
+            gone = [key for key, held in came.items() if self.held.get(key) is held]
+            untold = {_key(each) for each, why in self.moved if why is Standing.BINDS}
+            for key in gone:
                 self._end(key, Standing.CLEARED)
+            self.moved = [each for each in self.moved if _key(each[0]) not in untold.intersection(gone)]
             self.held |= {key: held for key, held in went.items() if held.ends_s > now and key not in self.held}
             self._judge(now)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from derctl.core.types import NOTHING, DerState, LimitRequest
+from derctl.core.requests import LimitRequest
+from derctl.core.types import NOTHING, DerState
 from derctl.core.value import replace, value
 from derctl.devices import Profile
 

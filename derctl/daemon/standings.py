@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from derctl.core.dataclass import dataclass
-from derctl.core.types import DerState, LimitRequest, SiteState
+from derctl.core.requests import LimitRequest
+from derctl.core.types import DerState, SiteState
 from derctl.core.value import replace
 from derctl.daemon import standing as stands
 from derctl.daemon.channel.channel import Channel

@@ -12,8 +12,9 @@ import msgspec
 
 from derctl.core import belief
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import BELIEF, Memory
+from derctl.core.memories import BELIEF
 from derctl.core.pace import REFRESH_MAX_S
+from derctl.core.plan import Memory
 from derctl.core.text import error_text
 from derctl.core.value import replace
 from derctl.core.words import Belief, Mode
@@ -33,7 +34,7 @@ from derctl.daemon.requests import Requests, from_plain, to_plain
 from derctl.daemon.standings import Standings
 from derctl.errors import CommandError
 from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.export_memory import Memory as ContractMemory
 from derctl.functions.survival import holding_back, kept, revived
 from derctl.site.plant_file import NOTHING_FOUND, PlantFile
 from derctl.store import proofs, state

@@ -85,9 +85,11 @@ class Uplink:
             self.telemetry = Telemetry(clock, section.measurement_every_s, section.measurement_min_s)
 
     def _session(self, up: bool, text: str) -> None:
-        """It began, or ended. The broker of another one may know nothing of the devices."""
+        """It began, or ended. The broker of another one may know nothing of the site; what waited for it is old."""
         self.tell("broker_connected" if up else "broker_lost", "", text)
         if up:
+            if self.telemetry is not None:
+                self.telemetry.anew()
             self.discovery.anew()
             self._announced_s = -ANNOUNCE_S
 

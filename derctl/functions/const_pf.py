@@ -6,7 +6,8 @@ import math
 from typing import ClassVar
 
 from derctl.core.dataclass import dataclass
-from derctl.core.types import Abstain, DerState, PowerFactorRequest, Proposal, SiteState
+from derctl.core.requests import PowerFactorRequest
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.functions.lagged import NO_RATING
 from derctl.functions.operator import Nothing, alive
 from derctl.functions.settings import Settings, choice, number

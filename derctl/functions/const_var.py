@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from derctl.core.dataclass import dataclass
-from derctl.core.types import Abstain, DerState, Proposal, SiteState, VarRequest
+from derctl.core.requests import VarRequest
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
 from derctl.functions.lagged import Memory, var_towards
 from derctl.functions.operator import alive

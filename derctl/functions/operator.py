@@ -8,18 +8,9 @@ from typing import Any, ClassVar, TypeVar
 
 from derctl.core.capability import held_w
 from derctl.core.dataclass import dataclass
+from derctl.core.requests import BatteryRequest, FloorRequest, LimitRequest, Request
 from derctl.core.text import share_of
-from derctl.core.types import (
-    Abstain,
-    BatteryRequest,
-    DerState,
-    FloorRequest,
-    LimitRequest,
-    Proposal,
-    Request,
-    SiteProposal,
-    SiteState,
-)
+from derctl.core.types import Abstain, DerState, Proposal, SiteProposal, SiteState
 from derctl.core.value import value
 from derctl.core.words import Idle, Reason
 from derctl.functions.plain import finite

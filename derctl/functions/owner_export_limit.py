@@ -9,7 +9,8 @@ from typing import ClassVar
 from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState, SiteProposal, SiteState
 from derctl.core.value import replace
-from derctl.functions.contract_export_limit import ContractExportLimit, Memory
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.export_memory import Memory
 from derctl.functions.settings import Settings, number
 
 
@@ -39,5 +40,4 @@ class OwnerExportLimit(Settings):
     ) -> tuple[Memory, SiteProposal]:
         """One step."""
         memory, said = self._loop.step(memory, ders, site, dt_s)
-        assert isinstance(said, SiteProposal)
         return memory, replace(said, by=self.kind, rank=self.rank)

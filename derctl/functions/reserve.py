@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from derctl.core.capability import let_out_w
 from derctl.core.dataclass import dataclass
-from derctl.core.types import Abstain, DerState, Proposal, ReserveRequest, SiteState
+from derctl.core.requests import ReserveRequest
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.value import value
 from derctl.core.words import Idle
 from derctl.functions.operator import alive

@@ -7,8 +7,8 @@ from enum import Enum, auto
 from typing import Any
 
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import DerFunction, Memory, Plan, SiteFunction
-from derctl.core.types import (
+from derctl.core.plan import DerFunction, Memory, Plan, SiteFunction
+from derctl.core.requests import (
     BatteryRequest,
     DepartureRequest,
     EnvelopeRequest,
@@ -27,9 +27,10 @@ from derctl.functions.bms_guard import BmsGuard, guard_of, kept_guard
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.containment import Containment, excursions_of, kept_excursions
-from derctl.functions.contract_export_limit import ContractExportLimit, seen_of_the_meter
+from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.departure import Departure
 from derctl.functions.enter_service import EnterService, entry_of, kept_entry
+from derctl.functions.export_memory import seen_of_the_meter
 from derctl.functions.freq_droop import FreqDroop, event_of, kept_event, uncut_event
 from derctl.functions.fuse_limit import FuseLimit
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction, kept_limit, limit_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from derctl.core.dataclass import dataclass
-from derctl.core.types import Abstain, DerState, PlanRequest, Proposal, SiteState
+from derctl.core.requests import PlanRequest
+from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Idle
 from derctl.functions.operator import NO_REQUEST, Nothing, alive
 from derctl.functions.settings import Settings

@@ -8,27 +8,14 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from derctl.core.dataclass import dataclass
-from derctl.core.types import (
-    LIMITS,
-    Abstain,
-    DerState,
-    EnvelopeRequest,
-    EventRequest,
-    GridLimitRequest,
-    OwnerLimitRequest,
-    Request,
-    SiteProposal,
-    SiteState,
-)
+from derctl.core.requests import LIMITS, EnvelopeRequest, EventRequest, GridLimitRequest, OwnerLimitRequest, Request
+from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason
-from derctl.functions.contract_export_limit import (
-    MARGIN_MIN_W,
-    MARGIN_PU,
-    ContractExportLimit,
-    seen_of_the_meter,
-)
-from derctl.functions.contract_export_limit import Memory as Loop
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.export_memory import Memory as Loop
+from derctl.functions.export_memory import seen_of_the_meter
+from derctl.functions.export_terms import MARGIN_MIN_W, MARGIN_PU
 from derctl.functions.lapse import NO_LIMIT, Lapse, Wish, kept_lapse, lapse_of, lapsed
 from derctl.functions.operator import NO_REQUEST, ours_w
 from derctl.functions.settings import Settings, number, switch
@@ -100,7 +87,6 @@ class SiteLimits(Settings):
         else:
             loop = loop_of(memory.export.limit_w, memory.draw.limit_w, self.margin_w)
             kept, word = loop.step(memory.loop or loop.start(), ders, site, dt_s)
-            assert isinstance(word, SiteProposal)
             memory, said = replace(memory, loop=kept), replace(word, by=self.kind, rank=self.rank)
             if memory.export.limit_w is None:
                 said = replace(said, p_ceiling_w=None, apart_w=())

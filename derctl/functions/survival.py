@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import HELD, Memories, Memory
 from derctl.core.lost import Hold
+from derctl.core.memories import HELD
+from derctl.core.plan import Memories, Memory
 from derctl.core.types import Proposal
 from derctl.core.words import Priority, Reason
 from derctl.functions.plain import finite

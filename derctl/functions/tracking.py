@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from derctl.core import belief, heed
-from derctl.core.engine import Memories, Memory
+from derctl.core.plan import Memories, Memory
 from derctl.functions.rows import ROWS
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from derctl.core.dataclass import dataclass
-from derctl.core.types import LOCAL
+from derctl.core.requests import LOCAL
 from derctl.core.words import Refusal
 from derctl.errors import CommandError, LinkError
 from derctl.links.ending import end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from derctl.core.contacts import DEBOUNCE_S, INVERSE, LOOP, MODES, Wiring
-from derctl.core.types import LOCAL
+from derctl.core.requests import LOCAL
 from derctl.core.words import Contact
 from derctl.functions.site_limits import GridLimits
 from derctl.site.schema import ContactSection, SiteFile

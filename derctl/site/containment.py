@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 
 from derctl.core.containment import Budget, Summand, measured
-from derctl.core.engine import Plan
 from derctl.core.freshness import DECIDES, period_s
 from derctl.core.identified import Identified
 from derctl.core.pace import LATE_S
+from derctl.core.plan import Plan
 from derctl.core.response import LN10
 from derctl.core.value import replace
 from derctl.core.words import Belief, KnownBy, Stage

@@ -147,33 +147,42 @@ def _meant(value: dict[str, Any], known: Collection[str]) -> dict[str, str]:
 
 def problem_of(source: Source, value: Any, kind: Any, path: str) -> str | None:
     """What is wrong with a value of a type without structs in it."""
-    if not isinstance(value, Unclear):
-        try:
-            msgspec.convert(value, kind, strict=True)
-            return None
-        except msgspec.ValidationError as error:
-            theirs = str(error).split(" - at ")[0]
-    else:
-        theirs = "is unclear"
-    base, low, high = _base(kind)
+    theirs = "is unclear" if isinstance(value, Unclear) else _refusal(value, kind)
+    if theirs is None:
+        return None
     if words := _words(kind):
         near = hints.similar(value, [word for word in words if isinstance(word, str)])
         return f"expected {' or '.join(map(repr, words))}{near} (got {_got(value)})"
+    base, low, high = _base(kind)
     if {int, str} <= {part for part in _parts(kind) if isinstance(part, type)}:
         return hints.number_or_text(value, low, high)
     if base is bool:
         return f"write true or false (got {_got(value)})"
     if base is str:
         return _text(source, value, kind, path)
+    if get_origin(kind) is dict and isinstance(value, str) and path.startswith("functions"):
+        return f"expected a mapping: write {{kind: {value[:40]}}}"
+    return _number_problem(value, kind, path) or f"{_plain(theirs)} (got {_got(value)})"
+
+
+def _refusal(value: Any, kind: Any) -> str | None:
+    """In the words of msgspec; None: the value is of this type."""
+    try:
+        msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        return str(error).split(" - at ")[0]
+    return None
+
+
+def _number_problem(value: Any, kind: Any, path: str) -> str | None:
+    base, low, high = _base(kind)
     if base is int and isinstance(value, int | float | str | None) and not _in_type(value, int):
         return hints.whole(path, value, low, high)
     if base is float and not _in_type(value, float):
         return hints.number(path, value)
     if base in {int, float} and _in_type(value, base):
         return f"{value:.10g} is outside {low:.10g} to {high:.10g}"
-    if get_origin(kind) is dict and isinstance(value, str) and path.startswith("functions"):
-        return f"expected a mapping: write {{kind: {value[:40]}}}"
-    return f"{_plain(theirs)} (got {_got(value)})"
+    return None
 
 
 def stand_in(kind: Any, path: str) -> Any:
@@ -277,6 +286,8 @@ def _text(source: Source, value: Any, kind: Any, path: str) -> str:
     if pattern.startswith("^[a-z0-9]"):
         return hints.identifier(value)
     if pattern == PATH:
+        if path.endswith(".chip"):
+            return "a path like /dev/gpiochip0"
         return "a path like /dev/serial/by-id/... (an adapter keeps that name) or /dev/ttyUSB0"
     if pattern == PRINCIPAL:
         return hints.principal(value)

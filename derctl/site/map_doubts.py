@@ -39,23 +39,10 @@ def doubtful(section: MapSection | None) -> Doubts:
     """Path and message of what no type can tell."""
     if section is None:
         return
-    known = BY_KIND[section.kind]
-    names = [each.name for each in section.lines]
-    for name in NEEDED[section.kind]:
-        if name not in names and not (name == "p_w" and {*PHASE_POWERS} <= {*names}):
-            yield "map.lines", f"a {section.kind} needs a line {name}"
-    if not section.signature:
-        yield "map.signature", "is empty: say by which registers such a device is recognised"
+    yield from _lacks(section)
     for i, line in enumerate(section.lines):
-        path = f"map.lines[{i}]"
-        if line.name not in known:
-            near = f"of a {section.kind}{similar(line.name, known)}; known are {', '.join(known)}"
-            yield f"{path}.name", f"no quantity {line.name!r} {near}; what is for people only belongs into map.shown"
-        elif line.unit is not None and line.unit != known[line.name]:
-            yield f"{path}.unit", f"{line.name} is in {known[line.name] or 'no unit'}: scale it, and leave unit out"
-        if any(_meet(line, other) for other in section.lines[:i] if other.name == line.name):
-            yield f"{path}.name", f"{line.name} stands twice"
-        yield from _line_doubts(section, path, line)
+        yield from _name_doubts(section, f"map.lines[{i}]", line, section.lines[:i])
+        yield from _line_doubts(section, f"map.lines[{i}]", line)
     for i, line in enumerate(section.shown):
         yield from _line_doubts(section, f"map.shown[{i}]", line)
     if section.control is not None:
@@ -64,6 +51,27 @@ def doubtful(section: MapSection | None) -> Doubts:
         yield from _mark_doubts(section, f"map.signature[{i}]", mark)
     if isinstance(section.system, ConnectionSection):
         yield from _connection_doubts(section, section.system)
+
+
+def _lacks(section: MapSection) -> Doubts:
+    names = [each.name for each in section.lines]
+    for name in NEEDED[section.kind]:
+        if name not in names and not (name == "p_w" and {*PHASE_POWERS} <= {*names}):
+            yield "map.lines", f"a {section.kind} needs a line {name}"
+    if not section.signature:
+        yield "map.signature", "is empty: say by which registers such a device is recognised"
+
+
+def _name_doubts(section: MapSection, path: str, line: LineSection, before: list[LineSection]) -> Doubts:
+    """Whether such a device has that quantity, in that unit, and only once."""
+    known = BY_KIND[section.kind]
+    if line.name not in known:
+        near = f"of a {section.kind}{similar(line.name, known)}; known are {', '.join(known)}"
+        yield f"{path}.name", f"no quantity {line.name!r} {near}; what is for people only belongs into map.shown"
+    elif line.unit is not None and line.unit != known[line.name]:
+        yield f"{path}.unit", f"{line.name} is in {known[line.name] or 'no unit'}: scale it, and leave unit out"
+    if any(_meet(line, other) for other in before if other.name == line.name):
+        yield f"{path}.name", f"{line.name} stands twice"
 
 
 def _meet(one: LineSection, other: LineSection) -> bool:
@@ -156,13 +164,18 @@ def _line_doubts(section: MapSection, path: str, line: LineSection) -> Doubts:
         yield f"{path}.type", f"{line.name} is no text"
     if line.exponent is not None and kind in {"string", "f32", "bits"}:
         yield f"{path}.exponent", f"only a whole number has a power of ten, this is {kind}"
+    yield from _meaning_doubts(path, line)
+    yield from _number_doubts(section, path, line)
+
+
+def _meaning_doubts(path: str, line: LineSection) -> Doubts:
+    """What a word needs to be told by: bits, or states."""
     if line.name in ALARMS and not line.bits:
         yield path, "alarms need bits: [{bit: 0, name: ...}]"
     if line.name == "flow" and {bit.name for bit in line.bits} != {"charging", "discharging"}:
         yield path, "flow needs bits: [{bit: 1, name: charging}, {bit: 2, name: discharging}]"
     if line.name == "status" and not line.states:
         yield path, "status needs states: [{raw: 0, means: off}]"
-    yield from _number_doubts(section, path, line)
 
 
 def _mark_doubts(section: MapSection, path: str, mark: MarkSection) -> Doubts:

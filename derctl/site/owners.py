@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.words import Told
 from derctl.devices import CATALOGUE
 from derctl.functions import ROWS

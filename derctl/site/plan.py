@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem, SettingError
 from derctl.functions import ROWS, Need, Row, Scope, Settings, rows

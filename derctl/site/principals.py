@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from derctl.core.types import LOCAL
+from derctl.core.requests import LOCAL
 from derctl.site.convert import named
 from derctl.site.schema import PrincipalSection, SiteFile
 
@@ -38,7 +38,7 @@ def _bounds(principal: PrincipalSection, ders: Sequence[str]) -> Iterator[tuple[
             yield f"ders[{n}]", f"no DER {der!r}; known are {', '.join(ders)}"
     for name, (low, high) in principal.ranges.items():
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-            yield f"ranges.{name}", f"{low:.10g} to {high:.10g} is no range: write the least first, [0, 5000]"
+            yield f"ranges.{name}", f"{low:.10g} to {high:.10g} is no range: write the least first, such as [0, 5000]"
 
 
 def _keys(principal: PrincipalSection) -> Iterator[tuple[str, str]]:

@@ -155,6 +155,14 @@ def _given(file: Any) -> Iterator[tuple[str, str, Any]]:
 
 def _doubtful(file: Any) -> Iterator[tuple[str, str]]:
     """Path and message of what no type can tell."""
+    yield from _match_doubts(file)
+    yield from doubtful(file.map)
+    for group, key, given in _given(file):
+        yield from _value_doubts(f"{group}.{key}.value", key, given)
+
+
+def _match_doubts(file: Any) -> Iterator[tuple[str, str]]:
+    """Whose profile it is, and of which firmware."""
     for i, row in enumerate(file.match):
         if not row.maker and not row.model and row.has is None:
             yield f"match[{i}]", "a row needs a maker, a model, or a model id in `has`"
@@ -165,20 +173,21 @@ def _doubtful(file: Any) -> Iterator[tuple[str, str]]:
     firmware = file.firmware
     if firmware is not None and not within(firmware.oldest, (firmware.oldest, firmware.newest)):
         yield "firmware.newest", f"{firmware.newest} is older than {firmware.oldest}"
-    yield from doubtful(file.map)
-    usual = Profile()
-    for group, key, given in _given(file):
-        default = getattr(usual, key)
-        careless = (key in AT_LEAST and given.value < default) or (key in AT_MOST and given.value > default)
-        careless = careless or (key in BOLD and BOLD[key](given.value))
-        if careless and not _fact(given).confirmed:
-            value, other = (text_of(each) for each in (given.value, default))
-            text = f"{value} is less careful than the usual {other}, and by: {given.by} confirms nothing"
-            yield f"{group}.{key}.value", f"{text}: leave it out, or name a capture or the maker's document"
-        if given.value == []:
-            yield f"{group}.{key}.value", "is an empty list: leave the key out"
-        if key == "absent":
-            yield from _misnamed(given.value)
+
+
+def _value_doubts(path: str, key: str, given: Any) -> Iterator[tuple[str, str]]:
+    """A claim that makes derctl less careful has to be confirmed by somebody."""
+    default = getattr(Profile(), key)
+    careless = (key in AT_LEAST and given.value < default) or (key in AT_MOST and given.value > default)
+    careless = careless or (key in BOLD and BOLD[key](given.value))
+    if careless and not _fact(given).confirmed:
+        value, other = (text_of(each) for each in (given.value, default))
+        text = f"{value} is less careful than the usual {other}, and by: {given.by} confirms nothing"
+        yield path, f"{text}: leave it out, or name a capture or the maker's document"
+    if given.value == []:
+        yield path, "is an empty list: leave the key out"
+    if key == "absent":
+        yield from _misnamed(given.value)
 
 
 def text_of(value: Any) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from derctl.core.containment import Budget
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import Rating
 from derctl.devices import Profile
 from derctl.errors import ConfigError, Problem

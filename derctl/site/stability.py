@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import Plan
 from derctl.core.freshness import DECIDES
 from derctl.core.identified import Response
+from derctl.core.plan import Plan
 from derctl.core.response import LN10
 from derctl.core.stability import largest_gain, slowest_that_does
 from derctl.devices import Profile

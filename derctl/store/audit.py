@@ -172,7 +172,10 @@ def records(folder: Path) -> Iterator[Line]:
         whole, torn = _split((folder / name).read_bytes())
         lines, n = whole.splitlines(), _first(name)
         for at, raw in enumerate(lines):
-            yield _parsed(raw, name, n + at)
+            line = _parsed(raw, name, n + at)
+            if at == 0 and name == names[0] and line.n != n:
+                raise Broken(n, f"{_missing(n, line.n)} before record {line.n} ({name})")
+            yield line
         if torn and (name != names[-1] or _is_record(torn[:-1])):
             raise Broken(n + len(lines), f"the end of its line was changed ({name})")
 
@@ -189,24 +192,45 @@ class Verdict:
     signed: Signed | None = None
 
 
-def verified(folder: Path, root: str | None = None) -> Verdict:
+def verified(folder: Path, root: str | None = None, noted: Sequence[Head] = ()) -> Verdict:
     """The whole log. root: a key that somebody had from the site before: it has to vouch for each signature, and one
-    has to be there. Raises Broken (with the place), OSError."""
+    has to be there. noted: records that somebody has kept the hash of; of what was rotated out nothing is compared.
+    Raises Broken (with the place), OSError."""
     hashes, signed = dict[int, str](), list[Signed]()
 
     def seen() -> Iterator[Line]:
         for line in records(folder):
             hashes[line.n] = line.hash
+            for each in noted:
+                compared(line, each)
             if line.plain.get("what") == SIGNATURE:
                 signed.append(_signed(line, hashes, root))
             yield line
 
     count, first, last = checked(seen())
+    for each in noted:
+        reached(last, each)
     if root is not None and not signed:
         raise Broken(last.n, "nobody signed it")
     names = files(folder)
     torn = len(_split((folder / names[-1]).read_bytes())[1]) if names else 0
     return Verdict(count=count, first=first, last=last, torn=torn, signed=signed[-1] if signed else None)
+
+
+def _missing(n: int, found: int) -> str:
+    return f"records {n} to {found - 1} are missing" if found > n + 1 else f"record {n} is missing"
+
+
+def compared(line: Line, noted: Head) -> None:
+    """Raises Broken where it is not the record that was noted there."""
+    if line.n == noted.n and line.hash != noted.hash:
+        raise Broken(noted.n, "it is another one than was noted")
+
+
+def reached(last: Head, noted: Head) -> None:
+    """Raises Broken where the log ends before the record that was noted."""
+    if noted.n > last.n:
+        raise Broken(noted.n, f"it was noted, and the log ends with record {last.n}")
 
 
 def _signed(line: Line, hashes: Mapping[int, str], root: str | None) -> Signed:

@@ -29,21 +29,23 @@ def keys_in(folder: Path) -> tuple[Public, ...]:
         return () if seal is None else seal.keys
 
 
+def audit_end(folder: Path) -> Head | None:
+    """The last record of the audit log that was on the card with the ledger's last commit; None: nobody noted one, or
+    it can't be read."""
+    with suppress(OSError):
+        path = folder / rows.FILE
+        with closing(_opened(path)) as db:
+            return rows.noted_by(_marks(db))
+    return None
+
+
 def looked_at(folder: Path, since: str | None = None) -> tuple[Seal | None, str, Head, Generator[Line]]:
     """The same with who vouches for it; None: nobody. since: from the first record that ends later, whatever is
     before it. All as of one moment."""
     import sqlite3
 
-    path = folder / rows.FILE
-    if not path.exists():
-        raise FileNotFoundError(2, "there are no records", str(path))
-    try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
-        db.text_factory = rows.text
-        db.execute("BEGIN")
-        marks = rows.marks(db)
-    except sqlite3.Error as error:
-        raise rows.not_kept(error) from error
+    db = _opened(folder / rows.FILE)
+    marks = _marks(db)
     first = rows.first_by(marks)
 
     def lines() -> Generator[Line]:
@@ -57,6 +59,31 @@ def looked_at(folder: Path, since: str | None = None) -> tuple[Seal | None, str,
             db.close()
 
     return rows.seal_of(marks), marks["chain"][1] if "chain" in marks else "", first, lines()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """As of this moment. Raises OSError."""
+    import sqlite3
+
+    if not path.exists():
+        raise FileNotFoundError(2, "there are no records", str(path))
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        db.text_factory = rows.text
+        db.execute("BEGIN")
+    except sqlite3.Error as error:
+        raise rows.not_kept(error) from error
+    return db
+
+
+def _marks(db: sqlite3.Connection) -> dict[str, tuple[int, str]]:
+    """Raises OSError."""
+    import sqlite3
+
+    try:
+        return rows.marks(db)
+    except sqlite3.Error as error:
+        raise rows.not_kept(error) from error
 
 
 def _later(db: sqlite3.Connection, since: str) -> int:

@@ -177,6 +177,8 @@ class RecordFile:
             if token is not None:
                 rows.mark(db, "signed", head.n, token)
                 rows.mark(db, "keys", 0, keys)
+            if self.signer is not None and self.signer.audit.n:
+                rows.mark(db, "audit", self.signer.audit.n, rows.noted(self.signer.audit))
             db.execute("COMMIT")
         except BaseException:
             with suppress(Exception):

@@ -1,4 +1,4 @@
-"""An operator's request as plain values and back. No kind is named here: core/types.REQUESTS knows them."""
+"""An operator's request as plain values and back. No kind is named here: core/requests.REQUESTS knows them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.types import REQUESTS, Request
+from derctl.core.requests import REQUESTS, Request
 
 
 def plain_of(request: Request) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from derctl.core.dataclass import dataclass
-from derctl.store.chain import BEGINNING, Broken, Head, Line, line_of
+from derctl.store.chain import BEGINNING, Broken, Head, Line, hash_of, line_of
 from derctl.store.interval import Why, seconds_of
 from derctl.store.seal import Seal, keys_of
 
@@ -121,6 +121,18 @@ def seal_of(marks: Mapping[str, tuple[int, str]]) -> Seal | None:
     except (ValueError, TypeError, LookupError):
         return None
     return Seal(token=marks["signed"][1], keys=keys) if keys else None
+
+
+def noted(head: Head) -> str:
+    """The end of the audit log, so that a changed bit makes it no other one."""
+    return f"{head.hash} {hash_of(f'{head.n} {head.hash}')}"
+
+
+def noted_by(marks: Mapping[str, tuple[int, str]]) -> Head | None:
+    """None: there is none, or it was changed."""
+    n, text = marks.get("audit", (0, ""))
+    head = Head(n=n, hash=text.partition(" ")[0])
+    return head if n and text == noted(head) else None
 
 
 def mark(db: sqlite3.Connection, name: str, n: int, text: str) -> None:

@@ -43,6 +43,7 @@ class Signer:
     """For the disk's thread. site, stamp: what stands in what is signed. unsigned: why nothing is, None: all is.
 
     news: what became of the key, event and text, until somebody takes it. known: who signed last, by the ledger.
+    audit: the end of the audit log as it is on the card, which the ledger notes with each commit.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Signer:
     unsigned: str | None = "not tried yet"
     news: list[tuple[str, str]] = field(default_factory=list)
     known: str | None = None
+    audit: Head = field(default_factory=Head)
     _pair: Pair | None = None
     _seen: tuple[int, int] | None = None
 
@@ -103,12 +105,12 @@ class Signer:
 
     def _anew(self, path: Path, why: str) -> Pair:
         """A first key, or one that nobody vouches for. It signs nothing before it is on disk."""
-        pair = first(self.stamp())
+        pair, one = first(self.stamp()), "key" if why or self.known else "the site's first key"
         leave_room(self.folder)
         write(path, pair)
         found = path.stat()
         self._pair, self._seen, self.known = pair, (found.st_ino, found.st_mtime_ns), pair.public.x
-        text = f"{why}key {pair.public.kid} was made, and signs from now on; no other vouches for it"
+        text = f"{why}{one} {pair.public.kid} was made, and signs from now on; no other vouches for it"
         self.news.append((CHANGED, text))
         return pair
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.engine import Memory, Plan, memory_type, step
+from derctl.core.engine import step
+from derctl.core.memories import memory_type
+from derctl.core.plan import Memory, Plan
 from derctl.core.types import Decision, SiteState, Tick
 from derctl.core.value import replace
 from derctl.store.requests import request_of

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import time
 from itertools import permutations
 
 import pytest
 
-from derctl.cli.amounts import Wanted, duration_s, power_w, seconds, wanted
+from derctl.cli.amounts import Wanted, duration_s, moment, power_w, seconds, wanted
+from derctl.store.interval import seconds_of
 
 DERS = ("pv1", "pv2", "bat1")
 
@@ -48,6 +50,31 @@ def test_what_can_be_taken_two_ways_is_refused_in_one_line(words: list[str], say
     with pytest.raises(argparse.ArgumentError) as refused:
         wanted(words, DERS)
     assert str(refused.value) == says
+
+
+@pytest.mark.parametrize(
+    ("text", "is_"),
+    [
+        ("2026", "2026-01-01T00:00:00.000Z"),
+        ("2026-11", "2026-11-01T00:00:00.000Z"),
+        ("2026-11-21", "2026-11-21T00:00:00.000Z"),
+        ("2026-11-21T12:00Z", "2026-11-21T12:00:00.000Z"),
+        ("2026-11-21T12:00:30.5", "2026-11-21T12:00:30.500Z"),
+        ("2026-11-21T13:00+01:00", "2026-11-21T12:00:00.000Z"),
+    ],
+)
+def test_a_moment_is_what_records_have(text: str, is_: str) -> None:
+    assert moment(text) == is_
+
+
+def test_a_duration_is_a_moment_so_long_ago() -> None:
+    assert time.time() - seconds_of(moment("10m")) == pytest.approx(600.0, abs=60.0)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "2026-13", "12:00", "10x", "2026-11-21T25:00Z"])
+def test_what_is_no_moment_is_refused_and_not_taken_for_all_or_nothing(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is no time"):
+        moment(text)
 
 
 @pytest.mark.parametrize("name", ["10m", "3000", "3kw"])

@@ -96,10 +96,13 @@ def test_a_planner_s_file_needs_its_battery(asked: list[Any], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]"])
-def test_a_file_that_is_no_schedule_is_refused(asked: list[Any], tmp_path: Path, text: str | None) -> None:
+def test_a_file_that_is_no_schedule_is_refused(
+    asked: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None
+) -> None:
     path = tmp_path / "file"
     if text is not None:
         path.write_text(text, encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
         main(["schedule", str(path)])
     assert ended.value.code == USAGE and asked == []
+    assert capsys.readouterr().err.count(str(path)) == 1, "a file is named once"

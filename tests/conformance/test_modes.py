@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import LimitRequest
+from derctl.core.requests import LimitRequest
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.enter_service import EnterService

@@ -28,9 +28,10 @@ from typing import Any
 import pytest
 from opender import DER
 
-from derctl.core.engine import DerFunction
+from derctl.core.plan import DerFunction
+from derctl.core.requests import BatteryRequest, LimitRequest
 from derctl.core.response import Lag, follow
-from derctl.core.types import BatteryRequest, DerState, LimitRequest, Setpoint
+from derctl.core.types import DerState, Setpoint
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.functions.volt_var import VoltVar

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import LimitRequest
+from derctl.core.requests import LimitRequest
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.operator import OperatorLimit
 from derctl.functions.volt_var import VoltVar

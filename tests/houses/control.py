@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
+from derctl.core.plan import Plan
 from derctl.core.types import DerState, PocState, Reading, Setpoint, SiteState
 from derctl.core.value import replace
 from derctl.core.words import Status

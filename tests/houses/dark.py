@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.words import Belief
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.probe import Probe

@@ -3,7 +3,8 @@
 import random
 from collections.abc import Iterable
 
-from derctl.core.types import BatteryRequest, Setpoint
+from derctl.core.requests import BatteryRequest
+from derctl.core.types import Setpoint
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.operator import SetpointFunction
 from hil.following import STEP_S

@@ -6,7 +6,7 @@ from statistics import mean, median
 from typing import Any
 
 from derctl.core.belief import told
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.words import Belief
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.probe import Probe

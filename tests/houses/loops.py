@@ -9,10 +9,11 @@ from statistics import fmean, median
 from typing import Any
 
 from derctl.core import belief
-from derctl.core.engine import Plan
 from derctl.core.pace import Pace
+from derctl.core.plan import Plan
 from derctl.core.value import replace
-from derctl.functions.contract_export_limit import ContractExportLimit, Memory
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.export_memory import Memory
 from derctl.functions.meter_trust import Trust
 from derctl.functions.probe import Probe
 from derctl.functions.self_consumption import SelfConsumption

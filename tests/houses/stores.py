@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from derctl.core.belief import told
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.words import Belief
 from derctl.functions.credit import AGE_MAX_S
 from derctl.functions.probe import Probe

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log
 
-from derctl.core.engine import SENSITIVITY
+from derctl.core.memories import SENSITIVITY
 from derctl.core.sensitivity import suspicion
 from derctl.core.types import PocState
 from derctl.functions import plan_of

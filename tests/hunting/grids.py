@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import atan, cos, log, sin
 from typing import Any
 
-from derctl.core.engine import SENSITIVITY
+from derctl.core.memories import SENSITIVITY
 from derctl.functions import plan_of
 from derctl.functions.volt_var import VoltVar
 from derctl.functions.volt_watt import VoltWatt

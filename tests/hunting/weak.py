@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from math import atan, cos, exp, sin
 from typing import Any
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
+from derctl.core.plan import Plan
 from derctl.core.types import DerState, PocState, Setpoint, SiteState
 from derctl.core.value import replace
 from hil.following import STEP_S

@@ -14,8 +14,8 @@ import derctl.devices.maps
 import derctl.devices.sunspec
 import derctl.functions
 from derctl.cli import VERBS
-from derctl.core import types
-from derctl.core.types import REQUESTS, Request
+from derctl.core import requests
+from derctl.core.requests import REQUESTS, Request
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.devices.sunspec.own import OWN_FUNCTIONS
@@ -70,7 +70,7 @@ def test_what_devices_also_run_is_looked_for_in_them() -> None:
 
 
 def test_every_kind_of_request_is_in_the_table_under_its_own_name() -> None:
-    there = {thing for thing in vars(types).values() if inspect.isclass(thing) and Request in thing.__bases__}
+    there = {thing for thing in vars(requests).values() if inspect.isclass(thing) and Request in thing.__bases__}
     assert {*REQUESTS.values()} == there
     assert {kind: kind for kind in REQUESTS} == {
         kind: cls.__dataclass_fields__["kind"].default for kind, cls in REQUESTS.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core import pack, types
+from derctl.core import pack, requests, types
 from derctl.functions import ROWS
 
 UNITS = ("w", "var", "va", "v", "a", "pu", "hz", "s", "pct", "wh", "c")
@@ -19,7 +19,7 @@ POSITIONAL = {types.Abstain}
 
 NOUNS = [
     noun
-    for home in (types, pack)
+    for home in (types, requests, pack)
     for noun in vars(home).values()
     if inspect.isclass(noun) and noun.__module__ == home.__name__ and dataclasses.is_dataclass(noun)
 ]

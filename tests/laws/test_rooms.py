@@ -21,8 +21,7 @@ EXCEPTIONS = {
     ("devices.profile.Profile", "fields"): "a row: the keys of a profile's YAML",
     ("devices.types.Device", "methods"): "a protocol: each question that a driver answers, none of it code",
     ("site.schema.DerSection", "fields"): "a row of the site file: each field is a key that people write",
-    ("functions.contract_export_limit.ContractExportLimit", "methods"): "one law; its steps share the settings alone",
-    ("functions.contract_export_limit.Memory", "fields"): "a row: what one law remembers, recorded with each tick",
+    ("functions.export_memory.Memory", "fields"): "a row: what one law remembers, recorded with each tick",
     ("functions.freq_droop.FreqDroop", "fields"): "a row: the settings that IEEE 1547 names, and its ranges",
     ("site.absence.DerAbsence", "fields"): "a row: one DER's part of what the site does without derctl",
 }

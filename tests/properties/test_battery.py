@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan
 from derctl.core.pack import Bounds, Pack
-from derctl.core.types import FOREVER_S, BatteryRequest, DerState, Setpoint
+from derctl.core.plan import Plan
+from derctl.core.requests import BatteryRequest
+from derctl.core.types import FOREVER_S, DerState, Setpoint
 from derctl.core.words import Bar
 from derctl.functions.bms_guard import BmsGuard
 from derctl.functions.freq_droop import FreqDroop

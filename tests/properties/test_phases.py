@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import DerState, PocState, Setpoint
 from derctl.core.value import replace
-from derctl.functions.contract_export_limit import ContractExportLimit, Memory
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.export_memory import Memory
 from derctl.functions.meter_trust import Trust
 from tests import make
 from tests.timeline import PlanTimeline

@@ -64,9 +64,7 @@ def reason_to_write(
         since_s = now_s - written.at_s
         if since_s < profile.write_min_interval_s:
             return None
-        timed = fallback.by != "stands" or desired.q_var is not None or lapses_s is not None
-        after_s = min(fallback.after_s, math.inf if lapses_s is None else lapses_s)
-        if timed and not profile.guarded and since_s >= after_s / 2.0:
+        if not profile.guarded and _half_spent(since_s, desired, fallback, lapses_s):
             return WriteFor.REFRESH
         if since_s < _patience_s(written.refusals, profile) and not tighter(
             desired, written.setpoint, rating, profile
@@ -74,14 +72,27 @@ def reason_to_write(
             return None
     if var_left(desired, accepted, q_unasked_s, profile):
         return WriteFor.GIVE_BACK
-    basis = accepted
-    if blind or basis is None or (written is not None and _as_it_took_it(written, basis)):
-        basis = Setpoint(p_ceiling_w=rating.p_max_w) if written is None else written.setpoint
-    if differs(desired, basis, rating, profile) or (blind and broken):
+    stands = _standing(None if blind else accepted, written, rating)
+    if differs(desired, stands, rating, profile) or (blind and broken):
         return WriteFor.CHANGED
     if written is None or desired.p_ceiling_w is None:
         return None
     return WriteFor.DISOBEYED if obeys(written, p_w, rating, profile) is False else None
+
+
+def _half_spent(since_s: float, desired: Setpoint, fallback: Fallback, lapses_s: float | None) -> bool:
+    """Whether half of the device's timer has gone, where it has one."""
+    timed = fallback.by != "stands" or desired.q_var is not None or lapses_s is not None
+    after_s = min(fallback.after_s, math.inf if lapses_s is None else lapses_s)
+    return timed and since_s >= after_s / 2.0
+
+
+def _standing(accepted: Setpoint | None, written: Written | None, rating: Rating) -> Setpoint:
+    """What stands in it: what it reads back, or what was written where it took that over in its own way, or where it
+    can't be read back."""
+    if accepted is None or (written is not None and _as_it_took_it(written, accepted)):
+        return Setpoint(p_ceiling_w=rating.p_max_w) if written is None else written.setpoint
+    return accepted
 
 
 def _told(desired: Setpoint, fallback: Fallback, *, blind: bool) -> bool:

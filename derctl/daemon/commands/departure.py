@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from derctl.core.types import DepartureRequest
+from derctl.core.requests import DepartureRequest
 from derctl.core.words import Refusal
 from derctl.daemon.commands.power import put
 from derctl.daemon.commands.row import HOME, Command, Done, Order, Reach, admitted, check_der

@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from derctl.core.dataclass import dataclass
-from derctl.core.types import LOCAL
+from derctl.core.requests import LOCAL
 from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock, text_of
 from derctl.daemon.commands.answer import CORRELATION_MAX, NAME_MAX, answer, reply
 from derctl.daemon.commands.arguments import convert
 from derctl.daemon.commands.brief import brief
 from derctl.daemon.commands.envelope import Envelope, envelope_of, no_life
-from derctl.daemon.commands.payload import fields_of
+from derctl.daemon.commands.payload import fields_of, id_of
 from derctl.daemon.commands.rights import Rights
 from derctl.daemon.commands.row import LOCAL_ID, Command, Heard, Order, Reach, saved, unheard
 from derctl.daemon.commands.rows import COMMANDS
@@ -111,7 +111,7 @@ class Desk:
         except CommandError as error:
             if error.code == Refusal.CLOCK_UNSYNCED and COMMANDS[name].waits and self.later is not None:
                 return await self.later(principal, name, fields, correlation)
-            return await self.answered(principal, name, command_id, fields, error)
+            return await self.answered(principal, name, command_id or id_of(payload), fields, error)
         return await self.answered(principal, name, command_id, fields, text)
 
     async def answered(

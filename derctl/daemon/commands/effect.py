@@ -7,7 +7,8 @@ from dataclasses import field
 from typing import Any
 
 from derctl.core.dataclass import dataclass
-from derctl.core.types import Bound, Decision, DerState, LimitRequest, Outcome, Rating, Request, Setpoint, SiteState
+from derctl.core.requests import LimitRequest, Request
+from derctl.core.types import Bound, Decision, DerState, Outcome, Rating, Setpoint, SiteState
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.waiting import Key
 
@@ -26,6 +27,10 @@ BY_THE_DEVICE = frozenset(
     }
 )
 """It was told, and does not do it."""
+
+
+NOT_WRITTEN = (Achieved.UNKNOWN, Reason.GATE_CLOSED)
+"""While derctl observes, or the site file says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,11 @@ class Seen:
         """Of this DER, or of all that have the function."""
         runs = self.runs(kind) if der is None else frozenset({der})
         return [each for each in self.decisions if runs is None or each.der in runs]
+
+    def closed(self, der: str | None) -> bool:
+        """Whether nothing is written to this DER, or to any: what is decided then is nobody's doing."""
+        own = [each for name, each in self.outcomes.items() if der in {None, name}]
+        return bool(own) and all((each.achieved, each.reason) == NOT_WRITTEN for each in own)
 
 
 FUNCTIONS: Mapping[str, str] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from derctl.core.types import Decision, Request
+from derctl.core.requests import Request
+from derctl.core.types import Decision
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Became, Reason, What
 from derctl.daemon.commands.effect import (
@@ -35,8 +36,12 @@ WITHIN = frozenset({Achieved.YES, Achieved.NOT_BINDING})
 
 
 def effect_of(request: Any, seen: Seen) -> Effect:
-    """request: what of it counts now. What was sent later and is of the state is in it."""
-    return EFFECTS[request.kind](request, seen)
+    """request: what of it counts now. What was sent later and is of the state is in it. Where nothing is written
+    nobody holds anything, lower or higher, whatever is decided."""
+    found = EFFECTS[request.kind](request, seen)
+    if found.became in {Became.NOT_BINDING, Became.OVERRIDDEN_BY} and seen.closed(request.der):
+        return Effect(code=Reason.GATE_CLOSED)
+    return found
 
 
 def _limit(request: Any, seen: Seen) -> Effect:
@@ -169,9 +174,18 @@ def _reserve(request: Any, seen: Seen) -> Effect:
         higher = max(alike, key=lambda one: getattr(one, "min_pct", 0.0), default=request)
         if getattr(higher, "min_pct", 0.0) > request.min_pct:
             return Effect(became=Became.NOT_BINDING, by=higher.by)
-        return limited(each, seen, kind, None)
+        found = limited(each, seen, kind, None)
+        met = found.became is Became.NOT_BINDING and _charged(each.der, request.min_pct, seen)
+        return Effect(became=Became.NOT_BINDING) if met else found
 
     return together([of(each) for each in seen.of(request.der, kind)])
+
+
+def _charged(der: str, above_pct: float, seen: Seen) -> bool:
+    """Whoever holds it lower then: the reserve is not at stake."""
+    state = seen.ders.get(der)
+    soc_pct = None if state is None or not state.fresh else state.reading.soc_pct
+    return soc_pct is not None and soc_pct > above_pct
 
 
 def _var(request: Any, seen: Seen) -> Effect:
@@ -248,4 +262,4 @@ EFFECTS: Mapping[str, Callable[[Any, Seen], Effect]] = {
     "set_var": _var,
     "emergency_stop": _stop,
 }
-"""By the kind of a request: each has one (a test compares them with core/types.REQUESTS)."""
+"""By the kind of a request: each has one (a test compares them with core/requests.REQUESTS)."""

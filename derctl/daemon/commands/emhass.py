@@ -17,6 +17,9 @@ SCHEMA = "1"
 POWER, PART = "P_batt", re.compile(r"P_batt_\d+")
 """Of the answer: the power of all batteries, and of one of several."""
 
+SAME = timedelta(seconds=1)
+"""A clock that was read for each row anew makes no gap of it."""
+
 
 def intervals(plan: Any) -> list[dict[str, Any]]:
     """Raises CommandError: it is neither, or a row can be read in two ways."""
@@ -71,13 +74,13 @@ def _usable(row: Mapping[str, Any], place: str) -> None:
 
 
 def _step(starts: list[datetime], place: str) -> timedelta:
-    """Between any two rows the same: else nobody knows how long one of them counts."""
+    """Between any two rows the same, to a second: else nobody knows how long one of them counts."""
     if len(starts) < 2:
         bad(f"{place % 0}: one row alone does not say how long it counts: send intervals")
     gaps = [after - before for before, after in pairwise(starts)]
     [(step, _)] = Counter(gaps).most_common(1)
     for i, gap in enumerate(gaps, start=1):
-        if gap != step or gap <= timedelta(0):
+        if abs(gap - step) > SAME or gap <= timedelta(0):
             text = f"{place % i} comes {gap.total_seconds():g} s after the row ahead of it"
             bad(f"{text}, the others {step.total_seconds():g} s: nobody knows what counts between")
     return step

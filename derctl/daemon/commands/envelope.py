@@ -70,4 +70,5 @@ def no_life(key: str, seconds: Any) -> str:
     number = isinstance(seconds, float) or (type(seconds) is int and abs(seconds) < 10**18)
     shown = f"{seconds:.10g}" if number else str(seconds)[:ID_MAX]
     of = key if key == "expires_s" else f"{key} - issued_at"
-    return f"{of} = {shown} is outside 0 to {EXPIRES_MAX_S:.10g} s, which is {EXPIRES_MAX_S / 86400.0:g} days"
+    most = f"{EXPIRES_MAX_S:.10g} s, which is {EXPIRES_MAX_S / 86400.0:g} days"
+    return f"{of} = {shown} is outside 0 (not included) to {most}"

@@ -8,12 +8,11 @@ from dataclasses import InitVar, field
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
 from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal
 from derctl.daemon.commands.answer import NAME_MAX, answer, reply
-from derctl.daemon.commands.row import PAYLOAD_MAX, SCHEDULE_MAX, Heard, unheard
+from derctl.daemon.commands.payload import id_of
+from derctl.daemon.commands.row import PAYLOAD_MAX, Heard, unheard
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.commands.strangers import NEVER_S, Strangers
 from derctl.daemon.log import priority_of
@@ -30,6 +29,8 @@ SAID_S = 1.0
 """How often at most one hears that it is limited."""
 LOGGED_S = 60.0
 """How often at most the log says so."""
+STOP, STOP_S = "emergency_stop", 1.0
+"""It is taken beyond the rate too, so often at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,14 @@ class Bucket:
     tokens: float = BURST
     said_s: float = NEVER_S
     logged_s: float = NEVER_S
+    stopped_s: float = NEVER_S
+
+    def stops(self, now_s: float) -> bool:
+        """Whether an emergency stop goes on though there is no room: nobody's own noise may keep it out."""
+        if now_s - self.stopped_s < STOP_S:
+            return False
+        self.stopped_s = now_s
+        return True
 
     def take(self, now_s: float, size: int = 0) -> bool:
         """Whether there is room. size: of the payload; a large one takes as many places as its bytes fill, and no
@@ -86,10 +95,6 @@ def rates_of(principals: list[PrincipalSection]) -> dict[str, Rate]:
 def usual() -> dict[str, float]:
     """How many come where the site file says nothing, by its keys."""
     return {"burst": BURST, "per_minute": 60.0 * RATE_PER_S}
-
-
-class _Id(msgspec.Struct, frozen=True):
-    id: str | None = None
 
 
 @dataclass(slots=True)
@@ -132,7 +137,7 @@ class Intake:
             self.strangers.came(principal, now_s)
             return False
         text = _too_large(name, payload)
-        if not bucket.take(now_s, 0 if text else len(payload)):
+        if not bucket.take(now_s, 0 if text else len(payload)) and not (name == STOP and bucket.stops(now_s)):
             self._limited(bucket, principal, name, payload, correlation, now_s)
             return False
         if text is not None:
@@ -148,7 +153,7 @@ class Intake:
         self._log(bucket, principal, name, text, now_s)
         if now_s - bucket.said_s >= SAID_S:
             bucket.said_s = now_s
-            self._refuse(principal, name, _id_of(payload), Refusal.RATE_LIMITED, text, correlation)
+            self._refuse(principal, name, id_of(payload), Refusal.RATE_LIMITED, text, correlation)
 
     def _refuse(
         self, principal: str, name: str, command_id: str | None, code: Refusal, text: str, correlation: bytes | None
@@ -169,12 +174,3 @@ def _too_large(name: str, payload: bytes) -> str | None:
         of = f"of {name}" if name in COMMANDS else "of a command"
         return f"{len(payload)} bytes are more than the {most} {of}"
     return f"its name has {len(name)} characters, more than {NAME_MAX}" if len(name) > NAME_MAX else None
-
-
-def _id_of(payload: bytes) -> str | None:
-    if len(payload) > SCHEDULE_MAX:
-        return None
-    try:
-        return msgspec.json.decode(payload, type=_Id).id
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None

@@ -8,8 +8,9 @@ from typing import Any
 
 from derctl.core.dataclass import dataclass
 from derctl.core.delivery import Delivery, step
+from derctl.core.requests import COMMON, Request
 from derctl.core.text import UNSAID, wish
-from derctl.core.types import COMMON, Request, Tick
+from derctl.core.types import Tick
 from derctl.core.words import Standing
 from derctl.daemon.commands.answer import answer, reply
 from derctl.daemon.commands.row import LOCAL_ID
@@ -51,16 +52,19 @@ class Notices:
 @dataclass(slots=True)
 class Deliveries:
     """What became of each interval of a schedule, answered to its sender when it is over. send, stamp: as Notices'.
-    between: by whom and its id, where the answer stands among those of its command (Stories)."""
+    between: by whom and its id, where the answer stands among those of its command (Stories). writes: whether what is
+    decided is written; else nobody decides anything."""
 
     send: Callable[[Message], None]
     stamp: Callable[[], str]
     between: Callable[[str, str], tuple[dict[str, Any], bytes | None]]
+    writes: Callable[[], bool] = lambda: True
     lasting: dict[tuple[str, str], Delivery] = field(default_factory=dict)
 
     def look(self, tick: Tick) -> None:
         """Once a tick. Those over the socket are seen in `status` alone."""
-        self.lasting, over = step(self.lasting, tick.state, tick.decisions, tick.dt_s)
+        decisions = tick.decisions if self.writes() else ()
+        self.lasting, over = step(self.lasting, tick.state, decisions, tick.dt_s)
         for each in over:
             if not each.id.startswith(LOCAL_ID):
                 place, correlation = self.between(each.by, each.id)
@@ -86,5 +90,6 @@ def said(each: Delivery) -> str:
 def named(request: Request) -> str:
     """Whose, what, and how much."""
     own = {item.name: getattr(request, item.name) for item in fields(request) if item.name not in COMMON}
-    asked = f" of {wish(own)}" if any(value is not None for key, value in own.items() if key not in UNSAID) else ""
+    of = ": " if getattr(request, "part", None) is not None else " of "
+    asked = f"{of}{wish(own)}" if any(value is not None for key, value in own.items() if key not in UNSAID) else ""
     return f"{request.by}'s {request.called}{asked} for {request.der or 'the site'}"

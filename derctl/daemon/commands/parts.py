@@ -47,6 +47,16 @@ def spans(order: Order, sent: Sequence[Sent], *, may_be_idle: bool = False) -> l
     return found
 
 
+def counting(part: int | None, found: Sequence[tuple[float, float]], order: Order) -> str:
+    """In words: which interval counts now, by its number, or when the next one begins."""
+    if part is not None:
+        return f"interval {part} of {len(found)} counts now"
+    coming = [order.seconds - from_s for from_s, _ in found if 0.0 < from_s < order.seconds]
+    if not coming:
+        return "no interval counts before it ends: others decide"
+    return f"no interval counts now, the next one in {max(1.0, min(coming)):.0f} s"
+
+
 def _zoned(at: datetime, i: int, name: str) -> datetime:
     if at.tzinfo is None:
         raise CommandError(Refusal.BAD_ARGUMENT, f"intervals[{i}].{name} needs a time zone, such as Z")

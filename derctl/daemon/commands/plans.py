@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.requests import AIMS, EventRequest, PlanRequest
 from derctl.core.schedule import Aim, Limits
-from derctl.core.types import AIMS, EventRequest, PlanRequest, Rating
+from derctl.core.types import Rating
 from derctl.core.words import Refusal, Standing
 from derctl.daemon.commands import shapes
-from derctl.daemon.commands.parts import spans
+from derctl.daemon.commands.parts import counting, spans
 from derctl.daemon.commands.power import put
 from derctl.daemon.commands.row import (
     EVERYBODY,
@@ -94,10 +95,7 @@ async def battery_plan(reach: Reach, order: Order) -> Done:
     )
     request = PlanRequest(**order.asked, der=args.der, schedule=schedule)
     back, now = put(reach, order, request), request.now()
-    idle = all(from_s <= 0.0 or to_s >= order.seconds for from_s, to_s in found)
-    none = "none counts before it ends: others decide" if idle else "none counts now"
-    text = none if now.part is None else f"{now.part} of {now.parts} counts now"
-    return Done(text=f"{admitted(reach, order)}; interval {text}", back=back)
+    return Done(text=f"{admitted(reach, order)}; {counting(now.part, found, order)}", back=back)
 
 
 def _aims(step: Step, rating: Rating, path: str) -> dict[str, Any]:
@@ -123,8 +121,8 @@ async def demand_response(reach: Reach, order: Order) -> Done:
     site_function(reach, GridLimits.kind)
     asked = limits(args)
     if not 0.0 < args.duration_s <= order.seconds:
-        text = f"duration_s = {args.duration_s:g} is outside 0 to {order.seconds:g} s, which the command lives"
-        raise CommandError(Refusal.OUT_OF_RANGE, text)
+        text = f"duration_s = {args.duration_s:g} is outside 0 (not included) to {order.seconds:g} s"
+        raise CommandError(Refusal.OUT_OF_RANGE, f"{text}, which the command lives")
     start = (
         datetime.fromisoformat(order.until) - timedelta(seconds=order.seconds) if args.start is None else args.start
     )
@@ -146,13 +144,17 @@ async def opt_out(reach: Reach, order: Order) -> Done:
         text = f"the site file does not let anybody opt out of events ({GridLimits.kind}.may_opt_out)"
         raise CommandError(Refusal.MAY_NOT_OPT_OUT, text)
     before = dict(reach.requests.held)
+    known = [each.request.id for each in before.values() if isinstance(each.request, EventRequest)]
+    if args.event is not None and args.event not in known:
+        there = f"known are {', '.join(known)}" if known else "none is known"
+        raise CommandError(Refusal.BAD_ARGUMENT, f"event: no event '{args.event}'; {there}")
     count = reach.requests.drop(
         lambda each: isinstance(each, EventRequest) and args.event in {None, each.id},
         Standing.OPTED_OUT,
         order.by,
         knew=order.knew,
     )
-    text = "no such event is known" if count == 0 else f"opted out of {count}"
+    text = "no event is known" if count == 0 else f"opted out of {count}"
     return Done(text=text, back=reach.requests.undo(before))
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from derctl.core.types import REQUESTS, BatteryRequest, FloorRequest, LimitRequest, Request
+from derctl.core.requests import REQUESTS, BatteryRequest, FloorRequest, LimitRequest, Request
 from derctl.core.words import Refusal
 from derctl.daemon.commands.row import EVERYBODY, Command, Done, Order, Reach, admitted, check_der
 from derctl.daemon.requests import tightest

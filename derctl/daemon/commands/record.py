@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.types import Decision, DerState, Request, SiteState
+from derctl.core.requests import Request
+from derctl.core.types import Decision, DerState, SiteState
 from derctl.core.words import Became, What
 from derctl.daemon.commands.effect import Seen, function_of, narrowings
 from derctl.daemon.commands.volts import Window
@@ -63,13 +64,16 @@ def at_poc(state: SiteState, volts: Window, clock: Mapping[str, Any]) -> dict[st
 
 def noted(record: Record, request: Request, seen: Seen, became: Became | None) -> None:
     """One tick more. became: what the request did in it. What a senior took, volt-watt before all, stands under the
-    senior's name: only what this function narrowed beyond it is its own."""
+    senior's name: only what this function narrowed beyond it is its own. Where nothing is written nobody contributed.
+    """
     record.seconds += seen.dt_s
     record.first = record.first or dict(seen.at)
     record.last = dict(seen.at)
     for name, sum_ in (("p_w", record.p_w), ("q_var", record.q_var)):
         if seen.at[name] is not None:
             sum_.add(seen.at[name], seen.dt_s)
+    if seen.closed(request.der):
+        return
     kind, own, moves = function_of(request), 0.0, dict[str, float]()
     for decision in seen.decisions:
         der = seen.ders.get(decision.der)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.text import error_text
 from derctl.core.types import SiteState
 from derctl.core.words import Refusal, Role

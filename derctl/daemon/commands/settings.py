@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from derctl.core.types import PowerFactorRequest, ReserveRequest, VarRequest
+from derctl.core.requests import PowerFactorRequest, ReserveRequest, VarRequest
 from derctl.core.words import Refusal
 from derctl.daemon.commands.power import put
 from derctl.daemon.commands.row import HOME, Command, Done, Order, Reach, admitted, check_der

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.types import AIMS, LIMITS
+from derctl.core.requests import AIMS, LIMITS
 from derctl.core.words import Refusal
 from derctl.daemon.commands import emhass, predbat
 from derctl.daemon.commands.arguments import convert
@@ -89,7 +89,9 @@ def _of_steps(steps: Steps, names: Sequence[str]) -> list[Interval]:
     if len(lengths) > 1:
         bad(f"steps: {', '.join(f'{name} has {len(values)} values' for name, values in columns.items())}")
     if not 0.0 < steps.step_s <= 86400.0:
-        raise CommandError(Refusal.OUT_OF_RANGE, f"steps.step_s = {steps.step_s:g} is outside 0 to 86400 s")
+        raise CommandError(
+            Refusal.OUT_OF_RANGE, f"steps.step_s = {steps.step_s:g} is outside 0 (not included) to 86400 s"
+        )
     found = []
     for i in range(lengths.pop()):
         said = {name: values[i] for name, values in columns.items() if values[i] is not None}

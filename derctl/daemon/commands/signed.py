@@ -68,9 +68,7 @@ class Signed:
                 own = jwk.OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key.public})
                 payload = jws.deserialize_compact(token, own, algorithms=list(ALGORITHMS)).payload
         except (errors.JoseError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-            raise CommandError(
-                Refusal.BAD_SIGNATURE, f"no good signature: {str(error)[:100] or 'unreadable'}"
-            ) from error
+            raise CommandError(Refusal.BAD_SIGNATURE, f"no good signature{_why(error)}") from error
         return bytes(payload)
 
     def _key(self, header: Mapping[str, Any], keys: Mapping[str, Key]) -> Key:
@@ -80,7 +78,8 @@ class Signed:
         kid = header.get("kid")
         key = keys.get(kid) if isinstance(kid, str) else None
         if key is None:
-            text = f"no key {str(kid)[:64]!r} here; known are {', '.join(keys)}"
+            which = "its header has no kid" if kid is None else f"no key {str(kid)[:64]!r} here"
+            text = f"{which}; known are {', '.join(keys)}"
             raise CommandError(Refusal.BAD_SIGNATURE, text)
         now = self.clock.wall()
         if self.clock.synced and key.start is not None and now < key.start:
@@ -100,6 +99,12 @@ def _compact(payload: bytes) -> bytes:
         text = "this principal signs: a compact JWS, or one in JSON of protected, payload and signature"
         raise CommandError(Refusal.BAD_SIGNATURE, text)
     return ".".join(str(each) for each in parts).encode(errors="replace")
+
+
+def _why(error: Exception) -> str:
+    """In the library's words, where it has more than a name for it."""
+    text = str(error)[:100].strip()
+    return "" if not text or text.endswith(":") else f": {text}"
 
 
 def _library() -> tuple[Any, Any, Any]:

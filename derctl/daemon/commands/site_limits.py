@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from derctl.core.requests import LIMITS, EnvelopeRequest, GridLimitRequest, OwnerLimitRequest
 from derctl.core.schedule import Limits
-from derctl.core.types import LIMITS, EnvelopeRequest, GridLimitRequest, OwnerLimitRequest
 from derctl.core.words import Refusal
 from derctl.daemon.commands import shapes
-from derctl.daemon.commands.parts import spans
+from derctl.daemon.commands.parts import counting, spans
 from derctl.daemon.commands.power import put
 from derctl.daemon.commands.row import GRID, HOME, SCHEDULE_MAX, Command, Done, Order, Reach, admitted
 from derctl.daemon.commands.shapes import LimitSteps
@@ -71,8 +71,7 @@ async def operating_envelope(reach: Reach, order: Order) -> Done:
     )
     request = EnvelopeRequest(**order.asked, der=None, schedule=schedule)
     back, now = put(reach, order, request), request.now()
-    text = "none counts now" if now.part is None else f"{now.part} of {now.parts} counts now"
-    return Done(text=f"{admitted(reach, order)}; interval {text}", back=back)
+    return Done(text=f"{admitted(reach, order)}; {counting(now.part, found, order)}", back=back)
 
 
 def _asked(reach: Reach, order: Order, function: str) -> dict[str, Any]:

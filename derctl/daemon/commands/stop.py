@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from derctl.core.types import FOREVER_S, StopRequest
+from derctl.core.requests import StopRequest
+from derctl.core.types import FOREVER_S
 from derctl.core.words import Standing
 from derctl.daemon.commands.power import put
 from derctl.daemon.commands.row import EVERYBODY, Command, Done, Nothing, Order, Reach
 
 
 async def emergency_stop(reach: Reach, order: Order) -> Done:
-    """Every DER to 0 W and 0 var, whatever the site file gives it, until it is lifted."""
-    back = put(reach, order, StopRequest(id=order.id, der=None, by=order.by, remaining_s=FOREVER_S))
+    """Every DER to 0 W and 0 var, whatever the site file gives it, until it is lifted. No disk stands against it."""
+    put(reach, order, StopRequest(id=order.id, der=None, by=order.by, remaining_s=FOREVER_S))
     text = "stopped until lift_stop"
-    return Done(text=text if reach.gate.open else f"{text}, but nothing is written in observe mode", back=back)
+    if not reach.gate.open:
+        text = f"{text}, but nothing is written in observe mode"
+    return Done(text=text, unsaved=f"{text}; after a restart that may be forgotten")
 
 
 async def lift_stop(reach: Reach, order: Order) -> Done:

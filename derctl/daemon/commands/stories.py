@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import Plan
-from derctl.core.types import FloorRequest, LimitRequest, Outcome, Tick
+from derctl.core.plan import Plan
+from derctl.core.requests import FloorRequest, LimitRequest
+from derctl.core.types import Outcome, Tick
 from derctl.core.words import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.answer import answer, reply
@@ -46,7 +47,10 @@ class Stories:
         one."""
         if (by, command_id) in self.of:
             return False
-        self.of[by, command_id] = Story(id=command_id, by=by, command=command, correlation=correlation, n=n)
+        begun = self.clock.stamp()
+        self.of[by, command_id] = Story(
+            id=command_id, by=by, command=command, correlation=correlation, begun=begun, n=n
+        )
         return True
 
     def forget(self, by: str, command_id: str) -> None:
@@ -106,9 +110,9 @@ class Stories:
         request = seen.asked.get(key)
         if request is None:  # it came within this tick
             return
-        part: int | None = getattr(request, "part", None)
-        if part != story.part:
-            self._turn(story, part, getattr(request, "parts", 0))
+        part, parts = getattr(request, "part", None), getattr(request, "parts", 0)
+        if (part, parts) != (story.part, story.parts):
+            self._turn(story, part, parts)
         effect = effect_of(request, seen)
         story.see(effect, seen.state.t_s)
         noted(story.record, request, seen, effect.became)
@@ -153,4 +157,4 @@ class Stories:
             if key not in self.of and not key[1].startswith(LOCAL_ID):
                 self.of[key] = Story(id=key[1], by=key[0], command=held.request.kind, n=1)
         for story in self.of.values():
-            story.admitted = story.admitted or self.clock.stamp()
+            story.admitted = story.admitted or story.begun or self.clock.stamp()

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from derctl.core.words import Became, Standing
+from derctl.core.words import Achieved, Became, Standing
 from derctl.daemon.commands.effect import OPEN, Effect
 from derctl.daemon.commands.record import Record
 
@@ -20,14 +20,15 @@ PAUSE_S = 60.0
 
 
 class Story(msgspec.Struct, kw_only=True):
-    """admitted: when it was, as text; "" until that was answered. n: answers so far. effect: as it is now, for
-    `ticks` ticks since since_s; said: as it was told last, at said_s (monotonic). part, of parts: the interval of a
-    schedule that lasts now, from 1 on: what is told is of that one."""
+    """begun: when it was taken, as text. admitted: when it was answered; "" until then. n: answers so far. effect: as
+    it is now, for `ticks` ticks since since_s; said: as it was told last, at said_s (monotonic). part, of parts: the
+    interval of a schedule that lasts now, from 1 on: what is told is of that one."""
 
     id: str
     by: str
     command: str
     correlation: bytes | None = None
+    begun: str = ""
     admitted: str = ""
     n: int = 0
     effect: Effect = OPEN
@@ -77,16 +78,24 @@ class Story(msgspec.Struct, kw_only=True):
         """What its end is called. why, by: how its request ended, and by whose word. The code of a lapse says why it
         was not achieved, where it was not."""
         if why is Standing.EXPIRED:
-            missed = self.effect.became not in {Became.ACHIEVED, Became.NOT_BINDING}
-            return Effect(became=Became.LAPSED, code=self.effect.code if missed else None)
+            return Effect(became=Became.LAPSED, code=self._missed())
         return Effect(became=Became.OVERRIDDEN_BY, by=by or None, code=why)
+
+    def _missed(self) -> str | None:
+        """Of what no tick was seen, what was told last counts. A schedule is answered interval by interval: between
+        two of them nothing is missed."""
+        last = self.effect if self.ticks else self.said
+        if last.became in {Became.ACHIEVED, Became.NOT_BINDING} or (self.parts and self.part is None):
+            return None
+        return last.code or (Achieved.PENDING if self.ticks else Achieved.UNKNOWN)
 
 
 def plain_of(story: Story) -> dict[str, Any]:
     """For the state file. Of the monotonic clock nothing."""
     record: Any = msgspec.to_builtins(story.record)
     correlation = None if story.correlation is None else b64encode(story.correlation).decode()
-    same = {"id": story.id, "by": story.by, "command": story.command, "admitted": story.admitted, "n": story.n}
+    same: dict[str, Any] = {"id": story.id, "by": story.by, "command": story.command, "begun": story.begun}
+    same |= {"admitted": story.admitted, "n": story.n}
     now = {"said": msgspec.to_builtins(story.said), "part": story.part, "parts": story.parts}
     return same | now | {"correlation": correlation, "record": record}
 

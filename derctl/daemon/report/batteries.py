@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from derctl.core.engine import Memory, keys_of
+from derctl.core.memories import keys_of
+from derctl.core.plan import Memory
 from derctl.core.words import Reason
 from derctl.functions.bms_guard import BmsGuard, Side
 from derctl.functions.bms_guard import Memory as Guarded

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from derctl.core.containment import total_s, within
-from derctl.core.engine import Memory, Plan
+from derctl.core.plan import Memory, Plan
 from derctl.functions.containment import AGAIN_S, Containment
 from derctl.functions.containment import Memory as Seen
 

@@ -38,7 +38,15 @@ TEXT_MAX = 250
 """Characters of a text that Home Assistant takes for a state (it takes 255)."""
 CODE = "(' (' ~ value_json.code ~ ')' if value_json.code else '')"
 ANSWER = f"{{{{ (value_json.result ~ {CODE} ~ ': ' ~ value_json.text)[:{TEXT_MAX}] }}}}"
-BOUND = "{{ value_json.bound_by[-1].by if value_json.bound_by else 'nobody' }}"
+BOUND = (
+    "{% set told = value_json.p_ceiling_w if value_json.p_target_w is none else value_json.p_target_w %}"
+    "{% set powers = value_json.bound_by | rejectattr('what', 'eq', 'q_var') | list %}"
+    "{% set who = namespace(by=powers[-1].by if powers else 'nobody') %}"
+    "{% for each in powers if told is not none and (each.value - told) | abs <= 1 %}"
+    "{% set who.by = each.by %}{% endfor %}"
+    "{{ who.by }}"
+)
+"""Whose power it is, else the last that narrowed it: a word on reactive power binds no power."""
 SITE_BUTTONS = (
     ("clear", "clear", "Drop all limits and setpoints"),
     ("disarm", "disarm", "Disarm"),

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from derctl.core.engine import HUNTING, SENSITIVITY, Memory, keys_of
 from derctl.core.hunting import START
 from derctl.core.hunting import Memory as Guard
+from derctl.core.memories import HUNTING, SENSITIVITY, keys_of
+from derctl.core.plan import Memory
 from derctl.core.sensitivity import UNKNOWN, Sensitivity
 from derctl.core.sensitivity import Memory as Terminals
 from derctl.daemon.report.batteries import battery_changes

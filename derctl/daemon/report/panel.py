@@ -10,7 +10,7 @@ from typing import Any
 
 from derctl import __version__
 from derctl.core.dataclass import dataclass
-from derctl.core.engine import with_belief
+from derctl.core.poc import with_belief
 from derctl.core.sensitivity import UNKNOWN
 from derctl.core.types import Decision, SiteState
 from derctl.core.words import Refusal

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
-from derctl.core.types import Request
+from derctl.core.requests import Request
 from derctl.daemon.arming import Arming
 from derctl.daemon.clock import text_of
-from derctl.daemon.report.telemetry import age_of, measurement, of_decision, of_evidence, of_outcome
+from derctl.daemon.report.telemetry import age_of, measurement, of_decision, of_evidence, of_outcome, until_of
 from derctl.daemon.report.view import DerView, DeviceView, PocView, View
 from derctl.store.requests import plain_of
 
@@ -46,7 +45,7 @@ def status(view: View) -> dict[str, Any]:
 
 
 def _request(view: View, request: Request, binds: bool) -> dict[str, Any]:
-    until = text_of(view.now + timedelta(seconds=request.remaining_s))
+    until = until_of(view.now, request.remaining_s)
     return plain_of(request) | {"until": until, "binds": binds}
 
 

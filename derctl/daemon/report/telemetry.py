@@ -11,7 +11,8 @@ from typing import Any
 from derctl.core.dataclass import dataclass
 from derctl.core.evidence import Evidence
 from derctl.core.pack import Pack
-from derctl.core.types import Decision, DerState, Outcome, PocState, Reading, Request, Setpoint, SiteState
+from derctl.core.requests import Request
+from derctl.core.types import FOREVER_S, Decision, DerState, Outcome, PocState, Reading, Setpoint, SiteState
 from derctl.core.words import Mode
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock, text_of
@@ -74,8 +75,12 @@ def of_decision(decision: Decision) -> dict[str, Any]:
 def of_request(request: Request, now: datetime) -> dict[str, Any]:
     """Its fields, and until when it counts."""
     plain = plain_of(request)
-    until = text_of(now + timedelta(seconds=plain.pop("remaining_s")))
-    return plain | {"until": until}
+    return plain | {"until": until_of(now, plain.pop("remaining_s"))}
+
+
+def until_of(now: datetime, remaining_s: float) -> str | None:
+    """None: until somebody says so."""
+    return None if remaining_s > FOREVER_S / 2 else text_of(now + timedelta(seconds=remaining_s))
 
 
 def of_outcome(outcome: Outcome, now: datetime, now_s: float) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from derctl.core import trial
-from derctl.core.engine import TRIAL, Memory, Plan
+from derctl.core.memories import TRIAL
+from derctl.core.plan import Memory, Plan
 from derctl.core.types import PocState
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.fuse_limit import FuseLimit

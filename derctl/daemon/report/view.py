@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from derctl.core.dataclass import dataclass
+from derctl.core.requests import Request
 from derctl.core.sensitivity import UNKNOWN, Sensitivity
-from derctl.core.types import Decision, DerState, Outcome, PocState, Request
+from derctl.core.types import Decision, DerState, Outcome, PocState
 from derctl.core.words import Belief, Bind, Phase, ProfileBy, Reason, Record, Shown, Status
 from derctl.daemon.actuate.rest import AWAKE, Rest
 from derctl.daemon.actuate.standing import Standing

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from functools import cache
 from typing import ClassVar, Self
 
 from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read, Write
-from derctl.core.types import Capability, Fallback, Rating
 from derctl.core.value import replace
 from derctl.devices.maps.blocks import Block, polled, readable
 from derctl.devices.maps.derived import derived
@@ -19,18 +17,12 @@ from derctl.devices.maps.quantities import PHASE_POWERS
 from derctl.devices.maps.recognise import connected, identified
 from derctl.devices.nominal import Nominal, System
 from derctl.devices.profile import Habits
-from derctl.devices.types import Answers, Identity, Options, Reversion
+from derctl.devices.types import Answers, Identity, Options
+from derctl.devices.unwritten import Unwritten
 from derctl.errors import NotRecognised
 
-NO_CONTROL = Capability()
 TOLD = frozenset({"map_bms", "map_storage", "map_hybrid"})
 """Kinds of which what they tell when they are found decides what of a battery is known."""
-
-
-@cache
-def unrated(v_nom_v: float) -> Rating:
-    """Of a meter, or a BMS."""
-    return Rating(p_max_w=0.0, p_min_w=0.0, s_max_va=0.0, q_inj_max_var=0.0, q_abs_max_var=0.0, v_nom_v=v_nom_v)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,27 +120,5 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed(Mapped):
+class Observed(Unwritten, Mapped):
     """A meter or a BMS: without a rating, and only read."""
-
-    @property
-    def rating(self) -> Rating:
-        return unrated(self.options.v_nom_v)
-
-    @property
-    def can(self) -> Capability:
-        return NO_CONTROL
-
-    @property
-    def reversion(self) -> Reversion:
-        return Reversion()
-
-    def rate(self) -> Exchange[Rating]:
-        yield from ()
-        return self.rating
-
-    def promises(self, answers: Answers, fallback: Fallback) -> bool | None:
-        return None
-
-    def absent_w(self, fallback: Fallback) -> float:
-        return 0.0

@@ -19,7 +19,7 @@ from derctl.site import load
 from hil.rig import Rig
 from hil.scenario import load as load_scenario
 from hil.snapshot import snapshot
-from hil.wire import WriteRecord
+from hil.unit import WriteRecord
 
 DEMO = Path(str(files("hil").joinpath("scenarios", "demo.yaml")))
 TICK_S = 0.1

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
+from derctl.core.plan import Plan
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.actuate.releaser import Releaser

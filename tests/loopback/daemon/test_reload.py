@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from derctl.core.types import LimitRequest
+from derctl.core.requests import LimitRequest
 from derctl.core.words import Belief
 from derctl.daemon.loop import Loop
 from derctl.daemon.poller import Poller

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import BELIEF
 from derctl.core.identified import Identified, MeterFound
+from derctl.core.memories import BELIEF
 from derctl.core.stages import Heard, Play, Stage
 from derctl.core.types import Setpoint
 from derctl.core.words import Flaw

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from derctl.core.delivery import Delivery, step
+from derctl.core.requests import BatteryRequest, EnvelopeRequest, PlanRequest
 from derctl.core.schedule import Aim, Limits
-from derctl.core.types import BatteryRequest, Bound, Decision, EnvelopeRequest, PlanRequest, Setpoint
+from derctl.core.types import Bound, Decision, Setpoint
 from derctl.core.words import What
 from tests import make
 
@@ -64,6 +65,23 @@ def test_who_else_decided_is_named_with_its_time() -> None:
     for decision in (told(-900.5, "schedule"), told(0.0, None), replace(told(0.0, "reserve"), der="bat2")):
         [first] = run(PLAN, [0.0], decision)[0].values()
         assert first.held == ()
+
+
+def test_who_decided_is_whose_power_it_is_and_no_word_on_var() -> None:
+    bounds = (
+        Bound(by="schedule", rank=70, what=What.TARGET, value=-900.0),
+        Bound(by="grid_limits", rank=40, what=What.CEILING, value=-3_600.0),
+        Bound(by="owner_limits", rank=50, what=What.CEILING, value=-3_600.4),
+        Bound(by="self_consumption", rank=70, what=What.CEILING, value=4_750.0),
+        Bound(by="const_pf", rank=30, what=What.VAR, value=0.0),
+    )
+    for left, by in ((bounds, "owner_limits"), ((bounds[0], bounds[3], bounds[4]), "self_consumption")):
+        decision = Decision(der="bat1", setpoint=Setpoint(p_target_w=-3_600.0, q_var=0.0), bound_by=left)
+        [first] = run(PLAN, [0.0], decision)[0].values()
+        assert first.held == ((by, 10.0),)
+    decision = Decision(der="bat1", setpoint=Setpoint(p_target_w=0.0), bound_by=(bounds[0], bounds[4]))
+    [first] = run(PLAN, [0.0], decision)[0].values()
+    assert first.held == (), "what only goes to its own target is held by nobody"
 
 
 def test_an_envelope_is_measured_at_the_point_of_connection() -> None:

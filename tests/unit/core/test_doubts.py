@@ -9,8 +9,11 @@ import pytest
 from derctl.core import belief, doubts, followers, phases, witness
 from derctl.core.doublet import Doublet
 from derctl.core.doubts import START, Memory, told
-from derctl.core.engine import BELIEF, DOUBTS, Plan, step, with_belief
+from derctl.core.engine import step
 from derctl.core.evidence import Contradiction, Evidence
+from derctl.core.memories import BELIEF, DOUBTS
+from derctl.core.plan import Plan
+from derctl.core.poc import with_belief
 from derctl.core.types import PocState
 from derctl.core.value import replace
 from derctl.core.words import Belief, Doubt

@@ -12,19 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derctl.core import belief
-from derctl.core.engine import OWN, Plan, evidence_of, keys_of, memory_type, step, with_belief
+from derctl.core.engine import step
 from derctl.core.evidence import NOTHING_KNOWN
-from derctl.core.types import (
-    Abstain,
-    Capability,
-    DerState,
-    Fallback,
-    LimitRequest,
-    Port,
-    Proposal,
-    Setpoint,
-    SiteProposal,
-)
+from derctl.core.memories import OWN, keys_of, memory_type
+from derctl.core.plan import Plan
+from derctl.core.poc import evidence_of, with_belief
+from derctl.core.requests import LimitRequest
+from derctl.core.types import Abstain, Capability, DerState, Fallback, Port, Proposal, Setpoint, SiteProposal
 from derctl.core.words import Belief, FallbackBy
 from derctl.functions import ROWS
 from derctl.functions.contract_export_limit import ContractExportLimit

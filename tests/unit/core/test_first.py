@@ -9,9 +9,10 @@ import pytest
 
 from derctl.core import belief, first
 from derctl.core.doublet import Doublet, Mean
-from derctl.core.engine import Plan, memory_type
 from derctl.core.evidence import Need
 from derctl.core.first import Memory, Unseen
+from derctl.core.memories import memory_type
+from derctl.core.plan import Plan
 from derctl.core.types import Setpoint, SiteProposal
 from derctl.core.words import Belief
 from derctl.functions.contract_export_limit import ContractExportLimit

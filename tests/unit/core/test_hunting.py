@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
 from derctl.core.hunting import QUIET_S, START, Memory, guarded
+from derctl.core.plan import Plan
 from derctl.core.response import Lag
 from derctl.core.types import DerState, Proposal
 from derctl.core.words import Reason

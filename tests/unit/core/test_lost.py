@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan, memory_type, step
+from derctl.core.engine import step
 from derctl.core.lost import Hold, SiteHold
+from derctl.core.memories import memory_type
+from derctl.core.plan import Plan
 from derctl.core.sun import Memory as Sun
 from derctl.core.types import Abstain, Decision, DerState, Fallback, Proposal, SiteProposal
 from derctl.functions.freq_droop import FreqDroop

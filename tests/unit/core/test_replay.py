@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derctl.core.engine import memory_type, step
-from derctl.core.types import BatteryRequest, Decision, LimitRequest, SiteState
+from derctl.core.engine import step
+from derctl.core.memories import memory_type
+from derctl.core.requests import BatteryRequest, LimitRequest
+from derctl.core.types import Decision, SiteState
 from derctl.functions import ROWS
 from derctl.store.ticks import state_of
 from tests import make

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.schedule import Aim, Limits, current
-from derctl.core.text import wish
-from derctl.core.types import (
+from derctl.core.requests import (
     BatteryRequest,
     EnvelopeRequest,
     EventRequest,
@@ -19,6 +17,8 @@ from derctl.core.types import (
     OwnerLimitRequest,
     PlanRequest,
 )
+from derctl.core.schedule import Aim, Limits, current
+from derctl.core.text import wish
 
 PARTS = (
     Limits(from_s=100.0, to_s=60.0, export_w=5_000.0),

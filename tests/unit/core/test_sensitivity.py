@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import SENSITIVITY, Memories, step, with_belief
+from derctl.core.engine import step
+from derctl.core.memories import SENSITIVITY
+from derctl.core.plan import Memories
+from derctl.core.poc import with_belief
 from derctl.core.sensitivity import GAP_S, START, UNKNOWN, Memory, Sensitivity, Terminal, suspicion, told, watched
 from derctl.core.types import DerState, Setpoint, SiteState, Trial
 from derctl.core.value import replace

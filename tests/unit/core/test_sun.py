@@ -9,21 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
+from derctl.core.plan import Plan
+from derctl.core.requests import BatteryRequest, Request
 from derctl.core.sun import START_SHARE, Memory, Seen, measured_w, watched
-from derctl.core.types import (
-    BatteryRequest,
-    Capability,
-    Decision,
-    DerState,
-    PocState,
-    Port,
-    Proposal,
-    Request,
-    Setpoint,
-    SiteProposal,
-    Trial,
-)
+from derctl.core.types import Capability, Decision, DerState, PocState, Port, Proposal, Setpoint, SiteProposal, Trial
 from derctl.core.words import Status
 from derctl.functions.contract_export_limit import ContractExportLimit
 from derctl.functions.freq_droop import FreqDroop

@@ -10,8 +10,9 @@ import pytest
 
 from derctl.core import belief, lost, trial
 from derctl.core.doublet import Doublet
-from derctl.core.engine import Plan, memory_type
 from derctl.core.evidence import Need
+from derctl.core.memories import memory_type
+from derctl.core.plan import Plan
 from derctl.core.trial import Case, Level, Memory, Probe
 from derctl.core.types import Abstain, Setpoint, SiteProposal, SiteState, Trial
 from derctl.core.words import Belief

@@ -51,6 +51,24 @@ async def test_what_is_written_meanwhile_is_no_break(tmp_path: Path) -> None:
     assert house.checking.hangs is Hangs.OK
 
 
+async def test_an_end_that_is_not_there_any_more_is_said_at_the_start(tmp_path: Path) -> None:
+    """Also where what came since stands in its place; and only once: what this run writes is its own."""
+    house = House(tmp_path, LINES)
+    noted = house.log.head
+    house.checking.noted = noted
+    await house.checking.once()
+    assert (house.checking.hangs, house.checking.noted) == (Hangs.OK, None)
+    lines = house.path.read_text().splitlines(keepends=True)
+    house.path.write_text("".join(lines[:-9]))
+    for said in ("it was noted, and the log ends with record 91", "it is another one than was noted"):
+        house.checking.noted = noted
+        await house.checking.once()
+        assert house.told[-1] == ("audit_broken", "", f"record {LINES}: {said}")
+        house.checking.hangs = Hangs.OK
+        again = AuditFile(tmp_path)
+        again.append([{"t": "x", "what": "event", "who": "derctl", "text": "more"}] * 20)
+
+
 async def test_a_changed_record_is_said_once_and_says_where(tmp_path: Path) -> None:
     house = House(tmp_path, LINES + 30)
     house.change(f"limit {LINES + 10}", f"limit {LINES + 99}")

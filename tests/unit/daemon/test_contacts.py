@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from derctl.core.engine import step
-from derctl.core.types import FOREVER_S, GridLimitRequest, SiteState, StopRequest
+from derctl.core.requests import GridLimitRequest, StopRequest
+from derctl.core.types import FOREVER_S, SiteState
 from derctl.core.value import replace
 from derctl.daemon.commands.row import Nothing, Order
 from derctl.daemon.commands.stop import ROWS

@@ -13,7 +13,8 @@ import pytest
 
 from derctl.core import hunting
 from derctl.core.identified import Identified
-from derctl.core.types import NOTHING, Fallback, LimitRequest, Setpoint, SiteState, Tick
+from derctl.core.requests import LimitRequest
+from derctl.core.types import NOTHING, Fallback, Setpoint, SiteState, Tick
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Flaw, Mode
 from derctl.daemon.absent import Absent
@@ -28,7 +29,7 @@ from derctl.daemon.gate import Gate
 from derctl.daemon.requests import Requests
 from derctl.daemon.standing import Standing
 from derctl.daemon.tasks import Tasks
-from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.export_memory import Memory as ContractMemory
 from derctl.site import Site
 from derctl.site.lines import parse
 from derctl.site.plant_file import NOTHING_FOUND

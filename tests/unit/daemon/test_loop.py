@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.core.types import SiteState, Tick
 from derctl.daemon.loop import Loop
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from derctl.core import belief, doubts, witness
-from derctl.core.engine import BELIEF, DOUBTS, with_belief
 from derctl.core.evidence import Contradiction, Need
+from derctl.core.memories import BELIEF, DOUBTS
+from derctl.core.poc import with_belief
 from derctl.core.types import Tick
 from derctl.core.value import replace
 from derctl.core.words import Belief, Doubt

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from derctl.core.engine import Plan
+from derctl.core.plan import Plan
 from derctl.daemon.owned import two_owners, untold
 from tests import make
 

@@ -9,52 +9,26 @@ from typing import Any
 import pytest
 
 from derctl.core.exchange import Exchange, Pause, Read, Registers, Write
-from derctl.core.types import Capability, Port, Reading
 from derctl.daemon.absent import Absent
-from derctl.daemon.channel.channel import Channel
-from derctl.daemon.channel.expected import Expected
 from derctl.daemon.image import Image
 from derctl.daemon.poller import Poller
 from derctl.daemon.requests import Requests
-from derctl.devices import Identity, Options, Reversion
-from derctl.devices.nominal import Nominal
-from derctl.devices.profile import Habits
 from derctl.errors import DerctlError
 from derctl.links.bus import Bus
 from derctl.links.line import Line, Pace
 from derctl.links.turns import Priority
 from derctl.site import DerSection
-from tests import make
 from tests.bus import any_write
+from tests.polled import Inverter, channel_of
 from tests.wire import Up, now_s
 
 HOUR = 300.0
 
 
-class Inverter:
+def inverter(blocks: int) -> Inverter:
     """So many control blocks, and one slow one."""
-
-    problems: tuple[str, ...] = ()
-    lacks: tuple[str, ...] = ()
-    reversion = Reversion()
-    habits = Habits()
-    nominal = Nominal()
-    rating = make.rating(p_max_w=8000.0)
-    can = Capability(ac=Port(limit=True))
-
-    def __init__(self, blocks: int) -> None:
-        self.identity = Identity(maker="M", serial="1")
-        self.control = {str(n): Read(address=n, count=1) for n in range(blocks)}
-        self.slow = {"soc": Read(address=99, count=1)}
-
-    def decode(self, answers: Any) -> Reading:
-        return Reading(p_w=0.0)
-
-    def absent_w(self, fallback: Any) -> float:
-        return 0.0
-
-    def promises(self, answers: Any, fallback: Any) -> bool | None:
-        return None
+    control = {str(n): Read(address=n, count=1) for n in range(blocks)}
+    return Inverter(control=control, slow={"soc": Read(address=99, count=1)})
 
 
 class Slow(Up):
@@ -83,7 +57,7 @@ class Site:
     def __init__(self, *, tick_s: float, pace: Pace, answer_s: float, blocks: tuple[int, ...]) -> None:
         self.tick_s, self.wire = tick_s, Slow(answer_s)
         self.bus = Bus(Line("lan", self.wire, pace, clock=now_s))
-        self.channels = {f"d{n}": self.channel(f"d{n}", count) for n, count in enumerate(blocks)}
+        self.channels = {f"d{n}": channel_of(f"d{n}", self.bus, n, inverter(count)) for n, count in enumerate(blocks)}
         sections = [DerSection(id=name, bus="lan", unit=1, kind="sunspec_pv") for name in self.channels]
         file: Any = SimpleNamespace(
             site=SimpleNamespace(id="demo", tick_s=tick_s, f_nom_hz=50.0, v_nom_v=230.0), ders=sections, poc=None
@@ -91,16 +65,6 @@ class Site:
         whole: Any = SimpleNamespace(file=file, limit_w=None, phase_limit_w=None)
         self.image = Image(file, Absent(whole, self.channels), self.channels, {}, None, Requests())
         self.looks: list[bool] = []
-
-    def channel(self, name: str, blocks: int) -> Channel:
-        def bind(options: Options) -> Exchange[Any]:
-            yield Read(address=0, count=2)
-            return Inverter(blocks)
-
-        kind: Any = SimpleNamespace(bind=bind)
-        return Channel(
-            id=name, bus=self.bus, unit=int(name[1:]), expected=Expected(kind=kind, options=Options()), clock=now_s
-        )
 
     async def write(self, every_s: float) -> None:
         while True:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.types import BatteryRequest, LimitRequest, Request
+from derctl.core.requests import BatteryRequest, LimitRequest, Request
 from derctl.daemon.requests import HELD_MAX, Requests, from_plain, to_plain
 from derctl.errors import CommandError
 from derctl.store.requests import plain_of, request_of

@@ -299,6 +299,23 @@ def test_the_first_word_of_two_is_no_incident(heard: Heard) -> None:
     assert not heard.security.counts
 
 
+async def test_each_session_hears_the_heads_once_they_are_known(tmp_path: Path) -> None:
+    """A broker that began anew has none, and the next interval may be half an hour away."""
+    outbox = Outbox()
+    kept, _ = kept_of(tmp_path, Lines(), outbox)
+    kept.tell("broker_connected", "", "connected")
+    assert "records" not in outbox.latest, "a head of nothing would take the place of the one that is there"
+    await kept.keeping.begin()
+    outbox.sent(outbox.latest["records"])
+    for n in range(2):
+        kept.tell("broker_lost", "", "gone")
+        assert "records" not in outbox.latest
+        kept.tell("broker_connected", "", "connected")
+        said = json.loads(outbox.latest["records"].payload)
+        assert (said["ledger"]["n"], said["ledger"]["chain"]) == (0, kept.keeping.file.chain), n
+        outbox.sent(outbox.latest["records"])
+
+
 async def test_refusals_are_incidents_and_can_not_roll_the_audit_log_out(tmp_path: Path) -> None:
     """10,000 refusals, as a principal may send in half an hour: some 30 records, and the count of the others."""
     log, outbox = Lines(), Outbox()

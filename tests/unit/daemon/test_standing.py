@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Capability, DerState, LimitRequest, Setpoint
+from derctl.core.requests import LimitRequest
+from derctl.core.types import Capability, DerState, Setpoint
 from derctl.daemon.looks import Looks
 from derctl.daemon.standing import Standing, asserted, read_w
 from derctl.daemon.standings import Rule, Standings, found_before

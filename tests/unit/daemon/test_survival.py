@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from derctl.core import belief
-from derctl.core.engine import BELIEF
 from derctl.core.identified import MeterFound
+from derctl.core.memories import BELIEF
+from derctl.core.requests import LimitRequest
 from derctl.core.response import Lag
-from derctl.core.types import LimitRequest
 from derctl.core.words import Belief, Flaw, Mode, Phase
 from derctl.daemon.actuate import ledger
 from derctl.daemon.actuate.ledger import AHEAD, Ledger
@@ -33,8 +33,8 @@ from derctl.daemon.survival import SAVE_EVERY_S, MeterProof, Survival
 from derctl.daemon.waiting import Waiter
 from derctl.devices import Profile
 from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.enter_service import Memory as EntryMemory
+from derctl.functions.export_memory import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.meter_trust import Trust
 from derctl.links.ending import end

@@ -119,6 +119,25 @@ async def test_a_broker_that_leaves_with_a_file_is_told_no_more() -> None:
     assert (tasks.done, told(site), site.link) == ([("dropped", "mqtt")], [], None)
 
 
+def test_each_session_hears_what_is_measured_now_and_all_that_is_retained() -> None:
+    """A broker without a memory began anew, and what waited for it may be a minute old."""
+    site = uplink(BROKER)
+    writers = {"pv1": cast(Any, SimpleNamespace(account=SimpleNamespace(outcome=Outcome())))}
+
+    def said(t_s: float) -> list[str]:
+        site.outbox.latest.clear()
+        site.report(replace(tick(), state=replace(tick().state, t_s=t_s)), writers, Mode.CONTROL)
+        return [*site.outbox.latest]
+
+    all_of_it = ["der/pv1/measurement", "der/pv1/outcome", "requests", "der/pv1/standing"]
+    assert (said(0.0), said(5.0)) == (all_of_it, [])
+    assert site.link is not None
+    site.link.on_change(False, "lost")
+    assert said(10.0) == []
+    site.link.on_change(True, "connected")
+    assert (said(11.0), said(16.0)) == (all_of_it, [])
+
+
 async def test_nobody_waits_for_a_broker_that_is_not_there() -> None:
     site = uplink(BROKER)
     site.outbox.put(Message(topic="event", payload=b"{}", qos=1))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
 from derctl.core.exchange import Write
+from derctl.core.plan import Plan
 from derctl.core.types import Fallback, Setpoint
 from derctl.core.words import Timer
 from derctl.devices.maps.line import Type

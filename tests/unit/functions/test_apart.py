@@ -9,7 +9,8 @@ import pytest
 
 from derctl.core.types import DerState, Setpoint, Trial
 from derctl.functions.apart import Alone, Law, Part, entered, parted, stepped
-from derctl.functions.contract_export_limit import ContractExportLimit, Memory
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.export_memory import Memory
 from derctl.functions.meter_trust import Trust
 from derctl.functions.self_consumption import SelfConsumption
 from tests import make

@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.schedule import Aim
-from derctl.core.types import (
-    Abstain,
+from derctl.core.requests import (
     BatteryRequest,
     PlanRequest,
     PowerFactorRequest,
-    Proposal,
     Request,
     ReserveRequest,
     StopRequest,
     VarRequest,
 )
+from derctl.core.schedule import Aim
+from derctl.core.types import Abstain, Proposal
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
 from derctl.functions.operator import SetpointFunction

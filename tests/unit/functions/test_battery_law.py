@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan
 from derctl.core.pack import Bounds, Pack
-from derctl.core.types import FOREVER_S, Abstain, BatteryRequest, Proposal
+from derctl.core.plan import Plan
+from derctl.core.requests import BatteryRequest
+from derctl.core.types import FOREVER_S, Abstain, Proposal
 from derctl.core.words import Bar, Reason
 from derctl.errors import SettingError
 from derctl.functions.bms_guard import BmsGuard, Memory, guard_of, kept_guard

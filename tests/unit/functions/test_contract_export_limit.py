@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from derctl.core import doubts
-from derctl.core.engine import DOUBTS, Plan
 from derctl.core.evidence import Contradiction, Evidence
+from derctl.core.memories import DOUBTS
+from derctl.core.plan import Plan
 from derctl.core.types import Fallback, PocState, Setpoint, Trial
 from derctl.core.value import replace
 from derctl.core.words import Belief, Doubt, Status
-from derctl.functions.contract_export_limit import ContractExportLimit, Memory, uncounting
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.export_memory import Memory
+from derctl.functions.export_sum import uncounting
 from derctl.functions.meter_loop import free
 from derctl.functions.meter_trust import PROBE_PU, PROBE_S, STRIKES, Trust
 from derctl.functions.probe import Probe

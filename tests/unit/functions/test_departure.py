@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Abstain, DepartureRequest, DerState, Proposal
+from derctl.core.requests import DepartureRequest
+from derctl.core.types import Abstain, DerState, Proposal
 from derctl.functions.departure import ABOVE_PCT, START, Departure, Memory, needed_s, reached_pct
 from tests import make
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from derctl.core.evidence import Evidence
-from derctl.core.types import BatteryRequest, DerState, PocState
+from derctl.core.requests import BatteryRequest
+from derctl.core.types import DerState, PocState
 from derctl.core.words import Belief, Reason
 from derctl.errors import SettingError
 from derctl.functions import plan_of

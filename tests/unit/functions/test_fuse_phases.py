@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import BatteryRequest, DerState, PocState
+from derctl.core.requests import BatteryRequest
+from derctl.core.types import DerState, PocState
 from derctl.core.value import replace
 from derctl.functions import plan_of
 from derctl.functions.fuse_limit import FuseLimit

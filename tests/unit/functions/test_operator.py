@@ -9,16 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.types import (
-    Abstain,
-    BatteryRequest,
-    FloorRequest,
-    LimitRequest,
-    Proposal,
-    Request,
-    Setpoint,
-    SiteProposal,
-)
+from derctl.core.requests import BatteryRequest, FloorRequest, LimitRequest, Request
+from derctl.core.types import Abstain, Proposal, Setpoint, SiteProposal
 from derctl.functions.operator import OperatorLimit, OperatorSiteLimit, SetpointFunction
 from derctl.functions.survival import kept, revived
 from tests import make

@@ -8,7 +8,8 @@ import pytest
 
 from derctl.core.types import SiteProposal
 from derctl.functions import plan_of
-from derctl.functions.contract_export_limit import ContractExportLimit, Memory
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.export_memory import Memory
 from derctl.functions.meter_trust import Trust
 from derctl.functions.owner_export_limit import OwnerExportLimit
 from derctl.functions.tracking import tracked

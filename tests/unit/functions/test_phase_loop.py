@@ -11,7 +11,8 @@ from derctl.core.types import DerState, PocState, Setpoint, SiteProposal
 from derctl.core.value import replace
 from derctl.core.words import Belief, Reason
 from derctl.functions import phase_loop
-from derctl.functions.contract_export_limit import ContractExportLimit, Memory
+from derctl.functions.contract_export_limit import ContractExportLimit
+from derctl.functions.export_memory import Memory
 from derctl.functions.meter_trust import Trust
 from tests import make
 from tests.timeline import SiteTimeline

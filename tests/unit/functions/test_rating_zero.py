@@ -9,21 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan
-from derctl.core.types import (
-    Abstain,
-    BatteryRequest,
-    Capability,
-    DerState,
-    LimitRequest,
-    PocState,
-    Port,
-    Rating,
-    Setpoint,
-)
+from derctl.core.plan import Plan
+from derctl.core.requests import BatteryRequest, LimitRequest
+from derctl.core.types import Abstain, Capability, DerState, PocState, Port, Rating, Setpoint
 from derctl.functions import ROWS, Scope, plan_of
 from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.export_memory import Memory as ContractMemory
 from derctl.functions.freq_droop import FreqDroop
 from derctl.functions.meter_trust import Trust, weigh
 from derctl.functions.volt_watt import VoltWatt

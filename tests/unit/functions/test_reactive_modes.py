@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import Abstain, BatteryRequest, Proposal
+from derctl.core.requests import BatteryRequest
+from derctl.core.types import Abstain, Proposal
 from derctl.core.words import Reason
 from derctl.errors import SettingError
 from derctl.functions.const_pf import ConstPf

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import Plan
 from derctl.core.evidence import Evidence
+from derctl.core.plan import Plan
 from derctl.core.types import Abstain, Fallback, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import Belief, Doubt, FallbackBy, Status

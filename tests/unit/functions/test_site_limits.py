@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from derctl.core.requests import EnvelopeRequest, GridLimitRequest, OwnerLimitRequest, Request
 from derctl.core.schedule import Limits
-from derctl.core.types import Abstain, EnvelopeRequest, GridLimitRequest, OwnerLimitRequest, Request, SiteProposal
+from derctl.core.types import Abstain, SiteProposal
 from derctl.functions import plan_of
 from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.contract_export_limit import Memory as Loop
+from derctl.functions.export_memory import Memory as Loop
 from derctl.functions.meter_trust import Trust
 from derctl.functions.site_limits import START, GridLimits, Memory, OwnerLimits, loop_of
 from derctl.functions.survival import kept, revived

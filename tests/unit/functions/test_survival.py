@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
 from derctl.core.lost import Hold, SiteHold
+from derctl.core.plan import Plan
 from derctl.core.response import Lag
 from derctl.core.sun import Memory as Sun
 from derctl.core.types import Fallback, Proposal
 from derctl.core.words import Priority, Reason
-from derctl.functions.contract_export_limit import Memory as ContractMemory
 from derctl.functions.enter_service import Memory as EntryMemory
+from derctl.functions.export_memory import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.operator import Memory as LimitMemory
 from derctl.functions.rows import ROWS

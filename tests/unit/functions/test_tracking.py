@@ -16,7 +16,7 @@ from derctl.core.response import Lag
 from derctl.core.types import Decision, SiteState
 from derctl.functions import ROWS
 from derctl.functions.contract_export_limit import ContractExportLimit
-from derctl.functions.contract_export_limit import Memory as ContractMemory
+from derctl.functions.export_memory import Memory as ContractMemory
 from derctl.functions.freq_droop import Memory as DroopMemory
 from derctl.functions.freq_droop import uncut_event
 from derctl.functions.meter_trust import PROBE_EVERY_S, PROBE_S, Trust

@@ -90,6 +90,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str, str]] = {
     "two of one name": ((STOP, named(DRED.replace("dred,", "stop,", 1), "stop")), "contacts[1].name", "already"),
     "the name of somebody else": ((named(STOP, "ops"),), "contacts[0].name", "mqtt.principals[0]"),
     "the name of the socket": ((named(STOP, "local"),), "contacts[0].name", "who comes over the socket"),
+    "a chip that is no path": ((STOP.replace("/dev/", ""),), "contacts[0].chip", "a path like /dev/gpiochip0"),
     "one line twice": ((STOP, DRED.replace("drm7: 2", "drm7: 17")), "contacts[1].lines", "stop's stop already"),
     "a stop with a rating": ((STOP.replace("17}", "17}, rated_w: 5000"),), "contacts[0].rated_w", "it stops"),
     "a stop of the export": ((STOP.replace("17}", "17}, limits: export"),), "contacts[0].limits", "it stops"),

@@ -19,16 +19,8 @@ import yaml
 
 from derctl.cli import VERBS, exits
 from derctl.cli.late import SESSIONS
-from derctl.core.types import (
-    REQUESTS,
-    Bound,
-    Decision,
-    Fallback,
-    LimitRequest,
-    Outcome,
-    Reading,
-    Setpoint,
-)
+from derctl.core.requests import REQUESTS, LimitRequest
+from derctl.core.types import Bound, Decision, Fallback, Outcome, Reading, Setpoint
 from derctl.core.words import Released, What
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.app import App

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derctl.core import engine
-from derctl.core.types import Capability, LimitRequest, Port, Setpoint, SiteState
+from derctl.core.plan import Plan
+from derctl.core.requests import LimitRequest
+from derctl.core.types import Capability, Port, Setpoint, SiteState
 from derctl.devices import CATALOGUE, Kind
 from derctl.errors import ConfigError, Problem
 from derctl.site import Site, load
@@ -196,7 +198,7 @@ def test_a_limit_on_the_site_is_one_over_all_ders_whatever_the_sections_name(
     asked = LimitRequest(id="a", by="home", der=None, p_ceiling_w=5e3, remaining_s=60.0)
     functions = tuple(each for each in plan.site_functions if each[0].kind == "operator_site_limit")
     state = SiteState(t_s=1.0, tick_s=1.0, f_nom_hz=50.0, ders=ders, requests=(asked,))
-    _, decisions = engine.step(engine.Plan(site_functions=functions), {}, state, 1.0)
+    _, decisions = engine.step(Plan(site_functions=functions), {}, state, 1.0)
     assert sum(decision.setpoint.p_ceiling_w or 0.0 for decision in decisions) == pytest.approx(5e3)
 
 

@@ -211,7 +211,15 @@ def test_a_key_that_cannot_be_used_is_set_aside_and_another_made(
     (tmp_path / FILE).write_bytes(broken)
     assert signer.head("ledger", "c", Head()) is not None
     assert (tmp_path / f"{FILE}.unreadable").read_bytes() == broken
-    assert "no other vouches for it" in signer.news[0][1]
+    assert f"kept as {FILE}.unreadable; key " in signer.news[0][1] and "no other vouches for it" in signer.news[0][1]
+
+
+def test_a_first_key_is_said_to_be_one(signer: Signer, tmp_path: Path) -> None:
+    """One that is made because the one before is gone is none."""
+    for word in ("the site's first key ", "key "):
+        assert signer.head("ledger", "c", Head()) is not None
+        assert signer.news[-1][1].startswith(word)
+        (tmp_path / FILE).unlink()
 
 
 def test_a_private_key_of_another_public_one_is_none(signer: Signer, tmp_path: Path, pair: Pair) -> None:

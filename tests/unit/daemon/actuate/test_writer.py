@@ -10,16 +10,7 @@ from typing import Any
 
 import pytest
 
-from derctl.core.types import (
-    NOTHING,
-    Bound,
-    Capability,
-    Decision,
-    Fallback,
-    Port,
-    Setpoint,
-    SiteState,
-)
+from derctl.core.types import NOTHING, Bound, Capability, Decision, Fallback, Port, Setpoint, SiteState
 from derctl.core.words import FallbackBy, Reason, Released, Timer, What
 from derctl.daemon.actuate.deadband import Written
 from derctl.daemon.actuate.dispatch import Dispatch

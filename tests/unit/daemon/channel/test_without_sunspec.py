@@ -10,22 +10,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from derctl.core.engine import Plan, step
+from derctl.core.engine import step
 from derctl.core.exchange import Exchange, Read, Registers, Write
-from derctl.core.types import (
-    NOTHING,
-    BatteryRequest,
-    Capability,
-    DerState,
-    Fallback,
-    LimitRequest,
-    Port,
-    Rating,
-    Reading,
-    Request,
-    Setpoint,
-    SiteState,
-)
+from derctl.core.plan import Plan
+from derctl.core.requests import BatteryRequest, LimitRequest, Request
+from derctl.core.types import NOTHING, Capability, DerState, Fallback, Port, Rating, Reading, Setpoint, SiteState
 from derctl.core.words import Status
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel

@@ -14,16 +14,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from derctl.core.types import (
-    BatteryRequest,
-    Capability,
-    DerState,
-    LimitRequest,
-    Port,
-    Reading,
-    Request,
-    SiteState,
-)
+from derctl.core.requests import BatteryRequest, LimitRequest, Request
+from derctl.core.types import Capability, DerState, Port, Reading, SiteState
 from derctl.core.value import replace
 from derctl.core.words import Released
 from derctl.daemon.actuate.release import Release
@@ -377,6 +369,26 @@ async def test_what_cannot_be_saved_is_refused_and_taken_back(desk: Desk, house:
     assert await desk.local("ping", {}) == "pong", "what only answers saves nothing"
 
 
+async def test_an_emergency_stop_stops_though_it_cannot_be_saved(desk: Desk, house: House) -> None:
+    house.full = True
+    reply = await desk.by_mqtt("ops", "emergency_stop", command(id="1"), False)
+    assert (reply["code"], [each.kind for each in house.requests.alive()]) == ("not_saved", ["emergency_stop"])
+    assert "stopped until lift_stop; after a restart that may be forgotten" in reply["text"]
+    assert (await desk.by_mqtt("ops", "lift_stop", command(id="2"), False))["code"] == "not_saved"
+    assert [each.kind for each in house.requests.alive()] == ["emergency_stop"], "nobody lifts it by a full disk"
+
+
+async def test_what_was_refused_for_the_disk_is_no_news(desk: Desk, house: House) -> None:
+    house.full = True
+    for name, args in (
+        ("limit_power", {"p_ceiling_w": 3.0}),
+        ("set_battery_power", {"der": "bat1", "p_target_w": 5.0}),
+    ):
+        with pytest.raises(CommandError, match="nothing was done"):
+            await desk.local(name, args)
+    assert house.requests.news() == []
+
+
 async def test_a_limit_that_was_found_is_kept_again_where_lifting_it_cannot_be_saved(
     desk: Desk, house: House
 ) -> None:
@@ -649,7 +661,9 @@ WORDS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "arguments where none belong": ("ping", {"x": 1}, "no argument x; there are none"),
     "too long a life": (
-        "ping", {"expires_s": 3_456_000.0}, "expires_s = 3456000 is outside 0 to 604800 s, which is 7 days"
+        "ping",
+        {"expires_s": 3_456_000.0},
+        "expires_s = 3456000 is outside 0 (not included) to 604800 s, which is 7 days",
     ),
 }  # fmt: skip
 

@@ -13,28 +13,26 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.engine import Plan, step
-from derctl.core.schedule import Aim, Limits
-from derctl.core.types import (
+from derctl.core.engine import step
+from derctl.core.plan import Plan
+from derctl.core.requests import (
     REQUESTS,
     BatteryRequest,
     DepartureRequest,
-    DerState,
     EnvelopeRequest,
     EventRequest,
     FloorRequest,
     GridLimitRequest,
-    Outcome,
     OwnerLimitRequest,
     PlanRequest,
     PowerFactorRequest,
-    Proposal,
     Request,
     ReserveRequest,
     StopRequest,
-    Tick,
     VarRequest,
 )
+from derctl.core.schedule import Aim, Limits
+from derctl.core.types import DerState, Outcome, Proposal, Tick
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason, Standing
 from derctl.daemon.commands.effect import FUNCTIONS
@@ -43,8 +41,8 @@ from derctl.daemon.commands.stories import Stories
 from derctl.daemon.requests import Requests
 from derctl.functions.const_pf import ConstPf
 from derctl.functions.const_var import ConstVar
-from derctl.functions.contract_export_limit import Memory as Loop
 from derctl.functions.departure import Departure
+from derctl.functions.export_memory import Memory as Loop
 from derctl.functions.meter_trust import Trust
 from derctl.functions.operator import OperatorLimit, SetpointFunction
 from derctl.functions.reserve import Reserve
@@ -416,6 +414,14 @@ def test_a_higher_reserve_keeps_the_lower_one_and_one_for_a_der_goes_before_one_
     plant.tick(60)
     assert plant.words("vars") == [("overridden_by", "ops", "senior_bound")]
     assert plant.words("var1") == [("achieved", None, None)]
+
+
+@pytest.mark.parametrize(("soc_pct", "by"), [(80.0, None), (50.0, "bms_guard")])
+def test_a_reserve_that_the_charge_is_above_is_met_by_nobody_s_word(tmp_path: Path, soc_pct: float, by: str) -> None:
+    plant = Plant(tmp_path, soc_pct=soc_pct, seniors=[EMPTY])
+    plant.ask(of(ReserveRequest, min_pct=60.0))
+    plant.tick(10)
+    assert plant.words() == [("not_binding", by, None)]
 
 
 def test_a_stop_is_over_when_somebody_lifts_it(plant: Plant) -> None:

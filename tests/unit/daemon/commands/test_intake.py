@@ -62,6 +62,15 @@ def test_a_flood_costs_one_reply_a_second_and_one_line_a_minute() -> None:
     assert {message.topic for message in gate.sent} == {"reply/noisy"}
 
 
+def test_an_emergency_stop_gets_through_its_sender_s_own_flood_once_a_second() -> None:
+    gate = Gate()
+    gate.intake.buckets["noisy"].rate = Rate(burst=1, per_s=0.01)
+    assert sum(gate.came("noisy") for _ in range(1000)) == 1
+    assert [sum(gate.came("noisy", name="emergency_stop") for _ in range(100)) for _ in range(2)] == [1, 0]
+    gate.now_s = 1.5
+    assert [sum(gate.came("noisy", name=name) for _ in range(100)) for name in ("ping", "emergency_stop")] == [0, 1]
+
+
 @pytest.mark.parametrize("payload", [b"[", b"[1]", b'{"id": 7}', b"\xff", b"[" * 8000, b"x" * (PAYLOAD_MAX + 1)])
 def test_whoever_is_limited_is_answered_whatever_it_sent(payload: bytes) -> None:
     gate = Gate()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.types import BatteryRequest, LimitRequest, StopRequest
+from derctl.core.requests import BatteryRequest, LimitRequest, StopRequest
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.line import Line
 from derctl.daemon.commands.rows import COMMANDS

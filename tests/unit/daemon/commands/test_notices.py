@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from derctl.core.schedule import Aim
-from derctl.core.types import BatteryRequest, Bound, Decision, LimitRequest, PlanRequest, Request, Setpoint, Tick
+import pytest
+
+from derctl.core.requests import BatteryRequest, EventRequest, LimitRequest, PlanRequest, Request
+from derctl.core.schedule import Aim, Limits
+from derctl.core.types import Bound, Decision, Setpoint, Tick
 from derctl.core.words import What
-from derctl.daemon.commands.notices import Deliveries, Notices
+from derctl.daemon.commands.notices import Deliveries, Notices, named
 from derctl.daemon.requests import Requests
 from derctl.store.outbox import Message, Outbox
 from tests import make
@@ -74,6 +77,20 @@ def test_a_plan_over_the_socket_has_no_topic_and_what_nobody_measured_is_said() 
     assert json.loads(message.payload)["text"] == "interval 1 of 1: nothing was measured"
 
 
+@pytest.mark.parametrize(("writes", "held"), [(True, {"bms_guard": 1.0}), (False, {})])
+def test_while_nothing_is_written_nobody_else_decided(writes: bool, held: dict[str, float]) -> None:
+    sent: list[Message] = []
+    deliveries = Deliveries(sent.append, lambda: "noon", lambda *who: ({"n": 2}, None), lambda: writes)
+    parts = (Aim(from_s=60.0, to_s=30.0, p_target_w=1000.0),)
+    plan = PlanRequest(id="p1", der="bat1", by="ops", remaining_s=60.0, schedule=parts).now()
+    bound = Bound(by="bms_guard", rank=0, what=What.CEILING, value=0.0)
+    decision = Decision(der="bat1", setpoint=Setpoint(p_target_w=0.0), bound_by=(bound,))
+    for requests in ((plan,), ()):
+        state = make.site(make.battery(p_w=0.0), requests=requests)
+        deliveries.look(Tick(n=1, dt_s=1.0, state=state, memories={}, decisions=(decision,)))
+    assert json.loads(sent[0].payload)["delivered"]["held"] == held
+
+
 LIMIT = LimitRequest(id="a1", der="pv1", by="home", p_ceiling_w=2_000.0, remaining_s=60.0)
 
 
@@ -127,3 +144,9 @@ def test_who_asked_over_the_socket_and_a_site_without_a_broker_have_the_event_al
     assert alone.sent == [] and alone.told == [
         ("request_changed", "bat1", "ops's setpoint of -500 W for bat1 binds now")
     ]
+
+
+def test_of_a_schedule_the_interval_is_told_that_lasts() -> None:
+    schedule = (Limits(from_s=60.0, to_s=30.0, export_w=1000.0),)
+    event = EventRequest(id="e", der=None, by="dso", remaining_s=60.0, schedule=schedule)
+    assert named(event.now()) == "dso's demand-response event: interval 1 of 1, export 1000 W for the site"

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.types import FOREVER_S, StopRequest
+from derctl.core.requests import StopRequest
+from derctl.core.types import FOREVER_S
 from derctl.core.words import Standing
 from derctl.daemon.requests import from_plain, to_plain
 from derctl.functions.const_pf import ConstPf
@@ -65,7 +66,9 @@ async def test_a_plan_counts_interval_by_interval_and_a_later_one_of_anybody_tak
     assert shown == [(1, -2_500.0, None, None)] * 2 + [(2, None, 500.0, 3_000.0), (None, None, None, None)]
     home.passed_s = 60.0
     reply = await home.send("battery_plan", by="emhass", der="bat1", intervals=[at(30, end=until(40), p_target_w=1)])
-    assert "none counts now" in reply["text"] and [each.by for each in home.alive] == ["emhass"]
+    assert "; no interval counts now, the next one in 1740 s" in reply["text"] and [
+        each.by for each in home.alive
+    ] == ["emhass"]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +120,12 @@ async def test_an_event_begins_at_its_start_and_lasts_for_its_duration() -> None
     ("args", "code", "text"),
     [
         ({"duration_s": 60}, "bad_argument", "it says nothing"),
-        ({"duration_s": 0, "export_w": 1}, "out_of_range", "duration_s = 0 is outside 0 to 3600 s"),
-        ({"duration_s": 3_601, "export_w": 1}, "out_of_range", "duration_s = 3601 is outside 0 to 3600 s"),
+        ({"duration_s": 0, "export_w": 1}, "out_of_range", "duration_s = 0 is outside 0 (not included) to 3600 s"),
+        (
+            {"duration_s": 3_601, "export_w": 1},
+            "out_of_range",
+            "duration_s = 3601 is outside 0 (not included) to 3600 s",
+        ),
         ({"duration_s": 60, "export_w": 1, "start": until(-2)}, "expired", "all intervals are over"),
         ({"duration_s": 600, "export_w": 1, "start": until(55)}, "out_of_range", "ends 300 s after the command"),
         ({"duration_s": 600, "export_w": 1, "start": "9999-12-31T23:59:30Z"}, "bad_argument", "there is no calendar"),
@@ -135,12 +142,15 @@ async def test_the_owner_opts_out_where_the_site_file_lets_him_and_its_sender_he
     for _ in range(2):
         await home.send("demand_response", duration_s=600, import_w=2_000)
     home.requests.news()
+    said = await home.send("opt_out", by="home", event="nope")
+    assert (said["code"], said["text"]) == ("bad_argument", "event: no event 'nope'; known are c0, c1")
     assert (await home.send("opt_out", by="home", event="c1"))["text"] == "opted out of 1"
     assert [(each.id, why) for each, why in home.requests.news() if why is Standing.OPTED_OUT] == [
         ("c1", Standing.OPTED_OUT)
     ]
     assert (await home.send("opt_out", by="home"))["text"] == "opted out of 1" and home.alive == []
-    assert (await home.send("opt_out", by="home"))["text"] == "no such event is known"
+    assert (await home.send("opt_out", by="home"))["text"] == "no event is known"
+    assert (await home.send("opt_out", by="home", event="c1"))["text"] == "event: no event 'c1'; none is known"
     bound = house(may_opt_out=False)
     await bound.send("demand_response", duration_s=600, import_w=2_000)
     assert (await bound.send("opt_out", by="home"))["code"] == "may_not_opt_out" and len(bound.alive) == 1

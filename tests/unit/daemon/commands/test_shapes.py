@@ -107,7 +107,7 @@ STEPS = {"start": until(0), "step_s": 300, "p_target_w": [1, 2]}
         ({"steps": STEPS | {"export_w": [1]}}, "bad_argument", "no argument export_w"),
         ({"steps": {"start": until(0), "step_s": 300}}, "bad_argument", "steps says nothing"),
         ({"steps": STEPS | {"p_floor_w": [1]}}, "bad_argument", "p_target_w has 2 values, p_floor_w has 1 values"),
-        ({"steps": STEPS | {"step_s": 0}}, "out_of_range", "steps.step_s = 0 is outside 0 to 86400 s"),
+        ({"steps": STEPS | {"step_s": 0}}, "out_of_range", "steps.step_s = 0 is outside 0 (not included) to 86400 s"),
         ({"steps": STEPS | {"start": "2026-11-21T12:00:00"}}, "bad_argument", "needs a time zone"),
         ({"steps": STEPS | {"start": "9999-12-31T23:59:00Z"}}, "bad_argument", "there is no calendar"),
         ({"steps": STEPS | {"p_target_w": [1] * 289}}, "out_of_range", "289 intervals are outside 0 to 288"),
@@ -180,6 +180,15 @@ def test_a_day_on_which_the_clocks_change_has_as_many_half_hours_as_it_lasts(
     assert found[-1]["end"] == start + timedelta(days=1)
     assert {each["end"].timestamp() - each["start"].timestamp() for each in found} == {1800.0}
     assert all(before["end"].timestamp() == after["start"].timestamp() for before, after in pairwise(found))
+
+
+def test_rows_whose_times_were_each_read_from_a_clock_lie_side_by_side() -> None:
+    rows = published(NOON, "1", "2", "3", "4")
+    for n, row_ in enumerate(rows):
+        row_["date"] = (datetime.fromisoformat(row_["date"]) + timedelta(microseconds=13 * n)).isoformat()
+    found = emhass.intervals(rows)
+    assert [each["p_target_w"] for each in found] == [1.0, 2.0, 3.0, 4.0]
+    assert all(before["end"] == after["start"] for before, after in pairwise(found))
 
 
 GAP = [*published(NOON, "1", "2", "3"), *published(NOON + timedelta(hours=3), "4")]
@@ -268,7 +277,7 @@ def test_of_predbat_s_plan_its_windows_count_and_the_house_is_left_to_others(zon
 async def test_a_plan_of_predbat_is_executed_in_its_windows_alone() -> None:
     home = house()
     reply = await home.send("battery_plan", der="bat1", shape="predbat", plan=expected_by_predbat(), expires_s=7200)
-    assert reply["text"].endswith("interval none counts now")
+    assert reply["text"].endswith("; no interval counts now, the next one in 1800 s")
     home.passed_s = 45 * 60.0
     assert [each.p_target_w for each in home.alive] == [-2_500.0]
 
@@ -278,7 +287,7 @@ async def test_a_window_that_predbat_gives_up_is_not_executed_by_the_plan_before
     await home.send("battery_plan", der="bat1", shape="predbat", plan=expected_by_predbat(), expires_s=7200)
     closed = {"charge_limit": series((-720, 0)), "export_limit": series((-720, 100))}
     reply = await home.send("battery_plan", der="bat1", shape="predbat", plan=expected_by_predbat() | closed)
-    assert reply["result"] == "admitted" and "none counts before it ends: others decide" in reply["text"]
+    assert reply["result"] == "admitted" and "no interval counts before it ends: others decide" in reply["text"]
     home.passed_s = 45 * 60.0
     assert [(each.part, each.p_target_w) for each in home.alive] == [(None, None)]
 
@@ -287,7 +296,7 @@ async def test_a_plan_whose_intervals_begin_after_its_end_is_the_planner_s_word_
     home = house()
     await home.send("battery_plan", der="bat1", intervals=[at(0, end=until(60), p_target_w=1)])
     reply = await home.send("battery_plan", der="bat1", intervals=[at(70, end=until(80), p_target_w=1)])
-    assert "none counts before it ends" in reply["text"] and [each.p_target_w for each in home.alive] == [None]
+    assert "no interval counts before it ends" in reply["text"] and [each.p_target_w for each in home.alive] == [None]
     said = await home.send("battery_plan", der="bat1", intervals=[at(-20, end=until(-10), p_target_w=1)])
     assert said["code"] == "expired" and len(home.alive) == 1, "a late one takes nobody's place"
 

@@ -106,7 +106,7 @@ async def test_the_rfc_s_own_signature_is_good_and_names_no_key(desk: Desk) -> N
         "cNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
     )
     reply = await desk.by_mqtt("agg", "limit_power", token.encode(), False)
-    assert (reply["code"], reply["text"]) == ("bad_signature", "no key 'None' here; known are old, new, always")
+    assert (reply["code"], reply["text"]) == ("bad_signature", "its header has no kid; known are old, new, always")
 
 
 @pytest.mark.parametrize("algorithm", ["Ed25519", "EdDSA"])
@@ -117,6 +117,26 @@ async def test_what_openssl_signed_is_taken_compact_and_as_json(desk: Desk, sign
     assert await code_of(desk, json.dumps(whole)) is None
     assert await code_of(desk, json.dumps(whole)) == "replayed", "a signature makes no copy new"
     assert await code_of(desk, json.dumps(whole | {"header": {"kid": "old"}})) == "bad_signature"
+
+
+async def test_whoever_is_refused_unread_hears_which_one_it_was(desk: Desk, signed: Signer) -> None:
+    """By its own word, without a claim that this is true; what says none has none."""
+    token = signed(limit(id="7"))
+    for payload, retained, said in (
+        (token[:-3], False, "7"),
+        (limit(None, id="8").decode(), False, "8"),
+        (token, True, "7"),
+        (limit(None, id="8").decode(), True, "8"),
+        ("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZQ.x", False, None),
+        ("a.b.c", False, None),
+        ("{" + " " * 40_000 + '"id": "9"}', True, None),
+        ("{", False, None),
+        ("[" * 9_000, True, None),
+    ):
+        reply = await desk.by_mqtt("agg", "limit_power", payload.encode(), retained)
+        assert (reply["result"], reply["id"]) == ("refused", said)
+    reply = await desk.by_mqtt("agg", "limit_power", token[:-3].encode(), False)
+    assert reply["text"] in {"no good signature", "no good signature: Invalid signature"}
 
 
 async def test_who_has_no_key_signs_nothing_and_who_has_one_everything(

@@ -11,7 +11,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from derctl.core.types import EnvelopeRequest, SiteState
+from derctl.core.requests import EnvelopeRequest
+from derctl.core.types import SiteState
 from derctl.core.words import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk

@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from derctl.core.engine import Plan, step
-from derctl.core.types import BatteryRequest, LimitRequest, Outcome, PocState, Proposal, Reading, Request, Tick
+from derctl.core.engine import step
+from derctl.core.plan import Plan
+from derctl.core.requests import BatteryRequest, LimitRequest, Request
+from derctl.core.types import Outcome, PocState, Proposal, Reading, Tick
 from derctl.core.value import replace
 from derctl.core.words import Achieved, Reason
 from derctl.daemon.clock import Clock
@@ -197,6 +199,50 @@ def test_a_lapse_of_what_was_never_achieved_says_why(office: Office) -> None:
     assert office.words == [("lapsed", None, "unreachable")]
 
 
+@pytest.mark.parametrize(
+    ("request_", "seniors", "others"),
+    [
+        (limit(3000.0, left_s=8.0), [VOLT_WATT], []),
+        (limit(2000.0, left_s=8.0), [DROOP], []),
+        (limit(10_000.0, left_s=8.0), [], []),
+        (limit(3000.0, left_s=8.0), [], [limit(1000.0, by="home", name="h1")]),
+        (limit(2000.0, der=None, left_s=8.0), [VOLT_WATT], []),
+    ],
+)
+def test_while_nothing_is_written_nobody_holds_it_lower_and_nobody_contributes(
+    office: Office, request_: Request, seniors: Any, others: list[Request]
+) -> None:
+    office.seniors, office.devices = seniors, (Achieved.UNKNOWN, Reason.GATE_CLOSED)
+    for each in (request_, *others):
+        office.ask(each)
+    office.tick(10)
+    assert office.words == [("lapsed", None, "gate_closed")]
+    record = office.told[0]["record"]
+    assert (record["contributed"], record["delivered"]["seconds"], record["seconds"]) == ([], 0.0, 7.0)
+
+
+def test_a_lapse_on_the_way_there_claims_nothing(office: Office) -> None:
+    office.devices = (Achieved.PENDING, None)
+    office.ask(limit(2000.0, left_s=5.0))
+    office.tick(8)
+    assert office.words == [("lapsed", None, "pending")]
+    assert office.told[-1]["text"] == "has ended; it was not achieved until then (pending)"
+
+
+@pytest.mark.parametrize(("devices", "code"), [(YES, None), ((Achieved.NO, Reason.WRITE_IGNORED), "write_ignored")])
+def test_of_what_ended_while_nothing_ran_what_was_told_last_counts(
+    office: Office, devices: tuple[Achieved, Reason | None], code: str | None
+) -> None:
+    office.devices = devices
+    office.ask(limit(2000.0, left_s=20.0))
+    office.tick(5)
+    saved, office.stories = json.loads(msgspec.json.encode(office.stories.plain())), office.others()
+    office.stories.restore(saved, pytest.fail)
+    office.t_s += 60.0
+    office.tick()
+    assert office.words[-1] == ("lapsed", None, code)
+
+
 @pytest.mark.parametrize(("by", "others"), [("ops", True), ("agg", False)])
 def test_one_that_was_cleared_names_by_whom(office: Office, by: str, others: bool) -> None:
     office.ask(limit(2000.0))
@@ -244,10 +290,24 @@ def test_nothing_is_told_before_the_answer_and_of_what_asked_for_nothing_after_i
     assert office.sent == [], "it has ended, and its answer is not out yet"
     assert office.stories.admitted("agg", "a1", "noon")
     office.tick()
-    assert office.words == [("lapsed", None, None)]
+    assert office.words == [("lapsed", None, "unknown")], "nobody looked"
     office.stories.begin("agg", "c", "clear", None)
     assert not office.stories.admitted("agg", "c", "noon")
     assert office.stories.of == {}
+
+
+def test_a_kill_just_behind_the_answer_makes_no_later_command_of_it(office: Office) -> None:
+    """It was on disk before it was answered, and nothing was saved since."""
+    office.stories.begin("agg", "a1", "limit_power", None)
+    office.requests.put(limit(2000.0))
+    saved, noon = json.loads(msgspec.json.encode(office.stories.plain())), office.stories.clock.stamp()
+    assert office.stories.admitted("agg", "a1", noon)
+    office.t_s += 600.0
+    office.stories = office.others()
+    assert office.stories.clock.stamp() != noon
+    office.stories.restore(saved, pytest.fail)
+    office.tick()
+    assert (office.words, office.told[0]["admitted_t"][:19]) == ([("lapsed", None, "unknown")], noon[:19])
 
 
 def test_a_story_goes_on_after_a_restart_and_is_not_told_twice(office: Office) -> None:

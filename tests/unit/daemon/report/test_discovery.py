@@ -10,8 +10,9 @@ from typing import Any
 import jinja2
 import pytest
 
+from derctl.core.requests import LimitRequest, PlanRequest
 from derctl.core.schedule import Aim
-from derctl.core.types import DerState, LimitRequest, PlanRequest, Reading
+from derctl.core.types import DerState, Reading
 from derctl.core.words import Mode, Status, Timer
 from derctl.daemon.clock import Clock
 from derctl.daemon.known import Once
@@ -147,6 +148,30 @@ def test_each_entity_reads_what_the_site_tells(home: Site) -> None:
     assert rendered(site["p_w"]["value_template"], payloads["poc"]) == "4200.0"
     assert rendered(site["belief"]["value_template"], payloads["poc"]) == "unproven"
     assert rendered(site["limit"]["value_template"], payloads["requests"]) == f"{5000.0 + BATTERY.rating.p_max_w:g}"
+
+
+SUN = {"by": "self_consumption", "what": "p_target_w", "value": -3000.0}
+BMS = {"by": "bms_guard", "what": "p_ceiling_w", "value": 4750.0}
+SITE = {"by": "grid_limits", "what": "p_ceiling_w", "value": 2000.2}
+VAR = {"by": "const_var", "what": "q_var", "value": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("told", "bound_by", "by"),
+    [
+        ({"p_ceiling_w": 2000.0}, [BMS, SITE, VAR], "grid_limits"),
+        ({"p_ceiling_w": 1990.0}, [BMS, SITE, VAR], "grid_limits"),
+        ({"p_target_w": -3000.0}, [SUN, BMS, VAR], "self_consumption"),
+        ({"p_target_w": 0.0}, [VAR], "nobody"),
+        ({}, [], "nobody"),
+    ],
+)
+def test_who_bound_it_is_who_bound_its_power(
+    home: Site, told: dict[str, float], bound_by: list[dict[str, Any]], by: str
+) -> None:
+    template = said(home)[f"{ROOT}_pv1/config"]["components"]["bound_by"]["value_template"]
+    nothing: dict[str, Any] = {"p_ceiling_w": None, "p_target_w": None, "q_var": None}
+    assert rendered(template, nothing | told | {"bound_by": bound_by}) == by
 
 
 def test_what_a_device_does_not_tell_is_unknown(home: Site) -> None:

@@ -14,20 +14,14 @@ import pytest
 
 from derctl.core.evidence import Evidence
 from derctl.core.pack import Bounds, Pack
-from derctl.core.types import (
-    Bound,
-    Decision,
-    Outcome,
-    Reading,
-    Setpoint,
-    SiteState,
-)
+from derctl.core.requests import StopRequest
+from derctl.core.types import FOREVER_S, Bound, Decision, Outcome, Reading, Setpoint, SiteState
 from derctl.core.words import Achieved, Bar, Belief, Mode, Reason, Record, Seen, Status, What
 from derctl.daemon.actuate.standing import Standing
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
 from derctl.daemon.log import logger
-from derctl.daemon.report.telemetry import Telemetry, encode, measurement
+from derctl.daemon.report.telemetry import Telemetry, encode, measurement, of_request
 from tests import make
 
 DOCS = (Path(__file__).parents[4] / "docs" / "interfaces.md").read_text()
@@ -325,3 +319,11 @@ def test_the_load_of_the_buses_is_sent_at_a_fixed_pace_and_asked_for_only_then(t
     sent = [message for second in range(121) for message in telemetry.buses(shown, float(second))]
     assert [message.topic for message in sent] == ["buses"] * 3 and len(asked) == 3
     assert json.loads(sent[0].payload) == example("buses")
+
+
+def test_what_has_no_end_of_its_own_is_told_none() -> None:
+    """It was one in thirty years."""
+    stop = StopRequest(id="e", der=None, by="ops", remaining_s=FOREVER_S)
+    assert of_request(stop, datetime(2026, 11, 21, tzinfo=UTC))["until"] is None
+    soon = replace(stop, remaining_s=60.0)
+    assert of_request(soon, datetime(2026, 11, 21, tzinfo=UTC))["until"] == "2026-11-21T00:01:00.000Z"

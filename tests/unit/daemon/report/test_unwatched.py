@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from derctl.core.engine import TRIAL, Plan
+from derctl.core.memories import TRIAL
+from derctl.core.plan import Plan
 from derctl.core.trial import Case, Memory
 from derctl.core.types import PocState, Reading
 from derctl.core.value import replace
