@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
 
 SHELLS = ("bash", "zsh")
 

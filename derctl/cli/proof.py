@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -22,7 +23,6 @@ from derctl.commission.trial import (
     Watch,
 )
 from derctl.commission.verify import Proof
-from derctl.core.dataclass import dataclass
 from derctl.core.text import serial_text
 from derctl.core.types import Reading
 from derctl.core.value import replace

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from derctl.commission.advice import advised
-from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
 from derctl.core.types import Rating, Reading

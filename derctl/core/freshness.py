@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
 
 POLLS = 3
 """A reading counts until the third poll after it is overdue: one that is lost is usual, three are none."""

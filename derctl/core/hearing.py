@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from derctl.core import fallback
 from derctl.core.arbitration import RANK, Band, aim_of, confine, fold, reserved_w, rested, whole
-from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState, Proposal
 
 

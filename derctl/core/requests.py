@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, TypeVar
 
-from derctl.core.dataclass import dataclass
 from derctl.core.schedule import Aim, Limits, current
 from derctl.core.value import replace
 from derctl.core.words import Abides

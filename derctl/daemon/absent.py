@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from derctl.core.dataclass import dataclass
 from derctl.core.text import serial_text
 from derctl.core.types import Rating
 from derctl.core.value import replace

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.dataclass import dataclass
 from derctl.core.types import Decision
 from derctl.daemon.arming import Arming
 

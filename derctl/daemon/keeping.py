@@ -6,10 +6,9 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.core.types import SiteState
 from derctl.daemon.clock import Clock

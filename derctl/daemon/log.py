@@ -1,19 +1,20 @@
-"""Events with priorities: words on a terminal and in the journal, JSON on request. A log write never runs on the
+"""structlog with priorities: words on a terminal and in the journal, JSON on request. A log write never runs on the
 loop's path."""
 
 from __future__ import annotations
 
-import json
 import logging
+import logging.handlers
 import os
 import queue
 import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TextIO
+
+import structlog
 
 from derctl.core.text import clean
 from derctl.daemon.seldom import SeldomAgain
@@ -130,85 +131,60 @@ def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
     return Style.JOURNAL if environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}" else Style.WORDS
 
 
-class Lines:
+class Lines(logging.handlers.QueueListener):
     """The thread that writes them. One that nobody reads holds up nobody, the end neither."""
-
-    def __init__(self, waiting: queue.Queue[logging.LogRecord | None], out: logging.Handler) -> None:
-        self._waiting = waiting
-        self._out = out
-        self.thread = threading.Thread(target=self._write, name="log", daemon=True)
-        self.thread.start()
-
-    def _write(self) -> None:
-        while (record := self._waiting.get()) is not None:
-            self._out.handle(record)
 
     def stop(self, seconds: float | None = None) -> None:
         """Write what is left, for so long at most."""
-        self.enough()
-        self.thread.join(seconds)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self.enqueue_sentinel()
+            thread.join(seconds)
 
-    def enough(self) -> None:
-        """Nothing comes after what is waiting. Where the queue is full its thread hangs, and there is no end to wait
-        for."""
+    def enqueue_sentinel(self) -> None:
+        """Where the queue is full its thread hangs, and there is no end to wait for."""
         with suppress(queue.Full):
-            self._waiting.put_nowait(None)
+            super().enqueue_sentinel()
 
 
 def configure(*, level: str = "info", style: Style | None = None) -> Lines:
-    """Log to stderr through a queue and a thread of its own. Returns the thread; stop it at the end."""
+    """Log to stderr through a queue and a thread of its own. Returns the listener; stop it at the end."""
     style = style_of(sys.stderr, os.environ) if style is None else style
     colour = style is Style.WORDS and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _caught,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = structlog.processors.JSONRenderer() if style is Style.JSON else Words(style, colour=colour)
     stream = logging.StreamHandler(sys.stderr)
-    stream.setFormatter(_Line(_json if style is Style.JSON else Words(style, colour=colour)))
-    lines: queue.Queue[logging.LogRecord | None] = queue.Queue(LINES_MAX)
+    stream.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _traceback, renderer],
+        )
+    )
+    lines: queue.Queue[Any] = queue.Queue(LINES_MAX)
     root = logging.getLogger("derctl")
     root.setLevel(level.upper())
     for each in (root, logging.getLogger("asyncio")):  # what has no handler is written to stderr by who logs it
-        each.handlers[:] = [_Queued(lines)]
+        each.handlers[:] = [_Unformatted(lines)]
         each.propagate = False
     logging.getLogger("asyncio").handlers[0].addFilter(SeldomAgain())  # its lines can come with every frame
-    return Lines(lines, stream)
-
-
-class _Queued(logging.Handler):
-    """Hands records over as they are: formatting is the thread's work."""
-
-    def __init__(self, lines: queue.Queue[logging.LogRecord | None]) -> None:
-        super().__init__()
-        self._lines = lines
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """What nobody reads is lost, before it costs memory."""
-        with suppress(queue.Full):
-            self._lines.put_nowait(record)
-
-
-class _Line(logging.Formatter):
-    """An event with its fields, or what a library logs, as shown."""
-
-    def __init__(self, shown: Callable[[dict[str, Any]], str]) -> None:
-        super().__init__()
-        self._shown = shown
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = {
-            **getattr(record, "fields", {}),
-            "event": record.getMessage(),
-            "level": record.levelname.lower(),
-            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
-        }
-        if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
-        return self._shown(fields)
-
-
-def _json(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, default=repr)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level.upper()),
+        cache_logger_on_first_use=True,
+    )
+    listener = Lines(lines, stream, respect_handler_level=True)
+    listener.start()
+    return listener
 
 
 class Words:
-    """`15:11:04 warning  pv1 device unreachable: no answer within 1 s`.
+    """A structlog renderer: `15:11:04 warning  pv1 device unreachable: no answer within 1 s`.
 
     The journal has its own time and takes the priority from `<4>`, before each line of what has several.
     """
@@ -217,7 +193,7 @@ class Words:
         self._style = style
         self._colour = colour
 
-    def __call__(self, fields: dict[str, Any]) -> str:
+    def __call__(self, logger: object, method: str, fields: MutableMapping[str, Any]) -> str:
         level, stamp = str(fields.pop("level", "info")), str(fields.pop("timestamp", ""))
         exception = str(fields.pop("exception", ""))
         lines = [sentence(fields), *(clean(line) for line in exception.splitlines())]
@@ -239,37 +215,28 @@ def sentence(fields: Mapping[str, Any]) -> str:
     return clean(" ".join([f"{head}: {text}" if text else head, *rest]))
 
 
-class Log:
-    """What takes events, each by its name and with its fields."""
+class _Unformatted(logging.handlers.QueueHandler):
+    """Hands records over as they are: formatting is the thread's work."""
 
-    def __init__(self, name: str) -> None:
-        self._to = logging.getLogger(name)
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return record
 
-    def log(self, level: int, event: str, /, **fields: Any) -> None:
-        """level: a number of `logging`. exc_info among the fields: what was raised; True: what is being handled."""
-        self._to.log(level, event, exc_info=fields.pop("exc_info", None), extra={"fields": fields})
-
-    def info(self, event: str, /, **fields: Any) -> None:
-        """The course of things."""
-        self.log(logging.INFO, event, **fields)
-
-    def warning(self, event: str, /, **fields: Any) -> None:
-        """Trouble with a device or a link."""
-        self.log(logging.WARNING, event, **fields)
-
-    def error(self, event: str, /, **fields: Any) -> None:
-        """What a person has to see."""
-        self.log(logging.ERROR, event, **fields)
-
-    def exception(self, event: str, /, **fields: Any) -> None:
-        """The same, with the exception that is being handled."""
-        self.error(event, exc_info=True, **fields)
-
-    def critical(self, event: str, /, **fields: Any) -> None:
-        """A bug that ends it."""
-        self.log(logging.CRITICAL, event, **fields)
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """What nobody reads is lost, before it costs memory."""
+        with suppress(queue.Full):
+            super().enqueue(record)
 
 
-def logger(name: str = "derctl") -> Log:
-    """What logs as `derctl`, or below it."""
-    return Log(name)
+def _caught(logger: object, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The exception itself, while it is at hand: in the thread that formats there is none."""
+    if fields.get("exc_info") is True:
+        fields["exc_info"] = sys.exc_info()
+    return fields
+
+
+_traceback = structlog.processors.format_exc_info
+
+
+def logger(name: str = "derctl") -> Any:
+    """A structlog logger below `derctl`."""
+    return structlog.get_logger(name)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
-
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass, field
 
 NOTED = 30.0
 """Of one thing so many are noted at once (docs/sources.md)."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from derctl.core.dataclass import dataclass
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from derctl.core.dataclass import dataclass
 from derctl.core.plan import Plan
 from derctl.core.words import ProfileBy
 from derctl.daemon.build import Plant

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from derctl.core.exchange import Exchange, patient
 from derctl.core.value import replace
 from derctl.core.words import Reason, Refusal

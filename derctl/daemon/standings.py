@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from derctl.core.dataclass import dataclass
 from derctl.core.requests import LimitRequest
 from derctl.core.types import DerState, SiteState
 from derctl.core.value import replace

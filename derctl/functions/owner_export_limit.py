@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState, SiteProposal, SiteState
 from derctl.core.value import replace
 from derctl.functions.contract_export_limit import ContractExportLimit

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
-
-from derctl.core.dataclass import dataclass
 
 
 @dataclass(slots=True)

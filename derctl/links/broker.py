@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass
 
-from derctl.core.dataclass import dataclass
 from derctl.links.allowed import Packet
 from derctl.links.keys import Keys, Unusable, plain
 

@@ -11,10 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.errors import LinkError
 

@@ -5,7 +5,8 @@ Success counts when a session has lasted, not when it begins.
 
 from __future__ import annotations
 
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from derctl.core.value import replace
 
 BACKOFF_S = (1.0, 15.0)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import IntEnum
-
-from derctl.core.dataclass import dataclass
 
 
 class Priority(IntEnum):

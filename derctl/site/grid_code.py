@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field
+from dataclasses import Field, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from derctl.core.dataclass import dataclass
 from derctl.core.excursions import Rule as Lockout
 from derctl.errors import ConfigError, Problem
 from derctl.functions import ROWS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, Round, stale_s
 from derctl.site.pace import round_of
 from derctl.site.site import Site, slowest

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from derctl.core.containment import Budget
-from derctl.core.dataclass import dataclass
 from derctl.core.plan import Plan
 from derctl.core.types import Rating
 from derctl.devices import Profile

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
-
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass, field, replace
 
 IDS_MAX = 1000
 """Ids of one principal that are kept."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from contextlib import suppress
-from dataclasses import field
-
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass, field
 
 EVENTS_MAX = 1000
 """Events kept while the broker is away; beyond it the oldest go, and are counted. As many replies, and notices."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import field
-
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)

@@ -7,10 +7,9 @@ import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.core.value import replace
 from derctl.store.chain import Head

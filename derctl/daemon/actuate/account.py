@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from derctl.core.dataclass import dataclass
 from derctl.core.types import Fallback, Outcome, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import Reason, Record, WriteFor

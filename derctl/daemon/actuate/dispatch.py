@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from derctl.core.dataclass import dataclass
 from derctl.core.types import NOTHING, Decision, SiteState
 from derctl.core.words import Released
 from derctl.daemon.actuate.release import Release, unfinished, waits_text

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)

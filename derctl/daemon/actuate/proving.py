@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from derctl.core.dataclass import dataclass
 from derctl.core.types import Reading, Setpoint
 from derctl.daemon.actuate.alone import surviving, tell
 from derctl.daemon.actuate.release import Release

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
-from derctl.core.dataclass import dataclass
 from derctl.core.types import Fallback
 from derctl.store.journal import Book, Journal, Left
 

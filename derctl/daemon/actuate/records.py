@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 
-from derctl.core.dataclass import dataclass
 from derctl.core.types import Fallback
 from derctl.core.words import Record
 from derctl.daemon.actuate.ledger import Ledger

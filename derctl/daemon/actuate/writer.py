@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import InitVar, field
+from dataclasses import InitVar, dataclass, field
 
-from derctl.core.dataclass import dataclass
 from derctl.core.scales import confirmed
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.value import replace

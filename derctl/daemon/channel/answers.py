@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Read, Registers
 from derctl.core.scales import NONE, Scale, doubt, seen
 from derctl.daemon.channel import slow as slows

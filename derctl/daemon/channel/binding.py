@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from derctl.core.dataclass import dataclass
 from derctl.core.types import Rating
 from derctl.core.value import replace
 from derctl.core.words import Bind, Reason

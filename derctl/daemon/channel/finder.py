@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from derctl.core.exchange import patient
 from derctl.core.types import Rating
 from derctl.core.value import replace

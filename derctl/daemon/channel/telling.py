@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from derctl.core.words import ProfileBy
 from derctl.devices import Device, Identity
 from derctl.devices.profile import Habits

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from derctl.core.dataclass import dataclass
 from derctl.core.delivery import Delivery, step
 from derctl.core.requests import COMMON, Request
 from derctl.core.text import UNSAID, wish

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal, Role
 from derctl.daemon.commands.row import INSTALLERS, Command
 from derctl.daemon.commands.rows import COMMANDS

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
 
 SHOWN_MAX = 40
 """Characters of a stranger's name that the event shows."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.core.types import Tick
 from derctl.core.words import Refusal

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from derctl.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
 from derctl.devices.fitting import met
