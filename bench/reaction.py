@@ -49,7 +49,7 @@ def _measure(ders: int, tick_s: float, flips: int) -> tuple[list[float], float]:
     content = scenario(ders, tick_s=tick_s, latency_s=LATENCY_S)
     with served(content, "bench.stage", "--flips", str(flips), "--tick", str(tick_s)) as stage:
         trip_s = _round_trip_s(stage.ports["meter"])
-        with daemon(stage.site_file):
+        with daemon(stage.site_file, fast=True):
             assert stage.process.stdout is not None
             found: list[float] = json.loads(stage.process.stdout.readline() or "[]")
     if len(found) != ders * flips:

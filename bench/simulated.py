@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -111,14 +113,14 @@ def _wait_for(ports_file: Path, process: subprocess.Popen[str]) -> dict[str, Any
 HIDE = "import os, runpy, sys; sys.modules.update(dict.fromkeys(os.environ.pop('BENCH_HIDDEN').split())); "
 AS_INSTALLED = HIDE + "runpy.run_module('derctl', run_name='__main__', alter_sys=True)"
 RUN_LOCK = Path(__file__).parent.parent / "requirements-run.lock"
-FAST = frozenset({"uvloop", "derctl"})
-"""Beside the lock: the extra `fast`, which the bench measures with."""
+FAST = "uvloop"
+"""The extra `fast`, which `install.sh` and the package do not bring."""
 
 
-def hidden() -> set[str]:
+def hidden(*, fast: bool = False) -> set[str]:
     """Modules of this environment that an installation doesn't bring: structlog takes rich where it finds it."""
     lines = RUN_LOCK.read_text(encoding="utf-8").splitlines()
-    ours = FAST | {line.split("==")[0].lower() for line in lines if "==" in line}
+    ours = {"derctl", *([FAST] if fast else [])} | {line.split("==")[0].lower() for line in lines if "==" in line}
     return {
         module
         for module, names in packages_distributions().items()
@@ -126,12 +128,24 @@ def hidden() -> set[str]:
     }
 
 
+@cache
+def compiled() -> None:
+    """As `systemd/settle.py` does with what is installed: a start from sources keeps half a megabyte more."""
+    compileall.compile_dir(Path(__file__).parents[1] / "derctl", quiet=1)
+
+
 @contextmanager
-def daemon(site_file: Path, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """`derctl run` on a site file until the end of the block, as an installation has it: what only tests and the
-    bench need is not there for it."""
+def daemon(
+    site_file: Path, environment: dict[str, str] | None = None, *, fast: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`derctl run` on a site file until the end of the block, as an installation has it: compiled before, and what
+    only tests and the bench need is not there for it. fast: with that extra."""
+    compiled()
     command = [sys.executable, "-c", AS_INSTALLED, "run", "-c", str(site_file), "--log-level", "error"]
-    given = {**(os.environ if environment is None else environment), "BENCH_HIDDEN": " ".join(sorted(hidden()))}
+    given = {
+        **(os.environ if environment is None else environment),
+        "BENCH_HIDDEN": " ".join(sorted(hidden(fast=fast))),
+    }
     with subprocess.Popen(command, env=given) as process:
         try:
             yield process

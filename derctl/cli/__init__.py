@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
@@ -92,6 +91,8 @@ def _called(arguments: list[str]) -> int:
 
 def _like(word: str) -> None:
     """Which verb was meant, where one is spelt much like it."""
+    from difflib import get_close_matches
+
     for near in get_close_matches(word, VERBS, n=1):
         print(f"derctl {word}: did you mean derctl {near}?", file=sys.stderr)
 

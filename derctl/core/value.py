@@ -11,6 +11,8 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, dataclass_transform
 
+from derctl.core.dataclass import dataclass, typed
+
 __all__ = ["made", "replace", "value"]
 
 P = ParamSpec("P")
@@ -35,7 +37,7 @@ def made(cls: Callable[P, T]) -> Callable[P, T]:
     kind: Any = getattr(cls, "__origin__", cls)
     takes, sets = _parts(dataclasses.fields(kind))
     source = f"def _made(*, {takes}):\n    self = new(open)\n{sets}\n    self.__class__ = shut\n    return self\n"
-    written: dict[str, Any] = {}
+    written = _defaults(kind)
     exec(source, kind.__init__.__globals__, written)
     making: Callable[P, T] = written["_made"]
     return making
@@ -46,14 +48,14 @@ def value(cls: type[T]) -> type[T]:
     """A value of a class with fields that inherits nothing but Generic. Raises TypeError for another."""
     if cls.__bases__ not in {(object,), (Generic,)} or hasattr(cls, "__post_init__"):
         raise TypeError(f"{cls.__name__} is no plain value: use dataclass")
-    shut: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=True, init=False)(cls)
-    fields = dataclasses.fields(shut)
+    shut: Any = dataclass(frozen=True, slots=True, kw_only=True, init=False)(cls)
     open_ = types.new_class(cls.__name__, (shut,), exec_body=lambda space: space.update(_OPEN))
-    methods = _written(fields, {"shut": shut, "open": open_})
-    methods["__init__"].__annotations__ = {each.name: each.type for each in fields} | {"return": None}
-    for name, method in methods.items():  # a dataclass has its `__hash__` already, and keeps it
-        method.__qualname__ = f"{shut.__qualname__}.{name}"
-        setattr(shut, name, method)
+    fields = dataclasses.fields(shut)
+    names = {"shut": shut, "open": open_, "turn": _TURN, "unset": _UNSET, "new": object.__new__}
+    names |= {f"made_{each.name}": each.default_factory for each in fields if _is_made(each)}
+    _write(shut, "__init__", names)
+    shut.__eq__, shut._changed = _first_eq, _first_changed
+    typed(shut)
     return shut  # type: ignore[no-any-return]
 
 
@@ -64,25 +66,47 @@ _TURN = object.__dict__["__class__"].__set__
 _UNSET = object()
 
 
-def _written(fields: tuple[dataclasses.Field[Any], ...], names: dict[str, Any]) -> dict[str, Callable[..., Any]]:
-    """`__init__`, `__eq__`, which ends at the first difference, and `_changed`, which `replace` is made of, as source
-    that is compiled once a class."""
-    names |= {"turn": _TURN, "unset": _UNSET, "new": object.__new__}
-    names |= {f"default_{field.name}": field.default for field in fields}
-    names |= {f"made_{field.name}": field.default_factory for field in fields}
+def _first_eq(self: Any, other: object) -> Any:
+    """Most classes are never compared: the method is written when one is."""
+    return _write(self.__class__, "__eq__", self.__init__.__globals__)(self, other)
+
+
+def _first_changed(self: Any, changes: dict[str, Any]) -> Any:
+    return _write(self.__class__, "_changed", self.__init__.__globals__)(self, changes)
+
+
+def _write(kind: Any, name: str, names: dict[str, Any]) -> Callable[..., Any]:
+    """A method of a value, from source that is compiled once a class. names: what it may call."""
+    written = _defaults(kind)
+    exec(_SOURCES[name](dataclasses.fields(kind)), names, written)
+    method: Callable[..., Any] = written[name]
+    method.__qualname__ = f"{kind.__qualname__}.{name}"
+    setattr(kind, name, method)
+    return method
+
+
+def _defaults(kind: Any) -> dict[str, Any]:
+    """They are looked up where a method is made, and in none when it is called."""
+    fields = dataclasses.fields(kind)
+    return {f"default_{each.name}": each.default for each in fields if each.default is not dataclasses.MISSING}
+
+
+Fields = tuple[dataclasses.Field[Any], ...]
+
+
+def _init(fields: Fields) -> str:
     takes, sets = _parts(fields)
+    return f"def __init__(self, *, {takes}):\n    turn(self, open)\n{sets}\n    self.__class__ = shut\n"
+
+
+def _eq(fields: Fields) -> str:
+    """It ends at the first difference."""
     alike = "\n".join(
         f"    if (a := self.{field.name}) is not (b := other.{field.name}) and not a == b:\n        return False"
         for field in fields
         if field.compare
     )
-    copies = "\n".join(f"    copy.{field.name} = self.{field.name}" for field in fields)
-    source = f"""
-def __init__(self, *, {takes}):
-    turn(self, open)
-{sets}
-    self.__class__ = shut
-
+    return f"""
 def __eq__(self, other):
     if self is other:
         return True
@@ -90,7 +114,13 @@ def __eq__(self, other):
         return NotImplemented
 {alike}
     return True
+"""
 
+
+def _changed(fields: Fields) -> str:
+    """What `replace` is made of."""
+    copies = "\n".join(f"    copy.{field.name} = self.{field.name}" for field in fields)
+    return f"""
 def _changed(self, changes):
     copy = new(open)
 {copies}
@@ -99,12 +129,12 @@ def _changed(self, changes):
     copy.__class__ = shut
     return copy
 """
-    written: dict[str, Any] = {}
-    exec(source, names, written)
-    return written
 
 
-def _parts(fields: tuple[dataclasses.Field[Any], ...]) -> tuple[str, str]:
+_SOURCES: dict[str, Callable[[Fields], str]] = {"__init__": _init, "__eq__": _eq, "_changed": _changed}
+
+
+def _parts(fields: Fields) -> tuple[str, str]:
     """Of what fills a value: its parameters, and its lines."""
     return ", ".join(map(_parameter, fields)), "\n".join(f"    {_set(field)}" for field in fields)
 
@@ -112,9 +142,14 @@ def _parts(fields: tuple[dataclasses.Field[Any], ...]) -> tuple[str, str]:
 def _parameter(field: dataclasses.Field[Any]) -> str:
     if field.default is not dataclasses.MISSING:
         return f"{field.name}=default_{field.name}"
-    return field.name if field.default_factory is dataclasses.MISSING else f"{field.name}=unset"
+    return f"{field.name}=unset" if _is_made(field) else field.name
 
 
 def _set(field: dataclasses.Field[Any]) -> str:
-    made = f"made_{field.name}() if {field.name} is unset else "
-    return f"self.{field.name} = {'' if field.default_factory is dataclasses.MISSING else made}{field.name}"
+    made = f"made_{field.name}() if {field.name} is unset else " if _is_made(field) else ""
+    return f"self.{field.name} = {made}{field.name}"
+
+
+def _is_made(field: dataclasses.Field[Any]) -> bool:
+    """Whether each value gets a default of its own."""
+    return field.default_factory is not dataclasses.MISSING

@@ -5,7 +5,7 @@ Offsets count registers from the model's ID register (ID = 0, L = 1); in a group
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -127,6 +127,14 @@ def _points(group: Mapping[str, Any], where: str) -> Mapping[str, Point]:
     return MappingProxyType(points)
 
 
+NO_SYMBOLS: Mapping[str, int] = MappingProxyType({})
+
+
+def _symbols(listed: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+    """Most points have none, and share that."""
+    return MappingProxyType({str(each["name"]): int(each["value"]) for each in listed}) if listed else NO_SYMBOLS
+
+
 def _point(entry: Mapping[str, Any], offset: int, where: str) -> Point:
     kind = POINT_TYPES.get(entry["type"])
     size = int(entry.get("size", kind.size if kind else 0))
@@ -143,7 +151,7 @@ def _point(entry: Mapping[str, Any], offset: int, where: str) -> Point:
         writable=entry.get("access") == "RW",
         mandatory=entry.get("mandatory") == "M",
         static=entry.get("static") == "S",
-        symbols=MappingProxyType({str(each["name"]): int(each["value"]) for each in entry.get("symbols", ())}),
+        symbols=_symbols(entry.get("symbols", ())),
     )
 
 

@@ -20,6 +20,7 @@ STANDARD = {
     "itertools",
     "math",
     "operator",
+    "reprlib",
     "struct",
     "types",
     "typing",

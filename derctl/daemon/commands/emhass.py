@@ -4,10 +4,10 @@ its `GET /api/v1/plan`. W, + discharges, as here; a row counts for one time step
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import mode
 from typing import Any
 
 from derctl.daemon.commands.written import bad, later, moment, number, shown
@@ -78,7 +78,7 @@ def _step(starts: list[datetime], place: str) -> timedelta:
     if len(starts) < 2:
         bad(f"{place % 0}: one row alone does not say how long it counts: send intervals")
     gaps = [after - before for before, after in pairwise(starts)]
-    step = mode(gaps)
+    [(step, _)] = Counter(gaps).most_common(1)
     for i, gap in enumerate(gaps, start=1):
         if abs(gap - step) > SAME or gap <= timedelta(0):
             text = f"{place % i} comes {gap.total_seconds():g} s after the row ahead of it"
