@@ -6,7 +6,6 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
@@ -15,6 +14,7 @@ from derctl.cli import guide
 from derctl.cli.exits import BUG, CONFIG, INTERRUPTED, MEANINGS, NO, OK, UNREACHABLE, USAGE
 from derctl.cli.plain import wrapped
 from derctl.cli.reader import drop_unread
+from derctl.core.dataclass import dataclass
 from derctl.core.text import clean
 from derctl.errors import BusError, CommandError, ConfigError, DeviceError, LinkError
 

@@ -6,9 +6,9 @@ import argparse
 import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from derctl.core.dataclass import dataclass
 from derctl.store.interval import text_of
 
 _POWER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(k?w)?", re.IGNORECASE | re.ASCII)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from derctl.cli.plain import wrapped
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal
 from derctl.errors import CommandError
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from derctl.core.dataclass import dataclass
 
 SHELLS = ("bash", "zsh")
 

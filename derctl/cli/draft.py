@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from derctl.cli.plain import wrapped
 from derctl.cli.proposal import flow
 from derctl.commission.jurisdictions import HOLDERS, place_of
 from derctl.commission.rivals import Rival
+from derctl.core.dataclass import dataclass
 from derctl.core.text import clean
 from derctl.core.words import Told
 

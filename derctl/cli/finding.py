@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from msgspec import Struct, convert, to_builtins
@@ -14,6 +14,7 @@ from derctl.cli.proposal import ders_of, given, site_rows, timeout_of
 from derctl.commission.described import Use
 from derctl.commission.looking import Found
 from derctl.commission.signature import Fit
+from derctl.core.dataclass import dataclass
 from derctl.core.text import clean
 from derctl.devices import CATALOGUE, Profile
 from derctl.site import Place

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from derctl.cli.profiles import DEPENDS
+from derctl.core.dataclass import dataclass
 from derctl.devices import Profile
 from derctl.site import Site
 

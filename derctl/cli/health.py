@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from derctl.cli.plain import METER, STATES, number, reason, span, wrapped
 from derctl.commission.finding import Weight
+from derctl.core.dataclass import dataclass
 from derctl.core.text import clean
 
 Json = Mapping[str, Any]

@@ -7,12 +7,13 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import structs
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Op, Pause, Read, Registers, Write, patient, remembered, through
 from derctl.core.value import replace
 from derctl.devices import Identity, Options, Profile

@@ -8,9 +8,10 @@ import platform
 import shutil
 import struct
 import subprocess
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from derctl.core.dataclass import dataclass
 
 UNIT = "derctl.service"
 ASKED = ("LoadState", "ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts", "UnitFileState", "MainPID")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from derctl.cli.look import ask
 from derctl.cli.plain import wrapped
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean
 from derctl.core.words import Refusal, Timer

@@ -6,10 +6,11 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from derctl.cli.neighbours import FIRST, neighbours
 from derctl.commission.met import Asked, Met, Neighbour, Trouble
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Reading
 from derctl.daemon.build import Plant, build, model_problem, rating_problem
 from derctl.daemon.channel.believed import judged

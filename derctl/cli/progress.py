@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from derctl.cli.look import PROGRESS_S
+from derctl.core.dataclass import dataclass
 
 WIDTH = 24
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -23,6 +22,7 @@ from derctl.commission.trial import (
     Watch,
 )
 from derctl.commission.verify import Proof
+from derctl.core.dataclass import dataclass
 from derctl.core.text import serial_text
 from derctl.core.types import Reading
 from derctl.core.value import replace

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from derctl.core.dataclass import dataclass
 from derctl.site import Place, place_at
 from derctl.site.schema import RtuOverTcpSection, RtuSection, TcpSection
 

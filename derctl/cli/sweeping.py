@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from msgspec import structs
 
@@ -15,6 +15,7 @@ from derctl.cli.sought import Wires, over_gateway
 from derctl.commission.looking import Shelf, looked
 from derctl.commission.presence import present
 from derctl.commission.sweep import ABREAST, CONNECT_S, FIRST_S, RTU_S, TCP_S, Breadth, asked_twice
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Read, patient, remembered, through
 from derctl.core.value import replace
 from derctl.devices import Options

@@ -8,11 +8,12 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from derctl.cli.plain import page
+from derctl.core.dataclass import dataclass
 from derctl.core.text import clean
 from derctl.core.words import Refusal
 from derctl.errors import CommandError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import unit_of
 from derctl.core.words import LimitsBy, Role
 from derctl.daemon.clock import Clock

@@ -7,10 +7,10 @@ never negative, and the meter follows a step of the sun.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from derctl.commission.finding import Finding, Found, look, mend
 from derctl.commission.met import Met
+from derctl.core.dataclass import dataclass
 
 LEAST_W, LEAST_PU = 200.0, 0.02
 """Our choice: what the DERs must have moved by before the meter is judged by it, W and of their rating."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.sunspec.nameplate import POINTS_120, POINTS_121, POINTS_702

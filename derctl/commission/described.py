@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from derctl.commission.advice import advised
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.text import clean, power_text
 from derctl.core.types import Rating, Reading

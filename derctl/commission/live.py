@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from derctl.commission import outside
 from derctl.commission.at_poc import at_poc
@@ -11,6 +10,7 @@ from derctl.commission.finding import Finding, Found, Weight, heaviest_first, me
 from derctl.commission.fits import fits
 from derctl.commission.met import Met
 from derctl.commission.reached import reached
+from derctl.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

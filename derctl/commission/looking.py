@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
 from derctl.commission.beneath import Beneath, beneath
 from derctl.commission.described import Row, Use, used_as
 from derctl.commission.signature import Fit, behind, fitting
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.value import replace
 from derctl.devices import Kind, Options, Profile

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Fallback, Reading
 from derctl.devices import Device, Profile
 

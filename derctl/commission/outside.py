@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from derctl.commission.finding import Finding, Found, look, mend, note
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Greeted
 
 SOON_DAYS = 30.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import floor
 from typing import Protocol
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Told
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from derctl.commission.described import Row, Use, used_as
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.value import replace
 from derctl.devices import Identity, Kind, Options, Profile

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import product
 
+from derctl.core.dataclass import dataclass
 from derctl.devices import Profile
 
 USUAL_UNITS = tuple(range(1, 11))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from derctl.commission.beside import beside
 from derctl.commission.told import harmless, no_less
@@ -21,6 +21,7 @@ from derctl.commission.trial import (
     let_go,
     stands_s,
 )
+from derctl.core.dataclass import dataclass
 from derctl.core.types import NOTHING, Reading, Setpoint
 from derctl.core.words import FallbackBy, Proven, Unplugged
 from derctl.errors import BusError, DeviceError

@@ -4,9 +4,9 @@ can't be believed. Pure. Whatever is broken counts as the most restrictive word.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.value import value
 from derctl.core.words import Contact
 

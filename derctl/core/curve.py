@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import SettingError
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TypeVar
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import DerctlError, DeviceRefused, WriteBarred
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from derctl.core.dataclass import dataclass
 
 POLLS = 3
 """A reading counts until the third poll after it is overdue: one that is lost is usual, three are none."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from derctl.core import fallback
 from derctl.core.arbitration import RANK, Band, aim_of, confine, fold, reserved_w, rested, whole
+from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState, Proposal
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from derctl.core import shape
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Abstain, DerState, Proposal, SiteProposal, SiteState
 
 Memory = Any

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import ClassVar, Literal, TypeVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.schedule import Aim, Event, Limits, current
 from derctl.core.value import replace
 from derctl.core.words import Abides

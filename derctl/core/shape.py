@@ -6,9 +6,10 @@ Pure. What relaxes a ceiling, at its begin or when it ends, does so on a ramp.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Protocol
 
+from derctl.core.dataclass import dataclass
 from derctl.core.lost import Hold
 from derctl.core.requests import FunctionRequest
 from derctl.core.text import share_of

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.evidence import NOTHING_KNOWN, Evidence, Need
 from derctl.core.pack import Pack
 from derctl.core.requests import Request

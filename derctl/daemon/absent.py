@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import serial_text
 from derctl.core.types import Rating
 from derctl.core.value import replace

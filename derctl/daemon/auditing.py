@@ -8,9 +8,10 @@ import pwd
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import clean, error_text
 from derctl.daemon.clock import Clock
 from derctl.daemon.often import Often

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from derctl.core.dataclass import dataclass
 from derctl.daemon.actuate.writer import Writer
 from derctl.daemon.channel.channel import Channel
 from derctl.daemon.channel.expected import Expected

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Tick
 
 FILE = "capture.json"

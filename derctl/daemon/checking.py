@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.core.words import Hangs
 from derctl.daemon.clock import Clock

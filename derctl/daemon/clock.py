@@ -6,9 +6,10 @@ import ctypes
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from derctl.core.dataclass import dataclass
 
 TIME_ERROR = 5
 """Return of adjtimex(2): the clock is not synchronised."""

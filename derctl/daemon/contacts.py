@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from derctl.core.contacts import START, Memory, Seen, Wiring, limit_share, plain_of, seen_of, step, text_of
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import GridLimitRequest, Request, StopRequest
 from derctl.core.types import FOREVER_S, SiteState
 from derctl.core.words import Contact, Standing

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from derctl.core import belief
+from derctl.core.dataclass import dataclass
 from derctl.core.evidence import Evidence
 from derctl.core.identified import Identified
 from derctl.core.memories import BELIEF, DOUBTS, HELD, SENSITIVITY

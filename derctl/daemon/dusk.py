@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from derctl.core.capability import DARK
 from derctl.core.could import held_down
+from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState
 from derctl.core.value import replace, value
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
+
+from derctl.core.dataclass import dataclass
 
 CONTROL_BY_S = 0.3
 """The tick and the polls are quick to end: what waits, waits for a device."""

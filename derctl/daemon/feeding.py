@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.daemon.clock import Clock
 from derctl.daemon.keeping import RETRY_S, Keeping
 from derctl.daemon.report.telemetry import encode

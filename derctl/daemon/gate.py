@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.value import replace
 from derctl.core.words import Mode, Refusal
 from derctl.daemon.arming import Arm, Arming, Said, filed, seen, told

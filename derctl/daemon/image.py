@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from derctl.core.capability import present_w
+from derctl.core.dataclass import dataclass
 from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, WRITES, Round, stale_s
 from derctl.core.pack import Pack
 from derctl.core.types import (

@@ -6,9 +6,10 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.core.types import SiteState
 from derctl.daemon.clock import Clock

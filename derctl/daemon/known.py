@@ -4,11 +4,12 @@ values."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import serial_text
 from derctl.core.types import Fallback, Rating
 from derctl.core.value import replace

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.daemon.log import priority_of
 
 TEXT_MAX = 8192

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from derctl.core.dataclass import dataclass
 
 NOTED = 30.0
 """Of one thing so many are noted at once (docs/sources.md)."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy

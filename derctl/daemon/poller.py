@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
+from derctl.core.dataclass import dataclass
 from derctl.daemon.channel.channel import Channel
 from derctl.links.ending import end
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from derctl import __version__
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Bind
 from derctl.daemon.arming import Arming
 from derctl.daemon.channel.channel import Channel

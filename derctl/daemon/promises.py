@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.value import replace
 from derctl.daemon.absent import Absent
 from derctl.daemon.actuate.writer import Writer

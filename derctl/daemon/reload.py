@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from msgspec.structs import asdict
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Mode, Refusal
 from derctl.daemon.build import Plant, fresh, rebuild
 from derctl.daemon.channel.channel import Channel

@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import clean
 from derctl.core.words import Incident, Refusal
 from derctl.daemon.arming import Arming

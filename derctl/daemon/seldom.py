@@ -6,8 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from derctl.core.dataclass import dataclass
 
 EVERY_S = 600.0
 """The same is said so often (docs/sources.md)."""

@@ -9,10 +9,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TypeVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.stages import Heard, Play, Sample, Stage
 from derctl.core.types import NOTHING, Setpoint
 from derctl.core.value import replace

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import msgspec
 
 from derctl.core import belief
+from derctl.core.dataclass import dataclass
 from derctl.core.memories import BELIEF
 from derctl.core.pace import REFRESH_MAX_S
 from derctl.core.plan import Memory

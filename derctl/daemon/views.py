@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from derctl import __version__
+from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.core.words import Refusal
 from derctl.daemon.capture import FILE, Captured, captured

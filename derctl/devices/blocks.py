@@ -6,8 +6,9 @@ A layer below the drivers: each block is answered as if it had been read alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read, Registers
 from derctl.core.value import value
 from derctl.devices.lengths import TOO_LONG

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from derctl.core.dataclass import dataclass
 from derctl.core.words import SeenBy
 
 CONFIRMED = frozenset({SeenBy.CAPTURE, SeenBy.DOCUMENT})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.types import Capability
 from derctl.core.value import replace

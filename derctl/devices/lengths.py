@@ -6,9 +6,9 @@ A read that is refused whole (exception 3, of some 2) and answered in parts is t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Op, Read, Registers, through
 from derctl.core.value import replace
 from derctl.devices.types import Device, Options

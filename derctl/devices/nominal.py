@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Reading
 from derctl.core.words import Status
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import ProfileBy
 from derctl.devices.fact import Fact
 from derctl.devices.maps.map import RegisterMap

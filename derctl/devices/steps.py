@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from derctl.core.capability import clamp
+from derctl.core.dataclass import dataclass
 
 ON_STEP = 1e-6
 """Of a step: nearer than this a value lies on it, and binary fractions make the difference."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read, Registers, Write
 from derctl.core.types import NOTHING, Capability, Fallback, Rating, Reading, Setpoint
 from derctl.core.words import ProfileBy, Timer

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 from derctl.core.capability import let_out_w, shares_its_sun
+from derctl.core.dataclass import dataclass
 from derctl.core.pack import Bounds, Left, charging, discharging
 from derctl.core.types import FOREVER_S, Abstain, DerState, Proposal, Reading, SiteState
 from derctl.core.value import replace, value

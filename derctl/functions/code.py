@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import SettingError
 
 NEAR = 1e-9

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import PowerFactorRequest
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.functions.lagged import NO_RATING

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import VarRequest
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority

@@ -6,12 +6,13 @@ How long it may last is core/containment.py's sum, with what is measured; excurs
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 from derctl.core import containment, excursions
 from derctl.core.capability import told_w
 from derctl.core.containment import Budget, Summand
+from derctl.core.dataclass import dataclass
 from derctl.core.response import ramp
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value

@@ -6,10 +6,10 @@ Export is positive here. The law and its gain are derived in docs/sources.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core import first
+from derctl.core.dataclass import dataclass
 from derctl.core.evidence import Need
 from derctl.core.types import DerState, SiteProposal, SiteState
 from derctl.core.value import replace

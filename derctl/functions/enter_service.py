@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import share_of
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.value import replace, value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState
 from derctl.functions.settings import Settings, choice, number
 

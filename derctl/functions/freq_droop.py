@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from derctl.core.capability import clamp
 from derctl.core.curve import Curve
+from derctl.core.dataclass import dataclass
 from derctl.core.response import Lag, follow, ramp
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.value import replace, value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.capability import assumed_w, room
+from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState, PhaseEdges, PocState, SiteProposal, SiteState
 from derctl.core.value import replace, value
 from derctl.core.words import Reason

@@ -6,11 +6,11 @@ As opModFixedW and opModTargetW of IEEE 2030.5, and DISPATCH_SETPOINT of OpenADR
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
 from derctl.core.capability import assumed_w
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import aiming
 from derctl.core.text import share_of
 from derctl.core.types import Abstain, DerState, SiteProposal, SiteState

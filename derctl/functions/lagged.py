@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from derctl.core.capability import DARK
+from derctl.core.dataclass import dataclass
 from derctl.core.feeding import alone_in
 from derctl.core.response import Lag, respond
 from derctl.core.types import Abstain, DerState, PocState, Proposal

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from derctl.core.capability import held_w
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import BatteryRequest, FloorRequest, LimitRequest, Request
 from derctl.core.text import share_of
 from derctl.core.types import Abstain, DerState, Proposal, SiteProposal, SiteState

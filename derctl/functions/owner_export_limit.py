@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState, SiteProposal, SiteState
 from derctl.core.value import replace
 from derctl.functions.contract_export_limit import ContractExportLimit

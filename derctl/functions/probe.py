@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core import first
+from derctl.core.dataclass import dataclass
 from derctl.core.evidence import Need
 from derctl.core.types import DerState, SiteProposal, SiteState
 from derctl.functions.operator import Nothing

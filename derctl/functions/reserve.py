@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import ClassVar
 
 from derctl.core.capability import let_out_w
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import ReserveRequest
 from derctl.core.types import FOREVER_S, Abstain, DerState, Proposal, SiteState
 from derctl.core.value import value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.plan import DerFunction, Memory, Plan, SiteFunction
 from derctl.core.requests import (
     BatteryRequest,

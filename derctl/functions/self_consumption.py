@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from derctl.core.belief import RISE_MIN_PU
 from derctl.core.capability import assumed_w, clamp, told_w
+from derctl.core.dataclass import dataclass
 from derctl.core.evidence import Evidence, Need
 from derctl.core.feeding import shares_pu
 from derctl.core.types import Abstain, DerState, PocState, SiteProposal, SiteState

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, field, fields
 from typing import Any, ClassVar
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import SettingError
 from derctl.functions.code import Between, Rules
 

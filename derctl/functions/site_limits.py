@@ -4,10 +4,10 @@ among them), and the owner's. The first two are kept by the contract's loop at a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import LIMITS, EnvelopeRequest, EventRequest, GridLimitRequest, OwnerLimitRequest, Request
 from derctl.core.types import Abstain, DerState, SiteProposal, SiteState
 from derctl.core.value import replace, value

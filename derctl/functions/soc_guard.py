@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.capability import let_out_w
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.value import value
 from derctl.core.words import Idle

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.lost import Hold
 from derctl.core.memories import HELD, SHAPE
 from derctl.core.plan import Memories, Memory

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState, Proposal, SiteState
 from derctl.functions.operator import Nothing
 from derctl.functions.settings import Settings, number

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import ClassVar
 
 from derctl.core.curve import Curve, falling
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
 from derctl.errors import SettingError

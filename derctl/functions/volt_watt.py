@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from derctl.core.curve import along
+from derctl.core.dataclass import dataclass
 from derctl.core.response import respond
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.errors import SettingError

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from derctl.core.curve import Curve, falling
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Abstain, DerState, Proposal, SiteState
 from derctl.core.words import Priority
 from derctl.errors import SettingError

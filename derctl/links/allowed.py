@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.value import replace
 from derctl.errors import LinkError
 

@@ -7,8 +7,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
+
+from derctl.core.dataclass import dataclass
 
 T = TypeVar("T")
 

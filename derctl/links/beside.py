@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from derctl.core.dataclass import dataclass
 
 
 @dataclass(slots=True)

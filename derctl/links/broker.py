@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.links.allowed import Packet
 from derctl.links.keys import Keys, Unusable, plain
 

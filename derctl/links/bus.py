@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, TypeVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Op, Pause, Permit, Read, Registers, Write, only_read
 from derctl.errors import BusClosed, BusFrameError, BusLate, BusTimeout, DeviceRefused
 from derctl.links.carried import carried

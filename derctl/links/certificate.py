@@ -4,8 +4,9 @@ gives it (MB-TCP-Security-v21, RoleOID). Pure."""
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from derctl.core.dataclass import dataclass
 
 ROLE_OID = "1.3.6.1.4.1.50316.802.1"
 PEM_BEGIN, PEM_END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"

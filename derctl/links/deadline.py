@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from derctl.core.dataclass import dataclass
 
 T = TypeVar("T")
 

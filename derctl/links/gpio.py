@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.errors import LinkError
 

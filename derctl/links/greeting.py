@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import aiomqtt
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Greeted
 from derctl.errors import LinkError
 from derctl.links.broker import Broker, said

@@ -6,9 +6,9 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import LinkError
 
 _NUMBERED = re.compile(r"^\[[A-Za-z][^\]]*\] | \(_ssl\.c:[0-9]+\)$")

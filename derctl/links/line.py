@@ -10,8 +10,9 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Read, Registers, Write
 from derctl.errors import BusClosed, BusError, BusFrameError, BusNoise, BusTimeout, DeviceRefused
 from derctl.links import closing as closings

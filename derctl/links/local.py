@@ -10,12 +10,13 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import LOCAL
 from derctl.core.words import Refusal
 from derctl.errors import CommandError, LinkError

@@ -6,8 +6,9 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from derctl.core.dataclass import dataclass
 
 GROUP = ("224.0.0.251", 5353)
 SERVICES = ("_modbus._tcp.local",)

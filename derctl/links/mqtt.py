@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import aiomqtt
@@ -14,6 +14,7 @@ from aiomqtt import ProtocolVersion
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import LinkError
 from derctl.links.beside import Beside
 from derctl.links.broker import Broker, distrusted, said

@@ -5,8 +5,7 @@ Success counts when a session has lasted, not when it begins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from derctl.core.dataclass import dataclass
 from derctl.core.value import replace
 
 BACKOFF_S = (1.0, 15.0)

@@ -10,10 +10,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal
 from derctl.errors import CommandError, LinkError
 from derctl.links.ending import end, end_kindly

@@ -6,8 +6,9 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.links.sessions import BRIEF_S, STEADY_S, End, Sessions, after, lost_text, pause_s
 
 

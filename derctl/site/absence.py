@@ -6,8 +6,8 @@ The one truth for `derctl check`, which has found nothing yet, for the gate and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.feeding import COUNT, EVERYWHERE, NAMES
 from derctl.core.types import Fallback
 from derctl.core.value import replace

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, product
 from typing import Protocol
+
+from derctl.core.dataclass import dataclass
 
 CONTAINMENT_S = 15.0
 """How long the export may stand above the contract before `check` asks for other timers (docs/sources.md)."""

@@ -9,7 +9,7 @@ import math
 import re
 import types
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import FieldInfo
 from msgspec.structs import fields as fields_of
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import Problem
 from derctl.site import hints
 from derctl.site.lines import Source

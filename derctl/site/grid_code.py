@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass
+from dataclasses import Field
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from derctl.core.dataclass import dataclass
 from derctl.core.excursions import Rule as Lockout
 from derctl.errors import ConfigError, Problem
 from derctl.functions import ROWS

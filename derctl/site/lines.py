@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import ConfigError, Problem
 from derctl.site.hints import split_number
 from derctl.site.scalars import scalar

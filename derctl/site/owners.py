@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.plan import Plan
 from derctl.core.words import Told
 from derctl.devices import CATALOGUE

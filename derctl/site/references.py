@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from derctl.core.dataclass import dataclass
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.errors import Problem
 from derctl.site.convert import named

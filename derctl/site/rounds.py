@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from derctl.core.dataclass import dataclass
 from derctl.core.freshness import METER_STALE_MAX_S, STALE_MAX_S, Round, stale_s
 from derctl.site.pace import round_of
 from derctl.site.site import Site, slowest

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from derctl.core.containment import Budget
+from derctl.core.dataclass import dataclass
 from derctl.core.plan import Plan
 from derctl.core.types import Rating
 from derctl.devices import Profile

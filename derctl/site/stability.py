@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from derctl.core.dataclass import dataclass
 from derctl.core.freshness import DECIDES
 from derctl.core.identified import Response
 from derctl.core.plan import Plan

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import Problem
 from derctl.links.keys import Keys
 from derctl.links.wires.strays import Header

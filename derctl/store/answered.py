@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+
+from derctl.core.dataclass import dataclass
 
 IDS_MAX = 1000
 """Ids of one principal that are kept."""

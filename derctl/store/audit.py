@@ -9,10 +9,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.store.chain import Broken, Head, Line, checked, head_of, line_of, linked
 from derctl.store.folder import leave_room, open_own

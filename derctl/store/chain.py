@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
+
+from derctl.core.dataclass import dataclass
 
 BEGINNING = "0" * 64
 """The hash before a first record."""

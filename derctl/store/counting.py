@@ -3,9 +3,10 @@ Pure; times are monotonic, W and Wh positive in their own direction."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Reading
 
 

@@ -6,9 +6,9 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.store import seal as seals
 from derctl.store.chain import BEGINNING, Broken, Head, Line, canonical, checked, line_of

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import SiteState
 from derctl.store.counting import HOLD_S, By, Meter, Side
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from derctl.core.dataclass import dataclass
 
 EVENTS_MAX = 1000
 """Events kept while the broker is away; beyond it the oldest go, and are counted. As many replies, and notices."""

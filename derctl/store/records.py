@@ -10,10 +10,11 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from derctl.core.dataclass import dataclass
 from derctl.store import rows
 from derctl.store.chain import Broken, Head, Line, head_of, linked
 from derctl.store.folder import leave_room, open_own, scarce

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from derctl.core.dataclass import dataclass
 from derctl.store.chain import BEGINNING, Broken, Head, Line, hash_of, line_of
 from derctl.store.interval import Why, seconds_of
 from derctl.store.seal import Seal, keys_of

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.store.chain import Head, canonical
 from derctl.store.ed25519 import KEY_BYTES, good, sign
 

@@ -5,10 +5,9 @@ A kill loses the stretch that was under way and nothing else; a line that is tor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.store.folder import Folder
 from derctl.store.sealed import opened, sealed
 

@@ -7,9 +7,10 @@ import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from derctl.core.dataclass import dataclass
 from derctl.core.text import error_text
 from derctl.core.value import replace
 from derctl.store.audit import was_signed

@@ -4,7 +4,8 @@ says nothing. Pure (sqlite.org/fileformat2.html, 4: the format of the log)."""
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+
+from derctl.core.dataclass import dataclass
 
 HEADER, FRAME = struct.Struct(">8I"), struct.Struct(">6I")
 MAGIC = (0x377F0682, 0x377F0683)

@@ -6,8 +6,9 @@ Sources: Device Information Model Specification V1.2; what real devices do inste
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.errors import DeviceRefused, NoMap, NotRecognised, RoleRefused
 from derctl.sunspec.ask import ask

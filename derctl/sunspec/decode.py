@@ -7,8 +7,8 @@ round(raw * 10**sf, -sf). What is not implemented, not readable or has no sound 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import DecodeError
 from derctl.sunspec.layout import Placed, arrange
 from derctl.sunspec.points import Raw, Value, meaning, unpack

@@ -6,8 +6,8 @@ Counts never run past L. What disagrees is said in words and never raised (a 402
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.value import replace
 from derctl.errors import DecodeError
 from derctl.sunspec.tables import Group, Model, Point

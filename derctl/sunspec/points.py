@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import DecodeError
 
 Raw = int | float | bytes

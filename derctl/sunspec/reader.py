@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import DecodeError
 from derctl.sunspec.decode import Words, check_exponent, exponent_of, raw_at, value_of
 from derctl.sunspec.points import TEXT, PointType, Value

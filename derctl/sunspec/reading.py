@@ -6,8 +6,9 @@ An exception 2 inside a body is a hole, not the end: SMA inverters asleep refuse
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read
 from derctl.errors import DeviceRefused
 from derctl.sunspec.ask import ask

@@ -6,10 +6,11 @@ Offsets count registers from the model's ID register (ID = 0, L = 1); in a group
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.value import replace
 from derctl.errors import DecodeError
 from derctl.sunspec.points import POINT_TYPES, PointType

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import NOTHING, Decision, SiteState
 from derctl.core.words import Released
 from derctl.daemon.actuate.release import Release, unfinished, waits_text

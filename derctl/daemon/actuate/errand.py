@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+
+from derctl.core.dataclass import dataclass
 
 
 @dataclass(slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Record, Seen
 from derctl.daemon.actuate.records import Records
 from derctl.daemon.actuate.release import Release, not_in_file, not_written, released_before

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.daemon.actuate import wear as wears
 from derctl.daemon.actuate.wear import ANY, Wear
 from derctl.devices import Profile

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Fallback
 from derctl.core.value import replace
 from derctl.core.words import FallbackBy, Promise, Timer

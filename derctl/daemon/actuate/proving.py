@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Reading, Setpoint
 from derctl.daemon.actuate.alone import surviving, tell
 from derctl.daemon.actuate.release import Release

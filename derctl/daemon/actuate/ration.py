@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Permit, Write
 from derctl.core.types import NOTHING, Setpoint
 from derctl.daemon.actuate import wear as wears

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Fallback
 from derctl.store.journal import Book, Journal, Left
 

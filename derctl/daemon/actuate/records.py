@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Fallback
 from derctl.core.words import Record
 from derctl.daemon.actuate.ledger import Ledger

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Record, Released, Seen
 from derctl.daemon.actuate.dispatch import Dispatch
 from derctl.daemon.actuate.inventory import Inventory

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from derctl.core.dataclass import dataclass
 from derctl.daemon.actuate.ledger import Ledger
 from derctl.daemon.clock import Clock
 from derctl.store import worn

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.scales import confirmed
 from derctl.core.types import NOTHING, Decision, DerState, Fallback, Setpoint
 from derctl.core.value import replace

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Read, Registers
 from derctl.core.scales import NONE, Scale, doubt, seen
 from derctl.daemon.channel import slow as slows

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Op, Read, Registers
 from derctl.core.value import replace
 from derctl.devices import Device

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Read, Registers
 from derctl.core.words import Bind, Reason
 from derctl.daemon.channel import slow as slows

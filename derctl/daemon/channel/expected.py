@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, patient
 from derctl.core.types import Rating, Reading
 from derctl.daemon.channel import believed

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import patient
 from derctl.core.types import Rating
 from derctl.core.value import replace

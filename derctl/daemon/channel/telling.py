@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from derctl.core.dataclass import dataclass
 from derctl.core.words import ProfileBy
 from derctl.devices import Device, Identity
 from derctl.devices.profile import Habits

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal
 from derctl.daemon.actuate.text import released_text
 from derctl.daemon.commands.arguments import convert

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import LOCAL
 from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock, text_of

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import attrgetter
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import EventRequest, FunctionRequest, LimitRequest, Request
 from derctl.core.types import Bound, Decision, DerState, Outcome, Rating, Setpoint, SiteState
 from derctl.core.words import Achieved, Became, Reason, What

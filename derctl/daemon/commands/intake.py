@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 from types import MappingProxyType
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal
 from derctl.daemon.commands.answer import NAME_MAX, answer, reply
 from derctl.daemon.commands.payload import id_of

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal
 from derctl.daemon.commands.answer import answer, reply
 from derctl.daemon.commands.desk import UNTIL_SET, Desk

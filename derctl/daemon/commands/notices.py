@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.delivery import Delivery, step
 from derctl.core.requests import COMMON, Request
 from derctl.core.text import UNSAID, WAYS, power_text, wish

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.daemon.commands.written import bad, moment, number, shown
 
 ENTITIES = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal, Role
 from derctl.daemon.commands.row import INSTALLERS, Command
 from derctl.daemon.commands.rows import COMMANDS

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.core.plan import Plan
 from derctl.core.text import error_text
 from derctl.core.types import SiteState

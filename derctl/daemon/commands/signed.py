@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.payload import fields_of

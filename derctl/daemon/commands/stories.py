@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import msgspec
 
+from derctl.core.dataclass import dataclass
 from derctl.core.plan import Plan
 from derctl.core.requests import FloorRequest, LimitRequest
 from derctl.core.types import Outcome, Tick

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from derctl.core.dataclass import dataclass
 
 SHOWN_MAX = 40
 """Characters of a stranger's name that the event shows."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.plan import Plan
 from derctl.core.words import Refusal
 from derctl.errors import CommandError

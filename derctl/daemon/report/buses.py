@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.transaction import Transaction
 from derctl.core.types import SiteState, Tick
 from derctl.core.value import replace, value

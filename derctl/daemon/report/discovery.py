@@ -4,9 +4,10 @@ discovery, docs/sources.md). Its templates read the topics of docs/interfaces.md
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from derctl import __version__
+from derctl.core.dataclass import dataclass
 from derctl.core.types import DerState, Rating
 from derctl.core.words import Achieved, Belief, Mode, Status
 from derctl.daemon.commands.rights import rights_of

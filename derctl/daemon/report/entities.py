@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.daemon.commands.rights import Rights
 
 ID = "ha-{{ utcnow().timestamp() }}-{{ range(100000) | random }}"

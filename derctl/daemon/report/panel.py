@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from derctl import __version__
+from derctl.core.dataclass import dataclass
 from derctl.core.poc import with_belief
 from derctl.core.sensitivity import UNKNOWN
 from derctl.core.types import Decision, SiteState

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.evidence import Evidence
 from derctl.core.pack import Pack
 from derctl.core.requests import Request

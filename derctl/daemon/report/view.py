@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import datetime
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.requests import Request
 from derctl.core.sensitivity import UNKNOWN, Sensitivity
 from derctl.core.types import Decision, DerState, Outcome, PocState

@@ -6,8 +6,9 @@ Nothing is written, so the next measurement is not the answer to what would have
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Bound, Decision, DerState, Fallback, PocState, Setpoint, Tick
 from derctl.core.words import Belief, What
 from derctl.daemon.actuate.deadband import Written, differs, reason_to_write

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Tick
 from derctl.core.words import Belief, Record
 from derctl.daemon.clock import Clock

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.pack import NO_BOUNDS, Bounds, Pack
 from derctl.core.types import Reading
 from derctl.core.words import Bar, LimitsBy, Status

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import PASSING, Exchange, Read, Registers
 from derctl.devices.lengths import TOO_LONG
 from derctl.devices.maps.line import Line

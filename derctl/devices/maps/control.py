@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Timer
 from derctl.devices.fact import Fact
 from derctl.devices.maps.line import Line

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Write
 from derctl.core.types import NOTHING, Capability, Fallback, Port, Rating, Reading, Setpoint
 from derctl.core.value import replace

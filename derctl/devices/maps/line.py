@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from derctl.core.dataclass import dataclass
 from derctl.core.words import Status
 from derctl.devices.fact import Fact
 from derctl.devices.nominal import System

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.devices.fact import Fact
 from derctl.devices.maps.control import Control
 from derctl.devices.maps.line import Connection, Line, Mark

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Self
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.value import replace
 from derctl.devices.maps.blocks import Block, polled, readable

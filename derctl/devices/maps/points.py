@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from derctl.core.capability import clamp
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Registers, Write
 from derctl.core.types import Fallback, Rating
 from derctl.devices.maps.blocks import Block

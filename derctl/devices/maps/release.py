@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.types import NOTHING, Fallback, Setpoint
 from derctl.core.words import FallbackBy

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read
 from derctl.core.types import Reading
 from derctl.core.words import LimitsBy

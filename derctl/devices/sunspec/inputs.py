@@ -6,8 +6,8 @@ Fronius calls the inputs of a GEN24's battery "StCha 3" and "StDisCha 4" (a trac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read
 from derctl.devices.sunspec.layout import Layout
 from derctl.devices.types import Answers

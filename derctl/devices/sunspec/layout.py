@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Read, Write
 from derctl.core.text import device_text, serial_text
 from derctl.core.value import replace

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.types import Reading
 from derctl.devices.fitting import met

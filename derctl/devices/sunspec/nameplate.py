@@ -5,9 +5,10 @@ A size of 0 is not stated. 0 as a setting for charging or for var is a word: non
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.types import Rating
 from derctl.core.value import replace

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Read
 from derctl.devices.nominal import Nominal
 from derctl.devices.sunspec.found import Found

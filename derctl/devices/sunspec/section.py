@@ -7,9 +7,10 @@ behind one model 1, what repeats is a section of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.text import device_text
 from derctl.core.value import replace

@@ -7,8 +7,8 @@ import os
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from derctl.core.dataclass import dataclass
 from derctl.errors import BusClosed
 
 CLOSED = 0

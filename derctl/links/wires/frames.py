@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pymodbus.framer.rtu import FramerRTU
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Read, Write
 
 QUIET_CHARS = 3.5

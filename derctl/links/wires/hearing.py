@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from derctl.core.dataclass import dataclass
 from derctl.links.wires import owed as debts
 from derctl.links.wires.frames import Shape, answer_shape, frame_at, length_of, request_shape
 from derctl.links.wires.owed import Owed

@@ -6,9 +6,11 @@ import math
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NamedTuple
+
+from derctl.core.dataclass import dataclass
 
 REQUESTS_KEPT = 16
 """Requests whose time is remembered: more than a bus sends before it gives a silent connection up."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange
 from derctl.core.types import Fallback, Rating
 from derctl.core.words import FallbackBy, Timer

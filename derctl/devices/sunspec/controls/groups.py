@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any
 
+from derctl.core.dataclass import dataclass
 from derctl.core.exchange import Exchange, Registers, Write
 from derctl.core.types import Port, Rating, Setpoint
 from derctl.core.value import replace

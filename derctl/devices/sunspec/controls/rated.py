@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from derctl.core.capability import clamp, q_box
+from derctl.core.dataclass import dataclass
 from derctl.core.types import Rating, Setpoint
 from derctl.devices.profile import Profile
 from derctl.devices.steps import Steps
