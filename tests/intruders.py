@@ -84,7 +84,7 @@ BOTH = {
 OPERATORS = GRID | HOME | BOTH | {"set_power_factor", "set_var", "set_function", "disarm", "capture"}
 MAY: dict[str, set[str]] = {
     "ops": OPERATORS,
-    "inst": OPERATORS | {"arm", "acknowledge", "replace", "lift_stop"},
+    "inst": OPERATORS | {"arm", "release", "reload", "acknowledge", "replace", "lift_stop"},
     "home": HOME | BOTH | {"disarm"},
     "agg": GRID | BOTH,
     "look": {"ping"},
@@ -132,6 +132,8 @@ def good(chance: Random, at: datetime, who: str) -> tuple[str, dict[str, Any]]:
         "lift_stop": {},
         "arm": {},
         "disarm": {},
+        "release": chance.choice(({}, {"lift": True})),
+        "reload": {},
         "ping": {},
         "acknowledge": {},
         "replace": {"der": der},
@@ -256,7 +258,9 @@ def envelope(fields: dict[str, Any], now: datetime) -> float:
 KNOWN: dict[str, set[str]] = {
     **{name: {"p_ceiling_w", "der"} for name in ("limit_power", "change_limit")},
     **{name: {*LIMITS} for name in ("grid_limit", "owner_limit")},
-    **{name: set() for name in ("emergency_stop", "lift_stop", "disarm", "ping", "publish_all", "doctor", "capture")},
+    **{name: set() for name in ("emergency_stop", "lift_stop", "disarm", "reload", "ping")},
+    **{name: set() for name in ("publish_all", "doctor", "capture")},
+    "release": {"lift"},
     "floor_power": {"p_floor_w", "der"},
     "charge_for_departure": {"der", "soc_pct", "departure"},
     "why": {"der"},

@@ -20,7 +20,7 @@ from derctl.daemon.commands.desk import Desk
 from derctl.daemon.commands.functions import drop_misfits
 from derctl.daemon.commands.line import Line
 from derctl.daemon.commands.notices import Deliveries, Notices
-from derctl.daemon.commands.row import Reach
+from derctl.daemon.commands.row import Found, Reach
 from derctl.daemon.commands.stories import Stories
 from derctl.daemon.contacts import Contacts
 from derctl.daemon.control import Control, Ears, absent_of
@@ -106,7 +106,8 @@ class App:
     def _desk(self, pages: Pages) -> Desk:
         """Who takes what people ask for."""
         reach = reach_of(self.control, self.dirty.set, lambda: self.survival.keep(), self.shadow.summary)  # noqa: PLW0108  made later
-        reach = replace(reach, end_trial=self.trials.end, views=looking_of(self, pages).views)
+        views = looking_of(self, pages).views
+        reach = replace(reach, end_trial=self.trials.end, views=views, reread=lambda: self.reloading.now())  # noqa: PLW0108  made later
         return Desk(reach, self.clock, self.log, stories=self.stories)
 
     def _wire_control(self, site: Site, arm: Arm) -> None:
@@ -197,7 +198,6 @@ class App:
             desk=desk,
             recorder=self.recorder,
             view=self.panel.view,
-            reload=self.reloading.now,
             shadow=self.shadow.report,
             sessions={name: partial(session, self.trials) for name, session in self.sessions.items()},
         )
@@ -367,8 +367,7 @@ def reach_of(
         state=control.state,
         changed=changed,
         save=save,
-        lift_found=control.standings.lift,
-        keep_found=control.standings.keep_again,
+        found=Found(lift=control.standings.lift, keep=control.standings.keep_again),
         known=control.absent.known,
         replace=Replacing(control).take,
         shadow=shadow,

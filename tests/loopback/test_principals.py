@@ -345,6 +345,11 @@ def answers() -> tuple[tuple[str, str, bytes, str | None], ...]:
         ("ops", "publish_all", sent("1e"), "rate_limited"),
         ("ops", "doctor", sent("1f"), "not_ready"),
         ("ops", "capture", sent("20"), None),
+        ("agg", "release", sent("25"), "may_not_arm"),
+        ("agg", "reload", sent("26"), "may_not_arm"),
+        ("ops", "release", sent("27", lift=True), None),
+        ("ops", "release", sent("28", lift="yes"), "bad_argument"),
+        ("ops", "reload", sent("29"), None),
         ("ops", "disarm", sent("f"), None),
         ("ops", "ping", sent("g"), None),
     )

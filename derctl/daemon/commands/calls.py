@@ -11,11 +11,10 @@ import msgspec
 
 from derctl.core.dataclass import dataclass
 from derctl.core.words import Refusal
-from derctl.daemon.actuate.text import released_text
 from derctl.daemon.commands.arguments import convert
 from derctl.daemon.commands.desk import Desk
-from derctl.daemon.commands.mode import DISARMED
-from derctl.daemon.commands.row import Done, Nothing, saved
+from derctl.daemon.commands.mode import Release, disarmed, given_back
+from derctl.daemon.commands.row import Nothing, saved
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.log import priority_of
 from derctl.daemon.report.status import status
@@ -27,11 +26,6 @@ from derctl.store.ticks import Recorder
 Args = Mapping[str, Any]
 
 
-async def no_reload() -> str:
-    """Of a daemon that was started without a file."""
-    raise CommandError(Refusal.NOT_READY, "this daemon was started without a site file to read again")
-
-
 async def no_shadow(since_s: float) -> dict[str, Any]:
     """Of a daemon that keeps none."""
     raise CommandError(Refusal.NOTHING_NEW, "nothing is recorded")
@@ -39,13 +33,12 @@ async def no_shadow(since_s: float) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Answers the socket. view: the daemon as it is now. reload: reads the site file again. shadow: what it
-    would have done in so many seconds. sessions: what goes on for a while, by call."""
+    """Answers the socket. view: the daemon as it is now. shadow: what it would have done in so many seconds.
+    sessions: what goes on for a while, by call."""
 
     desk: Desk
     recorder: Recorder
     view: Callable[[], View]
-    reload: Callable[[], Awaitable[str]] = no_reload
     shadow: Callable[[float], Awaitable[dict[str, Any]]] = no_shadow
     sessions: Mapping[str, Callable[[Args, str, Talk], Awaitable[Any]]] = field(default_factory=dict)
 
@@ -74,12 +67,6 @@ class Since(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     since_s: Annotated[float, msgspec.Meta(gt=0, le=366 * 86400)] = 86400.0
 
 
-class Release(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Arguments of release."""
-
-    lift: bool = False
-
-
 async def _status(calls: Calls, args: Args, who: str) -> Any:
     convert(dict(args), Nothing)
     return status(calls.view())
@@ -94,30 +81,16 @@ async def _shadow(calls: Calls, args: Args, who: str) -> Any:
 
 
 async def _release(calls: Calls, args: Args, who: str) -> Any:
-    """Disarms, and gives back what was written."""
+    """As the command of that name, and what became of each DER by itself."""
     lift, reach = convert(dict(args), Release).lift, calls.desk.reach
-    reach.gate.disarm(who)
-    reach.changed()
-    await reach.end_trial()
-    result = await reach.releaser.release(lift=lift)
-    text = f"{who}: release{' lift=true' if lift else ''}: {released_text(result)}"
+    result = await given_back(reach, who, lift=lift)
+    done = disarmed(result)
+    text = f"{who}: release{' lift=true' if lift else ''}: {done.text}"
     calls.desk.log.log(priority_of("command"), "command", text=text)
     calls.desk.note("command", who, text, command="release", code=None, arguments={"lift": lift})
     await calls.desk.kept()
-    await saved(reach, Done(text=text, unsaved=f"{DISARMED}; {released_text(result)}"))
+    await saved(reach, done)
     return {der_id: asdict(release) for der_id, release in result.items()}
-
-
-async def _reload(calls: Calls, args: Args, who: str) -> Any:
-    """The site file as it is now."""
-    convert(dict(args), Nothing)
-    calls.desk.log.log(priority_of("command"), "command", text=f"{who}: reload")
-    calls.desk.note("command", who, "reload", command="reload", code=None, arguments={})
-    try:
-        return await calls.reload()
-    except CommandError as error:
-        calls.desk.note("refusal", who, f"{who}: reload: {error}", command="reload", code=error.code, arguments={})
-        raise
 
 
 CALLS: dict[str, Callable[[Calls, Args, str], Awaitable[Any]]] = {
@@ -125,5 +98,4 @@ CALLS: dict[str, Callable[[Calls, Args, str], Awaitable[Any]]] = {
     "record": _record,
     "shadow": _shadow,
     "release": _release,
-    "reload": _reload,
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
 from derctl.core.words import Refusal, Role
+from derctl.daemon.actuate.release import Release as GivenBack
 from derctl.daemon.actuate.text import released_text
-from derctl.daemon.commands.row import EVERYBODY, Command, Done, Nothing, Order, Reach, acknowledged
+from derctl.daemon.commands.row import EVERYBODY, INSTALLERS, Command, Done, Nothing, Order, Reach, acknowledged
 from derctl.daemon.owned import two_owners, untold
 from derctl.errors import CommandError
 
@@ -46,16 +48,43 @@ async def arm(reach: Reach, order: Order) -> Done:
     return Done(text="; ".join(word for word in ("armed", relied, reach.gate.warning) if word), back=back)
 
 
+class Release(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Arguments of release. lift: limits are raised to the fallback, those that an earlier one left, too."""
+
+    lift: bool = False
+
+
 DISARMED = "nothing is written any more, but after a restart it may be forgotten"
 
 
 async def disarm(reach: Reach, order: Order) -> Done:
     """Control to observe, releasing what was written."""
-    reach.gate.disarm(order.by)
+    return disarmed(await given_back(reach, order.by, lift=False))
+
+
+async def release(reach: Reach, order: Order) -> Done:
+    """The same, where limits may be raised."""
+    args: Release = order.args
+    return disarmed(await given_back(reach, order.by, lift=args.lift))
+
+
+async def given_back(reach: Reach, by: str, *, lift: bool) -> dict[str, GivenBack]:
+    """Disarms, and releases what was written; by DER."""
+    reach.gate.disarm(by)
     reach.changed()
     await reach.end_trial()
-    text = released_text(await reach.releaser.release(lift=False))
+    return await reach.releaser.release(lift=lift)
+
+
+def disarmed(result: Mapping[str, GivenBack]) -> Done:
+    """It stays, saved or not."""
+    text = released_text(result)
     return Done(text=text, unsaved=f"{DISARMED}; {text}")
+
+
+async def reload(reach: Reach, order: Order) -> Done:
+    """The site file as it is now."""
+    return Done(text=await reach.reread(), unsaved="the file counts all the same, and is read at the next start")
 
 
 async def ping(reach: Reach, order: Order) -> Done:
@@ -82,6 +111,26 @@ ROWS: dict[str, Command] = {
         "after 20, 40 s … an hour",
         verb="disarm",
         may=EVERYBODY - {Role.AGGREGATOR},
+    ),
+    "release": Command(
+        args=Release,
+        apply=release,
+        relaxing=True,
+        arms=True,
+        waits=False,
+        says="as `disarm`; with `lift` limits are raised to the fallback, those that an earlier release left, too",
+        verb="release",
+    ),
+    "reload": Command(
+        args=Nothing,
+        apply=reload,
+        relaxing=True,
+        arms=True,
+        waits=False,
+        says="the machine's site file is read again, as by SIGHUP; `bad_site_file`: the running one stays. Where it "
+        "names another broker the reply may be lost, and the event `site_file_reloaded` tells",
+        verb="reload",
+        may=INSTALLERS,
     ),
     "ping": Command(
         args=Nothing,

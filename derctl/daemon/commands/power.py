@@ -134,8 +134,8 @@ async def clear(reach: Reach, order: Order) -> Done:
         if not order.others:
             text = f"found: {order.by} may take back what it asked for itself, and no limit of somebody else's"
             raise CommandError(Refusal.NOT_PERMITTED, text)
-        lifted = reach.lift_found(args.der)
-        return Done(text=_lifted(lifted, args.der), back=partial(reach.keep_found, lifted))
+        lifted = reach.found.lift(args.der)
+        return Done(text=_lifted(lifted, args.der), back=partial(reach.found.keep, lifted))
     before = dict(reach.requests.held)
     count = reach.requests.clear(args.der, by=order.by, others=order.others, knew=order.knew)
     waited, again = _of_those_that_wait(reach, order)

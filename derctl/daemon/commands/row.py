@@ -54,14 +54,27 @@ async def no_trial() -> None:
     """None is under way."""
 
 
+async def no_reload() -> str:
+    """Of a daemon that was started without a file. Raises CommandError."""
+    raise CommandError(Refusal.NOT_READY, "there is no site file to read again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Limits that stood in devices before. lift: of a DER (None: all); gives those in which one was. keep: takes that
+    back."""
+
+    lift: Callable[[str | None], list[str]] = lambda der: []
+    keep: Callable[[list[str]], None] = lambda ders: None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """What a command may touch. look: look again for what was not found, or found incomplete, for so many seconds at
     most. changed: something that must survive a restart has changed. save: returns when what is now is on disk;
-    raises OSError. lift_found: of a DER (None: all); gives those in which a limit was found. keep_found: takes it
-    back. known: who was ever found. replace: takes the device that answers in a DER's place for it. shadow: in a
-    line, what would have been written so far. end_trial: of one that is under way; what it wrote is given back by
-    then. views: for what only looks."""
+    raises OSError. known: who was ever found. replace: takes the device that answers in a DER's place for it. shadow:
+    in a line, what would have been written so far. end_trial: of one that is under way; what it wrote is given back
+    by then. views: for what only looks. reread: the site file, again; in words what became of it."""
 
     plan: Plan
     requests: Requests
@@ -71,13 +84,13 @@ class Reach:
     changed: Callable[[], None]
     look: Callable[[float], Awaitable[None]]
     save: Callable[[], Awaitable[None]]
-    lift_found: Callable[[str | None], list[str]] = lambda der: []
-    keep_found: Callable[[list[str]], None] = lambda ders: None
+    found: Found = field(default_factory=Found)
     known: Known = field(default_factory=Known)
     replace: Callable[[str], Awaitable[str]] = nobody
     shadow: Callable[[], Awaitable[str]] = unseen
     end_trial: Callable[[], Awaitable[None]] = no_trial
     views: Views = field(default_factory=Views)
+    reread: Callable[[], Awaitable[str]] = no_reload
 
     def has_function(self, kind: str, der: str | None) -> bool:
         """Whether the site file gives this function to this DER (None: to any)."""

@@ -329,7 +329,7 @@ def test_the_version_of_the_state_file_is_the_documents(document: dict[str, Any]
 
 async def test_online_has_the_documents_keys(document: dict[str, Any], app: Any) -> None:
     app.presence.mode_changed()
-    [online] = [json.loads(message.payload) for message in app.outbox.ordered if message.topic == "online"]
+    online = json.loads(app.outbox.latest["online"].payload)
     assert online.keys() == block(document, "online").keys()
 
 

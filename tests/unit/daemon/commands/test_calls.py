@@ -74,7 +74,6 @@ async def test_a_release_of_nothing_says_so() -> None:
         ("release", {"lift": None}, Refusal.BAD_ARGUMENT),
         ("release", {"Lift": True}, Refusal.BAD_ARGUMENT),
         ("status", {"please": 1}, Refusal.BAD_ARGUMENT),
-        ("reload", {"force": True}, Refusal.BAD_ARGUMENT),
         ("record", {"count": 1.5}, Refusal.BAD_ARGUMENT),
         ("record", {"ticks": 2}, Refusal.BAD_ARGUMENT),
         ("record", {"count": True}, Refusal.BAD_ARGUMENT),

@@ -17,12 +17,12 @@ import pytest
 from derctl.core.requests import BatteryRequest, LimitRequest, Request
 from derctl.core.types import Capability, DerState, Port, Reading, SiteState
 from derctl.core.value import replace
-from derctl.core.words import Released
+from derctl.core.words import Refusal, Released
 from derctl.daemon.actuate.release import Release
 from derctl.daemon.arming import Arming
 from derctl.daemon.clock import Clock
 from derctl.daemon.commands.desk import Desk
-from derctl.daemon.commands.row import Reach
+from derctl.daemon.commands.row import Found, Reach
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.daemon.known import Known
 from derctl.daemon.log import logger
@@ -75,6 +75,7 @@ class House:
     open: bool = True
     pv1_w: float = 5000.0
     lifted: list[str] = field(default_factory=list)
+    bad_file: bool = False
     kept: list[str] = field(default_factory=list)
     full: bool = False
     looking: Callable[[], None] = lambda: None
@@ -101,11 +102,17 @@ class House:
             changed=self.changed,
             look=self.look,
             save=self.save,
-            keep_found=self.kept.extend,
-            lift_found=self.lift_found,
+            found=Found(lift=self.lift_found, keep=self.kept.extend),
             known=self.known,
             replace=self.replace,
+            reread=self.reread,
         )
+
+    async def reread(self) -> str:
+        self.armed.append("reread")
+        if self.bad_file:
+            raise CommandError(Refusal.BAD_SITE_FILE, "site.yaml:3: no DER")
+        return "taken over: pv1"
 
     async def look(self, seconds: float) -> None:
         self.armed.append("looked")
@@ -172,7 +179,7 @@ class _Releaser:
         return self.house.releasing
 
     async def release(self, *, lift: bool) -> dict[str, Release]:
-        assert not lift
+        self.house.armed += ["lifted"] if lift else []
         self.house.saved_before_release.append(self.house.changes)
         return {"pv1": Release(Released.RELEASED), "bat1": Release(Released.REFUSED, "exception 4")}
 
@@ -397,6 +404,27 @@ async def test_a_limit_that_was_found_is_kept_again_where_lifting_it_cannot_be_s
     assert house.kept == house.lifted == ["pv1"]
 
 
+@pytest.mark.parametrize(("lift", "done"), [(False, ["disarm"]), (True, ["disarm", "lifted"])])
+async def test_a_release_disarms_and_lifts_only_where_that_is_said(
+    desk: Desk, house: House, lift: bool, done: list[str]
+) -> None:
+    reply = await desk.by_mqtt("ops", "release", command(lift=lift), False)
+    assert (reply["result"], house.armed, house.saved_before_release) == ("admitted", done, [1])
+    assert reply["text"].startswith("pv1: released") and "exception 4" in reply["text"]
+    again = await desk.by_mqtt("home", "release", command(id="2"), False)
+    assert (again["code"], house.armed) == ("may_not_arm", done)
+
+
+async def test_the_site_file_is_read_again_for_who_may_arm(desk: Desk, house: House) -> None:
+    reply = await desk.by_mqtt("ops", "reload", command(), False)
+    assert (reply["result"], reply["text"], house.armed) == ("admitted", "taken over: pv1", ["reread"])
+    house.bad_file = True
+    reply = await desk.by_mqtt("ops", "reload", command(id="2"), False)
+    assert (reply["code"], reply["text"]) == ("bad_site_file", "site.yaml:3: no DER")
+    reply = await desk.by_mqtt("home", "reload", command(id="3"), False)
+    assert (reply["code"], len(house.armed)) == ("may_not_arm", 2)
+
+
 async def test_an_arm_that_cannot_be_saved_is_taken_back_and_a_disarm_stays(desk: Desk, house: House) -> None:
     house.full = True
     assert await code_of(desk, "arm", command(id="1", confirm="c0ffee")) == "not_saved"
@@ -576,6 +604,8 @@ async def test_an_id_may_not_be_a_book(desk: Desk) -> None:
         ("set_battery_power", {"der": "bat1", "p_target_w": 100}, "clock_unsynced"),
         ("clear", {}, "clock_unsynced"),
         ("arm", {}, "clock_unsynced"),
+        ("release", {}, "clock_unsynced"),
+        ("reload", {}, "clock_unsynced"),
     ],
 )
 async def test_before_the_clock_is_set_only_what_restricts_is_taken(

@@ -53,8 +53,8 @@ def test_the_roles_and_their_commands_are_the_documents() -> None:
     text = DOCS.read_text(encoding="utf-8").split("### Who may command", 1)[1].split("`may_arm: true`", 1)[0]
     rows = {line.split("`")[1]: line.split("|")[2] for line in text.splitlines() if line.startswith("| `")}
     found = {name: rights.commands for name, rights in rights_of(PRINCIPALS).items()}
-    arms = {"arm", "acknowledge", "replace", "lift_stop"}
-    assert found["plain"] == COMMANDS.keys() - arms and "all but `arm`, `acknowledge`" in rows["operator"]
+    arms = {"arm", "release", "reload", "acknowledge", "replace", "lift_stop"}
+    assert found["plain"] == COMMANDS.keys() - arms and "all but `arm`, `release`, `reload`" in rows["operator"]
     assert found["fitter"] == found["arms"] == COMMANDS.keys() and rows["installer"].strip() == "all"
     for name, role in (("home", "owner"), ("agg", "aggregator")):
         assert found[name] == {*rows[role].replace(" ", "").replace("`", "").split(",")}
@@ -223,7 +223,7 @@ def test_a_file_of_before_the_roles_means_what_it_did(tmp_path: Path) -> None:
     assert site.file.mqtt is not None
     found = rights_of(site.file.mqtt.principals)
     assert (found["home"].commands, found["ops"].commands) == (
-        COMMANDS.keys() - {"arm", "acknowledge", "replace", "lift_stop"},
+        COMMANDS.keys() - {"arm", "release", "reload", "acknowledge", "replace", "lift_stop"},
         {*COMMANDS},
     )
     assert found["home"].others and found["home"].ders is None and found["home"].ranges == {}
