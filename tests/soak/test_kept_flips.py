@@ -22,8 +22,8 @@ from derctl.store.interval import text_of
 from derctl.store.looked import looked_at, read_only
 from derctl.store.records import FILE, RecordFile
 from derctl.store.seal import Seal
-from derctl.store.signer import CHANGED, Signer, following, read, write
 from derctl.store.signer import FILE as KEY
+from derctl.store.signer import UNVOUCHED, Signer, following, read, write
 from tests.attack import Attack
 from tests.soak.test_flips import flipped
 
@@ -191,7 +191,7 @@ def keyed(kept: Kept, there: Path, content: bytes, root: str) -> str:
     if known:
         return "kept" if not told else f"WRONG: {signer.news}"
     aside = (there / f"{KEY}.unreadable").read_bytes()
-    return "anew" if told == [CHANGED] and aside == content else f"WRONG: {signer.news}"
+    return "anew" if told == [UNVOUCHED] and aside == content else f"WRONG: {signer.news}"
 
 
 @pytest.mark.soak(full=20_000, short=24)

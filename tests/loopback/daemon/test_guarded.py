@@ -119,7 +119,7 @@ async def test_each_refusal_reaches_its_sender_and_what_restricts_is_honoured_wi
         assert [request.id for request in alive()] == ["once"]
         assert b.app.outbox.dropped == 0
 
-        assert (await fleet.ask("guest", "opt_out", sent("1", event="unknown")))["text"] == "no such event is known"
+        assert (await fleet.ask("guest", "opt_out", sent("1", event="unknown")))["code"] == "bad_argument"
         limited = await fleet.ask("guest", "ping", sent("2"))
         assert (limited["id"], limited["code"]) == ("2", "rate_limited")
         assert "mqtt.principals[2]: burst, per_minute" in limited["text"]

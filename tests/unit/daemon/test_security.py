@@ -303,14 +303,13 @@ async def test_each_session_hears_the_heads_once_they_are_known(tmp_path: Path) 
     """A broker that began anew has none, and the next interval may be half an hour away."""
     outbox = Outbox()
     kept, _ = kept_of(tmp_path, Lines(), outbox)
-    kept.tell("broker_connected", "", "connected")
+    kept.feeding.anew()
     assert "records" not in outbox.latest, "a head of nothing would take the place of the one that is there"
     await kept.keeping.begin()
     outbox.sent(outbox.latest["records"])
     for n in range(2):
-        kept.tell("broker_lost", "", "gone")
         assert "records" not in outbox.latest
-        kept.tell("broker_connected", "", "connected")
+        kept.feeding.anew()
         said = json.loads(outbox.latest["records"].payload)
         assert (said["ledger"]["n"], said["ledger"]["chain"]) == (0, kept.keeping.file.chain), n
         outbox.sent(outbox.latest["records"])
