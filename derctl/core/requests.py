@@ -88,13 +88,11 @@ class BatteryRequest(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GridLimitRequest(Request):
-    """What the grid operator lets the site export, import and generate; None: nothing is said of it."""
+class SiteLimitsRequest(Request):
+    """What somebody lets the site export, import and generate; None: nothing is said of it."""
 
-    called: ClassVar[str] = "grid limit"
     beside: ClassVar[Abides] = Abides.TIGHTER
     own: ClassVar[bool] = True
-    kind: Literal["grid_limit"] = "grid_limit"
     export_w: float | None = None
     import_w: float | None = None
     generation_w: float | None = None
@@ -105,19 +103,19 @@ class GridLimitRequest(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnerLimitRequest(Request):
-    """The same of the owner."""
+class GridLimitRequest(SiteLimitsRequest):
+    """The grid operator's."""
+
+    called: ClassVar[str] = "grid limit"
+    kind: Literal["grid_limit"] = "grid_limit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerLimitRequest(SiteLimitsRequest):
+    """The owner's."""
 
     called: ClassVar[str] = "owner's limit"
-    beside: ClassVar[Abides] = Abides.TIGHTER
     kind: Literal["owner_limit"] = "owner_limit"
-    export_w: float | None = None
-    import_w: float | None = None
-    generation_w: float | None = None
-
-    def bounds(self) -> Mapping[str, float]:
-        """Up to three."""
-        return given(self, LIMITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,7 @@ PRIORITIES: dict[str, str] = {
     "site_file_changed": "info",
     "site_file_refused": "error",
     "site_file_reloaded": "info",
+    "site_file_unchanged": "info",
     "started": "info",
     "state_unreadable": "error",
     "stopped": "info",

@@ -7,7 +7,7 @@ requests, the word on control. A DER that leaves is released first, as at a stop
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 
@@ -100,20 +100,22 @@ class Reloading:
         """Read the site file again; what became of it, in words. Raises CommandError where the running one stays."""
         async with self._one:
             try:
-                text = await self._again()
+                changed = await self._again()
             except CommandError as error:
                 self.news.tell("site_file_refused", "", f"{error}; the running one stays")
                 raise
-            self.news.tell("site_file_reloaded", "", text)
+            text = f"taken over: {', '.join(changed)}" if changed else "nothing has changed"
+            self.news.tell("site_file_reloaded" if changed else "site_file_unchanged", "", text)
             return text
 
-    async def _again(self) -> str:
+    async def _again(self) -> Sequence[str]:
+        """What has changed, once it is taken over."""
         if self.control.gate.trial:
             raise CommandError(Refusal.NOT_READY, f"{self.control.gate.trial}: again behind its end")
         new, old = await self._read(), self.control.site
         changed = changes(old, new)
         if not changed:
-            return "nothing has changed"
+            return changed
         asked = Asked.of(self.control.plant)
         plant = rebuild(new, self.heard or self.news.tell, self.control.absent.known, old, self.control.plant)
         try:
@@ -127,7 +129,7 @@ class Reloading:
         change = self._change = Change(site=new, plant=plant)
         self.control.loop.stop()
         await change.done.wait()
-        return f"taken over: {', '.join(changed)}"
+        return changed
 
     async def _read(self) -> Site:
         try:

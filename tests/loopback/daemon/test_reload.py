@@ -186,7 +186,7 @@ async def test_the_same_file_changes_nothing(bench: Any) -> None:
     async with bench() as b:
         await controlling(b)
         assert await reloaded(b, lambda site: None) == "nothing has changed"
-        assert events(b) == [("site_file_reloaded", "nothing has changed")]
+        assert events(b) == [("site_file_unchanged", "nothing has changed")]
 
 
 async def test_another_fallback_is_armed_in_the_device_at_once(bench: Any) -> None:
