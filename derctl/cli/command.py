@@ -15,7 +15,7 @@ from derctl.daemon.commands.rows import COMMANDS
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     add_socket(parser)
-    parser.add_argument("name", help=", ".join(COMMANDS))
+    parser.add_argument("name", help=", ".join(name for name, row in COMMANDS.items() if not row.apart))
     parser.add_argument(
         "args", type=pair, nargs="*", metavar="KEY=VALUE", help="for example p_ceiling_w=3000 der=pv1"
     )
@@ -25,7 +25,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if it was admitted; what the devices did is in `status`."""
+    """0 if it was admitted; what the devices did is in `status`. Raises ArgumentError: it has a verb of its own."""
+    if args.name in COMMANDS and COMMANDS[args.name].apart:
+        text = f"{args.name} has a verb of its own: derctl {COMMANDS[args.name].verb}"
+        raise argparse.ArgumentError(None, text)
     given: dict[str, object] = {"expires_s": args.expires}
     given.update(args.args)
     first, *more = str(call(args, args.name, given)).splitlines() or [""]

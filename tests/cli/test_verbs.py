@@ -411,6 +411,11 @@ def test_schema_prints_the_schema(outside: Outside) -> None:
     assert json.loads(out) == json.loads(json.dumps(schema.schema()))
 
 
+def test_a_release_has_a_verb_of_its_own(outside: Outside) -> None:
+    code, out, err = outside("command", "release", "lift=true", "--socket", "/nobody/is/asked")
+    assert (code, out) == (2, "") and "release has a verb of its own: derctl release" in err
+
+
 @pytest.mark.parametrize("words", [["status"], ["command", "ping"], ["status", "--json"]])
 def test_without_a_daemon_the_socket_is_named_and_the_code_is_69(
     outside: Outside, site_file: SiteFile, tmp_path: Path, words: list[str]

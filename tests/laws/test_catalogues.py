@@ -16,6 +16,7 @@ import derctl.functions
 from derctl.cli import VERBS
 from derctl.core import requests
 from derctl.core.requests import REQUESTS, Request
+from derctl.daemon.commands.calls import CALLS
 from derctl.daemon.commands.rows import COMMANDS
 from derctl.devices import CATALOGUE as DEVICES
 from derctl.devices.sunspec.own import OWN_FUNCTIONS
@@ -78,6 +79,11 @@ def test_every_kind_of_request_is_in_the_table_under_its_own_name() -> None:
     }
     assert all(vars(cls).get("called") for cls in REQUESTS.values()), "people call it something"
     assert REQUESTS.keys() <= COMMANDS.keys(), "a request is called like the command that brings it"
+
+
+def test_a_command_that_the_socket_answers_otherwise_says_so() -> None:
+    """`derctl command` would send it what only a command takes."""
+    assert {name for name, row in COMMANDS.items() if row.apart} == COMMANDS.keys() & CALLS.keys() == {"release"}
 
 
 def test_every_request_is_passed_on_by_a_function_that_may_be_in_the_site_file() -> None:

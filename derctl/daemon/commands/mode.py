@@ -120,6 +120,7 @@ ROWS: dict[str, Command] = {
         waits=False,
         says="as `disarm`; with `lift` limits are raised to the fallback, those that an earlier release left, too",
         verb="release",
+        apart=True,
     ),
     "reload": Command(
         args=Nothing,

@@ -156,7 +156,8 @@ class Command:
     where a verb of its own sends it; `derctl command` sends any. may: the roles whose command it is. whole: it tells
     of the whole site although it saves nothing, so it is none for who may command some DERs alone. plain: makes of
     the fields as they came those that `args` has, before its sender's rights are looked at; raises CommandError.
-    payload_max: bytes.
+    payload_max: bytes. apart: the socket's call of this name answers each DER by itself (commands/calls.py), for the
+    verb of its own.
     """
 
     args: type[msgspec.Struct]
@@ -171,6 +172,7 @@ class Command:
     whole: bool = False
     plain: Callable[[Mapping[str, Any]], Mapping[str, Any]] = as_given
     payload_max: int = PAYLOAD_MAX
+    apart: bool = False
 
 
 async def saved(reach: Reach, done: Done) -> str:
